@@ -1,0 +1,1 @@
+"""What the papers define: networks and objectives. No files, devices, logging or clocks."""

@@ -1,0 +1,217 @@
+"""Layers shared by all methods: convolution and residual blocks, norms, counted dropout.
+
+Facts follow the original releases, NVlabs/MUNIT ``networks.py`` unless said otherwise.
+Shape comments read (N, C, H, W): pictures, channels, rows, columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.errors import UserError
+
+PADDINGS = {"reflect": "reflect", "replicate": "replicate", "zero": "zeros"}
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "lrelu": lambda: nn.LeakyReLU(0.2),
+    "lrelu0.01": lambda: nn.LeakyReLU(0.01),
+    "prelu": nn.PReLU,
+    "selu": nn.SELU,
+    "elu": nn.ELU,
+    "tanh": nn.Tanh,
+    "none": nn.Identity,
+}
+EPS = 1e-5
+
+
+class LayerNorm(nn.Module):
+    """Layer normalisation as MUNIT and UNIT use it: (x - mean) / (std + eps) per sample.
+
+    ``std`` is the unbiased deviation over (C, H, W), and eps is added to it rather than to the
+    variance, so ``torch.nn.LayerNorm`` computes something else. Gain and offset are per channel.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.empty(channels).uniform_())
+        self.beta = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> the same
+        var, mean = torch.var_mean(x, dim=(1, 2, 3), keepdim=True)  # (N, 1, 1, 1)
+        # A constant picture has deviation 0, where the square root has no gradient.
+        flat = var == 0
+        std = torch.where(flat, torch.zeros_like(var), torch.where(flat, 1.0, var).sqrt())
+        scale = self.gamma.view(1, -1, 1, 1) / (std + EPS)  # (N, C, 1, 1)
+        return torch.addcmul(self.beta.view(1, -1, 1, 1) - mean * scale, x, scale)
+
+
+class InstanceNorm(nn.Module):
+    """Instance normalisation without affine parameters (Ulyanov et al., 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.instance_norm(x, eps=EPS)
+
+
+class AdaIN(nn.Module):
+    """Adaptive instance normalisation, MUNIT section 5.1: gain * (z - mean) / std + offset.
+
+    The gains and offsets of one sample come from its style; ``forward`` is given both.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
+        """x (N, C, H, W), gain and offset (N, C)."""
+        n, c, h, w = x.shape
+        # One batch norm over N*C channels computes all N instance norms with their own gains.
+        out = F.batch_norm(
+            x.reshape(1, n * c, h, w), None, None, gain.reshape(-1), offset.reshape(-1),
+            training=True, eps=EPS,
+        )  # fmt: skip
+        return out.view(n, c, h, w)
+
+
+def norm_layer(name: str, channels: int) -> nn.Module:
+    """The layer called ``name``: none, in (instance), ln (layer), bn (batch)."""
+    match name:
+        case "none":
+            return nn.Identity()
+        case "in" | "instance":
+            return InstanceNorm(channels)
+        case "ln":
+            return LayerNorm(channels)
+        case "bn" | "batch":
+            return nn.BatchNorm2d(channels)
+    raise UserError(f"unknown norm '{name}': use none, in, ln or bn")
+
+
+def activation(name: str) -> nn.Module:
+    """The activation called ``name`` (a key of ``ACTIVATIONS``)."""
+    if name not in ACTIVATIONS:
+        raise UserError(f"unknown activation '{name}': use one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]()
+
+
+def padding_mode(name: str) -> str:
+    """torch's name for the padding called ``name``: reflect, replicate or zero."""
+    if name not in PADDINGS:
+        raise UserError(f"unknown padding '{name}': use one of {', '.join(PADDINGS)}")
+    return PADDINGS[name]
+
+
+class ConvBlock(nn.Module):
+    """Padded convolution, norm, activation."""
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int,
+        stride: int = 1,
+        padding: int = 0,
+        *,
+        norm: str = "none",
+        activ: str = "relu",
+        pad: str = "reflect",
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            c_in, c_out, kernel, stride, padding, padding_mode=padding_mode(pad)
+        )
+        self.norm = norm_layer(norm, c_out)
+        self.activ = activation(activ)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activ(self.norm(self.conv(x)))
+
+
+class ResBlock(nn.Module):
+    """x + two 3x3 convolution blocks, the second without activation."""
+
+    def __init__(self, channels: int, *, norm: str, activ: str, pad: str) -> None:
+        super().__init__()
+        self.first = ConvBlock(channels, channels, 3, 1, 1, norm=norm, activ=activ, pad=pad)
+        self.second = ConvBlock(channels, channels, 3, 1, 1, norm=norm, activ="none", pad=pad)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(self.first(x))
+
+
+class AdaINResBlock(nn.Module):
+    """A residual block whose two norms are AdaIN; its style numbers are 4 per channel."""
+
+    def __init__(self, channels: int, *, activ: str, pad: str) -> None:
+        super().__init__()
+        conv = dict(kernel_size=3, padding=1, padding_mode=padding_mode(pad))
+        self.conv1 = nn.Conv2d(channels, channels, **conv)  # type: ignore[arg-type]
+        self.conv2 = nn.Conv2d(channels, channels, **conv)  # type: ignore[arg-type]
+        self.norm1, self.norm2 = AdaIN(channels), AdaIN(channels)
+        self.activ = activation(activ)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """x (N, C, H, W); style (N, 4C): offset and gain of the first norm, then the second."""
+        offset1, gain1, offset2, gain2 = style.chunk(4, dim=1)
+        y = self.activ(self.norm1(self.conv1(x), gain1, offset1))
+        return x + self.norm2(self.conv2(y), gain2, offset2)
+
+
+class CountedDropout(nn.Module):
+    """Dropout whose mask is a pure function of each sample's seed, on any device.
+
+    With torch's own dropout the mask of a sample depends on its neighbours in the batch and on
+    all draws before; measurements then depend on the batch size. Here the mask of element ``j``
+    of sample ``i`` is a hash of (seeds[i], layer, j): one seed a sample is all the randomness,
+    and it is also what makes test-time dropout (CycleGAN* with noise) repeatable. Without seeds
+    the layer is the identity, as an ordinary dropout in evaluation mode.
+
+    The hash is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        self.p = p
+        self.layer = 0
+        self.seeds: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.seeds is None:
+            return x
+        shape = x.shape
+        index = torch.arange(x[0].numel(), device=x.device, dtype=torch.int64)
+        base = _mix(self.seeds.to(x.device) + self.layer * _GOLDEN)  # (N,)
+        bits = _mix(base[:, None] + index * _GOLDEN) & 0xFFFFFF  # (N, CHW), 24 bits
+        keep = (bits >= int(self.p * 2**24)).to(x.dtype).view(shape)
+        return x * keep / (1 - self.p)
+
+
+_GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # as signed 64 bits, where integers wrap around
+
+
+def _mix(z: Tensor) -> Tensor:
+    """SplitMix64's finaliser on int64; ``>>`` copies the sign, hence the masks."""
+    z = (z ^ ((z >> 30) & (2**34 - 1))) * (0xBF58476D1CE4E5B9 - 2**64)
+    z = (z ^ ((z >> 27) & (2**37 - 1))) * (0x94D049BB133111EB - 2**64)
+    return z ^ ((z >> 31) & (2**33 - 1))
+
+
+def number_dropouts(network: nn.Module) -> None:
+    """Give every dropout layer of ``network`` its own number, hence its own masks."""
+    for number, layer in enumerate(m for m in network.modules() if isinstance(m, CountedDropout)):
+        layer.layer = number + 1
+
+
+def seed_dropouts(network: nn.Module, seeds: Tensor | None) -> None:
+    """Use ``seeds`` ((N,) int64, one a sample) in all dropout layers; None switches them off."""
+    for layer in network.modules():
+        if isinstance(layer, CountedDropout):
+            layer.seeds = seeds

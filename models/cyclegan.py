@@ -1,0 +1,186 @@
+"""CycleGAN (Zhu et al., ICCV 2017) and CycleGAN* with noise, the MUNIT paper's baseline.
+
+CycleGAN's generators are residual; the table's variant keeps dropout on in training and test.
+CycleGAN* has U-Net generators with a noise vector appended to the input picture, because
+residual generators ignored it. Original: ``CycleGANModel`` of pytorch-CycleGAN-and-pix2pix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from models.blocks import seed_dropouts
+from models.discriminators import PatchDiscriminator
+from models.errors import UserError
+from models.losses import Terms, gan, l1
+from models.method import DROPOUT, Direction, Method, MethodConfig, Noise, NoiseSpec, Phase
+from models.translators import ResnetGenerator, UNet
+
+
+@dataclass(frozen=True)
+class CycleganConfig(MethodConfig):
+    """Defaults: the original's options at 256 px, with the MUNIT table's dropout."""
+
+    generator: str = "resnet"  # resnet, or unet (then noise_dim numbers are appended)
+    gan: float = 1.0
+    cycle: float = 10.0
+    cycle_b: float | None = None  # lambda_B; None: the same as ``cycle``
+    identity: float = 0.5  # times the cycle weight of the same picture
+    dim: int = 64
+    n_blocks: int = 9
+    depth: int = 8  # unet only
+    noise_dim: int = 0  # unet only
+    dropout: bool = True
+    norm: str = "in"
+    dis_dim: int = 64
+    dis_layers: int = 3
+    pool: int = 50
+    init: str = "gaussian"
+    lr: float = 2e-4
+    lr_policy: str = "linear"
+
+
+NOISE_RECIPE: dict[str, object] = dict(generator="unet", noise_dim=8, identity=0.0)
+
+
+class Cyclegan(Method):
+    """Two generators and two discriminators; ``dis_b`` judges pictures of domain b."""
+
+    order = ("generator", "discriminator")
+    config: CycleganConfig
+
+    def __init__(self, config: CycleganConfig, generator: Generator) -> None:
+        super().__init__()
+        self.config = c = config
+        if c.generator not in ("resnet", "unet"):
+            raise UserError(f"unknown generator '{c.generator}': use resnet or unet")
+        if c.noise_dim and c.generator != "unet":
+            raise UserError("noise_dim needs generator=unet: residual generators ignore noise")
+        self.gen_ab = self._generator(c.channels_a, c.channels_b)
+        self.gen_ba = self._generator(c.channels_b, c.channels_a)
+        self.dis_a = PatchDiscriminator(c.channels_a, c.dis_dim, c.dis_layers, c.norm)
+        self.dis_b = PatchDiscriminator(c.channels_b, c.dis_dim, c.dis_layers, c.norm)
+        self.finish(generator, c.init, c.init)
+
+    def _generator(self, c_in: int, c_out: int) -> nn.Module:
+        c = self.config
+        if c.generator == "resnet":
+            return ResnetGenerator(c_in, c_out, c.dim, c.n_blocks, c.norm, c.dropout)
+        return UNet(
+            c_in, c_out, c.noise_dim, c.dim, c.depth,
+            where="input", norm=c.norm, activ="relu", dropout=c.dropout,
+        )  # fmt: skip
+
+    def generators(self) -> list[nn.Module]:
+        return [self.gen_ab, self.gen_ba]
+
+    def discriminators(self) -> list[nn.Module]:
+        return [self.dis_a, self.dis_b]
+
+    @property
+    def generator_weights(self) -> dict[str, float]:
+        c = self.config
+        cycle_b = c.cycle if c.cycle_b is None else c.cycle_b
+        return dict(
+            gan_a=c.gan, gan_b=c.gan, cycle_a=c.cycle, cycle_b=cycle_b,
+            identity_a=c.identity * c.cycle, identity_b=c.identity * cycle_b,
+        )  # fmt: skip
+
+    @property
+    def discriminator_weights(self) -> dict[str, float]:
+        return {"dis_a": 0.5, "dis_b": 0.5}  # the original halves this loss
+
+    def training_noise(self, phase: Phase, h: int, w: int) -> dict[str, NoiseSpec]:
+        if phase == "discriminator":
+            return {}
+        c, roles = self.config, {}
+        if c.noise_dim:
+            # ab and ba: the translations; aba and bab: the way back.
+            roles = {f"z_{path}": NoiseSpec((c.noise_dim,)) for path in ("ab", "ba", "aba", "bab")}
+        return roles | ({"dropout": DROPOUT} if c.dropout else {})
+
+    def _run(self, x: Tensor, direction: Direction, noise: Noise, role: str, call: int) -> Tensor:
+        network = self.gen_ab if direction == "a2b" else self.gen_ba
+        seeds = noise.get("dropout")
+        seed_dropouts(network, None if seeds is None else seeds + 1_000_003 * call)
+        if self.config.generator == "resnet":
+            return network(x)
+        return network(x, noise[role] if role in noise else self._zeros(x))
+
+    def _zeros(self, x: Tensor) -> Tensor:
+        return x.new_zeros(len(x), self.config.noise_dim)
+
+    def generator_terms(
+        self, x_a: Tensor, x_b: Tensor, noise: Noise
+    ) -> tuple[Terms, dict[str, Tensor]]:
+        c = self.config
+        x_ab = self._run(x_a, "a2b", noise, "z_ab", 1)
+        x_ba = self._run(x_b, "b2a", noise, "z_ba", 2)
+        terms: Terms = {}
+        if self.wanted(c.gan):
+            terms["gan_a"] = gan(self.dis_a(x_ba), True, c.gan_loss)
+            terms["gan_b"] = gan(self.dis_b(x_ab), True, c.gan_loss)
+        if self.wanted(c.cycle):
+            terms["cycle_a"] = l1(self._run(x_ab, "b2a", noise, "z_aba", 3), x_a)
+            terms["cycle_b"] = l1(self._run(x_ba, "a2b", noise, "z_bab", 4), x_b)
+        if c.identity:
+            # A picture that is already in the target domain should stay as it is.
+            terms["identity_a"] = l1(self._run(x_a, "b2a", noise, "", 5), x_a)
+            terms["identity_b"] = l1(self._run(x_b, "a2b", noise, "", 6), x_b)
+        return terms, {"x_ab": x_ab, "x_ba": x_ba}
+
+    def pool_names(self) -> dict[str, int]:
+        return {"x_ab": self.config.pool, "x_ba": self.config.pool} if self.config.pool else {}
+
+    def discriminator_terms(self, x_a: Tensor, x_b: Tensor, fakes: Mapping[str, Tensor]) -> Terms:
+        kind = self.config.gan_loss
+        return {
+            "dis_a": gan(self.dis_a(x_a), True, kind) + gan(self.dis_a(fakes["x_ba"]), False, kind),
+            "dis_b": gan(self.dis_b(x_b), True, kind) + gan(self.dis_b(fakes["x_ab"]), False, kind),
+        }
+
+    def sampling_noise(self, h: int, w: int) -> dict[str, NoiseSpec]:
+        c = self.config
+        noise = {"z": NoiseSpec((c.noise_dim,))} if c.noise_dim else {}
+        return noise | ({"dropout": DROPOUT} if c.dropout else {})
+
+    def translate(self, x: Tensor, direction: Direction, noise: Noise | None = None) -> Tensor:
+        return self._run(x, direction, noise or {}, "z", 1)
+
+    def fits(self, length: int) -> bool:
+        c = self.config
+        multiple = 4 if c.generator == "resnet" else 2**c.depth
+        after = length // 2**c.dis_layers - 2  # two 4x4 convolutions of stride 1 at the end
+        return length % multiple == 0 and length >= 8 and after >= 1
+
+
+class ImagePool:
+    """History of translations (Shrivastava et al., 2017): half of the time the discriminator
+    sees an old translation in place of the new one, which is then kept instead.
+
+    ``state`` is a tensor (size, C, H, W) once something was added; ``count`` slots are filled.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size, self.count = size, 0
+        self.state: Tensor | None = None
+
+    def query(self, pictures: Tensor, generator: Generator) -> Tensor:
+        """Pictures (N, C, H, W) to show instead of ``pictures``; draws from ``generator``."""
+        if self.state is None:
+            self.state = pictures.new_zeros(self.size, *pictures.shape[1:])
+        shown = pictures.clone()
+        coins = torch.rand(len(pictures), generator=generator)
+        slots = torch.randint(self.size, (len(pictures),), generator=generator)
+        for i in range(len(pictures)):
+            if self.count < self.size:
+                self.state[self.count] = pictures[i]
+                self.count += 1
+            elif coins[i] > 0.5:
+                shown[i] = self.state[slots[i]]
+                self.state[slots[i]] = pictures[i]
+        return shown

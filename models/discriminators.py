@@ -1,0 +1,107 @@
+"""Discriminators: MUNIT's and UNIT's multi-scale, CycleGAN's PatchGAN, BicycleGAN's multi-scale.
+
+All return a list of maps, one per scale, finest first.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.blocks import ConvBlock, activation, norm_layer
+
+
+def halve(x: Tensor) -> Tensor:
+    """Average pooling 3x3, stride 2, borders averaged over the pixels there are."""
+    return F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+
+
+class MultiScaleDiscriminator(nn.Module):
+    """``scales`` copies of a strided patch network, each seeing the picture at half the size.
+
+    MUNIT appendix B.2; original: ``MsImageDis``. n_layers strided 4x4 convolutions of widths
+    dim, 2 dim, 4 dim, ..., then a 1x1 convolution. UNIT's NIPS discriminator is one scale of
+    3x3 convolutions with zero padding (``kernel=3``).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        dim: int,
+        n_layers: int,
+        scales: int,
+        *,
+        norm: str = "none",
+        activ: str = "lrelu",
+        pad: str = "reflect",
+        kernel: int = 4,
+    ) -> None:
+        super().__init__()
+        self.n_layers = n_layers
+        self.scales = nn.ModuleList()
+        for _ in range(scales):
+            widths = [dim * 2**i for i in range(n_layers)]
+            style = dict(activ=activ, pad=pad)
+            layers: list[nn.Module] = [ConvBlock(channels, dim, kernel, 2, 1, **style)]
+            layers += [
+                ConvBlock(a, b, kernel, 2, 1, norm=norm, **style)
+                for a, b in zip(widths, widths[1:], strict=False)
+            ]
+            layers.append(nn.Conv2d(widths[-1], 1, 1))
+            self.scales.append(nn.Sequential(*layers))
+
+    def forward(self, x: Tensor) -> list[Tensor]:  # (N, 3, H, W) -> [(N, 1, h, w), ...]
+        outputs = []
+        for i, network in enumerate(self.scales):
+            x = halve(x) if i else x
+            outputs.append(network(x))
+        return outputs
+
+
+def patch_network(channels: int, dim: int, n_layers: int, norm: str) -> nn.Sequential:
+    """PatchGAN (Isola et al., 2017): 4x4 convolutions, n_layers of stride 2, then two of 1.
+
+    Three layers see 70x70 patches. Layer numbers are those of the original ``Sequential``.
+    """
+    layers: list[nn.Module] = [nn.Conv2d(channels, dim, 4, 2, 1), activation("lrelu")]
+    width = dim
+    for n in range(1, n_layers + 1):
+        wider = dim * min(2**n, 8)
+        stride = 2 if n < n_layers else 1
+        layers.append(nn.Conv2d(width, wider, 4, stride, 1))
+        if norm != "none":
+            layers.append(norm_layer(norm, wider))
+        layers.append(activation("lrelu"))
+        width = wider
+    layers.append(nn.Conv2d(width, 1, 4, 1, 1))
+    return nn.Sequential(*layers)
+
+
+class PatchDiscriminator(nn.Module):
+    """CycleGAN's: one PatchGAN. Original: ``NLayerDiscriminator``."""
+
+    def __init__(self, channels: int, dim: int, n_layers: int, norm: str) -> None:
+        super().__init__()
+        self.model = patch_network(channels, dim, n_layers, norm)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [self.model(x)]
+
+
+class MultiPatchDiscriminator(nn.Module):
+    """BicycleGAN's: PatchGANs on the picture and on its halves, each of half the width.
+
+    Original: ``D_NLayersMulti``.
+    """
+
+    def __init__(self, channels: int, dim: int, n_layers: int, scales: int, norm: str) -> None:
+        super().__init__()
+        widths = [max(1, int(round(dim / 2**i))) for i in range(scales)]
+        self.scales = nn.ModuleList(patch_network(channels, w, n_layers, norm) for w in widths)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        outputs = []
+        for i, network in enumerate(self.scales):
+            x = halve(x) if i else x
+            outputs.append(network(x))
+        return outputs

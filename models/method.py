@@ -1,0 +1,195 @@
+"""What every method offers to the one training loop, and nothing else.
+
+A method is its networks and its objective. It knows no files, devices or clocks, calls no
+``backward`` and draws no numbers: the loop hands it pictures and noise, and it answers with
+loss terms by name. Pictures are float tensors (N, C, H, W) in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from models.blocks import number_dropouts
+from models.errors import UserError
+from models.init import initialise
+from models.losses import Terms, weighted_sum
+
+Phase = Literal["discriminator", "generator"]
+Direction = Literal["a2b", "b2a"]
+DIRECTIONS: tuple[Direction, Direction] = ("a2b", "b2a")
+Noise = Mapping[str, Tensor]  # role -> (N, ...), one row a sample
+SEED_LIMIT = 2**62
+
+
+@dataclass(frozen=True)
+class NoiseSpec:
+    """One role of noise: ``shape`` numbers a sample, normal, or one integer seed of dropout."""
+
+    shape: tuple[int, ...]
+    kind: Literal["normal", "seed"] = "normal"
+
+    def draw(self, n: int, generator: Generator) -> Tensor:
+        """(n, *shape) float32 from N(0, 1), or (n,) int64; always drawn on the CPU, so that
+        every device sees the same numbers."""
+        if self.kind == "seed":
+            return torch.randint(SEED_LIMIT, (n,), generator=generator)
+        return torch.randn((n, *self.shape), generator=generator)
+
+
+DROPOUT = NoiseSpec((), "seed")
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """Hyper-parameters that all methods have. Fields are the keys of ``--set key=value``."""
+
+    channels_a: int = 3
+    channels_b: int = 3
+    gan_loss: str = "lsgan"
+    lr: float = 1e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
+    weight_decay: float = 0.0
+    lr_policy: str = "constant"  # constant, step, linear
+    lr_step: int = 100_000
+    lr_gamma: float = 0.5
+
+    def lr_factor(self, step: int, total: int) -> float:
+        """What the learning rate is multiplied by in ``step`` (from 0) of ``total``.
+
+        step: x lr_gamma every lr_step steps; the original calls its scheduler before the update,
+        hence step + 1. linear: constant for the first half, then falling to zero (CycleGAN's
+        100 + 100 epochs, BicycleGAN's 30 + 30).
+        """
+        match self.lr_policy:
+            case "constant":
+                return 1.0
+            case "step":
+                return self.lr_gamma ** ((step + 1) // self.lr_step)
+            case "linear":
+                half = total // 2
+                return 1.0 - max(0, step - half) / (total - half + 1)
+        raise UserError(f"unknown lr_policy '{self.lr_policy}': use constant, step or linear")
+
+
+class Method(nn.Module, ABC):
+    """Base of all methods; see the module's docstring."""
+
+    order: ClassVar[tuple[Phase, Phase]]
+    paired: ClassVar[bool] = False
+    directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
+    guided: ClassVar[bool] = False  # can an example picture give the style?
+    config: MethodConfig
+    monitor: bool = False  # also compute the terms whose weight is zero, for the logs
+
+    def finish(self, generator: Generator, rule: str, dis_rule: str) -> None:
+        """Called at the end of a constructor: draws the weights and numbers the dropouts."""
+        for networks, networks_rule in (
+            (self.generators(), rule),
+            (self.discriminators(), dis_rule),
+        ):
+            for network in networks:
+                initialise(network, networks_rule, generator)
+                number_dropouts(network)
+
+    @abstractmethod
+    def generators(self) -> list[nn.Module]:
+        """The networks of the generator's optimiser (encoders and decoders included)."""
+
+    @abstractmethod
+    def discriminators(self) -> list[nn.Module]:
+        """The networks of the discriminator's optimiser."""
+
+    @property
+    @abstractmethod
+    def generator_weights(self) -> dict[str, float]:
+        """Weight of every generator term by name; zero drops the term and its cost."""
+
+    @property
+    @abstractmethod
+    def discriminator_weights(self) -> dict[str, float]:
+        """Weight of every discriminator term by name."""
+
+    @abstractmethod
+    def training_noise(self, phase: Phase, h: int, w: int) -> dict[str, NoiseSpec]:
+        """The noise that ``phase`` asks for, by role, for pictures of h x w."""
+
+    @abstractmethod
+    def generator_terms(
+        self, x_a: Tensor, x_b: Tensor, noise: Noise
+    ) -> tuple[Terms, dict[str, Tensor]]:
+        """Terms of the generators' objective, and the translations that they were made of."""
+
+    @abstractmethod
+    def discriminator_terms(self, x_a: Tensor, x_b: Tensor, fakes: Mapping[str, Tensor]) -> Terms:
+        """Terms of the discriminators' objective; ``fakes`` carry no gradient."""
+
+    def fakes(self, x_a: Tensor, x_b: Tensor, noise: Noise) -> dict[str, Tensor]:
+        """Translations for a discriminator that is updated first."""
+        raise AssertionError(f"{type(self).__name__} updates its generators first")
+
+    def pool_names(self) -> dict[str, int]:
+        """Translations that pass through a history before the discriminator: name -> its size."""
+        return {}
+
+    @abstractmethod
+    def sampling_noise(self, h: int, w: int) -> dict[str, NoiseSpec]:
+        """The noise that ``translate`` takes, by role; empty: the method is deterministic."""
+
+    @abstractmethod
+    def translate(self, x: Tensor, direction: Direction, noise: Noise | None = None) -> Tensor:
+        """Translate x (N, C, H, W). ``noise`` None is the deterministic (mean) translation."""
+
+    def translate_guided(self, x: Tensor, direction: Direction, example: Tensor) -> Tensor:
+        """Translate x in the style of ``example`` (N, C, H', W') of the other domain."""
+        raise UserError(
+            f"{type(self).__name__} has no style encoder: an example picture can guide only "
+            "munit and bicyclegan"
+        )
+
+    def draw_noise(self, n: int, h: int, w: int, generator: Generator) -> dict[str, Tensor]:
+        """Noise for ``translate`` of n pictures of h x w, drawn role by role."""
+        return {role: s.draw(n, generator) for role, s in self.sampling_noise(h, w).items()}
+
+    @abstractmethod
+    def fits(self, length: int) -> bool:
+        """Whether a picture may be ``length`` pixels high (or wide)."""
+
+    def check_size(self, h: int, w: int) -> None:
+        """Refuse an illegal picture size, naming the nearest legal one."""
+        wrong = [length for length in (h, w) if not self.fits(length)]
+        if wrong:
+            nearest = [min(filter(self.fits, range(4, 4097)), key=lambda m: (abs(m - s), -m))
+                       for s in (h, w)]  # fmt: skip
+            raise UserError(
+                f"size {h}x{w} is illegal for {type(self).__name__} with these settings: "
+                f"the nearest legal size is {nearest[0]}x{nearest[1]}"
+            )
+
+    def wanted(self, weight: float) -> bool:
+        """Whether a term of this weight is to be computed."""
+        return weight != 0 or self.monitor
+
+    def generator_loss(self, terms: Terms) -> Tensor:
+        return weighted_sum(terms, self.generator_weights)
+
+    def discriminator_loss(self, terms: Terms) -> Tensor:
+        return weighted_sum(terms, self.discriminator_weights)
+
+
+def chain_fits(length: int, n_layers: int, scales: int, reflect: bool) -> bool:
+    """Whether ``n_layers`` 4x4 convolutions of stride 2 fit at every scale of a discriminator."""
+    for _ in range(scales):
+        size = length
+        for _ in range(n_layers):
+            if size < 2 or (reflect and size <= 1):
+                return False
+            size //= 2
+        length = (length + 1) // 2
+    return True

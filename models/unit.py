@@ -1,0 +1,262 @@
+"""UNIT: unsupervised image-to-image translation networks (Liu, Breuel, Kautz, NIPS 2017).
+
+Two published recipes: ``release``, shipped with MUNIT (``UNIT_Trainer``), whose domains share no
+weights; and ``nips``, the paper's and its first release's, whose last encoder block and first
+generator block are shared between the domains (section 3: G* = G_L o G_H). Equations: the paper's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from models.autoencoders import ContentEncoder, Decoder, nips_back, nips_blocks, nips_front
+from models.blocks import seed_dropouts
+from models.discriminators import MultiScaleDiscriminator
+from models.errors import UserError
+from models.losses import Terms, gan, kl_unit, l1, perceptual
+from models.method import (
+    DROPOUT,
+    Direction,
+    Method,
+    MethodConfig,
+    Noise,
+    NoiseSpec,
+    Phase,
+    chain_fits,
+)
+
+
+@dataclass(frozen=True)
+class UnitConfig(MethodConfig):
+    """Defaults: the recipe ``release``, as shipped with MUNIT, at 256 px."""
+
+    recipe: str = "release"
+    # weights: lambda_0, lambda_2, lambda_1, lambda_4, lambda_3 of the paper's Eq. 2
+    gan: float = 1.0
+    recon_x: float = 10.0
+    kl: float = 0.01
+    cycle: float = 10.0
+    cycle_kl: float = 0.01
+    perceptual: float = 0.0
+    perceptual_layer: str = "relu5_3"
+    # networks
+    dim: int = 64
+    n_downsample: int = 2
+    n_res: int = 4
+    n_shared: int = 1  # nips only: shared blocks in each half
+    dropout: float = 0.0  # nips only: in every residual block
+    activ: str = "relu"
+    pad: str = "reflect"
+    dis_dim: int = 64
+    dis_layers: int = 4
+    dis_scales: int = 3
+    dis_norm: str = "none"
+    dis_activ: str = "lrelu"
+    dis_pad: str = "reflect"
+    init: str = "kaiming"
+    weight_decay: float = 1e-4
+    lr_policy: str = "step"
+
+
+NIPS_RECIPE: dict[str, object] = dict(
+    recipe="nips", gan_loss="cross-entropy", gan=10.0, recon_x=100.0, kl=0.1, cycle=100.0,
+    cycle_kl=0.1, n_res=3, dis_layers=6, dis_scales=1, dis_activ="lrelu0.01", dis_pad="zero",
+    init="gaussian", lr_policy="constant",
+)  # fmt: skip
+
+
+class Unit(Method):
+    """Networks and objective of UNIT in either recipe."""
+
+    order = ("discriminator", "generator")
+    config: UnitConfig
+
+    def __init__(self, config: UnitConfig, generator: Generator) -> None:
+        super().__init__()
+        self.config = c = config
+        if c.recipe == "release":
+            self.halves_release(c)
+        elif c.recipe == "nips":
+            self.halves_nips(c)
+        else:
+            raise UserError(f"unknown UNIT recipe '{c.recipe}': use release or nips")
+        if c.dropout and c.recipe != "nips":
+            raise UserError("UNIT's release has no dropout: set recipe=nips or dropout=0")
+        nips = c.recipe == "nips"
+        kinds = dict(norm=c.dis_norm, activ=c.dis_activ, pad=c.dis_pad, kernel=3 if nips else 4)
+        shape = (c.dis_dim, c.dis_layers, c.dis_scales)
+        self.dis_a = MultiScaleDiscriminator(c.channels_a, *shape, **kinds)  # type: ignore[arg-type]
+        self.dis_b = MultiScaleDiscriminator(c.channels_b, *shape, **kinds)  # type: ignore[arg-type]
+        self.features: nn.Module | None = None
+        self.finish(generator, c.init, "gaussian")
+
+    def halves_release(self, c: UnitConfig) -> None:
+        """Content encoders and decoders as MUNIT's, without AdaIN; nothing shared."""
+        kinds = dict(activ=c.activ, pad=c.pad)
+        shape = (c.dim, c.n_downsample, c.n_res)
+        self.enc_a = ContentEncoder(c.channels_a, *shape, **kinds)
+        self.enc_b = ContentEncoder(c.channels_b, *shape, **kinds)
+        self.latent_dim = self.enc_a.dim
+        back = (self.latent_dim, c.n_downsample, c.n_res)
+        self.dec_a = Decoder(*back, c.channels_a, **kinds)
+        self.dec_b = Decoder(*back, c.channels_b, **kinds)
+        self.shared_enc: nn.Module = nn.Identity()
+        self.shared_dec: nn.Module = nn.Identity()
+
+    def halves_nips(self, c: UnitConfig) -> None:
+        """UNIT table 5; ``shared_enc`` is E_H, ``shared_dec`` is G_H."""
+        front = c.n_downsample + 1
+        self.latent_dim = dim = c.dim * 2**c.n_downsample
+
+        def encoder(channels: int) -> nn.Module:
+            return nn.Sequential(
+                nips_front(channels, c.dim, front), nips_blocks(dim, c.n_res, c.dropout)
+            )
+
+        def decoder(channels: int) -> nn.Module:
+            return nn.Sequential(
+                nips_blocks(dim, c.n_res, c.dropout), nips_back(dim, channels, front)
+            )
+
+        self.enc_a, self.enc_b = encoder(c.channels_a), encoder(c.channels_b)  # type: ignore[assignment]
+        self.shared_enc = nips_blocks(dim, c.n_shared, c.dropout)
+        self.shared_dec = nips_blocks(dim, c.n_shared, c.dropout)
+        self.dec_a, self.dec_b = decoder(c.channels_a), decoder(c.channels_b)  # type: ignore[assignment]
+
+    def generators(self) -> list[nn.Module]:
+        return [self.enc_a, self.enc_b, self.shared_enc, self.shared_dec, self.dec_a, self.dec_b]
+
+    def discriminators(self) -> list[nn.Module]:
+        return [self.dis_a, self.dis_b]
+
+    @property
+    def generator_weights(self) -> dict[str, float]:
+        c = self.config
+        weights = dict(
+            gan=c.gan, recon_x=c.recon_x, kl=c.kl, cycle=c.cycle, cycle_kl=c.cycle_kl,
+            perceptual=c.perceptual,
+        )  # fmt: skip
+        return {f"{name}_{d}": w for name, w in weights.items() for d in "ab"}
+
+    @property
+    def discriminator_weights(self) -> dict[str, float]:
+        return {"dis_a": self.config.gan, "dis_b": self.config.gan}
+
+    def training_noise(self, phase: Phase, h: int, w: int) -> dict[str, NoiseSpec]:
+        latent = self._latent(h, w)
+        roles = ["n_a", "n_b"]
+        if phase == "generator":
+            roles += ["n_a_recon", "n_b_recon"]
+        return {role: latent for role in roles} | self._dropout_role()
+
+    def _latent(self, h: int, w: int) -> NoiseSpec:
+        scale = 2**self.config.n_downsample
+        return NoiseSpec((self.latent_dim, h // scale, w // scale))
+
+    def _dropout_role(self) -> dict[str, NoiseSpec]:
+        return {"dropout": DROPOUT} if self.config.dropout else {}
+
+    def encode(self, x: Tensor, domain: str, seeds: Tensor | None = None) -> Tensor:
+        """E_mu(x) (N, C, H/4, W/4): the mean of q(z|x) = N(E_mu(x), I)."""
+        own = self.enc_a if domain == "a" else self.enc_b
+        self._seed((own, self.shared_enc), seeds)
+        return self.shared_enc(own(x))
+
+    def decode(self, z: Tensor, domain: str, seeds: Tensor | None = None) -> Tensor:
+        """G(z) in ``domain``."""
+        own = self.dec_a if domain == "a" else self.dec_b
+        self._seed((own, self.shared_dec), seeds)
+        return own(self.shared_dec(z))
+
+    def _seed(self, networks: tuple[nn.Module, nn.Module], seeds: Tensor | None) -> None:
+        if self.config.dropout:
+            for i, network in enumerate(networks):
+                seed_dropouts(network, None if seeds is None else seeds + 7919 * i)
+
+    def generator_terms(
+        self, x_a: Tensor, x_b: Tensor, noise: Noise
+    ) -> tuple[Terms, dict[str, Tensor]]:
+        c, n = self.config, len(x_a)
+        seed = _Calls(noise.get("dropout"))
+        h_a, h_b = self.encode(x_a, "a", seed.next()), self.encode(x_b, "b", seed.next())
+        z = torch.cat((h_a + noise["n_a"], h_b + noise["n_b"]))  # z = E_mu(x) + eta
+        # Both domains' codes through each decoder: reconstruction and translation in one pass.
+        x_aa, x_ba = self.decode(z, "a", seed.next(2)).split([n, n])
+        x_ab, x_bb = self.decode(z, "b", seed.next(2)).split([n, n])
+        terms: Terms = {}
+        if self.wanted(c.gan):  # Eq. 5 and 6
+            terms["gan_a"] = gan(self.dis_a(x_ba), True, c.gan_loss)
+            terms["gan_b"] = gan(self.dis_b(x_ab), True, c.gan_loss)
+        if self.wanted(c.recon_x):  # likelihood of Eq. 3 and 4, a Laplacian: L1
+            terms["recon_x_a"], terms["recon_x_b"] = l1(x_aa, x_a), l1(x_bb, x_b)
+        if self.wanted(c.kl):
+            terms["kl_a"], terms["kl_b"] = kl_unit(h_a), kl_unit(h_b)
+        if self.wanted(c.cycle) or self.wanted(c.cycle_kl):  # Eq. 8 and 9
+            h_a_again = self.encode(x_ab, "b", seed.next())
+            h_b_again = self.encode(x_ba, "a", seed.next())
+        if self.wanted(c.cycle):
+            x_aba = self.decode(h_a_again + noise["n_a_recon"], "a", seed.next())
+            x_bab = self.decode(h_b_again + noise["n_b_recon"], "b", seed.next())
+            terms["cycle_a"], terms["cycle_b"] = l1(x_aba, x_a), l1(x_bab, x_b)
+        if self.wanted(c.cycle_kl):
+            terms["cycle_kl_a"], terms["cycle_kl_b"] = kl_unit(h_a_again), kl_unit(h_b_again)
+        if c.perceptual:
+            assert self.features is not None, "the perceptual loss needs VGG features"
+            terms["perceptual_a"] = perceptual(self.features(x_ba), self.features(x_b))
+            terms["perceptual_b"] = perceptual(self.features(x_ab), self.features(x_a))
+        return terms, {"x_ba": x_ba, "x_ab": x_ab}
+
+    @torch.no_grad()
+    def fakes(self, x_a: Tensor, x_b: Tensor, noise: Noise) -> dict[str, Tensor]:
+        seed = _Calls(noise.get("dropout"))
+        z_a = self.encode(x_a, "a", seed.next()) + noise["n_a"]
+        z_b = self.encode(x_b, "b", seed.next()) + noise["n_b"]
+        return {
+            "x_ba": self.decode(z_b, "a", seed.next()),
+            "x_ab": self.decode(z_a, "b", seed.next()),
+        }
+
+    def discriminator_terms(self, x_a: Tensor, x_b: Tensor, fakes: Mapping[str, Tensor]) -> Terms:
+        kind = self.config.gan_loss
+        return {
+            "dis_a": gan(self.dis_a(fakes["x_ba"]), False, kind) + gan(self.dis_a(x_a), True, kind),
+            "dis_b": gan(self.dis_b(fakes["x_ab"]), False, kind) + gan(self.dis_b(x_b), True, kind),
+        }
+
+    def sampling_noise(self, h: int, w: int) -> dict[str, NoiseSpec]:
+        return {"latent": self._latent(h, w)} | self._dropout_role()
+
+    def translate(self, x: Tensor, direction: Direction, noise: Noise | None = None) -> Tensor:
+        source, target = direction[0], direction[2]
+        seed = _Calls(noise.get("dropout") if noise else None)
+        z = self.encode(x, source, seed.next())
+        return self.decode(z + noise["latent"] if noise else z, target, seed.next())
+
+    def fits(self, length: int) -> bool:
+        c = self.config
+        multiple = 2**c.n_downsample
+        reflect = c.dis_pad == "reflect"
+        return (
+            length % multiple == 0
+            and length // multiple >= 2
+            and (c.recipe == "nips" or chain_fits(length, c.dis_layers, c.dis_scales, reflect))
+        )
+
+
+class _Calls:
+    """Fresh dropout seeds for every pass through a network in one step."""
+
+    def __init__(self, seeds: Tensor | None) -> None:
+        self.seeds, self.calls = seeds, 0
+
+    def next(self, copies: int = 1) -> Tensor | None:
+        """Seeds of the next pass; ``copies`` > 1 for a batch of as many joined batches."""
+        if self.seeds is None:
+            return None
+        parts = [self.seeds + 1_000_003 * (self.calls + i + 1) for i in range(copies)]
+        self.calls += copies
+        return torch.cat(parts)

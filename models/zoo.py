@@ -1,0 +1,101 @@
+"""All methods by name, and how a configuration is made from ``key=value`` settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Generator
+
+from models.bicyclegan import Bicyclegan, BicycleganConfig
+from models.cyclegan import NOISE_RECIPE, Cyclegan, CycleganConfig
+from models.errors import UserError
+from models.method import Method, MethodConfig
+from models.munit import Munit, MunitConfig
+from models.unit import NIPS_RECIPE, Unit, UnitConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A name of the tables: a method class, its configuration class and what it sets."""
+
+    title: str  # the paper's row
+    method: type[Method]
+    config: type[MethodConfig]
+    settings: Mapping[str, object]
+
+
+METHODS: dict[str, Recipe] = {
+    "unit": Recipe("UNIT", Unit, UnitConfig, NIPS_RECIPE | {"dropout": 0.5}),
+    "unit-release": Recipe("UNIT (release with MUNIT)", Unit, UnitConfig, {}),
+    "cyclegan": Recipe("CycleGAN", Cyclegan, CycleganConfig, {}),
+    "cyclegan-noise": Recipe("CycleGAN* with noise", Cyclegan, CycleganConfig, NOISE_RECIPE),
+    "munit-wo-x": Recipe("MUNIT w/o x reconstruction", Munit, MunitConfig, {"recon_x": 0.0}),
+    "munit-wo-c": Recipe("MUNIT w/o c reconstruction", Munit, MunitConfig, {"recon_c": 0.0}),
+    "munit-wo-s": Recipe("MUNIT w/o s reconstruction", Munit, MunitConfig, {"recon_s": 0.0}),
+    "munit": Recipe("MUNIT", Munit, MunitConfig, {}),
+    "bicyclegan": Recipe("BicycleGAN (paired)", Bicyclegan, BicycleganConfig, {}),
+}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Words for an error: the closest known name first, then all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, 1)
+    return (f"did you mean {close[0]}? " if close else "") + f"known: {', '.join(names)}"
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe called ``name``; UserError names the nearest one."""
+    if name not in METHODS:
+        raise UserError(f"unknown method '{name}': {nearest(name, METHODS)}")
+    return METHODS[name]
+
+
+def make_config(name: str, settings: Mapping[str, object]) -> MethodConfig:
+    """The configuration of method ``name``: defaults, its recipe, then ``settings``.
+
+    Values may be strings; they are read by the field's type. Unknown keys are refused.
+    """
+    r = recipe(name)
+    fields = {f.name: f for f in dataclasses.fields(r.config)}
+    values: dict[str, Any] = {}
+    for key, value in (dict(r.settings) | dict(settings)).items():
+        if key not in fields:
+            raise UserError(f"{name} has no setting '{key}': {nearest(key, fields)}")
+        values[key] = parse_value(key, value, str(fields[key].type))
+    return r.config(**values)
+
+
+def parse_value(key: str, value: object, kind: str) -> object:
+    """``value`` as the type that the annotation ``kind`` names; UserError if it is not one."""
+    if kind == "float | None" and str(value).lower() == "none":
+        return None
+    try:
+        match kind.split(" | ")[0]:
+            case "int":
+                number = int(str(value))
+                if number < 0:
+                    raise ValueError
+                return number
+            case "float":
+                real = float(str(value))
+                if real != real or real < 0 or real == float("inf"):
+                    raise ValueError
+                return real
+            case "bool":
+                words = {"true": True, "false": False, "1": True, "0": False}
+                return words[str(value).lower()]
+            case "str":
+                return str(value)
+    except (ValueError, KeyError):
+        pass
+    raise UserError(f"{key}={value} is not a legal value: {key} takes a non-negative {kind}")
+
+
+def make_method(name: str, config: MethodConfig, generator: Generator) -> Method:
+    """A method with freshly drawn weights."""
+    return recipe(name).method(config, generator)  # type: ignore[call-arg]

@@ -1,0 +1,1 @@
+"""Makes the experiments: pictures, training, translation, tables, figures."""

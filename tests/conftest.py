@@ -1,0 +1,33 @@
+"""Options and helpers that all tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--golden-dir",
+        type=Path,
+        default=GOLDEN,
+        help="folder of recorded cases, one sub-folder each (default: tests/golden)",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "golden_case" in metafunc.fixturenames:
+        root = metafunc.config.getoption("--golden-dir")
+        cases = sorted(p.parent for p in root.glob("*/case.json"))
+        if not cases:
+            raise pytest.UsageError(f"no golden case (*/case.json) in --golden-dir {root}")
+        metafunc.parametrize("golden_case", cases, ids=[c.name for c in cases])
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _two_threads() -> None:
+    torch.set_num_threads(2)

@@ -1,0 +1,158 @@
+"""Reads a recorded case: hyper-parameters as our configuration, losses under our names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from models.bicyclegan import Bicyclegan, BicycleganConfig
+from models.cyclegan import Cyclegan, CycleganConfig
+from models.method import Method, NoiseSpec, Phase
+from models.munit import Munit, MunitConfig
+from models.unit import Unit, UnitConfig
+
+GAN = {"lsgan": "lsgan", "nsgan": "cross-entropy", "vanilla": "cross-entropy"}
+
+
+class GoldenCase:
+    """One folder of recorded numbers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.case = json.loads((folder / "case.json").read_text())
+        self.init = load_file(folder / "init.safetensors")
+        self.inputs = load_file(folder / "inputs.safetensors")
+        self.final = load_file(folder / "final.safetensors")
+        self.forward_final = load_file(folder / "forward_final.safetensors")
+
+    def method(self) -> Method:
+        """The method with the case's hyper-parameters, in float64, all terms monitored."""
+        h = dict(self.case["hyperparameters"])
+        make = {"munit": munit, "unit": unit, "cyclegan": cyclegan, "bicyclegan": bicyclegan}
+        method = make[self.case["method"]](h, self.init).to(torch.float64)
+        method.monitor = True
+        return method
+
+    def noise(self, phase: Phase, role: str, spec: NoiseSpec, n: int, step: int) -> Tensor:
+        """The recorded draw for a role (a noise source of the trainer)."""
+        prefix = {"discriminator": "dis.", "generator": "gen."}[phase]
+        name = prefix + role if self.case["method"] in ("munit", "unit") else role
+        recorded = self.inputs[f"step{step}.{name}"]
+        return recorded.reshape(len(recorded), *spec.shape)
+
+    def losses(self, method: Method, record: dict[str, float]) -> dict[str, float]:
+        """Our terms of one step as the losses that the original recorded."""
+        rename = {"munit": trainer_losses, "unit": trainer_losses,
+                  "cyclegan": cyclegan_losses, "bicyclegan": bicyclegan_losses}  # fmt: skip
+        return rename[self.case["method"]](method, record)
+
+
+def _common(h: dict[str, Any]) -> dict[str, Any]:
+    optimiser = {k: h[k] for k in ("lr", "beta1", "beta2", "weight_decay") if k in h}
+    return optimiser
+
+
+def _trainer(h: dict[str, Any]) -> dict[str, Any]:
+    gen, dis = h["gen"], h["dis"]
+    return _common(h) | dict(
+        channels_a=h["input_dim_a"], channels_b=h["input_dim_b"],
+        lr_policy=h["lr_policy"], lr_step=h.get("step_size", 1), lr_gamma=h.get("gamma", 1.0),
+        gan_loss=GAN[dis["gan_type"]], gan=h["gan_w"], recon_x=h["recon_x_w"],
+        cycle=h["recon_x_cyc_w"], perceptual=h["vgg_w"],
+        dim=gen["dim"], n_downsample=gen["n_downsample"], n_res=gen["n_res"],
+        activ=gen["activ"], pad=gen["pad_type"],
+        dis_dim=dis["dim"], dis_layers=dis["n_layer"], dis_scales=dis["num_scales"],
+        dis_norm=dis["norm"], dis_activ=dis["activ"], dis_pad=dis["pad_type"],
+    )  # fmt: skip
+
+
+def munit(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
+    config = MunitConfig(
+        **_trainer(h), recon_c=h["recon_c_w"], recon_s=h["recon_s_w"],
+        style_dim=h["gen"]["style_dim"], mlp_dim=h["gen"]["mlp_dim"],
+    )  # fmt: skip
+    return Munit(config, torch.Generator())
+
+
+def unit(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
+    config = UnitConfig(**_trainer(h), kl=h["recon_kl_w"], cycle_kl=h["recon_kl_cyc_w"])
+    return Unit(config, torch.Generator())
+
+
+def cyclegan(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
+    config = CycleganConfig(
+        **_common(h), lr_policy="constant", gan_loss=GAN[h["gan_mode"]],
+        channels_a=init["G_A.model.1.weight"].shape[1],
+        channels_b=init["G_B.model.1.weight"].shape[1],
+        cycle=h["lambda_A"], cycle_b=h["lambda_B"], identity=h["lambda_identity"],
+        dim=h["ngf"], dis_dim=h["ndf"], n_blocks=h["n_blocks"], dis_layers=h["n_layers_D"],
+        dropout=bool(h["dropout"]), pool=h["pool_size"], norm=_norm(h["norm"]),
+    )  # fmt: skip
+    return Cyclegan(config, torch.Generator())
+
+
+def bicyclegan(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
+    size = {"128": 0, "256": 1}
+    encoder, encoder_size = h["netE"].split("_")
+    input_channels = init["E.conv.0.weight"].shape[1]
+    first = next(init[k] for k in ("D.model_0.0.weight", "D.model.0.weight") if k in init)
+    config = BicycleganConfig(
+        **_common(h), lr_policy="constant", gan_loss=GAN[h["gan_mode"]],
+        channels_b=input_channels, noise_dim=h["nz"], dim=h["ngf"], dis_dim=h["ndf"],
+        enc_dim=h["nef"], depth=7 + size[h["netG"].split("_")[1]],
+        enc_kind=encoder, enc_blocks=4 + size[encoder_size],
+        dis_layers=2 + size[h["netD"].split("_")[1]], dis_scales=h["num_Ds"],
+        where=h["where_add"], activ=h["nl"], norm=_norm(h["norm"]), dropout=bool(h["dropout"]),
+        gan=h["lambda_GAN"], gan2=h["lambda_GAN2"], l1=h["lambda_L1"], latent=h["lambda_z"],
+        kl=h["lambda_kl"], upsample=h.get("upsample", "basic"),
+        conditional=first.shape[1] > input_channels,
+        same_discriminator=not any(k.startswith("D2.") for k in init),
+    )  # fmt: skip
+    return Bicyclegan(config, torch.Generator())
+
+
+def _norm(words: str) -> str:
+    return {"instance": "in", "none": "none", "batch": "bn"}[words.split()[0]]
+
+
+def trainer_losses(method: Method, record: dict[str, float]) -> dict[str, float]:
+    """MUNIT's and UNIT's: terms are recorded unweighted, absent ones as zero."""
+    names = {"gan": "adv", "perceptual": "vgg", "recon_x": "recon_x"}
+    if isinstance(method, Munit):
+        names |= {"cycle": "cycrecon_x", "recon_s": "recon_s", "recon_c": "recon_c"}
+    else:
+        names |= {"cycle": "cyc_x", "kl": "recon_kl"}
+    out = {f"loss_gen_{theirs}_{d}": record.get(f"{ours}_{d}", 0.0)
+           for ours, theirs in names.items() for d in "ab"}  # fmt: skip
+    if isinstance(method, Unit):
+        out["loss_gen_recon_kl_cyc_aba"] = record["cycle_kl_a"]
+        out["loss_gen_recon_kl_cyc_bab"] = record["cycle_kl_b"]
+    out |= {f"loss_dis_{d}": record[f"dis_{d}"] for d in "ab"}
+    out["loss_gen_total"] = total(method.generator_weights, record)
+    out["loss_dis_total"] = total(method.discriminator_weights, record)
+    return out
+
+
+def cyclegan_losses(method: Method, record: dict[str, float]) -> dict[str, float]:
+    """CycleGAN's: terms are recorded weighted; its D_A judges domain B."""
+    w = method.generator_weights | method.discriminator_weights
+    names = {"D_A": "dis_b", "G_A": "gan_b", "cycle_A": "cycle_a", "idt_A": "identity_b",
+             "D_B": "dis_a", "G_B": "gan_a", "cycle_B": "cycle_b", "idt_B": "identity_a"}  # fmt: skip
+    return {f"loss_{a}": w[b] * record.get(b, 0.0) for a, b in names.items()}
+
+
+def bicyclegan_losses(method: Method, record: dict[str, float]) -> dict[str, float]:
+    """BicycleGAN's: generator terms weighted."""
+    w = method.generator_weights | method.discriminator_weights
+    names = {"G_GAN": "gan", "D": "dis", "G_GAN2": "gan2", "D2": "dis2", "G_L1": "l1",
+             "z_L1": "latent", "kl": "kl"}  # fmt: skip
+    return {f"loss_{a}": w[b] * record.get(b, 0.0) for a, b in names.items()}
+
+
+def total(weights: dict[str, float], record: dict[str, float]) -> float:
+    """The weighted sum of recorded terms."""
+    return sum(w * record[name] for name, w in weights.items() if w)
