@@ -7,6 +7,7 @@ Shape comments read (N, C, H, W): pictures, channels, rows, columns.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -102,7 +103,7 @@ def activation(name: str) -> nn.Module:
     return ACTIVATIONS[name]()
 
 
-def padding_mode(name: str) -> str:
+def padding_mode(name: str) -> Any:
     """torch's name for the padding called ``name``: reflect, replicate or zero."""
     if name not in PADDINGS:
         raise UserError(f"unknown padding '{name}': use one of {', '.join(PADDINGS)}")
@@ -125,9 +126,7 @@ class ConvBlock(nn.Module):
         pad: str = "reflect",
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(
-            c_in, c_out, kernel, stride, padding, padding_mode=padding_mode(pad)
-        )
+        self.conv = nn.Conv2d(c_in, c_out, kernel, stride, padding, padding_mode=padding_mode(pad))
         self.norm = norm_layer(norm, c_out)
         self.activ = activation(activ)
 
@@ -188,7 +187,7 @@ class CountedDropout(nn.Module):
             return x
         shape = x.shape
         index = torch.arange(x[0].numel(), device=x.device, dtype=torch.int64)
-        base = _mix(self.seeds.to(x.device) + self.layer * _GOLDEN)  # (N,)
+        base = _mix(self.seeds.to(x.device) + self.layer * 0x9E3779B9)  # (N,)
         bits = _mix(base[:, None] + index * _GOLDEN) & 0xFFFFFF  # (N, CHW), 24 bits
         keep = (bits >= int(self.p * 2**24)).to(x.dtype).view(shape)
         return x * keep / (1 - self.p)

@@ -5,6 +5,8 @@ All return a list of maps, one per scale, finest first.
 
 from __future__ import annotations
 
+import itertools
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -45,7 +47,7 @@ class MultiScaleDiscriminator(nn.Module):
             layers: list[nn.Module] = [ConvBlock(channels, dim, kernel, 2, 1, **style)]
             layers += [
                 ConvBlock(a, b, kernel, 2, 1, norm=norm, **style)
-                for a, b in zip(widths, widths[1:], strict=False)
+                for a, b in itertools.pairwise(widths)
             ]
             layers.append(nn.Conv2d(widths[-1], 1, 1))
             self.scales.append(nn.Sequential(*layers))
@@ -96,7 +98,7 @@ class MultiPatchDiscriminator(nn.Module):
 
     def __init__(self, channels: int, dim: int, n_layers: int, scales: int, norm: str) -> None:
         super().__init__()
-        widths = [max(1, int(round(dim / 2**i))) for i in range(scales)]
+        widths = [max(1, round(dim / 2**i)) for i in range(scales)]
         self.scales = nn.ModuleList(patch_network(channels, w, n_layers, norm) for w in widths)
 
     def forward(self, x: Tensor) -> list[Tensor]:

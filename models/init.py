@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Generator, nn
 from torch.nn import init
 
+from models.blocks import LayerNorm
 from models.errors import UserError
 
 RULES = ("kaiming", "gaussian", "xavier", "default")
@@ -23,7 +24,7 @@ def initialise(network: nn.Module, rule: str, generator: Generator) -> None:
     for layer in network.modules():
         if isinstance(layer, _LAYERS):
             _draw(layer, rule, generator)
-        elif hasattr(layer, "gamma"):  # layer norm
+        elif isinstance(layer, LayerNorm):
             init.uniform_(layer.gamma, generator=generator)
 
 

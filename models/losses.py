@@ -64,7 +64,9 @@ def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> T
     unknown = sorted(set(terms) - set(weights))
     missing = sorted(name for name, w in weights.items() if w != 0 and name not in terms)
     if unknown or missing:
-        raise ValueError(f"loss terms without a weight: {unknown}; weights without a term: {missing}")
+        raise ValueError(
+            f"loss terms without a weight: {unknown}; weights without a term: {missing}"
+        )
     used = [weights[name] * term for name, term in terms.items() if weights[name] != 0]
     if not used:
         raise UserError("all loss weights are zero: nothing to optimise; set one above zero")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -55,7 +56,7 @@ class AutoEncoder(nn.Module):
 
     def __init__(self, channels: int, c: MunitConfig) -> None:
         super().__init__()
-        style = dict(activ=c.activ, pad=c.pad)
+        style: dict[str, Any] = dict(activ=c.activ, pad=c.pad)
         self.content = ContentEncoder(channels, c.dim, c.n_downsample, c.n_res, **style)
         self.style = StyleEncoder(channels, c.dim, c.n_style_downsample, c.style_dim, **style)
         self.decoder = AdaINDecoder(
@@ -75,7 +76,7 @@ class Munit(Method):
         self.config = c = config
         self.gen_a = AutoEncoder(c.channels_a, c)
         self.gen_b = AutoEncoder(c.channels_b, c)
-        kinds = dict(norm=c.dis_norm, activ=c.dis_activ, pad=c.dis_pad)
+        kinds: dict[str, Any] = dict(norm=c.dis_norm, activ=c.dis_activ, pad=c.dis_pad)
         shape = (c.dis_dim, c.dis_layers, c.dis_scales)
         self.dis_a = MultiScaleDiscriminator(c.channels_a, *shape, **kinds)
         self.dis_b = MultiScaleDiscriminator(c.channels_b, *shape, **kinds)
@@ -108,7 +109,7 @@ class Munit(Method):
     def generator_terms(
         self, x_a: Tensor, x_b: Tensor, noise: Noise
     ) -> tuple[Terms, dict[str, Tensor]]:
-        c, a, b, n = self.config, self.gen_a, self.gen_b, len(x_a)
+        c, a, b = self.config, self.gen_a, self.gen_b
         s_a, s_b = noise["s_a"], noise["s_b"]
         c_a, c_b = a.content(x_a), b.content(x_b)
         need_styles = self.wanted(c.recon_x) or self.wanted(c.cycle)
@@ -116,8 +117,8 @@ class Munit(Method):
 
         # Each decoder is asked for the reconstruction and the translation in one pass.
         if own_a is not None and own_b is not None and self.wanted(c.recon_x):
-            x_aa, x_ba = a.decoder(torch.cat((c_a, c_b)), torch.cat((own_a, s_a))).split([n, n])
-            x_bb, x_ab = b.decoder(torch.cat((c_b, c_a)), torch.cat((own_b, s_b))).split([n, n])
+            x_aa, x_ba = a.decoder(torch.cat((c_a, c_b)), torch.cat((own_a, s_a))).tensor_split(2)
+            x_bb, x_ab = b.decoder(torch.cat((c_b, c_a)), torch.cat((own_b, s_b))).tensor_split(2)
         else:
             x_ba, x_ab = a.decoder(c_b, s_a), b.decoder(c_a, s_b)
 

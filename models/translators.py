@@ -5,6 +5,7 @@ ResNet generator (CycleGAN), U-Net with a latent (CycleGAN* with noise, BicycleG
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -160,7 +161,7 @@ class LatentEncoder(nn.Module):
         layers: list[nn.Module] = [nn.Conv2d(channels, dim, 4, 2, 1)]
         if kind == "conv":
             layers.append(activation("lrelu"))
-        for before, width in zip(widths, widths[1:], strict=False):
+        for before, width in itertools.pairwise(widths):
             if kind == "resnet":
                 layers.append(LatentBlock(before, width, norm, "lrelu"))
             else:

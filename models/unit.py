@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -87,16 +88,18 @@ class Unit(Method):
         if c.dropout and c.recipe != "nips":
             raise UserError("UNIT's release has no dropout: set recipe=nips or dropout=0")
         nips = c.recipe == "nips"
-        kinds = dict(norm=c.dis_norm, activ=c.dis_activ, pad=c.dis_pad, kernel=3 if nips else 4)
+        kinds: dict[str, Any] = dict(
+            norm=c.dis_norm, activ=c.dis_activ, pad=c.dis_pad, kernel=3 if nips else 4
+        )
         shape = (c.dis_dim, c.dis_layers, c.dis_scales)
-        self.dis_a = MultiScaleDiscriminator(c.channels_a, *shape, **kinds)  # type: ignore[arg-type]
-        self.dis_b = MultiScaleDiscriminator(c.channels_b, *shape, **kinds)  # type: ignore[arg-type]
+        self.dis_a = MultiScaleDiscriminator(c.channels_a, *shape, **kinds)
+        self.dis_b = MultiScaleDiscriminator(c.channels_b, *shape, **kinds)
         self.features: nn.Module | None = None
         self.finish(generator, c.init, "gaussian")
 
     def halves_release(self, c: UnitConfig) -> None:
         """Content encoders and decoders as MUNIT's, without AdaIN; nothing shared."""
-        kinds = dict(activ=c.activ, pad=c.pad)
+        kinds: dict[str, Any] = dict(activ=c.activ, pad=c.pad)
         shape = (c.dim, c.n_downsample, c.n_res)
         self.enc_a = ContentEncoder(c.channels_a, *shape, **kinds)
         self.enc_b = ContentEncoder(c.channels_b, *shape, **kinds)
@@ -180,13 +183,13 @@ class Unit(Method):
     def generator_terms(
         self, x_a: Tensor, x_b: Tensor, noise: Noise
     ) -> tuple[Terms, dict[str, Tensor]]:
-        c, n = self.config, len(x_a)
+        c = self.config
         seed = _Calls(noise.get("dropout"))
         h_a, h_b = self.encode(x_a, "a", seed.next()), self.encode(x_b, "b", seed.next())
         z = torch.cat((h_a + noise["n_a"], h_b + noise["n_b"]))  # z = E_mu(x) + eta
         # Both domains' codes through each decoder: reconstruction and translation in one pass.
-        x_aa, x_ba = self.decode(z, "a", seed.next(2)).split([n, n])
-        x_ab, x_bb = self.decode(z, "b", seed.next(2)).split([n, n])
+        x_aa, x_ba = self.decode(z, "a", seed.next(2)).tensor_split(2)
+        x_ab, x_bb = self.decode(z, "b", seed.next(2)).tensor_split(2)
         terms: Terms = {}
         if self.wanted(c.gan):  # Eq. 5 and 6
             terms["gan_a"] = gan(self.dis_a(x_ba), True, c.gan_loss)

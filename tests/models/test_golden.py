@@ -89,5 +89,7 @@ def forward(
             z = case.inputs["step0.z_random"][:1]
             x_ab = method.translate(x_a[:1], "a2b", {"z": z})
             out = {"mu": mu, "logvar": logvar, "x_ab": x_ab}
-            return out | {f"D2_scale{i}": m for i, m in enumerate((method.dis2 or method.dis)(x_ab))}
+            return out | {
+                f"D2_scale{i}": m for i, m in enumerate((method.dis2 or method.dis)(x_ab))
+            }
     return out | {f"dis_b_scale{i}": m for i, m in enumerate(maps)}

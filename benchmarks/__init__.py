@@ -1,0 +1,1 @@
+"""Measures pictures; knows nothing of the methods that made them."""

@@ -1,0 +1,75 @@
+"""What a number is: a metric declares its name, unit, direction, protocol and limits.
+
+A metric's file registers its own declarations; ``METRICS`` then holds all that were imported.
+A ``Measurement`` is one value of a declared metric, ready for a record.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from benchmarks.intervals import Interval
+from models.errors import UserError
+
+Direction = Literal["higher", "lower", "none"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A declaration. ``limits`` are the least and greatest possible value, None for unbounded."""
+
+    name: str
+    unit: str
+    direction: Direction
+    protocol: str
+    limits: tuple[float | None, float | None] = (None, None)
+
+
+METRICS: dict[str, Metric] = {}
+
+
+def register(metric: Metric) -> Metric:
+    """Declares ``metric``; two different declarations of one name are a programming error."""
+    if METRICS.setdefault(metric.name, metric) != metric:
+        raise ValueError(f"metric {metric.name!r} is declared twice, differently")
+    return metric
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A value of the metric ``name`` with its interval and everything needed to compare it.
+
+    Raises UserError for a name that nobody declared and for a value outside the metric's limits.
+    """
+
+    name: str
+    value: float
+    interval: Interval | None
+    protocol: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.name not in METRICS:
+            raise UserError(f"unknown metric {self.name!r}: known are {sorted(METRICS)}")
+        least, greatest = METRICS[self.name].limits
+        inside = math.isfinite(self.value)
+        inside = inside and (least is None or self.value >= least)
+        inside = inside and (greatest is None or self.value <= greatest)
+        if not inside:
+            raise UserError(
+                f"{self.name} = {self.value} is outside its limits [{least}, {greatest}]: "
+                "check the pictures measured"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values: metric, value, unit, direction, interval, protocol."""
+        metric = METRICS[self.name]
+        return {
+            "metric": self.name,
+            "value": self.value,
+            "unit": metric.unit,
+            "direction": metric.direction,
+            "interval": None if self.interval is None else asdict(self.interval),
+            "protocol": dict(self.protocol),
+        }

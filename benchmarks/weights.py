@@ -1,0 +1,215 @@
+"""The numbers inside LPIPS: an AlexNet trunk and one weight a channel.
+
+The trunk is trained on ImageNet by others and comes from a file the user names, from torch's
+own cache, or from a download the user allowed. Without any of them there is a trunk drawn from
+a seed. It is no stand-in: what it measures carries another name, ``lpips-untrained``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+import lpips
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+
+from models.errors import UserError
+
+Version = Literal["0.0", "0.1"]
+Name = Literal["lpips", "lpips-unverified", "lpips-untrained"]
+
+ALEXNET_URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
+# sha256 prefixes that torchvision gives in the names of its two releases of the same weights.
+ALEXNET_SHA256_PREFIXES = ("7be5be79", "4df8aa71")
+LARGEST_FILE = 2**30  # bytes; torchvision's file has 244 million
+
+# (out, in, height, width) of the convolutions of torchvision's AlexNet.
+TRUNK_SHAPES: dict[str, tuple[int, int, int, int]] = {
+    "features.0": (64, 3, 11, 11),
+    "features.3": (192, 64, 5, 5),
+    "features.6": (384, 192, 3, 3),
+    "features.8": (256, 384, 3, 3),
+    "features.10": (256, 256, 3, 3),
+}
+_REMEDY = (
+    "pass the path of torchvision's alexnet-owt-7be5be79.pth, or measure with the untrained trunk"
+)
+
+
+@dataclass(frozen=True)
+class LpipsWeights:
+    """Parameters of one LPIPS network.
+
+    ``name`` says what its distances may be called: "lpips" for torchvision's ImageNet weights,
+    recognised by the file's sha256; "lpips-unverified" for any other AlexNet file;
+    "lpips-untrained" for a trunk drawn from a seed. ``version`` is LPIPS's own: "0.0" feeds the
+    trunk with [-1, 1] as it is, "0.1" standardises the colours first. ``trunk`` holds
+    torchvision's ``features.*`` tensors, ``channels`` the five layers' weights, (C,) each, >= 0.
+    """
+
+    name: Name
+    version: Version
+    trunk: Mapping[str, torch.Tensor]
+    channels: tuple[torch.Tensor, ...]
+    source: str
+
+    @property
+    def sha256(self) -> str:
+        """Hash of every parameter's name, shape and bytes: of the numbers, not of a file."""
+        digest = hashlib.sha256(f"lpips v{self.version}".encode())
+        named = dict(self.trunk) | {f"lin{k}": w for k, w in enumerate(self.channels)}
+        for name, tensor in sorted(named.items()):
+            digest.update(f"\n{name} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.contiguous().numpy().astype("<f4").tobytes())
+        return digest.hexdigest()
+
+
+def trained(
+    version: Version,
+    path: Path | str | None = None,
+    sha256: str | None = None,
+    allow_download: bool = False,
+) -> LpipsWeights:
+    """LPIPS over an AlexNet from ``path``, else from torch's cache, else downloaded if allowed.
+
+    ``path`` is a ``.pth`` or ``.safetensors`` state dict of torchvision's AlexNet (the
+    classifier may be missing); with ``sha256`` the file must have that hash. Pickles are read as
+    weights only. Raises UserError when there is no file, or it is broken, hostile or of another
+    network; it never falls back to other weights.
+    """
+    _check_version(version)
+    if path is None:
+        path = _cached(allow_download)
+        sha256 = sha256 or path.stem.rsplit("-", 1)[-1]
+    path = Path(path)
+    content = _read(path)
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and not (len(sha256) >= 8 and found.startswith(sha256.lower())):
+        raise UserError(
+            f"{path}: sha256 is {found}, expected {sha256}: delete the file and fetch it again, "
+            "or mend the expected hash"
+        )
+    name: Name = "lpips" if found.startswith(ALEXNET_SHA256_PREFIXES) else "lpips-unverified"
+    state = _parse(path, content)
+    return LpipsWeights(name, version, _trunk(path, state), package_channels(version), path.name)
+
+
+def untrained(version: Version, seed: int = 0) -> LpipsWeights:
+    """An AlexNet trunk drawn from ``seed``, every channel of every layer weighing 1/5.
+
+    Convolutions are normal with variance 2 / fan-in (He et al. 2015) and have no bias, so that
+    activations keep their scale through the layers. A layer's distance is then a mean over
+    positions of 2 - 2 cos(angle between the two channel vectors), in [0, 2] as ReLU leaves no
+    negative numbers, whatever the number of its channels; the whole distance is the
+    mean over the five layers, in [0, 2] too. It tells equal from different pictures, but was
+    never fitted to human judgement and is not comparable with LPIPS.
+    """
+    _check_version(version)
+    trunk: dict[str, torch.Tensor] = {}
+    for layer, (name, shape) in enumerate(TRUNK_SHAPES.items()):
+        draw = np.random.default_rng([0xA1E8, seed & (2**64 - 1), layer]).standard_normal(shape)
+        scale = (2.0 / float(np.prod(shape[1:]))) ** 0.5
+        trunk[f"{name}.weight"] = torch.from_numpy(draw * scale).float()
+        trunk[f"{name}.bias"] = torch.zeros(shape[0])
+    share = 1.0 / len(TRUNK_SHAPES)
+    channels = tuple(torch.full((shape[0],), share) for shape in TRUNK_SHAPES.values())
+    return LpipsWeights("lpips-untrained", version, trunk, channels, f"seed {seed}")
+
+
+def package_channels(version: Version) -> tuple[torch.Tensor, ...]:
+    """The five layers' channel weights (C,) fitted to human judgement, from the lpips package."""
+    file = Path(lpips.__file__).parent / "weights" / f"v{version}" / "alex.pth"
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    return tuple(state[f"lin{k}.model.1.weight"].flatten() for k in range(len(TRUNK_SHAPES)))
+
+
+def _check_version(version: str) -> None:
+    if version not in get_args(Version):
+        raise UserError(f"unknown LPIPS version {version!r}: use one of {get_args(Version)}")
+
+
+def _cached(allow_download: bool) -> Path:
+    file = Path(torch.hub.get_dir()) / "checkpoints" / ALEXNET_URL.rsplit("/", 1)[-1]
+    if file.is_file():
+        return file
+    if not allow_download:
+        raise UserError(f"no AlexNet weights at {file}: allow the download, {_REMEDY}")
+    prefix = file.stem.rsplit("-", 1)[-1]
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(ALEXNET_URL, str(file), prefix, progress=False)
+    except (OSError, RuntimeError) as error:  # no network, disk full; or the wrong hash
+        reason = " ".join(str(error).split())
+        raise UserError(f"cannot download {ALEXNET_URL} ({reason}): {_REMEDY}") from error
+    return file
+
+
+def _read(path: Path) -> bytes:
+    """The file's bytes, read once: what is hashed is what is parsed."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file: {_REMEDY}")
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}): {_REMEDY}") from error
+    if len(content) > LARGEST_FILE:
+        raise UserError(f"{path}: larger than {LARGEST_FILE} bytes, so no AlexNet: {_REMEDY}")
+    return content
+
+
+def _parse(path: Path, content: bytes) -> dict[str, torch.Tensor]:
+    stream = io.BytesIO(content)
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load(content)
+        if zipfile.is_zipfile(stream):
+            with zipfile.ZipFile(stream) as archive:
+                unpacked = sum(member.file_size for member in archive.infolist())
+            if unpacked > LARGEST_FILE:
+                raise UserError(f"{path}: unpacks to {unpacked} bytes, so no AlexNet: {_REMEDY}")
+        stream.seek(0)
+        state = torch.load(stream, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path}: holds code or no weights at all, and was not run: {_REMEDY}"
+        ) from error
+    except UserError:
+        raise
+    # A broken file surfaces as whatever the parser stumbled over.
+    except Exception as error:
+        raise UserError(f"{path}: truncated or not a file of weights: {_REMEDY}") from error
+    if not isinstance(state, dict):
+        raise UserError(f"{path}: holds a {type(state).__name__}, no state dict: {_REMEDY}")
+    return cast("dict[str, torch.Tensor]", state)
+
+
+def _trunk(path: Path, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The convolutions of ``state`` in float32, once its names and shapes are AlexNet's."""
+    wanted: dict[str, tuple[int, ...]] = {}
+    for name, shape in TRUNK_SHAPES.items():
+        wanted |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    foreign = [str(n) for n in state if n not in wanted and not str(n).startswith("classifier.")]
+    if foreign:
+        raise UserError(f"{path}: {foreign[0]!r} is no part of AlexNet: {_REMEDY}")
+    trunk = {}
+    for name, expected in wanted.items():
+        tensor = state.get(name)
+        if not isinstance(tensor, torch.Tensor) or tuple(tensor.shape) != expected:
+            shape_found = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else "missing"
+            raise UserError(f"{path}: {name} is {shape_found}, AlexNet has {expected}: {_REMEDY}")
+        if tensor.layout != torch.strided or not tensor.is_floating_point():
+            raise UserError(f"{path}: {name} holds no dense real numbers: {_REMEDY}")
+        trunk[name] = tensor.detach().float().contiguous()
+        if not torch.isfinite(trunk[name]).all():
+            raise UserError(f"{path}: {name} holds NaN or infinity: {_REMEDY}")
+    return trunk

@@ -1,0 +1,155 @@
+"""Arguments of ``python -m reproduce``, and what each command calls."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from models.errors import UserError
+
+EXAMPLES = """examples:
+  python -m reproduce table 1 --preset quick
+  python -m reproduce table 1 --preset cpu --jobs 2
+  python -m reproduce train munit --task drawn-shoes --preset cpu --out runs/mine
+  python -m reproduce train munit --task path/to/folder --preset cpu --set size=64 --out runs/real
+  python -m reproduce translate runs/mine/last.safetensors path/to/edges --samples 19 --out out
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line and exit code 2 for wrong arguments."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    shown: dict[str, Any] = dict(formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = _Parser(
+        prog="python -m reproduce", epilog=EXAMPLES,
+        description="Train UNIT, MUNIT and their baselines; regenerate the papers' tables.", **shown,
+    )  # fmt: skip
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    table = commands.add_parser("table", help="train and measure what is missing; print the table",
+        epilog="example:\n  python -m reproduce table 1 --preset cpu", **shown)  # fmt: skip
+    table.add_argument("number", type=int, help="the MUNIT paper's table: 1")
+    _common(table)
+    table.add_argument("--jobs", type=int, default=0,
+        help="trainings side by side (default: one a core, at most 4; one on a GPU)")  # fmt: skip
+    table.add_argument("--stored", action="store_true",
+        help="print the table from stored records alone, without training")  # fmt: skip
+
+    train = commands.add_parser("train", help="train one method on one task",
+        epilog="examples:\n  python -m reproduce train munit --task drawn-shoes --preset quick "
+        "--out runs/a\n  python -m reproduce train unit --task data/mine --preset cpu --set size=64 "
+        "--out runs/b --resume", **shown)  # fmt: skip
+    train.add_argument("method", help="e.g. munit, munit-wo-x, unit, cyclegan, bicyclegan")
+    train.add_argument("--task", required=True, help="a task's name, or a folder of pictures")
+    train.add_argument("--out", type=Path, required=True, help="folder of the run")
+    train.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    train.add_argument("--save-every", type=int, default=500, metavar="STEPS")
+    train.add_argument("--sample-every", type=int, default=500, metavar="STEPS")
+    train.add_argument("--vgg", type=Path, help="VGG-16 weights for the perceptual loss")
+    _common(train)
+
+    translate = commands.add_parser("translate", help="translate pictures with a checkpoint",
+        epilog="examples:\n  python -m reproduce translate runs/a/last.safetensors edges/ "
+        "--samples 19 --out out\n  python -m reproduce translate runs/a/last.safetensors edges/ "
+        "--example red_shoe.png --out out", **shown)  # fmt: skip
+    translate.add_argument("checkpoint", type=Path)
+    translate.add_argument("inputs", type=Path, help="a picture, or a folder of pictures")
+    translate.add_argument("--out", type=Path, required=True, help="folder for the PNGs")
+    translate.add_argument("--samples", type=int, default=1, help="random styles an input")
+    translate.add_argument("--example", type=Path, help="picture(s) of the other domain: take "
+        "their style instead of random ones")  # fmt: skip
+    translate.add_argument("--direction", default="a2b", help="a2b (default) or b2a")
+    translate.add_argument("--seed", type=int, default=0)
+    translate.add_argument("--device", default="cpu")
+    translate.add_argument("--no-progress", action="store_true")
+
+    data = commands.add_parser("data", help="draw or download the pictures of a task",
+        epilog="example:\n  python -m reproduce data drawn-shoes --size 256 --train 1000", **shown)  # fmt: skip
+    data.add_argument("task")
+    data.add_argument("--data", type=Path, default=Path("data"))
+    data.add_argument("--source", type=Path, help="local archive or folder with the pictures")
+    data.add_argument("--size", type=int, default=32)
+    data.add_argument("--train", type=int, default=4000)
+    data.add_argument("--test", type=int, default=200)
+    data.add_argument("--no-progress", action="store_true")
+
+    convert = commands.add_parser("convert", help="original releases' checkpoints, in and out",
+        epilog="examples:\n  python -m reproduce convert gen_01000000.pt --method munit "
+        "--out munit.safetensors\n  python -m reproduce convert runs/a/last.safetensors --out "
+        "gen.pt", **shown)  # fmt: skip
+    convert.add_argument("checkpoint", type=Path)
+    convert.add_argument("--method", help="what an original's file holds: munit, unit-release, "
+        "cyclegan or bicyclegan")  # fmt: skip
+    convert.add_argument("--out", type=Path, required=True)
+    convert.add_argument("--size", type=int, default=256, help="picture size it was trained at")
+    return top
+
+
+def _common(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--preset", default="cpu", help="scale: quick, cpu, gpu or paper")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
+        help="override any setting, e.g. --set steps=200 --set recon_x=5; repeatable")  # fmt: skip
+    sub.add_argument("--device", default="cpu", help="cpu or cuda")
+    sub.add_argument("--data", type=Path, default=Path("data"), help="where pictures are kept")
+    sub.add_argument("--source", type=Path, help="local archive or folder with the task's pictures")
+    sub.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
+    sub.add_argument("--no-progress", action="store_true")
+    if sub.prog.endswith("table"):
+        sub.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are kept")
+        sub.add_argument("--results", type=Path, default=Path("results"))
+        sub.add_argument("--lpips-weights", type=Path, help="AlexNet weights (torchvision's .pth)")
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run a command; 2 for bad input, 1 for a diverged training, 130 when interrupted."""
+    arguments = parser().parse_args(words)
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            return _run(arguments)
+    except UserError as error:
+        print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; run the same command to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # Imported late: --help and wrong arguments answer at once.
+    from reproduce import commands
+
+    return {
+        "table": commands.table,
+        "train": commands.train,
+        "translate": commands.translate,
+        "data": commands.data,
+        "convert": commands.convert,
+    }[arguments.command](arguments)
+
+
+def resume_hint() -> str:
+    """The command that goes on with what was interrupted."""
+    words = [w for w in sys.argv[1:] if w != "--resume"]
+    return "python -m reproduce " + shlex.join([*words, "--resume"])
+
+
+def default_jobs(jobs: int, device: str) -> int:
+    """How many trainings side by side."""
+    if jobs < 0:
+        raise UserError(f"--jobs {jobs}: use at least 1, or 0 for one a core")
+    if jobs:
+        return jobs
+    return 1 if device != "cpu" else min(4, os.cpu_count() or 1)

@@ -1,0 +1,94 @@
+"""The experiments: tables x tasks x methods, at the scale of a preset.
+
+The published hyper-parameters are the defaults of the methods' configurations (``models``, with
+their sources); a preset (``presets/*.yaml``) changes scale: sizes, widths, steps, what is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from models.errors import UserError
+from models.zoo import nearest, recipe
+from reproduce.runs import RunConfig, make_run
+
+PRESETS = Path(__file__).parent / "presets"
+
+# Table 1 of the MUNIT paper, row by row.
+TABLE1_METHODS = (
+    "unit", "cyclegan", "cyclegan-noise", "munit-wo-x", "munit-wo-c", "munit-wo-s", "munit",
+    "bicyclegan",
+)  # fmt: skip
+TABLES: dict[int, tuple[str, ...]] = {1: TABLE1_METHODS}
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How a preset measures diversity: inputs and samples a protocol, and the LPIPS weights."""
+
+    protocol: str
+    inputs: int
+    samples: int
+    lpips: str  # untrained, or imagenet
+
+    def __post_init__(self) -> None:
+        if self.lpips not in ("untrained", "imagenet"):
+            raise UserError(f"unknown LPIPS weights '{self.lpips}': use untrained or imagenet")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One scale of all experiments."""
+
+    name: str
+    about: str
+    run: Mapping[str, Any]  # for every run
+    methods: Mapping[str, Mapping[str, Any]]  # by family or method, the latter last
+    tasks: Mapping[str, Mapping[str, Mapping[str, Any]]]  # by task, then as ``methods``
+    tables: Mapping[int, list[str]]  # tasks of each table
+    measure: Measuring
+
+    def make_run(
+        self, method: str, task: str, seed: int = 0, overrides: Mapping[str, object] | None = None
+    ) -> RunConfig:
+        """The run of ``method`` on ``task`` at this scale."""
+        family = recipe(method).method.__name__.lower()
+        values: dict[str, Any] = dict(self.run)
+        for source in (self.methods, self.tasks.get(task, {})):
+            values |= dict(source.get(family, {})) | dict(
+                source.get(method, {}) if method != family else {}
+            )
+        return make_run(method, task, values | {"seed": seed}, overrides or {})
+
+    def table_runs(
+        self, table: int, seed: int = 0, overrides: Mapping[str, object] | None = None
+    ) -> list[RunConfig]:
+        """All runs behind a table."""
+        if table not in self.tables:
+            raise UserError(
+                f"preset {self.name} has no table {table}: {nearest(str(table), map(str, self.tables))}"
+            )
+        return [
+            self.make_run(method, task, seed, overrides)
+            for task in self.tables[table]
+            for method in TABLES[table]
+        ]
+
+
+def preset_names() -> list[str]:
+    """All presets there are."""
+    return sorted(p.stem for p in PRESETS.glob("*.yaml"))
+
+
+def load_preset(name: str) -> Preset:
+    """The preset called ``name``; UserError names the nearest one."""
+    if name not in preset_names():
+        raise UserError(f"unknown preset '{name}': {nearest(name, preset_names())}")
+    values = yaml.safe_load((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"))
+    values["measure"] = Measuring(**values["measure"])
+    return Preset(name=name, **({"tasks": {}} | values))

@@ -1,0 +1,150 @@
+"""Trainings side by side: whatever of a table's runs is missing, each in its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tqdm import tqdm
+
+from models.errors import UserError
+from reproduce.checkpoints import read_checkpoint
+from reproduce.experiments import Preset
+from reproduce.measure import Places, open_run_task
+from reproduce.runs import RunConfig, run_folder
+from reproduce.training import LAST
+
+
+@dataclass
+class _Job:
+    run: RunConfig
+    folder: Path
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+    bar: tqdm  # type: ignore[type-arg]
+
+    def look(self) -> None:
+        """Move the bar to where the training says that it is."""
+        try:
+            state = json.loads((self.folder / "progress.json").read_text())
+        except (OSError, ValueError):
+            return
+        self.bar.n = min(state["step"], self.run.steps)
+        self.bar.refresh()
+
+
+def checkpoint_of(preset: Preset, run: RunConfig, places: Places) -> Path:
+    """Where the trained weights of a run are, or will be."""
+    return run_folder(places.runs, preset.name, run) / LAST
+
+
+def is_trained(preset: Preset, run: RunConfig, places: Places) -> bool:
+    """Whether the run's checkpoint exists with these very settings, at its last step."""
+    path = checkpoint_of(preset, run, places)
+    if not path.exists():
+        return False
+    found = read_checkpoint(path, weights_only=True)
+    different = run.differences(found.run)
+    if different:
+        raise UserError(
+            f"{path.parent} holds a run with other settings, {'; '.join(different[:3])}: "
+            "remove it, or give another --runs folder"
+        )
+    return found.step >= run.steps
+
+
+def train_missing(
+    preset: Preset, runs: Sequence[RunConfig], places: Places, *, jobs: int, arguments: list[str]
+) -> None:
+    """Train every run that is not trained yet, ``jobs`` at a time, resuming what was begun.
+
+    ``arguments`` are the command line's own (preset, overrides), passed on to each training.
+    """
+    missing = [run for run in runs if not is_trained(preset, run, places)]
+    if not missing:
+        return
+    for task in dict.fromkeys(run.task for run in missing):
+        # Once, before processes would race for it.
+        open_run_task(next(run for run in missing if run.task == task), places)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    waiting, active = list(missing), list[_Job]()
+    with ExitStack() as stack:
+        stack.callback(_end_all, active)
+        total = stack.enter_context(
+            tqdm(total=len(missing), desc="trainings", unit="run", disable=not places.progress)
+        )
+        while waiting or active:
+            while waiting and len(active) < jobs:
+                active.append(_start(preset, waiting.pop(0), places, threads, arguments))
+            time.sleep(0.5)
+            for job in list(active):
+                job.look()
+                if job.process.poll() is not None:
+                    active.remove(job)
+                    job.bar.close()
+                    job.log.close()
+                    _check(job)
+                    total.update()
+
+
+def _start(
+    preset: Preset, run: RunConfig, places: Places, threads: int, arguments: list[str]
+) -> _Job:
+    folder = run_folder(places.runs, preset.name, run)
+    folder.mkdir(parents=True, exist_ok=True)
+    log = (folder / "train.log").open("ab")
+    command = train_command(preset, run, places, threads, arguments)
+    process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    bar = tqdm(
+        total=run.steps, desc=f"  {run.method} on {run.task}", unit="step", leave=False,
+        disable=not places.progress,
+    )  # fmt: skip
+    return _Job(run, folder, process, log, bar)
+
+
+def train_command(
+    preset: Preset, run: RunConfig, places: Places, threads: int, arguments: list[str]
+) -> list[str]:
+    """The command that trains ``run`` alone."""
+    return [
+        sys.executable, "-m", "reproduce", "train", run.method, "--task", run.task,
+        "--preset", preset.name, "--seed", str(run.seed), "--device", places.device,
+        "--data", str(places.data), "--threads", str(threads),
+        "--out", str(run_folder(places.runs, preset.name, run)), "--resume", "--no-progress",
+        *arguments,
+    ]  # fmt: skip
+
+
+def _check(job: _Job) -> None:
+    if job.process.returncode:
+        log = job.folder / "train.log"
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise UserError(
+            f"training {job.run.method} on {job.run.task} ended with code "
+            f"{job.process.returncode} ({lines[-1] if lines else 'no output'}): see {log}"
+        )
+
+
+def _end_all(jobs: list[_Job]) -> None:
+    for job in jobs:
+        _end(job)
+
+
+def _end(job: _Job) -> None:
+    """Ask a training to save and stop; it resumes later from there."""
+    job.bar.close()
+    if job.process.poll() is None:
+        job.process.terminate()
+        try:
+            job.process.wait(timeout=120)
+        except subprocess.TimeoutExpired:
+            job.process.kill()
+    job.log.close()

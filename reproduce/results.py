@@ -1,0 +1,93 @@
+"""Append-only records: one JSON line a measurement, never changed, never typed by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from models.errors import UserError
+
+REQUIRED = ("metric", "value", "protocol", "preset", "task", "method", "seed")
+
+
+class Records:
+    """The records of one preset: ``<results>/<preset>/records.jsonl``."""
+
+    def __init__(self, results: Path, preset: str) -> None:
+        self.folder = results / preset
+        self.path = self.folder / "records.jsonl"
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every record, oldest first. A last line cut short by a crash is left out."""
+        if not self.path.exists():
+            return []
+        records = []
+        lines = self.path.read_text(encoding="utf-8").split("\n")
+        for number, line in enumerate(lines, 1):
+            if not line:
+                continue
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                if number == len(lines):
+                    continue
+                raise UserError(
+                    f"{self.path} line {number} is not JSON: restore the file from version control"
+                ) from None
+        return records
+
+    def find(self, **wanted: object) -> dict[str, Any] | None:
+        """The newest record whose fields equal ``wanted``; dots reach into nested fields."""
+        for record in reversed(self.all()):
+            if all(_get(record, key) == value for key, value in wanted.items()):
+                return record
+        return None
+
+    def append(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Add a record, with the time, and flush it to the disk."""
+        missing = [key for key in REQUIRED if key not in record]
+        if missing:
+            raise ValueError(f"a record needs {missing}")
+        stamped = dict(record) | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
+        line = json.dumps(stamped, sort_keys=True, allow_nan=False)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.path.with_name(".records.lock")), self.path.open("a+b") as file:
+                # What a crash left of a line must not swallow the next one.
+                end = file.seek(0, os.SEEK_END)
+                if end:
+                    file.seek(end - 1)
+                    if file.read(1) != b"\n":
+                        file.write(b"\n")
+                file.write((line + "\n").encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise UserError(f"cannot write {self.path}: {error.strerror or error}") from None
+        return stamped
+
+
+def _get(record: Mapping[str, Any], key: str) -> object:
+    value: object = record
+    for part in key.split("__"):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def sha256_file(path: Path) -> str:
+    """sha256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def mean(values: Iterable[float]) -> float:
+    """Plain mean of a non-empty iterable."""
+    kept = list(values)
+    return sum(kept) / len(kept)

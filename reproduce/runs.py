@@ -1,0 +1,135 @@
+"""What defines a training run, and where it lives."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.errors import UserError
+from models.method import MethodConfig
+from models.zoo import make_config, nearest, parse_value, recipe
+
+PRECISIONS = ("float32", "bf16")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides the numbers of one training. Fields are keys of ``--set`` too.
+
+    ``settings`` holds the method's complete configuration; ``source`` a local folder or archive
+    with the task's pictures. ``resize`` 0 means: straight to ``size``.
+    """
+
+    method: str
+    task: str
+    seed: int = 0
+    size: int = 256
+    batch: int = 1
+    steps: int = 1_000_000
+    resize: int = 0
+    crop: str = "random"
+    flip: bool = True
+    train: int = 4000
+    test: int = 200
+    precision: str = "float32"
+    source: str = ""
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def method_config(self) -> MethodConfig:
+        return make_config(self.method, self.settings)
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def digest(self) -> str:
+        """sha256 (hex) of the configuration."""
+        text = json.dumps(self.as_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> RunConfig:
+        """The inverse of ``as_dict``; UserError for unknown or missing keys."""
+        known = {f.name for f in dataclasses.fields(RunConfig)}
+        if set(values) != known:
+            raise UserError(f"not a run configuration: unknown or missing {set(values) ^ known}")
+        return RunConfig(**values)
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """In words, what differs from ``other``."""
+        ours, theirs = flat(self), flat(other)
+        keys = sorted(set(ours) | set(theirs))
+        return [f"{k}={ours.get(k)} (there: {theirs.get(k)})" for k in keys
+                if ours.get(k) != theirs.get(k)]  # fmt: skip
+
+
+RUN_KEYS = {
+    f.name: str(f.type)
+    for f in dataclasses.fields(RunConfig)
+    if f.name not in ("method", "task", "settings", "source")
+}
+
+
+def flat(run: RunConfig) -> dict[str, Any]:
+    """Run and method settings in one dictionary."""
+    values = run.as_dict()
+    return values.pop("settings") | values
+
+
+def make_run(
+    method: str, task: str, values: Mapping[str, object], overrides: Mapping[str, object]
+) -> RunConfig:
+    """A run of ``method`` on ``task``. ``values`` come from a preset, ``overrides`` from
+    ``--set``; both may name run keys and the method's settings, and unknown keys are refused."""
+    recipe(method)
+    merged = dict(values) | dict(overrides)
+    run_values = {k: parse_value(k, v, RUN_KEYS[k]) for k, v in merged.items() if k in RUN_KEYS}
+    settings = {k: v for k, v in merged.items() if k not in RUN_KEYS}
+    fields = {f.name for f in dataclasses.fields(recipe(method).config)}
+    for key in settings:
+        if key not in fields:
+            raise UserError(
+                f"{method} has no setting '{key}': {nearest(key, fields | set(RUN_KEYS))}"
+            )
+    config = make_config(method, settings)
+    run = RunConfig(
+        method=method,
+        task=task,
+        settings=dataclasses.asdict(config),
+        **run_values,  # type: ignore[arg-type]
+    )
+    _check(run)
+    return run
+
+
+def _check(run: RunConfig) -> None:
+    if run.precision not in PRECISIONS:
+        raise UserError(f"unknown precision '{run.precision}': use one of {', '.join(PRECISIONS)}")
+    for key in ("size", "batch", "steps", "train", "test"):
+        if getattr(run, key) < 1:
+            raise UserError(f"{key}={getattr(run, key)} is not a legal value: use at least 1")
+    if recipe(run.method).method.paired and run.batch % 2:
+        raise UserError(f"{run.method} splits its batch in two: batch={run.batch} must be even")
+
+
+def parse_settings(words: list[str]) -> dict[str, str]:
+    """``["key=value", ...]`` as a dictionary."""
+    settings: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UserError(f"--set {word}: write key=value, e.g. --set lr=0.0002")
+        if key in settings:
+            raise UserError(f"--set {key} is given twice: once is enough")
+        settings[key] = value
+    return settings
+
+
+def run_folder(root: Path, preset: str, run: RunConfig) -> Path:
+    """Where a preset's run lives: one folder a task, method and seed."""
+    return root / preset / run.task / f"{run.method}-seed{run.seed}"

@@ -1,0 +1,212 @@
+"""The papers' tables, row by row: the published column beside ours. Generated, never typed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.zoo import METHODS
+from reproduce.experiments import TABLE1_METHODS, Preset
+from reproduce.measure import REAL
+from reproduce.tasks.registry import TASKS
+from reproduce.training import write_text
+
+PAPER = Path(__file__).resolve().parent.parent / "results" / "paper"
+DASH = "—"
+Found = Mapping[tuple[str, str], dict[str, dict[str, Any]]]  # (task, method) -> metric -> record
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of ours with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def half(self) -> float:
+        return max(self.high - self.value, self.value - self.low)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one task."""
+
+    task: str
+    method: str
+    title: str
+    paper_quality: float | None
+    paper_diversity: float | None
+    diversity: Cell | None
+    silhouette: Cell | None
+
+
+@dataclass(frozen=True)
+class Table1:
+    """Table 1 of the MUNIT paper at a preset's scale."""
+
+    preset: str
+    tasks: tuple[str, ...]
+    rows: tuple[Row, ...]
+    extractor: str
+    protocol: str
+
+
+def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None]]:
+    """(task, row title) -> quality in percent, diversity; None where the paper prints none."""
+
+    def number(text: str) -> float | None:
+        return float(text) if text else None
+
+    with (PAPER / "table1_quality_diversity.csv").open(newline="", encoding="utf-8") as file:
+        return {
+            (r["task"], r["method"]): (
+                number(r["quality_percent_preferred_over_munit"]),
+                number(r["lpips_diversity"]),
+            )
+            for r in csv.DictReader(file)
+        }
+
+
+def table1(preset: Preset, found: Found) -> Table1:
+    """Assemble the table from records. A row without a record shows a dash."""
+    published = published_table1()
+    tasks = tuple(preset.tables[1])
+    rows, extractor, protocol = [], "", ""
+    for task in tasks:
+        counterpart = TASKS[task].stands_for if task in TASKS else task
+        for method in (*TABLE1_METHODS, REAL):
+            title = "Real data" if method == REAL else METHODS[method].title
+            quality, paper = published.get((counterpart, title), (None, None))
+            records = found.get((task, method), {})
+            diversity = next((r for m, r in records.items() if m.startswith("diversity")), None)
+            if diversity is not None and method != REAL:
+                extractor = diversity["protocol"]["extractor"]
+                protocol = diversity["protocol"]["protocol"]
+            rows.append(
+                Row(task, method, title, quality, paper, _cell(diversity),
+                    _cell(records.get("silhouette-iou")))
+            )  # fmt: skip
+    return Table1(preset.name, tasks, tuple(rows), extractor, protocol)
+
+
+def _cell(record: dict[str, Any] | None) -> Cell | None:
+    if record is None:
+        return None
+    interval = record["interval"]
+    return Cell(record["value"], interval["low"], interval["high"])
+
+
+def _paper(value: float | None, digits: int, unit: str = "") -> str:
+    return DASH if value is None else f"{value:.{digits}f}{unit}"
+
+
+def _ours(cell: Cell | None) -> str:
+    return DASH if cell is None else f"{cell.value:.3f} ± {cell.half:.3f}"
+
+
+def _heading(task: str) -> str:
+    spec = TASKS.get(task)
+    if spec is None or spec.stands_for == task:
+        return spec.title if spec else task
+    return f"{spec.title} (paper: {spec.stands_for})"
+
+
+def _lines(table: Table1, task: str) -> list[list[str]]:
+    return [
+        [row.title, _paper(row.paper_quality, 1, "%"), DASH, _paper(row.paper_diversity, 3),
+         _ours(row.diversity), _ours(row.silhouette)]
+        for row in table.rows if row.task == task
+    ]  # fmt: skip
+
+
+COLUMNS = ["Method", "Quality, paper", "Quality, ours", "Diversity, paper", "Diversity, ours",
+           "Silhouette IoU"]  # fmt: skip
+
+
+def caption(table: Table1) -> str:
+    """What the numbers are, in one paragraph."""
+    words = (
+        f"Diversity, ours: {table.extractor}, protocol {table.protocol}, 95% interval over inputs."
+    )
+    if table.extractor != "lpips":
+        words += f" {table.extractor} is not the paper's LPIPS, so compare the order of rows, not values."
+    return f"Preset {table.preset}. {words} † is trained on pairs."
+
+
+def markdown(table: Table1) -> str:
+    """GitHub-flavoured Markdown."""
+    parts = []
+    for task in table.tasks:
+        rows = [COLUMNS, *_lines(table, task)]
+        rows = [[cell.replace("(paired)", "†") for cell in row] for row in rows]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+
+        def line(row: list[str], widths: list[int] = widths) -> str:
+            padded = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in
+                      enumerate(zip(row, widths, strict=True))]  # fmt: skip
+            return "| " + " | ".join(padded) + " |"
+
+        rule = "|" + "|".join(
+            ":" + "-" * (w + 1) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)
+        )
+        parts.append(
+            f"### {_heading(task)}\n\n"
+            + "\n".join([line(rows[0]), rule + "|", *map(line, rows[1:])])
+        )
+    return "\n\n".join(parts) + f"\n\n{caption(table)}\n"
+
+
+def comma_separated(table: Table1) -> str:
+    """CSV with every digit."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["task", "method", "row", "paper_quality_percent", "paper_diversity", "diversity",
+         "diversity_low", "diversity_high", "extractor", "protocol", "silhouette_iou"]
+    )  # fmt: skip
+    for r in table.rows:
+        d = r.diversity
+        writer.writerow(
+            [r.task, r.method, r.title, r.paper_quality, r.paper_diversity,
+             d and d.value, d and d.low, d and d.high, table.extractor, table.protocol,
+             r.silhouette and r.silhouette.value]
+        )  # fmt: skip
+    return out.getvalue()
+
+
+def latex(table: Table1) -> str:
+    """A booktabs table."""
+    escape = {"%": r"\%", "†": r"$^\dagger$", "±": r"$\pm$", DASH: "--", "->": r"$\rightarrow$"}
+
+    def clean(text: str) -> str:
+        text = text.replace(" (paired)", "†")
+        for plain, command in escape.items():
+            text = text.replace(plain, command)
+        return text
+
+    lines = [r"\begin{tabular}{lrrrrr}", r"\toprule"]
+    for i, task in enumerate(table.tasks):
+        if i:
+            lines.append(r"\midrule")
+        lines.append(rf"\multicolumn{{6}}{{l}}{{{clean(_heading(task))}}} \\")
+        lines.append(" & ".join(clean(c) for c in COLUMNS) + r" \\")
+        lines.append(r"\midrule")
+        lines += [" & ".join(clean(c) for c in row) + r" \\" for row in _lines(table, task)]
+    lines += [r"\bottomrule", r"\end{tabular}", f"% {caption(table)}"]
+    return "\n".join(lines) + "\n"
+
+
+def write_table(table: Table1, folder: Path) -> list[Path]:
+    """``table1.md``, ``.csv`` and ``.tex`` in ``folder``."""
+    texts = {"md": markdown(table), "csv": comma_separated(table), "tex": latex(table)}
+    paths = []
+    for suffix, text in texts.items():
+        paths.append(folder / f"table1.{suffix}")
+        write_text(paths[-1], text)
+    return paths

@@ -1,0 +1,1 @@
+"""From files to batches: where pictures come from, how they are read, and in which order."""

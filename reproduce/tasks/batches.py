@@ -1,0 +1,224 @@
+"""Which pictures a training step sees: a function of (seed, step), computed ahead of time.
+
+Epochs are counted over the global batch, and each has its own permutation. Nothing is drawn from
+a generator with a history, so a run that resumes at step n, or is spread over several processes,
+sees what an uninterrupted run in one process would have seen.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from models.errors import UserError
+from reproduce.randomness import generator
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.sources import PictureSource
+
+THREADS = 2
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+@lru_cache(maxsize=8)
+def _order(seed: int, role: str, epoch: int, length: int) -> torch.Tensor:
+    return torch.randperm(length, generator=generator(seed, role, epoch))
+
+
+class Batches:
+    """An endless iterator over training batches from two domains.
+
+    Yields ``(x_a, x_b)``, each float32 (``batch_size / world_size``, 3, H, W) in [-1, 1].
+    ``batch_size`` is that of the whole step; process ``rank`` of ``world_size`` gets its
+    contiguous slice. With ``paired`` the two sources are aligned: one order, one crop and one
+    flip for both. ``step`` is the next step to come.
+
+    ``prefetch`` batches are prepared ahead, by threads, or by ``workers`` processes if any. An
+    error comes up at the step it belongs to. ``close()``, or leaving the ``with`` block, ends the
+    threads and processes.
+    """
+
+    def __init__(
+        self,
+        source_a: PictureSource,
+        source_b: PictureSource,
+        preparation: Preparation,
+        batch_size: int,
+        seed: int,
+        *,
+        paired: bool = False,
+        start_step: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        prefetch: int = 4,
+        workers: int = 0,
+    ) -> None:
+        if batch_size < 1 or batch_size % world_size:
+            raise UserError(
+                f"batch size {batch_size} cannot be shared by {world_size} processes; "
+                f"use a multiple of {world_size}"
+            )
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank {rank} is not among {world_size} processes")
+        if prefetch < 1 or workers < 0 or start_step < 0:
+            raise ValueError("prefetch must be at least 1, workers and start_step at least 0")
+        if paired and source_a.ids != source_b.ids:
+            raise UserError(
+                "paired training needs aligned pictures with the same names in both domains; "
+                "use the task's training pairs"
+            )
+        self.source_a = source_a
+        self.source_b = source_b
+        self.preparation = preparation
+        self.batch_size = batch_size
+        self.seed = seed
+        self.paired = paired
+        self.step = start_step
+        share = batch_size // world_size
+        self._share = range(rank * share, (rank + 1) * share)
+        self.prefetch = prefetch
+        self.workers = workers
+        self._ahead: _Threads | _Processes | None = None
+
+    def batch(self, step: int) -> Batch:
+        """This process's part of the batch of ``step``; the same whenever it is asked for."""
+        role_b = "a" if self.paired else "b"
+        return self._half(self.source_a, "a", step), self._half(self.source_b, role_b, step)
+
+    def indices(self, step: int, domain: str) -> list[int]:
+        """Which pictures of ``domain`` ("a" or "b") this process sees at ``step``."""
+        source = self.source_a if domain == "a" else self.source_b
+        return self._indices(len(source), "a" if self.paired else domain, step)
+
+    def _indices(self, length: int, role: str, step: int) -> list[int]:
+        found = []
+        for position in self._share:
+            epoch, place = divmod(step * self.batch_size + position, length)
+            found.append(int(_order(self.seed, f"order_{role}", epoch, length)[place]))
+        return found
+
+    def _half(self, source: PictureSource, role: str, step: int) -> torch.Tensor:
+        pictures = []
+        indices = self._indices(len(source), role, step)
+        for position, index in zip(self._share, indices, strict=True):
+            draws = generator(self.seed, f"prepare_{role}", step, position)
+            pictures.append(self.preparation(source.read(index), draws))
+        return torch.stack(pictures)
+
+    def __iter__(self) -> Batches:
+        return self
+
+    def __next__(self) -> Batch:
+        if self._ahead is None:
+            self._ahead = _Processes(self) if self.workers else _Threads(self)
+        try:
+            batch = self._ahead.next()
+        except BaseException:
+            self.close()
+            raise
+        self.step += 1
+        return batch
+
+    def close(self) -> None:
+        """End the threads or processes; iteration may go on, from ``step``."""
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
+
+    def __enter__(self) -> Batches:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _Threads:
+    """The next few batches, under way in threads of this process."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        self._steps = itertools.count(batches.step)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="batches")
+        self._coming: deque[Future[Batch]] = deque()
+        for _ in range(batches.prefetch):
+            self._order_one()
+
+    def _order_one(self) -> None:
+        self._coming.append(self._pool.submit(self._batches.batch, next(self._steps)))
+
+    def next(self) -> Batch:
+        batch = self._coming.popleft().result()
+        self._order_one()
+        return batch
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Processes:
+    """The next few batches, under way in PyTorch's worker processes."""
+
+    def __init__(self, batches: Batches) -> None:
+        loader = DataLoader(
+            _Steps(batches),
+            batch_size=None,
+            sampler=itertools.count(batches.step),
+            num_workers=batches.workers,
+            prefetch_factor=-(-batches.prefetch // batches.workers),
+            collate_fn=_as_is,
+            # Without one of its own, a loader advances the global generator.
+            generator=torch.Generator(),
+        )
+        self._coming: Iterator[Batch | Exception] | None = iter(loader)
+
+    def next(self) -> Batch:
+        assert self._coming is not None
+        batch = next(self._coming)
+        if isinstance(batch, Exception):
+            raise batch
+        return batch
+
+    def close(self) -> None:
+        self._coming = None  # The iterator's end is the workers' end.
+
+
+class _Steps(Dataset[Batch | Exception]):
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+
+    def __getitem__(self, step: int) -> Batch | Exception:
+        try:
+            return self._batches.batch(step)
+        except Exception as error:
+            # As a value: raised here, it would come out wrapped in a traceback of the worker.
+            return error
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
+
+
+def test_batches(
+    source: PictureSource, preparation: Preparation, batch_size: int
+) -> Iterator[tuple[list[str], torch.Tensor]]:
+    """Every picture of ``source`` once, in order and without randomness.
+
+    Yields ids and float32 (n, 3, H, W) in [-1, 1], where n is ``batch_size`` or, at last, less.
+    """
+    fixed = preparation.at_test()
+    for start in range(0, len(source), batch_size):
+        chosen = range(start, min(start + batch_size, len(source)))
+        yield [source.ids[i] for i in chosen], torch.stack([fixed(source.read(i)) for i in chosen])

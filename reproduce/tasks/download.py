@@ -1,0 +1,255 @@
+"""Fetch a published file over a network that breaks off, lies and changes.
+
+A transfer grows in ``<target>.part`` and gets its final name when complete and verified.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import re
+import secrets
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import BinaryIO
+
+from tqdm import tqdm
+
+from models.errors import UserError
+
+TIMEOUT_SECONDS = 30
+ATTEMPTS_A_MIRROR = 5
+CHUNK = 1 << 20
+
+
+class _Failed(Exception):
+    """This mirror cannot deliver the file."""
+
+
+class _Interrupted(_Failed):
+    """The transfer broke off; what arrived is kept, and another attempt goes on from there."""
+
+
+def fetch(
+    urls: list[str],
+    target: Path,
+    *,
+    sha256: str | None = None,
+    size: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Download ``target`` from the first of ``urls`` that delivers it; return ``target``.
+
+    A broken transfer is resumed where it stopped, in this call or a later one, provided the
+    server still has the same file (ETag or date); a server that cannot do that starts over. A
+    target that exists is only verified. ``size`` is in bytes.
+
+    Without a published ``sha256`` the digest of the first download is recorded beside the target,
+    in ``<target>.sha256``, and every later check holds the file against it: this notices damage
+    and change, but cannot tell whether the first download was the right file.
+
+    Raises ``UserError`` naming every URL and its failure, the file, and the remedy.
+    """
+    if target.exists():
+        _verify(target, sha256)
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    failures = []
+    for url in urls:
+        try:
+            part = _transfer_persistently(url, target, size, progress)
+            digest = _digest(part)
+            expected = sha256 or _recorded(target)
+            if expected is not None and digest != expected:
+                _forget(target)
+                raise _Failed(f"its sha256 is {digest[:12]}..., not {expected[:12]}...")
+            if expected is None:
+                _record(target, digest)
+            os.replace(part, target)
+            _forget(target)
+            return target
+        except _Failed as failure:
+            failures.append(f"{url}: {failure}")
+    raise UserError(
+        f"could not download {target} ({'; '.join(failures)}); try again later, or download it "
+        "yourself and pass the local path with --data"
+    )
+
+
+def _verify(target: Path, sha256: str | None) -> None:
+    digest, expected = _digest(target), sha256 or _recorded(target)
+    if expected is None:
+        _record(target, digest)
+    elif digest != expected:
+        raise UserError(
+            f"{target} has sha256 {digest}, not {expected}; delete it to download it again"
+            + ("" if sha256 else f" (and {_sidecar(target)}, if the published file was replaced)")
+        )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sidecar(target: Path) -> Path:
+    return target.with_name(target.name + ".sha256")
+
+
+def _recorded(target: Path) -> str | None:
+    if not _sidecar(target).exists():
+        return None
+    digest = _sidecar(target).read_text(encoding="utf-8", errors="replace").split(" ")[0].strip()
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise UserError(f"{_sidecar(target)} holds no sha256; delete it")
+    return digest
+
+
+def _record(target: Path, digest: str) -> None:
+    unfinished = _sidecar(target).with_suffix(f".{secrets.token_hex(4)}.tmp")
+    unfinished.write_text(f"{digest}  {target.name}\n", encoding="utf-8")
+    os.replace(unfinished, _sidecar(target))
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(target.name + ".part")
+
+
+def _validator(target: Path) -> Path:
+    """Holds the ETag or date of the file that the .part file is the beginning of."""
+    return target.with_name(target.name + ".part.validator")
+
+
+def _forget(target: Path) -> None:
+    _part(target).unlink(missing_ok=True)
+    _validator(target).unlink(missing_ok=True)
+
+
+def _transfer_persistently(url: str, target: Path, size: int | None, progress: bool) -> Path:
+    for attempt in range(1, ATTEMPTS_A_MIRROR + 1):
+        try:
+            _transfer(url, target, size, progress)
+            break
+        except _Interrupted:
+            if attempt == ATTEMPTS_A_MIRROR:
+                raise
+    return _part(target)
+
+
+def _transfer(url: str, target: Path, size: int | None, progress: bool) -> None:
+    """Bring the .part file of ``target`` to its full length, or raise ``_Failed``."""
+    if not url.startswith(("http://", "https://")):
+        raise _Failed("not an http address")
+    part, validator = _part(target), _validator(target)
+    headers = {"User-Agent": "python-urllib (research data sets)", "Accept-Encoding": "identity"}
+    offset = part.stat().st_size if part.exists() and validator.exists() else 0
+    known = validator.read_text(encoding="ascii", errors="replace") if offset else ""
+    if offset:
+        headers |= {"Range": f"bytes={offset}-", "If-Range": known}
+    try:
+        request = urllib.request.Request(url, headers=headers)
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+            if response.headers.get_content_type() == "text/html":
+                raise _Failed("answers with a web page, not a file")
+            if response.status == 206:
+                if not _continues(response, offset, known):
+                    _forget(target)
+                    raise _Interrupted("sent another part of the file than the one asked for")
+            else:
+                offset = 0
+                _forget(target)
+                _remember_validator(response, validator)
+            rest = response.headers.get("Content-Length")
+            total = offset + int(rest) if rest and rest.isdigit() else None
+            _check_size(total, size, part, offset)
+            _pour(response, part, offset, total if size is None else size, progress)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:
+            if error.headers.get("Content-Range") == f"bytes */{offset}" and size in (None, offset):
+                return  # Everything had arrived already; only the renaming was missed.
+            _forget(target)
+            raise _Interrupted("has a shorter file than before") from error
+        raise _Failed(f"HTTP {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise _Failed(f"no connection ({reason})") from error
+
+
+def _continues(response: http.client.HTTPResponse, offset: int, known: str) -> bool:
+    sent = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    same = known in (response.headers.get("ETag"), response.headers.get("Last-Modified"))
+    return same and sent is not None and int(sent[1]) == offset > 0
+
+
+def _remember_validator(response: http.client.HTTPResponse, validator: Path) -> None:
+    tag = response.headers.get("ETag", "")
+    # A weak tag promises the same meaning, not the same bytes.
+    mark = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+    if mark and mark.isascii():
+        validator.write_text(mark, encoding="ascii")
+
+
+def _check_size(total: int | None, size: int | None, part: Path, offset: int) -> None:
+    if total is not None and size is not None and total != size:
+        raise _Failed(f"offers {total} bytes, not {size}")
+    needed = (total or size or 0) - offset
+    free = shutil.disk_usage(part.parent).free
+    if needed > free:
+        raise UserError(
+            f"{part.parent} has {free >> 20} MiB free, {needed >> 20} MiB are needed; "
+            "make room, or choose another data folder"
+        )
+
+
+def _pour(
+    response: http.client.HTTPResponse, part: Path, offset: int, total: int | None, progress: bool
+) -> None:
+    bar = tqdm(
+        total=total,
+        initial=offset,
+        desc=part.stem,
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        disable=not progress,
+    )
+    arrived = offset
+    with bar, _writable(part, "ab" if offset else "wb") as file:
+        while True:
+            try:
+                chunk = response.read(CHUNK)
+            except (OSError, http.client.HTTPException) as error:
+                raise _Interrupted(f"broke off after {arrived} bytes ({error})") from error
+            if not chunk:
+                break
+            _write(file, chunk, part)
+            arrived += len(chunk)
+            bar.update(len(chunk))
+            if total is not None and arrived > total:
+                part.unlink()
+                raise _Failed(f"sends more than {total} bytes")
+    if total is not None and arrived < total:
+        raise _Interrupted(f"broke off after {arrived} of {total} bytes")
+
+
+def _writable(part: Path, mode: str) -> BinaryIO:
+    try:
+        return part.open(mode, buffering=0)  # type: ignore[return-value]
+    except OSError as error:
+        raise UserError(
+            f"cannot write {part} ({error.strerror}); choose another data folder"
+        ) from error
+
+
+def _write(file: BinaryIO, chunk: bytes, part: Path) -> None:
+    rest = memoryview(chunk)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError as error:
+        raise UserError(
+            f"cannot write {part} ({error.strerror}); make room, or choose another data folder"
+        ) from error

@@ -1,0 +1,95 @@
+"""What a drawn picture shows, whatever its colours: parts painted one over the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from reproduce.tasks.drawn.curves import Points
+
+Factors: TypeAlias = dict[str, float | str]  # by name: what a content or style was drawn from
+
+ROLES = (
+    "body",  # takes the pattern
+    "panel",  # toe cap, heel counter, flap, pocket: body material
+    "accent",  # side marks, saddle, bow
+    "sole",
+    "heel",
+    "strap",  # straps and handles
+    "lining",  # what one sees of the inside
+    "metal",  # buckles and clasps
+    "lace",
+    "stitch",
+)
+
+WIDTH = 0.79  # of the canvas, that the silhouette fills unless it is too high
+HEIGHT = 0.84
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One part: a polygon, or a thin line where ``width`` is positive.
+
+    ``clip``: painted only over what is painted already. A line shows as a single line in the
+    edge map (where two edges this close would melt together) and as a thin band in the photo.
+    ``seam``: False hides the border with the part before it from the edge map; a line, wholly.
+    """
+
+    role: str
+    points: Points
+    clip: bool = False
+    width: float = 0.0
+    seam: bool = True
+
+
+@dataclass(frozen=True)
+class Content:
+    """A silhouette with its parts, in a unit square, y pointing down; equal if its factors are."""
+
+    kind: str
+    category: str
+    facing: str  # "left" or "right"
+    factors: tuple[tuple[str, float | str], ...]
+    parts: tuple[Part, ...] = field(compare=False, repr=False)
+
+    def as_dict(self) -> Factors:
+        """The factors, flat: lengths in units of the object's own base length."""
+        head: Factors = {
+            "kind": self.kind,
+            "category": self.category,
+            "facing": self.facing,
+        }
+        return head | dict(self.factors)
+
+
+def place(
+    kind: str,
+    category: str,
+    facing: str,
+    factors: Factors,
+    parts: list[Part],
+    fill: float,
+) -> Content:
+    """Centre ``parts`` (any unit, y up, facing right) in the unit square (y down).
+
+    ``fill`` scales the share of the canvas that the silhouette takes; 1 is the usual one.
+    """
+    outline = np.concatenate([part.points for part in parts if not part.clip])
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    extent = high - low
+    scale = fill * min(WIDTH / extent[0], HEIGHT / extent[1])
+    flip = np.array([-1.0 if facing == "left" else 1.0, -1.0])
+    placed = tuple(
+        # A grid of 1/16384: rounding errors that differ between machines vanish here.
+        Part(
+            part.role,
+            np.round(((part.points - (low + high) / 2) * flip * scale + 0.5) * 16384) / 16384,
+            part.clip,
+            float(part.width * scale),
+            part.seam,
+        )
+        for part in parts
+    )
+    return Content(kind, category, facing, tuple(factors.items()), placed)

@@ -1,0 +1,194 @@
+"""Drawn pictures as a data set on disk, in the folder layout of the real ones."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from models.errors import UserError
+from reproduce.tasks.drawn.canvas import Bytes
+from reproduce.tasks.drawn.content import Content
+from reproduce.tasks.drawn.kinds import KINDS, check_kind, draw_content, draw_style
+from reproduce.tasks.drawn.render import check_size, render_edges, render_mask, render_photo
+from reproduce.tasks.drawn.style import Style
+
+# To be raised whenever a picture changes: results name the pictures that they were measured on.
+GENERATOR_VERSION = 1
+SPLITS = ("trainA", "trainB", "trainPairs", "test")
+_FOLDERS = {"test": ("testA", "testB", "testMask")}
+_CHUNK = 50
+
+
+class _Chunk(NamedTuple):
+    kind: str
+    size: int
+    seed: int
+    split: str
+    start: int
+    stop: int
+    folder: str
+
+
+def draw(kind: str, seed: int, split: str, index: int) -> tuple[Content, Style]:
+    """Picture ``index`` of a split: content and style come from streams of their own."""
+    address = [GENERATOR_VERSION, KINDS.index(kind), seed, SPLITS.index(split), index]
+    content = draw_content(kind, np.random.default_rng([*address, 0]))
+    return content, draw_style(kind, np.random.default_rng([*address, 1]))
+
+
+def write_drawn(
+    kind: str,
+    folder: Path,
+    *,
+    size: int,
+    seed: int,
+    train: int = 4000,
+    test: int = 200,
+    jobs: int | None = None,
+    progress: bool = False,
+) -> None:
+    """Write ``kind`` ("shoes" or "handbags") to ``folder``, or find it there already.
+
+    trainA (edge maps), trainB (photos of other objects), trainPairs (edge map left, photo right,
+    of yet others; for methods that need pairs), testA, testB, testMask (equal names belong
+    together), factors.csv (what was drawn) and drawn.json (how). ``size``: pixels, 32 to 256.
+    The pictures do not depend on ``jobs``, the number of processes (None: one a processor, at
+    most 8, and one alone for few pictures). ``progress``: a bar on standard error. The folder
+    appears when it is complete.
+
+    Raises UserError for illegal arguments and for a folder that holds anything else.
+    """
+    check_kind(kind)
+    check_size(size)
+    if jobs is None:
+        jobs = max(1, min(os.cpu_count() or 1, 8, (3 * train + test) * size // 50_000))
+    for name, value, low, high in (
+        ("seed", seed, 0, 2**63 - 1),
+        ("train", train, 1, 100_000),
+        ("test", test, 1, 100_000),
+        ("jobs", jobs, 1, 1024),
+    ):
+        if not low <= value <= high:
+            raise UserError(f"{name} {value}: choose a number from {low} to {high}")
+    folder = Path(folder)
+    made: dict[str, Any] = {
+        "kind": kind,
+        "size": size,
+        "seed": seed,
+        "train": train,
+        "test": test,
+        "generator_version": GENERATOR_VERSION,
+    }
+    if folder.exists():
+        _check_finished(folder, made)
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as hidden:
+        part = Path(hidden) / "drawn"
+        for split in SPLITS:
+            for name in _FOLDERS.get(split, (split,)):
+                (part / name).mkdir(parents=True)
+        digest = _write(part, made, jobs, progress)
+        made |= {"sha256": digest, "license": "Drawn by this project from random numbers."}
+        (part / "drawn.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+        try:
+            part.rename(folder)
+        except OSError:  # another process was faster
+            _check_finished(folder, made)
+
+
+def _write(part: Path, made: dict[str, Any], jobs: int, progress: bool) -> str:
+    """Write pictures and factors.csv; returns the sha256 of all pictures' sha256, in order."""
+    chunks = [
+        _Chunk(made["kind"], made["size"], made["seed"], split, start, stop, str(part))
+        for split in SPLITS
+        for total in (made["test"] if split == "test" else made["train"],)
+        for start in range(0, total, _CHUNK)
+        for stop in (min(start + _CHUNK, total),)
+    ]
+    total = 3 * made["train"] + made["test"]
+    digest, rows = hashlib.sha256(), []
+    with tqdm(total=total, desc=f"drawing {made['kind']}", disable=not progress) as bar:
+        for digests, chunk_rows in _map(chunks, jobs):
+            digest.update(digests)
+            rows += chunk_rows
+            bar.update(len(chunk_rows))
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with open(part / "factors.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return digest.hexdigest()
+
+
+def _map(chunks: list[_Chunk], jobs: int) -> Iterator[tuple[bytes, list[dict[str, Any]]]]:
+    if jobs == 1:
+        yield from map(_write_chunk, chunks)
+        return
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(min(jobs, len(chunks)), mp_context=context) as pool:
+            yield from pool.map(_write_chunk, chunks)
+    except BrokenProcessPool as error:
+        raise UserError(f"drawing in {jobs} processes failed: draw with jobs=1") from error
+
+
+def _write_chunk(chunk: _Chunk) -> tuple[bytes, list[dict[str, Any]]]:
+    digests, rows = b"", []
+    for index in range(chunk.start, chunk.stop):
+        content, style = draw(chunk.kind, chunk.seed, chunk.split, index)
+        name = f"{index:05d}.png"
+        for folder, pixels in _pictures(chunk.split, content, style, chunk.size).items():
+            Image.fromarray(pixels).save(Path(chunk.folder) / folder / name)
+            digests += hashlib.sha256(pixels.tobytes()).digest()
+        row: dict[str, Any] = {"split": chunk.split, "file": name} | content.as_dict()
+        rows.append(row if chunk.split == "trainA" else row | style.as_dict())
+    return digests, rows
+
+
+def _pictures(split: str, content: Content, style: Style, size: int) -> dict[str, Bytes]:
+    """By folder. trainA has edge maps alone: its styles are not drawn at all."""
+    if split == "trainA":
+        return {"trainA": render_edges(content, size)}
+    photo = render_photo(content, style, size)
+    if split == "trainB":
+        return {"trainB": photo}
+    edges = render_edges(content, size)
+    if split == "trainPairs":
+        return {"trainPairs": np.concatenate([edges, photo], axis=1)}
+    return {"testA": edges, "testB": photo, "testMask": render_mask(content, size)}
+
+
+def _check_finished(folder: Path, made: dict[str, Any]) -> None:
+    """Refuse a folder that is not the complete one that ``made`` describes."""
+    remedy = "remove it or choose another folder"
+    try:
+        found = json.loads((folder / "drawn.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: no finished drawn pictures there; {remedy}") from error
+    for name, value in made.items():
+        other = found.get(name) if isinstance(found, dict) else None
+        if other != value:
+            raise UserError(f"{folder}: drawn with {name} {other!r}, not {value!r}; {remedy}")
+    for split in SPLITS:
+        total = made["test"] if split == "test" else made["train"]
+        for name in _FOLDERS.get(split, (split,)):
+            there = set(os.listdir(folder / name)) if (folder / name).is_dir() else set()
+            for index in range(total):
+                if f"{index:05d}.png" not in there:
+                    raise UserError(f"{folder / name / f'{index:05d}.png'}: missing; {remedy}")
+    if not (folder / "factors.csv").is_file():
+        raise UserError(f"{folder / 'factors.csv'}: missing; {remedy}")

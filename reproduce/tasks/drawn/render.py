@@ -1,0 +1,178 @@
+"""Content and style to pixels.
+
+    content ──> part map ──┬──> mask
+                           ├──> boundaries ──> edge map
+                           └──> (part, pattern, seam) ──> flat colours × light ──> photo
+
+Colours are laid flat at SAMPLES times the resolution, light is worked out at the resolution of
+the picture, where it is smooth: fast, and crisp at every part's border.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import UserError
+from reproduce.tasks.drawn.canvas import (
+    SAMPLES,
+    Bools,
+    Bytes,
+    Counts,
+    blur,
+    boundaries,
+    count,
+    paint_lines,
+    part_map,
+)
+from reproduce.tasks.drawn.content import ROLES, Content
+from reproduce.tasks.drawn.style import Style
+
+SMALLEST, LARGEST = 32, 256
+Floats: TypeAlias = NDArray[np.float64]
+_FULL = SAMPLES * SAMPLES
+# The brightest a photo's object gets: one sample of it in a white pixel still shows as 254.
+_CEILING = 240.0
+# Roles that are lit as one rounded volume, and how round it is.
+_VOLUMES = {
+    "body": ("body", "panel", "accent", "lace", "stitch"),
+    "sole": ("sole", "heel"),
+    "strap": ("strap",),
+    "inside": ("lining",),
+    "metal": ("metal",),
+}
+_VOLUME_OF = {role: volume for volume, roles in _VOLUMES.items() for role in roles}
+
+
+def check_size(size: int) -> None:
+    """Refuse a picture size outside 32 to 256 pixels."""
+    if not SMALLEST <= size <= LARGEST:
+        nearest = min(max(size, SMALLEST), LARGEST)
+        raise UserError(
+            f"size {size}: drawn pictures come in {SMALLEST} to {LARGEST} pixels; "
+            f"the nearest is {nearest}"
+        )
+
+
+def line_width(size: int) -> float:
+    """Pixels: 1/28 of a picture of 32 pixels, relatively thinner in larger ones."""
+    return float(32 / 28 * np.sqrt(np.sqrt(size / 32)))
+
+
+def render_mask(content: Content, size: int) -> Bytes:
+    """The silhouette: (size, size), 0 outside to 255 inside, anti-aliased."""
+    check_size(size)
+    inside = count(part_map(content, size * SAMPLES) > 0)
+    return ((inside * 255 + _FULL // 2) // _FULL).astype(np.uint8)
+
+
+def render_edges(content: Content, size: int) -> Bytes:
+    """The outline and the parts' boundaries: (size, size, 3), black on white, no colour."""
+    check_size(size)
+    n = size * SAMPLES
+    parts = part_map(content, n)
+    black = count(boundaries(content, parts, line_width(size) * SAMPLES))
+    grey = (((_FULL - black) * 255 + _FULL // 2) // _FULL).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def render_photo(content: Content, style: Style, size: int) -> Bytes:
+    """The coloured, lit object on white: (size, size, 3) sRGB; white exactly where the mask is 0.
+
+    Equal for equal arguments on every machine.
+    """
+    check_size(size)
+    if content.kind != style.kind:
+        raise UserError(f"style for {style.kind!r} on {content.kind!r}: draw one of that kind")
+    n = size * SAMPLES
+    parts = part_map(content, n)
+    seams = boundaries(content, parts, 0.55 * line_width(size) * SAMPLES)
+    parts = paint_lines(content, parts, 1.1 / size)
+    roles = np.array([0, *(1 + ROLES.index(part.role) for part in content.parts)], np.uint8)[parts]
+    second = _pattern(style, n)
+    keys = roles * 4
+    keys += seams & (roles > 0)
+    if second is not None:
+        keys += ((roles == 1) & second).astype(np.uint8) * 2
+
+    light = {
+        volume: _light(style, volume, np.isin(roles, [1 + ROLES.index(r) for r in names]), size)
+        for volume, names in _VOLUMES.items()
+    }
+    picture = np.zeros((size, size, 3))
+    covered = np.zeros((size, size), dtype=np.int64)
+    for key in np.flatnonzero(np.bincount(keys.ravel(), minlength=4)):
+        if key < 4:
+            continue
+        role = ROLES[key // 4 - 1]
+        share = count(keys == key)
+        covered += share
+        shade, shine = light[_VOLUME_OF[role]]
+        colour = np.array(_colour(style, role, bool(key & 2)), dtype=np.float64)
+        seam = 0.66 if key & 1 else 1.0
+        lit = np.minimum(colour * (shade * seam)[:, :, None] + (shine * seam)[:, :, None], _CEILING)
+        picture += share[:, :, None] * lit
+    picture += (_FULL - covered)[:, :, None] * 255.0
+    return np.floor(picture / _FULL + 0.5).astype(np.uint8)
+
+
+def _colour(style: Style, role: str, second: bool) -> tuple[int, int, int]:
+    if role == "body":
+        return style.second if second else style.body
+    if role == "heel":
+        return style.sole
+    if role == "stitch":
+        return style.accent
+    colour: tuple[int, int, int] = getattr(style, role)
+    return colour
+
+
+def _pattern(style: Style, n: int) -> Bools | None:
+    """(n, n): where the second colour goes, were all of it body."""
+    if style.pattern == "plain":
+        return None
+    x = (np.arange(n)[None, :] + 0.5) / n
+    y = (np.arange(n)[:, None] + 0.5) / n
+    dx, dy = style.slope
+    norm = 1.0 if dx * dy == 0 else np.sqrt(2.0)
+    u = (dx * x + dy * y) / (norm * style.period) + style.phase
+    v = (dy * x - dx * y) / (norm * style.period) + style.phase
+    if style.pattern == "stripes":
+        return np.asarray((u % 1.0) < 0.5)
+    if style.pattern == "checks":
+        return np.asarray(((u * 0.9) % 1.0 < 0.5) ^ ((v * 0.9) % 1.0 < 0.5))
+    if style.pattern == "dots":
+        row = np.floor(v)
+        du, dv = (u + 0.5 * (row % 2)) % 1.0 - 0.5, v - row - 0.5
+        return np.asarray(du**2 + dv**2 < 0.105)
+    if style.pattern == "zigzag":
+        return np.asarray((u * 0.85 + np.abs((v * 0.7) % 1.0 - 0.5)) % 1.0 < 0.5)
+    middle = 0.46 + 0.12 * style.phase
+    return np.asarray(dx * (x - middle) + dy * (y - middle) > 0)
+
+
+def _light(style: Style, volume: str, samples: Bools, size: int) -> tuple[Floats, Floats]:
+    """Of a rounded volume, lit from the upper left: a factor for colours, and light to add."""
+    whole: Counts = count(samples)
+    # A rounded border on a rounded whole; thin things are round at once.
+    radii = (0.035, 0.08) if volume in ("body", "sole") else (0.012, 0.012)
+    height, facing = np.zeros((size, size)), np.zeros((size, size))
+    for share in radii:
+        radius = max(1, int(size * share + 0.5))
+        level = blur(whole, radius) / float(_FULL * (2 * radius + 1) ** 6)
+        slope_y, slope_x = np.gradient(level * (2.0 * radius))
+        height += level / 2
+        facing += (slope_x * 0.5 + slope_y * 0.85) / 2  # towards the light: positive
+    rim = np.clip(height * 2.0 - 0.55, 0, 1)
+    down = np.linspace(0.07, -0.09, size)[:, None]
+    if volume == "inside":
+        return 0.80 + 0.15 * rim, np.zeros_like(height)
+    if style.material == "glossy" or volume == "metal":
+        shade = 0.80 + 0.18 * rim + 0.40 * facing + down
+        streak = np.clip(1 - np.abs(height - 0.72) / 0.15, 0, 1) * np.clip(facing * 6 - 0.4, 0, 1)
+        return shade, 120.0 * streak
+    if style.material == "suede":
+        return 0.72 + 0.28 * rim + 0.15 * facing + 1.6 * down, np.full_like(height, 6.0)
+    return 0.84 + 0.16 * rim + 0.40 * facing + down, np.zeros_like(height)

@@ -1,0 +1,155 @@
+"""The layouts in which people keep two domains of pictures, and how each is opened.
+
+==========  =======================================================================
+folders     ``trainA trainB testA testB``, and for paired methods ``trainPairs``
+            with side-by-side files (CycleGAN's layout)
+pix2pix     ``train`` and ``val`` (or ``test``) with side-by-side files, domain a
+            on the left, b on the right
+lists       ``trainA.txt trainB.txt testA.txt testB.txt``, also ``train_A.txt`` or
+            ``list_trainA.txt``: one path a line (MUNIT's layout)
+==========  =======================================================================
+
+Upper and lower case, ``_`` and ``-`` make no difference in these names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.errors import UserError
+from reproduce.tasks.sources import Domains, FolderSource, HalfSource, ListSource, listed_names
+
+SPLITS = ("trainA", "trainB", "testA", "testB")
+ROLES = frozenset({split.lower() for split in SPLITS} | {"trainpairs", "train", "val", "test"})
+
+
+def open_pictures(path: str | Path, name: str | None = None) -> Domains:
+    """The two domains in ``path``, whichever of the layouts it has.
+
+    A folder that holds nothing but one folder, as archives leave behind, is entered. ``name``
+    defaults to the folder's own. Raises ``UserError`` where no layout is recognised.
+    """
+    folder = _existing(path)
+    name = name or folder.resolve().name
+    inside = [sub for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith(".")]
+    if not _recognised(folder) and len(inside) == 1:
+        folder = inside[0]
+    layout = _recognised(folder)
+    if layout == "lists":
+        return open_lists(folder, name)
+    if layout == "folders":
+        return open_folder(folder, name)
+    if layout == "pix2pix":
+        return open_pix2pix(folder, name)
+    raise UserError(
+        f"{folder} holds no data set in a known layout; expected folders {', '.join(SPLITS)}, or "
+        "train and val with side-by-side files, or lists trainA.txt, trainB.txt, testA.txt, "
+        "testB.txt"
+    )
+
+
+def open_folder(path: str | Path, name: str | None = None) -> Domains:
+    """Two domains in the folders ``trainA trainB testA testB``, with ``trainPairs`` if present."""
+    folder = _existing(path)
+    found = _subfolders(folder)
+    _require(folder, found, "folders")
+    pairs = found.get("trainpairs")
+    train_a, train_b, test_a, test_b = (FolderSource(found[split.lower()]) for split in SPLITS)
+    return Domains(
+        name or folder.resolve().name,
+        folder,
+        train_a,
+        train_b,
+        test_a,
+        test_b,
+        pairs=(HalfSource(pairs, "left"), HalfSource(pairs, "right")) if pairs else None,
+    )
+
+
+def open_pix2pix(path: str | Path, name: str | None = None) -> Domains:
+    """Side-by-side files in ``train`` and ``val`` (or ``test``): a on the left, b on the right.
+
+    Both domains' training pictures then come from the same files, as in the papers; whoever
+    trains without pairs draws them in unrelated orders.
+    """
+    folder = _existing(path)
+    found = _subfolders(folder)
+    train, test = found.get("train"), found.get("val") or found.get("test")
+    if train is None or test is None:
+        raise UserError(
+            f"{folder} lacks train, or val (or test), with side-by-side files; "
+            "add the missing folder"
+        )
+    train_a, train_b = HalfSource(train, "left"), HalfSource(train, "right")
+    test_a, test_b = HalfSource(test, "left"), HalfSource(test, "right")
+    name = name or folder.resolve().name
+    return Domains(name, folder, train_a, train_b, test_a, test_b, pairs=(train_a, train_b))
+
+
+def open_lists(path: str | Path, name: str | None = None) -> Domains:
+    """Two domains in list files.
+
+    The paths in a list start from the folder of the same split (``trainA`` beside ``trainA.txt``)
+    where its first picture is there, and else from the folder that holds the list.
+    """
+    folder = _existing(path)
+    lists = _lists(folder)
+    _require(folder, lists, "lists")
+    subfolders = _subfolders(folder)
+    sources = []
+    for split in SPLITS:
+        list_file, root = lists[split.lower()], subfolders.get(split.lower())
+        first = next((listed for _, listed in listed_names(list_file)), "")
+        inside = root is not None and (root / first).is_file()
+        sources.append(ListSource(list_file, root if root is not None and inside else folder))
+    train_a, train_b, test_a, test_b = sources
+    return Domains(name or folder.resolve().name, folder, train_a, train_b, test_a, test_b)
+
+
+def _recognised(folder: Path) -> str | None:
+    subfolders, lists = _subfolders(folder), _lists(folder)
+    if lists.keys() & {split.lower() for split in SPLITS}:
+        return "lists"
+    if subfolders.keys() & {split.lower() for split in SPLITS}:
+        return "folders"
+    return "pix2pix" if "train" in subfolders else None
+
+
+def _existing(path: str | Path) -> Path:
+    folder = Path(path)
+    if not folder.exists():
+        raise UserError(f"{folder} does not exist; check the path")
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; give the folder that holds the pictures")
+    return folder
+
+
+def _subfolders(folder: Path) -> dict[str, Path]:
+    return _by_role(folder, {sub: sub.name for sub in folder.iterdir() if sub.is_dir()})
+
+
+def _lists(folder: Path) -> dict[str, Path]:
+    texts = [file for file in folder.iterdir() if file.suffix.lower() == ".txt" and file.is_file()]
+    return _by_role(folder, {file: file.stem.lower().removeprefix("list") for file in texts})
+
+
+def _by_role(folder: Path, names: dict[Path, str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(names):
+        role = names[path].lower().replace("_", "").replace("-", "")
+        if role not in ROLES:
+            continue
+        if role in found:
+            raise UserError(
+                f"{folder} has both {found[role].name} and {path.name}; rename or remove one"
+            )
+        found[role] = path
+    return found
+
+
+def _require(folder: Path, found: dict[str, Path], what: str) -> None:
+    missing = [split for split in SPLITS if split.lower() not in found]
+    if missing:
+        raise UserError(
+            f"{folder} lacks the {what} {', '.join(missing)}; expected {', '.join(SPLITS)}"
+        )

@@ -1,0 +1,262 @@
+"""One picture: read it safely, prepare it for a network, write it back.
+
+A picture in memory is a PIL image in RGB with 8 bits a channel; as a tensor it is float32,
+(3, H, W), in [-1, 1]. Files are strangers': whatever is damaged, enormous or no picture at all is
+refused by name, and no global setting of PIL is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+
+from models.errors import UserError
+
+SMALLEST_SIDE = 8
+MOST_PIXELS = 100_000_000
+
+# Pillow would otherwise try every plugin it has, some of which start other programs (EPS).
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+
+# What Pillow's decoders let out when the bytes are wrong.
+DECODER_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    TypeError,
+    LookupError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
+
+ORIENTATION_TAG = 0x0112
+UPRIGHT_BY = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_picture(path: str | Path) -> Image.Image:
+    """The picture in ``path``, upright (EXIF), as 8-bit RGB; the first frame of an animation.
+
+    16-bit grey is scaled to 8 bits, transparency is laid over white. Raises ``UserError`` for
+    what is no picture, is damaged, has a side under 8 pixels or has over 100 million pixels (the
+    last two are read off the header, before anything is decoded).
+    """
+    path = Path(path)
+    _refuse_non_files(path)
+    try:
+        with path.open("rb") as file:
+            image = _open(file, path)
+            try:
+                image.load()
+                # Only after load(): PNG may keep its EXIF after the pixels, and TIFF is turned
+                # upright by Pillow itself while loading.
+                return _upright(_as_rgb(image, path), _orientation(image))
+            except UserError:
+                raise
+            except DECODER_ERRORS as error:
+                raise UserError(
+                    f"{path} is damaged or cut short ({_one_line(error)}); replace or remove it"
+                ) from error
+    except PermissionError as error:
+        raise UserError(f"{path} may not be read; check its permissions") from error
+
+
+def _refuse_non_files(path: Path) -> None:
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; check the path") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be reached ({error.strerror}); check the path") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise UserError(f"{path} is a folder, not a picture; give a picture file")
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{path} is not an ordinary file; give a picture file")
+    if status.st_size == 0:
+        raise UserError(f"{path} is empty; replace or remove it")
+
+
+def _open(file: object, path: Path) -> Image.Image:
+    too_large = UserError(f"{path} has over {MOST_PIXELS:,} pixels; scale it down or remove it")
+    try:
+        image = Image.open(file, formats=FORMATS)  # type: ignore[arg-type]
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise too_large from error
+    except DECODER_ERRORS as error:
+        raise UserError(
+            f"{path} is not a picture that can be read ({', '.join(FORMATS)}); "
+            "convert it to PNG, or remove it"
+        ) from error
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise too_large
+    if min(width, height) < SMALLEST_SIDE:
+        raise UserError(
+            f"{path} is {width}x{height} pixels, too small to train on; "
+            f"replace it by one of at least {SMALLEST_SIDE}x{SMALLEST_SIDE}, or remove it"
+        )
+    return image
+
+
+def _as_rgb(image: Image.Image, path: Path) -> Image.Image:
+    if image.mode == "F":
+        raise UserError(f"{path} has floating-point pixels; save it as an 8- or 16-bit PNG")
+    if image.mode.startswith("I"):
+        return _grey16_as_rgb(image, path)
+    if image.has_transparency_data:
+        paper = Image.new("RGBA", image.size, "white")
+        paper.alpha_composite(image.convert("RGBA"))
+        return paper.convert("RGB")
+    return image.convert("RGB")
+
+
+def _grey16_as_rgb(image: Image.Image, path: Path) -> Image.Image:
+    # Pillow's own conversion clips at 255, which turns almost every 16-bit picture white.
+    values = np.asarray(image).astype(np.int32)
+    if values.min() < 0 or values.max() > 65535:
+        raise UserError(f"{path} has pixels outside 16 bits; save it as an 8- or 16-bit PNG")
+    grey = ((values + 128) // 257).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[values == transparent] = 255
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(ORIENTATION_TAG, 1)
+    except DECODER_ERRORS:
+        return 1  # Unreadable EXIF beside readable pixels: viewers show such a picture as stored.
+    return value if isinstance(value, int) else 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    method = UPRIGHT_BY.get(orientation)
+    return image if method is None else image.transpose(method)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def to_tensor(image: Image.Image) -> torch.Tensor:
+    """An RGB picture as float32 (3, H, W) in [-1, 1]: 0 becomes -1 and 255 becomes 1."""
+    if image.mode != "RGB":
+        raise ValueError(f"expected an RGB picture, not mode {image.mode}")
+    pixels = torch.from_numpy(np.array(image))  # (H, W, 3) uint8
+    return pixels.permute(2, 0, 1).to(torch.float32).contiguous().div_(127.5).sub_(1.0)
+
+
+def to_image(tensor: torch.Tensor) -> Image.Image:
+    """(3, H, W) in [-1, 1] as an RGB picture: rounded to 8 bits, clamped, never stretched."""
+    if tensor.dim() != 3 or tensor.shape[0] != 3:
+        raise ValueError(f"expected a (3, H, W) tensor, not {tuple(tensor.shape)}")
+    tensor = tensor.detach().to("cpu", torch.float32)
+    if torch.isnan(tensor).any():
+        raise ValueError("a picture with NaN pixels cannot be shown")
+    pixels = tensor.add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+    return Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()))
+
+
+def save_png(tensor: torch.Tensor, path: str | Path) -> None:
+    """Write (3, H, W) in [-1, 1] to ``path`` as PNG; nobody ever sees half a file."""
+    path = Path(path)
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        to_image(tensor).save(unfinished, format="PNG")
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """From a picture of any size to a tensor of one size: resize, crop, flip.
+
+    ``size``: height and width in pixels, or one number for both. ``resize``: what the short side
+    is scaled to beforehand (bicubic, anti-aliased); by default, and whenever it would not cover
+    the crop, the picture is scaled to just cover ``size``. A picture that has its size already is
+    not resampled. ``crop``: ``"random"`` or ``"centre"``. ``flip``: mirror half of the
+    pictures, drawn at random.
+    """
+
+    size: int | tuple[int, int]
+    resize: int | None = None
+    crop: Literal["random", "centre"] = "random"
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.shape) < SMALLEST_SIDE:
+            raise UserError(f"picture size {self.size} is too small; use at least {SMALLEST_SIDE}")
+        if self.resize is not None and self.resize < min(self.shape):
+            raise UserError(
+                f"resize {self.resize} is smaller than the crop of {self.size}; "
+                f"use at least {min(self.shape)}"
+            )
+        if self.crop not in ("random", "centre"):
+            raise UserError(f"unknown crop {self.crop!r}; use 'random' or 'centre'")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the prepared pictures."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+    def at_test(self) -> Preparation:
+        """The same size without randomness: scaled to cover it, the centre kept, no flip."""
+        return Preparation(self.size, resize=None, crop="centre", flip=False)
+
+    def __call__(
+        self, image: Image.Image, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        """``image`` as float32 (3, height, width) in [-1, 1].
+
+        The draws are fractions of the room there is, so two pictures prepared with equal
+        generators are cropped and flipped alike, even at different resolutions.
+        """
+        down, across, mirror = self._draw(generator)
+        height, width = self.shape
+        image = self._resized(image)
+        top = int(down * (image.height - height + 1))
+        left = int(across * (image.width - width + 1))
+        if (image.height, image.width) != (height, width):
+            image = image.crop((left, top, left + width, top + height))
+        if self.flip and mirror < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return to_tensor(image)
+
+    def _draw(self, generator: torch.Generator | None) -> tuple[float, float, float]:
+        if self.crop == "centre" and not self.flip:
+            return 0.5, 0.5, 1.0
+        if generator is None:
+            raise ValueError("a random preparation needs a generator")
+        down, across, mirror = torch.rand(3, generator=generator, dtype=torch.float64).tolist()
+        return (0.5, 0.5, mirror) if self.crop == "centre" else (down, across, mirror)
+
+    def _resized(self, image: Image.Image) -> Image.Image:
+        height, width = self.shape
+        scale = max(height / image.height, width / image.width)
+        if self.resize is not None:
+            scale = max(scale, self.resize / min(image.size))
+        target = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+        if target == image.size:
+            return image
+        return image.resize(target, Image.Resampling.BICUBIC)

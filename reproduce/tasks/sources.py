@@ -1,0 +1,246 @@
+"""Sources of pictures: files with stable names, read one at a time, never kept in memory.
+
+The folder layouts that people keep their data sets in are in ``layouts.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal, Protocol
+
+from PIL import Image
+from tqdm import tqdm
+
+from models.errors import UserError
+from reproduce.tasks.pictures import read_picture
+
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+)
+
+# Side-by-side files hold two pictures of about the same shape as a square.
+LEAST_ASPECT, MOST_ASPECT = 1.6, 2.5
+
+
+class PictureSource(Protocol):
+    """A finite, ordered set of pictures."""
+
+    ids: list[str]
+    """Unique names in natural order ("2" before "10"), the same on every machine."""
+    part: str
+    """Which part of each file the picture is: "whole", "left" or "right"."""
+
+    def __len__(self) -> int: ...
+
+    def path(self, index: int) -> Path:
+        """The file that picture ``index`` is read from."""
+        ...
+
+    def read(self, index: int) -> Image.Image:
+        """Picture ``index``, decoded anew, in RGB."""
+        ...
+
+
+def natural_order(name: str) -> tuple[list[str | int], str]:
+    """A sort key that reads digits as numbers and ignores case; the name itself breaks ties."""
+    pieces = re.split(r"([0-9]+)", name)
+    return [int(p) if i % 2 else p.casefold() for i, p in enumerate(pieces)], name
+
+
+class _Files:
+    """Pictures in files under ``root``, named by their relative paths."""
+
+    part = "whole"
+
+    def __init__(self, root: Path, names: list[str]) -> None:
+        self.root = root
+        self._names = sorted(names, key=natural_order)
+        bare = [str(PurePosixPath(name).with_suffix("")) for name in self._names]
+        # Without suffixes, a drawing in PNG and its photo in JPEG carry the same id.
+        self.ids = bare if len(set(bare)) == len(bare) else list(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def path(self, index: int) -> Path:
+        return self.root / self._names[index]
+
+    def read(self, index: int) -> Image.Image:
+        return read_picture(self.path(index))
+
+
+class FolderSource(_Files):
+    """Every picture under a folder, at any depth; hidden files and folders are ignored."""
+
+    def __init__(self, path: str | Path) -> None:
+        root = Path(path)
+        if not root.is_dir():
+            raise UserError(f"{root} is not a folder; give a folder of pictures")
+        names = list(_pictures_under(root))
+        if not names:
+            raise UserError(
+                f"{root} holds no pictures; put some there ({', '.join(sorted(SUFFIXES))})"
+            )
+        super().__init__(root, names)
+
+
+class HalfSource(FolderSource):
+    """The left or right halves of side-by-side files, as pix2pix publishes its pairs.
+
+    A file is cut when it is read, so no picture is compressed a second time.
+    """
+
+    def __init__(self, path: str | Path, side: Literal["left", "right"]) -> None:
+        if side not in ("left", "right"):
+            raise ValueError(f"side must be 'left' or 'right', not {side!r}")
+        super().__init__(path)
+        self.part = side
+        self.read(0)  # A folder of ordinary pictures is refused here, not hours later.
+
+    def read(self, index: int) -> Image.Image:
+        """This side of file ``index``, in RGB."""
+        both = super().read(index)
+        width, height = both.size
+        if width % 2 or not LEAST_ASPECT <= width / height <= MOST_ASPECT:
+            raise UserError(
+                f"{self.path(index)} is {width}x{height} pixels, not two pictures side by side "
+                "(even width, about twice the height); remove it, or use separate trainA and "
+                "trainB folders"
+            )
+        middle = width // 2
+        left = 0 if self.part == "left" else middle
+        return both.crop((left, 0, left + middle, height))
+
+
+class ListSource(_Files):
+    """The pictures that a list file names, one path relative to ``root`` a line (MUNIT's form)."""
+
+    def __init__(self, list_file: str | Path, root: str | Path) -> None:
+        list_file, root = Path(list_file), Path(root)
+        first_line: dict[str, int] = {}
+        for number, name in listed_names(list_file):
+            where = f"{list_file} line {number}"
+            if name in first_line:
+                raise UserError(
+                    f"{where} names {name} again (first in line {first_line[name]}); remove one"
+                )
+            if not (root / name).is_file():
+                raise UserError(
+                    f"{where} names {name}, which is not in {root}; correct or remove the line"
+                )
+            first_line[name] = number
+        if not first_line:
+            raise UserError(f"{list_file} names no pictures; write one relative path a line")
+        super().__init__(root, list(first_line))
+
+
+def listed_names(list_file: Path) -> Iterator[tuple[int, str]]:
+    """(line number, normalised relative path) for every line of a list that is not blank."""
+    try:
+        lines = list_file.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise UserError(f"{list_file} cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{list_file} is not UTF-8 text; save the list as UTF-8") from error
+    for number, line in enumerate(lines, start=1):
+        written = line.strip()
+        if not written:
+            continue
+        name = os.path.normpath(written)
+        if os.path.isabs(name) or name.split(os.sep)[0] == ".." or "\0" in name:
+            raise UserError(
+                f"{list_file} line {number}: {written!r} leads out of the list's folder; "
+                "use paths relative to it"
+            )
+        yield number, name
+
+
+def _pictures_under(root: Path) -> Iterator[str]:
+    # Links are followed, since large data sets are often linked in, but no folder is visited twice.
+    seen: set[tuple[int, int]] = set()
+    for folder, subfolders, files in os.walk(root, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            subfolders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for file in files:
+            if not file.startswith(".") and os.path.splitext(file)[1].lower() in SUFFIXES:
+                yield os.path.relpath(os.path.join(folder, file), root)
+
+
+@dataclass(frozen=True)
+class Domains:
+    """The pictures of one task: two domains, each for training and for testing.
+
+    ``pairs`` are aligned training pairs (equal ids), which only methods with supervision may see.
+    ``paired_test`` says that ``test_a`` and ``test_b`` carry the same ids, so that every test
+    input has a ground truth.
+    """
+
+    name: str
+    folder: Path
+    train_a: PictureSource
+    train_b: PictureSource
+    test_a: PictureSource
+    test_b: PictureSource
+    pairs: tuple[PictureSource, PictureSource] | None = None
+
+    def __post_init__(self) -> None:
+        if self.pairs is not None and self.pairs[0].ids != self.pairs[1].ids:
+            raise UserError(
+                f"{self.folder}: the training pairs do not carry the same names on both sides; "
+                "give every pair one name"
+            )
+
+    @property
+    def paired_test(self) -> bool:
+        """Whether the test pictures of the two domains belong together one by one."""
+        return self.test_a.ids == self.test_b.ids
+
+    def splits(self) -> dict[str, PictureSource]:
+        """Every source by the name of its split."""
+        named = {
+            "train_a": self.train_a,
+            "train_b": self.train_b,
+            "test_a": self.test_a,
+            "test_b": self.test_b,
+        }
+        if self.pairs is not None:
+            named |= {"pairs_a": self.pairs[0], "pairs_b": self.pairs[1]}
+        return named
+
+    def fingerprint(self, *, progress: bool = False) -> str:
+        """A sha256 (hex) of which picture is where: split, id, part, size and bytes of each file.
+
+        Moving or renaming the folder keeps it; a changed, added, removed, renamed or moved
+        picture changes it. Every file is read once.
+        """
+        files = {
+            source.path(i): "" for source in self.splits().values() for i in range(len(source))
+        }
+        for path in tqdm(files, desc=f"checksums of {self.name}", disable=not progress):
+            files[path] = _size_and_digest(path)
+        whole = hashlib.sha256()
+        for split, source in self.splits().items():
+            lines = (
+                f"{split}\0{name}\0{source.part}\0{files[source.path(i)]}\n"
+                for i, name in enumerate(source.ids)
+            )
+            for line in sorted(lines):
+                whole.update(line.encode("utf-8", "surrogateescape"))
+        return whole.hexdigest()
+
+
+def _size_and_digest(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); restore it") from error
+    return f"{len(data)}\0{hashlib.sha256(data).hexdigest()}"

@@ -1,0 +1,153 @@
+"""A checkpoint's translations: as a stream for measurement, as files for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.utils import make_grid
+from tqdm import tqdm
+
+from models.errors import UserError
+from models.method import DIRECTIONS, Direction, Method
+from reproduce.randomness import generator
+from reproduce.tasks.pictures import Preparation, read_picture, save_png
+from reproduce.tasks.sources import FolderSource, PictureSource
+
+Translation = tuple[str, int, Tensor]  # input id, sample number, picture (3, H, W) in [-1, 1]
+
+
+def parse_direction(words: str) -> Direction:
+    """``words`` as a direction; UserError if it is none."""
+    for direction in DIRECTIONS:
+        if words == direction:
+            return direction
+    raise UserError(f"unknown direction '{words}': use a2b or b2a")
+
+
+@torch.no_grad()
+def stream(
+    method: Method,
+    source: PictureSource,
+    preparation: Preparation,
+    *,
+    samples: int,
+    direction: Direction = "a2b",
+    seed: int = 0,
+    inputs: int | None = None,
+    batch_size: int = 32,
+) -> Iterator[Translation]:
+    """``samples`` translations of each of the first ``inputs`` pictures of ``source``.
+
+    Noise is addressed by (seed, input id, sample), so neither the batch size nor the other
+    pictures change a translation, beyond rounding. Pictures come grouped by input.
+    """
+    device = next(method.parameters()).device
+    fixed = preparation.at_test()
+    count = len(source) if inputs is None else inputs
+    if count > len(source):
+        raise UserError(
+            f"{count} test inputs are asked for, {len(source)} exist: ask for fewer inputs, or "
+            "set test=... higher where the pictures are drawn"
+        )
+    waiting: list[tuple[str, int, Tensor]] = []
+
+    def translated() -> Iterator[Translation]:
+        x = torch.stack([picture for _, _, picture in waiting]).to(device)
+        noise = [_noise(method, x, seed, direction, name, k) for name, k, _ in waiting]
+        joined = {role: torch.cat([n[role] for n in noise]).to(device) for role in noise[0]}
+        pictures = method.translate(x, direction, joined or None).float().cpu()
+        for (name, k, _), picture in zip(waiting, pictures, strict=True):
+            yield name, k, picture
+
+    for i in range(count):
+        picture = fixed(source.read(i))
+        for k in range(samples):
+            waiting.append((source.ids[i], k, picture))
+            if len(waiting) == batch_size:
+                yield from translated()
+                waiting.clear()
+    if waiting:
+        yield from translated()
+
+
+def _noise(
+    method: Method, x: Tensor, seed: int, direction: str, name: str, sample: int
+) -> dict[str, Tensor]:
+    draws = generator(seed, "translate", direction, name, sample)
+    return method.draw_noise(1, x.shape[2], x.shape[3], draws)
+
+
+@torch.no_grad()
+def guided(
+    method: Method, source: PictureSource, examples: PictureSource, preparation: Preparation,
+    direction: Direction,
+) -> Iterator[Translation]:  # fmt: skip
+    """Every picture of ``source`` in the style of every picture of ``examples``."""
+    device = next(method.parameters()).device
+    fixed = preparation.at_test()
+    styles = [fixed(examples.read(k))[None].to(device) for k in range(len(examples))]
+    for i in range(len(source)):
+        x = fixed(source.read(i))[None].to(device)
+        for k, example in enumerate(styles):
+            picture = method.translate_guided(x, direction, example)[0]
+            yield source.ids[i], k, picture.float().cpu()
+
+
+def open_inputs(path: Path) -> PictureSource:
+    """A folder of pictures, or a single picture."""
+    if path.is_file():
+        return _One(path)
+    return FolderSource(path)
+
+
+class _One:
+    """One picture as a source."""
+
+    part = "whole"
+
+    def __init__(self, path: Path) -> None:
+        self._path, self.ids = path, [path.stem]
+
+    def __len__(self) -> int:
+        return 1
+
+    def path(self, index: int) -> Path:
+        return self._path
+
+    def read(self, index: int) -> Image.Image:
+        return read_picture(self._path)
+
+
+def write_translations(
+    translations: Iterator[Translation], out: Path, total: int, *, suffix: str, progress: bool
+) -> list[Path]:
+    """Save a stream as ``OUT/<input>_<suffix><sample>.png``; nested inputs keep their folders."""
+    written = []
+    for name, k, picture in tqdm(translations, total=total, unit="picture", disable=not progress):
+        path = (
+            out / f"{Path(name).with_suffix('') if Path(name).suffix else name}_{suffix}{k:02d}.png"
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_png(picture, path)
+        written.append(path)
+    return written
+
+
+def save_grid(
+    source: PictureSource, preparation: Preparation, written: Sequence[Path], columns: int,
+    path: Path, *, rows: int = 16,
+) -> None:  # fmt: skip
+    """A picture with a row per input (the first ``rows``): the input, then its translations.
+
+    ``written`` holds the translations' files, ``columns`` an input."""
+    fixed = preparation.at_test()
+    pictures = []
+    for i in range(min(rows, len(source))):
+        own = written[i * columns : (i + 1) * columns]
+        pictures += [fixed(source.read(i)), *(fixed(read_picture(p)) for p in own)]
+    grid = make_grid(torch.stack(pictures), nrow=1 + columns, padding=2, pad_value=1)
+    save_png(grid, path)

@@ -1,0 +1,462 @@
+"""LPIPS diversity: closed forms, invariances, an independent loop, and refusals."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import weakref
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.diversity import diversity, real_diversity
+from benchmarks.diversity_protocols import PROTOCOLS, get_protocol, pairs
+from benchmarks.diversity_result import METRIC_OF, DiversityResult
+from benchmarks.lpips_features import LpipsDistance
+from benchmarks.registry import METRICS, Measurement, Metric, register
+from benchmarks.weights import LpipsWeights, package_channels, untrained
+from models.errors import UserError
+
+Item = tuple[str, int, torch.Tensor]
+
+
+class PixelDistance:
+    """Squared distance of the first pixel: diversity in closed form, without a network.
+
+    Counts the pictures whose features were asked for.
+    """
+
+    weights = untrained("0.0")
+
+    def __init__(self) -> None:
+        self.pictures = 0
+        self.largest_batch = 0
+
+    def features(self, pictures: torch.Tensor) -> torch.Tensor:
+        self.pictures += len(pictures)
+        self.largest_batch = max(self.largest_batch, len(pictures))
+        return pictures[:, 0, 0, :1]
+
+    def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return (first - second).square().sum(1)
+
+
+def constant(value: float, size: int = 32) -> torch.Tensor:
+    return torch.full((3, size, size), float(value))
+
+
+def ramp(inputs: int, samples: int) -> list[Item]:
+    """Sample k of input n is the constant picture (n + 1) k / 100 - 1/2."""
+    return [
+        (f"in{n:02d}", k, constant((n + 1) * k / 100 - 0.5))
+        for n in range(inputs)
+        for k in range(samples)
+    ]
+
+
+def noise(inputs: int, samples: int, size: int = 32) -> list[Item]:
+    generator = torch.Generator().manual_seed(0)
+    return [
+        (f"in{n}", k, torch.rand(3, size, size, generator=generator) * 2 - 1)
+        for n in range(inputs)
+        for k in range(samples)
+    ]
+
+
+@pytest.fixture(scope="module")
+def lpips_distance() -> LpipsDistance:
+    trunk = untrained("0.0", seed=1).trunk
+    weights = LpipsWeights("lpips-unverified", "0.0", trunk, package_channels("0.0"), "test")
+    return LpipsDistance(weights)
+
+
+def test_pair_rules() -> None:
+    assert pairs("independent", 6).tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert pairs("consecutive", 4).tolist() == [[0, 1], [1, 2], [2, 3]]
+    assert pairs("all", 3).tolist() == [[0, 1], [0, 2], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "n_pairs", "version"),
+    [
+        ("paper", 38, 19, "0.0"),
+        ("paper-v0.1", 38, 19, "0.1"),
+        ("consecutive", 20, 19, "0.0"),
+        ("consecutive-v0.1", 20, 19, "0.1"),
+        ("all-pairs", 20, 190, "0.0"),
+        ("all-pairs-v0.1", 20, 190, "0.1"),
+    ],
+)
+def test_protocols_are_as_published(name: str, samples: int, n_pairs: int, version: str) -> None:
+    protocol = get_protocol(name)
+    assert (protocol.inputs, protocol.samples, protocol.version) == (100, samples, version)
+    index = protocol.pairs()
+    assert len(index) == n_pairs
+    assert sorted(set(index.flatten().tolist())) == list(range(samples))
+    if protocol.rule == "independent":
+        assert len(set(index.flatten().tolist())) == 2 * n_pairs
+    assert len(PROTOCOLS) == 6
+
+
+def test_a_scaled_protocol_says_so_in_its_name() -> None:
+    assert get_protocol("paper", 20, 10).name == "paper@20x5"
+    assert get_protocol("paper", 100, 38) is PROTOCOLS["paper"]
+    assert get_protocol("all-pairs", 20, 10).scaled(samples=4).name == "all-pairs@20x6"
+
+
+def test_closed_form_of_every_rule() -> None:
+    # Distances are ((n + 1) (i - j) / 100)^2; their mean over n = 0..2 of (n + 1)^2 is 14 / 3.
+    expected = {"paper": 1.0, "consecutive": 1.0, "all-pairs": 20 / 6}
+    for name, steps in expected.items():
+        protocol = get_protocol(name, inputs=3, samples=4)
+        found = diversity(ramp(3, 4), PixelDistance(), protocol)
+        assert found.value == pytest.approx(14 / 3 * steps / 1e4, rel=1e-5)
+        assert found.per_input["in01"] == pytest.approx(4 * steps / 1e4, rel=1e-5)
+        assert (found.n_inputs, found.n_pairs) == (3, 3 * len(protocol.pairs()))
+        assert found.value == pytest.approx(np.mean(list(found.per_input.values())))
+
+
+def test_a_deterministic_translator_has_exactly_zero(lpips_distance: LpipsDistance) -> None:
+    picture = {name: picture for name, _, picture in noise(4, 1, 64)}
+    stream = [(name, k, p) for name, p in picture.items() for k in range(38)]
+    # 38 samples in batches of 7: the last batch is smaller.
+    found = diversity(stream, lpips_distance, get_protocol("paper", inputs=4), batch_size=7)
+    assert found.value == 0.0
+    assert not found.distances.any()
+    assert (found.interval.low, found.interval.high) == (0.0, 0.0)
+    assert found.as_dict()["value"] == 0.0
+
+
+def test_agrees_with_a_loop_over_pairs(lpips_distance: LpipsDistance) -> None:
+    stream = noise(2, 6)
+    found = diversity(stream, lpips_distance, get_protocol("all-pairs", 2, 6))
+    by_input: dict[str, list[torch.Tensor]] = {}
+    for name, _, picture in stream:
+        by_input.setdefault(name, []).append(picture[None])
+    for row, name in zip(found.distances, found.input_ids, strict=True):
+        expected = [
+            float(lpips_distance.distance(lpips_distance.features(a), lpips_distance.features(b)))
+            for a, b in itertools.combinations(by_input[name], 2)
+        ]
+        np.testing.assert_allclose(row, expected, rtol=0, atol=1e-7)
+
+
+def test_batch_size_and_order_do_not_matter(lpips_distance: LpipsDistance) -> None:
+    stream, protocol = noise(5, 6), get_protocol("paper", 5, 6)
+    first = diversity(stream, lpips_distance, protocol, batch_size=6)
+    by_sample = sorted(stream, key=lambda item: item[1])
+    order = np.random.default_rng(0).permutation(len(stream))
+    for other in (stream[::-1], by_sample, [stream[k] for k in order]):
+        again = diversity(other, lpips_distance, protocol, batch_size=6)
+        assert np.array_equal(again.distances, first.distances)
+        assert again.input_ids == first.input_ids
+        assert again.interval == first.interval
+    for batch_size in (1, 2, 4, 100):
+        again = diversity(stream, lpips_distance, protocol, batch_size=batch_size)
+        np.testing.assert_allclose(again.distances, first.distances, rtol=0, atol=1e-7)
+
+
+def test_each_distinct_picture_is_embedded_once_in_batches_kept() -> None:
+    distance = PixelDistance()
+    diversity(ramp(3, 20), distance, get_protocol("all-pairs", inputs=3), batch_size=8)
+    assert (distance.pictures, distance.largest_batch) == (60, 8)
+    distance = PixelDistance()
+    same = [(name, k, constant(-0.25)) for name, k, _ in ramp(3, 20)]
+    diversity(same, distance, get_protocol("all-pairs", inputs=3))
+    assert distance.pictures == 3
+
+
+def test_a_stream_may_reuse_its_buffer() -> None:
+    buffer = constant(0)
+
+    def stream() -> Iterator[Item]:
+        for name, k, picture in ramp(2, 4):
+            buffer.copy_(picture)
+            yield name, k, buffer
+
+    protocol = get_protocol("paper", 2, 4)
+    expected = diversity(ramp(2, 4), PixelDistance(), protocol).value
+    assert diversity(stream(), PixelDistance(), protocol).value == expected > 0
+
+
+def test_pictures_of_a_finished_input_are_let_go() -> None:
+    class Tracked(PixelDistance):
+        def __init__(self) -> None:
+            super().__init__()
+            self.progress: list[int] = []
+
+        def features(self, pictures: torch.Tensor) -> torch.Tensor:
+            self.progress.append(given)
+            return super().features(pictures)
+
+    given = 0
+
+    def stream() -> Iterator[Item]:
+        nonlocal given
+        for item in ramp(3, 4):
+            given += 1
+            yield item
+
+    distance = Tracked()
+    diversity(stream(), distance, get_protocol("paper", 3, 4))
+    assert distance.progress == [4, 8, 12]
+
+
+def test_the_record_holds_value_interval_and_protocol(lpips_distance: LpipsDistance) -> None:
+    found = diversity(noise(3, 4), lpips_distance, get_protocol("paper", 3, 4))
+    record = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert record["metric"] == "diversity-lpips-unverified"
+    assert (record["unit"], record["direction"]) == ("lpips-unverified", "higher")
+    assert record["value"] == found.value
+    assert record["interval"]["low"] <= found.value <= record["interval"]["high"]
+    assert (record["interval"]["over"], record["interval"]["level"]) == ("inputs", 0.95)
+    protocol = record["protocol"]
+    assert protocol["protocol"] == "paper@3x2"
+    assert (protocol["N"], protocol["K"], protocol["pairs_per_input"]) == (3, 4, 2)
+    assert (protocol["extractor"], protocol["version"]) == ("lpips-unverified", "0.0")
+    assert protocol["sha256"] == lpips_distance.weights.sha256
+    assert protocol["resolution"] == [32, 32]
+    assert protocol["lpips_package"] == "0.1.4"
+    assert -1 <= protocol["range"][0] < -0.99
+
+
+def test_untrained_is_named_wherever_its_numbers_appear() -> None:
+    found = diversity(ramp(2, 4), PixelDistance(), get_protocol("paper", 2, 4)).as_dict()
+    assert found["metric"] == "diversity-lpips-untrained"
+    assert found["unit"] == found["protocol"]["extractor"] == "lpips-untrained"
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_raw_values_survive_a_file(tmp_path: Path, real: bool) -> None:
+    if real:
+        items = {name: picture for name, k, picture in ramp(12, 4) if k == 1}
+        found = real_diversity(items, PixelDistance(), n_pairs=30, seed=3)
+    else:
+        found = diversity(ramp(4, 4), PixelDistance(), get_protocol("paper", 4, 4), seed=3)
+    path = tmp_path / "deep" / "raw.npz"
+    found.save(path)
+    found.save(path)
+    again = DiversityResult.load(path)
+    assert np.array_equal(again.distances, found.distances)
+    assert np.array_equal(again.pair_ids, found.pair_ids)
+    assert (again.as_dict(), again.per_input) == (found.as_dict(), found.per_input)
+    assert [p.name for p in path.parent.iterdir()] == ["raw.npz"]
+
+
+def test_broken_raw_files_are_refused(tmp_path: Path) -> None:
+    good = tmp_path / "good.npz"
+    result = diversity(ramp(2, 4), PixelDistance(), get_protocol("paper", 2, 4))
+    result.save(good)
+    arrays = dict(np.load(good))
+    np.savez(tmp_path / "pickle.npz", **arrays | {"input_ids": np.array(["a", 1], dtype=object)})
+    np.savez(tmp_path / "rows.npz", **arrays | {"input_ids": np.array(["a"])})
+    np.savez(tmp_path / "meta.npz", **arrays | {"meta": np.array("[]")})
+    np.savez(tmp_path / "unknown.npz", **arrays | {"meta": np.array('{"protocol":{},"seed":0}')})
+    del arrays["distances"]
+    np.savez(tmp_path / "short.npz", **arrays)
+    (tmp_path / "cut.npz").write_bytes(good.read_bytes()[:200])
+    (tmp_path / "empty.npz").write_bytes(b"")
+    np.save(tmp_path / "plain.npy", np.zeros(3))
+    (tmp_path / "plain.npy").rename(tmp_path / "plain.npz")
+    names = ["pickle", "rows", "meta", "unknown", "short", "cut", "empty", "plain", "missing"]
+    for name in names:
+        with pytest.raises(UserError, match=rf"{name}\.npz"):
+            DiversityResult.load(tmp_path / f"{name}.npz")
+    with pytest.raises(UserError, match="rename"):
+        result.save(tmp_path / "raw.csv")
+
+
+def replaced(picture: torch.Tensor) -> list[Item]:
+    return [*ramp(2, 4)[:-1], ("in01", 3, picture)]
+
+
+@pytest.mark.parametrize(
+    ("stream", "message"),
+    [
+        (ramp(1, 4), "needs 2 inputs, got 1"),
+        ([], "needs 2 inputs, got 0"),
+        (ramp(3, 4), "'in02' is one more than the 2"),
+        (ramp(2, 4)[:-2], r"'in01' has 2 of 4 samples \(2 is missing"),
+        ([*ramp(1, 4), *ramp(1, 4)], "'in00' came twice"),
+        ([*ramp(1, 3), *ramp(1, 1)], "sample 0 of input 'in00' came twice"),
+        (ramp(2, 5), r"sample 4 of input 'in00' is outside 0..3"),
+        ([("a", -1, constant(0))], "sample -1"),
+        (replaced(constant(0, 64)), "sample 3 of input 'in01' is 64x64, others are 32x32"),
+        (replaced(constant(2)), r"sample 3 of input 'in01': .*\[-1, 1\]"),
+        (replaced(constant(float("nan"))), "nan"),
+        (replaced(constant(0, 30)), "at least 31x31"),
+        (replaced(constant(0)[None]), r"\(3, H, W\)"),
+        (replaced(constant(0).double()), "float32"),
+    ],
+)
+def test_unfit_streams_are_refused(stream: list[Item], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        diversity(stream, PixelDistance(), get_protocol("paper", 2, 4))
+
+
+def test_other_refusals() -> None:
+    with pytest.raises(UserError, match=r"LPIPS 0\.1, the weights are 0\.0"):
+        diversity(ramp(2, 4), PixelDistance(), get_protocol("paper-v0.1", 2, 4))
+    with pytest.raises(UserError, match="batch size"):
+        diversity(ramp(2, 4), PixelDistance(), get_protocol("paper", 2, 4), batch_size=0)
+    with pytest.raises(UserError, match="batch size"):
+        real_diversity(Folder(values(20)), PixelDistance(), 40, batch_size=0)
+    with pytest.raises(UserError, match="even number of samples, got 5: use 6"):
+        get_protocol("paper", 2, 5)
+    with pytest.raises(UserError, match="at least 2 samples"):
+        get_protocol("all-pairs", 2, 1)
+    with pytest.raises(UserError, match="at least 2 inputs"):
+        get_protocol("paper", 1)
+    with pytest.raises(UserError, match="unknown diversity protocol 'papr'"):
+        get_protocol("papr")
+    with pytest.raises(UserError, match="unknown pair rule"):
+        pairs("some", 4)  # type: ignore[arg-type]
+
+
+def test_pictures_without_any_dark_value_are_suspected() -> None:
+    bright = [(name, k, picture / 4 + 0.5) for name, k, picture in ramp(2, 4)]
+    with pytest.warns(UserWarning, match=r"\[0, 1\]"):
+        diversity(bright, PixelDistance(), get_protocol("paper", 2, 4))
+
+
+class Folder(Mapping[str, torch.Tensor]):
+    """Pictures made when asked for, with a count of how often."""
+
+    def __init__(self, values: dict[str, float]) -> None:
+        self.values_by_name, self.asked = values, 0
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        self.asked += 1
+        return constant(self.values_by_name[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_by_name)
+
+    def __len__(self) -> int:
+        return len(self.values_by_name)
+
+
+def values(n: int) -> dict[str, float]:
+    drawn = np.random.default_rng(0).uniform(-1, 1, n)
+    return {f"{k:04d}.png": float(v) for k, v in enumerate(drawn)}
+
+
+def test_all_real_pairs_have_twice_the_variance() -> None:
+    items = values(25)
+    found = real_diversity(Folder(items), PixelDistance(), n_pairs=300, seed=0)
+    assert len({frozenset(pair) for pair in found.pair_ids.tolist()}) == 300
+    assert all(len(set(pair)) == 2 for pair in found.pair_ids.tolist())
+    expected = 2 * np.var(list(items.values()), ddof=1)
+    assert found.value == pytest.approx(expected, rel=1e-5)
+    for (a, b), row in zip(found.pair_ids.tolist(), found.distances[:, 0].tolist(), strict=True):
+        assert row == pytest.approx((items[a] - items[b]) ** 2, abs=1e-6)
+
+
+def test_real_pairs_depend_on_the_seed_and_not_on_order_or_batch() -> None:
+    items = values(80)
+    backwards = dict(reversed(items.items()))
+    first = real_diversity(Folder(items), PixelDistance(), 200, seed=1, batch_size=16)
+    for mapping, batch_size in ((backwards, 16), (items, 1), (items, 500)):
+        again = real_diversity(Folder(mapping), PixelDistance(), 200, 1, batch_size)
+        assert np.array_equal(again.distances, first.distances)
+        assert np.array_equal(again.pair_ids, first.pair_ids)
+    other = real_diversity(Folder(items), PixelDistance(), 200, seed=2)
+    assert not np.array_equal(other.pair_ids, first.pair_ids)
+
+
+def test_real_pairs_are_uniform_over_all_pairs() -> None:
+    counts = np.zeros((6, 6))
+    items = values(6)
+    for seed in range(300):
+        found = real_diversity(Folder(items), PixelDistance(), 3, seed)
+        for a, b in found.pair_ids.tolist():
+            counts[int(a[:4]), int(b[:4])] += 1
+    upper = counts[np.triu_indices(6, 1)]
+    assert counts.sum() == upper.sum() == 900
+    # Each of the 15 pairs is expected 60 times; chi-square with 14 degrees stays under 36 (99.9 %).
+    assert ((upper - 60) ** 2 / 60).sum() < 36
+
+
+def test_real_pictures_are_read_once_and_only_if_needed() -> None:
+    for n, n_pairs in ((30, 200), (100_000, 50)):
+        folder, distance = Folder(dict.fromkeys(map(str, range(n)), -0.5)), PixelDistance()
+        found = real_diversity(folder, distance, n_pairs)
+        used = len(np.unique(found.pair_ids))
+        assert folder.asked == distance.pictures == used == found.protocol["N"]
+
+
+def test_features_of_real_pictures_are_let_go_after_their_last_pair() -> None:
+    class Tracked(PixelDistance):
+        def __init__(self) -> None:
+            super().__init__()
+            self.alive: weakref.WeakSet[torch.Tensor] = weakref.WeakSet()
+            self.most = 0
+
+        def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+            self.alive.add(first)
+            self.alive.add(second)
+            self.most = max(self.most, len(self.alive))
+            # A view would keep the features of its whole batch.
+            assert first.untyped_storage().nbytes() == first.nbytes
+            return super().distance(first, second)
+
+    distance = Tracked()
+    found = real_diversity(Folder(values(3000)), distance, n_pairs=300)
+    assert found.protocol["N"] > 500
+    assert distance.most < 100
+
+
+def test_real_data_interval_covers_the_population() -> None:
+    # Standard deviation 0.25: the expected squared difference of two pictures is 1/8.
+    covered = []
+    for seed in range(100):
+        drawn = np.random.default_rng([9, seed]).normal(0, 0.25, 100).clip(-1, 1)
+        items = {f"{k:03d}": float(v) for k, v in enumerate(drawn)}
+        found = real_diversity(Folder(items), PixelDistance(), 190, seed, batch_size=100)
+        covered.append(found.interval.low <= 1 / 8 <= found.interval.high)
+        assert found.interval.over == "pictures"
+    assert 0.86 <= np.mean(covered) <= 1.0
+
+
+def test_real_record_and_refusals() -> None:
+    record = real_diversity(Folder(values(20)), PixelDistance(), 40, seed=5).as_dict()
+    assert record["protocol"]["protocol"] == "real@40"
+    assert record["protocol"]["pair_seed"] == 5
+    assert record["metric"] == "diversity-lpips-untrained"
+    for n_pairs in (191, 1):
+        with pytest.raises(UserError, match="use 2 to 190 pairs"):
+            real_diversity(Folder(values(20)), PixelDistance(), n_pairs)
+    broken = {"a": constant(0), "b": constant(3), "c": constant(0)}
+    with pytest.raises(UserError, match="picture 'b'"):
+        real_diversity(broken, PixelDistance(), 3)
+
+
+def test_real_diversity_with_the_network(lpips_distance: LpipsDistance) -> None:
+    items = {f"{name}-{k}": picture for name, k, picture in noise(3, 3)}
+    found = real_diversity(items, lpips_distance, n_pairs=20, batch_size=4)
+    for (a, b), row in zip(found.pair_ids.tolist(), found.distances[:, 0].tolist(), strict=True):
+        f, g = (lpips_distance.features(items[name][None]) for name in (a, b))
+        assert row == pytest.approx(float(lpips_distance.distance(f, g)), abs=1e-7)
+
+
+def test_registry_knows_each_metric_once() -> None:
+    metric = METRIC_OF["lpips"]
+    assert (metric.name, metric.unit, metric.direction) == ("diversity-lpips", "LPIPS", "higher")
+    assert METRICS[metric.name] is metric
+    assert register(metric) == metric
+    with pytest.raises(ValueError, match="declared twice"):
+        register(Metric(metric.name, "other", "lower", "another"))
+    assert METRICS[metric.name] is metric
+
+
+@pytest.mark.parametrize("value", [-1e-6, math.nan, math.inf])
+def test_values_outside_a_metric_s_limits_are_refused(value: float) -> None:
+    with pytest.raises(UserError, match="outside its limits"):
+        Measurement("diversity-lpips", value, None)
+    with pytest.raises(UserError, match="unknown metric"):
+        Measurement("diversity", 0.1, None)
+    assert Measurement("diversity-lpips", 0.1, None).as_dict()["interval"] is None

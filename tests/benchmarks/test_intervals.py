@@ -1,0 +1,144 @@
+"""Intervals: coverage on simulated data, closed forms, seeds and refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks.intervals import bootstrap_clustered_mean, bootstrap_mean, dyadic_mean
+from models.errors import UserError
+
+
+def test_bootstrap_covers_the_true_mean_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    intervals = [bootstrap_mean(rng.normal(3.0, 2.0, 50), seed=k, n=400) for k in range(300)]
+    covered = np.mean([i.low <= 3.0 <= i.high for i in intervals])
+    assert 0.90 <= covered <= 0.98
+
+
+def test_bootstrap_agrees_with_the_normal_interval_on_many_values() -> None:
+    values = np.random.default_rng(1).normal(0.1, 0.02, 400)
+    found = bootstrap_mean(values, seed=0)
+    half = stats.norm.ppf(0.975) * values.std() / 20
+    assert found.low == pytest.approx(values.mean() - half, abs=0.1 * half)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.1 * half)
+    assert found.method == "bootstrap BCa"
+
+
+def test_the_seed_alone_decides() -> None:
+    values = np.random.default_rng(2).random(30)
+    np.random.seed(1)  # noqa: NPY002 - global state, which must not matter
+    first = bootstrap_mean(values, seed=7)
+    np.random.seed(2)  # noqa: NPY002
+    assert bootstrap_mean(values, seed=7) == first
+    assert bootstrap_mean(values, seed=8) != first
+    assert bootstrap_mean(values, seed=-1).low < values.mean()
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e-9])
+def test_constant_values_have_an_interval_without_width(constant: float) -> None:
+    found = bootstrap_mean([constant] * 7, seed=0)
+    assert found.low == found.high == pytest.approx(constant)
+    assert found.method == "constant"
+
+
+def test_small_differences_are_not_taken_for_constant() -> None:
+    found = bootstrap_mean([1.0, 1.0 + 1e-6, 1.0 + 2e-6, 1.0 - 1e-6], seed=0)
+    assert found.high > found.low
+
+
+def test_two_values_and_one_outlier_have_finite_intervals() -> None:
+    for values in ([1.0, 2.0], [0.0] * 9 + [1.0]):
+        found = bootstrap_mean(values, seed=0, n=200)
+        assert min(values) <= found.low <= found.high <= max(values)
+
+
+def test_clusters_widen_the_interval_to_that_of_their_means() -> None:
+    rng = np.random.default_rng(3)
+    means = rng.normal(0, 1, 30)
+    values = (means[:, None] + rng.normal(0, 0.01, (30, 20))).ravel()
+    names = np.repeat([f"worker {k:02d}" for k in range(30)], 20)
+    clustered = bootstrap_clustered_mean(values, names, seed=0)
+    over_means = bootstrap_mean(values.reshape(30, 20).mean(1), seed=0)
+    independent = bootstrap_mean(values, seed=0)
+    assert clustered.low == pytest.approx(over_means.low)
+    assert clustered.high == pytest.approx(over_means.high)
+    assert clustered.high - clustered.low > 3 * (independent.high - independent.low)
+
+
+def test_unequal_clusters_average_values_not_clusters() -> None:
+    values, names = [0.0] * 9 + [1.0], ["a"] * 9 + ["b"]
+    found = bootstrap_clustered_mean(values, names, seed=0, n=300)
+    assert 0.0 <= found.low <= 0.1 <= found.high <= 1.0
+    order = np.random.default_rng(0).permutation(10)
+    shuffled = bootstrap_clustered_mean(
+        np.array(values)[order], np.array(names)[order], seed=0, n=300
+    )
+    assert shuffled == found
+
+
+def test_a_cluster_s_sum_and_size_are_drawn_together() -> None:
+    sizes = np.arange(1, 31)
+    values = 1 + np.repeat(np.random.default_rng(7).normal(0, 1e-3, 30), sizes)
+    found = bootstrap_clustered_mean(values, np.repeat(np.arange(30), sizes), seed=0, n=300)
+    assert values.min() < found.low < values.mean() < found.high < values.max()
+
+
+def test_dyadic_interval_of_disjoint_pairs_is_the_normal_one() -> None:
+    values = np.random.default_rng(4).random(200)
+    found = dyadic_mean(values, np.arange(400).reshape(200, 2))
+    half = stats.norm.ppf(0.975) * values.std() / np.sqrt(200)
+    assert found.low == pytest.approx(values.mean() - half)
+    assert found.high == pytest.approx(values.mean() + half)
+
+
+def test_dyadic_variance_adds_products_of_pairs_that_share_an_item() -> None:
+    rng = np.random.default_rng(5)
+    pairs = np.array([(i, j) for i in range(8) for j in range(i + 1, 8)])
+    effect = rng.normal(0, 1, 8)
+    values = effect[pairs].sum(1)
+    residual = values - values.mean()
+    variance = sum(
+        residual[p] * residual[q]
+        for p in range(len(pairs))
+        for q in range(len(pairs))
+        if set(pairs[p]) & set(pairs[q])
+    )
+    found = dyadic_mean(values, pairs)
+    expected = 2 * stats.norm.ppf(0.975) * np.sqrt(variance) / len(pairs)
+    assert found.high - found.low == pytest.approx(expected)
+
+
+def test_dyadic_interval_covers_where_pairs_share_pictures() -> None:
+    rng = np.random.default_rng(6)
+    all_pairs = np.array([(i, j) for i in range(60) for j in range(i + 1, 60)])
+    covered, naive = [], []
+    for _ in range(200):
+        pairs = all_pairs[rng.choice(len(all_pairs), 400, replace=False)]
+        values = rng.normal(0, 1, 60)[pairs].sum(1) + rng.normal(0, 0.5, 400)
+        found = dyadic_mean(values, pairs)
+        covered.append(found.low <= 0 <= found.high)
+        wrong = dyadic_mean(values, np.arange(800).reshape(400, 2))
+        naive.append(wrong.low <= 0 <= wrong.high)
+    assert 0.90 <= np.mean(covered) <= 0.99
+    assert np.mean(naive) < 0.8
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: bootstrap_mean([1.0], 0), "at least 2 values"),
+        (lambda: bootstrap_mean([1.0, float("nan")], 0), "finite"),
+        (lambda: bootstrap_mean([[1.0, 2.0]], 0), "shape"),
+        (lambda: bootstrap_mean([1.0, 2.0], 0, level=95), "level 95"),
+        (lambda: bootstrap_mean([1.0, 2.0], 0, n=0), "resample"),
+        (lambda: bootstrap_clustered_mean([1.0, 2.0], ["a", "a"], 0), "at least 2"),
+        (lambda: bootstrap_clustered_mean([1.0, 2.0], ["a"], 0), "give one a value"),
+        (lambda: dyadic_mean([1.0, 2.0], [(0, 1), (2, 2)]), "distinct"),
+        (lambda: dyadic_mean([1.0, 2.0], [(0, 1)]), "as many pairs"),
+    ],
+)
+def test_refusals(call: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        call()  # type: ignore[operator]

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from models.errors import UserError
+from reproduce.tasks.archives import extract_tar
+
+
+def member(name: str, data: bytes = b"data", **attributes) -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    for key, value in attributes.items():
+        setattr(info, key, value)
+    return info, data
+
+
+def pack(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for info, data in members:
+            tar.addfile(info, io.BytesIO(data) if info.isreg() else None)
+    return path
+
+
+def extract(archive: Path, **limits) -> Path:
+    return extract_tar(archive, archive.parent / "out", progress=False, **limits)
+
+
+def refused(archive: Path, match: str, **limits) -> None:
+    before = sorted(path.name for path in archive.parent.iterdir())
+    with pytest.raises(UserError, match=match) as caught:
+        extract(archive, **limits)
+    assert str(archive) in str(caught.value)
+    assert sorted(path.name for path in archive.parent.iterdir()) == before
+
+
+def test_files_and_folders(tmp_path):
+    archive = pack(
+        tmp_path / "x.tar.gz",
+        member("task", b"", type=tarfile.DIRTYPE),
+        member("task/train/1.jpg", b"one"),
+        member("./task/val/2.jpg", b"two", mode=0o4777),
+    )
+    folder = extract(archive)
+    assert (folder / "task/train/1.jpg").read_bytes() == b"one"
+    assert (folder / "task/val/2.jpg").read_bytes() == b"two"
+    assert not (folder / "task/val/2.jpg").stat().st_mode & 0o4000
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "x.tar.gz"]
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/evil", "a/../evil", ".."])
+def test_escapes_are_refused(tmp_path, name):
+    refused(pack(tmp_path / "x.tar.gz", member("ok"), member(name)), "no ordinary file inside")
+    assert not Path("/evil").exists()
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE]
+)
+def test_links_and_devices_are_refused(tmp_path, kind):
+    bad = member("x", b"", type=kind, linkname="ok", devmajor=1, devminor=3)
+    refused(pack(tmp_path / "x.tar.gz", member("ok"), bad), "'x', which is no ordinary file")
+
+
+def test_bombs_are_refused(tmp_path):
+    archive = pack(tmp_path / "x.tar.gz", member("a", bytes(2000)), member("b", bytes(2000)))
+    refused(archive, "unpacks to over", most_bytes=3999)
+    refused(archive, "unpacks to over", most_files=1)
+    assert extract(archive, most_bytes=4000, most_files=2).is_dir()
+
+
+def test_every_truncation_is_noticed(tmp_path):
+    whole = pack(tmp_path / "x.tar.gz", *(member(f"{i}", bytes([i]) * 999) for i in range(9)))
+    data = whole.read_bytes()
+    for length in range(0, len(data), 7):
+        whole.write_bytes(data[:length])
+        refused(whole, "not a complete .tar.gz archive")
+
+
+def test_damage_is_noticed_by_the_checksum_of_the_whole(tmp_path):
+    whole = pack(tmp_path / "x.tar.gz", member("a", bytes(range(256))))
+    plain = bytearray(gzip.decompress(whole.read_bytes()))
+    stored = gzip.compress(bytes(plain), compresslevel=0)
+    at = stored.index(bytes(range(256))) + 100
+    whole.write_bytes(stored[:at] + b"\xff" + stored[at + 1 :])
+    refused(whole, "not a complete .tar.gz archive")
+
+
+def test_other_files_and_missing_ones_are_refused(tmp_path):
+    other = tmp_path / "x.tar.gz"
+    other.write_bytes(b"PK\x03\x04 not a tar")
+    refused(other, "not a complete .tar.gz archive")
+    other.write_bytes(gzip.compress(b"not a tar" * 100))
+    refused(other, "not a complete .tar.gz archive")
+    refused(tmp_path / "none.tar.gz", "could not be unpacked")
+
+
+def test_a_folder_that_exists_is_not_touched(tmp_path):
+    archive = pack(tmp_path / "x.tar.gz", member("a"))
+    (tmp_path / "out").mkdir()
+    refused(archive, "exists already")
+    assert list((tmp_path / "out").iterdir()) == []

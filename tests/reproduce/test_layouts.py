@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from models.errors import UserError
+from reproduce.tasks.layouts import open_folder, open_lists, open_pictures, open_pix2pix
+
+
+def fill(folder: Path, count: int = 2, size: tuple[int, int] = (8, 8), red: int = 0) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        Image.new("RGB", size, (red, i, 0)).save(folder / f"{i}.png")
+
+
+def counts(domains) -> list[int]:
+    return [len(s) for s in (domains.train_a, domains.train_b, domains.test_a, domains.test_b)]
+
+
+def fill_folders(folder: Path, names=("trainA", "trainB", "testA", "testB")) -> None:
+    for count, name in enumerate(names, start=1):
+        fill(folder / name, count, red=10 * count)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("trainA", "trainB", "testA", "testB"),
+        ("TRAINA", "trainb", "TestA", "testB"),
+        ("train_A", "train_B", "test_a", "test-b"),
+    ],
+)
+def test_folders_in_any_spelling(tmp_path, names):
+    fill_folders(tmp_path / "cats2dogs", names)
+    domains = open_pictures(tmp_path / "cats2dogs")
+    assert domains.name == "cats2dogs"
+    assert counts(domains) == [1, 2, 3, 4]
+    reds = [
+        s.read(0).getpixel((0, 0))[0]
+        for s in (domains.train_a, domains.train_b, domains.test_a, domains.test_b)
+    ]
+    assert reds == [10, 20, 30, 40]
+    assert domains.pairs is None
+    assert not domains.paired_test
+
+
+def test_folders_with_training_pairs_and_more(tmp_path):
+    fill_folders(tmp_path)
+    fill(tmp_path / "trainPairs", 5, size=(16, 8))
+    fill(tmp_path / "testMask", 9)
+    (tmp_path / "factors.csv").write_text("id\n")
+    domains = open_folder(tmp_path, "drawn")
+    assert domains.name == "drawn"
+    assert [len(source) for source in domains.pairs] == [5, 5]
+    assert [source.part for source in domains.pairs] == ["left", "right"]
+
+
+def test_missing_and_doubled_splits_are_named(tmp_path):
+    fill_folders(tmp_path, ("trainA", "trainB", "testA"))
+    with pytest.raises(UserError, match="lacks the folders testB"):
+        open_pictures(tmp_path)
+    fill(tmp_path / "testB")
+    fill(tmp_path / "test_b")
+    with pytest.raises(UserError, match="both testB and test_b"):
+        open_pictures(tmp_path)
+
+
+@pytest.mark.parametrize("test_name", ["val", "test"])
+def test_pix2pix(tmp_path, test_name):
+    for name, count in (("train", 3), (test_name, 2)):
+        fill(tmp_path / name, count, size=(16, 8))
+        pair = Image.new("RGB", (16, 8), "white")
+        pair.paste((200, 0, 0), (8, 0, 16, 8))
+        pair.save(tmp_path / name / "0.png")
+    domains = open_pictures(tmp_path)
+    assert counts(domains) == [3, 3, 2, 2]
+    assert domains.paired_test
+    assert domains.train_a.read(0).getpixel((0, 0)) == (255, 255, 255)
+    assert domains.train_b.read(0).getpixel((0, 0)) == (200, 0, 0)
+    assert domains.test_b.read(0).size == (8, 8)
+    assert domains.pairs[0].ids == domains.pairs[1].ids == ["0", "1", "2"]
+
+
+def test_validation_pictures_come_before_test_pictures(tmp_path):
+    for name, count in (("train", 1), ("val", 2), ("test", 3)):
+        fill(tmp_path / name, count, size=(16, 8))
+    assert len(open_pix2pix(tmp_path).test_a) == 2
+
+
+def test_pix2pix_without_test_or_pairs_is_refused(tmp_path):
+    fill(tmp_path / "train", size=(16, 8))
+    with pytest.raises(UserError, match="lacks train, or val"):
+        open_pictures(tmp_path)
+    fill(tmp_path / "val")
+    with pytest.raises(UserError, match="side by side"):
+        open_pictures(tmp_path)
+
+
+@pytest.mark.parametrize("pattern", ["list_{}.txt", "{}.txt"])
+def test_lists_beside_folders_choose_from_them(tmp_path, pattern):
+    fill_folders(tmp_path)
+    for split in ("trainA", "trainB", "testA", "testB"):
+        (tmp_path / pattern.format(split)).write_text("0.png\n")
+    domains = open_pictures(tmp_path)
+    assert counts(domains) == [1, 1, 1, 1]
+    assert domains.test_b.read(0).getpixel((0, 0)) == (40, 0, 0)
+
+
+def test_lists_may_start_from_their_own_folder(tmp_path):
+    fill_folders(tmp_path)
+    for split in ("trainA", "trainB", "testA", "testB"):
+        name = f"{split[:-1]}_{split[-1]}.txt"
+        (tmp_path / name).write_text(f"{split}/0.png\n")
+    domains = open_lists(tmp_path)
+    assert domains.train_a.ids == ["trainA/0"]
+    assert domains.test_b.read(0).getpixel((0, 0)) == (40, 0, 0)
+
+
+def test_incomplete_lists_are_refused(tmp_path):
+    fill_folders(tmp_path)
+    (tmp_path / "trainA.txt").write_text("0.png\n")
+    with pytest.raises(UserError, match="lacks the lists trainB, testA, testB"):
+        open_pictures(tmp_path)
+
+
+def test_a_single_folder_in_between_is_entered(tmp_path):
+    fill_folders(tmp_path / "task" / "inner")
+    (tmp_path / "task" / ".DS_Store").touch()
+    domains = open_pictures(tmp_path / "task")
+    assert domains.name == "task"
+    assert counts(domains) == [1, 2, 3, 4]
+
+
+def test_unknown_layouts_say_what_was_expected(tmp_path):
+    fill(tmp_path / "cats")
+    fill(tmp_path / "dogs")
+    with pytest.raises(UserError, match="expected folders trainA, trainB, testA, testB"):
+        open_pictures(tmp_path)
+    with pytest.raises(UserError, match="does not exist"):
+        open_pictures(tmp_path / "none")
+    with pytest.raises(UserError, match="not a folder"):
+        open_pictures(tmp_path / "cats" / "0.png")

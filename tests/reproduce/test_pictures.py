@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+import contextlib
+import random
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFile
+
+from models.errors import UserError
+from reproduce.randomness import generator
+from reproduce.tasks.pictures import (
+    MOST_PIXELS,
+    Preparation,
+    read_picture,
+    save_png,
+    to_image,
+    to_tensor,
+)
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def pixels(path: Path) -> np.ndarray:
+    image = read_picture(path)
+    assert image.mode == "RGB"
+    return np.asarray(image)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_header(width: int, height: int) -> bytes:
+    ihdr = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    idat = zlib.compress(b"\0" * 64)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", ihdr) + chunk(b"IDAT", idat) + chunk(b"IEND", b"")
+
+
+# Reading
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "ppm", "tiff"])
+def test_lossless_formats_come_back_exactly(tmp_path, suffix):
+    expected = noise(9, 12)
+    Image.fromarray(expected).save(tmp_path / f"x.{suffix}")
+    assert np.array_equal(pixels(tmp_path / f"x.{suffix}"), expected)
+
+
+def test_grey_and_one_bit(tmp_path):
+    grey = noise(9, 12)[..., 0]
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    assert np.array_equal(pixels(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, axis=2))
+    Image.fromarray(grey > 127).save(tmp_path / "bit.png")
+    expected = np.where(grey > 127, 255, 0)
+    assert np.array_equal(pixels(tmp_path / "bit.png")[..., 1], expected)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff", "pgm"])
+def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path, suffix):
+    wide = np.linspace(0, 65535, 16 * 16).round().astype(np.uint16).reshape(16, 16)
+    if suffix == "pgm":
+        (tmp_path / "x.pgm").write_bytes(b"P5 16 16 65535\n" + wide.astype(">u2").tobytes())
+    else:
+        Image.fromarray(wide).save(tmp_path / f"x.{suffix}")
+    expected = np.round(wide / 65535 * 255).astype(np.uint8)
+    assert np.array_equal(pixels(tmp_path / f"x.{suffix}")[..., 2], expected)
+
+
+def test_every_eight_bit_level_survives_sixteen_bits(tmp_path):
+    levels = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    Image.fromarray(levels * 257).save(tmp_path / "x.png")
+    assert np.array_equal(pixels(tmp_path / "x.png")[..., 0], levels)
+
+
+def test_transparent_grey_level_of_sixteen_bits_becomes_white(tmp_path):
+    wide = np.full((8, 8), 4660, dtype=np.uint16)
+    wide[0] = 1000
+    Image.fromarray(wide).save(tmp_path / "x.png", transparency=1000)
+    shown = pixels(tmp_path / "x.png")
+    assert (shown[0] == 255).all()
+    assert (shown[1:] == round(4660 / 257)).all()
+
+
+def test_palette_with_and_without_transparency(tmp_path):
+    picture = Image.new("P", (8, 8), 1)
+    picture.putpalette([255, 0, 0, 0, 128, 255])
+    picture.paste(0, (0, 0, 4, 8))
+    picture.save(tmp_path / "p.png")
+    assert pixels(tmp_path / "p.png")[0, 0].tolist() == [255, 0, 0]
+    assert pixels(tmp_path / "p.png")[0, 7].tolist() == [0, 128, 255]
+    picture.save(tmp_path / "t.png", transparency=0)
+    assert pixels(tmp_path / "t.png")[0, 0].tolist() == [255, 255, 255]
+    assert pixels(tmp_path / "t.png")[0, 7].tolist() == [0, 128, 255]
+
+
+def test_cmyk_jpeg(tmp_path):
+    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "x.jpg", quality=95)
+    red = pixels(tmp_path / "x.jpg").astype(int)
+    assert np.abs(red - [255, 0, 0]).max() <= 6
+
+
+def test_alpha_is_laid_over_white(tmp_path):
+    rgba = np.zeros((8, 8, 4), dtype=np.uint8)
+    rgba[..., 0] = 200
+    rgba[:, :4, 3] = 255
+    rgba[4:, :4, 3] = 102  # 40 %
+    Image.fromarray(rgba).save(tmp_path / "x.png")
+    shown = pixels(tmp_path / "x.png").astype(int)
+    assert shown[0, 0].tolist() == [200, 0, 0]
+    assert shown[0, 7].tolist() == [255, 255, 255]
+    assert np.abs(shown[7, 0] - [0.4 * 200 + 0.6 * 255, 153, 153]).max() <= 1
+    Image.fromarray(rgba[..., [0, 3]]).save(tmp_path / "la.png")
+    assert pixels(tmp_path / "la.png")[0, 7].tolist() == [255, 255, 255]
+
+
+# By the EXIF standard: what each orientation does to a picture that is stored upright.
+STORED_AS = {
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: lambda a: np.swapaxes(a, 0, 1),
+    6: lambda a: np.rot90(a, 1),
+    7: lambda a: np.rot90(np.swapaxes(a, 0, 1), 2),
+    8: lambda a: np.rot90(a, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", STORED_AS)
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_exif_rotation(tmp_path, orientation, suffix):
+    upright = noise(9, 12)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.ascontiguousarray(STORED_AS[orientation](upright))
+    Image.fromarray(stored).save(tmp_path / f"x.{suffix}", exif=exif)
+    assert np.array_equal(pixels(tmp_path / f"x.{suffix}"), upright)
+
+
+def test_first_frame_of_an_animation(tmp_path):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    for suffix in ("gif", "png", "webp"):
+        options = {"lossless": True} if suffix == "webp" else {}
+        path = tmp_path / f"x.{suffix}"
+        frames[0].save(path, save_all=True, append_images=frames[1:], **options)
+        assert pixels(path)[0, 0].tolist() == [255, 0, 0]
+
+
+# Refusing
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        read_picture(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+    return message
+
+
+def test_refusals_name_file_and_remedy(tmp_path):
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("not a picture")
+    Image.new("RGB", (7, 100)).save(tmp_path / "small.png")
+    Image.new("F", (8, 8)).save(tmp_path / "float.tiff")
+    assert "folder" in refused(tmp_path)
+    assert "does not exist" in refused(tmp_path / "none.png")
+    assert "empty" in refused(tmp_path / "empty.png")
+    assert "convert it to PNG" in refused(tmp_path / "text.png")
+    assert "7x100" in refused(tmp_path / "small.png")
+    assert "floating-point" in refused(tmp_path / "float.tiff")
+
+
+def test_eight_pixels_are_enough(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
+    assert read_picture(tmp_path / "x.png").size == (8, 8)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [10_001, 60_000])
+def test_huge_pictures_are_refused_from_the_header(tmp_path, side):
+    (tmp_path / "x.png").write_bytes(png_header(side, side))
+    assert f"{MOST_PIXELS:,}" in refused(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tiff", "webp", "gif", "ppm"])
+def test_truncated_files_are_refused(tmp_path, suffix):
+    path = tmp_path / f"x.{suffix}"
+    Image.fromarray(noise(64, 64)).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    refused(path)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "tiff", "webp"])
+def test_damage_gives_a_picture_or_a_user_error(tmp_path, suffix):
+    path = tmp_path / f"x.{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(noise(24, 24)).save(path, **({} if suffix == "gif" else {"exif": exif}))
+    whole, rng = path.read_bytes(), random.Random(0)
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(rng.randint(1, 4)):
+            damaged[rng.randrange(min(len(whole), 300))] = rng.randrange(256)
+        path.write_bytes(damaged)
+        with contextlib.suppress(UserError):
+            assert read_picture(path).mode == "RGB"
+
+
+def test_other_plugins_of_pillow_are_not_tried(tmp_path):
+    Image.new("RGB", (32, 32)).save(tmp_path / "x.eps")
+    refused(tmp_path / "x.eps")
+
+
+# Tensors
+
+
+def test_tensor_range_and_round_trip_of_all_levels():
+    levels = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
+    tensor = to_tensor(Image.fromarray(levels))
+    assert tensor.dtype == torch.float32
+    assert tensor.shape == (3, 16, 16)
+    assert tensor.min() == -1
+    assert tensor.max() == 1
+    assert np.array_equal(np.asarray(to_image(tensor)), levels)
+
+
+def test_channels_and_rows_keep_their_places():
+    image = Image.new("RGB", (10, 8))
+    image.putpixel((9, 2), (255, 0, 0))
+    tensor = to_tensor(image)
+    assert tensor[0, 2, 9] == 1
+    assert (tensor == 1).sum() == 1
+    assert to_image(tensor).getpixel((9, 2)) == (255, 0, 0)
+
+
+def test_images_are_clamped_rounded_and_never_stretched():
+    tensor = torch.zeros(3, 8, 8)
+    tensor[0, 0, 0], tensor[0, 0, 1], tensor[0, 0, 2] = 7.0, -7.0, 0.5
+    red = np.asarray(to_image(tensor))[..., 0]
+    assert red[0, :4].tolist() == [255, 0, 191, 128]  # 191.25 and 127.5 rounded to even
+
+
+def test_nan_is_refused():
+    with pytest.raises(ValueError, match="NaN"):
+        to_image(torch.full((3, 8, 8), float("nan")))
+
+
+def test_save_png_round_trip_leaves_nothing_else(tmp_path):
+    tensor = to_tensor(Image.fromarray(noise(8, 9)))
+    save_png(tensor, tmp_path / "x.png")
+    assert torch.equal(to_tensor(read_picture(tmp_path / "x.png")), tensor)
+    with pytest.raises(ValueError, match="NaN"):
+        save_png(tensor * float("nan"), tmp_path / "y.png")
+    assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
+
+
+# Preparation
+
+
+def test_a_picture_of_the_right_size_is_not_resampled():
+    picture = noise(32, 48)
+    tensor = Preparation((32, 48), crop="random", flip=False)(
+        Image.fromarray(picture), generator(0, "x")
+    )
+    assert np.array_equal(np.asarray(to_image(tensor)), picture)
+
+
+@pytest.mark.parametrize("shape", [(40, 90), (90, 40), (33, 32), (16, 20), (300, 31)])
+@pytest.mark.parametrize("size", [32, (16, 40)])
+@pytest.mark.parametrize("resize", [None, 45])
+def test_any_shape_comes_out_at_the_size(shape, size, resize):
+    preparation = Preparation(size, resize=resize)
+    for step in range(5):
+        tensor = preparation(Image.fromarray(noise(*shape)), generator(0, step))
+        assert tensor.shape == (3, *preparation.shape)
+
+
+def test_the_short_side_is_resized_with_antialiasing():
+    stripes = np.zeros((256, 512, 3), dtype=np.uint8)
+    stripes[:, ::2] = 255
+    tensor = Preparation(32).at_test()(Image.fromarray(stripes))
+    assert tensor.abs().max() < 0.2  # without anti-aliasing: black or white
+    reference = torch.nn.functional.interpolate(
+        to_tensor(Image.fromarray(noise(64, 64)))[None], size=32, mode="bicubic", antialias=True
+    )[0]
+    ours = Preparation(32).at_test()(Image.fromarray(noise(64, 64)))
+    assert (ours - reference.clamp(-1, 1)).abs().max() < 0.02
+
+
+def test_centre_crop_is_the_centre():
+    picture = np.zeros((8, 12, 3), dtype=np.uint8)
+    picture[:, 2:10] = 255
+    assert (Preparation(8).at_test()(Image.fromarray(picture)) == 1).all()
+
+
+def test_random_crops_reach_every_offset_and_nothing_else():
+    ramp = np.zeros((8, 12, 3), dtype=np.uint8)
+    ramp[...] = np.arange(12, dtype=np.uint8)[None, :, None]
+    preparation = Preparation(8, crop="random", flip=False)
+    seen = {
+        int(np.asarray(to_image(preparation(Image.fromarray(ramp), generator(0, i))))[0, 0, 0])
+        for i in range(200)
+    }
+    assert seen == {0, 1, 2, 3, 4}
+
+
+def test_half_of_the_pictures_are_flipped():
+    picture = Image.fromarray(noise(8, 8))
+    plain = to_tensor(picture)
+    outcomes = [Preparation(8)(picture, generator(1, i)) for i in range(400)]
+    flipped = sum(torch.equal(x, plain.flip(2)) for x in outcomes)
+    assert flipped + sum(torch.equal(x, plain) for x in outcomes) == 400
+    assert 150 < flipped < 250
+
+
+def test_equal_generators_crop_alike_at_other_resolutions():
+    def ramp(height: int, width: int) -> Image.Image:
+        levels = (np.arange(width) + 0.5) / width * 255
+        return Image.fromarray(np.tile(levels[None, :, None], (height, 1, 3)).astype(np.uint8))
+
+    preparation = Preparation(16)
+    for i in range(20):
+        a = preparation(ramp(16, 32), generator(0, i))
+        b = preparation(ramp(64, 128), generator(0, i))
+        assert (a - b).abs().max() < 0.03  # one column further is 0.0625 away
+
+
+def test_test_time_ignores_the_training_enlargement_and_needs_no_generator():
+    picture = noise(32, 32)
+    tensor = Preparation(32, resize=36).at_test()(Image.fromarray(picture))
+    assert np.array_equal(np.asarray(to_image(tensor)), picture)
+    with pytest.raises(ValueError, match="generator"):
+        Preparation(32)(Image.fromarray(picture))
+
+
+def test_impossible_preparations_are_refused():
+    with pytest.raises(UserError, match="at least 32"):
+        Preparation(32, resize=31)
+    with pytest.raises(UserError, match="too small"):
+        Preparation(4)
+    with pytest.raises(UserError, match="center"):
+        Preparation(32, crop="center")  # type: ignore[arg-type]

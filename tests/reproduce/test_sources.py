@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.errors import UserError
+from reproduce.tasks.sources import Domains, FolderSource, HalfSource, ListSource
+
+
+def write(path: Path, colour: tuple[int, int, int] = (0, 0, 0), size: tuple[int, int] = (8, 8)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+
+
+def write_pair(path: Path, left=(255, 0, 0), right=(0, 0, 255), size=(16, 8)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pair = Image.new("RGB", size, left)
+    pair.paste(right, (size[0] // 2, 0, *size))
+    pair.save(path)
+
+
+# Folders
+
+
+def test_ids_are_in_natural_order_and_without_suffix(tmp_path):
+    for name in ("10.png", "9.JPG", "a2.PnG", "A10.png", "a1.png", "sub/3.jpeg", "sub/20.png"):
+        write(tmp_path / name)
+    source = FolderSource(tmp_path)
+    assert source.ids == ["9", "10", "a1", "a2", "A10", "sub/3", "sub/20"]
+    assert [source.path(i).name for i in (0, 4)] == ["9.JPG", "A10.png"]
+    assert len(source) == 7
+
+
+def test_hidden_and_other_files_are_ignored(tmp_path):
+    for name in (".hidden.png", ".cache/x.png", "a.png"):
+        write(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "png").write_text("x")
+    assert FolderSource(tmp_path).ids == ["a"]
+
+
+def test_ids_stay_unique_where_two_files_share_a_stem(tmp_path):
+    for name in ("1.png", "1.jpg", "2.png"):
+        write(tmp_path / name)
+    assert FolderSource(tmp_path).ids == ["1.jpg", "1.png", "2.png"]
+
+
+def test_linked_folders_are_followed_but_not_in_circles(tmp_path):
+    write(tmp_path / "real" / "x.png")
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / "class").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "again").symlink_to(tmp_path / "task")
+    assert FolderSource(tmp_path / "task").ids == ["class/x"]
+
+
+def test_empty_and_missing_folders_are_refused(tmp_path):
+    with pytest.raises(UserError, match="holds no pictures"):
+        FolderSource(tmp_path)
+    with pytest.raises(UserError, match="not a folder"):
+        FolderSource(tmp_path / "none")
+
+
+def test_pictures_are_decoded_anew(tmp_path):
+    write(tmp_path / "x.png", (1, 2, 3))
+    source = FolderSource(tmp_path)
+    assert source.read(0).getpixel((0, 0)) == (1, 2, 3)
+    write(tmp_path / "x.png", (4, 5, 6))
+    assert source.read(0).getpixel((0, 0)) == (4, 5, 6)
+
+
+# Halves
+
+
+def test_halves_are_exact(tmp_path):
+    rng = np.random.default_rng(0)
+    pair = rng.integers(0, 256, (10, 20, 3), dtype=np.uint8)
+    Image.fromarray(pair).save(tmp_path / "1.png")
+    left, right = HalfSource(tmp_path, "left"), HalfSource(tmp_path, "right")
+    assert np.array_equal(np.asarray(left.read(0)), pair[:, :10])
+    assert np.array_equal(np.asarray(right.read(0)), pair[:, 10:])
+    assert left.ids == right.ids == ["1"]
+
+
+@pytest.mark.parametrize("size", [(17, 8), (8, 8), (30, 10), (10, 20)])
+def test_what_is_no_pair_is_refused_at_once(tmp_path, size):
+    write(tmp_path / "1.png", size=size)
+    with pytest.raises(UserError, match=f"1.png is {size[0]}x{size[1]} pixels, not two"):
+        HalfSource(tmp_path, "left")
+
+
+def test_a_later_bad_pair_is_named_when_read(tmp_path):
+    write_pair(tmp_path / "1.png")
+    write(tmp_path / "2.png")
+    source = HalfSource(tmp_path, "right")
+    assert source.read(0).getpixel((0, 0)) == (0, 0, 255)
+    with pytest.raises(UserError, match=r"2\.png"):
+        source.read(1)
+
+
+# Lists
+
+
+def test_list_of_relative_paths(tmp_path):
+    for name in ("10.png", "2.png", "sub dir/1.png", "unlisted.png"):
+        write(tmp_path / "root" / name)
+    (tmp_path / "list.txt").write_text("./10.png\r\n\n  2.png \nsub dir/../sub dir/1.png\n")
+    source = ListSource(tmp_path / "list.txt", tmp_path / "root")
+    assert source.ids == ["2", "10", "sub dir/1"]
+    assert source.read(2).size == (8, 8)
+
+
+@pytest.mark.parametrize("line", ["/etc/passwd", "../x.png", "a/../../x.png", ".."])
+def test_lists_may_not_lead_out(tmp_path, line):
+    write(tmp_path / "x.png")
+    write(tmp_path / "root" / "1.png")
+    (tmp_path / "list.txt").write_text(f"1.png\n{line}\n")
+    with pytest.raises(UserError, match=r"list\.txt line 2.*leads out"):
+        ListSource(tmp_path / "list.txt", tmp_path / "root")
+
+
+def test_missing_and_repeated_entries_carry_their_line(tmp_path):
+    write(tmp_path / "1.png")
+    listing = tmp_path / "list.txt"
+    listing.write_text("1.png\n\n2.png\n")
+    with pytest.raises(UserError, match=r"line 3 names 2\.png"):
+        ListSource(listing, tmp_path)
+    listing.write_text("1.png\n./1.png\n")
+    with pytest.raises(UserError, match=r"line 2 names 1\.png again \(first in line 1\)"):
+        ListSource(listing, tmp_path)
+
+
+def test_lists_that_are_none_are_refused(tmp_path):
+    (tmp_path / "empty.txt").write_text("\n\n")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00x")
+    for name, reason in (("none", "cannot be read"), ("empty", "no pictures"), ("binary", "UTF-8")):
+        with pytest.raises(UserError, match=reason):
+            ListSource(tmp_path / f"{name}.txt", tmp_path)
+
+
+# Domains
+
+
+def domains(folder: Path) -> Domains:
+    sources = (FolderSource(folder / split) for split in ("a", "b", "ta", "tb"))
+    return Domains("task", folder, *sources)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for i, name in enumerate(("a/1", "a/2", "b/1", "ta/1", "tb/1")):
+        write(tmp_path / "f" / f"{name}.png", (i, 0, 0))
+    return tmp_path / "f"
+
+
+def test_fingerprint_belongs_to_the_pictures_not_the_place(folder, tmp_path):
+    mark = domains(folder).fingerprint()
+    assert len(mark) == 64
+    assert mark == domains(folder).fingerprint()
+    shutil.copytree(folder, tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "a" / "notes.txt").write_text("x")
+    assert domains(tmp_path / "elsewhere").fingerprint() == mark
+
+
+def test_every_change_changes_the_fingerprint(folder):
+    marks = [domains(folder).fingerprint()]
+    write(folder / "tb" / "1.png", (9, 9, 9))
+    marks.append(domains(folder).fingerprint())
+    write(folder / "a" / "3.png")
+    marks.append(domains(folder).fingerprint())
+    (folder / "a" / "3.png").rename(folder / "a" / "4.png")
+    marks.append(domains(folder).fingerprint())
+    os.replace(folder / "a" / "4.png", folder / "b" / "4.png")
+    marks.append(domains(folder).fingerprint())
+    (folder / "a" / "1.png").rename(folder / "a" / "0.png")
+    (folder / "a" / "2.png").rename(folder / "a" / "1.png")
+    (folder / "a" / "0.png").rename(folder / "a" / "2.png")
+    marks.append(domains(folder).fingerprint())
+    assert len(set(marks)) == len(marks)
+
+
+def test_fingerprint_knows_the_side_of_a_pair(tmp_path):
+    write_pair(tmp_path / "1.png")
+    left, right = HalfSource(tmp_path, "left"), HalfSource(tmp_path, "right")
+    one = Domains("t", tmp_path, left, right, left, right)
+    other = Domains("t", tmp_path, right, left, left, right)
+    with_pairs = Domains("t", tmp_path, left, right, left, right, pairs=(left, right))
+    assert len({d.fingerprint() for d in (one, other, with_pairs)}) == 3
+
+
+def test_pairedness_is_read_off_the_ids(folder):
+    assert domains(folder).paired_test
+    write(folder / "tb" / "2.png")
+    assert not domains(folder).paired_test
+
+
+def test_training_pairs_must_be_aligned(folder):
+    d = domains(folder)
+    with pytest.raises(UserError, match="same names"):
+        Domains("t", folder, d.train_a, d.train_b, d.test_a, d.test_b, (d.train_a, d.train_b))
+
+
+def test_only_paths_are_kept_in_memory(tmp_path):
+    import tracemalloc
+
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    for i in range(40):
+        Image.fromarray(noise).save(tmp_path / f"{i}.bmp")
+    source = FolderSource(tmp_path)
+    source.read(0)
+    tracemalloc.start()
+    for i in range(40):
+        source.read(i)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 100_000  # one of the forty pictures alone has 49,152 bytes
