@@ -56,7 +56,8 @@ class Protocol:
 
         The numbers after the @ are inputs and pairs an input.
         """
-        inputs, samples = inputs or self.inputs, samples or self.samples
+        inputs = self.inputs if inputs is None else inputs
+        samples = self.samples if samples is None else samples
         if (inputs, samples) == (self.inputs, self.samples):
             return self
         if inputs < 2:

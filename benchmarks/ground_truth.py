@@ -23,7 +23,8 @@ SILHOUETTE = register(
         limits=(0.0, 1.0),
     )
 )
-BACKGROUND = 0.94  # of full white, in every channel: drawn bodies are darker than this
+BACKGROUND = 0.92  # of full white, in every channel: what is drawn is darker
+VISIBLE = 0.1  # share of a pixel from which on the object shows in it
 
 
 def silhouette(picture: Tensor) -> Tensor:
@@ -45,7 +46,7 @@ def silhouette_iou(
         )
     scores = []
     for name in sorted(pictures):
-        found, true = silhouette(pictures[name]), masks[name] > 0.5
+        found, true = silhouette(pictures[name]), masks[name] > VISIBLE
         union = (found | true).sum().item()
         scores.append((found & true).sum().item() / union if union else 1.0)
     value = float(torch.tensor(scores, dtype=torch.float64).mean())

@@ -229,11 +229,8 @@ class Domains:
             files[path] = _size_and_digest(path)
         whole = hashlib.sha256()
         for split, source in self.splits().items():
-            lines = (
-                f"{split}\0{name}\0{source.part}\0{files[source.path(i)]}\n"
-                for i, name in enumerate(source.ids)
-            )
-            for line in sorted(lines):
+            for i, name in enumerate(source.ids):
+                line = f"{split}\0{name}\0{source.part}\0{files[source.path(i)]}\n"
                 whole.update(line.encode("utf-8", "surrogateescape"))
         return whole.hexdigest()
 

@@ -309,8 +309,11 @@ def test_other_refusals() -> None:
         get_protocol("paper", 2, 5)
     with pytest.raises(UserError, match="at least 2 samples"):
         get_protocol("all-pairs", 2, 1)
-    with pytest.raises(UserError, match="at least 2 inputs"):
-        get_protocol("paper", 1)
+    for inputs in (1, 0, -3):
+        with pytest.raises(UserError, match="at least 2 inputs"):
+            get_protocol("paper", inputs)
+    with pytest.raises(UserError, match="at least 2 samples"):
+        get_protocol("paper", samples=0)
     with pytest.raises(UserError, match="unknown diversity protocol 'papr'"):
         get_protocol("papr")
     with pytest.raises(UserError, match="unknown pair rule"):

@@ -231,7 +231,7 @@ def test_code_in_a_file_is_not_run(tmp_path: Path, new_format: bool) -> None:
     torch.save(hostile, path, _use_new_zipfile_serialization=new_format)
     with pytest.raises(UserError, match="not run"):
         trained("0.0", path)
-    path.write_bytes(pickle.dumps(hostile))
+    path.write_bytes(pickle.dumps(hostile, protocol=2))
     with pytest.raises(UserError):
         trained("0.0", path)
     assert not (tmp_path / "mark").exists()

@@ -180,11 +180,12 @@ def test_closing_ends_the_threads(a, b):
     assert not loader_threads()
 
 
-class Slow:
+class Watched:
     """Counts how many pictures were read, so that a test sees how far ahead the threads are."""
 
-    def __init__(self, source: FolderSource) -> None:
-        self.source, self.ids, self.part, self.count = source, source.ids, source.part, 0
+    def __init__(self, source: FolderSource, seconds: float = 0.0) -> None:
+        self.source, self.ids, self.part = source, source.ids, source.part
+        self.count, self.seconds = 0, seconds
 
     def __len__(self) -> int:
         return len(self.source)
@@ -194,16 +195,24 @@ class Slow:
 
     def read(self, index: int) -> Image.Image:
         self.count += 1
+        time.sleep(self.seconds)
         return self.source.read(index)
 
 
 def test_what_is_prepared_ahead_is_bounded(a, b):
-    slow = Slow(a)
-    with Batches(slow, b, PLAIN, 2, seed=0, prefetch=3) as batches:
+    watched = Watched(a)
+    with Batches(watched, b, PLAIN, 2, seed=0, prefetch=3) as batches:
         for _ in range(5):
             next(batches)
         time.sleep(0.3)
-        assert slow.count == 2 * (5 + 3)
+        assert watched.count == 2 * (5 + 3)
+
+
+def test_closing_does_not_wait_for_all_that_was_ordered(a, b):
+    slow = Watched(a, seconds=0.01)
+    with Batches(slow, b, PLAIN, 1, seed=0, prefetch=50) as batches:
+        next(batches)
+    assert slow.count < 25
 
 
 def test_what_cannot_be_is_refused(a, b):

@@ -136,6 +136,8 @@ def test_a_single_folder_in_between_is_entered(tmp_path):
 def test_unknown_layouts_say_what_was_expected(tmp_path):
     fill(tmp_path / "cats")
     fill(tmp_path / "dogs")
+    fill_folders(tmp_path / "cats")  # of two folders, none is guessed
+    fill_folders(tmp_path / "dogs")
     with pytest.raises(UserError, match="expected folders trainA, trainB, testA, testB"):
         open_pictures(tmp_path)
     with pytest.raises(UserError, match="does not exist"):

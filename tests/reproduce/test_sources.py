@@ -183,6 +183,18 @@ def test_every_change_changes_the_fingerprint(folder):
     assert len(set(marks)) == len(marks)
 
 
+def test_fingerprint_knows_where_one_split_ends(tmp_path):
+    write(tmp_path / "test" / "1.png")
+    test = FolderSource(tmp_path / "test")
+    marks = set()
+    for border in (2, 3):
+        for i in range(1, 5):
+            write(tmp_path / str(border) / ("a" if i <= border else "b") / f"{i}.png")
+        a, b = (FolderSource(tmp_path / str(border) / domain) for domain in "ab")
+        marks.add(Domains("t", tmp_path, a, b, test, test).fingerprint())
+    assert len(marks) == 2
+
+
 def test_fingerprint_knows_the_side_of_a_pair(tmp_path):
     write_pair(tmp_path / "1.png")
     left, right = HalfSource(tmp_path, "left"), HalfSource(tmp_path, "right")

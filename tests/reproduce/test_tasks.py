@@ -62,13 +62,15 @@ def test_drawn_tasks_are_drawn_once(tmp_path, name):
     assert open_quietly(name, tmp_path, seed=8).fingerprint() != domains.fingerprint()
 
 
-def test_processes_that_start_together_draw_one_set(tmp_path):
+@pytest.mark.parametrize("name", ["drawn-shoes", "edges2shoes"])
+def test_who_starts_together_makes_one_set(tmp_path, archive, name):
     marks: list[str] = []
+    source = None if name == "drawn-shoes" else archive
 
-    def draw() -> None:
-        marks.append(open_quietly("drawn-shoes", tmp_path).fingerprint())
+    def make() -> None:
+        marks.append(open_quietly(name, tmp_path, source=source).fingerprint())
 
-    threads = [threading.Thread(target=draw) for _ in range(4)]
+    threads = [threading.Thread(target=make) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

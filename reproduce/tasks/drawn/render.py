@@ -35,6 +35,7 @@ Floats: TypeAlias = NDArray[np.float64]
 _FULL = SAMPLES * SAMPLES
 # The brightest a photo's object gets: one sample of it in a white pixel still shows as 254.
 _CEILING = 240.0
+_PALEST = 218.0  # in the darkest channel
 # Roles that are lit as one rounded volume, and how round it is.
 _VOLUMES = {
     "body": ("body", "panel", "accent", "lace", "stitch"),
@@ -113,6 +114,8 @@ def render_photo(content: Content, style: Style, size: int) -> Bytes:
         colour = np.array(_colour(style, role, bool(key & 2)), dtype=np.float64)
         seam = 0.66 if key & 1 else 1.0
         lit = np.minimum(colour * (shade * seam)[:, :, None] + (shine * seam)[:, :, None], _CEILING)
+        # Pale leather stays darker than the paper, so that a silhouette can be told from a picture.
+        lit -= np.maximum(lit.min(axis=2, keepdims=True) - _PALEST, 0)
         picture += share[:, :, None] * lit
     picture += (_FULL - covered)[:, :, None] * 255.0
     return np.floor(picture / _FULL + 0.5).astype(np.uint8)

@@ -1,0 +1,94 @@
+"""Table 1 from nothing to print, on real processes, with runs so short that they learn nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from reproduce.cli import main
+from reproduce.experiments import TABLE1_METHODS
+
+TINY = ["steps=2", "train=8", "test=6", "batch=2", "dim=4", "dis_dim=4"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data, runs and results of the tiniest Table 1."""
+    root = tmp_path_factory.mktemp("table")
+    assert main(words(root)) == 0
+    return root
+
+
+def words(root: Path) -> list[str]:
+    places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
+    tiny = [f"--set={setting}" for setting in TINY]
+    return ["table", "1", "--preset=quick", "--inputs=3", "--jobs=2", "--no-progress", *places, *tiny]
+
+
+def test_prints_nine_rows(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = made / "results" / "quick" / "records.jsonl"
+    before = records.read_text()
+    weights = {p: p.stat().st_mtime_ns for p in made.rglob("last.safetensors")}
+    assert main(words(made)) == 0
+    printed = capsys.readouterr().out
+    rows = [line for line in printed.splitlines() if line.startswith("|")][2:]
+    assert len(rows) == 9
+    assert rows[0].startswith("| UNIT ") and rows[-1].startswith("| Real data")
+    assert "0.109" in rows[6] and "50.0%" in rows[6]  # the paper's MUNIT
+    assert all(" ± " in row for row in rows)
+    # A second call measured and trained nothing again.
+    assert records.read_text() == before
+    assert {p: p.stat().st_mtime_ns for p in made.rglob("last.safetensors")} == weights
+
+
+def test_files_and_records(made: Path) -> None:
+    folder = made / "results" / "quick"
+    assert {p.name for p in folder.glob("*.*")} >= {
+        "table1.md", "table1.csv", "table1.tex", "figure4-drawn-shoes.png", "records.jsonl",
+    }  # fmt: skip
+    records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    diversity = [r for r in records if r["metric"].startswith("diversity")]
+    assert {r["method"] for r in diversity} == {*TABLE1_METHODS, "real"}
+    for r in records:
+        assert r["protocol"] and r["environment"]["packages"]["torch"]
+        if r["method"] != "real":
+            assert len(r["checkpoint_sha256"]) == len(r["data_sha256"]) == 64
+            assert r["config"]["steps"] == r["steps"] == 2
+    assert all(r["metric"] == "diversity-lpips-untrained" for r in diversity)
+    with (folder / "table1.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    for row in table:
+        record = next(r for r in diversity if r["method"] == row["method"])
+        assert float(row["diversity"]) == record["value"]
+        assert (made / "results" / record["raw"]).is_file()
+
+
+def test_only_what_is_missing_is_made_again(made: Path) -> None:
+    records = made / "results" / "quick" / "records.jsonl"
+    lines = records.read_text().splitlines(keepends=True)
+    gone = [i for i, line in enumerate(lines) if json.loads(line)["method"] == "munit"]
+    records.write_text("".join(line for i, line in enumerate(lines) if i not in gone))
+    assert main(words(made)) == 0
+    after = records.read_text().splitlines()
+    assert len(after) == len(lines)
+    again = {json.loads(line)["metric"]: json.loads(line) for line in after[-len(gone) :]}
+    for i in gone:
+        old = json.loads(lines[i])
+        assert again[old["metric"]]["value"] == old["value"]
+
+
+def test_other_settings_do_not_mix_with_what_is_there(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words(made), "--set=lr=0.01"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and "lr" in error
+
+
+def test_a_failed_training_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words(tmp_path), "--set=size=33"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "size" in error
