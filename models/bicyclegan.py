@@ -70,6 +70,10 @@ class Bicyclegan(Method):
             raise UserError(f"unknown enc_kind '{c.enc_kind}': use resnet or conv")
         if c.upsample not in ("basic", "bilinear"):
             raise UserError(f"unknown upsample '{c.upsample}': use basic or bilinear")
+        if not c.noise_dim:
+            raise UserError(
+                "noise_dim=0 is not a legal value: bicyclegan's latent needs at least 1"
+            )
         self.gen = UNet(
             c.channels_a, c.channels_b, c.noise_dim, c.dim, c.depth,
             where=c.where, norm=c.norm, activ=c.activ, dropout=c.dropout, upsample=c.upsample,
@@ -80,7 +84,8 @@ class Bicyclegan(Method):
         channels = c.channels_b + (c.channels_a if c.conditional else 0)
         shape = (channels, c.dis_dim, c.dis_layers, c.dis_scales, c.norm)
         self.dis = MultiPatchDiscriminator(*shape)
-        self.dis2 = None if c.same_discriminator else MultiPatchDiscriminator(*shape)
+        own = c.gan2 != 0 and not c.same_discriminator
+        self.dis2 = MultiPatchDiscriminator(*shape) if own else None
         self.finish(generator, c.init, c.init)
 
     def generators(self) -> list[nn.Module]:
@@ -96,7 +101,11 @@ class Bicyclegan(Method):
 
     @property
     def discriminator_weights(self) -> dict[str, float]:
-        return {"dis": 1.0, "dis2": float(self.config.gan2 != 0)}
+        c = self.config
+        if c.same_discriminator:  # sees encoded and random translations, whatever their weights
+            both = float(c.gan != 0 or c.gan2 != 0)
+            return {"dis": both, "dis2": both}
+        return {"dis": float(c.gan != 0), "dis2": float(c.gan2 != 0)}
 
     def training_noise(self, phase: Phase, h: int, w: int) -> dict[str, NoiseSpec]:
         if phase == "discriminator":
@@ -109,6 +118,12 @@ class Bicyclegan(Method):
         seeds = noise.get("dropout")
         seed_dropouts(self.gen, None if seeds is None else seeds[: len(x)] + 1_000_003 * call)
         return self.gen(x, z)
+
+    def _gan(self, dis: MultiPatchDiscriminator, shown: Tensor, real: bool) -> Tensor:
+        """The GAN loss of ``dis``. The original sums over a list of maps; a discriminator of one
+        scale gives it the batch itself as that list, so its loss is a sum over the pictures."""
+        maps = dis(shown)
+        return gan(list(maps[0].split(1)) if len(maps) == 1 else maps, real, self.config.gan_loss)
 
     def _shown(self, x_a: Tensor, x_b: Tensor) -> Tensor:
         """What a discriminator sees of the pair."""
@@ -132,10 +147,9 @@ class Bicyclegan(Method):
         shown_encoded, shown_random = self._shown(a, fake_encoded), self._shown(a, fake_random)
         terms: Terms = {}
         if self.wanted(c.gan):
-            terms["gan"] = gan(self.dis(shown_encoded), True, c.gan_loss)
-        if self.wanted(c.gan2):
-            dis2 = self.dis2 or self.dis
-            terms["gan2"] = gan(dis2(shown_random), True, c.gan_loss)
+            terms["gan"] = self._gan(self.dis, shown_encoded, True)
+        if c.gan2:
+            terms["gan2"] = self._gan(self.dis2 or self.dis, shown_random, True)
         if self.wanted(c.l1):
             terms["l1"] = l1(fake_encoded, b)
         if self.wanted(c.kl):
@@ -146,16 +160,15 @@ class Bicyclegan(Method):
         return terms, {"encoded": shown_encoded, "random": shown_random}
 
     def discriminator_terms(self, x_a: Tensor, x_b: Tensor, fakes: Mapping[str, Tensor]) -> Terms:
-        kind, half = self.config.gan_loss, len(x_a) // 2
-        real_encoded = self._shown(x_a[:half], x_b[:half])
-        terms = {
-            "dis": gan(self.dis(fakes["encoded"]), False, kind)
-            + gan(self.dis(real_encoded), True, kind)
-        }
-        if self.wanted(self.config.gan2):
-            dis2, real_random = self.dis2 or self.dis, self._shown(x_a[half:], x_b[half:])
-            terms["dis2"] = gan(dis2(fakes["random"]), False, kind)
-            terms["dis2"] = terms["dis2"] + gan(dis2(real_random), True, kind)
+        half, terms, weights = len(x_a) // 2, Terms(), self.discriminator_weights
+        if self.wanted(weights["dis"]):
+            real = self._shown(x_a[:half], x_b[:half])
+            fake = self._gan(self.dis, fakes["encoded"], False)
+            terms["dis"] = fake + self._gan(self.dis, real, True)
+        if weights["dis2"]:
+            dis2, real = self.dis2 or self.dis, self._shown(x_a[half:], x_b[half:])
+            fake = self._gan(dis2, fakes["random"], False)
+            terms["dis2"] = fake + self._gan(dis2, real, True)
         return terms
 
     def sampling_noise(self, h: int, w: int) -> dict[str, NoiseSpec]:
@@ -180,9 +193,11 @@ class Bicyclegan(Method):
         smallest = length
         for _ in range(c.dis_scales - 1):
             smallest = (smallest + 1) // 2
+        # Instance norm of one pixel is undefined; the residual encoder pools after its norms.
+        last = 2 if c.enc_kind == "conv" and c.norm != "none" and c.enc_blocks > 1 else 1
         return (
             length % 2**c.depth == 0
-            and length >= 2 ** max(c.depth, c.enc_blocks)
+            and length >= last * 2**c.enc_blocks
             and smallest // 2**c.dis_layers - 2 >= 1
         )
 

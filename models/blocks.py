@@ -96,6 +96,11 @@ def norm_layer(name: str, channels: int) -> nn.Module:
     raise UserError(f"unknown norm '{name}': use none, in, ln or bn")
 
 
+def has_bias(norm: str) -> bool:
+    """CycleGAN's rule: a convolution before a norm has a bias only if that is instance norm."""
+    return norm in ("in", "instance")
+
+
 def activation(name: str) -> nn.Module:
     """The activation called ``name`` (a key of ``ACTIVATIONS``)."""
     if name not in ACTIVATIONS:
@@ -178,6 +183,8 @@ class CountedDropout(nn.Module):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
+        if not 0 <= p < 1:
+            raise UserError(f"dropout={p} is not a legal value: use at least 0 and below 1")
         self.p = p
         self.layer = 0
         self.seeds: Tensor | None = None

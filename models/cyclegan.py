@@ -60,6 +60,11 @@ class Cyclegan(Method):
             raise UserError(f"unknown generator '{c.generator}': use resnet or unet")
         if c.noise_dim and c.generator != "unet":
             raise UserError("noise_dim needs generator=unet: residual generators ignore noise")
+        if c.identity and c.channels_a != c.channels_b:
+            raise UserError(
+                f"the identity term needs equal channels, not {c.channels_a} and {c.channels_b}: "
+                "set identity=0"
+            )
         self.gen_ab = self._generator(c.channels_a, c.channels_b)
         self.gen_ba = self._generator(c.channels_b, c.channels_a)
         self.dis_a = PatchDiscriminator(c.channels_a, c.dis_dim, c.dis_layers, c.norm)
@@ -72,7 +77,7 @@ class Cyclegan(Method):
             return ResnetGenerator(c_in, c_out, c.dim, c.n_blocks, c.norm, c.dropout)
         return UNet(
             c_in, c_out, c.noise_dim, c.dim, c.depth,
-            where="input", norm=c.norm, activ="relu", dropout=c.dropout,
+            where="input", norm=c.norm, activ="relu", dropout=c.dropout, cyclegan=True,
         )  # fmt: skip
 
     def generators(self) -> list[nn.Module]:
@@ -92,7 +97,8 @@ class Cyclegan(Method):
 
     @property
     def discriminator_weights(self) -> dict[str, float]:
-        return {"dis_a": 0.5, "dis_b": 0.5}  # the original halves this loss
+        half = 0.5 if self.config.gan else 0.0  # the original halves this loss
+        return {"dis_a": half, "dis_b": half}
 
     def training_noise(self, phase: Phase, h: int, w: int) -> dict[str, NoiseSpec]:
         if phase == "discriminator":
@@ -118,16 +124,20 @@ class Cyclegan(Method):
         self, x_a: Tensor, x_b: Tensor, noise: Noise
     ) -> tuple[Terms, dict[str, Tensor]]:
         c = self.config
-        x_ab = self._run(x_a, "a2b", noise, "z_ab", 1)
-        x_ba = self._run(x_b, "b2a", noise, "z_ba", 2)
+        cycle = self.wanted(c.cycle) or self.wanted(c.cycle if c.cycle_b is None else c.cycle_b)
         terms: Terms = {}
+        # There and back for a, then for b, as in the original: batch norm's running statistics
+        # depend on the order.
+        x_ab = self._run(x_a, "a2b", noise, "z_ab", 1)
+        if cycle:
+            terms["cycle_a"] = l1(self._run(x_ab, "b2a", noise, "z_aba", 3), x_a)
+        x_ba = self._run(x_b, "b2a", noise, "z_ba", 2)
+        if cycle:
+            terms["cycle_b"] = l1(self._run(x_ba, "a2b", noise, "z_bab", 4), x_b)
         if self.wanted(c.gan):
             terms["gan_a"] = gan(self.dis_a(x_ba), True, c.gan_loss)
             terms["gan_b"] = gan(self.dis_b(x_ab), True, c.gan_loss)
-        if self.wanted(c.cycle):
-            terms["cycle_a"] = l1(self._run(x_ab, "b2a", noise, "z_aba", 3), x_a)
-            terms["cycle_b"] = l1(self._run(x_ba, "a2b", noise, "z_bab", 4), x_b)
-        if c.identity:
+        if c.identity and cycle:
             # A picture that is already in the target domain should stay as it is.
             terms["identity_a"] = l1(self._run(x_a, "b2a", noise, "", 5), x_a)
             terms["identity_b"] = l1(self._run(x_b, "a2b", noise, "", 6), x_b)

@@ -10,7 +10,7 @@ import itertools
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.blocks import ConvBlock, activation, norm_layer
+from models.blocks import ConvBlock, activation, has_bias, norm_layer
 
 
 def halve(x: Tensor) -> Tensor:
@@ -60,20 +60,21 @@ class MultiScaleDiscriminator(nn.Module):
         return outputs
 
 
-def patch_network(channels: int, dim: int, n_layers: int, norm: str) -> nn.Sequential:
+def patch_network(
+    channels: int, dim: int, n_layers: int, norm: str, *, bias: bool = True
+) -> nn.Sequential:
     """PatchGAN (Isola et al., 2017): 4x4 convolutions, n_layers of stride 2, then two of 1.
 
     Three layers see 70x70 patches. Layer numbers are those of the original ``Sequential``.
+    ``bias``: of the convolutions before a norm.
     """
     layers: list[nn.Module] = [nn.Conv2d(channels, dim, 4, 2, 1), activation("lrelu")]
     width = dim
     for n in range(1, n_layers + 1):
         wider = dim * min(2**n, 8)
         stride = 2 if n < n_layers else 1
-        layers.append(nn.Conv2d(width, wider, 4, stride, 1))
-        if norm != "none":
-            layers.append(norm_layer(norm, wider))
-        layers.append(activation("lrelu"))
+        layers.append(nn.Conv2d(width, wider, 4, stride, 1, bias=bias))
+        layers += [norm_layer(norm, wider), activation("lrelu")]
         width = wider
     layers.append(nn.Conv2d(width, 1, 4, 1, 1))
     return nn.Sequential(*layers)
@@ -84,7 +85,7 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, channels: int, dim: int, n_layers: int, norm: str) -> None:
         super().__init__()
-        self.model = patch_network(channels, dim, n_layers, norm)
+        self.model = patch_network(channels, dim, n_layers, norm, bias=has_bias(norm))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return [self.model(x)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
 import torch
@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 from models.blocks import number_dropouts
 from models.errors import UserError
 from models.init import initialise
-from models.losses import Terms, weighted_sum
+from models.losses import GAN_KINDS, Terms, weighted_sum
 
 Phase = Literal["discriminator", "generator"]
 Direction = Literal["a2b", "b2a"]
@@ -43,6 +43,8 @@ class NoiseSpec:
 
 
 DROPOUT = NoiseSpec((), "seed")
+LR_POLICIES = ("constant", "step", "linear")
+MAY_BE_ZERO = ("n_downsample", "n_style_downsample", "n_shared", "noise_dim", "pool")
 
 
 @dataclass(frozen=True)
@@ -60,22 +62,36 @@ class MethodConfig:
     lr_step: int = 100_000
     lr_gamma: float = 0.5
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            least = 0 if field.name in MAY_BE_ZERO else 1
+            if field.type == "int" and value < least:
+                raise UserError(f"{field.name}={value} is not a legal value: use at least {least}")
+        for name, value, known in (
+            ("gan_loss", self.gan_loss, GAN_KINDS),
+            ("lr_policy", self.lr_policy, LR_POLICIES),
+        ):
+            if value not in known:
+                raise UserError(f"unknown {name} '{value}': use one of {', '.join(known)}")
+        for name, value in (("beta1", self.beta1), ("beta2", self.beta2)):
+            if not 0 <= value < 1:
+                raise UserError(f"{name}={value} is not a legal value: use at least 0 and below 1")
+
     def lr_factor(self, step: int, total: int) -> float:
         """What the learning rate is multiplied by in ``step`` (from 0) of ``total``.
 
         step: x lr_gamma every lr_step steps; the original calls its scheduler before the update,
         hence step + 1. linear: constant for the first half, then falling to zero (CycleGAN's
-        100 + 100 epochs, BicycleGAN's 30 + 30).
+        100 + 100 epochs, BicycleGAN's 30 + 30), the originals' rule with steps for epochs.
         """
         match self.lr_policy:
             case "constant":
                 return 1.0
             case "step":
                 return self.lr_gamma ** ((step + 1) // self.lr_step)
-            case "linear":
-                half = total // 2
-                return 1.0 - max(0, step - half) / (total - half + 1)
-        raise UserError(f"unknown lr_policy '{self.lr_policy}': use constant, step or linear")
+        half = total // 2
+        return 1.0 - max(0, step + 1 - half) / (total - half + 1)
 
 
 class Method(nn.Module, ABC):
@@ -163,18 +179,27 @@ class Method(nn.Module, ABC):
 
     def check_size(self, h: int, w: int) -> None:
         """Refuse an illegal picture size, naming the nearest legal one."""
-        wrong = [length for length in (h, w) if not self.fits(length)]
-        if wrong:
-            nearest = [min(filter(self.fits, range(4, 4097)), key=lambda m: (abs(m - s), -m))
-                       for s in (h, w)]  # fmt: skip
-            raise UserError(
-                f"size {h}x{w} is illegal for {type(self).__name__} with these settings: "
-                f"the nearest legal size is {nearest[0]}x{nearest[1]}"
-            )
+        if self.fits(h) and self.fits(w):
+            return
+        name = type(self).__name__
+        legal = [m for m in range(4, 4097) if self.fits(m)]
+        if not legal:
+            raise UserError(f"no size up to 4096 is legal for {name} with these settings: "
+                            "use fewer layers")  # fmt: skip
+        nearest = [min(legal, key=lambda m: (abs(m - s), -m)) for s in (h, w)]
+        raise UserError(
+            f"size {h}x{w} is illegal for {name} with these settings: "
+            f"the nearest legal size is {nearest[0]}x{nearest[1]}"
+        )
 
     def wanted(self, weight: float) -> bool:
         """Whether a term of this weight is to be computed."""
         return weight != 0 or self.monitor
+
+    @property
+    def judges(self) -> bool:
+        """Whether any discriminator is trained: without GAN terms there is nothing to judge."""
+        return any(self.discriminator_weights.values())
 
     def generator_loss(self, terms: Terms) -> Tensor:
         return weighted_sum(terms, self.generator_weights)
@@ -183,13 +208,19 @@ class Method(nn.Module, ABC):
         return weighted_sum(terms, self.discriminator_weights)
 
 
-def chain_fits(length: int, n_layers: int, scales: int, reflect: bool) -> bool:
-    """Whether ``n_layers`` 4x4 convolutions of stride 2 fit at every scale of a discriminator."""
+def chain_fits(
+    length: int, n_layers: int, scales: int, *, pad: str, kernel: int = 4, norm: str = "none"
+) -> bool:
+    """Whether ``n_layers`` convolutions of stride 2 and padding 1 fit at every scale."""
+    # Instance norm of one pixel is undefined, batch norm too if the batch is one picture.
+    smallest = 1 if norm in ("none", "ln") or n_layers == 1 else 2
     for _ in range(scales):
         size = length
         for _ in range(n_layers):
-            if size < 2 or (reflect and size <= 1):
+            if pad == "reflect" and size < 2:
                 return False
-            size //= 2
+            size = (size + 2 - kernel) // 2 + 1
+        if size < smallest:
+            return False
         length = (length + 1) // 2
     return True

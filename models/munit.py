@@ -179,7 +179,7 @@ class Munit(Method):
         multiple = 2**c.n_downsample
         return (
             length % multiple == 0
-            and length // multiple >= 2
-            and chain_fits(length, c.n_style_downsample, 1, c.pad == "reflect")
-            and chain_fits(length, c.dis_layers, c.dis_scales, c.dis_pad == "reflect")
+            and length >= max(4, 2 * multiple)
+            and chain_fits(length, c.n_style_downsample, 1, pad=c.pad)
+            and chain_fits(length, c.dis_layers, c.dis_scales, pad=c.dis_pad, norm=c.dis_norm)
         )

@@ -64,20 +64,22 @@ def load_original(method: Method, state: Mapping[str, Tensor], *, partial: bool 
     present = {key.split(".", 1)[0] for key in state}
     wanted = {b for b in theirs if not partial or b.split(".", 1)[0] in present}
     extra = sorted(k for k in state if k not in theirs and not k.endswith(STATISTICS))
-    missing = sorted(wanted - set(state))
+    # Batch norms counted no batches before PyTorch 0.4.1; nothing here reads the count.
+    missing = sorted(k for k in wanted - set(state) if not k.endswith("num_batches_tracked"))
     if extra or missing:
         raise UserError(
             f"checkpoint does not fit {type(method).__name__}: "
             f"missing {missing[:3]}, unexpected {extra[:3]}; is it another method or size?"
         )
     own = method.state_dict()
+    wanted &= set(state)
     for key in wanted:
         if state[key].shape != own[theirs[key]].shape:
             raise UserError(
                 f"checkpoint weight {key} has shape {tuple(state[key].shape)}, "
                 f"expected {tuple(own[theirs[key]].shape)}: it is of another size"
             )
-    method.load_state_dict({theirs[key]: state[key] for key in wanted}, strict=not partial)
+    method.load_state_dict({theirs[key]: state[key] for key in wanted}, strict=False)
 
 
 def _prefixes(method: Method) -> Pairs:
@@ -190,7 +192,8 @@ def _unet_all(ours: str, theirs: str, network: UNet) -> Pairs:
 
 def _unet_input(ours: str, theirs: str, network: UNet) -> Pairs:
     depth, block = len(network.down), f"{theirs}.model.model"
-    normed = not isinstance(network.up_norm[1], torch.nn.Identity)
+    # CycleGAN's release keeps the place of a norm that is none.
+    normed = network.cyclegan or not isinstance(network.up_norm[1], torch.nn.Identity)
     for i in range(depth):
         conv, offset = _up_conv(network, i)
         first = 1 if i else 0
@@ -220,7 +223,5 @@ def _latent_encoder(encoder: LatentEncoder, norm: str) -> Pairs:
 
 
 def _patches(ours: str, theirs: str, network: MultiPatchDiscriminator) -> Pairs:
-    if len(network.scales) == 1:
-        yield f"{ours}.scales.0", f"{theirs}.model"
     for i in range(len(network.scales)):
-        yield f"{ours}.scales.{i}", f"{theirs}.model_{i}"
+        yield f"{ours}.scales.{i}", f"{theirs}.model" + (f"_{i}" if len(network.scales) > 1 else "")

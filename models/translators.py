@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.blocks import CountedDropout, activation, norm_layer
+from models.blocks import CountedDropout, activation, has_bias, norm_layer
 
 
 class ResnetBlock(nn.Module):
@@ -20,6 +20,7 @@ class ResnetBlock(nn.Module):
     def __init__(self, dim: int, norm: str, dropout: bool) -> None:
         super().__init__()
         conv: dict[str, Any] = dict(kernel_size=3, padding=1, padding_mode="reflect")
+        conv["bias"] = has_bias(norm)
         self.conv1, self.norm1 = nn.Conv2d(dim, dim, **conv), norm_layer(norm, dim)
         self.dropout = CountedDropout(0.5) if dropout else nn.Identity()
         self.conv2, self.norm2 = nn.Conv2d(dim, dim, **conv), norm_layer(norm, dim)
@@ -41,13 +42,13 @@ class ResnetGenerator(nn.Module):
     ) -> None:
         super().__init__()
         wide: dict[str, Any] = dict(kernel_size=7, padding=3, padding_mode="reflect")
-        half: dict[str, Any] = dict(kernel_size=3, stride=2, padding=1)
+        half: dict[str, Any] = dict(kernel_size=3, stride=2, padding=1, bias=has_bias(norm))
 
         def block(conv: nn.Module, channels: int) -> list[nn.Module]:
             return [conv, norm_layer(norm, channels), nn.ReLU()]
 
         self.down = nn.Sequential(
-            *block(nn.Conv2d(c_in, dim, **wide), dim),
+            *block(nn.Conv2d(c_in, dim, **wide, bias=has_bias(norm)), dim),
             *block(nn.Conv2d(dim, 2 * dim, **half), 2 * dim),
             *block(nn.Conv2d(2 * dim, 4 * dim, **half), 4 * dim),
         )
@@ -64,9 +65,9 @@ class ResnetGenerator(nn.Module):
         return self.up(self.res(self.down(x)))
 
 
-def _upsampler(c_in: int, c_out: int, kind: str) -> nn.Module:
+def _upsampler(c_in: int, c_out: int, kind: str, bias: bool) -> nn.Module:
     if kind == "basic":
-        return nn.ConvTranspose2d(c_in, c_out, 4, 2, 1)
+        return nn.ConvTranspose2d(c_in, c_out, 4, 2, 1, bias=bias)
     return nn.Sequential(
         nn.Upsample(scale_factor=2, mode="bilinear"),
         nn.Conv2d(c_in, c_out, 3, padding=1, padding_mode="reflect"),
@@ -79,15 +80,18 @@ class UNet(nn.Module):
     ``where`` "input": z is repeated over the picture and appended to it. "all": z is appended
     to the input of every downward convolution. x (N, c_in, H, W), z (N, nz) -> (N, c_out, H, W)
     in [-1, 1]; H and W are multiples of 2^depth. Originals: ``G_Unet_add_input`` and
-    ``G_Unet_add_all``. Widths: dim * 1, 2, 4, 8, 8, ...
+    ``G_Unet_add_all``. Widths: dim * 1, 2, 4, 8, 8, ... ``cyclegan``: as ``UnetGenerator`` of
+    CycleGAN's release instead, whose skips come first and whose biases follow ``has_bias``.
     """
 
     def __init__(
         self, c_in: int, c_out: int, nz: int, dim: int, depth: int,
         *, where: str, norm: str, activ: str, dropout: bool, upsample: str = "basic",
+        cyclegan: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.where = where
+        self.where, self.cyclegan = where, cyclegan
+        bias = has_bias(norm) if cyclegan else True
         extra = nz if where == "all" else 0
         widths = [dim * min(2**i, 8) for i in range(depth)]
         ins = [c_in + nz - extra, *widths[:-1]]
@@ -96,10 +100,11 @@ class UNet(nn.Module):
         self.dropout = nn.ModuleList()
         for i, (before, width) in enumerate(zip(ins, widths, strict=True)):
             ends, innermost = i in (0, depth - 1), i == depth - 1
-            self.down.append(nn.Conv2d(before + extra, width, 4, 2, 1))
+            self.down.append(nn.Conv2d(before + extra, width, 4, 2, 1, bias=bias))
             self.down_norm.append(norm_layer("none" if ends else norm, width))
             out = before if i else c_out
-            self.up.append(_upsampler(width if innermost else 2 * width, out, upsample))
+            joined = width if innermost else 2 * width
+            self.up.append(_upsampler(joined, out, upsample, bias or i == 0))
             self.up_norm.append(norm_layer(norm if i else "none", out))
             # As in the originals: dropout in the blocks of full width, innermost excepted.
             use = dropout and not innermost and i >= 4
@@ -119,8 +124,9 @@ class UNet(nn.Module):
             x = norm(conv(y))
         for i in reversed(range(len(self.up))):
             x = self.dropout[i](self.up_norm[i](self.up[i](self.activ(x))))
-            x = torch.cat((x, skips[i]), dim=1) if i else torch.tanh(x)
-        return x
+            if i:
+                x = torch.cat((skips[i], x) if self.cyclegan else (x, skips[i]), dim=1)
+        return torch.tanh(x)
 
 
 def _append(x: Tensor, z: Tensor) -> Tensor:

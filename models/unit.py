@@ -242,11 +242,13 @@ class Unit(Method):
     def fits(self, length: int) -> bool:
         c = self.config
         multiple = 2**c.n_downsample
-        reflect = c.dis_pad == "reflect"
+        kinds: dict[str, Any] = dict(
+            pad=c.dis_pad, norm=c.dis_norm, kernel=3 if c.recipe == "nips" else 4
+        )
         return (
             length % multiple == 0
-            and length // multiple >= 2
-            and (c.recipe == "nips" or chain_fits(length, c.dis_layers, c.dis_scales, reflect))
+            and length >= max(4, 2 * multiple)
+            and chain_fits(length, c.dis_layers, c.dis_scales, **kinds)
         )
 
 

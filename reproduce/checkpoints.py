@@ -7,11 +7,12 @@ configuration as JSON in its metadata. There is no random state: all draws are c
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import pickle
-import zipfile
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,22 +33,67 @@ from reproduce.trainer import Trainer
 FORMAT = "1"
 
 
-def write_atomic(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write safetensors to a temporary name, flush to the disk, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+class NonFiniteWeight(Exception):
+    """A weight became NaN or infinite though no loss was; ``step`` updates are done."""
+
+    def __init__(self, step: int, weight: str) -> None:
+        super().__init__(f"weight {weight} is not finite after step {step}")
+        self.step, self.weight = step, weight
+
+
+def write_atomic(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str],
+    *,
+    keep: Path | None = None,
+) -> None:
+    """Write safetensors to a temporary name, flush to the disk, rename.
+
+    What ``path`` held before stays as ``keep``. At every moment, whatever ends the process,
+    ``path`` is the old file or the new one, and nothing happens to either before the new one is
+    complete.
+    """
+    # A folder, since safetensors itself writes to names of its own, which a kill would leave.
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     plain = {k: t.detach().contiguous().cpu() for k, t in tensors.items()}
     try:
-        save_file(plain, part, dict(metadata))
-        with part.open("rb") as file:
+        part.mkdir(parents=True, exist_ok=True)
+        new, old = part / "new", part / "old"
+        save_file(plain, new, dict(metadata))
+        old.touch()
+        new.chmod(old.stat().st_mode)  # safetensors writes for the owner alone
+        with new.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(part, path)
+        if keep is not None and path.exists():
+            old.unlink()
+            try:
+                os.link(path, old)
+            except OSError:  # a file system without links
+                os.replace(path, old)
+            os.replace(old, keep)
+        os.replace(new, path)
     except (OSError, SafetensorError) as error:
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-        reason = "the disk is full; free some space" if full else str(error).splitlines()[0]
+        reason = "the disk is full; free some space" if full else _reason(error)
         raise UserError(f"cannot write {path}: {reason}") from None
     finally:
-        part.unlink(missing_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed processes left unfinished; only for who holds the folder."""
+    for part in folder.glob(".*.part"):
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
+def _reason(error: Exception) -> str:
+    words = error.strerror if isinstance(error, OSError) else None
+    return words or " ".join(str(error).split()) or type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -58,6 +104,7 @@ class Checkpoint:
     step: int  # updates done
     tensors: dict[str, Tensor]
     data: str  # fingerprint of the pictures
+    path: Path
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Tensors under ``prefix``, without it."""
@@ -65,33 +112,37 @@ class Checkpoint:
         return {k[len(start) :]: t for k, t in self.tensors.items() if k.startswith(start)}
 
 
-def save_training(path: Path, trainer: Trainer, run: RunConfig, step: int, data: str) -> None:
-    """Save a trainer after ``step`` updates. Weights that are not finite are refused."""
-    tensors = {f"model.{k}": t for k, t in trainer.method.state_dict().items()}
-    bad = [k for k, t in tensors.items() if not bool(torch.isfinite(t).all())]
-    if bad:
-        raise UserError(f"weight {bad[0]} is not finite after step {step}: not saved to {path}")
+def save_training(
+    path: Path, trainer: Trainer, run: RunConfig, step: int, data: str, *, keep: Path | None = None
+) -> None:
+    """Save a trainer after ``step`` updates; ``keep`` as in ``write_atomic``. Weights that are
+    not finite are never saved: NonFiniteWeight."""
+    tensors = model_tensors(trainer.method)
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise NonFiniteWeight(step, name.removeprefix("model."))
     for phase, optimiser in trainer.optimisers.items():
-        for number, (weight, moments) in enumerate(_moments(optimiser)):
-            for name, value in moments.items():
+        weights = [p for group in optimiser.param_groups for p in group["params"]]
+        for number, weight in enumerate(weights):
+            for name, value in optimiser.state[weight].items():
                 tensors[f"optimiser.{phase}.{number}.{name}"] = value
-            del weight
     for name, pool in trainer.pools.items():
         if pool.state is not None:
             tensors[f"pool.{name}"] = pool.state[: pool.count]
-    metadata = {
-        "format": FORMAT,
-        "run": json.dumps(run.as_dict(), sort_keys=True),
-        "step": str(step),
-        "data": data,
-        "pools": json.dumps(sorted(trainer.pools)),
-    }
-    write_atomic(path, tensors, metadata)
+    write_atomic(path, tensors, describe(run, step, data), keep=keep)
 
 
-def _moments(optimiser: torch.optim.Optimizer) -> list[tuple[Tensor, dict[str, Tensor]]]:
-    weights = [p for group in optimiser.param_groups for p in group["params"]]
-    return [(p, optimiser.state[p]) for p in weights if p in optimiser.state]
+def describe(run: RunConfig, step: int, data: str) -> dict[str, str]:
+    """A checkpoint's metadata: the run, ``step`` updates done, the pictures' fingerprint."""
+    text = json.dumps(run.as_dict(), sort_keys=True)
+    return {"format": FORMAT, "run": text, "step": str(step), "data": data}
+
+
+def model_tensors(method: Method) -> dict[str, Tensor]:
+    """A method's weights as a checkpoint names them. The perceptual loss's VGG-16 is not the
+    method's own and stays out."""
+    state = method.state_dict()
+    return {f"model.{k}": t for k, t in state.items() if not k.startswith("features.")}
 
 
 def restore_training(checkpoint: Checkpoint, trainer: Trainer) -> None:
@@ -133,31 +184,35 @@ def read_checkpoint(path: Path, *, weights_only: bool = False) -> Checkpoint:
             keys = [k for k in file.keys() if not weights_only or k.startswith("model.")]  # noqa: SIM118
             tensors = {k: file.get_tensor(k) for k in keys}
         run = RunConfig.from_dict(json.loads(metadata["run"]))
-        return Checkpoint(run, int(metadata["step"]), tensors, metadata.get("data", ""))
-    except UserError:
-        raise
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        return Checkpoint(run, int(metadata["step"]), tensors, metadata.get("data", ""), path)
+    except (SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
+        if isinstance(error, UserError) and str(path) in str(error):
+            raise
         raise UserError(
-            f"{path} is no readable checkpoint ({str(error).splitlines()[0]}): it is truncated or "
-            "of another format; original releases' .pt and .pth files go through "
-            "'python -m reproduce convert'"
+            f"{path} is no readable checkpoint ({_reason(error)}): it is truncated or of another "
+            "format; original releases' .pt and .pth files go through 'python -m reproduce convert'"
         ) from None
 
 
 def _load_weights(method: Method, checkpoint: Checkpoint) -> None:
-    try:
-        method.load_state_dict(checkpoint.part("model"))
-    except RuntimeError as error:
-        detail = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+    state, own = checkpoint.part("model"), model_tensors(method)
+    given = {(f"model.{k}", tuple(t.shape)) for k, t in state.items()}
+    wrong = sorted(given ^ {(k, tuple(t.shape)) for k, t in own.items()})
+    if wrong:
         raise UserError(
-            f"checkpoint of {checkpoint.run.method} does not fit its own configuration: {detail}"
-        ) from None
+            f"{checkpoint.path} does not fit its own configuration ({wrong[0][0]} is missing, "
+            "unknown or of another size): it is damaged; use another checkpoint"
+        )
+    method.load_state_dict(state, strict=False)  # the VGG-16 is not in it
 
 
 def load_method(path: Path, device: str = "cpu") -> tuple[Method, Checkpoint]:
     """The trained method of a checkpoint, ready to translate."""
     checkpoint = read_checkpoint(path, weights_only=True)
-    method = new_method(checkpoint.run)
+    try:
+        method = new_method(checkpoint.run)
+    except UserError as error:
+        raise UserError(f"{path} is damaged: {error}") from None
     _load_weights(method, checkpoint)
     return method.to(device).eval(), checkpoint
 
@@ -179,7 +234,8 @@ def read_pickle(path: Path) -> dict[str, Any]:
             f"{path} is refused: it is not a plain state dict (it asks for code to be run, "
             "or is damaged)"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, zipfile.BadZipFile) as error:
+    # A broken file surfaces as whatever the parser stumbled over.
+    except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} is truncated or no PyTorch checkpoint ({reason})") from None
     if not isinstance(state, dict):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import shlex
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,14 @@ def parser() -> argparse.ArgumentParser:
         epilog="example:\n  python -m reproduce table 1 --preset cpu", **shown)  # fmt: skip
     table.add_argument("number", type=int, help="the MUNIT paper's table: 1")
     _common(table)
-    table.add_argument("--jobs", type=int, default=0,
+    table.add_argument("--jobs", type=_at_least(0), default=0,
         help="trainings side by side (default: one a core, at most 4; one on a GPU)")  # fmt: skip
+    table.add_argument("--inputs", type=int, default=0,
+        help="measure this many test inputs instead of the preset's; the protocol's name tells")  # fmt: skip
     table.add_argument("--stored", action="store_true",
         help="print the table from stored records alone, without training")  # fmt: skip
+    table.add_argument("--readme", type=Path,
+        help="with --stored: also write the table between its markers in this file")  # fmt: skip
 
     train = commands.add_parser("train", help="train one method on one task",
         epilog="examples:\n  python -m reproduce train munit --task drawn-shoes --preset quick "
@@ -54,8 +58,8 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--task", required=True, help="a task's name, or a folder of pictures")
     train.add_argument("--out", type=Path, required=True, help="folder of the run")
     train.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    train.add_argument("--save-every", type=int, default=500, metavar="STEPS")
-    train.add_argument("--sample-every", type=int, default=500, metavar="STEPS")
+    train.add_argument("--save-every", type=_at_least(1), default=500, metavar="STEPS")
+    train.add_argument("--sample-every", type=_at_least(1), default=500, metavar="STEPS")
     train.add_argument("--vgg", type=Path, help="VGG-16 weights for the perceptual loss")
     _common(train)
 
@@ -66,8 +70,9 @@ def parser() -> argparse.ArgumentParser:
     translate.add_argument("checkpoint", type=Path)
     translate.add_argument("inputs", type=Path, help="a picture, or a folder of pictures")
     translate.add_argument("--out", type=Path, required=True, help="folder for the PNGs")
-    translate.add_argument("--samples", type=int, default=1, help="random styles an input")
-    translate.add_argument("--example", type=Path, help="picture(s) of the other domain: take "
+    styles = translate.add_mutually_exclusive_group()
+    styles.add_argument("--samples", type=_at_least(1), default=1, help="random styles an input")
+    styles.add_argument("--example", type=Path, help="picture(s) of the other domain: take "
         "their style instead of random ones")  # fmt: skip
     translate.add_argument("--direction", default="a2b", help="a2b (default) or b2a")
     translate.add_argument("--seed", type=int, default=0)
@@ -79,9 +84,9 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("task")
     data.add_argument("--data", type=Path, default=Path("data"))
     data.add_argument("--source", type=Path, help="local archive or folder with the pictures")
-    data.add_argument("--size", type=int, default=32)
-    data.add_argument("--train", type=int, default=4000)
-    data.add_argument("--test", type=int, default=200)
+    data.add_argument("--size", type=_at_least(1), default=32)
+    data.add_argument("--train", type=_at_least(1), default=4000)
+    data.add_argument("--test", type=_at_least(1), default=200)
     data.add_argument("--no-progress", action="store_true")
 
     convert = commands.add_parser("convert", help="original releases' checkpoints, in and out",
@@ -92,19 +97,32 @@ def parser() -> argparse.ArgumentParser:
     convert.add_argument("--method", help="what an original's file holds: munit, unit-release, "
         "cyclegan or bicyclegan")  # fmt: skip
     convert.add_argument("--out", type=Path, required=True)
-    convert.add_argument("--size", type=int, default=256, help="picture size it was trained at")
+    convert.add_argument("--size", type=_at_least(1), default=256,
+        help="picture size it was trained at")  # fmt: skip
     return top
+
+
+def _at_least(smallest: int) -> Callable[[str], int]:
+    def read(word: str) -> int:
+        number = int(word)
+        if number < smallest:
+            raise argparse.ArgumentTypeError(f"{number} is too small, use at least {smallest}")
+        return number
+
+    read.__name__ = "int"  # argparse names it where ``word`` is no number
+    return read
 
 
 def _common(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--preset", default="cpu", help="scale: quick, cpu, gpu or paper")
-    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--seed", type=_at_least(0), default=0)
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
         help="override any setting, e.g. --set steps=200 --set recon_x=5; repeatable")  # fmt: skip
     sub.add_argument("--device", default="cpu", help="cpu or cuda")
     sub.add_argument("--data", type=Path, default=Path("data"), help="where pictures are kept")
     sub.add_argument("--source", type=Path, help="local archive or folder with the task's pictures")
-    sub.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
+    sub.add_argument("--threads", type=_at_least(0), default=0,
+        help="CPU threads (default: torch's choice)")  # fmt: skip
     sub.add_argument("--no-progress", action="store_true")
     if sub.prog.endswith("table"):
         sub.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are kept")
@@ -114,17 +132,36 @@ def _common(sub: argparse.ArgumentParser) -> None:
 
 def main(words: list[str] | None = None) -> int:
     """Run a command; 2 for bad input, 1 for a diverged training, 130 when interrupted."""
+    words = sys.argv[1:] if words is None else words
     arguments = parser().parse_args(words)
+    arguments.words = words
     try:
-        with contextlib.suppress(BrokenPipeError):
-            return _run(arguments)
+        return _run(arguments)
     except UserError as error:
-        print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
     except KeyboardInterrupt:
         print("interrupted; run the same command to go on", file=sys.stderr)
         return 130
-    return 0
+    except BrokenPipeError:
+        # Whoever read our output has left; what Python still wants to flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        return _refuse(NO_MEMORY)
+    except OSError as error:
+        return _refuse(f"{error}: check the path, the space and the permissions")
+    except RuntimeError as error:  # torch's, on the CPU and on the GPU
+        if "allocate memory" in str(error) or "out of memory" in str(error):
+            return _refuse(NO_MEMORY)
+        raise
+
+
+NO_MEMORY = "not enough memory: use a smaller batch, size or dim (--set batch=1)"
+
+
+def _refuse(message: str) -> int:
+    print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
+    return 2
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -140,16 +177,14 @@ def _run(arguments: argparse.Namespace) -> int:
     }[arguments.command](arguments)
 
 
-def resume_hint() -> str:
-    """The command that goes on with what was interrupted."""
-    words = [w for w in sys.argv[1:] if w != "--resume"]
+def resume_hint(words: Sequence[str]) -> str:
+    """The command that goes on with what was begun with ``words`` and interrupted."""
+    words = [w for w in words if w != "--resume"]
     return "python -m reproduce " + shlex.join([*words, "--resume"])
 
 
 def default_jobs(jobs: int, device: str) -> int:
     """How many trainings side by side."""
-    if jobs < 0:
-        raise UserError(f"--jobs {jobs}: use at least 1, or 0 for one a core")
     if jobs:
         return jobs
     return 1 if device != "cpu" else min(4, os.cpu_count() or 1)

@@ -21,8 +21,11 @@ def check_device(name: str) -> str:
         device = torch.device(name)
     except RuntimeError:
         raise UserError(f"unknown device '{name}': use cpu or cuda") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError("no GPU is available to PyTorch: use --device cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"PyTorch sees {torch.cuda.device_count() or 'no'} GPU, so no '{name}': "
+            "use --device cpu, or another number"
+        )
     if device.type not in ("cpu", "cuda"):
         raise UserError(f"device '{name}' is not supported: use cpu or cuda")
     return name
@@ -37,8 +40,9 @@ def _with_source(run: RunConfig, source: Path | None) -> RunConfig:
 
 
 def train(arguments: argparse.Namespace) -> int:
+    from reproduce.checkpoints import NonFiniteWeight
     from reproduce.trainer import NonFiniteLoss
-    from reproduce.training import Interrupted, Logging
+    from reproduce.training import FAILED, Interrupted, Logging
     from reproduce.training import train as go
 
     device = check_device(arguments.device)
@@ -46,9 +50,6 @@ def train(arguments: argparse.Namespace) -> int:
         torch.set_num_threads(arguments.threads)
     preset = load_preset(arguments.preset)
     run = preset.make_run(arguments.method, arguments.task, arguments.seed, _overrides(arguments))
-    for flag in ("save_every", "sample_every"):
-        if getattr(arguments, flag) < 1:
-            raise UserError(f"--{flag.replace('_', '-')} must be at least 1")
     logging = Logging(
         save_every=arguments.save_every,
         sample_every=arguments.sample_every,
@@ -60,12 +61,17 @@ def train(arguments: argparse.Namespace) -> int:
             device=device, resume=arguments.resume, logging=logging, vgg=arguments.vgg,
         )  # fmt: skip
     except Interrupted as stop:
-        print(f"saved after step {stop.step}; to go on: {resume_hint()}", file=sys.stderr)
+        again = resume_hint(arguments.words)
+        print(f"saved after step {stop.step}; to go on: {again}", file=sys.stderr)
         return 130
-    except NonFiniteLoss as error:
+    except KeyboardInterrupt:
+        again = resume_hint(arguments.words)
+        print(f"stopped at once; to go on from the last checkpoint: {again}", file=sys.stderr)
+        return 130
+    except (NonFiniteLoss, NonFiniteWeight) as error:
         print(
-            f"error: {error}: training stopped; the weights before that step and its batch are in "
-            f"{arguments.out / 'failed.safetensors'}; try a lower lr", file=sys.stderr,
+            f"error: {error}: training stopped; the weights and the batch that led to it are in "
+            f"{arguments.out / FAILED}; try a lower lr", file=sys.stderr,
         )  # fmt: skip
         return 1
     print(path)
@@ -85,12 +91,18 @@ def translate(arguments: argparse.Namespace) -> int:
     )
 
     direction = parse_direction(arguments.direction)
-    if arguments.samples < 1:
-        raise UserError(f"--samples {arguments.samples}: use at least 1")
     method, read = load_method(arguments.checkpoint, check_device(arguments.device))
     if direction not in method.directions:
         raise UserError(f"{read.run.method} translates {' and '.join(method.directions)} only")
+    if (method.config.channels_a, method.config.channels_b) != (3, 3):
+        raise UserError(f"{arguments.checkpoint} is of a network for other pictures than RGB")
     source, preparation = open_inputs(arguments.inputs), Preparation(read.run.size)
+    folder = arguments.inputs.resolve()
+    if folder.is_dir() and folder in (arguments.out.resolve(), *arguments.out.resolve().parents):
+        raise UserError(
+            f"--out {arguments.out} lies in the inputs' folder, where translations would be "
+            "inputs the next time: choose another --out"
+        )
     if arguments.example is not None:
         examples = open_inputs(arguments.example)
         columns = len(examples)
@@ -114,9 +126,6 @@ def translate(arguments: argparse.Namespace) -> int:
 def data(arguments: argparse.Namespace) -> int:
     from reproduce.tasks.registry import open_task
 
-    for name in ("size", "train", "test"):
-        if getattr(arguments, name) < 1:
-            raise UserError(f"--{name} must be at least 1")
     domains = open_task(
         arguments.task, data_dir=arguments.data, size=arguments.size, train=arguments.train,
         test=arguments.test, source=arguments.source, progress=not arguments.no_progress,
@@ -147,14 +156,23 @@ def convert(arguments: argparse.Namespace) -> int:
 
 def table(arguments: argparse.Namespace) -> int:
     from reproduce.figures import comparison
-    from reproduce.measure import REAL, Places, measure_real, measure_run, set_threads
+    from reproduce.measure import (
+        REAL,
+        Places,
+        lpips_distance,
+        measure_real,
+        measure_run,
+        set_threads,
+    )
     from reproduce.pipeline import checkpoint_of, train_missing
     from reproduce.results import Records
-    from reproduce.tables import markdown, table1, write_table
+    from reproduce.tables import markdown, table1, update_readme, write_table
 
     if arguments.number not in TABLES:
         raise UserError(f"no table {arguments.number} here: known: {', '.join(map(str, TABLES))}")
     preset = load_preset(arguments.preset)
+    if arguments.inputs:
+        preset = replace(preset, measure=replace(preset.measure, inputs=arguments.inputs))
     runs = [
         _with_source(run, arguments.source)
         for run in preset.table_runs(arguments.number, arguments.seed, _overrides(arguments))
@@ -169,9 +187,13 @@ def table(arguments: argparse.Namespace) -> int:
             if record["seed"] == arguments.seed:
                 key = record["task"], record["method"]
                 found.setdefault(key, {})[record["metric"]] = record
-        print(markdown(table1(preset, found)))
+        stored = markdown(table1(preset, found))
+        if arguments.readme is not None:
+            update_readme(arguments.readme, preset.name, stored)
+        print(stored)
         return 0
 
+    lpips_distance(preset.measure, places)  # missing weights are told before hours of training
     jobs = default_jobs(arguments.jobs, places.device)
     train_missing(preset, runs, places, jobs=jobs, arguments=_passed_on(arguments))
     set_threads(arguments.threads)

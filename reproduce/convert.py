@@ -9,6 +9,7 @@ Sizes (widths, numbers of blocks) are read off the weights.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -69,15 +70,18 @@ def export_original(checkpoint: Path, out: Path) -> list[Path]:
 
 
 def _save(state: object, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
-        torch.save(state, part)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            torch.save(state, file)
         part.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UserError(f"cannot write {path}: {reason}; choose another --out") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def _tensors(state: object, path: Path) -> dict[str, Tensor]:
@@ -90,9 +94,13 @@ def _tensors(state: object, path: Path) -> dict[str, Tensor]:
 
 
 def _shape(state: State, key: str, path: Path) -> tuple[int, ...]:
+    """The shape of a convolution's or linear layer's weight."""
     if key not in state:
         raise UserError(f"{path} lacks {key}: it is of another method or release")
-    return tuple(state[key].shape)
+    shape = tuple(state[key].shape)
+    if len(shape) not in (2, 4) or 0 in shape:
+        raise UserError(f"{path}: {key} has shape {shape}, which is no layer's: it is damaged")
+    return shape
 
 
 def _count(state: State, pattern: str) -> int:
@@ -111,6 +119,11 @@ def _trainer_state(path: Path) -> dict[str, Tensor]:
     return {f"gen_{d}.{k}": v for d in "ab" for k, v in _tensors(loaded[d], path).items()}
 
 
+def _norm(state: State, name: str) -> str:
+    """Batch norms have weights; instance norms have none, but convolutions with biases."""
+    return "bn" if f"{name}.weight" in state else "in"
+
+
 def _shared_settings(state: State, path: Path, encoder: str) -> dict[str, Any]:
     first = _shape(state, f"gen_a.{encoder}.model.0.conv.weight", path)
     convs = _count(state, rf"gen_a\.{re.escape(encoder)}\.model\.(\d+)\.conv\.weight")
@@ -119,6 +132,7 @@ def _shared_settings(state: State, path: Path, encoder: str) -> dict[str, Any]:
     return {
         "dim": first[0], "channels_a": first[1], "channels_b": second[1],
         "n_downsample": convs - 1, "n_res": _count(state, blocks),
+        "activ": "prelu" if f"gen_a.{encoder}.model.0.activation.weight" in state else "relu",
     }  # fmt: skip
 
 
@@ -147,14 +161,17 @@ def _read_cyclegan(path: Path) -> tuple[State, dict[str, Any]]:
     if other := _sibling(path, "G_A", "G_B"):
         state |= {f"G_B.{k}": v for k, v in _tensors(read_pickle(other), other).items()}
     first = _shape(state, "G_A.model.1.weight", path)
-    last = max(int(k.split(".")[2]) for k in state if k.startswith("G_A.model."))
+    ends = {int(m.group(1)) for k in state if (m := re.fullmatch(r"G_A\.model\.(\d+)\.weight", k))}
     settings: dict[str, Any] = {
         "dim": first[0], "channels_a": first[1],
-        "channels_b": _shape(state, f"G_A.model.{last}.weight", path)[0],
+        "channels_b": _shape(state, f"G_A.model.{max(ends)}.weight", path)[0],
         "n_blocks": _count(state, r"G_A\.model\.(\d+)\.conv_block\."),
-        # With dropout, the second convolution of a block is layer 6 instead of 5.
-        "dropout": "G_A.model.10.conv_block.6.weight" in state,
+        # Without dropout, the second convolution of a block is layer 5 instead of 6.
+        "dropout": "G_A.model.10.conv_block.5.weight" not in state,
+        "norm": _norm(state, "G_A.model.2"),
     }  # fmt: skip
+    if settings["channels_a"] != settings["channels_b"]:
+        settings["identity"] = 0.0  # a term of training that such a model cannot have
     return state, settings
 
 
@@ -167,16 +184,30 @@ def _read_bicyclegan(path: Path) -> tuple[State, dict[str, Any]]:
         first = _shape(state, "G.model.down.0.weight", path)
         depth = 1 + max(k.split(".down.")[0].count("submodule") for k in state if ".down." in k)
         inner = _shape(state, "G.model.submodule.down.1.weight", path)
+        up, norm = "G.model.up.", "G.model.submodule.down.2"
         settings: dict[str, Any] = {"where": "all", "noise_dim": inner[1] - first[0]}
     else:
         first = _shape(state, "G.model.model.0.weight", path)
         depth = max(len(re.findall(r"model\.\d", k)) for k in state if k.startswith("G."))
+        up, norm = "G.model.model.", "G.model.model.1.model.2"
         settings = {"where": "input", "noise_dim": first[1] - 3}
     settings |= {"dim": first[0], "depth": depth, "channels_a": first[1] - settings["noise_dim"]}
+    # The last layer: a transposed convolution (in, out, 4, 4), or upsampling, padding and an
+    # ordinary one (out, in, 3, 3).
+    basic, bilinear = (1, 3) if settings["where"] == "all" else (3, 5)
+    settings["upsample"] = "bilinear" if f"{up}{bilinear}.weight" in state else "basic"
+    if settings["upsample"] == "bilinear":
+        settings["channels_b"] = _shape(state, f"{up}{bilinear}.weight", path)[0]
+    else:
+        settings["channels_b"] = _shape(state, f"{up}{basic}.weight", path)[1]
+    settings["norm"] = _norm(state, norm)
     if "E.conv.0.weight" in state:
+        blocks = 1 + _count(state, r"E\.conv\.(\d+)\.shortcut\.")
+        convs = sum(len(v.shape) == 4 for k, v in state.items() if k.startswith("E.conv."))
         settings |= {
             "enc_dim": _shape(state, "E.conv.0.weight", path)[0],
-            "enc_blocks": 1 + _count(state, r"E\.conv\.(\d+)\.shortcut\."),
+            "enc_kind": "resnet" if blocks > 1 else "conv",
+            "enc_blocks": blocks if blocks > 1 else convs,
         }
     return state, settings
 

@@ -30,6 +30,9 @@ def environment(device: str = "cpu") -> dict[str, object]:
 def commit() -> dict[str, object]:
     """Commit hash and whether tracked files differ from it; empty outside a checkout."""
     try:
+        if Path(_git("rev-parse", "--show-toplevel")) != ROOT:
+            # Installed somewhere inside a repository of other things.
+            return {"commit": "", "dirty": True}
         head = _git("rev-parse", "HEAD")
         return {"commit": head, "dirty": bool(_git("status", "--porcelain", "-uno"))}
     except (OSError, subprocess.SubprocessError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,20 @@ class Records:
         if not self.path.exists():
             return []
         records = []
-        lines = self.path.read_text(encoding="utf-8").split("\n")
+        lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
         for number, line in enumerate(lines, 1):
             if not line:
                 continue
             try:
-                records.append(json.loads(line))
+                record = json.loads(line)
             except json.JSONDecodeError:
-                if number == len(lines):
-                    continue
+                record = None
+            if isinstance(record, dict):
+                records.append(record)
+            elif number < len(lines):
                 raise UserError(
-                    f"{self.path} line {number} is not JSON: restore the file from version control"
-                ) from None
+                    f"{self.path} line {number} is no record: restore the file from version control"
+                )
         return records
 
     def find(self, **wanted: object) -> dict[str, Any] | None:
@@ -57,21 +60,41 @@ class Records:
             raise ValueError(f"a record needs {missing}")
         stamped = dict(record) | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
         line = json.dumps(stamped, sort_keys=True, allow_nan=False)
-        self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.path.with_name(".records.lock")), self.path.open("a+b") as file:
-                # What a crash left of a line must not swallow the next one.
-                end = file.seek(0, os.SEEK_END)
-                if end:
-                    file.seek(end - 1)
-                    if file.read(1) != b"\n":
-                        file.write(b"\n")
-                file.write((line + "\n").encode())
-                file.flush()
-                os.fsync(file.fileno())
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path.with_name(".records.lock"))
+            with lock, self.path.open("a+b", buffering=0) as file:
+                end = _drop_torn_line(file)
+                rest = (line + "\n").encode()
+                try:
+                    while rest:
+                        rest = rest[file.write(rest) :]
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(end)
+                    raise
         except OSError as error:
-            raise UserError(f"cannot write {self.path}: {error.strerror or error}") from None
+            raise UserError(
+                f"cannot write {self.path} ({error.strerror or error}): check the space and the "
+                "permissions"
+            ) from None
         return stamped
+
+
+def _drop_torn_line(file: io.FileIO) -> int:
+    """Where the next line begins. Half a line that a crash left never was a record, and would
+    make the next one unreadable; a whole one that lacks its line break gets it."""
+    file.seek(0)
+    whole, newline, rest = file.readall().rpartition(b"\n")
+    end = len(whole) + len(newline)
+    if not rest:
+        return end
+    try:
+        json.loads(rest)
+    except ValueError:
+        return file.truncate(end)
+    file.write(b"\n")
+    return end + len(rest) + 1
 
 
 def _get(record: Mapping[str, Any], key: str) -> object:
@@ -85,9 +108,3 @@ def sha256_file(path: Path) -> str:
     """sha256 (hex) of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def mean(values: Iterable[float]) -> float:
-    """Plain mean of a non-empty iterable."""
-    kept = list(values)
-    return sum(kept) / len(kept)

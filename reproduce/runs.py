@@ -54,11 +54,19 @@ class RunConfig:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> RunConfig:
-        """The inverse of ``as_dict``; UserError for unknown or missing keys."""
-        known = {f.name for f in dataclasses.fields(RunConfig)}
-        if set(values) != known:
-            raise UserError(f"not a run configuration: unknown or missing {set(values) ^ known}")
-        return RunConfig(**values)
+        """The inverse of ``as_dict``; UserError for unknown or missing keys and wrong values."""
+        known = {f.name: str(f.type) for f in dataclasses.fields(RunConfig)}
+        if not isinstance(values, Mapping) or set(values) != set(known):
+            raise UserError("not a run configuration: its keys are others")
+        if not isinstance(values["settings"], Mapping):
+            raise UserError("not a run configuration: its settings are no mapping")
+        parsed: dict[str, Any] = {
+            k: parse_value(k, v, known[k]) for k, v in values.items() if k != "settings"
+        }
+        config = make_config(parsed["method"], values["settings"])
+        run = RunConfig(**parsed, settings=dataclasses.asdict(config))
+        _check(run)
+        return run
 
     def differences(self, other: RunConfig) -> list[str]:
         """In words, what differs from ``other``."""
@@ -104,6 +112,8 @@ def make_run(
         **run_values,  # type: ignore[arg-type]
     )
     _check(run)
+    if recipe(run.method).method.paired and run.batch % 2:
+        raise UserError(f"{run.method} splits its batch in two: batch={run.batch} must be even")
     return run
 
 
@@ -113,8 +123,6 @@ def _check(run: RunConfig) -> None:
     for key in ("size", "batch", "steps", "train", "test"):
         if getattr(run, key) < 1:
             raise UserError(f"{key}={getattr(run, key)} is not a legal value: use at least 1")
-    if recipe(run.method).method.paired and run.batch % 2:
-        raise UserError(f"{run.method} splits its batch in two: batch={run.batch} must be even")
 
 
 def parse_settings(words: list[str]) -> dict[str, str]:

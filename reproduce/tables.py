@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.errors import UserError
 from models.zoo import METHODS
 from reproduce.experiments import TABLE1_METHODS, Preset
 from reproduce.measure import REAL
@@ -210,3 +211,14 @@ def write_table(table: Table1, folder: Path) -> list[Path]:
         paths.append(folder / f"table1.{suffix}")
         write_text(paths[-1], text)
     return paths
+
+
+def update_readme(path: Path, preset: str, text: str) -> None:
+    """Put a table between ``<!-- table1-PRESET -->`` and its end in a Markdown file."""
+    start, end = f"<!-- table1-{preset} -->", f"<!-- /table1-{preset} -->"
+    whole = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if whole.count(start) != 1 or whole.count(end) != 1:
+        raise UserError(f"{path} has no place for the table: put {start} and {end} on lines of it")
+    before, after = whole.split(start)[0], whole.split(end)[1]
+    # One level below the README's own headings.
+    write_text(path, f"{before}{start}\n{text.replace('### ', '#### ')}{end}{after}")

@@ -84,10 +84,14 @@ class Trainer:
                     loss = self.method.generator_loss(terms)
                 else:
                     self._freeze("discriminator", False)
-                    if fakes is None:
-                        fakes = self.method.fakes(x_a, x_b, noise)
-                    terms = self.method.discriminator_terms(x_a, x_b, self._pooled(fakes, step))
-                    loss = self.method.discriminator_loss(terms)
+                    terms, loss = {}, None
+                    if self.method.judges or self.method.monitor:
+                        if fakes is None:
+                            fakes = self.method.fakes(x_a, x_b, noise)
+                        pooled = self._pooled(fakes, step)
+                        terms = self.method.discriminator_terms(x_a, x_b, pooled)
+                    if self.method.judges:
+                        loss = self.method.discriminator_loss(terms)
             record |= self._checked(terms, step)
             self._update(phase, loss)
         return record
@@ -122,16 +126,19 @@ class Trainer:
         return shown
 
     def _checked(self, terms: Terms, step: int) -> dict[str, float]:
+        if not terms:
+            return {}
         values = torch.stack([t.detach() for t in terms.values()]).tolist()
         for name, value in zip(terms, values, strict=True):
             if value - value != 0:  # NaN or infinite
                 raise NonFiniteLoss(step, name, value)
         return dict(zip(terms, values, strict=True))
 
-    def _update(self, phase: Phase, loss: Tensor) -> None:
+    def _update(self, phase: Phase, loss: Tensor | None) -> None:
         optimiser = self.optimisers[phase]
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        if loss is not None:
+            loss.backward()  # type: ignore[no-untyped-call]
         for p in self.weights[phase]:
             # A term of weight zero leaves a gradient of zero in the originals, not none: weight
             # decay then still moves weights that only that term would have reached.

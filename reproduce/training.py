@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,12 +24,17 @@ from torchvision.utils import make_grid
 from tqdm import tqdm
 
 from models.errors import UserError
+from models.method import Method
 from models.munit import Munit
 from models.unit import Unit
 from reproduce.checkpoints import (
     Checkpoint,
+    NonFiniteWeight,
+    describe,
+    model_tensors,
     new_method,
     read_checkpoint,
+    remove_parts,
     restore_training,
     save_training,
     write_atomic,
@@ -35,13 +43,14 @@ from reproduce.environment import environment
 from reproduce.randomness import generator
 from reproduce.runs import RunConfig
 from reproduce.tasks.batches import Batches, test_batches
-from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.pictures import Preparation, save_png
 from reproduce.tasks.registry import open_task
-from reproduce.tasks.sources import Domains
+from reproduce.tasks.sources import Domains, PictureSource
 from reproduce.trainer import NonFiniteLoss, Trainer
-from reproduce.vgg import vgg_features
+from reproduce.vgg import check_layer, vgg_features
 
 LAST, GOOD = "last.safetensors", "good.safetensors"
+FAILED, DAMAGED = "failed.safetensors", "damaged.safetensors"
 
 
 @dataclass(frozen=True)
@@ -77,30 +86,66 @@ def train(
 
     A folder that holds a run is refused unless ``resume``, which goes on from its last readable
     checkpoint, exactly as if it had never stopped. Raises Interrupted once saved after a signal,
-    and NonFiniteLoss after writing what led to it to ``failed.safetensors``.
+    and NonFiniteLoss or NonFiniteWeight after writing what led to it to ``failed.safetensors``.
     """
     logging = logging or Logging()
+    method = _build(run, device, vgg)
+    preparation = Preparation(run.size, run.resize or None, run.crop, run.flip)  # type: ignore[arg-type]
     with only_run(folder):
+        remove_parts(folder)
         found = _found(folder, run, resume)
         if found is not None and found.step >= run.steps:
-            return folder / LAST
+            return found.path
         domains = open_task(
             run.task, data_dir=data_dir, size=run.size, seed=0, train=run.train, test=run.test,
             source=Path(run.source) if run.source else None, progress=logging.progress,
         )  # fmt: skip
+        sources = _sources(domains, run, method.paired)
         data = _fingerprint(domains, found, logging.progress)
-        method = new_method(run)
-        method.check_size(run.size, run.size)
-        if isinstance(method, (Munit, Unit)) and method.config.perceptual:
-            method.features = vgg_features(method.config.perceptual_layer, vgg).to(device)
-        method.to(device)
         trainer = Trainer(method, run.seed, run.steps, precision=run.precision)
         if found is not None:
             restore_training(found, trainer)
+            if found.path.name == GOOD and (folder / LAST).exists():
+                # Out of the way: it must not take the good one's place when the next is saved.
+                os.replace(folder / LAST, folder / DAMAGED)
         _describe(folder, run, data, device)
         loop = _Loop(run, folder, trainer, domains, data, device, logging)
-        loop.go(found.step if found else 0)
+        start = found.step if found else 0
+        loop.go(
+            Batches(
+                *sources, preparation, run.batch, run.seed, paired=method.paired, start_step=start
+            )
+        )
     return folder / LAST
+
+
+def _build(run: RunConfig, device: str, vgg: Path | None) -> Method:
+    """The run's networks. What does not fit together is refused here, before any file is made."""
+    method = new_method(run)
+    method.check_size(run.size, run.size)
+    config = method.config
+    if (config.channels_a, config.channels_b) != (3, 3):
+        raise UserError("pictures are read in RGB: channels_a and channels_b must be 3 to train")
+    layer: str = getattr(config, "perceptual_layer", "")
+    if isinstance(method, (Munit, Unit)) and method.config.perceptual:
+        method.features = vgg_features(layer, run.size, vgg)
+    elif vgg is not None:
+        raise UserError("--vgg is for the perceptual loss alone: add --set perceptual=1, e.g.")
+    elif layer:
+        check_layer(layer)
+    return method.to(device)
+
+
+def _sources(domains: Domains, run: RunConfig, paired: bool) -> tuple[PictureSource, PictureSource]:
+    """What a step's two halves are drawn from."""
+    if not paired:
+        return domains.train_a, domains.train_b
+    if domains.pairs is None:
+        raise UserError(
+            f"{run.method} needs training pairs and {run.task} has none: add a folder "
+            "trainPairs of side-by-side pictures (input left, output right)"
+        )
+    return domains.pairs
 
 
 def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
@@ -119,6 +164,8 @@ def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
         except UserError as error:
             errors.append(str(error))
             continue
+        if errors:
+            print(f"note: {errors[0]}; going on from {path}", file=sys.stderr)
         different = run.differences(checkpoint.run)
         if different:
             raise UserError(
@@ -126,7 +173,10 @@ def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
                 "use the same settings to resume, or choose another --out"
             )
         return checkpoint
-    raise UserError(errors[0])
+    raise UserError(
+        f"{errors[0]}; no earlier one is left in {folder}: remove the folder, or choose another "
+        "--out"
+    )
 
 
 def _fingerprint(domains: Domains, found: Checkpoint | None, progress: bool) -> str:
@@ -141,7 +191,11 @@ def _fingerprint(domains: Domains, found: Checkpoint | None, progress: bool) -> 
 
 @contextlib.contextmanager
 def only_run(folder: Path) -> Iterator[None]:
-    """Hold the folder; another run in it is refused. The lock ends with the process."""
+    """Hold the folder; another run in it is refused. The lock ends with the process.
+
+    Where the folder is new and a UserError comes before its first checkpoint, it goes again.
+    """
+    new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock")
@@ -151,9 +205,17 @@ def only_run(folder: Path) -> Iterator[None]:
             f"another run is at work in {folder}: wait for it, or choose another --out"
         ) from None
     except OSError as error:
-        raise UserError(f"cannot use {folder} for a run: {error.strerror or error}") from None
-    with lock:
+        raise UserError(
+            f"cannot use {folder} for a run ({error.strerror or error}): choose another --out"
+        ) from None
+    try:
         yield
+    except UserError:
+        if new and not any((folder / name).exists() for name in (LAST, GOOD, FAILED)):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        lock.release()
 
 
 def _describe(folder: Path, run: RunConfig, data: str, device: str) -> None:
@@ -191,16 +253,8 @@ class _Loop:
         self.stop = False
         self.clock = time.perf_counter()
 
-    def go(self, start: int) -> None:
-        run, paired = self.run, self.trainer.method.paired
-        pairs = self.domains.pairs if paired else (self.domains.train_a, self.domains.train_b)
-        if pairs is None:
-            raise UserError(
-                f"{run.method} needs training pairs and {run.task} has none: add a folder "
-                "trainPairs of side-by-side pictures (input left, output right)"
-            )
-        preparation = Preparation(run.size, run.resize or None, run.crop, run.flip)  # type: ignore[arg-type]
-        batches = Batches(*pairs, preparation, run.batch, run.seed, paired=paired, start_step=start)
+    def go(self, batches: Batches) -> None:
+        run, start = self.run, batches.step
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._signals())
             stack.enter_context(batches)
@@ -215,32 +269,40 @@ class _Loop:
     def _writer(self, start: int, stack: contextlib.ExitStack) -> SummaryWriter | None:
         if not self.logging.tensorboard:
             return None
-        writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=start)  # type: ignore[no-untyped-call]
+        # Its thread prints a traceback of what fails (a full disk) besides raising it at the next
+        # call, which is enough.
+        others = threading.excepthook
+        stack.callback(setattr, threading, "excepthook", others)
+        threading.excepthook = lambda a: None if issubclass(a.exc_type, OSError) else others(a)
+        # What was logged after the checkpoint, by the part of a run that was lost, is purged.
+        writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=start + 1)  # type: ignore[no-untyped-call]
         stack.callback(writer.close)
         return writer
 
     def _steps(self, start: int, batches: Batches) -> None:
         run, logging = self.run, self.logging
-        saved = -1
         for step in range(start, run.steps):
             x_a, x_b = (x.to(self.device) for x in next(batches))
             try:
                 losses = self.trainer.step(x_a, x_b, step)
             except NonFiniteLoss as error:
-                self._failed(error, x_a, x_b)
+                self._failed(step, error.term, error.value, x_a, x_b)
                 raise
             done = step + 1
+            stopping = self.stop  # asked once: a signal may come between two questions
             self.bar.update()
             if done % logging.log_every == 0 or done == run.steps:
                 self._log(done, losses)
             if done % logging.sample_every == 0 or done == run.steps:
                 self._samples(done)
-            if done % logging.save_every == 0 or done == run.steps or self.stop:
-                self._save(done)
-                saved = done
-            if self.stop and done < run.steps:
+            if done % logging.save_every == 0 or done == run.steps or stopping:
+                try:
+                    self._save(done)
+                except NonFiniteWeight as error:
+                    self._failed(done, error.weight, float("nan"), x_a, x_b)
+                    raise
+            if stopping and done < run.steps:
                 raise Interrupted(done)
-        assert saved == run.steps
 
     def _log(self, done: int, losses: dict[str, float]) -> None:
         totals = {
@@ -261,21 +323,19 @@ class _Loop:
 
     def _save(self, done: int) -> None:
         last, good = self.folder / LAST, self.folder / GOOD
-        if last.exists():
-            os.replace(last, good)
-        save_training(last, self.trainer, self.run, done, self.data)
+        save_training(last, self.trainer, self.run, done, self.data, keep=good)
 
-    def _failed(self, error: NonFiniteLoss, x_a: Tensor, x_b: Tensor) -> None:
-        tensors = {f"model.{k}": t for k, t in self.trainer.method.state_dict().items()}
-        metadata = {"step": str(error.step), "term": error.term, "value": str(error.value)}
-        write_atomic(
-            self.folder / "failed.safetensors", tensors | {"x_a": x_a, "x_b": x_b}, metadata
-        )
+    def _failed(self, done: int, term: str, value: float, x_a: Tensor, x_b: Tensor) -> None:
+        """A checkpoint to look at: the weights, the batch, and the term that went wrong."""
+        tensors = model_tensors(self.trainer.method) | {"x_a": x_a, "x_b": x_b}
+        what = {"term": term, "value": str(value)}
+        write_atomic(self.folder / FAILED, tensors, describe(self.run, done, self.data) | what)
 
     @torch.no_grad()
     def _samples(self, done: int) -> None:
-        """A grid of test inputs and three translations of each, in TensorBoard and as a PNG."""
+        """A grid of test inputs and three translations of each, as a PNG and in TensorBoard."""
         grid = sample_grid(self.trainer, self.domains, self.run, self.device)
+        save_png(grid * 2 - 1, self.folder / "samples.png")
         if self.writer is not None:
             self.writer.add_image("samples", grid, done)  # type: ignore[no-untyped-call]
 
@@ -306,6 +366,7 @@ def sample_grid(
 ) -> Tensor:
     """(3, H, W) in [0, 1]: per row a test input and three translations, in each direction."""
     method = trainer.method
+    method.eval()  # a batch norm, if any, must not learn from test pictures
     pictures: list[Tensor] = []
     for direction in method.directions:
         source = domains.test_a if direction == "a2b" else domains.test_b
@@ -320,4 +381,5 @@ def sample_grid(
                 method.translate(x, direction, {k: v.to(device) for k, v in noise.items()})
             )
         pictures.append(torch.stack(columns, dim=1).flatten(0, 1).cpu())
-    return make_grid(torch.cat(pictures).clamp(-1, 1) * 0.5 + 0.5, nrow=4, padding=1)
+    method.train()
+    return make_grid(torch.cat(pictures).nan_to_num(0).clamp(-1, 1) * 0.5 + 0.5, nrow=4, padding=1)

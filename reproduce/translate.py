@@ -99,9 +99,9 @@ def guided(
 
 def open_inputs(path: Path) -> PictureSource:
     """A folder of pictures, or a single picture."""
-    if path.is_file():
-        return _One(path)
-    return FolderSource(path)
+    if not path.exists():
+        raise UserError(f"{path} does not exist: give a picture, or a folder of pictures")
+    return FolderSource(path) if path.is_dir() else _One(path)
 
 
 class _One:
@@ -128,26 +128,39 @@ def write_translations(
     """Save a stream as ``OUT/<input>_<suffix><sample>.png``; nested inputs keep their folders."""
     written = []
     for name, k, picture in tqdm(translations, total=total, unit="picture", disable=not progress):
-        path = (
-            out / f"{Path(name).with_suffix('') if Path(name).suffix else name}_{suffix}{k:02d}.png"
-        )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_png(picture, path)
+        if not bool(torch.isfinite(picture).all()):
+            raise UserError(
+                f"the translation of {name} is not finite: the checkpoint's training diverged; "
+                "use an earlier one"
+            )
+        # An id names no suffix, but may have a dot: a.b.png is a.b, and a_b.png another picture.
+        path = out / f"{name}_{suffix}{k:02d}.png"
+        _save(picture, path)
         written.append(path)
     return written
 
 
+def _save(picture: Tensor, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_png(picture, path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path} ({error.strerror or error}): check the space and the "
+            "permissions, or choose another --out"
+        ) from None
+
+
 def save_grid(
     source: PictureSource, preparation: Preparation, written: Sequence[Path], columns: int,
-    path: Path, *, rows: int = 16,
+    path: Path, *, most_rows: int = 16, most_columns: int = 20,
 ) -> None:  # fmt: skip
-    """A picture with a row per input (the first ``rows``): the input, then its translations.
+    """A picture with a row per input: the input, then its translations; the first ones of each.
 
     ``written`` holds the translations' files, ``columns`` an input."""
-    fixed = preparation.at_test()
+    fixed, shown = preparation.at_test(), min(columns, most_columns)
     pictures = []
-    for i in range(min(rows, len(source))):
-        own = written[i * columns : (i + 1) * columns]
+    for i in range(min(most_rows, len(source))):
+        own = written[i * columns : i * columns + shown]
         pictures += [fixed(source.read(i)), *(fixed(read_picture(p)) for p in own)]
-    grid = make_grid(torch.stack(pictures), nrow=1 + columns, padding=2, pad_value=1)
-    save_png(grid, path)
+    _save(make_grid(torch.stack(pictures), nrow=1 + shown, padding=2, pad_value=1), path)

@@ -34,7 +34,9 @@ class GoldenCase:
         h = dict(self.case["hyperparameters"])
         make = {"munit": munit, "unit": unit, "cyclegan": cyclegan, "bicyclegan": bicyclegan}
         method = make[self.case["method"]](h, self.init).to(torch.float64)
-        method.monitor = True
+        # The trainers of MUNIT, UNIT and CycleGAN also compute terms of weight zero; that of
+        # BicycleGAN skips them, networks' passes included.
+        method.monitor = self.case["method"] != "bicyclegan"
         return method
 
     def noise(self, phase: Phase, role: str, spec: NoiseSpec, n: int, step: int) -> Tensor:
@@ -52,17 +54,17 @@ class GoldenCase:
 
 
 def _common(h: dict[str, Any]) -> dict[str, Any]:
-    optimiser = {k: h[k] for k in ("lr", "beta1", "beta2", "weight_decay") if k in h}
-    return optimiser
+    return {k: h[k] for k in ("lr", "beta1", "beta2", "weight_decay") if k in h}
 
 
 def _trainer(h: dict[str, Any]) -> dict[str, Any]:
     gen, dis = h["gen"], h["dis"]
     return _common(h) | dict(
         channels_a=h["input_dim_a"], channels_b=h["input_dim_b"],
-        lr_policy=h["lr_policy"], lr_step=h.get("step_size", 1), lr_gamma=h.get("gamma", 1.0),
+        lr_policy=h.get("lr_policy", "constant"),
+        lr_step=h.get("step_size", 1), lr_gamma=h.get("gamma", 1.0),
         gan_loss=GAN[dis["gan_type"]], gan=h["gan_w"], recon_x=h["recon_x_w"],
-        cycle=h["recon_x_cyc_w"], perceptual=h["vgg_w"],
+        cycle=h.get("recon_x_cyc_w", 0), perceptual=h.get("vgg_w", 0),
         dim=gen["dim"], n_downsample=gen["n_downsample"], n_res=gen["n_res"],
         activ=gen["activ"], pad=gen["pad_type"],
         dis_dim=dis["dim"], dis_layers=dis["n_layer"], dis_scales=dis["num_scales"],
@@ -84,13 +86,20 @@ def unit(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
 
 
 def cyclegan(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
+    unet = "G_A.model.model.0.weight" in init
+    first = "model.model.0.weight" if unet else "model.1.weight"
+    depth = max(k.count("model.") for k in init if k.startswith("G_A."))
+    blocks = {k.split(".")[2] for k in init if k.startswith("G_A.") and "conv_block" in k}
+    layers = {k for k in init if k.startswith("D_A.") and init[k].ndim == 4}
     config = CycleganConfig(
-        **_common(h), lr_policy="constant", gan_loss=GAN[h["gan_mode"]],
-        channels_a=init["G_A.model.1.weight"].shape[1],
-        channels_b=init["G_B.model.1.weight"].shape[1],
-        cycle=h["lambda_A"], cycle_b=h["lambda_B"], identity=h["lambda_identity"],
-        dim=h["ngf"], dis_dim=h["ndf"], n_blocks=h["n_blocks"], dis_layers=h["n_layers_D"],
-        dropout=bool(h["dropout"]), pool=h["pool_size"], norm=_norm(h["norm"]),
+        **_common(h), lr_policy="constant", gan_loss=GAN[h.get("gan_mode", "lsgan")],
+        generator="unet" if unet else "resnet", depth=depth - 1 if unet else 8,
+        channels_a=init[f"G_A.{first}"].shape[1], channels_b=init[f"G_B.{first}"].shape[1],
+        cycle=h.get("lambda_A", 10.0), cycle_b=h.get("lambda_B", 10.0),
+        identity=h.get("lambda_identity", 0.5), pool=h.get("pool_size", 50),
+        dim=init[f"G_A.{first}"].shape[0], dis_dim=init["D_A.model.0.weight"].shape[0],
+        n_blocks=len(blocks) or 9, dis_layers=len(layers) - 2,
+        dropout=bool(h.get("dropout", False)), norm=_norm(h.get("norm", "instance")),
     )  # fmt: skip
     return Cyclegan(config, torch.Generator())
 
@@ -100,19 +109,30 @@ def bicyclegan(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
     encoder, encoder_size = h["netE"].split("_")
     input_channels = init["E.conv.0.weight"].shape[1]
     first = next(init[k] for k in ("D.model_0.0.weight", "D.model.0.weight") if k in init)
+    gan2 = h.get("lambda_GAN2", 1.0)
+    own = any(k.startswith("D2.") for k in init)  # the original has no D2 if its weight is zero
+    conditional = first.shape[1] > input_channels
     config = BicycleganConfig(
-        **_common(h), lr_policy="constant", gan_loss=GAN[h["gan_mode"]],
-        channels_b=input_channels, noise_dim=h["nz"], dim=h["ngf"], dis_dim=h["ndf"],
+        **_common(h), lr_policy="constant", gan_loss=GAN[h.get("gan_mode", "lsgan")],
+        channels_a=_input_channels(h, init), channels_b=input_channels,
+        noise_dim=h["nz"], dim=h["ngf"], dis_dim=h["ndf"],
         enc_dim=h["nef"], depth=7 + size[h["netG"].split("_")[1]],
         enc_kind=encoder, enc_blocks=4 + size[encoder_size],
-        dis_layers=2 + size[h["netD"].split("_")[1]], dis_scales=h["num_Ds"],
-        where=h["where_add"], activ=h["nl"], norm=_norm(h["norm"]), dropout=bool(h["dropout"]),
-        gan=h["lambda_GAN"], gan2=h["lambda_GAN2"], l1=h["lambda_L1"], latent=h["lambda_z"],
-        kl=h["lambda_kl"], upsample=h.get("upsample", "basic"),
-        conditional=first.shape[1] > input_channels,
-        same_discriminator=not any(k.startswith("D2.") for k in init),
+        dis_layers=2 + size[h["netD"].split("_")[1]], dis_scales=h.get("num_Ds", 2),
+        where=h.get("where_add", "all"), activ=h.get("nl", "relu"),
+        norm=_norm(h.get("norm", "instance")), dropout=bool(h.get("dropout", False)),
+        gan=h.get("lambda_GAN", 1.0), gan2=gan2, l1=h.get("lambda_L1", 10.0),
+        latent=h.get("lambda_z", 0.5), kl=h.get("lambda_kl", 0.01), conditional=conditional,
+        upsample=h.get("upsample", "basic"),
+        same_discriminator=bool(h.get("use_same_D", not own and gan2 != 0)),
     )  # fmt: skip
     return Bicyclegan(config, torch.Generator())
+
+
+def _input_channels(h: dict[str, Any], init: dict[str, Tensor]) -> int:
+    """Channels of the input picture; the first convolution also takes the latent."""
+    names = ("G.model.down.0.weight", "G.model.model.0.weight")
+    return next(init[k] for k in names if k in init).shape[1] - int(h["nz"])
 
 
 def _norm(words: str) -> str:
@@ -129,8 +149,8 @@ def trainer_losses(method: Method, record: dict[str, float]) -> dict[str, float]
     out = {f"loss_gen_{theirs}_{d}": record.get(f"{ours}_{d}", 0.0)
            for ours, theirs in names.items() for d in "ab"}  # fmt: skip
     if isinstance(method, Unit):
-        out["loss_gen_recon_kl_cyc_aba"] = record["cycle_kl_a"]
-        out["loss_gen_recon_kl_cyc_bab"] = record["cycle_kl_b"]
+        out |= {"loss_gen_recon_kl_cyc_aba": record["cycle_kl_a"],
+                "loss_gen_recon_kl_cyc_bab": record["cycle_kl_b"]}  # fmt: skip
     out |= {f"loss_dis_{d}": record[f"dis_{d}"] for d in "ab"}
     out["loss_gen_total"] = total(method.generator_weights, record)
     out["loss_dis_total"] = total(method.discriminator_weights, record)

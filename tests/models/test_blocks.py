@@ -1,0 +1,210 @@
+"""Layers against naive formulas, and counted dropout against what counting promises."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.autoencoders import Upsampler
+from models.blocks import (
+    AdaIN,
+    AdaINResBlock,
+    ConvBlock,
+    CountedDropout,
+    InstanceNorm,
+    LayerNorm,
+    number_dropouts,
+    seed_dropouts,
+)
+from models.errors import UserError
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_layer_norm_is_the_naive_formula() -> None:
+    x, layer = draw(3, 4, 5, 6) * 2 + 1, LayerNorm(4).double()
+    with torch.no_grad():
+        layer.beta.copy_(draw(4, seed=1))
+    for sample, out in zip(x, layer(x), strict=True):
+        mean = sample.sum() / sample.numel()
+        std = ((sample - mean).square().sum() / (sample.numel() - 1)).sqrt()
+        expected = (sample - mean) / (std + 1e-5)
+        expected = expected * layer.gamma[:, None, None] + layer.beta[:, None, None]
+        torch.testing.assert_close(out, expected, rtol=0, atol=1e-12)
+
+
+def test_layer_norm_gain_stays_in_range_of_its_initial_draw() -> None:
+    gamma = LayerNorm(4000).gamma
+    assert gamma.min() >= 0 and gamma.max() <= 1
+    assert abs(gamma.mean() - 0.5) < 0.03
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -1.0, 0.3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_layer_norm_of_a_constant_picture_has_finite_gradients(
+    value: float, dtype: torch.dtype
+) -> None:
+    layer = LayerNorm(3).to(dtype)
+    flat = torch.full((2, 3, 4, 4), value, dtype=dtype)
+    flat[1] = draw(3, 4, 4).to(dtype)  # a neighbour that is not constant
+    flat.requires_grad_()
+    out = layer(flat)
+    out.square().sum().backward()
+    for tensor in (out, flat.grad, layer.gamma.grad, layer.beta.grad):
+        assert tensor is not None and bool(torch.isfinite(tensor).all())
+
+
+def test_layer_norm_gradient() -> None:
+    layer = LayerNorm(2).double()
+    x = draw(2, 2, 3, 3).requires_grad_()
+    assert torch.autograd.gradcheck(layer, (x,))
+
+
+def test_instance_norm_is_the_naive_formula() -> None:
+    x = draw(2, 3, 5, 4)
+    mean = x.mean(dim=(2, 3), keepdim=True)
+    var = (x - mean).square().mean(dim=(2, 3), keepdim=True)  # biased, unlike layer norm's
+    torch.testing.assert_close(InstanceNorm(3)(x), (x - mean) / (var + 1e-5).sqrt())
+    assert not list(InstanceNorm(3).state_dict())
+
+
+def test_adain_is_the_naive_formula_in_training_and_evaluation() -> None:
+    x, gain, offset = draw(3, 4, 5, 6), draw(3, 4, seed=1), draw(3, 4, seed=2)
+    mean = x.mean(dim=(2, 3), keepdim=True)
+    std = ((x - mean).square().mean(dim=(2, 3), keepdim=True) + 1e-5).sqrt()
+    expected = gain[:, :, None, None] * (x - mean) / std + offset[:, :, None, None]
+    layer = AdaIN(4)
+    torch.testing.assert_close(layer(x, gain, offset), expected)
+    torch.testing.assert_close(layer.eval()(x, gain, offset), expected)
+
+
+def test_adain_block_takes_the_offset_before_the_gain() -> None:
+    """MUNIT's MLP gives each norm its bias first; with gains 0 only the offset is left."""
+    block = AdaINResBlock(2, activ="none", pad="zero").double()
+    x, offset = draw(1, 2, 4, 4), torch.tensor([3.0, -2.0], dtype=torch.float64)
+    zero = torch.zeros(2, dtype=torch.float64)
+    style = torch.cat((draw(4), offset, zero)).view(1, 8)
+    torch.testing.assert_close(block(x, style), x + offset.view(1, 2, 1, 1))
+
+
+@pytest.mark.parametrize(("pad", "mode"), [("reflect", "reflect"), ("replicate", "replicate"),
+                                           ("zero", "constant")])  # fmt: skip
+def test_padding_is_the_named_one(pad: str, mode: str) -> None:
+    block = ConvBlock(2, 3, 4, 2, 1, activ="lrelu", pad=pad).double()
+    x = draw(2, 2, 8, 6)
+    padded = nn.functional.pad(x, (1, 1, 1, 1), mode=mode)
+    expected = nn.functional.conv2d(padded, block.conv.weight, block.conv.bias, stride=2)
+    torch.testing.assert_close(block(x), nn.functional.leaky_relu(expected, 0.2))
+
+
+@pytest.mark.parametrize("kind", ["norm", "activ", "pad"])
+def test_unknown_names_are_refused(kind: str) -> None:
+    with pytest.raises(UserError, match="foo.*use"):
+        ConvBlock(2, 3, 3, 1, 1, **{kind: "foo"})
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_upsampler_doubles_each_time(n: int) -> None:
+    up = Upsampler(8, n, 3, activ="relu", pad="reflect")
+    out = up(torch.randn(2, 8, 4, 6))
+    assert out.shape == (2, 3, 4 * 2**n, 6 * 2**n)
+    assert out.abs().max() <= 1
+
+
+# Counted dropout -------------------------------------------------------------------------------
+
+
+def mask(seeds: list[int], layer: int = 1, shape: tuple[int, ...] = (4, 16, 16)) -> Tensor:
+    """What is kept of ones: (N, *shape), zero or 1 / (1 - p)."""
+    dropout = CountedDropout(0.5)
+    dropout.layer, dropout.seeds = layer, torch.tensor(seeds)
+    return dropout(torch.ones(len(seeds), *shape))
+
+
+SEEDS = [5, 2**61 + 3, 0, 17]
+
+
+def test_mask_depends_on_its_own_seed_alone() -> None:
+    whole = mask(SEEDS)
+    for order in itertools.permutations(range(4)):
+        assert torch.equal(mask([SEEDS[i] for i in order]), whole[list(order)])
+    for i, seed in enumerate(SEEDS):
+        assert torch.equal(mask([seed]), whole[i : i + 1])
+        assert torch.equal(mask([9, seed, 9])[1], whole[i])
+    assert torch.equal(mask(SEEDS), whole)  # no history
+
+
+def test_mask_depends_on_the_element_not_on_the_values() -> None:
+    dropout = CountedDropout(0.5)
+    dropout.layer, dropout.seeds = 3, torch.tensor([8])
+    x = torch.randn(1, 2, 8, 8).abs() + 0.1
+    kept = mask([8], layer=3, shape=(2, 8, 8))
+    torch.testing.assert_close(dropout(x), x * kept)  # survivors are doubled
+    assert set(kept.unique().tolist()) == {0.0, 2.0}
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_keep_rate_is_binomial(p: float) -> None:
+    dropout = CountedDropout(p)
+    dropout.layer, dropout.seeds = 2, torch.arange(50) * 1_000_003
+    kept = (dropout(torch.ones(50, 4, 32, 32)) > 0).double()
+    n = kept.numel()
+    bound = 5 * (p * (1 - p) / n) ** 0.5
+    assert abs(kept.mean().item() - (1 - p)) < bound
+    per_sample = kept.mean(dim=(1, 2, 3)) - (1 - p)
+    assert per_sample.abs().max() < 5 * (p * (1 - p) / 4096) ** 0.5
+    per_pixel = kept.mean(dim=0) - (1 - p)  # a pixel is not favoured over the seeds
+    assert per_pixel.std() < 1.2 * (p * (1 - p) / 50) ** 0.5
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    return torch.corrcoef(torch.stack((a.flatten(), b.flatten())))[0, 1].item()
+
+
+def test_masks_of_layers_seeds_and_neighbours_are_unrelated() -> None:
+    bound = 5 / 1024**0.5
+    masks = [mask([seed], layer)[0] for seed in (0, 1, 2, 7919, 1_000_003) for layer in (1, 2, 3)]
+    for a, b in itertools.combinations(masks, 2):
+        assert abs(correlation(a, b)) < bound
+    flat = mask([4], shape=(1, 128, 128)).flatten()
+    for lag in (1, 2, 128, 4096):
+        assert abs(correlation(flat[:-lag], flat[lag:])) < 5 / (len(flat) - lag) ** 0.5
+
+
+def test_without_seeds_dropout_is_the_identity() -> None:
+    x, dropout = torch.randn(2, 3, 4, 4), CountedDropout(0.5)
+    assert torch.equal(dropout(x), x)
+    assert torch.equal(dropout.train()(x), x)
+
+
+def test_dropout_probability_is_checked() -> None:
+    for p in (-0.1, 1.0, 2.0):
+        with pytest.raises(UserError, match=f"dropout={p}"):
+            CountedDropout(p)
+
+
+def test_layers_are_numbered_apart_and_seeded_together() -> None:
+    net = nn.Sequential(CountedDropout(0.5), nn.Sequential(nn.ReLU(), CountedDropout(0.5)))
+    number_dropouts(net)
+    layers = [m for m in net.modules() if isinstance(m, CountedDropout)]
+    assert len({m.layer for m in layers}) == 2
+    seed_dropouts(net, torch.tensor([3]))
+    x = torch.ones(1, 1, 64, 64)
+    both = (net(x) > 0).double().mean().item()
+    assert 0.2 < both < 0.3  # the same mask twice would keep half
+    seed_dropouts(net, None)
+    assert torch.equal(net(x), x)
+
+
+def test_gradient_passes_where_the_value_does() -> None:
+    dropout = CountedDropout(0.5)
+    dropout.layer, dropout.seeds = 1, torch.tensor([1])
+    x = torch.ones(1, 1, 8, 8, requires_grad=True)
+    out = dropout(x)
+    out.sum().backward()
+    assert x.grad is not None and torch.equal(x.grad, out.detach())

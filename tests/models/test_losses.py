@@ -1,0 +1,127 @@
+"""Loss terms against closed forms and torch's own losses."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.errors import UserError
+from models.losses import gan, kl_gaussian, kl_unit, l1, perceptual, weighted_sum
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_l1_is_a_mean_and_moves_both_arguments() -> None:
+    a = torch.tensor([1.0, -2.0, 0.0], requires_grad=True)
+    b = torch.tensor([0.0, 0.0, 3.0], requires_grad=True)
+    loss = l1(a, b)
+    assert loss.item() == pytest.approx(2.0)
+    loss.backward()
+    assert a.grad is not None and b.grad is not None
+    torch.testing.assert_close(a.grad, torch.tensor([1.0, -1.0, -1.0]) / 3)
+    torch.testing.assert_close(b.grad, -a.grad)
+
+
+def test_kl_of_the_prior_is_zero() -> None:
+    zero = torch.zeros(3, 8)
+    assert kl_gaussian(zero, zero).item() == 0
+    assert kl_unit(zero).item() == 0
+
+
+def test_kl_gaussian_is_torchs_divergence_summed() -> None:
+    mu, logvar = draw(3, 5), draw(3, 5, seed=1)
+    posterior = torch.distributions.Normal(mu, (0.5 * logvar).exp())
+    prior = torch.distributions.Normal(torch.zeros_like(mu), torch.ones_like(mu))
+    expected = torch.distributions.kl_divergence(posterior, prior).sum()
+    torch.testing.assert_close(kl_gaussian(mu, logvar), expected)
+    assert kl_gaussian(mu, logvar) > 0
+
+
+def test_kl_unit_is_the_mean_square() -> None:
+    mu = torch.tensor([[1.0, 2.0], [-3.0, 0.0]])
+    assert kl_unit(mu).item() == pytest.approx(14 / 4)
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_lsgan_sums_the_scales_means(real: bool) -> None:
+    maps = [draw(2, 1, 4, 4), draw(2, 1, 2, 2, seed=1)]
+    expected = sum(F.mse_loss(m, torch.full_like(m, float(real))) for m in maps)
+    torch.testing.assert_close(gan(maps, real, "lsgan"), expected)
+
+
+def test_lsgan_of_undecided_discriminator() -> None:
+    half = [torch.full((2, 1, 3, 3), 0.5)] * 3
+    assert gan(half, True, "lsgan").item() == pytest.approx(0.75)
+    assert gan(half, False, "lsgan").item() == pytest.approx(0.75)
+    assert gan([torch.ones(1, 1, 2, 2)], True, "lsgan").item() == 0
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_cross_entropy_is_torchs(real: bool) -> None:
+    maps = [draw(2, 1, 4, 4) * 5, draw(2, 1, 2, 2, seed=1)]
+    expected = sum(
+        F.binary_cross_entropy_with_logits(m, torch.full_like(m, float(real))) for m in maps
+    )
+    torch.testing.assert_close(gan(maps, real, "cross-entropy"), expected)
+
+
+def test_cross_entropy_closed_forms() -> None:
+    zero = [torch.zeros(2, 1, 3, 3)]
+    assert gan(zero, True, "cross-entropy").item() == pytest.approx(math.log(2))
+    far = [torch.full((1, 1, 1, 1), -200.0)]
+    assert gan(far, True, "cross-entropy").item() == pytest.approx(200)  # no overflow
+    assert gan(far, False, "cross-entropy").item() == pytest.approx(0)
+
+
+def test_unknown_gan_loss_is_refused() -> None:
+    with pytest.raises(UserError, match=r"foo.*lsgan, cross-entropy"):
+        gan([torch.zeros(1)], True, "foo")
+
+
+def test_perceptual_ignores_contrast_and_brightness_of_each_channel() -> None:
+    x, y = draw(2, 3, 6, 6), draw(2, 3, 6, 6, seed=1)
+    assert perceptual(x, 3 * x + 2).item() < 1e-9
+    assert perceptual(x, y) > 0.5
+    torch.testing.assert_close(perceptual(x, 5 * y - 1), perceptual(x, y), rtol=1e-4, atol=0)
+
+    def normed(t: Tensor) -> Tensor:
+        mean, var = t.mean((2, 3), keepdim=True), t.var((2, 3), keepdim=True, unbiased=False)
+        return (t - mean) / (var + 1e-5).sqrt()
+
+    torch.testing.assert_close(perceptual(x, y), (normed(x) - normed(y)).square().mean())
+
+
+def one(value: float) -> Tensor:
+    return torch.tensor(float(value), requires_grad=True)
+
+
+def test_weighted_sum() -> None:
+    terms = {"a": one(2.0), "b": one(3.0), "c": one(float("nan"))}
+    weights = {"a": 10.0, "b": 0.5, "c": 0.0, "d": 0.0}
+    total = weighted_sum(terms, weights)
+    assert total.item() == pytest.approx(21.5)  # a monitored term of weight zero cannot spoil it
+    total.backward()
+    assert (terms["a"].grad, terms["b"].grad) == (10.0, 0.5)
+    assert terms["c"].grad is None
+
+
+def test_weighted_sum_refuses_names_that_do_not_match() -> None:
+    with pytest.raises(ValueError, match=r"without a weight: \['b'\]"):
+        weighted_sum({"a": one(1), "b": one(1)}, {"a": 1.0})
+    with pytest.raises(ValueError, match=r"without a term: \['b'\]"):
+        weighted_sum({"a": one(1)}, {"a": 1.0, "b": 2.0})
+    with pytest.raises(ValueError, match=r"without a weight: \['a'\].*without a term: \['A'\]"):
+        weighted_sum({"a": one(1)}, {"A": 1.0})
+
+
+def test_weighted_sum_refuses_an_empty_objective() -> None:
+    with pytest.raises(UserError, match="all loss weights are zero"):
+        weighted_sum({"a": one(1)}, {"a": 0.0})
+    with pytest.raises(UserError, match="all loss weights are zero"):
+        weighted_sum({}, {"a": 0.0})

@@ -1,0 +1,162 @@
+"""Method names and settings as a user types them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from models.cyclegan import CycleganConfig
+from models.errors import UserError
+from models.munit import MunitConfig
+from models.unit import UnitConfig
+from models.zoo import METHODS, make_config, make_method, parse_value, recipe
+
+
+def test_rows_of_the_tables_are_all_there() -> None:
+    titles = {r.title for r in METHODS.values()}
+    assert len(titles) == len(METHODS)
+    for row in ("UNIT", "CycleGAN", "CycleGAN* with noise", "MUNIT", "MUNIT w/o x reconstruction",
+                "MUNIT w/o c reconstruction", "MUNIT w/o s reconstruction"):  # fmt: skip
+        assert row in titles
+
+
+def test_ablations_differ_from_munit_in_one_weight() -> None:
+    full = dataclasses.asdict(make_config("munit", {}))
+    for letter in "xcs":
+        ablated = dataclasses.asdict(make_config(f"munit-wo-{letter}", {}))
+        assert {k for k in full if full[k] != ablated[k]} == {f"recon_{letter}"}
+        assert ablated[f"recon_{letter}"] == 0
+
+
+def test_published_hyper_parameters() -> None:
+    munit = make_config("munit", {})
+    assert isinstance(munit, MunitConfig)
+    assert (munit.gan, munit.recon_x, munit.recon_c, munit.recon_s) == (1, 10, 1, 1)
+    assert (munit.lr, munit.weight_decay, munit.lr_policy, munit.lr_step) == (
+        1e-4, 1e-4, "step", 100_000)  # fmt: skip
+    unit = make_config("unit", {})
+    assert isinstance(unit, UnitConfig)
+    assert (unit.gan, unit.recon_x, unit.kl, unit.cycle, unit.cycle_kl) == (10, 100, 0.1, 100, 0.1)
+    assert (unit.recipe, unit.gan_loss, unit.n_shared) == ("nips", "cross-entropy", 1)
+    cyclegan = make_config("cyclegan", {})
+    assert isinstance(cyclegan, CycleganConfig)
+    assert (cyclegan.cycle, cyclegan.identity, cyclegan.pool, cyclegan.lr) == (10, 0.5, 50, 2e-4)
+    assert cyclegan.dropout and cyclegan.lr_policy == "linear"
+
+
+def test_unknown_method_names_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"unknown method 'muint': did you mean munit\?"):
+        recipe("muint")
+    with pytest.raises(UserError, match="known: bicyclegan, cyclegan"):
+        recipe("zzzzzzzz")
+
+
+def test_unknown_setting_names_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"no setting 'recon_xx': did you mean recon_x\?"):
+        make_config("munit", {"recon_xx": "1"})
+    with pytest.raises(UserError, match="'style_dim'"):  # another method's setting
+        make_config("cyclegan", {"style_dim": 4})
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "text", "value"),
+    [
+        ("munit", "lr", "3e-4", 3e-4),
+        ("munit", "lr", 0.5, 0.5),
+        ("munit", "recon_x", "0", 0.0),
+        ("munit", "dim", "16", 16),
+        ("munit", "dim", 16, 16),
+        ("munit", "activ", "lrelu", "lrelu"),
+        ("cyclegan", "dropout", "False", False),
+        ("cyclegan", "dropout", "1", True),
+        ("cyclegan", "dropout", True, True),
+        ("cyclegan", "cycle_b", "none", None),
+        ("cyclegan", "cycle_b", None, None),
+        ("cyclegan", "cycle_b", "5", 5.0),
+        ("cyclegan", "pool", "0", 0),
+    ],
+)
+def test_values_are_read_by_type(method: str, key: str, text: object, value: object) -> None:
+    read = getattr(make_config(method, {key: text}), key)
+    assert read == value and type(read) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "text"),
+    [
+        ("munit", "lr", "fast"),
+        ("munit", "lr", "-1"),
+        ("munit", "lr", "nan"),
+        ("munit", "lr", "inf"),
+        ("munit", "lr", ""),
+        ("munit", "dim", "8.5"),
+        ("munit", "dim", "-8"),
+        ("munit", "dim", "True"),
+        ("munit", "dim", "0"),
+        ("munit", "n_res", "0"),
+        ("munit", "dis_scales", "0"),
+        ("munit", "style_dim", "0"),
+        ("munit", "lr_step", "0"),
+        ("munit", "beta1", "1"),
+        ("munit", "beta2", "1.5"),
+        ("cyclegan", "dropout", "yes please"),
+        ("cyclegan", "dropout", "2"),
+        ("cyclegan", "cycle_b", "nan"),
+        ("bicyclegan", "depth", "none"),
+    ],
+)
+def test_illegal_values_are_refused_by_key_and_value(method: str, key: str, text: str) -> None:
+    with pytest.raises(UserError) as error:
+        make_config(method, {key: text})
+    assert f"{key}={text}" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "words"),
+    [
+        ("munit", {"gan_loss": "wgan"}, "unknown gan_loss 'wgan'"),
+        ("munit", {"lr_policy": "cosine"}, "unknown lr_policy 'cosine'"),
+        ("munit", {"activ": "gelu"}, "unknown activation 'gelu'"),
+        ("munit", {"pad": "wrap"}, "unknown padding 'wrap'"),
+        ("munit", {"dis_norm": "group"}, "unknown norm 'group'"),
+        ("munit", {"init": "zeros"}, "unknown init 'zeros'"),
+        ("unit", {"recipe": "eccv"}, "unknown UNIT recipe 'eccv'"),
+        ("unit", {"dropout": "1"}, "dropout=1.0"),
+        ("unit-release", {"dropout": "0.5"}, "release has no dropout"),
+        ("cyclegan", {"generator": "vit"}, "unknown generator 'vit'"),
+        ("cyclegan", {"noise_dim": "8"}, "needs generator=unet"),
+        ("cyclegan", {"channels_a": "1"}, "set identity=0"),
+        ("bicyclegan", {"where": "middle"}, "unknown where 'middle'"),
+        ("bicyclegan", {"enc_kind": "vit"}, "unknown enc_kind 'vit'"),
+        ("bicyclegan", {"upsample": "cubic"}, "unknown upsample 'cubic'"),
+        ("bicyclegan", {"noise_dim": "0"}, "noise_dim=0"),
+    ],
+)
+def test_unknown_words_are_refused_before_training(
+    method: str, settings: dict[str, str], words: str
+) -> None:
+    with torch.device("meta"), pytest.raises(UserError, match=words):
+        make_method(method, make_config(method, settings), torch.Generator())
+
+
+def test_parse_value_keeps_plain_types() -> None:
+    assert parse_value("x", "07", "int") == 7
+    with pytest.raises(UserError, match="x=None"):
+        parse_value("x", None, "float")
+
+
+def test_weights_come_from_the_generator_alone() -> None:
+    config = make_config("munit", dict(dim=2, mlp_dim=4, n_res=1, dis_dim=2, dis_layers=2))
+
+    def weights(seed: int) -> dict[str, torch.Tensor]:
+        torch.randn(7)  # the global generator must not matter
+        return make_method("munit", config, torch.Generator().manual_seed(seed)).state_dict()
+
+    first, again, other = weights(0), weights(0), weights(1)
+    assert all(torch.equal(first[k], again[k]) for k in first)
+    drawn = [k for k in first if k.endswith(("weight", "gamma"))]
+    assert drawn and all(not torch.equal(first[k], other[k]) for k in drawn)
+    biases = [k for k in first if k.endswith("bias")]
+    assert biases and all(not first[k].any() for k in biases)

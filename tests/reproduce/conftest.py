@@ -1,0 +1,42 @@
+"""Pictures and trained runs that the tests of commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+
+from reproduce.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _same_threads():
+    """Commands set the number of threads. Tiny networks are fastest with one, and a test that
+    compares bits needs the same number everywhere."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where drawn pictures are kept, drawn once."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory):
+    """A function from a method to the checkpoint of a tiny finished run."""
+    known: dict[str, Path] = {}
+
+    def get(method: str) -> Path:
+        if method not in known:
+            out = tmp_path_factory.mktemp(method) / "run"
+            assert main(tiny.train_words(method, out, data)) == 0
+            known[method] = out / "last.safetensors"
+        return known[method]
+
+    return get

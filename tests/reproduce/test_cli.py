@@ -1,0 +1,335 @@
+"""Commands: what users get wrong is told in one line, with exit code 2, and nothing remains."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from PIL import Image
+from tiny import train_words
+
+from models.zoo import METHODS
+from reproduce.checkpoints import read_checkpoint
+from reproduce.cli import main, resume_hint
+from reproduce.experiments import load_preset
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def refused(capfd):
+    """A function: run a command that must be refused, and get its one line."""
+
+    def run(words: list[str]) -> str:
+        try:
+            code = main(words)
+        except SystemExit as stop:
+            code = stop.code
+        out, error = capfd.readouterr()
+        assert code == 2, (code, error)
+        assert error.startswith("error: ") and error.count("\n") == 1, error
+        assert "Traceback" not in error and out == ""
+        return error
+
+    return run
+
+
+def visible(folder: Path) -> list[str]:
+    """Without lock files."""
+    return sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "required: COMMAND"),
+        (["tarin"], "invalid choice: 'tarin'"),
+        (["train"], "required: method, --task, --out"),
+        (["table", "one"], "invalid int value: 'one'"),
+        (["table", "1", "--jobs", "-1"], "-1 is too small, use at least 0"),
+        (["train", "munit", "--task", "t", "--out", "o", "--threads", "-2"], "too small"),
+        (["train", "munit", "--task", "t", "--out", "o", "--seed", "-2"], "too small"),
+        (["train", "munit", "--task", "t", "--out", "o", "--save-every", "0"], "at least 1"),
+        (["train", "munit", "--task", "t", "--out", "o", "--sample-every", "x"], "invalid int"),
+        (["train", "munit", "--task", "t", "--out", "o", "--frobnicate"], "unrecognized arguments"),
+        (["data", "drawn-shoes", "--train", "0"], "at least 1"),
+        (["table", "3"], "no table 3 here: known: 1"),
+        (["table", "1", "--preset", "cpuu"], "unknown preset 'cpuu': did you mean cpu?"),
+        (["table", "1", "--preset", "quick", "--set", "step=3"], "did you mean steps?"),
+    ],
+)
+def test_wrong_arguments_are_refused(words, told, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert told in refused(words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_every_command_and_an_example(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for command in ("table", "train", "translate", "data", "convert"):
+        assert f"  {command}" in text
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        assert f"python -m reproduce {command}" in capsys.readouterr().out
+
+
+def test_the_hint_goes_on_with_the_same_words():
+    words = ["train", "munit", "--out", "a folder", "--resume", "--set=lr=1e-3"]
+    assert resume_hint(words) == (
+        "python -m reproduce train munit --out 'a folder' --set=lr=1e-3 --resume"
+    )
+
+
+# Settings of a training
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "told"),
+    [
+        ("munitt", {}, "unknown method 'munitt': did you mean munit?"),
+        ("munit", {"stepz": 3}, "munit has no setting 'stepz': did you mean steps?"),
+        ("munit", {"steps": "3x"}, "steps=3x is not a legal value"),
+        ("munit", {"channels_a": 1}, "channels_a and channels_b must be 3"),
+        ("munit", {"size": 30}, "the nearest legal size is 32x32"),
+        ("munit", {"size": 9}, "the nearest legal size is 16x16"),
+        ("unit", {"size": 34}, "the nearest legal size is 36x36"),
+        ("unit-release", {"size": 32}, "the nearest legal size is 64x64"),
+        ("cyclegan", {"size": 33}, "the nearest legal size is 32x32"),
+        ("cyclegan-noise", {"size": 48}, "the nearest legal size is 64x64"),
+        ("bicyclegan", {"size": 40}, "the nearest legal size is 32x32"),
+        ("munit", {"size": 512}, "drawn pictures come in 32 to 256 pixels; the nearest is 256"),
+        ("munit", {"resize": 16}, "resize 16 is smaller than the crop of 32; use at least 32"),
+        ("munit", {"crop": "left"}, "unknown crop 'left'; use 'random' or 'centre'"),
+        ("munit", {"pad": "mirror"}, "unknown padding 'mirror': use one of"),
+        ("munit", {"perceptual_layer": "relu9"}, "unknown perceptual_layer 'relu9'"),
+        ("munit", {"perceptual": 1, "size": 64}, "needs VGG-16 weights"),
+        ("munit", {"gan": 0, "recon_x": 0, "recon_c": 0, "recon_s": 0}, "nothing to optimise"),
+        ("bicyclegan", {"batch": 3}, "batch=3 must be even"),
+        ("bicyclegan", {"depth": 13}, "use fewer layers"),
+        ("munit", {"dim": 10**9}, "not enough memory"),
+        ("munit", {"train": 10**7}, "train 10000000: choose a number from 1 to 100000"),
+    ],
+)
+def test_wrong_settings_are_refused(method, changes, told, refused, data, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    family = method if method in METHODS else "munit"
+    words = train_words(family, tmp_path / "run", data, **changes)
+    words[1] = method
+    before = visible(data)
+    assert told in refused(words)
+    assert not (tmp_path / "run").exists()
+    # Losses are weighed in the first step; all else is found before anything is drawn.
+    assert visible(data) == before or "nothing to optimise" in told
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (("--set", "steps"), "--set steps: write key=value"),
+        (("--set", "dim=4"), "--set dim is given twice"),
+        (("--preset", "huge"), "unknown preset 'huge'"),
+        (("--task", "drawn-shoe"), "did you mean drawn-shoes?"),
+        (("--task", "nowhere/at/all"), "unknown task 'nowhere/at/all'"),
+        (("--source", "nowhere"), "nowhere does not exist"),
+        (("--device", "gpu"), "unknown device 'gpu': use cpu or cuda"),
+        (("--device", "cuda:99"), "use --device cpu"),
+        (("--device", "mps"), "device 'mps' is not supported"),
+        (("--vgg", "x.pth"), "--vgg is for the perceptual loss alone"),
+    ],
+)
+def test_wrong_choices_are_refused(more, told, refused, data, tmp_path):
+    assert told in refused([*train_words("munit", tmp_path / "run", data), *more])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
+def test_no_gpu_is_told(refused, data, tmp_path):
+    assert "use --device cpu" in refused(
+        train_words("munit", tmp_path / "run", data, "--device", "cuda")
+    )
+
+
+def test_settings_reach_the_run(data, tmp_path):
+    settings = {"steps": 2, "size": 64, "batch": 3, "lr": 0.125, "recon_x": 7, "seed": 9}
+    settings |= {"flip": "false", "crop": "centre", "resize": 70, "precision": "bf16"}
+    assert main(train_words("munit", tmp_path / "run", data, **settings)) == 0
+    checkpoint = read_checkpoint(tmp_path / "run" / "last.safetensors")
+    values = vars(checkpoint.run) | dict(checkpoint.run.settings)
+    expected = settings | {"flip": False}
+    assert {k: values[k] for k in settings} == expected
+    assert checkpoint.step == 2
+    pictures = Image.open(tmp_path / "run" / "samples.png")
+    assert pictures.size == (4 * 65 + 1, 16 * 65 + 1)
+
+
+def test_overrides_win_over_the_preset(data, tmp_path):
+    run = load_preset("quick").make_run("munit", "drawn-shoes")
+    assert main(train_words("munit", tmp_path / "run", data)) == 0
+    found = read_checkpoint(tmp_path / "run" / "last.safetensors").run
+    assert run.settings["dim"] != found.settings["dim"] == 4
+    assert run.settings["lr"] == found.settings["lr"]
+
+
+# Places
+
+
+def test_bad_places_are_refused(refused, data, tmp_path):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nothing")):
+        told = refused(train_words("munit", out, data))
+        assert f"cannot use {out} for a run" in told and "choose another --out" in told
+    told = refused(train_words("munit", tmp_path / "run", Path("/proc/nothing")))
+    assert "cannot write in" in told and "another data folder" in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_existing_empty_folder_is_used_and_stays(refused, data, tmp_path):
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    refused([*train_words("munit", out, data), "--task", "nothing"])
+    assert (out / "notes.txt").read_text() == "mine"
+    assert main(train_words("munit", out, data)) == 0
+    assert (out / "notes.txt").exists()
+
+
+# Pictures
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tiny.data_set(tmp_path / "pictures")
+
+
+def train_on(folder: Path, data: Path, *more: str, **settings: object) -> list[str]:
+    out = folder.parent / "run"
+    return train_words("munit", out, data, *more, task=str(folder), **settings)
+
+
+def test_odd_pictures_are_read_right(folder, data):
+    first = folder / "trainB"
+    picture = Image.open(first / "0.png")
+    picture.convert("CMYK").save(first / "cmyk.jpg")
+    picture.convert("L").save(first / "grey.png")
+    picture.convert("1").save(first / "bits.png")
+    picture.quantize(16).save(first / "palette.gif")
+    Image.fromarray(
+        (torch.arange(1600).view(40, 40) * 40).numpy().astype("uint16")
+    ).save(first / "deep.png")  # fmt: skip
+    picture.convert("RGBA").save(first / "clear.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.resize((60, 30)).save(first / "turned.jpg", exif=exif)
+    picture.save(first / "x.webp")
+    picture.save(first / "x.tif")
+    assert main(train_on(folder, data, batch=4, steps=5)) == 0  # 20 pictures: each was read
+
+
+def large(path: Path) -> None:
+    """A PNG header of 20,000 x 20,000 pixels with hardly any bytes behind it."""
+    Image.new("1", (20_000, 20_000)).save(path)
+
+
+def truncated(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (truncated, "is damaged or cut short"),
+        (large, "has over 100,000,000 pixels"),
+        (lambda p: Image.new("RGB", (1, 1)).save(p), "is 1x1 pixels, too small"),
+        (lambda p: p.write_bytes(b""), "is empty; replace or remove it"),
+        (lambda p: p.write_text("hello"), "is not a picture that can be read"),
+        (lambda p: p.write_bytes(pickle.dumps(Path)), "is not a picture that can be read"),
+    ],
+)
+def test_bad_pictures_are_refused_by_name(spoil, told, refused, folder, data):
+    spoil(folder / "trainA" / "2.png")
+    error = refused(train_on(folder, data, batch=4))
+    assert told in error and str(folder / "trainA" / "2.png") in error
+    assert not (folder.parent / "run").exists()
+
+
+def test_bad_folders_are_refused(refused, folder, data, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "holds no data set in a known layout" in refused(train_on(empty, data))
+    for path in (folder / "testB").iterdir():
+        path.unlink()
+    assert f"{folder / 'testB'} holds no pictures" in refused(train_on(folder, data))
+    (folder / "testB").rmdir()
+    assert "lacks the folders testB" in refused(train_on(folder, data))
+    file = tmp_path / "data.zip"
+    file.write_bytes(b"PK")
+    assert "is neither a folder nor a .tar.gz archive" in refused(train_on(file, data))
+    file = tmp_path / "data.tar.gz"
+    file.write_bytes(b"\x1f\x8b rubbish")
+    assert "is not a complete .tar.gz archive" in refused(train_on(file, data))
+    assert not (tmp_path / "run").exists()
+    assert not [name for name in visible(data) if "data" in name]
+
+
+def test_a_paired_method_needs_pairs(refused, folder, data):
+    words = train_words("bicyclegan", folder.parent / "run", data, task=str(folder))
+    assert "add a folder trainPairs of side-by-side pictures" in refused(words)
+    assert not (folder.parent / "run").exists()
+
+
+def test_any_size_that_is_legal_trains_from_a_folder(folder, data):
+    assert main(train_on(folder, data, size=20, steps=1)) == 0
+
+
+# The network
+
+
+def test_without_network_a_download_is_refused_in_one_line(refused, tmp_path, monkeypatch):
+    # A proxy that nobody listens at: no network, on every machine.
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    words = train_words("munit", tmp_path / "run", tmp_path / "data", task="edges2shoes")
+    error = refused(words)
+    assert "could not download" in error and "edges2shoes.tar.gz" in error
+    assert "download it yourself" in error
+    assert not (tmp_path / "run").exists()
+    assert visible(tmp_path / "data") == []
+
+
+# The program itself
+
+
+def test_the_real_program_refuses_in_one_line(tmp_path):
+    """Outside of this process: the exit code and stderr as a shell sees them."""
+    command = [sys.executable, "-m", "reproduce", "translate", "nowhere.safetensors", "x"]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "out")],
+        cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == (
+        "error: no checkpoint nowhere.safetensors: train first, or check the path\n"
+    )
+
+
+def test_data_draws_and_tells_where(tmp_path, capsys):
+    words = ["data", "drawn-handbags", "--data", str(tmp_path), "--train", "3", "--test", "2"]
+    assert main([*words, "--size", "48", "--no-progress"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["train_a: 3 pictures", "train_b: 3 pictures"]
+    assert (Path(lines[-1]) / "testMask").is_dir()

@@ -1,0 +1,267 @@
+"""Checkpoints of the original releases, through real files in both directions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.errors import UserError
+from models.method import Method
+from models.original import to_original
+from models.zoo import make_config, make_method
+from reproduce.checkpoints import load_method
+from reproduce.convert import export_original, import_original
+
+SIZES: dict[str, dict[str, object]] = {
+    "munit": dict(dim=2, mlp_dim=5, style_dim=3, n_res=2, n_style_downsample=4),
+    "unit-release": dict(dim=2, n_res=3, n_downsample=1),
+    "cyclegan": dict(dim=2, n_blocks=2, dropout=False),
+    "bicyclegan": dict(dim=2, depth=5, noise_dim=4, enc_dim=2, enc_blocks=4),
+}
+SIZE = 64
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Networks this small only lose time to threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def original(name: str, **settings: object) -> Any:
+    config = make_config(name, SIZES[name] | settings)
+    generator = torch.Generator().manual_seed(1)
+    method = make_method(name, config, generator)
+    with torch.no_grad():
+        for p in method.parameters():
+            p.add_(torch.randn(p.shape, generator=generator) * 0.2)
+    return method.eval()
+
+
+def network(method: Method, name: str) -> dict[str, Tensor]:
+    start = name + "."
+    return {k[len(start) :]: v for k, v in to_original(method).items() if k.startswith(start)}
+
+
+def save_pair(method: Method, path: Path) -> Path:
+    torch.save({d: network(method, f"gen_{d}") for d in "ab"}, path)
+    return path
+
+
+def convert(path: Path, name: str, size: int = 256) -> Any:
+    out = path.parent / "ours.safetensors"
+    assert import_original(path, name, out, size) == [out]
+    method, checkpoint = load_method(out)
+    assert checkpoint.run.method == name and checkpoint.run.size == size
+    return method
+
+
+def x(n: int = 2) -> Tensor:
+    return torch.rand(n, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+@torch.no_grad()
+def same_translations(ours: Method, theirs: Method, *directions: str) -> None:
+    noise = theirs.draw_noise(2, SIZE, SIZE, torch.Generator().manual_seed(3))
+    for direction in directions:
+        expected = theirs.translate(x(), direction, noise)  # type: ignore[arg-type]
+        got = ours.translate(x(), direction, noise)  # type: ignore[arg-type]
+        assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize("settings", [{}, {"activ": "prelu", "n_downsample": 1}], ids=str)
+@pytest.mark.parametrize("name", ["munit", "unit-release"])
+def test_munit_and_unit(tmp_path: Path, name: str, settings: dict[str, object]) -> None:
+    method = original(name, **settings)
+    ours = convert(save_pair(method, tmp_path / "gen_01000000.pt"), name)
+    same_translations(ours, method, "a2b", "b2a")
+
+
+def test_munit_from_pytorch_0_3(tmp_path: Path) -> None:
+    method = original("munit")
+    state = {d: network(method, f"gen_{d}") for d in "ab"}
+    for part in state.values():
+        for key in [k for k in part if k.endswith("conv.bias")]:
+            norm = key.replace("conv.bias", "norm.")
+            part[norm + "running_mean"] = torch.full_like(part[key], 3)
+            part[norm + "running_var"] = torch.full_like(part[key], 3)
+    path = tmp_path / "gen.pt"
+    torch.save(state, path, _use_new_zipfile_serialization=False)  # its format
+    same_translations(convert(path, "munit"), method, "a2b", "b2a")
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("settings", [{}, {"norm": "bn"}, {"dropout": True}], ids=str)
+def test_cyclegan(tmp_path: Path, prefix: str, settings: dict[str, object]) -> None:
+    method = original("cyclegan", **settings)
+    for part in ("G_A", "G_B"):
+        state = {prefix + k: v for k, v in network(method, part).items()}
+        torch.save(state, tmp_path / f"latest_net_{part}.pth")
+    ours = convert(tmp_path / "latest_net_G_A.pth", "cyclegan")
+    same_translations(ours, method, "a2b", "b2a")
+    (tmp_path / "latest_net_G_B.pth").unlink()
+    same_translations(convert(tmp_path / "latest_net_G_A.pth", "cyclegan"), method, "a2b")
+
+
+def test_cyclegan_between_other_channels(tmp_path: Path) -> None:
+    method = original("cyclegan", channels_b=1, identity=0)
+    torch.save(network(method, "G_A"), tmp_path / "latest_net_G_A.pth")
+    ours = convert(tmp_path / "latest_net_G_A.pth", "cyclegan")
+    assert ours.config.channels_b == 1
+    same_translations(ours, method, "a2b")
+
+
+BICYCLE: list[dict[str, object]] = [
+    {},
+    dict(where="input"),
+    dict(upsample="bilinear", norm="bn", enc_kind="conv"),
+    dict(where="input", upsample="bilinear", channels_b=1, norm="bn"),
+]
+
+
+@pytest.mark.parametrize("settings", BICYCLE, ids=str)
+def test_bicyclegan(tmp_path: Path, settings: dict[str, object]) -> None:
+    method = original("bicyclegan", **settings)
+    torch.save(network(method, "G"), tmp_path / "latest_net_G.pth")
+    same_translations(convert(tmp_path / "latest_net_G.pth", "bicyclegan"), method, "a2b")
+    torch.save(network(method, "E"), tmp_path / "latest_net_E.pth")
+    ours = convert(tmp_path / "latest_net_G.pth", "bicyclegan")
+    example = x()[:, : method.config.channels_b]
+    with torch.no_grad():
+        guided = method.translate_guided(x(), "a2b", example)
+        assert torch.equal(ours.translate_guided(x(), "a2b", example), guided)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_ours_are_written_as_theirs_were(tmp_path: Path, name: str) -> None:
+    method = original(name)
+    if name in ("munit", "unit-release"):
+        source, out = save_pair(method, tmp_path / "gen.pt"), tmp_path / "again.pt"
+        files = {"again.pt": None}
+    else:
+        names = {"cyclegan": ["G_A", "G_B"], "bicyclegan": ["G", "E"]}[name]
+        for part in names:
+            torch.save(network(method, part), tmp_path / f"latest_net_{part}.pth")
+        source, out = tmp_path / f"latest_net_{names[0]}.pth", tmp_path / "again"
+        files = {f"again/latest_net_{part}.pth": part for part in names}
+    convert(source, name)
+    written = export_original(tmp_path / "ours.safetensors", out)
+    assert {out / p.name if out.is_dir() else p for p in written} == set(written)
+    for file, part in files.items():
+        assert tmp_path / file in written
+        state = torch.load(tmp_path / file, weights_only=True)
+        expected = network(method, part) if part else {d: network(method, f"gen_{d}") for d in "ab"}
+        flat = [state] if part else [state["a"], state["b"]]
+        wanted = [expected] if part else [expected["a"], expected["b"]]
+        for got, want in zip(flat, wanted, strict=True):
+            assert set(got) == set(want)
+            assert all(torch.equal(got[k], want[k]) for k in want)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+# Refusals ---------------------------------------------------------------------------------------
+
+
+def refused(path: Path, name: str, *words: str, size: int = 256) -> None:
+    out = path.parent / "ours.safetensors"
+    with pytest.raises(UserError) as error:
+        import_original(path, name, out, size)
+    text = str(error.value)
+    assert "\n" not in text, text
+    for word in words:
+        assert word in text, text
+    assert not out.exists()
+
+
+class Shell:
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_in_a_pickle_is_refused_not_run(tmp_path: Path, zipped: bool) -> None:
+    touched = tmp_path / "pwned"
+    path = tmp_path / "gen.pt"
+    state = {"a": Shell(f"touch {touched}"), "b": {}}
+    torch.save(state, path, _use_new_zipfile_serialization=zipped)
+    refused(path, "munit", str(path), "refused")
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize("kept", [0, 1, 100, 0.5, 0.99])
+def test_truncated_files(tmp_path: Path, kept: float) -> None:
+    path = save_pair(original("munit"), tmp_path / "gen.pt")
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept if kept >= 1 else len(data) * kept)])
+    refused(path, "munit", str(path))
+
+
+def test_missing_files_folders_and_pictures(tmp_path: Path) -> None:
+    refused(tmp_path / "nothing.pt", "munit", "no file")
+    refused(tmp_path, "munit", "no file")
+    picture = tmp_path / "cat.jpg"
+    picture.write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))
+    refused(picture, "munit", str(picture))
+
+
+def test_the_wrong_method(tmp_path: Path) -> None:
+    munit = save_pair(original("munit"), tmp_path / "munit.pt")
+    unit = save_pair(original("unit-release"), tmp_path / "unit.pt")
+    refused(munit, "unit-release", str(munit), "lacks")
+    refused(unit, "munit", str(unit), "lacks")
+    refused(munit, "cyclegan", str(munit), "more than tensors")
+    refused(munit, "bicyclegan", "more than tensors")
+    refused(munit, "munti", "did you mean munit?")
+    cyclegan = original("cyclegan")
+    path = tmp_path / "latest_net_G_A.pth"
+    torch.save(network(cyclegan, "G_A"), path)
+    refused(path, "munit", "no gen_*.pt")
+    refused(path, "bicyclegan", "lacks")
+    torch.save(network(cyclegan, "D_A"), path)
+    refused(path, "cyclegan", "lacks G_A.model.1.weight")
+
+
+def test_the_wrong_content(tmp_path: Path) -> None:
+    path = tmp_path / "gen.pt"
+    good = {d: network(original("munit"), f"gen_{d}") for d in "ab"}
+    key = "enc_content.model.0.conv.weight"
+    for state, words in (
+        ([1, 2], "not a state dict"),
+        ({}, "it holds []"),
+        ({"a": good["a"]}, "it holds ['a']"),
+        ({"a": good["a"], "b": {}}, "no state dict"),
+        ({"a": good["a"], "b": [1]}, "no state dict"),
+        ({"a": good["a"], "b": {1: torch.zeros(1)}}, "more than tensors"),
+        ({"a": good["a"], "b": good["b"] | {"step": 5}}, "more than tensors"),
+        ({"a": good["a"] | {key: torch.tensor(1.0)}, "b": good["b"]}, "has shape ()"),
+        ({"a": good["a"] | {key: torch.zeros(0, 3, 7, 7)}, "b": good["b"]}, "has shape (0"),
+        ({"a": good["a"] | {"more": torch.zeros(1)}, "b": good["b"]}, "unexpected"),
+        ({"a": good["a"], "b": {k: v for k, v in good["b"].items() if "mlp" not in k}}, "missing"),
+        ({"a": good["a"] | {key: torch.zeros(4, 3, 7, 7)}, "b": good["b"]}, "of another size"),
+    ):
+        torch.save(state, path)
+        refused(path, "munit", words)
+
+
+def test_illegal_names_and_sizes(tmp_path: Path) -> None:
+    path = save_pair(original("munit"), tmp_path / "gen.pt")
+    with pytest.raises(UserError, match=r"name the converted checkpoint \*\.safetensors"):
+        import_original(path, "munit", tmp_path / "ours.pt", 256)
+    refused(path, "munit", "size 250x250 is illegal", "252x252", size=250)
+    convert(path, "munit")
+    with pytest.raises(UserError, match=r"name it \*\.pt"):
+        export_original(tmp_path / "ours.safetensors", tmp_path / "gen.pth")
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot write"):
+        export_original(tmp_path / "ours.safetensors", tmp_path / "file" / "gen.pt")

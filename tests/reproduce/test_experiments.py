@@ -1,0 +1,133 @@
+"""The presets: complete, legal, and the paper's one as published."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from models.errors import UserError
+from models.zoo import METHODS, make_method
+from reproduce.experiments import TABLE1_METHODS, TABLES, load_preset, preset_names
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.registry import TASKS
+
+PRESETS = ("quick", "cpu", "gpu", "paper")
+
+
+def test_there_are_the_four_presets():
+    assert sorted(PRESETS) == preset_names()
+    for name in PRESETS:
+        assert load_preset(name).about.endswith(".")
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest():
+    with pytest.raises(UserError, match=r"unknown preset 'papre': did you mean paper\?"):
+        load_preset("papre")
+    for name in ("../presets/cpu", "cpu.yaml", ""):
+        with pytest.raises(UserError, match="unknown preset"):
+            load_preset(name)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_run_of_the_table_is_legal(name):
+    preset = load_preset(name)
+    runs = preset.table_runs(1)
+    assert len(runs) == len(TABLE1_METHODS) * len(preset.tables[1])
+    assert {run.task for run in runs} <= set(TASKS)
+    for run in runs:
+        Preparation(run.size, run.resize or None, run.crop)
+        with torch.device("meta"):
+            method = make_method(run.method, run.method_config, torch.Generator())
+        method.check_size(run.size, run.size)
+        assert run.method_config == preset.make_run(run.method, run.task).method_config
+    # The same number of test inputs as the protocol asks for, where pictures are drawn.
+    drawn = [run for run in runs if run.task.startswith("drawn-")]
+    assert all(run.test >= preset.measure.inputs for run in drawn)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_an_ablation_differs_from_munit_in_its_one_weight(name):
+    preset = load_preset(name)
+    for task in preset.tables[1]:
+        full = preset.make_run("munit", task)
+        for term in "xcs":
+            run = preset.make_run(f"munit-wo-{term}", task)
+            weight = {"x": 10.0, "c": 1.0, "s": 1.0}[term]
+            assert sorted(run.differences(full)) == [
+                f"method=munit-wo-{term} (there: munit)",
+                f"recon_{term}=0.0 (there: {weight})",
+            ]
+
+
+def test_overrides_reach_every_run_and_unknown_ones_none():
+    runs = load_preset("cpu").table_runs(1, 3, {"steps": "7", "lr": "0.5"})
+    assert {(run.seed, run.steps, run.method_config.lr) for run in runs} == {(3, 7, 0.5)}
+    with pytest.raises(UserError, match="did you mean steps"):
+        load_preset("cpu").table_runs(1, 0, {"step": "7"})
+    with pytest.raises(UserError, match="has no table 3"):
+        load_preset("cpu").table_runs(3)
+    assert set(TABLES) == {1}
+
+
+MUNIT = dict(
+    size=256, batch=1, steps=1_000_000, flip=True, gan=1.0, recon_x=10.0, recon_c=1.0, recon_s=1.0,
+    cycle=0.0, perceptual=0.0, gan_loss="lsgan", dim=64, style_dim=8, mlp_dim=256, n_downsample=2,
+    n_style_downsample=4, n_res=4, pad="reflect", dis_dim=64, dis_layers=4, dis_scales=3,
+    lr=1e-4, beta1=0.5, beta2=0.999, weight_decay=1e-4, lr_policy="step", lr_step=100_000,
+    lr_gamma=0.5, init="kaiming",
+)  # fmt: skip
+UNIT = dict(
+    size=256, batch=1, steps=500_000, recipe="nips", gan=10.0, recon_x=100.0, kl=0.1, cycle=100.0,
+    cycle_kl=0.1, gan_loss="cross-entropy", dim=64, n_downsample=2, n_res=3, n_shared=1,
+    dis_dim=64, dis_layers=6, dis_scales=1, lr=1e-4, beta1=0.5, beta2=0.999, weight_decay=1e-4,
+    lr_policy="constant", init="gaussian", dropout=0.5,
+)  # fmt: skip
+UNIT_RELEASE = dict(
+    size=256, batch=1, steps=1_000_000, recipe="release", gan=1.0, recon_x=10.0, kl=0.01,
+    cycle=10.0, cycle_kl=0.01, gan_loss="lsgan", dim=64, n_downsample=2, n_res=4, dis_dim=64,
+    dis_layers=4, dis_scales=3, lr=1e-4, weight_decay=1e-4, lr_policy="step", lr_step=100_000,
+    lr_gamma=0.5, init="kaiming", dropout=0.0,
+)  # fmt: skip
+CYCLEGAN = dict(
+    size=256, batch=1, resize=286, crop="random", flip=True, generator="resnet", gan=1.0,
+    cycle=10.0, identity=0.5, gan_loss="lsgan", dim=64, n_blocks=9, dis_dim=64, dis_layers=3,
+    pool=50, dropout=True, norm="in", lr=2e-4, beta1=0.5, beta2=0.999, weight_decay=0.0,
+    lr_policy="linear", init="gaussian", noise_dim=0,
+)  # fmt: skip
+NOISE = CYCLEGAN | dict(generator="unet", noise_dim=8, depth=8, identity=0.0)
+BICYCLEGAN = dict(
+    size=256, batch=2, resize=286, crop="random", flip=True, gan=1.0, gan2=1.0, l1=10.0,
+    latent=0.5, kl=0.01, dim=64, depth=8, noise_dim=8, where="all", enc_kind="resnet",
+    dis_scales=2, lr=2e-4, beta1=0.5, beta2=0.999, weight_decay=0.0, lr_policy="linear",
+    init="xavier", gan_loss="lsgan",
+)  # fmt: skip
+EPOCHS = {"edges2shoes": (49_825, 200, 60), "edges2handbags": (138_567, 200, 30)}
+
+
+@pytest.mark.parametrize("task", EPOCHS)
+@pytest.mark.parametrize(
+    ("method", "published"),
+    [
+        ("munit", MUNIT), ("unit", UNIT), ("unit-release", UNIT_RELEASE), ("cyclegan", CYCLEGAN),
+        ("cyclegan-noise", NOISE), ("bicyclegan", BICYCLEGAN),
+        ("munit-wo-x", MUNIT | {"recon_x": 0.0}), ("munit-wo-c", MUNIT | {"recon_c": 0.0}),
+        ("munit-wo-s", MUNIT | {"recon_s": 0.0}),
+    ],
+)  # fmt: skip
+def test_the_paper_preset_is_the_published_recipe(task, method, published):
+    run = load_preset("paper").make_run(method, task)
+    values = vars(run) | vars(run.method_config)
+    assert {k: values[k] for k in published} == published
+    assert run.precision == "float32"
+    pictures, cyclegan, bicyclegan = EPOCHS[task]
+    if METHODS[method].method.__name__ == "Cyclegan":
+        assert run.steps == pictures * cyclegan
+    if method == "bicyclegan":
+        assert abs(run.steps - pictures * bicyclegan / 2) < 1
+
+
+def test_the_paper_preset_measures_as_published():
+    measure = load_preset("paper").measure
+    assert (measure.protocol, measure.inputs, measure.samples) == ("paper", 100, 2 * 19)
+    assert measure.lpips == "imagenet"
+    assert list(load_preset("paper").tables[1]) == list(EPOCHS)

@@ -1,0 +1,124 @@
+"""Records: appended, never lost, never believed when broken."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+
+import pytest
+
+from models.errors import UserError
+from reproduce.results import Records, sha256_file
+
+FACTS = {
+    "metric": "m", "value": 1.0, "protocol": {"name": "p", "N": 3}, "preset": "quick",
+    "task": "t", "method": "munit", "seed": 0,
+}  # fmt: skip
+
+
+def test_records_come_back_in_order_with_their_time(tmp_path):
+    records = Records(tmp_path, "quick")
+    assert records.all() == [] and records.find(task="t") is None
+    for value in (1.0, 2.0, 3.0):
+        records.append(FACTS | {"value": value})
+    assert [r["value"] for r in records.all()] == [1.0, 2.0, 3.0]
+    assert all(r["time"].endswith("+00:00") for r in records.all())
+    assert records.path == tmp_path / "quick" / "records.jsonl"
+
+
+def test_the_newest_match_is_found_and_fields_may_be_nested(tmp_path):
+    records = Records(tmp_path, "quick")
+    records.append(FACTS | {"value": 1.0})
+    records.append(FACTS | {"value": 2.0})
+    records.append(FACTS | {"value": 3.0, "protocol": {"name": "q"}})
+    assert records.find(task="t", protocol__name="p")["value"] == 2.0
+    assert records.find(protocol__name__deeper="p") is None
+    assert records.find(task="other") is None
+
+
+def test_incomplete_and_infinite_records_are_refused(tmp_path):
+    records = Records(tmp_path, "quick")
+    for bad in ({"metric": "m"}, FACTS | {"value": float("nan")}):
+        with pytest.raises(ValueError):
+            records.append(bad)
+    assert records.all() == []
+
+
+@pytest.mark.parametrize("cut", [1, 10, 60])
+def test_a_torn_last_line_is_left_out_and_swallows_nothing(cut, tmp_path):
+    records = Records(tmp_path, "quick")
+    for value in (1.0, 2.0):
+        records.append(FACTS | {"value": value})
+    whole = records.path.read_bytes()
+    records.path.write_bytes(whole[:-cut])
+    first = [1.0] if cut > 1 else [1.0, 2.0]  # without its line break a line is still whole
+    assert [r["value"] for r in records.all()] == first
+    records.append(FACTS | {"value": 3.0})
+    records.append(FACTS | {"value": 4.0})
+    assert [r["value"] for r in records.all()] == [*first, 3.0, 4.0]
+    assert records.path.read_bytes().startswith(whole[: whole.index(b"\n") + 1])
+
+
+@pytest.mark.parametrize("junk", ["{broken", "5", "[]", "\\xff\\xfe"])
+def test_a_broken_line_in_the_middle_is_refused_by_number(junk, tmp_path):
+    records = Records(tmp_path, "quick")
+    records.append(FACTS)
+    text = records.path.read_bytes()
+    records.path.write_bytes(text + junk.encode().decode("unicode_escape").encode("latin1"))
+    with records.path.open("ab") as file:
+        file.write(b"\n" + text)
+    with pytest.raises(UserError, match=r"records\.jsonl line 2 is no record: restore"):
+        records.all()
+
+
+def _append_many(root, number):
+    records = Records(root, "quick")
+    for i in range(50):
+        records.append(FACTS | {"value": number * 1000.0 + i, "long": "x" * 5000})
+
+
+def test_four_processes_lose_nothing(tmp_path):
+    context = multiprocessing.get_context("forkserver")
+    processes = [context.Process(target=_append_many, args=(tmp_path, n)) for n in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    found = [r["value"] for r in Records(tmp_path, "quick").all()]
+    assert sorted(found) == [n * 1000.0 + i for n in range(4) for i in range(50)]
+    for n in range(4):
+        own = [v for v in found if v // 1000 == n]
+        assert own == sorted(own)
+
+
+def test_an_unwritable_place_is_refused(tmp_path):
+    (tmp_path / "quick").write_text("a file")
+    with pytest.raises(UserError, match=r"cannot write .*records\.jsonl .*permissions"):
+        Records(tmp_path, "quick").append(FACTS)
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path):
+    words = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(tmp_path)]
+    if os.geteuid() or subprocess.run(words, capture_output=True).returncode:
+        pytest.skip("needs root, to mount a small disk")
+    try:
+        records = Records(tmp_path, "quick")
+        records.append(FACTS)
+        with pytest.raises(UserError, match="No space left"):
+            records.append(FACTS | {"long": "x" * 20_000})
+        text = records.path.read_text()
+        assert text.endswith("\n") and [json.loads(line) for line in text.splitlines()]
+        assert len(records.all()) == 1
+        records.append(FACTS)
+        assert len(records.all()) == 2
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def test_sha256_of_a_file(tmp_path):
+    (tmp_path / "x").write_bytes(b"abc")
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_file(tmp_path / "x") == expected  # FIPS 180-2, appendix B.1

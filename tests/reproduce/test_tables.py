@@ -1,0 +1,168 @@
+"""Table 1 from records: nine rows a task, the paper's numbers as in its file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from models.zoo import METHODS
+from reproduce.cli import main
+from reproduce.experiments import TABLE1_METHODS, load_preset
+from reproduce.measure import REAL
+from reproduce.results import Records
+from reproduce.tables import comma_separated, latex, markdown, published_table1, table1, write_table
+from reproduce.tasks.registry import TASKS
+
+PAPER = Path(__file__).resolve().parents[2] / "results" / "paper" / "table1_quality_diversity.csv"
+ROWS = (*TABLE1_METHODS, REAL)
+
+
+def record(task: str, method: str, value: float, metric: str = "diversity") -> dict:
+    return {
+        "metric": metric, "value": value, "task": task, "method": method, "preset": "cpu", "seed": 0,
+        "interval": {"low": value - 0.01, "high": value + 0.02},
+        "protocol": {"extractor": "lpips-untrained", "protocol": "paper"},
+    }  # fmt: skip
+
+
+def values(task: str) -> dict[str, float]:
+    return {method: 0.1 * (i + 1) + (task != "drawn-shoes") for i, method in enumerate(ROWS)}
+
+
+@pytest.fixture
+def found():
+    """Every record of the preset cpu, save for one row."""
+    return {
+        (task, method): {
+            "diversity": record(task, method, value),
+            "silhouette-iou": record(task, method, value / 10, "silhouette-iou"),
+        }
+        for task in load_preset("cpu").tables[1]
+        for method, value in values(task).items()
+        if (task, method) != ("drawn-handbags", "unit")
+    }
+
+
+@pytest.fixture
+def published() -> dict[str, dict[str, dict[str, str]]]:
+    """The file, read here by other means: task -> row -> column -> text."""
+    with PAPER.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    return {
+        task: {r["method"]: r for r in lines if r["task"] == task}
+        for task in ("edges2shoes", "edges2handbags")
+    }
+
+
+def markdown_rows(text: str) -> list[list[list[str]]]:
+    """The cells of every body row, table by table."""
+    tables = []
+    for block in text.split("### ")[1:]:
+        lines = [line for line in block.splitlines() if line.startswith("|")]
+        tables.append([[c.strip() for c in line.strip("|").split("|")] for line in lines[2:]])
+    return tables
+
+
+def test_the_published_file_has_every_row_of_the_table(published):
+    titles = {METHODS[m].title for m in TABLE1_METHODS} | {"Real data"}
+    for task, rows in published.items():
+        assert set(rows) == titles, task
+    assert len(published_table1()) == 18
+
+
+def test_markdown_has_nine_rows_a_task_with_the_papers_numbers(found, published):
+    text = markdown(table1(load_preset("cpu"), found))
+    tables = markdown_rows(text)
+    assert [len(rows) for rows in tables] == [9, 9]
+    for task, rows in zip(load_preset("cpu").tables[1], tables, strict=True):
+        paper = published[TASKS[task].stands_for]
+        for method, cells in zip(ROWS, rows, strict=True):
+            title = "Real data" if method == REAL else METHODS[method].title
+            assert cells[0] == title.replace("(paired)", "†")
+            quality = paper[title]["quality_percent_preferred_over_munit"]
+            diversity = paper[title]["lpips_diversity"]
+            assert cells[1] == (f"{float(quality):.1f}%" if quality else "—")
+            assert cells[2] == "—"
+            assert cells[3] == (f"{float(diversity):.3f}" if diversity else "—")
+            if (task, method) == ("drawn-handbags", "unit"):
+                assert cells[4] == cells[5] == "—"
+            else:
+                value = values(task)[method]
+                assert cells[4] == f"{value:.3f} ± 0.020"
+                assert cells[5] == f"{value / 10:.3f} ± 0.020"
+    assert "lpips-untrained is not the paper's LPIPS" in text and "protocol paper" in text
+
+
+def test_the_table_of_nothing_is_dashes():
+    for name in ("quick", "cpu", "gpu", "paper"):
+        preset = load_preset(name)
+        tables = markdown_rows(markdown(table1(preset, {})))
+        assert [len(rows) for rows in tables] == [9] * len(preset.tables[1])
+        for rows in tables:
+            assert all(cells[2] == cells[4] == cells[5] == "—" for cells in rows)
+            assert sum(cells[3] != "—" for cells in rows) >= 8
+
+
+def test_csv_holds_every_digit(found, published):
+    rows = list(csv.DictReader(io.StringIO(comma_separated(table1(load_preset("cpu"), found)))))
+    assert len(rows) == 18
+    for row in rows:
+        paper = published[TASKS[row["task"]].stands_for][row["row"]]
+        for ours, theirs in (
+            ("paper_quality_percent", "quality_percent_preferred_over_munit"),
+            ("paper_diversity", "lpips_diversity"),
+        ):
+            assert (float(row[ours]) if row[ours] else "") == (
+                float(paper[theirs]) if paper[theirs] else ""
+            )
+        if (row["task"], row["method"]) == ("drawn-handbags", "unit"):
+            assert row["diversity"] == row["diversity_low"] == row["silhouette_iou"] == ""
+        else:
+            value = values(row["task"])[row["method"]]
+            assert float(row["diversity"]) == value
+            assert float(row["diversity_low"]) == value - 0.01
+            assert float(row["diversity_high"]) == value + 0.02
+
+
+def test_latex_has_the_same_cells_and_nothing_unescaped(found):
+    table = table1(load_preset("cpu"), found)
+    text = latex(table)
+    body = [line for line in text.splitlines() if line.count(" & ") == 5]
+    assert len(body) == 2 * (1 + 9)
+    assert all(line.endswith(r" \\") for line in body)
+    assert "±" not in text.split("%")[0] and "—" not in "".join(body) and "†" not in "".join(body)
+    outside_comments = [line for line in text.splitlines() if not line.startswith("%")]
+    assert not any("%" in line.replace(r"\%", "") for line in outside_comments)
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
+    shown = [cells for rows in markdown_rows(markdown(table)) for cells in rows]
+    plain = [line.removesuffix(r" \\").split(" & ") for line in body if "Method" not in line]
+    for one, two in zip(shown, plain, strict=True):
+        assert [
+            c.replace("—", "--").replace("±", r"$\pm$").replace("%", r"\%") for c in one[1:]
+        ] == (two[1:])
+
+
+def test_files_are_written_and_rewritten(found, tmp_path):
+    table = table1(load_preset("cpu"), found)
+    for _ in range(2):
+        paths = write_table(table, tmp_path / "cpu")
+    assert sorted(p.name for p in (tmp_path / "cpu").iterdir()) == [
+        "table1.csv", "table1.md", "table1.tex",
+    ]  # fmt: skip
+    assert paths[0].read_text(encoding="utf-8") == markdown(table)
+
+
+def test_stored_records_are_printed_without_training(tmp_path, capsys):
+    records = Records(tmp_path, "quick")
+    for method, value in values("drawn-shoes").items():
+        records.append(record("drawn-shoes", method, value) | {"preset": "quick"})
+        records.append(record("drawn-shoes", method, 99.0) | {"preset": "quick", "seed": 1})
+    words = ["table", "1", "--preset", "quick", "--stored", "--results", str(tmp_path)]
+    assert main(words) == 0
+    (rows,) = markdown_rows(capsys.readouterr().out)
+    shown = {cells[0]: cells[4] for cells in rows}
+    assert shown["MUNIT"] == f"{values('drawn-shoes')['munit']:.3f} ± 0.020"
+    assert not any(cell.startswith("99") for cell in shown.values())

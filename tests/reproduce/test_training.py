@@ -1,0 +1,435 @@
+"""The training loop as a program: killed, interrupted, resumed, out of space, out of numbers."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from filelock import FileLock
+from PIL import Image
+from safetensors import safe_open
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny import assert_same_tensors, train_words
+
+from models.errors import UserError
+from reproduce.checkpoints import load_method, read_checkpoint
+from reproduce.cli import main
+from reproduce.experiments import load_preset
+from reproduce.training import Interrupted, Logging, train
+
+ROOT = Path(__file__).resolve().parents[2]
+METHODS = ("munit", "cyclegan")
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [p.name for p in folder.rglob("*") if p.name.startswith(".") and p.name != ".lock"]
+
+
+def tiny_run(method="munit", **settings):
+    pairs = dict(p.split("=") for p in tiny.SETTINGS[method].split())
+    pairs |= {"train": "20", "test": "8", "batch": "2"} | {k: str(v) for k, v in settings.items()}
+    return load_preset("quick").make_run(method, "drawn-shoes", 0, pairs)
+
+
+# Killed
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_ten_kills_leave_no_trace_in_the_weights(method, data, tmp_path):
+    steps = 36
+    assert main(train_words(method, tmp_path / "whole", data, steps=steps)) == 0
+    draws, killed, log = random.Random(method), 0, tmp_path / "log"
+    out = tmp_path / "killed"
+    while killed < 10:
+        often = draws.choice(("1", "2", "3", "7"))
+        process = tiny.start(
+            train_words(method, out, data, "--resume", "--save-every", often, steps=steps), log
+        )
+        time.sleep(draws.uniform(0.05, 0.3))
+        process.kill()
+        killed += tiny.finish(process) == -signal.SIGKILL
+        if (out / "last.safetensors").exists():
+            assert read_checkpoint(out / "last.safetensors").step < steps, "it was too fast to kill"
+    assert main(train_words(method, out, data, "--resume", steps=steps)) == 0
+    assert_same_tensors(out / "last.safetensors", tmp_path / "whole" / "last.safetensors")
+    names = set(tiny.tensors(out / "last.safetensors"))
+    assert any(n.startswith("optimiser.generator.0.exp_avg_sq") for n in names)
+    assert any(n.startswith("pool.x_ab") for n in names) == (method == "cyclegan")
+    assert leftovers(out) == []
+
+
+def test_a_kill_at_every_system_call_of_saving_is_survived(data, tmp_path):
+    def words(out, *more):
+        often = ("--save-every", "1", "--sample-every", "9")
+        return train_words("munit", out, data, *often, *more, steps=2)
+
+    assert main(words(tmp_path / "whole")) == 0
+    ended, call = 0, 0
+    while not ended:
+        call += 1
+        out = tmp_path / f"at{call}"
+        code = tiny.finish(tiny.start(words(out), tmp_path / "log", kill_at=call))
+        ended = code == 0
+        found = [p for p in (out / "last.safetensors", out / "good.safetensors") if p.exists()]
+        for path in found:
+            read_checkpoint(path)
+        assert (out / "last.safetensors").exists() or not found, "the last checkpoint went away"
+        assert main(words(out, "--resume")) == 0
+        assert_same_tensors(out / "last.safetensors", tmp_path / "whole" / "last.safetensors")
+        assert leftovers(out) == []
+    assert call > 10, "the kills missed the saving"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_weights_do_not_depend_on_how_often_one_looks(method, data, tmp_path):
+    for name, often in (("seldom", "99"), ("often", "1")):
+        looks = ("--save-every", often, "--sample-every", often)
+        assert main(train_words(method, tmp_path / name, data, *looks, steps=7)) == 0
+    assert_same_tensors(
+        tmp_path / "seldom" / "last.safetensors", tmp_path / "often" / "last.safetensors"
+    )
+
+
+def test_a_batch_norm_learns_nothing_from_samples(data, tmp_path):
+    for name, often in (("seldom", "99"), ("often", "1")):
+        words = train_words("cyclegan", tmp_path / name, data, "--sample-every", often, norm="bn")
+        assert main(words) == 0
+    last = tiny.tensors(tmp_path / "often" / "last.safetensors")
+    assert any("running_mean" in name for name in last)
+    # The last step is sampled by both, before it is saved: only training may have counted.
+    assert_same_tensors(
+        tmp_path / "seldom" / "last.safetensors", tmp_path / "often" / "last.safetensors"
+    )
+    counted = [int(t) for name, t in last.items() if name.endswith("num_batches_tracked")]
+    assert {c % 3 for c in counted} == {0}, "3 steps, each a whole number of passes"
+
+
+# Interrupted
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_go_on(number, data, tmp_path):
+    out, log = tmp_path / "a run's folder", tmp_path / "log"
+    process = tiny.start(train_words("munit", out, data, steps=24), log)
+    tiny.until(lambda: (out / "progress.json").exists())
+    os.kill(process.pid, number)
+    assert tiny.finish(process) == 130
+    (line,) = log.read_text().splitlines()
+    assert line.startswith("saved after step ")
+    step = read_checkpoint(out / "last.safetensors").step
+    assert f"saved after step {step};" in line and step < 24
+    python, *words = shlex.split(line.split("to go on: ")[1])
+    assert [python, *words[:2]] == ["python", "-m", "reproduce"]
+    assert main(words[2:]) == 0
+    assert main(train_words("munit", tmp_path / "whole", data, steps=24)) == 0
+    assert_same_tensors(out / "last.safetensors", tmp_path / "whole" / "last.safetensors")
+
+
+def test_a_second_signal_stops_at_once(data, tmp_path):
+    out, log = tmp_path / "run", tmp_path / "log"
+    process = tiny.start(train_words("munit", out, data, steps=9999), log)
+    tiny.until(lambda: (out / "progress.json").exists())
+    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, signal.SIGTERM)
+    assert tiny.finish(process, 10) == 130
+    (line,) = log.read_text().splitlines()
+    assert line.startswith("stopped at once") and line.endswith("--resume")
+    assert leftovers(out) == []
+
+
+def test_a_real_command_is_interrupted_and_resumed_by_its_own_words(data, tmp_path):
+    """The one test that goes through the shell's command and its exit codes."""
+    command = [sys.executable, "-m", "reproduce"]
+    words = train_words("munit", tmp_path / "run", data, steps=400)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [*command, *words], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    tiny.until(lambda: (tmp_path / "run" / "progress.json").exists(), 60)
+    process.send_signal(signal.SIGINT)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "Traceback" not in error and len(error.splitlines()) == 1
+    assert shlex.join([*words, "--resume"]) in error
+
+
+# Numbers that are none
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_step_and_term(data, tmp_path, capsys):
+    assert main(train_words("munit", tmp_path / "run", data, steps=9, lr="1e30")) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "Traceback" not in error
+    failed = tmp_path / "run" / "failed.safetensors"
+    with safe_open(failed, "pt") as file:
+        metadata = file.metadata()
+        assert file.get_tensor("x_a").shape == file.get_tensor("x_b").shape == (2, 3, 32, 32)
+    assert metadata["value"] in ("nan", "inf")
+    assert (
+        f"loss term {metadata['term']} is {metadata['value']} in step {metadata['step']}" in error
+    )
+    method, checkpoint = load_method(failed)
+    assert str(checkpoint.step) == metadata["step"]
+    name = next(iter(dict(method.named_parameters())))
+    assert torch.equal(dict(method.named_parameters())[name], checkpoint.tensors[f"model.{name}"])
+
+
+def test_weights_that_are_not_finite_are_never_saved_as_good(data, tmp_path, capsys):
+    out = tmp_path / "run"
+    words = train_words("munit", out, data, "--save-every", "1", steps=1, lr="1e39", gan=0)
+    assert main(words) == 1
+    assert "is not finite" in capsys.readouterr().err
+    assert (out / "failed.safetensors").exists()
+    assert not (out / "last.safetensors").exists()
+
+
+# TensorBoard
+
+
+def scalars(folder: Path) -> EventAccumulator:
+    events = EventAccumulator(
+        str(folder / "tensorboard"), size_guidance={"images": 0, "scalars": 0}
+    )
+    events.Reload()
+    return events
+
+
+def test_tensorboard_holds_losses_and_samples(data, tmp_path):
+    out = tmp_path / "run"
+    assert main(train_words("munit", out, data, "--sample-every", "10", steps=20)) == 0
+    events = scalars(out)
+    tags = events.Tags()
+    assert tags["images"] == ["samples"]
+    losses = {"gan_a", "gan_b", "recon_x_a", "recon_c_b", "recon_s_a", "dis_a", "dis_b"}
+    assert {f"loss/{name}" for name in losses | {"total_G", "total_D"}} <= set(tags["scalars"])
+    assert [e.step for e in events.Scalars("loss/gan_a")] == [10, 20]
+    assert [e.step for e in events.Images("samples")] == [10, 20]
+    recon = events.Scalars("loss/recon_x_a")[-1].value
+    assert 0.05 < recon < 2
+    grid = Image.open(io.BytesIO(events.Images("samples")[-1].encoded_image_string))
+    assert grid.size == (4 * 33 + 1, 2 * 8 * 33 + 1)  # 8 inputs in both directions
+    assert Image.open(out / "samples.png").size == grid.size
+
+
+def test_resuming_purges_what_the_lost_steps_logged(data, tmp_path):
+    out, run = tmp_path / "run", tiny_run(steps=30)
+    logging = Logging(save_every=5, log_every=1, sample_every=99, progress=False)
+
+    def two_signals() -> None:
+        tiny.until(lambda: (out / "progress.json").exists() and step() >= 12)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def step() -> int:
+        return json.loads((out / "progress.json").read_text())["step"]
+
+    thread = threading.Thread(target=two_signals)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        train(run, out, data_dir=data, logging=logging)
+    thread.join()
+    saved = read_checkpoint(out / "last.safetensors").step
+    assert step() >= saved >= 10
+    train(run, out, data_dir=data, logging=logging, resume=True)
+    steps = [e.step for e in scalars(out).Scalars("loss/gan_a")]
+    assert steps == list(range(1, 31))
+
+
+# Folders that hold something already
+
+
+@pytest.fixture
+def begun(data, tmp_path):
+    """A run of 8 steps with checkpoints of steps 3 (good) and 6 (last)."""
+    out = tmp_path / "begun"
+    log = tmp_path / "log"
+    words = train_words("munit", out, data, "--save-every", "3", steps=8)
+    # Its renames: 3 as last; 3 as good, 6 as last; 6 as good.
+    stop = tiny.finish(tiny.start(words, log, kill_at=4, calls=("replace",)))
+    assert stop == -signal.SIGKILL
+    assert read_checkpoint(out / "last.safetensors").step == 6
+    assert read_checkpoint(out / "good.safetensors").step == 3
+    return out
+
+
+def resume(out, data, *more, **settings):
+    return main(train_words("munit", out, data, "--resume", *more, **({"steps": 8} | settings)))
+
+
+def test_a_damaged_last_checkpoint_falls_back_to_the_good_one(begun, data, tmp_path, capsys):
+    whole = (begun / "last.safetensors").read_bytes()
+    (begun / "last.safetensors").write_bytes(whole[: len(whole) // 2])
+    assert resume(begun, data) == 0
+    error = capsys.readouterr().err
+    assert "last.safetensors" in error and "going on from" in error and error.count("\n") == 1
+    assert (begun / "damaged.safetensors").read_bytes() == whole[: len(whole) // 2]
+    assert main(train_words("munit", tmp_path / "whole", data, steps=8)) == 0
+    assert_same_tensors(begun / "last.safetensors", tmp_path / "whole" / "last.safetensors")
+
+
+def test_a_damaged_checkpoint_never_takes_the_good_ones_place(begun, data):
+    (begun / "last.safetensors").write_bytes(b"rubbish")
+    log = begun.parent / "log"
+    words = train_words("munit", begun, data, "--resume", "--save-every", "1", steps=8)
+    for call in range(1, 12):
+        tiny.finish(tiny.start(words, log, kill_at=call))
+        good = read_checkpoint(begun / "good.safetensors")
+        assert good.step >= 3
+
+
+def test_two_damaged_checkpoints_are_refused(begun, data, capsys):
+    for name in ("last", "good"):
+        (begun / f"{name}.safetensors").write_bytes(b"rubbish")
+    assert resume(begun, data) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "last.safetensors" in error and "remove the folder" in error
+
+
+def test_other_settings_are_refused_by_name(begun, data, capsys):
+    before = (begun / "last.safetensors").read_bytes()
+    for settings, words in (
+        ({"dim": 8}, "dim=8 (there: 4)"),
+        ({"size": 64}, "size=64 (there: 32)"),
+        ({"lr": 0.1}, "lr=0.1"),
+    ):
+        assert resume(begun, data, **settings) == 2
+        assert words in capsys.readouterr().err
+    assert main(train_words("munit-wo-x", begun, data, "--resume", steps=8)) == 2
+    assert "method=munit-wo-x (there: munit)" in capsys.readouterr().err
+    assert main(train_words("cyclegan", begun, data, "--resume", steps=8)) == 2
+    assert "holds another run" in capsys.readouterr().err
+    assert (begun / "last.safetensors").read_bytes() == before
+
+
+def test_a_run_is_not_overwritten_without_resume(begun, data, capsys):
+    before = {p: p.read_bytes() for p in begun.iterdir() if p.is_file()}
+    assert main(train_words("munit", begun, data, steps=8)) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in begun.iterdir() if p.is_file()} == before
+
+
+def test_resuming_a_finished_run_changes_nothing(data, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(train_words("munit", out, data)) == 0
+    before = (out / "last.safetensors").read_bytes()
+    capsys.readouterr()
+    assert main(train_words("munit", out, data, "--resume")) == 0
+    assert capsys.readouterr().out.strip() == str(out / "last.safetensors")
+    assert (out / "last.safetensors").read_bytes() == before
+
+
+def test_other_pictures_are_refused(data, tmp_path, capsys):
+    folder = tiny.data_set(tmp_path / "pictures")
+    out = tmp_path / "run"
+    words = train_words("munit", out, data, task=str(folder), steps=4)
+    assert main(words) == 0
+    last = out / "last.safetensors"
+    with safe_open(last, "pt") as file:
+        assert len(file.metadata()["data"]) == 64
+    # As if it had been stopped at step 2 of 4: the same run, with more to do.
+    half = tmp_path / "half"
+    logging = Logging(save_every=2, progress=False, tensorboard=False)
+    run = replace(read_checkpoint(last).run, steps=500)
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(Interrupted):
+        train(run, half, data_dir=data, logging=logging)
+    tiny.picture(folder / "trainB" / "0.png", (1, 2, 3))
+    with pytest.raises(UserError, match=r"are not those that this run began with: restore them"):
+        train(run, half, data_dir=data, logging=logging, resume=True)
+
+
+def test_two_runs_do_not_share_a_folder(data, tmp_path, capsys):
+    out = tmp_path / "run"
+    first = tiny.start(train_words("munit", out, data, steps=5000), tmp_path / "log")
+    tiny.until(lambda: (out / "run.json").exists())
+    assert main(train_words("munit", out, data, "--resume", steps=5000)) == 2
+    error = capsys.readouterr().err
+    assert "another run is at work" in error and error.count("\n") == 1
+    first.kill()
+    tiny.finish(first)
+    with FileLock(out / ".lock", timeout=0):
+        pass  # the killed process holds nothing any more
+
+
+# A full disk
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A function that mounts a disk of some KiB."""
+    mounted = []
+
+    def mount(kib: int) -> Path:
+        place = tmp_path / f"disk{kib}"
+        place.mkdir()
+        words = ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", str(place)]
+        if os.geteuid() or subprocess.run(words, capture_output=True).returncode:
+            pytest.skip("needs root, to mount a small disk")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", "-l", str(place)], check=False)
+
+
+@pytest.mark.parametrize("kib", [4, 40, 200, "half a checkpoint", "one checkpoint"])
+def test_a_full_disk_leaves_whole_files(kib, small_disk, trained, data, tmp_path, capfd):
+    checkpoint = trained("munit").stat().st_size // 1024
+    capfd.readouterr()
+    room = {"half a checkpoint": checkpoint // 2, "one checkpoint": checkpoint + 350}
+    out = small_disk(room.get(kib, kib)) / "run"
+    words = train_words("munit", out, data, "--save-every", "2", "--sample-every", "2", steps=40)
+    assert main(words) == 2
+    error = capfd.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1, error
+    assert "pace" in error  # the disk's
+    assert leftovers(out) == [] if out.exists() else True
+    for path in out.glob("*.safetensors"):
+        read_checkpoint(path)
+    assert (out / "last.safetensors").exists() == (kib == "one checkpoint")
+
+
+def test_a_limit_on_file_sizes_leaves_the_last_checkpoint(begun, data, capsys):
+    resource = pytest.importorskip("resource")
+    before = {p.name: p.read_bytes() for p in begun.glob("*.safetensors")}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, limits[1]))
+    try:
+        assert resume(begun, data) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "cannot write" in capsys.readouterr().err
+    assert {p.name: p.read_bytes() for p in begun.glob("*.safetensors")} == before
+    assert leftovers(begun) == []
+
+
+# Others
+
+
+def test_mixed_precision_trains_and_resumes_exactly(data, tmp_path):
+    settings = {"precision": "bf16", "steps": 4}
+    assert main(train_words("cyclegan", tmp_path / "whole", data, **settings)) == 0
+    log = tmp_path / "log"
+    words = train_words("cyclegan", tmp_path / "cut", data, "--save-every", "1", **settings)
+    process = tiny.start(words, log, kill_at=5, calls=("replace",))
+    assert tiny.finish(process) == -signal.SIGKILL
+    assert read_checkpoint(tmp_path / "cut" / "last.safetensors").step == 2
+    assert main([*words, "--resume"]) == 0
+    assert_same_tensors(
+        tmp_path / "cut" / "last.safetensors", tmp_path / "whole" / "last.safetensors"
+    )

@@ -1,0 +1,136 @@
+"""The smallest runs that exercise everything, in this process or in processes to be killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from reproduce.cli import main
+
+SETTINGS = {
+    "munit": "dim=4 dis_dim=4 mlp_dim=8 n_downsample=2 n_res=1",
+    "unit": "dim=4 dis_dim=4 n_downsample=2 n_res=1",
+    "cyclegan": "dim=4 dis_dim=4 n_blocks=1 pool=5",
+    "bicyclegan": "dim=4 dis_dim=4 enc_dim=4",
+}
+
+
+def train_words(
+    method: str, out: Path, data: Path, *more: str, task: str = "drawn-shoes", **settings: object
+) -> list[str]:
+    """The command line of a tiny training; ``settings`` go to --set, ``more`` to its end."""
+    family = method.split("-")[0]
+    merged = dict(pair.split("=") for pair in SETTINGS[family].split())
+    merged |= {"train": 20, "test": 8, "batch": 2, "steps": 3}
+    merged |= settings
+    return [
+        "train", method, "--task", task, "--preset", "quick", "--out", str(out),
+        "--data", str(data), "--threads", "1", "--no-progress",
+        *(f"--set={key}={value}" for key, value in merged.items()), *more,
+    ]  # fmt: skip
+
+
+def tensors(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path)
+
+
+def assert_same_tensors(path: Path, other: Path) -> None:
+    """Bit by bit, whatever the names; NaN would equal NaN."""
+    one, two = load_file(path), load_file(other)
+    assert one.keys() == two.keys()
+    different = [k for k in one if one[k].dtype != two[k].dtype or _bytes(one[k]) != _bytes(two[k])]
+    assert not different, different[:5]
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    return tensor.reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def picture(path: Path, colour: tuple[int, int, int] = (200, 30, 30), size: int = 40) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.linear_gradient("L").resize((size, size)).convert("RGB").save(path)
+    image = Image.open(path).convert("RGB")
+    image.paste(colour, (size // 4, size // 4, size // 2, size // 2))
+    image.save(path)
+    return path
+
+
+def data_set(folder: Path, count: int = 4, suffix: str = ".png") -> Path:
+    """trainA trainB testA testB of ``count`` pictures each."""
+    for number, split in enumerate(("trainA", "trainB", "testA", "testB")):
+        for i in range(count):
+            picture(folder / split / f"{i}{suffix}", (60 * number, 50 * i, 90))
+    return folder
+
+
+CALLS = ("replace", "link", "fsync", "chmod", "mkdir", "rmdir", "unlink")
+
+
+def start(
+    words: list[str], log: Path, kill_at: int = 0, calls: tuple[str, ...] = CALLS
+) -> ForkServerProcess:
+    """``python -m reproduce`` with ``words`` as a process of its own, in a fraction of the time.
+
+    Its output is in ``log``. ``kill_at``: it kills itself, with SIGKILL, just before this one
+    (from 1) of the system ``calls`` that checkpoints are written with.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["reproduce.commands", "reproduce.training", "reproduce.vgg"])
+    process = context.Process(target=_program, args=(words, str(log), kill_at, calls))
+    process.start()
+    return process
+
+
+def finish(process: ForkServerProcess, seconds: float = 60) -> int:
+    process.join(seconds)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        raise AssertionError("the program did not end")
+    return process.exitcode
+
+
+def _program(words: list[str], log: str, kill_at: int, calls: tuple[str, ...]) -> None:
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for number in (1, 2):
+        os.dup2(output, number)
+    sys.stdout = os.fdopen(1, "w", buffering=1)
+    sys.stderr = os.fdopen(2, "w", buffering=1)
+    if kill_at:
+        _kill_at(kill_at, calls)
+    sys.exit(main(words))
+
+
+def _kill_at(count: int, names: tuple[str, ...]) -> None:
+    calls, fsync = 0, os.fsync
+
+    def deadly(call: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(*args: object, **kwargs: object) -> object:
+            nonlocal calls
+            if call is fsync or any(".safetensors" in str(a) for a in args):
+                calls += 1
+                if calls == count:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return call(*args, **kwargs)
+
+        return wrapped
+
+    for name in names:
+        setattr(os, name, deadly(getattr(os, name)))
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
