@@ -26,6 +26,7 @@ class Recipe:
     method: type[Method]
     config: type[MethodConfig]
     settings: Mapping[str, object]
+    ablates: tuple[str, ...] = ()  # weights that are zero by what the row means
 
 
 METHODS: dict[str, Recipe] = {
@@ -33,9 +34,15 @@ METHODS: dict[str, Recipe] = {
     "unit-release": Recipe("UNIT (release with MUNIT)", Unit, UnitConfig, {}),
     "cyclegan": Recipe("CycleGAN", Cyclegan, CycleganConfig, {}),
     "cyclegan-noise": Recipe("CycleGAN* with noise", Cyclegan, CycleganConfig, NOISE_RECIPE),
-    "munit-wo-x": Recipe("MUNIT w/o x reconstruction", Munit, MunitConfig, {"recon_x": 0.0}),
-    "munit-wo-c": Recipe("MUNIT w/o c reconstruction", Munit, MunitConfig, {"recon_c": 0.0}),
-    "munit-wo-s": Recipe("MUNIT w/o s reconstruction", Munit, MunitConfig, {"recon_s": 0.0}),
+    "munit-wo-x": Recipe(
+        "MUNIT w/o x reconstruction", Munit, MunitConfig, {"recon_x": 0.0}, ("recon_x",)
+    ),
+    "munit-wo-c": Recipe(
+        "MUNIT w/o c reconstruction", Munit, MunitConfig, {"recon_c": 0.0}, ("recon_c",)
+    ),
+    "munit-wo-s": Recipe(
+        "MUNIT w/o s reconstruction", Munit, MunitConfig, {"recon_s": 0.0}, ("recon_s",)
+    ),
     "munit": Recipe("MUNIT", Munit, MunitConfig, {}),
     "bicyclegan": Recipe("BicycleGAN (paired)", Bicyclegan, BicycleganConfig, {}),
 }

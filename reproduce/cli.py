@@ -120,7 +120,6 @@ def _common(sub: argparse.ArgumentParser) -> None:
         help="override any setting, e.g. --set steps=200 --set recon_x=5; repeatable")  # fmt: skip
     sub.add_argument("--device", default="cpu", help="cpu or cuda")
     sub.add_argument("--data", type=Path, default=Path("data"), help="where pictures are kept")
-    sub.add_argument("--source", type=Path, help="local archive or folder with the task's pictures")
     sub.add_argument("--threads", type=_at_least(0), default=0,
         help="CPU threads (default: torch's choice)")  # fmt: skip
     sub.add_argument("--no-progress", action="store_true")
@@ -128,6 +127,10 @@ def _common(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are kept")
         sub.add_argument("--results", type=Path, default=Path("results"))
         sub.add_argument("--lpips-weights", type=Path, help="AlexNet weights (torchvision's .pth)")
+        sub.add_argument("--source", action="append", default=[], metavar="TASK=PATH",
+            help="local archive or folder with a task's pictures; repeatable")  # fmt: skip
+    else:
+        sub.add_argument("--source", type=Path, help="local archive or folder of the pictures")
 
 
 def main(words: list[str] | None = None) -> int:

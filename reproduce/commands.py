@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,9 +174,11 @@ def table(arguments: argparse.Namespace) -> int:
     preset = load_preset(arguments.preset)
     if arguments.inputs:
         preset = replace(preset, measure=replace(preset.measure, inputs=arguments.inputs))
+    overrides = parse_settings(arguments.settings)
+    sources = _sources(arguments.source, preset.tables.get(arguments.number, []))
     runs = [
-        _with_source(run, arguments.source)
-        for run in preset.table_runs(arguments.number, arguments.seed, _overrides(arguments))
+        _with_source(run, sources.get(run.task))
+        for run in preset.table_runs(arguments.number, arguments.seed, overrides)
     ]
     places = Places(
         arguments.data, arguments.runs, arguments.results, check_device(arguments.device),
@@ -195,7 +198,7 @@ def table(arguments: argparse.Namespace) -> int:
 
     lpips_distance(preset.measure, places)  # missing weights are told before hours of training
     jobs = default_jobs(arguments.jobs, places.device)
-    train_missing(preset, runs, places, jobs=jobs, arguments=_passed_on(arguments))
+    train_missing(preset, runs, places, jobs=jobs, overrides=overrides)
     set_threads(arguments.threads)
     for run in runs:
         checkpoint = checkpoint_of(preset, run, places)
@@ -212,6 +215,12 @@ def table(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _passed_on(arguments: argparse.Namespace) -> list[str]:
-    words = [f"--set={setting}" for setting in arguments.settings]
-    return words + ([f"--source={arguments.source}"] if arguments.source else [])
+def _sources(words: list[str], tasks: Sequence[str]) -> dict[str, Path]:
+    """``TASK=PATH`` arguments: where the pictures of a table's tasks are."""
+    sources = {}
+    for word in words:
+        task, equals, path = word.partition("=")
+        if not equals or task not in tasks:
+            raise UserError(f"--source {word}: write TASK=PATH with a task of {', '.join(tasks)}")
+        sources[task] = Path(path)
+    return sources

@@ -15,7 +15,7 @@ import yaml
 
 from models.errors import UserError
 from models.zoo import nearest, recipe
-from reproduce.runs import RunConfig, make_run
+from reproduce.runs import RunConfig, legal_keys, make_run
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -73,11 +73,24 @@ class Preset:
             raise UserError(
                 f"preset {self.name} has no table {table}: {nearest(str(table), map(str, self.tables))}"
             )
+        overrides = overrides or {}
+        known = {key for method in TABLES[table] for key in legal_keys(method)}
+        for key in overrides:
+            if key not in known:
+                raise UserError(
+                    f"no run of table {table} has a setting '{key}': {nearest(key, known)}"
+                )
         return [
-            self.make_run(method, task, seed, overrides)
+            self.make_run(method, task, seed, own_overrides(method, overrides))
             for task in self.tables[table]
             for method in TABLES[table]
         ]
+
+
+def own_overrides(method: str, overrides: Mapping[str, object]) -> dict[str, object]:
+    """Those of a table's overrides that ``method`` has a setting for; an ablation stays one."""
+    keys = legal_keys(method) - set(recipe(method).ablates)
+    return {k: v for k, v in overrides.items() if k in keys}
 
 
 def preset_names() -> list[str]:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from models.errors import UserError
 from reproduce.checkpoints import read_checkpoint
-from reproduce.experiments import Preset
+from reproduce.experiments import Preset, own_overrides
 from reproduce.measure import Places, open_run_task
 from reproduce.runs import RunConfig, run_folder
 from reproduce.training import LAST
@@ -62,11 +62,12 @@ def is_trained(preset: Preset, run: RunConfig, places: Places) -> bool:
 
 
 def train_missing(
-    preset: Preset, runs: Sequence[RunConfig], places: Places, *, jobs: int, arguments: list[str]
-) -> None:
+    preset: Preset, runs: Sequence[RunConfig], places: Places, *, jobs: int,
+    overrides: Mapping[str, str],
+) -> None:  # fmt: skip
     """Train every run that is not trained yet, ``jobs`` at a time, resuming what was begun.
 
-    ``arguments`` are the command line's own (preset, overrides), passed on to each training.
+    ``overrides`` are the ``--set`` of the command line; each training gets its own part of them.
     """
     missing = [run for run in runs if not is_trained(preset, run, places)]
     if not missing:
@@ -83,7 +84,7 @@ def train_missing(
         )
         while waiting or active:
             while waiting and len(active) < jobs:
-                active.append(_start(preset, waiting.pop(0), places, threads, arguments))
+                active.append(_start(preset, waiting.pop(0), places, threads, overrides))
             time.sleep(0.5)
             for job in list(active):
                 job.look()
@@ -96,13 +97,16 @@ def train_missing(
 
 
 def _start(
-    preset: Preset, run: RunConfig, places: Places, threads: int, arguments: list[str]
+    preset: Preset, run: RunConfig, places: Places, threads: int, overrides: Mapping[str, str]
 ) -> _Job:
     folder = run_folder(places.runs, preset.name, run)
     folder.mkdir(parents=True, exist_ok=True)
     log = (folder / "train.log").open("ab")
-    command = train_command(preset, run, places, threads, arguments)
-    process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    command = train_command(preset, run, places, threads, overrides)
+    # In a session of its own: Ctrl-C reaches us alone, and we ask each training to save and stop.
+    process = subprocess.Popen(
+        command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+    )
     bar = tqdm(
         total=run.steps, desc=f"  {run.method} on {run.task}", unit="step", leave=False,
         disable=not places.progress,
@@ -111,9 +115,13 @@ def _start(
 
 
 def train_command(
-    preset: Preset, run: RunConfig, places: Places, threads: int, arguments: list[str]
+    preset: Preset, run: RunConfig, places: Places, threads: int, overrides: Mapping[str, str]
 ) -> list[str]:
     """The command that trains ``run`` alone."""
+    own = own_overrides(run.method, overrides)
+    arguments = [f"--set={key}={value}" for key, value in own.items()]
+    if run.source:
+        arguments.append(f"--source={run.source}")
     return [
         sys.executable, "-m", "reproduce", "train", run.method, "--task", run.task,
         "--preset", preset.name, "--seed", str(run.seed), "--device", places.device,

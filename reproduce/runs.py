@@ -89,6 +89,11 @@ def flat(run: RunConfig) -> dict[str, Any]:
     return values.pop("settings") | values
 
 
+def legal_keys(method: str) -> set[str]:
+    """Everything that ``--set`` may name for ``method``."""
+    return {f.name for f in dataclasses.fields(recipe(method).config)} | set(RUN_KEYS)
+
+
 def make_run(
     method: str, task: str, values: Mapping[str, object], overrides: Mapping[str, object]
 ) -> RunConfig:
@@ -98,12 +103,9 @@ def make_run(
     merged = dict(values) | dict(overrides)
     run_values = {k: parse_value(k, v, RUN_KEYS[k]) for k, v in merged.items() if k in RUN_KEYS}
     settings = {k: v for k, v in merged.items() if k not in RUN_KEYS}
-    fields = {f.name for f in dataclasses.fields(recipe(method).config)}
     for key in settings:
-        if key not in fields:
-            raise UserError(
-                f"{method} has no setting '{key}': {nearest(key, fields | set(RUN_KEYS))}"
-            )
+        if key not in legal_keys(method):
+            raise UserError(f"{method} has no setting '{key}': {nearest(key, legal_keys(method))}")
     config = make_config(method, settings)
     run = RunConfig(
         method=method,

@@ -105,7 +105,11 @@ def test_the_hint_goes_on_with_the_same_words():
         ("munit", {"size": 30}, "the nearest legal size is 32x32"),
         ("munit", {"size": 9}, "the nearest legal size is 16x16"),
         ("unit", {"size": 34}, "the nearest legal size is 36x36"),
-        ("unit-release", {"size": 32}, "the nearest legal size is 64x64"),
+        (
+            "unit-release",
+            {"size": 32, "dropout": 0, "dis_scales": 3},
+            "the nearest legal size is 64x64",
+        ),
         ("cyclegan", {"size": 33}, "the nearest legal size is 32x32"),
         ("cyclegan-noise", {"size": 48}, "the nearest legal size is 64x64"),
         ("bicyclegan", {"size": 40}, "the nearest legal size is 32x32"),

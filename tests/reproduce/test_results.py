@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from models.errors import UserError
+from reproduce import environment
 from reproduce.results import Records, sha256_file
 
 FACTS = {
@@ -122,3 +123,17 @@ def test_sha256_of_a_file(tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert sha256_file(tmp_path / "x") == expected  # FIPS 180-2, appendix B.1
+
+
+def test_the_environment_is_of_this_code_alone(tmp_path, monkeypatch):
+    """Inside a repository of other things there is no commit to name."""
+    found = environment.environment()
+    assert found["packages"]["torch"] != "absent" and found["threads"] >= 1 and found["device"]
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@x"]
+    if subprocess.run([*git, "init", "-q"], check=False).returncode:
+        pytest.skip("needs git")
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    (tmp_path / "packages").mkdir()
+    for root, known in ((tmp_path, True), (tmp_path / "packages", False)):
+        monkeypatch.setattr(environment, "ROOT", root.resolve())
+        assert bool(environment.commit.__wrapped__()["commit"]) == known

@@ -25,7 +25,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def words(root: Path) -> list[str]:
     places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
     tiny = [f"--set={setting}" for setting in TINY]
-    return ["table", "1", "--preset=quick", "--inputs=3", "--jobs=2", "--no-progress", *places, *tiny]
+    return [
+        "table",
+        "1",
+        "--preset=quick",
+        "--inputs=3",
+        "--jobs=2",
+        "--no-progress",
+        *places,
+        *tiny,
+    ]
 
 
 def test_prints_nine_rows(made: Path, capsys: pytest.CaptureFixture[str]) -> None:

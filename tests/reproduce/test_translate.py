@@ -26,8 +26,10 @@ def inputs(tmp_path) -> Path:
     folder = tmp_path / "inputs"
     for i, name in enumerate(("a.png", "a.b.png", "a.c.png", "one/a.png", "two/a.png")):
         tiny.picture(folder / name, (40 * i, 200 - 30 * i, 90), 40 + i)
-    Image.new("RGBA", (50, 40), (255, 0, 0, 100)).save(folder / "clear.png")
-    # Not of one grey: instance norm would blow up the rounding errors of a flat picture.
+    # None of one colour: instance norm would blow up the rounding errors of a flat picture.
+    clear = Image.new("RGBA", (50, 40), (255, 0, 0, 100))
+    clear.paste((0, 90, 200, 255), (10, 10, 30, 35))
+    clear.save(folder / "clear.png")
     Image.linear_gradient("L").resize((32, 64)).save(folder / "grid.png")
     return folder
 
