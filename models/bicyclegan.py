@@ -125,7 +125,7 @@ class Bicyclegan(Method):
         maps = dis(shown)
         return gan(list(maps[0].split(1)) if len(maps) == 1 else maps, real, self.config.gan_loss)
 
-    def _shown(self, x_a: Tensor, x_b: Tensor) -> Tensor:
+    def shown(self, x_a: Tensor, x_b: Tensor) -> Tensor:
         """What a discriminator sees of the pair."""
         return torch.cat((x_a, x_b), dim=1) if self.config.conditional else x_b
 
@@ -144,7 +144,7 @@ class Bicyclegan(Method):
         z_random = noise["z_random"][:half]
         fake_encoded = self._generate(a, z_encoded, noise, 1)
         fake_random = self._generate(a, z_random, noise, 2)
-        shown_encoded, shown_random = self._shown(a, fake_encoded), self._shown(a, fake_random)
+        shown_encoded, shown_random = self.shown(a, fake_encoded), self.shown(a, fake_random)
         terms: Terms = {}
         if self.wanted(c.gan):
             terms["gan"] = self._gan(self.dis, shown_encoded, True)
@@ -162,11 +162,11 @@ class Bicyclegan(Method):
     def discriminator_terms(self, x_a: Tensor, x_b: Tensor, fakes: Mapping[str, Tensor]) -> Terms:
         half, terms, weights = len(x_a) // 2, Terms(), self.discriminator_weights
         if self.wanted(weights["dis"]):
-            real = self._shown(x_a[:half], x_b[:half])
+            real = self.shown(x_a[:half], x_b[:half])
             fake = self._gan(self.dis, fakes["encoded"], False)
             terms["dis"] = fake + self._gan(self.dis, real, True)
         if weights["dis2"]:
-            dis2, real = self.dis2 or self.dis, self._shown(x_a[half:], x_b[half:])
+            dis2, real = self.dis2 or self.dis, self.shown(x_a[half:], x_b[half:])
             fake = self._gan(dis2, fakes["random"], False)
             terms["dis2"] = fake + self._gan(dis2, real, True)
         return terms

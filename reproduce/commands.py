@@ -42,8 +42,8 @@ def _with_source(run: RunConfig, source: Path | None) -> RunConfig:
 
 def train(arguments: argparse.Namespace) -> int:
     from reproduce.checkpoints import NonFiniteWeight
+    from reproduce.loop import FAILED, Interrupted, Logging
     from reproduce.trainer import NonFiniteLoss
-    from reproduce.training import FAILED, Interrupted, Logging
     from reproduce.training import train as go
 
     device = check_device(arguments.device)

@@ -18,9 +18,9 @@ from tqdm import tqdm
 from models.errors import UserError
 from reproduce.checkpoints import read_checkpoint
 from reproduce.experiments import Preset, own_overrides
+from reproduce.loop import LAST
 from reproduce.measure import Places, open_run_task
 from reproduce.runs import RunConfig, run_folder
-from reproduce.training import LAST
 
 
 @dataclass
@@ -51,7 +51,10 @@ def is_trained(preset: Preset, run: RunConfig, places: Places) -> bool:
     path = checkpoint_of(preset, run, places)
     if not path.exists():
         return False
-    found = read_checkpoint(path, weights_only=True)
+    try:
+        found = read_checkpoint(path, weights_only=True)
+    except UserError:
+        return False  # damaged: the training goes on from the one before, or says why it cannot
     different = run.differences(found.run)
     if different:
         raise UserError(

@@ -12,9 +12,9 @@ from typing import Any
 from models.errors import UserError
 from models.zoo import METHODS
 from reproduce.experiments import TABLE1_METHODS, Preset
+from reproduce.files import write_text
 from reproduce.measure import REAL
 from reproduce.tasks.registry import TASKS
-from reproduce.training import write_text
 
 PAPER = Path(__file__).resolve().parent.parent / "results" / "paper"
 DASH = "—"

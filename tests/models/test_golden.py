@@ -85,11 +85,11 @@ def forward(
             x_ab, x_ba = method.translate(x_a, "a2b"), method.translate(x_b, "b2a")
             return {"x_ab": x_ab, "x_ba": x_ba, "D_A_of_x_ab": method.dis_b(x_ab)[0]}
         case Bicyclegan():
-            mu, logvar = method.encoder(x_b[:1])
-            z = case.inputs["step0.z_random"][:1]
-            x_ab = method.translate(x_a[:1], "a2b", {"z": z})
+            n = len(case.forward_final["mu"])
+            mu, logvar = method.encoder(x_b[:n])
+            z = case.inputs["step0.z_random"][:n]
+            x_ab = method.translate(x_a[:n], "a2b", {"z": z})
             out = {"mu": mu, "logvar": logvar, "x_ab": x_ab}
-            return out | {
-                f"D2_scale{i}": m for i, m in enumerate((method.dis2 or method.dis)(x_ab))
-            }
+            maps = (method.dis2 or method.dis)(method.shown(x_a[:n], x_ab))
+            return out | {f"D2_scale{i}": m for i, m in enumerate(maps)}
     return out | {f"dis_b_scale{i}": m for i, m in enumerate(maps)}

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.blocks import seed_dropouts
+from models.blocks import CountedDropout
 from models.cyclegan import ImagePool
 from models.errors import UserError
 from models.losses import Terms, l1
@@ -351,14 +351,35 @@ def test_unit_shares_the_blocks_between_its_encoders_and_generators() -> None:
     assert not list(make("unit-release").shared_enc.parameters())
 
 
-def test_units_two_passes_of_dropout_are_independent() -> None:
+@torch.no_grad()
+def test_no_two_dropout_layers_of_unit_share_a_mask() -> None:
+    method = make("unit", n_res=2, n_shared=2)
+    kept: list[Tensor] = []
+
+    def note(layer: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
+        kept.append((out == 0).flatten().double())
+
+    for layer in method.modules():
+        if isinstance(layer, CountedDropout):
+            layer.register_forward_hook(note)
+    x = pictures(1, 32, 32)
+    noise = method.draw_noise(1, 32, 32, draws(1))
+    for direction in method.directions:
+        kept.clear()
+        method.translate(x, direction, noise)
+        assert len(kept) == 2 + 2 + 2 + 2  # encoder, shared, shared, generator
+        for i, a in enumerate(kept):
+            for b in kept[i + 1 :]:
+                assert abs(torch.corrcoef(torch.stack((a, b)))[0, 1]) < 5 / len(a) ** 0.5
+
+
+def test_units_dropout_depends_on_the_seed_alone() -> None:
     method = make("unit")
     seeds = torch.tensor([5, 5])
     x = pictures(1).repeat(2, 1, 1, 1)
     h = method.encode(x, "a", seeds)
     assert torch.equal(h[0], h[1])  # same seed, same mask
     assert not torch.equal(method.encode(x, "a", seeds + 1)[0], h[0])
-    seed_dropouts(method, None)
 
 
 def test_latent_term_of_bicyclegan_does_not_move_the_encoder() -> None:

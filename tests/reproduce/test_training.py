@@ -28,7 +28,8 @@ from models.errors import UserError
 from reproduce.checkpoints import load_method, read_checkpoint
 from reproduce.cli import main
 from reproduce.experiments import load_preset
-from reproduce.training import Interrupted, Logging, train
+from reproduce.loop import Interrupted, Logging
+from reproduce.training import train
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = ("munit", "cyclegan")
