@@ -14,9 +14,14 @@ Terms = dict[str, Tensor]
 GAN_KINDS = ("lsgan", "cross-entropy")
 
 
+def _wide(x: Tensor) -> Tensor:
+    """bfloat16 as float32: with mixed precision the networks may be short, the losses not."""
+    return x.float() if x.dtype == torch.bfloat16 else x
+
+
 def l1(x: Tensor, target: Tensor) -> Tensor:
     """Mean absolute difference; gradients reach both arguments."""
-    return (x - target).abs().mean()
+    return (_wide(x) - _wide(target)).abs().mean()
 
 
 def gan(outputs: list[Tensor], real: bool, kind: str) -> Tensor:
@@ -28,7 +33,7 @@ def gan(outputs: list[Tensor], real: bool, kind: str) -> Tensor:
     """
     total = torch.zeros((), device=outputs[0].device)
     for raw in outputs:
-        out = raw.float() if raw.dtype == torch.bfloat16 else raw
+        out = _wide(raw)
         if kind == "lsgan":
             total = total + ((out - 1) if real else out).square().mean()
         elif kind == "cross-entropy":
@@ -40,18 +45,20 @@ def gan(outputs: list[Tensor], real: bool, kind: str) -> Tensor:
 
 def kl_unit(mu: Tensor) -> Tensor:
     """UNIT's KL term: KL(N(mu, I) || N(0, I)) up to a factor and constants, mean(mu^2)."""
-    return mu.square().mean()
+    return _wide(mu).square().mean()
 
 
 def kl_gaussian(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mu, exp(logvar)) || N(0, I)), summed over batch and dimensions (BicycleGAN)."""
+    mu, logvar = _wide(mu), _wide(logvar)
     return -0.5 * (1 + logvar - mu.square() - logvar.exp()).sum()
 
 
 def perceptual(features: Tensor, target: Tensor) -> Tensor:
     """Domain-invariant perceptual distance (MUNIT section 5.1): features (N, C, H, W) are
     instance-normalised, which drops much of the domain's statistics, then compared by L2."""
-    return (F.instance_norm(features) - F.instance_norm(target)).square().mean()
+    features, target = F.instance_norm(_wide(features)), F.instance_norm(_wide(target))
+    return (features - target).square().mean()
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:

@@ -125,3 +125,11 @@ def test_weighted_sum_refuses_an_empty_objective() -> None:
         weighted_sum({"a": one(1)}, {"a": 0.0})
     with pytest.raises(UserError, match="all loss weights are zero"):
         weighted_sum({}, {"a": 0.0})
+
+
+def test_losses_of_short_floats_are_computed_in_long_ones() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.rand((2, 4, 3, 64, 64), generator=generator).bfloat16()
+    for loss in (l1(x, y), kl_unit(x), kl_gaussian(x, y), perceptual(x, y), gan([x], True, "lsgan")):
+        assert loss.dtype == torch.float32
+    assert l1(x, y) == l1(x.float(), y.float())

@@ -1,0 +1,89 @@
+"""What the README says must be so: its tables come from records, its commands exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reproduce.cli import main, parser
+from reproduce.experiments import load_preset
+from reproduce.results import Records
+from reproduce.tables import comma_separated, latex, markdown, table1
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def stored(preset: str) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for record in Records(ROOT / "results", preset).all():
+        found.setdefault((record["task"], record["method"]), {})[record["metric"]] = record
+    return found
+
+
+def test_table_is_generated_from_the_stored_records(tmp_path: Path) -> None:
+    copy = tmp_path / "README.md"
+    copy.write_text(README, encoding="utf-8")
+    words = ["table", "1", "--preset=cpu", "--stored", f"--results={ROOT / 'results'}"]
+    assert main([*words, f"--readme={copy}"]) == 0
+    assert copy.read_text(encoding="utf-8") == README
+    block = README.split("<!-- table1-cpu -->")[1].split("<!-- /table1-cpu -->")[0]
+    assert len([line for line in block.splitlines() if re.match(r"\| [A-Z]", line)]) == 2 * 10
+    assert len(re.findall(r"\d ± \d", block)) >= 2 * 9
+
+
+def test_files_beside_the_records_say_the_same() -> None:
+    made = table1(load_preset("cpu"), stored("cpu"))
+    folder = ROOT / "results" / "cpu"
+    assert (folder / "table1.md").read_text(encoding="utf-8") == markdown(made)
+    assert (folder / "table1.csv").read_text(encoding="utf-8") == comma_separated(made)
+    assert (folder / "table1.tex").read_text(encoding="utf-8") == latex(made)
+
+
+def test_raw_values_give_the_recorded_numbers() -> None:
+    from benchmarks.diversity_result import DiversityResult
+
+    checked = 0
+    for record in Records(ROOT / "results", "cpu").all():
+        if "raw" in record:
+            raw = DiversityResult.load(ROOT / "results" / record["raw"])
+            assert raw.value == pytest.approx(record["value"], abs=1e-9)
+            checked += 1
+    assert checked >= 18
+
+
+def test_pictures_exist() -> None:
+    links = re.findall(r"!?\[[^\]]*\]\(([^)#]+)\)", README)
+    assert any(link.endswith(".png") for link in links)
+    for link in links:
+        if "://" not in link:
+            assert (ROOT / link).is_file(), link
+
+
+def commands() -> list[list[str]]:
+    """Every ``python -m reproduce`` of the README, as arguments."""
+    blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    tails = [
+        line.split("python -m reproduce ", 1)[1] for line in lines if "python -m reproduce " in line
+    ]
+    return [shlex.split(tail, comments=True) for tail in tails]
+
+
+@pytest.mark.parametrize("words", commands(), ids=lambda words: words[0])
+def test_commands_parse(words: list[str]) -> None:
+    arguments = parser().parse_args(words)
+    assert arguments.command == words[0]
+    if "preset" in arguments:
+        load_preset(arguments.preset)
+
+
+def test_both_commands_are_one_line_each() -> None:
+    first, second = re.findall(r"```bash\n([^\n]*)\n```", README)[:2]
+    assert first.endswith("reproduce table 1 --preset quick") and "tox" in second
+    between = README.split("<!-- test-command -->")[1].split("<!-- /test-command -->")[0]
+    assert second in between
