@@ -41,7 +41,8 @@ TRUNK_SHAPES: dict[str, tuple[int, int, int, int]] = {
     "features.10": (256, 256, 3, 3),
 }
 _REMEDY = (
-    "pass the path of torchvision's alexnet-owt-7be5be79.pth, or measure with the untrained trunk"
+    "pass torchvision's alexnet-owt-7be5be79.pth (--lpips-weights PATH), or measure with the "
+    "untrained trunk (--lpips untrained)"
 )
 
 

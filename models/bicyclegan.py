@@ -61,7 +61,7 @@ class Bicyclegan(Method):
     guided = True
     config: BicycleganConfig
 
-    def __init__(self, config: BicycleganConfig, generator: Generator) -> None:
+    def __init__(self, config: BicycleganConfig, generator: Generator | None) -> None:
         super().__init__()
         self.config = c = config
         if c.where not in ("input", "all"):

@@ -53,7 +53,7 @@ class Cyclegan(Method):
     order = ("generator", "discriminator")
     config: CycleganConfig
 
-    def __init__(self, config: CycleganConfig, generator: Generator) -> None:
+    def __init__(self, config: CycleganConfig, generator: Generator | None) -> None:
         super().__init__()
         self.config = c = config
         if c.generator not in ("resnet", "unet"):

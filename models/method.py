@@ -104,8 +104,10 @@ class Method(nn.Module, ABC):
     config: MethodConfig
     monitor: bool = False  # also compute the terms whose weight is zero, for the logs
 
-    def finish(self, generator: Generator, rule: str, dis_rule: str) -> None:
+    def finish(self, generator: Generator | None, rule: str, dis_rule: str) -> None:
         """Called at the end of a constructor: draws the weights and numbers the dropouts."""
+        if generator is None:  # shapes alone are wanted, on the meta device
+            return
         for networks, networks_rule in (
             (self.generators(), rule),
             (self.discriminators(), dis_rule),

@@ -71,7 +71,7 @@ class Munit(Method):
     guided = True
     config: MunitConfig
 
-    def __init__(self, config: MunitConfig, generator: Generator) -> None:
+    def __init__(self, config: MunitConfig, generator: Generator | None) -> None:
         super().__init__()
         self.config = c = config
         self.gen_a = AutoEncoder(c.channels_a, c)

@@ -106,8 +106,9 @@ class UNet(nn.Module):
             joined = width if innermost else 2 * width
             self.up.append(_upsampler(joined, out, upsample, bias or i == 0))
             self.up_norm.append(norm_layer(norm if i else "none", out))
-            # As in the originals: dropout in the blocks of full width, innermost excepted.
-            use = dropout and not innermost and i >= 4
+            # As in the originals: dropout in the blocks of full width, innermost excepted. A
+            # network too shallow to have any gets it in the block next to the innermost.
+            use = dropout and not innermost and i >= min(4, depth - 2)
             self.dropout.append(CountedDropout(0.5) if use else nn.Identity())
         self.leaky, self.activ = activation("lrelu"), activation(activ)
 

@@ -3,6 +3,8 @@
 Two published recipes: ``release``, shipped with MUNIT (``UNIT_Trainer``), whose domains share no
 weights; and ``nips``, the paper's and its first release's, whose last encoder block and first
 generator block are shared between the domains (section 3: G* = G_L o G_H). Equations: the paper's.
+The KL terms are those of the equations, of the codes' means; the first release took the noisy
+codes instead, which has the same expectation up to a constant.
 """
 
 from __future__ import annotations
@@ -76,7 +78,7 @@ class Unit(Method):
     order = ("discriminator", "generator")
     config: UnitConfig
 
-    def __init__(self, config: UnitConfig, generator: Generator) -> None:
+    def __init__(self, config: UnitConfig, generator: Generator | None) -> None:
         super().__init__()
         self.config = c = config
         if c.recipe == "release":
@@ -85,6 +87,9 @@ class Unit(Method):
             self.halves_nips(c)
         else:
             raise UserError(f"unknown UNIT recipe '{c.recipe}': use release or nips")
+        if c.recipe == "nips" and (c.activ, c.pad) != ("relu", "reflect"):
+            raise UserError("UNIT's nips recipe has activations and padding of its own: leave "
+                            "activ and pad, or set recipe=release")  # fmt: skip
         if c.dropout and c.recipe != "nips":
             raise UserError("UNIT's release has no dropout: set recipe=nips or dropout=0")
         nips = c.recipe == "nips"

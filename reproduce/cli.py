@@ -21,6 +21,14 @@ EXAMPLES = """examples:
 """
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Examples as they stand, and every default."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        shown = action.default not in (None, False, [], 0) and "default" not in (action.help or "")
+        return super()._get_help_string(action) if shown else action.help
+
+
 class _Parser(argparse.ArgumentParser):
     """One line and exit code 2 for wrong arguments."""
 
@@ -30,7 +38,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    shown: dict[str, Any] = dict(formatter_class=argparse.RawDescriptionHelpFormatter)
+    shown: dict[str, Any] = dict(formatter_class=_Help)
     top = _Parser(
         prog="python -m reproduce", epilog=EXAMPLES,
         description="Train UNIT, MUNIT and their baselines; regenerate the papers' tables.", **shown,
@@ -43,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     _common(table)
     table.add_argument("--jobs", type=_at_least(0), default=0,
         help="trainings side by side (default: one a core, at most 4; one on a GPU)")  # fmt: skip
-    table.add_argument("--inputs", type=int, default=0,
+    table.add_argument("--inputs", type=_at_least(2),
         help="measure this many test inputs instead of the preset's; the protocol's name tells")  # fmt: skip
     table.add_argument("--stored", action="store_true",
         help="print the table from stored records alone, without training")  # fmt: skip
@@ -58,8 +66,10 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--task", required=True, help="a task's name, or a folder of pictures")
     train.add_argument("--out", type=Path, required=True, help="folder of the run")
     train.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    train.add_argument("--save-every", type=_at_least(1), default=500, metavar="STEPS")
-    train.add_argument("--sample-every", type=_at_least(1), default=500, metavar="STEPS")
+    train.add_argument("--save-every", type=_at_least(1), default=500, metavar="STEPS",
+        help="steps from checkpoint to checkpoint")  # fmt: skip
+    train.add_argument("--sample-every", type=_at_least(1), default=500, metavar="STEPS",
+        help="steps from sample grid to sample grid")  # fmt: skip
     train.add_argument("--vgg", type=Path, help="VGG-16 weights for the perceptual loss")
     _common(train)
 
@@ -75,19 +85,20 @@ def parser() -> argparse.ArgumentParser:
     styles.add_argument("--example", type=Path, help="picture(s) of the other domain: take "
         "their style instead of random ones")  # fmt: skip
     translate.add_argument("--direction", default="a2b", help="a2b (default) or b2a")
-    translate.add_argument("--seed", type=int, default=0)
+    translate.add_argument("--seed", type=int, default=0, help="of the random styles")
     translate.add_argument("--device", default="cpu")
-    translate.add_argument("--no-progress", action="store_true")
+    translate.add_argument("--no-progress", action="store_true", help="no progress bars")
 
     data = commands.add_parser("data", help="draw or download the pictures of a task",
         epilog="example:\n  python -m reproduce data drawn-shoes --size 256 --train 1000", **shown)  # fmt: skip
     data.add_argument("task")
-    data.add_argument("--data", type=Path, default=Path("data"))
+    data.add_argument("--data", type=Path, default=Path("data"), help="where pictures are kept")
     data.add_argument("--source", type=Path, help="local archive or folder with the pictures")
-    data.add_argument("--size", type=_at_least(1), default=32)
-    data.add_argument("--train", type=_at_least(1), default=4000)
-    data.add_argument("--test", type=_at_least(1), default=200)
-    data.add_argument("--no-progress", action="store_true")
+    data.add_argument("--size", type=_at_least(1), default=32, help="pixels, if drawn")
+    data.add_argument("--train", type=_at_least(1), default=4000,
+        help="training pictures a domain, if drawn")  # fmt: skip
+    data.add_argument("--test", type=_at_least(1), default=200, help="test pairs, if drawn")
+    data.add_argument("--no-progress", action="store_true", help="no progress bars")
 
     convert = commands.add_parser("convert", help="original releases' checkpoints, in and out",
         epilog="examples:\n  python -m reproduce convert gen_01000000.pt --method munit "
@@ -115,18 +126,23 @@ def _at_least(smallest: int) -> Callable[[str], int]:
 
 def _common(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--preset", default="cpu", help="scale: quick, cpu, gpu or paper")
-    sub.add_argument("--seed", type=_at_least(0), default=0)
+    sub.add_argument("--seed", type=_at_least(0), default=0,
+        help="of weights, order, noise")  # fmt: skip
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
         help="override any setting, e.g. --set steps=200 --set recon_x=5; repeatable")  # fmt: skip
     sub.add_argument("--device", default="cpu", help="cpu or cuda")
     sub.add_argument("--data", type=Path, default=Path("data"), help="where pictures are kept")
     sub.add_argument("--threads", type=_at_least(0), default=0,
         help="CPU threads (default: torch's choice)")  # fmt: skip
-    sub.add_argument("--no-progress", action="store_true")
+    sub.add_argument("--no-progress", action="store_true", help="no progress bars")
     if sub.prog.endswith("table"):
         sub.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are kept")
         sub.add_argument("--results", type=Path, default=Path("results"))
         sub.add_argument("--lpips-weights", type=Path, help="AlexNet weights (torchvision's .pth)")
+        sub.add_argument("--lpips-sha256", help="what those weights must hash to")
+        sub.add_argument("--lpips", help="untrained or imagenet, instead of the preset's")
+        sub.add_argument("--protocol", help="paper, consecutive or all-pairs, or one of these with "
+            "-v0.1, instead of the preset's")  # fmt: skip
         sub.add_argument("--source", action="append", default=[], metavar="TASK=PATH",
             help="local archive or folder with a task's pictures; repeatable")  # fmt: skip
     else:

@@ -156,6 +156,7 @@ def convert(arguments: argparse.Namespace) -> int:
 
 
 def table(arguments: argparse.Namespace) -> int:
+    from benchmarks.diversity_protocols import get_protocol
     from reproduce.figures import comparison
     from reproduce.measure import (
         REAL,
@@ -165,16 +166,19 @@ def table(arguments: argparse.Namespace) -> int:
         measure_run,
         set_threads,
     )
-    from reproduce.pipeline import checkpoint_of, train_missing
+    from reproduce.pipeline import check_runs, checkpoint_of, train_missing
     from reproduce.results import Records
     from reproduce.tables import markdown, table1, update_readme, write_table
 
     if arguments.number not in TABLES:
         raise UserError(f"no table {arguments.number} here: known: {', '.join(map(str, TABLES))}")
     preset = load_preset(arguments.preset)
-    if arguments.inputs:
-        preset = replace(preset, measure=replace(preset.measure, inputs=arguments.inputs))
     overrides = parse_settings(arguments.settings)
+    measuring = {key: getattr(arguments, key) for key in ("inputs", "lpips", "protocol")}
+    measuring = {key: value for key, value in measuring.items() if value is not None}
+    if "protocol" in measuring:  # at its own number of samples
+        measuring["samples"] = get_protocol(measuring["protocol"]).samples
+    preset = preset.changed(overrides, measuring)
     sources = _sources(arguments.source, preset.tables.get(arguments.number, []))
     runs = [
         _with_source(run, sources.get(run.task))
@@ -182,7 +186,7 @@ def table(arguments: argparse.Namespace) -> int:
     ]
     places = Places(
         arguments.data, arguments.runs, arguments.results, check_device(arguments.device),
-        arguments.lpips_weights, not arguments.no_progress,
+        arguments.lpips_weights, arguments.lpips_sha256, not arguments.no_progress,
     )  # fmt: skip
     found: dict[tuple[str, str], dict[str, dict[str, object]]] = {}
     if arguments.stored:
@@ -196,6 +200,7 @@ def table(arguments: argparse.Namespace) -> int:
         print(stored)
         return 0
 
+    check_runs(preset, runs)
     lpips_distance(preset.measure, places)  # missing weights are told before hours of training
     jobs = default_jobs(arguments.jobs, places.device)
     train_missing(preset, runs, places, jobs=jobs, overrides=overrides)

@@ -6,8 +6,10 @@ their sources); a preset (``presets/*.yaml``) changes scale: sizes, widths, step
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,9 @@ class Measuring:
 class Preset:
     """One scale of all experiments."""
 
-    name: str
+    name: str  # of its results and runs: the file's, and a mark of what was overridden
+    base: str  # the file's
+    changes: Mapping[str, Any]  # what was overridden
     about: str
     run: Mapping[str, Any]  # for every run
     methods: Mapping[str, Mapping[str, Any]]  # by family or method, the latter last
@@ -64,6 +68,16 @@ class Preset:
                 source.get(method, {}) if method != family else {}
             )
         return make_run(method, task, values | {"seed": seed}, overrides or {})
+
+    def changed(self, settings: Mapping[str, object], measuring: Mapping[str, object]) -> Preset:
+        """This preset with ``--set`` overrides and another way of measuring, under a name of its
+        own: its numbers must not pass for the preset's."""
+        changes = dict(sorted({**settings, **measuring}.items()))
+        if not changes:
+            return self
+        digest = hashlib.sha256(json.dumps(changes).encode()).hexdigest()[:8]
+        measure = replace(self.measure, **measuring)  # type: ignore[arg-type]
+        return replace(self, name=f"{self.base}+{digest}", changes=changes, measure=measure)
 
     def table_runs(
         self, table: int, seed: int = 0, overrides: Mapping[str, object] | None = None
@@ -104,4 +118,4 @@ def load_preset(name: str) -> Preset:
         raise UserError(f"unknown preset '{name}': {nearest(name, preset_names())}")
     values = yaml.safe_load((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"))
     values["measure"] = Measuring(**values["measure"])
-    return Preset(name=name, **({"tasks": {}} | values))
+    return Preset(name=name, base=name, changes={}, **({"tasks": {}} | values))

@@ -40,6 +40,7 @@ class Places:
     results: Path
     device: str = "cpu"
     lpips_path: Path | None = None
+    lpips_sha256: str | None = None
     progress: bool = True
 
 
@@ -56,7 +57,7 @@ def lpips_distance(measuring: Measuring, places: Places) -> LpipsDistance:
     version = get_protocol(measuring.protocol).version
     if measuring.lpips == "untrained" and places.lpips_path is None:
         return LpipsDistance(untrained(version), places.device)
-    weights = trained(version, places.lpips_path, allow_download=True)
+    weights = trained(version, places.lpips_path, places.lpips_sha256, allow_download=True)
     return LpipsDistance(weights, places.device)
 
 
@@ -74,15 +75,22 @@ def measure_run(
         checkpoint_sha256=sha, protocol__protocol=protocol.name,
         protocol__sha256=distance.weights.sha256,
     )  # fmt: skip
+    silhouette = records.find(
+        checkpoint_sha256=sha, metric=SILHOUETTE.name, protocol__N=protocol.inputs
+    )
     domains = open_run_task(run, places)
     masks = silhouettes(domains)
-    silhouette = records.find(checkpoint_sha256=sha, metric=SILHOUETTE.name)
     if known and (silhouette or masks is None):
         return {m["metric"]: m for m in (known, silhouette) if m is not None}
 
     method, read = load_method(checkpoint, places.device)
     if read.step < run.steps:
         raise UserError(f"{checkpoint} is at step {read.step} of {run.steps}: finish its training")
+    if read.data != domains.fingerprint():
+        raise UserError(
+            f"the pictures of {domains.folder} are not those that {checkpoint} was trained on: "
+            "restore them, or train again"
+        )
     begin = time.perf_counter()
     preparation = Preparation(run.size)
     keep: dict[str, Tensor] = {}
@@ -98,7 +106,7 @@ def measure_run(
             yield name, k, picture
 
     result = diversity(watched(), distance, protocol, seed=run.seed)
-    raw = records.folder / "raw" / f"diversity-{run.task}-{run.method}-seed{run.seed}.npz"
+    raw = records.folder / "raw" / f"{_raw_name(run.task, run.method, protocol.name, sha)}.npz"
     result.save(raw)
     facts = facts_of(preset, run, places) | {
         "steps": run.steps,
@@ -107,7 +115,7 @@ def measure_run(
         "config_sha256": run.digest(),
         "config": run.as_dict(),
     }
-    measured = result.as_dict() | {"raw": raw.relative_to(places.results).as_posix()}
+    measured = result.as_dict() | _raw_facts(raw, places)
     measured["seconds"] = round(time.perf_counter() - begin, 2)
     found[measured["metric"]] = records.append(facts | measured)
     if masks is not None:
@@ -123,20 +131,30 @@ def measure_real(preset: Preset, run: RunConfig, places: Places) -> dict[str, An
     domains = open_run_task(run, places)
     data = domains.fingerprint()
     known = records.find(
-        method=REAL, task=run.task, data_sha256=data, protocol__sha256=distance.weights.sha256
-    )
+        method=REAL, task=run.task, data_sha256=data, seed=run.seed, size=run.size,
+        protocol__sha256=distance.weights.sha256,
+    )  # fmt: skip
     if known:
         return known
     begin = time.perf_counter()
     source = domains.test_b
     pairs = min(REAL_PAIRS, len(source) * (len(source) - 1) // 2)
     result = real_diversity(_Lazy(source, Preparation(run.size)), distance, pairs, seed=run.seed)
-    raw = records.folder / "raw" / f"diversity-{run.task}-{REAL}-seed{run.seed}.npz"
+    raw = records.folder / "raw" / f"{_raw_name(run.task, REAL, f'{pairs}pairs', data)}.npz"
     result.save(raw)
     facts = facts_of(preset, run, places) | {"method": REAL, "data_sha256": data}
-    measured = result.as_dict() | {"raw": raw.relative_to(places.results).as_posix()}
+    measured = result.as_dict() | _raw_facts(raw, places)
     measured["seconds"] = round(time.perf_counter() - begin, 2)
     return records.append(facts | measured)
+
+
+def _raw_name(task: str, method: str, protocol: str, sha256: str) -> str:
+    """A name that no other measurement takes."""
+    return f"diversity-{Path(task).name}-{method}-{protocol}-{sha256[:12]}"
+
+
+def _raw_facts(raw: Path, places: Places) -> dict[str, str]:
+    return {"raw": raw.relative_to(places.results).as_posix(), "raw_sha256": sha256_file(raw)}
 
 
 def facts_of(preset: Preset, run: RunConfig, places: Places) -> dict[str, Any]:
@@ -146,6 +164,7 @@ def facts_of(preset: Preset, run: RunConfig, places: Places) -> dict[str, Any]:
         "task": run.task,
         "method": run.method,
         "seed": run.seed,
+        "size": run.size,
         "environment": environment(places.device),
     }
 

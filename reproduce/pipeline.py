@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
+import torch
 from tqdm import tqdm
 
+from benchmarks.diversity_protocols import get_protocol
 from models.errors import UserError
+from models.zoo import recipe
 from reproduce.checkpoints import read_checkpoint
 from reproduce.experiments import Preset, own_overrides
 from reproduce.loop import LAST
 from reproduce.measure import Places, open_run_task
 from reproduce.runs import RunConfig, run_folder
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.registry import TASKS
 
 
 @dataclass
@@ -64,6 +71,23 @@ def is_trained(preset: Preset, run: RunConfig, places: Places) -> bool:
     return found.step >= run.steps
 
 
+def check_runs(preset: Preset, runs: Sequence[RunConfig]) -> None:
+    """Refuse before hours of training what could not be trained or measured after them."""
+    measure = preset.measure
+    get_protocol(measure.protocol, measure.inputs, measure.samples)
+    for run in runs:
+        spec = TASKS.get(run.task)
+        if spec is not None and spec.kind == "drawn" and run.test < measure.inputs:
+            raise UserError(
+                f"{measure.inputs} inputs are to be measured and test={run.test} are drawn: "
+                "set test higher, or --inputs lower"
+            )
+        Preparation(run.size, run.resize or None, run.crop, run.flip)  # type: ignore[arg-type]
+        with torch.device("meta"):
+            network = recipe(run.method).method(run.method_config, None)  # type: ignore[call-arg]
+        network.check_size(run.size, run.size)
+
+
 def train_missing(
     preset: Preset, runs: Sequence[RunConfig], places: Places, *, jobs: int,
     overrides: Mapping[str, str],
@@ -81,6 +105,7 @@ def train_missing(
     threads = max(1, (os.cpu_count() or 1) // jobs)
     waiting, active = list(missing), list[_Job]()
     with ExitStack() as stack:
+        stack.enter_context(_terminable())
         stack.callback(_end_all, active)
         total = stack.enter_context(
             tqdm(total=len(missing), desc="trainings", unit="run", disable=not places.progress)
@@ -127,7 +152,7 @@ def train_command(
         arguments.append(f"--source={run.source}")
     return [
         sys.executable, "-m", "reproduce", "train", run.method, "--task", run.task,
-        "--preset", preset.name, "--seed", str(run.seed), "--device", places.device,
+        "--preset", preset.base, "--seed", str(run.seed), "--device", places.device,
         "--data", str(places.data), "--threads", str(threads),
         "--out", str(run_folder(places.runs, preset.name, run)), "--resume", "--no-progress",
         *arguments,
@@ -142,6 +167,26 @@ def _check(job: _Job) -> None:
             f"training {job.run.method} on {job.run.task} ended with code "
             f"{job.process.returncode} ({lines[-1] if lines else 'no output'}): see {log}"
         )
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM and SIGHUP end us as Ctrl-C does, so that no training is left behind."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    names = [getattr(signal, n) for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
+    try:
+        before = {s: signal.signal(s, interrupt) for s in names}
+    except ValueError:  # not in the main thread: whoever runs us handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end_all(jobs: list[_Job]) -> None:

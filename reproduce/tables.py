@@ -45,6 +45,7 @@ class Row:
     paper_diversity: float | None
     diversity: Cell | None
     silhouette: Cell | None
+    protocol: str  # of the diversity
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Table1:
     """Table 1 of the MUNIT paper at a preset's scale."""
 
     preset: str
+    changes: str  # what was overridden, in words
     tasks: tuple[str, ...]
     rows: tuple[Row, ...]
     extractor: str
@@ -75,25 +77,35 @@ def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None
 
 
 def table1(preset: Preset, found: Found) -> Table1:
-    """Assemble the table from records. A row without a record shows a dash."""
+    """Assemble the table from records. A row without a record shows a dash, and so does one
+    that was measured in another way than the newest: a column holds one quantity."""
     published = published_table1()
     tasks = tuple(preset.tables[1])
-    rows, extractor, protocol = [], "", ""
+    measured = [
+        record
+        for (task, method), records in found.items()
+        for metric, record in records.items()
+        if metric.startswith("diversity") and task in tasks and method != REAL
+    ]
+    newest = max(measured, key=lambda r: r.get("time", ""))["protocol"] if measured else {}
+    extractor, protocol = newest.get("extractor", ""), newest.get("protocol", "")
+    rows = []
     for task in tasks:
         counterpart = TASKS[task].stands_for if task in TASKS else task
         for method in (*TABLE1_METHODS, REAL):
             title = "Real data" if method == REAL else METHODS[method].title
             quality, paper = published.get((counterpart, title), (None, None))
             records = found.get((task, method), {})
-            diversity = next((r for m, r in records.items() if m.startswith("diversity")), None)
-            if diversity is not None and method != REAL:
-                extractor = diversity["protocol"]["extractor"]
-                protocol = diversity["protocol"]["protocol"]
+            diversity = records.get(f"diversity-{extractor}")
+            if diversity and method != REAL and diversity["protocol"]["protocol"] != protocol:
+                diversity = None
             rows.append(
                 Row(task, method, title, quality, paper, _cell(diversity),
-                    _cell(records.get("silhouette-iou")))
+                    _cell(records.get("silhouette-iou")),
+                    diversity["protocol"]["protocol"] if diversity else "")
             )  # fmt: skip
-    return Table1(preset.name, tasks, tuple(rows), extractor, protocol)
+    changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())
+    return Table1(preset.base, changes, tasks, tuple(rows), extractor, protocol)
 
 
 def _cell(record: dict[str, Any] | None) -> Cell | None:
@@ -133,18 +145,27 @@ COLUMNS = ["Method", "Quality, paper", "Quality, ours", "Diversity, paper", "Div
 def caption(table: Table1) -> str:
     """What the numbers are, in one paragraph."""
     words = (
-        f"Diversity, ours: {table.extractor}, protocol {table.protocol}, 95% interval over inputs."
+        f"Diversity, ours: {table.extractor or 'not measured'}, protocol {table.protocol or DASH}; "
+        "one training each, so the 95% intervals are over inputs (of real data, over random pairs) "
+        "and not over seeds."
     )
-    if table.extractor != "lpips":
+    if table.extractor not in ("", "lpips"):
         words += f" {table.extractor} is not the paper's LPIPS, so compare the order of rows, not values."
-    return f"Preset {table.preset}. {words} † is trained on pairs."
+    changed = f" with {table.changes}" if table.changes else ""
+    return f"Preset {table.preset}{changed}. {words} † is trained on pairs."
+
+
+def columns(table: Table1) -> list[str]:
+    """Headings; an extractor that is not the paper's is named where its numbers stand."""
+    named = table.extractor not in ("", "lpips")
+    return [c + f" ({table.extractor})" if named and c == "Diversity, ours" else c for c in COLUMNS]
 
 
 def markdown(table: Table1) -> str:
     """GitHub-flavoured Markdown."""
     parts = []
     for task in table.tasks:
-        rows = [COLUMNS, *_lines(table, task)]
+        rows = [columns(table), *_lines(table, task)]
         rows = [[cell.replace("(paired)", "†") for cell in row] for row in rows]
         widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
 
@@ -175,7 +196,7 @@ def comma_separated(table: Table1) -> str:
         d = r.diversity
         writer.writerow(
             [r.task, r.method, r.title, r.paper_quality, r.paper_diversity,
-             d and d.value, d and d.low, d and d.high, table.extractor, table.protocol,
+             d and d.value, d and d.low, d and d.high, table.extractor, r.protocol,
              r.silhouette and r.silhouette.value]
         )  # fmt: skip
     return out.getvalue()
@@ -183,7 +204,14 @@ def comma_separated(table: Table1) -> str:
 
 def latex(table: Table1) -> str:
     """A booktabs table."""
-    escape = {"%": r"\%", "†": r"$^\dagger$", "±": r"$\pm$", DASH: "--", "->": r"$\rightarrow$"}
+    escape = {
+        "%": r"\%",
+        "†": r"$^\dagger$",
+        "±": r"$\pm$",
+        DASH: "--",
+        "->": r"$\rightarrow$",
+        "_": r"\_",
+    }
 
     def clean(text: str) -> str:
         text = text.replace(" (paired)", "†")
@@ -196,10 +224,11 @@ def latex(table: Table1) -> str:
         if i:
             lines.append(r"\midrule")
         lines.append(rf"\multicolumn{{6}}{{l}}{{{clean(_heading(task))}}} \\")
-        lines.append(" & ".join(clean(c) for c in COLUMNS) + r" \\")
+        lines.append(" & ".join(clean(c) for c in columns(table)) + r" \\")
         lines.append(r"\midrule")
         lines += [" & ".join(clean(c) for c in row) + r" \\" for row in _lines(table, task)]
-    lines += [r"\bottomrule", r"\end{tabular}", f"% {caption(table)}"]
+    note = rf"\multicolumn{{6}}{{p{{0.9\linewidth}}}}{{\footnotesize {clean(caption(table))}}} \\"
+    lines += [r"\bottomrule", note, r"\end{tabular}"]
     return "\n".join(lines) + "\n"
 
 

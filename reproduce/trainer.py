@@ -21,7 +21,7 @@ NoiseSource = Callable[[Phase, str, NoiseSpec, int, int], Tensor]  # phase, role
 
 
 class NonFiniteLoss(Exception):
-    """A loss term became NaN or infinite; the weights are those before the update."""
+    """A loss term became NaN or infinite; that phase's weights are those before its update."""
 
     def __init__(self, step: int, term: str, value: float) -> None:
         super().__init__(f"loss term {term} is {value} in step {step}")

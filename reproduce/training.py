@@ -144,6 +144,8 @@ def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
 
 def _fingerprint(domains: Domains, found: Checkpoint | None, progress: bool) -> str:
     data = domains.fingerprint(progress=progress)
+    if found is None:
+        domains.check(progress=progress)
     if found is not None and found.data != data:
         raise UserError(
             f"the pictures of {domains.folder} are not those that this run began with: "

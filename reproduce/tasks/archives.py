@@ -64,7 +64,7 @@ def _extract(archive: Path, folder: Path, most_bytes: int, most_files: int, prog
             if total > most_bytes or count > most_files:
                 raise UserError(
                     f"{archive} unpacks to over {most_bytes >> 20} MiB or {most_files} files; "
-                    "unpack it yourself and pass the folder with --data"
+                    "unpack it yourself and pass the folder with --source"
                 )
             ordinary = (member.isreg() or member.isdir()) and member.size >= 0
             leaves = member.name.startswith("/") or ".." in member.name.split("/")

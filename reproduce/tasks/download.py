@@ -75,7 +75,7 @@ def fetch(
             failures.append(f"{url}: {failure}")
     raise UserError(
         f"could not download {target} ({'; '.join(failures)}); try again later, or download it "
-        "yourself and pass the local path with --data"
+        "yourself and pass the local path with --source"
     )
 
 

@@ -216,6 +216,13 @@ class Domains:
             named |= {"pairs_a": self.pairs[0], "pairs_b": self.pairs[1]}
         return named
 
+    def check(self, *, progress: bool = False) -> None:
+        """Decode every picture once; the first that cannot be read is a UserError now, rather
+        than in the middle of a training."""
+        todo = [(source, i) for source in self.splits().values() for i in range(len(source))]
+        for source, i in tqdm(todo, desc=f"reading {self.name}", disable=not progress):
+            source.read(i)
+
     def fingerprint(self, *, progress: bool = False) -> str:
         """A sha256 (hex) of which picture is where: split, id, part, size and bytes of each file.
 

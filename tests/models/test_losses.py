@@ -130,6 +130,12 @@ def test_weighted_sum_refuses_an_empty_objective() -> None:
 def test_losses_of_short_floats_are_computed_in_long_ones() -> None:
     generator = torch.Generator().manual_seed(0)
     x, y = torch.rand((2, 4, 3, 64, 64), generator=generator).bfloat16()
-    for loss in (l1(x, y), kl_unit(x), kl_gaussian(x, y), perceptual(x, y), gan([x], True, "lsgan")):
+    for loss in (
+        l1(x, y),
+        kl_unit(x),
+        kl_gaussian(x, y),
+        perceptual(x, y),
+        gan([x], True, "lsgan"),
+    ):
         assert loss.dtype == torch.float32
     assert l1(x, y) == l1(x.float(), y.float())

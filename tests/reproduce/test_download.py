@@ -216,7 +216,7 @@ def test_all_failures_are_one_line_with_the_remedy(server, target):
     with pytest.raises(UserError) as caught:
         get(target, dead, server.url(), "file:///etc/passwd")
     message = str(caught.value)
-    for part in (dead, "no connection", server.url(), "HTTP 404", str(target), "--data"):
+    for part in (dead, "no connection", server.url(), "HTTP 404", str(target), "--source"):
         assert part in message
     assert "file:///etc/passwd: not an http address" in message
     assert "\n" not in message

@@ -96,7 +96,7 @@ CYCLEGAN = dict(
 )  # fmt: skip
 NOISE = CYCLEGAN | dict(generator="unet", noise_dim=8, depth=8, identity=0.0)
 BICYCLEGAN = dict(
-    size=256, batch=2, resize=286, crop="random", flip=True, gan=1.0, gan2=1.0, l1=10.0,
+    size=256, batch=2, resize=0, crop="random", flip=True, gan=1.0, gan2=1.0, l1=10.0,
     latent=0.5, kl=0.01, dim=64, depth=8, noise_dim=8, where="all", enc_kind="resnet",
     dis_scales=2, lr=2e-4, beta1=0.5, beta2=0.999, weight_decay=0.0, lr_policy="linear",
     init="xavier", gan_loss="lsgan",

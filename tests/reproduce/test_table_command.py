@@ -22,6 +22,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def results(root: Path) -> Path:
+    """The one folder of results: not quick's own, since settings were overridden."""
+    (folder,) = (root / "results").iterdir()
+    assert folder.name.startswith("quick+")
+    return folder
+
+
 def words(root: Path) -> list[str]:
     places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
     tiny = [f"--set={setting}" for setting in TINY]
@@ -38,7 +45,7 @@ def words(root: Path) -> list[str]:
 
 
 def test_prints_nine_rows(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    records = made / "results" / "quick" / "records.jsonl"
+    records = results(made) / "records.jsonl"
     before = records.read_text()
     weights = {p: p.stat().st_mtime_ns for p in made.rglob("last.safetensors")}
     assert main(words(made)) == 0
@@ -54,7 +61,7 @@ def test_prints_nine_rows(made: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_files_and_records(made: Path) -> None:
-    folder = made / "results" / "quick"
+    folder = results(made)
     assert {p.name for p in folder.glob("*.*")} >= {
         "table1.md", "table1.csv", "table1.tex", "figure4-drawn-shoes.png", "records.jsonl",
     }  # fmt: skip
@@ -76,7 +83,7 @@ def test_files_and_records(made: Path) -> None:
 
 
 def test_only_what_is_missing_is_made_again(made: Path) -> None:
-    records = made / "results" / "quick" / "records.jsonl"
+    records = results(made) / "records.jsonl"
     lines = records.read_text().splitlines(keepends=True)
     gone = [i for i, line in enumerate(lines) if json.loads(line)["method"] == "munit"]
     records.write_text("".join(line for i, line in enumerate(lines) if i not in gone))
@@ -89,15 +96,35 @@ def test_only_what_is_missing_is_made_again(made: Path) -> None:
         assert again[old["metric"]]["value"] == old["value"]
 
 
-def test_other_settings_do_not_mix_with_what_is_there(
-    made: Path, capsys: pytest.CaptureFixture[str]
+def test_overridden_numbers_say_so(made: Path) -> None:
+    text = (results(made) / "table1.md").read_text(encoding="utf-8")
+    assert "Preset quick with batch=2, dim=4" in text and "inputs=3" in text
+    assert "lpips-untrained" in (results(made) / "table1.tex").read_text().split("\\midrule")[0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ("--set=size=34", "nearest legal size"),
+        ("--set=test=2", "test=2"),
+        ("--set=leer=1", "lr"),
+        ("--protocol=papr", "paper"),
+        ("--lpips=alexnet", "untrained"),
+        ("--source=drawn-shoes", "TASK=PATH"),
+    ],
+)
+def test_what_cannot_be_measured_is_not_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: str, reason: str
 ) -> None:
-    assert main([*words(made), "--set=lr=0.01"]) == 2
+    setting = wrong.split("=")[1]
+    kept = [w for w in words(tmp_path) if not w.startswith(f"--set={setting}=")]
+    assert main([*kept, wrong]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: ") and error.count("\n") == 1 and "lr" in error
+    assert error.startswith("error: ") and error.count("\n") == 1 and reason in error
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_failed_training_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*words(tmp_path), "--set=size=33"]) == 2
+    assert main([*words(tmp_path), "--set=lr=1e30"]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and "size" in error
+    assert error.count("\n") == 1 and "ended with code 1" in error and "train.log" in error

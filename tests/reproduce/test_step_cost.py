@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks.step_cost import main
+from reproduce.step_cost import main
 
 SMALL = ["--size=16", "--batch=2", "--steps=3", "--set=dim=4", "--set=mlp_dim=8"]
 SMALL += ["--set=dis_dim=4", "--set=dis_layers=2", "--set=dis_scales=1"]

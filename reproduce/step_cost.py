@@ -1,6 +1,6 @@
 """What one training step costs: seconds and peak memory, measured on this machine.
 
-``python -m benchmarks.step_cost munit --size 32 --batch 8 --set dim=16 --set dis_dim=16``
+``python -m reproduce.step_cost munit --size 32 --batch 8 --set dim=16 --set dis_dim=16``
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def step_cost(
 def main(words: list[str] | None = None) -> int:
     """Print one JSON line."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.step_cost",
+        prog="python -m reproduce.step_cost",
         description="Seconds and peak memory of one training step on this machine.",
-        epilog="example: python -m benchmarks.step_cost munit --size 32 --batch 8 --set dim=16",
+        epilog="example: python -m reproduce.step_cost munit --size 32 --batch 8 --set dim=16",
     )
     parser.add_argument("method")
     parser.add_argument("--size", type=int, default=256)
