@@ -182,6 +182,7 @@ class Bicyclegan(Method):
 
     def translate_guided(self, x: Tensor, direction: Direction, example: Tensor) -> Tensor:
         self._only(direction)
+        self.require("encoder")
         return self._generate(x, self.encoder(example)[0], {}, 2)
 
     def _only(self, direction: Direction) -> None:

@@ -110,6 +110,7 @@ class Cyclegan(Method):
         return roles | ({"dropout": DROPOUT} if c.dropout else {})
 
     def _run(self, x: Tensor, direction: Direction, noise: Noise, role: str, call: int) -> Tensor:
+        self.require("gen_ab" if direction == "a2b" else "gen_ba")
         network = self.gen_ab if direction == "a2b" else self.gen_ba
         seeds = noise.get("dropout")
         seed_dropouts(network, None if seeds is None else seeds + 1_000_003 * call)

@@ -102,6 +102,7 @@ class Method(nn.Module, ABC):
     directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
     guided: ClassVar[bool] = False  # can an example picture give the style?
     config: MethodConfig
+    absent: frozenset[str] = frozenset()  # networks that an imported checkpoint did not hold
     monitor: bool = False  # also compute the terms whose weight is zero, for the logs
 
     def finish(self, generator: Generator | None, rule: str, dis_rule: str) -> None:
@@ -193,6 +194,14 @@ class Method(nn.Module, ABC):
             f"size {h}x{w} is illegal for {name} with these settings: "
             f"the nearest legal size is {nearest[0]}x{nearest[1]}"
         )
+
+    def require(self, network: str) -> None:
+        """Refuse to use a network whose weights were never there."""
+        if network in self.absent:
+            raise UserError(
+                f"this checkpoint was imported without the weights of {network}: convert it again "
+                "with the original's other file beside it"
+            )
 
     def wanted(self, weight: float) -> bool:
         """Whether a term of this weight is to be computed."""

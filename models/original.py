@@ -45,7 +45,10 @@ def original_names(method: Method) -> dict[str, str]:
 def to_original(method: Method) -> dict[str, Tensor]:
     """All weights under the original names, with the statistics that the original carries."""
     state = method.state_dict()
-    out = {theirs: state[ours] for ours, theirs in original_names(method).items()}
+    names = {
+        a: b for a, b in original_names(method).items() if a.split(".")[0] not in method.absent
+    }
+    out = {theirs: state[ours] for ours, theirs in names.items()}
     if isinstance(method, Munit):
         # The original's AdaIN registers statistics that it never uses nor changes.
         for theirs in [k for k in out if ".dec.model.0." in k and k.endswith("conv.bias")]:
@@ -80,6 +83,8 @@ def load_original(method: Method, state: Mapping[str, Tensor], *, partial: bool 
                 f"expected {tuple(own[theirs[key]].shape)}: it is of another size"
             )
     method.load_state_dict({theirs[key]: state[key] for key in wanted}, strict=False)
+    held = {theirs[key].split(".", 1)[0] for key in wanted}
+    method.absent = frozenset(key.split(".", 1)[0] for key in own) - held
 
 
 def _prefixes(method: Method) -> Pairs:

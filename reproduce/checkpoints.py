@@ -31,6 +31,7 @@ from reproduce.runs import RunConfig
 from reproduce.trainer import Trainer
 
 FORMAT = "1"
+IMPORTED = "imported"  # the task of a converted original, which holds generators alone
 
 
 class NonFiniteWeight(Exception):
@@ -196,6 +197,10 @@ def read_checkpoint(path: Path, *, weights_only: bool = False) -> Checkpoint:
 
 def _load_weights(method: Method, checkpoint: Checkpoint) -> None:
     state, own = checkpoint.part("model"), model_tensors(method)
+    if checkpoint.run.task == IMPORTED:  # holds some networks alone, each of them whole
+        held = {k.split(".", 1)[0] for k in state}
+        method.absent = frozenset(k.split(".")[1] for k in own) - held
+        own = {k: t for k, t in own.items() if k.split(".")[1] in held}
     given = {(f"model.{k}", tuple(t.shape)) for k, t in state.items()}
     wrong = sorted(given ^ {(k, tuple(t.shape)) for k, t in own.items()})
     if wrong:

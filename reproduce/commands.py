@@ -98,6 +98,8 @@ def translate(arguments: argparse.Namespace) -> int:
     if (method.config.channels_a, method.config.channels_b) != (3, 3):
         raise UserError(f"{arguments.checkpoint} is of a network for other pictures than RGB")
     source, preparation = open_inputs(arguments.inputs), Preparation(read.run.size)
+    for i in range(len(source)):
+        source.read(i)  # what cannot be read is told before anything is written
     folder = arguments.inputs.resolve()
     if folder.is_dir() and folder in (arguments.out.resolve(), *arguments.out.resolve().parents):
         raise UserError(

@@ -23,7 +23,14 @@ from torch import Tensor
 from models.errors import UserError
 from models.original import load_original, to_original
 from models.zoo import make_config, nearest
-from reproduce.checkpoints import FORMAT, load_method, new_method, read_pickle, write_atomic
+from reproduce.checkpoints import (
+    FORMAT,
+    IMPORTED,
+    load_method,
+    new_method,
+    read_pickle,
+    write_atomic,
+)
 from reproduce.runs import RunConfig
 
 State = Mapping[str, Tensor]
@@ -37,12 +44,16 @@ def import_original(path: Path, method: str, out: Path, size: int) -> list[Path]
         raise UserError(f"{out}: name the converted checkpoint *.safetensors")
     state, settings = _READERS[method](path)
     config = make_config(method, settings)
-    run = RunConfig(method=method, task="imported", size=size, steps=1, settings=asdict(config))
+    run = RunConfig(method=method, task=IMPORTED, size=size, steps=1, settings=asdict(config))
     network = new_method(run)
     network.check_size(size, size)
     load_original(network, state, partial=True)
     metadata = {"format": FORMAT, "run": json.dumps(run.as_dict(), sort_keys=True), "step": "1"}
-    weights = {f"model.{k}": t for k, t in network.state_dict().items()}
+    weights = {
+        f"model.{k}": t
+        for k, t in network.state_dict().items()
+        if k.split(".", 1)[0] not in network.absent
+    }
     write_atomic(out, weights, metadata)
     return [out]
 
@@ -157,6 +168,8 @@ def _sibling(path: Path, old: str, new: str) -> Path | None:
 
 def _read_cyclegan(path: Path) -> tuple[State, dict[str, Any]]:
     """``*_net_G_A.pth`` with its ``*_net_G_B.pth`` if that lies beside it."""
+    if "G_B" in path.name:
+        raise UserError(f"{path} is the way back: convert the G_A file, this one beside it")
     state = {f"G_A.{k}": v for k, v in _tensors(read_pickle(path), path).items()}
     if other := _sibling(path, "G_A", "G_B"):
         state |= {f"G_B.{k}": v for k, v in _tensors(read_pickle(other), other).items()}

@@ -265,3 +265,17 @@ def test_illegal_names_and_sizes(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot write"):
         export_original(tmp_path / "ours.safetensors", tmp_path / "file" / "gen.pt")
+
+
+def test_networks_that_were_not_there_are_not_made_up(tmp_path: Path) -> None:
+    method = original("cyclegan")
+    torch.save(network(method, "G_A"), tmp_path / "latest_net_G_A.pth")
+    ours = convert(tmp_path / "latest_net_G_A.pth", "cyclegan")
+    with pytest.raises(UserError, match="without the weights of gen_ba"):
+        ours.translate(torch.zeros(1, 3, 32, 32), "b2a")
+    (converted,) = tmp_path.glob("*.safetensors")
+    written = export_original(converted, tmp_path / "out")
+    assert [p.name for p in written] == ["latest_net_G_A.pth"]
+    torch.save(network(method, "G_B"), tmp_path / "latest_net_G_B.pth")
+    with pytest.raises(UserError, match="way back"):
+        convert(tmp_path / "latest_net_G_B.pth", "cyclegan")

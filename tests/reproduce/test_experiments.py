@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from models.blocks import CountedDropout
 from models.errors import UserError
-from models.zoo import METHODS, make_method
+from models.zoo import METHODS, make_method, recipe
 from reproduce.experiments import TABLE1_METHODS, TABLES, load_preset, preset_names
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
@@ -131,3 +132,35 @@ def test_the_paper_preset_measures_as_published():
     assert (measure.protocol, measure.inputs, measure.samples) == ("paper", 100, 2 * 19)
     assert measure.lpips == "imagenet"
     assert list(load_preset("paper").tables[1]) == list(EPOCHS)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_the_noise_row_has_dropout_at_every_scale(name: str) -> None:
+    preset = load_preset(name)
+    run = preset.make_run("cyclegan-noise", preset.tables[1][0])
+    with torch.device("meta"):
+        network = recipe(run.method).method(run.method_config, None)
+    for generator in (network.gen_ab, network.gen_ba):
+        assert any(isinstance(layer, CountedDropout) for layer in generator.modules())
+
+
+def test_overrides_reach_whom_they_concern_and_leave_ablations_alone() -> None:
+    runs = load_preset("quick").table_runs(1, 0, {"recon_x": 5.0, "steps": 7, "pool": 3})
+    by_method = {run.method: run for run in runs}
+    assert all(run.steps == 7 for run in runs)
+    assert by_method["munit"].settings["recon_x"] == 5.0
+    assert by_method["munit-wo-x"].settings["recon_x"] == 0.0
+    assert by_method["cyclegan"].settings["pool"] == 3
+
+
+def test_a_changed_preset_has_a_name_of_its_own() -> None:
+    preset = load_preset("quick")
+    assert preset.changed({}, {}) is preset
+    names = {
+        preset.changed({"steps": 1}, {}).name,
+        preset.changed({"steps": 2}, {}).name,
+        preset.changed({}, {"inputs": 9}).name,
+        preset.name,
+    }
+    assert len(names) == 4
+    assert preset.changed({}, {"inputs": 9}).measure.inputs == 9

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from models.errors import UserError
+from reproduce.tasks.layouts import open_pictures
 from reproduce.tasks.sources import Domains, FolderSource, HalfSource, ListSource
 
 
@@ -230,3 +231,16 @@ def test_only_paths_are_kept_in_memory(tmp_path):
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert grown < 100_000  # one of the forty pictures alone has 49,152 bytes
+
+
+def test_check_decodes_every_picture(tmp_path):
+    folder = tmp_path / "set"
+    for split in ("trainA", "trainB", "testA", "testB"):
+        for i in range(3):
+            write(folder / split / f"{i}.png")
+    found = open_pictures(folder)
+    found.check()
+    damaged = folder / "trainB" / "2.png"
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    with pytest.raises(UserError, match=r"trainB/2\.png"):
+        found.check()

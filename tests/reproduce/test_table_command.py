@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from reproduce.cli import main
 from reproduce.experiments import TABLE1_METHODS
@@ -128,3 +133,19 @@ def test_a_failed_training_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert main([*words(tmp_path), "--set=lr=1e30"]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "ended with code 1" in error and "train.log" in error
+
+
+def test_sigterm_leaves_no_training_behind(tmp_path: Path) -> None:
+    longer = [w.replace("steps=2", "steps=5000") for w in words(tmp_path)]
+    command = [sys.executable, "-m", "reproduce", *longer]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.rglob("progress.json")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130 and "to go on" in error
+    assert list(tmp_path.rglob("last.safetensors")), "what was trained is saved"
+    for lock in tmp_path.rglob("runs/**/.lock"):
+        with FileLock(lock, timeout=0):
+            pass  # nobody holds the folder of a run
