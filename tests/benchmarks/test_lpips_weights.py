@@ -310,7 +310,7 @@ def test_missing_file_folder_and_version_are_refused(tmp_path: Path) -> None:
 
 
 def test_without_any_file_the_remedies_are_named(hub: Path) -> None:
-    with pytest.raises(UserError, match=r"allow the download.*path.*untrained trunk"):
+    with pytest.raises(UserError, match=r"allow the download.*--lpips-weights.*untrained trunk"):
         trained("0.0")
     assert not hub.exists()
 

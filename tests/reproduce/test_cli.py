@@ -107,7 +107,7 @@ def test_the_hint_goes_on_with_the_same_words():
         ("unit", {"size": 34}, "the nearest legal size is 36x36"),
         (
             "unit-release",
-            {"size": 32, "dropout": 0, "dis_scales": 3},
+            {"size": 32, "dis_scales": 3, "dis_layers": 4},
             "the nearest legal size is 64x64",
         ),
         ("cyclegan", {"size": 33}, "the nearest legal size is 32x32"),

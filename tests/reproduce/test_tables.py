@@ -20,7 +20,7 @@ PAPER = Path(__file__).resolve().parents[2] / "results" / "paper" / "table1_qual
 ROWS = (*TABLE1_METHODS, REAL)
 
 
-def record(task: str, method: str, value: float, metric: str = "diversity") -> dict:
+def record(task: str, method: str, value: float, metric: str = "diversity-lpips-untrained") -> dict:
     return {
         "metric": metric, "value": value, "task": task, "method": method, "preset": "cpu", "seed": 0,
         "interval": {"low": value - 0.01, "high": value + 0.02},
@@ -37,7 +37,7 @@ def found():
     """Every record of the preset cpu, save for one row."""
     return {
         (task, method): {
-            "diversity": record(task, method, value),
+            "diversity-lpips-untrained": record(task, method, value),
             "silhouette-iou": record(task, method, value / 10, "silhouette-iou"),
         }
         for task in load_preset("cpu").tables[1]
@@ -166,3 +166,18 @@ def test_stored_records_are_printed_without_training(tmp_path, capsys):
     shown = {cells[0]: cells[4] for cells in rows}
     assert shown["MUNIT"] == f"{values('drawn-shoes')['munit']:.3f} ± 0.020"
     assert not any(cell.startswith("99") for cell in shown.values())
+
+
+def test_a_column_holds_one_quantity():
+    """What was measured another way than the newest record is a dash, not a number beside it."""
+    old = record("drawn-shoes", "unit", 0.25) | {"time": "2026-01-01"}
+    new = record("drawn-shoes", "munit", 0.09, "diversity-lpips") | {"time": "2026-01-02"}
+    new["protocol"] = {"extractor": "lpips", "protocol": "paper"}
+    other = record("drawn-shoes", "cyclegan", 0.01, "diversity-lpips") | {"time": "2026-01-01"}
+    other["protocol"] = {"extractor": "lpips", "protocol": "consecutive"}
+    found = {("drawn-shoes", r["method"]): {r["metric"]: r} for r in (old, new, other)}
+    made = table1(load_preset("cpu"), found)
+    shown = {row.method: row.diversity for row in made.rows if row.task == "drawn-shoes"}
+    assert shown["munit"].value == 0.09
+    assert shown["unit"] is None and shown["cyclegan"] is None
+    assert "Diversity, ours: lpips, protocol paper" in markdown(made)
