@@ -112,10 +112,16 @@ def preset_names() -> list[str]:
     return sorted(p.stem for p in PRESETS.glob("*.yaml"))
 
 
+def _read(name: str) -> dict[str, Any]:
+    return yaml.safe_load((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
 def load_preset(name: str) -> Preset:
     """The preset called ``name``; UserError names the nearest one."""
     if name not in preset_names():
         raise UserError(f"unknown preset '{name}': {nearest(name, preset_names())}")
-    values = yaml.safe_load((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"))
+    values = _read(name)
+    if "extends" in values:
+        values = _read(values.pop("extends")) | values
     values["measure"] = Measuring(**values["measure"])
     return Preset(name=name, base=name, changes={}, **({"tasks": {}} | values))

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -129,7 +130,10 @@ def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
             continue
         if errors:
             print(f"note: {errors[0]}; going on from {path}", file=sys.stderr)
-        different = run.differences(checkpoint.run)
+        longer = replace(checkpoint.run, steps=run.steps)
+        if run.method_config.lr_policy == "linear" or run.steps < checkpoint.step:
+            longer = checkpoint.run  # the schedule depends on the number of steps
+        different = run.differences(longer)
         if different:
             raise UserError(
                 f"{folder} holds another run, {'; '.join(different[:3])}: "

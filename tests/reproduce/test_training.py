@@ -434,3 +434,16 @@ def test_mixed_precision_trains_and_resumes_exactly(data, tmp_path):
     assert_same_tensors(
         tmp_path / "cut" / "last.safetensors", tmp_path / "whole" / "last.safetensors"
     )
+
+
+def test_a_run_can_be_lengthened_where_the_schedule_allows_it(data, tmp_path, capsys):
+    whole, begun = tmp_path / "whole", tmp_path / "begun"
+    constant = {"lr_policy": "constant"}
+    assert main(train_words("munit", whole, data, steps=5, **constant)) == 0
+    assert main(train_words("munit", begun, data, steps=3, **constant)) == 0
+    assert main(train_words("munit", begun, data, "--resume", steps=5, **constant)) == 0
+    assert_same_tensors(begun / "last.safetensors", whole / "last.safetensors")
+    assert main(train_words("munit", tmp_path / "linear", data, steps=3)) == 0
+    capsys.readouterr()
+    assert main(train_words("munit", tmp_path / "linear", data, "--resume", steps=5)) == 2
+    assert "steps=5 (there: 3)" in capsys.readouterr().err
