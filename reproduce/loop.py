@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -29,6 +27,7 @@ from reproduce.checkpoints import (
 from reproduce.files import write_text
 from reproduce.randomness import generator
 from reproduce.runs import RunConfig
+from reproduce.signals import handled
 from reproduce.tasks.batches import Batches, test_batches
 from reproduce.tasks.pictures import Preparation, save_png
 from reproduce.tasks.sources import Domains
@@ -72,7 +71,7 @@ class Loop:
     def go(self, batches: Batches) -> None:
         run, start = self.run, batches.step
         with contextlib.ExitStack() as stack:
-            stack.enter_context(self._signals())
+            stack.enter_context(handled(self._request_stop, "SIGINT", "SIGTERM"))
             stack.enter_context(batches)
             self.writer = self._writer(start, stack)
             bar = stack.enter_context(
@@ -155,25 +154,11 @@ class Loop:
         if self.writer is not None:
             self.writer.add_image("samples", grid, done)  # type: ignore[no-untyped-call]
 
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM finish the step, save and stop; a second one stops at once."""
-
-        def request(number: int, frame: FrameType | None) -> None:
-            if self.stop:
-                raise KeyboardInterrupt
-            self.stop = True
-
-        try:
-            before = {s: signal.signal(s, request) for s in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not in the main thread: whoever runs us handles signals
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _request_stop(self, number: int, frame: FrameType | None) -> None:
+        """A first signal finishes the step, saves and stops; a second one stops at once."""
+        if self.stop:
+            raise KeyboardInterrupt
+        self.stop = True
 
 
 @torch.no_grad()

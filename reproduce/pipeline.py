@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -26,6 +25,7 @@ from reproduce.experiments import Preset, own_overrides
 from reproduce.loop import LAST
 from reproduce.measure import Places, open_run_task
 from reproduce.runs import RunConfig, run_folder
+from reproduce.signals import handled
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 
@@ -105,7 +105,7 @@ def train_missing(
     threads = max(1, (os.cpu_count() or 1) // jobs)
     waiting, active = list(missing), list[_Job]()
     with ExitStack() as stack:
-        stack.enter_context(_terminable())
+        stack.enter_context(handled(_interrupt, "SIGTERM", "SIGHUP"))
         stack.callback(_end_all, active)
         total = stack.enter_context(
             tqdm(total=len(missing), desc="trainings", unit="run", disable=not places.progress)
@@ -169,24 +169,9 @@ def _check(job: _Job) -> None:
         )
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     """SIGTERM and SIGHUP end us as Ctrl-C does, so that no training is left behind."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    names = [getattr(signal, n) for n in ("SIGTERM", "SIGHUP") if hasattr(signal, n)]
-    try:
-        before = {s: signal.signal(s, interrupt) for s in names}
-    except ValueError:  # not in the main thread: whoever runs us handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    raise KeyboardInterrupt
 
 
 def _end_all(jobs: list[_Job]) -> None:
