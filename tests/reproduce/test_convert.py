@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny_methods import draws, pictures, scattered
 from torch import Tensor
 
 from models.errors import UserError
 from models.method import Method
 from models.original import to_original
-from models.zoo import make_config, make_method
 from reproduce.checkpoints import load_method
 from reproduce.convert import export_original, import_original
 
@@ -27,23 +26,8 @@ SIZES: dict[str, dict[str, object]] = {
 SIZE = 64
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Networks this small only lose time to threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def original(name: str, **settings: object) -> Any:
-    config = make_config(name, SIZES[name] | settings)
-    generator = torch.Generator().manual_seed(1)
-    method = make_method(name, config, generator)
-    with torch.no_grad():
-        for p in method.parameters():
-            p.add_(torch.randn(p.shape, generator=generator) * 0.2)
-    return method.eval()
+    return scattered(name, SIZES[name] | settings, seed=1).eval()
 
 
 def network(method: Method, name: str) -> dict[str, Tensor]:
@@ -64,13 +48,13 @@ def convert(path: Path, name: str, size: int = 256) -> Any:
     return method
 
 
-def x(n: int = 2) -> Tensor:
-    return torch.rand(n, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 2 - 1
+def x() -> Tensor:
+    return pictures(2, SIZE, SIZE)
 
 
 @torch.no_grad()
 def same_translations(ours: Method, theirs: Method, *directions: str) -> None:
-    noise = theirs.draw_noise(2, SIZE, SIZE, torch.Generator().manual_seed(3))
+    noise = theirs.draw_noise(2, SIZE, SIZE, draws(3))
     for direction in directions:
         expected = theirs.translate(x(), direction, noise)  # type: ignore[arg-type]
         got = ours.translate(x(), direction, noise)  # type: ignore[arg-type]

@@ -2,55 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 import torch
+from tiny_methods import EVERY, fresh, pictures
 from torch import Tensor
 
 from models.method import Method
-from models.zoo import METHODS, make_config, make_method
 from reproduce.trainer import NonFiniteLoss, Trainer
-
-MUNIT: dict[str, object] = dict(
-    dim=2, mlp_dim=4, style_dim=3, n_downsample=1, n_style_downsample=2, n_res=1,
-    dis_dim=2, dis_layers=2, dis_scales=2,
-)  # fmt: skip
-UNIT: dict[str, object] = dict(
-    dim=2, n_downsample=1, n_res=1, dis_dim=2, dis_layers=2, dis_scales=2
-)
-CYCLEGAN: dict[str, object] = dict(dim=2, dis_dim=2, dis_layers=1)
-TINY: dict[str, dict[str, object]] = {
-    "unit": UNIT,
-    "unit-release": UNIT,
-    "cyclegan": CYCLEGAN | dict(n_blocks=1),
-    "cyclegan-noise": CYCLEGAN | dict(depth=3),
-    "munit-wo-x": MUNIT,
-    "munit-wo-c": MUNIT,
-    "munit-wo-s": MUNIT,
-    "munit": MUNIT,
-    "bicyclegan": dict(dim=2, depth=3, enc_dim=2, enc_blocks=2, dis_dim=2, dis_layers=1),
-}
-EVERY = pytest.mark.parametrize("name", METHODS)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Networks this small only lose time to threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def make(name: str, **settings: object) -> Any:
-    config = make_config(name, TINY[name] | settings)
-    return make_method(name, config, torch.Generator().manual_seed(0))
-
-
-def pictures(seed: int, n: int = 2) -> Tensor:
-    return torch.rand(n, 3, 16, 16, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
 def weights(method: Method) -> dict[str, Tensor]:
@@ -58,12 +16,12 @@ def weights(method: Method) -> dict[str, Tensor]:
 
 
 def steps(trainer: Trainer, *numbers: int) -> list[dict[str, float]]:
-    return [trainer.step(pictures(2 * k), pictures(2 * k + 1), k) for k in numbers]
+    return [trainer.step(pictures(2, seed=2 * k), pictures(2, seed=2 * k + 1), k) for k in numbers]
 
 
 @EVERY
 def test_a_step_moves_every_network_and_records_every_term(name: str) -> None:
-    method = make(name)
+    method = fresh(name)
     before = weights(method)
     record = steps(Trainer(method, 0, 9), 0)[0]
     used = {k for k, w in method.generator_weights.items() if w}
@@ -80,7 +38,7 @@ def test_a_step_moves_every_network_and_records_every_term(name: str) -> None:
 @EVERY
 def test_training_is_a_function_of_seed_and_step(name: str) -> None:
     def run(seed: int) -> tuple[list[dict[str, float]], dict[str, Tensor]]:
-        method = make(name)
+        method = fresh(name)
         torch.randn(5)  # the global generator must not matter
         return steps(Trainer(method, seed, 9), 0, 1), weights(method)
 
@@ -91,7 +49,7 @@ def test_training_is_a_function_of_seed_and_step(name: str) -> None:
 
 
 def test_noise_differs_between_steps_phases_and_roles() -> None:
-    method = make("unit")
+    method = fresh("unit")
     trainer = Trainer(method, 0, 9)
     drawn = [
         trainer.noise(phase, role, spec, 2, step)
@@ -108,10 +66,10 @@ def test_noise_differs_between_steps_phases_and_roles() -> None:
 @EVERY
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_picture_that_is_no_number_stops_the_update(name: str, which: int) -> None:
-    method = make(name)
+    method = fresh(name)
     trainer = Trainer(method, 0, 9)
     steps(trainer, 0)
-    batch = [pictures(3), pictures(4)]
+    batch = [pictures(2, seed=3), pictures(2, seed=4)]
     batch[which][0, 0, 3, 3] = float("nan")
     before = weights(method)
     with pytest.raises(NonFiniteLoss) as error:
@@ -123,7 +81,7 @@ def test_a_picture_that_is_no_number_stops_the_update(name: str, which: int) -> 
 
 @EVERY
 def test_every_weight_has_one_optimiser(name: str) -> None:
-    method = make(name)
+    method = fresh(name)
     trainer = Trainer(method, 0, 9)
     own = {id(p) for p in trainer.weights["generator"]}
     assert not own & {id(p) for p in trainer.weights["discriminator"]}
@@ -131,7 +89,7 @@ def test_every_weight_has_one_optimiser(name: str) -> None:
 
 
 def test_gradients_of_one_step_do_not_reach_the_next() -> None:
-    method = make("munit", lr=0.0, weight_decay=0.0)
+    method = fresh("munit", lr=0.0, weight_decay=0.0)
     trainer = Trainer(method, 0, 9)
     steps(trainer, 0)
     first = [p.grad.clone() for p in method.parameters() if p.grad is not None]
@@ -142,7 +100,7 @@ def test_gradients_of_one_step_do_not_reach_the_next() -> None:
 
 @pytest.mark.parametrize("name", ["munit", "unit-release"])
 def test_without_gan_the_discriminators_only_decay(name: str) -> None:
-    method = make(name, gan=0.0, lr_policy="constant", lr=1e-3, weight_decay=1e-2)
+    method = fresh(name, gan=0.0, lr_policy="constant", lr=1e-3, weight_decay=1e-2)
     before = weights(method)
     record = steps(Trainer(method, 0, 9), 0)[0]
     assert not any(k.startswith(("gan", "dis")) for k in record)
@@ -151,7 +109,7 @@ def test_without_gan_the_discriminators_only_decay(name: str) -> None:
             # Adam's first update is lr against the sign of the gradient, here of the decay.
             expected = before[key] - 1e-3 * before[key].sign()
             torch.testing.assert_close(value, expected, rtol=0, atol=1e-4)
-    still = make(name, gan=0.0, weight_decay=0.0)
+    still = fresh(name, gan=0.0, weight_decay=0.0)
     before = weights(still)
     steps(Trainer(still, 0, 9), 0)
     after = weights(still)
@@ -160,7 +118,7 @@ def test_without_gan_the_discriminators_only_decay(name: str) -> None:
 
 
 def test_monitored_gan_terms_are_recorded_but_train_nothing() -> None:
-    plain, monitored = make("munit", gan=0.0), make("munit", gan=0.0)
+    plain, monitored = fresh("munit", gan=0.0), fresh("munit", gan=0.0)
     monitored.monitor = True
     steps(Trainer(plain, 0, 9), 0)
     record = steps(Trainer(monitored, 0, 9), 0)[0]
@@ -171,7 +129,7 @@ def test_monitored_gan_terms_are_recorded_but_train_nothing() -> None:
 
 def test_weights_that_no_term_reaches_still_decay() -> None:
     """As in the originals, whose terms of weight zero leave gradients of zero."""
-    method = make("munit", recon_x=0.0, recon_s=0.0, weight_decay=1e-2, lr=1e-3)
+    method = fresh("munit", recon_x=0.0, recon_s=0.0, weight_decay=1e-2, lr=1e-3)
     before = weights(method)
     steps(Trainer(method, 0, 9), 0)
     key = "gen_a.style.down.1.conv.weight"
@@ -180,7 +138,7 @@ def test_weights_that_no_term_reaches_still_decay() -> None:
 
 
 def test_the_schedule_sets_both_learning_rates() -> None:
-    method = make("cyclegan", lr=0.5)
+    method = fresh("cyclegan", lr=0.5)
     trainer = Trainer(method, 0, 4)
     seen = []
     for k in range(4):
@@ -193,33 +151,33 @@ def test_the_schedule_sets_both_learning_rates() -> None:
 
 
 def test_the_pool_shows_old_translations_to_the_discriminators() -> None:
-    fresh, pooled = make("cyclegan", pool=0), make("cyclegan", pool=1)
+    unpooled, pooled = fresh("cyclegan", pool=0), fresh("cyclegan", pool=1)
     trainer = Trainer(pooled, 0, 20)
-    a, b = Trainer(fresh, 0, 20), trainer
+    a, b = Trainer(unpooled, 0, 20), trainer
     assert steps(a, 0) == steps(b, 0)  # the first translation fills the pool and is shown
     for k in range(1, 8):
         steps(a, k), steps(b, k)
     assert trainer.pools["x_ab"].count == 1
     different = [
-        k for k, v in fresh.state_dict().items() if not torch.equal(v, pooled.state_dict()[k])
+        k for k, v in unpooled.state_dict().items() if not torch.equal(v, pooled.state_dict()[k])
     ]
     assert any(k.startswith("dis_") for k in different)
 
 
 @EVERY
 def test_mixed_precision_trains_float32_weights(name: str) -> None:
-    method = make(name)
+    method = fresh(name)
     record = steps(Trainer(method, 0, 9, precision="bf16"), 0)[0]
-    exact = steps(Trainer(make(name), 0, 9), 0)[0]
+    exact = steps(Trainer(fresh(name), 0, 9), 0)[0]
     assert all(p.dtype == torch.float32 for p in method.parameters())
     for term, value in record.items():
         assert value == pytest.approx(exact[term], rel=0.1, abs=0.05), term
 
 
 def test_losses_fall() -> None:
-    method = make("munit", lr=2e-3)
+    method = fresh("munit", lr=2e-3)
     trainer = Trainer(method, 0, 40)
-    x_a, x_b = pictures(0), pictures(1)
+    x_a, x_b = pictures(2, seed=0), pictures(2, seed=1)
     records = [trainer.step(x_a, x_b, k) for k in range(40)]
     for term in ("recon_x_a", "recon_x_b"):
         assert records[-1][term] < 0.8 * records[0][term]

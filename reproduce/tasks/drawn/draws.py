@@ -7,12 +7,23 @@ from typing import TypeVar
 
 import numpy as np
 
+from reproduce.tasks.drawn.content import Factors
+
 T = TypeVar("T")
 
 
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
     """A number in [low, high), rounded to 4 decimals so that a table can hold it exactly."""
     return round(low + (high - low) * float(rng.random()), 4)
+
+
+def measures(
+    rng: np.random.Generator, factors: Factors, **ranges: tuple[float, float]
+) -> list[float]:
+    """A number from each range, drawn in their order and noted in ``factors`` by their names."""
+    drawn = {name: uniform(rng, low, high) for name, (low, high) in ranges.items()}
+    factors.update(drawn)
+    return list(drawn.values())
 
 
 def pick(rng: np.random.Generator, weights: Mapping[T, float]) -> T:

@@ -6,47 +6,19 @@ import numpy as np
 
 from reproduce.tasks.drawn.content import Factors, Part
 from reproduce.tasks.drawn.curves import Anchor, box, curve, ellipse, line, ribbon
-from reproduce.tasks.drawn.draws import pick, uniform
-
-
-def loop(x0: float, x1: float, base: float, drop: float, width: float, square: float) -> Part:
-    """A handle from (x0, base) up by ``drop`` and down to x1; ``square`` 0 (round) to 1."""
-    r = (x1 - x0) * (0.28 - 0.14 * square)
-    shoulder = base + drop * (0.70 + 0.16 * square)
-    path = line(
-        (x0, base),
-        (x0 + r * 0.12, base + drop * 0.45),
-        (x0 + r * 0.5, shoulder),
-        ((x0 + x1) / 2, base + drop),
-        (x1 - r * 0.5, shoulder),
-        (x1 - r * 0.12, base + drop * 0.45),
-        (x1, base),
-    )
-    return Part("strap", ribbon(path, width))
-
-
-def clasp(x: float, y: float, kind: str) -> list[Part]:
-    """A round or square clasp at (x, y)."""
-    if kind == "round":
-        return [Part("metal", ellipse(x, y, 0.06, 0.06), True)]
-    return [Part("metal", box(x - 0.06, y - 0.055, x + 0.06, y + 0.055, 0.02), True)]
+from reproduce.tasks.drawn.draws import measures, pick
+from reproduce.tasks.drawn.handbags_pieces import band, base_panel, clasp, loop, tab, zipper
 
 
 def satchel(rng: np.random.Generator, factors: Factors) -> list[Part]:
     """A case with a flap over its front, a short handle and buckles."""
-    h, taper = uniform(rng, 0.62, 0.76), uniform(rng, 0.0, 0.06)
-    drop, width = uniform(rng, 0.15, 0.24), uniform(rng, 0.06, 0.08)
-    flap = uniform(rng, 0.45, 0.62)
+    h, t, drop, width, flap = measures(
+        rng, factors, body_height=(0.62, 0.76), taper=(0.0, 0.06), strap_drop=(0.15, 0.24),
+        strap_width=(0.06, 0.08), flap=(0.45, 0.62),
+    )  # fmt: skip
     detail = pick(rng, {"two buckles": 2.0, "one clasp": 2.0, "belt": 1.0})
-    factors |= {
-        "body_height": h,
-        "taper": taper,
-        "strap_drop": drop,
-        "strap_width": width,
-        "detail": detail,
-        "flap": flap,
-    }
-    t, low = taper, h * (1 - flap)
+    factors["detail"] = detail
+    low = h * (1 - flap)
     body = curve(
         [
             (t, h - 0.06),
@@ -81,18 +53,10 @@ def satchel(rng: np.random.Generator, factors: Factors) -> list[Part]:
     parts = [handle, Part("panel", body), Part("body", cover)]
     if detail == "two buckles":
         for x in (0.24, 0.76):
-            parts.append(Part("strap", box(x - 0.05, low - 0.14, x + 0.05, h + 0.015, 0.02), True))
-            parts.append(
-                Part("metal", box(x - 0.075, low - 0.04, x + 0.075, low + 0.06, 0.02), True)
-            )
+            parts.append(tab("strap", x, 0.05, low - 0.14, h + 0.015, clip=True))
+            parts.append(tab("metal", x, 0.075, low - 0.04, low + 0.06, clip=True))
     elif detail == "belt":
-        parts.append(
-            Part(
-                "strap",
-                ribbon(line((-0.1, low + 0.10), (0.5, low + 0.06), (1.1, low + 0.10)), 0.085),
-                True,
-            )
-        )
+        parts.append(band("strap", low + 0.10, low + 0.06, 0.085))
         parts += clasp(0.5, low + 0.065, "square")
     else:
         parts.append(Part("strap", box(0.42, low - 0.13, 0.58, low + 0.12, 0.04), True))
@@ -102,10 +66,10 @@ def satchel(rng: np.random.Generator, factors: Factors) -> list[Part]:
 
 def clutch(rng: np.random.Generator, factors: Factors) -> list[Part]:
     """A flat purse without handles."""
-    h, point = uniform(rng, 0.50, 0.64), uniform(rng, 0.22, 0.60)
+    h, point = measures(rng, factors, body_height=(0.50, 0.64), taper=(0.22, 0.60))
     detail = pick(rng, {"envelope": 2.0, "rounded": 1.0, "kiss-lock": 1.0})
     strap = pick(rng, {"wrist": 1.0, "none": 1.0})
-    factors |= {"body_height": h, "taper": point, "detail": f"{detail} {strap}"}
+    factors["detail"] = f"{detail} {strap}"
     parts: list[Part] = []
     if strap == "wrist":
         hang = line(
@@ -171,17 +135,12 @@ def clutch(rng: np.random.Generator, factors: Factors) -> list[Part]:
 
 def bowling(rng: np.random.Generator, factors: Factors) -> list[Part]:
     """A domed bag with a zip and two handles."""
-    h, taper = uniform(rng, 0.54, 0.66), uniform(rng, 0.08, 0.22)
-    drop, width = uniform(rng, 0.24, 0.34), uniform(rng, 0.06, 0.08)
+    h, t, drop, width = measures(
+        rng, factors, body_height=(0.54, 0.66), taper=(0.08, 0.22), strap_drop=(0.24, 0.34),
+        strap_width=(0.06, 0.08),
+    )  # fmt: skip
     detail = pick(rng, {"ends": 2.0, "base": 1.0, "plain": 1.0})
-    factors |= {
-        "body_height": h,
-        "taper": taper,
-        "strap_drop": drop,
-        "strap_width": width,
-        "detail": detail,
-    }
-    t = taper
+    factors["detail"] = detail
     body = curve(
         [
             (0.0, 0.12),
@@ -210,28 +169,10 @@ def bowling(rng: np.random.Generator, factors: Factors) -> list[Part]:
             )
             parts.append(Part("panel", end, True))
     elif detail == "base":
-        parts.append(
-            Part(
-                "panel",
-                curve(
-                    [
-                        (-0.1, -0.1, 0),
-                        (-0.1, h * 0.30, 0),
-                        (0.5, h * 0.27),
-                        (1.1, h * 0.30, 0),
-                        (1.1, -0.1, 0),
-                    ]
-                ),
-                True,
-            )
-        )
-    parts.append(
-        Part(
-            "metal", line((t * 0.5, h * 0.80), (0.5, h * 0.88), (1 - t * 0.5, h * 0.80)), True, 0.03
-        )
-    )
+        parts.append(base_panel(h * 0.30, h * 0.27))
+    parts.append(zipper((t * 0.5, h * 0.80), (0.5, h * 0.88), (1 - t * 0.5, h * 0.80)))
     parts.append(loop(0.27, 0.73, h * 0.55, drop + h * 0.42, width, 0.1))
     for x in (0.27, 0.73):
-        parts.append(Part("strap", box(x - 0.05, h * 0.42, x + 0.05, h * 0.62, 0.02)))
-        parts.append(Part("metal", box(x - 0.05, h * 0.58, x + 0.05, h * 0.68, 0.02)))
+        parts.append(tab("strap", x, 0.05, h * 0.42, h * 0.62))
+        parts.append(tab("metal", x, 0.05, h * 0.58, h * 0.68))
     return parts

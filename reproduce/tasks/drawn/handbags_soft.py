@@ -5,24 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from reproduce.tasks.drawn.content import Factors, Part
-from reproduce.tasks.drawn.curves import box, curve, ellipse, line, ribbon
-from reproduce.tasks.drawn.draws import pick, uniform
-from reproduce.tasks.drawn.handbags_firm import clasp, loop
+from reproduce.tasks.drawn.curves import Anchor, box, curve, ellipse, line, ribbon
+from reproduce.tasks.drawn.draws import measures, pick, uniform
+from reproduce.tasks.drawn.handbags_pieces import (
+    band,
+    base_panel,
+    clasp,
+    loop,
+    shoulder_strap,
+    tab,
+    zipper,
+)
 
 
 def tote(rng: np.random.Generator, factors: Factors) -> list[Part]:
     """A wide open bag with two long handles."""
-    h, taper = uniform(rng, 0.66, 0.88), uniform(rng, -0.02, 0.13)
-    drop, width = uniform(rng, 0.26, 0.42), uniform(rng, 0.060, 0.085)
+    h, t, drop, width = measures(
+        rng, factors, body_height=(0.66, 0.88), taper=(-0.02, 0.13), strap_drop=(0.26, 0.42),
+        strap_width=(0.060, 0.085),
+    )  # fmt: skip
     detail = pick(rng, {"plain": 1.0, "base": 2.0, "pocket": 2.0, "band": 1.0})
-    factors |= {
-        "body_height": h,
-        "taper": taper,
-        "strap_drop": drop,
-        "strap_width": width,
-        "detail": detail,
-    }
-    t = taper
+    factors["detail"] = detail
     body = curve(
         [
             (0.0, h, 0),
@@ -35,27 +38,13 @@ def tote(rng: np.random.Generator, factors: Factors) -> list[Part]:
             (t * 0.7, h * 0.4),
         ]
     )
-    x0, x1 = 0.5 - uniform(rng, 0.17, 0.25), 0.0
+    x0 = 0.5 - uniform(rng, 0.17, 0.25)
     x1 = 1 - x0
     parts = [loop(x0 + 0.05, x1 - 0.02, h - 0.02, drop * 0.92, width, 0.2)]
     mouth = curve([(0.0, h, 0), (0.5, h + 0.045), (1.0, h, 0), (0.5, h - 0.05)])
     parts += [Part("lining", mouth), Part("body", body)]
     if detail == "base":
-        parts.append(
-            Part(
-                "panel",
-                curve(
-                    [
-                        (-0.1, -0.1, 0),
-                        (-0.1, h * 0.27, 0),
-                        (0.5, h * 0.24),
-                        (1.1, h * 0.27, 0),
-                        (1.1, -0.1, 0),
-                    ]
-                ),
-                True,
-            )
-        )
+        parts.append(base_panel(h * 0.27, h * 0.24))
     elif detail == "pocket":
         parts.append(Part("panel", box(0.27, 0.12, 0.73, h * 0.58, 0.06), True))
     elif detail == "band":
@@ -76,23 +65,18 @@ def tote(rng: np.random.Generator, factors: Factors) -> list[Part]:
         )
     parts.append(loop(x0, x1, h - 0.18, drop + 0.16, width, 0.2))
     for x in (x0, x1):
-        parts.append(Part("strap", box(x - 0.055, h - 0.27, x + 0.055, h - 0.13, 0.02)))
+        parts.append(tab("strap", x, 0.055, h - 0.27, h - 0.13))
     return parts
 
 
 def hobo(rng: np.random.Generator, factors: Factors) -> list[Part]:
     """A crescent that hangs from one broad strap."""
-    sag, drop = uniform(rng, 0.16, 0.28), uniform(rng, 0.42, 0.60)
-    depth, width = uniform(rng, 0.58, 0.72), uniform(rng, 0.07, 0.10)
+    sag, drop, d, width = measures(
+        rng, factors, taper=(0.16, 0.28), strap_drop=(0.42, 0.60), body_height=(0.58, 0.72),
+        strap_width=(0.07, 0.10),
+    )  # fmt: skip
     detail = pick(rng, {"zip": 1.0, "pocket": 1.0, "tassel": 1.0})
-    factors |= {
-        "body_height": depth,
-        "taper": sag,
-        "strap_drop": drop,
-        "strap_width": width,
-        "detail": detail,
-    }
-    d = depth
+    factors["detail"] = detail
     body = curve(
         [
             (0.02, d + 0.06, 0),
@@ -107,16 +91,8 @@ def hobo(rng: np.random.Generator, factors: Factors) -> list[Part]:
             (-0.02, d * 0.58),
         ]
     )
-    path = line(
-        (0.05, d - 0.01),
-        (0.09, d + drop * 0.42),
-        (0.27, d + drop * 0.86),
-        (0.5, d + drop),
-        (0.73, d + drop * 0.86),
-        (0.91, d + drop * 0.42),
-        (0.95, d - 0.01),
-    )
-    parts = [Part("strap", ribbon(path, width)), Part("body", body)]
+    rise: list[Anchor] = [(0.05, d - 0.01), (0.09, d + drop * 0.42), (0.27, d + drop * 0.86)]
+    parts = [shoulder_strap(rise, d + drop, width), Part("body", body)]
     hem = line(
         (-0.02, d + 0.03),
         (0.19, d - sag * 0.62 - 0.07),
@@ -157,29 +133,17 @@ def hobo(rng: np.random.Generator, factors: Factors) -> list[Part]:
         )
         parts.append(Part("metal", ellipse(x, y, 0.05, 0.05), True))
     else:
-        parts.append(
-            Part(
-                "metal",
-                line((0.24, d - sag - 0.17), (0.5, d - sag - 0.20), (0.76, d - sag - 0.17)),
-                True,
-                0.03,
-            )
-        )
+        y = d - sag - 0.17
+        parts.append(zipper((0.24, y), (0.5, d - sag - 0.20), (0.76, y)))
     return parts
 
 
 def backpack(rng: np.random.Generator, factors: Factors) -> list[Part]:
     """A round-topped pack with a pocket, its straps showing at the sides."""
-    h, w = uniform(rng, 1.02, 1.18), uniform(rng, 0.36, 0.42)
+    h, w = measures(rng, factors, body_height=(1.02, 1.18), taper=(0.36, 0.42))
     pocket, width = uniform(rng, 0.36, 0.46), uniform(rng, 0.055, 0.075)
     detail = pick(rng, {"zip": 1.0, "flap": 1.0})
-    factors |= {
-        "body_height": h,
-        "taper": w,
-        "strap_drop": 0.12,
-        "strap_width": width,
-        "detail": detail,
-    }
+    factors.update(strap_drop=0.12, strap_width=width, detail=detail)
     left, right = 0.5 - w, 0.5 + w
     parts = [loop(0.39, 0.61, h - 0.03, 0.12, 0.05, 0.8)]
     for x, side in ((left, -1), (right, 1)):
@@ -228,7 +192,7 @@ def backpack(rng: np.random.Generator, factors: Factors) -> list[Part]:
         parts += clasp(0.5, low - 0.01, "square")
         pocket = 0.34
     else:
-        arc = line(
+        arc = zipper(
             (left + 0.05, h * 0.56),
             (left + 0.10, h * 0.76),
             (0.36, h * 0.87),
@@ -237,31 +201,20 @@ def backpack(rng: np.random.Generator, factors: Factors) -> list[Part]:
             (right - 0.10, h * 0.76),
             (right - 0.05, h * 0.56),
         )
-        parts.append(Part("metal", arc, True, 0.03))
+        parts.append(arc)
     parts.append(Part("panel", box(left + 0.10, 0.06, right - 0.10, h * pocket, 0.10), True))
-    parts.append(
-        Part(
-            "metal",
-            line((left + 0.13, h * pocket - 0.10), (right - 0.13, h * pocket - 0.10)),
-            True,
-            0.03,
-        )
-    )
+    parts.append(zipper((left + 0.13, h * pocket - 0.10), (right - 0.13, h * pocket - 0.10)))
     return parts
 
 
 def bucket(rng: np.random.Generator, factors: Factors) -> list[Part]:
     """A pail closed by a cord, hanging from one strap."""
-    h, taper = uniform(rng, 0.74, 0.92), uniform(rng, 0.02, 0.11)
-    drop, width = uniform(rng, 0.34, 0.50), uniform(rng, 0.06, 0.085)
+    h, taper, drop, width = measures(
+        rng, factors, body_height=(0.74, 0.92), taper=(0.02, 0.11), strap_drop=(0.34, 0.50),
+        strap_width=(0.06, 0.085),
+    )  # fmt: skip
     detail = pick(rng, {"base": 2.0, "plain": 1.0, "middle": 1.0})
-    factors |= {
-        "body_height": h,
-        "taper": taper,
-        "strap_drop": drop,
-        "strap_width": width,
-        "detail": detail,
-    }
+    factors["detail"] = detail
     t = taper + 0.08
     body = curve(
         [
@@ -289,40 +242,13 @@ def bucket(rng: np.random.Generator, factors: Factors) -> list[Part]:
             (0.5, h - 0.06),
         ]
     )
-    strap = line(
-        (0.11, h - 0.14),
-        (0.10, h + drop * 0.3),
-        (0.24, h + drop * 0.82),
-        (0.5, h + drop),
-        (0.76, h + drop * 0.82),
-        (0.90, h + drop * 0.3),
-        (0.89, h - 0.14),
-    )
-    parts = [Part("strap", ribbon(strap, width)), Part("lining", mouth), Part("body", body)]
+    rise: list[Anchor] = [(0.11, h - 0.14), (0.10, h + drop * 0.3), (0.24, h + drop * 0.82)]
+    strap = shoulder_strap(rise, h + drop, width)
+    parts = [strap, Part("lining", mouth), Part("body", body)]
     if detail == "base":
-        parts.append(
-            Part(
-                "panel",
-                curve(
-                    [
-                        (-0.1, -0.1, 0),
-                        (-0.1, h * 0.30, 0),
-                        (0.5, h * 0.25),
-                        (1.1, h * 0.30, 0),
-                        (1.1, -0.1, 0),
-                    ]
-                ),
-                True,
-            )
-        )
+        parts.append(base_panel(h * 0.30, h * 0.25))
     elif detail == "middle":
-        parts.append(
-            Part(
-                "panel",
-                ribbon(line((-0.1, h * 0.42), (0.5, h * 0.38), (1.1, h * 0.42)), 0.17),
-                True,
-            )
-        )
+        parts.append(band("panel", h * 0.42, h * 0.38, 0.17))
     cord = line((0.05, h - 0.15), (0.5, h - 0.20), (0.95, h - 0.15))
     parts.append(Part("accent", ribbon(cord, 0.055), True))
     for side in (-1, 1):

@@ -6,7 +6,7 @@ import numpy as np
 
 from reproduce.tasks.drawn.content import Factors, Part
 from reproduce.tasks.drawn.curves import Anchor, curve, ellipse, line, ribbon
-from reproduce.tasks.drawn.draws import pick, uniform
+from reproduce.tasks.drawn.draws import measures, pick, uniform
 
 
 def _laces(start: tuple[float, float], end: tuple[float, float], bars: int) -> list[Part]:
@@ -21,15 +21,10 @@ def _laces(start: tuple[float, float], end: tuple[float, float], bars: int) -> l
 
 
 def _trainer(rng: np.random.Generator, factors: Factors, collar: float, detail: str) -> list[Part]:
-    sole = uniform(rng, 0.10, 0.14)
-    toe = round(sole + uniform(rng, 0.10, 0.14), 4)
-    factors |= {
-        "top_height": collar,
-        "sole_thickness": sole,
-        "toe_height": toe,
-        "detail": detail,
-    }
-    c, s = collar, sole
+    (s,) = measures(rng, factors, sole_thickness=(0.10, 0.14))
+    toe = round(s + uniform(rng, 0.10, 0.14), 4)
+    factors.update(top_height=collar, toe_height=toe, detail=detail)
+    c = collar
     dip, front = c - uniform(rng, 0.05, 0.09), c + uniform(rng, 0.02, 0.07)
     throat = uniform(rng, 0.41, 0.47)
     lining = curve(
@@ -133,16 +128,12 @@ def high_top(rng: np.random.Generator, factors: Factors) -> list[Part]:
 
 def loafer(rng: np.random.Generator, factors: Factors) -> list[Part]:
     """A low slip-on shoe with a small heel."""
-    c, toe = uniform(rng, 0.29, 0.35), uniform(rng, 0.13, 0.18)
-    h, s = uniform(rng, 0.04, 0.09), uniform(rng, 0.035, 0.05)
+    c, toe, h, s = measures(
+        rng, factors, top_height=(0.29, 0.35), toe_height=(0.13, 0.18), heel_height=(0.04, 0.09),
+        sole_thickness=(0.035, 0.05),
+    )  # fmt: skip
     detail = pick(rng, {"saddle": 2.0, "bit": 2.0, "apron": 1.5})
-    factors |= {
-        "heel_height": h,
-        "top_height": c,
-        "sole_thickness": s,
-        "toe_height": toe,
-        "detail": detail,
-    }
+    factors["detail"] = detail
     b = h + s
     upper = curve(
         [

@@ -6,7 +6,7 @@ import numpy as np
 
 from reproduce.tasks.drawn.content import Factors, Part
 from reproduce.tasks.drawn.curves import Points, box, curve, ellipse, line, ribbon
-from reproduce.tasks.drawn.draws import pick, uniform
+from reproduce.tasks.drawn.draws import measures, pick, uniform
 
 
 def _heel_shape(height: float, width: float, flare: float) -> Points:
@@ -39,17 +39,11 @@ def ankle_strap(x: float, y: float, low: float) -> list[Part]:
 
 def pump(rng: np.random.Generator, factors: Factors) -> list[Part]:
     """A high-heeled shoe, open on top."""
-    h, toe = uniform(rng, 0.26, 0.46), uniform(rng, 0.09, 0.14)
+    h, toe = measures(rng, factors, heel_height=(0.26, 0.46), toe_height=(0.09, 0.14))
     width = uniform(rng, 0.04, 0.14)
     platform = pick(rng, {0.0: 2.0, 0.06: 1.0})
     detail = pick(rng, {"plain": 2.0, "strap": 2.0, "bow": 1.0, "cap": 1.0})
-    factors |= {
-        "heel_height": h,
-        "top_height": h + 0.19,
-        "sole_thickness": platform,
-        "toe_height": toe,
-        "detail": detail,
-    }
+    factors.update(top_height=h + 0.19, sole_thickness=platform, detail=detail)
     p = platform + 0.02
     upper = curve(
         [
@@ -121,16 +115,12 @@ def pump(rng: np.random.Generator, factors: Factors) -> list[Part]:
 def boot(rng: np.random.Generator, factors: Factors) -> list[Part]:
     """A boot from ankle to half-calf height."""
     shaft = uniform(rng, 0.56, 0.98)
-    h, toe, s = uniform(rng, 0.07, 0.24), uniform(rng, 0.15, 0.20), uniform(rng, 0.04, 0.07)
+    h, toe, s = measures(
+        rng, factors, heel_height=(0.07, 0.24), toe_height=(0.15, 0.20), sole_thickness=(0.04, 0.07)
+    )
     wide = uniform(rng, 0.0, 0.06)
     detail = pick(rng, {"cuff": 2.0, "buckle": 2.0, "gore": 1.0, "lace": 2.0, "zip": 1.0})
-    factors |= {
-        "heel_height": h,
-        "top_height": shaft + h,
-        "sole_thickness": s,
-        "toe_height": toe,
-        "detail": detail,
-    }
+    factors.update(top_height=shaft + h, detail=detail)
     top, seat = shaft + h * 0.9, h + s
     upper = curve(
         [

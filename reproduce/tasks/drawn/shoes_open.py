@@ -45,13 +45,7 @@ def sandal(rng: np.random.Generator, factors: Factors) -> list[Part]:
     if detail == "slide":
         h = round(h * 0.3, 4)
     arch = uniform(rng, 0.19, 0.25)
-    factors |= {
-        "heel_height": h,
-        "top_height": arch,
-        "sole_thickness": s,
-        "toe_height": s,
-        "detail": detail,
-    }
+    factors.update(heel_height=h, top_height=arch, sole_thickness=s, toe_height=s, detail=detail)
     b = h + s
     wedge = curve(
         [

@@ -1,0 +1,228 @@
+"""The terms of every method's objective, and what their gradients reach."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny_methods import EVERY, draws, make, pictures, training_noise
+from torch import Tensor, nn
+
+from models.errors import UserError
+from models.losses import Terms, l1
+from models.method import Method
+
+
+def terms_of(method: Method, seed: int = 5) -> Terms:
+    noise = training_noise(method, "generator", 2, seed=seed)
+    return method.generator_terms(pictures(2), pictures(2, seed=1), noise)[0]
+
+
+def gradients(method: Method) -> dict[str, Tensor]:
+    method.zero_grad()
+    method.generator_loss(terms_of(method)).backward()
+    return {k: p.grad for k, p in method.named_parameters() if p.grad is not None}
+
+
+@EVERY
+def test_terms_and_weights_have_the_same_names(name: str) -> None:
+    method = make(name)
+    used = {k for k, w in method.generator_weights.items() if w}
+    assert set(terms_of(method)) == used
+    method.monitor = True
+    assert set(terms_of(method)) <= set(method.generator_weights)
+
+
+@EVERY
+def test_monitored_terms_change_no_gradient(name: str) -> None:
+    settings: dict[str, object] = {"gan": 0.0} if "wo" not in name else {}
+    plain, monitored = make(name, **settings), make(name, **settings)
+    monitored.monitor = True
+    assert set(terms_of(plain)) < set(terms_of(monitored))
+    expected, got = gradients(plain), gradients(monitored)
+    assert set(got) == set(expected)
+    for key, gradient in got.items():
+        torch.testing.assert_close(gradient, expected[key], rtol=1e-3, atol=1e-5)
+
+
+class Counter:
+    """Counts the passes through a network."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.passes = 0
+        network.register_forward_hook(self.count)
+
+    def count(self, *_: object) -> None:
+        self.passes += 1
+
+
+@pytest.mark.parametrize("letter", ["x", "c", "s"])
+def test_an_ablation_lacks_one_term_and_keeps_the_others(letter: str) -> None:
+    full, ablated = make("munit"), make(f"munit-wo-{letter}")
+    counters = {k: (Counter(full.get_submodule(k)), Counter(ablated.get_submodule(k)))
+                for k in ("gen_a.content", "gen_a.style", "gen_a.decoder.res.0")}  # fmt: skip
+    terms, fewer = terms_of(full), terms_of(ablated)
+    assert set(terms) - set(fewer) == {f"recon_{letter}_a", f"recon_{letter}_b"}
+    for key, value in fewer.items():
+        torch.testing.assert_close(value, terms[key], rtol=1e-4, atol=1e-6)
+    passes = {k: (a.passes, b.passes) for k, (a, b) in counters.items()}
+    saved = {"x": "gen_a.style", "c": "gen_a.content", "s": "gen_a.style"}[letter]
+    for key, (with_term, without) in passes.items():
+        assert without == with_term - (key == saved)
+
+
+def test_without_x_reconstruction_the_style_encoder_still_learns() -> None:
+    found = gradients(make("munit-wo-x"))
+    style = {k: v for k, v in found.items() if ".style." in k}
+    assert len(style) == 2 * 8 and all(v.abs().max() > 0 for v in style.values())
+
+
+def test_without_s_reconstruction_the_style_encoder_learns_from_x() -> None:
+    found = gradients(make("munit-wo-s"))
+    assert all(v.abs().max() > 0 for k, v in found.items() if ".style." in k)
+
+
+def test_munit_terms_by_hand() -> None:
+    method = make("munit", cycle=2.0)
+    a, b, x_a, x_b = method.gen_a, method.gen_b, pictures(2), pictures(2, seed=1)
+    noise = training_noise(method, "generator", 2)
+    terms, fakes = method.generator_terms(x_a, x_b, noise)
+    c_a, c_b = a.content(x_a), b.content(x_b)
+    x_ab, x_ba = b.decoder(c_a, noise["s_b"]), a.decoder(c_b, noise["s_a"])
+    expected = {
+        "recon_x_a": l1(a.decoder(c_a, a.style(x_a)), x_a),
+        "recon_x_b": l1(b.decoder(c_b, b.style(x_b)), x_b),
+        "recon_c_a": l1(b.content(x_ab), c_a),
+        "recon_c_b": l1(a.content(x_ba), c_b),
+        "recon_s_a": l1(a.style(x_ba), noise["s_a"]),
+        "recon_s_b": l1(b.style(x_ab), noise["s_b"]),
+        "cycle_a": l1(a.decoder(b.content(x_ab), a.style(x_a)), x_a),
+        "cycle_b": l1(b.decoder(a.content(x_ba), b.style(x_b)), x_b),
+        "gan_a": sum((m - 1).square().mean() for m in method.dis_a(x_ba)),
+        "gan_b": sum((m - 1).square().mean() for m in method.dis_b(x_ab)),
+    }
+    assert set(terms) == set(expected)
+    for key, value in expected.items():
+        torch.testing.assert_close(terms[key], value, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(fakes["x_ab"], x_ab)
+    torch.testing.assert_close(method.fakes(x_a, x_b, noise)["x_ba"], x_ba)
+
+
+class Features(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        generator = draws(3)
+        self.conv = nn.Conv2d(3, 4, 3)
+        nn.init.normal_(self.conv.weight, generator=generator)
+        self.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.conv(x))
+
+
+@pytest.mark.parametrize("name", ["munit", "unit-release", "unit"])
+def test_perceptual_term_compares_a_translation_with_its_input(name: str) -> None:
+    method = make(name, perceptual=1.0)
+    with pytest.raises(AssertionError, match="VGG"):
+        terms_of(method)
+    method.features = Features()
+    noise = training_noise(method, "generator", 2)
+    terms, fakes = method.generator_terms(pictures(2), pictures(2, seed=1), noise)
+
+    def normed(x: Tensor) -> Tensor:
+        f = method.features(x)
+        return (f - f.mean((2, 3), keepdim=True)) / (
+            f.var((2, 3), keepdim=True, unbiased=False) + 1e-5
+        ).sqrt()
+
+    expected = (normed(fakes["x_ab"]) - normed(pictures(2))).square().mean()
+    torch.testing.assert_close(terms["perceptual_b"], expected)
+    terms["perceptual_a"].backward()
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in method.dec_a.parameters()) if (
+        name != "munit"
+    ) else any(p.grad is not None for p in method.gen_a.parameters())  # fmt: skip
+    assert all(p.grad is None for p in method.features.parameters())
+
+
+def test_latent_term_of_bicyclegan_does_not_move_the_encoder() -> None:
+    method = make("bicyclegan")
+    terms = terms_of(method)
+    terms["latent"].backward(retain_graph=True)
+    assert all(p.grad is None for p in method.encoder.parameters())
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in method.gen.parameters())
+    (terms["l1"] + terms["kl"]).backward()
+    assert all(p.grad is not None for p in method.encoder.parameters())
+    assert all(p.requires_grad for p in method.encoder.parameters())
+
+
+def test_bicyclegan_terms_by_hand() -> None:
+    method = make("bicyclegan", conditional=True)
+    x_a, x_b = pictures(4), pictures(4, seed=1)
+    noise = training_noise(method, "generator", 4)
+    terms, fakes = method.generator_terms(x_a, x_b, noise)
+    a, b, z = x_a[:2], x_b[:2], noise["z_random"][:2]
+    mu, logvar = method.encoder(b)
+    encoded = method.gen(a, mu + (logvar / 2).exp() * noise["eps"][:2])
+    random = method.gen(a, z)
+    torch.testing.assert_close(terms["l1"], (encoded - b).abs().mean())
+    torch.testing.assert_close(terms["latent"], (method.encoder(random)[0] - z).abs().mean())
+    kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum()
+    torch.testing.assert_close(terms["kl"], kl)
+    torch.testing.assert_close(fakes["random"], torch.cat((a, random), 1))
+    judged = method.discriminator_terms(x_a, x_b, fakes)
+    real = torch.cat((x_a[2:], x_b[2:]), 1)
+    expected = sum(m.square().mean() for m in method.dis2(fakes["random"])) + sum(
+        (m - 1).square().mean() for m in method.dis2(real)
+    )
+    torch.testing.assert_close(judged["dis2"], expected)
+
+
+@pytest.mark.parametrize("scales", [1, 2])
+def test_bicyclegans_single_scale_sums_over_the_pictures(scales: int) -> None:
+    """Its GAN loss sums over a list of maps; of one scale, that list is the batch."""
+    method = make("bicyclegan", dis_scales=scales)
+    noise = training_noise(method, "generator", 6)
+    terms, fakes = method.generator_terms(pictures(6), pictures(6, seed=1), noise)
+    means = [(m - 1).square().mean() for m in method.dis(fakes["encoded"])]
+    torch.testing.assert_close(terms["gan"], sum(means) * (3 if scales == 1 else 1))
+
+
+def test_bicyclegan_with_one_discriminator_shows_it_both_translations() -> None:
+    method = make("bicyclegan", same_discriminator=True, gan2=0.0)
+    assert method.dis2 is None and method.discriminator_weights == {"dis": 1, "dis2": 1}
+    assert make("bicyclegan", gan2=0.0).dis2 is None
+    assert make("bicyclegan", gan2=0.0).discriminator_weights == {"dis": 1, "dis2": 0}
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_bicyclegan_refuses_odd_batches(n: int) -> None:
+    method = make("bicyclegan")
+    noise = training_noise(method, "generator", n)
+    with pytest.raises(UserError, match=f"batch {n} must be even; use {n + 1}"):
+        method.generator_terms(pictures(n), pictures(n), noise)
+
+
+@pytest.mark.parametrize(("cycle", "cycle_b"), [(0.0, 5.0), (5.0, 0.0), (2.0, None)])
+def test_cyclegans_two_cycle_weights(cycle: float, cycle_b: float | None) -> None:
+    method = make("cyclegan", cycle=cycle, cycle_b=cycle_b)
+    second = cycle if cycle_b is None else cycle_b
+    weights = method.generator_weights
+    assert (weights["cycle_a"], weights["cycle_b"]) == (cycle, second)
+    assert (weights["identity_a"], weights["identity_b"]) == (0.5 * cycle, 0.5 * second)
+    terms = terms_of(method)
+    expected = sum(w * terms[k] for k, w in weights.items())
+    torch.testing.assert_close(method.generator_loss(terms), expected)
+
+
+def test_cyclegan_terms_by_hand() -> None:
+    method = make("cyclegan", dropout=False)
+    x_a, x_b = pictures(2), pictures(2, seed=1)
+    terms, fakes = method.generator_terms(x_a, x_b, {})
+    ab, ba = method.gen_ab, method.gen_ba
+    torch.testing.assert_close(fakes["x_ab"], ab(x_a))
+    for key, value in {
+        "cycle_a": l1(ba(ab(x_a)), x_a), "cycle_b": l1(ab(ba(x_b)), x_b),
+        "identity_a": l1(ba(x_a), x_a), "identity_b": l1(ab(x_b), x_b),
+        "gan_b": (method.dis_b(ab(x_a))[0] - 1).square().mean(),
+        "gan_a": (method.dis_a(ba(x_b))[0] - 1).square().mean(),
+    }.items():  # fmt: skip
+        torch.testing.assert_close(terms[key], value)
