@@ -26,7 +26,7 @@ from reproduce.tasks.drawn.render import check_size, render_edges, render_mask, 
 from reproduce.tasks.drawn.style import Style
 
 # To be raised whenever a picture changes: results name the pictures that they were measured on.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 SPLITS = ("trainA", "trainB", "trainPairs", "test")
 _FOLDERS = {"test": ("testA", "testB", "testMask")}
 _CHUNK = 50
