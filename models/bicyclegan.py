@@ -51,6 +51,15 @@ class BicycleganConfig(MethodConfig):
     lr: float = 2e-4
     lr_policy: str = "linear"
 
+    def unread(self) -> dict[str, str]:
+        unread = super().unread()
+        if not self.gan and not self.gan2:
+            names = ("gan_loss", "same_discriminator")
+            unread |= self.unread_with("gan=0 and gan2=0", "gan=1", *names)
+        if self.enc_blocks == 1:  # the first convolution, which both kinds have
+            unread |= self.unread_with("enc_blocks=1", "enc_blocks=2", "enc_kind")
+        return unread
+
 
 class Bicyclegan(Method):
     """U-Net with a latent, an encoder of that latent, two discriminators."""

@@ -43,6 +43,18 @@ class CycleganConfig(MethodConfig):
     lr: float = 2e-4
     lr_policy: str = "linear"
 
+    def unread(self) -> dict[str, str]:
+        unread = super().unread()
+        if self.generator == "resnet":
+            unread |= self.unread_with("generator=resnet", "generator=unet", "depth")
+        elif self.generator == "unet":
+            unread |= self.unread_with("generator=unet", "generator=resnet", "n_blocks")
+        if not self.gan:
+            unread |= self.unread_with("gan=0", "gan=1", "gan_loss", "pool")
+        if not self.cycle and not self.cycle_b:  # it multiplies their weights
+            unread |= self.unread_with("cycle=0", "cycle=10", "identity")
+        return unread
+
 
 NOISE_RECIPE: dict[str, object] = dict(generator="unet", noise_dim=8, identity=0.0)
 

@@ -78,6 +78,34 @@ class MethodConfig:
             if not 0 <= value < 1:
                 raise UserError(f"{name}={value} is not a legal value: use at least 0 and below 1")
 
+    def unread(self) -> dict[str, str]:
+        """Settings that nothing reads in this configuration -> why, and the remedy, in words.
+
+        Which ones these are depends on settings that are read, never on one that is not.
+        """
+        if self.lr_policy == "step":
+            return {}
+        return self.unread_with(
+            f"lr_policy={self.lr_policy}", "lr_policy=step", "lr_step", "lr_gamma"
+        )
+
+    @staticmethod
+    def unread_with(held: str, needed: str, *names: str) -> dict[str, str]:
+        """``unread``'s words for settings that need another value than the one held, both
+        given as ``key=value``."""
+        return dict.fromkeys(names, f"with {held}: leave it out, or set {needed}")
+
+    def unread_of_both(self, gan: float, perceptual: float, dis_layers: int) -> dict[str, str]:
+        """The part of ``unread`` that MUNIT and UNIT share."""
+        unread: dict[str, str] = {}
+        if not gan:
+            unread |= self.unread_with("gan=0", "gan=1", "gan_loss")
+        if not perceptual:
+            unread |= self.unread_with("perceptual=0", "perceptual=1", "perceptual_layer")
+        if dis_layers == 1:  # the first has no norm
+            unread |= self.unread_with("dis_layers=1", "dis_layers=2", "dis_norm")
+        return unread
+
     def lr_factor(self, step: int, total: int) -> float:
         """What the learning rate is multiplied by in ``step`` (from 0) of ``total``.
 

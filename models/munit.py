@@ -50,6 +50,9 @@ class MunitConfig(MethodConfig):
     weight_decay: float = 1e-4
     lr_policy: str = "step"
 
+    def unread(self) -> dict[str, str]:
+        return super().unread() | self.unread_of_both(self.gan, self.perceptual, self.dis_layers)
+
 
 class AutoEncoder(nn.Module):
     """One domain's content encoder, style encoder and decoder (MUNIT Fig. 3)."""

@@ -64,6 +64,15 @@ class UnitConfig(MethodConfig):
     weight_decay: float = 1e-4
     lr_policy: str = "step"
 
+    def unread(self) -> dict[str, str]:
+        unread = super().unread()
+        unread |= self.unread_of_both(self.gan, self.perceptual, self.dis_layers)
+        if self.recipe == "release":  # dropout is read there, and refused
+            unread |= self.unread_with("recipe=release", "recipe=nips", "n_shared")
+        elif self.recipe == "nips":
+            unread |= self.unread_with("recipe=nips", "recipe=release", "activ", "pad")
+        return unread
+
 
 NIPS_RECIPE: dict[str, object] = dict(
     recipe="nips", gan_loss="cross-entropy", gan=10.0, recon_x=100.0, kl=0.1, cycle=100.0,

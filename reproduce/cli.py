@@ -93,7 +93,8 @@ def parser() -> argparse.ArgumentParser:
         epilog="example:\n  python -m reproduce data drawn-shoes --size 256 --train 1000", **shown)  # fmt: skip
     data.add_argument("task")
     data.add_argument("--data", type=Path, default=Path("data"), help="where pictures are kept")
-    data.add_argument("--source", type=Path, help="local archive or folder with the pictures")
+    data.add_argument("--source", type=Path,
+        help="local archive or folder with the pictures; later commands find them")  # fmt: skip
     data.add_argument("--size", type=_at_least(1), default=32, help="pixels, if drawn")
     data.add_argument("--train", type=_at_least(1), default=4000,
         help="training pictures a domain, if drawn")  # fmt: skip
@@ -141,6 +142,14 @@ def _common(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--lpips-weights", type=Path, help="AlexNet weights (torchvision's .pth)")
         sub.add_argument("--lpips-sha256", help="what those weights must hash to")
         sub.add_argument("--lpips", help="untrained or imagenet, instead of the preset's")
+        sub.add_argument("--scores", choices=["none", "quality", "all"], help="beside diversity: "
+            "nothing, the judges' preference, or fidelity and exact scores too; instead of the "
+            "preset's")  # fmt: skip
+        sub.add_argument("--inception-weights", type=Path, help="Inception-v3 weights for "
+            "fidelity on real pictures (torch-fidelity's file)")  # fmt: skip
+        sub.add_argument("--inception-sha256", help="what those weights must hash to")
+        sub.add_argument("--human", action="append", default=[], metavar="TASK=ANALYSIS.json",
+            help="fill Quality from a human study's analysis; repeatable")  # fmt: skip
         sub.add_argument("--protocol", help="paper, consecutive or all-pairs, or one of these with "
             "-v0.1, instead of the preset's")  # fmt: skip
         sub.add_argument("--source", action="append", default=[], metavar="TASK=PATH",
@@ -187,8 +196,11 @@ def _run(arguments: argparse.Namespace) -> int:
     # Imported late: --help and wrong arguments answer at once.
     from reproduce import commands
 
+    if arguments.command == "table":
+        from reproduce.table_command import table
+
+        return table(arguments)
     return {
-        "table": commands.table,
         "train": commands.train,
         "translate": commands.translate,
         "data": commands.data,

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from models.errors import UserError
-from reproduce.cli import default_jobs, resume_hint
-from reproduce.experiments import TABLES, load_preset
-from reproduce.runs import RunConfig, parse_settings
+from reproduce.cli import resume_hint
+from reproduce.experiments import load_preset
+from reproduce.runs import parse_settings
 
 
 def check_device(name: str) -> str:
@@ -36,8 +34,8 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, object]:
     return dict(parse_settings(arguments.settings))
 
 
-def _with_source(run: RunConfig, source: Path | None) -> RunConfig:
-    return replace(run, source=str(source.resolve())) if source else run
+def _resolved(source: Path | None) -> str:
+    return "" if source is None else str(source.resolve())
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -50,7 +48,10 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     preset = load_preset(arguments.preset)
-    run = preset.make_run(arguments.method, arguments.task, arguments.seed, _overrides(arguments))
+    run = preset.make_run(
+        arguments.method, arguments.task, arguments.seed, _overrides(arguments),
+        _resolved(arguments.source),
+    )  # fmt: skip
     logging = Logging(
         save_every=arguments.save_every,
         sample_every=arguments.sample_every,
@@ -58,8 +59,8 @@ def train(arguments: argparse.Namespace) -> int:
     )
     try:
         path = go(
-            _with_source(run, arguments.source), arguments.out, data_dir=arguments.data,
-            device=device, resume=arguments.resume, logging=logging, vgg=arguments.vgg,
+            run, arguments.out, data_dir=arguments.data, device=device, resume=arguments.resume,
+            logging=logging, vgg=arguments.vgg,
         )  # fmt: skip
     except Interrupted as stop:
         again = resume_hint(arguments.words)
@@ -127,12 +128,14 @@ def translate(arguments: argparse.Namespace) -> int:
 
 
 def data(arguments: argparse.Namespace) -> int:
-    from reproduce.tasks.registry import open_task
+    from reproduce.tasks.registry import keep_source, open_task
 
     domains = open_task(
         arguments.task, data_dir=arguments.data, size=arguments.size, train=arguments.train,
         test=arguments.test, source=arguments.source, progress=not arguments.no_progress,
     )  # fmt: skip
+    if arguments.source is not None:
+        keep_source(arguments.task, domains.folder, arguments.data)
     for split, source in domains.splits().items():
         print(f"{split}: {len(source)} pictures")
     print(domains.folder)
@@ -155,79 +158,3 @@ def convert(arguments: argparse.Namespace) -> int:
     for path in written:
         print(path)
     return 0
-
-
-def table(arguments: argparse.Namespace) -> int:
-    from benchmarks.diversity_protocols import get_protocol
-    from reproduce.figures import comparison
-    from reproduce.measure import (
-        REAL,
-        Places,
-        lpips_distance,
-        measure_real,
-        measure_run,
-        set_threads,
-    )
-    from reproduce.pipeline import check_runs, checkpoint_of, train_missing
-    from reproduce.results import Records
-    from reproduce.tables import markdown, table1, update_readme, write_table
-
-    if arguments.number not in TABLES:
-        raise UserError(f"no table {arguments.number} here: known: {', '.join(map(str, TABLES))}")
-    preset = load_preset(arguments.preset)
-    overrides = parse_settings(arguments.settings)
-    measuring = {key: getattr(arguments, key) for key in ("inputs", "lpips", "protocol")}
-    measuring = {key: value for key, value in measuring.items() if value is not None}
-    if "protocol" in measuring:  # at its own number of samples
-        measuring["samples"] = get_protocol(measuring["protocol"]).samples
-    preset = preset.changed(overrides, measuring)
-    sources = _sources(arguments.source, preset.tables.get(arguments.number, []))
-    runs = [
-        _with_source(run, sources.get(run.task))
-        for run in preset.table_runs(arguments.number, arguments.seed, overrides)
-    ]
-    places = Places(
-        arguments.data, arguments.runs, arguments.results, check_device(arguments.device),
-        arguments.lpips_weights, arguments.lpips_sha256, not arguments.no_progress,
-    )  # fmt: skip
-    found: dict[tuple[str, str], dict[str, dict[str, object]]] = {}
-    if arguments.stored:
-        for record in Records(places.results, preset.name).all():
-            if record["seed"] == arguments.seed:
-                key = record["task"], record["method"]
-                found.setdefault(key, {})[record["metric"]] = record
-        stored = markdown(table1(preset, found))
-        if arguments.readme is not None:
-            update_readme(arguments.readme, preset.name, stored)
-        print(stored)
-        return 0
-
-    check_runs(preset, runs)
-    lpips_distance(preset.measure, places)  # missing weights are told before hours of training
-    jobs = default_jobs(arguments.jobs, places.device)
-    train_missing(preset, runs, places, jobs=jobs, overrides=overrides)
-    set_threads(arguments.threads)
-    for run in runs:
-        checkpoint = checkpoint_of(preset, run, places)
-        found[run.task, run.method] = measure_run(preset, run, checkpoint, places)
-    for task in preset.tables[arguments.number]:
-        of_task = [run for run in runs if run.task == task]
-        record = measure_real(preset, of_task[0], places)
-        found[task, REAL] = {record["metric"]: record}
-        comparison(preset, of_task, places, places.results / preset.name / f"figure4-{task}.png")
-    made = table1(preset, found)
-    write_table(made, places.results / preset.name)
-    print(markdown(made))
-    print(f"Tables and figures: {places.results / preset.name}")
-    return 0
-
-
-def _sources(words: list[str], tasks: Sequence[str]) -> dict[str, Path]:
-    """``TASK=PATH`` arguments: where the pictures of a table's tasks are."""
-    sources = {}
-    for word in words:
-        task, equals, path = word.partition("=")
-        if not equals or task not in tasks:
-            raise UserError(f"--source {word}: write TASK=PATH with a task of {', '.join(tasks)}")
-        sources[task] = Path(path)
-    return sources

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-PACKAGES = ("torch", "torchvision", "lpips", "numpy", "scipy", "pillow")
+PACKAGES = ("torch", "torchvision", "lpips", "torch-fidelity", "numpy", "scipy", "pillow")
 ROOT = Path(__file__).resolve().parent.parent
 
 

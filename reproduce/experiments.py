@@ -17,7 +17,7 @@ import yaml
 
 from models.errors import UserError
 from models.zoo import nearest, recipe
-from reproduce.runs import RunConfig, legal_keys, make_run
+from reproduce.runs import RunConfig, legal_keys, make_run, refuse_unread
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -26,19 +26,24 @@ TABLE1_METHODS = (
     "unit", "cyclegan", "cyclegan-noise", "munit-wo-x", "munit-wo-c", "munit-wo-s", "munit",
     "bicyclegan",
 )  # fmt: skip
+SCORES = ("none", "quality", "all")
 TABLES: dict[int, tuple[str, ...]] = {1: TABLE1_METHODS}
 
 
 @dataclass(frozen=True)
 class Measuring:
-    """How a preset measures diversity: inputs and samples a protocol, and the LPIPS weights."""
+    """How a preset measures: diversity's inputs and samples a protocol and its LPIPS weights, and
+    what is measured beside it."""
 
     protocol: str
     inputs: int
     samples: int
     lpips: str  # untrained, or imagenet
+    scores: str = "all"  # "quality": judged preference; "all": fidelity and exact scores too
 
     def __post_init__(self) -> None:
+        if self.scores not in SCORES:
+            raise UserError(f"unknown scores '{self.scores}': use one of {', '.join(SCORES)}")
         if self.lpips not in ("untrained", "imagenet"):
             raise UserError(f"unknown LPIPS weights '{self.lpips}': use untrained or imagenet")
 
@@ -58,16 +63,22 @@ class Preset:
     measure: Measuring
 
     def make_run(
-        self, method: str, task: str, seed: int = 0, overrides: Mapping[str, object] | None = None
-    ) -> RunConfig:
-        """The run of ``method`` on ``task`` at this scale."""
+        self, method: str, task: str, seed: int = 0,
+        overrides: Mapping[str, object] | None = None, source: str = "",
+    ) -> RunConfig:  # fmt: skip
+        """The run of ``method`` on ``task`` at this scale, with pictures from ``source`` if given;
+        overrides that nothing would read are refused."""
+        values = self._values(method, task) | {"seed": seed}
+        return make_run(method, task, values, overrides or {}, source)
+
+    def _values(self, method: str, task: str) -> dict[str, Any]:
         family = recipe(method).method.__name__.lower()
         values: dict[str, Any] = dict(self.run)
         for source in (self.methods, self.tasks.get(task, {})):
             values |= dict(source.get(family, {})) | dict(
                 source.get(method, {}) if method != family else {}
             )
-        return make_run(method, task, values | {"seed": seed}, overrides or {})
+        return values
 
     def changed(self, settings: Mapping[str, object], measuring: Mapping[str, object]) -> Preset:
         """This preset with ``--set`` overrides and another way of measuring, under a name of its
@@ -80,9 +91,11 @@ class Preset:
         return replace(self, name=f"{self.base}+{digest}", changes=changes, measure=measure)
 
     def table_runs(
-        self, table: int, seed: int = 0, overrides: Mapping[str, object] | None = None
-    ) -> list[RunConfig]:
-        """All runs behind a table."""
+        self, table: int, seed: int = 0, overrides: Mapping[str, object] | None = None,
+        sources: Mapping[str, str] | None = None,
+    ) -> list[RunConfig]:  # fmt: skip
+        """All runs behind a table, each with those overrides that it reads; what no run reads is
+        refused. ``sources``: where the pictures of a task are, if not in the data folder."""
         if table not in self.tables:
             raise UserError(
                 f"preset {self.name} has no table {table}: {nearest(str(table), map(str, self.tables))}"
@@ -94,17 +107,32 @@ class Preset:
                 raise UserError(
                     f"no run of table {table} has a setting '{key}': {nearest(key, known)}"
                 )
-        return [
-            self.make_run(method, task, seed, own_overrides(method, overrides))
-            for task in self.tables[table]
-            for method in TABLES[table]
-        ]
+        runs: list[RunConfig] = []
+        read: set[str] = set()
+        unread: dict[str, str] = {}
+        for task in self.tables[table]:
+            for method in TABLES[table]:
+                # As if a preset said it all: nothing is refused that another run may read.
+                values = self._values(method, task) | {"seed": seed}
+                values |= own_overrides(method, overrides)
+                source = (sources or {}).get(task, "")
+                run = make_run(method, task, values, {}, source)
+                own = own_overrides(method, overrides, run)
+                runs.append(self.make_run(method, task, seed, own, source))
+                read |= set(own)
+                unread = run.unread() | unread  # the first run's reason
+        refuse_unread({k: v for k, v in overrides.items() if k not in read}, unread)
+        return runs
 
 
-def own_overrides(method: str, overrides: Mapping[str, object]) -> dict[str, object]:
-    """Those of a table's overrides that ``method`` has a setting for; an ablation stays one."""
+def own_overrides(
+    method: str, overrides: Mapping[str, object], run: RunConfig | None = None
+) -> dict[str, object]:
+    """Those of a table's overrides that ``method`` has a setting for, and that ``run`` reads; an
+    ablation stays one."""
     keys = legal_keys(method) - set(recipe(method).ablates)
-    return {k: v for k, v in overrides.items() if k in keys}
+    unread = {} if run is None else run.unread()
+    return {k: v for k, v in overrides.items() if k in keys and k not in unread}
 
 
 def preset_names() -> list[str]:

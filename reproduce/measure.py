@@ -42,6 +42,8 @@ class Places:
     lpips_path: Path | None = None
     lpips_sha256: str | None = None
     progress: bool = True
+    inception_path: Path | None = None
+    inception_sha256: str | None = None
 
 
 def open_run_task(run: RunConfig, places: Places) -> Domains:

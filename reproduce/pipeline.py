@@ -53,8 +53,9 @@ def checkpoint_of(preset: Preset, run: RunConfig, places: Places) -> Path:
     return run_folder(places.runs, preset.name, run) / LAST
 
 
-def is_trained(preset: Preset, run: RunConfig, places: Places) -> bool:
-    """Whether the run's checkpoint exists with these very settings, at its last step."""
+def is_trained(preset: Preset, run: RunConfig, places: Places, pictures: str) -> bool:
+    """Whether the run's checkpoint exists with these very settings and ``pictures`` (their
+    fingerprint), at its last step."""
     path = checkpoint_of(preset, run, places)
     if not path.exists():
         return False
@@ -67,6 +68,11 @@ def is_trained(preset: Preset, run: RunConfig, places: Places) -> bool:
         raise UserError(
             f"{path.parent} holds a run with other settings, {'; '.join(different[:3])}: "
             "remove it, or give another --runs folder"
+        )
+    if found.data != pictures:
+        raise UserError(
+            f"{path.parent} holds a run on other pictures of {run.task} than these: restore them "
+            "(--source), remove it, or give another --runs folder"
         )
     return found.step >= run.steps
 
@@ -96,12 +102,18 @@ def train_missing(
 
     ``overrides`` are the ``--set`` of the command line; each training gets its own part of them.
     """
-    missing = [run for run in runs if not is_trained(preset, run, places)]
+    pictures: dict[tuple[object, ...], str] = {}
+    missing = []
+    for run in runs:
+        which = (run.task, run.size, run.train, run.test)
+        if which not in pictures:
+            # Once, before processes would race for it.
+            domains = open_run_task(run, places)
+            pictures[which] = domains.fingerprint(progress=places.progress)
+        if not is_trained(preset, run, places, pictures[which]):
+            missing.append(run)
     if not missing:
         return
-    for task in dict.fromkeys(run.task for run in missing):
-        # Once, before processes would race for it.
-        open_run_task(next(run for run in missing if run.task == task), places)
     threads = max(1, (os.cpu_count() or 1) // jobs)
     waiting, active = list(missing), list[_Job]()
     with ExitStack() as stack:
@@ -146,7 +158,7 @@ def train_command(
     preset: Preset, run: RunConfig, places: Places, threads: int, overrides: Mapping[str, str]
 ) -> list[str]:
     """The command that trains ``run`` alone."""
-    own = own_overrides(run.method, overrides)
+    own = own_overrides(run.method, overrides, run)
     arguments = [f"--set={key}={value}" for key, value in own.items()]
     if run.source:
         arguments.append(f"--source={run.source}")

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,29 @@ class Records:
                 "permissions"
             ) from None
         return stamped
+
+
+def newest(
+    records: Iterable[dict[str, Any]], seed: int
+) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    """(task, method) -> metric -> its newest record of ``seed``.
+
+    All numbers of a row are of one network (real data's: of the same pictures): what was measured
+    on a checkpoint before the last one that was measured is left out.
+    """
+    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    subject: dict[tuple[str, str], object] = {}
+    for record in records:
+        if record["seed"] != seed:
+            continue
+        row = record["task"], record["method"]
+        measured_on = record.get("checkpoint_sha256") or record.get("data_sha256")
+        if measured_on is not None and subject.setdefault(row, measured_on) != measured_on:
+            subject[row] = measured_on
+            # People were asked about no checkpoint that we know of.
+            found[row] = {k: r for k, r in found[row].items() if k == "quality-human"}
+        found.setdefault(row, {})[record["metric"]] = record
+    return found
 
 
 def _drop_torn_line(file: io.FileIO) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from models.errors import UserError
 from models.method import MethodConfig
 from models.zoo import make_config, nearest, parse_value, recipe
+from reproduce.tasks.registry import TASKS
 
 PRECISIONS = ("float32", "bf16")
 
@@ -21,8 +22,10 @@ PRECISIONS = ("float32", "bf16")
 class RunConfig:
     """Everything that decides the numbers of one training. Fields are keys of ``--set`` too.
 
-    ``settings`` holds the method's complete configuration; ``source`` a local folder or archive
-    with the task's pictures. ``resize`` 0 means: straight to ``size``.
+    ``settings`` holds the method's complete configuration. ``resize`` 0 means: straight to
+    ``size``. ``source`` is a local folder or archive with the task's pictures: where they lie
+    decides no number, so it is no part of what the run is compared, stored and hashed by. That
+    they are the same pictures is told by their fingerprint.
     """
 
     method: str
@@ -37,7 +40,7 @@ class RunConfig:
     train: int = 4000
     test: int = 200
     precision: str = "float32"
-    source: str = ""
+    source: str = dataclasses.field(default="", compare=False)
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -45,7 +48,8 @@ class RunConfig:
         return make_config(self.method, self.settings)
 
     def as_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        """All fields; ``source`` is always empty, and there for digests that were made with it."""
+        return dataclasses.asdict(self) | {"source": ""}
 
     def digest(self) -> str:
         """sha256 (hex) of the configuration."""
@@ -54,7 +58,8 @@ class RunConfig:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> RunConfig:
-        """The inverse of ``as_dict``; UserError for unknown or missing keys and wrong values."""
+        """The inverse of ``as_dict``, ``source`` aside; UserError for unknown or missing keys and
+        wrong values."""
         known = {f.name: str(f.type) for f in dataclasses.fields(RunConfig)}
         if not isinstance(values, Mapping) or set(values) != set(known):
             raise UserError("not a run configuration: its keys are others")
@@ -68,10 +73,26 @@ class RunConfig:
         _check(run)
         return run
 
+    def unread(self) -> dict[str, str]:
+        """Settings that nothing reads in this run -> why, and the remedy, in words."""
+        unread = self.method_config.unread()
+        spec = TASKS.get(self.task)
+        if spec is not None and spec.kind == "drawn" and not self.source:
+            if self.resize in (0, self.size):
+                unread["crop"] = (
+                    f"on drawn pictures, which have {self.size} px already: leave it out, or set "
+                    f"resize above {self.size}"
+                )
+        elif (spec is not None and not self.source) or Path(self.source or self.task).exists():
+            # What leads nowhere is told by whoever opens it.
+            why = f"on {self.source or self.task}: it counts pictures to draw; leave it out"
+            unread |= {"train": why, "test": why}
+        return unread
+
     def differences(self, other: RunConfig) -> list[str]:
-        """In words, what differs from ``other``."""
+        """In words, what differs from ``other``; settings that neither of the two reads do not."""
         ours, theirs = flat(self), flat(other)
-        keys = sorted(set(ours) | set(theirs))
+        keys = sorted((set(ours) | set(theirs)) - (set(self.unread()) & set(other.unread())))
         return [f"{k}={ours.get(k)} (there: {theirs.get(k)})" for k in keys
                 if ours.get(k) != theirs.get(k)]  # fmt: skip
 
@@ -95,10 +116,15 @@ def legal_keys(method: str) -> set[str]:
 
 
 def make_run(
-    method: str, task: str, values: Mapping[str, object], overrides: Mapping[str, object]
+    method: str,
+    task: str,
+    values: Mapping[str, object],
+    overrides: Mapping[str, object],
+    source: str = "",
 ) -> RunConfig:
     """A run of ``method`` on ``task``. ``values`` come from a preset, ``overrides`` from
-    ``--set``; both may name run keys and the method's settings, and unknown keys are refused."""
+    ``--set``; both may name run keys and the method's settings, and unknown keys are refused. So
+    are overrides that nothing would read."""
     recipe(method)
     merged = dict(values) | dict(overrides)
     run_values = {k: parse_value(k, v, RUN_KEYS[k]) for k, v in merged.items() if k in RUN_KEYS}
@@ -110,13 +136,22 @@ def make_run(
     run = RunConfig(
         method=method,
         task=task,
+        source=source,
         settings=dataclasses.asdict(config),
         **run_values,  # type: ignore[arg-type]
     )
     _check(run)
     if recipe(run.method).method.paired and run.batch % 2:
         raise UserError(f"{run.method} splits its batch in two: batch={run.batch} must be even")
+    refuse_unread(overrides, run.unread())
     return run
+
+
+def refuse_unread(overrides: Mapping[str, object], unread: Mapping[str, str]) -> None:
+    """UserError for the first of ``overrides`` that ``unread`` says nothing reads."""
+    for key, value in overrides.items():
+        if key in unread:
+            raise UserError(f"{key}={value} has no effect {unread[key]}")
 
 
 def _check(run: RunConfig) -> None:

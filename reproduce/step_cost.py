@@ -18,7 +18,7 @@ from models.errors import UserError
 from models.zoo import make_config, make_method
 from reproduce.environment import environment
 from reproduce.randomness import generator
-from reproduce.runs import parse_settings
+from reproduce.runs import parse_settings, refuse_unread
 from reproduce.trainer import Trainer
 
 
@@ -29,7 +29,9 @@ def step_cost(
 
     Pictures are noise in [-1, 1]: the cost does not depend on what they show.
     """
-    network = make_method(method, make_config(method, settings), generator(0, "weights"))
+    config = make_config(method, settings)
+    refuse_unread(settings, config.unread())
+    network = make_method(method, config, generator(0, "weights"))
     network.check_size(size, size)
     trainer = Trainer(network, 0, steps + 1)
     pictures = torch.rand((2, batch, 3, size, size), generator=generator(0, "pictures")) * 2 - 1

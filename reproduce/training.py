@@ -58,7 +58,7 @@ def train(
     with only_run(folder):
         remove_parts(folder)
         found = _found(folder, run, resume)
-        if found is not None and found.step >= run.steps:
+        if found is not None and found.step >= run.steps and not run.source:
             return found.path
         domains = open_task(
             run.task, data_dir=data_dir, size=run.size, seed=0, train=run.train, test=run.test,
@@ -66,6 +66,8 @@ def train(
         )  # fmt: skip
         sources = _sources(domains, run, method.paired)
         data = _fingerprint(domains, found, logging.progress)
+        if found is not None and found.step >= run.steps:  # and on the pictures that were given
+            return found.path
         trainer = Trainer(method, run.seed, run.steps, precision=run.precision)
         if found is not None:
             restore_training(found, trainer)

@@ -11,18 +11,17 @@ import pytest
 
 from reproduce.cli import main, parser
 from reproduce.experiments import load_preset
-from reproduce.results import Records
-from reproduce.tables import comma_separated, latex, markdown, table1
+from reproduce.results import Records, newest
+from reproduce.score_table import wide_csv, wide_table
+from reproduce.table_text import comma_separated, latex, markdown
+from reproduce.tables import table1
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def stored(preset: str) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
-    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    for record in Records(ROOT / "results", preset).all():
-        found.setdefault((record["task"], record["method"]), {})[record["metric"]] = record
-    return found
+    return newest(Records(ROOT / "results", preset).all(), seed=0)
 
 
 def test_table_is_generated_from_the_stored_records(tmp_path: Path) -> None:
@@ -42,6 +41,11 @@ def test_files_beside_the_records_say_the_same() -> None:
     assert (folder / "table1.md").read_text(encoding="utf-8") == markdown(made)
     assert (folder / "table1.csv").read_text(encoding="utf-8") == comma_separated(made)
     assert (folder / "table1.tex").read_text(encoding="utf-8") == latex(made)
+    preset, found = load_preset("cpu"), stored("cpu")
+    wide = (folder / "table1-scores.md").read_text(encoding="utf-8")
+    assert wide == wide_table(preset, found) and "FID" in wide
+    numbers = (folder / "table1-scores.csv").read_text(encoding="utf-8")
+    assert numbers == wide_csv(found, tuple(preset.tables[1]))
 
 
 def test_raw_values_give_the_recorded_numbers() -> None:

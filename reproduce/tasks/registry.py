@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from models.errors import UserError
+from reproduce.files import write_text
 from reproduce.tasks.archives import extract_tar
 from reproduce.tasks.download import fetch
 from reproduce.tasks.layouts import open_folder, open_pictures
@@ -91,9 +93,10 @@ def open_task(
 
     ``name_or_path``: a name in ``TASKS``, or a folder or ``.tar.gz`` archive of one's own.
     ``source``: a local folder or archive with the pictures of the named task, instead of drawing
-    or downloading them. ``data_dir`` receives what is drawn, downloaded and unpacked, once; it may
-    be shared by processes that start together. ``size`` (pixels), ``seed``, ``train`` and ``test``
-    (pictures a domain) matter to drawn tasks only.
+    or downloading them; of a published task, those that ``keep_source`` was given also do.
+    ``data_dir`` receives what is drawn, downloaded and unpacked, once; it may be shared by
+    processes that start together. ``size`` (pixels), ``seed``, ``train`` and ``test`` (pictures a
+    domain) matter to drawn tasks only.
     """
     spec = TASKS.get(name_or_path)
     if spec is None and source is None and Path(name_or_path).exists():
@@ -122,7 +125,48 @@ def _open_drawn(
     return open_folder(folder, spec.name)
 
 
+def keep_source(name: str, folder: Path, data_dir: Path) -> None:
+    """Let ``open_task`` take the pictures of the published task ``name`` from ``folder`` from now
+    on. A drawn task is not concerned: its name promises what is drawn."""
+    spec = TASKS.get(name)
+    if spec is None or spec.kind == "drawn":
+        return
+    folder, root = folder.resolve(), data_dir.resolve()
+    # What lies in the data folder moves with it.
+    kept = folder.relative_to(root) if folder.is_relative_to(root) else folder
+    write_text(_keeper(name, data_dir), json.dumps(kept.as_posix()) + "\n")
+
+
+def _keeper(name: str, data_dir: Path) -> Path:
+    return data_dir / f"{name}.source"
+
+
+def _kept_source(name: str, data_dir: Path) -> Path | None:
+    keeper = _keeper(name, data_dir)
+    if not keeper.exists():
+        return None
+    remedy = (
+        f"give them again (python -m reproduce data {name} --data {data_dir} --source PATH), or "
+        f"delete {keeper} to have them downloaded"
+    )
+    try:
+        kept = json.loads(keeper.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        kept = None
+    if not isinstance(kept, str) or "\0" in kept:
+        raise UserError(f"{keeper} does not say where the pictures of {name} are; {remedy}")
+    folder = data_dir / kept
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder}, where {keeper} says the pictures of {name} are, is gone; {remedy}"
+        )
+    return folder
+
+
 def _open_published(spec: TaskSpec, data_dir: Path, progress: bool) -> Domains:
+    kept = _kept_source(spec.name, data_dir)
+    if kept is not None:
+        return open_pictures(kept, spec.name)
     folder = data_dir / spec.name
     with _only_process(folder):
         if not folder.exists():

@@ -9,6 +9,8 @@ from models.blocks import CountedDropout
 from models.errors import UserError
 from models.zoo import METHODS, make_method, recipe
 from reproduce.experiments import TABLE1_METHODS, TABLES, load_preset, preset_names
+from reproduce.measure import Places
+from reproduce.pipeline import train_command
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 
@@ -151,6 +153,49 @@ def test_overrides_reach_whom_they_concern_and_leave_ablations_alone() -> None:
     assert by_method["munit"].settings["recon_x"] == 5.0
     assert by_method["munit-wo-x"].settings["recon_x"] == 0.0
     assert by_method["cyclegan"].settings["pool"] == 3
+
+
+def test_overrides_reach_only_runs_that_read_them() -> None:
+    usual = {run.method: run for run in load_preset("quick").table_runs(1)}
+    runs = {run.method: run for run in load_preset("quick").table_runs(1, 0, {"depth": "4"})}
+    changed = {m for m in runs if runs[m].digest() != usual[m].digest()}
+    assert changed == {"cyclegan-noise", "bicyclegan"}
+    for method in changed:
+        assert runs[method].settings["depth"] == 4
+    # Which they are depends on all overrides together.
+    both = load_preset("quick").table_runs(1, 0, {"depth": "4", "generator": "unet"})
+    assert {run.method for run in both if run.settings.get("depth") == 4} == {*changed, "cyclegan"}
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides", "told"),
+    [
+        ("quick", {"lr_step": "5"}, "lr_step=5 has no effect with lr_policy=linear: leave it out"),
+        ("quick", {"perceptual_layer": "relu4_3"}, "with perceptual=0"),
+        ("quick", {"crop": "centre"}, "on drawn pictures, which have 32 px already"),
+        ("quick", {"generator": "resnet", "noise_dim": "0", "n_shared": "1", "gan": "0",
+                   "gan2": "0", "pool": "5"}, "pool=5 has no effect with gan=0"),
+        ("paper", {"train": "100"}, "on edges2shoes: it counts pictures to draw"),
+    ],
+)  # fmt: skip
+def test_overrides_that_no_run_reads_are_refused(preset, overrides, told) -> None:
+    with pytest.raises(UserError) as error:
+        load_preset(preset).table_runs(1, 0, overrides)
+    assert told in str(error.value)
+    # One that some run reads is not.
+    assert load_preset("paper").table_runs(1, 0, {"lr_step": "5"})
+
+
+def test_a_training_of_the_table_gets_what_its_run_reads(tmp_path) -> None:
+    preset, overrides = load_preset("quick"), {"depth": "4", "n_blocks": "2", "steps": "7"}
+    places = Places(tmp_path, tmp_path, tmp_path)
+    words = {
+        run.method: [w for w in train_command(preset, run, places, 1, overrides) if "--set" in w]
+        for run in preset.table_runs(1, 0, overrides)
+    }
+    assert words["cyclegan"] == ["--set=n_blocks=2", "--set=steps=7"]
+    assert words["cyclegan-noise"] == ["--set=depth=4", "--set=steps=7"]
+    assert words["munit"] == ["--set=steps=7"]
 
 
 def test_a_changed_preset_has_a_name_of_its_own() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
 from models.errors import UserError
-from models.zoo import METHODS
+from models.zoo import METHODS, make_config
 from reproduce.runs import RUN_KEYS, RunConfig, make_run, parse_settings, run_folder
+
+RECORDS = Path(__file__).resolve().parents[2] / "results" / "cpu" / "records.jsonl"
 
 
 def test_settings_are_key_value_pairs():
@@ -45,12 +48,16 @@ def test_every_run_key_can_be_set_and_arrives(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_setting_of_a_method_can_be_set_and_arrives(method):
-    config = METHODS[method].config
+    config, unread = METHODS[method].config, make_config(method, {}).unread()
     for field in dataclasses.fields(config):
         kind = str(field.type).split(" | ")[0]
         if kind == "str":
             continue
         word = {"int": "3", "float": "0.25", "bool": "true"}[kind]
+        if field.name in unread:
+            with pytest.raises(UserError, match=f"^{field.name}=.* has no effect with "):
+                make_run(method, "t", {"batch": 2}, {field.name: word})
+            continue
         # Only settings that go together with any other.
         run = make_run(method, "t", {"batch": 2}, {field.name: word})
         value = getattr(run.method_config, field.name)
@@ -107,3 +114,98 @@ def test_differences_are_told_by_key_and_value():
 def test_the_folder_names_preset_task_method_and_seed(tmp_path):
     run = make_run("unit", "drawn-shoes", {"seed": 7}, {})
     assert run_folder(tmp_path, "cpu", run) == tmp_path / "cpu" / "drawn-shoes" / "unit-seed7"
+
+
+def test_stored_runs_keep_their_digests():
+    """Whatever changes in how runs are described, what was measured keeps its identity."""
+    stored = [json.loads(line) for line in RECORDS.read_text().splitlines()]
+    stored = [record for record in stored if "config_sha256" in record]
+    assert len({(record["task"], record["method"]) for record in stored}) == 16
+    for record in stored:
+        run = RunConfig.from_dict(record["config"])
+        assert run.digest() == record["config_sha256"]
+        assert run.as_dict() == record["config"]
+
+
+def test_where_the_pictures_lie_is_no_part_of_a_run():
+    here = make_run("munit", "edges2shoes", {}, {}, "/here/edges2shoes")
+    there = make_run("munit", "edges2shoes", {}, {}, "/there/edges2shoes.tar.gz")
+    assert here.source == "/here/edges2shoes"
+    assert here == there and here.digest() == there.digest() and not here.differences(there)
+    assert here.digest() == make_run("munit", "edges2shoes", {}, {}).digest()
+    assert "here" not in json.dumps(here.as_dict())
+    # As runs were stored when it was one.
+    old = RunConfig.from_dict(here.as_dict() | {"source": "/here/edges2shoes"})
+    assert not old.differences(there) and old.digest() == there.digest()
+
+
+def test_what_neither_run_reads_is_no_difference():
+    one, two = make_run("cyclegan", "t", {"depth": 5}, {}), make_run("cyclegan", "t", {}, {})
+    assert one.digest() != two.digest() and not one.differences(two)
+    unet = make_run("cyclegan", "t", {"depth": 5, "generator": "unet"}, {})
+    assert unet.differences(one) == ["generator=unet (there: resnet)"]
+    assert unet.differences(two) == ["depth=5 (there: 8)", "generator=unet (there: resnet)"]
+
+
+# Settings that nothing reads
+
+
+@pytest.mark.parametrize(
+    ("method", "task", "overrides", "told"),
+    [
+        ("cyclegan", "t", {"depth": "5"}, "depth=5 has no effect with generator=resnet"),
+        ("cyclegan-noise", "t", {"n_blocks": "3"}, "n_blocks=3 has no effect with generator=unet"),
+        ("cyclegan", "t", {"gan": "0", "pool": "5"}, "pool=5 has no effect with gan=0"),
+        ("cyclegan", "t", {"cycle": 0, "identity": 1}, "identity=1 has no effect with cycle=0"),
+        ("unit-release", "t", {"n_shared": "2"}, "n_shared=2 has no effect with recipe=release"),
+        ("unit", "t", {"activ": "lrelu"}, "activ=lrelu has no effect with recipe=nips"),
+        ("unit", "t", {"recipe": "release", "n_shared": 1}, "or set recipe=nips"),
+        ("munit", "t", {"perceptual_layer": "relu4_3"}, "or set perceptual=1"),
+        ("munit", "t", {"lr_policy": "linear", "lr_step": 5}, "lr_step=5 has no effect with lr_p"),
+        ("unit", "t", {"lr_gamma": "0.1"}, "with lr_policy=constant: leave it out, or set lr_poli"),
+        ("bicyclegan", "t", {"gan": 0, "gan2": 0, "gan_loss": "lsgan"}, "with gan=0 and gan2=0"),
+        ("munit", "edges2shoes", {"train": "5"}, "on edges2shoes: it counts pictures to draw"),
+        ("munit", "tests", {"test": "5"}, "test=5 has no effect on tests"),
+        ("munit", "drawn-shoes", {"crop": "centre"}, "have 256 px already: leave it out, or set"),
+        ("munit", "drawn-shoes", {"crop": "centre", "resize": 256}, "or set resize above 256"),
+    ],
+)
+def test_a_setting_that_nothing_reads_is_refused(method, task, overrides, told, monkeypatch):
+    monkeypatch.chdir(RECORDS.parents[2])
+    with pytest.raises(UserError) as error:
+        make_run(method, task, {"batch": 2}, overrides)
+    assert told in str(error.value) and "leave it out" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "task", "overrides", "source"),
+    [
+        ("cyclegan", "t", {"generator": "unet", "depth": 5}, ""),
+        ("cyclegan-noise", "t", {"generator": "resnet", "noise_dim": 0, "n_blocks": 3}, ""),
+        ("cyclegan", "t", {"cycle": 0, "cycle_b": 5, "identity": 1}, ""),
+        ("unit-release", "t", {"recipe": "nips", "n_shared": 2, "dropout": 0.5}, ""),
+        ("unit", "t", {"recipe": "release", "dropout": 0, "activ": "lrelu"}, ""),
+        ("munit", "t", {"lr_step": 5, "lr_gamma": 0.1}, ""),
+        ("munit", "t", {"perceptual": 1, "perceptual_layer": "relu4_3"}, ""),
+        ("bicyclegan", "t", {"gan": 0, "gan_loss": "lsgan"}, ""),
+        ("munit", "drawn-shoes", {"train": 5, "test": 5}, ""),
+        ("munit", "drawn-shoes", {"crop": "centre", "resize": 300}, ""),
+        # Pictures of one's own may have any shape.
+        ("munit", "drawn-shoes", {"crop": "centre"}, "tests"),
+        ("munit", "edges2shoes", {"crop": "centre"}, ""),
+        # That there are none is told by whoever opens them.
+        ("munit", "no-such-task", {"train": 5}, ""),
+        ("munit", "edges2shoes", {"train": 5}, "no-such-folder"),
+    ],
+)
+def test_a_setting_that_is_read_is_not_refused(method, task, overrides, source, monkeypatch):
+    monkeypatch.chdir(RECORDS.parents[2])
+    run = make_run(method, task, {"batch": 2}, overrides, source)
+    values = vars(run) | dict(run.settings)
+    assert {k: values[k] for k in overrides} == overrides
+
+
+def test_a_preset_may_say_what_nothing_reads():
+    run = make_run("cyclegan", "edges2shoes", {"depth": 5, "train": 9, "n_blocks": 3}, {})
+    assert run.settings["depth"] == 5 and {"depth", "train", "test"} <= set(run.unread())

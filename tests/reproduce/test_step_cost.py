@@ -26,6 +26,7 @@ def test_prints_one_record(capsys: pytest.CaptureFixture[str]) -> None:
         (["munit", "--size=17"], "nearest legal size"),
         (["munit", "--steps=0"], "--steps"),
         (["munit", "--set=dmi=4"], "dim"),
+        (["cyclegan", "--set=depth=4"], "depth=4 has no effect with generator=resnet"),
     ],
 )
 def test_bad_input_is_one_line(

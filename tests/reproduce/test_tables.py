@@ -13,7 +13,8 @@ from reproduce.cli import main
 from reproduce.experiments import TABLE1_METHODS, load_preset
 from reproduce.measure import REAL
 from reproduce.results import Records
-from reproduce.tables import comma_separated, latex, markdown, published_table1, table1, write_table
+from reproduce.table_text import comma_separated, latex, markdown, write_table
+from reproduce.tables import published_table1, table1
 from reproduce.tasks.registry import TASKS
 
 PAPER = Path(__file__).resolve().parents[2] / "results" / "paper" / "table1_quality_diversity.csv"

@@ -18,9 +18,11 @@ from safetensors.torch import load_file
 from reproduce.cli import main
 
 SETTINGS = {
-    "munit": "dim=4 dis_dim=4 mlp_dim=8 n_downsample=2 n_res=1",
+    "munit": "dim=4 dis_dim=4 dis_layers=3 dis_scales=2 dis_pad=reflect mlp_dim=8 n_downsample=2 "
+    "n_res=1",
     "unit": "dim=4 dis_dim=4 n_downsample=2 n_res=1",
     "cyclegan": "dim=4 dis_dim=4 n_blocks=1 pool=5",
+    "cyclegan-noise": "dim=4 dis_dim=4 pool=5",
     "bicyclegan": "dim=4 dis_dim=4 enc_dim=4",
 }
 
@@ -29,9 +31,9 @@ def train_words(
     method: str, out: Path, data: Path, *more: str, task: str = "drawn-shoes", **settings: object
 ) -> list[str]:
     """The command line of a tiny training; ``settings`` go to --set, ``more`` to its end."""
-    family = method.split("-")[0]
-    merged = dict(pair.split("=") for pair in SETTINGS[family].split())
-    merged |= {"train": 20, "test": 8, "batch": 2, "steps": 3}
+    own = method if method in SETTINGS else method.split("-")[0]
+    merged = dict(pair.split("=") for pair in SETTINGS[own].split())
+    merged |= {"batch": 2, "steps": 3} | ({"train": 20, "test": 8} if "drawn" in task else {})
     merged |= settings
     return [
         "train", method, "--task", task, "--preset", "quick", "--out", str(out),

@@ -1,0 +1,26 @@
+"""Arguments of ``python -m benchmarks``, and what each command calls."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import benchmarks.study.cli as study
+from benchmarks.console import Help, Parser, run_command
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = Parser(
+        prog="python -m benchmarks", formatter_class=Help, epilog=f"examples:\n{study.EXAMPLES}",
+        description="Measure translations with people: the human preference study.",
+    )  # fmt: skip
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    study.add_commands(commands)
+    return top
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run a command; 2 for bad input, 130 when interrupted."""
+    arguments = parser().parse_args(sys.argv[1:] if words is None else words)
+    return run_command(arguments.run, arguments)

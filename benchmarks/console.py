@@ -1,0 +1,69 @@
+"""Manners of a command line: examples in --help, and one line and exit code 2 for mistakes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from models.errors import UserError
+
+
+class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Examples as they stand, and every default."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        shown = action.default not in (None, False, [], 0) and "default" not in (action.help or "")
+        return super()._get_help_string(action) if shown else action.help
+
+
+class Parser(argparse.ArgumentParser):
+    """One line and exit code 2 for wrong arguments."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def at_least(smallest: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from ``smallest`` up."""
+
+    def read(word: str) -> int:
+        number = int(word)
+        if number < smallest:
+            raise argparse.ArgumentTypeError(f"{number} is too small, use at least {smallest}")
+        return number
+
+    read.__name__ = "int"  # argparse names it where ``word`` is no number
+    return read
+
+
+def share(word: str) -> float:
+    """The type of an argument that is a number from 0 to 1."""
+    number = float(word)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{word} is not between 0 and 1")
+    return number
+
+
+def run_command(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """Run ``command``; 2 for what a user can mend, 130 when interrupted."""
+    try:
+        return command(arguments)
+    except UserError as error:
+        return refuse(str(error))
+    except KeyboardInterrupt:
+        print("interrupted; run the same command to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has left; what Python still wants to flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return refuse(f"{error}: check the path, the space and the permissions")
+
+
+def refuse(message: str) -> int:
+    """Say ``message`` on one line; the exit code of wrong input."""
+    print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
+    return 2

@@ -1,0 +1,209 @@
+"""From votes to the Quality column: percentages with intervals, agreement, who was excluded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.preference import krippendorff_alpha, preference
+from benchmarks.registry import Measurement, Metric, register
+from benchmarks.study.export import pseudonym, write_whole
+from benchmarks.study.folder import Study
+from benchmarks.study.votes import RaterRecord, StoredVote, by_rater, read_votes
+from models.errors import UserError
+
+QUALITY_HUMAN = register(
+    Metric(
+        name="quality-human",
+        unit="%",
+        direction="higher",
+        protocol="human preference study",
+        limits=(0.0, 100.0),
+    )
+)
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """What people said of one method; ``measurement`` is None where votes are too few."""
+
+    method: str
+    measurement: Measurement | None
+    alpha: float | None
+    votes: int
+    questions: int
+    raters: int
+    fewest_votes: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A study's result."""
+
+    study: Study
+    results: list[MethodResult]
+    alpha: float | None
+    raters: list[RaterRecord]
+    left_share: float | None
+    level: float
+
+    @property
+    def excluded(self) -> list[RaterRecord]:
+        return [record for record in self.raters if record.excluded]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values; raters by pseudonyms alone."""
+        design = self.study.design
+        return {
+            "design": design.model_dump(mode="json"),
+            "rule": design.rule,
+            "level": self.level,
+            "results": [
+                {
+                    "method": result.method,
+                    "measurement": result.measurement and result.measurement.as_dict(),
+                    "alpha": result.alpha,
+                    "votes": result.votes,
+                    "questions": result.questions,
+                    "raters": result.raters,
+                    "fewest_votes_a_question": result.fewest_votes,
+                    **({"reason": result.reason} if result.reason else {}),
+                }
+                for result in self.results
+            ],
+            "alpha": self.alpha,
+            "left_share": self.left_share,
+            "raters": len(self.raters),
+            "excluded": [
+                {
+                    "rater": pseudonym(record.rater),
+                    "answered": record.answered,
+                    "catch_right": record.catch_right,
+                    "catch_answered": record.catch_answered,
+                }
+                for record in self.excluded
+            ],
+        }
+
+
+def analyse(study: Study, level: float = 0.95) -> Analysis:
+    """Apply the study's exclusion rule, then measure every method.
+
+    Agreement is Krippendorff's nominal alpha over the questions that count. Raises UserError for a
+    level outside (0, 1) and for a study without votes.
+    """
+    if not 0 < level < 1:
+        raise UserError(f"confidence level {level} is outside (0, 1): use e.g. 0.95")
+    with study.connect() as connection:
+        votes = read_votes(connection)
+    if not votes:
+        raise UserError(f"{study.path} has no votes yet: serve it, or import MTurk's results")
+    raters = by_rater(votes, study.design)
+    excluded = {record.rater for record in raters if record.excluded}
+    kept = [vote for vote in votes if vote.kind == "real" and vote.rater not in excluded]
+    results = [
+        _result(method, [vote for vote in kept if vote.method == method], study, level)
+        for method in study.design.methods
+    ]
+    left = sum(vote.choice == "left" for vote in kept) / len(kept) if kept else None
+    return Analysis(study, results, _alpha(kept), raters, left, level)
+
+
+def _result(method: str, votes: list[StoredVote], study: Study, level: float) -> MethodResult:
+    per_question: dict[str, int] = {}
+    for vote in votes:
+        per_question[vote.question] = per_question.get(vote.question, 0) + 1
+    whole = len(per_question) == study.design.questions
+    raters = len({vote.rater for vote in votes})
+    fewest = min(per_question.values(), default=0) if whole else 0
+    counts = len(votes), len(per_question), raters, fewest
+    try:
+        found = preference(
+            [vote.won for vote in votes],
+            [vote.question for vote in votes],
+            [str(vote.rater) for vote in votes],
+            level=level,
+        )
+    except UserError as error:
+        return MethodResult(method, None, None, *counts, reason=str(error))
+    design = study.design
+    protocol = {
+        "reference": design.reference,
+        "exclusion": design.rule,
+        "votes_a_question": design.raters,
+        "resolution": list(design.size),
+        "study": study.name,
+    }
+    measurement = found.measurement(QUALITY_HUMAN.name, protocol)
+    return MethodResult(method, measurement, _alpha(votes), *counts)
+
+
+def _alpha(votes: list[StoredVote]) -> float | None:
+    return krippendorff_alpha(
+        [vote.won for vote in votes],
+        [vote.question for vote in votes],
+        [vote.rater for vote in votes],
+    )
+
+
+def report(analysis: Analysis) -> str:
+    """The analysis as text."""
+    design = analysis.study.design
+    head = ("method", f"preferred to {design.reference}", f"{analysis.level:.0%} interval",
+            "alpha", "questions", "votes", "raters")  # fmt: skip
+    rows = [head]
+    for result in analysis.results:
+        measured = result.measurement
+        share, interval = "–", "too few votes"
+        if measured is not None and measured.interval is not None:
+            share = f"{measured.value:.1f}%"
+            interval = f"{measured.interval.low:.1f}% to {measured.interval.high:.1f}%"
+        rows.append(
+            (
+                result.method,
+                share,
+                interval,
+                _decimals(result.alpha),
+                str(result.questions),
+                str(result.votes),
+                str(result.raters),
+            )
+        )
+    widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
+    lines = []
+    for row in rows:
+        cells = [
+            row[0].ljust(widths[0]),
+            *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
+        ]
+        lines.append("  ".join(cells))
+    lines += ["", f"agreement (Krippendorff's alpha, all questions): {_decimals(analysis.alpha)}"]
+    if analysis.left_share is not None:
+        lines.append(f"the left picture was chosen in {analysis.left_share:.1%} of votes")
+    lines.append(f"rule: {design.rule}")
+    out = analysis.excluded
+    lines.append(f"excluded: {len(out)} of {len(analysis.raters)} raters" + (":" if out else ""))
+    for record in out:
+        lines.append(
+            f"  {pseudonym(record.rater)}: {record.catch_right} of {record.catch_answered} catch "
+            f"trials right, {record.answered} answers"
+        )
+    short = [r.method for r in analysis.results if r.fewest_votes < design.raters]
+    if short:
+        lines.append(
+            f"not every question has its {design.raters} votes yet (after exclusions): "
+            f"{', '.join(short)}"
+        )
+    return "\n".join(lines)
+
+
+def _decimals(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def write_analysis(analysis: Analysis, path: Path) -> None:
+    """Write the analysis as JSON, whole or not at all."""
+    write_whole(path, json.dumps(analysis.as_dict(), indent=2, allow_nan=False) + "\n")

@@ -1,0 +1,215 @@
+"""Arguments of ``python -m benchmarks study``, and what each command calls."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+from benchmarks.console import Help, at_least, share
+from models.errors import UserError
+
+EXAMPLES = """\
+  python -m benchmarks study prepare --inputs testA --method munit=out/munit \\
+      --method unit=out/unit --reference munit --out study
+  python -m benchmarks study serve --study study
+  python -m benchmarks study export --study study --csv votes.csv
+  python -m benchmarks study analyse --study study
+"""
+
+
+def add_commands(commands: Any) -> None:
+    """Add ``study`` and its commands to the sub-parsers ``commands``."""
+    shown: dict[str, Any] = dict(formatter_class=Help)
+    study = commands.add_parser("study", help="the human preference study",
+        description="Ask people which of two translations is the more accurate.",
+        epilog=f"examples:\n{EXAMPLES}", **shown)  # fmt: skip
+    steps = study.add_subparsers(dest="step", required=True, metavar="STEP")
+
+    make = steps.add_parser("prepare", help="draw questions from the translations of several runs",
+        epilog="example:\n  python -m reproduce translate runs/unit/last.safetensors testA "
+        "--samples 3 --out out/unit\n  (the same for munit and the others, then)\n"
+        "  python -m benchmarks study prepare --inputs testA --method munit=out/munit "
+        "--method unit=out/unit \\\n      --reference munit --real testB --out study", **shown)  # fmt: skip
+    make.add_argument("--inputs", type=Path, required=True, help="folder of the inputs")
+    make.add_argument("--method", action="append", required=True, metavar="NAME=DIR",
+        help="folder that 'reproduce translate' wrote; repeatable")  # fmt: skip
+    make.add_argument("--reference", required=True, metavar="NAME",
+        help="the method that all others are compared with")  # fmt: skip
+    make.add_argument("--out", type=Path, required=True, help="folder for the study")
+    make.add_argument("--questions", type=at_least(1), default=500, help="for each method")
+    make.add_argument("--raters", type=at_least(1), default=5, help="for each question")
+    make.add_argument("--per-rater", type=at_least(1), default=20,
+        help="questions in a session, catch trials included")  # fmt: skip
+    make.add_argument("--catch", type=share, default=0.1,
+        help="share of a session that are catch trials, whose answer is known")  # fmt: skip
+    make.add_argument("--exclude-below", type=share, default=0.8, metavar="SHARE",
+        help="exclude raters with a smaller share of catch trials right")  # fmt: skip
+    make.add_argument("--real", type=Path, metavar="DIR",
+        help="real pictures, named as the inputs: the right answers of catch trials")  # fmt: skip
+    make.add_argument("--seed", type=at_least(0), default=0, help="of questions, order and sides")
+    make.add_argument("--no-progress", action="store_true", help="no progress bar")
+    make.set_defaults(run=prepare)
+
+    run = steps.add_parser("serve", help="the web page for raters, and the overview for you",
+        epilog="Links for raters: ?rater=NAME, MTurk's (workerId, assignmentId, hitId) or "
+        "Prolific's (PROLIFIC_PID, STUDY_ID, SESSION_ID).\nFor the open internet, put a proxy "
+        "with TLS in front.\n\nexamples:\n  python -m benchmarks study serve --study study\n  "
+        "python -m benchmarks study serve --study study --trust-proxy 127.0.0.1 \\\n      "
+        '--frame-ancestors "https://worker.mturk.com https://workersandbox.mturk.com"', **shown)  # fmt: skip
+    _study(run)
+    run.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    run.add_argument("--port", type=at_least(0), default=8000, help="0 takes any free port")
+    run.add_argument("--stall-minutes", type=at_least(1), default=60, metavar="MINUTES",
+        help="hand on a rater's unanswered questions after so long a silence, if no others are "
+        "left")  # fmt: skip
+    run.add_argument("--frame-ancestors", default="none", metavar="SITES",
+        help="sites that may show the page in a frame, as MTurk does")  # fmt: skip
+    run.add_argument("--trust-proxy", default="", metavar="ADDRESSES",
+        help="proxies that tell raters' addresses (X-Forwarded-For), separated by commas")  # fmt: skip
+    run.set_defaults(run=serve)
+
+    out = steps.add_parser("export", help="raw votes, raters, or a bundle for MTurk",
+        epilog="examples:\n  python -m benchmarks study export --study study --csv votes.csv\n"
+        "  python -m benchmarks study export --study study --raters raters.csv\n"
+        "  python -m benchmarks study export --study study --mturk bundle "
+        "--base-url https://example.org/pictures", **shown)  # fmt: skip
+    _study(out)
+    out.add_argument("--csv", type=Path, metavar="FILE", help="one row a vote")
+    out.add_argument("--raters", type=Path, metavar="FILE",
+        help="one row a session, with platform ids and completion codes: personal data")  # fmt: skip
+    out.add_argument("--mturk", type=Path, metavar="DIR", help="a bundle that needs no server")
+    out.add_argument("--base-url", metavar="URL", help="where the bundle's pictures will lie")
+    out.set_defaults(run=export)
+
+    back = steps.add_parser("import", help="take in the results of an MTurk bundle",
+        epilog="example:\n  python -m benchmarks study import --study study --results "
+        "Batch_123_batch_results.csv", **shown)  # fmt: skip
+    _study(back)
+    back.add_argument("--results", type=Path, required=True, help="CSV as MTurk gives it")
+    back.set_defaults(run=import_results)
+
+    again = steps.add_parser("reopen", help="ask anew what excluded raters had answered",
+        epilog="example:\n  python -m benchmarks study reopen --study study", **shown)  # fmt: skip
+    _study(again)
+    again.set_defaults(run=reopen)
+
+    read = steps.add_parser("analyse", help="percentages with intervals, agreement, exclusions",
+        epilog="example:\n  python -m benchmarks study analyse --study study", **shown)  # fmt: skip
+    _study(read)
+    read.add_argument("--level", type=share, default=0.95, help="of the intervals")
+    read.add_argument("--out", type=Path, metavar="FILE", help="default: STUDY/analysis.json")
+    read.set_defaults(run=analyse)
+
+
+def _study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--study", type=Path, required=True, help="folder that 'prepare' wrote")
+
+
+def prepare(arguments: argparse.Namespace) -> int:
+    """``study prepare``."""
+    from benchmarks.study.prepare import Plan
+    from benchmarks.study.prepare import prepare as write_study
+
+    plan = Plan(
+        inputs=arguments.inputs, methods=_methods(arguments.method),
+        reference=arguments.reference, questions=arguments.questions, raters=arguments.raters,
+        per_rater=arguments.per_rater, catch=arguments.catch,
+        exclude_below=arguments.exclude_below, seed=arguments.seed, real=arguments.real,
+    )  # fmt: skip
+    design = write_study(plan, arguments.out, progress=not arguments.no_progress)
+    seats = len(design.methods) * design.questions * design.raters
+    sessions = math.ceil(seats / design.real_per_session)
+    print(f"{arguments.out}: {len(design.methods)} comparisons with {design.reference}, "
+          f"{design.questions} questions each, {design.raters} raters a question")  # fmt: skip
+    print(f"{sessions} sessions of {design.per_rater} questions, of which "
+          f"{design.catches_per_session} are catch trials")  # fmt: skip
+    print(f"rule: {design.rule}")
+    if design.catch:
+        print(f"someone who guesses passes with probability {design.guess_passes:.0%}; "
+              "raise --catch if that is too often")  # fmt: skip
+    print(f"edit the texts for raters in {arguments.out / 'study.json'}, then: "
+          f"python -m benchmarks study serve --study {arguments.out}")  # fmt: skip
+    return 0
+
+
+def _methods(words: list[str]) -> dict[str, Path]:
+    methods: dict[str, Path] = {}
+    for word in words:
+        name, equals, folder = word.partition("=")
+        if not (name and equals and folder):
+            raise UserError(f"--method {word}: write NAME=DIR, e.g. --method munit=out/munit")
+        if name in methods:
+            raise UserError(f"--method {name} is given twice: name each method once")
+        methods[name] = Path(folder)
+    return methods
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """``study serve``."""
+    from benchmarks.study.folder import Study
+    from benchmarks.study.serve import serve as run_server
+
+    run_server(
+        Study(arguments.study), host=arguments.host, port=arguments.port,
+        stall_minutes=arguments.stall_minutes, frame_ancestors=arguments.frame_ancestors,
+        trust_proxy=arguments.trust_proxy, say=lambda line: print(line, flush=True),
+    )  # fmt: skip
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """``study export``."""
+    from benchmarks.study.export import export_raters, export_votes
+    from benchmarks.study.folder import Study
+    from benchmarks.study.mturk import export_bundle
+
+    if not (arguments.csv or arguments.raters or arguments.mturk):
+        raise UserError("nothing to export: give --csv FILE, --raters FILE or --mturk DIR")
+    if bool(arguments.mturk) != bool(arguments.base_url):
+        raise UserError("--mturk DIR and --base-url URL belong together: give both")
+    study = Study(arguments.study)
+    if arguments.csv:
+        print(f"{export_votes(study, arguments.csv)} votes in {arguments.csv}")
+    if arguments.raters:
+        print(f"{export_raters(study, arguments.raters)} sessions in {arguments.raters}")
+    if arguments.mturk:
+        hits = export_bundle(study, arguments.mturk, arguments.base_url)
+        print(f"{hits} HITs in {arguments.mturk}; {arguments.mturk / 'README.txt'} says what next")
+    return 0
+
+
+def import_results(arguments: argparse.Namespace) -> int:
+    """``study import``."""
+    from benchmarks.study.folder import Study
+    from benchmarks.study.mturk import import_results as take_in
+
+    found = take_in(Study(arguments.study), arguments.results)
+    print(f"{found.votes} votes of {found.assignments} assignments imported")
+    print(f"passed over: {found.known} assignments known already, {found.rejected} rejected, "
+          f"{found.repeated} second answers of a worker to one question")  # fmt: skip
+    return 0
+
+
+def reopen(arguments: argparse.Namespace) -> int:
+    """``study reopen``."""
+    from benchmarks.study.folder import Study
+    from benchmarks.study.reopen import reopen as ask_anew
+
+    print(f"{ask_anew(Study(arguments.study))} answers are asked for anew")
+    return 0
+
+
+def analyse(arguments: argparse.Namespace) -> int:
+    """``study analyse``."""
+    from benchmarks.study.analyse import analyse as measure
+    from benchmarks.study.analyse import report, write_analysis
+    from benchmarks.study.folder import Study
+
+    found = measure(Study(arguments.study), arguments.level)
+    print(report(found))
+    path = arguments.out or arguments.study / "analysis.json"
+    write_analysis(found, path)
+    print(f"written: {path}")
+    return 0

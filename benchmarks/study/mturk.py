@@ -1,0 +1,288 @@
+"""Mechanical Turk without a server of ours: a static bundle out, its results in.
+
+One row of ``hits.csv`` is one HIT of as many questions as a session has. Every HIT is to be put
+to as many workers as the study has raters a question; which of a row's pictures is the method's
+is drawn at random and kept in the database alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import json
+import math
+import os
+import re
+import secrets
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from benchmarks.study.draw import counted
+from benchmarks.study.export import write_csv
+from benchmarks.study.folder import PICTURES, Study, new_id
+from benchmarks.study.store import transaction
+from models.errors import UserError
+
+ROLES = ("input", "a", "b")
+WORKER = re.compile(r"[A-Za-z0-9]{1,128}")
+ANSWERS = ("al", "ar", "bl", "br")
+
+
+def export_bundle(study: Study, folder: Path, base_url: str) -> int:
+    """Write ``template.html``, ``hits.csv``, ``pictures/`` and ``README.txt`` to a new ``folder``.
+
+    ``base_url``: where the pictures will lie, https. Returns the number of HITs. The HITs of a study
+    are drawn once; exporting again, to another address say, gives the same.
+    """
+    if folder.exists():
+        raise UserError(f"{folder} exists already: remove it, or choose another --mturk")
+    if not re.fullmatch(r"https://[^\s\"'<>]+", base_url):
+        raise UserError(f"--base-url {base_url}: give the https address of the pictures' folder")
+    with study.connect() as connection:
+        with transaction(connection):
+            _draw_hits(connection, study)
+        rows = connection.execute(
+            "SELECT hit, turn, a_first, input_picture, first_picture, second_picture FROM hits "
+            "JOIN questions ON questions.id = question ORDER BY hit, turn"
+        ).fetchall()
+        files = dict(connection.execute("SELECT id, file FROM pictures").fetchall())
+    hits: dict[str, list[str]] = {}
+    for hit, _, a_first, shown, first, second in rows:
+        hits.setdefault(hit, []).extend([shown, *((first, second) if a_first else (second, first))])
+    unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    try:
+        (unfinished / PICTURES).mkdir(parents=True)
+        for ids in hits.values():
+            for public in ids:
+                # copy2 keeps the common time stamp
+                shutil.copy2(study.path / PICTURES / f"{files[public]}.png",
+                             unfinished / PICTURES / f"{public}.png")  # fmt: skip
+        count = study.design.per_rater
+        columns = [f"{role}_{k}" for k in range(1, count + 1) for role in ROLES]
+        base = base_url.rstrip("/")
+        write_csv(
+            unfinished / "hits.csv", ["hit", *columns],
+            [[hit, *(f"{base}/{public}.png" for public in ids)] for hit, ids in hits.items()],
+        )  # fmt: skip
+        (unfinished / "template.html").write_text(_template(study), encoding="utf-8")
+        (unfinished / "README.txt").write_text(_readme(study, base, len(hits)), encoding="utf-8")
+        os.replace(unfinished, folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return len(hits)
+
+
+def _draw_hits(connection: sqlite3.Connection, study: Study) -> None:
+    """Spread the questions evenly over HITs and fill these up with catch trials; no input comes
+    twice in a HIT where that can be avoided."""
+    if connection.execute("SELECT 1 FROM hits LIMIT 1").fetchone():
+        return
+    design = study.design
+    draws = counted(design.seed, "hits")
+    waiting = connection.execute(
+        "SELECT question, input FROM seats JOIN questions ON questions.id = question "
+        "WHERE seat = 0 AND kind = 'real' ORDER BY position"
+    ).fetchall()
+    catches = [row[0] for row in connection.execute(
+        "SELECT id FROM questions WHERE kind = 'catch' ORDER BY number"
+    )]  # fmt: skip
+    count = math.ceil(len(waiting) / design.real_per_session)
+    used = 0
+    for left in range(count, 0, -1):
+        chosen = _distinct(waiting, math.ceil(len(waiting) / left))
+        waiting = [row for row in waiting if row[0] not in set(chosen)]
+        lacking = design.per_rater - len(chosen)
+        if lacking > len(catches):
+            raise UserError(
+                f"{count} HITs of {design.per_rater} questions lack {lacking} catch trials each, "
+                f"{len(catches)} exist: prepare the study with another --per-rater or --catch"
+            )
+        chosen += [catches[(used + k) % len(catches)] for k in range(lacking)]
+        used += lacking
+        hit = new_id()
+        order = draws.permutation(len(chosen)).tolist()
+        connection.executemany(
+            "INSERT INTO hits VALUES (?, ?, ?, ?)",
+            [(hit, turn, chosen[k], int(draws.integers(2))) for turn, k in enumerate(order)],
+        )
+
+
+def _distinct(rows: Sequence[tuple[str, str]], count: int) -> list[str]:
+    """The first ``count`` questions with different inputs; then whatever comes first."""
+    chosen: dict[str, str] = {}
+    for question, name in rows:
+        if len(chosen) < count and name not in chosen.values():
+            chosen[question] = name
+    for question, name in rows:
+        if len(chosen) < count:
+            chosen.setdefault(question, name)
+    return list(chosen)
+
+
+def _template(study: Study) -> str:
+    def text(line: str) -> str:
+        # MTurk fills in what stands in ${...}; texts must not.
+        return html.escape(line).replace("$", "&#36;")
+
+    def paragraphs(lines: Sequence[str]) -> str:
+        return "\n    ".join(f"<p>{text(line)}</p>" for line in lines)
+
+    question = (
+        "<fieldset>\n      <legend>Question {k} of {n}: which is the more accurate translation of "
+        'the input?</legend>\n      <img src="${{input_{k}}}" alt="The input picture">\n'
+        '      <div class="pair">\n'
+        '        <label><img src="${{a_{k}}}" alt="">'
+        '<input type="radio" name="q{k}" value="al" required> <span>Left</span></label>\n'
+        '        <label><img src="${{b_{k}}}" alt="">'
+        '<input type="radio" name="q{k}" value="br" required> <span>Right</span></label>\n'
+        "      </div>\n    </fieldset>"
+    )
+    count = study.design.per_rater
+    filled = {
+        "title": text(study.settings.title),
+        "instructions": paragraphs(study.settings.instructions),
+        "consent": paragraphs(study.settings.consent[:1]),
+        "questions": "\n    ".join(question.format(k=k, n=count) for k in range(1, count + 1)),
+    }
+    page = resources.files("benchmarks.study").joinpath("static", "mturk.html").read_text("utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], page)
+
+
+def _readme(study: Study, base: str, hits: int) -> str:
+    return f"""Mechanical Turk bundle
+
+1. Put the files of pictures/ where {base}/ serves them to everybody.
+2. Create a project of the type "Other"; paste template.html as its design layout.
+3. Set "Number of assignments per task" to {study.design.raters}, so that each question has as many workers.
+4. Publish a batch with hits.csv ({hits} tasks).
+5. Download the results and run: python -m benchmarks study import --study STUDY --results FILE.csv
+   then: python -m benchmarks study analyse --study STUDY
+
+Neither these files nor their names tell which method made a picture.
+Rule, stated beforehand: {study.design.rule}.
+"""
+
+
+@dataclass
+class Imported:
+    """What became of a results file. ``known``: assignments that were imported before."""
+
+    votes: int = 0
+    assignments: int = 0
+    known: int = 0
+    rejected: int = 0
+    repeated: int = 0
+
+
+def import_results(study: Study, path: Path) -> Imported:
+    """Read MTurk's batch results (CSV) into the study, all of it or nothing.
+
+    Rejected assignments and what was imported before are passed over; of a worker's two answers
+    to one question the first counts. Raises UserError, naming the line, for anything else.
+    """
+    csv.field_size_limit(min(sys.maxsize, 10_000_000))
+    outcome = Imported()
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file, study.connect() as connection:
+            hits: dict[str, list[tuple[str, int]]] = {}
+            for hit, question, a_first in connection.execute(
+                "SELECT hit, question, a_first FROM hits ORDER BY hit, turn"
+            ):
+                hits.setdefault(hit, []).append((question, a_first))
+            with transaction(connection):
+                for number, row in enumerate(csv.DictReader(file), 2):
+                    try:
+                        _import_row(connection, hits, row, outcome)
+                    except ValueError as error:
+                        raise UserError(f"{path} line {number}: {error}") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"cannot read {path} ({error}): give MTurk's results as CSV") from None
+    return outcome
+
+
+def _import_row(
+    connection: sqlite3.Connection, hits: Mapping[str, list[tuple[str, int]]],
+    row: Mapping[str, str], outcome: Imported,
+) -> None:  # fmt: skip
+    worker, assignment, hit = (row.get(k) or "" for k in ("WorkerId", "AssignmentId", "Input.hit"))
+    if not WORKER.fullmatch(worker) or not WORKER.fullmatch(assignment):
+        raise ValueError("WorkerId or AssignmentId is missing: give MTurk's unchanged file")
+    if hit not in hits:
+        raise ValueError(f"'{hit}' is no HIT of this study: give the results of its own bundle")
+    if row.get("AssignmentStatus") == "Rejected":
+        outcome.rejected += 1
+        return
+    answers = _answers(row, len(hits[hit]))
+    now = time.time_ns() // 1_000_000
+    connection.execute(
+        "INSERT INTO raters (platform, name) VALUES ('mturk', ?) ON CONFLICT DO NOTHING", (worker,)
+    )
+    rater = connection.execute(
+        "SELECT id FROM raters WHERE platform = 'mturk' AND name = ?", (worker,)
+    ).fetchone()[0]
+    session = connection.execute(
+        "INSERT INTO sessions (rater, visit, planned, begun, seen, finished) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (rater, assignment, len(answers), now, now, now),
+    )
+    if not session.rowcount:
+        outcome.known += 1
+        return
+    outcome.assignments += 1
+    for turn, ((question, a_first), answer) in enumerate(zip(hits[hit], answers, strict=True)):
+        picture, side = answer[0], answer[1]
+        first_chosen = (picture == "a") == bool(a_first)
+        first_left = first_chosen == (side == "l")
+        seat = _seat(connection, question, rater)
+        if seat is None:
+            outcome.repeated += 1
+            continue
+        connection.execute(
+            "UPDATE seats SET rater = ?, session = ?, turn = ?, first_left = ? WHERE id = ?",
+            (rater, session.lastrowid, turn, int(first_left), seat),
+        )
+        choice = "left" if side == "l" else "right"
+        connection.execute("INSERT INTO votes VALUES (?, ?, ?)", (seat, choice, now))
+        outcome.votes += 1
+
+
+def _seat(connection: sqlite3.Connection, question: str, rater: int) -> int | None:
+    """A free seat of ``question``, a further one if none is; None if the rater has one."""
+    seats = connection.execute(
+        "SELECT id, seat, rater FROM seats WHERE question = ? ORDER BY seat", (question,)
+    ).fetchall()
+    if any(holder == rater for _, _, holder in seats):
+        return None
+    free = [seat for seat, _, holder in seats if holder is None]
+    if free:
+        return int(free[0])
+    further = connection.execute(
+        "INSERT INTO seats (question, seat, first_left) VALUES (?, ?, 0)",
+        (question, max((number for _, number, _ in seats), default=-1) + 1),
+    )
+    return further.lastrowid
+
+
+def _answers(row: Mapping[str, str], count: int) -> list[str]:
+    """The answers of an assignment, in any of the forms in which MTurk writes radio buttons."""
+    try:
+        tasks = json.loads(row.get("Answer.taskAnswers") or "[{}]")
+        given = tasks[0] if isinstance(tasks, list) and isinstance(tasks[0], dict) else {}
+    except (ValueError, LookupError, RecursionError):
+        raise ValueError("Answer.taskAnswers is not JSON: give MTurk's unchanged file") from None
+    answers = []
+    for k in range(1, count + 1):
+        boxes = given.get(f"q{k}", {})
+        found = {word for word in ANSWERS if isinstance(boxes, dict) and boxes.get(word) is True}
+        found |= {w for w in ANSWERS if (row.get(f"Answer.q{k}.{w}") or "").lower() == "true"}
+        found |= {w for w in ANSWERS if w in (row.get(f"Answer.q{k}"), boxes)}
+        if len(found) != 1:
+            raise ValueError(f"question {k} has no answer that can be read: reject the assignment")
+        answers.append(found.pop())
+    return answers

@@ -1,0 +1,277 @@
+"""Prepare a study: draw its questions, copy their pictures, lay out its database.
+
+Which inputs, samples and sides are asked, and in which order, is decided by the seed. Public ids
+are random and kept nowhere but in the database, so no one can work them out from the seed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+
+from benchmarks.study.draw import Drawn, counted, draw_questions, seat_order
+from benchmarks.study.folder import DATABASE, PICTURES, SECRET, SETTINGS, Design, Settings, new_id
+from benchmarks.study.pictures import (
+    degraded,
+    encoded,
+    farthest,
+    fitted,
+    pictures_under,
+    read,
+    thumbnail,
+    translations_under,
+    write,
+)
+from benchmarks.study.sessions import first_side
+from benchmarks.study.store import SCHEMA, connect, transaction
+from models.errors import UserError
+
+CATCH_CANDIDATES = 16  # a wrong answer is taken from the least similar of so many inputs
+FEWEST_CATCHES = 10
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``study prepare`` was asked for. ``methods``: name -> folder of translations."""
+
+    inputs: Path
+    methods: Mapping[str, Path]
+    reference: str
+    questions: int = 500
+    raters: int = 5
+    per_rater: int = 20
+    catch: float = 0.1
+    exclude_below: float = 0.8
+    seed: int = 0
+    real: Path | None = None
+
+
+def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
+    """Write the study ``out``, whole or not at all.
+
+    Raises UserError for folders that do not belong together and questions that cannot be drawn.
+    """
+    if out.exists():
+        raise UserError(f"{out} exists already: remove it, or choose another --out")
+    material = _Material(plan)
+    design = Design(
+        methods=tuple(sorted(set(plan.methods) - {plan.reference})),
+        reference=plan.reference, inputs=len(material.inputs), questions=plan.questions,
+        raters=plan.raters, per_rater=plan.per_rater, catch=plan.catch,
+        catch_right="translation" if plan.real is None else "real picture",
+        exclude_below=plan.exclude_below, size=material.size, seed=plan.seed,
+    )  # fmt: skip
+    if design.real_per_session < 1:
+        raise UserError(
+            f"of {plan.per_rater} questions a rater, {design.catches_per_session} are catch "
+            "trials and none is left: raise --per-rater or lower --catch"
+        )
+    samples = {method: _names(found) for method, found in material.translations.items()}
+    drawn = {
+        method: draw_questions(
+            method, samples[method], samples[plan.reference], plan.questions, plan.seed
+        )
+        for method in design.methods
+    }
+    unfinished = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
+    try:
+        (unfinished / PICTURES).mkdir(parents=True)
+        _write(unfinished, design, drawn, material, progress)
+        os.replace(unfinished, out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return design
+
+
+def _names(found: Mapping[str, Mapping[str, Path]]) -> dict[str, list[str]]:
+    return {name: sorted(samples) for name, samples in found.items()}
+
+
+class _Material:
+    """The pictures that questions can be made of."""
+
+    def __init__(self, plan: Plan) -> None:
+        if plan.reference not in plan.methods:
+            raise UserError(
+                f"--reference {plan.reference} is none of the methods "
+                f"({', '.join(sorted(plan.methods))}): name one of them"
+            )
+        if len(plan.methods) < 2:
+            raise UserError("a study compares methods with the reference: give a second --method")
+        self.plan = plan
+        self.inputs = pictures_under(plan.inputs)
+        if len(self.inputs) < 2:
+            raise UserError(f"{plan.inputs} holds one picture: a study needs at least two inputs")
+        names = list(self.inputs)
+        self.translations = {
+            method: translations_under(folder, names) for method, folder in plan.methods.items()
+        }
+        self.real = None if plan.real is None else pictures_under(plan.real)
+        missing = [name for name in names if self.real is not None and name not in self.real]
+        if missing:
+            raise UserError(f"{plan.real} has no real picture of input '{missing[0]}': add it")
+        self.size = read(next(iter(self.translations[plan.reference][names[0]].values()))).size
+
+    def shown_input(self, name: str) -> Image.Image:
+        """Input ``name`` as the networks saw it."""
+        return fitted(read(self.inputs[name]), self.size)
+
+    def translation(self, method: str, name: str, sample: str) -> Image.Image:
+        """A translation; UserError where its size would give the method away."""
+        path = self.translations[method][name][sample]
+        image = read(path)
+        if image.size != self.size:
+            width, height = self.size
+            raise UserError(
+                f"{path} has {image.width}x{image.height} pixels, others {width}x{height}: "
+                "compare translations of one size"
+            )
+        return image
+
+    def right(self, name: str) -> Image.Image:
+        """The right answer of a catch trial on ``name``: the real picture, or a translation."""
+        if self.real is not None:
+            return fitted(read(self.real[name]), self.size)
+        reference = self.plan.reference
+        sample = sorted(self.translations[reference][name])[0]
+        return self.translation(reference, name, sample)
+
+
+@dataclass
+class _Rows:
+    """Rows for the database, and the pictures that are written so far."""
+
+    folder: Path
+    files: dict[tuple[str, ...], str] = field(default_factory=dict)
+    pictures: list[tuple[str, str]] = field(default_factory=list)
+    questions: list[tuple[str | int, ...]] = field(default_factory=list)
+
+    def picture(self, image: Image.Image | None, *key: str) -> str:
+        """A public id of its own for one appearance of a picture; the file is shared."""
+        if key not in self.files:
+            assert image is not None
+            self.files[key] = new_id()
+            write(self.folder / PICTURES / f"{self.files[key]}.png", encoded(image))
+        self.pictures.append((new_id(), self.files[key]))
+        return self.pictures[-1][0]
+
+    def known(self, *key: str) -> bool:
+        return key in self.files
+
+    def question(self, kind: str, drawn: Drawn, input_picture: str, first: str, second: str) -> str:
+        name = new_id()
+        row = (name, len(self.questions), kind, drawn.method, drawn.input, drawn.first,
+               drawn.second, input_picture, first, second)  # fmt: skip
+        self.questions.append(row)
+        return name
+
+
+def _write(
+    folder: Path, design: Design, drawn: Mapping[str, list[Drawn]], material: _Material,
+    progress: bool,
+) -> None:  # fmt: skip
+    rows = _Rows(folder)
+    catches = _draw_catches(design, material)
+    total = len(catches) + sum(map(len, drawn.values()))
+    with tqdm(total=total, unit="question", disable=not progress) as bar:
+        ids: dict[str, list[str]] = {}
+        for method, questions in drawn.items():
+            for one in questions:
+                ids.setdefault(method, []).append(_real_question(rows, material, design, one))
+                bar.update()
+        for catch in catches:
+            _catch_question(rows, material, design, catch)
+            bar.update()
+    numbers = {row[0]: row[1] for row in rows.questions}
+    counts = {method: len(questions) for method, questions in ids.items()}
+    seats = [
+        (ids[method][k], seat, position,
+         (first_side(design.seed, int(numbers[ids[method][k]])) + seat) % 2)
+        for position, (method, k, seat) in enumerate(seat_order(counts, design.raters, design.seed))
+    ]  # fmt: skip
+    # Sorted by their random ids: the order of rows tells nothing either.
+    with closing(connect(folder / DATABASE)) as connection:
+        _fill(connection, design, sorted(rows.pictures), sorted(rows.questions), seats)
+    settings = Settings(design=design).model_dump_json(indent=2) + "\n"
+    (folder / SETTINGS).write_text(settings, encoding="utf-8")
+    secret = os.open(folder / SECRET, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(secret, "wb") as file:
+        file.write(secrets.token_bytes(32))
+
+
+def _real_question(rows: _Rows, material: _Material, design: Design, drawn: Drawn) -> str:
+    def shown(method: str, sample: str) -> str:
+        key = "translation", method, drawn.input, sample
+        image = None if rows.known(*key) else material.translation(method, drawn.input, sample)
+        return rows.picture(image, *key)
+
+    return rows.question(
+        "real", drawn, _input(rows, material, drawn.input),
+        shown(drawn.method, drawn.first), shown(design.reference, drawn.second),
+    )  # fmt: skip
+
+
+def _input(rows: _Rows, material: _Material, name: str) -> str:
+    key = "input", name
+    return rows.picture(None if rows.known(*key) else material.shown_input(name), *key)
+
+
+def _draw_catches(design: Design, material: _Material) -> list[Drawn]:
+    """Catch trials: against the right answer, by turns, the answer to another input, and the
+    right answer itself, spoilt beyond recognition."""
+    if not design.catch:
+        return []
+    wanted = max(FEWEST_CATCHES, round(design.catch * design.questions))
+    names = sorted(material.inputs)
+    draws = counted(design.seed, "catch")
+    order = [names[k] for k in draws.permutation(len(names))][:wanted]
+    return [
+        Drawn("catch", name, "right", "another" if k % 2 == 0 else "spoilt")
+        for k, name in enumerate(order)
+    ]
+
+
+def _catch_question(rows: _Rows, material: _Material, design: Design, catch: Drawn) -> None:
+    name = catch.input
+    right = material.right(name)
+    if catch.second == "another":
+        names = sorted(set(material.inputs) - {name})
+        draws = counted(design.seed, "another", name)
+        some = [names[k] for k in draws.permutation(len(names))[:CATCH_CANDIDATES]]
+        thumbnails = {other: thumbnail(material.right(other)) for other in some}
+        wrong = material.right(farthest(thumbnail(right), thumbnails))
+    else:
+        wrong = degraded(right, design.seed, name)
+    rows.question(
+        "catch", catch, _input(rows, material, name),
+        rows.picture(right, "right", name), rows.picture(wrong, "wrong", name),
+    )  # fmt: skip
+
+
+def _fill(
+    connection: sqlite3.Connection, design: Design, pictures: list[tuple[str, str]],
+    questions: list[tuple[str | int, ...]], seats: list[tuple[str, int, int, int]],
+) -> None:  # fmt: skip
+    connection.executescript(SCHEMA)
+    with transaction(connection):
+        connection.executemany(
+            "INSERT INTO meta VALUES (?, ?)",
+            [("design", design.model_dump_json()), ("name", new_id())],
+        )
+        connection.executemany("INSERT INTO pictures VALUES (?, ?)", pictures)
+        connection.executemany(
+            "INSERT INTO questions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", questions
+        )
+        connection.executemany(
+            "INSERT INTO seats (question, seat, position, first_left) VALUES (?, ?, ?, ?)", seats
+        )
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

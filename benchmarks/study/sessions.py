@@ -1,0 +1,295 @@
+"""Raters' sessions: who answers what, where they stand, and their votes.
+
+Functions of a database connection within a transaction; times are milliseconds since 1970. The
+seats of a question are given out round by round, so every question has its first vote before
+any has its second, and a session holds no input twice where enough inputs are free.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from benchmarks.study.draw import counted
+from benchmarks.study.folder import Design, Study, hashed
+
+Side = Literal["left", "right"]
+
+
+class Refused(Exception):
+    """A request that changes nothing; ``status`` is HTTP's."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Now, and the time before which a rater who was last seen counts as gone."""
+
+    now: int
+    gone_before: int
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A rater as the recruiting platform names them.
+
+    ``visit`` is the part that outsiders cannot guess: MTurk's assignment, Prolific's session, or a
+    random number that the rater's browser keeps. ``several``: one rater may have several.
+    """
+
+    platform: Literal["mturk", "prolific", "link"]
+    name: str
+    visit: str
+    several: bool
+
+
+def open_session(connection: sqlite3.Connection, study: Study, who: Identity, when: Moment) -> int:
+    """The session of ``who``, new or resumed; its id.
+
+    What raters who are gone left unanswered is handed over, but only when no other seat is
+    free. Raises Refused if the name is taken, or when nothing is left to answer.
+    """
+    connection.execute(
+        "INSERT INTO raters (platform, name) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        (who.platform, who.name),
+    )
+    rater = connection.execute(
+        "SELECT id FROM raters WHERE platform = ? AND name = ?", (who.platform, who.name)
+    ).fetchone()[0]
+    sessions = dict(
+        connection.execute("SELECT visit, id FROM sessions WHERE rater = ?", (rater,)).fetchall()
+    )
+    if who.visit in sessions:
+        session = int(sessions[who.visit])
+        resume(connection, session, when)
+        return session
+    if sessions and not who.several:
+        raise Refused(403, "This name is in use in another browser. Go on there, please.")
+
+    design = study.design
+    seats = _claim(connection, rater, design.real_per_session, [], when)
+    if not seats:
+        raise Refused(409, "There are no questions left for you at present. Thank you!")
+    session = int(
+        connection.execute(
+            "INSERT INTO sessions (rater, visit, planned, begun, seen) VALUES (?, ?, ?, ?, ?)",
+            (rater, who.visit, len(seats), when.now, when.now),
+        ).lastrowid  # type: ignore[arg-type]
+    )
+    connection.execute(
+        "UPDATE sessions SET token = ? WHERE id = ?",
+        (hashed(study.session_token(session)), session),
+    )
+    draws = counted(design.seed, "session", session)
+    catches = _catch_seats(connection, design, rater, len(seats), draws)
+    _give(connection, _interleaved(seats, catches, draws), rater, session, 0)
+    return session
+
+
+def find_session(connection: sqlite3.Connection, token: str) -> int:
+    """The session that ``token`` opens; Refused if none."""
+    row = connection.execute("SELECT id FROM sessions WHERE token = ?", (hashed(token),)).fetchone()
+    if row is None:
+        raise Refused(401, "Your session is not known here. Open your link again, please.")
+    return int(row[0])
+
+
+def resume(connection: sqlite3.Connection, session: int, when: Moment) -> None:
+    """Note that the rater is here; replace what was handed to others meanwhile.
+
+    A session with nothing left to answer is finished, for good.
+    """
+    connection.execute("UPDATE sessions SET seen = ? WHERE id = ?", (when.now, session))
+    rater, planned, finished = connection.execute(
+        "SELECT rater, planned, finished FROM sessions WHERE id = ?", (session,)
+    ).fetchone()
+    if finished is not None:
+        return
+    kept = connection.execute(
+        "SELECT input, turn, kind FROM seats JOIN questions ON questions.id = question "
+        "WHERE session = ?",
+        (session,),
+    ).fetchall()
+    inputs = [name for name, _, kind in kept if kind == "real"]
+    if planned > len(inputs):
+        seats = _claim(connection, rater, planned - len(inputs), inputs, when)
+        turn = 1 + max((turn for _, turn, _ in kept), default=-1)
+        _give(connection, seats, rater, session, turn)
+    if not _open(connection, session):
+        connection.execute("UPDATE sessions SET finished = ? WHERE id = ?", (when.now, session))
+
+
+def vote(
+    connection: sqlite3.Connection, session: int, question: str, choice: Side, when: Moment
+) -> None:
+    """Store a vote. The same vote again changes nothing; another choice is refused, and so is a
+    question that is not the session's, whether it exists or not."""
+    row = connection.execute(
+        "SELECT seats.id, votes.choice FROM seats LEFT JOIN votes ON votes.seat = seats.id "
+        "WHERE seats.session = ? AND seats.question = ?",
+        (session, question),
+    ).fetchone()
+    if row is None:
+        raise Refused(404, "This question is not one of yours.")
+    seat, before = row
+    if before is None:
+        connection.execute("INSERT INTO votes VALUES (?, ?, ?)", (seat, choice, when.now))
+        if _open(connection, session):
+            connection.execute("UPDATE sessions SET seen = ? WHERE id = ?", (when.now, session))
+        else:
+            resume(connection, session, when)
+    elif before != choice:
+        raise Refused(409, "You have answered this question already.")
+
+
+def state(connection: sqlite3.Connection, study: Study, session: int) -> dict[str, Any]:
+    """What the rater's page shows: how far they are, the question, and the code at the end.
+
+    ``question`` and ``next`` hold picture ids and nothing from which a method could be told.
+    """
+    total, done = connection.execute(
+        "SELECT count(*), count(votes.seat) FROM seats LEFT JOIN votes ON votes.seat = seats.id "
+        "WHERE session = ?",
+        (session,),
+    ).fetchone()
+    coming = connection.execute(
+        "SELECT questions.id, input_picture, first_picture, second_picture, first_left "
+        "FROM seats JOIN questions ON questions.id = seats.question "
+        "LEFT JOIN votes ON votes.seat = seats.id "
+        "WHERE session = ? AND votes.seat IS NULL ORDER BY turn LIMIT 2",
+        (session,),
+    ).fetchall()
+    shown = [
+        {"id": name, "input": above, "left": first if on_left else second,
+         "right": second if on_left else first}
+        for name, above, first, second, on_left in coming
+    ]  # fmt: skip
+    code = None
+    if not shown:
+        identity = connection.execute(
+            "SELECT platform, name, visit FROM sessions JOIN raters ON raters.id = rater "
+            "WHERE sessions.id = ?",
+            (session,),
+        ).fetchone()
+        code = study.code(*identity)
+    return {
+        "done": done,
+        "total": total,
+        "question": shown[0] if shown else None,
+        "next": shown[1] if len(shown) > 1 else None,
+        "code": code,
+    }
+
+
+def _open(connection: sqlite3.Connection, session: int) -> bool:
+    """Whether anything is left to answer."""
+    found = connection.execute(
+        "SELECT 1 FROM seats WHERE session = ? AND id NOT IN (SELECT seat FROM votes) LIMIT 1",
+        (session,),
+    ).fetchone()
+    return found is not None
+
+
+def _claim(
+    connection: sqlite3.Connection, rater: int, wanted: int, inputs: list[str], when: Moment
+) -> list[int]:
+    """Up to ``wanted`` seats that are free, in order, on questions new to the rater."""
+    chosen = _choose(connection, rater, wanted, inputs)
+    if len(chosen) < wanted:
+        connection.execute(
+            "UPDATE seats SET session = NULL, rater = NULL, turn = NULL WHERE position IS NOT NULL "
+            "AND session IN (SELECT id FROM sessions WHERE finished IS NULL AND seen < ?) "
+            "AND NOT EXISTS (SELECT 1 FROM votes WHERE votes.seat = seats.id)",
+            (when.gone_before,),
+        )
+        chosen = _choose(connection, rater, wanted, inputs)
+    return chosen
+
+
+def _choose(
+    connection: sqlite3.Connection, rater: int, wanted: int, inputs: list[str]
+) -> list[int]:
+    chosen: dict[str, int] = {}
+    seen, later = set(inputs), []
+    free = connection.execute(
+        "SELECT seats.id, question, input FROM seats JOIN questions ON questions.id = question "
+        "WHERE session IS NULL AND position IS NOT NULL AND question NOT IN "
+        "(SELECT question FROM seats WHERE rater = ?) ORDER BY position",
+        (rater,),
+    )
+    for seat, question, name in free:  # read no further than is needed
+        if name not in seen:
+            seen.add(name)
+            chosen[question] = seat
+        else:
+            later.append((question, seat))
+        if len(chosen) == wanted:
+            break
+    for question, seat in later:  # rather an input twice than a question without a rater
+        if len(chosen) < wanted:
+            chosen.setdefault(question, seat)
+    free.close()
+    return list(chosen.values())
+
+
+def _catch_seats(
+    connection: sqlite3.Connection,
+    design: Design,
+    rater: int,
+    real: int,
+    draws: np.random.Generator,
+) -> list[int]:
+    """New seats on the least used catch trials, as many as ``real`` questions deserve."""
+    share = design.catches_per_session / design.real_per_session
+    wanted = min(design.catches_per_session, max(1, round(real * share))) if share else 0
+    used = connection.execute(
+        "SELECT questions.id, number, count(seats.id) FROM questions "
+        "LEFT JOIN seats ON seats.question = questions.id WHERE kind = 'catch' "
+        "AND questions.id NOT IN (SELECT question FROM seats WHERE rater = ?) "
+        "GROUP BY questions.id ORDER BY count(seats.id), number LIMIT ?",
+        (rater, wanted),
+    ).fetchall()
+    # The side of each trial alternates over its seats, beginning at random.
+    return [
+        int(
+            connection.execute(
+                "INSERT INTO seats (question, seat, first_left) VALUES (?, ?, ?)",
+                (question, seat, (first_side(design.seed, number) + seat) % 2),
+            ).lastrowid  # type: ignore[arg-type]
+        )
+        for question, number, seat in used
+    ]
+
+
+def first_side(seed: int, number: int) -> int:
+    """Whether seat 0 of question ``number`` shows ``first`` on the left; seats alternate."""
+    return int(counted(seed, "side", number).integers(2))
+
+
+def _interleaved(seats: list[int], catches: list[int], draws: np.random.Generator) -> list[int]:
+    """Real questions in random order, with one catch trial somewhere in each equal part."""
+    order = [seats[k] for k in draws.permutation(len(seats))]
+    parts = np.array_split(np.array(order), max(1, len(catches)))
+    mixed: list[int] = []
+    for k, part in enumerate(parts):
+        row = part.tolist()
+        for catch in catches[k : k + 1]:
+            row.insert(int(draws.integers(len(row) + 1)), catch)
+        mixed += row
+    return mixed
+
+
+def _give(
+    connection: sqlite3.Connection, seats: Iterable[int], rater: int, session: int, turn: int
+) -> None:
+    connection.executemany(
+        "UPDATE seats SET rater = ?, session = ?, turn = ? WHERE id = ?",
+        [(rater, session, turn + k, seat) for k, seat in enumerate(seats)],
+    )

@@ -1,0 +1,189 @@
+"""The study's database, and the one thread that writes to it.
+
+Every vote is synchronised to the disk before it is acknowledged, so one that was acknowledged
+survives a kill or a power cut. A synchronisation takes milliseconds, during which other votes
+arrive: the writer commits all that wait at once, so hundreds of raters wait for one synchronisation and
+not for each other's.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+# A seat is a question's place for one rater's vote; catch trials get seats as they are given
+# out. The database itself refuses a second vote of a seat, and a second seat of a rater on one
+# question. ``first`` is the method's picture (of a catch trial, the right answer).
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE pictures (id TEXT PRIMARY KEY, file TEXT NOT NULL) STRICT;
+CREATE TABLE questions (
+    id TEXT PRIMARY KEY,
+    number INTEGER NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('real', 'catch')),
+    method TEXT NOT NULL,
+    input TEXT NOT NULL,
+    first TEXT NOT NULL,
+    second TEXT NOT NULL,
+    input_picture TEXT NOT NULL REFERENCES pictures (id),
+    first_picture TEXT NOT NULL REFERENCES pictures (id),
+    second_picture TEXT NOT NULL REFERENCES pictures (id)
+) STRICT;
+CREATE TABLE raters (
+    id INTEGER PRIMARY KEY,
+    platform TEXT NOT NULL,
+    name TEXT NOT NULL,
+    UNIQUE (platform, name)
+) STRICT;
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY,
+    rater INTEGER NOT NULL REFERENCES raters (id),
+    visit TEXT NOT NULL,
+    token TEXT UNIQUE,
+    planned INTEGER NOT NULL,
+    begun INTEGER NOT NULL,
+    seen INTEGER NOT NULL,
+    finished INTEGER,
+    UNIQUE (rater, visit)
+) STRICT;
+CREATE TABLE seats (
+    id INTEGER PRIMARY KEY,
+    question TEXT NOT NULL REFERENCES questions (id),
+    seat INTEGER NOT NULL,
+    position INTEGER,
+    first_left INTEGER NOT NULL CHECK (first_left IN (0, 1)),
+    rater INTEGER REFERENCES raters (id),
+    session INTEGER REFERENCES sessions (id),
+    turn INTEGER,
+    UNIQUE (question, seat),
+    UNIQUE (question, rater),
+    CHECK ((session IS NULL) = (rater IS NULL) AND (session IS NULL) = (turn IS NULL))
+) STRICT;
+CREATE INDEX free_seats ON seats (position) WHERE session IS NULL;
+CREATE INDEX seats_of_session ON seats (session, turn);
+CREATE TABLE votes (
+    seat INTEGER PRIMARY KEY REFERENCES seats (id),
+    choice TEXT NOT NULL CHECK (choice IN ('left', 'right')),
+    at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE hits (
+    hit TEXT NOT NULL,
+    turn INTEGER NOT NULL,
+    question TEXT NOT NULL REFERENCES questions (id),
+    a_first INTEGER NOT NULL CHECK (a_first IN (0, 1)),
+    PRIMARY KEY (hit, turn)
+) STRICT;
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode; transactions are begun by name."""
+    connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    connection.executescript(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+    )
+    return connection
+
+
+class transaction:
+    """``with transaction(connection):`` all of it or nothing."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __enter__(self) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.connection.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+@dataclass
+class _Job(Generic[T]):
+    work: Callable[[sqlite3.Connection], T]
+    future: Future[T] = field(default_factory=Future)
+    outcome: T | None = None
+    error: BaseException | None = None
+
+    def deliver(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return  # whoever asked has left; the work is done all the same
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.outcome)  # type: ignore[arg-type]
+
+
+class Writer:
+    """One thread, one connection; what waits is committed together."""
+
+    MOST_TOGETHER = 200
+
+    def __init__(self, path: Path) -> None:
+        self._waiting: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._connection = connect(path)
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Run ``work`` in a transaction; the future is done after the commit reached the disk.
+
+        What ``work`` raises undoes its own changes alone and is raised by the future.
+        """
+        job = _Job(work)
+        self._waiting.put(job)
+        return job.future
+
+    def close(self) -> None:
+        """Finish what waits, then close the database."""
+        self._waiting.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            jobs, closing = self._collect()
+            try:
+                with transaction(self._connection):
+                    for job in jobs:
+                        self._attempt(job)
+            except sqlite3.Error as error:  # not one of them is on the disk
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                for job in jobs:
+                    job.error = error
+            for job in jobs:
+                job.deliver()
+
+    def _collect(self) -> tuple[list[_Job[Any]], bool]:
+        jobs: list[_Job[Any]] = []
+        job = self._waiting.get()
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == self.MOST_TOGETHER:
+                return jobs, False
+            try:
+                job = self._waiting.get_nowait()
+            except queue.Empty:
+                return jobs, False
+        return jobs, True
+
+    def _attempt(self, job: _Job[Any]) -> None:
+        self._connection.execute("SAVEPOINT job")
+        try:
+            job.outcome = job.work(self._connection)
+        except sqlite3.OperationalError:
+            raise  # disk full, locked: the transaction cannot be trusted
+        except Exception as error:
+            self._connection.execute("ROLLBACK TO job")
+            job.error = error
+        self._connection.execute("RELEASE job")

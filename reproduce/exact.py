@@ -1,0 +1,235 @@
+"""Exact scores of trained runs on drawn pictures, as records: content kept, styles covered, one
+style over many contents."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.exact import Known, StyleTruth, examine
+from benchmarks.ground_truth import CATEGORY, PARTS, SILHOUETTE, part_borders, silhouette_iou
+from benchmarks.registry import Measurement
+from benchmarks.style_scores import (
+    COLOUR_DISTANCE,
+    COLOUR_ENTROPY,
+    CONSISTENCY,
+    PATTERN_DISTANCE,
+    PATTERN_ENTROPY,
+    body_colour,
+    style_consistency,
+)
+from models.errors import UserError
+from models.method import Method
+from reproduce.experiments import Preset
+from reproduce.instruments import Instruments, chosen
+from reproduce.measure import REAL, Places, facts_of, masks_by_id, silhouettes
+from reproduce.randomness import generator
+from reproduce.results import Records, sha256_file
+from reproduce.runs import RunConfig
+from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
+from reproduce.tasks.pictures import Preparation
+from reproduce.translate import Translation, stream
+from reproduce.truth import Truth
+
+INPUTS, SAMPLES = 100, 20  # at most so many test inputs; translations of each
+CONTENTS, STYLES = 50, 20  # of the question whether a style stays one style
+PHOTOS = 1000  # whose styles are the truth
+
+Found = dict[str, dict[str, Any]]  # metric -> record
+ALWAYS = (CATEGORY, COLOUR_DISTANCE, COLOUR_ENTROPY, PATTERN_DISTANCE, PATTERN_ENTROPY)
+SOMETIMES = (CONSISTENCY, PARTS)  # not of methods without noise, nor of pictures without parts
+
+
+class ExactTask:
+    """What is true of a drawn task's test inputs and styles, found once for all its methods.
+
+    Raises ValueError for instruments of a task whose truth is not known.
+    """
+
+    def __init__(self, instruments: Instruments) -> None:
+        if instruments.truth is None or instruments.classifier is None:
+            raise ValueError(f"{instruments.domains.name} is no drawn task")
+        self.instruments = instruments
+        self.truth: Truth = instruments.truth
+        self.classifier = instruments.classifier
+        self.names = instruments.domains.test_a.ids[:INPUTS]
+        self.masks = true_masks(instruments, self.names)
+        self.known = {name: self._known(i, name) for i, name in enumerate(self.names)}
+        self.styles = self._styles()
+
+    def _known(self, index: int, name: str) -> Known:
+        fixed = Preparation(self.instruments.size).at_test()
+        edges = fixed(self.instruments.domains.test_a.read(index))
+        category = self.truth.classes("test", name)["category"]
+        borders = part_borders(edges, self.masks[name])
+        return Known(self.truth.body("test", name), borders, category)
+
+    def _styles(self) -> StyleTruth:
+        """Of training photos, which no classifier saw."""
+        source = self.instruments.domains.train_b
+        rows = chosen(min(PHOTOS, len(source)), len(source), 0)
+        known = {source.ids[i]: Known(self.truth.body("trainB", source.ids[i])) for i in rows}
+        fixed = Preparation(self.instruments.size).at_test()
+        photos = ((source.ids[i], 0, fixed(source.read(i))) for i in rows)
+        return examine(photos, known, self.classifier).style_truth()
+
+    def protocol(self) -> dict[str, Any]:
+        """What a record says of how it was measured."""
+        return {
+            "protocol": f"{len(self.names)}x{SAMPLES}-vs-{len(self.styles.colours)}",
+            "inputs": len(self.names),
+            "K": SAMPLES,
+            "resolution": [self.instruments.size] * 2,
+            "reference": "training photos",
+            "N_real": len(self.styles.colours),
+            "generator_version": GENERATOR_VERSION,
+            "extractor": self.classifier.recipe.name,
+            "sha256": self.classifier.sha256,
+            "accuracy": self.classifier.accuracy,
+        }
+
+    def consistency(self, pictures: Iterable[Translation]) -> Measurement | None:
+        """Of contents that were translated with the same styles."""
+        colours: dict[str, dict[int, Any]] = {}
+        for name, k, picture in pictures:
+            colours.setdefault(name, {})[k] = body_colour(picture, self.known[name].body)
+        by_style = [[colours[n][k] for n in sorted(colours)] for k in range(STYLES)]
+        return style_consistency(np.array(by_style), self.protocol() | {"K": STYLES})
+
+
+def measure_exact(
+    preset: Preset, run: RunConfig, checkpoint: Path, places: Places, task: ExactTask
+) -> Found:
+    """Exact scores of a trained run, by metric; recorded unless they are.
+
+    ``style-consistency`` is missing where a method's noise changes nothing.
+    """
+    sha = sha256_file(checkpoint)
+    records = Records(places.results, preset.name)
+    known = _recorded(records, task, {"checkpoint_sha256": sha})
+    if known:
+        return known
+    method = task.instruments.trained_method(run, checkpoint, places.device)
+    source = task.instruments.domains.test_a
+    preparation = Preparation(run.size)
+    pictures = stream(
+        method, source, preparation, samples=SAMPLES, inputs=len(task.names), seed=run.seed
+    )
+    facts = facts_of(preset, run, places) | {
+        "steps": run.steps,
+        "checkpoint_sha256": sha,
+        "data_sha256": task.instruments.data,
+        "config_sha256": run.digest(),
+        "config": run.as_dict(),
+    }
+    styled = same_styles(method, task, preparation, run.seed)
+    return _measure(records, task, facts, pictures, styled, places, sha)
+
+
+def measure_real_exact(preset: Preset, run: RunConfig, places: Places, task: ExactTask) -> Found:
+    """The same for a perfect translator: each input drawn anew in random styles."""
+    records = Records(places.results, preset.name)
+    facts = facts_of(preset, run, places) | {
+        "method": REAL, "data_sha256": task.instruments.data,
+    }  # fmt: skip
+    same = {key: facts[key] for key in ("method", "task", "size", "data_sha256")}
+    known = _recorded(records, task, same)
+    silhouette = records.find(metric=SILHOUETTE.name, **same)
+    if known and silhouette:
+        return known | {SILHOUETTE.name: silhouette}
+    first: dict[str, Tensor] = {}
+
+    def watched() -> Iterator[Translation]:
+        for name, k, picture in task.truth.best_translations(task.names, SAMPLES):
+            if k == 0:
+                first[name] = picture
+            yield name, k, picture
+
+    styled = task.truth.best_translations(task.names[:CONTENTS], STYLES, same_styles=True)
+    found = _measure(records, task, facts, watched(), styled, places, task.instruments.data)
+    agreement = silhouette_iou(first, task.masks, seed=run.seed)
+    found[agreement.name] = records.append(facts | agreement.as_dict())
+    return found
+
+
+def true_masks(instruments: Instruments, names: list[str]) -> dict[str, Tensor]:
+    """Silhouettes (H, W) in [0, 1] of test inputs."""
+    source = silhouettes(instruments.domains)
+    if source is None:
+        raise UserError(f"{instruments.domains.folder} has no testMask: draw the task again")
+    return masks_by_id(source, dict.fromkeys(names, torch.empty(0)), instruments.size)
+
+
+@torch.no_grad()
+def same_styles(
+    method: Method, task: ExactTask, preparation: Preparation, seed: int
+) -> Iterator[Translation]:
+    """Every content with the same noises; nothing for a method that takes none."""
+    device = next(method.parameters()).device
+    fixed = preparation.at_test()
+    source = task.instruments.domains.test_a
+    for i in range(min(CONTENTS, len(task.names))):
+        x = fixed(source.read(i))[None].to(device)
+        draws = [
+            method.draw_noise(1, x.shape[2], x.shape[3], generator(seed, "one style", k))
+            for k in range(STYLES)
+        ]
+        noise = {role: torch.cat([d[role] for d in draws]).to(device) for role in draws[0]}
+        pictures = method.translate(x.expand(STYLES, -1, -1, -1), "a2b", noise or None)
+        for k, picture in enumerate(pictures.float().cpu()):
+            yield source.ids[i], k, picture
+
+
+def _recorded(records: Records, task: ExactTask, wanted: Mapping[str, object]) -> Found:
+    """All records, if those are there that every method has: they are written last."""
+    protocol = task.protocol()
+    found: Found = {}
+    for metric in (*SOMETIMES, *ALWAYS):
+        record = records.find(
+            metric=metric.name, protocol__sha256=protocol["sha256"],
+            protocol__protocol=protocol["protocol"], **wanted,
+        )  # fmt: skip
+        if record is not None:
+            found[metric.name] = record
+        elif metric in ALWAYS:
+            return {}
+    return found
+
+
+def _measure(
+    records: Records,
+    task: ExactTask,
+    facts: dict[str, Any],
+    pictures: Iterable[Translation],
+    styled: Iterable[Translation],
+    places: Places,
+    sha256: str,
+) -> Found:
+    begin = time.perf_counter()
+    protocol, seed = task.protocol(), facts["seed"]
+    consistency = task.consistency(styled)
+    table = examine(pictures, task.known, task.classifier)
+    measured = [
+        # Those that may be missing come first: where the others are, all are.
+        *([] if consistency is None else [consistency]),
+        *table.content(seed, protocol),
+        *table.styles(task.styles, seed, protocol),
+    ]
+    name = (
+        f"exact-{Path(facts['task']).name}-{facts['method']}-{protocol['protocol']}"
+        f"-{sha256[:12]}.npz"
+    )
+    raw = records.folder / "raw" / name
+    table.save(raw, protocol)
+    more = {
+        "raw": raw.relative_to(places.results).as_posix(),
+        "raw_sha256": sha256_file(raw),
+        "seconds": round(time.perf_counter() - begin, 2),
+    }
+    return {m.name: records.append(facts | m.as_dict() | more) for m in measured}

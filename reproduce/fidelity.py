@@ -1,0 +1,170 @@
+"""Fidelity of trained runs as records: FID, KID, precision, recall against training photos."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from benchmarks.extractors import Features, extract
+from benchmarks.fidelity import METRIC_OF, SCORES, fidelity, protocol_name
+from models.errors import UserError
+from reproduce.experiments import Preset
+from reproduce.instruments import Instruments, chosen
+from reproduce.measure import REAL, Places, facts_of
+from reproduce.results import Records, sha256_file
+from reproduce.runs import RunConfig
+from reproduce.tasks.pictures import Preparation
+from reproduce.translate import stream
+
+SAMPLES = 10  # translations of each test input, fewer where there are too few photos
+REFERENCE_SEED = 0  # of the photos to compare with: the same for every method and seed
+
+Found = dict[str, dict[str, Any]]  # metric -> record
+
+
+def counts(instruments: Instruments) -> tuple[int, int]:
+    """Test inputs, and translations of each: at most as many together as there are photos."""
+    inputs, photos = len(instruments.domains.test_a), len(instruments.domains.train_b)
+    samples = min(SAMPLES, photos // inputs)
+    if samples < 1:
+        raise UserError(
+            f"{inputs} test inputs for {photos} training photos: fidelity compares equal numbers, "
+            "so use fewer test inputs or more photos"
+        )
+    return inputs, samples
+
+
+def reference(instruments: Instruments) -> Features:
+    """Features of the photos that translations are compared with, drawn from the training set.
+
+    The classifier behind the features was trained on others.
+    """
+    inputs, samples = counts(instruments)
+    source = instruments.domains.train_b
+    fixed = Preparation(instruments.size).at_test()
+    rows = chosen(inputs * samples, len(source), REFERENCE_SEED)
+    return extract(((source.ids[i], 0, fixed(source.read(i))) for i in rows), instruments.extractor)
+
+
+def measure_fidelity(
+    preset: Preset,
+    run: RunConfig,
+    checkpoint: Path,
+    places: Places,
+    instruments: Instruments,
+    real: Features | None = None,
+) -> Found:
+    """FID, KID, precision and recall of a trained run, by metric; recorded unless they are.
+
+    ``real``: ``reference(instruments)``, for whoever measures several runs of one task.
+    """
+    inputs, samples = counts(instruments)
+    sha = sha256_file(checkpoint)
+    records = Records(places.results, preset.name)
+    known = _recorded(records, instruments, inputs, samples, checkpoint_sha256=sha)
+    if known:
+        return known
+    method = instruments.trained_method(run, checkpoint, places.device)
+    pictures = stream(
+        method, instruments.domains.test_a, Preparation(run.size), samples=samples, seed=run.seed
+    )
+    facts = facts_of(preset, run, places) | {
+        "steps": run.steps,
+        "checkpoint_sha256": sha,
+        "data_sha256": instruments.data,
+        "config_sha256": run.digest(),
+        "config": run.as_dict(),
+    }
+    return _measure(records, instruments, facts, pictures, real, places, sha)
+
+
+def measure_real_fidelity(
+    preset: Preset,
+    run: RunConfig,
+    places: Places,
+    instruments: Instruments,
+    real: Features | None = None,
+) -> Found:
+    """The same for real pictures: what a perfect translator would score.
+
+    Drawn inputs are painted anew in random styles, as many as methods make translations. Of other
+    tasks, training photos that are not in the reference are taken, as many as there are
+    translations; where there are too few, nothing is measured, since other numbers of pictures
+    would give numbers that do not compare.
+    """
+    inputs, samples = counts(instruments)
+    records = Records(places.results, preset.name)
+    facts = facts_of(preset, run, places) | {"method": REAL, "data_sha256": instruments.data}
+    same = {key: facts[key] for key in ("method", "task", "size", "data_sha256")}
+    domains = instruments.domains
+    pictures: Iterable[tuple[str, int, Tensor]]
+    if instruments.truth is not None:
+        pictures = instruments.truth.best_translations(domains.test_a.ids, samples)
+    else:
+        pictures = _other_photos(instruments, inputs * samples)
+        inputs, samples = inputs * samples, 1
+        if 2 * inputs > len(domains.train_b):
+            return {}
+    known = _recorded(records, instruments, inputs, samples, **same)
+    if known:
+        return known
+    return _measure(records, instruments, facts, pictures, real, places, instruments.data)
+
+
+def _other_photos(instruments: Instruments, number: int) -> Iterator[tuple[str, int, Tensor]]:
+    source = instruments.domains.train_b
+    fixed = Preparation(instruments.size).at_test()
+    taken = set(chosen(number, len(source), REFERENCE_SEED))
+    rest = [i for i in range(len(source)) if i not in taken]
+    for i in chosen(number, len(rest), REFERENCE_SEED):
+        yield source.ids[rest[i]], 0, fixed(source.read(rest[i]))
+
+
+def _recorded(
+    records: Records, instruments: Instruments, inputs: int, samples: int, **wanted: object
+) -> Found:
+    """The four records, if all of them are there."""
+    total = inputs * samples
+    found: Found = {}
+    for score in SCORES:
+        metric = METRIC_OF[score, instruments.extractor.name].name
+        record = records.find(
+            metric=metric, protocol__sha256=instruments.extractor.sha256,
+            protocol__protocol=protocol_name(inputs, samples, total), **wanted,
+        )  # fmt: skip
+        if record is None:
+            return {}
+        found[metric] = record
+    return found
+
+
+def _measure(
+    records: Records,
+    instruments: Instruments,
+    facts: dict[str, Any],
+    pictures: Iterable[tuple[str, int, Tensor]],
+    real: Features | None,
+    places: Places,
+    sha256: str,
+) -> Found:
+    begin = time.perf_counter()
+    fake = extract(pictures, instruments.extractor)
+    real = reference(instruments) if real is None else real
+    about = {"reference": "training photos", "reference_seed": REFERENCE_SEED}
+    result = fidelity(fake, real, instruments.extractor, about)
+    name = (
+        f"fidelity-{Path(facts['task']).name}-{facts['method']}-{result.protocol['protocol']}"
+        f"-{sha256[:12]}.npz"
+    )
+    raw = records.folder / "raw" / name
+    result.save(raw)
+    more = {
+        "raw": raw.relative_to(places.results).as_posix(),
+        "raw_sha256": sha256_file(raw),
+        "seconds": round(time.perf_counter() - begin, 2),
+    }
+    return {m.name: records.append(facts | m.as_dict() | more) for m in result.measurements()}

@@ -1,0 +1,148 @@
+"""The wider table beside Table 1: fidelity, and on drawn pictures the exact scores."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.ground_truth import CATEGORY, PARTS, SILHOUETTE
+from benchmarks.registry import METRICS
+from benchmarks.style_scores import (
+    COLOUR_DISTANCE,
+    COLOUR_ENTROPY,
+    CONSISTENCY,
+    PATTERN_DISTANCE,
+    PATTERN_ENTROPY,
+)
+from models.zoo import METHODS
+from reproduce.experiments import TABLE1_METHODS, Preset
+from reproduce.files import write_text
+from reproduce.measure import REAL
+from reproduce.table_text import DASH, heading
+
+Records = Mapping[str, dict[str, Any]]  # metric -> record
+
+
+class Column(NamedTuple):
+    """``metric`` is a name, or a family's (``fid-``) whose names end in the extractor's."""
+
+    heading: str
+    metric: str
+    digits: int
+
+
+COLUMNS = (
+    Column("FID", "fid-", 1),
+    Column("KID", "kid-", 3),
+    Column("Precision", "precision-", 2),
+    Column("Recall", "recall-", 2),
+    Column("Silhouette IoU", SILHOUETTE.name, 3),
+    Column("Category kept", CATEGORY.name, 2),
+    Column("Parts AUC", PARTS.name, 2),
+    Column("Colour distance", COLOUR_DISTANCE.name, 3),
+    Column("Colour entropy", COLOUR_ENTROPY.name, 2),
+    Column("Pattern distance", PATTERN_DISTANCE.name, 2),
+    Column("Pattern entropy", PATTERN_ENTROPY.name, 2),
+    Column("Style consistency", CONSISTENCY.name, 2),
+)
+ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
+
+
+def record_of(records: Records, column: Column) -> dict[str, Any] | None:
+    """The newest record of a column."""
+    names = [
+        name for name in records
+        if name == column.metric or (column.metric.endswith("-") and name.startswith(column.metric))
+    ]  # fmt: skip
+    return max((records[n] for n in names), key=lambda r: str(r["time"])) if names else None
+
+
+def rows_of(found: Mapping[tuple[str, str], Records], task: str) -> list[tuple[str, Records]]:
+    """Table 1's rows: titles and records."""
+    return [
+        ("Real data" if method == REAL else METHODS[method].title, found.get((task, method), {}))
+        for method in (*TABLE1_METHODS, REAL)
+    ]
+
+
+def wide_markdown(found: Mapping[tuple[str, str], Records], task: str) -> str:
+    """One task's table; empty where nothing beyond Table 1 was measured."""
+    rows = rows_of(found, task)
+    used = [c for c in COLUMNS if any(record_of(records, c) for _, records in rows)]
+    if len(used) < 2:
+        return ""
+    newest = {c: max((r for _, records in rows if (r := record_of(records, c))),
+                     key=lambda r: str(r["time"])) for c in used}  # fmt: skip
+    heads = [f"{c.heading} {ARROWS[METRICS[newest[c]['metric']].direction]}".strip() for c in used]
+    lines = [["Method", *heads]]
+    for title, records in rows:
+        cells = []
+        for column in used:
+            record = record_of(records, column)
+            same = record is not None and _comparable(record, newest[column])
+            cells.append(f"{record['value']:.{column.digits}f}" if record and same else DASH)
+        lines.append([title.replace("(paired)", "†"), *cells])
+    text = ["| " + " | ".join(line) + " |" for line in lines]
+    text.insert(1, "|" + "|".join([":--", *["--:"] * len(used)]) + "|")
+    return "\n".join(text) + "\n"
+
+
+def _comparable(record: Mapping[str, Any], newest: Mapping[str, Any]) -> bool:
+    """One column holds one quantity: numbers of other extractors' weights do not belong."""
+    return bool(
+        record["metric"] == newest["metric"]
+        and record["protocol"].get("sha256") == newest["protocol"].get("sha256")
+    )
+
+
+def wide_csv(found: Mapping[tuple[str, str], Records], tasks: tuple[str, ...]) -> str:
+    """Every score with every digit, its interval and its metric's name: one line a number."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["task", "row", "metric", "unit", "direction", "value", "low", "high"])
+    for task in tasks:
+        for title, records in rows_of(found, task):
+            for column in COLUMNS:
+                record = record_of(records, column)
+                if record is not None:
+                    interval = record["interval"] or {}
+                    writer.writerow(
+                        [task, title, record["metric"], record["unit"], record["direction"],
+                         record["value"], interval.get("low"), interval.get("high")]
+                    )  # fmt: skip
+    return out.getvalue()
+
+
+def wide_table(preset: Preset, found: Mapping[tuple[str, str], Records]) -> str:
+    """All tasks of Table 1, with what the columns mean; empty where nothing was measured."""
+    parts = {task: wide_markdown(found, task) for task in preset.tables[1]}
+    if not any(parts.values()):
+        return ""
+    legend = "\n".join(
+        f"- **{column.heading}**: {METRICS[metric].protocol} ({METRICS[metric].unit})"
+        for column in COLUMNS
+        if (metric := _declared(found, column)) is not None
+    )
+    text = "\n".join(f"### {heading(task)}\n\n{part}" for task, part in parts.items() if part)
+    return f"{text}\n{legend}\n"
+
+
+def _declared(found: Mapping[tuple[str, str], Records], column: Column) -> str | None:
+    known = [r for records in found.values() if (r := record_of(records, column))]
+    return str(max(known, key=lambda r: str(r["time"]))["metric"]) if known else None
+
+
+def write_scores(
+    preset: Preset, found: Mapping[tuple[str, str], Records], folder: Path
+) -> list[Path]:
+    """``table1-scores.md`` and ``.csv`` in ``folder``, where anything beyond Table 1 is known."""
+    text = wide_table(preset, found)
+    if not text:
+        return []
+    paths = [folder / "table1-scores.md", folder / "table1-scores.csv"]
+    write_text(paths[0], text)
+    write_text(paths[1], wide_csv(found, tuple(preset.tables[1])))
+    return paths

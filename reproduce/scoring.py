@@ -1,0 +1,65 @@
+"""Everything that a table's methods are measured by, task by task, from records where they exist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.extractors import inception_extractor
+from reproduce.exact import ExactTask, measure_exact, measure_real_exact
+from reproduce.experiments import Preset
+from reproduce.fidelity import measure_fidelity, measure_real_fidelity, reference
+from reproduce.instruments import open_instruments
+from reproduce.measure import REAL, Places, lpips_distance, measure_real, measure_run
+from reproduce.pipeline import checkpoint_of
+from reproduce.quality import measure_quality
+from reproduce.runs import RunConfig
+from reproduce.tasks.registry import TASKS
+
+OfTask = dict[str, dict[str, dict[str, Any]]]  # method -> metric -> record
+
+
+def measure_task(preset: Preset, runs: Sequence[RunConfig], places: Places) -> OfTask:
+    """Measure the finished ``runs`` of one task, and its real pictures.
+
+    Diversity, and silhouettes of drawn pictures, always; the judges' preference and the wider
+    scores (fidelity, exact scores of drawn pictures) where the preset asks for them.
+    """
+    found: OfTask = {}
+    for run in runs:
+        found[run.method] = measure_run(preset, run, checkpoint_of(preset, run, places), places)
+    diversity = measure_real(preset, runs[0], places)
+    found[REAL] = {diversity["metric"]: diversity}
+    if preset.measure.scores in ("quality", "all"):
+        for method, record in measure_quality(preset, runs, places).items():
+            found[method][record["metric"]] = record
+    if preset.measure.scores == "all":
+        for method, records in _scores(preset, runs, places).items():
+            found[method] |= records
+    return found
+
+
+def _scores(preset: Preset, runs: Sequence[RunConfig], places: Places) -> OfTask:
+    instruments = open_instruments(
+        runs[0], places, inception=places.inception_path, inception_sha256=places.inception_sha256
+    )
+    photos = reference(instruments)
+    exact = None if instruments.truth is None else ExactTask(instruments)
+    found: OfTask = {}
+    for run in runs:
+        checkpoint = checkpoint_of(preset, run, places)
+        found[run.method] = measure_fidelity(preset, run, checkpoint, places, instruments, photos)
+        if exact is not None:
+            found[run.method] |= measure_exact(preset, run, checkpoint, places, exact)
+    found[REAL] = measure_real_fidelity(preset, runs[0], places, instruments, photos)
+    if exact is not None:
+        found[REAL] |= measure_real_exact(preset, runs[0], places, exact)
+    return found
+
+
+def check_scores(preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
+    """Refuse before hours of training what could not be measured after them."""
+    lpips_distance(preset.measure, places)
+    drawn = all(run.task in TASKS and TASKS[run.task].kind == "drawn" for run in runs)
+    if preset.measure.scores == "all" and not drawn:
+        inception_extractor(places.inception_path, places.inception_sha256, True, places.device)

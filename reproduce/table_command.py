@@ -1,0 +1,95 @@
+"""What ``python -m reproduce table`` does."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.diversity_protocols import get_protocol
+from models.errors import UserError
+from reproduce.cli import default_jobs
+from reproduce.commands import check_device
+from reproduce.experiments import TABLES, Preset, load_preset
+from reproduce.figures import comparison
+from reproduce.human import take_in
+from reproduce.measure import Places, set_threads
+from reproduce.pipeline import check_runs, train_missing
+from reproduce.results import Records, newest
+from reproduce.runs import RunConfig, parse_settings
+from reproduce.score_table import write_scores
+from reproduce.scoring import check_scores, measure_task
+from reproduce.table_text import markdown, update_readme, write_table
+from reproduce.tables import table1
+
+
+def table(arguments: argparse.Namespace) -> int:
+    """Train and measure what is missing, or take what is stored; write and print the table."""
+    if arguments.number not in TABLES:
+        raise UserError(f"no table {arguments.number} here: known: {', '.join(map(str, TABLES))}")
+    overrides = parse_settings(arguments.settings)
+    preset = _preset(arguments, overrides)
+    tasks = preset.tables.get(arguments.number, [])
+    runs = preset.table_runs(
+        arguments.number, arguments.seed, overrides, _by_task("source", arguments.source, tasks)
+    )
+    studies = {t: Path(path) for t, path in _by_task("human", arguments.human, tasks).items()}
+    places = Places(
+        arguments.data, arguments.runs, arguments.results, check_device(arguments.device),
+        arguments.lpips_weights, arguments.lpips_sha256, not arguments.no_progress,
+        arguments.inception_weights, arguments.inception_sha256,
+    )  # fmt: skip
+    if not arguments.stored:
+        _make(preset, runs, places, arguments, overrides)
+    for task, path in studies.items():
+        take_in(preset, task, path, arguments.seed, places)
+    found = newest(Records(places.results, preset.name).all(), arguments.seed)
+    made = table1(preset, found)
+    text = markdown(made)
+    if arguments.readme is not None:
+        update_readme(arguments.readme, preset.name, text)
+    print(text)
+    if studies or not arguments.stored:
+        write_table(made, places.results / preset.name)
+        write_scores(preset, found, places.results / preset.name)
+        print(f"Tables and figures: {places.results / preset.name}")
+    return 0
+
+
+def _preset(arguments: argparse.Namespace, overrides: dict[str, str]) -> Preset:
+    measuring = {key: getattr(arguments, key) for key in ("inputs", "lpips", "protocol")}
+    measuring = {key: value for key, value in measuring.items() if value is not None}
+    if "protocol" in measuring:  # at its own number of samples
+        measuring["samples"] = get_protocol(measuring["protocol"]).samples
+    preset = load_preset(arguments.preset).changed(overrides, measuring)
+    if arguments.scores is None:
+        return preset
+    # More or fewer columns change no number, so the name stays.
+    return replace(preset, measure=replace(preset.measure, scores=arguments.scores))
+
+
+def _make(
+    preset: Preset, runs: Sequence[RunConfig], places: Places, arguments: argparse.Namespace,
+    overrides: dict[str, str],
+) -> None:  # fmt: skip
+    check_runs(preset, runs)
+    check_scores(preset, runs, places)  # missing weights are told before hours of training
+    jobs = default_jobs(arguments.jobs, places.device)
+    train_missing(preset, runs, places, jobs=jobs, overrides=overrides)
+    set_threads(arguments.threads)
+    for task in preset.tables[arguments.number]:
+        of_task = [run for run in runs if run.task == task]
+        measure_task(preset, of_task, places)
+        comparison(preset, of_task, places, places.results / preset.name / f"figure4-{task}.png")
+
+
+def _by_task(option: str, words: list[str], tasks: Sequence[str]) -> dict[str, str]:
+    """``TASK=PATH`` arguments: an absolute path for a table's task."""
+    paths = {}
+    for word in words:
+        task, equals, path = word.partition("=")
+        if not equals or task not in tasks:
+            raise UserError(f"--{option} {word}: write TASK=PATH with a task of {', '.join(tasks)}")
+        paths[task] = str(Path(path).resolve())
+    return paths

@@ -1,0 +1,191 @@
+"""Tables as text: Markdown, CSV, LaTeX. Generated, never typed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from models.errors import UserError
+from reproduce.files import write_text
+from reproduce.tables import REFERENCE, Cell, Quality, Row, Table1
+from reproduce.tasks.registry import TASKS
+
+DASH = "—"
+
+
+def _paper(value: float | None, digits: int, unit: str = "") -> str:
+    return DASH if value is None else f"{value:.{digits}f}{unit}"
+
+
+def _ours(cell: Cell | None) -> str:
+    return DASH if cell is None else f"{cell.value:.3f} ± {cell.half:.3f}"
+
+
+def _ours_quality(row: Row) -> str:
+    if row.quality is None:
+        return DASH
+    if row.method == REFERENCE:  # by definition; what it scores against itself is a control
+        return f"50.0% ({row.quality.source})"
+    return f"{row.quality.cell.value:.1f} ± {row.quality.cell.half:.1f}% ({row.quality.source})"
+
+
+def heading(task: str) -> str:
+    """A task's title, with the paper's task that it stands for."""
+    spec = TASKS.get(task)
+    if spec is None or spec.stands_for == task:
+        return spec.title if spec else task
+    return f"{spec.title} (paper: {spec.stands_for})"
+
+
+def _lines(table: Table1, task: str) -> list[list[str]]:
+    return [
+        [row.title, _paper(row.paper_quality, 1, "%"), _ours_quality(row),
+         _paper(row.paper_diversity, 3),
+         _ours(row.diversity), _ours(row.silhouette)]
+        for row in table.rows if row.task == task
+    ]  # fmt: skip
+
+
+COLUMNS = ["Method", "Quality, paper", "Quality, ours", "Diversity, paper", "Diversity, ours",
+           "Silhouette IoU"]  # fmt: skip
+
+
+def caption(table: Table1) -> str:
+    """What the numbers are, in one paragraph."""
+    words = (
+        f"Diversity, ours: {table.extractor or 'not measured'}, protocol {table.protocol or DASH}; "
+        "one training each, so the 95% intervals are over inputs (of real data, over random pairs) "
+        "and not over seeds."
+    )
+    if table.extractor not in ("", "lpips"):
+        words += f" {table.extractor} is not the paper's LPIPS, so compare the order of rows, not values."
+    words += _about_quality(table)
+    changed = f" with {table.changes}" if table.changes else ""
+    return f"Preset {table.preset}{changed}. {words} † is trained on pairs."
+
+
+def _about_quality(table: Table1) -> str:
+    """Who preferred, and what the reference scores against itself."""
+    sources = {row.quality.source for row in table.rows if row.quality is not None}
+    words = ""
+    if "judged" in sources:
+        words += (
+            " Quality (judged): preference over MUNIT by five small networks that learned to tell "
+            "real pictures from translations, a stand-in for people."
+        )
+    if "human" in sources:
+        words += " Quality (human): preference over MUNIT by people."
+    controls = [
+        f"{row.quality.cell.value:.1f} ± {row.quality.cell.half:.1f}% ({row.task})"
+        for row in table.rows
+        if row.method == REFERENCE and row.quality is not None and row.quality.source == "judged"
+    ]
+    if controls:
+        words += f" Two samples of MUNIT against each other: {', '.join(controls)}."
+    return words
+
+
+def columns(table: Table1) -> list[str]:
+    """Headings; an extractor that is not the paper's is named where its numbers stand."""
+    named = table.extractor not in ("", "lpips")
+    return [c + f" ({table.extractor})" if named and c == "Diversity, ours" else c for c in COLUMNS]
+
+
+def markdown(table: Table1) -> str:
+    """GitHub-flavoured Markdown."""
+    parts = []
+    for task in table.tasks:
+        rows = [columns(table), *_lines(table, task)]
+        rows = [[cell.replace("(paired)", "†") for cell in row] for row in rows]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+
+        def line(row: list[str], widths: list[int] = widths) -> str:
+            padded = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in
+                      enumerate(zip(row, widths, strict=True))]  # fmt: skip
+            return "| " + " | ".join(padded) + " |"
+
+        rule = "|" + "|".join(
+            ":" + "-" * (w + 1) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)
+        )
+        parts.append(
+            f"### {heading(task)}\n\n"
+            + "\n".join([line(rows[0]), rule + "|", *map(line, rows[1:])])
+        )
+    return "\n\n".join(parts) + f"\n\n{caption(table)}\n"
+
+
+def comma_separated(table: Table1) -> str:
+    """CSV with every digit."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["task", "method", "row", "paper_quality_percent", "paper_diversity", "diversity",
+         "diversity_low", "diversity_high", "extractor", "protocol", "silhouette_iou", "quality_percent",
+         "quality_low", "quality_high", "quality_source"]
+    )  # fmt: skip
+    for r in table.rows:
+        d = r.diversity
+        writer.writerow(
+            [r.task, r.method, r.title, r.paper_quality, r.paper_diversity,
+             d and d.value, d and d.low, d and d.high, table.extractor, r.protocol,
+             r.silhouette and r.silhouette.value, *_quality_numbers(r.quality)]
+        )  # fmt: skip
+    return out.getvalue()
+
+
+def _quality_numbers(quality: Quality | None) -> list[object]:
+    if quality is None:
+        return [None] * 4
+    return [quality.cell.value, quality.cell.low, quality.cell.high, quality.source]
+
+
+def latex(table: Table1) -> str:
+    """A booktabs table."""
+    escape = {
+        "%": r"\%",
+        "†": r"$^\dagger$",
+        "±": r"$\pm$",
+        DASH: "--",
+        "->": r"$\rightarrow$",
+        "_": r"\_",
+    }
+
+    def clean(text: str) -> str:
+        text = text.replace(" (paired)", "†")
+        for plain, command in escape.items():
+            text = text.replace(plain, command)
+        return text
+
+    lines = [r"\begin{tabular}{lrrrrr}", r"\toprule"]
+    for i, task in enumerate(table.tasks):
+        if i:
+            lines.append(r"\midrule")
+        lines.append(rf"\multicolumn{{6}}{{l}}{{{clean(heading(task))}}} \\")
+        lines.append(" & ".join(clean(c) for c in columns(table)) + r" \\")
+        lines.append(r"\midrule")
+        lines += [" & ".join(clean(c) for c in row) + r" \\" for row in _lines(table, task)]
+    note = rf"\multicolumn{{6}}{{p{{0.9\linewidth}}}}{{\footnotesize {clean(caption(table))}}} \\"
+    lines += [r"\bottomrule", note, r"\end{tabular}"]
+    return "\n".join(lines) + "\n"
+
+
+def write_table(table: Table1, folder: Path) -> list[Path]:
+    """``table1.md``, ``.csv`` and ``.tex`` in ``folder``."""
+    texts = {"md": markdown(table), "csv": comma_separated(table), "tex": latex(table)}
+    paths = []
+    for suffix, text in texts.items():
+        paths.append(folder / f"table1.{suffix}")
+        write_text(paths[-1], text)
+    return paths
+
+
+def update_readme(path: Path, preset: str, text: str) -> None:
+    """Put a table between ``<!-- table1-PRESET -->`` and its end in a Markdown file."""
+    start, end = f"<!-- table1-{preset} -->", f"<!-- /table1-{preset} -->"
+    whole = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if whole.count(start) != 1 or whole.count(end) != 1:
+        raise UserError(f"{path} has no place for the table: put {start} and {end} on lines of it")
+    before, after = whole.split(start)[0], whole.split(end)[1]
+    # One level below the README's own headings.
+    write_text(path, f"{before}{start}\n{text.replace('### ', '#### ')}{end}{after}")

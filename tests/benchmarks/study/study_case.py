@@ -1,0 +1,94 @@
+"""Material for studies, and their server as a real process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from benchmarks.study.prepare import Plan
+
+ROOT = Path(__file__).resolve().parents[3]
+METHODS = ("munit", "unit", "cyclegan")
+
+
+def draw_material(root: Path, *, inputs: int, samples: int = 2, size: int = 32) -> Plan:
+    """Inputs, real pictures and translations by three methods, named as ``reproduce translate``
+    does. Inputs are outlines; what is made of them is filled, by UNIT askew."""
+    draws = np.random.default_rng([7, inputs])
+    for k in range(inputs):
+        box = (*draws.integers(2, size // 2 - 2, 2), *draws.integers(size // 2 + 2, size - 2, 2))
+        _shape(root / "inputs" / f"{k:03d}.png", size, box, fill=None)
+        _shape(root / "real" / f"{k:03d}.png", size, box, fill=_colour(draws))
+        for method in METHODS:
+            for sample in range(samples):
+                moved = tuple(v + 3 * (method == "unit") for v in box)
+                path = root / method / f"{k:03d}_sample{sample:02d}.png"
+                _shape(path, size, moved, fill=_colour(draws))
+        (root / "munit" / "grid.png").write_bytes((root / "real" / f"{k:03d}.png").read_bytes())
+    return Plan(
+        root / "inputs",
+        {m: root / m for m in METHODS},
+        "munit",
+        questions=inputs,
+        real=root / "real",
+    )
+
+
+def _colour(draws: np.random.Generator) -> tuple[int, ...]:
+    return tuple(draws.integers(0, 230, 3).tolist())
+
+
+def _shape(path: Path, size: int, box: tuple[int, ...], fill: tuple[int, ...] | None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new("RGB", (size, size), "white")
+    ImageDraw.Draw(image).ellipse([int(v) for v in box], outline="black", fill=fill)
+    image.save(path)
+
+
+@dataclass
+class Served:
+    """A running server."""
+
+    process: subprocess.Popen[str]
+    port: int
+    overview: str
+
+    @property
+    def site(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """As a power cut would, as far as the process can tell."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def served(study: Path, port: int = 0, *words: str) -> Iterator[Served]:
+    """``python -m benchmarks study serve`` as users run it."""
+    command = [sys.executable, "-m", "benchmarks", "study", "serve", "--study", str(study)]
+    process = subprocess.Popen(
+        [*command, "--port", str(port), *words],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        site = lines[0].split()[1].split("/?")[0]
+        yield Served(process, int(site.rsplit(":", 1)[1]), lines[1].split()[1])
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+        process.kill()
+        process.wait()

@@ -1,0 +1,303 @@
+"""The page in a real browser: keyboard, touch, coming back, small windows, screen readers."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile_world import World
+from study_case import served
+from study_client import hexed, stored_choices
+
+from benchmarks.study.folder import Study
+from benchmarks.study.mturk import export_bundle
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
+pytestmark = pytest.mark.skipif(
+    FOUND is None, reason="no browser: install Debian's with 'apt-get install chromium'"
+)
+DESKTOP, PHONE = (1280, 800), (390, 844)
+
+# What a screen reader and a weak eye need, checked in the page as it stands.
+ACCESSIBLE = """() => {
+  const problems = [];
+  const shown = (e) => e.checkVisibility() && e.getClientRects().length > 0;
+  const visible = (s) => [...document.querySelectorAll(s)].filter(shown);
+  if (document.documentElement.lang !== "en") problems.push("no language");
+  if (visible("main").length !== 1) problems.push("not one main landmark");
+  if (visible("h1").length !== 1) problems.push("not one h1");
+  const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
+  if (new Set(ids).size !== ids.length) problems.push("an id twice");
+  for (const image of visible("img")) {
+    if (!image.hasAttribute("alt")) problems.push("picture without alt");
+    if (!image.closest("button") && !image.alt) problems.push("picture without a name");
+  }
+  for (const button of visible("button, a.primary")) {
+    const name = button.getAttribute("aria-label") ?? button.textContent;
+    if (!name.trim()) problems.push("button without a name");
+    const box = button.getBoundingClientRect();
+    if (Math.min(box.width, box.height) < 44) problems.push(`small target: ${name}`);
+  }
+  const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => channels(colour).slice(0, 3).map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
+  for (const e of visible("h1, h2, p, span, button, kbd, figcaption, output, td, th, caption")) {
+    let ground = e;
+    while (channels(getComputedStyle(ground).backgroundColor)[3] === 0) ground = ground.parentElement;
+    const [a, b] = [light(getComputedStyle(e).color), light(getComputedStyle(ground).backgroundColor)];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5) problems.push(`contrast ${contrast.toFixed(1)}: ${e.textContent.trim()}`);
+  }
+  if (document.documentElement.scrollWidth > innerWidth) problems.push("scrolls sideways");
+  return problems;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        # Containers have neither the sandbox's rights nor much shared memory.
+        launched = started.chromium.launch(
+            executable_path=FOUND, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield launched
+        launched.close()
+
+
+def context(browser: Any, size: tuple[int, int] = DESKTOP, **options: Any) -> Any:
+    width, height = size
+    made = browser.new_context(viewport={"width": width, "height": height}, **options)
+    made.set_default_timeout(15_000)
+    return made
+
+
+def open_page(where: Any, address: str) -> Any:
+    """A page that fails the test when its scripts do."""
+    page = where.new_page()
+    page.complaints = []
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
+    page.goto(address)
+    return page
+
+
+def wait_for_question(page: Any, number: int, total: int = 20) -> None:
+    playwright.expect(page.locator("#progress-text")).to_have_text(f"Question {number} of {total}")
+    page.wait_for_selector(".asking:not(.waiting)")
+
+
+def shown(page: Any) -> dict[str, str]:
+    """Public ids of the pictures on the screen."""
+    sources = {s: page.get_attribute(f"#{s}-picture", "src") for s in ("left", "right")}
+    return {
+        side: str(source).split("/")[-1].removesuffix(".png") for side, source in sources.items()
+    }
+
+
+def all_pictures_fit(page: Any) -> bool:
+    """Whether input and both translations are on the screen at once, equally large."""
+    boxes = [page.locator(f"#{r}-picture").bounding_box() for r in ("input", "left", "right")]
+    size = page.viewport_size
+    inside = all(
+        b["x"] >= 0 and b["y"] >= 0 and b["x"] + b["width"] <= size["width"]
+        and b["y"] + b["height"] <= size["height"] for b in boxes
+    )  # fmt: skip
+    return inside and len({(round(b["width"]), round(b["height"])) for b in boxes}) == 1
+
+
+def test_twenty_questions_by_keyboard_with_a_break(browser, study: Study, tmp_path: Path):
+    chosen = []
+    keys = {"left": ("ArrowLeft", "1"), "right": ("ArrowRight", "2")}
+    with served(study.path) as server:
+        mine = context(browser)
+        page = open_page(mine, f"{server.site}/?rater=ada")
+        playwright.expect(page.get_by_role("heading", level=1)).to_be_focused()
+        assert page.evaluate(ACCESSIBLE) == []
+        page.keyboard.press("Tab")
+        playwright.expect(page.get_by_role("button", name="I agree – start")).to_be_focused()
+        page.keyboard.press("Enter")
+        for number in range(1, 21):
+            wait_for_question(page, number)
+            side = "left" if number % 3 else "right"
+            chosen.append(shown(page)[side])
+            if number == 1:
+                assert page.evaluate(ACCESSIBLE) == []
+                assert all_pictures_fit(page)
+                page.screenshot(path=tmp_path / "desktop.png")
+            page.keyboard.press(keys[side][number % 2])
+            if number == 7:
+                wait_for_question(page, 8)
+                page.close()
+                page = open_page(mine, f"{server.site}/?rater=ada")
+        playwright.expect(page.get_by_role("heading", name="Thank you")).to_be_focused()
+        assert page.evaluate(ACCESSIBLE) == []
+        code = page.text_content("#code")
+        page.reload()
+        playwright.expect(page.locator("#code")).to_have_text(code)
+        visit = page.evaluate("Object.entries(localStorage).find(([k]) => k.includes('visit'))[1]")
+        assert page.complaints == []
+        mine.close()
+    assert code == study.code("link", "ada", visit)
+    with study.connect() as connection:
+        stored = stored_choices(connection)
+    assert len(stored) == 20 and {name for name, _ in stored} == {"ada"}
+    assert sorted(stored.values()) == sorted(chosen)
+
+
+def test_on_a_phone_by_touch(browser, study: Study, tmp_path: Path):
+    with served(study.path) as server:
+        phone = context(browser, PHONE, has_touch=True, is_mobile=True, color_scheme="dark")
+        page = open_page(phone, f"{server.site}/?rater=bob")
+        page.get_by_role("button", name="I agree – start").tap()
+        for number, side in enumerate(("left", "right", "left"), 1):
+            wait_for_question(page, number)
+            assert all_pictures_fit(page)
+            assert page.evaluate(ACCESSIBLE) == []
+            page.screenshot(path=tmp_path / "phone.png")
+            page.get_by_role("button", name=f"Choose the {side} translation").tap()
+        wait_for_question(page, 4)
+        page.set_viewport_size({"width": 844, "height": 390})
+        assert all_pictures_fit(page)
+        page.set_viewport_size({"width": 360, "height": 640})
+        assert all_pictures_fit(page)
+        assert page.complaints == []
+        phone.close()
+    with study.connect() as connection:
+        choices = [row[0] for row in connection.execute("SELECT choice FROM votes ORDER BY at")]
+    assert choices == ["left", "right", "left"]
+
+
+def test_a_held_key_answers_one_question(browser, study: Study):
+    with served(study.path) as server:
+        mine = context(browser)
+        page = open_page(mine, f"{server.site}/?rater=cleo")
+        page.get_by_role("button", name="I agree – start").click()
+        wait_for_question(page, 1)
+        for _ in range(15):  # all but the first are repeats
+            page.keyboard.down("ArrowLeft")
+        wait_for_question(page, 2)
+        page.keyboard.up("ArrowLeft")
+        # Two presses in a moment: the second was meant for the question before.
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        wait_for_question(page, 3)
+        mine.close()
+    with study.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM votes").fetchone() == (2,)
+
+
+def test_a_vote_outlasts_a_restart_of_the_server(browser, study: Study):
+    mine = context(browser)
+    with served(study.path) as server:
+        page = open_page(mine, f"{server.site}/?rater=dora")
+        page.get_by_role("button", name="I agree – start").click()
+        wait_for_question(page, 1)
+        server.kill()
+    page.keyboard.press("ArrowLeft")
+    playwright.expect(page.get_by_role("alert")).to_contain_text("trying again")
+    with served(study.path, server.port):
+        wait_for_question(page, 2)
+        playwright.expect(page.get_by_role("alert")).to_be_hidden()
+    mine.close()
+
+
+def test_links_of_platforms(browser, study: Study):
+    """A preview shows instructions alone; an assignment goes on from any browser; a mere name
+    belongs to the browser that began."""
+    turk = "workerId=W1&assignmentId=A1&hitId=H1&turkSubmitTo=https://workersandbox.mturk.com"
+    with served(study.path) as server:
+        first, second = context(browser), context(browser)
+        page = open_page(first, f"{server.site}/?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE")
+        playwright.expect(page.locator("#not-yet")).to_contain_text("Accept the task")
+        playwright.expect(page.locator("#start")).to_be_hidden()
+        page = open_page(first, server.site)
+        playwright.expect(page.locator("#not-yet")).to_contain_text("names no participant")
+        for where, number in ((first, 1), (second, 2)):
+            page = open_page(where, f"{server.site}/?{turk}")
+            page.get_by_role("button", name="I agree – start").click()
+            wait_for_question(page, number)
+            page.keyboard.press("ArrowLeft")
+            wait_for_question(page, number + 1)
+        for where, told in ((first, "Question 1 of 20"), (second, "in another browser")):
+            page = open_page(where, f"{server.site}/?rater=eve")
+            page.get_by_role("button", name="I agree – start").click()
+            playwright.expect(page.get_by_text(told)).to_be_visible()
+        first.close()
+        second.close()
+    with study.connect() as connection:
+        sessions = connection.execute("SELECT count(*) FROM sessions").fetchone()
+    assert sessions == (2,)
+
+
+def answer_all_but_one(world: World, begun: dict[str, Any]) -> None:
+    opened = world.post("/api/sessions", begun)[1]
+    state = opened["state"]
+    while state["next"]:
+        vote = {"question": state["question"]["id"], "choice": "left"}
+        state = world.post("/api/votes", vote, opened["token"])[1]
+
+
+def test_the_end_leads_back_to_the_platform(browser, study: Study):
+    turk = "workerId=W2&assignmentId=A2&turkSubmitTo="
+    with served(study.path) as server:
+        begun = {"workerId": "W2", "assignmentId": "A2", "visit": hexed(0), "consent": True}
+        answer_all_but_one(World(server, study), begun)
+        mine = context(browser)
+        page = open_page(mine, f"{server.site}/?{turk}https://www.mturk.com/")
+        page.get_by_role("button", name="I agree – start").click()
+        wait_for_question(page, 20)
+        page.keyboard.press("ArrowRight")
+        page.wait_for_selector("#mturk:not([hidden])")
+        assert (
+            page.get_attribute("#mturk", "action") == "https://www.mturk.com/mturk/externalSubmit"
+        )
+        assert page.input_value("#mturk [name=assignmentId]") == "A2"
+        assert page.input_value("#mturk [name=code]") == study.code("mturk", "W2", "A2")
+        page = open_page(mine, f"{server.site}/?{turk}https://evil.example")
+        page.wait_for_selector("#finished:not([hidden])")
+        playwright.expect(page.locator("#mturk")).to_be_hidden()
+
+        page = open_page(mine, server.overview)
+        playwright.expect(page.get_by_role("row", name="W2")).to_contain_text(
+            study.code("mturk", "W2", "A2")
+        )
+        assert page.evaluate(ACCESSIBLE) == []
+        page = open_page(mine, server.overview[:-1])
+        playwright.expect(page.get_by_role("alert")).to_contain_text("Wrong token")
+        playwright.expect(page.locator("#figures")).to_be_hidden()
+        mine.close()
+
+
+def test_the_template_for_mechanical_turk_sends_what_was_chosen(browser, study: Study, tmp_path):
+    """Whatever side a picture is put on, the value sent names the picture and that side."""
+    export_bundle(study, tmp_path / "bundle", "https://pictures.example.org")
+    template = (tmp_path / "bundle" / "template.html").read_text(encoding="utf-8")
+    with (tmp_path / "bundle" / "hits.csv").open(newline="") as file:
+        hit = next(csv.DictReader(file))
+    html = re.sub(r"\$\{(\w+)\}", lambda match: hit[match[1]], template)
+    mine = context(browser)
+    page = mine.new_page()
+    page.route("**/*", lambda route: route.abort())  # neither Amazon nor pictures are reached
+    page.set_content(html, wait_until="domcontentloaded")
+    values = set()
+    for k in range(1, 21):
+        boxes = []
+        for picture in ("a", "b"):
+            label = page.locator("label", has=page.locator(f"img[src='{hit[f'{picture}_{k}']}']"))
+            value = label.locator("input").get_attribute("value")
+            boxes.append((label.bounding_box()["x"], value))
+            assert value[0] == picture
+        (_, left), (_, right) = sorted(boxes)
+        assert (left[1], right[1]) == ("l", "r")
+        values.add(left)
+    assert values == {"al", "bl"}  # 20 coins: once in 500,000 runs they all agree
+    assert page.locator(".pair span").all_text_contents() == ["Left", "Right"] * 20
+    mine.close()

@@ -1,0 +1,177 @@
+"""``python -m benchmarks study``: from translations to numbers, and one line for every mistake."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from simulated import honest, simulate
+from study_case import ROOT, served
+
+from benchmarks.cli import main
+from benchmarks.study.folder import Study
+from benchmarks.study.prepare import Plan
+
+
+def words_for(plan: Plan, out: Path) -> list[str]:
+    methods = [
+        word for name, folder in plan.methods.items() for word in ("--method", f"{name}={folder}")
+    ]
+    return ["study", "prepare", "--inputs", str(plan.inputs), *methods, "--reference", "munit",
+            "--questions", "40", "--out", str(out), "--no-progress"]  # fmt: skip
+
+
+def test_the_whole_way(material: Plan, tmp_path: Path, capsys):
+    out = tmp_path / "study"
+    assert main(words_for(material, out)) == 0
+    told = capsys.readouterr().out
+    assert "2 comparisons with munit, 40 questions each, 5 raters a question" in told
+    assert "23 sessions of 20 questions, of which 2 are catch trials" in told
+    assert "someone who guesses passes with probability 25%" in told
+    simulate(Study(out), {f"r{k}": honest({"unit": 0.2, "cyclegan": 0.8}) for k in range(23)})
+    assert main(["study", "export", "--study", str(out), "--csv", str(tmp_path / "v.csv"),
+                 "--raters", str(tmp_path / "r.csv"), "--mturk", str(tmp_path / "b"),
+                 "--base-url", "https://example.org"]) == 0  # fmt: skip
+    assert main(["study", "reopen", "--study", str(out)]) == 0
+    assert main(["study", "analyse", "--study", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "0 answers are asked for anew" in told
+    record = json.loads((out / "analysis.json").read_text())
+    shares = {r["method"]: r["measurement"]["value"] for r in record["results"]}
+    assert shares["unit"] < 35 and shares["cyclegan"] > 65
+    assert f"{shares['unit']:.1f}%" in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["--method", "again"], "--method again: write NAME=DIR"),
+        (["--method", "unit=x"], "--method unit is given twice"),
+        (["--catch", "2"], "2 is not between 0 and 1"),
+        (["--raters", "0"], "0 is too small, use at least 1"),
+        (["--inputs", "nowhere"], "nowhere is not a folder"),
+        (["--questions", "9999"], "cannot be drawn"),
+        (["--catch", "1"], "none is left"),
+    ],
+)
+def test_mistakes_in_preparing_are_told_in_one_line(changes, told, material, tmp_path, capsys):
+    try:
+        code = main([*words_for(material, tmp_path / "study"), *changes])
+    except SystemExit as stop:
+        code = stop.code
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
+    assert told in captured.err
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["serve"], "holds no study"),
+        (["analyse"], "holds no study"),
+        (["export", "--csv", "x"], "holds no study"),
+        (["export"], "nothing to export"),
+        (["export", "--mturk", "b"], "belong together"),
+        (["import", "--results", "x"], "holds no study"),
+        (["reopen"], "holds no study"),
+    ],
+)
+def test_mistakes_with_studies_are_told_in_one_line(words, told, tmp_path, capsys):
+    assert main(["study", *words, "--study", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
+    assert told in captured.err
+
+
+def test_a_study_whose_files_are_damaged(study: Study, capsys):
+    (study.path / "secret").unlink()
+    assert main(["study", "analyse", "--study", str(study.path)]) == 2
+    assert "secret (No such file or directory)" in capsys.readouterr().err
+    study.database.write_bytes(b"this is no database" * 100)
+    (study.path / "secret").write_bytes(b"x" * 32)
+    assert main(["study", "analyse", "--study", str(study.path)]) == 2
+    assert "study.sqlite is no study database" in capsys.readouterr().err
+
+
+def test_an_address_that_is_taken_and_wrong_sites(study: Study, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["study", "serve", "--study", str(study.path), "--port", port]) == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+    sites = "https://a.example; script-src *"
+    assert main(["study", "serve", "--study", str(study.path), "--frame-ancestors", sites]) == 2
+    assert "--frame-ancestors https://a.example;" in capsys.readouterr().err
+
+
+def test_help_names_every_step_and_an_example():
+    for words in (["--help"], ["study", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks", *words], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0 and "python -m benchmarks study prepare" in done.stdout
+    for step in ("prepare", "serve", "export", "import", "reopen", "analyse"):
+        assert step in done.stdout
+
+
+def test_the_server_stops_when_told_and_leaves_one_file(study: Study):
+    with served(study.path) as server:
+        assert urllib.request.urlopen(server.site).status == 200
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(15) == 0
+    assert not list(study.path.glob("*-wal"))
+
+
+def test_who_may_frame_the_page_and_whose_address_counts(study: Study):
+    sites = "https://worker.mturk.com https://workersandbox.mturk.com"
+    with served(study.path, 0, "--frame-ancestors", sites, "--trust-proxy", "127.0.0.1") as server:
+        policy = urllib.request.urlopen(server.site).headers["content-security-policy"]
+        assert policy.endswith(f"frame-ancestors {sites}")
+        policy = urllib.request.urlopen(f"{server.site}/overview").headers[
+            "content-security-policy"
+        ]
+        assert policy.endswith("frame-ancestors 'none'")
+
+        def flood(address: str, count: int) -> list[int]:
+            statuses = []
+            for _ in range(count):
+                request = urllib.request.Request(
+                    f"{server.site}/api/sessions", b"{}",
+                    {"content-type": "application/json", "x-forwarded-for": address},
+                )  # fmt: skip
+                try:
+                    urllib.request.urlopen(request)
+                except urllib.error.HTTPError as error:
+                    statuses.append(error.code)
+            return statuses
+
+        assert set(flood("10.0.0.1", 310)) == {422, 429}
+        assert flood("10.0.0.2", 1) == [422]
+
+
+def test_prepare_interrupted_leaves_nothing_and_can_be_repeated(material: Plan, tmp_path: Path):
+    plan = dataclasses.replace(material)
+    command = [sys.executable, "-m", "benchmarks", *words_for(plan, tmp_path / "study")]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 20
+    while not list(tmp_path.glob(".study.*.part/pictures/*.png")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=20)
+    if process.returncode == 0:
+        pytest.skip("it was faster than the signal")
+    assert process.returncode == 130 and "interrupted; run the same command to go on" in error
+    assert os.listdir(tmp_path) == []
+    assert main(words_for(plan, tmp_path / "study")) == 0

@@ -1,0 +1,252 @@
+"""Prepared studies: what is asked follows from the seed, and nothing tells the methods apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+from study_case import METHODS, draw_material
+
+from benchmarks.study.draw import draw_questions, seat_order
+from benchmarks.study.folder import Study
+from benchmarks.study.pictures import fitted, read
+from benchmarks.study.prepare import Plan, prepare
+from models.errors import UserError
+
+SAMPLES = {f"in{k}": ["00", "01", "02"] for k in range(10)}
+
+
+def questions(study: Study) -> list[tuple]:
+    with study.connect() as connection:
+        return connection.execute(
+            "SELECT number, kind, method, input, first, second FROM questions ORDER BY number"
+        ).fetchall()
+
+
+def seats(study: Study) -> list[tuple]:
+    with study.connect() as connection:
+        return connection.execute(
+            "SELECT number, seat, position, first_left FROM seats "
+            "JOIN questions ON questions.id = question ORDER BY position"
+        ).fetchall()
+
+
+# Drawing
+
+
+def test_inputs_are_used_equally_often_and_no_pair_twice():
+    drawn = draw_questions("unit", SAMPLES, SAMPLES, 90, seed=0)
+    assert len(set(drawn)) == 90  # all there are: 10 inputs x 3 x 3 samples
+    first = drawn[:25]
+    assert set(Counter(q.input for q in first).values()) == {2, 3}
+
+
+def test_drawing_follows_seed_and_name_alone():
+    one = draw_questions("unit", SAMPLES, SAMPLES, 30, seed=0)
+    backwards = dict(reversed(SAMPLES.items()))
+    assert one == draw_questions("unit", backwards, backwards, 30, seed=0)
+    assert one != draw_questions("unit", SAMPLES, SAMPLES, 30, seed=1)
+    other = draw_questions("cyclegan", SAMPLES, SAMPLES, 30, seed=0)
+    assert [q.input for q in one] != [q.input for q in other]
+
+
+def test_too_many_questions_are_refused_with_the_number_there_are():
+    with pytest.raises(UserError, match="make 90 pairs"):
+        draw_questions("unit", SAMPLES, SAMPLES, 91, seed=0)
+
+
+def test_seats_are_given_out_round_by_round_with_methods_in_turn():
+    order = list(seat_order({"a": 30, "b": 30, "c": 30}, raters=5, seed=0))
+    assert len(set(order)) == len(order) == 450
+    assert [seat for _, _, seat in order] == sorted(seat for _, _, seat in order)
+    for k in range(0, 450, 3):
+        assert {method for method, _, _ in order[k : k + 3]} == {"a", "b", "c"}
+    firsts = Counter(method for method, _, _ in order[::3])
+    assert min(firsts.values()) > 30  # who comes first is drawn: 50 each, on average
+
+
+# The folder
+
+
+def test_the_same_seed_asks_the_same_under_other_ids(material: Plan, prepared: Path, tmp_path):
+    prepare(material, tmp_path / "again")
+    prepare(dataclasses.replace(material, seed=1), tmp_path / "other")
+    first, again, other = map(Study, (prepared, tmp_path / "again", tmp_path / "other"))
+    assert questions(first) == questions(again) != questions(other)
+    assert seats(first) == seats(again) != seats(other)
+
+    def ids(study: Study) -> set[str]:
+        with study.connect() as connection:
+            return {row[0] for row in connection.execute("SELECT id FROM pictures")}
+
+    assert not ids(first) & ids(again)
+    assert first.secret != again.secret
+
+
+def test_every_question_has_its_raters_and_balanced_sides(prepared: Path):
+    study = Study(prepared)
+    asked = [q for q in questions(study) if q[1] == "real"]
+    assert Counter(q[2] for q in asked) == {"unit": 40, "cyclegan": 40}
+    lefts: dict[int, list[int]] = {}
+    for number, _, _, first_left in seats(study):
+        lefts.setdefault(number, []).append(first_left)
+    assert len(lefts) == 80
+    assert {len(sides) for sides in lefts.values()} == {5}
+    assert {sum(sides) for sides in lefts.values()} == {2, 3}
+    # Which side has the odd one is drawn; 40 of 80 on average, 4.5 standard deviations.
+    assert 20 < sum(sum(sides) == 3 for sides in lefts.values()) < 60
+
+
+def test_nothing_on_the_disk_tells_the_methods_apart(material: Plan, prepared: Path):
+    files = sorted((prepared / "pictures").iterdir())
+    assert len(files) >= 200
+    for file in files:
+        assert len(file.stem) == 32 and set(file.stem) <= set("0123456789abcdef")
+        assert file.stat().st_mtime == 0
+        data = file.read_bytes()
+        kinds, at = [], 8
+        while at < len(data):
+            kinds.append(data[at + 4 : at + 8])
+            at += 12 + int.from_bytes(data[at : at + 4], "big")
+        assert set(kinds) == {b"IHDR", b"IDAT", b"IEND"}
+    assert {read(file).size for file in files} == {(32, 32)}
+    assert stat.S_IMODE((prepared / "secret").stat().st_mode) == 0o600
+    assert sorted(os.listdir(prepared.parent)) == ["study"]  # nothing unfinished is left
+
+
+def test_pictures_shown_are_those_of_the_question(material: Plan, prepared: Path):
+    with Study(prepared).connect() as connection:
+        rows = connection.execute(
+            "SELECT kind, method, input, first, second, a.file, b.file, c.file FROM questions "
+            "JOIN pictures a ON a.id = input_picture JOIN pictures b ON b.id = first_picture "
+            "JOIN pictures c ON c.id = second_picture"
+        ).fetchall()
+        public = connection.execute("SELECT count(DISTINCT id) FROM pictures").fetchone()[0]
+    assert public == 3 * len(rows)  # no picture is told again by its id
+
+    def pixels(path: Path) -> np.ndarray:
+        return np.asarray(read(path))
+
+    def shown(file: str) -> np.ndarray:
+        return pixels(prepared / "pictures" / f"{file}.png")
+
+    for kind, method, name, first, second, above, one, other in rows:
+        assert (shown(above) == pixels(material.inputs / f"{name}.png")).all()
+        if kind == "real":
+            translation = material.methods[method] / f"{name}_sample{first}.png"
+            reference = material.methods["munit"] / f"{name}_sample{second}.png"
+            assert (shown(one) == pixels(translation)).all()
+            assert (shown(other) == pixels(reference)).all()
+        else:
+            right = pixels(material.real / f"{name}.png")
+            assert (shown(one) == right).all()
+            assert np.abs(shown(other).astype(int) - right).mean() > 20  # another, or spoilt
+    assert Counter(row[4] for row in rows if row[0] == "catch") == {"another": 5, "spoilt": 5}
+
+
+def test_inputs_are_shown_as_networks_saw_them(tmp_path):
+    image = Image.new("RGB", (64, 32), "white")
+    image.paste("red", (10, 0, 54, 32))
+    assert np.asarray(fitted(image, (16, 16))).reshape(-1, 3).tolist() == [[255, 0, 0]] * 256
+
+
+def test_metadata_and_transparency_stay_behind(tmp_path):
+    plan = draw_material(tmp_path / "m", inputs=3)
+    note = PngImagePlugin.PngInfo()
+    note.add_text("method", "unit")
+    Image.new("RGBA", (32, 32), (255, 0, 0, 0)).save(
+        tmp_path / "m" / "unit" / "000_sample00.png", pnginfo=note, icc_profile=b"unit profile"
+    )
+    prepare(dataclasses.replace(plan, questions=12, real=None), tmp_path / "study")
+    whites = 0
+    for file in (tmp_path / "study" / "pictures").iterdir():
+        data = file.read_bytes()
+        assert b"unit" not in data and b"iCCP" not in data
+        whites += bool((np.asarray(read(file)) == 255).all())
+    assert whites == 1
+
+
+# What is refused
+
+
+def material_with(tmp_path: Path, **changes: object) -> Plan:
+    return dataclasses.replace(draw_material(tmp_path / "m", inputs=4), **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"reference": "muni"}, "--reference muni is none of the methods"),
+        ({"inputs": Path("nowhere")}, "nowhere is not a folder"),
+        ({"questions": 17}, "make 16 pairs"),
+        ({"per_rater": 1}, "none is left: raise --per-rater"),
+        ({"real": Path("/")}, "holds no pictures|no real picture"),
+    ],
+)
+def test_plans_that_cannot_work(changes, told, tmp_path):
+    if changes.get("real"):
+        (tmp_path / "empty").mkdir()
+        changes = {"real": tmp_path / "empty"}
+    with pytest.raises(UserError, match=told):
+        prepare(material_with(tmp_path, **changes), tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+
+
+def test_material_that_does_not_fit(tmp_path):
+    plan = material_with(tmp_path)
+    unit = tmp_path / "m" / "unit"
+    kept = (unit / "002_sample01.png").read_bytes()
+    Image.new("RGB", (64, 64)).save(unit / "002_sample01.png")
+    with pytest.raises(UserError, match=r"002_sample01.png has 64x64 pixels, others 32x32"):
+        prepare(dataclasses.replace(plan, questions=16), tmp_path / "study")
+    (unit / "002_sample01.png").write_bytes(kept[:-40])
+    with pytest.raises(UserError, match=r"002_sample01.png is no picture that can be read"):
+        prepare(dataclasses.replace(plan, questions=16), tmp_path / "study")
+    for sample in ("00", "01"):
+        (unit / f"002_sample{sample}.png").unlink()
+    with pytest.raises(UserError, match=r"no translation of input '002' \(002_sample00.png\)"):
+        prepare(plan, tmp_path / "study")
+    with pytest.raises(UserError, match="give a second --method"):
+        prepare(
+            dataclasses.replace(plan, methods={"munit": tmp_path / "m" / "munit"}),
+            tmp_path / "study",
+        )
+    assert sorted(os.listdir(tmp_path)) == ["m"]
+    (tmp_path / "study").mkdir()
+    with pytest.raises(UserError, match="exists already"):
+        prepare(plan, tmp_path / "study")
+
+
+def test_names_of_methods_are_free(tmp_path):
+    plan = draw_material(tmp_path / "m", inputs=3)
+    names = dict(zip(METHODS, ["MUNIT (full)", "a/b\0c'; --", "ünit"], strict=True))
+    methods = {names[m]: folder for m, folder in plan.methods.items()}
+    renamed = dataclasses.replace(plan, methods=methods, reference=names["munit"], questions=3)
+    prepare(renamed, tmp_path / "study")
+    assert Study(tmp_path / "study").design.reference == "MUNIT (full)"
+
+
+def test_a_design_that_was_changed_afterwards_is_refused(study: Study):
+    path = study.path / "study.json"
+    text = path.read_text()
+    path.write_text(text.replace('"exclude_below": 0.8', '"exclude_below": 0.2'))
+    with pytest.raises(
+        UserError, match=r"exclude_below = 0.2, but the study was prepared with 0.8"
+    ):
+        Study(study.path)
+    path.write_text(text.replace("Which picture is the better translation?", "Shoes"))
+    assert Study(study.path).settings.title == "Shoes"
+    path.write_text(
+        text.replace('"completion_url": null', '"completion_url": "javascript:alert(1)"')
+    )
+    with pytest.raises(UserError, match="study.json: completion_url"):
+        Study(study.path)
+    path.write_text(text[:100])
+    with pytest.raises(UserError, match="study.json: the file: Invalid JSON"):
+        Study(study.path)

@@ -1,0 +1,59 @@
+"""Reading requests: what trickles in, and who a link names."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from study_client import hexed
+
+from benchmarks.study import requests
+from benchmarks.study.requests import Arrival, Vote, body
+from benchmarks.study.sessions import Identity, Refused
+
+
+def read(receive: Any) -> Vote:
+    scope = {"type": "http", "headers": [(b"content-type", b"application/json")]}
+    return asyncio.run(body(Request(scope, receive), Vote))
+
+
+def test_a_body_that_trickles_in_is_given_up(monkeypatch):
+    monkeypatch.setattr(requests, "SECONDS", 0.2)
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    with pytest.raises(Refused) as refused:
+        read(receive)
+    assert refused.value.status == 408
+
+
+def test_an_endless_body_is_cut_at_the_limit():
+    pieces = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal pieces
+        pieces += 1
+        return {"type": "http.request", "body": b" " * 1000, "more_body": True}
+
+    with pytest.raises(Refused) as refused:
+        read(receive)
+    assert (refused.value.status, pieces) == (413, 5)
+
+
+@pytest.mark.parametrize(
+    ("link", "platform", "name", "visit", "several"),
+    [
+        ({"rater": "ada@example.org"}, "link", "ada@example.org", hexed(0), False),
+        ({"workerId": "W", "assignmentId": "A", "hitId": "H"}, "mturk", "W", "A", True),
+        ({"PROLIFIC_PID": "P", "STUDY_ID": "S", "SESSION_ID": "T"}, "prolific", "P", "T", True),
+        ({"PROLIFIC_PID": "P"}, "prolific", "P", hexed(0), False),
+        ({"workerId": "W"}, "mturk", "W", hexed(0), False),
+    ],
+)
+def test_who_a_link_names(link, platform, name, visit, several):
+    arrival = Arrival(consent=True, visit=hexed(0), **link)
+    assert arrival.identity() == Identity(platform, name, visit, several)

@@ -1,0 +1,185 @@
+"""From votes to numbers and files: preferences recovered, exclusions applied, nobody named."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from simulated import honest, simulate
+from study_case import draw_material
+
+from benchmarks.registry import METRICS
+from benchmarks.study.analyse import analyse, report, write_analysis
+from benchmarks.study.export import RATER_COLUMNS, export_raters, export_votes
+from benchmarks.study.folder import Study
+from benchmarks.study.prepare import prepare
+from benchmarks.study.reopen import reopen
+from benchmarks.study.votes import StoredVote, by_rater, read_votes
+from models.errors import UserError
+
+SHARES = {"unit": 0.3, "cyclegan": 0.65}
+
+
+def wrong_on_catches(kind: str, method: str, draws) -> bool:
+    return kind != "catch"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def answered(study: Study) -> Study:
+    """Twenty honest raters, two who fail the catch trials by always taking the method, and one
+    who left early."""
+    simulate(study, {f"good{k}": honest(SHARES) for k in range(19)})
+    simulate(study, {f"bad{k}": wrong_on_catches for k in range(2)})
+    simulate(study, {"short": honest(SHARES)}, only=1)
+    return study
+
+
+def test_known_preferences_are_recovered(answered: Study):
+    found = analyse(answered)
+    for result in found.results:
+        assert result.measurement is not None and result.measurement.interval is not None
+        interval = result.measurement.interval
+        assert interval.low < 100 * SHARES[result.method] < interval.high
+        assert 10 < interval.high - interval.low < 30  # 40 questions x 4 to 5 votes
+        assert result.measurement.as_dict()["metric"] == "quality-human"
+        assert result.measurement.as_dict()["unit"] == "%"
+    # Coins without questions that differ: raters agree as much as by chance.
+    assert found.alpha is not None and abs(found.results[0].alpha or 0) < 0.2
+    metric = METRICS["quality-human"]
+    assert (metric.unit, metric.direction, metric.limits) == ("%", "higher", (0, 100))
+
+
+def test_at_the_papers_numbers_the_interval_has_the_right_width(tmp_path: Path):
+    """500 questions x 5 votes: a binomial of 2,500 has 95% within 1.8 points at 30%."""
+    plan = draw_material(tmp_path / "m", inputs=50, samples=4, size=16)
+    del plan.methods["cyclegan"]  # type: ignore[attr-defined]
+    prepare(dataclasses.replace(plan, questions=500, real=None), tmp_path / "study")
+    study = Study(tmp_path / "study")
+    simulate(study, {f"r{k}": honest(SHARES) for k in range(145)})
+    (result,) = analyse(study).results
+    assert (result.votes, result.questions, result.fewest_votes) == (2500, 500, 5)
+    measured = result.measurement
+    assert measured is not None and measured.interval is not None
+    assert abs(measured.value - 30) < 3
+    assert 1.7 < (measured.interval.high - measured.interval.low) / 2 < 2.4
+
+
+def test_excluded_raters_do_not_count(answered: Study):
+    found = analyse(answered)
+    assert {(r.catch_right, r.catch_answered) for r in found.excluded if r.answered == 20} == {
+        (0, 2)
+    }
+    with answered.connect() as connection:
+        votes = read_votes(connection)
+        names = dict(connection.execute("SELECT id, name FROM raters").fetchall())
+    excluded = {names[record.rater] for record in found.excluded}
+    assert {"bad0", "bad1"} <= excluded <= {"bad0", "bad1", "short"}
+    for result in found.results:
+        kept = [
+            v.won for v in votes
+            if v.kind == "real" and v.method == result.method and names[v.rater] not in excluded
+        ]  # fmt: skip
+        assert result.votes == len(kept)
+        assert result.measurement is not None
+        assert result.measurement.value == pytest.approx(100 * sum(kept) / len(kept))
+
+
+@pytest.mark.parametrize(
+    ("right", "answered", "excluded"),
+    [(2, 2, False), (1, 2, True), (0, 0, True), (4, 5, False), (3, 5, True), (8, 10, False)],
+)
+def test_the_rule(right: int, answered: int, excluded: bool, study: Study):
+    def vote(number: int, kind: str, choice: str) -> StoredVote:
+        return StoredVote(f"q{number}", number, kind, "m", "i", "00", "00", 1, 1, choice, 0)
+
+    votes = [vote(k, "catch", "left" if k < right else "right") for k in range(answered)]
+    votes.append(vote(99, "real", "left"))
+    (record,) = by_rater(votes, study.design)
+    assert record.excluded is excluded
+    (free,) = by_rater(votes, study.design.model_copy(update={"catch": 0.0}))
+    assert free.excluded is False
+
+
+def test_the_report_and_the_record_name_no_one(answered: Study, tmp_path: Path):
+    found = analyse(answered)
+    text = report(found)
+    assert "unit" in text and "preferred to munit" in text and "rule: raters with under 80%" in text
+    assert "excluded:" in text and "0 of 2 catch trials right" in text
+    write_analysis(found, tmp_path / "deep" / "analysis.json")
+    raw = (tmp_path / "deep" / "analysis.json").read_text()
+    assert "good" not in text + raw and "bad" not in text + raw
+    record = json.loads(raw)
+    measured = {r["method"]: r["measurement"] for r in record["results"]}
+    assert 0 <= measured["unit"]["interval"]["low"] <= measured["unit"]["value"] <= 100
+    assert measured["unit"]["protocol"]["reference"] == "munit"
+    assert record["design"]["exclude_below"] == 0.8
+
+
+def test_too_few_votes_are_told_not_measured(study: Study):
+    with pytest.raises(UserError, match="has no votes yet"):
+        analyse(study)
+    simulate(study, {"a": honest(SHARES)})
+    found = analyse(study)
+    assert all(result.measurement is None for result in found.results)
+    assert "too few votes" in report(found)
+    assert "not every question has its 5 votes yet" in report(found)
+    with pytest.raises(UserError, match="level 0 is outside"):
+        analyse(study, 0)
+
+
+def test_raw_votes_say_the_same_as_the_analysis(answered: Study, tmp_path: Path):
+    count = export_votes(answered, tmp_path / "votes.csv")
+    rows = rows_of(tmp_path / "votes.csv")
+    with answered.connect() as connection:
+        assert len(rows) == count == len(read_votes(connection))
+    for result in analyse(answered).results:
+        kept = [
+            row for row in rows
+            if row["method"] == result.method and row["kind"] == "real" and row["excluded"] == "0"
+        ]  # fmt: skip
+        preferred = sum(row["preferred"] == "method" for row in kept)
+        assert result.measurement is not None
+        assert result.measurement.value == pytest.approx(100 * preferred / len(kept))
+        for row in kept:
+            assert (row["choice"] == row["method_side"]) == (row["preferred"] == "method")
+    assert {row["reference"] for row in rows if row["kind"] == "real"} == {"munit"}
+    assert "good" not in (tmp_path / "votes.csv").read_text()
+
+
+def test_raters_file_has_the_codes_to_pay_by(answered: Study, tmp_path: Path):
+    export_raters(answered, tmp_path / "raters.csv")
+    rows = {row["name"]: row for row in rows_of(tmp_path / "raters.csv")}
+    assert tuple(rows["good0"]) == RATER_COLUMNS
+    assert rows["good0"]["code"] == answered.code("link", "good0", rows["good0"]["visit"])
+    assert rows["bad0"]["excluded"] == "1" and rows["good0"]["excluded"] == "0"
+    assert rows["short"]["votes"] == "1" and rows["short"]["code"] == ""
+    assert len({row["code"] for row in rows.values()}) == len(rows)
+    with pytest.raises(UserError, match="cannot write"):
+        export_raters(answered, tmp_path / "raters.csv" / "below")
+
+
+def test_what_excluded_raters_answered_is_asked_anew(study: Study):
+    simulate(study, {f"bad{k}": wrong_on_catches for k in range(2)})
+    simulate(study, {"open": wrong_on_catches}, only=19)
+    with study.connect() as connection:
+        real = sum(v.kind == "real" for v in read_votes(connection) if v.rater < 3)
+    assert reopen(study) == real == 36
+    assert reopen(study) == 0
+    simulate(study, {f"good{k}": honest(SHARES) for k in range(40)})
+    with study.connect() as connection:
+        votes = read_votes(connection)
+    excluded = {r.rater for r in by_rater(votes, study.design) if r.excluded}
+    valid = Counter(v.question for v in votes if v.kind == "real" and v.rater not in excluded)
+    held = Counter(v.question for v in votes if v.kind == "real" and v.rater == 3)
+    assert len(valid) == 80
+    assert all(5 - held[q] - 1 <= n <= 5 for q, n in valid.items())
+    assert sum(n == 5 for n in valid.values()) >= 80 - 18

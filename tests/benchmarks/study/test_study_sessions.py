@@ -1,0 +1,295 @@
+"""Who gets which question: balanced, never twice, handed on when a rater is gone."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import Counter
+from concurrent.futures import wait
+
+import pytest
+from study_client import hexed
+
+from benchmarks.study.folder import Study
+from benchmarks.study.limits import Limit, address_key
+from benchmarks.study.sessions import Identity, Moment, Refused, open_session, resume, state, vote
+from benchmarks.study.store import Writer, transaction
+
+HOUR = 3_600_000
+
+
+def at(hours: float) -> Moment:
+    """A time, with raters gone after one hour of silence."""
+    now = 1_000 * HOUR + round(hours * HOUR)
+    return Moment(now, now - HOUR)
+
+
+def link(name: str) -> Identity:
+    return Identity("link", name, hexed(name), several=False)
+
+
+class People:
+    """Raters of one study, without a server between."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.connection = sqlite3.connect(study.database, isolation_level=None)
+        self.connection.execute("PRAGMA synchronous = OFF")  # nobody pulls the plug here
+
+    def join(self, who: Identity | str, hours: float = 0) -> int:
+        who = link(who) if isinstance(who, str) else who
+        with transaction(self.connection):
+            return open_session(self.connection, self.study, who, at(hours))
+
+    def state(self, session: int) -> dict:
+        return state(self.connection, self.study, session)
+
+    def answer(self, session: int, count: int = 1000, hours: float = 0) -> int:
+        """Answer up to ``count`` questions; how many there were."""
+        for done in range(count):
+            question = self.state(session)["question"]
+            if question is None:
+                return done
+            with transaction(self.connection):
+                vote(self.connection, session, question["id"], "left", at(hours))
+        return count
+
+    def given(self, session: int) -> list[tuple[str, str, str]]:
+        return self.connection.execute(
+            "SELECT kind, method, input FROM seats JOIN questions ON questions.id = question "
+            "WHERE session = ? ORDER BY turn",
+            (session,),
+        ).fetchall()
+
+    def votes(self) -> Counter[str]:
+        return Counter(
+            row[0]
+            for row in self.connection.execute(
+                "SELECT question FROM votes JOIN seats ON seats.id = votes.seat "
+                "JOIN questions ON questions.id = question WHERE kind = 'real'"
+            )
+        )
+
+
+@pytest.fixture
+def people(study: Study) -> People:
+    return People(study)
+
+
+def test_a_session_mixes_methods_inputs_and_catch_trials(people: People):
+    given = people.given(people.join("a"))
+    assert len(given) == 20
+    kinds = [kind for kind, _, _ in given]
+    assert kinds.count("catch") == 2
+    # One early, so that whoever leaves has met one; one late.
+    assert kinds[:10].count("catch") == kinds[10:].count("catch") == 1
+    real = [(method, name) for kind, method, name in given if kind == "real"]
+    assert Counter(method for method, _ in real) == {"unit": 9, "cyclegan": 9}
+    assert len({name for _, name in real}) == 18
+
+
+def test_everybody_together_answers_every_question_exactly_as_often_as_planned(people: People):
+    sessions = 0
+    with pytest.raises(Refused, match="no questions left") as refused:
+        while True:
+            people.answer(people.join(f"rater{sessions}"))
+            sessions += 1
+            if sessions % 9 == 0:  # a session with no input twice reaches into the next round
+                counts = people.votes().values()
+                assert len(counts) == 80 and max(counts) - min(counts) <= 2
+    assert refused.value.status == 409
+    votes = people.votes()
+    assert len(votes) == 80 and set(votes.values()) == {5}
+    assert sessions == pytest.approx(80 * 5 / 18, abs=2)
+    lefts = people.connection.execute("SELECT avg(first_left) FROM seats").fetchone()[0]
+    assert 0.4 < lefts < 0.6
+
+
+def test_a_rater_never_gets_a_question_twice(people: People):
+    """The same worker in one assignment after another, until the study has nothing left."""
+    k = 0
+    with pytest.raises(Refused):
+        while True:
+            people.answer(people.join(Identity("mturk", "W", f"A{k}", several=True)))
+            k += 1
+    assert set(people.votes().values()) == {1} and len(people.votes()) == 80
+    # Catch trials ran out before: none was shown twice either.
+    twice = people.connection.execute(
+        "SELECT count(*) - count(DISTINCT question) FROM seats WHERE rater IS NOT NULL"
+    ).fetchone()[0]
+    assert twice == 0
+
+
+def test_coming_back_goes_on_and_changes_nothing(people: People):
+    session = people.join("a")
+    people.answer(session, 7)
+    before = people.state(session)
+    assert (before["done"], before["total"]) == (7, 20)
+    assert people.join("a", hours=50) == session
+    assert people.state(session) == before
+
+
+def test_a_name_belongs_to_one_visit_and_an_assignment_to_one_session(people: People):
+    people.join("a")
+    with pytest.raises(Refused, match="in use in another browser") as refused:
+        people.join(Identity("link", "a", hexed("b"), several=False))
+    assert refused.value.status == 403
+    first = people.join(Identity("mturk", "a", "A1", several=True))
+    assert people.join(Identity("mturk", "a", "A2", several=True)) != first
+    assert people.join(Identity("mturk", "a", "A1", several=True)) == first
+
+
+def test_what_a_gone_rater_left_is_handed_on_when_nothing_else_is_free(people: People):
+    gone = people.join("gone")
+    people.answer(gone, 5)
+    k = 0
+    with pytest.raises(Refused):  # within the hour nobody takes over
+        while True:
+            people.answer(people.join(f"r{k}", hours=0.5), hours=0.5)
+            k += 1
+    left = 80 * 5 - sum(people.votes().values())
+    assert left >= 18 - 5
+    while left:
+        left -= people.answer(people.join(f"late{left}", hours=2), hours=2) or pytest.fail("none")
+        left = 80 * 5 - sum(people.votes().values())
+    assert set(people.votes().values()) == {5}
+    # Back at last: what was handed on is gone, the votes before stay, and the code is given.
+    assert people.join("gone", hours=3) == gone
+    people.answer(gone, hours=3)
+    assert people.state(gone)["question"] is None and people.state(gone)["code"]
+    assert set(people.votes().values()) == {5}
+
+
+def test_a_stale_page_cannot_vote_on_what_was_handed_on(people: People):
+    gone = people.join("gone")
+    stale = people.state(gone)["question"]["id"]
+    k = 0
+    while any(kind == "real" for kind, _, _ in people.given(gone)):
+        people.answer(people.join(f"r{k}", hours=2), hours=2)
+        k += 1
+    kind = people.connection.execute("SELECT kind FROM questions WHERE id = ?", (stale,)).fetchone()
+    assert kind == ("real",)
+    with pytest.raises(Refused) as refused, transaction(people.connection):
+        vote(people.connection, gone, stale, "left", at(2))
+    assert refused.value.status == 404
+
+
+def test_a_rater_who_comes_back_gets_others_instead_of_what_was_handed_on(people: People):
+    gone = people.join("gone")
+    seats = "UPDATE seats SET session = NULL, rater = NULL, turn = NULL WHERE session = ? AND turn > 9 AND position IS NOT NULL"  # fmt: skip
+    people.connection.execute(seats, (gone,))
+    assert people.state(gone)["total"] < 20
+    with transaction(people.connection):
+        resume(people.connection, gone, at(0))
+    assert people.state(gone)["total"] == 20
+    assert len({name for kind, _, name in people.given(gone) if kind == "real"}) == 18
+    assert people.answer(gone) == 20
+
+
+def test_votes_are_idempotent_and_final(people: People):
+    session = people.join("a")
+    question = people.state(session)["question"]["id"]
+    for hours in (0, 1):
+        with transaction(people.connection):
+            vote(people.connection, session, question, "left", at(hours))
+    with pytest.raises(Refused) as refused, transaction(people.connection):
+        vote(people.connection, session, question, "right", at(2))
+    assert refused.value.status == 409
+    rows = people.connection.execute("SELECT choice, at FROM votes").fetchall()
+    assert rows == [("left", at(0).now)]
+
+
+def test_the_database_itself_refuses_doubles(people: People):
+    session = people.join("a")
+    people.answer(session, 1)
+    seat, question, rater = people.connection.execute(
+        "SELECT seats.id, question, rater FROM votes JOIN seats ON seats.id = votes.seat"
+    ).fetchone()
+    with pytest.raises(sqlite3.IntegrityError):
+        people.connection.execute("INSERT INTO votes VALUES (?, 'right', 0)", (seat,))
+    with pytest.raises(sqlite3.IntegrityError):
+        people.connection.execute(
+            "UPDATE seats SET rater = ?, session = ?, turn = 99 WHERE question = ? AND rater IS NULL",
+            (rater, session, question),
+        )
+
+
+# The writer
+
+
+def test_what_is_committed_together_fails_alone(study: Study):
+    writer = Writer(study.database)
+    hold = threading.Event()
+    first = writer.submit(lambda _: hold.wait(10))  # meanwhile the others queue up
+
+    def insert(name: str):
+        return lambda c: c.execute("INSERT INTO raters (platform, name) VALUES ('x', ?)", (name,))
+
+    def insert_and_fail(connection: sqlite3.Connection) -> None:
+        insert("lost")(connection)
+        raise Refused(409, "no")
+
+    jobs = [writer.submit(insert("a")), writer.submit(insert_and_fail), writer.submit(insert("a")),
+            writer.submit(insert("b"))]  # fmt: skip
+    hold.set()
+    wait([first, *jobs], timeout=10)
+    assert [type(job.exception()) for job in jobs] == [
+        type(None), Refused, sqlite3.IntegrityError, type(None),
+    ]  # fmt: skip
+    with study.connect() as connection:
+        assert connection.execute("SELECT name FROM raters").fetchall() == [("a",), ("b",)]
+    writer.close()
+
+
+def test_a_future_is_done_only_after_the_commit(study: Study):
+    writer = Writer(study.database)
+    for k in range(20):
+        writer.submit(
+            lambda c, k=k: c.execute("INSERT INTO raters (platform, name) VALUES ('x', ?)", (k,))
+        ).result(10)
+        with study.connect() as connection:
+            assert connection.execute("SELECT count(*) FROM raters").fetchone() == (k + 1,)
+    writer.close()
+
+
+def test_a_database_that_cannot_be_written_fails_all_that_wait(study: Study):
+    writer = Writer(study.database)
+    writer._connection.execute("PRAGMA query_only = ON")
+    job = writer.submit(
+        lambda c: c.execute("INSERT INTO raters (platform, name) VALUES ('x', 'y')")
+    )
+    assert isinstance(job.exception(10), sqlite3.OperationalError)
+    writer._connection.execute("PRAGMA query_only = OFF")
+    assert writer.submit(lambda c: c.execute("SELECT 1").fetchone()).result(10) == (1,)
+    writer.close()
+
+
+def test_durability_is_as_promised(study: Study):
+    with study.connect() as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
+# Limits
+
+
+def test_a_limit_lets_a_burst_through_then_its_rate():
+    limit = Limit(rate=2, burst=10)
+    assert [limit.wait("a", 0) for _ in range(11)] == [0] * 10 + [1]
+    assert limit.wait("b", 0) == 0
+    assert [limit.wait("a", 1) for _ in range(3)] == [0, 0, 1]
+    assert Limit(rate=0.1, burst=0).wait("a", 0) == 10
+
+
+def test_a_flood_of_keys_costs_no_memory():
+    limit = Limit(rate=1, burst=1, keys=100)
+    for k in range(1000):
+        limit.wait(str(k), 0)
+    assert len(limit._buckets) == 100
+
+
+def test_addresses_of_one_connection_share_a_limit():
+    assert address_key("2001:db8:1:2:3::4") == address_key("2001:db8:1:2:ffff::1")
+    assert address_key("2001:db8:1:2::1") != address_key("2001:db8:1:3::1")
+    assert address_key("::ffff:10.0.0.1") == address_key("10.0.0.1") != address_key("10.0.0.2")
+    assert address_key("testclient") == "testclient"

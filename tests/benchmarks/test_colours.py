@@ -1,0 +1,59 @@
+"""OKLab against its author's published numbers and against the palette that pictures are drawn in."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks.colours import COLOURS, colour_bins, oklab
+from reproduce.tasks.drawn.palette import to_rgb
+
+
+def test_grey_has_no_colour_and_white_is_1():
+    assert oklab([1.0, 1.0, 1.0]) == pytest.approx([1, 0, 0], abs=1e-6)
+    assert oklab([0.0, 0.0, 0.0]) == pytest.approx([0, 0, 0], abs=1e-12)
+    greys = oklab(np.linspace(0, 1, 11)[:, None].repeat(3, axis=1))
+    assert np.abs(greys[:, 1:]).max() < 1e-6
+    assert (np.diff(greys[:, 0]) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("srgb", "expected"),  # of pure red, green and blue, as converters on the web print them
+    [
+        ((1, 0, 0), (0.62796, 0.22486, 0.12585)),
+        ((0, 1, 0), (0.86644, -0.23389, 0.17950)),
+        ((0, 0, 1), (0.45201, -0.03246, -0.31153)),
+    ],
+)
+def test_primary_colours(srgb, expected):
+    assert oklab(srgb) == pytest.approx(expected, abs=2e-5)
+
+
+@pytest.mark.parametrize("hue", [0.02, 0.2, 0.45, 0.7, 0.95])
+def test_it_undoes_what_the_palette_does(hue):
+    lightness, chroma = 0.65, 0.09  # shown without reducing the chroma
+    rgb = to_rgb((lightness, chroma, hue))
+    found = oklab(np.array(rgb) / 255)
+    assert found[0] == pytest.approx(lightness, abs=0.005)
+    assert math.hypot(found[1], found[2]) == pytest.approx(chroma, abs=0.005)
+    assert math.atan2(found[2], found[1]) / (2 * math.pi) % 1 == pytest.approx(hue, abs=0.01)
+
+
+def test_bins():
+    def name(*lab: float) -> str:
+        return COLOURS[int(colour_bins(lab))]
+
+    assert name(0.2, 0, 0) == "dark"
+    assert name(0.6, 0.03, -0.03) == "grey"
+    assert name(0.9, 0, 0.04) == "light"
+    assert name(0.2, 0.1, 1e-9) == "hue 0°" == name(0.9, 0.1, 0.09)
+    assert name(0.6, -1e-9, 0.1) == "hue 90°"
+    assert name(0.6, 0.1, -1e-9) == "hue 315°"
+    assert name(0.6, 0.1, -1e-18) in ("hue 0°", "hue 315°")  # a full turn, after rounding
+    every = colour_bins(
+        np.random.default_rng(0).uniform((0, -0.3, -0.3), (1, 0.3, 0.3), (5, 2000, 3))
+    )
+    assert every.shape == (5, 2000)
+    assert set(np.unique(every)) == set(range(len(COLOURS)))

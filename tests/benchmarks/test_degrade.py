@@ -1,0 +1,61 @@
+"""Degradations: closed forms, and that each level is worse than the one before."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks.degrade import DEGRADATIONS, blurred, misaligned, moved, noisy
+
+
+def dot(size: int = 32) -> torch.Tensor:
+    picture = torch.zeros(1, 3, size, size, dtype=torch.uint8)
+    picture[:, :, size // 2, size // 2] = 255
+    return picture
+
+
+def ramp() -> torch.Tensor:
+    return torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(4, 3, 16, 16)
+
+
+@pytest.mark.parametrize("kind", DEGRADATIONS)
+def test_level_0_changes_nothing_and_more_is_worse(kind: str) -> None:
+    degrade, levels = DEGRADATIONS[kind]
+    pictures = torch.randint(0, 256, (8, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    # Soft, as pictures are: in pure noise, any move is as bad as any other.
+    soft = blurred(pictures.to(torch.uint8), 1 / 8)
+    assert torch.equal(degrade(soft, 0.0, 3), soft)
+    error = [float((degrade(soft, v, 3).float() - soft.float()).square().mean()) for v in levels]
+    assert 0 < error[0] < error[1] < error[2]
+
+
+def test_blur_keeps_the_mean_and_spreads_by_its_standard_deviation() -> None:
+    line = dot().amax(dim=3, keepdim=True).expand(-1, -1, -1, 32)
+    found = blurred(line, 2 / 32)[0, 0, :, 0].double()
+    offsets = torch.arange(32).double() - 16
+    assert float((found * offsets**2).sum() / found.sum()) == pytest.approx(4, rel=0.05)
+    even = torch.full((1, 3, 20, 30), 77, dtype=torch.uint8)
+    assert torch.equal(blurred(even, 0.5), even)
+
+
+def test_noise_has_its_standard_deviation_and_one_seed_is_one_noise() -> None:
+    grey = torch.full((4, 3, 32, 32), 128, dtype=torch.uint8)
+    one, two = (noisy(grey, v, 5).float() - 128 for v in (0.05, 0.1))
+    assert float(one.std()) == pytest.approx(0.05 * 255, rel=0.03)
+    assert float((two - 2 * one).abs().max()) <= 2
+    assert not torch.equal(noisy(grey, 0.05, 6), noisy(grey, 0.05, 5))
+
+
+def test_misaligned_pictures_lie_where_they_were_moved() -> None:
+    found = misaligned(dot().expand(40, -1, -1, -1), 4 / 32, 1)
+    places = {tuple((p[0] == 255).nonzero()[0].tolist()) for p in found}
+    offsets = {(y - 16, x - 16) for y, x in places}
+    assert offsets == {(a, b) for a in (-4, -3, 0, 3, 4) for b in (-4, -3, 0, 3, 4)
+                       if (abs(a), abs(b)) in ((4, 0), (0, 4), (3, 3))}  # fmt: skip
+
+
+def test_moving_repeats_the_edge() -> None:
+    found = moved(ramp(), 2, -1)[0, 0]
+    assert torch.equal(found[2:, :-1], ramp()[0, 0, :-2, 1:])
+    assert torch.equal(found[0], found[2])
+    assert torch.equal(found[:, -1], found[:, -2])

@@ -1,0 +1,207 @@
+"""Pictures to features: the same numbers in any batch and order, and hostile weights refused."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import tempfile
+import weakref
+
+import pytest
+import torch
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+from benchmarks.classifiers import RECIPES, Classifier, SmallResNet
+from benchmarks.extractors import (
+    classifier_extractor,
+    extract,
+    inception_extractor,
+    to_bytes,
+)
+from models.errors import UserError
+from models.init import initialise
+from reproduce.tasks.pictures import to_image, to_tensor
+
+HEADS = {"category": ("a", "b"), "pattern": ("p", "q", "r")}
+
+
+def untrained(seed: int = 0) -> Classifier:
+    network = SmallResNet(RECIPES["small-resnet-1"], HEADS)
+    initialise(network, "kaiming", torch.Generator().manual_seed(seed))
+    return Classifier(RECIPES["small-resnet-1"], HEADS, network, dict.fromkeys(HEADS, 0.5), {})
+
+
+def pictures(count: int, size: int = 32, seed: int = 0) -> torch.Tensor:
+    draws = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 4, 4, generator=draws)
+    return torch.nn.functional.interpolate(coarse, size=(size, size)) * 2 - 1
+
+
+def as_stream(batch: torch.Tensor):
+    return [(f"{i:03d}", 0, picture) for i, picture in enumerate(batch)]
+
+
+def test_bytes_are_those_of_a_saved_picture():
+    batch = pictures(4)
+    batch[0, :, :2] = torch.tensor([-1.0, 1.0]).view(1, 2, 1)
+    for picture, pixels in zip(batch, to_bytes(batch), strict=True):
+        saved = to_tensor(to_image(picture))
+        assert torch.equal(pixels.float() / 127.5 - 1, saved)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1.01, -1.01])
+def test_pictures_out_of_range_are_refused(bad):
+    batch = pictures(2)
+    batch[1, 0, 3, 3] = bad
+    with pytest.raises(UserError, match=r"features need \[-1, 1\]"):
+        to_bytes(batch)
+    with pytest.raises(UserError, match="features need real numbers"):
+        to_bytes(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
+
+
+def test_neither_batch_size_nor_order_matters():
+    extractor = classifier_extractor(untrained())
+    stream = as_stream(pictures(30))
+    whole = extract(stream, extractor)
+    assert whole.values.shape == (30, 64)
+    assert whole.size == (32, 32)
+    assert whole.values.std(dim=0).gt(0).any()
+    for other in (extract(stream, extractor, 7), extract(stream[::-1], extractor, 1)):
+        assert other.keys == whole.keys
+        assert torch.allclose(other.values, whole.values, atol=1e-5)
+
+
+def test_no_more_pictures_are_held_than_a_batch():
+    extractor = classifier_extractor(untrained())
+    alive: list[int] = []
+
+    def stream():
+        refs = []
+        for i in range(40):
+            picture = pictures(1, seed=i)[0]
+            refs.append(weakref.ref(picture))
+            yield f"{i}", 0, picture
+            del picture
+            alive.append(sum(ref() is not None for ref in refs))
+
+    extract(stream(), extractor, 4)
+    assert max(alive) <= 4
+
+
+def test_streams_that_make_no_sense_are_refused():
+    extractor = classifier_extractor(untrained())
+    a, b = as_stream(pictures(2))
+    with pytest.raises(UserError, match="sample 0 of input '000' came twice"):
+        extract([a, b, a], extractor)
+    with pytest.raises(UserError, match="is 40x40, others are 32x32"):
+        extract([a, ("001", 0, pictures(1, 40)[0])], extractor)
+    with pytest.raises(UserError, match="no pictures"):
+        extract([], extractor)
+    with pytest.raises(UserError, match="batch size"):
+        extract([a], extractor, 0)
+
+
+@pytest.fixture(scope="module")
+def inception_state() -> dict[str, torch.Tensor]:
+    """Weights of the right shapes, drawn from a seed, of a size that keeps activations alive."""
+    with torch.device("meta"):
+
+        class Shapes(FeatureExtractorInceptionV3):
+            def load_state_dict(self, *args, **kwargs):
+                return None
+
+        with tempfile.NamedTemporaryFile(suffix=".pth") as file:
+            torch.save({}, file.name)
+            shapes = Shapes("x", ["2048"], feature_extractor_weights_path=file.name).state_dict()
+    draws = torch.Generator().manual_seed(0)
+    state = {}
+    for name, like in shapes.items():
+        if name.endswith("num_batches_tracked"):
+            continue  # as in the published file
+        fan_in = max(1, like[0].numel()) if like.ndim > 1 else 1
+        value = torch.randn(like.shape, generator=draws) * (2 / fan_in) ** 0.5
+        state[name] = value if like.ndim > 1 else value.abs() * 0.1 + 0.9
+    return state
+
+
+@pytest.fixture(scope="module")
+def inception_file(inception_state, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "inception.pth"
+    torch.save(inception_state, path)
+    return path
+
+
+def test_inception_is_torch_fidelitys(inception_file):
+    extractor = inception_extractor(inception_file)
+    assert extractor.name == "inception-v3-unverified"  # not the published numbers
+    assert extractor.dims == 2048
+    batch = to_bytes(pictures(3, 40))
+    own = FeatureExtractorInceptionV3(
+        "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(inception_file)
+    )
+    (expected,) = own(batch)
+    found = extractor.features(batch)
+    assert found.shape == (3, 2048)
+    assert expected.std() > 1e-3
+    assert torch.equal(found, expected)
+
+
+def test_inception_file_must_have_the_expected_hash(inception_file):
+    digest = hashlib.sha256(inception_file.read_bytes()).hexdigest()
+    assert inception_extractor(inception_file, digest[:12]).source == "inception.pth"
+    with pytest.raises(UserError, match="expected 0123456789: delete the file"):
+        inception_extractor(inception_file, "0123456789")
+
+
+def test_missing_inception_names_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"allow the download, pass torch-fidelity's weights-inc"):
+        inception_extractor()
+    with pytest.raises(UserError, match="no such file: pass torch-fidelity's"):
+        inception_extractor(tmp_path / "absent.pth")
+
+
+class Hostile:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_hostile_and_broken_files_are_refused(tmp_path, inception_state):
+    bad = tmp_path / "bad.pth"
+    bad.write_bytes(pickle.dumps(Hostile(tmp_path / "run"), protocol=2))
+    with pytest.raises(UserError, match="was not run"):
+        inception_extractor(bad)
+    assert not (tmp_path / "run").exists()
+    bad.write_bytes(b"PK\x03\x04 not a zip")
+    with pytest.raises(UserError, match="bad.pth: "):
+        inception_extractor(bad)
+    torch.save([1, 2], bad)
+    with pytest.raises(UserError, match="holds a list, no state dict"):
+        inception_extractor(bad)
+    # One stored number, expanded: a small file with a tensor of any shape.
+    one = torch.ones(1)
+    small = {name: one.expand(value.shape) for name, value in inception_state.items()}
+    for name, value, message in (
+        ("fc.bias", one.expand(7), r"fc.bias is \(7,\), Inception-v3 has \(1008,\)"),
+        ("fc.bias", one.expand(1008) * torch.nan, "fc.bias holds NaN"),
+        ("other.weight", one, "'other.weight' is no part of Inception-v3"),
+        ("fc.bias", torch.ones(1, dtype=torch.int64).expand(1008), "no dense real numbers"),
+    ):
+        torch.save(small | {name: value}, bad)
+        assert bad.stat().st_size < 2**20
+        with pytest.raises(UserError, match=message):
+            inception_extractor(bad)
+    torch.save({k: v for k, v in small.items() if k != "fc.bias"}, bad)
+    with pytest.raises(UserError, match="fc.bias is missing"):
+        inception_extractor(bad)
+
+
+def test_extractors_are_told_apart_by_their_numbers(inception_file, tmp_path):
+    assert classifier_extractor(untrained(0)).sha256 != classifier_extractor(untrained(1)).sha256
+    again = tmp_path / "renamed.pth"
+    again.write_bytes(inception_file.read_bytes())
+    one, two = inception_extractor(inception_file), inception_extractor(again)
+    assert one.sha256 == two.sha256

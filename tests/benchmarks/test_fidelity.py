@@ -1,0 +1,210 @@
+"""FID, KID, precision and recall: closed forms, torch-fidelity on saved files, invariances."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch_fidelity
+
+from benchmarks.classifiers import RECIPES, Classifier, SmallResNet
+from benchmarks.extractors import Extractor, Features, classifier_extractor, extract
+from benchmarks.fidelity import METRIC_OF, fidelity, scores
+from benchmarks.jackknife import jackknife, jackknife_interval, jackknife_variance, leave_out
+from models.errors import UserError
+from models.init import initialise
+from reproduce.tasks.pictures import save_png
+
+NAME = "small-resnet-1"
+EXTRACTOR = Extractor(NAME, NAME, "0" * 64, 8, "none", torch.nn.Identity(), torch.device("cpu"))
+
+
+def normal(count: int, dims: int = 8, seed: int = 0) -> torch.Tensor:
+    return torch.randn(count, dims, generator=torch.Generator().manual_seed(seed))
+
+
+def table(values: torch.Tensor, samples: int = 1) -> Features:
+    keys = [(f"{i // samples:05d}", i % samples) for i in range(len(values))]
+    return Features(tuple(keys), values, (32, 32))
+
+
+def test_equal_sets_are_perfect():
+    x = normal(200)
+    found = scores(x, x.clone())
+    assert found["fid"] == pytest.approx(0, abs=1e-4)
+    assert found["kid"] < 0.01  # unbiased, so below 0 for equal sets
+    assert found["precision"] == found["recall"] == 1
+
+
+def test_fid_of_a_shift_is_its_squared_length_and_of_a_scaling_its_squared_difference():
+    x = normal(300)
+    shift = torch.arange(8.0) / 4
+    assert scores(x + shift, x)["fid"] == pytest.approx(float(shift @ shift), rel=1e-4)
+    spread = float(np.trace(np.cov(x.numpy(), rowvar=False)))
+    assert scores(3 * x, 3 * x + 0 * x)["fid"] == pytest.approx(0, abs=1e-3)
+    centred = x - x.mean(dim=0)
+    assert scores(3 * centred, centred)["fid"] == pytest.approx(4 * spread, rel=1e-4)
+
+
+def test_kid_of_two_point_masses():
+    """k(x, x) + k(y, y) - 2 k(x, y) with k(x, y) = (x . y / D + 1)^3."""
+    x, y = torch.zeros(20, 8), torch.ones(20, 8)
+    expected = 1 + 2**3 - 2 * 1
+    assert scores(x, y)["kid"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_precision_and_recall_tell_dropping_from_inventing():
+    real = torch.cat([normal(200, seed=1), normal(200, seed=2) + 50])
+    dropped = scores(torch.cat([normal(200, seed=3), normal(200, seed=4)]), real)
+    invented = scores(torch.cat([normal(200, seed=3), normal(200, seed=4) - 50]), real)
+    assert dropped["precision"] > 0.8
+    assert dropped["recall"] == pytest.approx(0.5, abs=0.1)
+    assert invented["precision"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_copies_have_no_recall():
+    """Samples that are all alike leave no room between neighbours: the protocol says so."""
+    copies = normal(50).repeat_interleave(4, dim=0)
+    assert scores(copies, normal(200, seed=9))["recall"] == 0
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    heads = {"pattern": ("p", "q")}
+    network = SmallResNet(RECIPES[NAME], heads)
+    initialise(network, "kaiming", torch.Generator().manual_seed(0))
+    return Classifier(RECIPES[NAME], heads, network, {"pattern": 0.5}, {})
+
+
+def pictures(count: int, seed: int) -> torch.Tensor:
+    draws = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 4, 4, generator=draws)
+    return torch.nn.functional.interpolate(coarse, size=(32, 32), mode="bilinear") * 2 - 1
+
+
+def test_equals_torch_fidelity_on_the_saved_pictures(classifier, tmp_path):
+    extractor = classifier_extractor(classifier)
+    saved = tmp_path / "classifier.safetensors"
+    classifier.save(saved)
+    sets = {"fake": pictures(100, 0), "real": pictures(100, 1) * 0.8}
+    measured = {}
+    for name, batch in sets.items():
+        (tmp_path / name).mkdir()
+        stream = [(f"{i // 5:03d}", i % 5, picture) for i, picture in enumerate(batch)]
+        for input_id, k, picture in stream:
+            save_png(picture, tmp_path / name / f"{input_id}_sample{k:02d}.png")
+        measured[name] = extract(stream[::-1], extractor, 16)
+    found = fidelity(measured["fake"], measured["real"], extractor).values
+    expected = torch_fidelity.calculate_metrics(
+        input1=str(tmp_path / "fake"), input2=str(tmp_path / "real"), feature_extractor=NAME,
+        feature_extractor_weights_path=str(saved), fid=True, kid=True, prc=True,
+        kid_subsets=1, kid_subset_size=100, cuda=False, cache=False, save_cpu_ram=True,
+        verbose=False,
+    )  # fmt: skip
+    assert found["fid"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-5)
+    assert found["kid"] == pytest.approx(expected["kernel_inception_distance_mean"], rel=1e-4)
+    assert found["precision"] == expected["precision"]
+    assert found["recall"] == expected["recall"]
+    assert found["fid"] > 0.01
+
+
+def test_order_and_batches_do_not_matter(classifier):
+    extractor = classifier_extractor(classifier)
+    real = extract([(f"{i}", 0, p) for i, p in enumerate(pictures(80, 1))], extractor)
+    stream = [(f"{i // 4}", i % 4, p) for i, p in enumerate(pictures(80, 0))]
+    one = fidelity(extract(stream, extractor, 64), real, extractor)
+    two = fidelity(extract(stream[::-1], extractor, 1), real, extractor)
+    for a, b in zip(one.measurements(), two.measurements(), strict=True):
+        assert a.value == pytest.approx(b.value, rel=1e-4, abs=1e-6)
+        assert a.interval.low == pytest.approx(b.interval.low, rel=1e-3, abs=1e-4)
+    assert one.protocol == two.protocol
+    assert one.protocol["protocol"] == "20x4-vs-80"
+
+
+def test_measurements_carry_protocol_and_intervals():
+    result = fidelity(table(normal(200), 4), table(normal(200, seed=1)), EXTRACTOR, {"note": 7})
+    found = {m.name: m for m in result.measurements()}
+    assert set(found) == {f"{s}-{NAME}" for s in ("fid", "kid", "precision", "recall")}
+    for m in found.values():
+        assert m.protocol["N_fake"] == m.protocol["N_real"] == 200
+        assert m.protocol["K"] == 4
+        assert m.protocol["note"] == 7
+        assert m.protocol["sha256"] == "0" * 64
+        assert m.interval.low <= m.value <= m.interval.high
+        assert m.interval.over == "inputs"
+    assert METRIC_OF["fid", NAME].direction == "lower"
+    assert METRIC_OF["recall", NAME].direction == "higher"
+
+
+def test_numbers_that_would_not_compare_are_refused():
+    real = table(normal(200, seed=1))
+    for fake, message in (
+        (table(normal(100)), "100 translations against 200 real pictures"),
+        (Features(table(normal(200)).keys, normal(200), (64, 64)), r"are \(64, 64\), real"),
+        (table(normal(200), 25), "8 inputs cannot be left out in 10 groups"),
+        (Features((*table(normal(199), 2).keys, ("x", 0)), normal(200), (32, 32)), "different num"),
+    ):
+        with pytest.raises(UserError, match=message):
+            fidelity(fake, real, EXTRACTOR)
+    few = table(normal(8, seed=1))
+    with pytest.raises(UserError, match="8 pictures for 8 features: their covariance would lack"):
+        fidelity(few, few, EXTRACTOR)
+
+
+def test_raw_values_tell_the_fid(tmp_path):
+    result = fidelity(table(normal(200)), table(normal(200, seed=1) * 1.5), EXTRACTOR)
+    result.save(tmp_path / "new" / "raw.npz")
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["raw.npz"]
+    with np.load(tmp_path / "new" / "raw.npz", allow_pickle=False) as raw:
+        difference = raw["fake_mean"] - raw["real_mean"]
+        product = np.linalg.eigvals(raw["fake_covariance"] @ raw["real_covariance"])
+        traces = np.trace(raw["fake_covariance"]) + np.trace(raw["real_covariance"])
+        found = difference @ difference + traces - 2 * np.sqrt(product.astype(complex)).real.sum()
+        assert found == pytest.approx(result.values["fid"], rel=1e-5)
+        assert raw["without_group_recall"].tolist() == result.replicates["recall"]
+
+
+def test_jackknife_of_a_mean_is_its_textbook_variance():
+    x = np.random.default_rng(0).normal(size=50)
+    replicates = jackknife(lambda kept: float(x[kept].mean()), 50, 50)
+    assert jackknife_variance(replicates) == pytest.approx(x.var(ddof=1) / 50, rel=1e-12)
+
+
+def test_jackknife_leaves_every_input_out_once():
+    groups = leave_out(23, 10)
+    assert len(groups) == 10
+    assert sorted(23 - len(kept) for kept in groups) == [2] * 7 + [3] * 3
+    left = [set(range(23)) - set(kept.tolist()) for kept in groups]
+    assert sorted(i for group in left for i in group) == list(range(23))
+    with pytest.raises(UserError, match="9 inputs cannot be left out in 10 groups"):
+        leave_out(9, 10)
+
+
+def test_jackknife_intervals_are_cut_at_the_limits():
+    found = jackknife_interval(0.9, 0.01, 10, "inputs", (0.0, 1.0))
+    assert found.high == 1
+    assert found.low == pytest.approx(0.9 - 2.262157 * 0.1, abs=1e-6)  # t with 9 degrees, 97.5%
+    assert found.level == 0.95
+    assert math.isfinite(jackknife_interval(5, 1, 10, "inputs").high)
+
+
+def test_fid_interval_covers_over_repeated_draws_of_inputs():
+    """The expected FID at this number of pictures lies in about 95% of the intervals."""
+    real = table(normal(120, 4, seed=99))
+    extractor = replace(EXTRACTOR, dims=4)
+    values, intervals = [], []
+    for seed in range(20):
+        inputs = normal(40, 4, seed=seed) * 1.3
+        # Three correlated samples of each input.
+        samples = inputs.repeat_interleave(3, dim=0) + 0.3 * normal(120, 4, seed=1000 + seed)
+        result = fidelity(table(samples, 3), real, extractor)
+        values.append(result.values["fid"])
+        intervals.append(result.measurements()[0].interval)
+    mean = float(np.mean(values))
+    assert sum(i.low <= mean <= i.high for i in intervals) >= 17
+    # Intervals that took samples for inputs would be too narrow by far.
+    half = np.mean([i.high - i.low for i in intervals]) / 2
+    assert half == pytest.approx(2.26 * np.std(values), rel=0.5)

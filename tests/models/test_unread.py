@@ -1,0 +1,161 @@
+"""Settings that are called unread change nothing; all others change something."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.errors import UserError
+from models.zoo import METHODS, make_config, make_method
+from reproduce.trainer import Trainer
+
+SIZE, STEPS = 16, 3
+REFUSED = "refused"
+COMMON = {"dim": 2, "dis_dim": 2, "dis_layers": 2}
+TINY = {
+    "munit": {"n_res": 1, "mlp_dim": 4, "n_downsample": 1, "n_style_downsample": 2}
+    | {"dis_scales": 1, "cycle": 1.0},
+    "unit": {"n_res": 1, "n_downsample": 1},
+    "unit-release": {"n_res": 1, "n_downsample": 1, "dis_scales": 1},
+    "cyclegan": {"n_blocks": 1, "depth": 3, "pool": 0},
+    "cyclegan-noise": {"depth": 3, "pool": 0, "identity": 0.5},
+    "bicyclegan": {"depth": 3, "enc_dim": 2, "enc_blocks": 2, "dis_scales": 1},
+}
+# Configurations: a method, and what differs from its tiny one.
+CASES: list[tuple[str, dict[str, object]]] = [
+    *((method, {}) for method in TINY),
+    ("munit", {"lr_policy": "constant"}),
+    ("munit", {"lr_policy": "linear", "perceptual": 1.0}),
+    ("munit", {"gan": 0.0, "dis_layers": 1}),
+    ("unit", {"gan": 0.0, "lr_policy": "step", "perceptual": 1.0}),
+    ("unit-release", {"recon_x": 0.0, "dis_layers": 1}),
+    ("cyclegan", {"cycle": 0.0}),
+    ("cyclegan", {"cycle": 0.0, "cycle_b": 5.0, "gan": 0.0}),
+    ("cyclegan", {"generator": "unet", "identity": 0.0, "lr_policy": "step"}),
+    ("cyclegan-noise", {"gan": 0.0, "cycle": 1.0, "dropout": False}),
+    ("bicyclegan", {"gan": 0.0, "gan2": 0.0, "enc_blocks": 1}),
+    ("bicyclegan", {"gan2": 0.0}),
+    ("bicyclegan", {"gan": 0.0, "dropout": True}),
+    ("bicyclegan", {"same_discriminator": True, "where": "input"}),
+]
+# Another legal word for every setting that is one.
+OTHER = {
+    "gan_loss": ("lsgan", "cross-entropy"), "lr_policy": ("constant", "linear", "step"),
+    "activ": ("relu", "lrelu"), "dis_activ": ("lrelu", "relu"), "pad": ("reflect", "zero"),
+    "dis_pad": ("reflect", "zero"), "dis_norm": ("none", "in"), "norm": ("in", "none"),
+    "init": ("gaussian", "xavier"), "generator": ("resnet", "unet"),
+    "recipe": ("nips", "release"), "where": ("all", "input"), "upsample": ("basic", "bilinear"),
+    "enc_kind": ("resnet", "conv"),
+}  # fmt: skip
+
+
+def settings_of(method: str, changes: dict[str, object]) -> dict[str, object]:
+    short = {"lr": 0.01, "lr_step": 2, "lr_gamma": 0.5}
+    return COMMON | short | TINY[method] | changes
+
+
+def another(value: object, name: str) -> object:
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case None:
+            return 2.5
+        case float():
+            return 0.5 * value + 0.2
+    return next(word for word in OTHER[name] if word != value)
+
+
+class Features(nn.Module):
+    """In the place of VGG-16."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat((x, x.square()), dim=1)
+
+
+def behaviour(method: str, settings: dict[str, object]) -> Iterator[object]:
+    """All that a configuration decides: networks and first weights, then rates, loss terms,
+    weights after some steps, and translations. What it refuses is an answer too."""
+    try:
+        network = make_method(
+            method, make_config(method, settings), torch.Generator().manual_seed(3)
+        )
+        network.check_size(SIZE, SIZE)
+    except UserError:
+        yield REFUSED
+        return
+    yield digest(network.state_dict())
+    if getattr(network.config, "perceptual", 0):
+        network.features = Features()
+    yield [network.config.lr_factor(k, 2 * STEPS) for k in range(2 * STEPS)]
+    trainer = Trainer(network, 0, 2 * STEPS)
+    draws = torch.Generator().manual_seed(1)
+    for k in range(STEPS):
+        x_a, x_b = torch.rand((2, 2, 3, SIZE, SIZE), generator=draws) * 2 - 1
+        yield trainer.step(x_a, x_b, k)
+    with torch.no_grad():
+        noise = network.draw_noise(2, SIZE, SIZE, draws)
+        shown = {d: network.translate(x_a, d, noise) for d in network.directions}
+    yield from (digest(network.state_dict()), digest(shown))
+
+
+def differs(one: Iterable[object], other: Iterable[object]) -> object:
+    """What is first seen of ``one`` that differs from ``other``; None: nothing."""
+    pairs = itertools.zip_longest(one, other)
+    return next((a for a, b in pairs if a != b), None)
+
+
+def digest(tensors: dict[str, Tensor]) -> str:
+    whole = hashlib.sha256()
+    for name, tensor in tensors.items():
+        whole.update(f"{name} {tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
+    return whole.hexdigest()
+
+
+def test_the_cases_are_of_every_class_and_recipe() -> None:
+    assert set(TINY) == {m for m in METHODS if not METHODS[m].ablates}
+
+
+@pytest.mark.parametrize(("method", "changes"), CASES, ids=["-".join([m, *c]) for m, c in CASES])
+def test_unread_is_what_changes_nothing(method: str, changes: dict[str, object]) -> None:
+    settings = settings_of(method, changes)
+    config = make_config(method, settings)
+    usual = list(behaviour(method, settings))
+    assert len(usual) == 2 + STEPS + 2
+    unread = config.unread()
+    for field in dataclasses.fields(config):
+        # Pictures are RGB; which layer of VGG-16 is compared is read by whoever builds that.
+        if field.name in ("channels_a", "channels_b", "perceptual_layer"):
+            continue
+        # Discriminators that judge nothing are built, checked and stored all the same.
+        if field.name in ("dis_norm", "dis_activ", "dis_pad") and config.gan == 0:
+            continue
+        value = another(getattr(config, field.name), field.name)
+        changed = differs(behaviour(method, settings | {field.name: value}), usual)
+        if field.name not in unread:
+            assert changed is not None, f"{field.name}={value}"
+        else:
+            assert changed in (None, REFUSED), f"{field.name}={value}"
+            # Nor does it decide what else is unread.
+            assert dataclasses.replace(config, **{field.name: value}).unread() == unread
+
+
+@pytest.mark.parametrize("method", ["munit", "unit"])
+def test_a_layer_is_read_with_the_perceptual_loss_alone(method: str) -> None:
+    assert "perceptual_layer" in make_config(method, {}).unread()
+    assert "perceptual_layer" not in make_config(method, {"perceptual": 1}).unread()
+
+
+@pytest.mark.parametrize(("method", "changes"), CASES)
+def test_the_remedy_remedies(method: str, changes: dict[str, object]) -> None:
+    settings = settings_of(method, changes)
+    for name, words in make_config(method, settings).unread().items():
+        remedy = dict([words.split("or set ")[1].split("=")])
+        assert name not in make_config(method, settings | remedy).unread(), words

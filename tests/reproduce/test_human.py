@@ -1,0 +1,99 @@
+"""A human study's analysis fills Table 1's Quality, or is refused in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.preference import preference
+from models.errors import UserError
+from reproduce.cli import main
+from reproduce.experiments import load_preset
+from reproduce.human import take_in
+from reproduce.measure import Places
+from reproduce.results import Records
+
+TASK = "drawn-shoes"
+
+
+def analysis(tmp_path: Path, **changes: Any) -> Path:
+    """As ``study analyse`` writes it: unit preferred in 60 of 200 votes, cyclegan with too few."""
+    import benchmarks.study.analyse as study
+
+    found = preference([k % 10 < 3 for k in range(200)], [k // 5 for k in range(200)],
+                       [k % 5 for k in range(200)])  # fmt: skip
+    measured = found.measurement(study.QUALITY_HUMAN.name, {"resolution": [32, 32]}).as_dict()
+    content: dict[str, Any] = {
+        "design": {"reference": "munit"},
+        "results": [
+            {"method": "unit", "measurement": measured},
+            {"method": "cyclegan", "measurement": None},
+        ],
+    }
+    path = tmp_path / "analysis.json"
+    path.write_text(json.dumps(content | changes))
+    return path
+
+
+def places(tmp_path: Path) -> Places:
+    return Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results", progress=False)
+
+
+def test_people_are_recorded_once_and_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = analysis(tmp_path)
+    words = ["table", "1", "--preset=cpu", "--stored", f"--results={tmp_path / 'results'}",
+             f"--human={TASK}={path}"]  # fmt: skip
+    assert main(words) == 0 and main(words) == 0
+    records = Records(tmp_path / "results", "cpu").all()
+    assert [(r["metric"], r["method"], r["value"]) for r in records] == [
+        ("quality-human", "unit", pytest.approx(30.0))
+    ]
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| UNIT")]
+    assert "30.0 ± " in rows[0] and "% (human)" in rows[0]
+    assert "(human)" not in rows[1]  # the other task
+    assert "30.0 ± " in (tmp_path / "results" / "cpu" / "table1.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"design": {"reference": "unit"}}, "--reference munit"),
+        ({"design": {}}, "no analysis"),
+        ({"results": [{"method": "unit"}]}, "no analysis"),
+        ({"results": [{"method": "nuit", "measurement": None}]}, "did you mean unit"),
+        ({"results": 5}, "no analysis"),
+    ],
+)
+def test_what_is_no_such_analysis_is_refused(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UserError, match=words) as error:
+        take_in(load_preset("cpu"), TASK, analysis(tmp_path, **changes), 0, places(tmp_path))
+    assert "analysis.json" in str(error.value)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("value", 120.0), ("metric", "quality-judged"), ("value", "many")]
+)
+def test_numbers_are_checked(tmp_path: Path, key: str, value: object) -> None:
+    path = analysis(tmp_path)
+    content = json.loads(path.read_text())
+    content["results"][0]["measurement"][key] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"analysis\.json"):
+        take_in(load_preset("cpu"), TASK, path, 0, places(tmp_path))
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["table", "1", "--preset=cpu", "--stored", f"--results={tmp_path}"]
+    assert main([*words, f"--human={TASK}=nowhere.json"]) == 2
+    assert "nowhere.json" in capsys.readouterr().err
+    assert main([*words, "--human=tables=nowhere.json"]) == 2
+    assert "TASK=PATH" in capsys.readouterr().err

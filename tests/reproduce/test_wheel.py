@@ -1,0 +1,82 @@
+"""What is installed from a wheel, away from the checkout, has all that the commands read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from reproduce.tables import published_table1
+
+pytest.importorskip("setuptools", minversion="77")
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("models", "reproduce", "benchmarks")
+
+
+def files_under(folder: Path) -> set[str]:
+    return {
+        path.relative_to(folder.parent).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout, unpacked."""
+    tree = tmp_path_factory.mktemp("checkout")
+    for name in (*PACKAGES, "results/paper"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    build = "from setuptools import build_meta; print(build_meta.build_wheel('dist'))"
+    done = subprocess.run(
+        [sys.executable, "-c", build], cwd=tree, capture_output=True, text=True, check=True
+    )
+    folder = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(tree / "dist" / done.stdout.splitlines()[-1]) as wheel:
+        wheel.extractall(folder)
+    return folder
+
+
+def test_it_holds_every_file_of_the_packages(site: Path) -> None:
+    for name in PACKAGES:
+        missing = files_under(ROOT / name) - files_under(site / name)
+        assert not missing, "not named in pyproject.toml's [tool.setuptools]"
+    paper = {path.name: path.read_bytes() for path in (ROOT / "results" / "paper").glob("*.csv")}
+    assert paper
+    assert {p.name: p.read_bytes() for p in (site / "reproduce" / "paper").iterdir()} == paper
+    assert {p.name for p in site.iterdir() if p.suffix != ".dist-info"} == set(PACKAGES)
+
+
+def test_the_papers_column_is_printed_without_the_checkout(site: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
+    where = "import reproduce; print(reproduce.__file__)"
+    command = ["-m", "reproduce", "table", "1", "--preset", "cpu", "--stored"]
+    place, table = (
+        subprocess.run(
+            [sys.executable, *words], cwd=tmp_path, env=environment,
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for words in (["-c", where], command)
+    )  # fmt: skip
+    assert Path(place.strip()).is_relative_to(site)
+    rows = [line for line in table.splitlines() if line.startswith("|") and ":-" not in line]
+    shown = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    shown = [cells for cells in shown if cells[0] != "Method"]
+    published = published_table1()
+    assert len(shown) == len(published) == 18
+    for task, rows_of_task in zip(
+        ("edges2shoes", "edges2handbags"), (shown[:9], shown[9:]), strict=True
+    ):
+        for title, quality, _, diversity, ours, _ in rows_of_task:
+            expected = published[task, title.replace("†", "(paired)")]
+            assert quality == ("—" if expected[0] is None else f"{expected[0]:.1f}%")
+            assert diversity == ("—" if expected[1] is None else f"{expected[1]:.3f}")
+            assert ours == "—"
