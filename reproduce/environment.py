@@ -28,13 +28,17 @@ def environment(device: str = "cpu") -> dict[str, object]:
 
 @lru_cache(maxsize=1)
 def commit() -> dict[str, object]:
-    """Commit hash and whether tracked files differ from it; empty outside a checkout."""
+    """Commit hash and whether tracked files differ from it; empty outside a checkout.
+
+    Results do not count: appending a record changes no code behind the next one.
+    """
     try:
         if Path(_git("rev-parse", "--show-toplevel")) != ROOT:
             # Installed somewhere inside a repository of other things.
             return {"commit": "", "dirty": True}
         head = _git("rev-parse", "HEAD")
-        return {"commit": head, "dirty": bool(_git("status", "--porcelain", "-uno"))}
+        changed = _git("status", "--porcelain", "-uno", "--", ".", ":!results")
+        return {"commit": head, "dirty": bool(changed)}
     except (OSError, subprocess.SubprocessError):
         return {"commit": "", "dirty": True}
 
