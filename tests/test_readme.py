@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.cli import parser as study_parser
 from reproduce.cli import main, parser
 from reproduce.experiments import load_preset
-from reproduce.results import Records, newest
+from reproduce.results import Records, newest, sha256_file
 from reproduce.score_table import wide_csv, wide_table
 from reproduce.table_text import comma_separated, latex, markdown
 from reproduce.tables import table1
@@ -50,14 +51,24 @@ def test_files_beside_the_records_say_the_same() -> None:
 
 def test_raw_values_give_the_recorded_numbers() -> None:
     from benchmarks.diversity_result import DiversityResult
+    from benchmarks.judges import Verdict
 
-    checked = 0
+    checked: dict[str, int] = {}
     for record in Records(ROOT / "results", "cpu").all():
-        if "raw" in record:
-            raw = DiversityResult.load(ROOT / "results" / record["raw"])
-            assert raw.value == pytest.approx(record["value"], abs=1e-9)
-            checked += 1
-    assert checked >= 18
+        if "raw" not in record:
+            continue
+        path = ROOT / "results" / record["raw"]
+        assert sha256_file(path) == record["raw_sha256"], path
+        family = record["metric"].split("-")[0]
+        if family == "diversity":
+            value = DiversityResult.load(path).value
+        elif family == "quality":
+            value = 100 * float(Verdict.load(path).votes.mean())
+        else:
+            continue
+        assert value == pytest.approx(record["value"], abs=1e-9)
+        checked[family] = checked.get(family, 0) + 1
+    assert checked["diversity"] >= 18 and checked["quality"] >= 16
 
 
 def test_pictures_exist() -> None:
@@ -68,22 +79,29 @@ def test_pictures_exist() -> None:
             assert (ROOT / link).is_file(), link
 
 
-def commands() -> list[list[str]]:
-    """Every ``python -m reproduce`` of the README, as arguments."""
+def commands(program: str) -> list[list[str]]:
+    """Every ``python -m PROGRAM`` of the README, as arguments."""
     blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     tails = [
-        line.split("python -m reproduce ", 1)[1] for line in lines if "python -m reproduce " in line
+        line.split(f"python -m {program} ", 1)[1]
+        for line in lines
+        if f"python -m {program} " in line
     ]
     return [shlex.split(tail, comments=True) for tail in tails]
 
 
-@pytest.mark.parametrize("words", commands(), ids=lambda words: words[0])
+@pytest.mark.parametrize("words", commands("reproduce"), ids=lambda words: words[0])
 def test_commands_parse(words: list[str]) -> None:
     arguments = parser().parse_args(words)
     assert arguments.command == words[0]
     if "preset" in arguments:
         load_preset(arguments.preset)
+
+
+@pytest.mark.parametrize("words", commands("benchmarks"), ids=lambda words: words[1])
+def test_commands_of_the_study_parse(words: list[str]) -> None:
+    assert study_parser().parse_args(words).step == words[1]
 
 
 def test_both_commands_are_one_line_each() -> None:

@@ -92,6 +92,14 @@ def test_what_was_seen_is_what_is_there():
         (np.array([[random_colour(i, k) for k in range(8)] for i in range(6)]) + 1) / 2
     )
     assert table.colours == pytest.approx(expected, abs=1e-6)
+    _, probabilities = classifier()(
+        torch.stack(
+            [((p + 1) * 127.5).round().to(torch.uint8) for _, _, p in stream(random_colour)]
+        )
+    )
+    for head, found in (("pattern", table.patterns), ("category", table.categories)):
+        assert np.array_equal(found, probabilities[head].argmax(axis=1).reshape(6, 8))
+    assert not np.array_equal(table.patterns, table.categories)
     pooled = table.style_truth()
     assert pooled.colours.shape == (48, 3)
     assert pooled.patterns.sum() == pytest.approx(1)

@@ -151,6 +151,9 @@ def test_inception_file_must_have_the_expected_hash(inception_file):
     assert inception_extractor(inception_file, digest[:12]).source == "inception.pth"
     with pytest.raises(UserError, match="expected 0123456789: delete the file"):
         inception_extractor(inception_file, "0123456789")
+    for too_short in ("", digest[:7]):
+        with pytest.raises(UserError, match="or mend the expected hash"):
+            inception_extractor(inception_file, too_short)
 
 
 def test_missing_inception_names_the_remedy(tmp_path, monkeypatch):

@@ -11,54 +11,27 @@ from typing import Any
 
 import pytest
 from hostile_world import World
+from study_browser import (
+    ACCESSIBLE,
+    PHONE,
+    all_pictures_fit,
+    context,
+    open_page,
+    playwright,
+    shown,
+    wait_for_question,
+)
 from study_case import served
 from study_client import hexed, stored_choices
 
 from benchmarks.study.folder import Study
 from benchmarks.study.mturk import export_bundle
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
 pytestmark = pytest.mark.skipif(
     FOUND is None, reason="no browser: install Debian's with 'apt-get install chromium'"
 )
-DESKTOP, PHONE = (1280, 800), (390, 844)
-
-# What a screen reader and a weak eye need, checked in the page as it stands.
-ACCESSIBLE = """() => {
-  const problems = [];
-  const shown = (e) => e.checkVisibility() && e.getClientRects().length > 0;
-  const visible = (s) => [...document.querySelectorAll(s)].filter(shown);
-  if (document.documentElement.lang !== "en") problems.push("no language");
-  if (visible("main").length !== 1) problems.push("not one main landmark");
-  if (visible("h1").length !== 1) problems.push("not one h1");
-  const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
-  if (new Set(ids).size !== ids.length) problems.push("an id twice");
-  for (const image of visible("img")) {
-    if (!image.hasAttribute("alt")) problems.push("picture without alt");
-    if (!image.closest("button") && !image.alt) problems.push("picture without a name");
-  }
-  for (const button of visible("button, a.primary")) {
-    const name = button.getAttribute("aria-label") ?? button.textContent;
-    if (!name.trim()) problems.push("button without a name");
-    const box = button.getBoundingClientRect();
-    if (Math.min(box.width, box.height) < 44) problems.push(`small target: ${name}`);
-  }
-  const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const light = (colour) => channels(colour).slice(0, 3).map((v) => v / 255)
-    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
-  for (const e of visible("h1, h2, p, span, button, kbd, figcaption, output, td, th, caption")) {
-    let ground = e;
-    while (channels(getComputedStyle(ground).backgroundColor)[3] === 0) ground = ground.parentElement;
-    const [a, b] = [light(getComputedStyle(e).color), light(getComputedStyle(ground).backgroundColor)];
-    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (contrast < 4.5) problems.push(`contrast ${contrast.toFixed(1)}: ${e.textContent.trim()}`);
-  }
-  if (document.documentElement.scrollWidth > innerWidth) problems.push("scrolls sideways");
-  return problems;
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -70,47 +43,6 @@ def browser() -> Iterator[Any]:
         )
         yield launched
         launched.close()
-
-
-def context(browser: Any, size: tuple[int, int] = DESKTOP, **options: Any) -> Any:
-    width, height = size
-    made = browser.new_context(viewport={"width": width, "height": height}, **options)
-    made.set_default_timeout(15_000)
-    return made
-
-
-def open_page(where: Any, address: str) -> Any:
-    """A page that fails the test when its scripts do."""
-    page = where.new_page()
-    page.complaints = []
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
-    page.goto(address)
-    return page
-
-
-def wait_for_question(page: Any, number: int, total: int = 20) -> None:
-    playwright.expect(page.locator("#progress-text")).to_have_text(f"Question {number} of {total}")
-    page.wait_for_selector(".asking:not(.waiting)")
-
-
-def shown(page: Any) -> dict[str, str]:
-    """Public ids of the pictures on the screen."""
-    sources = {s: page.get_attribute(f"#{s}-picture", "src") for s in ("left", "right")}
-    return {
-        side: str(source).split("/")[-1].removesuffix(".png") for side, source in sources.items()
-    }
-
-
-def all_pictures_fit(page: Any) -> bool:
-    """Whether input and both translations are on the screen at once, equally large."""
-    boxes = [page.locator(f"#{r}-picture").bounding_box() for r in ("input", "left", "right")]
-    size = page.viewport_size
-    inside = all(
-        b["x"] >= 0 and b["y"] >= 0 and b["x"] + b["width"] <= size["width"]
-        and b["y"] + b["height"] <= size["height"] for b in boxes
-    )  # fmt: skip
-    return inside and len({(round(b["width"]), round(b["height"])) for b in boxes}) == 1
 
 
 def test_twenty_questions_by_keyboard_with_a_break(browser, study: Study, tmp_path: Path):
@@ -192,6 +124,24 @@ def test_a_held_key_answers_one_question(browser, study: Study):
         mine.close()
     with study.connect() as connection:
         assert connection.execute("SELECT count(*) FROM votes").fetchone() == (2,)
+
+
+def test_nobody_answers_before_having_looked(browser, study: Study):
+    with served(study.path) as server:
+        mine = context(browser)
+        mine.add_init_script("const real = setTimeout; setTimeout = (f, ms) => real(f, 8 * ms);")
+        page = open_page(mine, f"{server.site}/?rater=fay")
+        page.get_by_role("button", name="I agree – start").click()
+        for picture in ("input", "left", "right"):
+            page.wait_for_selector(f"#{picture}-picture[src]")
+            page.locator(f"#{picture}-picture").evaluate("image => image.decode()")
+        page.keyboard.press("ArrowLeft")
+        wait_for_question(page, 1)  # ready only now, and the key is forgotten
+        page.keyboard.press("ArrowRight")
+        wait_for_question(page, 2)
+        mine.close()
+    with study.connect() as connection:
+        assert connection.execute("SELECT choice FROM votes").fetchall() == [("right",)]
 
 
 def test_a_vote_outlasts_a_restart_of_the_server(browser, study: Study):

@@ -160,9 +160,9 @@ def test_metadata_and_transparency_stay_behind(tmp_path):
     plan = draw_material(tmp_path / "m", inputs=3)
     note = PngImagePlugin.PngInfo()
     note.add_text("method", "unit")
-    Image.new("RGBA", (32, 32), (255, 0, 0, 0)).save(
-        tmp_path / "m" / "unit" / "000_sample00.png", pnginfo=note, icc_profile=b"unit profile"
-    )
+    unit = tmp_path / "m" / "unit"
+    Image.new("RGBA", (32, 32), (255, 0, 0, 0)).save(unit / "000_sample00.png", pnginfo=note)
+    Image.new("RGB", (32, 32)).save(unit / "001_sample00.png", icc_profile=b"unit", dpi=(72, 72))
     prepare(dataclasses.replace(plan, questions=12, real=None), tmp_path / "study")
     whites = 0
     for file in (tmp_path / "study" / "pictures").iterdir():

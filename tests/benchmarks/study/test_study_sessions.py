@@ -153,6 +153,7 @@ def test_what_a_gone_rater_left_is_handed_on_when_nothing_else_is_free(people: P
         left -= people.answer(people.join(f"late{left}", hours=2), hours=2) or pytest.fail("none")
         left = 80 * 5 - sum(people.votes().values())
     assert set(people.votes().values()) == {5}
+    assert people.state(gone)["done"] == 5  # answers stay with who gave them
     # Back at last: what was handed on is gone, the votes before stay, and the code is given.
     assert people.join("gone", hours=3) == gone
     people.answer(gone, hours=3)
