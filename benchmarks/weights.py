@@ -8,20 +8,16 @@ a seed. It is no stand-in: what it measures carries another name, ``lpips-untrai
 from __future__ import annotations
 
 import hashlib
-import io
-import pickle
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import lpips
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 
+from benchmarks.weight_files import cached, parse_state, read_bytes
 from models.errors import UserError
 
 Version = Literal["0.0", "0.1"]
@@ -89,10 +85,10 @@ def trained(
     """
     _check_version(version)
     if path is None:
-        path = _cached(allow_download)
+        path = cached(ALEXNET_URL, allow_download, _REMEDY)
         sha256 = sha256 or path.stem.rsplit("-", 1)[-1]
     path = Path(path)
-    content = _read(path)
+    content = read_bytes(path, LARGEST_FILE, _REMEDY)
     found = hashlib.sha256(content).hexdigest()
     if sha256 is not None and not (len(sha256) >= 8 and found.startswith(sha256.lower())):
         raise UserError(
@@ -100,7 +96,7 @@ def trained(
             "or mend the expected hash"
         )
     name: Name = "lpips" if found.startswith(ALEXNET_SHA256_PREFIXES) else "lpips-unverified"
-    state = _parse(path, content)
+    state = parse_state(path, content, LARGEST_FILE, _REMEDY)
     return LpipsWeights(name, version, _trunk(path, state), package_channels(version), path.name)
 
 
@@ -136,62 +132,6 @@ def package_channels(version: Version) -> tuple[torch.Tensor, ...]:
 def _check_version(version: str) -> None:
     if version not in get_args(Version):
         raise UserError(f"unknown LPIPS version {version!r}: use one of {get_args(Version)}")
-
-
-def _cached(allow_download: bool) -> Path:
-    file = Path(torch.hub.get_dir()) / "checkpoints" / ALEXNET_URL.rsplit("/", 1)[-1]
-    if file.is_file():
-        return file
-    if not allow_download:
-        raise UserError(f"no AlexNet weights at {file}: allow the download, {_REMEDY}")
-    prefix = file.stem.rsplit("-", 1)[-1]
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(ALEXNET_URL, str(file), prefix, progress=False)
-    except (OSError, RuntimeError) as error:  # no network, disk full; or the wrong hash
-        reason = " ".join(str(error).split())
-        raise UserError(f"cannot download {ALEXNET_URL} ({reason}): {_REMEDY}") from error
-    return file
-
-
-def _read(path: Path) -> bytes:
-    """The file's bytes, read once: what is hashed is what is parsed."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file: {_REMEDY}")
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}): {_REMEDY}") from error
-    if len(content) > LARGEST_FILE:
-        raise UserError(f"{path}: larger than {LARGEST_FILE} bytes, so no AlexNet: {_REMEDY}")
-    return content
-
-
-def _parse(path: Path, content: bytes) -> dict[str, torch.Tensor]:
-    stream = io.BytesIO(content)
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load(content)
-        if zipfile.is_zipfile(stream):
-            with zipfile.ZipFile(stream) as archive:
-                unpacked = sum(member.file_size for member in archive.infolist())
-            if unpacked > LARGEST_FILE:
-                raise UserError(f"{path}: unpacks to {unpacked} bytes, so no AlexNet: {_REMEDY}")
-        stream.seek(0)
-        state = torch.load(stream, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path}: holds code or no weights at all, and was not run: {_REMEDY}"
-        ) from error
-    except UserError:
-        raise
-    # A broken file surfaces as whatever the parser stumbled over.
-    except Exception as error:
-        raise UserError(f"{path}: truncated or not a file of weights: {_REMEDY}") from error
-    if not isinstance(state, dict):
-        raise UserError(f"{path}: holds a {type(state).__name__}, no state dict: {_REMEDY}")
-    return cast("dict[str, torch.Tensor]", state)
 
 
 def _trunk(path: Path, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -6,10 +6,11 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.console import Help, Parser, at_least, refuse
 from models.errors import UserError
 
 EXAMPLES = """examples:
@@ -21,25 +22,10 @@ EXAMPLES = """examples:
 """
 
 
-class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Examples as they stand, and every default."""
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        shown = action.default not in (None, False, [], 0) and "default" not in (action.help or "")
-        return super()._get_help_string(action) if shown else action.help
-
-
-class _Parser(argparse.ArgumentParser):
-    """One line and exit code 2 for wrong arguments."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
-
-
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    shown: dict[str, Any] = dict(formatter_class=_Help)
-    top = _Parser(
+    shown: dict[str, Any] = dict(formatter_class=Help)
+    top = Parser(
         prog="python -m reproduce", epilog=EXAMPLES,
         description="Train UNIT, MUNIT and their baselines; regenerate the papers' tables.", **shown,
     )  # fmt: skip
@@ -49,9 +35,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="example:\n  python -m reproduce table 1 --preset cpu", **shown)  # fmt: skip
     table.add_argument("number", type=int, help="the MUNIT paper's table: 1")
     _common(table)
-    table.add_argument("--jobs", type=_at_least(0), default=0,
+    table.add_argument("--jobs", type=at_least(0), default=0,
         help="trainings side by side (default: one a core, at most 4; one on a GPU)")  # fmt: skip
-    table.add_argument("--inputs", type=_at_least(2),
+    table.add_argument("--inputs", type=at_least(2),
         help="measure this many test inputs instead of the preset's; the protocol's name tells")  # fmt: skip
     table.add_argument("--stored", action="store_true",
         help="print the table from stored records alone, without training")  # fmt: skip
@@ -66,9 +52,9 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--task", required=True, help="a task's name, or a folder of pictures")
     train.add_argument("--out", type=Path, required=True, help="folder of the run")
     train.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    train.add_argument("--save-every", type=_at_least(1), default=500, metavar="STEPS",
+    train.add_argument("--save-every", type=at_least(1), default=500, metavar="STEPS",
         help="steps from checkpoint to checkpoint")  # fmt: skip
-    train.add_argument("--sample-every", type=_at_least(1), default=500, metavar="STEPS",
+    train.add_argument("--sample-every", type=at_least(1), default=500, metavar="STEPS",
         help="steps from sample grid to sample grid")  # fmt: skip
     train.add_argument("--vgg", type=Path, help="VGG-16 weights for the perceptual loss")
     _common(train)
@@ -81,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     translate.add_argument("inputs", type=Path, help="a picture, or a folder of pictures")
     translate.add_argument("--out", type=Path, required=True, help="folder for the PNGs")
     styles = translate.add_mutually_exclusive_group()
-    styles.add_argument("--samples", type=_at_least(1), default=1, help="random styles an input")
+    styles.add_argument("--samples", type=at_least(1), default=1, help="random styles an input")
     styles.add_argument("--example", type=Path, help="picture(s) of the other domain: take "
         "their style instead of random ones")  # fmt: skip
     translate.add_argument("--direction", default="a2b", help="a2b (default) or b2a")
@@ -95,10 +81,10 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("--data", type=Path, default=Path("data"), help="where pictures are kept")
     data.add_argument("--source", type=Path,
         help="local archive or folder with the pictures; later commands find them")  # fmt: skip
-    data.add_argument("--size", type=_at_least(1), default=32, help="pixels, if drawn")
-    data.add_argument("--train", type=_at_least(1), default=4000,
+    data.add_argument("--size", type=at_least(1), default=32, help="pixels, if drawn")
+    data.add_argument("--train", type=at_least(1), default=4000,
         help="training pictures a domain, if drawn")  # fmt: skip
-    data.add_argument("--test", type=_at_least(1), default=200, help="test pairs, if drawn")
+    data.add_argument("--test", type=at_least(1), default=200, help="test pairs, if drawn")
     data.add_argument("--no-progress", action="store_true", help="no progress bars")
 
     convert = commands.add_parser("convert", help="original releases' checkpoints, in and out",
@@ -109,31 +95,20 @@ def parser() -> argparse.ArgumentParser:
     convert.add_argument("--method", help="what an original's file holds: munit, unit-release, "
         "cyclegan or bicyclegan")  # fmt: skip
     convert.add_argument("--out", type=Path, required=True)
-    convert.add_argument("--size", type=_at_least(1), default=256,
+    convert.add_argument("--size", type=at_least(1), default=256,
         help="picture size it was trained at")  # fmt: skip
     return top
 
 
-def _at_least(smallest: int) -> Callable[[str], int]:
-    def read(word: str) -> int:
-        number = int(word)
-        if number < smallest:
-            raise argparse.ArgumentTypeError(f"{number} is too small, use at least {smallest}")
-        return number
-
-    read.__name__ = "int"  # argparse names it where ``word`` is no number
-    return read
-
-
 def _common(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--preset", default="cpu", help="scale: quick, cpu, gpu or paper")
-    sub.add_argument("--seed", type=_at_least(0), default=0,
+    sub.add_argument("--seed", type=at_least(0), default=0,
         help="of weights, order, noise")  # fmt: skip
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
         help="override any setting, e.g. --set steps=200 --set recon_x=5; repeatable")  # fmt: skip
     sub.add_argument("--device", default="cpu", help="cpu or cuda")
     sub.add_argument("--data", type=Path, default=Path("data"), help="where pictures are kept")
-    sub.add_argument("--threads", type=_at_least(0), default=0,
+    sub.add_argument("--threads", type=at_least(0), default=0,
         help="CPU threads (default: torch's choice)")  # fmt: skip
     sub.add_argument("--no-progress", action="store_true", help="no progress bars")
     if sub.prog.endswith("table"):
@@ -166,7 +141,7 @@ def main(words: list[str] | None = None) -> int:
     try:
         return _run(arguments)
     except UserError as error:
-        return _refuse(str(error))
+        return refuse(str(error))
     except KeyboardInterrupt:
         print("interrupted; run the same command to go on", file=sys.stderr)
         return 130
@@ -175,21 +150,16 @@ def main(words: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError:
-        return _refuse(NO_MEMORY)
+        return refuse(NO_MEMORY)
     except OSError as error:
-        return _refuse(f"{error}: check the path, the space and the permissions")
+        return refuse(f"{error}: check the path, the space and the permissions")
     except RuntimeError as error:  # torch's, on the CPU and on the GPU
         if "allocate memory" in str(error) or "out of memory" in str(error):
-            return _refuse(NO_MEMORY)
+            return refuse(NO_MEMORY)
         raise
 
 
 NO_MEMORY = "not enough memory: use a smaller batch, size or dim (--set batch=1)"
-
-
-def _refuse(message: str) -> int:
-    print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
-    return 2
 
 
 def _run(arguments: argparse.Namespace) -> int:
