@@ -111,6 +111,7 @@ def test_what_is_no_data_set_is_not_kept(tmp_path, capsys):
 
 def test_a_drawn_task_stays_drawn(tmp_path):
     give(pix2pix(tmp_path / "mine"), tmp_path / "data", "drawn-shoes")
+    assert not list(tmp_path.rglob("*.source"))
     assert "drawn-shoes-32px" in found(tmp_path / "data", "drawn-shoes").name
 
 

@@ -159,6 +159,7 @@ def test_what_neither_run_reads_is_no_difference():
         ("cyclegan", "t", {"cycle": 0, "identity": 1}, "identity=1 has no effect with cycle=0"),
         ("unit-release", "t", {"n_shared": "2"}, "n_shared=2 has no effect with recipe=release"),
         ("unit", "t", {"activ": "lrelu"}, "activ=lrelu has no effect with recipe=nips"),
+        ("unit", "t", {"pad": "reflect"}, "pad=reflect has no effect with recipe=nips"),
         ("unit", "t", {"recipe": "release", "n_shared": 1}, "or set recipe=nips"),
         ("munit", "t", {"perceptual_layer": "relu4_3"}, "or set perceptual=1"),
         ("munit", "t", {"lr_policy": "linear", "lr_step": 5}, "lr_step=5 has no effect with lr_p"),
