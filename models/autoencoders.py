@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
+from typing import Any
+
 from torch import Tensor, nn
 
 from models.blocks import AdaINResBlock, ConvBlock, CountedDropout, ResBlock, activation
+from models.phased import NarrowConv, UpsampledConv
 
 
 class ContentEncoder(nn.Module):
@@ -60,13 +62,14 @@ class Upsampler(nn.Module):
         super().__init__()
         self.up = nn.ModuleList()
         for _ in range(n):
-            self.up.append(ConvBlock(dim, dim // 2, 5, 1, 2, norm="ln", activ=activ, pad=pad))
+            kinds: dict[str, Any] = dict(norm="ln", activ=activ, pad=pad, conv=UpsampledConv)
+            self.up.append(ConvBlock(dim, dim // 2, 5, 1, 2, **kinds))
             dim //= 2
-        self.out = ConvBlock(dim, channels, 7, 1, 3, activ="tanh", pad=pad)
+        self.out = ConvBlock(dim, channels, 7, 1, 3, activ="tanh", pad=pad, conv=NarrowConv)
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.up:
-            x = block(F.interpolate(x, scale_factor=2, mode="nearest"))
+            x = block(x)
         return self.out(x)  # in [-1, 1]
 
 

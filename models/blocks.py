@@ -116,7 +116,7 @@ def padding_mode(name: str) -> Any:
 
 
 class ConvBlock(nn.Module):
-    """Padded convolution, norm, activation."""
+    """Padded convolution (of class ``conv``), norm, activation."""
 
     def __init__(
         self,
@@ -129,9 +129,10 @@ class ConvBlock(nn.Module):
         norm: str = "none",
         activ: str = "relu",
         pad: str = "reflect",
+        conv: type[nn.Conv2d] = nn.Conv2d,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(c_in, c_out, kernel, stride, padding, padding_mode=padding_mode(pad))
+        self.conv = conv(c_in, c_out, kernel, stride, padding, padding_mode=padding_mode(pad))
         self.norm = norm_layer(norm, c_out)
         self.activ = activation(activ)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.blocks import seed_dropouts
-from models.discriminators import PatchDiscriminator
+from models.discriminators import PatchDiscriminator, gan_of_both
 from models.errors import UserError
 from models.losses import Terms, gan, l1
 from models.method import DROPOUT, Direction, Method, MethodConfig, Noise, NoiseSpec, Phase
@@ -160,10 +160,9 @@ class Cyclegan(Method):
         return {"x_ab": self.config.pool, "x_ba": self.config.pool} if self.config.pool else {}
 
     def discriminator_terms(self, x_a: Tensor, x_b: Tensor, fakes: Mapping[str, Tensor]) -> Terms:
-        kind = self.config.gan_loss
         return {
-            "dis_a": gan(self.dis_a(x_a), True, kind) + gan(self.dis_a(fakes["x_ba"]), False, kind),
-            "dis_b": gan(self.dis_b(x_b), True, kind) + gan(self.dis_b(fakes["x_ab"]), False, kind),
+            "dis_a": gan_of_both(self.dis_a, x_a, fakes["x_ba"], self.config.gan_loss),
+            "dis_b": gan_of_both(self.dis_b, x_b, fakes["x_ab"], self.config.gan_loss),
         }
 
     def sampling_noise(self, h: int, w: int) -> dict[str, NoiseSpec]:

@@ -7,15 +7,29 @@ from __future__ import annotations
 
 import itertools
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.blocks import ConvBlock, activation, has_bias, norm_layer
+from models.losses import gan
 
 
 def halve(x: Tensor) -> Tensor:
     """Average pooling 3x3, stride 2, borders averaged over the pixels there are."""
     return F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+
+
+def gan_of_both(dis: nn.Module, real: Tensor, fake: Tensor, kind: str) -> Tensor:
+    """The discriminator's loss: ``gan`` of ``dis(real)`` plus that of ``dis(fake)``.
+
+    Both go through in one pass, unless a batch norm would mix their statistics: the deepest maps
+    are so small that fetching the weights takes longer than the products.
+    """
+    if any(isinstance(layer, nn.BatchNorm2d) for layer in dis.modules()):
+        return gan(dis(real), True, kind) + gan(dis(fake), False, kind)
+    maps = [m.tensor_split((len(real),)) for m in dis(torch.cat((real, fake)))]
+    return gan([r for r, _ in maps], True, kind) + gan([f for _, f in maps], False, kind)
 
 
 class MultiScaleDiscriminator(nn.Module):

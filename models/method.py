@@ -95,17 +95,6 @@ class MethodConfig:
         given as ``key=value``."""
         return dict.fromkeys(names, f"with {held}: leave it out, or set {needed}")
 
-    def unread_of_both(self, gan: float, perceptual: float, dis_layers: int) -> dict[str, str]:
-        """The part of ``unread`` that MUNIT and UNIT share."""
-        unread: dict[str, str] = {}
-        if not gan:
-            unread |= self.unread_with("gan=0", "gan=1", "gan_loss")
-        if not perceptual:
-            unread |= self.unread_with("perceptual=0", "perceptual=1", "perceptual_layer")
-        if dis_layers == 1:  # the first has no norm
-            unread |= self.unread_with("dis_layers=1", "dis_layers=2", "dis_norm")
-        return unread
-
     def lr_factor(self, step: int, total: int) -> float:
         """What the learning rate is multiplied by in ``step`` (from 0) of ``total``.
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks import CountedDropout, activation, has_bias, norm_layer
+from models.phased import NarrowConv
 
 
 class ResnetBlock(nn.Module):
@@ -57,7 +58,7 @@ class ResnetGenerator(nn.Module):
         self.up = nn.Sequential(
             *block(nn.ConvTranspose2d(4 * dim, 2 * dim, **half), 2 * dim),
             *block(nn.ConvTranspose2d(2 * dim, dim, **half), dim),
-            nn.Conv2d(dim, c_out, **wide),
+            NarrowConv(dim, c_out, **wide),
             nn.Tanh(),
         )
 

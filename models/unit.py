@@ -4,12 +4,12 @@ Two published recipes: ``release``, shipped with MUNIT (``UNIT_Trainer``), whose
 weights; and ``nips``, the paper's and its first release's, whose last encoder block and first
 generator block are shared between the domains (section 3: G* = G_L o G_H). Equations: the paper's.
 The KL terms are those of the equations, of the codes' means; the first release took the noisy
-codes instead, which has the same expectation up to a constant.
+codes instead, which has the same expectation up to a constant. The discriminators, and what else
+MUNIT has too, are in ``munit_family``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,55 +18,27 @@ from torch import Generator, Tensor, nn
 
 from models.autoencoders import ContentEncoder, Decoder, nips_back, nips_blocks, nips_front
 from models.blocks import seed_dropouts
-from models.discriminators import MultiScaleDiscriminator
 from models.errors import UserError
-from models.losses import Terms, gan, kl_unit, l1, perceptual
-from models.method import (
-    DROPOUT,
-    Direction,
-    Method,
-    MethodConfig,
-    Noise,
-    NoiseSpec,
-    Phase,
-    chain_fits,
-)
+from models.losses import Terms, kl_unit, l1
+from models.method import DROPOUT, Direction, Noise, NoiseSpec, Phase
+from models.munit_family import MunitFamily, MunitFamilyConfig
 
 
 @dataclass(frozen=True)
-class UnitConfig(MethodConfig):
+class UnitConfig(MunitFamilyConfig):
     """Defaults: the recipe ``release``, as shipped with MUNIT, at 256 px."""
 
     recipe: str = "release"
-    # weights: lambda_0, lambda_2, lambda_1, lambda_4, lambda_3 of the paper's Eq. 2
-    gan: float = 1.0
-    recon_x: float = 10.0
+    # weights: lambda_1, lambda_4, lambda_3 of the paper's Eq. 2
     kl: float = 0.01
     cycle: float = 10.0
     cycle_kl: float = 0.01
-    perceptual: float = 0.0
-    perceptual_layer: str = "relu5_3"
     # networks
-    dim: int = 64
-    n_downsample: int = 2
-    n_res: int = 4
     n_shared: int = 1  # nips only: shared blocks in each half
     dropout: float = 0.0  # nips only: in every residual block
-    activ: str = "relu"
-    pad: str = "reflect"
-    dis_dim: int = 64
-    dis_layers: int = 4
-    dis_scales: int = 3
-    dis_norm: str = "none"
-    dis_activ: str = "lrelu"
-    dis_pad: str = "reflect"
-    init: str = "kaiming"
-    weight_decay: float = 1e-4
-    lr_policy: str = "step"
 
     def unread(self) -> dict[str, str]:
         unread = super().unread()
-        unread |= self.unread_of_both(self.gan, self.perceptual, self.dis_layers)
         if self.recipe == "release":  # dropout is read there, and refused
             unread |= self.unread_with("recipe=release", "recipe=nips", "n_shared")
         elif self.recipe == "nips":
@@ -81,10 +53,9 @@ NIPS_RECIPE: dict[str, object] = dict(
 )  # fmt: skip
 
 
-class Unit(Method):
+class Unit(MunitFamily):
     """Networks and objective of UNIT in either recipe."""
 
-    order = ("discriminator", "generator")
     config: UnitConfig
 
     def __init__(self, config: UnitConfig, generator: Generator | None) -> None:
@@ -101,14 +72,9 @@ class Unit(Method):
                             "activ and pad, or set recipe=release")  # fmt: skip
         if c.dropout and c.recipe != "nips":
             raise UserError("UNIT's release has no dropout: set recipe=nips or dropout=0")
-        nips = c.recipe == "nips"
-        kinds: dict[str, Any] = dict(
-            norm=c.dis_norm, activ=c.dis_activ, pad=c.dis_pad, kernel=3 if nips else 4
-        )
-        shape = (c.dis_dim, c.dis_layers, c.dis_scales)
-        self.dis_a = MultiScaleDiscriminator(c.channels_a, *shape, **kinds)
-        self.dis_b = MultiScaleDiscriminator(c.channels_b, *shape, **kinds)
-        self.features: nn.Module | None = None
+        if c.recipe == "nips":
+            self.dis_kernel = 3
+        self.add_discriminators()
         self.finish(generator, c.init, "gaussian")
 
     def halves_release(self, c: UnitConfig) -> None:
@@ -147,9 +113,6 @@ class Unit(Method):
     def generators(self) -> list[nn.Module]:
         return [self.enc_a, self.enc_b, self.shared_enc, self.shared_dec, self.dec_a, self.dec_b]
 
-    def discriminators(self) -> list[nn.Module]:
-        return [self.dis_a, self.dis_b]
-
     @property
     def generator_weights(self) -> dict[str, float]:
         c = self.config
@@ -158,10 +121,6 @@ class Unit(Method):
             perceptual=c.perceptual,
         )  # fmt: skip
         return {f"{name}_{d}": w for name, w in weights.items() for d in "ab"}
-
-    @property
-    def discriminator_weights(self) -> dict[str, float]:
-        return {"dis_a": self.config.gan, "dis_b": self.config.gan}
 
     def training_noise(self, phase: Phase, h: int, w: int) -> dict[str, NoiseSpec]:
         latent = self._latent(h, w)
@@ -204,10 +163,7 @@ class Unit(Method):
         # Both domains' codes through each decoder: reconstruction and translation in one pass.
         x_aa, x_ba = self.decode(z, "a", seed.next(2)).tensor_split(2)
         x_ab, x_bb = self.decode(z, "b", seed.next(2)).tensor_split(2)
-        terms: Terms = {}
-        if self.wanted(c.gan):  # Eq. 5 and 6
-            terms["gan_a"] = gan(self.dis_a(x_ba), True, c.gan_loss)
-            terms["gan_b"] = gan(self.dis_b(x_ab), True, c.gan_loss)
+        terms: Terms = self.gan_terms(x_ba, x_ab)  # Eq. 5 and 6
         if self.wanted(c.recon_x):  # likelihood of Eq. 3 and 4, a Laplacian: L1
             terms["recon_x_a"], terms["recon_x_b"] = l1(x_aa, x_a), l1(x_bb, x_b)
         if self.wanted(c.kl):
@@ -221,10 +177,7 @@ class Unit(Method):
             terms["cycle_a"], terms["cycle_b"] = l1(x_aba, x_a), l1(x_bab, x_b)
         if self.wanted(c.cycle_kl):
             terms["cycle_kl_a"], terms["cycle_kl_b"] = kl_unit(h_a_again), kl_unit(h_b_again)
-        if c.perceptual:
-            assert self.features is not None, "the perceptual loss needs VGG features"
-            terms["perceptual_a"] = perceptual(self.features(x_ba), self.features(x_b))
-            terms["perceptual_b"] = perceptual(self.features(x_ab), self.features(x_a))
+        terms |= self.perceptual_terms(x_a, x_b, x_ba, x_ab)
         return terms, {"x_ba": x_ba, "x_ab": x_ab}
 
     @torch.no_grad()
@@ -237,13 +190,6 @@ class Unit(Method):
             "x_ab": self.decode(z_a, "b", seed.next()),
         }
 
-    def discriminator_terms(self, x_a: Tensor, x_b: Tensor, fakes: Mapping[str, Tensor]) -> Terms:
-        kind = self.config.gan_loss
-        return {
-            "dis_a": gan(self.dis_a(fakes["x_ba"]), False, kind) + gan(self.dis_a(x_a), True, kind),
-            "dis_b": gan(self.dis_b(fakes["x_ab"]), False, kind) + gan(self.dis_b(x_b), True, kind),
-        }
-
     def sampling_noise(self, h: int, w: int) -> dict[str, NoiseSpec]:
         return {"latent": self._latent(h, w)} | self._dropout_role()
 
@@ -252,18 +198,6 @@ class Unit(Method):
         seed = _Calls(noise.get("dropout") if noise else None)
         z = self.encode(x, source, seed.next())
         return self.decode(z + noise["latent"] if noise else z, target, seed.next())
-
-    def fits(self, length: int) -> bool:
-        c = self.config
-        multiple = 2**c.n_downsample
-        kinds: dict[str, Any] = dict(
-            pad=c.dis_pad, norm=c.dis_norm, kernel=3 if c.recipe == "nips" else 4
-        )
-        return (
-            length % multiple == 0
-            and length >= max(4, 2 * multiple)
-            and chain_fits(length, c.dis_layers, c.dis_scales, **kinds)
-        )
 
 
 class _Calls:
