@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from models.blocks import AdaINResBlock, ConvBlock, CountedDropout, ResBlock, activation
-from models.phased import NarrowConv, UpsampledConv
+from models.convolutions import NarrowConv, UpsampledConv
 
 
 class ContentEncoder(nn.Module):
@@ -20,7 +20,7 @@ class ContentEncoder(nn.Module):
         self, channels: int, dim: int, n_downsample: int, n_res: int, *, activ: str, pad: str
     ) -> None:
         super().__init__()
-        style = dict(norm="in", activ=activ, pad=pad)
+        style: dict[str, Any] = dict(norm="in", activ=activ, pad=pad)
         layers: list[nn.Module] = [ConvBlock(channels, dim, 7, 1, 3, **style)]
         for _ in range(n_downsample):
             layers.append(ConvBlock(dim, 2 * dim, 4, 2, 1, **style))
@@ -41,7 +41,7 @@ class StyleEncoder(nn.Module):
         self, channels: int, dim: int, n_downsample: int, style_dim: int, *, activ: str, pad: str
     ) -> None:
         super().__init__()
-        style = dict(activ=activ, pad=pad)
+        style: dict[str, Any] = dict(activ=activ, pad=pad)
         layers: list[nn.Module] = [ConvBlock(channels, dim, 7, 1, 3, **style)]
         for i in range(n_downsample):
             wider = dim * 2 if i < 2 else dim

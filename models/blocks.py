@@ -179,7 +179,8 @@ class CountedDropout(nn.Module):
     and it is also what makes test-time dropout (CycleGAN* with noise) repeatable. Without seeds
     the layer is the identity, as an ordinary dropout in evaluation mode.
 
-    The hash is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
+    Seeds are hashed by the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), elements by
+    one of 32 bits (Wellons's lowbias32, 2018): there are many of them.
     """
 
     def __init__(self, p: float = 0.5) -> None:
@@ -193,22 +194,31 @@ class CountedDropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.seeds is None:
             return x
-        shape = x.shape
-        index = torch.arange(x[0].numel(), device=x.device, dtype=torch.int64)
-        base = _mix(self.seeds.to(x.device) + self.layer * 0x9E3779B9)  # (N,)
-        bits = _mix(base[:, None] + index * _GOLDEN) & 0xFFFFFF  # (N, CHW), 24 bits
-        keep = (bits >= int(self.p * 2**24)).to(x.dtype).view(shape)
-        return x * keep / (1 - self.p)
+        base = _mix64(self.seeds.to(x.device) + self.layer * 0x9E3779B9)[:, None]  # (N, 1)
+        index = torch.arange(x[0].numel(), device=x.device, dtype=torch.int32) * _GOLDEN
+        bits = _mix32_(index + base.to(torch.int32)) ^ (base >> 32).to(torch.int32)  # (N, CHW)
+        keep = _mix32_(bits) >= int(self.p * 2**32) - 2**31
+        return x * (keep.to(x.dtype) / (1 - self.p)).view(x.shape)
 
 
-_GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # as signed 64 bits, where integers wrap around
+_GOLDEN = 0x9E3779B9 - 2**32  # as signed 32 bits, where integers wrap around
 
 
-def _mix(z: Tensor) -> Tensor:
+def _mix64(z: Tensor) -> Tensor:
     """SplitMix64's finaliser on int64; ``>>`` copies the sign, hence the masks."""
     z = (z ^ ((z >> 30) & (2**34 - 1))) * (0xBF58476D1CE4E5B9 - 2**64)
     z = (z ^ ((z >> 27) & (2**37 - 1))) * (0x94D049BB133111EB - 2**64)
     return z ^ ((z >> 31) & (2**33 - 1))
+
+
+def _mix32_(z: Tensor) -> Tensor:
+    """lowbias32 on int32, in place."""
+    z ^= (z >> 16) & (2**16 - 1)
+    z *= 0x7FEB352D
+    z ^= (z >> 15) & (2**17 - 1)
+    z *= 0x846CA68B - 2**32
+    z ^= (z >> 16) & (2**16 - 1)
+    return z
 
 
 def number_dropouts(network: nn.Module) -> None:

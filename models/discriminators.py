@@ -6,12 +6,14 @@ All return a list of maps, one per scale, finest first.
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.blocks import ConvBlock, activation, has_bias, norm_layer
+from models.convolutions import StridedConv
 from models.losses import gan
 
 
@@ -57,7 +59,7 @@ class MultiScaleDiscriminator(nn.Module):
         self.scales = nn.ModuleList()
         for _ in range(scales):
             widths = [dim * 2**i for i in range(n_layers)]
-            style = dict(activ=activ, pad=pad)
+            style: dict[str, Any] = dict(activ=activ, pad=pad, conv=StridedConv)
             layers: list[nn.Module] = [ConvBlock(channels, dim, kernel, 2, 1, **style)]
             layers += [
                 ConvBlock(a, b, kernel, 2, 1, norm=norm, **style)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks import CountedDropout, activation, has_bias, norm_layer
-from models.phased import NarrowConv
+from models.convolutions import NarrowConv
 
 
 class ResnetBlock(nn.Module):

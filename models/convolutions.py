@@ -1,8 +1,8 @@
-"""Two convolutions that decoders spend most of their time in, computed by output phases.
+"""Convolutions that a step would otherwise spend most of its time in, computed another way.
 
-The result is that of the plain layers up to rounding; only the order of the sums differs. A
-*phase* is one of the four subsets of output pixels with even or odd row and column. Set ``plain``
-on a layer to compute it as it is defined.
+The result is that of the plain layers up to rounding; only the order of the sums differs. Set
+``plain`` on a layer to compute it as it is defined. A *phase* is one of the four subsets of
+output pixels with even or odd row and column.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TAPS = (
 )
 
 
-class _Phased(nn.Conv2d):
+class _Conv(nn.Conv2d):
     plain = False
 
     def padded(self, x: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ class _Phased(nn.Conv2d):
         return F.pad(x, self._reversed_padding_repeated_twice, mode=mode)
 
 
-class UpsampledConv(_Phased):
+class UpsampledConv(_Conv):
     """Nearest upsampling to twice the size, then a 5x5 convolution with padding 2.
 
     (N, C, H, W) -> (N, c_out, 2H, 2W). The four pixels that upsampling makes of one see at most
@@ -70,10 +70,10 @@ class UpsampledConv(_Phased):
         wide = F.pad(ends.flatten(1, 2).repeat_interleave(2, dim=2), (2, 2), mode=columns)
         kernels = torch.cat((weight[:, :, 0], weight[:, :, -1]))  # (2 c_out, C, 5)
         out = F.conv1d(wide, kernels, groups=2)
-        return out.unflatten(1, (2, -1)).transpose(1, 2)
+        return torch.stack(out.chunk(2, dim=1), dim=2)
 
 
-class NarrowConv(_Phased):
+class NarrowConv(_Conv):
     """A convolution of stride 1 to few channels (the 3 of a picture).
 
     So few outputs leave most of a processor's vector lanes empty. The same kernel at its four
@@ -90,3 +90,23 @@ class NarrowConv(_Phased):
         kernels = torch.stack(places, dim=1).flatten(0, 1)
         bias = None if self.bias is None else self.bias.repeat_interleave(4)
         return F.pixel_shuffle(F.conv2d(x, kernels, bias, stride=2), 2)
+
+
+class StridedConv(_Conv):
+    """A convolution whose output may shrink to one pixel, as the deepest of a discriminator's do.
+
+    Then it is a matrix product, and taps that fall on a padding of zeros are left out of it.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        size, pad = self.kernel_size, self.padding
+        assert not isinstance(pad, str)
+        one = all(n + 2 * p == k for n, p, k in zip(x.shape[2:], pad, size, strict=True))
+        if self.plain or not one:
+            return super().forward(x)
+        kernel = self.weight
+        if self.padding_mode == "zeros":
+            kernel = kernel[:, :, pad[0] : size[0] - pad[0], pad[1] : size[1] - pad[1]]
+        else:
+            x = self.padded(x)
+        return F.linear(x.flatten(1), kernel.flatten(1), self.bias)[:, :, None, None]

@@ -1,0 +1,86 @@
+"""Rearranged convolutions against the layers that they stand for, in float64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.convolutions import NarrowConv, StridedConv, UpsampledConv
+from models.discriminators import MultiScaleDiscriminator, gan_of_both
+from models.losses import gan
+
+MODES = {"reflect": "reflect", "replicate": "replicate", "zeros": "constant"}
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def padded(x: Tensor, padding: int, mode: str) -> Tensor:
+    return F.pad(x, (padding,) * 4, mode=MODES[mode])
+
+
+def assert_same(layer: nn.Conv2d, x: Tensor, expected: Tensor, shape: tuple[int, ...]) -> None:
+    """The output and all gradients of ``layer(x)`` are those of ``expected``."""
+    out, leaves = layer(x), [x, *layer.parameters()]
+    assert out.shape == expected.shape == shape
+    torch.testing.assert_close(out, expected, rtol=0, atol=1e-12)
+    g = draw(*out.shape, seed=9)
+    for ours, theirs in zip(
+        torch.autograd.grad(out, leaves, g), torch.autograd.grad(expected, leaves, g), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+@pytest.mark.parametrize(("h", "w"), [(8, 8), (2, 2), (2, 5), (7, 3)])
+def test_upsampled_convolution_is_upsampling_then_convolution(mode: str, h: int, w: int) -> None:
+    layer = UpsampledConv(3, 5, padding_mode=mode).double()
+    x = draw(2, 3, h, w).requires_grad_()
+    up = F.interpolate(x, scale_factor=2, mode="nearest")
+    expected = F.conv2d(padded(up, 2, mode), layer.weight, layer.bias)
+    assert_same(layer, x, expected, (2, 5, 2 * h, 2 * w))
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+@pytest.mark.parametrize("kernel", [3, 7])
+@pytest.mark.parametrize(("h", "w"), [(8, 8), (6, 10), (7, 8)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_narrow_convolution_is_a_convolution(
+    mode: str, kernel: int, h: int, w: int, bias: bool
+) -> None:
+    half = kernel // 2
+    layer = NarrowConv(4, 3, kernel, 1, half, padding_mode=mode, bias=bias).double()
+    x = draw(2, 4, h, w).requires_grad_()
+    expected = F.conv2d(padded(x, half, mode), layer.weight, layer.bias)
+    assert_same(layer, x, expected, (2, 3, h, w))
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+@pytest.mark.parametrize(("size", "kernel"), [(2, 4), (4, 4), (3, 4), (8, 3), (1, 3)])
+def test_strided_convolution_is_a_convolution(mode: str, size: int, kernel: int) -> None:
+    if mode == "reflect" and size == 1:
+        pytest.skip("one pixel cannot be reflected")
+    layer = StridedConv(4, 6, kernel, 2, 1, padding_mode=mode).double()
+    x = draw(3, 4, size, size).requires_grad_()
+    expected = F.conv2d(padded(x, 1, mode), layer.weight, layer.bias, stride=2)
+    after = (size + 2 - kernel) // 2 + 1
+    assert_same(layer, x, expected, (3, 6, after, after))
+
+
+@pytest.mark.parametrize("layer", [UpsampledConv(3, 4), NarrowConv(3, 4, 7, 1, 3)])
+def test_the_plain_path_is_the_layer_as_defined(layer: UpsampledConv | NarrowConv) -> None:
+    x = torch.randn(2, 3, 8, 8)
+    fast = layer(x)
+    layer.plain = True
+    torch.testing.assert_close(layer(x), fast, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["none", "in", "bn"])
+def test_discriminator_sees_both_batches_as_if_alone(norm: str) -> None:
+    dis = MultiScaleDiscriminator(3, 4, 3, 2, norm=norm).double()
+    real, fake = draw(2, 3, 32, 32), draw(3, 3, 32, 32, seed=1) * 3
+    expected = gan(dis(real), True, "lsgan") + gan(dis(fake), False, "lsgan")
+    torch.testing.assert_close(gan_of_both(dis, real, fake, "lsgan"), expected, rtol=0, atol=1e-12)
