@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ SOMETIMES = (CONSISTENCY, PARTS)  # not of methods without noise, nor of picture
 
 
 class ExactTask:
-    """What is true of a drawn task's test inputs and styles, found once for all its methods.
+    """What is true of a drawn task's test inputs and styles, found once for all its methods, when
+    it is first asked for.
 
     Raises ValueError for instruments of a task whose truth is not known.
     """
@@ -59,9 +61,17 @@ class ExactTask:
         self.truth: Truth = instruments.truth
         self.classifier = instruments.classifier
         self.names = instruments.domains.test_a.ids[:INPUTS]
-        self.masks = true_masks(instruments, self.names)
-        self.known = {name: self._known(i, name) for i, name in enumerate(self.names)}
-        self.styles = self._styles()
+        self.photos = min(PHOTOS, len(instruments.domains.train_b))
+
+    @cached_property
+    def masks(self) -> dict[str, Tensor]:
+        """True silhouettes."""
+        return true_masks(self.instruments, self.names)
+
+    @cached_property
+    def known(self) -> dict[str, Known]:
+        """What is true of each test input."""
+        return {name: self._known(i, name) for i, name in enumerate(self.names)}
 
     def _known(self, index: int, name: str) -> Known:
         fixed = Preparation(self.instruments.size).at_test()
@@ -70,10 +80,11 @@ class ExactTask:
         borders = part_borders(edges, self.masks[name])
         return Known(self.truth.body("test", name), borders, category)
 
-    def _styles(self) -> StyleTruth:
+    @cached_property
+    def styles(self) -> StyleTruth:
         """Of training photos, which no classifier saw."""
         source = self.instruments.domains.train_b
-        rows = chosen(min(PHOTOS, len(source)), len(source), 0)
+        rows = chosen(self.photos, len(source), 0)
         known = {source.ids[i]: Known(self.truth.body("trainB", source.ids[i])) for i in rows}
         fixed = Preparation(self.instruments.size).at_test()
         photos = ((source.ids[i], 0, fixed(source.read(i))) for i in rows)
@@ -82,12 +93,12 @@ class ExactTask:
     def protocol(self) -> dict[str, Any]:
         """What a record says of how it was measured."""
         return {
-            "protocol": f"{len(self.names)}x{SAMPLES}-vs-{len(self.styles.colours)}",
+            "protocol": f"{len(self.names)}x{SAMPLES}-vs-{self.photos}",
             "inputs": len(self.names),
             "K": SAMPLES,
             "resolution": [self.instruments.size] * 2,
             "reference": "training photos",
-            "N_real": len(self.styles.colours),
+            "N_real": self.photos,
             "generator_version": GENERATOR_VERSION,
             "extractor": self.classifier.recipe.name,
             "sha256": self.classifier.sha256,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +56,11 @@ def measure_fidelity(
     checkpoint: Path,
     places: Places,
     instruments: Instruments,
-    real: Features | None = None,
+    real: Callable[[], Features] | None = None,
 ) -> Found:
     """FID, KID, precision and recall of a trained run, by metric; recorded unless they are.
 
-    ``real``: ``reference(instruments)``, for whoever measures several runs of one task.
+    ``real`` gives ``reference(instruments)``, once for whoever measures several runs of one task.
     """
     inputs, samples = counts(instruments)
     sha = sha256_file(checkpoint)
@@ -87,7 +87,7 @@ def measure_real_fidelity(
     run: RunConfig,
     places: Places,
     instruments: Instruments,
-    real: Features | None = None,
+    real: Callable[[], Features] | None = None,
 ) -> Found:
     """The same for real pictures: what a perfect translator would score.
 
@@ -147,15 +147,15 @@ def _measure(
     instruments: Instruments,
     facts: dict[str, Any],
     pictures: Iterable[tuple[str, int, Tensor]],
-    real: Features | None,
+    real: Callable[[], Features] | None,
     places: Places,
     sha256: str,
 ) -> Found:
     begin = time.perf_counter()
     fake = extract(pictures, instruments.extractor)
-    real = reference(instruments) if real is None else real
+    photos = reference(instruments) if real is None else real()
     about = {"reference": "training photos", "reference_seed": REFERENCE_SEED}
-    result = fidelity(fake, real, instruments.extractor, about)
+    result = fidelity(fake, photos, instruments.extractor, about)
     name = (
         f"fidelity-{Path(facts['task']).name}-{facts['method']}-{result.protocol['protocol']}"
         f"-{sha256[:12]}.npz"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, partial
 from typing import Any
 
 from benchmarks.extractors import inception_extractor
@@ -43,7 +44,7 @@ def _scores(preset: Preset, runs: Sequence[RunConfig], places: Places) -> OfTask
     instruments = open_instruments(
         runs[0], places, inception=places.inception_path, inception_sha256=places.inception_sha256
     )
-    photos = reference(instruments)
+    photos = cache(partial(reference, instruments))  # not needed where all is recorded
     exact = None if instruments.truth is None else ExactTask(instruments)
     found: OfTask = {}
     for run in runs:
