@@ -93,7 +93,7 @@ def _fit(
     order = _order(len(train.pictures), draws)
     for step in tqdm(range(recipe.steps), desc=f"training {recipe.name}", disable=not progress):
         rows = torch.from_numpy(np.array([next(order) for _ in range(recipe.batch)]))
-        pictures = _augment(train.pictures[rows], recipe.shift, draws).to(device)
+        pictures = _augment(train.pictures[rows], recipe, draws).to(device)
         _, logits = network(network_input(pictures, recipe.side))
         losses = [F.cross_entropy(v, labels[head][rows.to(device)]) for head, v in logits.items()]
         loss = torch.stack(losses).sum()
@@ -116,14 +116,32 @@ def _rate(step: int, total: int) -> float:
     return min(done / WARM_UP, (1 - done) / (1 - WARM_UP))
 
 
-def _augment(pictures: Tensor, shift: int, draws: np.random.Generator) -> Tensor:
-    """Half of the pictures mirrored; all moved by up to ``shift`` pixels, borders repeated."""
-    mirrored = torch.from_numpy(draws.random(len(pictures)) < 0.5)
-    pictures = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures)
-    height, width = pictures.shape[2:]
+def _augment(pictures: Tensor, recipe: Recipe, draws: np.random.Generator) -> Tensor:
+    """Mirrored, moved with borders repeated, blurred and mottled, as the recipe says."""
+    count, _, height, width = pictures.shape
+    mirrored = torch.from_numpy(draws.random(count) < 0.5)
+    x = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures).float()
+    shift = recipe.shift
     down, across = (int(v) for v in draws.integers(0, 2 * shift + 1, size=2))
-    padded = F.pad(pictures.float(), (shift,) * 4, mode="replicate").to(torch.uint8)
-    return padded[:, :, down : down + height, across : across + width]
+    x = F.pad(x, (shift,) * 4, mode="replicate")
+    x = x[:, :, down : down + height, across : across + width]
+
+    def strengths() -> Tensor:
+        """From 0 to 1; 0 for half of the pictures, the same half for all disturbances."""
+        return torch.from_numpy((draws.random(count) * disturbed).astype(np.float32))[
+            :, None, None, None
+        ]
+
+    def noise(size: tuple[int, int]) -> Tensor:
+        return torch.from_numpy(draws.standard_normal((count, 3, *size), dtype=np.float32))
+
+    disturbed = draws.random(count) < 0.5
+    x = torch.lerp(x, F.avg_pool2d(F.pad(x, (1,) * 4, mode="replicate"), 3, 1), strengths())
+    # Noise of two grains: single pixels, and spots of about two.
+    spots = F.interpolate(noise(((height + 1) // 2, (width + 1) // 2)), size=(height, width))
+    x = x + recipe.mottle / 4 * strengths() * noise((height, width))
+    x = x + recipe.mottle / 2 * strengths() * spots
+    return x.round().clamp(0, 255).to(torch.uint8)
 
 
 def accuracy(classifier: Classifier, held_out: Labelled, batch_size: int = 256) -> dict[str, float]:

@@ -66,9 +66,8 @@ def _to_bytes(values: Tensor) -> Tensor:
     return values.round().clamp(0, 255).to(torch.uint8)
 
 
-# Level 0 changes nothing; of each kind, every level is worse than the one before.
-DEGRADATIONS: dict[str, tuple[Degradation, tuple[float, ...]]] = {
-    "blur": (blurred, (1 / 64, 1 / 32, 1 / 16)),
-    "noise": (noisy, (0.03, 0.1, 0.3)),
-    "misalignment": (misaligned, (1 / 32, 1 / 16, 1 / 8)),
+DEGRADATIONS: dict[str, Degradation] = {
+    "blur": blurred,
+    "noise": noisy,
+    "misalignment": misaligned,
 }

@@ -6,7 +6,7 @@ Every comparison is put to the judges as an ordinary question, on inputs that th
 - a picture of another input against that of the right one: it loses (judges who see the input);
 - the reference against itself, two different samples: 50 %, but for chance;
 - blur, noise and misalignment of real and of the reference's pictures: the more, the fewer
-  questions they win against the reference's. No judge was trained with any of them.
+  questions they win against the reference's, at levels other than those of their training.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ from benchmarks.judges import judge_questions
 from benchmarks.preference import Preference
 
 SURE = 0.99  # level of the intervals: of the many comparisons, hardly one misses by chance
+# Each worse than the one before, and none in ``judge_training.LEVELS`` but 0.
+LEVELS = {
+    "blur": (0.0, 1 / 64, 1 / 32, 1 / 16),
+    "noise": (0.0, 0.03, 0.1, 0.3),
+    "misalignment": (0.0, 1 / 32, 1 / 16, 1 / 8),
+}
 FLOOR = 0.01  # a share under which losing more can no longer be seen
 
 
@@ -74,9 +80,11 @@ def evidence(judges: Sequence[Judge], about: Examination, seed: int = 0) -> list
                 ask(f"{name} of another input", about.swapped(pictures), name, pictures)
             )
     for name, pictures in (("real", about.real), ("reference", about.first)):
-        for kind, (degrade, levels) in DEGRADATIONS.items():
-            for level in (0.0, *levels):
-                worse = degrade(pictures, level, seed)
+        for kind, levels in LEVELS.items():
+            if kind == "misalignment" and about.inputs is None:
+                continue  # with what?
+            for level in levels:
+                worse = DEGRADATIONS[kind](pictures, level, seed)
                 shown = f"{name} with {kind}"
                 findings.append(ask(shown, worse, "reference", about.second, level))
     return findings

@@ -27,7 +27,8 @@ class JudgeConfig:
     """How judges are built and trained.
 
     ``judges``: how many. ``share`` of the training inputs each of them sees. ``other_inputs``:
-    share of training questions that ask for the right picture against that of another input.
+    share of training questions that ask for the right picture against that of another input;
+    ``degraded``: that ask for a picture against a more degraded copy of it.
     ``noise``: standard deviation of the noise that judges see on every picture, in [-1, 1] units.
     ``shift``: pictures move by up to this share of their height in training.
     """
@@ -35,6 +36,7 @@ class JudgeConfig:
     judges: int = 5
     share: float = 0.6
     other_inputs: float = 0.25
+    degraded: float = 0.125
     steps: int = 400
     batch: int = 32
     lr: float = 1e-3
@@ -47,9 +49,10 @@ class JudgeConfig:
         for name, least in {"judges": 1, "steps": 1, "batch": 1, "width": 1}.items():
             if getattr(self, name) < least:
                 raise UserError(f"judges with {name}={getattr(self, name)}: use at least {least}")
-        for name in ("share", "other_inputs"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"judges with {name}={getattr(self, name)}: use a share, 0 to 1")
+        taught = self.other_inputs + self.degraded
+        for name, value in {"share": self.share, "other_inputs + degraded": taught}.items():
+            if not 0 <= value <= 1:
+                raise UserError(f"judges with {name}={value}: use a share, 0 to 1")
 
 
 class JudgeNetwork(nn.Module):

@@ -5,7 +5,8 @@ how true each looks, and the difference of its logits is the odds of its answer 
 Terry 1952; RankNet, Burges et al. 2005). Most questions set the real picture against a
 translation, by a method drawn at random. A stated share sets a picture against that of another
 input, real or translated alike, so that a judge looks at the input (matching-aware
-discriminators, Reed et al. 2016). No degraded picture is ever shown.
+discriminators, Reed et al. 2016). A smaller one sets a picture against a copy more degraded
+(RankIQA, Liu et al. 2017), so that what no method does wrong is still seen as wrong.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.degrade import moved
+from benchmarks.degrade import DEGRADATIONS, moved
 from benchmarks.judge_network import (
     Judge,
     JudgeConfig,
@@ -32,6 +33,8 @@ from benchmarks.judge_network import (
 from models.errors import UserError
 
 HELD_OUT = 500  # questions at most that a judge's accuracy is measured with
+# What is shown in training; the evidence that judges can judge tests other levels.
+LEVELS = {"blur": (0.0, 1 / 45, 1 / 23), "noise": (0.0, 0.05, 0.2), "misalignment": (0.0, 3 / 32)}
 
 
 @dataclass(frozen=True)
@@ -147,41 +150,55 @@ class _Teacher:
         order = torch.randperm(count, generator=draws)
         self.rows = order[: max(2, round(config.share * count))]
         self.others = order[len(self.rows) :]
-        # Without inputs, no picture is that of another input.
-        self.n_other = 0 if lessons.inputs is None else round(config.other_inputs * config.batch)
+        paired = lessons.inputs is not None
+        # Without inputs, no picture is that of another input, and none is misaligned.
+        self.n_other = round(config.other_inputs * config.batch) if paired else 0
+        self.n_degraded = round(config.degraded * config.batch)
+        self.kinds = [kind for kind in LEVELS if paired or kind != "misalignment"]
         self.reach = round(config.shift * lessons.real.shape[2])
 
     def batch(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """Right and wrong pictures (B, 3, H, W) in [-1, 1], noise included, and their inputs."""
-        n = self.n_other
+        n, end = self.n_other, self.n_other + self.n_degraded
         places = self._draw(len(self.rows), self.config.batch)
-        rows, kinds = self.rows[places], self._draw(len(self.methods), self.config.batch)
-        right, wrong = self.lessons.real[rows], self._translated(kinds, rows)
+        rows, methods = self.rows[places], self._draw(len(self.methods), self.config.batch)
+        right, wrong = self.lessons.real[rows], self._translated(methods, rows)
+        # In the other questions both pictures are real, or both are translations.
+        real = (self._draw(2, end) == 1)[:, None, None, None]
+        right[:end] = torch.where(real, right[:end], wrong[:end])
         if n:
-            # Real or translated, but both alike: the input alone tells which is right.
-            real = (self._draw(2, n) == 1)[:, None, None, None]
             step = 1 + self._draw(len(self.rows) - 1, n)
             others = self.rows[(places[:n] + step) % len(self.rows)]
-            right[:n] = torch.where(real, right[:n], wrong[:n])
-            wrong[:n] = torch.where(
-                real, self.lessons.real[others], self._translated(kinds[:n], others)
-            )
+            translated = self._translated(methods[:n], others)
+            wrong[:n] = torch.where(real[:n], self.lessons.real[others], translated)
+        if end > n:
+            right[n:end], wrong[n:end] = self._degraded(right[n:end])
         inputs = None if self.lessons.inputs is None else self.lessons.inputs[rows]
         return self._augmented(right, wrong, inputs)
 
     def held_out(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """uint8 real pictures, translations and inputs that the judge never saw."""
         rows = (self.others if len(self.others) else self.rows)[:HELD_OUT]
-        kinds = torch.arange(len(rows)) % len(self.methods)
+        methods = torch.arange(len(rows)) % len(self.methods)
         inputs = None if self.lessons.inputs is None else self.lessons.inputs[rows]
-        return self.lessons.real[rows], self._translated(kinds, rows), inputs
+        return self.lessons.real[rows], self._translated(methods, rows), inputs
+
+    def _degraded(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """The pictures less and more degraded, of one kind; less may be not at all."""
+        kind = self.kinds[int(self._draw(len(self.kinds), 1))]
+        levels = LEVELS[kind]
+        less = int(self._draw(len(levels) - 1, 1))
+        more = less + 1 + int(self._draw(len(levels) - 1 - less, 1))
+        seed = int(self._draw(2**62, 1))
+        degrade = DEGRADATIONS[kind]
+        return degrade(pictures, levels[less], seed), degrade(pictures, levels[more], seed)
 
     def _draw(self, below: int, count: int) -> Tensor:
         return torch.randint(below, (count,), generator=self.draws)
 
-    def _translated(self, kinds: Tensor, rows: Tensor) -> Tensor:
-        """The translations of ``rows`` by the methods number ``kinds``."""
-        pairs = zip(kinds.tolist(), rows.tolist(), strict=True)
+    def _translated(self, methods: Tensor, rows: Tensor) -> Tensor:
+        """The translations of ``rows`` by ``methods``, given as numbers."""
+        pairs = zip(methods.tolist(), rows.tolist(), strict=True)
         return torch.stack([self.lessons.translations[self.methods[k]][i] for k, i in pairs])
 
     def _augmented(

@@ -33,9 +33,9 @@ QUALITY_JUDGED = register(
         protocol=(
             "share of questions in which the method's translation is preferred to the reference's "
             "of the same input, by small networks trained on other inputs to tell real pictures "
-            "from the pooled translations of all methods (where there are pairs, they see the "
-            "input, and a quarter of their training tells a picture from that of another input); "
-            "no human judgement"
+            "from the pooled translations of all methods (5/8 of their training questions); where "
+            "there are pairs, they see the input, and tell its picture from that of another (1/4); "
+            "they tell a picture from a more degraded copy (1/8); no human judgement"
         ),
         limits=(0.0, 100.0),
     )

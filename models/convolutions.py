@@ -95,18 +95,13 @@ class NarrowConv(_Conv):
 class StridedConv(_Conv):
     """A convolution whose output may shrink to one pixel, as the deepest of a discriminator's do.
 
-    Then it is a matrix product, and taps that fall on a padding of zeros are left out of it.
+    Then it is a matrix product of the padded input.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        size, pad = self.kernel_size, self.padding
-        assert not isinstance(pad, str)
-        one = all(n + 2 * p == k for n, p, k in zip(x.shape[2:], pad, size, strict=True))
-        if self.plain or not one:
-            return super().forward(x)
-        kernel = self.weight
-        if self.padding_mode == "zeros":
-            kernel = kernel[:, :, pad[0] : size[0] - pad[0], pad[1] : size[1] - pad[1]]
-        else:
+        if not self.plain:
             x = self.padded(x)
-        return F.linear(x.flatten(1), kernel.flatten(1), self.bias)[:, :, None, None]
+            if tuple(x.shape[2:]) == self.kernel_size:
+                return F.linear(x.flatten(1), self.weight.flatten(1), self.bias)[:, :, None, None]
+            return F.conv2d(x, self.weight, self.bias, self.stride)
+        return super().forward(x)

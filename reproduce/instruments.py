@@ -22,7 +22,7 @@ from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, PictureSource
 from reproduce.truth import Truth, truth_of
 
-RECIPE = "small-resnet-1"
+RECIPE = "small-resnet-2"
 CATEGORY_FLOOR = 0.9  # held-out accuracy of the category, under which no number is worth much
 HELD_OUT = 1000  # photos at most, of those that translations are compared with
 

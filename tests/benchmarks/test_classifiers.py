@@ -16,7 +16,7 @@ from benchmarks.colours import oklab
 from models.errors import UserError
 
 HEADS = {"colour": ("red", "green", "blue"), "pattern": ("plain", "stripes")}
-SHORT = replace(RECIPES["small-resnet-1"], steps=60, batch=16)
+SHORT = replace(RECIPES["small-resnet-2"], steps=60, batch=16)
 
 
 def labelled(count: int, seed: int) -> Labelled:

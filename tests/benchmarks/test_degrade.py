@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from benchmarks import judge_evidence, judge_training
 from benchmarks.degrade import DEGRADATIONS, blurred, misaligned, moved, noisy
 
 
@@ -20,13 +21,19 @@ def ramp() -> torch.Tensor:
 
 @pytest.mark.parametrize("kind", DEGRADATIONS)
 def test_level_0_changes_nothing_and_more_is_worse(kind: str) -> None:
-    degrade, levels = DEGRADATIONS[kind]
+    degrade, (_, *levels) = DEGRADATIONS[kind], judge_evidence.LEVELS[kind]
     pictures = torch.randint(0, 256, (8, 3, 32, 32), generator=torch.Generator().manual_seed(0))
     # Soft, as pictures are: in pure noise, any move is as bad as any other.
     soft = blurred(pictures.to(torch.uint8), 1 / 8)
     assert torch.equal(degrade(soft, 0.0, 3), soft)
     error = [float((degrade(soft, v, 3).float() - soft.float()).square().mean()) for v in levels]
     assert 0 < error[0] < error[1] < error[2]
+
+
+def test_the_evidence_tests_levels_that_were_not_trained() -> None:
+    assert set(judge_evidence.LEVELS) == set(judge_training.LEVELS) == set(DEGRADATIONS)
+    for kind, levels in judge_evidence.LEVELS.items():
+        assert set(levels) & set(judge_training.LEVELS[kind]) == {0.0}
 
 
 def test_blur_keeps_the_mean_and_spreads_by_its_standard_deviation() -> None:

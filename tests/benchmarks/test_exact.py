@@ -21,9 +21,9 @@ HEADS = {"category": ("a", "b", "c"), "pattern": ("p", "q")}
 
 
 def classifier() -> Classifier:
-    network = SmallResNet(RECIPES["small-resnet-1"], HEADS)
+    network = SmallResNet(RECIPES["small-resnet-2"], HEADS)
     initialise(network, "kaiming", torch.Generator().manual_seed(1))
-    return Classifier(RECIPES["small-resnet-1"], HEADS, network, dict.fromkeys(HEADS, 1.0), {})
+    return Classifier(RECIPES["small-resnet-2"], HEADS, network, dict.fromkeys(HEADS, 1.0), {})
 
 
 def picture(left: tuple[float, ...], right: tuple[float, ...]) -> torch.Tensor:

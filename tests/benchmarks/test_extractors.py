@@ -26,9 +26,9 @@ HEADS = {"category": ("a", "b"), "pattern": ("p", "q", "r")}
 
 
 def untrained(seed: int = 0) -> Classifier:
-    network = SmallResNet(RECIPES["small-resnet-1"], HEADS)
+    network = SmallResNet(RECIPES["small-resnet-2"], HEADS)
     initialise(network, "kaiming", torch.Generator().manual_seed(seed))
-    return Classifier(RECIPES["small-resnet-1"], HEADS, network, dict.fromkeys(HEADS, 0.5), {})
+    return Classifier(RECIPES["small-resnet-2"], HEADS, network, dict.fromkeys(HEADS, 0.5), {})
 
 
 def pictures(count: int, size: int = 32, seed: int = 0) -> torch.Tensor:

@@ -18,7 +18,7 @@ from models.errors import UserError
 from models.init import initialise
 from reproduce.tasks.pictures import save_png
 
-NAME = "small-resnet-1"
+NAME = "small-resnet-2"
 EXTRACTOR = Extractor(NAME, NAME, "0" * 64, 8, "none", torch.nn.Identity(), torch.device("cpu"))
 
 

@@ -108,6 +108,7 @@ def test_judges_without_inputs_judge_pictures_alone(
     assert verdict.preference().share > 0.9
     findings = evidence(alone, replace(test_set, inputs=None))
     assert not any("another input" in finding.shown for finding in findings)
+    assert not any("misalignment" in finding.shown for finding in findings)
     with pytest.raises(UserError, match="trained without inputs"):
         judge_questions(alone, test_set.real, test_set.first, test_set.inputs, test_set.names)
 

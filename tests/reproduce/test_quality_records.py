@@ -87,8 +87,8 @@ def test_fidelity_is_recorded_once_and_is_that_of_the_saved_pictures(
     checkpoint = checkpoints["munit"]
     run = run_of(checkpoint)
     found = measure_fidelity(PRESET, run, checkpoint, places, instruments)
-    assert set(found) == {f"{s}-small-resnet-1" for s in ("fid", "kid", "precision", "recall")}
-    record = found["fid-small-resnet-1"]
+    assert set(found) == {f"{s}-small-resnet-2" for s in ("fid", "kid", "precision", "recall")}
+    record = found["fid-small-resnet-2"]
     assert record["protocol"]["protocol"] == "12x10-vs-120"
     assert record["protocol"]["resolution"] == [32, 32]
     assert record["method"] == "munit"
@@ -118,8 +118,8 @@ def test_fidelity_is_recorded_once_and_is_that_of_the_saved_pictures(
     )  # fmt: skip
     assert record["value"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
     kid = expected["kernel_inception_distance_mean"]
-    assert found["kid-small-resnet-1"]["value"] == pytest.approx(kid, rel=1e-3)
-    assert found["recall-small-resnet-1"]["value"] == expected["recall"]
+    assert found["kid-small-resnet-2"]["value"] == pytest.approx(kid, rel=1e-3)
+    assert found["recall-small-resnet-2"]["value"] == expected["recall"]
 
 
 def test_real_pictures_are_nearest_to_real_pictures(checkpoints, places, instruments):
@@ -128,10 +128,10 @@ def test_real_pictures_are_nearest_to_real_pictures(checkpoints, places, instrum
     assert real.values.shape == (120, 64)
     best = measure_real_fidelity(PRESET, run, places, instruments, lambda: real)
     theirs = measure_fidelity(PRESET, run, checkpoints["munit"], places, instruments, lambda: real)
-    assert best["fid-small-resnet-1"]["method"] == REAL
-    assert best["fid-small-resnet-1"]["value"] < theirs["fid-small-resnet-1"]["value"]
-    assert best["kid-small-resnet-1"]["value"] < theirs["kid-small-resnet-1"]["value"]
-    assert best["precision-small-resnet-1"]["value"] > 0.5
+    assert best["fid-small-resnet-2"]["method"] == REAL
+    assert best["fid-small-resnet-2"]["value"] < theirs["fid-small-resnet-2"]["value"]
+    assert best["kid-small-resnet-2"]["value"] < theirs["kid-small-resnet-2"]["value"]
+    assert best["precision-small-resnet-2"]["value"] > 0.5
     assert measure_real_fidelity(PRESET, run, places, instruments, lambda: real) == best
 
 

@@ -15,7 +15,7 @@ from reproduce.experiments import load_preset
 from reproduce.score_table import COLUMNS, wide_csv, wide_markdown, wide_table, write_scores
 
 TASK = "drawn-shoes"
-FID = "fid-small-resnet-1"
+FID = "fid-small-resnet-2"
 
 
 def record(metric: str, value: float, sha: str = "a", time: str = "2026-01-01") -> dict[str, Any]:
