@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import resources
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -41,8 +41,6 @@ from benchmarks.study.sessions import (
     vote,
 )
 from benchmarks.study.store import Writer
-
-T = TypeVar("T")
 
 PUBLIC_ID = re.compile(r"[0-9a-f]{32}")
 PAGES = {
@@ -101,10 +99,6 @@ class StudyServer:
         now = time.time_ns() // 1_000_000
         return Moment(now, now - self.stall)
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` in the writer's transaction; returns when it is on the disk."""
-        return await asyncio.wrap_future(self.writer.submit(work))
-
     async def about(self, request: Request) -> Response:
         """What is shown before consent."""
         settings = self.study.settings
@@ -133,7 +127,7 @@ class StudyServer:
             token = self.study.session_token(session)
             return {"token": token, "state": state(connection, self.study, session)}
 
-        return _json(await self.write(work))
+        return _json(await self.writer.run(work))
 
     async def look(self, request: Request) -> Response:
         """Where a session stands."""
@@ -144,7 +138,7 @@ class StudyServer:
             resume(connection, session, self.moment())
             return state(connection, self.study, session)
 
-        return _json(await self.write(work))
+        return _json(await self.writer.run(work))
 
     async def take_vote(self, request: Request) -> Response:
         """A vote, acknowledged once it is on the disk."""
@@ -159,7 +153,7 @@ class StudyServer:
             vote(connection, session, given.question, given.choice, self.moment())
             return state(connection, self.study, session)
 
-        return _json(await self.write(work))
+        return _json(await self.writer.run(work))
 
     async def picture(self, request: Request) -> Response:
         """A picture of the study. Ids are looked up, never joined to a path."""

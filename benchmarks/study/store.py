@@ -8,12 +8,12 @@ not for each other's.
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -67,7 +67,8 @@ CREATE TABLE seats (
     UNIQUE (question, rater),
     CHECK ((session IS NULL) = (rater IS NULL) AND (session IS NULL) = (turn IS NULL))
 ) STRICT;
-CREATE INDEX free_seats ON seats (position) WHERE session IS NULL;
+CREATE INDEX free_seats ON seats (position) WHERE session IS NULL AND position IS NOT NULL;
+CREATE INDEX seats_of_rater ON seats (rater, question);
 CREATE INDEX seats_of_session ON seats (session, turn);
 CREATE TABLE votes (
     seat INTEGER PRIMARY KEY REFERENCES seats (id),
@@ -109,12 +110,12 @@ class transaction:
 @dataclass
 class _Job(Generic[T]):
     work: Callable[[sqlite3.Connection], T]
-    future: Future[T] = field(default_factory=Future)
+    future: asyncio.Future[T]
     outcome: T | None = None
     error: BaseException | None = None
 
     def deliver(self) -> None:
-        if not self.future.set_running_or_notify_cancel():
+        if self.future.done():
             return  # whoever asked has left; the work is done all the same
         if self.error is not None:
             self.future.set_exception(self.error)
@@ -133,14 +134,14 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Run ``work`` in a transaction; the future is done after the commit reached the disk.
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` in a transaction; returns after the commit reached the disk.
 
-        What ``work`` raises undoes its own changes alone and is raised by the future.
+        What ``work`` raises undoes its own changes alone. All callers share one event loop.
         """
-        job = _Job(work)
+        job = _Job(work, asyncio.get_running_loop().create_future())
         self._waiting.put(job)
-        return job.future
+        return await job.future
 
     def close(self) -> None:
         """Finish what waits, then close the database."""
@@ -161,8 +162,9 @@ class Writer:
                     self._connection.execute("ROLLBACK")
                 for job in jobs:
                     job.error = error
-            for job in jobs:
-                job.deliver()
+            if jobs:
+                # The loop is woken once, not for every job.
+                jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs)
 
     def _collect(self) -> tuple[list[_Job[Any]], bool]:
         jobs: list[_Job[Any]] = []
@@ -187,3 +189,8 @@ class Writer:
             self._connection.execute("ROLLBACK TO job")
             job.error = error
         self._connection.execute("RELEASE job")
+
+
+def _deliver(jobs: list[_Job[Any]]) -> None:
+    for job in jobs:
+        job.deliver()

@@ -55,7 +55,7 @@ def taste(rater: str, question: dict[str, str]) -> str:
 
 @dataclass
 class Rater:
-    """Someone who answers a whole session, as fast as the server lets them."""
+    """Someone who answers a whole session, looking at each question for ``look`` seconds."""
 
     name: str
     port: int
@@ -65,7 +65,7 @@ class Rater:
     begin_seconds: list[float] = field(default_factory=list)
     code: str | None = None
 
-    async def answer(self, *, pictures: bool = True) -> None:
+    async def answer(self, *, pictures: bool = True, look: float = 0.0) -> None:
         client = Client(self.port)
         state, token = None, None
         while self.code is None:
@@ -74,13 +74,13 @@ class Rater:
                     begun = {"consent": True, "rater": self.name, "visit": hexed(self.name)}
                     opened = await self._ask(client, "POST", "/api/sessions", begun)
                     token, state = opened["token"], opened["state"]
-                state = await self._answer(client, state, token, pictures)
+                state = await self._answer(client, state, token, pictures, look)
             except (OSError, EOFError):
                 await asyncio.sleep(0.1)  # the server is gone: try again, as the page does
         client.close()
 
     async def _answer(
-        self, client: Client, state: dict[str, Any], token: str, pictures: bool
+        self, client: Client, state: dict[str, Any], token: str, pictures: bool, look: float
     ) -> dict[str, Any]:
         question = state["question"]
         if question is None:
@@ -89,6 +89,7 @@ class Rater:
         for role in ("input", "left", "right") if pictures else ():
             status, data = await client.send("GET", f"/pictures/{question[role]}.png")
             assert status == 200 and data.startswith(b"\x89PNG"), status
+        await asyncio.sleep(look)
         choice = taste(self.name, question)
         vote = {"question": question["id"], "choice": choice}
         after = await self._ask(client, "POST", "/api/votes", vote, token)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from collections import Counter
-from concurrent.futures import wait
+from collections.abc import Callable
 
 import pytest
 from study_client import hexed
@@ -218,50 +219,72 @@ def test_the_database_itself_refuses_doubles(people: People):
 # The writer
 
 
+def insert(name: str) -> Callable[[sqlite3.Connection], object]:
+    return lambda c: c.execute("INSERT INTO raters (platform, name) VALUES ('x', ?)", (name,))
+
+
+def insert_and_fail(connection: sqlite3.Connection) -> None:
+    insert("lost")(connection)
+    raise Refused(409, "no")
+
+
+def together(writer: Writer, *work: Callable[[sqlite3.Connection], object]) -> list[object]:
+    """Results or exceptions of what waits while the writer is busy, in one transaction."""
+    hold = threading.Event()
+
+    async def all_of_it() -> list[object]:
+        first = asyncio.ensure_future(writer.run(lambda _: hold.wait(10)))
+        rest = [asyncio.ensure_future(writer.run(job)) for job in work]
+        await asyncio.sleep(0)
+        hold.set()
+        return (await asyncio.gather(first, *rest, return_exceptions=True))[1:]
+
+    return asyncio.run(all_of_it())
+
+
 def test_what_is_committed_together_fails_alone(study: Study):
     writer = Writer(study.database)
-    hold = threading.Event()
-    first = writer.submit(lambda _: hold.wait(10))  # meanwhile the others queue up
-
-    def insert(name: str):
-        return lambda c: c.execute("INSERT INTO raters (platform, name) VALUES ('x', ?)", (name,))
-
-    def insert_and_fail(connection: sqlite3.Connection) -> None:
-        insert("lost")(connection)
-        raise Refused(409, "no")
-
-    jobs = [writer.submit(insert("a")), writer.submit(insert_and_fail), writer.submit(insert("a")),
-            writer.submit(insert("b"))]  # fmt: skip
-    hold.set()
-    wait([first, *jobs], timeout=10)
-    assert [type(job.exception()) for job in jobs] == [
-        type(None), Refused, sqlite3.IntegrityError, type(None),
-    ]  # fmt: skip
+    results = together(writer, insert("a"), insert_and_fail, insert("a"), insert("b"))
+    assert isinstance(results[1], Refused) and isinstance(results[2], sqlite3.IntegrityError)
     with study.connect() as connection:
         assert connection.execute("SELECT name FROM raters").fetchall() == [("a",), ("b",)]
     writer.close()
 
 
-def test_a_future_is_done_only_after_the_commit(study: Study):
-    writer = Writer(study.database)
-    for k in range(20):
-        writer.submit(
-            lambda c, k=k: c.execute("INSERT INTO raters (platform, name) VALUES ('x', ?)", (k,))
-        ).result(10)
+def test_nothing_is_acknowledged_before_the_commit(study: Study):
+    writer, counts = Writer(study.database), []
+
+    async def insert_and_look() -> None:
         with study.connect() as connection:
-            assert connection.execute("SELECT count(*) FROM raters").fetchone() == (k + 1,)
+            for k in range(20):
+                await writer.run(insert(str(k)))
+                counts.append(connection.execute("SELECT count(*) FROM raters").fetchone()[0])
+
+    asyncio.run(insert_and_look())
+    assert counts == list(range(1, 21))
     writer.close()
 
 
 def test_a_database_that_cannot_be_written_fails_all_that_wait(study: Study):
     writer = Writer(study.database)
     writer._connection.execute("PRAGMA query_only = ON")
-    job = writer.submit(
-        lambda c: c.execute("INSERT INTO raters (platform, name) VALUES ('x', 'y')")
-    )
-    assert isinstance(job.exception(10), sqlite3.OperationalError)
+    results = together(writer, lambda _: 1, insert("a"))
+    assert [type(result) for result in results] == [sqlite3.OperationalError] * 2
     writer._connection.execute("PRAGMA query_only = OFF")
-    assert writer.submit(lambda c: c.execute("SELECT 1").fetchone()).result(10) == (1,)
+    assert together(writer, lambda c: c.execute("SELECT 1").fetchone()) == [(1,)]
+    writer.close()
+
+
+def test_who_left_does_not_hold_up_the_others(study: Study):
+    writer = Writer(study.database)
+
+    async def leave() -> object:
+        gone = asyncio.ensure_future(writer.run(insert("gone")))
+        await asyncio.sleep(0)
+        gone.cancel()
+        return await writer.run(lambda c: c.execute("SELECT name FROM raters").fetchall())
+
+    assert asyncio.run(leave()) == [("gone",)]
     writer.close()
 
 

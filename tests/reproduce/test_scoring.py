@@ -1,0 +1,119 @@
+"""All that a table's methods are measured by, on tiny finished runs: what is measured, and when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+
+import reproduce.exact
+import reproduce.fidelity
+import reproduce.scoring
+from benchmarks.classifiers import RECIPES, Classifier, SmallResNet
+from benchmarks.judge_network import JudgeConfig
+from models.init import initialise
+from reproduce.experiments import Preset, load_preset
+from reproduce.instruments import RECIPE, classifier_path
+from reproduce.loop import Logging
+from reproduce.measure import REAL, Places, open_run_task
+from reproduce.pipeline import checkpoint_of
+from reproduce.quality import measure_quality
+from reproduce.results import Records
+from reproduce.runs import RunConfig
+from reproduce.scoring import measure_task
+from reproduce.training import train
+from reproduce.truth import truth_of
+
+QUICK = load_preset("quick")
+METHODS = ("munit", "cyclegan")
+
+
+def scored(scores: str) -> Preset:
+    measure = replace(QUICK.measure, scores=scores, inputs=4, samples=4)
+    return replace(QUICK, measure=measure)
+
+
+@pytest.fixture(scope="module")
+def runs() -> list[RunConfig]:
+    sizes = {"steps": "1", "batch": "2", "train": "100", "test": "10"}
+    settings = {m: dict(p.split("=") for p in tiny.SETTINGS[m].split()) for m in METHODS}
+    return [QUICK.make_run(m, "drawn-shoes", 0, settings[m] | sizes) for m in METHODS]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory, runs: list[RunConfig]) -> Places:
+    """Finished runs and a classifier, which is untrained and says otherwise."""
+    root = tmp_path_factory.mktemp("scoring")
+    places = Places(root / "data", root / "runs", root / "results", progress=False)
+    for run in runs:
+        folder = checkpoint_of(QUICK, run, places).parent
+        train(run, folder, data_dir=places.data, logging=Logging(progress=False))
+    domains = open_run_task(runs[0], places)
+    truth = truth_of(domains, 32)
+    assert truth is not None
+    network = SmallResNet(RECIPES[RECIPE], truth.heads)
+    initialise(network, "kaiming", torch.Generator().manual_seed(0))
+    path = classifier_path(domains, truth, domains.fingerprint(), places.runs, RECIPES[RECIPE], 0)
+    Classifier(RECIPES[RECIPE], truth.heads, network, dict.fromkeys(truth.heads, 0.95), {}).save(
+        path
+    )
+    return places
+
+
+@pytest.fixture
+def small_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = JudgeConfig(judges=2, steps=2, batch=4, width=4)
+    monkeypatch.setattr(
+        reproduce.scoring, "measure_quality", partial(measure_quality, config=config)
+    )
+
+
+def metrics(found: dict[str, dict[str, object]], method: str) -> set[str]:
+    return set(found[method])
+
+
+def test_without_scores_there_is_diversity_and_shape_alone(
+    runs: list[RunConfig], places: Places, tmp_path: Path
+) -> None:
+    found = measure_task(scored("none"), runs, replace(places, results=tmp_path))
+    assert set(found) == {*METHODS, REAL}
+    assert metrics(found, "munit") == {"diversity-lpips-untrained", "silhouette-iou"}
+    assert metrics(found, REAL) == {"diversity-lpips-untrained"}
+
+
+def test_quality_is_of_every_method_and_of_no_real_picture(
+    runs: list[RunConfig], places: Places, tmp_path: Path, small_judges: None
+) -> None:
+    found = measure_task(scored("quality"), runs, replace(places, results=tmp_path))
+    for method in METHODS:
+        assert metrics(found, method) == {
+            "diversity-lpips-untrained", "silhouette-iou", "quality-judged",
+        }  # fmt: skip
+    assert "quality-judged" not in found[REAL]
+
+
+def test_all_scores_are_measured_once_and_then_only_read(
+    runs: list[RunConfig], places: Places, tmp_path: Path, small_judges: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    places = replace(places, results=tmp_path)
+    found = measure_task(scored("all"), runs, places)
+    wide = {"fid-small-resnet-2", "recall-small-resnet-2", "category-kept", "colour-distance"}
+    for method in (*METHODS, REAL):
+        assert metrics(found, method) >= wide | {"silhouette-iou"}, method
+    assert "style-consistency" in found["munit"]
+    records = Records(tmp_path, QUICK.name).all()
+    assert {r["method"] for r in records} == {*METHODS, REAL}
+
+    def never(*arguments: object) -> None:
+        raise AssertionError("photos were looked at though everything is on record")
+
+    monkeypatch.setattr(reproduce.fidelity, "extract", never)
+    monkeypatch.setattr(reproduce.exact, "examine", never)
+    monkeypatch.setattr(reproduce.exact, "true_masks", never)
+    assert measure_task(scored("all"), runs, places) == found
+    assert Records(tmp_path, QUICK.name).all() == records
