@@ -22,29 +22,10 @@ from reproduce.measure import Places, open_run_task
 from reproduce.pipeline import checkpoint_of
 from reproduce.runs import RunConfig
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.sources import PictureSource
+from reproduce.tasks.sources import PictureSource, Subset
 from reproduce.translate import stream
 
 SAMPLES = 3
-
-
-class _Some:
-    """A few pictures of a source."""
-
-    part = "whole"
-
-    def __init__(self, source: PictureSource, indices: Sequence[int]) -> None:
-        self._source, self._indices = source, list(indices)
-        self.ids = [source.ids[i] for i in self._indices]
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def path(self, index: int) -> Path:
-        return self._source.path(self._indices[index])
-
-    def read(self, index: int):  # type: ignore[no-untyped-def]
-        return self._source.read(self._indices[index])
 
 
 def comparison(
@@ -60,7 +41,7 @@ def comparison(
     fixed = Preparation(run.size).at_test()
     count = min(inputs, len(domains.test_a))
     chosen = [i * len(domains.test_a) // count for i in range(count)]
-    source = _Some(domains.test_a, chosen)
+    source = Subset(domains.test_a, chosen)
     columns: dict[str, dict[tuple[str, int], Tensor]] = {}
     for method in TABLE1_METHODS:
         if method not in by_method:

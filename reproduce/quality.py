@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from filelock import FileLock
-from PIL import Image
 from torch import Tensor
 
 from benchmarks.extractors import to_bytes
@@ -34,7 +33,7 @@ from reproduce.pipeline import checkpoint_of
 from reproduce.results import Records, sha256_file
 from reproduce.runs import RunConfig, run_folder
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.sources import Domains, PictureSource
+from reproduce.tasks.sources import Domains, PictureSource, Subset
 from reproduce.translate import stream
 
 REFERENCE = "munit"  # what every method is set against
@@ -165,8 +164,8 @@ def _lessons(panel: Panel, places: Places) -> Lessons:
     inputs, real = domains.pairs or (domains.train_a, domains.train_b)
     count = min(LESSON_INPUTS, len(inputs), len(real))
     rows = chosen(count, len(inputs), 0)
-    source = _Part(inputs, rows)
-    photos = _Part(real, rows if domains.pairs else chosen(count, len(real), 0))
+    source = Subset(inputs, rows)
+    photos = Subset(real, rows if domains.pairs else chosen(count, len(real), 0))
     return Lessons(
         real=_pictures(photos, size),
         translations={
@@ -240,20 +239,3 @@ def _pictures(source: PictureSource, size: int) -> Tensor:
     """uint8 (N, 3, size, size)."""
     fixed = Preparation(size).at_test()
     return torch.cat([to_bytes(fixed(source.read(i))[None]) for i in range(len(source))])
-
-
-class _Part:
-    """Some pictures of a source, by their numbers there."""
-
-    def __init__(self, source: PictureSource, rows: Sequence[int]) -> None:
-        self._source, self._rows = source, rows
-        self.ids, self.part = [source.ids[row] for row in rows], source.part
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def path(self, index: int) -> Path:
-        return self._source.path(self._rows[index])
-
-    def read(self, index: int) -> Image.Image:
-        return self._source.read(self._rows[index])

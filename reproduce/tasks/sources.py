@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
@@ -50,6 +50,25 @@ def natural_order(name: str) -> tuple[list[str | int], str]:
     """A sort key that reads digits as numbers and ignores case; the name itself breaks ties."""
     pieces = re.split(r"([0-9]+)", name)
     return [int(p) if i % 2 else p.casefold() for i, p in enumerate(pieces)], name
+
+
+class Subset:
+    """Some pictures of a source, by their numbers there."""
+
+    def __init__(self, source: PictureSource, indices: Sequence[int]) -> None:
+        self._source, self._indices = source, list(indices)
+        self.ids, self.part = [source.ids[i] for i in self._indices], source.part
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def path(self, index: int) -> Path:
+        """The file that picture ``index`` is read from."""
+        return self._source.path(self._indices[index])
+
+    def read(self, index: int) -> Image.Image:
+        """Picture ``index``, decoded anew, in RGB."""
+        return self._source.read(self._indices[index])
 
 
 class _Files:
