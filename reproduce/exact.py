@@ -234,7 +234,7 @@ def _measure(
     ]
     name = (
         f"exact-{Path(facts['task']).name}-{facts['method']}-{protocol['protocol']}"
-        f"-{sha256[:12]}.npz"
+        f"-{sha256[:12]}-{task.classifier.sha256[:8]}.npz"
     )
     raw = records.folder / "raw" / name
     table.save(raw, protocol)

@@ -158,7 +158,7 @@ def _measure(
     result = fidelity(fake, photos, instruments.extractor, about)
     name = (
         f"fidelity-{Path(facts['task']).name}-{facts['method']}-{result.protocol['protocol']}"
-        f"-{sha256[:12]}.npz"
+        f"-{sha256[:12]}-{instruments.extractor.sha256[:8]}.npz"
     )
     raw = records.folder / "raw" / name
     result.save(raw)

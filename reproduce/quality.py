@@ -20,13 +20,20 @@ from filelock import FileLock
 from torch import Tensor
 
 from benchmarks.extractors import to_bytes
-from benchmarks.judge_evidence import Examination, Finding, evidence
+from benchmarks.judge_evidence import (
+    Examination,
+    Finding,
+    evidence,
+    evidence_table,
+    failures,
+)
 from benchmarks.judge_network import Judge, JudgeConfig, load_judge
 from benchmarks.judge_training import Lessons, train_judges
 from benchmarks.judges import QUALITY_JUDGED, draw_questions, judge_questions
 from models.errors import UserError
 from reproduce.checkpoints import load_method
 from reproduce.experiments import Preset
+from reproduce.files import write_text
 from reproduce.instruments import chosen
 from reproduce.measure import Places, facts_of, open_run_task
 from reproduce.pipeline import checkpoint_of
@@ -115,6 +122,30 @@ def examine_judges(
         names=panel.domains.test_a.ids,
     )
     return evidence(panel.judges, about, panel.runs[REFERENCE].seed)
+
+
+def write_evidence(
+    preset: Preset, runs: Sequence[RunConfig], places: Places, path: Path,
+    config: JudgeConfig = JUDGES,
+) -> None:  # fmt: skip
+    """``examine_judges`` as a table in a Markdown file, where the test is paired; a file about the
+    same panel is left as it is."""
+    panel = _assemble(preset, runs, places, config)
+    title = f"Judges of {runs[0].task}, panel {panel.digest}"
+    if not panel.domains.paired_test:
+        return
+    if path.is_file() and path.read_text(encoding="utf-8").startswith(f"### {title}\n"):
+        return
+    findings = examine_judges(preset, runs, places, config)
+    wrong = failures(findings) or ["nothing"]
+    words = (
+        "Share of questions in which what is shown was preferred, with 99 % intervals. Real "
+        f"pictures should win; {REFERENCE} against itself is a control; a picture of another input "
+        "and the more degraded one should lose. No judge was trained at these levels of "
+        "degradation, nor on these inputs."
+    )
+    told = f"What contradicts that they can judge: {'; '.join(wrong)}."
+    write_text(path, f"### {title}\n\n{words}\n\n{evidence_table(findings)}\n{told}\n")
 
 
 def _assemble(

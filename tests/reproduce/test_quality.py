@@ -18,7 +18,7 @@ from reproduce.experiments import load_preset
 from reproduce.loop import Logging
 from reproduce.measure import Places, open_run_task
 from reproduce.pipeline import checkpoint_of
-from reproduce.quality import examine_judges, measure_quality
+from reproduce.quality import examine_judges, measure_quality, write_evidence
 from reproduce.results import Records, sha256_file
 from reproduce.runs import RunConfig
 from reproduce.training import train
@@ -141,6 +141,17 @@ def test_evidence_is_found_from_the_runs(places: Places) -> None:
     assert "real of another input" in shown
     assert all(finding.found.n_questions == 8 for finding in findings)
     assert len(judge_files(places)) == 2
+    path = places.results / "judges.md"
+    write_evidence(PRESET, runs, places, path, CONFIG)
+    text = path.read_text()
+    assert text.count("\n| real ") == len([name for name in shown if name.startswith("real")])
+    # Such judges cannot judge, and the file says so.
+    assert "real against reference" in text.split("contradicts")[1]
+    path.write_text(text + "kept")
+    write_evidence(PRESET, runs, places, path, CONFIG)
+    assert path.read_text() == text + "kept", "the same judges were examined again"
+    write_evidence(PRESET, runs, places, path, replace(CONFIG, steps=5))
+    assert not path.read_text().endswith("kept")
 
 
 def test_what_cannot_be_judged_is_refused(places: Places) -> None:
