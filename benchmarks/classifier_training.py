@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from benchmarks.classifiers import Classifier, Heads, Recipe, SmallResNet, network_input
+from benchmarks.augmentation import disturbed
+from benchmarks.classifiers import (
+    Classifier,
+    Heads,
+    Recipe,
+    Schedule,
+    SmallResNet,
+    network_input,
+)
 from models.errors import UserError
 from models.init import initialise
 
@@ -39,6 +47,15 @@ class Labelled:
             if found.min() < 0 or found.max() >= len(classes):
                 raise UserError(f"{what}: labels of {head} go from 0 to {len(classes) - 1}")
 
+    def check_every_class(self, heads: Heads, what: str, least: int = 1) -> None:
+        """UserError unless every class has ``least`` pictures; after ``check``."""
+        for head, classes in heads.items():
+            counts = np.bincount(self.labels[head], minlength=len(classes))
+            for name, count in zip(classes, counts, strict=True):
+                if count < least:
+                    few = "no" if count == 0 else f"only {count}"
+                    raise UserError(f"{few} {what} of {head} {name!r}: use more pictures")
+
 
 def train_classifier(
     recipe: Recipe,
@@ -58,12 +75,7 @@ def train_classifier(
     """
     train.check(heads, "training pictures")
     held_out.check(heads, "held-out pictures")
-    for head, classes in heads.items():
-        missing = np.flatnonzero(np.bincount(train.labels[head], minlength=len(classes)) == 0)
-        if len(missing):
-            raise UserError(
-                f"no training picture of {head} {classes[missing[0]]!r}: use more pictures"
-            )
+    train.check_every_class(heads, "training picture")
     with torch.random.fork_rng(devices=[]):  # the layers' own draws, which are thrown away
         network = SmallResNet(recipe, heads)
     draws = np.random.default_rng([0xC1A5, seed & (2**64 - 1)])
@@ -86,19 +98,38 @@ def _fit(
 ) -> None:
     device = network.stem.weight.device
     labels = {head: torch.from_numpy(v).to(device) for head, v in train.labels.items()}
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=recipe.weight_decay
-    )
-    network.train()
-    order = _order(len(train.pictures), draws)
-    for step in tqdm(range(recipe.steps), desc=f"training {recipe.name}", disable=not progress):
-        rows = torch.from_numpy(np.array([next(order) for _ in range(recipe.batch)]))
+
+    def loss_of(rows: Tensor) -> Tensor:
         pictures = _augment(train.pictures[rows], recipe, draws).to(device)
         _, logits = network(network_input(pictures, recipe.side))
         losses = [F.cross_entropy(v, labels[head][rows.to(device)]) for head, v in logits.items()]
-        loss = torch.stack(losses).sum()
+        return torch.stack(losses).sum()
+
+    fit(network, recipe, len(train.pictures), loss_of, draws, progress)
+
+
+def fit(
+    network: nn.Module,
+    schedule: Schedule,
+    count: int,
+    loss_of: Callable[[Tensor], Tensor],
+    draws: np.random.Generator,
+    progress: bool,
+) -> None:
+    """Minimise ``loss_of(rows)``, the mean loss of the pictures of these indices below ``count``.
+
+    AdamW, with a learning rate that rises and falls linearly; in training mode throughout.
+    """
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=schedule.weight_decay
+    )
+    network.train()
+    order = _order(count, draws)
+    for step in tqdm(range(schedule.steps), desc=f"training {schedule.name}", disable=not progress):
+        rows = torch.from_numpy(np.array([next(order) for _ in range(schedule.batch)]))
+        loss = loss_of(rows)
         for group in optimiser.param_groups:
-            group["lr"] = recipe.lr * _rate(step, recipe.steps)
+            group["lr"] = schedule.lr * _rate(step, schedule.steps)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -125,23 +156,7 @@ def _augment(pictures: Tensor, recipe: Recipe, draws: np.random.Generator) -> Te
     down, across = (int(v) for v in draws.integers(0, 2 * shift + 1, size=2))
     x = F.pad(x, (shift,) * 4, mode="replicate")
     x = x[:, :, down : down + height, across : across + width]
-
-    def strengths() -> Tensor:
-        """From 0 to 1; 0 for half of the pictures, the same half for all disturbances."""
-        return torch.from_numpy((draws.random(count) * disturbed).astype(np.float32))[
-            :, None, None, None
-        ]
-
-    def noise(size: tuple[int, int]) -> Tensor:
-        return torch.from_numpy(draws.standard_normal((count, 3, *size), dtype=np.float32))
-
-    disturbed = draws.random(count) < 0.5
-    x = torch.lerp(x, F.avg_pool2d(F.pad(x, (1,) * 4, mode="replicate"), 3, 1), strengths())
-    # Noise of two grains: single pixels, and spots of about two.
-    spots = F.interpolate(noise(((height + 1) // 2, (width + 1) // 2)), size=(height, width))
-    x = x + recipe.mottle / 4 * strengths() * noise((height, width))
-    x = x + recipe.mottle / 2 * strengths() * spots
-    return x.round().clamp(0, 255).to(torch.uint8)
+    return disturbed(x, recipe.mottle, draws)
 
 
 def accuracy(classifier: Classifier, held_out: Labelled, batch_size: int = 256) -> dict[str, float]:

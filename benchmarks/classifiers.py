@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,22 @@ Heads = Mapping[str, tuple[str, ...]]  # head -> names of its classes
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Schedule:
+    """``steps`` of AdamW on ``batch`` pictures; ``lr`` is the highest learning rate.
+
+    ``side``: the larger side in pixels of what the network sees.
+    """
+
+    name: str
+    side: int
+    steps: int
+    batch: int
+    lr: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Recipe(Schedule):
     """How a classifier is built and trained; the name stands for all of it.
 
     ``dims``: length of the feature vector. ``side``: larger pictures are averaged down to it.
@@ -37,14 +54,8 @@ class Recipe:
     are less clean than photos; without it, their category is taken for another.
     """
 
-    name: str
     width: int
     dims: int
-    side: int
-    steps: int
-    batch: int
-    lr: float
-    weight_decay: float
     shift: int
     mottle: float
 
@@ -80,17 +91,19 @@ CHANNELS = 5  # that the network sees: see ``network_input``
 
 
 class SmallResNet(nn.Module):
-    """Three residual blocks, pooling over positions (half of the channels by their mean, half by
-    their maximum), and a linear layer a head."""
+    """Three times ``depth`` residual blocks, pooling over positions (half of the channels by their
+    mean, half by their maximum), and a linear layer a head."""
 
-    def __init__(self, recipe: Recipe, heads: Heads) -> None:
+    def __init__(self, recipe: Recipe, heads: Heads, depth: int = 1) -> None:
         super().__init__()
         w = recipe.width
         self.stem = nn.Conv2d(CHANNELS, w, 3, 1, 1, bias=False)
         self.stem_norm = nn.BatchNorm2d(w)
-        self.blocks = nn.Sequential(
-            _Block(w, 2 * w, 2), _Block(2 * w, 4 * w, 2), _Block(4 * w, recipe.dims, 2)
-        )
+        blocks: list[nn.Module] = []
+        for before, after in pairwise((w, 2 * w, 4 * w, recipe.dims)):
+            blocks += [_Block(before, after, 2)]
+            blocks += [_Block(after, after, 1) for _ in range(depth - 1)]
+        self.blocks = nn.Sequential(*blocks)
         self.heads = nn.ModuleDict({h: nn.Linear(recipe.dims, len(c)) for h, c in heads.items()})
 
     def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -122,6 +135,25 @@ def network_input(pictures: Tensor, side: int) -> Tensor:
     return torch.cat((lab, F.pad(down, (0, 0, 0, 1)), F.pad(right, (0, 1))), dim=1)
 
 
+def hash_of_numbers(about: object, network: nn.Module) -> str:
+    """sha256 of JSON values and of every parameter: of numbers, not of a file."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"\n{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """float32 throughout: TF32 convolutions on GPUs would change the third digit."""
+    with (
+        torch.autocast(device.type, enabled=False),
+        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+    ):
+        yield
+
+
 class Classifier:
     """A trained classifier.
 
@@ -140,16 +172,7 @@ class Classifier:
         self.recipe, self.heads = recipe, dict(heads)
         self.accuracy, self.facts = dict(accuracy), dict(facts)
         self.network = network.requires_grad_(False).eval()
-        self.sha256 = self._sha256()
-
-    def _sha256(self) -> str:
-        """Hash of the recipe's name, the classes and every parameter: of numbers, not of a file."""
-        named = json.dumps([self.recipe.name, self.heads], sort_keys=True)
-        digest = hashlib.sha256(named.encode())
-        for name, tensor in sorted(self.network.state_dict().items()):
-            digest.update(f"\n{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-            digest.update(tensor.cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        self.sha256 = hash_of_numbers([recipe.name, self.heads], self.network)
 
     @property
     def device(self) -> torch.device:
@@ -168,11 +191,7 @@ class Classifier:
                 f"pictures are {pictures.dtype} {tuple(pictures.shape)}: a classifier needs "
                 "torch.uint8 (N, 3, H, W)"
             )
-        # TF32 convolutions on GPUs would change the third digit.
-        with (
-            torch.autocast(self.device.type, enabled=False),
-            torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-        ):
+        with full_precision(self.device):
             features, logits = self.network(
                 network_input(pictures.to(self.device), self.recipe.side)
             )

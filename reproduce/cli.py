@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
 
     table = commands.add_parser("table", help="train and measure what is missing; print the table",
         epilog="example:\n  python -m reproduce table 1 --preset cpu", **shown)  # fmt: skip
-    table.add_argument("number", type=int, help="the MUNIT paper's table: 1")
+    table.add_argument("number", type=int, help="the MUNIT paper's table: 1 or 2")
     _common(table)
     table.add_argument("--jobs", type=at_least(0), default=0,
         help="trainings side by side (default: one a core, at most 4; one on a GPU)")  # fmt: skip
@@ -75,12 +75,24 @@ def parser() -> argparse.ArgumentParser:
     translate.add_argument("--device", default="cpu")
     translate.add_argument("--no-progress", action="store_true", help="no progress bars")
 
-    data = commands.add_parser("data", help="draw or download the pictures of a task",
-        epilog="example:\n  python -m reproduce data drawn-shoes --size 256 --train 1000", **shown)  # fmt: skip
-    data.add_argument("task")
+    data = commands.add_parser("data", help="draw, download or sort the pictures of a task",
+        epilog="examples:\n  python -m reproduce data drawn-shoes --size 256 --train 1000\n"
+        "  python -m reproduce data cifar-animals-vehicles\n"
+        "  python -m reproduce data housecats-bigcats --imagenet path/to/imagenet\n"
+        "  python -m reproduce data path/to/sorted --domains cats dogs", **shown)  # fmt: skip
+    data.add_argument("task", help="a task's name, or a folder of pictures")
     data.add_argument("--data", type=Path, default=Path("data"), help="where pictures are kept")
     data.add_argument("--source", type=Path,
-        help="local archive or folder with the pictures; later commands find them")  # fmt: skip
+        help="local archive or folder with the pictures (two domains, or sorted as train|test/"
+        "<domain>/<class>, or a data set's own form); later commands find them")  # fmt: skip
+    data.add_argument("--pets", type=Path,
+        help="local copy of Oxford-IIIT Pet, for house cats and dogs (default: download)")  # fmt: skip
+    data.add_argument("--imagenet", type=Path,
+        help="local folder of ImageNet's synsets, for big cats")  # fmt: skip
+    data.add_argument("--attribute",
+        help="of CelebA, which domain b of faces has (default: Blond_Hair)")  # fmt: skip
+    data.add_argument("--domains", nargs=2, metavar=("A", "B"),
+        help="which two of a folder of classes")  # fmt: skip
     data.add_argument("--size", type=at_least(1), default=32, help="pixels, if drawn")
     data.add_argument("--train", type=at_least(1), default=4000,
         help="training pictures a domain, if drawn")  # fmt: skip
@@ -121,7 +133,7 @@ def _common(sub: argparse.ArgumentParser) -> None:
             "nothing, the judges' preference, or fidelity and exact scores too; instead of the "
             "preset's")  # fmt: skip
         sub.add_argument("--inception-weights", type=Path, help="Inception-v3 weights for "
-            "fidelity on real pictures (torch-fidelity's file)")  # fmt: skip
+            "real pictures: torch-fidelity's for table 1, torchvision's for table 2")  # fmt: skip
         sub.add_argument("--inception-sha256", help="what those weights must hash to")
         sub.add_argument("--human", action="append", default=[], metavar="TASK=ANALYSIS.json",
             help="fill Quality from a human study's analysis; repeatable")  # fmt: skip

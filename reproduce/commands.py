@@ -128,16 +128,27 @@ def translate(arguments: argparse.Namespace) -> int:
 
 
 def data(arguments: argparse.Namespace) -> int:
+    from reproduce.tasks.modes import open_modes, truth_folder
     from reproduce.tasks.registry import keep_source, open_task
+    from reproduce.tasks.sorting import AS_NAMED, Sorting
 
+    sorting = Sorting(
+        domains=tuple(arguments.domains) if arguments.domains else None,
+        pets=arguments.pets, imagenet=arguments.imagenet, attribute=arguments.attribute,
+    )  # fmt: skip
     domains = open_task(
         arguments.task, data_dir=arguments.data, size=arguments.size, train=arguments.train,
-        test=arguments.test, source=arguments.source, progress=not arguments.no_progress,
+        test=arguments.test, source=arguments.source, sorting=sorting,
+        progress=not arguments.no_progress,
     )  # fmt: skip
-    if arguments.source is not None:
+    if arguments.source is not None or sorting != AS_NAMED:
         keep_source(arguments.task, domains.folder, arguments.data)
     for split, source in domains.splits().items():
         print(f"{split}: {len(source)} pictures")
+    if truth_folder(domains.folder).is_dir():
+        modes = open_modes(domains.folder)
+        for domain, names in modes.names.items():
+            print(f"modes of {modes.titles[domain]}: {', '.join(names)}")
     print(domains.folder)
     return 0
 

@@ -26,8 +26,10 @@ TABLE1_METHODS = (
     "unit", "cyclegan", "cyclegan-noise", "munit-wo-x", "munit-wo-c", "munit-wo-s", "munit",
     "bicyclegan",
 )  # fmt: skip
+# Table 2, column by column.
+TABLE2_METHODS = ("cyclegan", "cyclegan-noise", "unit", "munit")
 SCORES = ("none", "quality", "all")
-TABLES: dict[int, tuple[str, ...]] = {1: TABLE1_METHODS}
+TABLES: dict[int, tuple[str, ...]] = {1: TABLE1_METHODS, 2: TABLE2_METHODS}
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Measuring:
     inputs: int
     samples: int
     lpips: str  # untrained, or imagenet
+    mode_inputs: int = 100  # for IS and CIS, with
+    mode_samples: int = 100  # translations of each
     scores: str = "all"  # "quality": judged preference; "all": fidelity and exact scores too
 
     def __post_init__(self) -> None:
@@ -58,7 +62,7 @@ class Preset:
     about: str
     run: Mapping[str, Any]  # for every run
     methods: Mapping[str, Mapping[str, Any]]  # by family or method, the latter last
-    tasks: Mapping[str, Mapping[str, Mapping[str, Any]]]  # by task, then as ``methods``
+    tasks: Mapping[str, Mapping[str, Mapping[str, Any]]]  # by task, then as ``methods``, or "all"
     tables: Mapping[int, list[str]]  # tasks of each table
     measure: Measuring
 
@@ -75,9 +79,8 @@ class Preset:
         family = recipe(method).method.__name__.lower()
         values: dict[str, Any] = dict(self.run)
         for source in (self.methods, self.tasks.get(task, {})):
-            values |= dict(source.get(family, {})) | dict(
-                source.get(method, {}) if method != family else {}
-            )
+            for name in dict.fromkeys(("all", family, method)):  # what is narrower comes last
+                values |= dict(source.get(name, {}))
         return values
 
     def changed(self, settings: Mapping[str, object], measuring: Mapping[str, object]) -> Preset:

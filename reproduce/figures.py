@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from models.zoo import METHODS
@@ -73,13 +74,18 @@ def _draw(
         title = METHODS[method].title.replace(" (paired)", "†").replace(" reconstruction", "")
         axes[0][column].set_title(title.replace(" w", "\nw"), fontsize=8)
     for i, name in enumerate(source.ids):
-        _show(axes[i * SAMPLES][0], fixed(source.read(i)))
+        show(axes[i * SAMPLES][0], fixed(source.read(i)))
         if truth is not None:
-            _show(axes[i * SAMPLES + 1][0], fixed(truth.read(chosen[i])))
+            show(axes[i * SAMPLES + 1][0], fixed(truth.read(chosen[i])))
         for column, pictures in enumerate(columns.values(), 1):
             for k in range(SAMPLES):
-                _show(axes[i * SAMPLES + k][column], pictures[name, k])
+                show(axes[i * SAMPLES + k][column], pictures[name, k])
     figure.subplots_adjust(0.005, 0.005, 0.995, 1 - 0.5 / (1.12 * rows + 0.5), 0.03, 0.03)
+    return save(figure, path)
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG, whole or not at all, and close it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part.png")
     figure.savefig(part, dpi=110, metadata={"Software": None})
@@ -88,6 +94,7 @@ def _draw(
     return path
 
 
-def _show(axis: Axes, picture: Tensor) -> None:
+def show(axis: Axes, picture: Tensor) -> None:
+    """A picture (3, H, W) in [-1, 1], small ones with visible pixels."""
     pixels = np.clip(picture.permute(1, 2, 0).numpy() * 0.5 + 0.5, 0, 1)
     axis.imshow(pixels, interpolation="nearest" if len(pixels) < 128 else "antialiased")

@@ -82,9 +82,10 @@ class Records:
 
 
 def newest(
-    records: Iterable[dict[str, Any]], seed: int
+    records: Iterable[dict[str, Any]], seed: int, translation: str | None = None
 ) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
-    """(task, method) -> metric -> its newest record of ``seed``.
+    """(task, method) -> metric -> its newest record of ``seed``: of those that are about one
+    ``translation`` (a2b or b2a), or with None of those that name none.
 
     All numbers of a row are of one network (real data's: of the same pictures): what was measured
     on a checkpoint before the last one that was measured is left out.
@@ -92,7 +93,7 @@ def newest(
     found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     subject: dict[tuple[str, str], object] = {}
     for record in records:
-        if record["seed"] != seed:
+        if record["seed"] != seed or record.get("translation") != translation:
             continue
         row = record["task"], record["method"]
         measured_on = record.get("checkpoint_sha256") or record.get("data_sha256")

@@ -77,7 +77,7 @@ class RunConfig:
         """Settings that nothing reads in this run -> why, and the remedy, in words."""
         unread = self.method_config.unread()
         spec = TASKS.get(self.task)
-        if spec is not None and spec.kind == "drawn" and not self.source:
+        if spec is not None and spec.drawn and not self.source:
             if self.resize in (0, self.size):
                 unread["crop"] = (
                     f"on drawn pictures, which have {self.size} px already: leave it out, or set "

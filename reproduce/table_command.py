@@ -9,17 +9,23 @@ from pathlib import Path
 
 from benchmarks.diversity_protocols import get_protocol
 from models.errors import UserError
+from models.method import DIRECTIONS
+from reproduce import table2_text
 from reproduce.cli import default_jobs
 from reproduce.commands import check_device
 from reproduce.experiments import TABLES, Preset, load_preset
 from reproduce.figures import comparison
 from reproduce.human import take_in
 from reproduce.measure import Places, set_threads
+from reproduce.mode_figure import mode_grid
+from reproduce.mode_measure import check_measurable, measure_modes
 from reproduce.pipeline import check_runs, train_missing
+from reproduce.quality import write_evidence
 from reproduce.results import Records, newest
 from reproduce.runs import RunConfig, parse_settings
 from reproduce.score_table import write_scores
 from reproduce.scoring import check_scores, measure_task
+from reproduce.table2 import table2
 from reproduce.table_text import markdown, update_readme, write_table
 from reproduce.tables import table1
 
@@ -40,21 +46,42 @@ def table(arguments: argparse.Namespace) -> int:
         arguments.lpips_weights, arguments.lpips_sha256, not arguments.no_progress,
         arguments.inception_weights, arguments.inception_sha256,
     )  # fmt: skip
+    if studies and arguments.number != 1:
+        raise UserError("--human fills the Quality of table 1: leave it out")
     if not arguments.stored:
         _make(preset, runs, places, arguments, overrides)
     for task, path in studies.items():
         take_in(preset, task, path, arguments.seed, places)
-    found = newest(Records(places.results, preset.name).all(), arguments.seed)
-    made = table1(preset, found)
-    text = markdown(made)
+    write = bool(studies) or not arguments.stored
+    text = TEXT_OF[arguments.number](preset, places, arguments.seed, write)
     if arguments.readme is not None:
-        update_readme(arguments.readme, preset.name, text)
+        update_readme(arguments.readme, arguments.number, preset.name, text)
     print(text)
-    if studies or not arguments.stored:
-        write_table(made, places.results / preset.name)
-        write_scores(preset, found, places.results / preset.name)
+    if write:
         print(f"Tables and figures: {places.results / preset.name}")
     return 0
+
+
+def _text1(preset: Preset, places: Places, seed: int, write: bool) -> str:
+    """Table 1 from the records, in Markdown; with ``write`` also in its files."""
+    found = newest(Records(places.results, preset.name).all(), seed)
+    made = table1(preset, found)
+    if write:
+        write_table(made, places.results / preset.name)
+        write_scores(preset, found, places.results / preset.name)
+    return markdown(made)
+
+
+def _text2(preset: Preset, places: Places, seed: int, write: bool) -> str:
+    """The same for Table 2."""
+    records = Records(places.results, preset.name).all()
+    made = table2(preset, {d: newest(records, seed, d) for d in DIRECTIONS})
+    if write:
+        table2_text.write_table(made, places.results / preset.name)
+    return table2_text.markdown(made)
+
+
+TEXT_OF = {1: _text1, 2: _text2}
 
 
 def _preset(arguments: argparse.Namespace, overrides: dict[str, str]) -> Preset:
@@ -73,15 +100,26 @@ def _make(
     preset: Preset, runs: Sequence[RunConfig], places: Places, arguments: argparse.Namespace,
     overrides: dict[str, str],
 ) -> None:  # fmt: skip
+    number, folder = arguments.number, places.results / preset.name
     check_runs(preset, runs)
-    check_scores(preset, runs, places)  # missing weights are told before hours of training
+    # Missing weights are told before hours of training.
+    if number == 1:
+        check_scores(preset, runs, places)
+    else:
+        check_measurable(runs, places)
     jobs = default_jobs(arguments.jobs, places.device)
     train_missing(preset, runs, places, jobs=jobs, overrides=overrides)
     set_threads(arguments.threads)
-    for task in preset.tables[arguments.number]:
+    for task in preset.tables[number]:
         of_task = [run for run in runs if run.task == task]
-        measure_task(preset, of_task, places)
-        comparison(preset, of_task, places, places.results / preset.name / f"figure4-{task}.png")
+        if number == 1:
+            measure_task(preset, of_task, places)
+            if preset.measure.scores == "all":
+                write_evidence(preset, of_task, places, folder / f"judges-{task}.md")
+            comparison(preset, of_task, places, folder / f"figure4-{task}.png")
+        else:
+            measure_modes(preset, of_task, places)
+            mode_grid(preset, of_task, places, folder / f"modes-{task}.png")
 
 
 def _by_task(option: str, words: list[str], tasks: Sequence[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from reproduce.tasks.registry import TASKS
 DASH = "—"
 
 
-def _paper(value: float | None, digits: int, unit: str = "") -> str:
+def paper(value: float | None, digits: int, unit: str = "") -> str:
     return DASH if value is None else f"{value:.{digits}f}{unit}"
 
 
@@ -40,8 +40,8 @@ def heading(task: str) -> str:
 
 def _lines(table: Table1, task: str) -> list[list[str]]:
     return [
-        [row.title, _paper(row.paper_quality, 1, "%"), _ours_quality(row),
-         _paper(row.paper_diversity, 3),
+        [row.title, paper(row.paper_quality, 1, "%"), _ours_quality(row),
+         paper(row.paper_diversity, 3),
          _ours(row.diversity), _ours(row.silhouette)]
         for row in table.rows if row.task == task
     ]  # fmt: skip
@@ -98,21 +98,23 @@ def markdown(table: Table1) -> str:
     for task in table.tasks:
         rows = [columns(table), *_lines(table, task)]
         rows = [[cell.replace("(paired)", "†") for cell in row] for row in rows]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
-
-        def line(row: list[str], widths: list[int] = widths) -> str:
-            padded = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in
-                      enumerate(zip(row, widths, strict=True))]  # fmt: skip
-            return "| " + " | ".join(padded) + " |"
-
-        rule = "|" + "|".join(
-            ":" + "-" * (w + 1) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)
-        )
-        parts.append(
-            f"### {heading(task)}\n\n"
-            + "\n".join([line(rows[0]), rule + "|", *map(line, rows[1:])])
-        )
+        parts.append(f"### {heading(task)}\n\n{grid(rows)}")
     return "\n\n".join(parts) + f"\n\n{caption(table)}\n"
+
+
+def grid(rows: list[list[str]]) -> str:
+    """Rows of cells, the first of them headings, as a Markdown table."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+
+    def line(row: list[str]) -> str:
+        padded = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in
+                  enumerate(zip(row, widths, strict=True))]  # fmt: skip
+        return "| " + " | ".join(padded) + " |"
+
+    rule = "|" + "|".join(
+        ":" + "-" * (w + 1) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)
+    )
+    return "\n".join([line(rows[0]), rule + "|", *map(line, rows[1:])])
 
 
 def comma_separated(table: Table1) -> str:
@@ -140,23 +142,27 @@ def _quality_numbers(quality: Quality | None) -> list[object]:
     return [quality.cell.value, quality.cell.low, quality.cell.high, quality.source]
 
 
+_IN_LATEX = {
+    "%": r"\%",
+    "†": r"$^\dagger$",
+    "±": r"$\pm$",
+    DASH: "--",
+    "->": r"$\rightarrow$",
+    "_": r"\_",
+}
+
+
+def in_latex(text: str) -> str:
+    """Plain text with what LaTeX would take for commands written out."""
+    text = text.replace(" (paired)", "†")
+    for plain, command in _IN_LATEX.items():
+        text = text.replace(plain, command)
+    return text
+
+
 def latex(table: Table1) -> str:
     """A booktabs table."""
-    escape = {
-        "%": r"\%",
-        "†": r"$^\dagger$",
-        "±": r"$\pm$",
-        DASH: "--",
-        "->": r"$\rightarrow$",
-        "_": r"\_",
-    }
-
-    def clean(text: str) -> str:
-        text = text.replace(" (paired)", "†")
-        for plain, command in escape.items():
-            text = text.replace(plain, command)
-        return text
-
+    clean = in_latex
     lines = [r"\begin{tabular}{lrrrrr}", r"\toprule"]
     for i, task in enumerate(table.tasks):
         if i:
@@ -173,16 +179,20 @@ def latex(table: Table1) -> str:
 def write_table(table: Table1, folder: Path) -> list[Path]:
     """``table1.md``, ``.csv`` and ``.tex`` in ``folder``."""
     texts = {"md": markdown(table), "csv": comma_separated(table), "tex": latex(table)}
-    paths = []
-    for suffix, text in texts.items():
-        paths.append(folder / f"table1.{suffix}")
-        write_text(paths[-1], text)
+    return write_texts(texts, folder, "table1")
+
+
+def write_texts(texts: dict[str, str], folder: Path, name: str) -> list[Path]:
+    """``name`` with every suffix in ``folder``."""
+    paths = [folder / f"{name}.{suffix}" for suffix in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        write_text(path, text)
     return paths
 
 
-def update_readme(path: Path, preset: str, text: str) -> None:
-    """Put a table between ``<!-- table1-PRESET -->`` and its end in a Markdown file."""
-    start, end = f"<!-- table1-{preset} -->", f"<!-- /table1-{preset} -->"
+def update_readme(path: Path, table: int, preset: str, text: str) -> None:
+    """Put a table between ``<!-- tableN-PRESET -->`` and its end in a Markdown file."""
+    start, end = f"<!-- table{table}-{preset} -->", f"<!-- /table{table}-{preset} -->"
     whole = path.read_text(encoding="utf-8") if path.is_file() else ""
     if whole.count(start) != 1 or whole.count(end) != 1:
         raise UserError(f"{path} has no place for the table: put {start} and {end} on lines of it")

@@ -74,7 +74,7 @@ def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None
     def number(text: str) -> float | None:
         return float(text) if text else None
 
-    text = _published("table1_quality_diversity.csv")
+    text = published("table1_quality_diversity.csv")
     return {
         (r["task"], r["method"]): (
             number(r["quality_percent_preferred_over_munit"]),
@@ -84,7 +84,7 @@ def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None
     }
 
 
-def _published(name: str) -> str:
+def published(name: str) -> str:
     """A file of ``results/paper``, which an installed wheel holds as ``reproduce/paper``."""
     packaged = files("reproduce") / "paper" / name
     file = packaged if packaged.is_file() else CHECKOUT / "results" / "paper" / name
@@ -115,15 +115,15 @@ def table1(preset: Preset, found: Found) -> Table1:
             if diversity and method != REAL and diversity["protocol"]["protocol"] != protocol:
                 diversity = None
             rows.append(
-                Row(task, method, title, quality, paper, _cell(diversity), _quality(records),
-                    _cell(records.get("silhouette-iou")),
+                Row(task, method, title, quality, paper, cell_of(diversity), _quality(records),
+                    cell_of(records.get("silhouette-iou")),
                     diversity["protocol"]["protocol"] if diversity else "")
             )  # fmt: skip
     changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())
     return Table1(preset.base, changes, tasks, tuple(rows), extractor, protocol)
 
 
-def _cell(record: dict[str, Any] | None) -> Cell | None:
+def cell_of(record: dict[str, Any] | None) -> Cell | None:
     if record is None:
         return None
     interval = record["interval"]
@@ -133,7 +133,7 @@ def _cell(record: dict[str, Any] | None) -> Cell | None:
 def _quality(records: Mapping[str, dict[str, Any]]) -> Quality | None:
     """People's preference where a study was taken in, else the judges'."""
     for source in ("human", "judged"):
-        cell = _cell(records.get(f"quality-{source}"))
+        cell = cell_of(records.get(f"quality-{source}"))
         if cell is not None:
             return Quality(cell, source)
     return None

@@ -5,77 +5,22 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from models.errors import UserError
 from reproduce.files import write_text
 from reproduce.tasks.archives import extract_tar
+from reproduce.tasks.class_folders import is_class_folder
 from reproduce.tasks.download import fetch
 from reproduce.tasks.layouts import open_folder, open_pictures
+from reproduce.tasks.locks import only_process
+from reproduce.tasks.sorting import AS_NAMED, Sorting, refuse_unread, sort_classes, sort_out
 from reproduce.tasks.sources import Domains
+from reproduce.tasks.specs import TASKS as TASKS
+from reproduce.tasks.specs import TaskSpec as TaskSpec
 
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
-
-
-@dataclass(frozen=True)
-class TaskSpec:
-    """What is known of a task before any of its pictures are there.
-
-    ``kind``: ``"drawn"`` is made on this machine, ``"pix2pix"`` is downloaded. ``directions``
-    names the two translations. ``stands_for``: the task of the papers whose place it takes.
-    ``subject``: what is drawn. ``urls``, ``sha256``, ``size`` (bytes): the published archive,
-    its mirrors in the order of trial; a digest of None has not been published.
-    """
-
-    name: str
-    title: str
-    directions: dict[str, str]
-    stands_for: str
-    kind: Literal["drawn", "pix2pix"]
-    subject: str = ""
-    urls: tuple[str, ...] = ()
-    sha256: str | None = None
-    size: int | None = None
-
-
-def _edges_to(subject: str, kind: Literal["drawn", "pix2pix"]) -> TaskSpec:
-    published = f"edges2{subject}"
-    edges = "drawn edges" if kind == "drawn" else "edges"
-    return TaskSpec(
-        name=f"drawn-{subject}" if kind == "drawn" else published,
-        title=f"{edges} -> {subject}",
-        directions={"a2b": f"edges -> {subject}", "b2a": f"{subject} -> edges"},
-        stands_for=published,
-        kind=kind,
-        subject=subject,
-        urls=() if kind == "drawn" else _pix2pix_urls(published),
-    )
-
-
-def _pix2pix_urls(name: str) -> tuple[str, ...]:
-    """Where the authors of pix2pix (arXiv 1611.07004) publish their data sets."""
-    berkeley = "efrosgans.eecs.berkeley.edu/pix2pix/datasets"
-    author = "people.eecs.berkeley.edu/~tinghuiz/projects/pix2pix/datasets"
-    return tuple(
-        f"{place}/{name}.tar.gz"
-        for place in (f"https://{berkeley}", f"http://{berkeley}", f"https://{author}")
-    )
-
-
-TASKS: dict[str, TaskSpec] = {
-    spec.name: spec
-    for spec in (
-        _edges_to("shoes", "drawn"),
-        _edges_to("handbags", "drawn"),
-        _edges_to("shoes", "pix2pix"),
-        _edges_to("handbags", "pix2pix"),
-    )
-}
 
 
 def open_task(
@@ -87,49 +32,89 @@ def open_task(
     train: int = 4000,
     test: int = 200,
     source: Path | None = None,
+    sorting: Sorting = AS_NAMED,
     progress: bool = True,
 ) -> Domains:
     """The pictures of a task: drawn, downloaded or found, whichever the name calls for.
 
     ``name_or_path``: a name in ``TASKS``, or a folder or ``.tar.gz`` archive of one's own.
     ``source``: a local folder or archive with the pictures of the named task, instead of drawing
-    or downloading them; of a published task, those that ``keep_source`` was given also do.
-    ``data_dir`` receives what is drawn, downloaded and unpacked, once; it may be shared by
+    or downloading them; of a published task, those that ``keep_source`` was given also do. What
+    is sorted by class there is made a flat folder, its modes hidden beside it.
+    ``data_dir`` receives what is drawn, downloaded, unpacked and sorted, once; it may be shared by
     processes that start together. ``size`` (pixels), ``seed``, ``train`` and ``test`` (pictures a
-    domain) matter to drawn tasks only.
+    domain) matter to drawn tasks only, ``sorting`` to photographs.
     """
     spec = TASKS.get(name_or_path)
     if spec is None and source is None and Path(name_or_path).exists():
-        path = Path(name_or_path)
-        return _open_local(path, _bare_name(path), data_dir, progress)
-    if spec is None:
+        source = Path(name_or_path)
+    elif spec is None:
         raise _unknown(name_or_path)
+    refuse_unread(name_or_path, spec, source, sorting)
     if source is not None:
-        return _open_local(source, spec.name, data_dir, progress)
-    if spec.kind == "drawn":
+        name = spec.name if spec else _bare_name(source)
+        folder = _unpacked(source, name, data_dir, progress)
+        return _open_local(folder, name, spec, sorting, data_dir, progress)
+    assert spec is not None
+    if spec.drawn:
         return _open_drawn(spec, data_dir, progress, size, seed, train, test)
+    if spec.kind == "photos":
+        return _open_photos(spec, sorting, data_dir, progress)
     return _open_published(spec, data_dir, progress)
+
+
+def _open_photos(spec: TaskSpec, sorting: Sorting, data_dir: Path, progress: bool) -> Domains:
+    plain = sorting == AS_NAMED
+    if plain:
+        there = _kept_source(spec.name, data_dir) or data_dir / spec.name
+        if there.exists():
+            return _open_local(there, spec.name, spec, sorting, data_dir, progress)
+    return sort_out(spec, sorting.local, sorting, data_dir, progress, plain)
 
 
 def _open_drawn(
     spec: TaskSpec, data_dir: Path, progress: bool, size: int, seed: int, train: int, test: int
 ) -> Domains:
-    # Imported late: the other tasks need nothing of what draws.
-    from reproduce.tasks.drawn import write_drawn
-
     folder = data_dir / f"{spec.name}-{size}px-seed{seed}-{train}x{test}"
-    with _only_process(folder):
-        write_drawn(
-            spec.subject, folder, size=size, seed=seed, train=train, test=test, progress=progress
-        )
+    numbers: dict[str, Any] = {"size": size, "seed": seed, "train": train, "test": test}
+    # Imported late: the other tasks need nothing of what draws.
+    with only_process(folder):
+        if spec.kind == "drawn":
+            from reproduce.tasks.drawn import write_drawn
+
+            write_drawn(spec.subject, folder, progress=progress, **numbers)
+        else:
+            _draw_animals(spec, folder, numbers, progress)
     return open_folder(folder, spec.name)
+
+
+def _draw_animals(spec: TaskSpec, folder: Path, numbers: dict[str, Any], progress: bool) -> None:
+    from reproduce.tasks.animals import GENERATOR_VERSION, write_animals
+
+    if not folder.exists():
+        some = spec.modes or ((), ())
+        pairs = zip(spec.domains, some, strict=True)
+        a, b = ((name, modes) if modes else name for name, modes in pairs)
+        write_animals(a, b, folder, progress=progress, **numbers)
+        return
+    # What checks the whole folder reads its truth too, which is not for those who train.
+    try:
+        made = json.loads((folder / "drawn.json").read_text(encoding="utf-8"))
+        version = made["generator_version"]
+    except (OSError, ValueError, LookupError, TypeError):
+        version = "unknown"
+    if version != GENERATOR_VERSION:
+        raise UserError(
+            f"{folder} was drawn by version {version}, this is version {GENERATOR_VERSION}; "
+            "remove it, so that it is drawn again"
+        )
 
 
 def keep_source(name: str, folder: Path, data_dir: Path) -> None:
     """Let ``open_task`` take the pictures of the published task ``name`` from ``folder`` from now
     on. A drawn task is not concerned: its name promises what is drawn."""
     spec = TASKS.get(name)
-    if spec is None or spec.kind == "drawn":
+    if spec is None or spec.drawn:
         return
     folder, root = folder.resolve(), data_dir.resolve()
     # What lies in the data folder moves with it.
@@ -168,7 +153,7 @@ def _open_published(spec: TaskSpec, data_dir: Path, progress: bool) -> Domains:
     if kept is not None:
         return open_pictures(kept, spec.name)
     folder = data_dir / spec.name
-    with _only_process(folder):
+    with only_process(folder):
         if not folder.exists():
             archive = fetch(
                 list(spec.urls),
@@ -181,11 +166,12 @@ def _open_published(spec: TaskSpec, data_dir: Path, progress: bool) -> Domains:
     return open_pictures(folder, spec.name)
 
 
-def _open_local(path: Path, name: str, data_dir: Path, progress: bool) -> Domains:
+def _unpacked(path: Path, name: str, data_dir: Path, progress: bool) -> Path:
+    """``path`` itself if it is a folder; an archive's contents, unpacked once."""
     if not path.exists():
         raise UserError(f"{path} does not exist; give a folder or a .tar.gz archive")
     if path.is_dir():
-        return open_pictures(path, name)
+        return path
     if not path.name.endswith(ARCHIVE_SUFFIXES):
         raise UserError(f"{path} is neither a folder nor a .tar.gz archive; give one of these")
     # Named by the archive it came from, so that another archive never opens an old folder.
@@ -193,9 +179,35 @@ def _open_local(path: Path, name: str, data_dir: Path, progress: bool) -> Domain
     origin = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
     mark = hashlib.sha256(origin.encode("utf-8", "surrogateescape")).hexdigest()[:12]
     folder = data_dir / f"{name}-{mark}"
-    with _only_process(folder):
+    with only_process(folder):
         if not folder.exists():
             extract_tar(path, folder, progress=progress)
+    return folder
+
+
+def _open_local(
+    folder: Path,
+    name: str,
+    spec: TaskSpec | None,
+    sorting: Sorting,
+    data_dir: Path,
+    progress: bool,
+) -> Domains:
+    """Whatever lies in ``folder``: a data set, pictures sorted by class, or two domains."""
+    data_set = None
+    if spec is not None and spec.kind == "photos":
+        # Imported late: torchvision's data sets take a second, and the other tasks need none.
+        from reproduce.tasks.photos import recognise
+
+        data_set = recognise(folder)
+    if sorting.attribute is not None and data_set != "celeba":
+        raise UserError(f"{folder} holds no CelebA, which has attributes; leave out --attribute")
+    if spec is not None and data_set is not None and sorting.domains is None:
+        return sort_out(spec, {data_set: folder}, sorting, data_dir, progress)
+    if data_set is None and (spec is None or spec.kind == "photos") and is_class_folder(folder):
+        return sort_classes(folder, name, spec, sorting, data_dir, progress)
+    if sorting.domains is not None:
+        raise UserError(f"{folder} holds no pictures sorted by class; leave out --domains")
     return open_pictures(folder, name)
 
 
@@ -213,21 +225,3 @@ def _unknown(name: str) -> UserError:
         f"unknown task {name!r}, and no folder or archive of that name: {hint}"
         f"choose one of {', '.join(TASKS)}, or give a path"
     )
-
-
-@contextmanager
-def _only_process(folder: Path) -> Iterator[None]:
-    """Hold others back that would make the same ``folder``; released even when killed."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = folder.with_name(f".{folder.name}.lock").open("w")
-    except OSError as error:
-        raise UserError(
-            f"cannot write in {folder.parent} ({error.strerror}); choose another data folder"
-        ) from error
-    with lock:
-        if sys.platform != "win32":
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

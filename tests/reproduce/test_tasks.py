@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import tarfile
 import threading
 from dataclasses import replace
@@ -12,6 +13,8 @@ from PIL import Image
 
 from models.errors import UserError
 from reproduce.tasks.registry import TASKS, open_task
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def fill(folder: Path, count: int, size: tuple[int, int] = (8, 8)) -> None:
@@ -37,14 +40,31 @@ def open_quietly(name, tmp_path, **options):
 
 
 def test_every_task_is_complete_and_drawn_ones_stand_for_published_ones():
-    assert list(TASKS) == ["drawn-shoes", "drawn-handbags", "edges2shoes", "edges2handbags"]
+    assert list(TASKS)[:4] == ["drawn-shoes", "drawn-handbags", "edges2shoes", "edges2handbags"]
     for name, spec in TASKS.items():
         assert spec.name == name
         assert set(spec.directions) == {"a2b", "b2a"}
-        assert TASKS[spec.stands_for].kind == "pix2pix"
+        assert spec.title.removeprefix("drawn ") == spec.directions["a2b"]
+        assert spec.directions["a2b"].split(" -> ") == spec.directions["b2a"].split(" -> ")[::-1]
+        assert not TASKS[spec.stands_for].drawn
+        assert spec.drawn == name.startswith("drawn-")
         assert bool(spec.urls) == (spec.kind == "pix2pix")
         assert all(url.endswith(f"/{name}.tar.gz") for url in spec.urls)
+        assert len(spec.domains) == (2 if spec.kind in ("animals", "photos") else 0)
+        assert len(spec.modes) in (0, 2)
     assert TASKS["drawn-shoes"].title == "drawn edges -> shoes"
+
+
+def test_both_kinds_of_animals_have_the_directions_of_the_published_table():
+    with (ROOT / "results/paper/table2_cis_is.csv").open(encoding="utf-8") as file:
+        published = {row["direction"] for row in csv.DictReader(file)} - {"Average"}
+    assert len(published) == 6
+    for prefix in ("", "drawn-"):
+        names = [
+            f"{prefix}{pair}" for pair in ("housecats-bigcats", "housecats-dogs", "bigcats-dogs")
+        ]
+        assert {d for name in names for d in TASKS[name].directions.values()} == published
+        assert all(TASKS[name].fewest_modes == 2 for name in names)
 
 
 @pytest.mark.parametrize("name", ["drawn-shoes", "drawn-handbags"])

@@ -1,0 +1,255 @@
+"""Table 2's measurements of trained runs as records: IS and CIS by classifiers of the modes.
+
+Modes are read from beside the pictures (``tasks.modes``), here and nowhere in training. Classifiers
+are kept beside the runs, one for each domain of a task, and trained once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+
+from benchmarks.classifier_training import Labelled
+from benchmarks.extractors import to_bytes
+from benchmarks.imagenet_inception import ImageNetWeights, imagenet_weights
+from benchmarks.inception_score import CIS, IS
+from benchmarks.mode_classifier_training import train_mode_classifier
+from benchmarks.mode_classifiers import ModeClassifier, load_mode_classifier
+from benchmarks.mode_recipes import MODE, MODE_RECIPES, InceptionModes
+from benchmarks.mode_scores import ModeScores, mode_scores, protocol_name
+from models.errors import UserError
+from models.method import DIRECTIONS, Direction
+from reproduce.checkpoints import load_method
+from reproduce.experiments import Preset
+from reproduce.measure import REAL, Places, facts_of, open_run_task
+from reproduce.pipeline import checkpoint_of
+from reproduce.results import Records, sha256_file
+from reproduce.runs import RunConfig
+from reproduce.tasks.modes import Modes, open_modes
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.registry import TASKS
+from reproduce.tasks.sources import Domains, PictureSource
+from reproduce.translate import Translation, stream
+
+TARGET = {"a2b": "b", "b2a": "a"}  # the domain whose modes a direction is to reach
+CLASSIFIER_SEED = 0  # the same classifier for every seed of the methods
+
+
+@dataclass(frozen=True)
+class ModesTask:
+    """A task with its modes and a classifier of each domain, opened once for all methods."""
+
+    domains: Domains
+    data: str
+    size: int
+    modes: Modes
+    classifiers: Mapping[str, ModeClassifier]  # by domain
+
+    def source(self, part: str) -> PictureSource:
+        """The pictures of trainA, trainB, testA or testB."""
+        return sources_of(self.domains)[part]
+
+    def protocol(self, domain: str) -> dict[str, Any]:
+        """What a record says of the classifier."""
+        return {
+            "domain": self.modes.titles[domain],
+            "verified": self.classifiers[domain].verified,
+        }
+
+
+def sources_of(domains: Domains) -> dict[str, PictureSource]:
+    """The pictures of both domains by the names of their folders."""
+    return {
+        "trainA": domains.train_a, "trainB": domains.train_b,
+        "testA": domains.test_a, "testB": domains.test_b,
+    }  # fmt: skip
+
+
+def measure_modes(preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
+    """Record IS, CIS and what goes with them for the finished ``runs`` of one task, in both
+    directions, and IS of the real test pictures; what is on record is not measured again."""
+    task = open_modes_task(runs[0], places)
+    for direction in DIRECTIONS:
+        for run in runs:
+            _measure_run(preset, run, places, task, direction)
+        _measure_real(preset, runs[0], places, task, direction)
+
+
+def open_modes_task(run: RunConfig, places: Places) -> ModesTask:
+    """The pictures of a run's task, their modes, and classifiers that may judge them."""
+    domains = open_run_task(run, places)
+    data = domains.fingerprint()
+    modes = open_modes(domains.folder)
+    classifiers = {
+        domain: mode_classifier(domains, modes, domain, run, data, places) for domain in "ab"
+    }
+    for classifier in classifiers.values():
+        classifier.require()
+    return ModesTask(domains, data, run.size, modes, classifiers)
+
+
+def recipe_for(task: str, size: int) -> str:
+    """The classifier's recipe: small networks where there are few pixels, else Inception-v3."""
+    if task in TASKS and TASKS[task].drawn:
+        return "small-drawn"
+    return "small-photos" if size <= 64 else "inception-v3-finetune"
+
+
+def classifier_path(
+    domains: Domains, modes: Modes, domain: str, run: RunConfig, data: str, runs: Path
+) -> Path:
+    """Where a classifier is kept: a name for these pictures, modes, recipe and size."""
+    recipe = MODE_RECIPES[recipe_for(run.task, run.size)]
+    about = [data, asdict(recipe), modes.names[domain], domain, run.size, CLASSIFIER_SEED]
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+    title = modes.titles[domain].replace(" ", "-")
+    return runs / "classifiers" / f"{recipe.name}-{title}-{digest}.safetensors"
+
+
+def mode_classifier(
+    domains: Domains, modes: Modes, domain: str, run: RunConfig, data: str, places: Places
+) -> ModeClassifier:
+    """The classifier of one domain's modes: from the runs folder, or trained there on the training
+    pictures and tried on the test pictures."""
+    recipe = MODE_RECIPES[recipe_for(run.task, run.size)]
+    path = classifier_path(domains, modes, domain, run, data, places.runs)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if path.is_file():
+            return load_mode_classifier(path, places.device)
+        upper = domain.upper()
+        classifier = train_mode_classifier(
+            recipe, modes.names[domain],
+            _labelled(domains, modes, f"train{upper}", run.size),
+            _labelled(domains, modes, f"test{upper}", run.size),
+            weights=_beginning(run.task, run.size, places), seed=CLASSIFIER_SEED, device=places.device, progress=places.progress,
+            facts={"task": domains.name, "domain": modes.titles[domain], "data_sha256": data},
+        )  # fmt: skip
+        classifier.save(path)
+    return classifier
+
+
+def check_measurable(runs: Sequence[RunConfig], places: Places) -> None:
+    """Refuse before hours of training what could not be measured after them."""
+    for task, size in sorted({(run.task, run.size) for run in runs}):
+        _beginning(task, size, places)
+
+
+def _beginning(task: str, size: int, places: Places) -> ImageNetWeights | None:
+    """What the classifier's training begins with, where its recipe fine-tunes."""
+    if not isinstance(MODE_RECIPES[recipe_for(task, size)], InceptionModes):
+        return None
+    return imagenet_weights(places.inception_path, places.inception_sha256, allow_download=True)
+
+
+def _labelled(domains: Domains, modes: Modes, part: str, size: int) -> Labelled:
+    source, fixed = sources_of(domains)[part], Preparation(size).at_test()
+    pictures = torch.cat([to_bytes(fixed(source.read(i))[None]) for i in range(len(source))])
+    return Labelled(pictures, {MODE: modes.labels(part, source.ids)})
+
+
+def _measure_run(
+    preset: Preset, run: RunConfig, places: Places, task: ModesTask, direction: Direction
+) -> None:
+    checkpoint = checkpoint_of(preset, run, places)
+    sha = sha256_file(checkpoint)
+    source = task.source("testA" if direction == "a2b" else "testB")
+    inputs = min(preset.measure.mode_inputs, len(source))
+    samples = preset.measure.mode_samples
+    records = Records(places.results, preset.name)
+    classifier = task.classifiers[TARGET[direction]]
+    if records.find(
+        metric=CIS.name, checkpoint_sha256=sha, translation=direction,
+        protocol__sha256=classifier.sha256, protocol__protocol=protocol_name(inputs, samples),
+    ):  # fmt: skip
+        return
+    method, read = load_method(checkpoint, places.device)
+    if read.step < run.steps or read.data != task.data:
+        raise UserError(
+            f"{checkpoint} is at step {read.step} of {run.steps}, or was trained on other pictures "
+            f"than those of {task.domains.folder}: train it again"
+        )
+    pictures = stream(
+        method, source, Preparation(run.size), samples=samples, inputs=inputs,
+        direction=direction, seed=run.seed, batch_size=64,
+    )  # fmt: skip
+    facts = facts_of(preset, run, places) | {
+        "steps": run.steps,
+        "checkpoint_sha256": sha,
+        "config_sha256": run.digest(),
+        "config": run.as_dict(),
+    }
+    _record(records, facts, pictures, places, task, direction, sha)
+
+
+def _measure_real(
+    preset: Preset, run: RunConfig, places: Places, task: ModesTask, direction: Direction
+) -> None:
+    """IS of the target domain's real test pictures: what a perfect translator would score."""
+    records = Records(places.results, preset.name)
+    domain = TARGET[direction]
+    source = task.source(f"test{domain.upper()}")
+    if records.find(
+        metric=IS.name, method=REAL, task=run.task, translation=direction, data_sha256=task.data,
+        size=run.size, seed=run.seed, protocol__sha256=task.classifiers[domain].sha256,
+    ):  # fmt: skip
+        return
+    fixed = Preparation(run.size).at_test()
+
+    def pictures() -> Iterator[Translation]:
+        for i in range(len(source)):
+            yield source.ids[i], 0, fixed(source.read(i))
+
+    facts = facts_of(preset, run, places) | {"method": REAL}
+    _record(records, facts, pictures(), places, task, direction, task.data)
+
+
+def _record(
+    records: Records, facts: dict[str, Any], pictures: Iterable[Translation], places: Places,
+    task: ModesTask, direction: Direction, sha256: str,
+) -> None:  # fmt: skip
+    begin = time.perf_counter()
+    domain = TARGET[direction]
+    about = task.protocol(domain)
+    scores = mode_scores(
+        _finite(pictures), task.classifiers[domain], task.modes.names[domain], about
+    )
+    raw = records.folder / "raw" / _raw_name(facts, scores, direction, sha256)
+    scores.save(raw)
+    more = {
+        "translation": direction,
+        "data_sha256": task.data,
+        "modes": scores.distribution(),
+        "raw": raw.relative_to(places.results).as_posix(),
+        "raw_sha256": sha256_file(raw),
+        "seconds": round(time.perf_counter() - begin, 2),
+    }
+    measured = scores.measurements(facts["seed"])
+    # The one that is looked for comes last: where it is, all are.
+    last = CIS.name if facts["method"] != REAL else IS.name
+    for m in sorted(measured, key=lambda m: m.name == last):
+        records.append(facts | m.as_dict() | more)
+
+
+def _finite(pictures: Iterable[Translation]) -> Iterator[Translation]:
+    for name, k, picture in pictures:
+        if not bool(torch.isfinite(picture).all()):
+            raise UserError(
+                f"the translation of {name} is not finite: the checkpoint's training diverged; "
+                "train it again, with a lower lr"
+            )
+        yield name, k, picture
+
+
+def _raw_name(facts: Mapping[str, Any], scores: ModeScores, direction: str, sha256: str) -> str:
+    task, protocol = Path(facts["task"]).name, scores.protocol["protocol"]
+    judge = scores.protocol["sha256"][:8]
+    return f"modes-{task}-{direction}-{facts['method']}-{protocol}-{sha256[:12]}-{judge}.npz"

@@ -1,0 +1,127 @@
+"""Table 2 as text: Markdown, CSV, LaTeX. Generated, never typed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from models.zoo import METHODS
+from reproduce.experiments import TABLE2_METHODS
+from reproduce.table2 import DirectionRow, Scores, Table2
+from reproduce.table_text import DASH, grid, in_latex, paper, write_texts
+from reproduce.tables import Cell
+
+TITLES = tuple(METHODS[method].title for method in TABLE2_METHODS)
+
+
+def _ours(cell: Cell | None) -> str:
+    return DASH if cell is None else f"{cell.value:.3f} ± {cell.half:.3f}"
+
+
+def _share(cell: Cell | None) -> str:
+    return DASH if cell is None else f"{100 * cell.value:.0f}%"
+
+
+def _cis(scores: Scores) -> list[str]:
+    return [paper(scores.paper_cis, 3), _ours(scores.cis)]
+
+
+def _is(scores: Scores) -> list[str]:
+    return [paper(scores.paper_is, 3), _ours(scores.inception)]
+
+
+def _bounds(row: DirectionRow) -> list[str]:
+    return [_ours(row.real), DASH if row.limit is None else f"{row.limit:.3f}"]
+
+
+def _rows(table: Table2, cells: Callable[[Scores], list[str]]) -> list[list[str]]:
+    return [
+        [row.title, *(c for m in TABLE2_METHODS for c in cells(row.scores[m]))]
+        for row in table.rows
+    ]
+
+
+def _paired(headings: tuple[str, ...]) -> list[str]:
+    return ["Direction", *(f"{title}, {who}" for title in headings for who in ("paper", "ours"))]
+
+
+def sections(table: Table2) -> list[tuple[str, list[list[str]]]]:
+    """Heading and rows (the first of them headings) of the table's parts."""
+    inception = [
+        [*line, *_bounds(row)] for line, row in zip(_rows(table, _is), table.rows, strict=True)
+    ]
+    reached = _rows(table, lambda scores: [_share(scores.all_modes)])
+    return [
+        ("CIS (nats): how much modes vary for one input", [_paired(TITLES), *_rows(table, _cis)]),
+        (
+            "IS (nats): how much modes vary over all inputs",
+            [[*_paired(TITLES), "Real data", "ln K"], *inception],
+        ),
+        ("Inputs that reach every mode", [["Direction", *TITLES], *reached]),
+    ]
+
+
+def caption(table: Table2) -> str:
+    """What the numbers are, in one paragraph."""
+    words = (
+        f"{table.protocol or DASH} (inputs x samples of each); one training each, so the 95% "
+        "intervals are over inputs and not over seeds. Scores are in nats, without exponential. "
+        "ln K is the most that K modes allow, and real data's IS the most that the classifier can "
+        "see."
+    )
+    if table.classifiers:
+        words += (
+            f" Accuracy of the classifiers on held-out pictures: {', '.join(table.classifiers)}."
+        )
+    changed = f" with {table.changes}" if table.changes else ""
+    return f"Preset {table.preset}{changed}. {words}"
+
+
+def markdown(table: Table2) -> str:
+    """GitHub-flavoured Markdown."""
+    parts = [f"### {heading}\n\n{grid(rows)}" for heading, rows in sections(table)]
+    return "\n\n".join(parts) + f"\n\n{caption(table)}\n"
+
+
+def comma_separated(table: Table2) -> str:
+    """CSV with every digit, one line a direction and method."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = ("cis", "is", "all_modes_share")
+    writer.writerow(
+        ["direction", "method", "row", "paper_cis", "paper_is",
+         *(f"{name}{end}" for name in names for end in ("", "_low", "_high")), "real_is", "ln_k"]
+    )  # fmt: skip
+    for row in table.rows:
+        for method, title in zip(TABLE2_METHODS, TITLES, strict=True):
+            s = row.scores[method]
+            numbers: list[object] = []
+            for cell in (s.cis, s.inception, s.all_modes):
+                numbers += [cell and cell.value, cell and cell.low, cell and cell.high]
+            writer.writerow(
+                [row.title, method, title, s.paper_cis, s.paper_is, *numbers,
+                 row.real and row.real.value, row.limit]
+            )  # fmt: skip
+    return out.getvalue()
+
+
+def latex(table: Table2) -> str:
+    """A booktabs table for each part."""
+    parts = []
+    for heading, (head, *rows) in sections(table):
+        width = len(head)
+        lines = [rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule",
+                 rf"\multicolumn{{{width}}}{{l}}{{{in_latex(heading)}}} \\"]  # fmt: skip
+        lines += [" & ".join(map(in_latex, head)) + r" \\", r"\midrule"]
+        lines += [" & ".join(map(in_latex, row)) + r" \\" for row in rows]
+        parts.append("\n".join([*lines, r"\bottomrule", r"\end{tabular}"]))
+    note = rf"\par\footnotesize {in_latex(caption(table))}"
+    return "\n\n".join([*parts, note]) + "\n"
+
+
+def write_table(table: Table2, folder: Path) -> list[Path]:
+    """``table2.md``, ``.csv`` and ``.tex`` in ``folder``."""
+    texts = {"md": markdown(table), "csv": comma_separated(table), "tex": latex(table)}
+    return write_texts(texts, folder, "table2")

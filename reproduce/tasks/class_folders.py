@@ -1,0 +1,184 @@
+"""Pictures sorted by class: a folder a domain, and in it a folder a class (its modes).
+
+Two layouts are read: ``train|test/<domain>/<class>/*``, and ``<domain>/<class>/*``, of which a
+sixth of each class, at least one, is taken for testing by a seeded rule. ``val`` does for
+``test``, and a folder that holds nothing but one folder, as archives leave behind, is entered.
+In names of domains, case, spaces, ``_`` and ``-`` make no difference. Hidden files, and files
+that are no pictures by their suffix, are ignored.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from models.errors import UserError
+from models.zoo import nearest
+from reproduce.tasks.flat import Domain, FilePicture, held_out
+from reproduce.tasks.layouts import SPLITS
+from reproduce.tasks.sources import SUFFIXES, natural_order
+
+LAYOUT = "sort pictures as train|test/<domain>/<class>, or as <domain>/<class>"
+
+
+def is_class_folder(folder: Path) -> bool:
+    """Whether pictures lie sorted by domain and class there, rather than in another layout."""
+    flat = {_plain(split) for split in SPLITS}
+    if any(_plain(path.stem).removeprefix("list") in flat for path in folder.iterdir()):
+        return False
+    levels = _levels(folder).values()
+    if any(_is_picture(path) for level in levels for path in level.iterdir()):
+        return False
+    kinds = [kind for level in levels for domain in _folders(level) for kind in _folders(domain)]
+    return any(_is_picture(path) for kind in kinds for path in kind.iterdir())
+
+
+def domain_names(folder: Path) -> list[str]:
+    """The domains in a folder of classes, in natural order."""
+    found = {_plain(d.name): d.name for level in _levels(folder).values() for d in _folders(level)}
+    return sorted(found.values(), key=natural_order)
+
+
+def read_domain(
+    folder: Path,
+    name: str,
+    *,
+    seed: int = 0,
+    classes: Sequence[str] = (),
+    fewest: int = 2,
+) -> Domain:
+    """The domain ``name`` of a folder of classes; pictures are found, not yet decoded.
+
+    ``classes``: those that must be there, in this order; without, all that are there, of which
+    there must be ``fewest``. Raises UserError, naming the folder or file, for a domain that is
+    not there, a class that is missing or empty in one of the splits, pictures outside of a class,
+    and symbolic links: what they lead to may lie anywhere.
+    """
+    domains = {split: _domain(level, name) for split, level in _levels(folder).items()}
+    if "train" not in domains:
+        raise UserError(f"{folder} has a folder for testing but none called train; {LAYOUT}")
+    pictures: list[FilePicture] = []
+    found: dict[str, None] = {}
+    for split, domain in domains.items():
+        for kind in _classes(domain):
+            found[kind.name] = None
+            for path in pictures_of(kind):
+                origin = path.relative_to(folder).as_posix()
+                pictures.append(FilePicture(split, kind.name, _readable(origin, path), path))
+    for missing in [c for c in classes if c not in found]:
+        raise UserError(
+            f"{folder} lacks the class {missing} of {name} (there: {', '.join(found)}); add a "
+            "folder of its pictures"
+        )
+    modes = tuple(classes) or tuple(sorted(found, key=natural_order))
+    if len(modes) < fewest:
+        raise UserError(
+            f"{name} of {folder} has {len(modes)} class ({', '.join(modes)}); a domain needs "
+            f"{fewest} of them, a folder each"
+        )
+    pictures = [p for p in pictures if p.mode in modes]
+    for mode in modes:
+        for split, domain in domains.items():
+            if not any(p.mode == mode and p.split == split for p in pictures):
+                raise UserError(
+                    f"{domain / mode} holds no pictures; add some, or leave the class out"
+                )
+    if "test" not in domains:
+        pictures = _split(pictures, modes, domains["train"], seed)
+    return Domain(name.replace("-", " ").replace("_", " "), modes, pictures)
+
+
+def _split(
+    pictures: list[FilePicture], modes: Sequence[str], domain: Path, seed: int
+) -> list[FilePicture]:
+    """The same pictures, a sixth of each class for testing."""
+    divided = []
+    for mode in modes:
+        of_class = [p for p in pictures if p.mode == mode]
+        if len(of_class) < 2:
+            raise UserError(f"{domain / mode} holds one picture; add another, to test with")
+        test = held_out(len(of_class), seed, _plain(domain.name), mode)
+        for i, picture in enumerate(of_class):
+            divided.append(replace(picture, split="test" if i in test else "train"))
+    return divided
+
+
+def _levels(folder: Path) -> dict[str, Path]:
+    """split -> the folder of its domains; one level, called train, where nothing is split."""
+    inside = _folders(folder)
+    found = _by_split(inside)
+    if not found and len(inside) == 1:
+        folder = inside[0]
+        found = _by_split(_folders(folder))
+    return found or {"train": folder}
+
+
+def _by_split(inside: list[Path]) -> dict[str, Path]:
+    there = {path.name.lower(): path for path in inside}
+    found = {"train": there.get("train"), "test": there.get("test") or there.get("val")}
+    return {split: path for split, path in found.items() if path is not None}
+
+
+def _domain(level: Path, name: str) -> Path:
+    _refuse_link(level)
+    there = {_plain(path.name): path for path in _folders(level)}
+    if _plain(name) not in there:
+        names = [path.name for path in there.values()]
+        told = nearest(name, names) if names else LAYOUT
+        raise UserError(f"{level} has no domain '{name}': {told}")
+    _refuse_link(there[_plain(name)])
+    return there[_plain(name)]
+
+
+def _classes(domain: Path) -> list[Path]:
+    for path in sorted(domain.iterdir()):
+        _refuse_link(path)
+        if _is_picture(path):
+            raise UserError(f"{path} is in no folder of a class; {LAYOUT}")
+    kinds = _folders(domain)
+    if not kinds:
+        raise UserError(f"{domain} has no folders of classes; {LAYOUT}")
+    return kinds
+
+
+def pictures_of(kind: Path) -> list[Path]:
+    """All pictures under the folder of a class, in natural order; UserError for links."""
+    _refuse_link(kind)
+    found = []
+    for place, folders, files in os.walk(kind):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in folders + [name for name in files if not name.startswith(".")]:
+            _refuse_link(Path(place, name))
+        found += [path for path in (Path(place, name) for name in files) if _is_picture(path)]
+    return sorted(found, key=lambda path: natural_order(path.relative_to(kind).as_posix()))
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise UserError(
+            f"{path} is a symbolic link, which may lead out of the folder; put the pictures "
+            "themselves there"
+        )
+
+
+def _readable(name: str, path: Path) -> str:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(f"the name of {os.fsencode(path)!r} is not UTF-8; rename it") from error
+    return name
+
+
+def _folders(folder: Path) -> list[Path]:
+    inside = [sub for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith(".")]
+    return sorted(inside, key=lambda path: natural_order(path.name))
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.casefold() if c not in " _-")

@@ -1,0 +1,124 @@
+"""Heads of cats and dogs out of Oxford-IIIT Pet (Parkhi et al., CVPR 2012), by its head boxes.
+
+The boxes are Pascal VOC files in ``annotations/xmls``; only the trainval part of the data set,
+about 100 pictures a breed, has them, so only its pictures are taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from models.errors import UserError
+from reproduce.tasks.flat import Domain, held_out
+from reproduce.tasks.pictures import SMALLEST_SIDE, read_picture
+from reproduce.tasks.sources import natural_order
+
+MARGIN = 0.2  # of the longer side of a head's box, added on each side of it
+MOST_BYTES = 1 << 16
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; the last two outside
+
+
+@dataclass(frozen=True)
+class HeadPicture:
+    """The square around a head, cut out of a photograph and written as PNG."""
+
+    split: str
+    mode: str
+    origin: str
+    path: Path
+    box: Box
+    suffix: str = ".png"
+
+    def mark(self) -> str:
+        status = self.path.stat()
+        return f"{status.st_size}\0{status.st_mtime_ns}\0{self.box}"
+
+    def put(self, target: Path) -> None:
+        image = read_picture(self.path)
+        image.crop(head_square(self.box, image.size, self.path)).save(target, format="PNG")
+
+
+def pets_root(folder: Path) -> Path | None:
+    """The folder with ``images`` and ``annotations/xmls`` at or just under ``folder``, if any."""
+    for root in (folder, folder / "oxford-iiit-pet"):
+        if (root / "images").is_dir() and (root / "annotations" / "xmls").is_dir():
+            return root
+    return None
+
+
+def read_heads(root: Path, title: str, breeds: Mapping[str, str], seed: int = 0) -> Domain:
+    """The heads of ``breeds`` (mode -> the data set's name of the breed); a sixth of each, drawn
+    by ``seed``, is for testing. Boxes are read now, pictures when they are written."""
+    pictures = []
+    for mode, breed in breeds.items():
+        names = re.compile(re.escape(breed) + r"_\d+")
+        paths = [p for p in (root / "images").glob("*.jpg") if names.fullmatch(p.stem)]
+        found = []
+        for path in sorted(paths, key=lambda path: natural_order(path.name)):
+            boxes = root / "annotations" / "xmls" / f"{path.stem}.xml"
+            if boxes.is_file():
+                found.append((path, read_box(boxes)))
+        if len(found) < 2:
+            raise UserError(
+                f"{root} holds {len(found)} pictures of {breed} with a box in annotations/xmls; "
+                "unpack images.tar.gz and annotations.tar.gz of Oxford-IIIT Pet there again"
+            )
+        test = held_out(len(found), seed, title, mode)
+        for i, (path, box) in enumerate(found):
+            split = "test" if i in test else "train"
+            pictures.append(HeadPicture(split, mode, f"images/{path.name}", path, box))
+    return Domain(title, tuple(breeds), pictures)
+
+
+def read_box(path: Path) -> Box:
+    """The largest box in a Pascal VOC file. Raises UserError for anything but one: too large, no
+    XML, with a document type (which could declare entities), without a box."""
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    remedy = "restore it from annotations.tar.gz"
+    if len(data) > MOST_BYTES:
+        raise UserError(f"{path} has over {MOST_BYTES >> 10} KiB, too much for a box; {remedy}")
+    try:
+        text = data.decode("utf-8-sig")
+        if re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
+            raise UserError(f"{path} declares a document type, which a box needs not; {remedy}")
+        if "\0" in text:  # UTF-16, which the parser would detect and this search would not
+            raise ValueError("not UTF-8")
+        tree = ElementTree.fromstring(text, ElementTree.XMLParser(encoding="utf-8"))
+        boxes = [_box(element) for element in tree.iterfind("object/bndbox")]
+    except UserError:
+        raise
+    except (ValueError, OverflowError, ElementTree.ParseError) as error:
+        raise UserError(f"{path} is no Pascal VOC file ({error}); {remedy}") from error
+    if not boxes:
+        raise UserError(f"{path} holds no box of a head; {remedy}")
+    return max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))
+
+
+def _box(element: ElementTree.Element) -> Box:
+    sides = [element.findtext(side) for side in ("xmin", "ymin", "xmax", "ymax")]
+    left, top, right, bottom = (int(float(side or "")) for side in sides)
+    if not (1 <= left <= right and 1 <= top <= bottom):
+        raise ValueError(f"box {left}, {top}, {right}, {bottom}")
+    return left - 1, top - 1, right, bottom  # VOC counts from 1, and both ends are inside
+
+
+def head_square(box: Box, size: tuple[int, int], path: Path) -> Box:
+    """The square around ``box`` with ``MARGIN``, moved and, if need be, shrunk to lie inside a
+    picture of ``size`` (width, height). UserError naming ``path`` for a box outside of it."""
+    left, top, right, bottom = box
+    width, height = size
+    side = min(round(max(right - left, bottom - top) * (1 + 2 * MARGIN)), width, height)
+    if right > width or bottom > height or side < SMALLEST_SIDE:
+        raise UserError(
+            f"{path} is {width}x{height} pixels, and its head's box {box} does not lie in it or "
+            "is tiny; restore the picture and its annotation"
+        )
+    x = min(max(round((left + right - side) / 2), 0), width - side)
+    y = min(max(round((top + bottom - side) / 2), 0), height - side)
+    return x, y, x + side, y + side

@@ -1,0 +1,121 @@
+"""From sorted photographs to a task: which domains are taken from where, and the flat folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.errors import UserError
+from reproduce.tasks.class_folders import domain_names, read_domain
+from reproduce.tasks.flat import Domain, mark_of, write_flat
+from reproduce.tasks.layouts import open_folder
+from reproduce.tasks.locks import only_process
+from reproduce.tasks.sources import Domains
+from reproduce.tasks.specs import TaskSpec
+
+
+@dataclass(frozen=True)
+class Sorting:
+    """How photographs are sorted into two domains, beyond what a task's name says.
+
+    ``domains``: which two of a folder of classes. ``pets``, ``imagenet``: local copies of these
+    data sets. ``attribute``: of CelebA, which the faces in domain b have.
+    """
+
+    domains: tuple[str, str] | None = None
+    pets: Path | None = None
+    imagenet: Path | None = None
+    attribute: str | None = None
+
+    @property
+    def local(self) -> dict[str, Path]:
+        """The local copies by name."""
+        copies = {"pets": self.pets, "imagenet": self.imagenet}
+        return {name: path for name, path in copies.items() if path is not None}
+
+
+AS_NAMED = Sorting()
+
+
+def refuse_unread(name: str, spec: TaskSpec | None, source: Path | None, sorting: Sorting) -> None:
+    """UserError for what was told of sorting and nothing would read."""
+    if sorting.local and (spec is None or spec.kind != "photos" or source is not None):
+        told = " and ".join(f"--{kind}" for kind in sorting.local)
+        remedy = "leave out --source, or it" if spec and spec.kind == "photos" else "leave it out"
+        raise UserError(f"{told} has no effect on these pictures of {name}; {remedy}")
+    if sorting.attribute is not None and name != "faces":
+        raise UserError(f"{name} has no attribute to choose; --attribute is for faces")
+    if sorting.domains is not None and source is None:
+        raise UserError(
+            f"{name} has domains of its own; --domains is for folders of classes (--source)"
+        )
+
+
+def sort_out(
+    spec: TaskSpec,
+    local: dict[str, Path],
+    sorting: Sorting,
+    data_dir: Path,
+    progress: bool,
+    plain: bool = False,
+) -> Domains:
+    """The domains of a task out of data sets, local copies or downloads."""
+    # Imported late: torchvision's data sets take a second, and the other tasks need none.
+    from reproduce.tasks.photos import Originals, described, photo_domains
+
+    originals = Originals(local, data_dir / "downloads", sorting.attribute, progress)
+    with only_process(originals.downloads):
+        a, b = photo_domains(spec.domains, originals)
+    made = described(spec.domains)
+    return _open_made(a, b, spec.name, data_dir, made, progress, plain)
+
+
+def _open_made(
+    a: Domain,
+    b: Domain,
+    name: str,
+    data_dir: Path,
+    made: dict[str, Any],
+    progress: bool,
+    plain: bool = False,
+) -> Domains:
+    """Two domains as a flat folder, under the bare ``name`` only if ``plain``."""
+    folder = data_dir / (name if plain else f"{name}-{mark_of(a, b, seed=0)}")
+    with only_process(folder):
+        if not folder.exists():
+            write_flat(folder, a, b, seed=0, made={"task": name, **made}, progress=progress)
+    return open_folder(folder, name)
+
+
+def sort_classes(
+    folder: Path,
+    name: str,
+    spec: TaskSpec | None,
+    sorting: Sorting,
+    data_dir: Path,
+    progress: bool,
+) -> Domains:
+    """The domains of a task, or of nobody's in particular, out of a folder of classes."""
+    names = sorting.domains or (spec.domains if spec else _only_domains(folder))
+    if names[0] == names[1]:
+        raise UserError(f"--domains {names[0]} {names[1]}: choose two different ones")
+    # Classes are fixed where the task's own domains are asked for.
+    own = spec is not None and names == spec.domains
+    fixed = spec.modes if spec is not None and own and spec.modes else ((), ())
+    fewest = spec.fewest_modes if spec else 2
+    a, b = (
+        read_domain(folder, domain, classes=classes, fewest=fewest)
+        for domain, classes in zip(names, fixed, strict=True)
+    )
+    return _open_made(a, b, name, data_dir, {"from": "a folder of classes"}, progress)
+
+
+def _only_domains(folder: Path) -> tuple[str, ...]:
+    names = tuple(domain_names(folder))
+    if len(names) != 2:
+        raise UserError(
+            f"{folder} holds the domains {', '.join(names)}; say which two to take: python -m "
+            f"reproduce data {folder} --domains A B"
+        )
+    return names

@@ -1,0 +1,127 @@
+"""The tasks by name: what is known of them before any of their pictures are there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """What is known of a task before any of its pictures are there.
+
+    ``kind``: ``"drawn"`` and ``"animals"`` are made on this machine, ``"pix2pix"`` is downloaded,
+    ``"photos"`` are sorted out of a data set of photographs. ``directions`` names the two
+    translations. ``stands_for``: the task of the papers whose place it takes.
+    ``subject``: what is drawn. ``urls``, ``sha256``, ``size`` (bytes): the published archive,
+    its mirrors in the order of trial; a digest of None has not been published.
+    ``domains``: the two, where they have modes, and ``modes``: those that each must have, in this
+    order; empty for all that there are, ``fewest_modes`` or more.
+    """
+
+    name: str
+    title: str
+    directions: dict[str, str]
+    stands_for: str
+    kind: Literal["drawn", "pix2pix", "animals", "photos"]
+    subject: str = ""
+    urls: tuple[str, ...] = ()
+    sha256: str | None = None
+    size: int | None = None
+    domains: tuple[str, ...] = ()
+    modes: tuple[tuple[str, ...], ...] = ()
+    fewest_modes: int = 2
+
+    @property
+    def drawn(self) -> bool:
+        """Whether its pictures are drawn here, in the size and number that a run asks for."""
+        return self.kind in ("drawn", "animals")
+
+
+def _edges_to(subject: str, kind: Literal["drawn", "pix2pix"]) -> TaskSpec:
+    published = f"edges2{subject}"
+    edges = "drawn edges" if kind == "drawn" else "edges"
+    return TaskSpec(
+        name=f"drawn-{subject}" if kind == "drawn" else published,
+        title=f"{edges} -> {subject}",
+        directions={"a2b": f"edges -> {subject}", "b2a": f"{subject} -> edges"},
+        stands_for=published,
+        kind=kind,
+        subject=subject,
+        urls=() if kind == "drawn" else _pix2pix_urls(published),
+    )
+
+
+def _pix2pix_urls(name: str) -> tuple[str, ...]:
+    """Where the authors of pix2pix (arXiv 1611.07004) publish their data sets."""
+    berkeley = "efrosgans.eecs.berkeley.edu/pix2pix/datasets"
+    author = "people.eecs.berkeley.edu/~tinghuiz/projects/pix2pix/datasets"
+    return tuple(
+        f"{place}/{name}.tar.gz"
+        for place in (f"https://{berkeley}", f"http://{berkeley}", f"https://{author}")
+    )
+
+
+def _sorted_pair(
+    name: str,
+    a: str,
+    b: str,
+    kind: Literal["animals", "photos"],
+    *,
+    modes: tuple[tuple[str, ...], ...] = (),
+    fewest_modes: int = 2,
+    words: tuple[str, str] | None = None,
+) -> TaskSpec:
+    """A task of two domains with modes; ``words``: what to call them if not by their names."""
+    from_a, to_b = words or (a.replace("-", " "), b.replace("-", " "))
+    drawn = "drawn " if kind == "animals" else ""
+    return TaskSpec(
+        name=name,
+        title=f"{drawn}{from_a} -> {to_b}",
+        directions={"a2b": f"{from_a} -> {to_b}", "b2a": f"{to_b} -> {from_a}"},
+        stands_for=name.removeprefix("drawn-"),
+        kind=kind,
+        domains=(a, b),
+        modes=modes,
+        fewest_modes=fewest_modes,
+    )
+
+
+CIFAR_MODES = (("cat", "deer", "dog", "horse"), ("airplane", "automobile", "ship", "truck"))
+
+TASKS: dict[str, TaskSpec] = {
+    spec.name: spec
+    for spec in (
+        _edges_to("shoes", "drawn"),
+        _edges_to("handbags", "drawn"),
+        _edges_to("shoes", "pix2pix"),
+        _edges_to("handbags", "pix2pix"),
+        # The domains of MUNIT's Table 2.
+        _sorted_pair("drawn-housecats-bigcats", "house-cats", "big-cats", "animals"),
+        _sorted_pair("drawn-housecats-dogs", "house-cats", "dogs", "animals"),
+        _sorted_pair("drawn-bigcats-dogs", "big-cats", "dogs", "animals"),
+        _sorted_pair("cifar-animals-vehicles", "animals", "vehicles", "photos", modes=CIFAR_MODES),
+        _sorted_pair("housecats-bigcats", "house-cats", "big-cats", "photos"),
+        _sorted_pair("housecats-dogs", "house-cats", "dogs", "photos"),
+        _sorted_pair("bigcats-dogs", "big-cats", "dogs", "photos"),
+        # What UNIT's Figs. 4 to 6 translate: one mode a domain.
+        _sorted_pair(
+            "drawn-dog-breeds", "dogs", "dogs", "animals",
+            modes=(("husky",), ("labrador",)), words=("huskies", "labradors"), fewest_modes=1,
+        ),
+        _sorted_pair(
+            "drawn-cat-species", "big-cats", "big-cats", "animals",
+            modes=(("tiger",), ("leopard",)), words=("tigers", "leopards"), fewest_modes=1,
+        ),
+        _sorted_pair(
+            "drawn-faces", "house-cats", "house-cats", "animals",
+            modes=(("black",), ("orange",)), words=("black cats", "orange cats"), fewest_modes=1,
+        ),
+        _sorted_pair("dog-breeds", "samoyeds", "beagles", "photos", fewest_modes=1),
+        _sorted_pair("cat-species", "tigers", "leopards", "photos", fewest_modes=1),
+        _sorted_pair(
+            "faces", "without", "with", "photos", words=("faces without", "faces with"),
+            fewest_modes=1,
+        ),
+    )
+}  # fmt: skip

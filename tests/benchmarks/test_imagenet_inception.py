@@ -1,0 +1,167 @@
+"""Inception-v3 fine-tuned on modes, begun from a file of drawn weights at the real size."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torchvision.models import inception_v3
+
+from benchmarks.classifier_training import Labelled
+from benchmarks.imagenet_inception import INCEPTION_URL, imagenet_weights, inception
+from benchmarks.mode_classifier_training import train_mode_classifier
+from benchmarks.mode_classifiers import load_mode_classifier
+from benchmarks.mode_recipes import MODE_RECIPES, InceptionNetwork
+from benchmarks.weight_files import hash_digits
+from models.errors import UserError
+from models.init import initialise
+
+RECIPE = replace(MODE_RECIPES["inception-v3-finetune"], batch=2)
+MODES = ("cat", "dog")
+
+
+def labelled(count: int) -> Labelled:
+    draws = np.random.default_rng(count)
+    pictures = draws.integers(0, 256, (count, 3, 40, 40), dtype=np.uint8)
+    return Labelled(torch.from_numpy(pictures), {"mode": np.arange(count) % 2})
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state dict of torchvision's layout and size, of numbers that nobody trained."""
+    with torch.device("meta"):
+        network = inception(1000)
+    network.to_empty(device="cpu")
+    initialise(network, "kaiming", torch.Generator().manual_seed(0))
+    for name, tensor in network.state_dict().items():
+        if ".bn." in name:
+            tensor.fill_(1 if name.endswith(("weight", "running_var")) else 0)
+    # Old files, as torchvision's own is, have no counters.
+    state = {k: v for k, v in network.state_dict().items() if "num_batches" not in k}
+    path = tmp_path_factory.mktemp("weights") / "inception.safetensors"
+    safetensors.torch.save_file(state, path)
+    return path
+
+
+@pytest.fixture
+def small_file(file: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Writes the file with changes to its state."""
+    state = safetensors.torch.load_file(file)
+
+    def write(changes: dict[str, torch.Tensor], drop: str = "") -> Path:
+        kept = {k: v for k, v in (state | changes).items() if k != drop}
+        safetensors.torch.save_file(kept, tmp_path / "changed.safetensors")
+        return tmp_path / "changed.safetensors"
+
+    return write
+
+
+def test_it_begins_as_torchvisions_network_sees_pictures(file: Path):
+    weights = imagenet_weights(file)
+    held_out = labelled(4)
+    start = train_mode_classifier(
+        replace(RECIPE, steps=0), MODES, labelled(2), held_out, weights=weights
+    )
+    theirs = inception_v3(weights=None, init_weights=False, transform_input=True).eval()
+    theirs.load_state_dict(safetensors.torch.load_file(file), strict=False)
+    theirs.fc = start.network.inception.fc
+    x = torch.nn.functional.interpolate(
+        held_out.pictures.float() / 255, (299, 299), mode="bilinear", antialias=True
+    )
+    mean, std = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])  # as its weights were published
+    x = (x - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    with torch.no_grad():
+        expected = (theirs(x).double() / start.calibration.temperature).softmax(1)
+    found = start.probabilities(held_out.pictures.float() / 127.5 - 1)
+    assert found == pytest.approx(expected.numpy(), abs=1e-5)
+    assert np.abs(found - 0.5).max() > 1e-3  # so that the comparison can fail
+
+
+def test_it_learns_is_saved_and_read_back(file: Path, tmp_path: Path):
+    weights = imagenet_weights(file)
+    found = train_mode_classifier(
+        replace(RECIPE, steps=1), MODES, labelled(2), labelled(4), weights=weights
+    )
+    assert found.name == "inception-v3-finetune-unverified"
+    assert found.facts["weights"] == {"file": file.name, "sha256": weights.sha256}
+    state = found.network.state_dict()
+    assert not [name for name in state if "AuxLogits" in name]
+    first = "Conv2d_1a_3x3.conv.weight"
+    assert not torch.equal(state[f"inception.{first}"], weights.state[first])
+    path = tmp_path / "modes.safetensors"
+    found.save(path)
+    again = load_mode_classifier(path)
+    assert again.record() == found.record()
+    batch = labelled(1).pictures.float() / 127.5 - 1
+    assert np.array_equal(again.probabilities(batch), found.probabilities(batch))
+
+
+def test_the_auxiliary_head_counts_two_fifths():
+    network = InceptionNetwork(299, 3).train()
+    heads = (network.inception.fc, network.inception.AuxLogits.fc)
+    for head in heads:
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.zeros_(head.bias)
+    loss = network.loss(labelled(2).pictures, torch.tensor([0, 1]))
+    # Both heads say 1/3 for each mode.
+    assert loss.item() == pytest.approx(1.4 * np.log(3), abs=1e-5)
+    loss.backward()
+    expected = torch.tensor([1 / 3 - 1 / 2, 1 / 3 - 1 / 2, 1 / 3])
+    for head, weight in zip(heads, (1.0, 0.4), strict=True):
+        assert torch.allclose(head.bias.grad, weight * expected, atol=1e-6)
+
+
+def test_missing_broken_and_foreign_files_are_refused(
+    file: Path,
+    small_file: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(UserError, match="allow the download, pass torchvision's inception_v3"):
+        imagenet_weights()
+    with pytest.raises(UserError, match="no such file"):
+        imagenet_weights(tmp_path / "none.pth")
+    with pytest.raises(UserError, match="sha256 is .* expected 0cc3c7bd"):
+        imagenet_weights(file, hash_digits(Path(INCEPTION_URL)))
+    assert imagenet_weights(file, imagenet_weights(file).sha256[:8]).verified is False
+    first = "Conv2d_1a_3x3.conv.weight"
+    for changes, drop, message in (
+        ({}, first, "is missing"),
+        ({"layer9.weight": torch.zeros(2)}, "", "is no part of torchvision's Inception-v3"),
+        ({first: torch.zeros(32, 3, 5, 5)}, "", r"is \(32, 3, 5, 5\)"),
+        ({first: torch.full((32, 3, 3, 3), torch.inf)}, "", "NaN or infinity"),
+        ({first: torch.zeros(32, 3, 3, 3).half()}, "", "not float32"),
+    ):
+        with pytest.raises(UserError, match=message):
+            imagenet_weights(small_file(changes, drop))
+    for content, message in (
+        (file.read_bytes()[:1000], "truncated"),
+        (pickle.dumps({"a": print}), "holds code"),
+    ):
+        broken = tmp_path / ("a.pth" if message == "holds code" else "a.safetensors")
+        broken.write_bytes(content)
+        with pytest.raises(UserError, match=message):
+            imagenet_weights(broken)
+    # A file in torch's cache that is not the one of its name.
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / INCEPTION_URL.rsplit("/", 1)[-1]).write_bytes(b"other")
+    with pytest.raises(UserError, match="expected 0cc3c7bd"):
+        imagenet_weights()
+
+
+def test_small_recipes_take_no_weights(file: Path):
+    with pytest.raises(UserError, match="small-drawn starts from no weights"):
+        train_mode_classifier(
+            MODE_RECIPES["small-drawn"],
+            MODES,
+            labelled(2),
+            labelled(4),
+            weights=imagenet_weights(file),
+        )

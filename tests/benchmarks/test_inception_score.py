@@ -1,0 +1,307 @@
+"""IS and CIS: closed forms, bounds on any probabilities, torch-fidelity, invariances, refusals."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy import stats
+from scipy.special import rel_entr
+from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
+
+from benchmarks.inception_score import (
+    CIS,
+    EXP_IS,
+    IS,
+    FloatArray,
+    bootstrap_inception_score,
+    bootstrap_of_means,
+    conditional_inception_score,
+    exp_cis,
+    exp_is,
+    inception_score,
+    per_input,
+)
+from benchmarks.registry import METRICS
+from models.errors import UserError
+
+
+def certain(modes: np.ndarray, count: int) -> FloatArray:
+    """Probabilities (inputs, samples, K) of a classifier that is sure of ``modes``."""
+    return np.eye(count)[modes]
+
+
+def soft(inputs: int, samples: int, count: int = 4, seed: int = 0) -> FloatArray:
+    return np.random.default_rng([3, seed]).dirichlet(np.full(count, 0.5), (inputs, samples))
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 7, 1000])
+def test_uniform_probabilities_score_0(count: int) -> None:
+    p = np.full((5, 6, count), 1 / count)
+    assert inception_score(p) == conditional_inception_score(p) == 0
+    assert exp_is(p) == exp_cis(p) == 1
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 7])
+@pytest.mark.parametrize("repeats", [1, 3, 25])
+def test_inputs_that_reach_all_modes_alike_have_is_and_cis_ln_k(count: int, repeats: int) -> None:
+    p = certain(np.tile(np.repeat(np.arange(count), repeats), (9, 1)), count)
+    assert inception_score(p) == pytest.approx(math.log(count), abs=1e-12)
+    assert conditional_inception_score(p) == pytest.approx(math.log(count), abs=1e-12)
+    assert exp_is(p) == pytest.approx(count, abs=1e-11)
+    assert exp_cis(p) == pytest.approx(count, abs=1e-11)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 7])
+def test_inputs_that_reach_one_mode_each_have_is_ln_k_and_cis_0(count: int) -> None:
+    p = certain(np.repeat(np.arange(3 * count) % count, 10).reshape(3 * count, 10), count)
+    assert inception_score(p) == pytest.approx(math.log(count), abs=1e-12)
+    assert conditional_inception_score(p) == 0
+    assert exp_cis(p) == 1
+
+
+def test_a_deterministic_method_has_cis_exactly_0_and_is_of_its_inputs() -> None:
+    p = np.repeat(soft(30, 1), 100, axis=1)
+    assert conditional_inception_score(p) == 0
+    assert inception_score(p) > 0.1
+    assert inception_score(p) == pytest.approx(inception_score(p[:, 0]), abs=1e-12)
+
+
+def test_halves() -> None:
+    """Two inputs, each half on two of four modes: ln 2 decided by the input, ln 2 by the noise."""
+    p = certain(np.array([[0, 1, 0, 1], [2, 3, 3, 2]]), 4)
+    assert inception_score(p) == pytest.approx(2 * math.log(2), abs=1e-12)
+    assert conditional_inception_score(p) == pytest.approx(math.log(2), abs=1e-12)
+
+
+def test_unsure_classifiers_lower_both() -> None:
+    """(1 - e) on one mode and e / 3 on the others, over all modes: ln 4 - H."""
+    e = 0.2
+    p = np.where(certain(np.tile(np.arange(4), (5, 3)), 4) == 1, 1 - e, e / 3)
+    expected = math.log(4) + (1 - e) * math.log(1 - e) + e * math.log(e / 3)
+    assert inception_score(p) == pytest.approx(expected, abs=1e-12)
+    assert conditional_inception_score(p) == pytest.approx(expected, abs=1e-12)
+
+
+def by_definition(p: FloatArray) -> tuple[float, float]:
+    """Mean Kullback-Leibler divergences of all pictures."""
+    everything = p.mean(axis=(0, 1))
+    scores = [rel_entr(x, everything).sum(axis=1) for x in p]
+    conditional = [rel_entr(x, x.mean(axis=0)).sum(axis=1) for x in p]
+    return float(np.mean(scores)), float(np.mean(conditional))
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 2), (7, 5, 4), (3, 9, 20)])
+def test_agrees_with_the_definition(shape: tuple[int, int, int]) -> None:
+    p = soft(*shape)
+    p[0, 0] = np.eye(shape[2])[1]  # 0 log 0
+    expected = by_definition(p)
+    found = inception_score(p), conditional_inception_score(p)
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 8.0])
+@pytest.mark.parametrize("count", [4, 1008])
+def test_exp_is_equals_torch_fidelity_on_the_same_logits(scale: float, count: int) -> None:
+    logits = scale * torch.randn(600, count, generator=torch.Generator().manual_seed(1))
+    theirs = isc_features_to_metric(logits, splits=1)[KEY_METRIC_ISC_MEAN]
+    p = logits.double().softmax(dim=1).numpy()
+    assert exp_is(p) == pytest.approx(theirs, abs=1e-6)
+    assert exp_is(p.reshape(20, 30, count)) == pytest.approx(theirs, abs=1e-6)
+    assert inception_score(p) == pytest.approx(math.log(theirs), abs=1e-6)
+    # One split of each input's samples is that input's CIS.
+    per_input_theirs = [
+        math.log(isc_features_to_metric(rows, splits=1)[KEY_METRIC_ISC_MEAN])
+        for rows in logits.reshape(20, 30, count)
+    ]
+    assert conditional_inception_score(p.reshape(20, 30, count)) == pytest.approx(
+        np.mean(per_input_theirs), abs=1e-6
+    )
+
+
+@st.composite
+def any_probabilities(draw: st.DrawFn) -> FloatArray:
+    shape = tuple(draw(st.integers(low, high)) for low, high in ((1, 6), (2, 6), (2, 5)))
+    numbers = st.floats(0, 1, allow_subnormal=False) | st.sampled_from([0.0, 1.0])
+    weights = draw(arrays.arrays(np.float64, shape, elements=numbers))
+    sums = weights.sum(axis=-1, keepdims=True)
+    p = np.where(sums > 1e-3, weights / np.maximum(sums, 1e-3), 1 / shape[-1])
+    if draw(st.booleans()):  # one conditional distribution: IS equals CIS
+        p = np.repeat(p[:1], shape[0], axis=0)
+    return p
+
+
+@settings(max_examples=300, deadline=None)
+@given(any_probabilities())
+def test_cis_is_at_most_is_on_any_probabilities(p: FloatArray) -> None:
+    score, conditional = inception_score(p), conditional_inception_score(p)
+    assert 0 <= conditional <= score <= math.log(p.shape[2])
+    expected = by_definition(p)
+    # Cutting at the bounds moves no score by more than rounding does.
+    assert (score, conditional) == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(any_probabilities(), st.integers(0, 2**32))
+def test_orders_do_not_matter(p: FloatArray, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shuffled = np.stack([rng.permutation(x) for x in rng.permutation(p)])
+    shuffled = shuffled[:, :, rng.permutation(p.shape[2])]
+    assert inception_score(shuffled) == pytest.approx(inception_score(p), abs=1e-12)
+    assert conditional_inception_score(shuffled) == pytest.approx(
+        conditional_inception_score(p), abs=1e-12
+    )
+
+
+def test_probabilities_that_vanish_are_no_infinity() -> None:
+    p = np.full((2, 3, 2), [1.0, 0.0])
+    p[0, 0, 1] = 5e-324  # its mean with zeros is no number above 0
+    assert inception_score(p) == conditional_inception_score(p) == 0
+
+
+def test_repeating_samples_or_inputs_changes_nothing() -> None:
+    p = soft(6, 5)
+    for again in (np.tile(p, (1, 3, 1)), np.tile(p, (4, 1, 1))):
+        assert inception_score(again) == pytest.approx(inception_score(p), abs=1e-12)
+        assert conditional_inception_score(again) == pytest.approx(
+            conditional_inception_score(p), abs=1e-12
+        )
+
+
+def test_real_pictures_have_an_is() -> None:
+    p = soft(40, 1)[:, 0]
+    assert inception_score(p) == pytest.approx(inception_score(p.reshape(8, 5, 4)), abs=1e-12)
+
+
+def test_rows_within_the_tolerance_are_taken_and_never_pass_the_limit() -> None:
+    p = certain(np.tile(np.arange(4), (3, 2)), 4)
+    for factor in (1 + 9e-7, 1 - 9e-7):
+        assert inception_score(p * factor) == pytest.approx(math.log(4), abs=1e-12)
+        assert inception_score(p * factor) <= math.log(4)
+    in_float32 = soft(4, 5).astype(np.float32)
+    assert inception_score(in_float32) == pytest.approx(inception_score(soft(4, 5)), abs=1e-6)
+
+
+def broken(value: float) -> FloatArray:
+    p = np.full((3, 4, 4), 0.25)
+    p[1, 2, 3] = value
+    return p
+
+
+@pytest.mark.parametrize(
+    ("p", "message"),
+    [
+        (broken(0.3), r"row \[1, 2\] sums to 1\.05, not to 1 within 1e-06: pass the output of a s"),
+        (broken(0.250002), r"row \[1, 2\] sums to 1\.000002"),
+        (broken(math.nan), r"value \[1, 2, 3\], nan, is NaN or infinite: mend the classifier"),
+        (broken(math.inf), r"value \[1, 2, 3\], inf, is NaN or infinite"),
+        (broken(-0.25), r"value \[1, 2, 3\], -0\.25, is negative: pass probabilities, not logits"),
+        (np.zeros((3, 4, 4)), r"row \[0, 0\] sums to 0"),
+        (np.ones((3, 4, 1)), r"shape \(3, 4, 1\): pass one row a picture, of at least 2 modes"),
+        (np.ones((3, 0, 4)), r"shape \(3, 0, 4\)"),
+        (np.full(4, 0.25), r"shape \(4,\)"),
+        (np.full((2, 2, 2, 4), 0.25), r"shape \(2, 2, 2, 4\): pass \(inputs, samples, K\)"),
+        ([[0.5, 0.5], [1.0]], "are no array of numbers"),
+        ([["a", "b"]], "are no array of numbers"),
+    ],
+)
+def test_what_are_no_probabilities_is_refused_in_one_line(p: FloatArray, message: str) -> None:
+    for score in (inception_score, conditional_inception_score, exp_is, exp_cis):
+        with pytest.raises(UserError, match=message) as refusal:
+            score(p)
+        assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 4), (5, 4)])
+def test_cis_of_one_sample_an_input_is_refused(shape: tuple[int, ...]) -> None:
+    p = np.full(shape, 0.25)
+    assert inception_score(p) == 0
+    with pytest.raises(UserError, match="at least 2 samples of every input"):
+        conditional_inception_score(p)
+
+
+def by_hand(p: FloatArray, seed: int, resamples: int) -> list[float]:
+    """IS of resampled inputs, by the definition."""
+    rng = np.random.default_rng([77, seed])
+    return [by_definition(p[rng.integers(len(p), size=len(p))])[0] for _ in range(resamples)]
+
+
+def test_bootstrap_draws_whole_inputs() -> None:
+    p = soft(12, 6, seed=4) ** 3
+    p /= p.sum(axis=2, keepdims=True)
+    value = inception_score(p)
+    lower, upper = np.quantile(by_hand(p, 0, 400), (0.025, 0.975))
+    found = bootstrap_inception_score(per_input(p), seed=0)
+    assert found.low == pytest.approx(2 * value - upper, abs=0.1 * (upper - lower))
+    assert found.high == pytest.approx(2 * value - lower, abs=0.1 * (upper - lower))
+    assert (found.level, found.over, found.method) == (0.95, "inputs", "bootstrap basic")
+
+
+def test_bootstrap_of_a_mean_is_the_normal_interval() -> None:
+    x = np.random.default_rng(8).normal(5, 1, 400)
+    found = bootstrap_of_means(x[:, None], lambda m: m[:, 0], 0, (0.0, 10.0))
+    half = 1.96 * x.std() / 20
+    assert (found.low, found.high) == pytest.approx((x.mean() - half, x.mean() + half), abs=0.01)
+    cut = bootstrap_of_means(x[:, None], lambda m: m[:, 0], 0, (0.0, x.mean()))
+    assert (cut.low, cut.high) == (found.low, x.mean())
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_interval_covers_the_is_of_all_inputs(balanced: bool) -> None:
+    """Also at the limit ln K, where every sample and every resample falls below the truth."""
+    shares = np.full(4, 0.25) if balanced else np.array([0.4, 0.3, 0.2, 0.1])
+    truth = stats.entropy(shares)
+    covered = []
+    for seed in range(100):
+        modes = np.random.default_rng([11, seed]).choice(4, p=shares, size=(60, 1))
+        sums = per_input(certain(np.repeat(modes, 2, axis=1), 4))
+        interval = bootstrap_of_means(
+            np.column_stack([sums.mean]), lambda m: stats.entropy(m, axis=1), seed,
+            (0.0, sums.limit), resamples=300,
+        )  # fmt: skip
+        covered.append(interval.low - 1e-9 <= truth <= interval.high + 1e-9)
+    assert np.mean(covered) >= 0.88
+
+
+def test_interval_depends_on_the_seed_alone_holds_the_value_and_is_fast() -> None:
+    sums = per_input(soft(100, 100))
+    begin = time.process_time()
+    first = bootstrap_inception_score(sums, seed=1)
+    assert time.process_time() - begin < 1
+    np.random.seed(1)  # noqa: NPY002 - global state, which must not matter
+    assert bootstrap_inception_score(sums, seed=1) == first
+    assert bootstrap_inception_score(sums, seed=2) != first
+    assert first.low < sums.scores()[0] < first.high
+    assert bootstrap_inception_score(sums, seed=-1).low < first.high
+
+
+def test_many_pictures_are_resampled_in_batches() -> None:
+    p = soft(5000, 1)
+    found = bootstrap_inception_score(per_input(p), 0, "pictures")
+    half = 1.96 * rel_entr(p[:, 0], p.mean(axis=(0, 1))).sum(axis=1).std() / 5000**0.5
+    assert found.high - found.low == pytest.approx(2 * half, rel=0.1)
+    assert found.resamples == 2000
+
+
+def test_interval_of_inputs_that_are_all_alike_has_no_width() -> None:
+    p = certain(np.tile(np.arange(4), (8, 1)), 4)
+    found = bootstrap_inception_score(per_input(p), 0)
+    assert found.low == pytest.approx(math.log(4), abs=1e-12)
+    assert found.low <= inception_score(p) <= found.high <= math.log(4)
+    with pytest.raises(UserError, match="over inputs needs at least 2 of them"):
+        bootstrap_inception_score(per_input(p[:1]), 0)
+
+
+def test_scores_are_declared_in_nats_and_exponentials_apart() -> None:
+    assert METRICS["is"] is IS
+    assert METRICS["cis"] is CIS
+    for metric in (IS, CIS):
+        assert (metric.unit, metric.direction, metric.limits[0]) == ("nats", "higher", 0.0)
+    assert METRICS["exp-is"] is EXP_IS
+    assert EXP_IS.limits[0] == 1

@@ -1,0 +1,77 @@
+"""Small pictures sorted by class, as people and data sets keep them, for tests of such tasks."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from reproduce.tasks.modes import open_modes
+from reproduce.tasks.registry import open_task
+from reproduce.tasks.sorting import Sorting
+from reproduce.tasks.sources import Domains
+
+CATS = {"siamese": 3, "tabby": 4}
+DOGS = {"husky": 3, "shiba": 5}
+
+
+def noise(path: Path, size: int | tuple[int, int] = 24) -> Path:
+    """A picture of its own for every path's last three parts."""
+    address = hashlib.sha256("/".join(path.parts[-3:]).encode("utf-8", "surrogateescape")).digest()
+    width, height = (size, size) if isinstance(size, int) else size
+    draws = np.random.default_rng(list(address))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(draws.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def fill(folder: Path, count: int, suffix: str = ".png") -> Path:
+    for i in range(count):
+        noise(folder / f"{i}{suffix}")
+    return folder
+
+
+def sorted_folder(
+    folder: Path,
+    domains: Mapping[str, Mapping[str, int]] | None = None,
+    splits: Iterable[str] = ("train", "test"),
+) -> Path:
+    """``split/domain/class/*`` with the stated number of pictures each; no splits: without."""
+    domains = domains or {"cats": CATS, "dogs": DOGS}
+    for place in [folder / split for split in splits] or [folder]:
+        for domain, classes in domains.items():
+            for name, count in classes.items():
+                fill(place / domain / name, count)
+    return folder
+
+
+def opened(name: str | Path, data: Path, source: Path | None = None, **sorting: object) -> Domains:
+    """A task, by its name or path, with options of the command ``data``."""
+    return open_task(
+        str(name), data_dir=data, size=32, source=source, sorting=Sorting(**sorting), progress=False
+    )
+
+
+def origins(domains: Domains) -> dict[str, list[str]]:
+    """Where the pictures of each part come from."""
+    found: dict[str, list[str]] = {}
+    for (part, _), row in open_modes(domains.folder).rows.items():
+        found.setdefault(part, []).append(row["origin"])
+    return {part: sorted(names) for part, names in found.items()}
+
+
+def packed(root: Path, archive: Path, *names: str) -> Path:
+    """A .tar.gz of some of what lies in ``root``."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive, "w:gz") as tar:
+        for name in names:
+            tar.add(root / name, name)
+    return archive
+
+
+def md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

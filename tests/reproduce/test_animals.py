@@ -1,0 +1,275 @@
+"""Drawn animals: what pose, style and mode may and may not change in a picture."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.errors import UserError
+from reproduce.tasks.animals import (
+    DOMAINS,
+    GENERATOR_VERSION,
+    SPLITS,
+    Animal,
+    draw_animal,
+    render_animal,
+)
+from reproduce.tasks.animals.canvas import Canvas, cover
+from reproduce.tasks.animals.pose import TURN, Frame
+from reproduce.tasks.drawn.curves import box, ellipse
+
+ROOT = Path(__file__).parents[2]
+SIZE = 32
+KINDS = [(domain, mode) for domain, kind in DOMAINS.items() for mode in kind.modes]
+
+# (version, domain) -> sha256 of pictures of all its modes; a changed drawing needs a new version,
+# and then a new line here.
+PICTURES = {
+    (1, "house-cats"): "130c2940308846f76b44c9151b150b973d1692cafb0d4f3ddb051b13f25b7b83",
+    (1, "big-cats"): "e93eb0c8def1143e8504999a61b9fbf9c4f1bb85897c9b0e27dbda8beb059ab8",
+    (1, "dogs"): "97eee8ff2d88c9af63ceb7049f3c5e05cc7f76013534ce5264e5a2f525c4bc9d",
+}
+
+
+def posed(domain: str, mode: str, index: int = 0, **pose: float | str) -> Animal:
+    """An animal in the middle of its picture on a plain ground, but for ``pose``."""
+    animal = draw_animal(domain, mode, 7, "trainA", index)
+    still: dict[str, float | str] = {"yaw": 0.0, "tilt": 0.0, "x": 0.0, "y": 0.0, "scale": 1.0}
+    still |= {"gaze_x": 0.0, "gaze_y": 0.0, "openness": 0.9, "expression": "closed"}
+    return replace(animal, pose=replace(animal.pose, **still | {"backdrop": "plain"} | pose))
+
+
+def changed(one: Animal, other: Animal, size: int = 64) -> np.ndarray:
+    """Where two pictures differ, (size, size): the largest difference of a channel."""
+    a, b = (render_animal(animal, size).astype(int) for animal in (one, other))
+    return np.abs(a - b).max(axis=2)
+
+
+def silhouette(animal: Animal, size: int = 64) -> np.ndarray:
+    """(size, size) bools: what does not change with the backdrop."""
+    other = replace(animal, pose=replace(animal.pose, backdrop_hue=animal.pose.backdrop_hue + 0.5))
+    return changed(animal, other, size) == 0
+
+
+def digest(domain: str, size: int, count: int) -> str:
+    sha = hashlib.sha256()
+    for mode in DOMAINS[domain].modes:
+        for index in range(count):
+            sha.update(render_animal(draw_animal(domain, mode, 0, "trainB", index), size).tobytes())
+    return sha.hexdigest()
+
+
+# --- painting, against closed forms -----------------------------------------------------------
+
+
+def area(points: np.ndarray, n: int = 64) -> float:
+    return float(cover(points, n)[2].sum()) / n**2
+
+
+def test_coverage_is_the_polygons_area() -> None:
+    rectangle = box(0.1 + 0.3 / 64, 0.25, 0.6 + 0.8 / 64, 0.75)
+    assert area(rectangle) == pytest.approx((0.5 + 0.5 / 64) * 0.5, abs=1e-12 + 1 / 64 / 256)
+    disc = ellipse(0.5, 0.5, 0.3, 0.2)
+    assert area(disc) == pytest.approx(12 * np.sin(np.pi / 12) * 0.06, rel=2e-3)
+    assert area(disc[::-1]) == area(disc)
+    right, up = np.array([1.0, 0.0]), np.array([0.0, -1.0])
+    assert area(disc + right / 2) == pytest.approx(area(disc) / 2, rel=2e-3)  # half off the rim
+    assert area(disc + 2 * right) == area(disc + 2 * up) == 0.0
+
+
+def test_coverage_of_several_polygons_is_their_union() -> None:
+    one, other = box(0.1, 0.1, 0.5, 0.5), box(0.3, 0.3, 0.7, 0.7)[::-1]
+    assert area(np.stack([one, other])) == pytest.approx(0.16 + 0.16 - 0.04, rel=1e-2)
+
+
+def test_paint_blends_and_clips() -> None:
+    canvas, white = Canvas(8), (1.0, 0.0, 0.0)
+    left = canvas.shape(box(0.0, 0.0, 0.5, 1.0))
+    canvas.paint(box(0.0, 0.0, 1.0, 0.5), white, 0.5, left)
+    expected = np.zeros((8, 8))
+    expected[:4, :4] = 127.5
+    np.testing.assert_allclose(canvas.rgb, np.repeat(expected[..., None], 3, axis=2))
+    canvas.glow(np.array([0.5, 0.5]), (0.25, 0.25), white, 1.0)
+    assert (canvas.rgb[[1, 6], :, 0] == expected[[1, 6]]).all() and canvas.rgb[4, 4, 0] > 200
+
+
+@pytest.mark.parametrize("yaw", [-TURN, -13.0, TURN])
+def test_no_point_of_a_turned_face_overtakes_another(yaw: float) -> None:
+    frame = Frame(posed("dogs", "husky", yaw=yaw).pose, 0.3, 0.5)
+    across = np.stack([np.linspace(-1.05, 1.05, 300), np.full(300, 0.1)], axis=-1)
+    assert (np.diff(frame.face(across)[:, 0]) >= 0).all()
+    assert np.sign(frame.face(across)[150, 0] - 0.5) == np.sign(yaw)
+
+
+# --- content: the same in all domains ---------------------------------------------------------
+
+
+def test_pose_and_style_know_nothing_of_domain_and_mode() -> None:
+    for index in range(5):
+        animals = [draw_animal(domain, mode, 1, "testA", index) for domain, mode in KINDS]
+        assert len({animal.pose for animal in animals}) == 1
+        assert len({animal.style for animal in animals}) == 1
+    factors = [draw_animal("dogs", "husky", 1, "testA", i).factors for i in range(300)]
+    names = {name for name, value in factors[0].items() if not isinstance(value, str)}
+    middle = {"scale": 1.0, "openness": 0.725, "backdrop_lightness": 0.78}
+    for name in ("yaw", "tilt", "x", "y", "gaze_x", "gaze_y", "hue", "marking", *middle):
+        assert name in names
+        values = np.array([row[name] for row in factors], dtype=float)
+        expected = middle.get(name, 0.5 if name == "marking" else 0.0)
+        assert abs(values.mean() - expected) < 0.25 * np.ptp(values) / 2
+    for name in ("expression", "backdrop"):
+        assert len({row[name] for row in factors}) == 3
+    correlation = np.corrcoef([[row["yaw"], row["hue"]] for row in factors], rowvar=False)[0, 1]
+    assert abs(correlation) < 0.2
+
+
+def test_no_picture_of_a_split_has_a_counterpart() -> None:
+    poses = [draw_animal("dogs", "husky", 0, s, i).pose for s in SPLITS for i in range(60)]
+    assert len(set(poses)) == len(poses)
+
+
+@pytest.mark.parametrize(("domain", "mode"), KINDS)
+def test_pose_means_the_same_in_every_mode(domain: str, mode: str) -> None:
+    def eyes(**pose: float) -> np.ndarray:
+        shut = posed(domain, mode, **pose, openness=0.45)
+        seen = changed(posed(domain, mode, **pose), shut).astype(float)
+        return seen / seen.sum()
+
+    place = np.arange(64) - 31.5
+    left, right = (eyes(yaw=yaw).sum(axis=0) @ place for yaw in (-30.0, 30.0))
+    assert -12 < left < -2 and 2 < right < 12
+    leaning = eyes(tilt=14.0)
+    row = [half.sum(axis=1) @ place / half.sum() for half in np.split(leaning, 2, axis=1)]
+    assert 2 < row[1] - row[0] < 8  # the right eye the lower
+    still = posed(domain, mode)
+    gaze, mouth = (
+        np.flatnonzero(changed(still, other).max(axis=1) > 20)
+        for other in (posed(domain, mode, gaze_x=1.0), posed(domain, mode, expression="open"))
+    )
+    assert gaze[0] > 20 and gaze[-1] < 40  # between the eyes' upper and lower lids
+    assert gaze[-1] < mouth[0] and mouth[-1] < 63
+    assert changed(still, posed(domain, mode, expression="smile")).max() > 40
+    apart = [np.flatnonzero(silhouette(posed(domain, mode, **at)).any(axis=0)) for at in AT]
+    assert apart[0][0] < apart[1][0] - 3  # moved to the right
+    assert len(apart[2]) > len(apart[3]) + 3 or len(apart[2]) == 64  # larger
+
+
+AT: list[dict[str, float]] = [{"x": -0.05}, {"x": 0.05}, {"scale": 1.1}, {"scale": 0.9}]
+
+
+def test_backdrops_do_not_depend_on_the_mode() -> None:
+    corners = {
+        render_animal(draw_animal(*kind, 3, "trainA", 4), 64)[:2, :1].tobytes() for kind in KINDS
+    }
+    assert len(corners) == 1
+
+
+# --- style and mode ---------------------------------------------------------------------------
+
+
+def features(domain: str, mode: str, split: str, count: int) -> np.ndarray:
+    """Colours of an 8 x 8 thumbnail and a histogram of hues and values: (count, ...)."""
+    rows = []
+    for index in range(count):
+        picture = render_animal(draw_animal(domain, mode, 5, split, index), SIZE) / 255
+        inner = picture[4:30, 4:28].reshape(-1, 3)
+        opponent = inner @ np.array([[1, 1, 1], [1, -1, 0], [0.5, 0.5, -1]]).T / (3, 2, 2) + (
+            0,
+            0.5,
+            0.5,
+        )
+        bins = (np.clip(opponent, 0, 0.999) * (6, 12, 12)).astype(int)
+        histogram = np.bincount(bins @ (144, 12, 1), minlength=864) / len(inner)
+        thumbnail = picture.reshape(8, 4, 8, 4, 3).mean(axis=(1, 3)).ravel()
+        rows.append(np.concatenate([np.sqrt(histogram), thumbnail, [1.0]]))
+    return np.array(rows)
+
+
+def accuracy(kinds: list[tuple[str, str]], train: int = 40, test: int = 15) -> float:
+    """Of a ridge regression on the features of ``kinds``, on pictures that it has not seen."""
+    x, z = (
+        np.concatenate([features(*kind, split, n) for kind in kinds])
+        for split, n in (("trainA", train), ("testA", test))
+    )
+    y = np.repeat(np.eye(len(kinds)), train, axis=0)
+    weights = x.T @ np.linalg.solve(x @ x.T + 0.1 * np.eye(len(x)), y)
+    return float(((z @ weights).argmax(axis=1) == np.repeat(range(len(kinds)), test)).mean())
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_a_linear_rule_tells_the_modes_of_a_domain(domain: str) -> None:
+    assert accuracy([(domain, mode) for mode in DOMAINS[domain].modes]) >= 0.95
+
+
+def test_domains_differ_in_more_than_coat() -> None:
+    assert accuracy([("house-cats", "black"), ("big-cats", "panther")]) >= 0.95
+    mean = {}
+    for domain, kind in DOMAINS.items():
+        shapes = [silhouette(posed(domain, m, i), SIZE) for m in kind.modes for i in range(3)]
+        mean[domain] = np.mean(shapes, axis=0)
+    for one, other in (("house-cats", "big-cats"), ("house-cats", "dogs"), ("big-cats", "dogs")):
+        a, b = mean[one], mean[other]
+        assert np.minimum(a, b).sum() / np.maximum(a, b).sum() < 0.9
+
+
+@pytest.mark.parametrize(("domain", "mode"), KINDS)
+def test_style_changes_the_coat_and_not_the_pose(domain: str, mode: str) -> None:
+    still = posed(domain, mode)
+    others = [replace(still, style=posed(domain, mode, i).style) for i in range(1, 6)]
+    assert len({render_animal(animal, SIZE).tobytes() for animal in (still, *others)}) == 6
+    shape = silhouette(still)
+    for other in others:
+        both = silhouette(other)
+        assert (shape & both).sum() / (shape | both).sum() > 0.9
+
+
+# --- one picture -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("domain", "mode"), KINDS)
+def test_a_small_picture_is_the_large_one_reduced(domain: str, mode: str) -> None:
+    animal = draw_animal(domain, mode, 0, "trainA", 1)
+    small, large = render_animal(animal, 32), render_animal(animal, 128)
+    assert small.shape == (32, 32, 3) and small.dtype == np.uint8
+    reduced = large.reshape(32, 4, 32, 4, 3).mean(axis=(1, 3))
+    assert np.abs(small - reduced).mean() < 2.5 and np.abs(small - reduced).max() < 70
+
+
+def test_animals_stand_out_and_keep_within_the_picture() -> None:
+    for domain, mode in KINDS:
+        for index in range(4):
+            inside = silhouette(draw_animal(domain, mode, 2, "trainA", index), SIZE)
+            assert 0.3 < inside.mean() < 0.9 and not inside[0].sum() > 6
+            assert inside[-1].any()  # the body goes on
+
+
+def test_another_process_draws_the_same() -> None:
+    code = (
+        "import sys; sys.path[:0] = ['.', 'tests/reproduce']\n"
+        "from test_animals import digest\n"
+        "print(digest('house-cats', 32, 2), digest('dogs', 48, 2))"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert out.stdout.split() == [digest("house-cats", 32, 2), digest("dogs", 48, 2)]
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_pictures_change_only_with_their_version(domain: str) -> None:
+    assert digest(domain, SIZE, 25) == PICTURES[GENERATOR_VERSION, domain]
+
+
+def test_wrong_domain_mode_and_size_are_refused() -> None:
+    with pytest.raises(UserError, match="house-cats, big-cats, dogs"):
+        draw_animal("birds", "husky", 0, "trainA", 0)
+    with pytest.raises(UserError, match="husky, dalmatian, shiba, labrador"):
+        draw_animal("dogs", "tiger", 0, "trainA", 0)
+    with pytest.raises(UserError, match=r"size 16.*nearest is 32"):
+        render_animal(posed("dogs", "husky"), 16)

@@ -1,0 +1,260 @@
+"""Modes are told beside the pictures, to whoever measures, and never reach who trains."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sorted_pictures import fill, sorted_folder
+from tiny import SETTINGS, assert_same_tensors, finish
+
+from models.errors import UserError
+from reproduce.cli import main
+from reproduce.loop import Logging
+from reproduce.runs import RunConfig, make_run
+from reproduce.tasks.layouts import open_pictures
+from reproduce.tasks.modes import PARTS, open_modes, truth_folder, write_truth
+from reproduce.tasks.registry import open_task
+from reproduce.training import train
+
+TITLES = {"a": "cats", "b": "dogs"}
+NAMES = {"a": ("siamese", "tabby"), "b": ("husky",)}
+ROWS = [
+    {"folder": "trainA", "file": "00000.png", "mode": "tabby", "pose": "left"},
+    {"folder": "trainA", "file": "00001.jpg", "mode": "siamese", "pose": 0.25},
+    {"folder": "testB", "file": "00000.png", "mode": "husky"},
+]
+
+
+def write(folder: Path, rows=ROWS, titles=TITLES, names=NAMES) -> Path:
+    return write_truth(folder, titles=titles, names=names, rows=rows, made={"seed": 3})
+
+
+# The file
+
+
+def test_what_is_written_is_read(tmp_path):
+    folder = tmp_path / "task"
+    assert write(folder) == tmp_path / "task.truth"
+    folder.mkdir()
+    modes = open_modes(folder)
+    assert (modes.titles, modes.names) == (TITLES, NAMES)
+    labels = modes.labels("trainA", ["00001", "00000", "00001"])
+    assert labels.dtype == np.int64 and labels.tolist() == [0, 1, 0]
+    assert modes.labels("testB", ["00000"]).tolist() == [0]
+    assert modes.labels("trainB", []).shape == (0,)
+    assert modes.factors("trainA", "00001") == {"pose": "0.25"}
+    assert modes.factors("testB", "00000") == {"pose": ""}
+    made = json.loads((tmp_path / "task.truth" / "truth.json").read_text())
+    assert made["made"] == {"seed": 3}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["task", "task.truth"]
+
+
+def test_the_folder_may_be_given_by_any_path(tmp_path, monkeypatch):
+    write(tmp_path / "task")
+    (tmp_path / "task" / "trainA").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "task" / "trainA")
+    assert open_modes(Path("..")).names == NAMES
+    assert truth_folder(Path("../../task/")) == tmp_path / "task.truth"
+
+
+def test_the_truth_of_finished_pictures_is_not_overwritten(tmp_path):
+    write(tmp_path / "task")
+    write(tmp_path / "task", rows=ROWS[:1])  # left by somebody interrupted: replaced
+    assert len(open_modes(tmp_path / "task").rows) == 1
+    (tmp_path / "task").mkdir()
+    with pytest.raises(UserError, match="exists already; remove it"):
+        write(tmp_path / "task")
+    assert len(open_modes(tmp_path / "task").rows) == 1
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path):
+    with pytest.raises(ValueError, match="'lion' is no mode of trainA"):
+        write(tmp_path / "task", rows=[ROWS[0] | {"mode": "lion"}])
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot write"):
+        write(tmp_path / "file" / "task")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_pictures_without_truth_are_told_with_the_remedy(tmp_path):
+    with pytest.raises(UserError, match=r"task\.truth is missing\).* make it again"):
+        open_modes(tmp_path / "task")
+
+
+def test_unknown_pictures_are_named(tmp_path):
+    write(tmp_path / "task")
+    modes = open_modes(tmp_path / "task")
+    for ask in (lambda: modes.labels("testA", ["00000"]), lambda: modes.factors("trainA", "7")):
+        with pytest.raises(UserError, match=r"truth\.csv says nothing of .*; remove .*task and"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("truth.json", None, "does not say which modes"),
+        ("truth.json", "[]", "does not say which modes"),
+        ("truth.json", '{"domains": {"a": {"title": "x", "modes": ["y"]}}}', "does not say"),
+        ("truth.json", '{"domains": {"a": 3, "b": 4}}', "does not say which modes"),
+        ("truth.json", "\xff", "does not say which modes"),
+        (
+            "truth.json",
+            '{"domains": {"a": {"title": "x", "modes": ["y", "y"]}, "b": {"title": "x", '
+            '"modes": ["y"]}}}',
+            "the modes of a are no names",
+        ),
+        (
+            "truth.json",
+            '{"domains": {"a": {"title": "x", "modes": ["y"]}, "b": {"title": "x", '
+            '"modes": [{}]}}}',
+            "the modes of b are no names",
+        ),
+        ("truth.csv", None, "is no table of modes"),
+        ("truth.csv", "a,b\n1,2\n", "is no table of modes"),
+        ("truth.csv", "folder,file,mode\ntrainA,0.png,husky\n", "line 2: 'husky' is no mode of"),
+        ("truth.csv", "folder,file,mode\ntrainC,0.png,husky\n", "line 2: 'husky' is no mode of"),
+        ("truth.csv", "folder,file,mode\ntrainA,0.png\n", "line 2: None is no mode"),
+        ("truth.csv", "folder,file,mode\ntrainA,0.png,tabby,1,2\n", "line 2"),
+        ("truth.csv", "folder,file,mode\ntrainA,,tabby\n", "is no table of modes"),
+        (
+            "truth.csv",
+            "folder,file,mode\ntrainA,0.png,tabby\ntrainA,0.jpg,tabby\n",
+            "line 3: trainA/0 again",
+        ),
+    ],
+)
+def test_nonsense_is_refused_by_name(name, text, told, tmp_path):
+    truth = write(tmp_path / "task")
+    if text is None:
+        (truth / name).unlink()
+    else:
+        (truth / name).write_text(text, encoding="latin-1")
+    with pytest.raises(UserError) as caught:
+        open_modes(tmp_path / "task")
+    line = str(caught.value)
+    assert told in line and str(truth / name) in line and "\n" not in line
+    assert f"remove {tmp_path / 'task'} and {truth}" in line
+
+
+# Hidden
+
+
+def made(source: Path, data: Path) -> Path:
+    """The flat folder of pictures sorted by class."""
+    return open_task(str(source), data_dir=data, size=16, progress=False).folder
+
+
+def test_names_and_bytes_do_not_depend_on_the_modes(tmp_path):
+    """The same pictures with classes exchanged, renamed and divided otherwise: the same folder."""
+    first = sorted_folder(tmp_path / "first")
+    other = tmp_path / "other"
+    shutil.copytree(first, other)
+    for split in ("train", "test"):
+        cats, dogs = other / split / "cats", other / split / "dogs"
+        (cats / "siamese").rename(cats / "x")
+        (cats / "tabby").rename(cats / "siamese")
+        (cats / "x").rename(cats / "tabby")
+        (cats / "tabby" / "0.png").rename(cats / "siamese" / "another name.png")
+        (dogs / "husky").rename(dogs / "wolf")
+    folders = [made(source, tmp_path / "data") for source in (first, other)]
+    assert folders[0] != folders[1]
+    marks = {open_pictures(folder, "task").fingerprint() for folder in folders}
+    assert len(marks) == 1
+    modes = [open_modes(folder) for folder in folders]
+    ids = open_pictures(folders[0]).train_a.ids
+    assert modes[0].labels("trainA", ids).tolist() != modes[1].labels("trainA", ids).tolist()
+
+
+def test_names_are_numbers_and_nothing_else_lies_there(tmp_path):
+    folder = made(sorted_folder(tmp_path / "sorted"), tmp_path / "data")
+    assert sorted(p.name for p in folder.iterdir()) == sorted(PARTS)
+    for part, count in zip(PARTS, (7, 8, 7, 8), strict=True):
+        names = sorted(p.name for p in (folder / part).iterdir())
+        assert names == [f"{i:05d}.png" for i in range(count)]
+
+
+def test_the_order_is_shuffled(tmp_path):
+    source = tmp_path / "sorted"
+    for split in ("train", "test"):
+        for kind in ("a", "b"):
+            fill(source / split / "cats" / kind, 60)
+            fill(source / split / "dogs" / kind, 2)
+    folder = made(source, tmp_path / "data")
+    labels = open_modes(folder).labels("trainA", open_pictures(folder).train_a.ids)
+    assert labels.sum() == 60
+    changes = int((labels[1:] != labels[:-1]).sum())
+    assert 40 < changes < 80  # 1 if sorted by class, 119 if they took turns; 60 expected
+
+
+def tiny_run(task: str) -> RunConfig:
+    values = dict(pair.split("=") for pair in SETTINGS["munit"].split())
+    numbers = {"size": 32, "batch": 2, "steps": 2, "train": 6, "test": 2}
+    return make_run("munit", task, values | numbers, {})
+
+
+def _audited(task: str, data: str, out: str, log: str) -> None:
+    """Train and translate, noting every file or folder that is opened and belongs to a truth."""
+    seen: list[str] = []
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event in ("open", "os.listdir", "os.scandir") and ".truth" in str(arguments[0]):
+            seen.append(f"{event} {arguments[0]}")
+
+    sys.addaudithook(hook)
+    run = tiny_run(task)
+    last = train(run, Path(out), data_dir=Path(data), logging=Logging(progress=False))
+    domains = open_task(
+        task, data_dir=Path(data), size=32, train=6, test=2, progress=False
+    )  # fmt: skip
+    inputs = str(domains.folder / "testA")
+    code = main(["translate", str(last), inputs, "--out", f"{out}-translated", "--no-progress"])
+    trained = list(seen)
+    open_modes(domains.folder)  # the hook does see it
+    found = {"code": code, "trained": trained, "all": seen, "folder": str(domains.folder)}
+    Path(log).write_text(json.dumps(found))
+
+
+@pytest.mark.parametrize("task", ["sorted", "drawn-housecats-dogs"])
+def test_training_and_translating_never_open_the_truth(task, tmp_path):
+    """And with the truth gone, the same training gives the same weights to the last bit."""
+    data = tmp_path / "data"
+    if task == "sorted":
+        task = str(made(sorted_folder(tmp_path / "sorted"), data))
+    else:
+        open_task(task, data_dir=data, size=32, train=6, test=2, progress=False)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["reproduce.commands", "reproduce.training", "reproduce.vgg"])
+    log = tmp_path / "log.json"
+    words = (task, str(data), str(tmp_path / "one"), str(log))
+    process = context.Process(target=_audited, args=words)
+    process.start()
+    assert finish(process) == 0
+    found = json.loads(log.read_text())
+    assert found["code"] == 0 and found["trained"] == []
+    assert len(found["all"]) >= 2  # truth.json and truth.csv, opened by the test
+
+    shutil.rmtree(truth_folder(Path(found["folder"])))
+    train(tiny_run(task), tmp_path / "two", data_dir=data, logging=Logging(progress=False))
+    assert_same_tensors(*(tmp_path / out / "last.safetensors" for out in ("one", "two")))
+
+
+def test_animals_of_another_version_are_not_taken_for_todays(tmp_path):
+    def opened() -> Path:
+        return open_task(
+            "drawn-cat-species", data_dir=tmp_path, size=32, train=2, test=2, progress=False
+        ).folder
+
+    folder = opened()
+    assert folder.name == "drawn-cat-species-32px-seed0-2x2"
+    assert open_modes(folder).names == {"a": ("tiger",), "b": ("leopard",)}
+    assert opened() == folder
+    for text in ("{}", "[", '{"generator_version": 0}'):
+        (folder / "drawn.json").write_text(text)
+        with pytest.raises(UserError, match="drawn by version (unknown|0), .* remove it"):
+            opened()

@@ -1,0 +1,202 @@
+"""House cats, dogs and big cats out of data sets, in small files of their real formats."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from serving import serving
+from sorted_pictures import fill, md5, noise, opened, origins, packed
+from torchvision.datasets import OxfordIIITPet
+
+from models.errors import UserError
+from reproduce.cli import main
+from reproduce.tasks import photos
+from reproduce.tasks.modes import open_modes
+
+# Oxford-IIIT Pet
+
+
+VOC = """<annotation>
+\t<folder>OXIIIT</folder>
+\t<filename>{name}.jpg</filename>
+\t<size>
+\t\t<width>{width}</width>
+\t\t<height>{height}</height>
+\t\t<depth>3</depth>
+\t</size>
+\t<object>
+\t\t<name>{kind}</name>
+\t\t<pose>Frontal</pose>
+\t\t<bndbox>
+\t\t\t<xmin>{box[0]}</xmin>
+\t\t\t<ymin>{box[1]}</ymin>
+\t\t\t<xmax>{box[2]}</xmax>
+\t\t\t<ymax>{box[3]}</ymax>
+\t\t</bndbox>
+\t</object>
+</annotation>
+"""
+
+
+def pets(root: Path, count: int = 3) -> Path:
+    """``count`` boxed pictures of every breed that is used, one without a box, and strangers."""
+    (root / "annotations" / "xmls").mkdir(parents=True)
+    listed = []
+    for breed in (*photos.HOUSE_CATS, *photos.DOGS, "Persian", "samoyed_cross"):
+        for i in range(1, count + 2):
+            name = f"{breed}_{i}"
+            noise(root / "images" / f"{name}.jpg", (60, 40))
+            if i <= count:
+                text = VOC.format(name=name, width=60, height=40, kind="cat", box=(11, 6, 30, 25))
+                (root / "annotations" / "xmls" / f"{name}.xml").write_text(text)
+                listed.append(f"{name} 1 1 1\n")
+    (root / "annotations" / "trainval.txt").write_text("".join(listed))
+    return root
+
+
+def test_house_cats_and_dogs_are_cut_out_by_their_heads(tmp_path):
+    root = pets(tmp_path / "oxford-iiit-pet")
+    domains = opened("housecats-dogs", tmp_path / "data", tmp_path)  # or the folder above it
+    modes = open_modes(domains.folder)
+    assert modes.titles == {"a": "house cats", "b": "dogs"}
+    assert modes.names == {
+        "a": ("siamese", "bengal", "bombay", "abyssinian"),
+        "b": ("samoyed", "shiba inu", "pug", "beagle"),
+    }
+    # Of the three with a box one is for testing; those without a box are left out.
+    assert [len(source) for source in domains.splits().values()] == [8, 8, 4, 4]
+    row = modes.rows["trainA", "00000"]
+    assert row["origin"].lower().startswith(f"images/{row['mode']}_")
+    # The box is 20 x 20 from (10, 5) on; with a fifth of it around, 28 x 28 from (6, 1) on.
+    whole = Image.open(root / row["origin"]).convert("RGB").crop((6, 1, 34, 29))
+    found = domains.train_a.read(0)
+    assert found.size == (28, 28)
+    assert np.array_equal(np.asarray(found), np.asarray(whole))
+
+
+def test_pets_are_downloaded_by_torchvision(tmp_path, monkeypatch):
+    root, served = pets(tmp_path / "pets"), tmp_path / "served"
+    archives = [packed(root, served / f"{n}.tar.gz", n) for n in ("images", "annotations")]
+    with serving(served, monkeypatch) as address:
+        resources = tuple((f"{address}/{archive.name}", md5(archive)) for archive in archives)
+        monkeypatch.setattr(OxfordIIITPet, "_RESOURCES", resources)
+        domains = opened("dog-breeds", tmp_path / "data")
+    assert open_modes(domains.folder).names == {"a": ("samoyed",), "b": ("beagle",)}
+    assert [len(source) for source in domains.splits().values()] == [2, 2, 1, 1]
+    # The other task of the same data set finds it there.
+    assert opened("housecats-dogs", tmp_path / "data").folder.name == "housecats-dogs"
+
+
+def test_pets_and_imagenet_are_given_side_by_side(tmp_path, capsys):
+    data = tmp_path / "data"
+    words = [
+        "data", "housecats-bigcats", "--pets", str(pets(tmp_path / "p")), "--imagenet",
+        str(imagenet(tmp_path / "i")), "--data", str(data), "--no-progress",
+    ]  # fmt: skip
+    assert main(words) == 0
+    folder = Path(capsys.readouterr().out.splitlines()[-1])
+    assert open_modes(folder).names["b"] == ("lion", "tiger", "leopard", "jaguar")
+    shutil.rmtree(tmp_path / "p")
+    assert opened("housecats-bigcats", data).folder.samefile(folder)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda r: shutil.rmtree(r / "annotations" / "xmls"), "holds no Oxford-IIIT Pet"),
+        (
+            lambda r: [p.unlink() for p in (r / "images").glob("Bombay*")],
+            "holds 0 pictures of Bombay with a box",
+        ),
+        (
+            lambda r: (r / "annotations/xmls/Bombay_1.xml").write_text("<a/>"),
+            "Bombay_1.xml holds no box",
+        ),
+        (
+            lambda r: (r / "images" / "Bombay_1.jpg").write_bytes(b"\xff\xd8\xff"),
+            "Bombay_1.jpg is not a picture",
+        ),
+    ],
+)
+def test_broken_pets_are_told_by_name(spoil, told, tmp_path):
+    root = pets(tmp_path / "pets")
+    spoil(root)
+    with pytest.raises(UserError, match=told):
+        opened("housecats-bigcats", tmp_path / "data", pets=root, imagenet=imagenet(tmp_path / "i"))
+    assert not [p for p in (tmp_path / "data").iterdir() if not p.name.startswith(".")]
+
+
+# ImageNet
+
+
+def imagenet(root: Path, *, val: bool = False) -> Path:
+    for synset in (*photos.SYNSETS.values(), "n00000001"):
+        fill(root / "train" / synset, 6, ".JPEG")
+        if val:
+            fill(root / "val" / synset, 2, ".JPEG")
+    return root
+
+
+@pytest.mark.parametrize("place", ["root", "train", "above"])
+def test_synsets_are_found_wherever_the_folder_begins(place, tmp_path):
+    root = imagenet(tmp_path / "ILSVRC" / "Data" / "CLS-LOC")
+    source = {"root": root, "train": root / "train", "above": tmp_path}[place]
+    domains = opened("cat-species", tmp_path / "data", source)
+    assert open_modes(domains.folder).names == {"a": ("tiger",), "b": ("leopard",)}
+    assert [len(source) for source in domains.splits().values()] == [5, 5, 1, 1]
+    assert all("n02129604" in name for name in origins(domains)["trainA"])
+
+
+def test_imagenet_validation_pictures_are_for_testing(tmp_path):
+    root = imagenet(tmp_path / "i", val=True)
+    domains = opened("bigcats-dogs", tmp_path / "data", imagenet=root, pets=pets(tmp_path / "p"))
+    found = origins(domains)
+    assert [len(found[part]) for part in ("trainA", "testA")] == [24, 8]
+    assert all(name.startswith("val/") for name in found["testA"])
+    picture = domains.train_a.path(0)
+    row = open_modes(domains.folder).rows["trainA", picture.stem]
+    assert picture.suffix == ".jpeg" and picture.samefile(root / row["origin"])
+
+
+def test_missing_synsets_are_named(tmp_path):
+    root = imagenet(tmp_path / "i")
+    shutil.rmtree(root / "train" / photos.SYNSETS["jaguar"])
+    with pytest.raises(UserError, match=r"n02128925 \(jaguar\) does not exist"):
+        opened("bigcats-dogs", tmp_path / "data", imagenet=root, pets=pets(tmp_path / "p"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no folders of synsets"):
+        opened("cat-species", tmp_path / "data", imagenet=tmp_path / "empty")
+    with pytest.raises(UserError, match="cannot be downloaded without an account.*--imagenet PATH"):
+        opened("cat-species", tmp_path / "data")
+
+
+# What is told without effect
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("housecats-dogs", "--imagenet", "x"), "take nothing from ImageNet"),
+        (("drawn-shoes", "--pets", "x"), "--pets has no effect on these pictures of drawn-shoes"),
+        (("dog-breeds", "--pets", "x", "--source", "y"), "leave out --source, or it"),
+        (("dog-breeds", "--attribute", "Smiling"), "--attribute is for faces"),
+        (("edges2shoes", "--domains", "a", "b"), "--domains is for folders of classes"),
+    ],
+)
+def test_what_has_no_effect_is_refused(words, told, tmp_path, capsys):
+    assert main(["data", *words, "--data", str(tmp_path / "data"), "--no-progress"]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_what_a_source_does_not_have_is_refused(tmp_path):
+    root = pets(tmp_path / "pets")
+    with pytest.raises(UserError, match="no pictures sorted by class; leave out --domains"):
+        opened("dog-breeds", tmp_path / "data", root, domains=("a", "b"))
+    with pytest.raises(UserError, match="holds no CelebA, .*leave out --attribute"):
+        opened("faces", tmp_path / "data", root, attribute="Smiling")
+    with pytest.raises(UserError, match="without and with take nothing from Oxford-IIIT Pet"):
+        opened("faces", tmp_path / "data", root)

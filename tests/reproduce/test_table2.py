@@ -1,0 +1,111 @@
+"""Table 2 from records: the paper's numbers beside ours, averages, bounds; nothing mixed up."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import Any
+
+import pytest
+
+from models.zoo import METHODS
+from reproduce.experiments import TABLE2_METHODS, load_preset
+from reproduce.table2 import AVERAGE, Table2, published_table2, table2
+from reproduce.table2_text import comma_separated, latex, markdown
+from reproduce.tasks.registry import TASKS
+
+PRESET = load_preset("cpu")
+DIRECTIONS = [
+    (task, translation, TASKS[task].directions[translation])
+    for task in PRESET.tables[2]
+    for translation in ("a2b", "b2a")
+]
+
+
+def record(metric: str, value: float, half: float, method: str, domain: str) -> dict[str, Any]:
+    return {
+        "metric": metric, "value": value, "method": method,
+        "interval": {"low": value - half, "high": value + half},
+        "protocol": {
+            "protocol": "paper" if method != "real" else "real@200", "modes": list("wxyz"),
+            "domain": domain, "accuracy": 0.99,
+        },
+    }  # fmt: skip
+
+
+@pytest.fixture
+def found() -> dict[str, dict[tuple[str, str], dict[str, dict[str, Any]]]]:
+    """CIS grows by 0.01 a direction, and is the method's number before the point."""
+    every: dict[str, dict[tuple[str, str], dict[str, dict[str, Any]]]] = {"a2b": {}, "b2a": {}}
+    for i, (task, translation, title) in enumerate(DIRECTIONS):
+        domain = title.split(" -> ")[1]
+        for k, method in enumerate(TABLE2_METHODS):
+            values = {"cis": 0.01 * i + 0.1 * k, "is": 1 + 0.01 * i, "modes-reached": 0.25 * k}
+            every[translation][task, method] = {
+                name: record(name, value, 0.03, method, domain) for name, value in values.items()
+            }
+        every[translation][task, "real"] = {"is": record("is", 1.3, 0.01, "real", domain)}
+    return every
+
+
+@pytest.fixture
+def made(found) -> Table2:
+    return table2(PRESET, found)
+
+
+def test_directions_are_the_papers_and_each_has_its_numbers(made: Table2) -> None:
+    paper = published_table2()
+    assert {row.title for row in made.rows} == {title for title, _ in paper}
+    assert made.rows[-1].title == AVERAGE
+    for i, row in enumerate(made.rows[:-1]):
+        assert row.title == DIRECTIONS[i][2]
+        for k, method in enumerate(TABLE2_METHODS):
+            scores = row.scores[method]
+            assert (scores.paper_cis, scores.paper_is) == paper[row.title, METHODS[method].title]
+            assert scores.cis is not None and scores.cis.value == pytest.approx(0.01 * i + 0.1 * k)
+            assert scores.inception is not None
+            assert scores.inception.value == pytest.approx(1 + 0.01 * i)
+        assert row.real is not None and row.real.value == 1.3
+        assert row.limit == pytest.approx(math.log(4))
+
+
+def test_the_average_is_over_directions_and_its_interval_adds_variances(made: Table2) -> None:
+    munit = made.rows[-1].scores["munit"]
+    assert (munit.paper_cis, munit.paper_is) == (1.039, 1.050)
+    assert munit.cis is not None
+    assert munit.cis.value == pytest.approx(0.3 + 0.01 * 2.5)
+    assert munit.cis.high - munit.cis.value == pytest.approx(0.03 / math.sqrt(6))
+    assert made.rows[-1].limit == pytest.approx(math.log(4))
+
+
+def test_a_direction_that_is_missing_leaves_no_average(found) -> None:
+    task, translation, _ = DIRECTIONS[3]
+    del found[translation][task, "unit"]
+    made = table2(PRESET, found)
+    assert made.rows[3].scores["unit"].cis is None and made.rows[-1].scores["unit"].cis is None
+    assert made.rows[-1].scores["munit"].cis is not None
+    line = next(line for line in markdown(made).splitlines() if AVERAGE in line)
+    assert "—" in line and "0.115" in line  # the paper's UNIT
+
+
+def test_nothing_measured_prints_the_paper_and_dashes() -> None:
+    text = markdown(table2(PRESET, {}))
+    assert "1.039" in text and "±" not in text.split("Preset")[0]
+    assert "1.386" not in text  # how many modes there are, nobody said
+
+
+def test_text_has_three_parts_and_says_how_it_was_measured(made: Table2) -> None:
+    text = markdown(made)
+    assert text.count("### ") == 3
+    assert "0.325 ± 0.012" in text and "1.386" in text and "75%" in text
+    assert "without exponential" in text and "0.990" in text
+    assert latex(made).count(r"\begin{tabular}") == 3 and r"$\rightarrow$" in latex(made)
+
+
+def test_csv_has_every_digit(made: Table2) -> None:
+    lines = list(csv.DictReader(io.StringIO(comma_separated(made))))
+    assert len(lines) == 7 * 4
+    line = next(r for r in lines if r["direction"] == AVERAGE and r["method"] == "munit")
+    assert float(line["cis"]) == pytest.approx(0.325) and float(line["paper_cis"]) == 1.039
+    assert float(line["ln_k"]) == pytest.approx(math.log(4))

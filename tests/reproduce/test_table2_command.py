@@ -1,0 +1,135 @@
+"""Table 2 from nothing to print, with runs that learn nothing and classifiers that only claim to
+know; and what would be measured wrongly is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.mode_classifiers import ModeClassifier, Trial
+from benchmarks.mode_recipes import MODE_RECIPES
+from benchmarks.mode_scores import load_mode_scores
+from models.init import initialise
+from reproduce.cli import main
+from reproduce.experiments import TABLE2_METHODS, load_preset
+from reproduce.measure import Places, open_run_task
+from reproduce.mode_measure import classifier_path
+from reproduce.runs import parse_settings
+from reproduce.tasks.modes import open_modes, truth_folder
+
+TASK = "drawn-housecats-dogs"
+TINY = ["steps=2", "train=12", "test=8", "batch=2", "dim=4", "dis_dim=4"]
+
+
+def words(root: Path) -> list[str]:
+    places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
+    tiny = [f"--set={setting}" for setting in TINY]
+    return ["table", "2", "--preset=quick", "--jobs=2", "--no-progress", *places, *tiny]
+
+
+def store_classifiers(root: Path, accuracy: float = 1.0) -> list[Path]:
+    """Untrained ones, where trained ones would be."""
+    run = load_preset("quick").table_runs(2, 0, parse_settings(TINY))[0]
+    places = Places(root / "data", root / "runs", root / "results", progress=False)
+    domains = open_run_task(run, places)
+    modes = open_modes(domains.folder)
+    recipe = MODE_RECIPES["small-drawn"]
+    paths = []
+    for domain in "ab":
+        network = recipe.network(4)
+        initialise(network, "kaiming", torch.Generator().manual_seed(0))
+        labels = np.arange(200) % 4
+        shown = np.where(np.arange(200) < 200 * accuracy, labels, (labels + 1) % 4)
+        trial = Trial.of(np.eye(4)[shown] * 9, labels)
+        path = classifier_path(domains, modes, domain, run, domains.fingerprint(), places.runs)
+        classifier = ModeClassifier(recipe, modes.names[domain], (32, 32), network, trial, True, {})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        classifier.save(path)
+        paths.append(path)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("table2")
+    store_classifiers(root)
+    assert main(words(root)) == 0
+    return root
+
+
+def results(root: Path) -> Path:
+    (folder,) = (root / "results").iterdir()
+    return folder
+
+
+def test_prints_both_directions_once(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = results(made) / "records.jsonl"
+    before = records.read_text()
+    assert main(words(made)) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("| house cats -> dogs ") == printed.count("| dogs -> house cats ") == 3
+    assert "1.231" in printed and "1.034" in printed  # the paper's MUNIT
+    assert records.read_text() == before, "measured again"
+    assert {p.name for p in results(made).glob("*.*")} >= {
+        "table2.md", "table2.csv", "table2.tex", f"modes-{TASK}.png", "records.jsonl",
+    }  # fmt: skip
+
+
+def test_records_name_classifier_direction_and_raw_probabilities(made: Path) -> None:
+    records = [json.loads(line) for line in (results(made) / "records.jsonl").open()]
+    cis = [r for r in records if r["metric"] == "cis"]
+    assert {(r["method"], r["translation"]) for r in cis} == {
+        (m, d) for m in TABLE2_METHODS for d in ("a2b", "b2a")
+    }
+    for r in cis:
+        assert r["protocol"]["accuracy"] == 1.0 and len(r["protocol"]["sha256"]) == 64
+        target = {"a2b": "dogs", "b2a": "house cats"}[r["translation"]]
+        assert r["protocol"]["domain"] == target
+        scores = load_mode_scores(made / "results" / r["raw"])
+        assert scores.probabilities.shape == (8, 100, 4)
+        assert r["value"] == pytest.approx(scores.sums.scores()[1], abs=1e-15)
+        assert set(r["modes"]) == set(r["protocol"]["modes"])
+    unit = next(r for r in cis if r["method"] == "munit")
+    assert "husky" in unit["modes"] or "siamese" in unit["modes"]
+    real = [r for r in records if r["method"] == "real" and r["metric"] == "is"]
+    assert {r["translation"] for r in real} == {"a2b", "b2a"}
+
+
+def test_a_weak_classifier_is_refused(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("data", "runs"):
+        (tmp_path / name).symlink_to(made / name)
+    weak = store_classifiers(tmp_path, accuracy=0.9)
+    try:
+        assert main(words(tmp_path)) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and "0.900" in error and "floor" in error
+        assert not (tmp_path / "results").exists()
+    finally:
+        for path in weak:
+            path.unlink()
+        store_classifiers(made)
+
+
+def test_without_the_truth_nothing_is_measured(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder,) = (p for p in (made / "data").iterdir() if p.name.startswith(TASK) and p.suffix == "")
+    truth = truth_folder(folder)
+    hidden = truth.rename(tmp_path / "hidden")
+    try:
+        assert main([*words(made), f"--results={tmp_path / 'results'}"]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and ".truth" in error
+    finally:
+        hidden.rename(truth)
+
+
+def test_human_votes_are_of_table_1(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words(made), f"--human={TASK}=x.json"]) == 2
+    assert "--human" in capsys.readouterr().err
