@@ -165,10 +165,15 @@ class PerInput:
         found: FloatArray = np.clip(self.total - self.certain, 0.0, self.limit)
         return found
 
+    @property
+    def entropy(self) -> float:
+        """Entropy of p(c), in nats, in [0, ln K]."""
+        return min(float(entropy(_mean(self.mean, 0)[None])[0]), self.limit)
+
     def scores(self) -> tuple[float, float]:
         """IS and CIS, with IS >= CIS >= 0 exactly."""
         cis = float(_mean(self.cis, 0))
-        by_input = float(entropy(_mean(self.mean, 0)[None])[0] - self.total.mean())
+        by_input = self.entropy - float(self.total.mean())
         return min(cis + max(by_input, 0.0), self.limit), cis
 
 
@@ -221,11 +226,14 @@ def exp_cis(p: ArrayLike) -> float:
 def bootstrap_inception_score(sums: PerInput, seed: int, over: str = "inputs") -> Interval:
     """95 % interval of IS: whole inputs are drawn, with all their samples."""
     rows = np.column_stack([sums.mean, sums.certain])
-    limits = (0.0, sums.limit)
-    return bootstrap_of_means(rows, lambda m: entropy(m[:, :-1]) - m[:, -1], seed, limits, over)
+    value, limits = sums.scores()[0], (0.0, sums.limit)
+    return bootstrap_of_means(
+        value, rows, lambda m: entropy(m[:, :-1]) - m[:, -1], seed, limits, over
+    )
 
 
 def bootstrap_of_means(
+    value: float,
     rows: FloatArray,
     statistic: Callable[[FloatArray], FloatArray],
     seed: int,
@@ -233,7 +241,7 @@ def bootstrap_of_means(
     over: str = "inputs",
     resamples: int = 2000,
 ) -> Interval:
-    """95 % basic bootstrap interval of a function of means.
+    """95 % basic bootstrap interval of ``value``, a function of means.
 
     ``rows`` (N, D) belong to N independent items; ``statistic`` takes means (M, D) to values (M,).
     The distances of the resamples from the value, reflected: entropies are too low on a sample
@@ -246,7 +254,6 @@ def bootstrap_of_means(
     items = len(rows)
     if items < 2:
         raise UserError(f"an interval over {over} needs at least 2 of them: measure more")
-    value = min(max(float(statistic(rows.mean(axis=0)[None])[0]), limits[0]), limits[1])
     rng = np.random.default_rng([0x15C0, seed & (2**64 - 1)])
     drawn = []
     batch = max(1, 4_000_000 // items)  # bounds memory, and changes no drawn number

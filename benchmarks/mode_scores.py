@@ -134,11 +134,12 @@ class ModeScores:
                 ),
             ]
         mean = self.sums.mean
-        spread = bootstrap_of_means(mean, entropy, seed, (0.0, self.sums.limit), self._over)
+        found_entropy, limits = self.sums.entropy, (0.0, self.sums.limit)
+        spread = bootstrap_of_means(found_entropy, mean, entropy, seed, limits, self._over)
         sure = self.probabilities.max(axis=2).mean(axis=1)
         return [
             *found,
-            self._of(ENTROPY, float(entropy(mean.mean(axis=0)[None])[0]), spread),
+            self._of(ENTROPY, found_entropy, spread),
             self._of(CONFIDENCE, float(sure.mean()), bootstrap_mean(sure, seed, over=self._over)),
         ]
 
