@@ -121,7 +121,7 @@ MODE_RECIPES: dict[str, ModeRecipe] = {
     recipe.name: recipe
     for recipe in (
         SmallModes(
-            "small-drawn", width=16, dims=64, depth=1, side=64, steps=1000, batch=32, lr=4e-3,
+            "small-drawn", width=16, dims=64, depth=1, side=64, steps=500, batch=32, lr=4e-3,
             weight_decay=0.05, shift=2, mottle=60.0, floor=0.95,
         ),
         SmallModes(

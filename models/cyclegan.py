@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -160,9 +161,10 @@ class Cyclegan(Method):
         return {"x_ab": self.config.pool, "x_ba": self.config.pool} if self.config.pool else {}
 
     def discriminator_terms(self, x_a: Tensor, x_b: Tensor, fakes: Mapping[str, Tensor]) -> Terms:
+        how: dict[str, Any] = dict(real_first=True, kind=self.config.gan_loss)
         return {
-            "dis_a": gan_of_both(self.dis_a, x_a, fakes["x_ba"], self.config.gan_loss),
-            "dis_b": gan_of_both(self.dis_b, x_b, fakes["x_ab"], self.config.gan_loss),
+            "dis_a": gan_of_both(self.dis_a, x_a, fakes["x_ba"], **how),
+            "dis_b": gan_of_both(self.dis_b, x_b, fakes["x_ab"], **how),
         }
 
     def sampling_noise(self, h: int, w: int) -> dict[str, NoiseSpec]:

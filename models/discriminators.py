@@ -22,16 +22,21 @@ def halve(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
 
 
-def gan_of_both(dis: nn.Module, real: Tensor, fake: Tensor, kind: str) -> Tensor:
-    """The discriminator's loss: ``gan`` of ``dis(real)`` plus that of ``dis(fake)``.
+def gan_of_both(
+    dis: nn.Module, first: Tensor, second: Tensor, *, real_first: bool, kind: str
+) -> Tensor:
+    """The discriminator's loss: ``gan`` of two batches, one real and the other not.
 
-    Both go through in one pass, unless a batch norm would mix their statistics: the deepest maps
-    are so small that fetching the weights takes longer than the products.
+    Both go through in one pass: the deepest maps are so small that fetching the weights takes
+    longer than the products. A batch norm would mix their statistics; then they go one after the
+    other, in the original's order, which running statistics remember.
     """
     if any(isinstance(layer, nn.BatchNorm2d) for layer in dis.modules()):
-        return gan(dis(real), True, kind) + gan(dis(fake), False, kind)
-    maps = [m.tensor_split((len(real),)) for m in dis(torch.cat((real, fake)))]
-    return gan([r for r, _ in maps], True, kind) + gan([f for _, f in maps], False, kind)
+        return gan(dis(first), real_first, kind) + gan(dis(second), not real_first, kind)
+    maps = [m.tensor_split((len(first),)) for m in dis(torch.cat((first, second)))]
+    return gan([m for m, _ in maps], real_first, kind) + gan(
+        [m for _, m in maps], not real_first, kind
+    )
 
 
 class MultiScaleDiscriminator(nn.Module):

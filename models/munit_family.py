@@ -99,9 +99,10 @@ class MunitFamily(Method):
         }
 
     def discriminator_terms(self, x_a: Tensor, x_b: Tensor, fakes: Mapping[str, Tensor]) -> Terms:
+        how: dict[str, Any] = dict(real_first=False, kind=self.config.gan_loss)
         return {
-            "dis_a": gan_of_both(self.dis_a, x_a, fakes["x_ba"], self.config.gan_loss),
-            "dis_b": gan_of_both(self.dis_b, x_b, fakes["x_ab"], self.config.gan_loss),
+            "dis_a": gan_of_both(self.dis_a, fakes["x_ba"], x_a, **how),
+            "dis_b": gan_of_both(self.dis_b, fakes["x_ab"], x_b, **how),
         }
 
     def fits(self, length: int) -> bool:

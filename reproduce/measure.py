@@ -108,7 +108,11 @@ def measure_run(
             yield name, k, picture
 
     result = diversity(watched(), distance, protocol, seed=run.seed)
-    raw = records.folder / "raw" / f"{_raw_name(run.task, run.method, protocol.name, sha, distance)}.npz"
+    raw = (
+        records.folder
+        / "raw"
+        / f"{_raw_name(run.task, run.method, protocol.name, sha, distance)}.npz"
+    )
     result.save(raw)
     facts = facts_of(preset, run, places) | {
         "steps": run.steps,
@@ -142,7 +146,9 @@ def measure_real(preset: Preset, run: RunConfig, places: Places) -> dict[str, An
     source = domains.test_b
     pairs = min(REAL_PAIRS, len(source) * (len(source) - 1) // 2)
     result = real_diversity(_Lazy(source, Preparation(run.size)), distance, pairs, seed=run.seed)
-    raw = records.folder / "raw" / f"{_raw_name(run.task, REAL, f'{pairs}pairs', data, distance)}.npz"
+    raw = (
+        records.folder / "raw" / f"{_raw_name(run.task, REAL, f'{pairs}pairs', data, distance)}.npz"
+    )
     result.save(raw)
     facts = facts_of(preset, run, places) | {"method": REAL, "data_sha256": data}
     measured = result.as_dict() | _raw_facts(raw, places)

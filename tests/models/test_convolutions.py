@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -79,8 +81,14 @@ def test_the_plain_path_is_the_layer_as_defined(layer: UpsampledConv | NarrowCon
 
 
 @pytest.mark.parametrize("norm", ["none", "in", "bn"])
-def test_discriminator_sees_both_batches_as_if_alone(norm: str) -> None:
+@pytest.mark.parametrize("real_first", [True, False])
+def test_discriminator_sees_both_batches_as_if_alone(norm: str, real_first: bool) -> None:
     dis = MultiScaleDiscriminator(3, 4, 3, 2, norm=norm).double()
-    real, fake = draw(2, 3, 32, 32), draw(3, 3, 32, 32, seed=1) * 3
-    expected = gan(dis(real), True, "lsgan") + gan(dis(fake), False, "lsgan")
-    torch.testing.assert_close(gan_of_both(dis, real, fake, "lsgan"), expected, rtol=0, atol=1e-12)
+    alone = copy.deepcopy(dis)
+    first, second = draw(2, 3, 32, 32), draw(3, 3, 32, 32, seed=1) * 3
+    expected = gan(alone(first), real_first, "lsgan") + gan(alone(second), not real_first, "lsgan")
+    found = gan_of_both(dis, first, second, real_first=real_first, kind="lsgan")
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    # Running statistics remember the order.
+    for ours, theirs in zip(dis.buffers(), alone.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
