@@ -58,6 +58,15 @@ def test_it_learns_the_modes_and_is_tried_on_held_out_pictures(trained: ModeClas
         assert np.bincount(named[held_out.labels["mode"] == true], minlength=4).tolist() == [*row]
 
 
+def test_rows_of_the_confusion_are_true_modes_and_columns_named_ones():
+    labels = np.array([0, 0, 0, 0, 1, 1, 2, 2])
+    named = np.array([0, 1, 1, 2, 1, 1, 2, 0])
+    trial = Trial.of(np.eye(3)[named] * 5.0, labels)
+    assert trial.confusion.tolist() == [[1, 2, 1], [0, 2, 0], [1, 0, 1]]
+    assert trial.accuracy == 0.5
+    assert Trial.from_dict(trial.as_dict(), 3).as_dict() == trial.as_dict()
+
+
 def test_probabilities(trained: ModeClassifier):
     batch = floats(labelled(130, 2).pictures)
     p = trained.probabilities(batch)
