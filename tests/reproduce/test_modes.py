@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sorted_pictures import fill, sorted_folder
 from tiny import SETTINGS, assert_same_tensors, finish
 
@@ -207,6 +208,7 @@ def _audited(task: str, data: str, out: str, log: str) -> None:
             seen.append(f"{event} {arguments[0]}")
 
     sys.addaudithook(hook)
+    torch.set_num_threads(1)  # as in the process of the tests: bits depend on it
     run = tiny_run(task)
     last = train(run, Path(out), data_dir=Path(data), logging=Logging(progress=False))
     domains = open_task(
