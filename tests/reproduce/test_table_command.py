@@ -141,8 +141,9 @@ def test_sigterm_leaves_no_training_behind(tmp_path: Path) -> None:
     longer = [w.replace("steps=2", "steps=5000") for w in words(tmp_path)]
     command = [sys.executable, "-m", "reproduce", *longer]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.rglob("progress.json")) and time.monotonic() < deadline:
+    deadline = time.monotonic() + 180
+    # Runs alone are searched: a folder of data is renamed while it is being walked.
+    while not list(tmp_path.glob("runs/*/*/*/progress.json")) and time.monotonic() < deadline:
         time.sleep(0.2)
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate(timeout=60)
