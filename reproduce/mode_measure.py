@@ -36,7 +36,7 @@ from reproduce.runs import RunConfig
 from reproduce.tasks.modes import Modes, open_modes
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
-from reproduce.tasks.sources import Domains, PictureSource
+from reproduce.tasks.sources import Domains, PictureSource, fingerprint
 from reproduce.translate import Translation, stream
 
 TARGET = {"a2b": "b", "b2a": "a"}  # the domain whose modes a direction is to reach
@@ -88,9 +88,7 @@ def open_modes_task(run: RunConfig, places: Places) -> ModesTask:
     domains = open_run_task(run, places)
     data = domains.fingerprint()
     modes = open_modes(domains.folder)
-    classifiers = {
-        domain: mode_classifier(domains, modes, domain, run, data, places) for domain in "ab"
-    }
+    classifiers = {domain: mode_classifier(domains, modes, domain, run, places) for domain in "ab"}
     for classifier in classifiers.values():
         classifier.require()
     return ModesTask(domains, data, run.size, modes, classifiers)
@@ -104,23 +102,31 @@ def recipe_for(task: str, size: int) -> str:
 
 
 def classifier_path(
-    domains: Domains, modes: Modes, domain: str, run: RunConfig, data: str, runs: Path
+    domains: Domains, modes: Modes, domain: str, run: RunConfig, runs: Path
 ) -> Path:
-    """Where a classifier is kept: a name for these pictures, modes, recipe and size."""
+    """Where a classifier is kept: a name for these pictures, their modes, recipe and size.
+
+    The other domain does not matter: tasks that share a domain's pictures share its classifier.
+    """
     recipe = MODE_RECIPES[recipe_for(run.task, run.size)]
-    about = [data, asdict(recipe), modes.names[domain], domain, run.size, CLASSIFIER_SEED]
+    parts = {part: f"{part}{domain.upper()}" for part in ("train", "test")}
+    pictures = {part: sources_of(domains)[name] for part, name in parts.items()}
+    shown = {part: modes.labels(parts[part], s.ids).tolist() for part, s in pictures.items()}
+    about = [
+        fingerprint(pictures), shown, asdict(recipe), modes.names[domain], run.size, CLASSIFIER_SEED
+    ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
     title = modes.titles[domain].replace(" ", "-")
     return runs / "classifiers" / f"{recipe.name}-{title}-{digest}.safetensors"
 
 
 def mode_classifier(
-    domains: Domains, modes: Modes, domain: str, run: RunConfig, data: str, places: Places
+    domains: Domains, modes: Modes, domain: str, run: RunConfig, places: Places
 ) -> ModeClassifier:
     """The classifier of one domain's modes: from the runs folder, or trained there on the training
     pictures and tried on the test pictures."""
     recipe = MODE_RECIPES[recipe_for(run.task, run.size)]
-    path = classifier_path(domains, modes, domain, run, data, places.runs)
+    path = classifier_path(domains, modes, domain, run, places.runs)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if path.is_file():
@@ -131,7 +137,7 @@ def mode_classifier(
             _labelled(domains, modes, f"train{upper}", run.size),
             _labelled(domains, modes, f"test{upper}", run.size),
             weights=_beginning(run.task, run.size, places), seed=CLASSIFIER_SEED, device=places.device, progress=places.progress,
-            facts={"task": domains.name, "domain": modes.titles[domain], "data_sha256": data},
+            facts={"domain": modes.titles[domain]},
         )  # fmt: skip
         classifier.save(path)
     return classifier

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
@@ -248,17 +248,22 @@ class Domains:
         Moving or renaming the folder keeps it; a changed, added, removed, renamed or moved
         picture changes it. Every file is read once.
         """
-        files = {
-            source.path(i): "" for source in self.splits().values() for i in range(len(source))
-        }
-        for path in tqdm(files, desc=f"checksums of {self.name}", disable=not progress):
-            files[path] = _size_and_digest(path)
-        whole = hashlib.sha256()
-        for split, source in self.splits().items():
-            for i, name in enumerate(source.ids):
-                line = f"{split}\0{name}\0{source.part}\0{files[source.path(i)]}\n"
-                whole.update(line.encode("utf-8", "surrogateescape"))
-        return whole.hexdigest()
+        return fingerprint(self.splits(), f"checksums of {self.name}", progress=progress)
+
+
+def fingerprint(
+    splits: Mapping[str, PictureSource], about: str = "checksums", *, progress: bool = False
+) -> str:
+    """``Domains.fingerprint`` of pictures under other names than its splits'."""
+    files = {source.path(i): "" for source in splits.values() for i in range(len(source))}
+    for path in tqdm(files, desc=about, disable=not progress):
+        files[path] = _size_and_digest(path)
+    whole = hashlib.sha256()
+    for split, source in splits.items():
+        for i, name in enumerate(source.ids):
+            line = f"{split}\0{name}\0{source.part}\0{files[source.path(i)]}\n"
+            whole.update(line.encode("utf-8", "surrogateescape"))
+    return whole.hexdigest()
 
 
 def _size_and_digest(path: Path) -> str:

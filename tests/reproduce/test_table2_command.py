@@ -4,6 +4,7 @@ know; and what would be measured wrongly is refused."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def store_classifiers(root: Path, accuracy: float = 1.0) -> list[Path]:
         labels = np.arange(200) % 4
         shown = np.where(np.arange(200) < 200 * accuracy, labels, (labels + 1) % 4)
         trial = Trial.of(np.eye(4)[shown] * 9, labels)
-        path = classifier_path(domains, modes, domain, run, domains.fingerprint(), places.runs)
+        path = classifier_path(domains, modes, domain, run, places.runs)
         classifier = ModeClassifier(recipe, modes.names[domain], (32, 32), network, trial, True, {})
         path.parent.mkdir(parents=True, exist_ok=True)
         classifier.save(path)
@@ -133,3 +134,27 @@ def test_without_the_truth_nothing_is_measured(
 def test_human_votes_are_of_table_1(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words(made), f"--human={TASK}=x.json"]) == 2
     assert "--human" in capsys.readouterr().err
+
+
+def test_tasks_that_share_a_domain_share_its_classifier(tmp_path: Path) -> None:
+    run = load_preset("quick").table_runs(2, 0, parse_settings(TINY))[0]
+    paths = {}
+    for task in ("drawn-housecats-dogs", "drawn-housecats-bigcats"):
+        places = Places(tmp_path / "data", tmp_path, tmp_path, progress=False)
+        domains = open_run_task(replace(run, task=task), places)
+        modes = open_modes(domains.folder)
+        paths[task] = [classifier_path(domains, modes, d, run, tmp_path) for d in "ab"]
+    (cats, dogs), (same_cats, big_cats) = paths.values()
+    assert cats == same_cats and len({cats, dogs, big_cats}) == 3
+
+    # Other pictures, or other modes for the same pictures, need another.
+    picture = next((domains.folder / "trainA").iterdir())
+    shown = picture.read_bytes()
+    picture.write_bytes(shown + b"0")
+    assert classifier_path(domains, modes, "a", run, tmp_path) != cats
+    picture.write_bytes(shown)
+    rows = dict(modes.rows)
+    key = next(k for k in rows if k[0] == "trainA" and rows[k]["mode"] == "tabby")
+    rows[key] = {**rows[key], "mode": "black"}
+    relabelled = replace(modes, rows=rows)
+    assert classifier_path(domains, relabelled, "a", run, tmp_path) != cats
