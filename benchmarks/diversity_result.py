@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.intervals import Interval, bootstrap_mean, dyadic_mean
+from benchmarks.raw_files import save_arrays
 from benchmarks.registry import Measurement, Metric, register
 from benchmarks.weights import LpipsWeights
 from models.errors import UserError
@@ -91,21 +91,12 @@ class DiversityResult:
         path = Path(path)
         if path.suffix != ".npz":
             raise UserError(f"{path}: raw diversity values are stored as .npz: rename it")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        meta = json.dumps({"protocol": self.protocol, "seed": self.seed}, sort_keys=True)
-        try:
-            with part.open("wb") as file:
-                np.savez(
-                    file,
-                    distances=self.distances,
-                    input_ids=np.array(self.input_ids, dtype=np.str_),
-                    pair_ids=self.pair_ids,
-                    meta=np.array(meta),
-                )
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        arrays = {
+            "distances": self.distances,
+            "input_ids": np.array(self.input_ids, dtype=np.str_),
+            "pair_ids": self.pair_ids,
+        }
+        save_arrays(path, {"protocol": self.protocol, "seed": self.seed}, arrays)
 
     @classmethod
     def load(cls, path: Path | str) -> DiversityResult:

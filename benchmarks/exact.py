@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from benchmarks.classifiers import Classifier
 from benchmarks.colours import COLOURS, FloatArray, colour_bins
 from benchmarks.extractors import to_bytes
 from benchmarks.ground_truth import CATEGORY, PARTS, mean_over_inputs, parts_auc
+from benchmarks.raw_files import save_arrays
 from benchmarks.registry import Measurement
 from benchmarks.style_scores import (
     COLOUR_DISTANCE,
@@ -105,25 +104,15 @@ class ExactTable:
 
     def save(self, path: Path, protocol: Mapping[str, Any]) -> None:
         """Write every raw value as ``.npz``: whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as file:
-                np.savez_compressed(
-                    file,
-                    input_ids=np.array(self.ids, dtype=np.str_),
-                    colours=self.colours.astype(np.float32),
-                    patterns=self.patterns.astype(np.int8),
-                    categories=self.categories.astype(np.int8),
-                    parts=self.parts.astype(np.float32),
-                    kept=self.kept,
-                    meta=np.array(json.dumps(dict(protocol), sort_keys=True)),
-                )
-            os.replace(part, path)
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror or error}") from None
-        finally:
-            part.unlink(missing_ok=True)
+        arrays = {
+            "input_ids": np.array(self.ids, dtype=np.str_),
+            "colours": self.colours.astype(np.float32),
+            "patterns": self.patterns.astype(np.int8),
+            "categories": self.categories.astype(np.int8),
+            "parts": self.parts.astype(np.float32),
+            "kept": self.kept,
+        }
+        save_arrays(path, protocol, arrays)
 
 
 def examine(

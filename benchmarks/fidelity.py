@@ -11,8 +11,6 @@ features must have fewer dimensions than there are pictures or their covariance 
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -30,6 +28,7 @@ from benchmarks.classifiers import RECIPES
 from benchmarks.extractors import INCEPTION, Extractor, Features
 from benchmarks.intervals import Interval
 from benchmarks.jackknife import jackknife_interval, jackknife_variance, leave_out
+from benchmarks.raw_files import save_arrays
 from benchmarks.registry import Measurement, Metric, register
 from models.errors import UserError
 
@@ -162,17 +161,7 @@ class FidelityResult:
             raw[f"{side}_mean"] = values.mean(axis=0)
             if values.shape[1] <= 256:
                 raw[f"{side}_covariance"] = np.cov(values, rowvar=False)
-        meta = json.dumps({"protocol": self.protocol, "values": self.values}, sort_keys=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as file:
-                np.savez(file, meta=np.array(meta), **raw)
-            os.replace(part, path)
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror or error}") from None
-        finally:
-            part.unlink(missing_ok=True)
+        save_arrays(path, {"protocol": self.protocol, "values": self.values}, raw)
 
 
 def protocol_name(inputs: int, samples: int, real: int) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -41,6 +40,7 @@ from benchmarks.inception_score import (
     per_input,
 )
 from benchmarks.intervals import Interval, bootstrap_mean
+from benchmarks.raw_files import save_arrays
 from benchmarks.registry import Measurement, Metric
 from benchmarks.style_scores import entropy
 from models.errors import UserError
@@ -152,22 +152,11 @@ class ModeScores:
 
     def save(self, path: Path) -> None:
         """Write the probabilities as ``.npz``: whole or not at all."""
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with part.open("wb") as file:
-                    np.savez(
-                        file,
-                        probabilities=self.probabilities,
-                        input_ids=np.array(self.input_ids, dtype=np.str_),
-                        meta=np.array(json.dumps(self.protocol, sort_keys=True)),
-                    )
-                os.replace(part, path)
-            finally:
-                part.unlink(missing_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+        arrays = {
+            "probabilities": self.probabilities,
+            "input_ids": np.array(self.input_ids, dtype=np.str_),
+        }
+        save_arrays(path, self.protocol, arrays)
 
 
 def _exponential(interval: Interval) -> Interval:

@@ -1,7 +1,8 @@
-"""Table 2's measurements of trained runs as records: IS and CIS by classifiers of the modes.
+"""Table 2's measurements of trained runs as records: IS and CIS by classifiers of the modes, and
+what these hide, content confusion.
 
 Modes are read from beside the pictures (``tasks.modes``), here and nowhere in training. Classifiers
-are kept beside the runs, one for each domain of a task, and trained once.
+are kept beside the runs, one for each domain, and trained once.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import torch
 from filelock import FileLock
 
 from benchmarks.classifier_training import Labelled
+from benchmarks.content_reader import ContentReader
+from benchmarks.content_scores import ContentScores, ContentTable
 from benchmarks.extractors import to_bytes
 from benchmarks.imagenet_inception import ImageNetWeights, imagenet_weights
 from benchmarks.inception_score import CIS, IS
@@ -28,6 +31,7 @@ from benchmarks.mode_scores import ModeScores, mode_scores, protocol_name
 from models.errors import UserError
 from models.method import DIRECTIONS, Direction
 from reproduce.checkpoints import load_method
+from reproduce.content_measure import content_scores, open_content
 from reproduce.experiments import Preset
 from reproduce.measure import REAL, Places, facts_of, open_run_task
 from reproduce.pipeline import checkpoint_of
@@ -41,17 +45,19 @@ from reproduce.translate import Translation, stream
 
 TARGET = {"a2b": "b", "b2a": "a"}  # the domain whose modes a direction is to reach
 CLASSIFIER_SEED = 0  # the same classifier for every seed of the methods
+CONTENT_SAMPLES = 10  # translations of each input, its first, whose content is read
 
 
 @dataclass(frozen=True)
 class ModesTask:
-    """A task with its modes and a classifier of each domain, opened once for all methods."""
+    """A task with its modes and, by domain, what judges pictures; opened once for all methods."""
 
     domains: Domains
     data: str
     size: int
     modes: Modes
-    classifiers: Mapping[str, ModeClassifier]  # by domain
+    classifiers: Mapping[str, ModeClassifier]
+    readers: Mapping[str, ContentReader | None]  # None where no picture's content is known
 
     def source(self, part: str) -> PictureSource:
         """The pictures of trainA, trainB, testA or testB."""
@@ -63,6 +69,13 @@ class ModesTask:
             "domain": self.modes.titles[domain],
             "verified": self.classifiers[domain].verified,
         }
+
+    def content(self, domain: str, part: str) -> ContentScores | None:
+        """What collects pictures of ``domain`` that are to show the contents of ``part``."""
+        reader = self.readers[domain]
+        if reader is None:
+            return None
+        return content_scores(reader, self.modes, part, self.source(part).ids)
 
 
 def sources_of(domains: Domains) -> dict[str, PictureSource]:
@@ -91,7 +104,8 @@ def open_modes_task(run: RunConfig, places: Places) -> ModesTask:
     classifiers = {domain: mode_classifier(domains, modes, domain, run, places) for domain in "ab"}
     for classifier in classifiers.values():
         classifier.require()
-    return ModesTask(domains, data, run.size, modes, classifiers)
+    readers = {domain: open_content(domains, modes, domain, run, places) for domain in "ab"}
+    return ModesTask(domains, data, run.size, modes, classifiers, readers)
 
 
 def recipe_for(task: str, size: int) -> str:
@@ -167,7 +181,8 @@ def _measure_run(
 ) -> None:
     checkpoint = checkpoint_of(preset, run, places)
     sha = sha256_file(checkpoint)
-    source = task.source("testA" if direction == "a2b" else "testB")
+    part = "testA" if direction == "a2b" else "testB"
+    source = task.source(part)
     inputs = min(preset.measure.mode_inputs, len(source))
     samples = preset.measure.mode_samples
     records = Records(places.results, preset.name)
@@ -193,7 +208,7 @@ def _measure_run(
         "config_sha256": run.digest(),
         "config": run.as_dict(),
     }
-    _record(records, facts, pictures, places, task, direction, sha)
+    _record(records, facts, pictures, part, places, task, direction, sha)
 
 
 def _measure_real(
@@ -202,7 +217,8 @@ def _measure_real(
     """IS of the target domain's real test pictures: what a perfect translator would score."""
     records = Records(places.results, preset.name)
     domain = TARGET[direction]
-    source = task.source(f"test{domain.upper()}")
+    part = f"test{domain.upper()}"
+    source = task.source(part)
     if records.find(
         metric=IS.name, method=REAL, task=run.task, translation=direction, data_sha256=task.data,
         size=run.size, seed=run.seed, protocol__sha256=task.classifiers[domain].sha256,
@@ -215,34 +231,53 @@ def _measure_real(
             yield source.ids[i], 0, fixed(source.read(i))
 
     facts = facts_of(preset, run, places) | {"method": REAL}
-    _record(records, facts, pictures(), places, task, direction, task.data)
+    _record(records, facts, pictures(), part, places, task, direction, task.data)
 
 
 def _record(
-    records: Records, facts: dict[str, Any], pictures: Iterable[Translation], places: Places,
-    task: ModesTask, direction: Direction, sha256: str,
+    records: Records, facts: dict[str, Any], pictures: Iterable[Translation], part: str,
+    places: Places, task: ModesTask, direction: Direction, sha256: str,
 ) -> None:  # fmt: skip
+    """Measure ``pictures``, which show contents of ``part``, and keep what was measured."""
     begin = time.perf_counter()
     domain = TARGET[direction]
-    about = task.protocol(domain)
+    content = task.content(domain, part)
     scores = mode_scores(
-        _finite(pictures), task.classifiers[domain], task.modes.names[domain], about
-    )
-    raw = records.folder / "raw" / _raw_name(facts, scores, direction, sha256)
-    scores.save(raw)
-    more = {
-        "translation": direction,
-        "data_sha256": task.data,
-        "modes": scores.distribution(),
-        "raw": raw.relative_to(places.results).as_posix(),
-        "raw_sha256": sha256_file(raw),
-        "seconds": round(time.perf_counter() - begin, 2),
-    }
-    measured = scores.measurements(facts["seed"])
+        _watched(pictures, content), task.classifiers[domain], task.modes.names[domain],
+        task.protocol(domain),
+    )  # fmt: skip
+
+    def kept(kind: str, made: ModeScores | ContentTable) -> dict[str, Any]:
+        raw = records.folder / "raw" / _raw_name(kind, facts, made.protocol, direction, sha256)
+        made.save(raw)
+        return {
+            "translation": direction,
+            "data_sha256": task.data,
+            "raw": raw.relative_to(places.results).as_posix(),
+            "raw_sha256": sha256_file(raw),
+            "seconds": round(time.perf_counter() - begin, 2),
+        }
+
+    seed = facts["seed"]
+    if content is not None:
+        table = content.finish()
+        told = table.measurement(seed).as_dict() | {"by_factor": table.by_factor}
+        records.append(facts | told | kept("content", table))
+    more = kept("modes", scores) | {"modes": scores.distribution()}
     # The one that is looked for comes last: where it is, all are.
     last = CIS.name if facts["method"] != REAL else IS.name
-    for m in sorted(measured, key=lambda m: m.name == last):
+    for m in sorted(scores.measurements(seed), key=lambda m: m.name == last):
         records.append(facts | m.as_dict() | more)
+
+
+def _watched(
+    pictures: Iterable[Translation], content: ContentScores | None
+) -> Iterator[Translation]:
+    """``pictures`` as they pass, all finite; the content of some is read meanwhile."""
+    for name, k, picture in _finite(pictures):
+        if content is not None and k < CONTENT_SAMPLES:
+            content.add(name, k, picture)
+        yield name, k, picture
 
 
 def _finite(pictures: Iterable[Translation]) -> Iterator[Translation]:
@@ -255,7 +290,10 @@ def _finite(pictures: Iterable[Translation]) -> Iterator[Translation]:
         yield name, k, picture
 
 
-def _raw_name(facts: Mapping[str, Any], scores: ModeScores, direction: str, sha256: str) -> str:
-    task, protocol = Path(facts["task"]).name, scores.protocol["protocol"]
-    judge = scores.protocol["sha256"][:8]
-    return f"modes-{task}-{direction}-{facts['method']}-{protocol}-{sha256[:12]}-{judge}.npz"
+def _raw_name(
+    kind: str, facts: Mapping[str, Any], protocol: Mapping[str, Any], direction: str, sha256: str
+) -> str:
+    """A name that no other measurement takes."""
+    task, judge = Path(facts["task"]).name, protocol["sha256"][:8]
+    made = f"{facts['method']}-{protocol['protocol']}-{sha256[:12]}-{judge}"
+    return f"{kind}-{task}-{direction}-{made}.npz"

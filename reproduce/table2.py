@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.content_confusion import CONTENT_CONFUSION
 from benchmarks.inception_score import CIS, IS, REACHED
 from models.method import DIRECTIONS
 from models.zoo import METHODS
@@ -20,6 +21,7 @@ from reproduce.tables import Cell, cell_of, published
 from reproduce.tasks.registry import TASKS
 
 AVERAGE = "Average"
+BY_MODES = (IS, CIS, REACHED)  # what a classifier of modes measures
 # translation (a2b, b2a) -> (task, method) -> metric -> record
 ByTranslation = Mapping[str, Mapping[tuple[str, str], Mapping[str, dict[str, Any]]]]
 
@@ -33,6 +35,7 @@ class Scores:
     cis: Cell | None
     inception: Cell | None  # IS
     all_modes: Cell | None  # share of inputs that reach every mode
+    confusion: Cell | None  # of content; None where the pictures do not tell theirs
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class DirectionRow:
     title: str
     scores: Mapping[str, Scores]  # by method
     real: Cell | None  # IS of real pictures of the target domain
+    real_confusion: Cell | None  # of their content: the reader's own errors
     limit: float | None  # ln K
 
 
@@ -54,12 +58,14 @@ class Table2:
     rows: tuple[DirectionRow, ...]
     protocol: str
     classifiers: tuple[str, ...]  # title of a domain, accuracy on held-out pictures
+    readers: tuple[str, ...]  # title of a domain, by factor the share of variance explained
 
 
 def table2(preset: Preset, found: ByTranslation) -> Table2:
     """Assemble the table from records; what was not measured shows a dash."""
     paper = published_table2()
-    rows, protocols, classifiers = [], set(), dict[str, str]()
+    rows, protocols = [], set()
+    classifiers, readers = dict[str, str](), dict[str, str]()
     for task in preset.tables[2]:
         for translation in DIRECTIONS:
             of_direction = found.get(translation, {})
@@ -72,13 +78,14 @@ def table2(preset: Preset, found: ByTranslation) -> Table2:
                 own = records[method]
                 scores[method] = Scores(
                     cis, inception, cell_of(own.get(CIS.name)), cell_of(own.get(IS.name)),
-                    cell_of(own.get(REACHED.name)),
+                    cell_of(own.get(REACHED.name)), cell_of(own.get(CONTENT_CONFUSION.name)),
                 )  # fmt: skip
-            known = [r for own in records.values() for r in own.values()]
+            known = [own[m.name] for own in records.values() for m in BY_MODES if m.name in own]
             modes = next((r["protocol"]["modes"] for r in known), None)
             rows.append(
                 DirectionRow(
                     title, scores, cell_of(records[REAL].get(IS.name)),
+                    cell_of(records[REAL].get(CONTENT_CONFUSION.name)),
                     math.log(len(modes)) if modes else None,
                 )
             )  # fmt: skip
@@ -87,12 +94,22 @@ def table2(preset: Preset, found: ByTranslation) -> Table2:
                     protocols.add(str(record["protocol"]["protocol"]))
                 about = record["protocol"]
                 classifiers[about["domain"]] = f"{about['domain']} {about['accuracy']:.3f}"
+            for own in records.values():
+                if CONTENT_CONFUSION.name in own:
+                    about = own[CONTENT_CONFUSION.name]["protocol"]
+                    readers[about["domain"]] = f"{about['domain']}: {_explained(about['r2'])}"
     rows.append(_average(rows, paper))
     changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())
     return Table2(
         preset.base, changes, tuple(rows), ", ".join(sorted(protocols)),
         tuple(classifiers[name] for name in sorted(classifiers)),
+        tuple(readers[name] for name in sorted(readers)),
     )  # fmt: skip
+
+
+def _explained(r2: Mapping[str, float]) -> str:
+    """R^2 by factor, in words."""
+    return ", ".join(f"{factor} {value:.2f}" for factor, value in r2.items())
 
 
 def published_table2() -> dict[tuple[str, str], tuple[float, float]]:
@@ -117,13 +134,14 @@ def _average(
         scores[method] = Scores(
             paper_cis, paper_is,
             _mean([s.cis for s in of]), _mean([s.inception for s in of]),
-            _mean([s.all_modes for s in of]),
+            _mean([s.all_modes for s in of]), _mean([s.confusion for s in of]),
         )  # fmt: skip
     limits = {row.limit for row in rows}
     return DirectionRow(
         AVERAGE,
         scores,
         _mean([row.real for row in rows]),
+        _mean([row.real_confusion for row in rows]),
         limits.pop() if len(limits) == 1 else None,
     )
 

@@ -32,6 +32,10 @@ def _is(scores: Scores) -> list[str]:
     return [paper(scores.paper_is, 3), _ours(scores.inception)]
 
 
+def _confusion(scores: Scores) -> list[str]:
+    return [_ours(scores.confusion)]
+
+
 def _bounds(row: DirectionRow) -> list[str]:
     return [_ours(row.real), DASH if row.limit is None else f"{row.limit:.3f}"]
 
@@ -53,6 +57,10 @@ def sections(table: Table2) -> list[tuple[str, list[list[str]]]]:
         [*line, *_bounds(row)] for line, row in zip(_rows(table, _is), table.rows, strict=True)
     ]
     reached = _rows(table, lambda scores: [_share(scores.all_modes)])
+    confusion = [
+        [*line, _ours(row.real_confusion)]
+        for line, row in zip(_rows(table, _confusion), table.rows, strict=True)
+    ]
     return [
         ("CIS (nats): how much modes vary for one input", [_paired(TITLES), *_rows(table, _cis)]),
         (
@@ -60,6 +68,10 @@ def sections(table: Table2) -> list[tuple[str, list[list[str]]]]:
             [[*_paired(TITLES), "Real data", "ln K"], *inception],
         ),
         ("Inputs that reach every mode", [["Direction", *TITLES], *reached]),
+        (
+            "Content confusion (lower is better; 0: content kept, 0.5: chance)",
+            [["Direction", *TITLES, "Real data"], *confusion],
+        ),
     ]
 
 
@@ -75,6 +87,13 @@ def caption(table: Table2) -> str:
         words += (
             f" Accuracy of the classifiers on held-out pictures: {', '.join(table.classifiers)}."
         )
+    if table.readers:
+        words += (
+            " Content confusion: the share of other inputs whose true content is nearer to what a "
+            "network reads off a translation than its own input's; real data's is the network's own "
+            "error. Share of each factor's variance that it explains on held-out pictures: "
+            f"{'; '.join(table.readers)}."
+        )
     changed = f" with {table.changes}" if table.changes else ""
     return f"Preset {table.preset}{changed}. {words}"
 
@@ -89,20 +108,22 @@ def comma_separated(table: Table2) -> str:
     """CSV with every digit, one line a direction and method."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    names = ("cis", "is", "all_modes_share")
+    names = ("cis", "is", "all_modes_share", "content_confusion")
     writer.writerow(
         ["direction", "method", "row", "paper_cis", "paper_is",
-         *(f"{name}{end}" for name in names for end in ("", "_low", "_high")), "real_is", "ln_k"]
+         *(f"{name}{end}" for name in names for end in ("", "_low", "_high")), "real_is", "ln_k",
+         "real_content_confusion"]
     )  # fmt: skip
     for row in table.rows:
         for method, title in zip(TABLE2_METHODS, TITLES, strict=True):
             s = row.scores[method]
             numbers: list[object] = []
-            for cell in (s.cis, s.inception, s.all_modes):
+            for cell in (s.cis, s.inception, s.all_modes, s.confusion):
                 numbers += [cell and cell.value, cell and cell.low, cell and cell.high]
             writer.writerow(
                 [row.title, method, title, s.paper_cis, s.paper_is, *numbers,
-                 row.real and row.real.value, row.limit]
+                 row.real and row.real.value, row.limit,
+                 row.real_confusion and row.real_confusion.value]
             )  # fmt: skip
     return out.getvalue()
 

@@ -34,6 +34,16 @@ def record(metric: str, value: float, half: float, method: str, domain: str) -> 
     }  # fmt: skip
 
 
+def of_content(value: float, method: str, domain: str) -> dict[str, Any]:
+    """A record of a reader, which knows neither modes nor an accuracy."""
+    made = record("content-confusion", value, 0.02, method, domain)
+    made["protocol"] = {
+        "protocol": "paper", "domain": domain, "factors": ["yaw", "gaze_x"],
+        "r2": {"yaw": 0.95, "gaze_x": 0.61},
+    }  # fmt: skip
+    return made
+
+
 @pytest.fixture
 def found() -> dict[str, dict[tuple[str, str], dict[str, dict[str, Any]]]]:
     """CIS grows by 0.01 a direction, and is the method's number before the point."""
@@ -44,8 +54,11 @@ def found() -> dict[str, dict[tuple[str, str], dict[str, dict[str, Any]]]]:
             values = {"cis": 0.01 * i + 0.1 * k, "is": 1 + 0.01 * i, "modes-reached": 0.25 * k}
             every[translation][task, method] = {
                 name: record(name, value, 0.03, method, domain) for name, value in values.items()
-            }
-        every[translation][task, "real"] = {"is": record("is", 1.3, 0.01, "real", domain)}
+            } | {"content-confusion": of_content(0.02 * i + 0.1 * k, method, domain)}
+        every[translation][task, "real"] = {
+            "is": record("is", 1.3, 0.01, "real", domain),
+            "content-confusion": of_content(0.004, "real", domain),
+        }
     return every
 
 
@@ -95,12 +108,45 @@ def test_nothing_measured_prints_the_paper_and_dashes() -> None:
     assert "1.386" not in text  # how many modes there are, nobody said
 
 
-def test_text_has_three_parts_and_says_how_it_was_measured(made: Table2) -> None:
+def test_content_confusion_stands_beside_and_is_averaged(made: Table2) -> None:
+    for i, row in enumerate(made.rows[:-1]):
+        for k, method in enumerate(TABLE2_METHODS):
+            cell = row.scores[method].confusion
+            assert cell is not None and cell.value == pytest.approx(0.02 * i + 0.1 * k)
+        assert row.real_confusion is not None and row.real_confusion.value == 0.004
+    average = made.rows[-1].scores["munit"].confusion
+    assert average is not None and average.value == pytest.approx(0.3 + 0.02 * 2.5)
+    assert average.high - average.value == pytest.approx(0.02 / math.sqrt(6))
+    (part,) = (p for p in markdown(made).split("### ") if p.startswith("Content confusion"))
+    assert "lower is better" in part and "0.350 ± 0.008" in part and "0.004 ± 0.008" in part
+    for text in (part, latex(made)):
+        assert "dogs: yaw 0.95, gaze" in text
+    assert "gaze_x" not in latex(made).replace(r"gaze\_x", "")
+
+
+def test_pictures_that_tell_no_content_show_dashes(found) -> None:
+    for of_direction in found.values():
+        for records in of_direction.values():
+            del records["content-confusion"]
+    made = table2(PRESET, found)
+    assert made.rows[0].scores["munit"].confusion is None and made.rows[0].real_confusion is None
     text = markdown(made)
-    assert text.count("### ") == 3
+    (part,) = (p for p in text.split("### ") if p.startswith("Content confusion"))
+    rows = [
+        line.split("|")[2:-1] for line in part.split("Preset")[0].splitlines() if " -> " in line
+    ]
+    assert len(rows) == 6
+    assert {cell.strip() for row in rows for cell in row} == {"—"}
+    assert "reads off" not in text and "0.325 ± 0.012" in text
+    assert "real_content_confusion\n" in comma_separated(made)
+
+
+def test_text_has_four_parts_and_says_how_it_was_measured(made: Table2) -> None:
+    text = markdown(made)
+    assert text.count("### ") == 4
     assert "0.325 ± 0.012" in text and "1.386" in text and "75%" in text
     assert "without exponential" in text and "0.990" in text
-    assert latex(made).count(r"\begin{tabular}") == 3 and r"$\rightarrow$" in latex(made)
+    assert latex(made).count(r"\begin{tabular}") == 4 and r"$\rightarrow$" in latex(made)
 
 
 def test_csv_has_every_digit(made: Table2) -> None:
@@ -109,3 +155,6 @@ def test_csv_has_every_digit(made: Table2) -> None:
     line = next(r for r in lines if r["direction"] == AVERAGE and r["method"] == "munit")
     assert float(line["cis"]) == pytest.approx(0.325) and float(line["paper_cis"]) == 1.039
     assert float(line["ln_k"]) == pytest.approx(math.log(4))
+    assert float(line["content_confusion"]) == pytest.approx(0.35)
+    assert float(line["content_confusion_high"]) == pytest.approx(0.35 + 0.02 / math.sqrt(6))
+    assert float(line["real_content_confusion"]) == pytest.approx(0.004)

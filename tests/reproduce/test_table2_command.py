@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.content_confusion import CONTENT_CONFUSION, confusion
+from benchmarks.content_reader import ContentReader, Scale
 from benchmarks.mode_classifiers import ModeClassifier, Trial
 from benchmarks.mode_recipes import MODE_RECIPES
 from benchmarks.mode_scores import load_mode_scores
 from models.init import initialise
 from reproduce.cli import main
+from reproduce.content_measure import FACTORS, RECIPE, content_of, reader_path
 from reproduce.experiments import TABLE2_METHODS, load_preset
 from reproduce.measure import Places, open_run_task
 from reproduce.mode_measure import classifier_path
@@ -23,6 +26,7 @@ from reproduce.runs import parse_settings
 from reproduce.tasks.modes import open_modes, truth_folder
 
 TASK = "drawn-housecats-dogs"
+CONTENT = CONTENT_CONFUSION.name
 TINY = ["steps=2", "train=12", "test=8", "batch=2", "dim=4", "dis_dim=4"]
 
 
@@ -33,7 +37,7 @@ def words(root: Path) -> list[str]:
 
 
 def store_classifiers(root: Path, accuracy: float = 1.0) -> list[Path]:
-    """Untrained ones, where trained ones would be."""
+    """Untrained ones, where trained ones would be, and untrained readers of content."""
     run = load_preset("quick").table_runs(2, 0, parse_settings(TINY))[0]
     places = Places(root / "data", root / "runs", root / "results", progress=False)
     domains = open_run_task(run, places)
@@ -41,8 +45,7 @@ def store_classifiers(root: Path, accuracy: float = 1.0) -> list[Path]:
     recipe = MODE_RECIPES["small-drawn"]
     paths = []
     for domain in "ab":
-        network = recipe.network(4)
-        initialise(network, "kaiming", torch.Generator().manual_seed(0))
+        network = initialised(recipe.network(4))
         labels = np.arange(200) % 4
         shown = np.where(np.arange(200) < 200 * accuracy, labels, (labels + 1) % 4)
         trial = Trial.of(np.eye(4)[shown] * 9, labels)
@@ -51,7 +54,17 @@ def store_classifiers(root: Path, accuracy: float = 1.0) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         classifier.save(path)
         paths.append(path)
+        ContentReader(
+            RECIPE, Scale((0.0,) * len(FACTORS), (1.0,) * len(FACTORS)), (32, 32),
+            initialised(RECIPE.network(len(FACTORS))), dict.fromkeys(FACTORS, 1.0),
+            {"domain": modes.titles[domain]},
+        ).save(reader_path(domains, modes, domain, run, places.runs))  # fmt: skip
     return paths
+
+
+def initialised(network: torch.nn.Module) -> torch.nn.Module:
+    initialise(network, "kaiming", torch.Generator().manual_seed(0))
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +85,7 @@ def test_prints_both_directions_once(made: Path, capsys: pytest.CaptureFixture[s
     before = records.read_text()
     assert main(words(made)) == 0
     printed = capsys.readouterr().out
-    assert printed.count("| house cats -> dogs ") == printed.count("| dogs -> house cats ") == 3
+    assert printed.count("| house cats -> dogs ") == printed.count("| dogs -> house cats ") == 4
     assert "1.231" in printed and "1.034" in printed  # the paper's MUNIT
     assert records.read_text() == before, "measured again"
     assert {p.name for p in results(made).glob("*.*")} >= {
@@ -98,6 +111,24 @@ def test_records_name_classifier_direction_and_raw_probabilities(made: Path) -> 
     assert "husky" in unit["modes"] or "siamese" in unit["modes"]
     real = [r for r in records if r["method"] == "real" and r["metric"] == "is"]
     assert {r["translation"] for r in real} == {"a2b", "b2a"}
+
+
+def test_records_of_content_name_what_was_read(made: Path) -> None:
+    records = [json.loads(line) for line in (results(made) / "records.jsonl").open()]
+    content = {(r["method"], r["translation"]): r for r in records if r["metric"] == CONTENT}
+    assert set(content) == {(m, d) for m in (*TABLE2_METHODS, "real") for d in ("a2b", "b2a")}
+    for (method, direction), r in content.items():
+        with np.load(made / "results" / r["raw"]) as raw:
+            samples = 1 if method == "real" else 10
+            assert raw["predictions"].shape == (8, samples, len(FACTORS))
+            kept, truth = raw["predictions"], raw["truth"]
+        assert r["value"] == pytest.approx(confusion(kept, truth).mean(), abs=1e-12)
+        # The truth is that of the inputs: of real pictures, which are none's, their own.
+        part = "testA" if (direction == "a2b") != (method == "real") else "testB"
+        (folder,) = (p for p in (made / "data").iterdir() if (p / "testA").is_dir())
+        modes = open_modes(folder)
+        ids = sorted(name for of, name in modes.rows if of == part)
+        assert np.allclose(truth, content_of(modes, part, ids))  # the scale is one
 
 
 def test_a_weak_classifier_is_refused(

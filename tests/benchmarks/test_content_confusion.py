@@ -1,0 +1,226 @@
+"""Content confusion: closed forms, invariances, streams and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+from torch import Tensor
+
+from benchmarks.content_confusion import confusion, content_confusion
+from benchmarks.content_scores import ContentScores, ContentTable
+from benchmarks.registry import METRICS
+from models.errors import UserError
+
+Item = tuple[str, int, Tensor]
+
+
+def normal(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng([3, seed]).standard_normal(shape)
+
+
+def test_content_that_is_kept_has_none() -> None:
+    truth = normal(20, 4)
+    kept = np.repeat(truth[:, None], 3, axis=1)
+    assert confusion(kept, truth).tolist() == [[0.0] * 3] * 20
+    m = content_confusion(kept, truth)
+    assert (m.value, m.interval.low, m.interval.high) == (0, 0, 0)
+    assert (METRICS[m.name].direction, m.name) == ("lower", "content-confusion")
+
+
+def test_content_that_is_lost_is_at_chance() -> None:
+    """A method that ignores its input draws the same contents whatever the input."""
+    truth, lost = normal(30, 4), np.repeat(normal(1, 6, 4, seed=1), 30, axis=0)
+    assert content_confusion(lost, truth).value == pytest.approx(0.5, abs=1e-12)
+    drawn = content_confusion(normal(200, 5, 4, seed=2), normal(200, 4))
+    assert drawn.value == pytest.approx(0.5, abs=0.05)
+    assert drawn.interval.low < 0.5 < drawn.interval.high
+
+
+def test_ties_count_one_half() -> None:
+    truth = np.array([[0.0], [0.0], [1.0], [1.0]])
+    assert confusion(truth[:, None], truth).tolist() == [[1 / 6]] * 4
+    middle = np.full((4, 2, 1), 0.5)
+    assert confusion(middle, truth).tolist() == [[0.5, 0.5]] * 4
+    assert confusion(np.array([[[0.4]], [[0.6]]]), np.array([[0.0], [1.0]])).tolist() == [[0], [0]]
+
+
+def test_opposite_content_is_worse_than_chance() -> None:
+    truth = np.linspace(-1, 1, 11)[:, None]
+    found = confusion(-truth[:, None], truth)[:, 0]
+    assert found[0] == found[-1] == 1
+    assert found[5] == 0  # the opposite of the middle is the middle
+    assert content_confusion(-truth[:, None], truth).value > 0.5
+
+
+def test_agrees_with_ranks_of_distances() -> None:
+    read, truth = normal(15, 4, 3, seed=5), normal(15, 3, seed=6)
+    found = confusion(read, truth)
+    for i in range(15):
+        order = cdist(read[i], truth).argsort(axis=1)
+        ranks = (order == i).argmax(axis=1)
+        assert found[i] == pytest.approx(ranks / 14, abs=1e-12)
+
+
+def test_an_input_counts_once_however_wrong_it_is_in_how_many_samples() -> None:
+    truth = np.array([[0.0], [1.0], [2.0]])
+    read = np.array([[[0.0], [0.0]], [[1.0], [0.2]], [[2.0], [-9.0]]])
+    assert confusion(read, truth).tolist() == [[0, 0], [0, 0.5], [0, 1]]
+    m = content_confusion(read, truth, seed=4)
+    assert m.value == pytest.approx((0 + 0.25 + 0.5) / 3)
+    assert m.interval.over == "inputs" and m.protocol["N"] == 3
+    assert m.interval.low <= m.value <= m.interval.high
+
+
+def test_order_of_inputs_samples_and_factors_does_not_matter() -> None:
+    read, truth = normal(12, 5, 3, seed=7), normal(12, 3, seed=8)
+    found = confusion(read, truth)
+    draws = np.random.default_rng(0)
+    i, k, f = (draws.permutation(n) for n in (12, 5, 3))
+    again = confusion(read[i][:, k][..., f], truth[i][:, f])
+    assert again.tolist() == found[i][:, k].tolist()
+
+
+def test_values_that_do_not_fit_are_refused() -> None:
+    truth, read = normal(5, 3), normal(5, 2, 3)
+    nan = read.copy()
+    nan[1, 1, 2] = np.nan
+    for predictions, true, message in (
+        (read[0], truth, r"pass \(inputs, samples, factors\)"),
+        (read, truth[:4], r"true contents \(4, 3\): pass"),
+        (read[..., :2], truth, "pass"),
+        (read[..., :0], truth[:, :0], "pass"),
+        (read[:1], truth[:1], "measure more inputs"),
+        (nan, truth, r"predictions: value \[1, 1, 2\] is NaN"),
+        (read, truth * np.inf, "true contents: value"),
+    ):
+        with pytest.raises(UserError, match=message) as error:
+            confusion(predictions, true)
+        assert "\n" not in str(error.value)
+
+
+class MeanColour:
+    """Reads red, green and blue off pictures, of which it never sees more than it was given."""
+
+    name, used, r2, sha256 = "mean-colour", ("red", "green"), {"red": 0.9, "green": 0.8}, "ab" * 32
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def read(self, pictures: Tensor) -> np.ndarray:
+        self.batches.append(len(pictures))
+        return pictures.mean(dim=(2, 3))[:, :2].double().numpy()
+
+
+TRUTH = {f"{i:02d}": normal(2, seed=i) / 4 for i in range(8)}
+
+
+def stream(noise: float) -> list[Item]:
+    """Three pictures of each input, whose colours are its content's but for some noise."""
+    found = []
+    for i, (name, content) in enumerate(TRUTH.items()):
+        for k in range(3):
+            colour = np.append(content + noise * normal(2, seed=100 + 10 * i + k), 0)
+            found.append((name, k, torch.from_numpy(colour).float()[:, None, None].expand(3, 4, 4)))
+    return found
+
+
+def collected(items: list[Item], batch_size: int = 64) -> ContentTable:
+    scores = ContentScores(MeanColour(), TRUTH, {"domain": "colours"}, batch_size)
+    for item in items:
+        scores.add(*item)
+    return scores.finish()
+
+
+def test_a_stream_in_any_order_and_batches() -> None:
+    expected = collected(stream(0.1))
+    assert 0.01 < expected.measurement(0).value < 0.4
+    assert collected(stream(0)).measurement(0).value == 0
+    order = np.random.default_rng(1).permutation(24)
+    for batch_size in (1, 5, 64):
+        found = collected([stream(0.1)[i] for i in order], batch_size)
+        assert np.array_equal(found.predictions, expected.predictions)
+        assert found.measurement(0) == expected.measurement(0)
+    reader = MeanColour()
+    scores = ContentScores(reader, TRUTH, batch_size=5)
+    buffer = torch.empty(3, 4, 4)
+    for name, k, picture in stream(0.1):
+        buffer.copy_(picture)
+        scores.add(name, k, buffer)
+    assert np.array_equal(scores.finish().predictions, expected.predictions)
+    assert reader.batches == [5, 5, 5, 5, 4]
+
+
+def test_rows_are_those_of_their_inputs_and_the_protocol_says_who_read() -> None:
+    table = collected(stream(0)[::-1])
+    assert table.input_ids == tuple(TRUTH)
+    assert table.predictions == pytest.approx(np.repeat(table.truth[:, None], 3, axis=1), abs=1e-6)
+    record = json.loads(json.dumps(table.measurement(2).as_dict(), allow_nan=False))
+    assert record["protocol"] == {
+        "protocol": "paper@8x3", "N": 8, "K": 3, "reader": "mean-colour", "sha256": "ab" * 32,
+        "factors": ["red", "green"], "r2": {"red": 0.9, "green": 0.8}, "domain": "colours",
+    }  # fmt: skip
+
+
+def test_some_of_the_inputs_are_compared_among_themselves() -> None:
+    some = [item for item in stream(0.1) if item[0] < "05"]
+    table = collected(some)
+    assert table.truth.shape == (5, 2)
+    expected = confusion(table.predictions, np.stack([TRUTH[n] for n in table.input_ids]))
+    assert table.measurement(0).value == pytest.approx(expected.mean())
+
+
+def test_which_factor_is_lost() -> None:
+    table = collected(stream(0))
+    red, green = table.predictions[..., 0], table.predictions[..., 1]
+    lost = ContentTable(np.stack([red, 0 * green], axis=2), *(
+        getattr(table, field) for field in ("truth", "input_ids", "protocol")
+    ))  # fmt: skip
+    assert lost.by_factor == {"red": 0, "green": pytest.approx(0.5)}
+    assert table.by_factor == {"red": 0, "green": 0}
+
+
+def test_raw_values_are_kept(tmp_path: Path) -> None:
+    table = collected(stream(0.1))
+    path = tmp_path / "new" / "content.npz"
+    table.save(path)
+    assert [p.name for p in path.parent.iterdir()] == ["content.npz"]
+    with np.load(path, allow_pickle=False) as file:
+        assert confusion(file["predictions"], file["truth"]).mean() == pytest.approx(
+            table.measurement(0).value
+        )
+        assert tuple(file["input_ids"]) == table.input_ids
+        assert json.loads(str(file["meta"])) == table.protocol
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        table.save(tmp_path / "file" / "content.npz")
+
+
+def test_streams_that_do_not_fit_are_refused() -> None:
+    items = stream(0)
+
+    class Short(MeanColour):
+        def read(self, pictures: Tensor) -> np.ndarray:
+            return super().read(pictures)[:, :1]
+
+    for wrong, message in (
+        ([*items, items[3]], "sample 0 of input '01' came twice"),
+        ([("99", 0, items[0][2])], "sample 0 of input '99': its true content is not known"),
+        ([items[0], ("01", 0, torch.zeros(3, 5, 4))], "of another size than others: resize"),
+        (items[:-1], "are not samples 0 to S - 1 of each of 8 inputs: translate all alike"),
+        ([("00", 1, items[0][2])], "are not samples 0 to S - 1"),
+        ([], "are not samples 0 to S - 1"),
+        ([items[0]], "measure more inputs"),
+    ):
+        with pytest.raises(UserError, match=message):
+            collected(wrong).measurement(0)
+    with pytest.raises(UserError, match="batch size must be at least 1"):
+        collected(items, 0)
+    scores = ContentScores(Short(), TRUTH)
+    scores.add(*items[0])
+    with pytest.raises(UserError, match=r"reader mean-colour gives \(1, 1\) for 1 pictures of 2"):
+        scores.finish()
