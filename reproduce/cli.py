@@ -16,6 +16,7 @@ from models.errors import UserError
 EXAMPLES = """examples:
   python -m reproduce table 1 --preset quick
   python -m reproduce table 1 --preset cpu --jobs 2
+  python -m reproduce figure 4 --preset quick
   python -m reproduce train munit --task drawn-shoes --preset cpu --out runs/mine
   python -m reproduce train munit --task path/to/folder --preset cpu --set size=64 --out runs/real
   python -m reproduce translate runs/mine/last.safetensors path/to/edges --samples 19 --out out
@@ -27,7 +28,8 @@ def parser() -> argparse.ArgumentParser:
     shown: dict[str, Any] = dict(formatter_class=Help)
     top = Parser(
         prog="python -m reproduce", epilog=EXAMPLES,
-        description="Train UNIT, MUNIT and their baselines; regenerate the papers' tables.", **shown,
+        description="Train UNIT, MUNIT and their baselines; regenerate the papers' tables and "
+        "figures.", **shown,
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -35,14 +37,31 @@ def parser() -> argparse.ArgumentParser:
         epilog="example:\n  python -m reproduce table 1 --preset cpu", **shown)  # fmt: skip
     table.add_argument("number", type=int, help="the MUNIT paper's table: 1 or 2")
     _common(table)
-    table.add_argument("--jobs", type=at_least(0), default=0,
-        help="trainings side by side (default: one a core, at most 4; one on a GPU)")  # fmt: skip
+    _made_from_runs(table)
+    _measured(table)
     table.add_argument("--inputs", type=at_least(2),
         help="measure this many test inputs instead of the preset's; the protocol's name tells")  # fmt: skip
     table.add_argument("--stored", action="store_true",
         help="print the table from stored records alone, without training")  # fmt: skip
     table.add_argument("--readme", type=Path,
         help="with --stored: also write the table between its markers in this file")  # fmt: skip
+
+    figure = commands.add_parser("figure", help="train what is missing; draw the UNIT paper's figure",
+        description="Figures of the UNIT paper: inputs, spread evenly over the test set, and their "
+        "translations in both directions. 4 is of breeds of dogs, 5 of species of cats, 6 of faces "
+        "without and with an attribute: on drawn stand-ins, or with --preset paper on photographs "
+        "(for 5 out of ImageNet: give it once with data cat-species --imagenet PATH).",
+        epilog="examples:\n  python -m reproduce figure 4 --preset quick\n"
+        "  python -m reproduce figure 4 5 6 --preset cpu\n"
+        "  python -m reproduce figure 6 --preset paper --device cuda --attribute Smiling "
+        "--source faces=path/to/celeba", **shown)  # fmt: skip
+    figure.add_argument("numbers", type=int, nargs="+", metavar="NUMBER",
+        help="the UNIT paper's figures: 4, 5, 6")  # fmt: skip
+    _common(figure)
+    _made_from_runs(figure)
+    figure.add_argument("--attribute",
+        help="of CelebA, which domain b of faces has (default: what the command data was given, or "
+        "Blond_Hair); runs and results get a name of their own")  # fmt: skip
 
     train = commands.add_parser("train", help="train one method on one task",
         epilog="examples:\n  python -m reproduce train munit --task drawn-shoes --preset quick "
@@ -57,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--sample-every", type=at_least(1), default=500, metavar="STEPS",
         help="steps from sample grid to sample grid")  # fmt: skip
     train.add_argument("--vgg", type=Path, help="VGG-16 weights for the perceptual loss")
+    train.add_argument("--source", type=Path, help="local archive or folder of the pictures")
     _common(train)
 
     translate = commands.add_parser("translate", help="translate pictures with a checkpoint",
@@ -123,26 +143,32 @@ def _common(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--threads", type=at_least(0), default=0,
         help="CPU threads (default: torch's choice)")  # fmt: skip
     sub.add_argument("--no-progress", action="store_true", help="no progress bars")
-    if sub.prog.endswith("table"):
-        sub.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are kept")
-        sub.add_argument("--results", type=Path, default=Path("results"))
-        sub.add_argument("--lpips-weights", type=Path, help="AlexNet weights (torchvision's .pth)")
-        sub.add_argument("--lpips-sha256", help="what those weights must hash to")
-        sub.add_argument("--lpips", help="untrained or imagenet, instead of the preset's")
-        sub.add_argument("--scores", choices=["none", "quality", "all"], help="beside diversity: "
-            "nothing, the judges' preference, or fidelity and exact scores too; instead of the "
-            "preset's")  # fmt: skip
-        sub.add_argument("--inception-weights", type=Path, help="Inception-v3 weights for "
-            "real pictures: torch-fidelity's for table 1, torchvision's for table 2")  # fmt: skip
-        sub.add_argument("--inception-sha256", help="what those weights must hash to")
-        sub.add_argument("--human", action="append", default=[], metavar="TASK=ANALYSIS.json",
-            help="fill Quality from a human study's analysis; repeatable")  # fmt: skip
-        sub.add_argument("--protocol", help="paper, consecutive or all-pairs, or one of these with "
-            "-v0.1, instead of the preset's")  # fmt: skip
-        sub.add_argument("--source", action="append", default=[], metavar="TASK=PATH",
-            help="local archive or folder with a task's pictures; repeatable")  # fmt: skip
-    else:
-        sub.add_argument("--source", type=Path, help="local archive or folder of the pictures")
+
+
+def _made_from_runs(sub: argparse.ArgumentParser) -> None:
+    """Of commands that train what they need."""
+    sub.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are kept")
+    sub.add_argument("--results", type=Path, default=Path("results"))
+    sub.add_argument("--jobs", type=at_least(0), default=0,
+        help="trainings side by side (default: one a core, at most 4; one on a GPU)")  # fmt: skip
+    sub.add_argument("--source", action="append", default=[], metavar="TASK=PATH",
+        help="local archive or folder with a task's pictures; repeatable")  # fmt: skip
+
+
+def _measured(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--lpips-weights", type=Path, help="AlexNet weights (torchvision's .pth)")
+    sub.add_argument("--lpips-sha256", help="what those weights must hash to")
+    sub.add_argument("--lpips", help="untrained or imagenet, instead of the preset's")
+    sub.add_argument("--scores", choices=["none", "quality", "all"], help="beside diversity: "
+        "nothing, the judges' preference, or fidelity and exact scores too; instead of the "
+        "preset's")  # fmt: skip
+    sub.add_argument("--inception-weights", type=Path, help="Inception-v3 weights for "
+        "real pictures: torch-fidelity's for table 1, torchvision's for table 2")  # fmt: skip
+    sub.add_argument("--inception-sha256", help="what those weights must hash to")
+    sub.add_argument("--human", action="append", default=[], metavar="TASK=ANALYSIS.json",
+        help="fill Quality from a human study's analysis; repeatable")  # fmt: skip
+    sub.add_argument("--protocol", help="paper, consecutive or all-pairs, or one of these with "
+        "-v0.1, instead of the preset's")  # fmt: skip
 
 
 def main(words: list[str] | None = None) -> int:
@@ -182,6 +208,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from reproduce.table_command import table
 
         return table(arguments)
+    if arguments.command == "figure":
+        from reproduce.figure_command import figure
+
+        return figure(arguments)
     return {
         "train": commands.train,
         "translate": commands.translate,

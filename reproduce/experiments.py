@@ -1,4 +1,4 @@
-"""The experiments: tables x tasks x methods, at the scale of a preset.
+"""The experiments: tables and figures x tasks x methods, at the scale of a preset.
 
 The published hyper-parameters are the defaults of the methods' configurations (``models``, with
 their sources); a preset (``presets/*.yaml``) changes scale: sizes, widths, steps, what is measured.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ TABLE1_METHODS = (
 TABLE2_METHODS = ("cyclegan", "cyclegan-noise", "unit", "munit")
 SCORES = ("none", "quality", "all")
 TABLES: dict[int, tuple[str, ...]] = {1: TABLE1_METHODS, 2: TABLE2_METHODS}
+# The UNIT paper's Figs. 4 to 6.
+FIGURE_METHODS = ("unit",)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Preset:
     methods: Mapping[str, Mapping[str, Any]]  # by family or method, the latter last
     tasks: Mapping[str, Mapping[str, Mapping[str, Any]]]  # by task, then as ``methods``, or "all"
     tables: Mapping[int, list[str]]  # tasks of each table
+    figures: Mapping[int, str]  # task of each figure of the UNIT paper
     measure: Measuring
 
     def make_run(
@@ -100,21 +103,46 @@ class Preset:
         """All runs behind a table, each with those overrides that it reads; what no run reads is
         refused. ``sources``: where the pictures of a task are, if not in the data folder."""
         if table not in self.tables:
-            raise UserError(
-                f"preset {self.name} has no table {table}: {nearest(str(table), map(str, self.tables))}"
-            )
+            raise self._lacks("table", table, self.tables)
+        what, methods = f"table {table}", TABLES[table]
+        return self._all_runs(what, self.tables[table], methods, seed, overrides, sources)
+
+    def figure_tasks(self, figures: Sequence[int]) -> dict[int, str]:
+        """The task of each of these figures of the UNIT paper."""
+        for figure in figures:
+            if figure not in self.figures:
+                raise self._lacks("figure", figure, self.figures)
+        return {figure: self.figures[figure] for figure in figures}
+
+    def figure_runs(
+        self, figures: Sequence[int], seed: int = 0,
+        overrides: Mapping[str, object] | None = None, sources: Mapping[str, str] | None = None,
+    ) -> dict[int, RunConfig]:  # fmt: skip
+        """The run behind each of these figures; otherwise as ``table_runs``."""
+        tasks = self.figure_tasks(figures)
+        what = f"figure {' or '.join(map(str, tasks))}"
+        names = list(tasks.values())
+        runs = self._all_runs(what, names, FIGURE_METHODS, seed, overrides, sources)
+        return dict(zip(tasks, runs, strict=True))
+
+    def _lacks(self, kind: str, number: int, known: Mapping[int, object]) -> UserError:
+        hint = nearest(str(number), map(str, known))
+        return UserError(f"preset {self.base} has no {kind} {number}: {hint}")
+
+    def _all_runs(
+        self, what: str, tasks: Sequence[str], methods: Sequence[str], seed: int,
+        overrides: Mapping[str, object] | None, sources: Mapping[str, str] | None,
+    ) -> list[RunConfig]:  # fmt: skip
         overrides = overrides or {}
-        known = {key for method in TABLES[table] for key in legal_keys(method)}
+        known = {key for method in methods for key in legal_keys(method)}
         for key in overrides:
             if key not in known:
-                raise UserError(
-                    f"no run of table {table} has a setting '{key}': {nearest(key, known)}"
-                )
+                raise UserError(f"no run of {what} has a setting '{key}': {nearest(key, known)}")
         runs: list[RunConfig] = []
         read: set[str] = set()
         unread: dict[str, str] = {}
-        for task in self.tables[table]:
-            for method in TABLES[table]:
+        for task in tasks:
+            for method in methods:
                 # As if a preset said it all: nothing is refused that another run may read.
                 values = self._values(method, task) | {"seed": seed}
                 values |= own_overrides(method, overrides)
@@ -131,8 +159,8 @@ class Preset:
 def own_overrides(
     method: str, overrides: Mapping[str, object], run: RunConfig | None = None
 ) -> dict[str, object]:
-    """Those of a table's overrides that ``method`` has a setting for, and that ``run`` reads; an
-    ablation stays one."""
+    """Those of the overrides of many runs that ``method`` has a setting for, and that ``run``
+    reads; an ablation stays one."""
     keys = legal_keys(method) - set(recipe(method).ablates)
     unread = {} if run is None else run.unread()
     return {k: v for k, v in overrides.items() if k in keys and k not in unread}

@@ -27,6 +27,7 @@ from reproduce.tasks.sources import PictureSource, Subset
 from reproduce.translate import stream
 
 SAMPLES = 3
+DPI = 110  # pixels an inch of every figure
 
 
 def comparison(
@@ -40,8 +41,7 @@ def comparison(
     run = runs[0]
     domains = open_run_task(run, places)
     fixed = Preparation(run.size).at_test()
-    count = min(inputs, len(domains.test_a))
-    chosen = [i * len(domains.test_a) // count for i in range(count)]
+    chosen = evenly(len(domains.test_a), inputs)
     source = Subset(domains.test_a, chosen)
     columns: dict[str, dict[tuple[str, int], Tensor]] = {}
     for method in TABLE1_METHODS:
@@ -84,11 +84,17 @@ def _draw(
     return save(figure, path)
 
 
+def evenly(total: int, count: int) -> list[int]:
+    """``count`` places spread evenly over ``total`` ones; all of them if there are no more."""
+    count = min(count, total)
+    return [i * total // count for i in range(count)]
+
+
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, whole or not at all, and close it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part.png")
-    figure.savefig(part, dpi=110, metadata={"Software": None})
+    figure.savefig(part, dpi=DPI, metadata={"Software": None})
     plt.close(figure)
     os.replace(part, path)
     return path

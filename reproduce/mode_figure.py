@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -17,7 +17,7 @@ from models.method import DIRECTIONS, Direction
 from models.zoo import METHODS
 from reproduce.checkpoints import load_method
 from reproduce.experiments import TABLE2_METHODS, Preset
-from reproduce.figures import save, show
+from reproduce.figures import evenly, save, show
 from reproduce.measure import Places, open_run_task
 from reproduce.pipeline import checkpoint_of
 from reproduce.runs import RunConfig
@@ -32,11 +32,13 @@ CELL = 0.72  # inches
 
 
 def mode_grid(preset: Preset, runs: Sequence[RunConfig], places: Places, path: Path) -> Path:
-    """One task, both directions. The inputs are spread evenly over the test set, not chosen."""
+    """One task, both directions."""
     by_method = {run.method: run for run in runs}
     methods = [method for method in TABLE2_METHODS if method in by_method]
     blocks = {
-        direction: _block(preset, [by_method[m] for m in methods], places, direction)
+        direction: translated_rows(
+            preset, [by_method[m] for m in methods], places, direction, SAMPLES, INPUTS
+        )
         for direction in DIRECTIONS
     }
     heights = [len(rows) for rows in blocks.values()]
@@ -68,21 +70,23 @@ def _head(axes: Sequence[Axes], task: str, direction: Direction, methods: Sequen
         column += SAMPLES[method]
 
 
-def _block(
-    preset: Preset, runs: Sequence[RunConfig], places: Places, direction: Direction
-) -> list[list[Tensor]]:
-    """A row of pictures for every input."""
+def translated_rows(
+    preset: Preset, runs: Sequence[RunConfig], places: Places, direction: Direction,
+    samples: Mapping[str, int], inputs: int,
+) -> list[list[Tensor]]:  # fmt: skip
+    """A row of pictures, each (3, H, W) in [-1, 1], for every input of one task: the input and the
+    translations by each run, as many as ``samples`` says of its method. The inputs are spread
+    evenly over the test set, not chosen."""
     domains = open_run_task(runs[0], places)
     every: PictureSource = domains.test_a if direction == "a2b" else domains.test_b
     fixed = Preparation(runs[0].size).at_test()
-    count = min(INPUTS, len(every))
-    source = Subset(every, [i * len(every) // count for i in range(count)])
-    rows = [[fixed(source.read(i))] for i in range(count)]
+    source = Subset(every, evenly(len(every), inputs))
+    rows = [[fixed(source.read(i))] for i in range(len(source))]
     place = {name: i for i, name in enumerate(source.ids)}
     for run in runs:
         network, _ = load_method(checkpoint_of(preset, run, places), places.device)
         for name, _, picture in stream(
-            network, source, Preparation(run.size), samples=SAMPLES[run.method],
+            network, source, Preparation(run.size), samples=samples[run.method],
             direction=direction, seed=run.seed,
         ):  # fmt: skip
             rows[place[name]].append(picture)

@@ -11,15 +11,14 @@ from benchmarks.diversity_protocols import get_protocol
 from models.errors import UserError
 from models.method import DIRECTIONS
 from reproduce import table2_text
-from reproduce.cli import default_jobs
-from reproduce.commands import check_device
+from reproduce.arguments import by_task, places_of, train_all
 from reproduce.experiments import TABLES, Preset, load_preset
 from reproduce.figures import comparison
 from reproduce.human import take_in
-from reproduce.measure import Places, set_threads
+from reproduce.measure import Places
 from reproduce.mode_figure import mode_grid
 from reproduce.mode_measure import check_measurable, measure_modes
-from reproduce.pipeline import check_runs, train_missing
+from reproduce.pipeline import check_runs
 from reproduce.quality import write_evidence
 from reproduce.results import Records, newest
 from reproduce.runs import RunConfig, parse_settings
@@ -38,13 +37,13 @@ def table(arguments: argparse.Namespace) -> int:
     preset = _preset(arguments, overrides)
     tasks = preset.tables.get(arguments.number, [])
     runs = preset.table_runs(
-        arguments.number, arguments.seed, overrides, _by_task("source", arguments.source, tasks)
+        arguments.number, arguments.seed, overrides, by_task("source", arguments.source, tasks)
     )
-    studies = {t: Path(path) for t, path in _by_task("human", arguments.human, tasks).items()}
-    places = Places(
-        arguments.data, arguments.runs, arguments.results, check_device(arguments.device),
-        arguments.lpips_weights, arguments.lpips_sha256, not arguments.no_progress,
-        arguments.inception_weights, arguments.inception_sha256,
+    studies = {t: Path(path) for t, path in by_task("human", arguments.human, tasks).items()}
+    places = replace(
+        places_of(arguments),
+        lpips_path=arguments.lpips_weights, lpips_sha256=arguments.lpips_sha256,
+        inception_path=arguments.inception_weights, inception_sha256=arguments.inception_sha256,
     )  # fmt: skip
     if studies and arguments.number != 1:
         raise UserError("--human fills the Quality of table 1: leave it out")
@@ -107,9 +106,7 @@ def _make(
         check_scores(preset, runs, places)
     else:
         check_measurable(runs, places)
-    jobs = default_jobs(arguments.jobs, places.device)
-    train_missing(preset, runs, places, jobs=jobs, overrides=overrides)
-    set_threads(arguments.threads)
+    train_all(preset, runs, places, arguments, overrides)
     for task in preset.tables[number]:
         of_task = [run for run in runs if run.task == task]
         if number == 1:
@@ -120,14 +117,3 @@ def _make(
         else:
             measure_modes(preset, of_task, places)
             mode_grid(preset, of_task, places, folder / f"modes-{task}.png")
-
-
-def _by_task(option: str, words: list[str], tasks: Sequence[str]) -> dict[str, str]:
-    """``TASK=PATH`` arguments: an absolute path for a table's task."""
-    paths = {}
-    for word in words:
-        task, equals, path = word.partition("=")
-        if not equals or task not in tasks:
-            raise UserError(f"--{option} {word}: write TASK=PATH with a task of {', '.join(tasks)}")
-        paths[task] = str(Path(path).resolve())
-    return paths

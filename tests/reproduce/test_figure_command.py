@@ -1,0 +1,219 @@
+"""UNIT's figures from nothing to a picture, with trainings so short that they teach nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from sorted_pictures import sorted_folder
+from test_faces import celeba
+
+from models.errors import UserError
+from reproduce.checkpoints import load_method, read_checkpoint
+from reproduce.cli import main
+from reproduce.experiments import load_preset, preset_names
+from reproduce.figures import evenly
+from reproduce.measure import Places
+from reproduce.pipeline import check_runs
+from reproduce.tasks.layouts import open_folder
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.registry import TASKS
+from reproduce.tasks.sources import PictureSource, Subset
+from reproduce.translate import stream
+from reproduce.unit_figures import domain_titles
+
+# So initialised, networks that have learned nothing give another picture for every input.
+TINY = ["steps=2", "batch=2", "dim=4", "dis_dim=4", "init=kaiming"]
+DRAWN = ["train=6", "test=10"]
+HEAD = 30  # pixels, of titles, that are no pictures
+
+
+def words(
+    root: Path, *more: str, numbers: str = "4", settings: list[str] | None = None
+) -> list[str]:
+    places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
+    tiny = [f"--set={setting}" for setting in settings or TINY + DRAWN]
+    shared = ["--preset=quick", "--no-progress", "--threads=1"]
+    return ["figure", *numbers.split(), *shared, *places, *tiny, *more]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("figure")
+    assert main(words(root)) == 0
+    return root
+
+
+def drawn_in(root: Path) -> Path:
+    (path,) = (root / "results").glob("*/unit-figure*.png")
+    return path
+
+
+def cells(path: Path) -> list[list[NDArray[np.uint8]]]:
+    """The pictures (H, W, 3) of a figure, row by row: what white lines divide."""
+    pixels = np.asarray(Image.open(path).convert("RGB"))[HEAD:]
+    inked = (pixels < 250).any(axis=2)
+
+    def spans(line: NDArray[np.bool_]) -> list[slice]:
+        edges = np.flatnonzero(np.diff(np.r_[False, line, False]))
+        pairs = zip(edges[::2], edges[1::2], strict=True)
+        return [slice(a, b) for a, b in pairs if b - a > 20]
+
+    columns = spans(inked.mean(axis=0) > 0.2)
+    return [[pixels[y, x] for x in columns] for y in spans(inked.mean(axis=1) > 0.2)]
+
+
+def reduced(cell: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """A cell at the 32 px of the picture that it is an enlargement of."""
+    return np.asarray(Image.fromarray(cell).resize((32, 32), Image.Resampling.BOX)) * 1.0
+
+
+def same(cell: NDArray[np.uint8], picture: torch.Tensor) -> bool:
+    """Whether a cell shows a picture (3, 32, 32)."""
+    expected = (picture.clamp(-1, 1).permute(1, 2, 0).numpy() * 127.5 + 127.5).round()
+    return float(np.abs(reduced(cell) - expected).mean()) < 12
+
+
+def test_the_figure_shows_spread_inputs_and_what_the_checkpoint_makes_of_them(made: Path) -> None:
+    path = drawn_in(made)
+    assert path.name == "unit-figure4.png" and path.parent.name.startswith("quick+")
+    assert Image.open(path).size == (1087, 539)
+    found = cells(path)
+    assert [len(row) for row in found] == [8] * 4
+    (checkpoint,) = made.glob(f"runs/{path.parent.name}/drawn-dog-breeds/unit-seed0/last.*")
+    method, read = load_method(checkpoint, "cpu")
+    (folder,) = (made / "data").glob("drawn-dog-breeds-*x10")
+    domains, fixed = open_folder(folder), Preparation(read.run.size).at_test()
+    tests: list[PictureSource] = [domains.test_a, domains.test_b]
+    for side, every, direction in zip((0, 4), tests, ("a2b", "b2a"), strict=True):
+        source = Subset(every, [0, 1, 2, 3, 5, 6, 7, 8])
+        made_of = [p for _, _, p in stream(method, source, fixed, samples=1, direction=direction)]
+        inputs = [fixed(source.read(i)) for i in range(8)]
+        for i in range(8):
+            row, column = found[i // 2], side + 2 * (i % 2)
+            assert same(row[column], inputs[i]) and same(row[column + 1], made_of[i])
+            assert not same(row[column], inputs[i - 1])
+            assert not same(row[column + 1], made_of[i - 1])
+
+
+def test_a_second_call_trains_nothing_and_draws_the_same(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (weights,) = made.rglob("last.safetensors")
+    before, shown = weights.stat().st_mtime_ns, drawn_in(made).read_bytes()
+    drawn_in(made).unlink()
+    assert main(words(made)) == 0
+    assert capsys.readouterr().out == f"{drawn_in(made)}\n"
+    assert weights.stat().st_mtime_ns == before
+    assert drawn_in(made).read_bytes() == shown
+
+
+def test_other_weights_make_another_figure_of_the_same_inputs(made: Path) -> None:
+    before = cells(drawn_in(made))
+    assert main(words(made, "--seed=1", f"--results={made / 'others' / 'results'}")) == 0
+    after = cells(drawn_in(made / "others"))
+    for first, second in zip(before, after, strict=True):
+        for column in range(8):
+            assert np.array_equal(first[column], second[column]) == (column % 2 == 0)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ([], "preset quick has no figure 3: known: 4, 5, 6"),
+        (["--set=stepz=1"], "no run of figure 4 has a setting 'stepz': did you mean steps?"),
+        (["--set=lr_step=9"], "lr_step=9 has no effect with lr_policy=linear"),
+        (["--set=size=33"], "nearest legal size"),
+        (["--attribute=Smiling"], "drawn-dog-breeds has no attribute to choose"),
+        (["--source=faces=x"], "write TASK=PATH with a task of drawn-dog-breeds"),
+        (["--source=drawn-dog-breeds=nowhere"], "nowhere does not exist"),
+        (["--device=gpu"], "unknown device 'gpu'"),
+        (["--preset=paper"], "train=6 has no effect on dog-breeds"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_in_one_line(
+    more: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(tmp_path, *more, numbers="4" if more else "4 3")) == 2
+    out, error = capsys.readouterr()
+    assert error.startswith("error: ") and error.count("\n") == 1 and told in error
+    assert out == "" and not any(tmp_path.rglob("*.png"))
+
+
+def test_help_says_what_the_figures_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["figure", "--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0
+    assert "breeds of dogs" in text and "python -m reproduce figure 4 --preset quick" in text
+
+
+def test_faces_by_an_attribute_are_runs_of_their_own(tmp_path: Path) -> None:
+    celeba(tmp_path / "celeba", 16)
+    small = [*TINY, "size=32", "dis_layers=4"]
+    source = f"--source=faces={tmp_path / 'celeba'}"
+    shown: dict[Path, list[list[NDArray[np.uint8]]]] = {}
+    for attribute in ([], ["--attribute=Smiling"]):
+        more = ["--preset=paper", source, *attribute]
+        assert main(words(tmp_path, *more, numbers="6", settings=small)) == 0
+        (path,) = {*tmp_path.glob("results/*/unit-figure6.png")} - {*shown}
+        shown[path] = cells(path)
+    # One of the two test faces is blond, the other smiles: they change sides.
+    (blond,), (smiling,) = shown.values()
+    assert len(blond) == len(smiling) == 4
+    for i in (0, 2):
+        near, far = (np.abs(reduced(blond[i]) - reduced(smiling[j])).mean() for j in (2 - i, i))
+        assert near < 0.5 * far
+    folders = [p.parent.name for p in shown]
+    assert len(set(folders)) == 2 and all(name.startswith("paper+") for name in folders)
+    pictures = {
+        read_checkpoint(tmp_path / "runs" / name / "faces/unit-seed0/last.safetensors").data
+        for name in folders
+    }
+    assert len(pictures) == 2, "trained on the same faces"
+
+
+def test_titles_are_those_of_the_pictures_that_were_given(tmp_path: Path) -> None:
+    places = Places(tmp_path / "data", tmp_path, tmp_path, progress=False)
+    run = load_preset("quick").make_run("unit", "drawn-dog-breeds", 0, {"train": 2, "test": 2})
+    assert domain_titles(run, places) == ("huskies", "labradors")
+    given = sorted_folder(tmp_path / "sorted", {"corgis": {"c": 2}, "big_dogs": {"d": 2}})
+    data = ["data", "dog-breeds", "--source", str(given), "--domains", "corgis", "big_dogs"]
+    assert main([*data, "--data", str(places.data), "--no-progress"]) == 0
+    assert domain_titles(replace(run, task="dog-breeds"), places) == ("corgis", "big dogs")
+    faces = replace(run, task="faces", source=str(tiny.data_set(tmp_path / "plain")))
+    assert domain_titles(faces, places) == ("faces without", "faces with")
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_has_the_three_figures(name: str) -> None:
+    preset = load_preset(name)
+    runs = preset.figure_runs([4, 5, 6])
+    tasks = {n: TASKS[run.task].stands_for for n, run in runs.items()}
+    assert tasks == {4: "dog-breeds", 5: "cat-species", 6: "faces"}
+    assert {TASKS[run.task].drawn for run in runs.values()} == {name != "paper"}
+    check_runs(preset, list(runs.values()))
+    with pytest.raises(UserError, match=f"preset {name} has no figure 1"):
+        preset.figure_runs([4, 1])
+
+
+def test_the_papers_figures_are_trained_as_published() -> None:
+    runs = load_preset("paper").figure_runs([4, 5, 6])
+    assert [(r.size, r.steps, r.batch) for r in runs.values()] == [
+        (216, 500_000, 1), (216, 500_000, 1), (128, 2_000_000, 1),
+    ]  # fmt: skip
+    assert all(r.settings["recipe"] == "nips" for r in runs.values())
+
+
+@pytest.mark.parametrize(
+    ("total", "count", "places"),
+    [(10, 4, [0, 2, 5, 7]), (3, 8, [0, 1, 2]), (8, 8, list(range(8))), (200, 2, [0, 100])],
+)
+def test_evenly(total: int, count: int, places: list[int]) -> None:
+    assert evenly(total, count) == places
