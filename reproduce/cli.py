@@ -34,11 +34,14 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     table = commands.add_parser("table", help="train and measure what is missing; print the table",
-        epilog="example:\n  python -m reproduce table 1 --preset cpu", **shown)  # fmt: skip
+        epilog="examples:\n  python -m reproduce table 1 --preset cpu\n  python -m reproduce table "
+        "2 --preset cpu --task cifar-animals-vehicles", **shown)  # fmt: skip
     table.add_argument("number", type=int, help="the MUNIT paper's table: 1 or 2")
     _common(table)
     _made_from_runs(table)
     _measured(table)
+    table.add_argument("--task", action="append", default=[], metavar="TASK", dest="tasks",
+        help="this task instead of the preset's; repeatable")  # fmt: skip
     table.add_argument("--inputs", type=at_least(2),
         help="measure this many test inputs instead of the preset's; the protocol's name tells")  # fmt: skip
     table.add_argument("--stored", action="store_true",

@@ -92,9 +92,19 @@ class Preset:
         changes = dict(sorted({**settings, **measuring}.items()))
         if not changes:
             return self
-        digest = hashlib.sha256(json.dumps(changes).encode()).hexdigest()[:8]
         measure = replace(self.measure, **measuring)  # type: ignore[arg-type]
-        return replace(self, name=f"{self.base}+{digest}", changes=changes, measure=measure)
+        return replace(self._renamed(changes), measure=measure)
+
+    def of_tasks(self, table: int, tasks: Sequence[str]) -> Preset:
+        """This preset with other tasks in a table, under a name of its own too."""
+        if not tasks:
+            return self
+        changes = dict(self.changes) | {"tasks": " ".join(tasks)}
+        return replace(self._renamed(changes), tables={**self.tables, table: list(tasks)})
+
+    def _renamed(self, changes: Mapping[str, Any]) -> Preset:
+        digest = hashlib.sha256(json.dumps(changes).encode()).hexdigest()[:8]
+        return replace(self, name=f"{self.base}+{digest}", changes=changes)
 
     def table_runs(
         self, table: int, seed: int = 0, overrides: Mapping[str, object] | None = None,

@@ -161,6 +161,9 @@ def check_measurable(runs: Sequence[RunConfig], places: Places) -> None:
     """Refuse before hours of training what could not be measured after them."""
     for task, size in sorted({(run.task, run.size) for run in runs}):
         _beginning(task, size, places)
+    for run in {run.task: run for run in runs}.values():
+        if run.task not in TASKS or not TASKS[run.task].drawn:  # what is drawn has its truth
+            open_modes(open_run_task(run, places).folder)
 
 
 def _beginning(task: str, size: int, places: Places) -> ImageNetWeights | None:

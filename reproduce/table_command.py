@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.diversity_protocols import get_protocol
 from models.errors import UserError
 from models.method import DIRECTIONS
+from models.zoo import nearest
 from reproduce import table2_text
 from reproduce.arguments import by_task, places_of, train_all
 from reproduce.experiments import TABLES, Preset, load_preset
@@ -27,6 +28,7 @@ from reproduce.scoring import check_scores, measure_task
 from reproduce.table2 import table2
 from reproduce.table_text import markdown, update_readme, write_table
 from reproduce.tables import table1
+from reproduce.tasks.registry import TASKS, TaskSpec
 
 
 def table(arguments: argparse.Namespace) -> int:
@@ -34,7 +36,7 @@ def table(arguments: argparse.Namespace) -> int:
     if arguments.number not in TABLES:
         raise UserError(f"no table {arguments.number} here: known: {', '.join(map(str, TABLES))}")
     overrides = parse_settings(arguments.settings)
-    preset = _preset(arguments, overrides)
+    preset = _preset(arguments, overrides).of_tasks(arguments.number, _tasks(arguments))
     tasks = preset.tables.get(arguments.number, [])
     runs = preset.table_runs(
         arguments.number, arguments.seed, overrides, by_task("source", arguments.source, tasks)
@@ -93,6 +95,24 @@ def _preset(arguments: argparse.Namespace, overrides: dict[str, str]) -> Preset:
         return preset
     # More or fewer columns change no number, so the name stays.
     return replace(preset, measure=replace(preset.measure, scores=arguments.scores))
+
+
+def _tasks(arguments: argparse.Namespace) -> list[str]:
+    """The tasks of --task, each once; those that the table cannot hold are refused."""
+    for task in arguments.tasks:
+        if task not in TASKS:
+            raise UserError(f"--task {task}: {nearest(task, TASKS)}")
+        if not _fits(TASKS[task], arguments.number):
+            fit = [name for name, spec in TASKS.items() if _fits(spec, arguments.number)]
+            raise UserError(
+                f"--task {task} is none of table {arguments.number}: use {', '.join(fit)}"
+            )
+    return list(dict.fromkeys(arguments.tasks))
+
+
+def _fits(task: TaskSpec, number: int) -> bool:
+    """Table 1 is about pairs of pictures, table 2 about several modes in a domain."""
+    return not task.domains if number == 1 else bool(task.domains) and task.fewest_modes > 1
 
 
 def _make(
