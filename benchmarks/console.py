@@ -59,8 +59,17 @@ def run_command(command: Callable[[argparse.Namespace], int], arguments: argpars
         # Whoever read our output has left; what Python still wants to flush goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except MemoryError:
+        return refuse(NO_MEMORY)
     except OSError as error:
         return refuse(f"{error}: check the path, the space and the permissions")
+    except RuntimeError as error:  # torch's, on the CPU and on the GPU
+        if "allocate memory" in str(error) or "out of memory" in str(error):
+            return refuse(NO_MEMORY)
+        raise
+
+
+NO_MEMORY = "not enough memory: use a smaller batch, size or dim (--set batch=1)"
 
 
 def refuse(message: str) -> int:

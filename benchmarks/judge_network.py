@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from benchmarks.weight_files import read_bytes
+from benchmarks.weight_files import read_bytes, save_tensors
 from models.errors import UserError
 
 COARSEST = 8  # pixels: pictures are halved until a side is no longer
@@ -156,17 +155,7 @@ class Judge:
             "accuracy": self.accuracy,
             "facts": dict(self.facts),
         }
-        state = {k: v.cpu().contiguous() for k, v in self.network.state_dict().items()}
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            content = safetensors.torch.save(state, {"judge": json.dumps(about, sort_keys=True)})
-            part.write_bytes(content)
-            os.replace(part, path)
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror or error}") from None
-        finally:
-            part.unlink(missing_ok=True)
+        save_tensors(path, self.network.state_dict(), "judge", about)
 
 
 def unit(pictures: Tensor) -> Tensor:

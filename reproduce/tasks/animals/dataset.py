@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -27,13 +23,19 @@ from reproduce.tasks.animals.animal import (
     modes_of,
 )
 from reproduce.tasks.animals.render import render_animal
-from reproduce.tasks.drawn.render import check_size
+from reproduce.tasks.drawing import (
+    REMEDY,
+    check_numbers,
+    check_pictures,
+    default_processes,
+    in_processes,
+    read_made,
+)
 from reproduce.tasks.modes import DOMAIN_OF, truth_folder, write_truth
 
 Chosen: TypeAlias = str | tuple[str, Sequence[str]]  # a domain, or a domain and some of its modes
 Row: TypeAlias = dict[str, Any]
 _CHUNK = 50
-_REMEDY = "remove it or choose another folder"
 
 
 class _Side(NamedTuple):
@@ -88,13 +90,9 @@ def write_animals(
         raise UserError(
             f"both domains have the mode {min(shared)}: choose modes that they do not share"
         )
-    check_size(size)
     if jobs is None:
-        jobs = max(1, min(os.cpu_count() or 1, 8, 2 * (train + test) * size // 50_000))
-    _check_range("seed", seed, 0, 2**63 - 1)
-    _check_range("train", train, 1, 100_000)
-    _check_range("test", test, 1, 100_000)
-    _check_range("jobs", jobs, 1, 1024)
+        jobs = default_processes(2 * (train + test), size)
+    check_numbers(size, seed, train, test, jobs)
     folder = Path(folder)
     made: Row = {
         "kind": "animals",
@@ -136,11 +134,6 @@ def _side(chosen: Chosen) -> _Side:
     return _Side(domain, tuple(modes))
 
 
-def _check_range(name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise UserError(f"{name} {value}: choose a number from {low} to {high}")
-
-
 def shuffled_modes(modes: Sequence[str], seed: int, split: str, total: int) -> tuple[str, ...]:
     """The modes of a split's pictures: equal shares up to one picture, in a drawn order."""
     rng = np.random.default_rng([GENERATOR_VERSION, seed, SPLITS.index(split)])
@@ -166,23 +159,11 @@ def _write(
     digest, rows = hashlib.sha256(), []
     total = sum(len(chunk.modes) for chunk in chunks)
     with tqdm(total=total, desc="drawing animals", disable=not progress) as bar:
-        for digests, chunk_rows in _map(chunks, jobs):
+        for digests, chunk_rows in in_processes(_write_chunk, chunks, jobs):
             digest.update(digests)
             rows += chunk_rows
             bar.update(len(chunk_rows))
     return digest.hexdigest(), rows
-
-
-def _map(chunks: list[_Chunk], jobs: int) -> Iterator[tuple[bytes, list[Row]]]:
-    if jobs == 1:
-        yield from map(_write_chunk, chunks)
-        return
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(min(jobs, len(chunks)), mp_context=context) as pool:
-            yield from pool.map(_write_chunk, chunks)
-    except BrokenProcessPool as error:
-        raise UserError(f"drawing in {jobs} processes failed: draw with jobs=1") from error
 
 
 def _write_chunk(chunk: _Chunk) -> tuple[bytes, list[Row]]:
@@ -202,27 +183,16 @@ def _check_finished(folder: Path, made: Row, sides: dict[str, _Side]) -> None:
     """Refuse a folder that is not the complete one of these arguments."""
     truth = truth_folder(folder)
     domains = {d: {"title": side.title, "modes": list(side.modes)} for d, side in sides.items()}
-    try:
-        found = json.loads((folder / "drawn.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: no finished drawn animals there; {_REMEDY}") from error
-    for name, value in made.items():
-        other = found.get(name) if isinstance(found, dict) else None
-        if other != value:
-            raise UserError(f"{folder}: drawn with {name} {other!r}, not {value!r}; {_REMEDY}")
+    found = read_made(folder, "animals", made)
     for split in SPLITS:
-        total = made["train"] if split.startswith("train") else made["test"]
-        there = set(os.listdir(folder / split)) if (folder / split).is_dir() else set()
-        for index in range(total):
-            if f"{index:05d}.png" not in there:
-                raise UserError(f"{folder / split / f'{index:05d}.png'}: missing; {_REMEDY}")
+        check_pictures(folder / split, made["train" if split.startswith("train") else "test"])
     try:
         told = json.loads((truth / "truth.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{truth}: does not tell the modes of {folder}; {_REMEDY}") from error
+        raise UserError(f"{truth}: does not tell the modes of {folder}; {REMEDY}") from error
     if not isinstance(told, dict) or told.get("domains") != domains:
-        raise UserError(f"{folder}: drawn of other domains or modes ({truth}); {_REMEDY}")
+        raise UserError(f"{folder}: drawn of other domains or modes ({truth}); {REMEDY}")
     if told.get("made") != found:
-        raise UserError(f"{truth}: tells of other pictures than those in {folder}; {_REMEDY}")
+        raise UserError(f"{truth}: tells of other pictures than those in {folder}; {REMEDY}")
     if not (truth / "truth.csv").is_file():
-        raise UserError(f"{truth / 'truth.csv'}: missing; {_REMEDY}")
+        raise UserError(f"{truth / 'truth.csv'}: missing; {REMEDY}")

@@ -5,12 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import multiprocessing
-import os
 import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +14,18 @@ from PIL import Image
 from tqdm import tqdm
 
 from models.errors import UserError
+from reproduce.tasks.drawing import (
+    REMEDY,
+    check_numbers,
+    check_pictures,
+    default_processes,
+    in_processes,
+    read_made,
+)
 from reproduce.tasks.drawn.canvas import Bytes
 from reproduce.tasks.drawn.content import Content
 from reproduce.tasks.drawn.kinds import KINDS, check_kind, draw_content, draw_style
-from reproduce.tasks.drawn.render import check_size, render_edges, render_mask, render_photo
+from reproduce.tasks.drawn.render import render_edges, render_mask, render_photo
 from reproduce.tasks.drawn.style import Style
 
 # To be raised whenever a picture changes: results name the pictures that they were measured on.
@@ -72,17 +75,9 @@ def write_drawn(
     Raises UserError for illegal arguments and for a folder that holds anything else.
     """
     check_kind(kind)
-    check_size(size)
     if jobs is None:
-        jobs = max(1, min(os.cpu_count() or 1, 8, (3 * train + test) * size // 50_000))
-    for name, value, low, high in (
-        ("seed", seed, 0, 2**63 - 1),
-        ("train", train, 1, 100_000),
-        ("test", test, 1, 100_000),
-        ("jobs", jobs, 1, 1024),
-    ):
-        if not low <= value <= high:
-            raise UserError(f"{name} {value}: choose a number from {low} to {high}")
+        jobs = default_processes(3 * train + test, size)
+    check_numbers(size, seed, train, test, jobs)
     folder = Path(folder)
     made: dict[str, Any] = {
         "kind": kind,
@@ -122,7 +117,7 @@ def _write(part: Path, made: dict[str, Any], jobs: int, progress: bool) -> str:
     total = 3 * made["train"] + made["test"]
     digest, rows = hashlib.sha256(), []
     with tqdm(total=total, desc=f"drawing {made['kind']}", disable=not progress) as bar:
-        for digests, chunk_rows in _map(chunks, jobs):
+        for digests, chunk_rows in in_processes(_write_chunk, chunks, jobs):
             digest.update(digests)
             rows += chunk_rows
             bar.update(len(chunk_rows))
@@ -132,18 +127,6 @@ def _write(part: Path, made: dict[str, Any], jobs: int, progress: bool) -> str:
         writer.writeheader()
         writer.writerows(rows)
     return digest.hexdigest()
-
-
-def _map(chunks: list[_Chunk], jobs: int) -> Iterator[tuple[bytes, list[dict[str, Any]]]]:
-    if jobs == 1:
-        yield from map(_write_chunk, chunks)
-        return
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(min(jobs, len(chunks)), mp_context=context) as pool:
-            yield from pool.map(_write_chunk, chunks)
-    except BrokenProcessPool as error:
-        raise UserError(f"drawing in {jobs} processes failed: draw with jobs=1") from error
 
 
 def _write_chunk(chunk: _Chunk) -> tuple[bytes, list[dict[str, Any]]]:
@@ -174,21 +157,9 @@ def _pictures(split: str, content: Content, style: Style, size: int) -> dict[str
 
 def _check_finished(folder: Path, made: dict[str, Any]) -> None:
     """Refuse a folder that is not the complete one that ``made`` describes."""
-    remedy = "remove it or choose another folder"
-    try:
-        found = json.loads((folder / "drawn.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: no finished drawn pictures there; {remedy}") from error
-    for name, value in made.items():
-        other = found.get(name) if isinstance(found, dict) else None
-        if other != value:
-            raise UserError(f"{folder}: drawn with {name} {other!r}, not {value!r}; {remedy}")
+    read_made(folder, "pictures", made)
     for split in SPLITS:
-        total = made["test"] if split == "test" else made["train"]
         for name in _FOLDERS.get(split, (split,)):
-            there = set(os.listdir(folder / name)) if (folder / name).is_dir() else set()
-            for index in range(total):
-                if f"{index:05d}.png" not in there:
-                    raise UserError(f"{folder / name / f'{index:05d}.png'}: missing; {remedy}")
+            check_pictures(folder / name, made["test"] if split == "test" else made["train"])
     if not (folder / "factors.csv").is_file():
-        raise UserError(f"{folder / 'factors.csv'}: missing; {remedy}")
+        raise UserError(f"{folder / 'factors.csv'}: missing; {REMEDY}")
