@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from models.cyclegan import ImagePool
+from models.image_pool import ImagePool
 from models.losses import Terms
 from models.method import Method, NoiseSpec, Phase
 from reproduce.randomness import generator

@@ -8,7 +8,7 @@ import torch
 from tiny_methods import draws, make
 from torch import Tensor
 
-from models.cyclegan import ImagePool
+from models.image_pool import ImagePool
 
 
 def numbered(*values: float) -> Tensor:
