@@ -10,8 +10,8 @@ from models.errors import UserError
 from reproduce.cli import default_jobs
 from reproduce.commands import check_device
 from reproduce.experiments import Preset
-from reproduce.measure import Places, set_threads
 from reproduce.pipeline import train_missing
+from reproduce.places import Places, set_threads
 from reproduce.runs import RunConfig
 
 

@@ -62,6 +62,7 @@ def write_atomic(
         part.mkdir(parents=True, exist_ok=True)
         new, old = part / "new", part / "old"
         save_file(plain, new, dict(metadata))
+        _sort_metadata(new)
         old.touch()
         new.chmod(old.stat().st_mode)  # safetensors writes for the owner alone
         with new.open("rb") as file:
@@ -80,6 +81,18 @@ def write_atomic(
         raise UserError(f"cannot write {path}: {reason}") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Give a file's metadata an order, which safetensors draws anew in every process: records name
+    checkpoints by their sha256, so equal contents must be equal files."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        file.seek(8)
+        file.write(text.ljust(length))
 
 
 def remove_parts(folder: Path) -> None:

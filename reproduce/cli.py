@@ -65,6 +65,38 @@ def parser() -> argparse.ArgumentParser:
         help="of CelebA, which domain b of faces has (default: what the command data was given, or "
         "Blond_Hair); runs and results get a name of their own")  # fmt: skip
 
+    every = commands.add_parser("all",
+        help="make whatever of a preset is missing or stale: tables, figures and all behind them",
+        epilog="examples:\n  python -m reproduce all --preset quick\n  python -m reproduce all "
+        "--preset cpu --seeds 0 1 2 --dry-run", **shown)  # fmt: skip
+    every.add_argument(
+        "--preset", default="cpu", help="scale: quick, cpu, gpu, paper or a .yaml file of your own"
+    )
+    every.add_argument("--seeds", type=at_least(0), nargs="+", default=[0],
+        help="of weights, order, noise: everything is trained once with each")  # fmt: skip
+    every.add_argument("--dry-run", action="store_true",
+        help="say what would be made, why, and how long it takes")  # fmt: skip
+    every.add_argument("--plan", type=Path,
+        help="only write the plan, for Snakemake by hand or on a cluster")  # fmt: skip
+    every.add_argument("--cores", type=at_least(0), default=0,
+        help="of the processor, to use (default: all)")  # fmt: skip
+    every.add_argument("--jobs", type=at_least(0), default=0,
+        help="trainings side by side (default: one a core, at most 4; one on a GPU)")  # fmt: skip
+    every.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
+        help="override any setting; its results get a name of their own; repeatable")  # fmt: skip
+    every.add_argument("--device", default="cpu", help="cpu or cuda")
+    every.add_argument("--source", action="append", default=[], metavar="TASK=PATH",
+        help="local archive or folder with a task's pictures; repeatable")  # fmt: skip
+    for name, what in (("data", "pictures"), ("runs", "runs"), ("results", "results")):
+        every.add_argument(
+            f"--{name}", type=Path, default=Path(name), help=f"where {what} are kept"
+        )
+    every.add_argument("--no-progress", action="store_true", help="no progress bars")
+
+    step = commands.add_parser("step", help="one job of a plan of all, for Snakemake", **shown)
+    step.add_argument("job", help="its name, as all --dry-run lists it")
+    step.add_argument("--plan", type=Path, required=True, help="written by all")
+
     train = commands.add_parser("train", help="train one method on one task",
         epilog="examples:\n  python -m reproduce train munit --task drawn-shoes --preset quick "
         "--out runs/a\n  python -m reproduce train unit --task data/mine --preset cpu --set size=64 "
@@ -194,7 +226,9 @@ def _about_claims(commands: Any, shown: dict[str, Any]) -> None:
         "What is known of the causes is read from causes.yaml beside the records.",
         epilog="examples:\n  python -m reproduce claims --preset cpu\n"
         "  python -m reproduce claims --preset cpu --seeds 0 1 2 --csv -", **shown)  # fmt: skip
-    claims.add_argument("--preset", default="cpu", help="scale: quick, cpu, gpu or paper")
+    claims.add_argument(
+        "--preset", default="cpu", help="scale: quick, cpu, gpu, paper or a .yaml file of your own"
+    )
     claims.add_argument("--seeds", type=at_least(0), nargs="+",
         help="of trainings (default: all that have records)")  # fmt: skip
     claims.add_argument("--results", type=Path, default=Path("results"))
@@ -204,7 +238,9 @@ def _about_claims(commands: Any, shown: dict[str, Any]) -> None:
 
 
 def _common(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--preset", default="cpu", help="scale: quick, cpu, gpu or paper")
+    sub.add_argument(
+        "--preset", default="cpu", help="scale: quick, cpu, gpu, paper or a .yaml file of your own"
+    )
     sub.add_argument("--seed", type=at_least(0), default=0,
         help="of weights, order, noise")  # fmt: skip
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
@@ -254,6 +290,10 @@ def _run(arguments: argparse.Namespace) -> int:
     # Imported late: --help and wrong arguments answer at once.
     from reproduce import commands
 
+    if arguments.command in ("all", "step"):
+        from reproduce.all_command import everything, step
+
+        return (everything if arguments.command == "all" else step)(arguments)
     if arguments.command == "table":
         from reproduce.table_command import table
 

@@ -23,7 +23,7 @@ from benchmarks.content_reader_training import Described, train_content_reader
 from benchmarks.content_scores import ContentScores
 from benchmarks.extractors import to_bytes
 from models.errors import UserError
-from reproduce.measure import Places
+from reproduce.places import Places
 from reproduce.runs import RunConfig
 from reproduce.tasks.animals.pose import EXPRESSIONS
 from reproduce.tasks.modes import PARTS, Modes, truth_folder

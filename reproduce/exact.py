@@ -29,7 +29,8 @@ from models.errors import UserError
 from models.method import Method
 from reproduce.experiments import Preset
 from reproduce.instruments import Instruments, chosen
-from reproduce.measure import REAL, Places, facts_of, masks_by_id, silhouettes
+from reproduce.measure import masks_by_id, silhouettes
+from reproduce.places import Places, facts_of
 from reproduce.randomness import generator
 from reproduce.results import Records, sha256_file
 from reproduce.runs import RunConfig
@@ -122,7 +123,7 @@ def measure_exact(
     ``style-consistency`` is missing where a method's noise changes nothing.
     """
     sha = sha256_file(checkpoint)
-    records = Records(places.results, preset.name)
+    records = places.records(preset)
     known = _recorded(records, task, {"checkpoint_sha256": sha})
     if known:
         return known
@@ -145,10 +146,8 @@ def measure_exact(
 
 def measure_real_exact(preset: Preset, run: RunConfig, places: Places, task: ExactTask) -> Found:
     """The same for a perfect translator: each input drawn anew in random styles."""
-    records = Records(places.results, preset.name)
-    facts = facts_of(preset, run, places) | {
-        "method": REAL, "data_sha256": task.instruments.data,
-    }  # fmt: skip
+    records = places.records(preset)
+    facts = facts_of(preset, run, places, real=True) | {"data_sha256": task.instruments.data}
     same = {key: facts[key] for key in ("method", "task", "size", "data_sha256")}
     known = _recorded(records, task, same)
     silhouette = records.find(metric=SILHOUETTE.name, **same)

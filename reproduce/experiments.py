@@ -18,6 +18,7 @@ import yaml
 from models.errors import UserError
 from models.zoo import nearest, recipe
 from reproduce.runs import RunConfig, legal_keys, make_run, refuse_unread
+from reproduce.tasks.specs import TASKS
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -59,7 +60,7 @@ class Preset:
     """One scale of all experiments."""
 
     name: str  # of its results and runs: the file's, and a mark of what was overridden
-    base: str  # the file's
+    base: str  # what it is called by: the file's name, or the path of one's own file
     changes: Mapping[str, Any]  # what was overridden
     about: str
     run: Mapping[str, Any]  # for every run
@@ -68,6 +69,11 @@ class Preset:
     tables: Mapping[int, list[str]]  # tasks of each table
     figures: Mapping[int, str]  # task of each figure of the UNIT paper
     measure: Measuring
+
+    @property
+    def title(self) -> str:
+        """Its name without the mark of what was overridden."""
+        return self.name.partition("+")[0]
 
     def make_run(
         self, method: str, task: str, seed: int = 0,
@@ -104,7 +110,7 @@ class Preset:
 
     def _renamed(self, changes: Mapping[str, Any]) -> Preset:
         digest = hashlib.sha256(json.dumps(changes).encode()).hexdigest()[:8]
-        return replace(self, name=f"{self.base}+{digest}", changes=changes)
+        return replace(self, name=f"{self.title}+{digest}", changes=changes)
 
     def table_runs(
         self, table: int, seed: int = 0, overrides: Mapping[str, object] | None = None,
@@ -114,8 +120,8 @@ class Preset:
         refused. ``sources``: where the pictures of a task are, if not in the data folder."""
         if table not in self.tables:
             raise self._lacks("table", table, self.tables)
-        what, methods = f"table {table}", TABLES[table]
-        return self._all_runs(what, self.tables[table], methods, seed, overrides, sources)
+        runs = self._runs(self.tables[table], TABLES[table], seed, overrides, sources)
+        return runs.if_all_read(f"table {table}", overrides)
 
     def figure_tasks(self, figures: Sequence[int]) -> dict[int, str]:
         """The task of each of these figures of the UNIT paper."""
@@ -130,27 +136,39 @@ class Preset:
     ) -> dict[int, RunConfig]:  # fmt: skip
         """The run behind each of these figures; otherwise as ``table_runs``."""
         tasks = self.figure_tasks(figures)
+        runs = self._runs(list(tasks.values()), FIGURE_METHODS, seed, overrides, sources)
         what = f"figure {' or '.join(map(str, tasks))}"
-        names = list(tasks.values())
-        runs = self._all_runs(what, names, FIGURE_METHODS, seed, overrides, sources)
-        return dict(zip(tasks, runs, strict=True))
+        return dict(zip(tasks, runs.if_all_read(what, overrides), strict=True))
+
+    def all_runs(
+        self, seed: int = 0, overrides: Mapping[str, object] | None = None,
+        sources: Mapping[str, str] | None = None,
+    ) -> tuple[dict[int, list[RunConfig]], dict[int, RunConfig]]:  # fmt: skip
+        """The runs behind every table, and behind every figure of the UNIT paper; what none of
+        them reads is refused."""
+        tables = {
+            number: self._runs(tasks, TABLES[number], seed, overrides, sources)
+            for number, tasks in sorted(self.tables.items())
+        }
+        names = [task for _, task in sorted(self.figures.items())]
+        figures = self._runs(names, FIGURE_METHODS, seed, overrides, sources)
+        whole = figures
+        for runs in tables.values():
+            whole = runs.and_those_of(whole)
+        whole.if_all_read("this preset", overrides)
+        by_table = {number: runs.runs for number, runs in tables.items()}
+        return by_table, dict(zip(sorted(self.figures), figures.runs, strict=True))
 
     def _lacks(self, kind: str, number: int, known: Mapping[int, object]) -> UserError:
         hint = nearest(str(number), map(str, known))
         return UserError(f"preset {self.base} has no {kind} {number}: {hint}")
 
-    def _all_runs(
-        self, what: str, tasks: Sequence[str], methods: Sequence[str], seed: int,
+    def _runs(
+        self, tasks: Sequence[str], methods: Sequence[str], seed: int,
         overrides: Mapping[str, object] | None, sources: Mapping[str, str] | None,
-    ) -> list[RunConfig]:  # fmt: skip
+    ) -> _Runs:  # fmt: skip
         overrides = overrides or {}
-        known = {key for method in methods for key in legal_keys(method)}
-        for key in overrides:
-            if key not in known:
-                raise UserError(f"no run of {what} has a setting '{key}': {nearest(key, known)}")
-        runs: list[RunConfig] = []
-        read: set[str] = set()
-        unread: dict[str, str] = {}
+        found = _Runs([], {key for method in methods for key in legal_keys(method)}, set(), {})
         for task in tasks:
             for method in methods:
                 # As if a preset said it all: nothing is refused that another run may read.
@@ -159,11 +177,39 @@ class Preset:
                 source = (sources or {}).get(task, "")
                 run = make_run(method, task, values, {}, source)
                 own = own_overrides(method, overrides, run)
-                runs.append(self.make_run(method, task, seed, own, source))
-                read |= set(own)
-                unread = run.unread() | unread  # the first run's reason
-        refuse_unread({k: v for k, v in overrides.items() if k not in read}, unread)
-        return runs
+                found.runs.append(self.make_run(method, task, seed, own, source))
+                found.read.update(own)
+                for key, reason in run.unread().items():
+                    found.unread.setdefault(key, reason)
+        return found
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Several runs, and what they have to say to the overrides that they were given."""
+
+    runs: list[RunConfig]
+    known: set[str]  # keys that one of the methods has a setting for
+    read: set[str]  # overrides that one of the runs reads
+    unread: dict[str, str]  # settings that a run does not read -> why; the first run's reason
+
+    def and_those_of(self, others: _Runs) -> _Runs:
+        """Both together."""
+        return _Runs(
+            self.runs + others.runs, self.known | others.known, self.read | others.read,
+            others.unread | self.unread,
+        )  # fmt: skip
+
+    def if_all_read(self, what: str, overrides: Mapping[str, object] | None) -> list[RunConfig]:
+        """The runs; UserError for an override that none of them has or reads."""
+        overrides = overrides or {}
+        for key in overrides:
+            if key not in self.known:
+                raise UserError(
+                    f"no run of {what} has a setting '{key}': {nearest(key, self.known)}"
+                )
+        refuse_unread({k: v for k, v in overrides.items() if k not in self.read}, self.unread)
+        return self.runs
 
 
 def own_overrides(
@@ -181,16 +227,49 @@ def preset_names() -> list[str]:
     return sorted(p.stem for p in PRESETS.glob("*.yaml"))
 
 
-def _read(name: str) -> dict[str, Any]:
-    return yaml.safe_load((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"))
-
-
 def load_preset(name: str) -> Preset:
-    """The preset called ``name``; UserError names the nearest one."""
-    if name not in preset_names():
-        raise UserError(f"unknown preset '{name}': {nearest(name, preset_names())}")
-    values = _read(name)
+    """The preset called ``name``, or that of a file of one's own, ``path/to/name.yaml``.
+
+    UserError names the nearest one, and what is wrong with a file.
+    """
+    if name in preset_names():
+        return _preset(name, name, _read(PRESETS / f"{name}.yaml"))
+    own = Path(name)
+    if own.suffix != ".yaml" or not own.is_file():
+        raise UserError(
+            f"unknown preset '{name}': {nearest(name, preset_names())}, or a .yaml file of your own"
+        )
+    if own.stem in preset_names() or "+" in own.stem:
+        raise UserError(f"{name}: a preset of your own needs another name than {own.stem}")
+    try:
+        return _preset(own.stem, str(own.resolve()), _read(own))
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{name} is no preset ({error}): begin with a copy of {PRESETS}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+    return values
+
+
+def _preset(name: str, base: str, values: dict[str, Any]) -> Preset:
+    values = dict(values)
     if "extends" in values:
-        values = _read(values.pop("extends")) | values
+        values = _read(PRESETS / f"{_known(values.pop('extends'))}.yaml") | values
+    for tasks in (*values["tables"].values(), values["figures"].values()):
+        for task in tasks:
+            if task not in TASKS:
+                raise UserError(f"{base}: unknown task '{task}': {nearest(str(task), TASKS)}")
     values["measure"] = Measuring(**values["measure"])
-    return Preset(name=name, base=name, changes={}, **({"tasks": {}} | values))
+    return Preset(name=name, base=base, changes={}, **({"tasks": {}} | values))
+
+
+def _known(name: object) -> str:
+    if name not in preset_names():
+        raise UserError(f"unknown preset '{name}' to extend: {nearest(str(name), preset_names())}")
+    return str(name)

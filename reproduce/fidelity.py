@@ -14,7 +14,7 @@ from benchmarks.fidelity import METRIC_OF, SCORES, fidelity, protocol_name
 from models.errors import UserError
 from reproduce.experiments import Preset
 from reproduce.instruments import Instruments, chosen
-from reproduce.measure import REAL, Places, facts_of
+from reproduce.places import Places, facts_of
 from reproduce.results import Records, sha256_file
 from reproduce.runs import RunConfig
 from reproduce.tasks.pictures import Preparation
@@ -64,7 +64,7 @@ def measure_fidelity(
     """
     inputs, samples = counts(instruments)
     sha = sha256_file(checkpoint)
-    records = Records(places.results, preset.name)
+    records = places.records(preset)
     known = _recorded(records, instruments, inputs, samples, checkpoint_sha256=sha)
     if known:
         return known
@@ -97,8 +97,8 @@ def measure_real_fidelity(
     would give numbers that do not compare.
     """
     inputs, samples = counts(instruments)
-    records = Records(places.results, preset.name)
-    facts = facts_of(preset, run, places) | {"method": REAL, "data_sha256": instruments.data}
+    records = places.records(preset)
+    facts = facts_of(preset, run, places, real=True) | {"data_sha256": instruments.data}
     same = {key: facts[key] for key in ("method", "task", "size", "data_sha256")}
     domains = instruments.domains
     pictures: Iterable[tuple[str, int, Tensor]]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from reproduce.arguments import by_task, places_of, train_all
 from reproduce.experiments import load_preset
-from reproduce.measure import Places
 from reproduce.pipeline import check_runs
+from reproduce.places import Places
 from reproduce.runs import RunConfig, parse_settings
 from reproduce.tasks.registry import TASKS, open_task
 from reproduce.tasks.sorting import Sorting, refuse_unread

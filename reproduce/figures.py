@@ -19,8 +19,8 @@ from torch import Tensor
 from models.zoo import METHODS
 from reproduce.checkpoints import load_method
 from reproduce.experiments import TABLE1_METHODS, Preset
-from reproduce.measure import Places, open_run_task
 from reproduce.pipeline import checkpoint_of
+from reproduce.places import Places, open_run_task
 from reproduce.runs import RunConfig
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource, Subset

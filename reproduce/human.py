@@ -13,8 +13,8 @@ from models.errors import UserError
 from models.zoo import METHODS, nearest
 from reproduce.environment import environment
 from reproduce.experiments import Preset
-from reproduce.measure import Places
-from reproduce.results import Records, sha256_file
+from reproduce.places import Places
+from reproduce.results import sha256_file
 
 METRIC, REFERENCE = "quality-human", "munit"
 _REMEDY = "give the file that 'python -m benchmarks study analyse' wrote"
@@ -28,7 +28,7 @@ def take_in(preset: Preset, task: str, path: Path, seed: int, places: Places) ->
     is left out.
     """
     analysis, sha256 = _read(path), sha256_file(path)
-    records = Records(places.results, preset.name)
+    records = places.records(preset)
     names = []
     for result in analysis["results"]:
         method, measured = result["method"], result["measurement"]

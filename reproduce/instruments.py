@@ -16,7 +16,7 @@ from benchmarks.extractors import Extractor, classifier_extractor, inception_ext
 from models.errors import UserError
 from models.method import Method
 from reproduce.checkpoints import load_method
-from reproduce.measure import Places, open_run_task
+from reproduce.places import Places, open_run_task
 from reproduce.runs import RunConfig
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, PictureSource

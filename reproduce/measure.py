@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from benchmarks.diversity import diversity, real_diversity
@@ -18,40 +16,15 @@ from benchmarks.lpips_features import LpipsDistance
 from benchmarks.weights import trained, untrained
 from models.errors import UserError
 from reproduce.checkpoints import load_method
-from reproduce.environment import environment
 from reproduce.experiments import Measuring, Preset
-from reproduce.results import Records, sha256_file
+from reproduce.places import REAL, Places, facts_of, open_run_task
+from reproduce.results import sha256_file
 from reproduce.runs import RunConfig
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.registry import open_task
 from reproduce.tasks.sources import Domains, FolderSource, PictureSource
 from reproduce.translate import stream
 
-REAL = "real"  # the method name of Table 1's last row
 REAL_PAIRS = 1900
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where pictures, runs and results are kept, and what computes."""
-
-    data: Path
-    runs: Path
-    results: Path
-    device: str = "cpu"
-    lpips_path: Path | None = None
-    lpips_sha256: str | None = None
-    progress: bool = True
-    inception_path: Path | None = None
-    inception_sha256: str | None = None
-
-
-def open_run_task(run: RunConfig, places: Places) -> Domains:
-    """The pictures of a run's task."""
-    return open_task(
-        run.task, data_dir=places.data, size=run.size, train=run.train, test=run.test,
-        source=Path(run.source) if run.source else None, progress=places.progress,
-    )  # fmt: skip
 
 
 def lpips_distance(measuring: Measuring, places: Places) -> LpipsDistance:
@@ -68,7 +41,7 @@ def measure_run(
 ) -> dict[str, dict[str, Any]]:
     """Diversity, and on drawn pictures silhouette IoU, of a trained run; by metric. What has a
     record of this checkpoint under this protocol is not measured again."""
-    records = Records(places.results, preset.name)
+    records = places.records(preset)
     distance = lpips_distance(preset.measure, places)
     protocol = get_protocol(preset.measure.protocol, preset.measure.inputs, preset.measure.samples)
     sha = sha256_file(checkpoint)
@@ -132,7 +105,7 @@ def measure_run(
 
 def measure_real(preset: Preset, run: RunConfig, places: Places) -> dict[str, Any]:
     """Diversity of random pairs of real target pictures: the last row of Table 1."""
-    records = Records(places.results, preset.name)
+    records = places.records(preset)
     distance = lpips_distance(preset.measure, places)
     domains = open_run_task(run, places)
     data = domains.fingerprint()
@@ -150,7 +123,7 @@ def measure_real(preset: Preset, run: RunConfig, places: Places) -> dict[str, An
         records.folder / "raw" / f"{_raw_name(run.task, REAL, f'{pairs}pairs', data, distance)}.npz"
     )
     result.save(raw)
-    facts = facts_of(preset, run, places) | {"method": REAL, "data_sha256": data}
+    facts = facts_of(preset, run, places, real=True) | {"data_sha256": data}
     measured = result.as_dict() | _raw_facts(raw, places)
     measured["seconds"] = round(time.perf_counter() - begin, 2)
     return records.append(facts | measured)
@@ -164,18 +137,6 @@ def _raw_name(task: str, method: str, protocol: str, sha256: str, by: LpipsDista
 
 def _raw_facts(raw: Path, places: Places) -> dict[str, str]:
     return {"raw": raw.relative_to(places.results).as_posix(), "raw_sha256": sha256_file(raw)}
-
-
-def facts_of(preset: Preset, run: RunConfig, places: Places) -> dict[str, Any]:
-    """What every record says of where its number comes from."""
-    return {
-        "preset": preset.name,
-        "task": run.task,
-        "method": run.method,
-        "seed": run.seed,
-        "size": run.size,
-        "environment": environment(places.device),
-    }
 
 
 def silhouettes(domains: Domains) -> FolderSource | None:
@@ -206,9 +167,3 @@ class _Lazy(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._index)
-
-
-def set_threads(threads: int) -> None:
-    """CPU threads of this process; 0 leaves torch's choice."""
-    if threads:
-        torch.set_num_threads(threads)

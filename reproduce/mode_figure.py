@@ -18,8 +18,8 @@ from models.zoo import METHODS
 from reproduce.checkpoints import load_method
 from reproduce.experiments import TABLE2_METHODS, Preset
 from reproduce.figures import evenly, save, show
-from reproduce.measure import Places, open_run_task
 from reproduce.pipeline import checkpoint_of
+from reproduce.places import Places, open_run_task
 from reproduce.runs import RunConfig
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS

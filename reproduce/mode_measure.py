@@ -33,8 +33,8 @@ from models.method import DIRECTIONS, Direction
 from reproduce.checkpoints import load_method
 from reproduce.content_measure import content_scores, open_content
 from reproduce.experiments import Preset
-from reproduce.measure import REAL, Places, facts_of, open_run_task
 from reproduce.pipeline import checkpoint_of
+from reproduce.places import REAL, Places, facts_of, open_run_task
 from reproduce.results import Records, sha256_file
 from reproduce.runs import RunConfig
 from reproduce.tasks.modes import Modes, open_modes
@@ -92,8 +92,8 @@ def measure_modes(preset: Preset, runs: Sequence[RunConfig], places: Places) -> 
     task = open_modes_task(runs[0], places)
     for direction in DIRECTIONS:
         for run in runs:
-            _measure_run(preset, run, places, task, direction)
-        _measure_real(preset, runs[0], places, task, direction)
+            measure_run_modes(preset, run, places, task, direction)
+        measure_real_modes(preset, runs[0], places, task, direction)
 
 
 def open_modes_task(run: RunConfig, places: Places) -> ModesTask:
@@ -179,7 +179,7 @@ def _labelled(domains: Domains, modes: Modes, part: str, size: int) -> Labelled:
     return Labelled(pictures, {MODE: modes.labels(part, source.ids)})
 
 
-def _measure_run(
+def measure_run_modes(
     preset: Preset, run: RunConfig, places: Places, task: ModesTask, direction: Direction
 ) -> None:
     checkpoint = checkpoint_of(preset, run, places)
@@ -188,7 +188,7 @@ def _measure_run(
     source = task.source(part)
     inputs = min(preset.measure.mode_inputs, len(source))
     samples = preset.measure.mode_samples
-    records = Records(places.results, preset.name)
+    records = places.records(preset)
     classifier = task.classifiers[TARGET[direction]]
     if records.find(
         metric=CIS.name, checkpoint_sha256=sha, translation=direction,
@@ -214,11 +214,11 @@ def _measure_run(
     _record(records, facts, pictures, part, places, task, direction, sha)
 
 
-def _measure_real(
+def measure_real_modes(
     preset: Preset, run: RunConfig, places: Places, task: ModesTask, direction: Direction
 ) -> None:
     """IS of the target domain's real test pictures: what a perfect translator would score."""
-    records = Records(places.results, preset.name)
+    records = places.records(preset)
     domain = TARGET[direction]
     part = f"test{domain.upper()}"
     source = task.source(part)
@@ -233,7 +233,7 @@ def _measure_real(
         for i in range(len(source)):
             yield source.ids[i], 0, fixed(source.read(i))
 
-    facts = facts_of(preset, run, places) | {"method": REAL}
+    facts = facts_of(preset, run, places, real=True)
     _record(records, facts, pictures(), part, places, task, direction, task.data)
 
 

@@ -23,7 +23,7 @@ from models.zoo import recipe
 from reproduce.checkpoints import read_checkpoint
 from reproduce.experiments import Preset, own_overrides
 from reproduce.loop import LAST
-from reproduce.measure import Places, open_run_task
+from reproduce.places import Places, open_run_task
 from reproduce.runs import RunConfig, run_folder
 from reproduce.signals import handled
 from reproduce.tasks.pictures import Preparation

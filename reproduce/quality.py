@@ -35,9 +35,9 @@ from reproduce.checkpoints import load_method
 from reproduce.experiments import Preset
 from reproduce.files import write_text
 from reproduce.instruments import chosen
-from reproduce.measure import Places, facts_of, open_run_task
 from reproduce.pipeline import checkpoint_of
-from reproduce.results import Records, sha256_file
+from reproduce.places import Places, facts_of, open_run_task
+from reproduce.results import sha256_file
 from reproduce.runs import RunConfig, run_folder
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, PictureSource, Subset
@@ -84,7 +84,7 @@ def measure_quality(
     chance.
     """
     panel = _assemble(preset, runs, places, config)
-    records = Records(places.results, preset.name)
+    records = places.records(preset)
     found = {}
     for method in panel.runs:
         record = records.find(
@@ -242,7 +242,7 @@ def _record(
     verdict = judge_questions(
         panel.judges, asked.shown(method), asked.against(), inputs, asked.names, run.seed
     )
-    records = Records(places.results, preset.name)
+    records = places.records(preset)
     name = f"judged-{Path(run.task).name}-{method}-{panel.digest}-{panel.sha256[method][:12]}.npz"
     raw = records.folder / "raw" / name
     verdict.save(raw)

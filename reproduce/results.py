@@ -16,13 +16,17 @@ from filelock import FileLock
 from models.errors import UserError
 
 REQUIRED = ("metric", "value", "protocol", "preset", "task", "method", "seed")
+ID_DIGITS = 12
 
 
 class Records:
-    """The records of one preset: ``<results>/<preset>/records.jsonl``."""
+    """The records of one preset: ``<results>/<preset>/records.jsonl``.
 
-    def __init__(self, results: Path, preset: str) -> None:
-        self.folder = results / preset
+    ``since``: a time as records have it (ISO 8601, UTC); ``find`` knows no older ones.
+    """
+
+    def __init__(self, results: Path, preset: str, since: str = "") -> None:
+        self.folder, self.since = results / preset, since
         self.path = self.folder / "records.jsonl"
 
     def all(self) -> list[dict[str, Any]]:
@@ -49,7 +53,9 @@ class Records:
     def find(self, **wanted: object) -> dict[str, Any] | None:
         """The newest record whose fields equal ``wanted``; dots reach into nested fields."""
         for record in reversed(self.all()):
-            if all(_get(record, key) == value for key, value in wanted.items()):
+            if str(record.get("time", "")) >= self.since and all(
+                _get(record, key) == value for key, value in wanted.items()
+            ):
                 return record
         return None
 
@@ -59,7 +65,7 @@ class Records:
         if missing:
             raise ValueError(f"a record needs {missing}")
         stamped = dict(record) | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
-        line = json.dumps(stamped, sort_keys=True, allow_nan=False)
+        line = line_of(stamped)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.path.with_name(".records.lock"))
@@ -79,6 +85,17 @@ class Records:
                 "permissions"
             ) from None
         return stamped
+
+
+def line_of(record: Mapping[str, Any]) -> str:
+    """The line that a record is stored as, without its line break; ValueError for what is no
+    JSON, such as NaN."""
+    return json.dumps(record, sort_keys=True, allow_nan=False)
+
+
+def record_id(record: Mapping[str, Any]) -> str:
+    """A record's name: the first 12 hex digits of the sha256 of its stored line."""
+    return hashlib.sha256(line_of(record).encode()).hexdigest()[:ID_DIGITS]
 
 
 def newest(

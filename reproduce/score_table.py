@@ -20,7 +20,7 @@ from benchmarks.style_scores import (
 from models.zoo import METHODS
 from reproduce.experiments import TABLE1_METHODS, Preset
 from reproduce.files import write_text
-from reproduce.measure import REAL
+from reproduce.places import REAL
 from reproduce.table_text import DASH, heading
 
 Records = Mapping[str, dict[str, Any]]  # metric -> record

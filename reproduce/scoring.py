@@ -11,8 +11,9 @@ from reproduce.exact import ExactTask, measure_exact, measure_real_exact
 from reproduce.experiments import Preset
 from reproduce.fidelity import measure_fidelity, measure_real_fidelity, reference
 from reproduce.instruments import open_instruments
-from reproduce.measure import REAL, Places, lpips_distance, measure_real, measure_run
+from reproduce.measure import lpips_distance, measure_real, measure_run
 from reproduce.pipeline import checkpoint_of
+from reproduce.places import REAL, Places
 from reproduce.quality import measure_quality
 from reproduce.runs import RunConfig
 from reproduce.tasks.registry import TASKS
@@ -35,12 +36,14 @@ def measure_task(preset: Preset, runs: Sequence[RunConfig], places: Places) -> O
         for method, record in measure_quality(preset, runs, places).items():
             found[method][record["metric"]] = record
     if preset.measure.scores == "all":
-        for method, records in _scores(preset, runs, places).items():
+        for method, records in measure_scores(preset, runs, places).items():
             found[method] |= records
     return found
 
 
-def _scores(preset: Preset, runs: Sequence[RunConfig], places: Places) -> OfTask:
+def measure_scores(preset: Preset, runs: Sequence[RunConfig], places: Places) -> OfTask:
+    """Fidelity of the finished ``runs`` of one task, exact scores of drawn pictures, and of its real
+    pictures both."""
     instruments = open_instruments(
         runs[0], places, inception=places.inception_path, inception_sha256=places.inception_sha256
     )

@@ -16,7 +16,7 @@ from benchmarks.inception_score import CIS, IS, REACHED
 from models.method import DIRECTIONS
 from models.zoo import METHODS
 from reproduce.experiments import TABLE2_METHODS, Preset
-from reproduce.measure import REAL
+from reproduce.places import REAL
 from reproduce.tables import Cell, cell_of, published
 from reproduce.tasks.registry import TASKS
 
@@ -101,7 +101,7 @@ def table2(preset: Preset, found: ByTranslation) -> Table2:
     rows.append(_average(rows, paper))
     changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())
     return Table2(
-        preset.base, changes, tuple(rows), ", ".join(sorted(protocols)),
+        preset.title, changes, tuple(rows), ", ".join(sorted(protocols)),
         tuple(classifiers[name] for name in sorted(classifiers)),
         tuple(readers[name] for name in sorted(readers)),
     )  # fmt: skip

@@ -16,10 +16,10 @@ from reproduce.arguments import by_task, places_of, train_all
 from reproduce.experiments import TABLES, Preset, load_preset
 from reproduce.figures import comparison
 from reproduce.human import take_in
-from reproduce.measure import Places
 from reproduce.mode_figure import mode_grid
 from reproduce.mode_measure import check_measurable, measure_modes
 from reproduce.pipeline import check_runs
+from reproduce.places import Places
 from reproduce.quality import write_evidence
 from reproduce.results import Records, newest
 from reproduce.runs import RunConfig, parse_settings

@@ -102,17 +102,17 @@ def markdown(table: Table1) -> str:
     return "\n\n".join(parts) + f"\n\n{caption(table)}\n"
 
 
-def grid(rows: list[list[str]]) -> str:
-    """Rows of cells, the first of them headings, as a Markdown table."""
+def grid(rows: list[list[str]], left: int = 1) -> str:
+    """Rows of cells, the first of them headings, as a Markdown table; ``left`` columns of words."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
 
     def line(row: list[str]) -> str:
-        padded = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in
+        padded = [c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in
                   enumerate(zip(row, widths, strict=True))]  # fmt: skip
         return "| " + " | ".join(padded) + " |"
 
     rule = "|" + "|".join(
-        ":" + "-" * (w + 1) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)
+        ":" + "-" * (w + 1) if i < left else "-" * (w + 1) + ":" for i, w in enumerate(widths)
     )
     return "\n".join([line(rows[0]), rule + "|", *map(line, rows[1:])])
 
@@ -192,7 +192,12 @@ def write_texts(texts: dict[str, str], folder: Path, name: str) -> list[Path]:
 
 def update_readme(path: Path, table: int, preset: str, text: str) -> None:
     """Put a table between ``<!-- tableN-PRESET -->`` and its end in a Markdown file."""
-    start, end = f"<!-- table{table}-{preset} -->", f"<!-- /table{table}-{preset} -->"
+    fill_readme(path, f"table{table}-{preset}", text)
+
+
+def fill_readme(path: Path, mark: str, text: str) -> None:
+    """Put a text between ``<!-- mark -->`` and ``<!-- /mark -->`` in a Markdown file."""
+    start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
     whole = path.read_text(encoding="utf-8") if path.is_file() else ""
     if whole.count(start) != 1 or whole.count(end) != 1:
         raise UserError(f"{path} has no place for the table: put {start} and {end} on lines of it")

@@ -12,7 +12,7 @@ from typing import Any
 
 from models.zoo import METHODS
 from reproduce.experiments import TABLE1_METHODS, Preset
-from reproduce.measure import REAL
+from reproduce.places import REAL
 from reproduce.tasks.registry import TASKS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -120,7 +120,7 @@ def table1(preset: Preset, found: Found) -> Table1:
                     diversity["protocol"]["protocol"] if diversity else "")
             )  # fmt: skip
     changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())
-    return Table1(preset.base, changes, tasks, tuple(rows), extractor, protocol)
+    return Table1(preset.title, changes, tasks, tuple(rows), extractor, protocol)
 
 
 def cell_of(record: dict[str, Any] | None) -> Cell | None:

@@ -9,8 +9,8 @@ import matplotlib.pyplot as plt
 from models.method import DIRECTIONS
 from reproduce.experiments import Preset
 from reproduce.figures import DPI, save, show
-from reproduce.measure import Places, open_run_task
 from reproduce.mode_figure import translated_rows
+from reproduce.places import Places, open_run_task
 from reproduce.runs import RunConfig
 from reproduce.tasks.modes import open_modes, truth_folder
 from reproduce.tasks.registry import TASKS

@@ -72,10 +72,20 @@ def _open_photos(spec: TaskSpec, sorting: Sorting, data_dir: Path, progress: boo
     return sort_out(spec, sorting.local, sorting, data_dir, progress, plain)
 
 
+def drawn_folder(
+    name: str, data_dir: Path, size: int, train: int, test: int, seed: int = 0
+) -> Path | None:
+    """Where the pictures of a drawn task are, or will be; None for a task that is not drawn."""
+    if name not in TASKS or not TASKS[name].drawn:
+        return None
+    return data_dir / f"{name}-{size}px-seed{seed}-{train}x{test}"
+
+
 def _open_drawn(
     spec: TaskSpec, data_dir: Path, progress: bool, size: int, seed: int, train: int, test: int
 ) -> Domains:
-    folder = data_dir / f"{spec.name}-{size}px-seed{seed}-{train}x{test}"
+    folder = drawn_folder(spec.name, data_dir, size, train, test, seed)
+    assert folder is not None
     numbers: dict[str, Any] = {"size": size, "seed": seed, "train": train, "test": test}
     # Imported late: the other tasks need nothing of what draws.
     with only_process(folder):

@@ -25,7 +25,7 @@ from reproduce.content_measure import (
     tells_content,
 )
 from reproduce.experiments import load_preset
-from reproduce.measure import Places, open_run_task
+from reproduce.places import Places, open_run_task
 from reproduce.runs import parse_settings
 from reproduce.tasks.animals.animal import draw_animal
 from reproduce.tasks.modes import open_modes

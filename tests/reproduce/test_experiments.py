@@ -9,8 +9,8 @@ from models.blocks import CountedDropout
 from models.errors import UserError
 from models.zoo import METHODS, make_method, recipe
 from reproduce.experiments import TABLE1_METHODS, TABLES, load_preset, preset_names
-from reproduce.measure import Places
 from reproduce.pipeline import train_command
+from reproduce.places import Places
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 

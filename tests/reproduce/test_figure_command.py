@@ -19,8 +19,8 @@ from reproduce.checkpoints import load_method, read_checkpoint
 from reproduce.cli import main
 from reproduce.experiments import load_preset, preset_names
 from reproduce.figures import evenly
-from reproduce.measure import Places
 from reproduce.pipeline import check_runs
+from reproduce.places import Places
 from reproduce.tasks.layouts import open_folder
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS

@@ -13,7 +13,7 @@ from models.errors import UserError
 from reproduce.cli import main
 from reproduce.experiments import load_preset
 from reproduce.human import take_in
-from reproduce.measure import Places
+from reproduce.places import Places
 from reproduce.results import Records
 
 TASK = "drawn-shoes"

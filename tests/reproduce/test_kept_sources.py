@@ -18,8 +18,8 @@ from models.errors import UserError
 from reproduce.checkpoints import read_checkpoint
 from reproduce.cli import main
 from reproduce.experiments import load_preset
-from reproduce.measure import Places
 from reproduce.pipeline import is_trained
+from reproduce.places import Places
 from reproduce.runs import RunConfig, run_folder
 from reproduce.tasks.registry import open_task
 

@@ -16,8 +16,8 @@ from benchmarks.judges import Verdict
 from models.errors import UserError
 from reproduce.experiments import load_preset
 from reproduce.loop import Logging
-from reproduce.measure import Places, open_run_task
 from reproduce.pipeline import checkpoint_of
+from reproduce.places import Places, open_run_task
 from reproduce.quality import examine_judges, measure_quality, write_evidence
 from reproduce.results import Records, sha256_file
 from reproduce.runs import RunConfig

@@ -27,7 +27,7 @@ from reproduce.instruments import (
     open_instruments,
     task_classifier,
 )
-from reproduce.measure import REAL, Places, open_run_task
+from reproduce.places import REAL, Places, open_run_task
 from reproduce.randomness import generator
 from reproduce.results import Records
 from reproduce.tasks.pictures import Preparation, save_png

@@ -19,8 +19,8 @@ from models.init import initialise
 from reproduce.experiments import Preset, load_preset
 from reproduce.instruments import RECIPE, classifier_path
 from reproduce.loop import Logging
-from reproduce.measure import REAL, Places, open_run_task
 from reproduce.pipeline import checkpoint_of
+from reproduce.places import REAL, Places, open_run_task
 from reproduce.quality import measure_quality
 from reproduce.results import Records
 from reproduce.runs import RunConfig

@@ -9,19 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from stored_judges import store_judges
 
 from benchmarks.content_confusion import CONTENT_CONFUSION, confusion
-from benchmarks.content_reader import ContentReader, Scale
-from benchmarks.mode_classifiers import ModeClassifier, Trial
-from benchmarks.mode_recipes import MODE_RECIPES
 from benchmarks.mode_scores import load_mode_scores
-from models.init import initialise
 from reproduce.cli import main
-from reproduce.content_measure import FACTORS, RECIPE, content_of, reader_path
+from reproduce.content_measure import FACTORS, content_of
 from reproduce.experiments import TABLE2_METHODS, load_preset
-from reproduce.measure import Places, open_run_task
 from reproduce.mode_measure import classifier_path
+from reproduce.places import Places, open_run_task
 from reproduce.runs import parse_settings
 from reproduce.tasks.modes import open_modes, truth_folder
 
@@ -37,34 +33,9 @@ def words(root: Path) -> list[str]:
 
 
 def store_classifiers(root: Path, accuracy: float = 1.0) -> list[Path]:
-    """Untrained ones, where trained ones would be, and untrained readers of content."""
     run = load_preset("quick").table_runs(2, 0, parse_settings(TINY))[0]
     places = Places(root / "data", root / "runs", root / "results", progress=False)
-    domains = open_run_task(run, places)
-    modes = open_modes(domains.folder)
-    recipe = MODE_RECIPES["small-drawn"]
-    paths = []
-    for domain in "ab":
-        network = initialised(recipe.network(4))
-        labels = np.arange(200) % 4
-        shown = np.where(np.arange(200) < 200 * accuracy, labels, (labels + 1) % 4)
-        trial = Trial.of(np.eye(4)[shown] * 9, labels)
-        path = classifier_path(domains, modes, domain, run, places.runs)
-        classifier = ModeClassifier(recipe, modes.names[domain], (32, 32), network, trial, True, {})
-        path.parent.mkdir(parents=True, exist_ok=True)
-        classifier.save(path)
-        paths.append(path)
-        ContentReader(
-            RECIPE, Scale((0.0,) * len(FACTORS), (1.0,) * len(FACTORS)), (32, 32),
-            initialised(RECIPE.network(len(FACTORS))), dict.fromkeys(FACTORS, 1.0),
-            {"domain": modes.titles[domain]},
-        ).save(reader_path(domains, modes, domain, run, places.runs))  # fmt: skip
-    return paths
-
-
-def initialised(network: torch.nn.Module) -> torch.nn.Module:
-    initialise(network, "kaiming", torch.Generator().manual_seed(0))
-    return network
+    return store_judges(run, places, accuracy)
 
 
 @pytest.fixture(scope="module")

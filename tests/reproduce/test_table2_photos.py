@@ -5,20 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from sorted_pictures import sorted_folder
+from stored_judges import store_judges
 
-from benchmarks.mode_classifiers import ModeClassifier, Trial
-from benchmarks.mode_recipes import MODE_RECIPES
-from models.init import initialise
 from reproduce.cli import main
 from reproduce.experiments import TABLE2_METHODS, load_preset
-from reproduce.measure import Places, open_run_task
-from reproduce.mode_measure import classifier_path, recipe_for
+from reproduce.mode_measure import recipe_for
+from reproduce.places import Places
 from reproduce.runs import parse_settings
-from reproduce.tasks.modes import open_modes
 from reproduce.tasks.specs import CIFAR_MODES
 
 TASK = "cifar-animals-vehicles"
@@ -39,23 +34,11 @@ def words(root: Path, *more: str) -> list[str]:
 
 
 def store_classifiers(root: Path) -> None:
-    """Untrained ones, where trained ones would be."""
     preset = load_preset("quick").of_tasks(2, [TASK])
     source = {TASK: str(root / "photos")}
     run = preset.table_runs(2, 0, parse_settings(TINY), source)[0]
-    domains = open_run_task(run, Places(root / "data", root, root, progress=False))
-    modes = open_modes(domains.folder)
-    recipe = MODE_RECIPES[recipe_for(TASK, run.size)]
-    assert recipe.name == "small-photos"
-    for domain in "ab":
-        network = recipe.network(4)
-        initialise(network, "kaiming", torch.Generator().manual_seed(0))
-        labels = np.arange(40) % 4
-        trial = Trial.of(np.eye(4)[labels] * 9, labels)
-        path = classifier_path(domains, modes, domain, run, root / "runs")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made = ModeClassifier(recipe, modes.names[domain], (32, 32), network, trial, True, {})
-        made.save(path)
+    assert recipe_for(TASK, run.size) == "small-photos"
+    store_judges(run, Places(root / "data", root / "runs", root, progress=False))
 
 
 def test_from_a_folder_of_classes_to_the_table(

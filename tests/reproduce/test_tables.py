@@ -11,7 +11,7 @@ import pytest
 from models.zoo import METHODS
 from reproduce.cli import main
 from reproduce.experiments import TABLE1_METHODS, load_preset
-from reproduce.measure import REAL
+from reproduce.places import REAL
 from reproduce.results import Records
 from reproduce.table_text import comma_separated, latex, markdown, write_table
 from reproduce.tables import published_table1, table1

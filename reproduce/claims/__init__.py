@@ -1,0 +1,1 @@
+"""The papers' claims as code: statements, raw values, statistics, verdicts, one table."""

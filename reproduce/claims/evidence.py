@@ -1,0 +1,175 @@
+"""From records to samples: which record counts, and its raw values, checked against their digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.diversity_result import DiversityResult
+from benchmarks.judges import Verdict
+from benchmarks.mode_scores import ModeScores, load_mode_scores
+from models.errors import UserError
+from models.method import DIRECTIONS
+from reproduce.claims.samples import Sample, of_diversity, of_modes, of_value, of_votes
+from reproduce.claims.statements import Quantity
+from reproduce.places import REAL
+from reproduce.results import Records, newest, sha256_file
+from reproduce.tables import REFERENCE
+
+Z95 = 1.959964  # half a 95 % interval in standard errors
+Record = Mapping[str, Any]
+Rows = Mapping[tuple[str, str], dict[str, dict[str, Any]]]  # as ``newest`` gives them
+JUDGED, HUMAN = "quality-judged", "quality-human"
+
+
+class Evidence:
+    """What the records of a preset say of every quantity, by seed."""
+
+    def __init__(self, results: Path, preset: str, seeds: Sequence[int] | None = None) -> None:
+        records = Records(results, preset)
+        known = records.all()
+        if not known:
+            raise UserError(
+                f"{records.path} holds no records: measure first, e.g. python -m reproduce table 1 "
+                f"--preset {preset}"
+            )
+        self.results = results
+        measured = {int(record["seed"]) for record in known}
+        self.seeds = tuple(sorted(set(seeds or measured)))
+        for seed in self.seeds:
+            if seed not in measured:
+                raise UserError(
+                    f"{records.path} holds no record of seed {seed}: measure it first, or leave it "
+                    f"out (there are {', '.join(map(str, sorted(measured)))})"
+                )
+        self._found: dict[tuple[int, str | None], Rows] = {
+            (seed, direction): newest(known, seed, direction)
+            for seed in self.seeds
+            for direction in (None, *DIRECTIONS)
+        }
+        self._ways: dict[tuple[object, ...], tuple[object, ...]] = {}
+        self._raw: dict[Path, ModeScores] = {}
+        self._metrics: set[str] = set()
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of all metrics that were asked for and found."""
+        return tuple(sorted(self._metrics))
+
+    def of(self, quantity: Quantity) -> dict[int, Sample]:
+        """A sample for each seed at which the quantity was measured in the way that counts."""
+        records = {seed: self._record(quantity, seed) for seed in self.seeds}
+        kinds = {record["metric"] for record in records.values() if record is not None}
+        return {
+            seed: self._sample(record, quantity)
+            for seed, record in records.items()
+            # Where people were asked about any training, networks do not stand in for them.
+            if record is not None and (record["metric"] != JUDGED or HUMAN not in kinds)
+        }
+
+    def _record(self, quantity: Quantity, seed: int) -> Record | None:
+        row = self._row(quantity.task, quantity.method, seed, quantity.translation)
+        if quantity.family == "quality":
+            record = row.get(HUMAN) or row.get(JUDGED)
+            if record is None or record["metric"] == HUMAN:
+                return record
+            # A preference over a network that has been trained anew since is about no row.
+            reference = self._row(quantity.task, REFERENCE, seed, None).values()
+            newest_network = {r["checkpoint_sha256"] for r in reference if "checkpoint_sha256" in r}
+            return record if record["protocol"]["reference_sha256"] in newest_network else None
+        for record in _candidates(row, quantity.family):
+            if _way(record) == self._way_that_counts(quantity):
+                return record
+        return None
+
+    def _row(self, task: str, method: str, seed: int, direction: str | None) -> dict[str, Any]:
+        return self._found[seed, direction].get((task, method), {})
+
+    def _way_that_counts(self, quantity: Quantity) -> tuple[object, ...]:
+        """How the newest network was measured: one number is compared only with its like.
+
+        Real data, whose protocol is another one by nature, must share the extractor.
+        """
+        scope = _scope(quantity)
+        key = (quantity.family, *scope, quantity.method == REAL)
+        if key not in self._ways:
+            of_scope = [
+                record
+                for (_, direction), rows in self._found.items()
+                for (task, method), row in rows.items()
+                if method != REAL and scope in ((), (task, direction))
+                for record in _candidates(row, quantity.family)
+            ]
+            last = max(of_scope, key=lambda r: str(r.get("time", "")), default=None)
+            way = _way(last) if last else ()
+            self._ways[key] = (*way[:-1], None) if way and quantity.method == REAL else way
+        return self._ways[key]
+
+    def _sample(self, record: Record, quantity: Quantity) -> Sample:
+        metric = record["metric"]
+        self._metrics.add(metric)
+        path = self._checked(record)
+        if path is None or (metric not in (JUDGED, "is", "cis") and quantity.family != "diversity"):
+            interval = record["interval"]
+            half = (interval["high"] - interval["low"]) / 2 if interval else 0.0
+            return of_value(float(record["value"]), half / Z95)
+        sample = self._made(path, metric, quantity)
+        if quantity.family != "cis/is" and abs(sample.value - record["value"]) > 1e-6:
+            raise UserError(
+                f"{path} gives {metric} {sample.value:.6g}, its record {record['value']:.6g}: "
+                "restore both from version control, or measure again"
+            )
+        return sample
+
+    def _made(self, path: Path, metric: str, quantity: Quantity) -> Sample:
+        if metric == JUDGED:
+            return of_votes(Verdict.load(path))
+        if metric in ("is", "cis"):
+            if path not in self._raw:
+                self._raw[path] = load_mode_scores(path)
+            return of_modes(self._raw[path], quantity.family)
+        return of_diversity(DiversityResult.load(path))
+
+    def _checked(self, record: Record) -> Path | None:
+        """The record's raw file, if it has one, with the bytes that were written."""
+        if "raw" not in record:
+            return None
+        path = self.results / record["raw"]
+        if not path.resolve().is_relative_to(self.results.resolve()):
+            raise UserError(f"{record['raw']} lies outside {self.results}: mend the record")
+        remedy = "restore it from version control, or measure again"
+        if not path.is_file():
+            raise UserError(f"{path}, raw values of {_about(record)}, is missing: {remedy}")
+        if sha256_file(path) != record["raw_sha256"]:
+            raise UserError(
+                f"{path} is not the file that {_about(record)} was computed from (its sha256 "
+                f"differs): {remedy}"
+            )
+        return path
+
+
+def _candidates(row: Mapping[str, Any], family: str) -> list[Record]:
+    """The records of one network that a family of numbers may be taken from."""
+    if family == "diversity":
+        return [record for metric, record in row.items() if metric.startswith("diversity-")]
+    metric = "cis" if family == "cis/is" else family
+    return [row[metric]] if metric in row else []
+
+
+def _scope(quantity: Quantity) -> tuple[object, ...]:
+    """Among which records one way of measuring counts: diversity's extractor serves all tasks,
+    classifiers one domain."""
+    return () if quantity.family == "diversity" else (quantity.task, quantity.translation)
+
+
+def _way(record: Record) -> tuple[object, ...]:
+    """What two records must share to be compared."""
+    protocol = record["protocol"]
+    name = None if record["method"] == REAL else protocol.get("protocol")
+    return record["metric"], protocol.get("sha256"), name
+
+
+def _about(record: Record) -> str:
+    """A record in words."""
+    return f"{record['metric']} of {record['method']} on {record['task']}, seed {record['seed']}"

@@ -1,0 +1,208 @@
+"""A stored record made again: its pictures, its weights, its measurement, and how near it comes."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from models.errors import UserError
+from reproduce.environment import environment
+from reproduce.loop import LAST
+from reproduce.places import REAL, Places, set_threads
+from reproduce.rerun_measure import kind_of, measure_again, panel_of, preset_of
+from reproduce.rerun_weights import (
+    Weights,
+    check_pictures,
+    commit_of,
+    run_of,
+    stored_weights,
+    trained_again,
+    workspace,
+)
+from reproduce.results import Records, record_id, sha256_file
+from reproduce.runs import RunConfig, run_folder
+
+# Other threads, batches or processors change the last bits of float32, and so do sums of them.
+ROUNDING = 1e-5  # of the value, or of half its interval where that is more
+
+Record = Mapping[str, Any]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """How to make a record again. ``threads``: 0 takes the record's own numbers of them.
+    ``sources``: where the pictures of a task are, if not in the data folder."""
+
+    places: Places
+    threads: int = 0
+    sources: Mapping[str, str] | None = None
+    append: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The new record, and how it compares with the stored one, in words."""
+
+    made: dict[str, Any]
+    words: str
+    agrees: bool
+
+
+def rerun(record: Record, every: Sequence[Record], how: Rerun, tell: Tell, note: Tell) -> Outcome:
+    """Make ``record`` again, one of ``every`` record there is; ``tell`` is given what is done, ``note``
+    why the numbers may differ.
+
+    Raises UserError where it cannot be made again, which is found before anything is trained.
+    """
+    kind, preset = kind_of(record), preset_of(record)
+    run = replace(run_of(record, every), source=(how.sources or {}).get(record["task"], ""))
+    for words in differences(record, environment(how.places.device)):
+        note(words)
+    if record["method"] != REAL and run.digest() != record["config_sha256"]:
+        note("settings that are newer than the record are at their defaults")
+    folder = check_pictures(record, run, how.places)
+    tell(f"pictures    {folder}, as recorded")
+    weights, shared = [], ["classifiers"]
+    if record["method"] != REAL:
+        others = _others(record, every, how) if kind == "quality" else []
+        own = _weights(record, run, how, tell, note)
+        weights = [(run, own), *others]
+        if how.append and not all(w.same for _, w in weights):
+            raise UserError(
+                "--append: the weights are not the record's own, and a table's row is about one "
+                "network: leave --append out, or measure the new weights with the table"
+            )
+    if kind == "quality":
+        shared.append(f"{record['preset']}/{record['task']}/judges-{panel_of(record)}")
+    set_threads(how.threads or _threads(record, "environment"))
+    paths = [(run, w.path) for run, w in weights]
+    with workspace(record["preset"], paths, how.places, shared) as places:
+        runs = [run for run, _ in weights] or [run]
+        made = measure_again(record, kind, preset, runs, places)
+        if how.append:
+            made = _append(made, places.results, how.places.results)
+            tell(f"appended    record {record_id(made)}")
+    if record["protocol"].get("sha256") != made["protocol"].get("sha256"):
+        note(
+            "measured by other networks (classifier, judges or LPIPS) than the record was: they "
+            "were trained again, or changed"
+        )
+    return Outcome(made, *verdict(record, made["value"]))
+
+
+def verdict(record: Record, value: float) -> tuple[str, bool]:
+    """How a new ``value`` compares with a record, in words, and whether it agrees."""
+    difference = value - record["value"]
+    interval = record.get("interval") or {}
+    low, high = interval.get("low", math.nan), interval.get("high", math.nan)
+    half = (high - low) / 2 if interval else 0.0
+    rounding = ROUNDING * max(abs(record["value"]), half)
+    if difference == 0:
+        return "exactly equal", True
+    if abs(difference) <= rounding:
+        return f"equal within rounding ({rounding:.1g})", True
+    if low <= value <= high:
+        level = f"{100 * interval['level']:g}% " if "level" in interval else ""
+        return f"within the stored {level}interval", True
+    return "outside the stored interval" if interval else "not equal; no interval is stored", False
+
+
+def differences(record: Record, now: Mapping[str, Any]) -> list[str]:
+    """In words, what in code, packages and machine is not as it was for ``record``."""
+    then = record.get("environment") or {}
+    made_by = commit_of(record) if then.get("commit") else "an unknown version"
+    here = f"commit {now['commit'][:12]}" if now["commit"] else "an unknown version"
+    words = []
+    if then.get("dirty"):
+        words.append(f"the record was made by uncommitted changes to {made_by}")
+    if not now["commit"] or then.get("commit") != now["commit"]:
+        words.append(f"the record was made by {made_by}, this is {here}")
+    elif now["dirty"]:
+        words.append(f"this is {here} with uncommitted changes")
+    old, new = then.get("packages") or {}, now["packages"]
+    other = [f"{p} {old[p]} (here {new[p]})" for p in sorted(old) if p in new and old[p] != new[p]]
+    if other:
+        words.append(f"the record was made with {', '.join(other)}")
+    if then.get("device") != now["device"]:
+        words.append(f"the record was made on {then.get('device')}, this is {now['device']}")
+    return words
+
+
+def _weights(record: Record, run: RunConfig, how: Rerun, tell: Tell, note: Tell) -> Weights:
+    """The record's own weights, or those of its configuration trained again."""
+    found = stored_weights(record, run, how.places)
+    if found is not None:
+        tell(f"weights     {found.path}, as recorded")
+        return found
+    place = run_folder(how.places.runs, record["preset"], run) / LAST
+    there = f"others in {place}" if place.exists() else f"nothing in {place.parent}"
+    tell(
+        f"weights     {record['checkpoint_sha256'][:12]} not found ({there}): training {run.method} "
+        f"on {run.task} again, {run.steps} steps"
+    )
+    threads = how.threads or _threads(record, "training")
+    set_threads(threads)
+    made = trained_again(record, run, how.places)
+    words = "bit by bit the record's" if made.same else f"sha256 {made.sha256[:12]}, another file"
+    tell(f"            {made.path}: {words}")
+    if not made.same:
+        note(
+            "equal bits are only to be had on the same machine with the same version and number of "
+            f"threads (--threads; now {threads}); the value is that of a training of its own"
+        )
+    return made
+
+
+def _others(record: Record, every: Sequence[Record], how: Rerun) -> list[tuple[RunConfig, Weights]]:
+    """The other methods that a panel of judges learned from, with their weights."""
+    panel = panel_of(record)
+    found, missing = [], []
+    for method in record["protocol"].get("pooled", ()):
+        if method == record["method"]:
+            continue
+        about = [r for r in every if r["method"] == method and r["task"] == record["task"]
+                 and r["protocol"].get("panel") == panel]  # fmt: skip
+        if not about:
+            missing.append(f"{method} (of which no record tells)")
+            continue
+        run = run_of(about[-1], every)
+        weights = stored_weights(about[-1], run, how.places)
+        if weights is None:
+            missing.append(f"{method} ({about[-1]['checkpoint_sha256'][:12]})")
+        else:
+            found.append((replace(run, source=(how.sources or {}).get(run.task, "")), weights))
+    if missing:
+        raise UserError(
+            f"quality is judged by networks that learned from all methods, and {how.places.runs} "
+            f"lacks the weights of {', '.join(missing)}: name the folder that has them (--runs), or "
+            "train and judge all methods again with the table"
+        )
+    return found
+
+
+def _threads(record: Record, what: str) -> int:
+    """CPU threads at the record's ``training``, or of its measuring ``environment``; one where
+    trainings side by side had one each, as far as is known."""
+    told = (record.get(what) or {}).get("threads", 1)
+    return min(told, os.cpu_count() or 1) if type(told) is int and told > 0 else 1
+
+
+def _append(made: dict[str, Any], scratch: Path, results: Path) -> dict[str, Any]:
+    """``made`` among the stored records, with its raw values under a name that is free."""
+    raw = {}
+    if "raw" in made:
+        source, target = scratch / made["raw"], results / made["raw"]
+        if target.exists() and sha256_file(target) != made["raw_sha256"]:
+            target = target.with_stem(f"{target.stem}-{made['raw_sha256'][:8]}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        shutil.copyfile(source, part)
+        os.replace(part, target)
+        raw["raw"] = target.relative_to(results).as_posix()
+    return Records(results, made["preset"]).append(made | raw)

@@ -1,0 +1,150 @@
+"""Making one job of the graph, in this process."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from models.method import DIRECTIONS
+from reproduce.experiments import Preset
+from reproduce.figures import comparison
+from reproduce.files import write_text
+from reproduce.graph import Job, older_stamps, stamps_folder, write_stamp
+from reproduce.loop import LAST, Logging
+from reproduce.measure import measure_real, measure_run
+from reproduce.mode_figure import mode_grid
+from reproduce.mode_measure import measure_modes
+from reproduce.pipeline import checkpoint_of
+from reproduce.places import Places, open_run_task
+from reproduce.quality import measure_quality, write_evidence
+from reproduce.results import Records, newest
+from reproduce.runs import run_folder
+from reproduce.scoring import measure_scores
+from reproduce.table_command import TEXT_OF
+from reproduce.tasks.modes import truth_folder
+from reproduce.tasks.registry import drawn_folder
+from reproduce.training import train
+from reproduce.unit_figures import both_directions
+
+MARK = "job.txt"  # in a run's folder: the digest of the job that it is of
+
+
+def make(preset: Preset, job: Job, places: Places) -> Path:
+    """Make ``job``, whose needs are made, and return its stamp.
+
+    What was measured for this very job before an interruption is not measured again; what other
+    code measured is.
+    """
+    folder = stamps_folder(places.runs, preset)
+    begun = job.stamp(folder).with_suffix(".begun")
+    if not begun.exists():
+        since = datetime.now(UTC).isoformat(timespec="seconds") if older_stamps(job, folder) else ""
+        write_text(begun, since + "\n")
+    places = replace(places, since=begun.read_text(encoding="utf-8").strip())
+    begin = time.perf_counter()
+    made = _MAKERS[job.kind](preset, job, places)
+    stamp = write_stamp(job, folder, time.perf_counter() - begin, made)
+    begun.unlink()
+    return stamp
+
+
+def _data(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    """Draws, or finds, a task's pictures; those that other code drew are drawn again."""
+    run = job.runs[0]
+    folder = drawn_folder(run.task, places.data, run.size, run.train, run.test)
+    if folder is not None and places.since and (folder / "drawn.json").is_file():
+        shutil.rmtree(folder)
+        shutil.rmtree(truth_folder(folder), ignore_errors=True)
+    domains = open_run_task(run, places)
+    about = domains.folder / "drawn.json"
+    return [about] if about.is_file() else []
+
+
+def _train(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    """Trains a run, or goes on with it; one that is of another job begins anew."""
+    run = job.runs[0]
+    folder = run_folder(places.runs, preset.name, run)
+    mark = folder / MARK
+    if mark.is_file() and mark.read_text(encoding="utf-8").strip() != job.digest:
+        shutil.rmtree(folder)
+    write_text(mark, job.digest + "\n")
+    train(
+        run, folder, data_dir=places.data, device=places.device, resume=True,
+        logging=Logging(progress=places.progress),
+    )  # fmt: skip
+    return [folder / LAST]
+
+
+def _diversity(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    found = [measure_run(preset, r, checkpoint_of(preset, r, places), places) for r in job.runs]
+    records = [record for by_metric in found for record in by_metric.values()]
+    return _raw(places, [*records, measure_real(preset, job.runs[0], places)])
+
+
+def _quality(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    records = measure_quality(preset, job.runs, places).values()
+    if preset.measure.scores == "all":
+        name = f"judges-{job.runs[0].task}{seed_mark(job.runs[0].seed)}.md"
+        write_evidence(preset, job.runs, places, places.results / preset.name / name)
+    return _raw(places, list(records))
+
+
+def _scores(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    found = measure_scores(preset, job.runs, places)
+    return _raw(places, [record for by_metric in found.values() for record in by_metric.values()])
+
+
+def _modes(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    measure_modes(preset, job.runs, places)
+    everything = Records(places.results, preset.name).all()
+    task, seed = job.runs[0].task, job.runs[0].seed
+    found = [newest(everything, seed, direction) for direction in DIRECTIONS]
+    own = [by for rows in found for (name, _), by in rows.items() if name == task]
+    return _raw(places, [record for by_metric in own for record in by_metric.values()])
+
+
+def _raw(places: Places, records: Sequence[dict[str, object]]) -> list[Path]:
+    """The files of raw values behind ``records``."""
+    return sorted({places.results / str(r["raw"]) for r in records if "raw" in r})
+
+
+def _table(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    number = int(job.name.split("/")[1])
+    TEXT_OF[number](preset, places, job.about["seeds"][0], True)
+    folder = places.results / preset.name
+    return [folder / f"table{number}.{suffix}" for suffix in ("md", "csv", "tex")]
+
+
+def _figure(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    _, number, task = job.name.split("/")
+    folder = places.results / preset.name
+    if number == "1":
+        return [comparison(preset, job.runs, places, folder / f"figure4-{task}.png")]
+    return [mode_grid(preset, job.runs, places, folder / f"modes-{task}.png")]
+
+
+def _unit_figure(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    path = places.results / preset.name / f"unit-figure{job.name.split('/')[1]}.png"
+    return [both_directions(preset, job.runs[0], places, path)]
+
+
+def seed_mark(seed: int) -> str:
+    """What files of other seeds than the first are marked with."""
+    return f"-seed{seed}" if seed else ""
+
+
+_MAKERS: dict[str, Callable[[Preset, Job, Places], Sequence[Path]]] = {
+    "data": _data,
+    "train": _train,
+    "diversity": _diversity,
+    "quality": _quality,
+    "scores": _scores,
+    "modes": _modes,
+    "table": _table,
+    "figure": _figure,
+    "unit-figure": _unit_figure,
+}

@@ -1,0 +1,180 @@
+"""``python -m reproduce claims``: its files, README, causes; and the stored results of ``cpu``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from claims_world import PRESET, SHOES, World
+
+from reproduce.claims.statements import claims
+from reproduce.cli import main
+from reproduce.experiments import load_preset
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Three seeds of Table 1's diversities, without those of w/o s."""
+    made = World(tmp_path)
+    for seed in range(3):
+        for method, mean in {
+            "munit": 0.1,
+            "unit": 0.01,
+            "cyclegan": 0.2,
+            "munit-wo-x": 0.1,
+        }.items():
+            made.diversity(method, mean * (1 + 0.01 * seed), seed)
+    return made
+
+
+def run(world: World, *words: str) -> int:
+    return main(["claims", "--preset", PRESET, "--results", str(world.results), *words])
+
+
+def table_rows(text: str) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_files_say_what_is_printed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(world) == 0
+    printed = capsys.readouterr().out
+    folder = world.records.folder
+    text = (folder / "claims.md").read_text(encoding="utf-8")
+    assert printed.startswith(text)
+    stated = claims(load_preset(PRESET))
+    rows = table_rows(text)
+    assert len(rows) == len(stated) == 26
+    assert [row[0] for row in rows] == [claim.statement for claim in stated]
+    assert rows[0][2:6] == ["drawn edges -> shoes", "diversity: MUNIT − UNIT", "> 0", "0.098"]
+    assert rows[0][6].startswith("0.091 [0.0")
+    assert rows[0][8:] == ["3", "holds"]
+    verdicts = [row[9] for row in rows]
+    assert {v: verdicts.count(v) for v in set(verdicts)} == {
+        "holds": 2, "fails": 2, "undecided": 1, "not measured": 21
+    }  # fmt: skip
+    assert "Of 26 claims: 2 hold, 2 fail, 1 undecided, 21 not measured." in text
+    assert "Several seeds" in text and "diversity-lpips-untrained" in text
+
+    found = list(csv.DictReader((folder / "claims.csv").open(encoding="utf-8")))
+    assert [row["verdict"] for row in found] == verdicts
+    assert float(found[0]["value"]) == pytest.approx(0.0909, abs=1e-5)
+    assert float(found[0]["low"]) < float(found[0]["value"]) < float(found[0]["high"])
+    assert (found[0]["seeds"], found[0]["items"], found[0]["paper"]) == ("0 1 2", "30", "0.098")
+    assert found[0]["limit_low"] == "0.0" and found[0]["limit_high"] == ""
+    assert found[8]["note"].startswith("no record of") and found[8]["p"] == ""
+
+    latex = (folder / "claims.tex").read_text(encoding="utf-8")
+    assert latex.count(r"\\") == 1 + 26 + 1 and "→" not in latex and "−" not in latex
+    assert "w/o x $-$ MUNIT & $>$ 0 &" in latex and r"5\% in all" in latex
+
+
+def test_csv_alone_and_one_seed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(world, "--csv", "-", "--seeds", "1") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(rows) == 26 and rows[0]["seeds"] == "1"
+    text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
+    assert "| 1: inputs only |" in text and "other trainings may give another verdict" in text
+    assert run(world, "--csv", str(world.results / "some.csv")) == 0
+    assert "### Claims" in capsys.readouterr().out
+    written = (world.results / "some.csv").read_text(encoding="utf-8")
+    assert written == (world.records.folder / "claims.csv").read_text(encoding="utf-8")
+
+
+def test_readme_is_filled_between_its_markers(world: World, tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    start, end = f"<!-- claims-{PRESET} -->", f"<!-- /claims-{PRESET} -->"
+    readme.write_text(f"before\n{start}\nold\n{end}\nafter\n", encoding="utf-8")
+    assert run(world, "--readme", str(readme)) == 0
+    text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
+    expected = f"before\n{start}\n#{text}{end}\nafter\n"
+    assert readme.read_text(encoding="utf-8") == expected
+    readme.write_text("no place", encoding="utf-8")
+    assert run(world, "--readme", str(readme)) == 2
+
+
+def test_causes_stand_below_the_table(world: World) -> None:
+    file = world.records.folder / "causes.yaml"
+    file.write_text(
+        "diversity.above-cyclegan: |\n  Its dropout & noise\n  stay on: 100%.\n"
+        f"diversity.munit-wo-x.{SHOES}: Not known.\ndiversity.above-unit: It holds, so unsaid.\n",
+        encoding="utf-8",
+    )
+    assert run(world) == 0
+    text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
+    below = text.split("What is known of the causes:\n\n")[1].splitlines()
+    assert below == [
+        "- MUNIT is more diverse than CycleGAN (fails on drawn edges -> shoes): Its dropout & noise "
+        "stay on: 100%.",
+        "- Without image reconstruction MUNIT is more diverse (undecided on drawn edges -> shoes): "
+        "Not known.",
+    ]
+    found = list(csv.DictReader((world.records.folder / "claims.csv").open(encoding="utf-8")))
+    assert found[1]["cause"] == "Its dropout & noise stay on: 100%."
+    latex = (world.records.folder / "claims.tex").read_text(encoding="utf-8")
+    assert r"Its dropout \& noise stay on: 100\%." in latex
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("diversity.above-unti: x", "did you mean diversity.above-unit?"),
+        ("- a\n- b", "holds a list"),
+        ("diversity.above-unit: [1]", "is no text"),
+        ("a: b: c: [", "is no YAML"),
+    ],
+)
+def test_wrong_causes_are_refused_in_one_line(
+    world: World, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
+    (world.records.folder / "causes.yaml").write_text(text, encoding="utf-8")
+    assert run(world) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.startswith("error: ") and error.count("\n") == 1
+    assert not (world.records.folder / "claims.md").exists()
+
+
+def test_no_records_and_a_swapped_file_are_one_line(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(World(tmp_path / "empty")) == 2
+    assert "measure first" in capsys.readouterr().err
+    assert run(world, "--seeds", "0", "5") == 2
+    assert "no record of seed 5" in capsys.readouterr().err
+    first, second, *_ = sorted((world.records.folder / "raw").iterdir())
+    first.write_bytes(second.read_bytes())
+    assert run(world) == 2
+    error = capsys.readouterr().err
+    assert first.name in error and error.count("\n") == 1
+
+
+def test_stored_results_of_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(ROOT / "results" / "cpu", results / "cpu")
+    begin = time.process_time()
+    assert main(["claims", "--preset", "cpu", "--results", str(results)]) == 0
+    assert time.process_time() - begin < 20
+    rows = list(csv.DictReader((results / "cpu" / "claims.csv").open(encoding="utf-8")))
+    assert len(rows) == len(claims(load_preset("cpu"))) == 46
+    of_table1 = [row for row in rows if row["source"].startswith("MUNIT, Table 1")]
+    assert len(of_table1) == 36 and all(row["verdict"] != "not measured" for row in of_table1)
+    for row in rows:
+        if row["verdict"] == "not measured":
+            assert row["value"] == "" and row["note"]
+            continue
+        low, high = float(row["low"] or "-inf"), float(row["high"] or "inf")
+        least, most = float(row["limit_low"] or "-inf"), float(row["limit_high"] or "inf")
+        inside, outside = least < low <= high < most, high <= least or low >= most
+        assert row["verdict"] == ("holds" if inside else "fails" if outside else "undecided")
+    stored = ROOT / "results" / "cpu" / "claims.md"
+    if stored.is_file():  # generated, never typed
+        assert stored.read_text(encoding="utf-8") == (results / "cpu" / "claims.md").read_text(
+            encoding="utf-8"
+        )
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,83 @@
+"""The list of claims: what the papers printed satisfies it, and its margins are the papers'."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+
+from reproduce.claims.causes import stem
+from reproduce.claims.statements import (
+    COMPARABLE_FACTOR,
+    COMPARABLE_POINTS,
+    NEAR_IS,
+    NEAR_ZERO,
+    claims,
+)
+from reproduce.experiments import load_preset
+
+PAPER = Path(__file__).resolve().parents[3] / "results" / "paper"
+
+
+def table1() -> dict[tuple[str, str], tuple[float, float]]:
+    """(task, row) -> quality, diversity of the published file, real data aside."""
+    with (PAPER / "table1_quality_diversity.csv").open(encoding="utf-8") as file:
+        return {
+            (r["task"], r["method"]): (
+                float(r["quality_percent_preferred_over_munit"]), float(r["lpips_diversity"])
+            )
+            for r in csv.DictReader(file)
+            if r["method"] != "Real data"
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("preset", ["quick", "cpu", "gpu", "paper"])
+def test_the_papers_numbers_satisfy_the_papers_claims(preset: str) -> None:
+    stated = claims(load_preset(preset))
+    assert len({claim.id for claim in stated}) == len(stated) >= 20
+    assert len({(stem(claim), claim.id.count(".")) for claim in stated}) == 18 + 6 + 2
+    printed = 0
+    for claim in stated:
+        for part in claim.parts:
+            number = part.published()
+            if claim.id.startswith("theory") or (preset == "paper" and number is None):
+                continue
+            assert number is not None and claim.low < number < claim.high, (claim.id, number)
+            printed += 1
+    assert printed > 20
+
+
+def test_statistics_of_the_published_numbers() -> None:
+    by_id = {claim.id: claim.parts for claim in claims(load_preset("cpu"))}
+    (part,) = by_id["diversity.above-unit.drawn-shoes"]
+    assert part.published() == pytest.approx(0.109 - 0.011)
+    (part,) = by_id["diversity.near-zero-unit.drawn-handbags"]
+    assert part.published() == pytest.approx(0.023 / 0.175)
+    (part,) = by_id["quality.munit-wo-c.drawn-handbags"]
+    assert part.published() == 9.3
+    assert len(by_id["diversity.real.drawn-shoes"]) == 8
+    (part,) = by_id["modes.cis-near-is"]
+    directions = [(0.911, 0.923), (0.956, 0.954), (1.231, 1.255), (1.035, 1.034), (1.205, 1.233),
+                  (0.897, 0.901)]  # fmt: skip
+    assert part.published() == pytest.approx(sum(c / i for c, i in directions) / 6)
+
+
+def test_margins_come_from_the_published_file() -> None:
+    rows = table1()
+    ratios, points, small = [], [], []
+    for task in ("edges2shoes", "edges2handbags"):
+        munit = rows[task, "MUNIT"][1]
+        quality, diversity = rows[task, "BicycleGAN (paired)"]
+        ratios.append(abs(math.log(diversity / munit)))
+        points.append(abs(quality - 50))
+        small += [rows[task, m][1] / munit for m in ("UNIT", "CycleGAN", "CycleGAN* with noise")]
+    assert math.log(COMPARABLE_FACTOR) == pytest.approx(2 * max(ratios))
+    assert pytest.approx(2 * max(points)) == COMPARABLE_POINTS
+    assert max(small) < 0.15 < NEAR_ZERO
+    with (PAPER / "table2_cis_is.csv").open(encoding="utf-8") as file:
+        shares = [(r["method"], float(r["cis_nats"]) / float(r["is_nats"]))
+                  for r in csv.DictReader(file)]  # fmt: skip
+    assert min(share for method, share in shares if method == "MUNIT") > 0.97 > NEAR_IS
+    assert max(share for method, share in shares if method != "MUNIT") < 0.21 < NEAR_ZERO

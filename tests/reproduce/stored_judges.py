@@ -1,0 +1,51 @@
+"""Untrained classifiers of modes and readers of content that claim to know, where trained ones would
+be: for tests of all that comes before and after them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from benchmarks.content_reader import ContentReader, Scale
+from benchmarks.mode_classifiers import ModeClassifier, Trial
+from benchmarks.mode_recipes import MODE_RECIPES
+from models.init import initialise
+from reproduce.content_measure import FACTORS, RECIPE, reader_path, tells_content
+from reproduce.mode_measure import classifier_path, recipe_for
+from reproduce.places import Places, open_run_task
+from reproduce.runs import RunConfig
+from reproduce.tasks.modes import open_modes
+
+Network = TypeVar("Network", bound=torch.nn.Module)
+
+
+def initialised(network: Network) -> Network:
+    initialise(network, "kaiming", torch.Generator().manual_seed(0))
+    return network
+
+
+def store_judges(run: RunConfig, places: Places, accuracy: float = 1.0) -> list[Path]:
+    """For both domains of a run's task; returns the classifiers' files."""
+    domains = open_run_task(run, places)
+    modes = open_modes(domains.folder)
+    recipe = MODE_RECIPES[recipe_for(run.task, run.size)]
+    paths = []
+    for domain in "ab":
+        labels = np.arange(200) % 4
+        shown = np.where(np.arange(200) < 200 * accuracy, labels, (labels + 1) % 4)
+        trial = Trial.of(np.eye(4)[shown] * 9, labels)
+        path = classifier_path(domains, modes, domain, run, places.runs)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        network = initialised(recipe.network(4))
+        ModeClassifier(recipe, modes.names[domain], (32, 32), network, trial, True, {}).save(path)
+        paths.append(path)
+        if tells_content(modes):
+            reader = initialised(RECIPE.network(len(FACTORS)))
+            scale = Scale((0.0,) * len(FACTORS), (1.0,) * len(FACTORS))
+            claims, about = dict.fromkeys(FACTORS, 1.0), {"domain": modes.titles[domain]}
+            made = ContentReader(RECIPE, scale, (32, 32), reader, claims, about)
+            made.save(reader_path(domains, modes, domain, run, places.runs))
+    return paths

@@ -1,0 +1,164 @@
+"""``all``: a preset of two steps a training, made from nothing by Snakemake in real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from stored_judges import store_judges
+
+from reproduce.cli import main
+from reproduce.experiments import load_preset
+from reproduce.graph import all_jobs, stamps_folder
+from reproduce.places import Places
+
+PRESET = """
+extends: quick
+about: Nothing is learned.
+run: {size: 32, batch: 2, steps: 2, train: 12, test: 8, lr_policy: linear}
+methods:
+  munit: {dim: 4, n_res: 1, mlp_dim: 8, dis_dim: 4, dis_layers: 3, dis_scales: 1}
+  unit: {dim: 4, n_downsample: 1, n_res: 1, dis_dim: 4, dis_layers: 3}
+  cyclegan: {dim: 4, n_blocks: 1, dis_dim: 4, dis_layers: 2, depth: 5}
+  bicyclegan: {dim: 4, depth: 5, enc_dim: 4, enc_blocks: 2, dis_dim: 4, dis_layers: 2}
+measure: {protocol: paper, inputs: 4, samples: 38, lpips: untrained, scores: none,
+          mode_inputs: 4, mode_samples: 3}
+tables: {1: [drawn-shoes], 2: [drawn-housecats-dogs]}
+figures: {4: drawn-dog-breeds}
+"""
+
+
+def words(root: Path, *more: str) -> list[str]:
+    places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
+    return ["all", f"--preset={root / 'tiny.yaml'}", "--no-progress", *places, *more]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything, after the first go was killed amid its trainings."""
+    root = tmp_path_factory.mktemp("all")
+    (root / "tiny.yaml").write_text(PRESET)
+    preset = load_preset(str(root / "tiny.yaml"))
+    places = Places(root / "data", root / "runs", root / "results", progress=False)
+    store_judges(preset.table_runs(2)[0], places)
+
+    command = [sys.executable, "-m", "reproduce", *words(root)]
+    first = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    stamps = stamps_folder(root / "runs", preset)
+    deadline = time.monotonic() + 240
+    while not list(stamps.glob("train.*.json")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(timeout=120) == 130
+    done = {p: p.stat().st_mtime_ns for p in stamps.glob("train.*.json")}
+    assert done, "nothing was trained before the signal"
+
+    assert main(words(root)) == 0
+    assert {p: p.stat().st_mtime_ns for p in done} == done, "what was made is made once"
+    return root
+
+
+def out(root: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:
+    capsys.readouterr()
+    assert main(words(root, *more)) == 0
+    return capsys.readouterr().out
+
+
+def test_tables_and_figures_are_there(made: Path) -> None:
+    folder = made / "results" / "tiny"
+    names = {p.name for p in folder.iterdir()}
+    assert names >= {
+        "table1.md", "table2.md", "figure4-drawn-shoes.png", "modes-drawn-housecats-dogs.png",
+        "unit-figure4.png", "records.jsonl",
+    }  # fmt: skip
+    assert "MUNIT" in (folder / "table1.md").read_text()
+
+
+def test_a_second_call_does_nothing_and_says_so_at_once(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {p: p.stat().st_mtime_ns for p in made.rglob("*") if p.is_file()}
+    begin = time.monotonic()
+    assert "up to date" in out(made, capsys)
+    assert time.monotonic() - begin < 10
+    assert {p: p.stat().st_mtime_ns for p in made.rglob("*") if p.is_file()} == before
+
+
+def test_one_measurement_deleted_is_one_measurement_redone(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preset = load_preset(str(made / "tiny.yaml"))
+    stamps = stamps_folder(made / "runs", preset)
+    job = all_jobs(preset, [0])["diversity/drawn-shoes/seed0"]
+    told = json.loads(job.stamp(stamps).read_text())
+    raw = stamps / next(name for name in told["made"] if "munit-paper" in name)
+    kept = raw.read_bytes()
+    raw.unlink()
+
+    listed = out(made, capsys, "--dry-run")
+    lines = [line for line in listed.splitlines() if "/" in line]
+    assert [line.split()[0] for line in lines] == ["diversity/drawn-shoes/seed0", "table/1"]
+    assert "gone" in lines[0] and "made again" in lines[1] and "2 of" in listed
+    assert not raw.exists(), "a dry run makes nothing"
+
+    assert "Made 2 jobs" in out(made, capsys)
+    assert raw.is_file() and len(raw.read_bytes()) == len(kept)
+
+
+def test_an_option_that_changes_is_a_preset_of_its_own(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = out(made, capsys, "--dry-run", "--set=recon_x=5")
+    assert "train/drawn-shoes/munit/seed0" in listed and "not made yet" in listed
+    assert main(words(made, "--set=recon_y=5")) == 2
+    assert "recon_x" in capsys.readouterr().err
+
+
+def test_an_edited_preset_makes_stale_what_reads_it(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = made / "tiny.yaml"
+    try:
+        file.write_text(PRESET.replace("depth: 5, enc_dim: 4", "depth: 5, enc_dim: 8"))
+        listed = out(made, capsys, "--dry-run")
+    finally:
+        file.write_text(PRESET)
+    named = [line.split()[0] for line in listed.splitlines() if "/" in line]
+    assert named == [
+        "train/drawn-shoes/bicyclegan/seed0", "diversity/drawn-shoes/seed0",
+        "figure/1/drawn-shoes", "table/1",
+    ]  # fmt: skip
+    assert "enc_dim changed" in listed
+    assert "up to date" in out(made, capsys)
+
+
+def test_a_job_that_fails_is_named_with_its_log(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(made, "--set=lr=1e30", "--cores=1")) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "train/" in error and ".log" in error and "lr" in error
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--seeds", "0", "0"], "each once"),
+        (["--device=tpu"], "tpu"),
+        (["--source=drawn-boots=x"], "drawn-shoes"),
+    ],
+)
+def test_bad_input_is_one_line(
+    more: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(PRESET)
+    assert main(words(tmp_path, *more)) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and told in error
+    assert os.listdir(tmp_path) == ["tiny.yaml"]

@@ -1,0 +1,136 @@
+"""The graph of jobs: its order, what makes a job stale, and what does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.errors import UserError
+from reproduce import graph
+from reproduce.experiments import load_preset
+from reproduce.graph import Job, all_jobs, is_done, read_stamp, stale_jobs, write_stamp
+
+QUICK = load_preset("quick")
+
+
+def chain(middle: object = 1) -> dict[str, Job]:
+    a = Job("a", {"x": 1})
+    b = Job("b/seed0", {"x": middle, "code": {"models.munit": "1"}}, (a,))
+    c = Job("c", {}, (b,))
+    other = Job("other", {}, (a,))
+    return {job.name: job for job in (a, b, c, other)}
+
+
+def stamped(jobs: dict[str, Job], folder: Path) -> None:
+    for job in jobs.values():
+        made = folder / job.name.replace("/", "-")
+        made.write_text(job.digest)
+        write_stamp(job, folder, 1.0, [made])
+
+
+def test_every_job_comes_after_what_it_needs() -> None:
+    for name in ("quick", "cpu"):
+        jobs = all_jobs(load_preset(name), [0, 1])
+        seen: set[str] = set()
+        for key, job in jobs.items():
+            assert key == job.name
+            assert {need.name for need in job.needs} <= seen
+            assert all(jobs[need.name] is need for need in job.needs), "one job, one object"
+            seen.add(key)
+    assert {"table/1", "table/2", "figure/1/drawn-shoes", "unit-figure/4"} <= seen
+    assert sum(name.startswith("train/") for name in seen) == 2 * (16 + 12) + 3
+
+
+def test_seeds_share_their_pictures_and_nothing_else() -> None:
+    jobs = all_jobs(QUICK, [0, 1])
+    first, second = (jobs[f"train/drawn-shoes/munit/seed{k}"] for k in (0, 1))
+    assert first.needs == second.needs and first.digest != second.digest
+    with pytest.raises(UserError, match="each once"):
+        all_jobs(QUICK, [0, 0])
+
+
+def test_the_threads_of_a_job_are_no_part_of_its_result() -> None:
+    few, many = (all_jobs(QUICK, [0], threads=n) for n in (1, 4))
+    assert {n: j.digest for n, j in few.items()} == {n: j.digest for n, j in many.items()}
+    assert many["train/drawn-shoes/munit/seed0"].threads == 4
+
+
+def test_what_is_stamped_is_done_until_it_changes(tmp_path: Path) -> None:
+    jobs = chain()
+    assert list(stale_jobs(jobs, tmp_path)) == ["a", "b/seed0", "c", "other"]
+    stamped(jobs, tmp_path)
+    assert stale_jobs(jobs, tmp_path) == {}
+
+    # An option that changes makes stale what hangs on it, and going back makes nothing again.
+    changed = chain(middle=2)
+    why = stale_jobs(changed, tmp_path)
+    assert why == {"b/seed0": "x changed", "c": "b/seed0 changed"}
+    stamped(changed, tmp_path)
+    # What the other option made has taken the place of what this one did.
+    assert set(stale_jobs(jobs, tmp_path).values()) == {"what it made is gone or was changed"}
+
+
+def test_a_line_of_code_is_named(tmp_path: Path) -> None:
+    jobs = chain()
+    stamped(jobs, tmp_path)
+    b = replace(jobs["b/seed0"], about={"x": 1, "code": {"models.munit": "2"}})
+    assert stale_jobs({"a": jobs["a"], "b/seed0": b}, tmp_path) == {
+        "b/seed0": "models.munit changed"
+    }
+
+
+@pytest.mark.parametrize("damage", ["stamp", "gone", "changed", "nonsense"])
+def test_what_is_missing_is_made_again_with_what_hangs_on_it(damage: str, tmp_path: Path) -> None:
+    jobs = chain()
+    stamped(jobs, tmp_path)
+    job = jobs["b/seed0"]
+    made = tmp_path / "b-seed0"
+    match damage:
+        case "stamp":
+            job.stamp(tmp_path).unlink()
+        case "gone":
+            made.unlink()
+        case "changed":
+            made.write_text("another")
+        case "nonsense":
+            job.stamp(tmp_path).write_text("{")
+    assert not is_done(job, tmp_path)
+    why = stale_jobs(jobs, tmp_path)
+    assert list(why) == ["b/seed0", "c"] and why["c"] == "b/seed0 is made again"
+
+
+def test_stamps_are_read_as_they_were_written(tmp_path: Path) -> None:
+    job = chain()["b/seed0"]
+    made = tmp_path / "x.bin"
+    made.write_bytes(b"1")
+    stamp = read_stamp(write_stamp(job, tmp_path, 12.34, [made]))
+    assert stamp is not None
+    assert stamp["seconds"] == 12.3 and set(stamp["made"]) == {"x.bin"}
+    assert stamp["needs"] == {"a": job.needs[0].digest}
+    assert read_stamp(tmp_path / "absent.json") is None
+
+
+def test_code_makes_stale_what_it_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = all_jobs(QUICK, [0])
+    real = graph.code_digests
+
+    def edited(module: str):
+        def digests(names):
+            return {n: d if n != module else "edited" for n, d in real(names).items()}
+
+        monkeypatch.setattr(graph, "code_digests", digests)
+        after = all_jobs(QUICK, [0])
+        return {name for name in before if after[name].digest != before[name].digest}
+
+    munit = edited("models.munit")
+    assert "train/drawn-shoes/munit-wo-x/seed0" in munit and "table/1" in munit
+    assert not {"train/drawn-shoes/unit/seed0", "data/drawn-shoes-32px", "unit-figure/4"} & munit
+    metric = edited("benchmarks.diversity")
+    assert {"diversity/drawn-shoes/seed0", "table/1"} <= metric
+    assert not any(name.startswith(("train", "data", "modes")) for name in metric)
+    assert "table/2" not in metric
+    drawing = edited("reproduce.tasks.drawn.shoes_open")
+    assert {"data/drawn-shoes-32px", "train/drawn-shoes/unit/seed0"} <= drawing
+    assert "train/drawn-housecats-dogs/unit/seed0" not in drawing

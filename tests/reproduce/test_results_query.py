@@ -1,0 +1,265 @@
+"""Stored records looked up: by name and family, newest or all, as a table, CSV, JSON, DataFrame."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import UserError
+from reproduce.cli import main
+from reproduce.results import Records, line_of, newest, record_id
+from reproduce.results_command import number, table
+from reproduce.results_query import COLUMNS, find, flat, frame, query
+
+STORED = Path(__file__).resolve().parents[2] / "results"
+
+
+def record(**more: Any) -> dict[str, Any]:
+    facts = {
+        "preset": "cpu", "task": "drawn-shoes", "method": "munit", "seed": 0, "value": 0.0123456,
+        "metric": "diversity-lpips-untrained", "unit": "lpips-untrained", "checkpoint_sha256": "ab" * 32,
+        "protocol": {"N": 100, "K": 38, "protocol": "paper", "extractor": "lpips-untrained"},
+        "interval": {"low": 0.0113, "high": 0.0133, "level": 0.95},
+        "environment": {"commit": "c0ffee" * 6, "dirty": False, "packages": {"torch": "2.15.0"}},
+    }  # fmt: skip
+    return facts | more
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Two presets, two methods, two networks of one of them, two directions, real pictures."""
+    cpu, quick = Records(tmp_path, "cpu"), Records(tmp_path, "quick")
+    cpu.append(record(value=0.5, checkpoint_sha256="00" * 32))
+    cpu.append(record(metric="silhouette-iou", value=0.25, checkpoint_sha256="00" * 32))
+    cpu.append(
+        record(metric="quality-judged", unit="%", value=45.4, interval={"low": 42.0, "high": 49.0})
+    )
+    cpu.append(record())
+    cpu.append(record(seed=1, value=0.013))
+    cpu.append(record(method="unit", checkpoint_sha256="cd" * 32, value=0.002))
+    cpu.append(record(method="real", checkpoint_sha256=None, data_sha256="ee" * 32, value=0.2))
+    for translation in ("a2b", "b2a"):
+        quick.append(record(preset="quick", task="drawn-housecats-dogs", metric="cis", interval=None,
+                            translation=translation, value=1.5))  # fmt: skip
+    (tmp_path / "paper").mkdir()
+    return tmp_path
+
+
+def words(results: Path, *more: str) -> list[str]:
+    return ["results", f"--results={results}", *more]
+
+
+def values(found: list[dict[str, Any]]) -> list[float]:
+    return [r["value"] for r in found]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text(), json_values, max_size=5))
+def test_a_record_parsed_from_its_line_has_the_id_of_the_line(facts: dict[str, Any]) -> None:
+    line = line_of(facts)
+    assert "\n" not in line
+    assert record_id(json.loads(line)) == hashlib.sha256(line.encode()).hexdigest()[:12]
+    assert record_id(dict(reversed(facts.items()))) == record_id(facts)
+
+
+def test_ids_are_of_the_stored_lines(results: Path) -> None:
+    path = results / "cpu" / "records.jsonl"
+    lines = path.read_bytes().splitlines()
+    ids = [hashlib.sha256(line).hexdigest()[:12] for line in lines]
+    assert [record_id(r) for r in Records(results, "cpu").all()] == ids and len(set(ids)) == 7
+    assert find(results, ids[3]) == json.loads(lines[3]) == find(results, ids[3][:4].upper())
+
+
+def test_filters_families_and_the_newest_network(results: Path) -> None:
+    assert values(query(results, method="munit", metric="diversity", seed=0)) == [0.0123456]
+    assert values(query(results, method="munit", metric="diversity")) == [0.0123456, 0.013]
+    # The silhouette is of a network that was measured no more.
+    with_old = query(results, preset="cpu", method="munit", newest=False)
+    assert sorted(values(with_old)) == [0.0123456, 0.013, 0.25, 0.5, 45.4]
+    assert query(results, metric="silhouette-iou") == []
+    assert values(query(results, metric="silhouette", newest=False)) == [0.25]
+    assert [r["translation"] for r in query(results, metric="cis")] == ["a2b", "b2a"]
+    assert values(query(results, translation="b2a", task="drawn-housecats-dogs")) == [1.5]
+    methods = [r["method"] for r in query(results, preset="cpu", metric="diversity", seed=0)]
+    assert methods == ["unit", "munit", "real"]  # as in the tables
+    assert len(query(results)) == 7
+
+
+@pytest.mark.parametrize(
+    ("filters", "reason"),
+    [
+        ({"metric": "dversity"}, "metric 'dversity': did you mean diversity?"),
+        ({"metric": "divers"}, "did you mean diversity?"),  # a family, not any beginning
+        ({"method": "munti"}, "did you mean munit?"),
+        ({"preset": "gpu"}, "known: cpu, quick"),
+        ({"task": "shoes"}, "drawn-shoes"),
+        ({"translation": "a2c"}, "a2b"),
+    ],
+)
+def test_a_name_that_no_record_has_is_refused(
+    results: Path, filters: dict[str, str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError, match="no record has the"):
+        query(results, **filters)  # type: ignore[arg-type]
+    assert main(words(results, *(f"--{k}={v}" for k, v in filters.items()))) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("error: ") and told.err.count("\n") == 1 and reason in told.err
+    assert told.out == ""
+
+
+def test_an_empty_answer_says_what_there_is(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(results, "--method=unit", "--metric=quality")) == 0
+    told = capsys.readouterr()
+    assert told.out.split() == ["id", "preset", "task", "method", "translation", "seed", "metric",
+                                "value", "interval", "unit", "N", "K", "protocol"]  # fmt: skip
+    assert "--method could be munit;" in told.err
+    assert "--metric could be diversity-lpips-untrained\n" in told.err
+    assert main(words(results, "--seed=7", "--csv=-")) == 0
+    assert capsys.readouterr().out == ",".join(COLUMNS) + "\n"
+    (tmp_path / "none").mkdir()
+    assert main(words(tmp_path / "none")) == 0
+    assert "table 1 --preset quick" in capsys.readouterr().err
+    assert main(words(tmp_path / "nowhere")) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_the_table_is_aligned_and_rounds_by_the_interval(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(results, "--preset=cpu", "--seed=0")) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert "translation" not in head  # nobody has one
+    assert all(row[head.index("metric") - 2 :].startswith("  ") for row in rows)
+    munit = next(row for row in rows if " munit " in row and "diversity" in row)
+    assert "0.0123  [0.0113, 0.0133]" in munit
+    assert munit.split()[0] == record_id(query(results, method="munit", metric="diversity")[0])
+    assert "45.4  [42.0, 49.0]" in "\n".join(rows)
+    assert main(words(results, "--method=munit", "--all", "--columns=value,translation")) == 0
+    assert "\n 1.500  a2b\n" in capsys.readouterr().out  # four digits where no interval is known
+
+
+@pytest.mark.parametrize(
+    ("value", "ends", "text"),
+    [
+        (0.0123456, (0.0113, 0.0133), "0.0123"),
+        (63.0, (58.7, 67.1), "63.0"),
+        (1234.5, (1000, 1500), "1234"),
+        (0.81, (0.71, 0.91), "0.81"),
+        (0.0, (0.0, 0.0), "0"),
+        (0.00123456, (None, None), "0.001235"),
+        (0, (None, None), "0"),
+    ],
+)
+def test_digits(value: float, ends: tuple[float | None, float | None], text: str) -> None:
+    assert number(value, *ends) == text
+
+
+def test_csv_json_and_frame_hold_every_digit(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = query(results, method="munit", metric="diversity", seed=0)
+    pick = ["--method=munit", "--metric=diversity", "--seed=0"]
+    file = tmp_path / "out" / "x.csv"
+    assert main(words(results, *pick, f"--csv={file}")) == 0
+    assert capsys.readouterr().out == f"{file}\n"
+    assert main(words(results, *pick, "--csv=-")) == 0
+    text = capsys.readouterr().out
+    assert file.read_text() == text
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert tuple(row) == COLUMNS
+    assert float(row["value"]) == 0.0123456 and row["checkpoint"] == "ab" * 6
+    assert row["commit"] == "c0ffee" * 2 and row["dirty"] == "False" and row["torch"] == "2.15.0"
+    assert (row["low"], row["high"], row["N"], row["K"]) == ("0.0113", "0.0133", "100", "38")
+    assert row["data"] == row["translation"] == ""
+
+    assert main(words(results, *pick, "--json")) == 0
+    (whole,) = json.loads(capsys.readouterr().out)
+    assert whole.pop("id") == row["id"] == record_id(whole) and whole == chosen[0]
+    assert main(words(results, *pick, "--json", "--columns=value, id")) == 0
+    assert json.loads(capsys.readouterr().out) == [{"value": 0.0123456, "id": row["id"]}]
+
+    data = frame(query(results, preset="cpu"))
+    assert tuple(data.columns) == COLUMNS and len(data) == 5
+    assert data.set_index("method").loc["unit", "value"] == 0.002
+    assert data["value"].dtype == float and data["dirty"].tolist() == [False] * 5
+    assert tuple(frame([]).columns) == COLUMNS
+
+
+def test_a_column_that_is_none_is_refused(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(results, "--columns=id,metrc")) == 2
+    assert "did you mean metric?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"preset": "quick"}, "is of preset quick, not of cpu"),
+        ({"value": "0.1"}, "has a value that is none"),
+        ({"interval": {"low": 0}}, "interval without ends"),
+        ({"translation": ["a2b"]}, "translation"),
+        ({"value": float("nan")}, "NaN"),
+        ({"seed": None}, "seed"),
+    ],
+)
+def test_lines_that_are_no_records_are_named(
+    results: Path, change: dict[str, Any], reason: str
+) -> None:
+    path = results / "cpu" / "records.jsonl"
+    path.write_text(path.read_text() + json.dumps(record(**change)) + "\n")
+    with pytest.raises(UserError, match="records.jsonl record 8 .*restore") as error:
+        query(results)
+    assert reason in str(error.value)
+
+
+def test_ids_unknown_ambiguous_and_too_short(results: Path) -> None:
+    ids = [record_id(r) for r in query(results, newest=False)]
+    unknown = next(
+        f"{i:04x}" for i in range(2**16) if not any(d.startswith(f"{i:04x}") for d in ids)
+    )
+    with pytest.raises(UserError, match=f"no record {unknown} among the 9"):
+        find(results, unknown)
+    for word in ("abc", "xyz0", "", ids[0] + "0"):
+        with pytest.raises(UserError, match="hex|no record"):
+            find(results, word)
+    # Two records whose ids begin alike, by search.
+    lines: dict[str, str] = {}
+    for k in range(10_000):
+        line = line_of(record(seed=k))
+        start = record_id(json.loads(line))[:4]
+        if start in lines:
+            break
+        lines[start] = line
+    path = results / "cpu" / "records.jsonl"
+    path.write_text(f"{lines[start]}\n{line}\n")
+    with pytest.raises(UserError, match=f"{start} begins the ids of 2 records"):
+        find(results, start)
+
+
+def test_the_stored_records_answer_as_the_tables_do() -> None:
+    """Of one task's row, the query has exactly what the table is made from."""
+    found = query(STORED, preset="cpu", task="drawn-shoes", method="munit", seed=0)
+    of_table = newest(Records(STORED, "cpu").all(), seed=0)["drawn-shoes", "munit"]
+    alone = [r for r in found if r.get("translation") is None]
+    assert {r["metric"]: r for r in alone} == of_table and len(alone) == len(of_table)
+    assert len({flat(r)["checkpoint"] for r in alone}) == 1
+    text = table([flat(r) for r in found], ["id", "metric", "value"])
+    assert len({len(line.rstrip()) <= 60 for line in text.splitlines()}) == 1
