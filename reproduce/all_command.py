@@ -31,6 +31,7 @@ from reproduce.runs import RunConfig, parse_settings, run_folder
 from reproduce.scoring import check_scores
 from reproduce.signals import handled
 
+ROOT = Path(__file__).resolve().parent.parent
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 PLAN = "plan.json"
 
@@ -193,14 +194,17 @@ def _run(
     command = [
         sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--config",
         f"plan={plan}", "--cores", str(cores), "--directory", str(folder.absolute()),
-        "--rerun-triggers", "mtime", "--rerun-incomplete", "--nolock", "--quiet", "all",
+        "--rerun-triggers", "mtime", "--rerun-incomplete", "--nolock", "--quiet", "rules",
     ]  # fmt: skip
     if places.device != "cpu":
         command += ["--resources", "gpu=1"]
     with said.open("wb") as log, contextlib.ExitStack() as stack:
+        # Jobs run in Snakemake's folder, from where this checkout must be found.
+        found = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         process = subprocess.Popen(
-            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-        )
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+            env=os.environ | {"PYTHONPATH": found},
+        )  # fmt: skip
         stack.enter_context(handled(_interrupt, "SIGTERM", "SIGHUP"))
         stack.callback(_end, process)
         _watch(process, preset, [jobs[name] for name in stale], places, folder)

@@ -258,9 +258,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _preset(name: str, base: str, values: dict[str, Any]) -> Preset:
-    values = dict(values)
-    if "extends" in values:
-        values = _read(PRESETS / f"{_known(values.pop('extends'))}.yaml") | values
+    while "extends" in values:
+        other = values["extends"]
+        own = {key: value for key, value in values.items() if key != "extends"}
+        values = _read(PRESETS / f"{_known(other)}.yaml") | own
     for tasks in (*values["tables"].values(), values["figures"].values()):
         for task in tasks:
             if task not in TASKS:

@@ -51,13 +51,23 @@ class Records:
         return records
 
     def find(self, **wanted: object) -> dict[str, Any] | None:
-        """The newest record whose fields equal ``wanted``; dots reach into nested fields."""
+        """The newest record whose fields equal ``wanted``; dots reach into nested fields. Records
+        whose raw values are gone, or are not those that were measured, are passed over."""
         for record in reversed(self.all()):
-            if str(record.get("time", "")) >= self.since and all(
-                _get(record, key) == value for key, value in wanted.items()
+            young = str(record.get("time", "")) >= self.since
+            if (
+                young
+                and all(_get(record, key) == value for key, value in wanted.items())
+                and self._has_raw(record)
             ):
                 return record
         return None
+
+    def _has_raw(self, record: Mapping[str, Any]) -> bool:
+        if "raw" not in record or "raw_sha256" not in record:
+            return True
+        path = self.folder.parent / str(record["raw"])
+        return path.is_file() and sha256_file(path) == record["raw_sha256"]
 
     def append(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Add a record, with the time, and flush it to the disk."""

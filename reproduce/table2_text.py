@@ -61,18 +61,18 @@ def sections(table: Table2) -> list[tuple[str, list[list[str]]]]:
         [*line, _ours(row.real_confusion)]
         for line, row in zip(_rows(table, _confusion), table.rows, strict=True)
     ]
-    return [
+    parts = [
         ("CIS (nats): how much modes vary for one input", [_paired(TITLES), *_rows(table, _cis)]),
         (
             "IS (nats): how much modes vary over all inputs",
             [[*_paired(TITLES), "Real data", "ln K"], *inception],
         ),
         ("Inputs that reach every mode", [["Direction", *TITLES], *reached]),
-        (
-            "Content confusion (lower is better; 0: content kept, 0.5: chance)",
-            [["Direction", *TITLES, "Real data"], *confusion],
-        ),
     ]
+    if any(scores.confusion for row in table.rows for scores in row.scores.values()):
+        heading = "Content confusion (lower is better; 0: content kept, 0.5: chance)"
+        parts.append((heading, [["Direction", *TITLES, "Real data"], *confusion]))
+    return parts
 
 
 def caption(table: Table2) -> str:
