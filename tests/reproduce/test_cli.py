@@ -78,7 +78,18 @@ def test_help_names_every_command_and_an_example(capsys):
         main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for command in ("table", "train", "translate", "data", "convert"):
+    for command in (
+        "table",
+        "figure",
+        "all",
+        "results",
+        "rerun",
+        "claims",
+        "train",
+        "translate",
+        "data",
+        "convert",
+    ):
         assert f"  {command}" in text
         with pytest.raises(SystemExit):
             main([command, "--help"])
