@@ -219,13 +219,13 @@ def _failure(left: Sequence[str], jobs: Mapping[str, Job], folder: Path, said: P
     """Which job failed, and its last words."""
     for name in left:
         log = _log(jobs[name], folder)
-        begun = jobs[name].stamp(folder).with_suffix(".begun").exists()
-        lines = (
-            log.read_text(encoding="utf-8", errors="replace").split("\n") if log.exists() else []
-        )
-        lines = [line for line in lines if line.strip()]
-        if lines and begun:
-            return f"{name} failed ({lines[-1]}): see {log}; the same command goes on"
+        if jobs[name].stamp(folder).with_suffix(".begun").exists() and log.exists():
+            lines = [x for x in log.read_text(encoding="utf-8", errors="replace").split("\n") if x]
+            # Others may end with what a library said at exit.
+            errors = [line for line in lines if line.startswith("error: ")]
+            if lines:
+                said_last = (errors or lines)[-1]
+                return f"{name} failed ({said_last}): see {log}; the same command goes on"
     return f"Snakemake ended early, {len(left)} jobs are left: see {said}; the same command goes on"
 
 

@@ -24,7 +24,7 @@ from reproduce.code_digest import code_digests, modules_behind
 from reproduce.experiments import Preset
 from reproduce.files import write_text
 from reproduce.results import sha256_file
-from reproduce.runs import RunConfig, run_folder
+from reproduce.runs import RunConfig
 from reproduce.tasks.registry import TASKS
 
 # What a training computes with, whatever the method; its pictures count by their fingerprint, and
@@ -175,11 +175,6 @@ def _measuring(module: str) -> dict[str, Any]:
 
 def _code(*modules: str, without: Iterable[str] = _ELSEWHERE) -> dict[str, Any]:
     return {"code": code_digests(modules_behind(modules, without))}
-
-
-def checkpoint(job: Job, runs: Path, preset: Preset) -> Path:
-    """Where a training job leaves its weights."""
-    return run_folder(runs, preset.name, job.runs[0]) / "last.safetensors"
 
 
 def write_stamp(job: Job, folder: Path, seconds: float, made: Iterable[Path]) -> Path:

@@ -172,7 +172,7 @@ def test_style_changes_the_colours_over_all_hues(kind: str) -> None:
     content, inside = contents(kind, 1)[0], render_mask(contents(kind, 1)[0], SIZE) == 255
     means = np.array([render_photo(content, s, SIZE)[inside].mean(axis=0) for s in styles(kind)])
     assert means.std(axis=0).min() > 25
-    hues = [float(s.as_dict()["body_hue"]) for s in styles(kind, 200)]
+    hues = [float(s.as_dict()["body_hue"]) for s in styles(kind, 400)]
     assert (np.histogram(hues, bins=6, range=(0, 1))[0] >= 8).all()
 
 
@@ -216,7 +216,7 @@ def test_a_small_picture_is_the_large_one_reduced(kind: str) -> None:
 def test_every_category_and_pattern_occurs(kind: str) -> None:
     assert len({c.category for c in contents(kind, 80)}) >= 6
     assert {c.facing for c in contents(kind, 20)} == {"left", "right"}
-    assert len({s.pattern for s in styles(kind, 80)}) == 6
+    assert len({s.pattern for s in styles(kind, 400)}) == 6
     assert len({s.material for s in styles(kind, 20)}) == 3
     first = contents(kind, 1)[0].as_dict()
     for c in contents(kind):  # one table

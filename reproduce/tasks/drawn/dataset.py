@@ -29,7 +29,7 @@ from reproduce.tasks.drawn.render import render_edges, render_mask, render_photo
 from reproduce.tasks.drawn.style import Style
 
 # To be raised whenever a picture changes: results name the pictures that they were measured on.
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 SPLITS = ("trainA", "trainB", "trainPairs", "test")
 _FOLDERS = {"test": ("testA", "testB", "testMask")}
 _CHUNK = 50

@@ -62,8 +62,9 @@ def _gamma(linear: float) -> int:
 
 
 def draw_body(rng: np.random.Generator) -> tuple[str, LCH]:
-    """A family (bright, deep, pastel or a leather) and the body's colour."""
-    family = pick(rng, {"bright": 40, "deep": 13, "pastel": 11} | {name: 4.5 for name in LEATHERS})
+    """A family (bright, deep, pastel or a leather) and the body's colour: leathers mostly, as in
+    shops, so that a picture of many hues is seen to be wrong."""
+    family = pick(rng, {"bright": 16, "deep": 12, "pastel": 8} | {name: 8.0 for name in LEATHERS})
     hue, jitter, shade = uniform(rng, 0, 1), uniform(rng, -1, 1), uniform(rng, -1, 1)
     if family == "bright":
         # Yellow is only yellow when light, blue only strong when dark.
@@ -79,7 +80,9 @@ def draw_body(rng: np.random.Generator) -> tuple[str, LCH]:
 
 def draw_second(rng: np.random.Generator, body: LCH) -> tuple[str, LCH]:
     """A scheme and an accent that goes with ``body`` and stands out from it."""
-    scheme = pick(rng, {"neutral": 4, "analogous": 2, "split": 1.5, "triad": 1.5, "complement": 2})
+    scheme = pick(
+        rng, {"neutral": 6, "analogous": 3, "split": 0.6, "triad": 0.6, "complement": 0.8}
+    )
     light, chroma, hue = body
     side = 1 if rng.random() < 0.5 else -1
     other = max(light - 0.26, 0.42) if light > 0.60 else light + 0.36

@@ -80,9 +80,9 @@ def draw_style(kind: str, rng: np.random.Generator) -> Style:
     light = body[0] > 0.60
     tone = _shift(body, -0.16 if light else 0.17)
     second = pick(rng, {"accent": 1.5, "tone": 2.0, "white": 1.0})
-    pattern = pick(rng, dict(zip(PATTERNS, (64, 8, 5, 5, 15, 3), strict=True)))
+    pattern = pick(rng, dict(zip(PATTERNS, (84, 4, 2, 2, 7, 1), strict=True)))
     seconds = {"accent": accent, "tone": tone, "white": LEATHERS["black" if light else "white"]}
-    panel = pick(rng, {"tone": 2.0, "accent": 2.0, "body": 1.5})
+    panel = pick(rng, {"tone": 3.0, "accent": 1.0, "body": 2.0})
     sole = pick(rng, _SOLES)
     soles = {
         "white": (0.95, 0.008, 0.25),
