@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.choices import ALL
+from models.convolutions import PaddedConv
 from models.errors import UserError
 
 PADDINGS = {"reflect": "reflect", "replicate": "replicate", "zero": "zeros"}
@@ -36,6 +38,8 @@ class LayerNorm(nn.Module):
     variance, so ``torch.nn.LayerNorm`` computes something else. Gain and offset are per channel.
     """
 
+    fast = ALL
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.empty(channels).uniform_())
@@ -46,6 +50,10 @@ class LayerNorm(nn.Module):
         # A constant picture has deviation 0, where the square root has no gradient.
         flat = var == 0
         std = torch.where(flat, torch.zeros_like(var), torch.where(flat, 1.0, var).sqrt())
+        if "norms" not in self.fast:
+            return (x - mean) / (std + EPS) * self.gamma.view(1, -1, 1, 1) + self.beta.view(
+                1, -1, 1, 1
+            )
         scale = self.gamma.view(1, -1, 1, 1) / (std + EPS)  # (N, C, 1, 1)
         return torch.addcmul(self.beta.view(1, -1, 1, 1) - mean * scale, x, scale)
 
@@ -118,6 +126,8 @@ def padding_mode(name: str) -> Any:
 class ConvBlock(nn.Module):
     """Padded convolution (of class ``conv``), norm, activation."""
 
+    fast = ALL
+
     def __init__(
         self,
         c_in: int,
@@ -129,14 +139,18 @@ class ConvBlock(nn.Module):
         norm: str = "none",
         activ: str = "relu",
         pad: str = "reflect",
-        conv: type[nn.Conv2d] = nn.Conv2d,
+        conv: type[PaddedConv] = PaddedConv,
     ) -> None:
         super().__init__()
         self.conv = conv(c_in, c_out, kernel, stride, padding, padding_mode=padding_mode(pad))
         self.norm = norm_layer(norm, c_out)
         self.activ = activation(activ)
+        # A norm's output is often a view, where working in place costs a copy.
+        self._direct = norm == "none"
 
     def forward(self, x: Tensor) -> Tensor:
+        if self._direct and isinstance(self.activ, nn.ReLU | nn.LeakyReLU):
+            self.activ.inplace = "memory" in self.fast
         return self.activ(self.norm(self.conv(x)))
 
 
@@ -158,8 +172,8 @@ class AdaINResBlock(nn.Module):
     def __init__(self, channels: int, *, activ: str, pad: str) -> None:
         super().__init__()
         conv = dict(kernel_size=3, padding=1, padding_mode=padding_mode(pad))
-        self.conv1 = nn.Conv2d(channels, channels, **conv)  # type: ignore[arg-type]
-        self.conv2 = nn.Conv2d(channels, channels, **conv)  # type: ignore[arg-type]
+        self.conv1 = PaddedConv(channels, channels, **conv)  # type: ignore[arg-type]
+        self.conv2 = PaddedConv(channels, channels, **conv)  # type: ignore[arg-type]
         self.norm1, self.norm2 = AdaIN(channels), AdaIN(channels)
         self.activ = activation(activ)
 

@@ -1,8 +1,8 @@
-"""Convolutions that a step would otherwise spend most of its time in, computed another way.
+"""Convolutions that a step would otherwise spend most of its time or memory in, computed another way.
 
-The result is that of the plain layers up to rounding; only the order of the sums differs. Set
-``plain`` on a layer to compute it as it is defined. A *phase* is one of the four subsets of
-output pixels with even or odd row and column.
+The result is that of the plain layers up to rounding; only the order of the sums differs. Which ways
+a layer takes is said by ``fast`` (``choices``). A *phase* is one of the four subsets of output pixels
+with even or odd row and column.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.choices import ALL
+
 # Row k of the 5-tap kernel over pixels doubled in length falls on pixel a - 1 of the short row,
 # for even outputs (first matrix) and odd ones: _TAPS[phase][a][k].
 _TAPS = (
@@ -21,15 +23,79 @@ _TAPS = (
 )
 
 
-class _Conv(nn.Conv2d):
-    plain = False
+class PaddedConv(nn.Conv2d):
+    """A convolution that does not keep its padded input for the gradients ("memory").
 
-    def padded(self, x: Tensor) -> Tensor:
-        mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
-        return F.pad(x, self._reversed_padding_repeated_twice, mode=mode)
+    Padding by reflection or replication makes a copy of the picture, which autograd holds beside the
+    picture itself. It is made again instead: moving pixels is cheap beside a convolution.
+    """
+
+    fast = ALL
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.convolve(x, self.weight, self.bias, self._borders)
+
+    @property
+    def _borders(self) -> list[int]:
+        return list(self._reversed_padding_repeated_twice)
+
+    @property
+    def _mode(self) -> str:
+        return "constant" if self.padding_mode == "zeros" else self.padding_mode
+
+    def convolve(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None, borders: list[int],
+        stride: tuple[int, ...] | None = None, mode: str | None = None,
+    ) -> Tensor:  # fmt: skip
+        """``x`` padded by ``borders`` (left, right, top, bottom) and convolved with ``weight``."""
+        mode, stride = mode or self._mode, stride or self.stride
+        if mode == "constant":
+            left, right, top, bottom = borders
+            if left == right and top == bottom:  # which the convolution does without a copy
+                return F.conv2d(x, weight, bias, stride, (top, left))
+        elif "memory" in self.fast and torch.is_grad_enabled() and x.dim() == 4:
+            device = x.device.type
+            if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+                short = torch.get_autocast_dtype(device)  # does not reach into own functions
+                x, weight = x.to(short), weight.to(short)
+                bias = None if bias is None else bias.to(short)
+            return _PadAgain.apply(x, weight, bias, borders, stride, mode)  # type: ignore[no-any-return]
+        return F.conv2d(F.pad(x, borders, mode=mode), weight, bias, stride)
 
 
-class UpsampledConv(_Conv):
+class _PadAgain(torch.autograd.Function):
+    """Padding and convolution that keep the picture alone."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, borders: list[int],
+        stride: tuple[int, ...], mode: str,
+    ) -> Tensor:  # fmt: skip
+        ctx.save_for_backward(x, weight)
+        ctx.how = borders, stride, mode
+        ctx.biases = None if bias is None else list(bias.shape)
+        return F.conv2d(F.pad(x, borders, mode=mode), weight, bias, stride)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        borders, stride, mode = ctx.how
+        wanted = list(ctx.needs_input_grad[:3])
+        of_x, of_weight, of_bias = torch.ops.aten.convolution_backward(
+            gradient, F.pad(x, borders, mode=mode), weight, ctx.biases, stride, [0, 0], [1, 1],
+            False, [0, 0], 1, wanted,
+        )  # fmt: skip
+        if wanted[0]:
+            fold = {
+                "reflect": torch.ops.aten.reflection_pad2d_backward,
+                "replicate": torch.ops.aten.replication_pad2d_backward,
+            }[mode]
+            of_x = fold(of_x, x, borders)
+        return of_x, of_weight, of_bias, None, None, None
+
+
+class UpsampledConv(PaddedConv):
     """Nearest upsampling to twice the size, then a 5x5 convolution with padding 2.
 
     (N, C, H, W) -> (N, c_out, 2H, 2W). The four pixels that upsampling makes of one see at most
@@ -42,15 +108,15 @@ class UpsampledConv(_Conv):
         super().__init__(c_in, c_out, 5, 1, 2, **kinds)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.plain:
+        if "kernels" not in self.fast:
             return super().forward(F.interpolate(x, scale_factor=2, mode="nearest"))
         taps = torch.tensor(_TAPS, dtype=self.weight.dtype, device=x.device)
         kernels = torch.einsum("pak,qbl,oikl->opqiab", taps, taps, self.weight)
         kernels = kernels.reshape(4 * self.out_channels, self.in_channels, 3, 3)
         assert self.bias is not None
         border = "constant" if self.padding_mode == "zeros" else "replicate"
-        small = F.pad(x, (1, 1, 1, 1), mode=border)
-        y = F.pixel_shuffle(F.conv2d(small, kernels, self.bias.repeat_interleave(4)), 2)
+        biases = self.bias.repeat_interleave(4)
+        y = F.pixel_shuffle(self.convolve(x, kernels, biases, [1] * 4, mode=border), 2)
         if self.padding_mode == "reflect":
             # Reflected at the size after upsampling, the outermost of the two pixels beyond a
             # border is not the border pixel repeated but the one next to it. The difference
@@ -73,7 +139,7 @@ class UpsampledConv(_Conv):
         return torch.stack(out.chunk(2, dim=1), dim=2)
 
 
-class NarrowConv(_Conv):
+class NarrowConv(PaddedConv):
     """A convolution of stride 1 to few channels (the 3 of a picture).
 
     So few outputs leave most of a processor's vector lanes empty. The same kernel at its four
@@ -82,26 +148,27 @@ class NarrowConv(_Conv):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        x, kernel = self.padded(x), self.kernel_size[0]
-        h, w = x.shape[2] - kernel + 1, x.shape[3] - kernel + 1
-        if self.plain or h % 2 or w % 2:
-            return F.conv2d(x, self.weight, self.bias)
+        kernel, (left, right, top, bottom) = self.kernel_size[0], self._borders
+        h, w = x.shape[2] + top + bottom - kernel + 1, x.shape[3] + left + right - kernel + 1
+        if "kernels" not in self.fast or h % 2 or w % 2:
+            return super().forward(x)
         places = [F.pad(self.weight, (q, 1 - q, p, 1 - p)) for p in (0, 1) for q in (0, 1)]
         kernels = torch.stack(places, dim=1).flatten(0, 1)
         bias = None if self.bias is None else self.bias.repeat_interleave(4)
-        return F.pixel_shuffle(F.conv2d(x, kernels, bias, stride=2), 2)
+        return F.pixel_shuffle(self.convolve(x, kernels, bias, self._borders, (2, 2)), 2)
 
 
-class StridedConv(_Conv):
+class StridedConv(PaddedConv):
     """A convolution whose output may shrink to one pixel, as the deepest of a discriminator's do.
 
     Then it is a matrix product of the padded input.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.plain:
-            x = self.padded(x)
-            if tuple(x.shape[2:]) == self.kernel_size:
-                return F.linear(x.flatten(1), self.weight.flatten(1), self.bias)[:, :, None, None]
-            return F.conv2d(x, self.weight, self.bias, self.stride)
+        if "kernels" in self.fast:
+            left, right, top, bottom = self._borders
+            size = (x.shape[2] + top + bottom, x.shape[3] + left + right)
+            if size == self.kernel_size:
+                seen = F.pad(x, self._borders, mode=self._mode).flatten(1)
+                return F.linear(seen, self.weight.flatten(1), self.bias)[:, :, None, None]
         return super().forward(x)

@@ -161,6 +161,7 @@ class Cyclegan(Method):
 
     def discriminator_terms(self, x_a: Tensor, x_b: Tensor, fakes: Mapping[str, Tensor]) -> Terms:
         how: dict[str, Any] = dict(real_first=True, kind=self.config.gan_loss)
+        how["batching"] = "batching" in self.fast
         return {
             "dis_a": gan_of_both(self.dis_a, x_a, fakes["x_ba"], **how),
             "dis_b": gan_of_both(self.dis_b, x_b, fakes["x_ab"], **how),

@@ -23,15 +23,16 @@ def halve(x: Tensor) -> Tensor:
 
 
 def gan_of_both(
-    dis: nn.Module, first: Tensor, second: Tensor, *, real_first: bool, kind: str
-) -> Tensor:
+    dis: nn.Module, first: Tensor, second: Tensor, *, real_first: bool, kind: str,
+    batching: bool = True,
+) -> Tensor:  # fmt: skip
     """The discriminator's loss: ``gan`` of two batches, one real and the other not.
 
-    Both go through in one pass: the deepest maps are so small that fetching the weights takes
+    With ``batching`` both go through in one pass: the deepest maps are so small that fetching the weights takes
     longer than the products. A batch norm would mix their statistics; then they go one after the
     other, in the original's order, which running statistics remember.
     """
-    if any(isinstance(layer, nn.BatchNorm2d) for layer in dis.modules()):
+    if not batching or any(isinstance(layer, nn.BatchNorm2d) for layer in dis.modules()):
         return gan(dis(first), real_first, kind) + gan(dis(second), not real_first, kind)
     maps = [m.tensor_split((len(first),)) for m in dis(torch.cat((first, second)))]
     return gan([m for m, _ in maps], real_first, kind) + gan(

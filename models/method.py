@@ -8,7 +8,7 @@ loss terms by name. Pictures are float tensors (N, C, H, W) in [-1, 1].
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
@@ -16,6 +16,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from models.blocks import number_dropouts
+from models.choices import ALL
 from models.errors import UserError
 from models.init import initialise
 from models.losses import GAN_KINDS, Terms, weighted_sum
@@ -120,6 +121,7 @@ class Method(nn.Module, ABC):
     guided: ClassVar[bool] = False  # can an example picture give the style?
     config: MethodConfig
     absent: frozenset[str] = frozenset()  # networks that an imported checkpoint did not hold
+    fast: frozenset[str] = ALL  # ways to compute (``choices``)
     monitor: bool = False  # also compute the terms whose weight is zero, for the logs
 
     def finish(self, generator: Generator | None, rule: str, dis_rule: str) -> None:
@@ -182,6 +184,15 @@ class Method(nn.Module, ABC):
     def translate(self, x: Tensor, direction: Direction, noise: Noise | None = None) -> Tensor:
         """Translate x (N, C, H, W). ``noise`` None is the deterministic (mean) translation."""
 
+    def translate_each(
+        self, x: Tensor, which: Tensor, direction: Direction, noise: Noise | None = None
+    ) -> Tensor:
+        """``translate`` of ``x[which]``, places (M,) of pictures of x; noise is of M samples.
+
+        Overridden where one encoding serves all translations of a picture.
+        """
+        return self.translate(x[which], direction, noise)
+
     def translate_guided(self, x: Tensor, direction: Direction, example: Tensor) -> Tensor:
         """Translate x in the style of ``example`` (N, C, H', W') of the other domain."""
         raise UserError(
@@ -219,6 +230,17 @@ class Method(nn.Module, ABC):
                 f"this checkpoint was imported without the weights of {network}: convert it again "
                 "with the original's other file beside it"
             )
+
+    def in_one_pass(
+        self, network: Callable[..., Tensor], first: Sequence[Tensor], second: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """``network(*first)`` and ``network(*second)``, whose batches are of one size; joined, where
+        that is chosen: small batches leave a processor idle."""
+        if "batching" not in self.fast:
+            return network(*first), network(*second)
+        joined = (torch.cat(pair) for pair in zip(first, second, strict=True))
+        one, other = network(*joined).tensor_split(2)
+        return one, other
 
     def wanted(self, weight: float) -> bool:
         """Whether a term of this weight is to be computed."""

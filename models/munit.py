@@ -86,8 +86,8 @@ class Munit(MunitFamily):
 
         # Each decoder is asked for the reconstruction and the translation in one pass.
         if own_a is not None and own_b is not None and self.wanted(c.recon_x):
-            x_aa, x_ba = a.decoder(torch.cat((c_a, c_b)), torch.cat((own_a, s_a))).tensor_split(2)
-            x_bb, x_ab = b.decoder(torch.cat((c_b, c_a)), torch.cat((own_b, s_b))).tensor_split(2)
+            x_aa, x_ba = self.in_one_pass(a.decoder, (c_a, own_a), (c_b, s_a))
+            x_bb, x_ab = self.in_one_pass(b.decoder, (c_b, own_b), (c_a, s_b))
         else:
             x_ba, x_ab = a.decoder(c_b, s_a), b.decoder(c_a, s_b)
 
@@ -122,6 +122,14 @@ class Munit(MunitFamily):
         source, target = self._ends(direction)
         style = x.new_zeros(len(x), self.config.style_dim) if noise is None else noise["style"]
         return target.decoder(source.content(x), style)
+
+    def translate_each(
+        self, x: Tensor, which: Tensor, direction: Direction, noise: Noise | None = None
+    ) -> Tensor:
+        if noise is None or "batching" not in self.fast:
+            return super().translate_each(x, which, direction, noise)
+        source, target = self._ends(direction)
+        return target.decoder(source.content(x)[which], noise["style"])
 
     def translate_guided(self, x: Tensor, direction: Direction, example: Tensor) -> Tensor:
         source, target = self._ends(direction)

@@ -100,6 +100,7 @@ class MunitFamily(Method):
 
     def discriminator_terms(self, x_a: Tensor, x_b: Tensor, fakes: Mapping[str, Tensor]) -> Terms:
         how: dict[str, Any] = dict(real_first=False, kind=self.config.gan_loss)
+        how["batching"] = "batching" in self.fast
         return {
             "dis_a": gan_of_both(self.dis_a, fakes["x_ba"], x_a, **how),
             "dis_b": gan_of_both(self.dis_b, fakes["x_ab"], x_b, **how),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks import CountedDropout, activation, has_bias, norm_layer
-from models.convolutions import NarrowConv
+from models.convolutions import NarrowConv, PaddedConv
 
 
 class ResnetBlock(nn.Module):
@@ -22,9 +22,9 @@ class ResnetBlock(nn.Module):
         super().__init__()
         conv: dict[str, Any] = dict(kernel_size=3, padding=1, padding_mode="reflect")
         conv["bias"] = has_bias(norm)
-        self.conv1, self.norm1 = nn.Conv2d(dim, dim, **conv), norm_layer(norm, dim)
+        self.conv1, self.norm1 = PaddedConv(dim, dim, **conv), norm_layer(norm, dim)
         self.dropout = CountedDropout(0.5) if dropout else nn.Identity()
-        self.conv2, self.norm2 = nn.Conv2d(dim, dim, **conv), norm_layer(norm, dim)
+        self.conv2, self.norm2 = PaddedConv(dim, dim, **conv), norm_layer(norm, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.dropout(torch.relu(self.norm1(self.conv1(x))))
@@ -49,7 +49,7 @@ class ResnetGenerator(nn.Module):
             return [conv, norm_layer(norm, channels), nn.ReLU()]
 
         self.down = nn.Sequential(
-            *block(nn.Conv2d(c_in, dim, **wide, bias=has_bias(norm)), dim),
+            *block(PaddedConv(c_in, dim, **wide, bias=has_bias(norm)), dim),
             *block(nn.Conv2d(dim, 2 * dim, **half), 2 * dim),
             *block(nn.Conv2d(2 * dim, 4 * dim, **half), 4 * dim),
         )
@@ -71,7 +71,7 @@ def _upsampler(c_in: int, c_out: int, kind: str, bias: bool) -> nn.Module:
         return nn.ConvTranspose2d(c_in, c_out, 4, 2, 1, bias=bias)
     return nn.Sequential(
         nn.Upsample(scale_factor=2, mode="bilinear"),
-        nn.Conv2d(c_in, c_out, 3, padding=1, padding_mode="reflect"),
+        PaddedConv(c_in, c_out, 3, padding=1, padding_mode="reflect"),
     )
 
 

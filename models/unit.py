@@ -159,10 +159,10 @@ class Unit(MunitFamily):
         c = self.config
         seed = _Calls(noise.get("dropout"))
         h_a, h_b = self.encode(x_a, "a", seed.next()), self.encode(x_b, "b", seed.next())
-        z = torch.cat((h_a + noise["n_a"], h_b + noise["n_b"]))  # z = E_mu(x) + eta
+        z_a, z_b = h_a + noise["n_a"], h_b + noise["n_b"]  # z = E_mu(x) + eta
         # Both domains' codes through each decoder: reconstruction and translation in one pass.
-        x_aa, x_ba = self.decode(z, "a", seed.next(2)).tensor_split(2)
-        x_ab, x_bb = self.decode(z, "b", seed.next(2)).tensor_split(2)
+        x_aa, x_ba = self._decode_both(z_a, z_b, "a", seed)
+        x_ab, x_bb = self._decode_both(z_a, z_b, "b", seed)
         terms: Terms = self.gan_terms(x_ba, x_ab)  # Eq. 5 and 6
         if self.wanted(c.recon_x):  # likelihood of Eq. 3 and 4, a Laplacian: L1
             terms["recon_x_a"], terms["recon_x_b"] = l1(x_aa, x_a), l1(x_bb, x_b)
@@ -179,6 +179,14 @@ class Unit(MunitFamily):
             terms["cycle_kl_a"], terms["cycle_kl_b"] = kl_unit(h_a_again), kl_unit(h_b_again)
         terms |= self.perceptual_terms(x_a, x_b, x_ba, x_ab)
         return terms, {"x_ba": x_ba, "x_ab": x_ab}
+
+    def _decode_both(
+        self, z_a: Tensor, z_b: Tensor, domain: str, seed: _Calls
+    ) -> tuple[Tensor, Tensor]:
+        if "batching" in self.fast:
+            one, other = self.decode(torch.cat((z_a, z_b)), domain, seed.next(2)).tensor_split(2)
+            return one, other
+        return self.decode(z_a, domain, seed.next()), self.decode(z_b, domain, seed.next())
 
     @torch.no_grad()
     def fakes(self, x_a: Tensor, x_b: Tensor, noise: Noise) -> dict[str, Tensor]:

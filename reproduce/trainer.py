@@ -59,7 +59,7 @@ class Trainer:
                 lr=c.lr,
                 betas=(c.beta1, c.beta2),
                 weight_decay=c.weight_decay,
-                fused=True,
+                fused="optimiser" in method.fast,
             )
             for phase, weights in self.weights.items()
         }

@@ -56,10 +56,13 @@ def stream(
     waiting: list[tuple[str, int, Tensor]] = []
 
     def translated() -> Iterator[Translation]:
-        x = torch.stack([picture for _, _, picture in waiting]).to(device)
+        own = {name: picture for name, _, picture in waiting}  # each input once
+        places = {name: place for place, name in enumerate(own)}
+        which = torch.tensor([places[name] for name, _, _ in waiting], device=device)
+        x = torch.stack(list(own.values())).to(device)
         noise = [_noise(method, x, seed, direction, name, k) for name, k, _ in waiting]
         joined = {role: torch.cat([n[role] for n in noise]).to(device) for role in noise[0]}
-        pictures = method.translate(x, direction, joined or None).float().cpu()
+        pictures = method.translate_each(x, which, direction, joined or None).float().cpu()
         for (name, k, _), picture in zip(waiting, pictures, strict=True):
             yield name, k, picture
 

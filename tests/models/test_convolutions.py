@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.choices import PLAIN, choose
 from models.convolutions import NarrowConv, StridedConv, UpsampledConv
 from models.discriminators import MultiScaleDiscriminator, gan_of_both
 from models.losses import gan
@@ -76,7 +77,7 @@ def test_strided_convolution_is_a_convolution(mode: str, size: int, kernel: int)
 def test_the_plain_path_is_the_layer_as_defined(layer: UpsampledConv | NarrowConv) -> None:
     x = torch.randn(2, 3, 8, 8)
     fast = layer(x)
-    layer.plain = True
+    choose(layer, PLAIN)
     torch.testing.assert_close(layer(x), fast, rtol=0, atol=1e-5)
 
 

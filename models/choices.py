@@ -1,0 +1,39 @@
+"""How a method computes, where the same numbers (up to rounding) can be had in several ways.
+
+A layer or method that knows a faster or smaller way has an attribute ``fast``, the names of the ways
+it may take; ``choose`` sets it in a whole method. Without any the method computes as its paper, or
+its release, says: that is the plain path, which benchmarks compare with.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from torch import nn
+
+from models.errors import UserError
+
+WAYS = {
+    "batching": "what differs in its pictures alone goes through a network in one pass, and what is "
+    "translated several times is encoded once",
+    "kernels": "narrow, upsampled and one-pixel convolutions as equal ones of better shape",
+    "norms": "layer norm as one multiplication and one addition",
+    "memory": "padded pictures are padded again for the gradients, not kept; "
+    "activations without a norm before them work in place",
+    "optimiser": "one kernel updates all weights",
+}
+ALL = frozenset(WAYS)
+PLAIN: frozenset[str] = frozenset()
+
+
+def choose(network: nn.Module, ways: Iterable[str]) -> None:
+    """Let ``network`` compute in these ways alone; UserError for one that there is not."""
+    chosen = frozenset(ways)
+    for name in sorted(chosen - ALL):
+        close = difflib.get_close_matches(name, WAYS, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UserError(f"unknown way to be fast '{name}': {hint}use some of {', '.join(WAYS)}")
+    for module in network.modules():
+        if hasattr(module, "fast"):
+            module.fast = chosen  # type: ignore[assignment]

@@ -1,0 +1,185 @@
+"""Every way to be fast computes what the plain path does, and can be switched off."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from tiny_methods import EVERY, draws, make, pictures, training_noise
+from torch import Tensor, nn
+
+from models.blocks import ConvBlock
+from models.choices import ALL, PLAIN, WAYS, choose
+from models.convolutions import PaddedConv
+from models.errors import UserError
+from reproduce.trainer import Trainer
+
+
+def gradients(method: Any, noise: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The terms of both phases, and the gradients of their weighted sums, by name."""
+    x_a, x_b = pictures(4).double(), pictures(4, seed=1).double()
+    terms, made = method.generator_terms(x_a, x_b, noise["generator"])
+    found = {name: term.detach() for name, term in terms.items()}
+    method.generator_loss(terms).backward()
+    for network in method.generators():
+        found |= {
+            f"g.{id_of(method, p)}": p.grad for p in network.parameters() if p.grad is not None
+        }
+    method.zero_grad()
+    fakes = {name: fake.detach() for name, fake in made.items()}
+    terms = method.discriminator_terms(x_a, x_b, fakes)
+    found |= {name: term.detach() for name, term in terms.items()}
+    method.discriminator_loss(terms).backward()
+    for network in method.discriminators():
+        found |= {
+            f"d.{id_of(method, p)}": p.grad for p in network.parameters() if p.grad is not None
+        }
+    return found
+
+
+def id_of(method: nn.Module, weight: nn.Parameter) -> str:
+    return next(name for name, p in method.named_parameters() if p is weight)
+
+
+def noises(method: Any) -> dict[str, dict[str, Tensor]]:
+    found: dict[str, dict[str, Tensor]] = {}
+    for phase in ("generator", "discriminator"):
+        drawn = training_noise(method, phase, 4)
+        found[phase] = {k: v.double() if v.is_floating_point() else v for k, v in drawn.items()}
+    return found
+
+
+@EVERY
+@pytest.mark.parametrize("way", [*WAYS, "all"])
+def test_every_way_gives_the_plain_terms_and_gradients(name: str, way: str) -> None:
+    plain, fast = make(name).double(), make(name).double()
+    choose(plain, PLAIN)
+    choose(fast, ALL if way == "all" else [way])
+    noise = noises(plain)
+    expected, found = gradients(plain, noise), gradients(fast, noise)
+    assert expected.keys() == found.keys() and len(found) > 10
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=0, atol=1e-10, msg=key)
+
+
+@EVERY
+def test_twenty_steps_in_float32_agree(name: str) -> None:
+    losses: dict[str, list[dict[str, float]]] = {}
+    for way, ways in (("fast", ALL), ("plain", PLAIN)):
+        method = make(name)
+        choose(method, ways)
+        trainer = Trainer(method, 0, 20)
+        losses[way] = [
+            trainer.step(pictures(4, seed=i), pictures(4, seed=100 + i), i) for i in range(20)
+        ]
+    for fast, plain in zip(losses["fast"], losses["plain"], strict=True):
+        assert fast == pytest.approx(plain, rel=1e-5, abs=1e-5)
+
+
+def kept(run: Callable[[], Tensor]) -> int:
+    """Bytes that autograd keeps for the gradients of ``run()``, each storage once."""
+    storages: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, nn.Parameter):
+            storage = tensor.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        out = run()
+    assert out.requires_grad
+    return sum(storages.values())
+
+
+@pytest.mark.parametrize("pad", ["reflect", "replicate"])
+def test_memory_keeps_no_padded_pictures(pad: str) -> None:
+    layers = nn.Sequential(*(ConvBlock(8, 8, 3, 1, 1, activ="lrelu", pad=pad) for _ in range(6)))
+    x = torch.randn(2, 8, 32, 32)
+    choose(layers, PLAIN)
+    before = kept(lambda: layers(x))
+    choose(layers, ["memory"])
+    # Of each layer the activated picture; plain, what went into the activation and the padded
+    # picture too. One more: the input.
+    picture = x.numel() * 4
+    assert kept(lambda: layers(x)) <= 7 * picture < 0.6 * before
+
+
+def test_a_convolution_under_autocast_is_short() -> None:
+    layer = PaddedConv(4, 4, 3, 1, 1, padding_mode="reflect")
+    plain = copy.deepcopy(layer)
+    choose(plain, PLAIN)
+    x, found = torch.randn(1, 4, 8, 8), []
+    for one in (layer, plain):
+        leaf = x.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            out = one(leaf)
+        assert out.dtype == torch.bfloat16
+        out.float().square().sum().backward()
+        assert leaf.grad is not None and leaf.grad.dtype == torch.float32
+        assert one.weight.grad is not None and one.weight.grad.dtype == torch.float32
+        found.append((out, leaf.grad, one.weight.grad))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0.02, atol=0.02)
+
+
+def test_gradients_of_the_padded_convolution_are_those_of_finite_differences() -> None:
+    for pad in ("reflect", "replicate", "zeros"):
+        layer = PaddedConv(2, 3, 3, 2, 1, padding_mode=pad).double()  # type: ignore[arg-type]
+        x = torch.randn(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradcheck(layer, (x,))
+
+
+def test_the_choice_reaches_every_layer_and_unknown_ways_are_refused() -> None:
+    method = make("munit")
+    assert method.fast == ALL
+    choose(method, ["kernels"])
+    ways = {m.fast for m in method.modules() if hasattr(m, "fast")}
+    assert ways == {frozenset({"kernels"})}
+    with pytest.raises(UserError, match="'kernel': did you mean kernels"):
+        choose(method, ["kernel"])
+    assert method.fast == {"kernels"}
+
+
+def passes(ways: list[str]) -> int:
+    """Passes through MUNIT's decoders in one evaluation of its generator's terms."""
+    method, count = make("munit"), 0
+
+    def counted(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    choose(method, ways)
+    for network in (method.gen_a.decoder, method.gen_b.decoder):
+        network.register_forward_hook(counted)
+    noise = training_noise(method, "generator", 2)
+    method.generator_terms(pictures(2), pictures(2, seed=1), noise)
+    return count
+
+
+def test_batching_halves_the_passes_and_the_optimiser_is_one_kernel() -> None:
+    assert (passes([]), passes(["batching"])) == (4, 2)
+    for ways, fused in (([], False), (["optimiser"], True)):
+        method = make("unit")
+        choose(method, ways)
+        kinds = {o.defaults["fused"] for o in Trainer(method, 0, 1).optimisers.values()}
+        assert kinds == {fused}
+
+
+@EVERY
+@torch.no_grad()
+def test_translations_of_one_picture_are_as_if_each_came_alone(name: str) -> None:
+    method = make(name).double()
+    x, which = pictures(3).double(), torch.tensor([2, 0, 0, 1, 2])
+    for direction in method.directions:
+        noise = {
+            role: z.double() if z.is_floating_point() else z
+            for role, z in method.draw_noise(5, *x.shape[2:], draws(1)).items()
+        }
+        expected = method.translate(x[which], direction, noise)
+        for given, wanted in ((noise, expected), (None, method.translate(x[which], direction))):
+            found = method.translate_each(x, which, direction, given)
+            torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
