@@ -18,7 +18,7 @@ from models.blocks import seed_dropouts
 from models.discriminators import MultiPatchDiscriminator
 from models.errors import UserError
 from models.losses import Terms, gan, kl_gaussian, l1
-from models.method import DROPOUT, Direction, Method, MethodConfig, Noise, NoiseSpec, Phase
+from models.method import DROPOUT, Codes, Direction, Method, MethodConfig, Noise, NoiseSpec, Phase
 from models.translators import LatentEncoder, UNet
 
 
@@ -139,7 +139,7 @@ class Bicyclegan(Method):
         return torch.cat((x_a, x_b), dim=1) if self.config.conditional else x_b
 
     def generator_terms(
-        self, x_a: Tensor, x_b: Tensor, noise: Noise
+        self, x_a: Tensor, x_b: Tensor, noise: Noise, codes: Codes | None = None
     ) -> tuple[Terms, dict[str, Tensor]]:
         c, half = self.config, len(x_a) // 2
         if 2 * half != len(x_a) or not half:

@@ -17,6 +17,7 @@ from models.errors import UserError
 WAYS = {
     "batching": "what differs in its pictures alone goes through a network in one pass, and what is "
     "translated several times is encoded once",
+    "sharing": "codes that both phases of a step need are computed once",
     "kernels": "narrow, upsampled and one-pixel convolutions as equal ones of better shape",
     "norms": "layer norm as one multiplication and one addition",
     "memory": "padded pictures are padded again for the gradients, not kept; "

@@ -17,7 +17,7 @@ from models.blocks import seed_dropouts
 from models.discriminators import PatchDiscriminator, gan_of_both
 from models.errors import UserError
 from models.losses import Terms, gan, l1
-from models.method import DROPOUT, Direction, Method, MethodConfig, Noise, NoiseSpec, Phase
+from models.method import DROPOUT, Codes, Direction, Method, MethodConfig, Noise, NoiseSpec, Phase
 from models.translators import ResnetGenerator, UNet
 
 
@@ -134,7 +134,7 @@ class Cyclegan(Method):
         return x.new_zeros(len(x), self.config.noise_dim)
 
     def generator_terms(
-        self, x_a: Tensor, x_b: Tensor, noise: Noise
+        self, x_a: Tensor, x_b: Tensor, noise: Noise, codes: Codes | None = None
     ) -> tuple[Terms, dict[str, Tensor]]:
         c = self.config
         cycle = self.wanted(c.cycle) or self.wanted(c.cycle if c.cycle_b is None else c.cycle_b)

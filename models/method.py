@@ -24,6 +24,7 @@ from models.losses import GAN_KINDS, Terms, weighted_sum
 Phase = Literal["discriminator", "generator"]
 Direction = Literal["a2b", "b2a"]
 DIRECTIONS: tuple[Direction, Direction] = ("a2b", "b2a")
+Codes = tuple[Tensor, Tensor]  # of x_a and x_b
 Noise = Mapping[str, Tensor]  # role -> (N, ...), one row a sample
 SEED_LIMIT = 2**62
 
@@ -158,17 +159,26 @@ class Method(nn.Module, ABC):
     def training_noise(self, phase: Phase, h: int, w: int) -> dict[str, NoiseSpec]:
         """The noise that ``phase`` asks for, by role, for pictures of h x w."""
 
+    def codes(self, x_a: Tensor, x_b: Tensor) -> Codes | None:
+        """What both phases of a step compute of a batch, whatever their noise; None: nothing."""
+        return None
+
     @abstractmethod
     def generator_terms(
-        self, x_a: Tensor, x_b: Tensor, noise: Noise
+        self, x_a: Tensor, x_b: Tensor, noise: Noise, codes: Codes | None = None
     ) -> tuple[Terms, dict[str, Tensor]]:
-        """Terms of the generators' objective, and the translations that they were made of."""
+        """Terms of the generators' objective, and the translations that they were made of.
+
+        ``codes``: what ``codes`` gave for this batch and these weights, not to be computed again.
+        """
 
     @abstractmethod
     def discriminator_terms(self, x_a: Tensor, x_b: Tensor, fakes: Mapping[str, Tensor]) -> Terms:
         """Terms of the discriminators' objective; ``fakes`` carry no gradient."""
 
-    def fakes(self, x_a: Tensor, x_b: Tensor, noise: Noise) -> dict[str, Tensor]:
+    def fakes(
+        self, x_a: Tensor, x_b: Tensor, noise: Noise, codes: Codes | None = None
+    ) -> dict[str, Tensor]:
         """Translations for a discriminator that is updated first."""
         raise AssertionError(f"{type(self).__name__} updates its generators first")
 

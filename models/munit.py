@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 
 from models.autoencoders import AdaINDecoder, ContentEncoder, StyleEncoder
 from models.losses import Terms, l1
-from models.method import Direction, Noise, NoiseSpec, Phase, chain_fits
+from models.method import Codes, Direction, Noise, NoiseSpec, Phase, chain_fits
 from models.munit_family import MunitFamily, MunitFamilyConfig
 
 
@@ -75,12 +75,15 @@ class Munit(MunitFamily):
         style = NoiseSpec((self.config.style_dim,))
         return {"s_a": style, "s_b": style}  # s ~ q(s) = N(0, I)
 
+    def codes(self, x_a: Tensor, x_b: Tensor) -> Codes:
+        return self.gen_a.content(x_a), self.gen_b.content(x_b)
+
     def generator_terms(
-        self, x_a: Tensor, x_b: Tensor, noise: Noise
+        self, x_a: Tensor, x_b: Tensor, noise: Noise, codes: Codes | None = None
     ) -> tuple[Terms, dict[str, Tensor]]:
         c, a, b = self.config, self.gen_a, self.gen_b
         s_a, s_b = noise["s_a"], noise["s_b"]
-        c_a, c_b = a.content(x_a), b.content(x_b)
+        c_a, c_b = codes or self.codes(x_a, x_b)
         need_styles = self.wanted(c.recon_x) or self.wanted(c.cycle)
         own_a, own_b = (a.style(x_a), b.style(x_b)) if need_styles else (None, None)
 
@@ -108,11 +111,13 @@ class Munit(MunitFamily):
         return terms, {"x_ba": x_ba, "x_ab": x_ab}
 
     @torch.no_grad()
-    def fakes(self, x_a: Tensor, x_b: Tensor, noise: Noise) -> dict[str, Tensor]:
-        a, b = self.gen_a, self.gen_b
+    def fakes(
+        self, x_a: Tensor, x_b: Tensor, noise: Noise, codes: Codes | None = None
+    ) -> dict[str, Tensor]:
+        c_a, c_b = codes or self.codes(x_a, x_b)
         return {
-            "x_ba": a.decoder(b.content(x_b), noise["s_a"]),
-            "x_ab": b.decoder(a.content(x_a), noise["s_b"]),
+            "x_ba": self.gen_a.decoder(c_b, noise["s_a"]),
+            "x_ab": self.gen_b.decoder(c_a, noise["s_b"]),
         }
 
     def sampling_noise(self, h: int, w: int) -> dict[str, NoiseSpec]:

@@ -20,7 +20,7 @@ from models.autoencoders import ContentEncoder, Decoder, nips_back, nips_blocks,
 from models.blocks import seed_dropouts
 from models.errors import UserError
 from models.losses import Terms, kl_unit, l1
-from models.method import DROPOUT, Direction, Noise, NoiseSpec, Phase
+from models.method import DROPOUT, Codes, Direction, Noise, NoiseSpec, Phase
 from models.munit_family import MunitFamily, MunitFamilyConfig
 
 
@@ -153,12 +153,19 @@ class Unit(MunitFamily):
             for i, network in enumerate(networks):
                 seed_dropouts(network, None if seeds is None else seeds + 7919 * i)
 
+    def codes(self, x_a: Tensor, x_b: Tensor) -> Codes | None:
+        # Each phase drops out other numbers.
+        return None if self.config.dropout else self._encode_both(x_a, x_b, _Calls(None))
+
+    def _encode_both(self, x_a: Tensor, x_b: Tensor, seed: _Calls) -> Codes:
+        return self.encode(x_a, "a", seed.next()), self.encode(x_b, "b", seed.next())
+
     def generator_terms(
-        self, x_a: Tensor, x_b: Tensor, noise: Noise
+        self, x_a: Tensor, x_b: Tensor, noise: Noise, codes: Codes | None = None
     ) -> tuple[Terms, dict[str, Tensor]]:
         c = self.config
         seed = _Calls(noise.get("dropout"))
-        h_a, h_b = self.encode(x_a, "a", seed.next()), self.encode(x_b, "b", seed.next())
+        h_a, h_b = codes or self._encode_both(x_a, x_b, seed)
         z_a, z_b = h_a + noise["n_a"], h_b + noise["n_b"]  # z = E_mu(x) + eta
         # Both domains' codes through each decoder: reconstruction and translation in one pass.
         x_aa, x_ba = self._decode_both(z_a, z_b, "a", seed)
@@ -189,10 +196,12 @@ class Unit(MunitFamily):
         return self.decode(z_a, domain, seed.next()), self.decode(z_b, domain, seed.next())
 
     @torch.no_grad()
-    def fakes(self, x_a: Tensor, x_b: Tensor, noise: Noise) -> dict[str, Tensor]:
+    def fakes(
+        self, x_a: Tensor, x_b: Tensor, noise: Noise, codes: Codes | None = None
+    ) -> dict[str, Tensor]:
         seed = _Calls(noise.get("dropout"))
-        z_a = self.encode(x_a, "a", seed.next()) + noise["n_a"]
-        z_b = self.encode(x_b, "b", seed.next()) + noise["n_b"]
+        h_a, h_b = codes or self._encode_both(x_a, x_b, seed)
+        z_a, z_b = h_a + noise["n_a"], h_b + noise["n_b"]
         return {
             "x_ba": self.decode(z_b, "a", seed.next()),
             "x_ab": self.decode(z_a, "b", seed.next()),

@@ -71,6 +71,10 @@ class Trainer:
         self._set_lr(step)
         record: dict[str, float] = {}
         fakes: dict[str, Tensor] | None = None
+        codes = None
+        if "sharing" in self.method.fast and self.method.judges:
+            with self._autocast(x_a):
+                codes = self.method.codes(x_a, x_b)
         for phase in self.method.order:
             noise = {
                 role: self._like(self.noise(phase, role, spec, n, step), x_a)
@@ -79,7 +83,7 @@ class Trainer:
             with self._autocast(x_a):
                 if phase == "generator":
                     self._freeze("discriminator", True)
-                    terms, made = self.method.generator_terms(x_a, x_b, noise)
+                    terms, made = self.method.generator_terms(x_a, x_b, noise, codes)
                     fakes = {name: fake.detach() for name, fake in made.items()}
                     loss = self.method.generator_loss(terms)
                 else:
@@ -87,7 +91,7 @@ class Trainer:
                     terms, loss = {}, None
                     if self.method.judges or self.method.monitor:
                         if fakes is None:
-                            fakes = self.method.fakes(x_a, x_b, noise)
+                            fakes = self.method.fakes(x_a, x_b, noise, codes)
                         pooled = self._pooled(fakes, step)
                         terms = self.method.discriminator_terms(x_a, x_b, pooled)
                     if self.method.judges:

@@ -160,6 +160,18 @@ def passes(ways: list[str]) -> int:
     return count
 
 
+def test_sharing_encodes_a_batch_once_a_step() -> None:
+    for ways, expected in (([], 4), (["sharing"], 2)):
+        method, seen = make("munit"), []
+        choose(method, ways)
+        x_a, x_b = pictures(2), pictures(2, seed=1)
+        for network in (method.gen_a.content, method.gen_b.content):
+            network.register_forward_hook(lambda _, given, __: seen.append(given[0]))
+        Trainer(method, 0, 1).step(x_a, x_b, 0)
+        # The translations are encoded too, for the content's reconstruction.
+        assert sum(x is x_a or x is x_b for x in seen) == expected
+
+
 def test_batching_halves_the_passes_and_the_optimiser_is_one_kernel() -> None:
     assert (passes([]), passes(["batching"])) == (4, 2)
     for ways, fused in (([], False), (["optimiser"], True)):
