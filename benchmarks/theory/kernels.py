@@ -1,0 +1,132 @@
+"""The kernel distance between distributions (maximum mean discrepancy, MMD), without bias.
+
+MMD^2 = E k(x, x') - 2 E k(x, y) + E k(y, y') with the Gaussian kernel
+k(x, y) = exp(-|x - y|^2 / (2 sigma^2)): 0 for equal distributions and at most 2. Pairs of one point
+with itself are left out of the means, so estimates of equal distributions lie around 0, on either
+side of it. Source: Gretton et al., "A kernel two-sample test", JMLR 2012, Lemma 6.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.spatial.distance import cdist
+
+from benchmarks.intervals import FloatArray
+
+COLUMNS = 4096  # of points that are held in double precision at a time
+Points = NDArray[np.floating]
+
+
+def squared_distances(x: Points, y: Points) -> FloatArray:
+    """|x - y|^2 of all points (N, D) and (M, D): (N, M)."""
+    found = np.zeros((len(x), len(y)))
+    for first in range(0, x.shape[1], COLUMNS):
+        u, v = (p[:, first : first + COLUMNS].astype(np.float64) for p in (x, y))
+        found += np.square(u).sum(1)[:, None] + np.square(v).sum(1) - 2 * u @ v.T
+    return np.maximum(found, 0.0)
+
+
+def l1_distances(x: Points, y: Points) -> FloatArray:
+    """Mean absolute difference over the D numbers of all points (N, D) and (M, D): (N, M)."""
+    found = np.zeros((len(x), len(y)))
+    for first in range(0, x.shape[1], COLUMNS):
+        u, v = (p[:, first : first + COLUMNS].astype(np.float64) for p in (x, y))
+        found += cdist(u, v, "cityblock")
+    return found / x.shape[1]
+
+
+def gaussian(squared: FloatArray, bandwidth: float) -> FloatArray:
+    """k of points at these squared distances; ``bandwidth`` is sigma."""
+    kernel: FloatArray = np.exp(-squared / (2 * bandwidth**2))
+    return kernel
+
+
+def median_distance(squared: FloatArray) -> float:
+    """The usual bandwidth: the median distance between different points of one sample, from their
+    squared distances (N, N). Points that are all the same have none, and 1 is as good as any."""
+    median = float(np.sqrt(np.median(squared[~np.eye(len(squared), dtype=bool)])))
+    return median if median > 0 else 1.0
+
+
+def normal_bandwidth(dim: int) -> float:
+    """The same of N(0, I) itself: |x - y|^2 / 2 of two draws is chi-squared."""
+    return float(np.sqrt(2 * stats.chi2.median(dim)))
+
+
+def collapsed(dim: int) -> float:
+    """MMD between N(0, I) and points that are all 0, with the same bandwidth."""
+    s = normal_bandwidth(dim) ** 2
+    return float(np.sqrt(1 - 2 * (s / (s + 1)) ** (dim / 2) + (s / (s + 2)) ** (dim / 2)))
+
+
+class FromNormal:
+    """MMD^2 of a sample (N, D) from N(0, I), whose part is known in closed form, so that nothing is
+    drawn: with s = sigma^2, E_y k(x, y) = (s / (s + 1))^(D/2) exp(-|x|^2 / (2 (s + 1))) and
+    E k(y, y') = (s / (s + 2))^(D/2)."""
+
+    def __init__(self, points: Points) -> None:
+        x = np.asarray(points, dtype=np.float64)
+        bandwidth, half = normal_bandwidth(x.shape[1]), x.shape[1] / 2
+        s = bandwidth**2
+        self._between = gaussian(squared_distances(x, x), bandwidth)
+        np.fill_diagonal(self._between, 0.0)
+        norms = np.square(x).sum(axis=1)
+        self._to_normal = (s / (s + 1)) ** half * np.exp(-norms / (2 * (s + 1)))
+        self._of_normal = (s / (s + 2)) ** half
+
+    def squared(self, weights: FloatArray) -> FloatArray:
+        """(R,) from how often each point counts in each of R samples, (R, N); the copies of one
+        point are no pairs."""
+        total = weights.sum(axis=1)
+        pairs = total**2 - np.square(weights).sum(axis=1)
+        own = ((weights @ self._between) * weights).sum(axis=1) / pairs
+        cross = weights @ self._to_normal / total
+        found: FloatArray = own - 2 * cross + self._of_normal
+        return found
+
+
+class BetweenSamples:
+    """MMD^2 of two samples of N points each, from the ``squared`` distances (2N, 2N) of all points,
+    those of the first sample first.
+
+    ``paired``: point i of one sample and point i of the other tell of one thing, and are no pair of
+    independent points.
+    """
+
+    def __init__(self, squared: FloatArray, paired: bool) -> None:
+        self.count = len(squared) // 2
+        self.bandwidth = median_distance(squared)
+        self._paired = paired
+        self._apart = 1 - np.eye(2 * self.count)
+        if paired:
+            index = np.arange(2 * self.count)
+            self._apart[index, (index + self.count) % len(index)] = 0.0
+        self._kernel = gaussian(squared, self.bandwidth) * self._apart
+
+    def squared(self, first: FloatArray, second: FloatArray) -> FloatArray:
+        """(R,) from how often each of the 2N points counts in either sample, (R, 2N)."""
+        own = self._mean(first, first) + self._mean(second, second)
+        return own - 2 * self._mean(first, second)
+
+    def _mean(self, u: FloatArray, v: FloatArray) -> FloatArray:
+        mean: FloatArray = ((u @ self._kernel) * v).sum(1) / ((u @ self._apart) * v).sum(1)
+        return mean
+
+    def mixed(self, draws: int, rng: np.random.Generator) -> FloatArray:
+        """MMD^2 (draws,) were it chance which sample a point is in: pairs swap their points,
+        others are dealt anew."""
+        n = self.count
+        if self._paired:
+            swapped = rng.integers(2, size=(draws, n)).astype(np.float64)
+            first = np.hstack([1 - swapped, swapped])
+        else:
+            first = rng.permuted(np.repeat([[1.0, 0.0]], n, axis=1).repeat(draws, axis=0), axis=1)
+        return self.squared(first, 1 - first)
+
+
+def distance(squared: FloatArray) -> FloatArray:
+    """MMD from estimates of its square, of which those below 0 say that there is none."""
+    root: FloatArray = np.sqrt(np.maximum(squared, 0.0))
+    return root

@@ -1,0 +1,179 @@
+"""Codes of two domains, from the same to nothing alike; classifier, retrieval, pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.theory.classifier import domain_hits, same_domain_accuracy
+from benchmarks.theory.codes import Codes, describe, joined
+from benchmarks.theory.contents import (
+    CONTENT_MMD,
+    DOMAIN_ACCURACY,
+    PAIR_DISTANCE,
+    RETRIEVAL_RANK,
+    content_scores,
+)
+from benchmarks.theory.kernels import l1_distances
+from benchmarks.theory.pairs import pairs_of, resampled_ratios
+from models.errors import UserError
+
+
+def draws(count: int, dim: int = 6, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng([8, seed]).standard_normal((count, dim))
+
+
+def maps(count: int, seed: int = 0, channels: int = 3, side: int = 8) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, channels, side, side, generator=generator)
+
+
+def scores(a: torch.Tensor, b: torch.Tensor, paired: bool = True):
+    shown = describe(maps(len(a), 90)), describe(maps(len(b), 91))
+    result = content_scores(describe(a), describe(b), shown, paired=paired, seed=0)
+    return {s.measurement.name: s for s in result.scored}, result.arrays
+
+
+def test_separable_codes_are_all_told_apart() -> None:
+    a, b = draws(40), draws(40, seed=1)
+    b[:, 2] += 8
+    assert domain_hits(a, b).tolist() == [[1.0] * 40] * 2
+
+
+def test_classes_that_no_plane_divides_are_told_apart() -> None:
+    """One domain around the other."""
+    b = draws(80, 3, seed=1)
+    b *= 4 / np.linalg.norm(b, axis=1, keepdims=True)
+    assert domain_hits(0.5 * draws(80, 3), b).mean() > 0.95
+
+
+def test_a_feature_that_is_large_hides_no_other() -> None:
+    a, b = draws(40), draws(40, seed=1)
+    b[:, 2] += 8
+    a[:, 0] *= 1e6
+    b[:, 0] *= 1e6
+    assert domain_hits(a, b).mean() > 0.9
+
+
+def test_codes_of_one_distribution_are_not() -> None:
+    accuracies = [domain_hits(draws(60, seed=k), draws(60, seed=50 + k)).mean() for k in range(10)]
+    assert np.mean(accuracies) == pytest.approx(0.5, abs=0.05)
+    assert same_domain_accuracy(draws(120)) == pytest.approx(0.5, abs=0.12)
+
+
+def test_equal_codes_are_a_coin_toss() -> None:
+    """Pairs are learned from together: no code's domain is given away by its partner's."""
+    a = draws(40)
+    assert domain_hits(a, a).mean() == 0.5
+    assert domain_hits(a, a + 1e-3 * draws(40, seed=1)).mean() == pytest.approx(0.5, abs=0.12)
+
+
+def test_scale_and_shift_of_a_feature_do_not_matter() -> None:
+    a, b = draws(30), draws(30, seed=1) + 0.7
+    assert np.array_equal(domain_hits(a, b), domain_hits(100 * a + 5, 100 * b + 5))
+
+
+def test_retrieval_of_equal_codes_is_perfect() -> None:
+    a = draws(20)
+    pairs = pairs_of(l1_distances(a, a))
+    assert not pairs.ranks.any() and pairs.first.all() and pairs.ratio == 0
+
+
+def test_ranks_by_hand() -> None:
+    distances = np.array([[2.0, 1, 3], [5, 4, 4], [0, 9, 1]])
+    pairs = pairs_of(distances)
+    # Rows: 1 of 2 nearer; none nearer and one equal: 1/4; 1 of 2. Columns: 1 of 2; 1 of 2; none.
+    assert pairs.ranks.tolist() == [(0.5 + 0.5) / 2, (0.25 + 0.5) / 2, (0.5 + 0) / 2]
+    assert pairs.first.tolist() == [0, 0.25, 0.5]
+    assert pairs.ratio == pytest.approx((7 / 3) / (22 / 6))
+
+
+def test_unrelated_codes_are_at_chance() -> None:
+    pairs = pairs_of(l1_distances(draws(150), draws(150, seed=1)))
+    assert pairs.ranks.mean() == pytest.approx(0.5, abs=0.06)
+    assert pairs.ratio == pytest.approx(1, abs=0.05)
+    assert pairs.first.mean() < 0.05
+
+
+def test_codes_that_are_all_the_same_are_at_chance() -> None:
+    pairs = pairs_of(np.zeros((9, 9)))
+    assert pairs.ratio == 1 and pairs.ranks.tolist() == [0.5] * 9
+    assert pairs.first == pytest.approx(1 / 9)
+    assert (resampled_ratios(np.zeros((9, 9)), 0) == 1).all()
+
+
+def test_order_of_pairs_does_not_matter() -> None:
+    a, b = draws(15), draws(15) + 0.3 * draws(15, seed=2)
+    order = np.random.default_rng(0).permutation(15)
+    one, two = (pairs_of(l1_distances(u, v)) for u, v in ((a, b), (a[order], b[order])))
+    assert one.ratio == pytest.approx(two.ratio)
+    assert one.ranks[order].tolist() == two.ranks.tolist()
+
+
+def test_the_ratio_of_resampled_pairs_spreads_as_that_of_new_ones() -> None:
+    def distances(k: int) -> np.ndarray:
+        content = draws(40, seed=k)
+        return l1_distances(content, content + draws(40, seed=1000 + k))
+
+    truth = np.std([pairs_of(distances(k)).ratio for k in range(200)])
+    assert resampled_ratios(distances(0), 0).std() == pytest.approx(truth, rel=0.4)
+
+
+def test_described_batch_by_batch_is_described_at_once() -> None:
+    codes = maps(7, side=20)
+    whole, parts = describe(codes), joined([describe(part) for part in codes.split(3)])
+    assert np.array_equal(whole.maps, parts.maps) and np.array_equal(whole.summary, parts.summary)
+    assert whole.maps.shape == (7, 3 * 16 * 16) and whole.summary.shape == (7, 3 * (4 + 16))
+    assert whole.summary[:, :3] == pytest.approx(codes.mean((2, 3)).numpy())
+    small = describe(codes[..., :2, :3])
+    assert small.maps == pytest.approx(codes[..., :2, :3].flatten(1).numpy())
+
+
+def test_equal_codes_have_no_distance_in_any_way() -> None:
+    a = maps(24)
+    found, arrays = scores(a, a)
+    value = {name: s.measurement.value for name, s in found.items()}
+    same = {
+        DOMAIN_ACCURACY.name: 0.5, CONTENT_MMD.name: 0.0, PAIR_DISTANCE.name: 0.0,
+        RETRIEVAL_RANK.name: 0.0,
+    }  # fmt: skip
+    assert value == pytest.approx(same, abs=1e-6)
+    assert found[CONTENT_MMD.name].more["null"]["value"] == pytest.approx(0, abs=1e-6)
+    assert found[RETRIEVAL_RANK.name].more["first"] == 1
+    assert found[RETRIEVAL_RANK.name].more["pixels"] == pytest.approx(0.5, abs=0.2)
+    assert arrays["hits"].shape == (2, 24)
+
+
+def test_codes_far_apart_of_one_content_are_found_again() -> None:
+    a = maps(24)
+    found, arrays = scores(a, a + 1)
+    accuracy, mmd = found[DOMAIN_ACCURACY.name], found[CONTENT_MMD.name]
+    assert accuracy.measurement.value == 1 and accuracy.measurement.interval.method == "constant"
+    assert accuracy.more["same_domain"] < 0.8
+    assert mmd.measurement.value > 1.5 * mmd.more["null"]["value"]
+    assert found[RETRIEVAL_RANK.name].measurement.value < 0.1
+    ratio = found[PAIR_DISTANCE.name].measurement
+    assert ratio.interval.low < ratio.value < ratio.interval.high
+    assert ratio.value == pytest.approx(arrays["same"].mean() / arrays["others"].mean())
+    assert found[RETRIEVAL_RANK.name].measurement.value == pytest.approx(arrays["ranks"].mean())
+    assert accuracy.measurement.value == arrays["hits"].mean()
+
+
+def test_without_pairs_nothing_is_said_of_them() -> None:
+    found, arrays = scores(maps(20), maps(20, 1), paired=False)
+    assert set(found) == {DOMAIN_ACCURACY.name, CONTENT_MMD.name} and set(arrays) == {"hits"}
+    mmd = found[CONTENT_MMD.name]
+    assert mmd.measurement.value <= 2 * mmd.more["null"]["value"]
+    assert found[DOMAIN_ACCURACY.name].measurement.interval.over == "pictures"
+
+
+def test_what_cannot_be_compared_is_refused() -> None:
+    with pytest.raises(UserError, match="7 and 7 content codes.*8 or more"):
+        scores(maps(7), maps(7))
+    with pytest.raises(UserError, match="9 and 8 content codes"):
+        content_scores(
+            describe(maps(9)), describe(maps(8)), (describe(maps(9)),) * 2, paired=False, seed=0
+        )
+    with pytest.raises(UserError, match="finite"):
+        Codes(np.full((2, 2), np.inf, np.float32), np.zeros((2, 2), np.float32))

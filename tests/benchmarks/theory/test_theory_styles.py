@@ -1,0 +1,94 @@
+"""Styles whose distribution is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks.theory.replicates import NULL_DRAWS
+from benchmarks.theory.styles import METRICS, null_numbers, style_scores
+from models.errors import UserError
+
+MMD, MEAN, COV = (metric.name for metric in METRICS)
+
+
+def normal(count: int, dim: int = 4, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng([7, seed]).standard_normal((count, dim)).astype(np.float32)
+
+
+def numbers(styles: dict[str, np.ndarray], paired: bool = False):
+    scored = style_scores(styles, paired=paired, seed=0)
+    return {s.measurement.name: s for s in scored}
+
+
+def test_draws_from_the_normal_lie_within_the_null() -> None:
+    found = numbers({"a": normal(60, seed=1), "b": normal(60, seed=2)})
+    for name, scored in found.items():
+        assert scored.measurement.value <= scored.more["null"]["value"], name
+    deviation = found[MMD].more["deviation"]
+    assert deviation == {"a": pytest.approx(1, abs=0.1), "b": pytest.approx(1, abs=0.1)}
+
+
+def test_one_in_twenty_draws_is_above_the_null() -> None:
+    null = null_numbers(2, 30, 3)
+    assert null.shape == (3, NULL_DRAWS)
+    above = 0
+    for k in range(200):
+        styles = {"a": normal(30, 3, 10 + 2 * k), "b": normal(30, 3, 11 + 2 * k)}
+        means = [np.linalg.norm(s.mean(axis=0)) / math.sqrt(3) for s in styles.values()]
+        above += int(np.mean(means) > np.quantile(null[1], 0.95))
+    assert 3 <= above <= 20
+
+
+def test_moments_are_those_of_numpy() -> None:
+    styles = {"a": 0.5 * normal(50) + 0.3, "b": normal(50, seed=3)}
+    found = numbers(styles)
+    for domain, x in styles.items():
+        mean = np.linalg.norm(x.astype(np.float64).mean(axis=0)) / 2
+        error = np.linalg.norm(np.cov(x.astype(np.float64), rowvar=False) - np.eye(4)) / 2
+        assert found[MEAN].more["domains"][domain] == pytest.approx(mean)
+        assert found[COV].more["domains"][domain] == pytest.approx(error)
+    for name in (MMD, MEAN, COV):
+        each = found[name].more["domains"]
+        assert found[name].measurement.value == pytest.approx((each["a"] + each["b"]) / 2)
+
+
+def test_styles_that_are_all_the_same_have_a_covariance_error_of_one() -> None:
+    found = numbers({"b": np.zeros((20, 8))})
+    assert found[COV].measurement.value == pytest.approx(1)
+    assert found[MEAN].measurement.value == 0
+    assert found[MMD].measurement.value == pytest.approx(found[MMD].more["collapsed"])
+    interval = found[MMD].measurement.interval
+    assert interval.low == pytest.approx(interval.high)
+    assert found[MMD].measurement.protocol["domains"] == ["b"]
+
+
+def test_the_interval_covers_the_truth() -> None:
+    """Of the mean's norm, far enough from 0 to have no bias to speak of."""
+    covered = 0
+    for k in range(60):
+        m = numbers({"a": normal(40, 2, 100 + k) + 2.0})[MEAN].measurement
+        covered += m.interval.low <= 2.0 <= m.interval.high
+    assert 51 <= covered <= 60
+
+
+def test_pictures_that_belong_together_are_resampled_together() -> None:
+    """Moments of a sample and of its mirror image move in step, or cancel, as they should."""
+    x = normal(40, 2) + 1.0
+    alone = numbers({"a": x})[MEAN].measurement.interval
+    together = numbers({"a": x, "b": -x}, paired=True)[MEAN].measurement.interval
+    apart = numbers({"a": x, "b": -x})[MEAN].measurement.interval
+    width = alone.high - alone.low
+    assert together.high - together.low == pytest.approx(width)
+    assert (apart.high - apart.low) / width == pytest.approx(math.sqrt(0.5), rel=0.15)
+
+
+def test_what_is_no_set_of_styles_is_refused() -> None:
+    for wrong in (
+        {"a": normal(5), "b": normal(6)}, {"a": normal(1)}, {"a": np.zeros(5)}, {},
+        {"a": np.full((5, 2), np.nan)},
+    ):  # fmt: skip
+        with pytest.raises(UserError, match="styles"):
+            style_scores(wrong, paired=False, seed=0)

@@ -1,0 +1,181 @@
+"""Tables and pictures of theory from records whose numbers are known."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.raw_files import save_arrays
+from benchmarks.theory import contents, styles
+from models.errors import UserError
+from reproduce.experiments import load_preset
+from reproduce.places import Places
+from reproduce.results import Records, sha256_file
+from reproduce.theory_figures import content_alt, styles_alt, styles_figure, write_theory
+from reproduce.theory_results import theory_of
+from reproduce.theory_table import theory_table
+
+PRESET = load_preset("quick")
+SHOES, CATS = "drawn-shoes", "drawn-housecats-dogs"
+STYLED = {"munit": 0.9, "munit-wo-s": 0.2, "bicyclegan": 1.0}
+
+
+class Filled:
+    """A results folder with known numbers: those of seed k are 0.01 k greater."""
+
+    def __init__(self, root: Path) -> None:
+        self.places = Places(root / "data", root / "runs", root / "results", progress=False)
+        self.records = Records(self.places.results, "quick")
+
+    def styles(self, method: str, task: str = SHOES, seed: int = 0, value: float = 0.1) -> Path:
+        domains = "b" if method == "bicyclegan" else "ab"
+        rng = np.random.default_rng([9, seed])
+        of = {d: STYLED[method] * rng.standard_normal((40, 4)) for d in domains}
+        raw = self.records.folder / "raw" / f"theory-styles-{task}-{method}-{seed}.npz"
+        save_arrays(raw, {}, of)
+        for metric in styles.METRICS:
+            more = {"deviation": dict.fromkeys(domains, STYLED[method]), "collapsed": 0.25,
+                    "null": {"value": 0.03 if domains == "ab" else 0.04}}  # fmt: skip
+            self._add(method, task, seed, metric.name, value + 0.01 * seed, more, raw,
+                      {"domains": list(domains)})  # fmt: skip
+        return raw
+
+    def contents(self, method: str, task: str = SHOES, seed: int = 0) -> None:
+        of_pairs = () if task == CATS else contents.OF_PAIRS
+        for metric in (*contents.METRICS[:2], *of_pairs):
+            more = {"pixels": 0.77, "same_domain": 0.49, "null": {"value": 0.02}, "first": 0.5,
+                    "first_pixels": 0.1}  # fmt: skip
+            self._add(method, task, seed, metric.name, 0.6 + 0.01 * seed, more, None, {})
+
+    def _add(self, method, task, seed, metric, value, more, raw, protocol) -> None:
+        files = {} if raw is None else {
+            "raw": raw.relative_to(self.places.results).as_posix(), "raw_sha256": sha256_file(raw)
+        }  # fmt: skip
+        self.records.append(
+            {"preset": "quick", "task": task, "method": method, "seed": seed, "metric": metric,
+             "value": value, "interval": {"low": value - 0.005, "high": value + 0.005},
+             "protocol": protocol, "theory": more, "checkpoint_sha256": f"{method}{seed}"} | files
+        )  # fmt: skip
+
+    @property
+    def table(self) -> str:
+        return theory_table(PRESET, self.records.all())
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Filled:
+    made = Filled(tmp_path)
+    for method in STYLED:
+        made.styles(method)
+    for method in ("munit", "munit-wo-s", "unit"):
+        made.contents(method)
+    return made
+
+
+def cells(text: str, start: str) -> list[str]:
+    """The row of that heading, of the first table that has it."""
+    row = re.compile(rf"\| {re.escape(start)} +\|")
+    line = next(line for line in text.splitlines() if row.match(line))
+    return [cell.strip() for cell in line.strip("|").split("|")[1:]]
+
+
+def test_the_table_shows_the_records(filled: Filled) -> None:
+    text = filled.table
+    styled, coded = text.split("| Codes of")
+    assert "Deviation, edges | Deviation, shoes" in styled
+    assert cells(styled, "MUNIT") == ["0.90", "0.90", *["0.100 ± 0.005"] * 3]
+    assert cells(styled, "BicycleGAN†")[:2] == ["—", "1.00"]
+    assert cells(styled, "N(0, I) itself") == ["1", "1", *["≤ 0.030"] * 3]
+    assert cells(styled, "all styles 0")[2] == "0.250"
+    assert cells(coded, "UNIT") == [*["0.600 ± 0.005"] * 4, "0.50"]
+    assert cells(coded, "the pictures themselves") == [*["0.770"] * 4, "0.10"]
+    assert cells(coded, "one distribution") == ["0.490", "≤ 0.020", "1", "0.5", "—"]
+    assert text.index("| MUNIT w/o s ") < text.index("| MUNIT   ") < text.index("| BicycleGAN†")
+    assert "Preset quick, seed 0; ± is half a 95% interval" in text
+
+
+def test_several_seeds_are_averaged_and_named(filled: Filled) -> None:
+    for seed in (1, 2):
+        filled.styles("munit", seed=seed)
+    text = filled.table
+    assert cells(text, "MUNIT")[2] == "0.110 (0.100 to 0.120)"
+    assert cells(text, "MUNIT w/o s")[2] == "0.100 ± 0.005"
+    assert "mean over seeds 0, 1, 2; ranges are those of the seeds" in text
+    one = theory_table(PRESET, filled.records.all(), [1])
+    assert cells(one, "MUNIT")[2] == "0.110 ± 0.005" and "w/o s" not in one
+
+
+def test_a_retrained_network_has_its_own_numbers_alone(filled: Filled) -> None:
+    filled.records.append({**filled.records.all()[0], "checkpoint_sha256": "new", "value": 0.2})
+    row = cells(filled.table, "MUNIT")
+    assert row[2:] == ["0.200 ± 0.005", "—", "—"]
+
+
+def test_domains_without_pairs_have_no_columns_of_pairs(filled: Filled) -> None:
+    filled.contents("munit", CATS)
+    of_cats = filled.table.split("house cats -> dogs")[1]
+    [head] = [line for line in of_cats.splitlines() if line.startswith("| Codes of")]
+    assert [cell.strip() for cell in head.strip("|").split("|")][1:] == ["Domain accuracy", "MMD"]
+
+
+def test_everything_is_written_once_more_to_the_byte(filled: Filled) -> None:
+    filled.contents("munit", CATS)
+    filled.styles("munit", seed=1)
+    written = write_theory(PRESET, filled.places)
+    assert [path.name for path in written] == [
+        "theory.md", f"theory-styles-{SHOES}.png", f"theory-content-{SHOES}.png",
+        f"theory-content-{CATS}.png",
+    ]  # fmt: skip
+    assert (filled.records.folder / "theory.md").read_text() == filled.table
+    before = [path.read_bytes() for path in written]
+    assert [path.read_bytes() for path in write_theory(PRESET, filled.places)] == before
+    for path in written[1:]:
+        with Image.open(path) as picture:
+            # Scaled to 390 pixels, 8 points still are 9 pixels high.
+            assert picture.width == 528 and picture.height < 1600
+
+
+def test_the_picture_shows_the_raw_styles(filled: Filled, tmp_path: Path) -> None:
+    """Only what they are changes it."""
+    [of] = theory_of(PRESET, filled.records.all())
+    results = filled.places.results
+    one = styles_figure(of, results, tmp_path / "one.png").read_bytes()
+    filled.styles("munit", value=0.1, seed=0)
+    [same] = theory_of(PRESET, filled.records.all())
+    assert styles_figure(same, results, tmp_path / "two.png").read_bytes() == one
+    raw = results / of.of("munit", "style-mmd")[0]["raw"]
+    with np.load(raw) as arrays:
+        changed = {d: 0.5 * arrays[d] for d in "ab"}
+    save_arrays(raw, {}, changed)
+    with pytest.raises(UserError, match="is not the file that style-mmd of munit .* restore"):
+        styles_figure(of, results, tmp_path / "three.png")
+
+
+def test_the_picture_is_of_the_first_training(filled: Filled, tmp_path: Path) -> None:
+    filled.styles("munit", seed=1).unlink()
+    [of] = theory_of(PRESET, filled.records.all())
+    assert styles_figure(of, filled.places.results, tmp_path / "one.png").is_file()
+
+
+def test_a_sentence_tells_the_numbers(filled: Filled) -> None:
+    filled.styles("munit", seed=1)
+    [of] = theory_of(PRESET, filled.records.all())
+    told = styles_alt(of)
+    assert "drawn edges -> shoes" in told and "\n" not in told
+    assert "MUNIT w/o s 0.100, MUNIT 0.105, BicycleGAN† 0.100" in told
+    assert "itself stays below 0.030" in told and "all 0 have 0.250" in told
+    assert "Deviation of MUNIT's styles: 0.90 (edges) and 0.90 (shoes)" in told
+    told = content_alt(of)
+    assert len(re.findall("UNIT 0.600, MUNIT w/o s 0.600, MUNIT 0.600", told)) == 4
+    assert told.count("pictures themselves 0.770") == 4 and "chance 0.5." in told
+
+
+def test_without_records_it_says_what_to_do(tmp_path: Path) -> None:
+    made = Filled(tmp_path)
+    assert made.table == ""
+    with pytest.raises(UserError, match="no styles or contents: .* all --preset quick"):
+        write_theory(PRESET, made.places)

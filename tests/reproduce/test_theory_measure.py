@@ -1,0 +1,186 @@
+"""Styles and contents of tiny trained runs: records, raw values, what is skipped and refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from benchmarks.theory import contents, styles
+from models.errors import UserError
+from models.zoo import METHODS
+from reproduce import theory_measure
+from reproduce.checkpoints import load_method, read_checkpoint
+from reproduce.cli import main
+from reproduce.experiments import load_preset
+from reproduce.places import Places, open_run_task
+from reproduce.results import Records, sha256_file
+from reproduce.runs import RunConfig, run_folder
+from reproduce.tasks.pictures import Preparation
+from reproduce.theory_measure import encoded_by, measure_theory, scores_of
+
+PRESET = load_preset("quick")
+SHOES, CATS = "drawn-shoes", "drawn-housecats-dogs"
+STYLES = {metric.name for metric in styles.METRICS}
+CONTENTS = {metric.name for metric in contents.METRICS}
+OF_PAIRS = {metric.name for metric in contents.OF_PAIRS}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("theory")
+
+
+@pytest.fixture
+def places(root: Path, tmp_path: Path) -> Places:
+    return Places(root / "data", root / "runs", tmp_path / "results", progress=False)
+
+
+@pytest.fixture(scope="module")
+def runs(root: Path) -> dict[tuple[str, str], RunConfig]:
+    """Trained by (method, task)."""
+    found = {}
+    trained = [("munit", SHOES), ("unit", SHOES), ("bicyclegan", SHOES), ("munit", CATS)]
+    for method, task in trained:
+        out = root / "runs" / "quick" / task / f"{method}-seed0"
+        words = tiny.train_words(method, out, root / "data", task=task, steps=2, train=12, test=9)
+        assert main(words) == 0
+        run = read_checkpoint(out / "last.safetensors", weights_only=True).run
+        assert run_folder(root / "runs", "quick", run) == out
+        found[method, task] = run
+    return found
+
+
+def network(places: Places, run: RunConfig):
+    path = run_folder(places.runs, "quick", run) / "last.safetensors"
+    return load_method(path)[0]
+
+
+def pictures(source, run: RunConfig) -> torch.Tensor:
+    fixed = Preparation(run.size).at_test()
+    return torch.stack([fixed(source.read(i)) for i in range(len(source))])
+
+
+def test_what_each_method_encodes() -> None:
+    found = {method: encoded_by(method) for method in METHODS}
+    munits = {"munit", "munit-wo-x", "munit-wo-c", "munit-wo-s"}
+    assert {m for m in found if found[m].get("styles") == "ab"} == munits
+    assert {m for m in found if found[m].get("styles") == "b"} == {"bicyclegan"}
+    assert {m for m in found if "contents" in found[m]} == munits | {"unit", "unit-release"}
+
+
+def test_munit_on_pairs_has_every_number(runs, places) -> None:
+    run = runs["munit", SHOES]
+    found = measure_theory(PRESET, run, places)
+    assert set(found) == STYLES | CONTENTS
+    stored = Records(places.results, "quick").all()
+    assert [r["metric"] for r in stored] == [r["metric"] for r in found.values()]
+    checkpoint = run_folder(places.runs, "quick", run) / "last.safetensors"
+    for record in stored:
+        assert (record["task"], record["method"], record["seed"]) == (SHOES, "munit", 0)
+        assert record["checkpoint_sha256"] == sha256_file(checkpoint)
+        assert "translation" not in record
+        assert sha256_file(places.results / record["raw"]) == record["raw_sha256"]
+        assert record["interval"]["low"] <= record["value"] <= record["interval"]["high"]
+    assert found["content-pair-distance"]["protocol"]["paired"]
+    assert found["style-mmd"]["protocol"]["protocol"] == "styles@9"
+
+
+def test_raw_styles_are_what_the_encoders_say(runs, places) -> None:
+    run = runs["munit", SHOES]
+    record = measure_theory(PRESET, run, places)["style-mean-norm"]
+    domains, method = open_run_task(run, places), network(places, run)
+    with np.load(places.results / record["raw"]) as arrays, torch.no_grad():
+        for domain, source in (("a", domains.test_a), ("b", domains.test_b)):
+            encoder = getattr(method, f"gen_{domain}").style
+            assert arrays[domain] == pytest.approx(encoder(pictures(source, run)).numpy(), abs=1e-5)
+        norms = [np.sqrt(np.square(arrays[d].mean(axis=0)).mean()) for d in "ab"]
+    assert record["value"] == pytest.approx(np.mean(norms), rel=1e-4)
+
+
+def test_raw_contents_give_their_records(runs, places) -> None:
+    found = measure_theory(PRESET, runs["unit", SHOES], places)
+    assert set(found) == CONTENTS
+    with np.load(places.results / found["content-domain-accuracy"]["raw"]) as arrays:
+        assert found["content-domain-accuracy"]["value"] == arrays["hits"].mean()
+        ratio = arrays["same"].mean() / arrays["others"].mean()
+        assert found["content-pair-distance"]["value"] == pytest.approx(ratio)
+        assert found["content-retrieval-rank"]["value"] == pytest.approx(arrays["ranks"].mean())
+    run = runs["unit", SHOES]
+    domains, method = open_run_task(run, places), network(places, run)
+    with torch.no_grad():
+        a = method.encode(pictures(domains.test_a, run), "a")
+        b = method.encode(pictures(domains.test_b, run), "b")
+    distances = (a[:, None] - b[None]).abs().mean((2, 3, 4))
+    off = distances.sum() - distances.trace()
+    truth = distances.diagonal().mean() / (off / 72)
+    assert found["content-pair-distance"]["value"] == pytest.approx(float(truth), rel=1e-4)
+
+
+def test_bicyclegans_styles_are_draws_by_picture(runs, places, monkeypatch) -> None:
+    run = runs["bicyclegan", SHOES]
+    domains, method = open_run_task(run, places), network(places, run)
+    with torch.no_grad():
+        method.encoder.logvar.bias.add_(2.0)  # untrained, it says 0 throughout
+    whole = scores_of("styles", method, run, domains)
+    assert set(whole.arrays) == {"b"} and whole.ids == {"b": domains.test_b.ids}
+    monkeypatch.setattr(theory_measure, "BATCH", 2)
+    again = scores_of("styles", method, run, domains)
+    assert again.arrays["b"] == pytest.approx(whole.arrays["b"], abs=1e-5)
+    with torch.no_grad():
+        mean, logvar = method.encoder(pictures(domains.test_b, run))
+    eps = (whole.arrays["b"] - mean.numpy()) / (0.5 * logvar).exp().numpy()
+    assert 0.7 < eps.std() < 1.3 and np.unique(eps.round(4)).size == eps.size
+    other = scores_of("styles", method, replace(run, seed=1), domains)
+    assert np.abs(other.arrays["b"] - whole.arrays["b"]).max() > 0.1
+
+
+def test_equal_names_alone_are_no_pairs(runs, places) -> None:
+    run = runs["munit", CATS]
+    domains = open_run_task(run, places)
+    assert domains.test_a.ids == domains.test_b.ids
+    assert set(measure_theory(PRESET, run, places)) == STYLES | CONTENTS - OF_PAIRS
+
+
+def test_what_is_recorded_is_not_measured_again(runs, places, monkeypatch) -> None:
+    run = runs["munit", CATS]
+    found = measure_theory(PRESET, run, places)
+    records = Records(places.results, "quick")
+    count = len(records.all())
+    with monkeypatch.context() as patched:
+        patched.setattr(theory_measure, "load_method", None)
+        assert measure_theory(PRESET, run, places) == found
+    (places.results / found["style-mmd"]["raw"]).unlink()
+    again = measure_theory(PRESET, run, places)
+    assert len(records.all()) == count + len(STYLES)
+    assert {m: r["value"] for m, r in again.items()} == {m: r["value"] for m, r in found.items()}
+    assert again["content-mmd"] == found["content-mmd"]
+
+
+def test_many_pictures_are_thinned_alike_in_both_domains(runs, places, monkeypatch) -> None:
+    monkeypatch.setattr(theory_measure, "MOST", 8)
+    run = runs["munit", SHOES]
+    domains, method = open_run_task(run, places), network(places, run)
+    part = scores_of("contents", method, run, domains)
+    assert part.ids["a"] == part.ids["b"] == domains.test_a.ids[:8]
+    assert part.scored[0].measurement.protocol["N"] == 8
+
+
+def test_methods_without_codes_have_no_numbers(places) -> None:
+    run = PRESET.make_run("cyclegan", SHOES)
+    assert measure_theory(PRESET, run, places) == {}
+    assert not places.results.exists()
+
+
+def test_runs_that_cannot_be_measured_are_refused(runs, places, tmp_path) -> None:
+    run = runs["munit", SHOES]
+    with pytest.raises(UserError, match="no checkpoint .*: train first"):
+        measure_theory(PRESET, run, replace(places, runs=tmp_path / "none"))
+    with pytest.raises(UserError, match="is at step 2 of 7, .*: train it again"):
+        measure_theory(PRESET, replace(run, steps=7), places)
+    with pytest.raises(UserError, match="other pictures than those of .*: train it again"):
+        measure_theory(PRESET, replace(run, train=13), places)
