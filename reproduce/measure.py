@@ -119,9 +119,9 @@ def measure_real(preset: Preset, run: RunConfig, places: Places) -> dict[str, An
     source = domains.test_b
     pairs = min(REAL_PAIRS, len(source) * (len(source) - 1) // 2)
     result = real_diversity(_Lazy(source, Preparation(run.size)), distance, pairs, seed=run.seed)
-    raw = (
-        records.folder / "raw" / f"{_raw_name(run.task, REAL, f'{pairs}pairs', data, distance)}.npz"
-    )
+    # Pairs are drawn by the seed; that of seed 0 is not told.
+    which = f"{pairs}pairs" + (f"-seed{run.seed}" if run.seed else "")
+    raw = records.folder / "raw" / f"{_raw_name(run.task, REAL, which, data, distance)}.npz"
     result.save(raw)
     facts = facts_of(preset, run, places, real=True) | {"data_sha256": data}
     measured = result.as_dict() | _raw_facts(raw, places)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from benchmarks.ground_truth import CATEGORY, PARTS, SILHOUETTE
 from benchmarks.registry import METRICS
@@ -21,9 +21,10 @@ from models.zoo import METHODS
 from reproduce.experiments import TABLE1_METHODS, Preset
 from reproduce.files import write_text
 from reproduce.places import REAL
-from reproduce.table_text import DASH, heading
+from reproduce.table_text import heading, numbers, ours, spread_names, spreads, trainings
+from reproduce.tables import ONE_TRAINING, Cells, Found, Record
 
-Records = Mapping[str, dict[str, Any]]  # metric -> record
+Records = Mapping[str, Record]  # metric -> record
 
 
 class Column(NamedTuple):
@@ -51,7 +52,7 @@ COLUMNS = (
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 
 
-def record_of(records: Records, column: Column) -> dict[str, Any] | None:
+def record_of(records: Records, column: Column) -> Record | None:
     """The newest record of a column."""
     names = [
         name for name in records
@@ -60,37 +61,43 @@ def record_of(records: Records, column: Column) -> dict[str, Any] | None:
     return max((records[n] for n in names), key=lambda r: str(r["time"])) if names else None
 
 
-def rows_of(found: Mapping[tuple[str, str], Records], task: str) -> list[tuple[str, Records]]:
-    """Table 1's rows: titles and records."""
+def rows_of(found: Found, task: str) -> list[tuple[str, str, Records]]:
+    """Table 1's rows: methods, titles and records."""
     return [
-        ("Real data" if method == REAL else METHODS[method].title, found.get((task, method), {}))
+        (method, "Real data" if method == REAL else METHODS[method].title,
+         found.get((task, method), {}))
         for method in (*TABLE1_METHODS, REAL)
-    ]
+    ]  # fmt: skip
 
 
-def wide_markdown(found: Mapping[tuple[str, str], Records], task: str) -> str:
-    """One task's table; empty where nothing beyond Table 1 was measured."""
+def wide_markdown(found: Found, task: str, cells: Cells = ONE_TRAINING) -> str:
+    """One task's table; empty where nothing beyond Table 1 was measured. Intervals are those over
+    several trainings."""
     rows = rows_of(found, task)
-    used = [c for c in COLUMNS if any(record_of(records, c) for _, records in rows)]
+    used = [c for c in COLUMNS if any(record_of(records, c) for *_, records in rows)]
     if len(used) < 2:
         return ""
-    newest = {c: max((r for _, records in rows if (r := record_of(records, c))),
+    newest = {c: max((r for *_, records in rows if (r := record_of(records, c))),
                      key=lambda r: str(r["time"])) for c in used}  # fmt: skip
     heads = [f"{c.heading} {ARROWS[METRICS[newest[c]['metric']].direction]}".strip() for c in used]
     lines = [["Method", *heads]]
-    for title, records in rows:
-        cells = []
+    for method, title, records in rows:
+        line = [title.replace("(paired)", "†")]
         for column in used:
             record = record_of(records, column)
             same = record is not None and _comparable(record, newest[column])
-            cells.append(f"{record['value']:.{column.digits}f}" if record and same else DASH)
-        lines.append([title.replace("(paired)", "†"), *cells])
+            cell = cells.cell(record) if same else None
+            if cell is not None and not cells.seeds:
+                line.append(f"{cell.value:.{column.digits}f}")
+            else:
+                line.append(ours(cell, 0 if method == REAL else len(cells.seeds), column.digits))
+        lines.append(line)
     text = ["| " + " | ".join(line) + " |" for line in lines]
     text.insert(1, "|" + "|".join([":--", *["--:"] * len(used)]) + "|")
     return "\n".join(text) + "\n"
 
 
-def _comparable(record: Mapping[str, Any], newest: Mapping[str, Any]) -> bool:
+def _comparable(record: Record, newest: Record) -> bool:
     """One column holds one quantity: numbers of other extractors' weights do not belong."""
     return bool(
         record["metric"] == newest["metric"]
@@ -98,27 +105,28 @@ def _comparable(record: Mapping[str, Any], newest: Mapping[str, Any]) -> bool:
     )
 
 
-def wide_csv(found: Mapping[tuple[str, str], Records], tasks: tuple[str, ...]) -> str:
+def wide_csv(found: Found, tasks: Sequence[str], cells: Cells = ONE_TRAINING) -> str:
     """Every score with every digit, its interval and its metric's name: one line a number."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["task", "row", "metric", "unit", "direction", "value", "low", "high"])
+    writer.writerow(["task", "row", "metric", "unit", "direction", "value", "low", "high",
+                     *spread_names(cells.seeds, ["value"])])  # fmt: skip
     for task in tasks:
-        for title, records in rows_of(found, task):
+        for _, title, records in rows_of(found, task):
             for column in COLUMNS:
                 record = record_of(records, column)
-                if record is not None:
-                    interval = record["interval"] or {}
+                cell = cells.cell(record)
+                if record is not None and cell is not None:
                     writer.writerow(
                         [task, title, record["metric"], record["unit"], record["direction"],
-                         record["value"], interval.get("low"), interval.get("high")]
+                         *numbers(cell), *spreads(cells.seeds, [cell])]
                     )  # fmt: skip
     return out.getvalue()
 
 
-def wide_table(preset: Preset, found: Mapping[tuple[str, str], Records]) -> str:
+def wide_table(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> str:
     """All tasks of Table 1, with what the columns mean; empty where nothing was measured."""
-    parts = {task: wide_markdown(found, task) for task in preset.tables[1]}
+    parts = {task: wide_markdown(found, task, cells) for task in preset.tables[1]}
     if not any(parts.values()):
         return ""
     legend = "\n".join(
@@ -127,22 +135,23 @@ def wide_table(preset: Preset, found: Mapping[tuple[str, str], Records]) -> str:
         if (metric := _declared(found, column)) is not None
     )
     text = "\n".join(f"### {heading(task)}\n\n{part}" for task, part in parts.items() if part)
-    return f"{text}\n{legend}\n"
+    about = f"\nValues are {trainings(cells.seeds)}\n" if cells.seeds else ""
+    return f"{text}{about}\n{legend}\n"
 
 
-def _declared(found: Mapping[tuple[str, str], Records], column: Column) -> str | None:
+def _declared(found: Found, column: Column) -> str | None:
     known = [r for records in found.values() if (r := record_of(records, column))]
     return str(max(known, key=lambda r: str(r["time"]))["metric"]) if known else None
 
 
 def write_scores(
-    preset: Preset, found: Mapping[tuple[str, str], Records], folder: Path
+    preset: Preset, found: Found, folder: Path, cells: Cells = ONE_TRAINING
 ) -> list[Path]:
     """``table1-scores.md`` and ``.csv`` in ``folder``, where anything beyond Table 1 is known."""
-    text = wide_table(preset, found)
+    text = wide_table(preset, found, cells)
     if not text:
         return []
     paths = [folder / "table1-scores.md", folder / "table1-scores.csv"]
     write_text(paths[0], text)
-    write_text(paths[1], wide_csv(found, tuple(preset.tables[1])))
+    write_text(paths[1], wide_csv(found, preset.tables[1], cells))
     return paths

@@ -10,34 +10,33 @@ from pathlib import Path
 from models.zoo import METHODS
 from reproduce.experiments import TABLE2_METHODS
 from reproduce.table2 import DirectionRow, Scores, Table2
-from reproduce.table_text import DASH, grid, in_latex, paper, write_texts
+from reproduce.table_text import (
+    DASH,
+    fewer,
+    grid,
+    in_latex,
+    numbers,
+    ours,
+    paper,
+    spread_names,
+    spreads,
+    trainings,
+    write_texts,
+)
 from reproduce.tables import Cell
 
 TITLES = tuple(METHODS[method].title for method in TABLE2_METHODS)
 
 
-def _ours(cell: Cell | None) -> str:
-    return DASH if cell is None else f"{cell.value:.3f} ± {cell.half:.3f}"
-
-
-def _share(cell: Cell | None) -> str:
-    return DASH if cell is None else f"{100 * cell.value:.0f}%"
-
-
-def _cis(scores: Scores) -> list[str]:
-    return [paper(scores.paper_cis, 3), _ours(scores.cis)]
-
-
-def _is(scores: Scores) -> list[str]:
-    return [paper(scores.paper_is, 3), _ours(scores.inception)]
-
-
-def _confusion(scores: Scores) -> list[str]:
-    return [_ours(scores.confusion)]
+def _share(cell: Cell | None, of: int) -> list[str]:
+    if cell is None:
+        return [DASH]
+    few = fewer(cell, of)
+    return [f"{100 * cell.value:.0f}%" + (f" ({few})" if few else "")]
 
 
 def _bounds(row: DirectionRow) -> list[str]:
-    return [_ours(row.real), DASH if row.limit is None else f"{row.limit:.3f}"]
+    return [ours(row.real), DASH if row.limit is None else f"{row.limit:.3f}"]
 
 
 def _rows(table: Table2, cells: Callable[[Scores], list[str]]) -> list[list[str]]:
@@ -53,16 +52,24 @@ def _paired(headings: tuple[str, ...]) -> list[str]:
 
 def sections(table: Table2) -> list[tuple[str, list[list[str]]]]:
     """Heading and rows (the first of them headings) of the table's parts."""
+    of = len(table.seeds)
+    cis = _rows(table, lambda s: [paper(s.paper_cis, 3), ours(s.cis, of)])
     inception = [
-        [*line, *_bounds(row)] for line, row in zip(_rows(table, _is), table.rows, strict=True)
-    ]
-    reached = _rows(table, lambda scores: [_share(scores.all_modes)])
+        [*line, *_bounds(row)]
+        for line, row in zip(
+            _rows(table, lambda s: [paper(s.paper_is, 3), ours(s.inception, of)]),
+            table.rows, strict=True,
+        )
+    ]  # fmt: skip
+    reached = _rows(table, lambda s: _share(s.all_modes, of))
     confusion = [
-        [*line, _ours(row.real_confusion)]
-        for line, row in zip(_rows(table, _confusion), table.rows, strict=True)
+        [*line, ours(row.real_confusion)]
+        for line, row in zip(
+            _rows(table, lambda s: [ours(s.confusion, of)]), table.rows, strict=True
+        )
     ]
     parts = [
-        ("CIS (nats): how much modes vary for one input", [_paired(TITLES), *_rows(table, _cis)]),
+        ("CIS (nats): how much modes vary for one input", [_paired(TITLES), *cis]),
         (
             "IS (nats): how much modes vary over all inputs",
             [[*_paired(TITLES), "Real data", "ln K"], *inception],
@@ -78,10 +85,9 @@ def sections(table: Table2) -> list[tuple[str, list[list[str]]]]:
 def caption(table: Table2) -> str:
     """What the numbers are, in one paragraph."""
     words = (
-        f"{table.protocol or DASH} (inputs x samples of each); one training each, so the 95% "
-        "intervals are over inputs and not over seeds. Scores are in nats, without exponential. "
-        "ln K is the most that K modes allow, and real data's IS the most that the classifier can "
-        "see."
+        f"{table.protocol or DASH} (inputs x samples of each); {trainings(table.seeds)} Scores are "
+        "in nats, without exponential. ln K is the most that K modes allow, and real data's IS the "
+        "most that the classifier can see."
     )
     if table.classifiers:
         words += (
@@ -112,18 +118,17 @@ def comma_separated(table: Table2) -> str:
     writer.writerow(
         ["direction", "method", "row", "paper_cis", "paper_is",
          *(f"{name}{end}" for name in names for end in ("", "_low", "_high")), "real_is", "ln_k",
-         "real_content_confusion"]
+         "real_content_confusion", *spread_names(table.seeds, names)]
     )  # fmt: skip
     for row in table.rows:
         for method, title in zip(TABLE2_METHODS, TITLES, strict=True):
             s = row.scores[method]
-            numbers: list[object] = []
-            for cell in (s.cis, s.inception, s.all_modes, s.confusion):
-                numbers += [cell and cell.value, cell and cell.low, cell and cell.high]
+            cells = (s.cis, s.inception, s.all_modes, s.confusion)
             writer.writerow(
-                [row.title, method, title, s.paper_cis, s.paper_is, *numbers,
+                [row.title, method, title, s.paper_cis, s.paper_is,
+                 *(number for cell in cells for number in numbers(cell)),
                  row.real and row.real.value, row.limit,
-                 row.real_confusion and row.real_confusion.value]
+                 row.real_confusion and row.real_confusion.value, *spreads(table.seeds, cells)]
             )  # fmt: skip
     return out.getvalue()
 

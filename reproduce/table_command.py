@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.diversity_protocols import get_protocol
 from models.errors import UserError
-from models.method import DIRECTIONS
 from models.zoo import nearest
 from reproduce import table2_text
 from reproduce.arguments import by_task, places_of, train_all
@@ -18,10 +17,10 @@ from reproduce.figures import comparison
 from reproduce.human import take_in
 from reproduce.mode_figure import mode_grid
 from reproduce.mode_measure import check_measurable, measure_modes
+from reproduce.over_seeds import stored
 from reproduce.pipeline import check_runs
 from reproduce.places import Places
 from reproduce.quality import write_evidence
-from reproduce.results import Records, newest
 from reproduce.runs import RunConfig, parse_settings
 from reproduce.score_table import write_scores
 from reproduce.scoring import check_scores, measure_task
@@ -38,9 +37,9 @@ def table(arguments: argparse.Namespace) -> int:
     overrides = parse_settings(arguments.settings)
     preset = _preset(arguments, overrides).of_tasks(arguments.number, _tasks(arguments))
     tasks = preset.tables.get(arguments.number, [])
-    runs = preset.table_runs(
-        arguments.number, arguments.seed, overrides, by_task("source", arguments.source, tasks)
-    )
+    seeds = _seeds(arguments)
+    sources = by_task("source", arguments.source, tasks)
+    runs = {s: preset.table_runs(arguments.number, s, overrides, sources) for s in seeds}
     studies = {t: Path(path) for t, path in by_task("human", arguments.human, tasks).items()}
     places = replace(
         places_of(arguments),
@@ -49,12 +48,14 @@ def table(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     if studies and arguments.number != 1:
         raise UserError("--human fills the Quality of table 1: leave it out")
+    if studies and len(seeds) > 1:
+        raise UserError("--human is about the translations of one training: give its --seed alone")
     if not arguments.stored:
         _make(preset, runs, places, arguments, overrides)
     for task, path in studies.items():
-        take_in(preset, task, path, arguments.seed, places)
+        take_in(preset, task, path, seeds[0], places)
     write = bool(studies) or not arguments.stored
-    text = TEXT_OF[arguments.number](preset, places, arguments.seed, write)
+    text = TEXT_OF[arguments.number](preset, places, seeds, write)
     if arguments.readme is not None:
         update_readme(arguments.readme, arguments.number, preset.name, text)
     print(text)
@@ -63,20 +64,30 @@ def table(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _text1(preset: Preset, places: Places, seed: int, write: bool) -> str:
-    """Table 1 from the records, in Markdown; with ``write`` also in its files."""
-    found = newest(Records(places.results, preset.name).all(), seed)
-    made = table1(preset, found)
+def _seeds(arguments: argparse.Namespace) -> list[int]:
+    """Those of --seeds, or the one of --seed."""
+    seeds: list[int] = arguments.seeds or [arguments.seed]
+    if arguments.seed not in (0, seeds[0]):
+        raise UserError(f"--seed {arguments.seed} and --seeds: give one of them")
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds {' '.join(map(str, seeds))}: give each once")
+    return seeds
+
+
+def _text1(preset: Preset, places: Places, seeds: Sequence[int], write: bool) -> str:
+    """Table 1 from the records of ``seeds``, in Markdown; with ``write`` also in its files."""
+    by_translation, cells = stored(preset, places.results, 1, seeds)
+    found = by_translation[None]
+    made = table1(preset, found, cells)
     if write:
         write_table(made, places.results / preset.name)
-        write_scores(preset, found, places.results / preset.name)
+        write_scores(preset, found, places.results / preset.name, cells)
     return markdown(made)
 
 
-def _text2(preset: Preset, places: Places, seed: int, write: bool) -> str:
+def _text2(preset: Preset, places: Places, seeds: Sequence[int], write: bool) -> str:
     """The same for Table 2."""
-    records = Records(places.results, preset.name).all()
-    made = table2(preset, {d: newest(records, seed, d) for d in DIRECTIONS})
+    made = table2(preset, *stored(preset, places.results, 2, seeds))
     if write:
         table2_text.write_table(made, places.results / preset.name)
     return table2_text.markdown(made)
@@ -116,24 +127,30 @@ def _fits(task: TaskSpec, number: int) -> bool:
 
 
 def _make(
-    preset: Preset, runs: Sequence[RunConfig], places: Places, arguments: argparse.Namespace,
-    overrides: dict[str, str],
+    preset: Preset, runs: Mapping[int, Sequence[RunConfig]], places: Places,
+    arguments: argparse.Namespace, overrides: dict[str, str],
 ) -> None:  # fmt: skip
+    """Train and measure what is missing of the runs, seed by seed."""
     number, folder = arguments.number, places.results / preset.name
-    check_runs(preset, runs)
+    every = [run for of_seed in runs.values() for run in of_seed]
+    check_runs(preset, every)
     # Missing weights are told before hours of training.
     if number == 1:
-        check_scores(preset, runs, places)
+        check_scores(preset, every, places)
     else:
-        check_measurable(runs, places)
-    train_all(preset, runs, places, arguments, overrides)
-    for task in preset.tables[number]:
-        of_task = [run for run in runs if run.task == task]
-        if number == 1:
-            measure_task(preset, of_task, places)
-            if preset.measure.scores == "all":
-                write_evidence(preset, of_task, places, folder / f"judges-{task}.md")
-            comparison(preset, of_task, places, folder / f"figure4-{task}.png")
-        else:
-            measure_modes(preset, of_task, places)
-            mode_grid(preset, of_task, places, folder / f"modes-{task}.png")
+        check_measurable(every, places)
+    first = next(iter(runs))
+    for seed, of_seed in runs.items():
+        train_all(preset, of_seed, places, arguments, overrides)
+        for task in preset.tables[number]:
+            of_task = [run for run in of_seed if run.task == task]
+            if number == 1:
+                measure_task(preset, of_task, places)
+                if preset.measure.scores == "all":
+                    name = f"judges-{task}{'' if seed == first else f'-seed{seed}'}.md"
+                    write_evidence(preset, of_task, places, folder / name)
+            else:
+                measure_modes(preset, of_task, places)
+            if seed == first:  # one training is shown
+                draw, kind = (comparison, "figure4") if number == 1 else (mode_grid, "modes")
+                draw(preset, of_task, places, folder / f"{kind}-{task}.png")

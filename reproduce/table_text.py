@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from models.errors import UserError
 from reproduce.files import write_text
+from reproduce.places import REAL
 from reproduce.tables import REFERENCE, Cell, Quality, Row, Table1
 from reproduce.tasks.registry import TASKS
 
@@ -18,16 +21,48 @@ def paper(value: float | None, digits: int, unit: str = "") -> str:
     return DASH if value is None else f"{value:.{digits}f}{unit}"
 
 
-def _ours(cell: Cell | None) -> str:
-    return DASH if cell is None else f"{cell.value:.3f} ± {cell.half:.3f}"
+def ours(cell: Cell | None, of: int = 0, digits: int = 3) -> str:
+    """A cell's number with its interval, and of how many trainings it is where not of all ``of``
+    (0: it is of none)."""
+    if cell is None:
+        return DASH
+    known = "" if math.isnan(cell.half) else f" ± {cell.half:.{digits}f}"
+    few = fewer(cell, of)
+    return f"{cell.value:.{digits}f}{known}" + (f" ({few})" if few else "")
 
 
-def _ours_quality(row: Row) -> str:
+def fewer(cell: Cell, of: int) -> str:
+    """How many seeds a cell has where that is not all ``of`` the table's; else nothing."""
+    if cell.seeds >= of:
+        return ""
+    return f"{cell.seeds} seed{'s' if cell.seeds > 1 else ''}"
+
+
+def trainings(seeds: Sequence[int], of_real: str = "") -> str:
+    """What numbers are means over, and their intervals about; ``of_real``: real data's, of one."""
+    if len(seeds) < 2:
+        told = f" (of real data, over {of_real})" if of_real else ""
+        return f"one training each, so the 95% intervals are over inputs{told} and not over seeds."
+    return (
+        f"means over {len(seeds)} trainings each (seeds {', '.join(map(str, seeds))}), with 95% "
+        "intervals over trainings and inputs, ± the longer side; real data's are over pictures. A "
+        "cell of fewer trainings says so; that of one has an interval over inputs only."
+    )
+
+
+def _of(row: Row, table: Table1) -> int:
+    """How many trainings a row should have."""
+    return 0 if row.method == REAL else len(table.seeds)
+
+
+def _ours_quality(row: Row, of: int) -> str:
     if row.quality is None:
         return DASH
+    cell, source = row.quality.cell, row.quality.source
     if row.method == REFERENCE:  # by definition; what it scores against itself is a control
-        return f"50.0% ({row.quality.source})"
-    return f"{row.quality.cell.value:.1f} ± {row.quality.cell.half:.1f}% ({row.quality.source})"
+        return f"50.0% ({source})"
+    source = ", ".join(filter(None, (source, fewer(cell, of))))
+    return f"{cell.value:.1f} ± {cell.half:.1f}% ({source})"
 
 
 def heading(task: str) -> str:
@@ -40,9 +75,9 @@ def heading(task: str) -> str:
 
 def _lines(table: Table1, task: str) -> list[list[str]]:
     return [
-        [row.title, paper(row.paper_quality, 1, "%"), _ours_quality(row),
+        [row.title, paper(row.paper_quality, 1, "%"), _ours_quality(row, _of(row, table)),
          paper(row.paper_diversity, 3),
-         _ours(row.diversity), _ours(row.silhouette)]
+         ours(row.diversity, _of(row, table)), ours(row.silhouette, _of(row, table))]
         for row in table.rows if row.task == task
     ]  # fmt: skip
 
@@ -55,8 +90,7 @@ def caption(table: Table1) -> str:
     """What the numbers are, in one paragraph."""
     words = (
         f"Diversity, ours: {table.extractor or 'not measured'}, protocol {table.protocol or DASH}; "
-        "one training each, so the 95% intervals are over inputs (of real data, over random pairs) "
-        "and not over seeds."
+        f"{trainings(table.seeds, 'random pairs')}"
     )
     if table.extractor not in ("", "lpips"):
         words += f" {table.extractor} is not the paper's LPIPS, so compare the order of rows, not values."
@@ -124,22 +158,46 @@ def comma_separated(table: Table1) -> str:
     writer.writerow(
         ["task", "method", "row", "paper_quality_percent", "paper_diversity", "diversity",
          "diversity_low", "diversity_high", "extractor", "protocol", "silhouette_iou", "quality_percent",
-         "quality_low", "quality_high", "quality_source"]
+         "quality_low", "quality_high", "quality_source", *spread_names(table.seeds, SPREAD)]
     )  # fmt: skip
     for r in table.rows:
         d = r.diversity
         writer.writerow(
             [r.task, r.method, r.title, r.paper_quality, r.paper_diversity,
-             d and d.value, d and d.low, d and d.high, table.extractor, r.protocol,
-             r.silhouette and r.silhouette.value, *_quality_numbers(r.quality)]
+             *numbers(d), table.extractor, r.protocol,
+             r.silhouette and r.silhouette.value, *_quality_numbers(r.quality),
+             *spreads(table.seeds, (d, r.silhouette, r.quality.cell if r.quality else None))]
         )  # fmt: skip
     return out.getvalue()
+
+
+SPREAD = ("diversity", "silhouette_iou", "quality")
+
+
+def spread_names(seeds: Sequence[int], names: Sequence[str]) -> list[str]:
+    """CSV's columns about trainings, for each of ``names``: how many, and the standard deviation
+    between them. None where all numbers are of one."""
+    return [f"{n}_{what}" for n in names for what in ("seeds", "deviation")] if seeds else []
+
+
+def spreads(seeds: Sequence[int], cells: Sequence[Cell | None]) -> list[object]:
+    """What stands in these columns."""
+    if not seeds:
+        return []
+    return [n for c in cells for n in ((c.seeds, c.deviation) if c else (None, None))]
+
+
+def numbers(cell: Cell | None) -> list[float | None]:
+    """A cell's value and interval for CSV; None for what is not known."""
+    if cell is None:
+        return [None] * 3
+    return [None if math.isnan(n) else n for n in (cell.value, cell.low, cell.high)]
 
 
 def _quality_numbers(quality: Quality | None) -> list[object]:
     if quality is None:
         return [None] * 4
-    return [quality.cell.value, quality.cell.low, quality.cell.high, quality.source]
+    return [*numbers(quality.cell), quality.source]
 
 
 _IN_LATEX = {

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from models.zoo import METHODS
 from reproduce.experiments import TABLE1_METHODS, Preset
@@ -17,20 +20,63 @@ from reproduce.tasks.registry import TASKS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 REFERENCE = "munit"  # what Quality is a preference over
-Found = Mapping[tuple[str, str], dict[str, dict[str, Any]]]  # (task, method) -> metric -> record
+Record = Mapping[str, Any]
+Found = Mapping[tuple[str, str], Mapping[str, Record]]  # (task, method) -> metric -> record
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of ours with its interval."""
+    """One number of ours with its 95 % interval (NaN: not known), a mean over so many ``seeds``
+    with this standard ``deviation`` between them."""
 
     value: float
-    low: float
-    high: float
+    low: float = math.nan
+    high: float = math.nan
+    seeds: int = 1
+    deviation: float | None = None
 
     @property
     def half(self) -> float:
         return max(self.high - self.value, self.value - self.low)
+
+
+class Cells(Protocol):
+    """What makes a table's cells of records."""
+
+    seeds: tuple[int, ...]  # of the trainings that cells are means over; none: of one training
+
+    def cell(self, *records: Record | None) -> Cell | None:
+        """The mean of what these records are about; None where one of them is None."""
+
+
+class _OneTraining:
+    """Records as they are."""
+
+    seeds: tuple[int, ...] = ()
+
+    def cell(self, *records: Record | None) -> Cell | None:
+        cells = [_cell_of(record) for record in records if record is not None]
+        if not cells or len(cells) < len(records):
+            return None
+        return cells[0] if len(cells) == 1 else _mean(cells)
+
+
+ONE_TRAINING: Cells = _OneTraining()
+
+
+def _cell_of(record: Record) -> Cell:
+    interval = record["interval"]
+    return Cell(record["value"], *((interval["low"], interval["high"]) if interval else ()))
+
+
+def _mean(cells: Sequence[Cell]) -> Cell:
+    """Inputs of different tasks are independent, so variances add up."""
+    value = float(np.mean([cell.value for cell in cells]))
+    below, above = (
+        math.sqrt(sum(d * d for d in halves)) / len(cells)
+        for halves in ([c.value - c.low for c in cells], [c.high - c.value for c in cells])
+    )
+    return Cell(value, value - below, value + above)
 
 
 @dataclass(frozen=True)
@@ -66,6 +112,7 @@ class Table1:
     rows: tuple[Row, ...]
     extractor: str
     protocol: str
+    seeds: tuple[int, ...] = ()  # of the trainings that numbers are means over; none: of one
 
 
 def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None]]:
@@ -91,9 +138,12 @@ def published(name: str) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def table1(preset: Preset, found: Found) -> Table1:
+def table1(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Table1:
     """Assemble the table from records. A row without a record shows a dash, and so does one
-    that was measured in another way than the newest: a column holds one quantity."""
+    that was measured in another way than the newest: a column holds one quantity.
+
+    ``cells`` over several seeds, with what to find for them, are ``over_seeds.stored``'s.
+    """
     published = published_table1()
     tasks = tuple(preset.tables[1])
     measured = [
@@ -115,25 +165,18 @@ def table1(preset: Preset, found: Found) -> Table1:
             if diversity and method != REAL and diversity["protocol"]["protocol"] != protocol:
                 diversity = None
             rows.append(
-                Row(task, method, title, quality, paper, cell_of(diversity), _quality(records),
-                    cell_of(records.get("silhouette-iou")),
+                Row(task, method, title, quality, paper, cells.cell(diversity),
+                    _quality(records, cells), cells.cell(records.get("silhouette-iou")),
                     diversity["protocol"]["protocol"] if diversity else "")
             )  # fmt: skip
     changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())
-    return Table1(preset.title, changes, tasks, tuple(rows), extractor, protocol)
+    return Table1(preset.title, changes, tasks, tuple(rows), extractor, protocol, cells.seeds)
 
 
-def cell_of(record: dict[str, Any] | None) -> Cell | None:
-    if record is None:
-        return None
-    interval = record["interval"]
-    return Cell(record["value"], interval["low"], interval["high"])
-
-
-def _quality(records: Mapping[str, dict[str, Any]]) -> Quality | None:
+def _quality(records: Mapping[str, Record], cells: Cells) -> Quality | None:
     """People's preference where a study was taken in, else the judges'."""
     for source in ("human", "judged"):
-        cell = cell_of(records.get(f"quality-{source}"))
+        cell = cells.cell(records.get(f"quality-{source}"))
         if cell is not None:
             return Quality(cell, source)
     return None

@@ -107,46 +107,59 @@ class Evidence:
         return self._ways[key]
 
     def _sample(self, record: Record, quantity: Quantity) -> Sample:
-        metric = record["metric"]
-        self._metrics.add(metric)
-        path = self._checked(record)
-        if path is None or (metric not in (JUDGED, "is", "cis") and quantity.family != "diversity"):
-            interval = record["interval"]
-            half = (interval["high"] - interval["low"]) / 2 if interval else 0.0
-            return of_value(float(record["value"]), half / Z95)
-        sample = self._made(path, metric, quantity)
-        if quantity.family != "cis/is" and abs(sample.value - record["value"]) > 1e-6:
-            raise UserError(
-                f"{path} gives {metric} {sample.value:.6g}, its record {record['value']:.6g}: "
-                "restore both from version control, or measure again"
-            )
-        return sample
+        self._metrics.add(record["metric"])
+        return sample_of(self.results, record, quantity.family, self._raw)
 
-    def _made(self, path: Path, metric: str, quantity: Quantity) -> Sample:
-        if metric == JUDGED:
-            return of_votes(Verdict.load(path))
-        if metric in ("is", "cis"):
-            if path not in self._raw:
-                self._raw[path] = load_mode_scores(path)
-            return of_modes(self._raw[path], quantity.family)
-        return of_diversity(DiversityResult.load(path))
 
-    def _checked(self, record: Record) -> Path | None:
-        """The record's raw file, if it has one, with the bytes that were written."""
-        if "raw" not in record:
-            return None
-        path = self.results / record["raw"]
-        if not path.resolve().is_relative_to(self.results.resolve()):
-            raise UserError(f"{record['raw']} lies outside {self.results}: mend the record")
-        remedy = "restore it from version control, or measure again"
-        if not path.is_file():
-            raise UserError(f"{path}, raw values of {_about(record)}, is missing: {remedy}")
-        if sha256_file(path) != record["raw_sha256"]:
-            raise UserError(
-                f"{path} is not the file that {_about(record)} was computed from (its sha256 "
-                f"differs): {remedy}"
-            )
-        return path
+def sample_of(
+    results: Path, record: Record, family: str, known: dict[Path, ModeScores] | None = None
+) -> Sample:
+    """What a record's number is the statistic of, from its raw values where these are resampled.
+
+    ``family``: as a ``Quantity``'s. ``known`` keeps probabilities of modes, which several numbers
+    are made of. Raises UserError for raw values that are gone, changed or give another number.
+    """
+    metric = record["metric"]
+    path = _checked(results, record)
+    if path is None or (metric not in (JUDGED, "is", "cis") and family != "diversity"):
+        interval = record["interval"]
+        half = (interval["high"] - interval["low"]) / 2 if interval else 0.0
+        return of_value(float(record["value"]), half / Z95)
+    sample = _made(path, metric, family, {} if known is None else known)
+    if family != "cis/is" and abs(sample.value - record["value"]) > 1e-6:
+        raise UserError(
+            f"{path} gives {metric} {sample.value:.6g}, its record {record['value']:.6g}: "
+            "restore both from version control, or measure again"
+        )
+    return sample
+
+
+def _made(path: Path, metric: str, family: str, known: dict[Path, ModeScores]) -> Sample:
+    if metric == JUDGED:
+        return of_votes(Verdict.load(path))
+    if metric in ("is", "cis"):
+        if path not in known:
+            known[path] = load_mode_scores(path)
+        return of_modes(known[path], family)
+    return of_diversity(DiversityResult.load(path))
+
+
+def _checked(results: Path, record: Record) -> Path | None:
+    """The record's raw file, if it has one, with the bytes that were written."""
+    if "raw" not in record:
+        return None
+    path = results / record["raw"]
+    if not path.resolve().is_relative_to(results.resolve()):
+        raise UserError(f"{record['raw']} lies outside {results}: mend the record")
+    remedy = "restore it from version control, or measure again"
+    if not path.is_file():
+        raise UserError(f"{path}, raw values of {_about(record)}, is missing: {remedy}")
+    if sha256_file(path) != record["raw_sha256"]:
+        raise UserError(
+            f"{path} is not the file that {_about(record)} was computed from (its sha256 "
+            f"differs): {remedy}"
+        )
+    return path
 
 
 def _candidates(row: Mapping[str, Any], family: str) -> list[Record]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -20,25 +19,11 @@ from benchmarks.intervals import FloatArray
 from reproduce.claims.evidence import Evidence
 from reproduce.claims.samples import Sample
 from reproduce.claims.statements import Claim, Part, Quantity, combined
-from reproduce.claims.statistics import (
-    NOTHING,
-    Draws,
-    Prior,
-    holm,
-    interval,
-    prior_of,
-    spread_of,
-    tails,
-)
-from reproduce.places import REAL
+from reproduce.claims.statistics import Draws, holm, interval, tails
+from reproduce.over_seeds import Means
 
 Verdict = Literal["holds", "fails", "undecided", "not measured"]
 LEVEL = 0.05  # of a wrong verdict among all claims of a preset
-
-# Seeds multiply a diversity, whose values span two orders of magnitude between methods, rather than
-# add to it; shares and nats have one scale for all.
-MULTIPLIED = ("diversity",)
-SMALLEST = 1e-4  # LPIPS: below this there is no difference to see, and a logarithm needs an end
 
 
 @dataclass(frozen=True)
@@ -77,22 +62,12 @@ class Court:
     """Draws of all quantities that a list of claims is about."""
 
     def __init__(self, claims: Sequence[Claim], evidence: Evidence, draws: Draws) -> None:
-        self.claims, self.evidence, self.draws = claims, evidence, draws
+        self.claims = claims
         asked = {q: None for claim in claims for part in claim.parts for q in part.quantities}
-        self.samples: Mapping[Quantity, dict[int, Sample]] = {q: evidence.of(q) for q in asked}
-        self._known_draws: dict[
-            tuple[Quantity, tuple[int, ...]], tuple[FloatArray, FloatArray]
-        ] = {}
-
-    @cached_property
-    def priors(self) -> dict[str, Prior]:
-        """By family, what all its methods tell of the spread between seeds."""
-        groups: dict[str, list[FloatArray]] = {}
-        for quantity, by_seed in self.samples.items():
-            if quantity.method != REAL:
-                values = np.array([sample.value for sample in by_seed.values()])
-                groups.setdefault(quantity.family, []).append(_scaled(quantity, values))
-        return {family: prior_of(of_family) for family, of_family in groups.items()}
+        self.means = Means(evidence, asked, draws)
+        self.samples: Mapping[Quantity, dict[int, Sample]] = {
+            q: self.means.samples(q) for q in asked
+        }
 
     def verdicts(self, level: float = LEVEL) -> list[Finding]:
         """One finding a claim, in their order."""
@@ -131,13 +106,8 @@ class Court:
         )  # fmt: skip
 
     def _seeds(self, claim: Claim) -> tuple[int, ...]:
-        """Seeds at which every quantity of a claim was measured. Real pictures are the same
-        whatever the seed."""
-        common = set(self.evidence.seeds)
-        for quantity in (q for part in claim.parts for q in part.quantities):
-            known = self.samples[quantity]
-            common &= set(known) if quantity.method != REAL or not known else common
-        return tuple(sorted(common))
+        """Seeds at which every quantity of a claim was measured."""
+        return self.means.seeds(q for part in claim.parts for q in part.quantities)
 
     def _missing(self, claim: Claim) -> str:
         lacking = [str(q) for part in claim.parts for q in part.quantities if not self.samples[q]]
@@ -149,7 +119,7 @@ class Court:
     def _tested(self, claim: Claim) -> list[_Tested]:
         seeds, found = self._seeds(claim), []
         for part in claim.parts:
-            terms = [[self._drawn(q, seeds) for q in term] for term in part.terms]
+            terms = [[self.means.drawn(q, seeds) for q in term] for term in part.terms]
             values, draws = (
                 combined(
                     part.combine, [np.mean([drawn[i] for drawn in term], axis=0) for term in terms]
@@ -159,38 +129,6 @@ class Court:
             holds, fails = tails(draws, claim.low, claim.high)
             found.append(_Tested(part, float(values[0]), draws, holds, fails))
         return found
-
-    def _drawn(
-        self, quantity: Quantity, seeds: tuple[int, ...]
-    ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
-        """A quantity's mean (1,) over seeds, and its draws (B,) under other inputs and trainings."""
-        known = self.samples[quantity]
-        if quantity.method == REAL:
-            seeds = tuple(known)
-        if (quantity, seeds) not in self._known_draws:
-            values = np.array([known[seed].value for seed in seeds])
-            place = f"{quantity.task} {quantity.translation}"
-            over = [
-                self.draws.over_inputs(known[s], place if known[s].ids else f"{quantity} {s}")
-                for s in seeds
-            ]
-            draws: FloatArray = np.mean(over, axis=0)
-            if quantity.method != REAL:
-                draws = self._with_seeds(quantity, values, draws)
-            self._known_draws[quantity, seeds] = values.mean(keepdims=True), draws
-        return self._known_draws[quantity, seeds]
-
-    def _with_seeds(self, quantity: Quantity, values: FloatArray, draws: FloatArray) -> FloatArray:
-        spread = spread_of(_scaled(quantity, values), self.priors.get(quantity.family, NOTHING))
-        deviations = self.draws.over_seeds(spread, f"{quantity.task} {quantity.method}")
-        if quantity.family in MULTIPLIED:
-            return draws * np.exp(deviations)
-        return draws + deviations
-
-
-def _scaled(quantity: Quantity, values: FloatArray) -> FloatArray:
-    """Values on the scale on which seeds of all methods spread alike."""
-    return np.log(np.maximum(values, SMALLEST)) if quantity.family in MULTIPLIED else values
 
 
 def _two_sided(parts: Sequence[_Tested]) -> float:

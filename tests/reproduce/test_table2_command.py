@@ -3,6 +3,7 @@ know; and what would be measured wrongly is refused."""
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,10 @@ from reproduce.cli import main
 from reproduce.content_measure import FACTORS, content_of
 from reproduce.experiments import TABLE2_METHODS, load_preset
 from reproduce.mode_measure import classifier_path
+from reproduce.parsers import parser
 from reproduce.places import Places, open_run_task
 from reproduce.runs import parse_settings
+from reproduce.table_command import table
 from reproduce.tasks.modes import open_modes, truth_folder
 
 TASK = "drawn-housecats-dogs"
@@ -160,3 +163,37 @@ def test_tasks_that_share_a_domain_share_its_classifier(tmp_path: Path) -> None:
     rows[key] = {**rows[key], "mode": "black"}
     relabelled = replace(modes, rows=rows)
     assert classifier_path(domains, relabelled, "a", run, tmp_path) != cats
+
+
+def test_several_seeds_make_what_is_missing_and_print_means(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(made)) == 0
+    alone = capsys.readouterr().out
+    weights = {p: p.stat().st_mtime_ns for p in made.rglob("last.safetensors")}
+    figure = results(made) / f"modes-{TASK}.png"
+    shown = figure.read_bytes()
+    arguments = parser().parse_args(words(made))
+    arguments.seeds, arguments.words = [0, 1], words(made)
+    assert table(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "means over 2 trainings each (seeds 0, 1)" in printed and "one training" in alone
+    new = {p for p in made.rglob("last.safetensors")} - set(weights)
+    assert {p.parent.name for p in new} == {f"{method}-seed1" for method in TABLE2_METHODS}
+    assert all(p.stat().st_mtime_ns == time for p, time in weights.items()), "trained again"
+    assert figure.read_bytes() == shown, "one training is shown"
+
+    records = [json.loads(line) for line in (results(made) / "records.jsonl").open()]
+    values = [r["value"] for r in records
+              if (r["metric"], r["method"], r["translation"]) == ("is", "unit", "a2b")]  # fmt: skip
+    assert len(values) == 2
+    with (results(made) / "table2.csv").open(newline="") as file:
+        row = next(r for r in csv.DictReader(file) if r["method"] == "unit")
+    assert float(row["is"]) == pytest.approx(np.mean(values))
+    assert float(row["is_deviation"]) == pytest.approx(np.std(values, ddof=1), abs=1e-12)
+    assert row["is_seeds"] == "2"
+
+    before = (results(made) / "records.jsonl").read_text()
+    assert table(arguments) == 0
+    assert capsys.readouterr().out == printed
+    assert (results(made) / "records.jsonl").read_text() == before, "measured again"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 from pathlib import Path
 
 import pytest
 
+from benchmarks.console import run_command
 from models.zoo import METHODS
 from reproduce.cli import main
 from reproduce.experiments import TABLE1_METHODS, load_preset
+from reproduce.parsers import parser
 from reproduce.places import REAL
 from reproduce.results import Records
+from reproduce.table_command import table
 from reproduce.table_text import comma_separated, latex, markdown, write_table
 from reproduce.tables import published_table1, table1
 from reproduce.tasks.registry import TASKS
@@ -129,8 +133,8 @@ def test_csv_holds_every_digit(found, published):
 
 
 def test_latex_has_the_same_cells_and_nothing_unescaped(found):
-    table = table1(load_preset("cpu"), found)
-    text = latex(table)
+    made = table1(load_preset("cpu"), found)
+    text = latex(made)
     body = [line for line in text.splitlines() if line.count(" & ") == 5]
     assert len(body) == 2 * (1 + 9)
     assert all(line.endswith(r" \\") for line in body)
@@ -138,7 +142,7 @@ def test_latex_has_the_same_cells_and_nothing_unescaped(found):
     outside_comments = [line for line in text.splitlines() if not line.startswith("%")]
     assert not any("%" in line.replace(r"\%", "") for line in outside_comments)
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 1
-    shown = [cells for rows in markdown_rows(markdown(table)) for cells in rows]
+    shown = [cells for rows in markdown_rows(markdown(made)) for cells in rows]
     plain = [line.removesuffix(r" \\").split(" & ") for line in body if "Method" not in line]
     for one, two in zip(shown, plain, strict=True):
         assert [
@@ -147,13 +151,13 @@ def test_latex_has_the_same_cells_and_nothing_unescaped(found):
 
 
 def test_files_are_written_and_rewritten(found, tmp_path):
-    table = table1(load_preset("cpu"), found)
+    made = table1(load_preset("cpu"), found)
     for _ in range(2):
-        paths = write_table(table, tmp_path / "cpu")
+        paths = write_table(made, tmp_path / "cpu")
     assert sorted(p.name for p in (tmp_path / "cpu").iterdir()) == [
         "table1.csv", "table1.md", "table1.tex",
     ]  # fmt: skip
-    assert paths[0].read_text(encoding="utf-8") == markdown(table)
+    assert paths[0].read_text(encoding="utf-8") == markdown(made)
 
 
 def test_stored_records_are_printed_without_training(tmp_path, capsys):
@@ -167,6 +171,46 @@ def test_stored_records_are_printed_without_training(tmp_path, capsys):
     shown = {cells[0]: cells[4] for cells in rows}
     assert shown["MUNIT"] == f"{values('drawn-shoes')['munit']:.3f} ± 0.020"
     assert not any(cell.startswith("99") for cell in shown.values())
+
+
+def of_seeds(folder: Path, seeds: list[int] | None, *more: str) -> argparse.Namespace:
+    words = ["table", "1", "--preset", "quick", "--stored", "--results", str(folder), *more]
+    arguments = parser().parse_args(words)
+    arguments.seeds, arguments.words = seeds, words
+    return arguments
+
+
+def test_stored_records_of_several_seeds_are_averaged(tmp_path, capsys):
+    records = Records(tmp_path, "quick")
+    for seed, shift in enumerate((0.0, 0.02, 0.07)):
+        for method, value in values("drawn-shoes").items():
+            own = record("drawn-shoes", method, value + shift)
+            records.append(own | {"preset": "quick", "seed": seed})
+    assert table(of_seeds(tmp_path, [0, 1, 2])) == 0
+    (rows,) = markdown_rows(capsys.readouterr().out)
+    shown = {cells[0]: cells[4].split(" ± ") for cells in rows}
+    for method, value in values("drawn-shoes").items():
+        title = "Real data" if method == REAL else METHODS[method].title.replace("(paired)", "†")
+        assert shown[title][0] == f"{value + 0.03:.3f}"
+        assert float(shown[title][1]) > 0.02 or method == REAL
+    # Of seeds without records nothing is told; one seed is as ever.
+    for seeds in (None, [0], [0, 5]):
+        assert table(of_seeds(tmp_path, seeds)) == 0
+        assert f"{values('drawn-shoes')['munit']:.3f} ± 0.020" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seeds", "more", "reason"),
+    [
+        ([0, 1], ["--seed=3"], "--seed 3 and --seeds"),
+        ([1, 2, 1], [], "each once"),
+        ([0, 1], ["--human=drawn-shoes=x.json"], "one training"),
+    ],
+)
+def test_seeds_that_contradict_are_refused(tmp_path, capsys, seeds, more, reason):
+    assert run_command(table, of_seeds(tmp_path, seeds, *more)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and reason in error
 
 
 def test_a_column_holds_one_quantity():
