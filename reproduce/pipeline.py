@@ -15,12 +15,13 @@ from types import FrameType
 from typing import IO
 
 import torch
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from benchmarks.diversity_protocols import get_protocol
 from models.errors import UserError
 from models.zoo import recipe
-from reproduce.checkpoints import read_checkpoint
+from reproduce.checkpoints import Checkpoint, read_checkpoint
 from reproduce.experiments import Preset, own_overrides
 from reproduce.loop import LAST
 from reproduce.places import Places, open_run_task
@@ -53,26 +54,39 @@ def checkpoint_of(preset: Preset, run: RunConfig, places: Places) -> Path:
     return run_folder(places.runs, preset.name, run) / LAST
 
 
-def is_trained(preset: Preset, run: RunConfig, places: Places, pictures: str) -> bool:
-    """Whether the run's checkpoint exists with these very settings and ``pictures`` (their
-    fingerprint), at its last step."""
+def found_checkpoint(preset: Preset, run: RunConfig, places: Places) -> Checkpoint | None:
+    """The run's last checkpoint, without what only a training reads; None where there is none, or
+    it is damaged: the training goes on from the one before, or says why it cannot.
+
+    Raises UserError where it is that of other settings.
+    """
     path = checkpoint_of(preset, run, places)
     if not path.exists():
-        return False
+        return None
     try:
         found = read_checkpoint(path, weights_only=True)
     except UserError:
-        return False  # damaged: the training goes on from the one before, or says why it cannot
+        return None
     different = run.differences(found.run)
     if different:
         raise UserError(
             f"{path.parent} holds a run with other settings, {'; '.join(different[:3])}: "
             "remove it, or give another --runs folder"
         )
+    return found
+
+
+def is_trained(preset: Preset, run: RunConfig, places: Places, pictures: str) -> bool:
+    """Whether the run's checkpoint exists with these very settings and ``pictures`` (their
+    fingerprint), at its last step."""
+    found = found_checkpoint(preset, run, places)
+    if found is None:
+        return False
     if found.data != pictures:
         raise UserError(
-            f"{path.parent} holds a run on other pictures of {run.task} than these: restore them "
-            "(--source), remove it, or give another --runs folder"
+            f"{checkpoint_of(preset, run, places).parent} holds a run on other pictures of "
+            f"{run.task} than these: restore them (--source), remove it, or give another --runs "
+            "folder"
         )
     return found.step >= run.steps
 
@@ -94,6 +108,15 @@ def check_runs(preset: Preset, runs: Sequence[RunConfig]) -> None:
         network.check_size(run.size, run.size)
 
 
+@dataclass(frozen=True)
+class Training:
+    """A run at a preset, with the ``--set`` of the command line: it gets its own part of them."""
+
+    preset: Preset
+    run: RunConfig
+    overrides: Mapping[str, str]
+
+
 def train_missing(
     preset: Preset, runs: Sequence[RunConfig], places: Places, *, jobs: int,
     overrides: Mapping[str, str],
@@ -102,16 +125,22 @@ def train_missing(
 
     ``overrides`` are the ``--set`` of the command line; each training gets its own part of them.
     """
+    train_each([Training(preset, run, overrides) for run in runs], places, jobs=jobs)
+
+
+def train_each(trainings: Sequence[Training], places: Places, *, jobs: int) -> None:
+    """The same for runs of several presets."""
     pictures: dict[tuple[object, ...], str] = {}
     missing = []
-    for run in runs:
+    for training in trainings:
+        run = training.run
         which = (run.task, run.size, run.train, run.test)
         if which not in pictures:
             # Once, before processes would race for it.
             domains = open_run_task(run, places)
             pictures[which] = domains.fingerprint(progress=places.progress)
-        if not is_trained(preset, run, places, pictures[which]):
-            missing.append(run)
+        if not is_trained(training.preset, run, places, pictures[which]):
+            missing.append(training)
     if not missing:
         return
     threads = max(1, (os.cpu_count() or 1) // jobs)
@@ -122,9 +151,12 @@ def train_missing(
         total = stack.enter_context(
             tqdm(total=len(missing), desc="trainings", unit="run", disable=not places.progress)
         )
+        held: set[Path] = set()
         while waiting or active:
-            while waiting and len(active) < jobs:
-                active.append(_start(preset, waiting.pop(0), places, threads, overrides))
+            for training in list(waiting):
+                if len(active) < jobs and _is_free(training, places, held):
+                    waiting.remove(training)
+                    active.append(_start(training, places, threads))
             time.sleep(0.5)
             for job in list(active):
                 job.look()
@@ -136,13 +168,30 @@ def train_missing(
                     total.update()
 
 
-def _start(
-    preset: Preset, run: RunConfig, places: Places, threads: int, overrides: Mapping[str, str]
-) -> _Job:
+def _is_free(training: Training, places: Places, held: set[Path]) -> bool:
+    """Whether nobody trains in the run's folder; who is told of in ``held`` is not told of again.
+
+    A command that was killed leaves its trainings at work; they save and end by themselves.
+    """
+    folder = run_folder(places.runs, training.preset.name, training.run)
+    if not (folder / ".lock").exists():
+        return True
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return True
+    except Timeout:
+        if folder not in held:
+            held.add(folder)
+            tqdm.write(f"note: another process trains in {folder}: waiting for it", sys.stderr)
+        return False
+
+
+def _start(training: Training, places: Places, threads: int) -> _Job:
+    preset, run = training.preset, training.run
     folder = run_folder(places.runs, preset.name, run)
     folder.mkdir(parents=True, exist_ok=True)
     log = (folder / "train.log").open("ab")
-    command = train_command(preset, run, places, threads, overrides)
+    command = train_command(preset, run, places, threads, training.overrides)
     # In a session of its own: Ctrl-C reaches us alone, and we ask each training to save and stop.
     process = subprocess.Popen(
         command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True

@@ -14,11 +14,12 @@ from benchmarks.ground_truth import SILHOUETTE
 from benchmarks.inception_score import CIS, IS, REACHED
 from benchmarks.judge_network import JudgeConfig
 from benchmarks.judges import QUALITY_JUDGED
+from benchmarks.theory import contents, styles
 from models.errors import UserError
 from models.method import DIRECTIONS
 from models.zoo import parse_value
 from reproduce.exact import ALWAYS, SOMETIMES, ExactTask, measure_exact, measure_real_exact
-from reproduce.experiments import TABLE1_METHODS, Measuring, Preset, load_preset
+from reproduce.experiments import TABLE1_METHODS, Measuring, Preset
 from reproduce.fidelity import measure_fidelity, measure_real_fidelity
 from reproduce.instruments import RECIPE, Instruments, open_instruments
 from reproduce.measure import measure_real, measure_run
@@ -26,18 +27,21 @@ from reproduce.mode_measure import measure_real_modes, measure_run_modes, open_m
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import REAL, Places
 from reproduce.quality import measure_quality
-from reproduce.rerun_weights import RESTORE, commit_of
+from reproduce.rerun_weights import RESTORE, commit_of, scale_of
 from reproduce.results import Records, record_id
 from reproduce.runs import RunConfig
 from reproduce.tasks.registry import TASKS
+from reproduce.theory_measure import measure_theory
 
 Record = Mapping[str, Any]
 EXACT = {metric.name for metric in (*ALWAYS, *SOMETIMES)}
 MODES = {metric.name for metric in (IS, CIS, REACHED, CONTENT_CONFUSION)}
+THEORY = {metric.name for metric in (*styles.METRICS, *contents.METRICS)}
 
 
 def kind_of(record: Record) -> str:
-    """Which measuring function makes a record: diversity, fidelity, exact, quality or modes.
+    """Which measuring function makes a record: diversity, fidelity, exact, quality, modes or
+    theory.
 
     Raises UserError for what no function here makes, or made in another way than now.
     """
@@ -53,6 +57,8 @@ def kind_of(record: Record) -> str:
         kind = "quality"
     elif metric in MODES and record.get("translation") in DIRECTIONS:
         kind = "modes"
+    elif metric in THEORY and not real:
+        kind = "theory"
     if not kind:
         human = metric == "quality-human"
         why = "people were asked, and no program asks them again" if human else "no function does"
@@ -63,8 +69,7 @@ def kind_of(record: Record) -> str:
 
 def preset_of(record: Record) -> Preset:
     """The preset that a record was measured with, under the same name."""
-    known = load_preset(record["preset"].partition("+")[0])
-    told = record.get("measure")
+    known, told = scale_of(record), record.get("measure")
     measure = _measuring(record, told) if told else _from_protocol(record, known.measure)
     changes = record.get("changes") or {}
     return replace(known, name=record["preset"], changes=changes, measure=measure)
@@ -182,6 +187,10 @@ def _modes(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Pl
     measure(preset, runs[0], places, task, record["translation"])
 
 
+def _theory(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
+    measure_theory(preset, runs[0], places)
+
+
 def _instruments(run: RunConfig, places: Places) -> Instruments:
     return open_instruments(
         run, places, inception=places.inception_path, inception_sha256=places.inception_sha256
@@ -190,5 +199,5 @@ def _instruments(run: RunConfig, places: Places) -> Instruments:
 
 _MEASURES = {
     "diversity": _diversity, "fidelity": _fidelity, "exact": _exact, "quality": _quality,
-    "modes": _modes,
+    "modes": _modes, "theory": _theory,
 }  # fmt: skip

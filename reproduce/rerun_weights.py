@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import UserError
-from reproduce.experiments import load_preset
+from reproduce.experiments import Preset, load_preset, preset_names
 from reproduce.loop import LAST, Logging
 from reproduce.places import REAL, Places, open_run_task
 from reproduce.results import record_id, sha256_file
@@ -136,6 +136,13 @@ def workspace(
         yield replace(places, runs=runs, results=results)
 
 
+def scale_of(record: Record) -> Preset:
+    """The preset that a record is of, without its changes. One of somebody's own is unknown here;
+    any stands for it, since the record tells its runs and how it was measured."""
+    title = record["preset"].partition("+")[0]
+    return load_preset(title if title in preset_names() or not record.get("measure") else "cpu")
+
+
 def commit_of(record: Record) -> str:
     """In words, the code that made a record."""
     commit = str((record.get("environment") or {}).get("commit") or "")
@@ -175,5 +182,4 @@ def _run_on_pictures(record: Record, every: Sequence[Record]) -> RunConfig:
     values = {"size": record.get("size"), "train": told.get("train"), "test": told.get("test")}
     if not all(type(v) is int and v > 0 for v in values.values()):
         raise UserError(f"record {record_id(record)} tells no sizes of its pictures: {RESTORE}")
-    known = load_preset(record["preset"].partition("+")[0])
-    return replace(known.make_run("munit", record["task"], record["seed"]), **values)
+    return replace(scale_of(record).make_run("munit", record["task"], record["seed"]), **values)

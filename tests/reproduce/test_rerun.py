@@ -1,4 +1,4 @@
-"""Records made again: from nothing, from stored weights, and never from what was tampered with."""
+"""Records made again: from nothing, from stored weights, of every kind."""
 
 from __future__ import annotations
 
@@ -6,122 +6,44 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tiny
-import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from rerun_records import (
+    DIVERSITY,
+    Told,
+    changed,
+    made_once,
+    preset,
+    refused,
+    rerunner,
+    runs,
+    stored,
+    with_records,
+)
 from test_table2_command import store_classifiers
 
-from benchmarks.classifiers import RECIPES, Classifier, SmallResNet
-from benchmarks.judge_network import JudgeConfig
-from models.init import initialise
-from reproduce.cli import main
-from reproduce.exact import ExactTask, measure_exact, measure_real_exact
-from reproduce.experiments import Preset, load_preset
-from reproduce.fidelity import measure_fidelity
-from reproduce.instruments import RECIPE, classifier_path, open_instruments
+from reproduce.experiments import load_preset
 from reproduce.loop import Logging
-from reproduce.measure import measure_real, measure_run
+from reproduce.measure import measure_real
 from reproduce.mode_measure import measure_modes
 from reproduce.pipeline import checkpoint_of
-from reproduce.places import Places, open_run_task
-from reproduce.quality import measure_quality
+from reproduce.places import Places
 from reproduce.rerun import differences, verdict
 from reproduce.results import Records, line_of, record_id
-from reproduce.runs import RunConfig
 from reproduce.training import train
-from reproduce.truth import truth_of
 
-DIVERSITY = "diversity-lpips-untrained"
 NEW = ("measure", "changes", "pictures", "training")  # fields that earlier records lack
-
-
-def preset() -> Preset:
-    quick = load_preset("quick")
-    return replace(
-        quick, name="quick+0a1b2c3d", measure=replace(quick.measure, inputs=4, samples=4)
-    )
-
-
-def runs() -> list[RunConfig]:
-    sizes = {"steps": "2", "batch": "2", "train": "100", "test": "10"}
-    settings = {
-        m: dict(p.split("=") for p in tiny.SETTINGS[m].split()) for m in ("munit", "cyclegan")
-    }
-    return [preset().make_run(m, "drawn-shoes", 0, own | sizes) for m, own in settings.items()]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Places:
-    """Two trained methods and records of every kind of Table 1. The classifier is untrained, and
-    says otherwise; the judges are trained."""
-    root = tmp_path_factory.mktemp("rerun")
-    places = Places(root / "data", root / "runs", root / "results", progress=False)
-    logging = Logging(tensorboard=False, progress=False)
-    for run in runs():
-        folder = checkpoint_of(preset(), run, places).parent
-        checkpoint = train(run, folder, data_dir=places.data, logging=logging)
-        measure_run(preset(), run, checkpoint, places)
-    run, checkpoint = runs()[0], checkpoint_of(preset(), runs()[0], places)
-    measure_real(preset(), run, places)
-    domains = open_run_task(run, places)
-    truth = truth_of(domains, 32)
-    assert truth is not None
-    network = SmallResNet(RECIPES[RECIPE], truth.heads)
-    initialise(network, "kaiming", torch.Generator().manual_seed(0))
-    path = classifier_path(domains, truth, domains.fingerprint(), places.runs, RECIPES[RECIPE], 0)
-    accuracy = dict.fromkeys(truth.heads, 0.95)
-    Classifier(RECIPES[RECIPE], truth.heads, network, accuracy, {}).save(path)
-    instruments = open_instruments(run, places)
-    measure_fidelity(preset(), run, checkpoint, places, instruments)
-    measure_exact(preset(), run, checkpoint, places, ExactTask(instruments))
-    measure_real_exact(preset(), run, places, ExactTask(instruments))
-    measure_quality(preset(), runs(), places, JudgeConfig(judges=2, steps=2, batch=4, width=4))
-    return places
+    return made_once(tmp_path_factory)
 
 
 @pytest.fixture
-def again(made: Places, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """``rerun`` of a record in places of one's own: its exit code and what it said."""
-
-    def go(record: dict[str, Any], *more: str, **places: Path) -> tuple[int, str, str]:
-        there = {"results": made.results, "runs": made.runs, "data": made.data} | places
-        options = [f"--{name}={path}" for name, path in there.items()]
-        capsys.readouterr()
-        code = main(["rerun", record_id(record)[:8], "--no-progress", *options, *more])
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return go
-
-
-def stored(places: Places, metric: str, method: str = "munit") -> dict[str, Any]:
-    record = Records(places.results, preset().name).find(metric=metric, method=method)
-    assert record is not None
-    return record
-
-
-def with_records(folder: Path, *records: dict[str, Any]) -> Path:
-    """A results folder with these very records."""
-    path = folder / "results" / preset().name / "records.jsonl"
-    path.parent.mkdir(parents=True)
-    path.write_text("".join(line_of(record) + "\n" for record in records))
-    return folder / "results"
-
-
-def changed(record: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    return {k: v for k, v in (record | fields).items() if v is not None}
-
-
-def refused(told: tuple[int, str, str], *reasons: str) -> None:
-    code, _, error = told
-    lines = [line for line in error.splitlines() if not line.startswith("note: ")]
-    assert code == 2 and len(lines) == 1 and lines[0].startswith("error: "), error
-    for reason in reasons:
-        assert reason in lines[0]
+def again(made: Places, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
+    return rerunner(made, capsys)
 
 
 def test_from_nothing_a_process_of_its_own_finds_the_same_number(
@@ -151,10 +73,12 @@ def test_from_nothing_a_process_of_its_own_finds_the_same_number(
         ("fid-small-resnet-2", "munit"),
         ("parts-auc", "munit"),
         ("quality-judged", "cyclegan"),
+        ("style-mmd", "munit"),
+        ("content-retrieval-rank", "munit"),
     ],
 )
 def test_every_kind_of_record_is_made_again(
-    made: Places, metric: str, method: str, again: Callable[..., tuple[int, str, str]]
+    made: Places, metric: str, method: str, again: Callable[..., Told]
 ) -> None:
     weights = {p: p.stat().st_mtime_ns for p in made.runs.rglob("*.safetensors")}
     record = stored(made, metric, method)
@@ -164,12 +88,31 @@ def test_every_kind_of_record_is_made_again(
     assert {p: p.stat().st_mtime_ns for p in made.runs.rglob("*.safetensors")} == weights
 
 
+def test_a_record_of_a_preset_of_ones_own_is_made_again(
+    made: Places, tmp_path: Path, again: Callable[..., Told]
+) -> None:
+    """Nothing but its name is known of the preset here; an earlier record does not tell enough."""
+    for metric, method in ((DIVERSITY, "munit"), (DIVERSITY, "real")):
+        own = changed(stored(made, metric, method), preset="mine+0a1b2c3d")
+        folder = tmp_path / f"{method}/results/mine+0a1b2c3d"
+        folder.mkdir(parents=True)
+        (folder / "records.jsonl").write_text(line_of(own) + "\n")
+        runs_of = tmp_path / method / "runs"
+        runs_of.mkdir()
+        (runs_of / "mine+0a1b2c3d").symlink_to(made.runs / preset().name)
+        code, told, _ = again(own, results=folder.parent, runs=runs_of)
+        assert code == 0 and "exactly equal" in told
+    old = changed(own, **dict.fromkeys(NEW))
+    (folder / "records.jsonl").write_text(line_of(old) + "\n")
+    refused(again(old, results=folder.parent), "unknown preset 'mine'")
+
+
 @pytest.mark.parametrize(
     ("metric", "method"), [(DIVERSITY, "munit"), ("silhouette-iou", "munit"), (DIVERSITY, "real")]
 )
 def test_records_of_earlier_versions_tell_enough(
     made: Places, tmp_path: Path, metric: str, method: str,
-    again: Callable[..., tuple[int, str, str]],
+    again: Callable[..., Told],
 ) -> None:  # fmt: skip
     """They lack how many pictures were drawn, and all that a protocol does not name."""
     old = changed(stored(made, metric, method), **dict.fromkeys(NEW))
@@ -183,8 +126,19 @@ def test_records_of_earlier_versions_tell_enough(
         refused(again(old, results=with_records(tmp_path / "alone", old)), "how many pictures")
 
 
+def test_real_pairs_of_one_seed_are_kept_beside_those_of_another(
+    made: Places, tmp_path: Path
+) -> None:
+    """Each record's raw values stay what was measured for it."""
+    places, run = replace(made, results=tmp_path), runs()[0]
+    both = [measure_real(preset(), replace(run, seed=seed), places) for seed in (0, 1)]
+    assert both[0]["raw"] != both[1]["raw"]
+    for record in both:
+        assert measure_real(preset(), replace(run, seed=record["seed"]), places) == record
+
+
 def test_stored_weights_are_found_by_their_hash(
-    made: Places, tmp_path: Path, again: Callable[..., tuple[int, str, str]]
+    made: Places, tmp_path: Path, again: Callable[..., Told]
 ) -> None:
     record = stored(made, DIVERSITY)
     results = with_records(tmp_path, record)
@@ -197,7 +151,7 @@ def test_stored_weights_are_found_by_their_hash(
 
 
 def test_measurements_in_a_direction_are_made_again_in_it(
-    tmp_path: Path, again: Callable[..., tuple[int, str, str]]
+    tmp_path: Path, again: Callable[..., Told]
 ) -> None:
     """Table 2's, by a classifier that only claims to know."""
     store_classifiers(tmp_path)
@@ -223,102 +177,8 @@ def test_measurements_in_a_direction_are_made_again_in_it(
         assert f"{metric} of {method} on drawn-housecats-dogs b2a" in told
 
 
-def perturbed(checkpoint: Path, target: Path) -> Path:
-    """Another network, which translates everything to one colour, in a checkpoint that says it is
-    the same."""
-    with safe_open(checkpoint, framework="pt") as file:
-        about = file.metadata()
-    tensors = {k: torch.full_like(t, -0.01) for k, t in load_file(checkpoint).items()}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, target, about)
-    return target
-
-
-def test_a_changed_checkpoint_is_not_taken_for_the_records(
-    made: Places, tmp_path: Path, again: Callable[..., tuple[int, str, str]]
-) -> None:
-    record = stored(made, DIVERSITY)
-    run, original = runs()[0], checkpoint_of(preset(), runs()[0], made)
-    elsewhere = replace(made, runs=tmp_path / "runs")
-    wrong = perturbed(original, checkpoint_of(preset(), run, elsewhere))
-    code, told, _ = again(record, runs=elsewhere.runs)
-    assert f"others in {wrong}" in told and "training munit" in told
-    assert code == 0 and "exactly equal" in told
-    # Where it stands for the training again, the value tells.
-    perturbed(original, elsewhere.runs / "rerun" / run.digest()[:16] / "last.safetensors")
-    code, told, notes = again(record, runs=elsewhere.runs)
-    assert code == 1 and "outside the stored interval" in told
-    assert "another file" in told and "a training of its own" in notes
-    refused(again(record, "--append", runs=elsewhere.runs), "leave --append out")
-
-
-def test_changed_records_are_refused(
-    made: Places, tmp_path: Path, again: Callable[..., tuple[int, str, str]]
-) -> None:
-    record, quality = stored(made, DIVERSITY), stored(made, "quality-judged")
-    longer = record["config"] | {"steps": 3}
-    wrong = {
-        "config_sha256": changed(record, config=longer),
-        "config": changed(record, config=None),
-        "says seed=1": changed(record, seed=1),
-        "says method=unit": changed(record, method="unit"),
-        "no task is called": changed(record, task="../../etc"),
-        "checkpoint_sha256": changed(record, checkpoint_sha256="../x"),
-        "data_sha256": changed(record, data_sha256=None),
-        "other options": changed(record, measure={"inputs": 4}),
-        "inputs=x": changed(record, measure=record["measure"] | {"inputs": "x"}),
-        "holds other pictures": changed(record, data_sha256="0" * 64),
-        "small-resnet-1": changed(
-            stored(made, "parts-auc"), protocol={"extractor": "small-resnet-1"}
-        ),
-        "people were asked": changed(record, metric="quality-human"),
-        "no function does": changed(record, metric="beauty"),
-        "no panel": changed(quality, protocol=quality["protocol"] | {"panel": "../x"}),
-        "judges of another kind": changed(quality, protocol={"judge": {"judges": 2}}),
-        "with N=5, this version measures with 4": changed(
-            record, protocol=record["protocol"] | {"N": 5}
-        ),
-    }  # fmt: skip
-    for number, (reason, bad) in enumerate(wrong.items()):
-        refused(again(bad, results=with_records(tmp_path / str(number), bad)), reason)
-    refused(again(record, results=with_records(tmp_path / "none", quality)), "no record")
-    moved = changed(record, preset="../../elsewhere")
-    refused(again(moved, results=with_records(tmp_path / "moved", moved)), "is of preset ../..")
-
-
-def test_a_changed_value_is_found_out(
-    made: Places, tmp_path: Path, again: Callable[..., tuple[int, str, str]]
-) -> None:
-    record = stored(made, DIVERSITY)
-    ends = {k: record["interval"][k] + 1 for k in ("low", "high")}
-    wrong = changed(record, value=record["value"] + 1, interval=record["interval"] | ends)
-    code, told, _ = again(wrong, results=with_records(tmp_path, wrong))
-    assert code == 1 and "difference  -1: outside the stored interval" in told
-
-
-def test_changed_pictures_are_refused(
-    made: Places, tmp_path: Path, again: Callable[..., tuple[int, str, str]]
-) -> None:
-    record = stored(made, DIVERSITY)
-    shutil.copytree(made.data, tmp_path / "data")
-    picture = next((tmp_path / "data").glob("*/testA/*.png"))
-    tiny.picture(picture, size=32)
-    refused(again(record, data=tmp_path / "data"), str(picture.parent.parent), "remove")
-
-
-def test_judges_need_the_weights_of_all_methods(
-    made: Places, tmp_path: Path, again: Callable[..., tuple[int, str, str]]
-) -> None:
-    record = stored(made, "quality-judged")
-    told = again(record, runs=tmp_path / "runs")
-    refused(told, "weights of cyclegan (", "--runs")
-    assert not (tmp_path / "runs" / "rerun").exists()  # nothing was trained in vain
-    alone = with_records(tmp_path, record)
-    refused(again(record, results=alone), "cyclegan (of which no record tells)")
-
-
 def test_append_adds_a_record_and_overwrites_none(
-    made: Places, tmp_path: Path, again: Callable[..., tuple[int, str, str]]
+    made: Places, tmp_path: Path, again: Callable[..., Told]
 ) -> None:
     shutil.copytree(made.results, tmp_path / "results")
     record, folder = stored(made, DIVERSITY), tmp_path / "results"
@@ -376,10 +236,3 @@ def test_what_is_not_as_it_was_is_told() -> None:
         in differences({"environment": now}, now | {"dirty": True})[0]
     )
     assert "made by an unknown version, this is commit aaaaaaaaaaaa" in differences({}, now)[0]
-
-
-def test_ids_are_told_apart(made: Places, capsys: pytest.CaptureFixture[str]) -> None:
-    for word, reason in {"ffffffffffff": "no record ffffffffffff", "abc": "at least 4"}.items():
-        assert main(["rerun", word, f"--results={made.results}"]) == 2
-        error = capsys.readouterr().err
-        assert error.count("\n") == 1 and reason in error

@@ -1,0 +1,139 @@
+"""Records of every kind of Table 1, of runs that learn nothing, to be made again or tampered with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from benchmarks.classifiers import RECIPES, Classifier, SmallResNet
+from benchmarks.judge_network import JudgeConfig
+from models.init import initialise
+from reproduce.cli import main
+from reproduce.exact import ExactTask, measure_exact, measure_real_exact
+from reproduce.experiments import Preset, load_preset
+from reproduce.fidelity import measure_fidelity
+from reproduce.instruments import RECIPE, classifier_path, open_instruments
+from reproduce.loop import Logging
+from reproduce.measure import measure_real, measure_run
+from reproduce.pipeline import checkpoint_of
+from reproduce.places import Places, open_run_task
+from reproduce.quality import measure_quality
+from reproduce.results import Records, line_of, record_id
+from reproduce.runs import RunConfig
+from reproduce.theory_measure import measure_theory
+from reproduce.training import train
+from reproduce.truth import truth_of
+
+DIVERSITY = "diversity-lpips-untrained"
+Told = tuple[int, str, str]  # an exit code, output and errors
+_MADE: list[Places] = []
+
+
+def preset() -> Preset:
+    quick = load_preset("quick")
+    return replace(
+        quick, name="quick+0a1b2c3d", measure=replace(quick.measure, inputs=4, samples=4)
+    )
+
+
+def runs() -> list[RunConfig]:
+    sizes = {"steps": "2", "batch": "2", "train": "100", "test": "10"}
+    settings = {
+        m: dict(p.split("=") for p in tiny.SETTINGS[m].split()) for m in ("munit", "cyclegan")
+    }
+    return [preset().make_run(m, "drawn-shoes", 0, own | sizes) for m, own in settings.items()]
+
+
+def made_once(factory: pytest.TempPathFactory) -> Places:
+    """Two trained methods and records of every kind of Table 1. The classifier is untrained, and
+    says otherwise; the judges are trained. They are the same for all modules of tests."""
+    if _MADE:
+        return _MADE[0]
+    root = factory.mktemp("rerun")
+    places = Places(root / "data", root / "runs", root / "results", progress=False)
+    logging = Logging(tensorboard=False, progress=False)
+    for run in runs():
+        folder = checkpoint_of(preset(), run, places).parent
+        checkpoint = train(run, folder, data_dir=places.data, logging=logging)
+        measure_run(preset(), run, checkpoint, places)
+    run, checkpoint = runs()[0], checkpoint_of(preset(), runs()[0], places)
+    measure_real(preset(), run, places)
+    domains = open_run_task(run, places)
+    truth = truth_of(domains, 32)
+    assert truth is not None
+    network = SmallResNet(RECIPES[RECIPE], truth.heads)
+    initialise(network, "kaiming", torch.Generator().manual_seed(0))
+    path = classifier_path(domains, truth, domains.fingerprint(), places.runs, RECIPES[RECIPE], 0)
+    accuracy = dict.fromkeys(truth.heads, 0.95)
+    Classifier(RECIPES[RECIPE], truth.heads, network, accuracy, {}).save(path)
+    instruments = open_instruments(run, places)
+    measure_fidelity(preset(), run, checkpoint, places, instruments)
+    measure_exact(preset(), run, checkpoint, places, ExactTask(instruments))
+    measure_real_exact(preset(), run, places, ExactTask(instruments))
+    measure_theory(preset(), run, places)
+    measure_quality(preset(), runs(), places, JudgeConfig(judges=2, steps=2, batch=4, width=4))
+    _MADE.append(places)
+    return places
+
+
+def rerunner(made: Places, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
+    """``rerun`` of a record in places of one's own: its exit code and what it said."""
+    return partial(_rerun, made, capsys)
+
+
+def _rerun(
+    made: Places, capsys: pytest.CaptureFixture[str], record: dict[str, Any], *more: str,
+    **places: Path,
+) -> Told:  # fmt: skip
+    there = {"results": made.results, "runs": made.runs, "data": made.data} | places
+    options = [f"--{name}={path}" for name, path in there.items()]
+    capsys.readouterr()
+    code = main(["rerun", record_id(record)[:8], "--no-progress", *options, *more])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def stored(places: Places, metric: str, method: str = "munit") -> dict[str, Any]:
+    record = Records(places.results, preset().name).find(metric=metric, method=method)
+    assert record is not None
+    return record
+
+
+def with_records(folder: Path, *records: dict[str, Any]) -> Path:
+    """A results folder with these very records."""
+    path = folder / "results" / preset().name / "records.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(line_of(record) + "\n" for record in records))
+    return folder / "results"
+
+
+def changed(record: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {k: v for k, v in (record | fields).items() if v is not None}
+
+
+def refused(told: Told, *reasons: str) -> None:
+    code, _, error = told
+    lines = [line for line in error.splitlines() if not line.startswith("note: ")]
+    assert code == 2 and len(lines) == 1 and lines[0].startswith("error: "), error
+    for reason in reasons:
+        assert reason in lines[0]
+
+
+def perturbed(checkpoint: Path, target: Path) -> Path:
+    """Another network, which translates everything to one colour, in a checkpoint that says it is
+    the same."""
+    with safe_open(checkpoint, framework="pt") as file:
+        about = file.metadata()
+    tensors = {k: torch.full_like(t, -0.01) for k, t in load_file(checkpoint).items()}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, target, about)
+    return target

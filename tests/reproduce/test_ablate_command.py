@@ -1,0 +1,274 @@
+"""``ablate`` from nothing to a figure, on real processes, killed on the way."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ablating import ANIMALS, STEPS, words
+from filelock import FileLock
+from PIL import Image
+from stored_judges import store_judges
+
+from benchmarks.diversity_result import DiversityResult
+from benchmarks.mode_scores import load_mode_scores
+from reproduce.checkpoints import read_checkpoint
+from reproduce.cli import main
+from reproduce.experiments import Preset, load_preset
+from reproduce.loop import LAST
+from reproduce.places import Places
+from reproduce.results import Records, record_id
+
+ONE = ("recon_c=0,1,5",)
+NAME = "drawn-shoes-munit-recon_c"
+
+
+def tiny(root: Path) -> Preset:
+    return load_preset(str(root / "tiny.yaml"))
+
+
+def checkpoints(root: Path) -> dict[str, int]:
+    """Finished and begun runs by their folders, and when they were written."""
+    found = sorted((root / "runs").glob("*/*/*/last.safetensors"))
+    return {p.parent.relative_to(root / "runs").as_posix(): p.stat().st_mtime_ns for p in found}
+
+
+def begin(root: Path) -> subprocess.Popen[str]:
+    """The command as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "reproduce", *words(root, *ONE)], stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def until_begun(root: Path, count: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 300
+    while len(list(root.glob("runs/*/*/*/progress.json"))) < count:
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(f"no training began: {process.communicate()[1]}")
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three points, after the command was killed twice: amid its first trainings so that nobody
+    could tell these, and amid its last so that all was saved."""
+    root = tmp_path_factory.mktemp("ablate")
+    first = begin(root)
+    until_begun(root, 1, first)
+    first.kill()
+    first.communicate(timeout=60)
+    second = begin(root)
+    until_begun(root, 3, second)
+    second.send_signal(signal.SIGTERM)
+    _, error = second.communicate(timeout=120)
+    assert second.returncode == 130 and "run the same command to go on" in error
+    before = checkpoints(root)
+    steps = {name: read_checkpoint(root / "runs" / name / LAST).step for name in before}
+    assert sorted(steps.values())[1:] == [STEPS, STEPS], "trained, or waited for"
+    assert main(words(root, *ONE)) == 0
+    after = checkpoints(root)
+    assert len(after) == 3
+    for name, step in steps.items():
+        assert (after[name] == before[name]) is (step == STEPS), "what was trained is trained once"
+    return root
+
+
+def rows(root: Path, name: str = NAME) -> list[dict[str, str]]:
+    path = root / "results" / "tiny" / "ablations" / f"{name}.csv"
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_runs_and_records_are_where_set_puts_them(made: Path) -> None:
+    other = tiny(made).changed({"recon_c": "5"}, {}).name
+    places = {"tiny/drawn-shoes/munit-seed0", "tiny/drawn-shoes/munit-wo-c-seed0",
+              f"{other}/drawn-shoes/munit-seed0"}  # fmt: skip
+    assert set(checkpoints(made)) == places
+    weights = {}
+    for preset, methods in {"tiny": {"munit-wo-c", "munit", "real"}, other: {"munit"}}.items():
+        records = Records(made / "results", preset).all()
+        assert {r["method"] for r in records} == methods
+        for r in records:
+            assert r["changes"] == ({} if preset == "tiny" else {"recon_c": "5"})
+            if r["method"] != "real":
+                weights[preset, r["method"]] = r["config"]["settings"]["recon_c"]
+    assert weights == {("tiny", "munit-wo-c"): 0, ("tiny", "munit"): 1, (other, "munit"): 5}
+
+
+def test_the_table_holds_what_was_measured(made: Path) -> None:
+    """Diversity anew from raw distances, and the row of real data from its pairs."""
+    found = [row for row in rows(made) if row["seed"] == "mean"]
+    diversity = {r["recon_c"]: r for r in found if r["metric"] == "diversity-lpips-untrained"}
+    assert set(diversity) == {"0", "1", "5", "real"}
+    raws = {"0": "munit-wo-c", "1": "munit", "5": "munit", "real": "real"}
+    for value, method in raws.items():
+        folder = made / "results" / diversity[value]["preset"] / "raw"
+        (raw,) = folder.glob(f"diversity-drawn-shoes-{method}-[0-9p]*.npz")
+        with np.load(raw) as file:
+            expected = file["distances"].mean(axis=1, dtype=np.float64).mean()
+        assert float(diversity[value]["value"]) == pytest.approx(expected, abs=1e-9)
+        assert DiversityResult.load(raw).value == pytest.approx(expected)
+    iou = [r["recon_c"] for r in found if r["metric"] == "silhouette-iou"]
+    assert iou == ["0", "1", "5"]  # of real pictures, only tables measure it
+    picture = Image.open(made / "results" / "tiny" / "ablations" / f"{NAME}.png")
+    assert picture.height > picture.width / 2
+
+
+def test_a_second_call_makes_nothing_and_says_the_same(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = made / "results" / "tiny" / "ablations"
+    kept = {p.name: p.read_bytes() for p in folder.iterdir()}
+    records = {p: p.read_bytes() for p in made.glob("results/*/records.jsonl")}
+    before = checkpoints(made)
+    capsys.readouterr()
+    assert main(words(made, *ONE)) == 0
+    told = capsys.readouterr().out
+    assert (folder / f"{NAME}.md").read_text() in told and f"{NAME}.png" in told
+    assert {p: p.read_bytes() for p in records} == records
+    assert checkpoints(made) == before
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == kept
+
+
+def test_from_stored_records_alone(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(made / "results", tmp_path / "results")
+    shutil.copy(made / "tiny.yaml", tmp_path)
+    shutil.rmtree(tmp_path / "results" / "tiny" / "ablations")
+    assert main(words(tmp_path, *ONE, "--stored")) == 0
+    assert {p.name for p in tmp_path.iterdir()} == {"results", "tiny.yaml"}
+    assert rows(tmp_path) == rows(made)
+    # Seeds and values without records are told apart from those with.
+    assert main(words(tmp_path, "recon_c=1,9", "--stored", "--seeds", "0", "1")) == 0
+    told = capsys.readouterr().out
+    assert "(1 seed)" in told and "| 9 " in told and "—" in told
+    assert main(words(tmp_path, "recon_c=8,9", "--stored")) == 2
+    assert "no record of diversity or silhouette-iou" in capsys.readouterr().err
+
+
+def test_a_dry_run_lists_what_is_missing_and_makes_nothing(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {p: p.stat().st_mtime_ns for p in made.rglob("*")}
+    assert main(words(made, "recon_c=0,5,7", "--dry-run", "--seeds", "0", "1")) == 0
+    told = capsys.readouterr().out.splitlines()
+    states = {tuple(line.split()[:2]): line.split()[2] for line in told[1:-1]}
+    assert states == {
+        ("recon_c=0", "0"): "trained", ("recon_c=5", "0"): "trained", ("recon_c=7", "0"): "missing",
+        **{(f"recon_c={v}", "1"): "missing" for v in (0, 5, 7)},
+    }  # fmt: skip
+    assert told[-1].startswith("4 of 6 trainings to do, about ") and "2 side by side" in told[-1]
+    assert {p: p.stat().st_mtime_ns for p in made.rglob("*")} == before
+
+
+def test_a_record_of_a_point_is_made_again(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its stored weights, and trained anew."""
+    other = tiny(made).changed({"recon_c": "5"}, {}).name
+    record = Records(made / "results", other).find(metric="silhouette-iou", method="munit")
+    assert record is not None
+    for runs in (made / "runs", tmp_path / "runs"):
+        capsys.readouterr()
+        places = [f"--data={made / 'data'}", f"--results={made / 'results'}", f"--runs={runs}"]
+        assert main(["rerun", record_id(record), "--no-progress", *places]) == 0
+        told = capsys.readouterr().out
+        assert f"{record['value']!r}\ndifference  0: exactly equal" in told
+        assert (f"again, {STEPS} steps" in told) is (runs != made / "runs")
+
+
+def test_a_training_left_by_a_killed_command_is_waited_for(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = made / "runs" / "tiny" / "drawn-shoes" / "munit-wo-c-seed0"
+    aside = folder.with_name("aside")
+    shutil.copytree(folder, aside)
+    (folder / LAST).unlink()
+    lock = FileLock(folder / ".lock", thread_local=False)
+    lock.acquire()
+
+    def finish() -> None:
+        shutil.copy(aside / LAST, folder)
+        lock.release()
+
+    other = threading.Timer(1.5, finish)
+    other.start()
+    try:
+        assert main(words(made, *ONE)) == 0
+    finally:
+        other.join()
+        shutil.rmtree(aside)
+    error = capsys.readouterr().err
+    assert error.count("another process trains in") == 1 and str(folder) in error
+
+
+def test_animals_are_measured_in_both_directions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = words(tmp_path, "recon_s=1,3", "--set=steps=2", task=ANIMALS)
+    preset = tiny(tmp_path).changed({"steps": "2"}, {})
+    places = Places(*(tmp_path / n for n in ("data", "runs", "results")), progress=False)
+    store_judges(preset.make_run("munit", ANIMALS, 0, {"steps": "2"}), places)
+    assert main(given) == 0
+    name = f"{preset.name}/ablations/{ANIMALS}-munit-recon_s.csv"
+    with (tmp_path / "results" / name).open(newline="") as file:
+        found = {
+            (r["recon_s"], r["metric"], r["translation"]): r
+            for r in csv.DictReader(file)
+            if r["seed"] == "mean"
+        }
+    points = {(v, m, d) for v in "13" for m in ("cis", "is") for d in ("a2b", "b2a")}
+    assert set(found) == points | {("real", "is", d) for d in ("a2b", "b2a")}
+    for (value, metric, direction), row in found.items():
+        if value == "real":
+            continue
+        records = Records(tmp_path / "results", row["preset"])
+        record: Any = records.find(metric=metric, method="munit", translation=direction)
+        both = load_mode_scores(tmp_path / "results" / record["raw"]).sums.scores()
+        assert float(row["value"]) == pytest.approx(both[metric == "cis"], abs=1e-12)
+        assert record["changes"] == {"steps": "2"} | ({"recon_s": "3"} if value == "3" else {})
+    told = capsys.readouterr().out
+    assert "CIS, house cats -> dogs (nats)" in told and "Preset tiny with steps=2" in told
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (["recon_d=1,2"], "did you mean recon_x?"),
+        (["recon_c=1,2", "--metric=quality-judged"], "measure it with the table"),
+        (["recon_c=1,2", "--metric=cis"], "none of munit on drawn-shoes"),
+        (["recon_c=1,2", "--seeds", "0", "0"], "each once"),
+        (["recon_c=1,2", "--device=tpu"], "tpu"),
+        (["recon_c=1,2", "--source=drawn-boots=x"], "TASK=PATH"),
+        (["test=2,8"], "test=2"),
+        (["size=32,33"], "nearest legal size"),
+        (["recon_c=1,2", "--set=recon_c=4"], "--set too"),
+        (["recon_c=1,2", "--set=lr_step=4"], "no effect"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_made(
+    given: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(tmp_path, *given)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and reason in error
+    assert [p.name for p in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_pairs_are_needed_where_a_method_learns_from_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(tmp_path, "lr=0.1,0.2", method="bicyclegan", task=ANIMALS)) == 2
+    assert "learns from pairs" in capsys.readouterr().err

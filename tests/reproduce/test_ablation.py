@@ -1,0 +1,222 @@
+"""Which runs an ablation is made of, and what it refuses to be made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ablating import ANIMALS, SHOES, words
+
+from models.errors import UserError
+from reproduce.ablation import Ablation, as_word, make_ablation
+from reproduce.ablation_figure import positions
+from reproduce.ablation_measure import (
+    chosen_metrics,
+    metrics_for,
+    trainings_of,
+    translations_of,
+    usual_metrics,
+)
+from reproduce.experiments import TABLE1_METHODS, load_preset
+from reproduce.parsers import parser
+from reproduce.runs import run_folder
+from reproduce.tasks.registry import TASKS
+
+
+def made(
+    *values: str, method: str = "munit", seeds: tuple[int, ...] = (0,), task: str = SHOES,
+    **overrides: str,
+) -> Ablation:  # fmt: skip
+    return make_ablation(load_preset("cpu"), method, task, values, seeds, overrides)
+
+
+def test_a_point_is_what_set_is_anywhere() -> None:
+    cpu = load_preset("cpu")
+    found = made("recon_x=3,10", seeds=(0, 4))
+    point = found.points[0]
+    assert point.preset == cpu.changed({"recon_x": "3"}, {}) and not point.default
+    assert [run.seed for run in point.runs] == [0, 4]
+    for run in point.runs:
+        assert run == cpu.make_run("munit", SHOES, run.seed, {"recon_x": "3"})
+    # However a value is written, it is one run.
+    assert made("recon_x=3.00,1e1").points == made("recon_x=10,3").points
+
+
+def test_the_presets_own_value_is_the_presets_own_run() -> None:
+    cpu = load_preset("cpu")
+    (other, own) = made("recon_x=1,10").points
+    assert own.default and not other.default
+    assert own.preset == cpu and own.overrides == {}
+    folder = run_folder(Path("runs"), own.preset.name, own.runs[0])
+    assert folder == Path("runs/cpu/drawn-shoes/munit-seed0")
+    # What the preset sets, not what the method does: 1e-4 is MUNIT's learning rate.
+    rates = made("lr=0.0001,0.001").points
+    assert [point.default for point in rates] == [False, True]
+    # With overrides, it is what these alone make.
+    (_, own) = made("recon_x=1,10", steps="50").points
+    assert own.default and own.preset == cpu.changed({"steps": "50"}, {})
+
+
+def test_a_row_of_the_tables_is_that_rows_run() -> None:
+    cpu = load_preset("cpu")
+    for key, row in {
+        "recon_x": "munit-wo-x",
+        "recon_c": "munit-wo-c",
+        "recon_s": "munit-wo-s",
+    }.items():
+        zero, _ = made(f"{key}=0,2", seeds=(0, 1)).points
+        assert zero.method == row and zero.preset == cpu and not zero.default
+        assert list(zero.runs) == [cpu.make_run(row, SHOES, seed) for seed in (0, 1)]
+        assert zero.values == (0.0,)
+    # Not where another setting keeps it from being one: dropping a second term has no row.
+    both = next(p for p in made("recon_c=0,1", "recon_s=0,1").points if p.values == (0.0, 0.0))
+    assert both.method == "munit-wo-c" and both.overrides == {"recon_s": "0"}
+    assert both.runs[0].settings["recon_c"] == both.runs[0].settings["recon_s"] == 0.0
+    # Rows that have settings of their own in a preset are others.
+    assert all(p.method == "unit" for p in made("n_shared=1,2", method="unit").points)
+
+
+def test_a_grid_has_all_combinations_of_two_settings() -> None:
+    found = made("style_dim=8,2", "recon_c=5,1")
+    assert [p.values for p in found.points] == [(2, 1.0), (2, 5.0), (8, 1.0), (8, 5.0)]
+    assert [p.default for p in found.points] == [False, False, True, False]
+    changes = [dict(p.preset.changes) for p in found.points]
+    assert changes == [
+        {"style_dim": "2"}, {"recon_c": "5", "style_dim": "2"}, {}, {"recon_c": "5"},
+    ]  # fmt: skip
+    assert found.name == "drawn-shoes-munit-style_dim-recon_c"
+    assert [found.label(p) for p in found.points][1] == "style_dim=2, recon_c=5"
+
+
+def test_trainings_come_seed_by_seed_each_once() -> None:
+    found = made("recon_c=0,1,5", seeds=(3, 1))
+    runs = [run for _, run in trainings_of(found)]
+    assert [run.seed for run in runs] == [3, 3, 3, 1, 1, 1]
+    folders = {run_folder(Path(), p.preset.name, run) for p, run in trainings_of(found)}
+    assert len(folders) == 6
+
+
+def test_pictures_may_differ() -> None:
+    assert made("steps=5,10").one_set_of_pictures
+    assert not made("train=100,200").one_set_of_pictures
+    # The preset's own are those of its real pictures, whether it is among the points or not.
+    assert not made("recon_c=0,1", "size=16,64").one_set_of_pictures
+
+
+@pytest.mark.parametrize(
+    ("values", "method", "overrides", "reason"),
+    [
+        (["recon_d=0,1"], "munit", {}, "no setting 'recon_d': did you mean recon_x? known: activ"),
+        (["recon_c=0,1"], "unit", {}, "unit has no setting 'recon_c': did you mean recon_x?"),
+        (["recon_c=0,1"], "munitt", {}, "unknown method 'munitt': did you mean munit?"),
+        (["recon_c=0,x"], "munit", {}, "recon_c=x is not a legal value"),
+        (["recon_c=0,-1"], "munit", {}, "recon_c=-1 is not a legal value"),
+        (["recon_c=0,nan"], "munit", {}, "recon_c=nan is not a legal value"),
+        (["batch=1,1.5"], "munit", {}, "batch=1.5 is not a legal value"),
+        (["beta1=0,2"], "munit", {}, "beta1=2.0 is not a legal value"),
+        (["batch=3,4"], "bicyclegan", {}, "batch=3 must be even"),
+        (["recon_c=1,0.5,1.0"], "munit", {}, "1 and 1.0 are the same value: give it once"),
+        (["flip=true,1"], "munit", {}, "true and 1 are the same value"),
+        (["recon_c=1"], "munit", {}, "two values or more"),
+        (["recon_c=1,,2"], "munit", {}, "a value is missing"),
+        (["recon_c"], "munit", {}, "write KEY=VALUE,VALUE"),
+        (["=1,2"], "munit", {}, "write KEY=VALUE,VALUE"),
+        (["recon_c=0,1", "recon_c=2,3"], "munit", {}, "recon_c is given twice"),
+        (["dim=4,8", "lr=1,2", "gan=0,1"], "munit", {}, "one or two"),
+        (["recon_c=0,1"], "munit", {"recon_c": "3"}, "recon_c is given by --set too"),
+        (["recon_c=0,1"], "munit", {"recon_d": "3"}, "no setting 'recon_d'"),
+        (["recon_c=0,1"], "munit", {"seed": "3"}, "seeds are given by --seeds"),
+        (["seed=0,1"], "munit", {}, "seeds are given by --seeds"),
+        (["lr_step=10,20"], "munit", {}, "lr_step=10 has no effect with lr_policy=linear"),
+        (["gan_loss=lsgan,cross-entropy"], "munit", {"gan": "0"}, "has no effect with gan=0"),
+        (["crop=random,centre"], "munit", {}, "crop=random has no effect on drawn pictures"),
+        (["recon_c=0,1"], "munit-wo-c", {}, "munit-wo-c has none by definition; ablate munit"),
+        (["recon_x=0,1"], "munit-wo-c", {"recon_c": "1"}, "--set recon_c: munit-wo-c has none"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_ablated_is_refused(
+    values: list[str], method: str, overrides: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        made(*values, method=method, **overrides)
+    assert reason in str(error.value)
+
+
+def test_one_unread_combination_of_a_grid_is_refused() -> None:
+    assert len(made("lr_policy=step,constant", "dim=4,8").points) == 4
+    with pytest.raises(UserError, match="lr_step=50 has no effect with lr_policy=constant"):
+        made("lr_policy=step,constant", "lr_step=50,100")
+
+
+def test_seeds_and_tasks_are_checked() -> None:
+    with pytest.raises(UserError, match="each once"):
+        made("recon_c=0,1", seeds=(1, 1))
+    with pytest.raises(UserError, match="did you mean drawn-shoes"):
+        made("recon_c=0,1", task="drawn-shoe")
+
+
+def test_usual_metrics_apply_and_others_can_be_asked_for() -> None:
+    assert usual_metrics(SHOES) == ("diversity", "silhouette-iou")
+    assert usual_metrics("edges2shoes") == ("diversity",)
+    assert usual_metrics(ANIMALS) == usual_metrics("cifar-animals-vehicles") == ("cis", "is")
+    for task in TASKS:
+        assert set(usual_metrics(task)) <= set(metrics_for(task, "cyclegan"))
+        assert chosen_metrics(task, "munit", []) == usual_metrics(task)
+    assert chosen_metrics(SHOES, "munit", ["fid", "fid", "style-mmd"]) == ("fid", "style-mmd")
+    for metric, reason in {
+        "quality-judged": "judges learn",
+        "cis": "none of",
+        "fud": "mean fid",
+    }.items():
+        with pytest.raises(UserError, match=reason):
+            chosen_metrics(SHOES, "munit", [metric])
+    for method in ("cyclegan", "unit"):  # which encode no styles
+        with pytest.raises(UserError, match=f"none of {method} on"):
+            chosen_metrics(SHOES, method, ["style-mmd"])
+    assert "content-mmd" in metrics_for(ANIMALS, "unit")
+    assert "content-retrieval-rank" not in metrics_for(ANIMALS, "unit")  # there are no pairs
+    assert translations_of("cis", "munit") == ("a2b", "b2a")
+    assert translations_of("cis", "bicyclegan") == ("a2b",)
+    assert translations_of("diversity", "munit") == (None,)
+
+
+def test_words_are_one_for_one_value() -> None:
+    told = [(1.0, "1"), (0.1, "0.1"), (1e-5, "1e-05"), (100.0, "100"), (16, "16"), (True, "true"),
+            (None, "none"), ("step", "step")]  # fmt: skip
+    assert [as_word(value) for value, _ in told] == [word for _, word in told]
+
+
+def test_axes_are_logarithmic_where_values_span_it_with_zero_apart() -> None:
+    (axis,) = made("recon_c=0,0.1,1,10").axes
+    places = positions(axis)
+    assert [places[v] for v in (0.1, 1.0, 10.0)] == pytest.approx([-1, 0, 1])
+    assert -2.5 < places[0.0] < -1.5
+    (axis,) = made("dim=8,16,24").axes
+    assert list(positions(axis).values()) == [8, 16, 24]
+    (axis,) = made("recon_c=0,1").axes  # one number above 0 spans nothing
+    assert list(positions(axis).values()) == [0, 1]
+    (axis,) = made("cycle_b=none,10,1", method="cyclegan").axes
+    assert list(positions(axis).values()) == [0, 1, 2] and axis.values == (None, 10.0, 1.0)
+
+
+def test_arguments(tmp_path: Path) -> None:
+    found = parser().parse_args(words(tmp_path, "recon_c=0,1", "dim=4,8", "--seeds", "0", "2"))
+    assert found.values == ["recon_c=0,1", "dim=4,8"] and found.seeds == [0, 2]
+    assert found.metrics == [] and not found.stored and not found.dry_run
+    with pytest.raises(SystemExit) as stop:
+        parser().parse_args(words(tmp_path, "recon_c=0,1", "--stored", "--dry-run"))
+    assert stop.value.code == 2
+
+
+def test_help_shows_the_line_of_the_issue(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parser().parse_args(["ablate", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert stop.value.code == 0
+    assert "ablate munit recon_c=0,0.1,1,10 --task drawn-shoes --preset cpu --seeds 0 1 2" in told
+
+
+def test_every_method_can_be_ablated() -> None:
+    for method in TABLE1_METHODS:
+        key = "recon_s" if method == "munit-wo-c" else "lr"
+        assert len(made(f"{key}=0.25,0.5", method=method).points) == 2

@@ -1,0 +1,251 @@
+"""An ablation's numbers, table and figure, from records whose numbers are known."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ablating import SHOES
+from scipy import stats
+
+from benchmarks.diversity_result import DiversityResult
+from models.errors import UserError
+from reproduce.ablation import Ablation, make_ablation
+from reproduce.ablation_results import Curve, curves_of
+from reproduce.ablation_text import comma_separated, markdown, write_ablation
+from reproduce.experiments import Preset, load_preset
+from reproduce.results import Records, record_id, sha256_file
+from reproduce.runs import RunConfig
+
+IOU = "silhouette-iou"
+
+
+def made(*values: str, seeds: Sequence[int] = (0, 1, 2), task: str = SHOES) -> Ablation:
+    return make_ablation(load_preset("cpu"), "munit", task, values, seeds)
+
+
+def store(
+    results: Path, preset: Preset, run: RunConfig, value: float, **more: Any
+) -> dict[str, Any]:
+    """A record of a number; without an interval of its own unless one is given."""
+    record = {
+        "metric": IOU, "value": value, "unit": "IoU", "direction": "higher", "interval": None,
+        "protocol": {"protocol": "paper", "sha256": "a" * 64}, "preset": preset.name,
+        "task": run.task, "method": run.method, "seed": run.seed, "config": run.as_dict(),
+        "data_sha256": "d" * 64, "size": 32,
+    }  # fmt: skip
+    return Records(results, preset.name).append(record | more)
+
+
+def fill(
+    results: Path,
+    ablation: Ablation,
+    values: Mapping[tuple[Any, ...], Sequence[float]],
+    **more: Any,
+) -> None:
+    """Of each point, a number for each seed."""
+    for point in ablation.points:
+        for run, value in zip(point.runs, values.get(point.values, ()), strict=False):
+            store(results, point.preset, run, value, **more)
+
+
+def curve(ablation: Ablation, results: Path, metric: str = IOU) -> Curve:
+    (found,) = curves_of(ablation, [metric], results)
+    return found
+
+
+def width(low: float, high: float) -> dict[str, Any]:
+    return {"interval": {"low": low, "high": high, "level": 0.95}}
+
+
+def test_over_seeds_it_is_students_t(tmp_path: Path) -> None:
+    """Without spread over inputs: the closed form, for two points that say nothing of each
+    other's spread."""
+    ablation = made("recon_c=1,5")
+    values = {(1.0,): [0.50, 0.52, 0.57], (5.0,): [0.80, 0.80, 0.86]}
+    fill(tmp_path, ablation, values)
+    found = curve(ablation, tmp_path)
+    for estimate, of_seeds in zip(found.estimates, values.values(), strict=True):
+        assert estimate is not None and estimate.seeds == (0, 1, 2)
+        expected = stats.t.interval(0.95, 2, np.mean(of_seeds), stats.sem(of_seeds))
+        half = np.ptp(expected) / 2
+        assert estimate.value == pytest.approx(np.mean(of_seeds), abs=1e-12)
+        assert (estimate.low, estimate.high) == pytest.approx(expected, abs=0.1 * half)
+        assert estimate.deviation == pytest.approx(np.std(of_seeds, ddof=1))
+    own, other = found.estimates
+    assert own and other and own.difference is None and other.difference is not None
+    middle, low, high = other.difference
+    assert middle == pytest.approx(other.value - own.value) and low < middle < high
+    # Trainings of both sides differ.
+    assert high - low > max(own.high - own.low, other.high - other.low)
+
+
+def test_with_one_seed_it_is_the_records_own_interval(tmp_path: Path) -> None:
+    ablation = made("recon_c=1,5", seeds=[4])
+    for point in ablation.points:
+        store(tmp_path, point.preset, point.runs[0], 0.5, **width(0.4, 0.6))
+    for estimate in curve(ablation, tmp_path).estimates:
+        assert estimate is not None and estimate.deviation is None
+        assert (estimate.low, estimate.high) == pytest.approx((0.4, 0.6), abs=0.005)
+    text = markdown(ablation, [curve(ablation, tmp_path)])
+    assert "one training each (seed 4)" in text and "over inputs and not over seeds" in text
+
+
+def test_inputs_cancel_in_the_difference(tmp_path: Path) -> None:
+    """Diversity is drawn again from its raw values: what an input does at all points is no
+    difference between them."""
+    ablation = made("recon_c=1,5", seeds=[0])
+    rows = np.linspace(0.1, 0.9, 40, dtype=np.float32)[:, None]
+    ids = tuple(f"{i:03}" for i in range(40))
+    for i, point in enumerate(ablation.points):
+        protocol = {"protocol": "paper", "extractor": "lpips-untrained", "sha256": "a" * 64}
+        result = DiversityResult(rows + 0.05 * i, ids, np.zeros((1, 2), np.str_), protocol, 0)
+        raw = tmp_path / point.preset.name / "raw" / "x.npz"
+        result.save(raw)
+        store(
+            tmp_path, point.preset, point.runs[0], result.value, metric="diversity-lpips-untrained",
+            protocol=protocol, raw=raw.relative_to(tmp_path).as_posix(), raw_sha256=sha256_file(raw),
+            **width(0.0, 1.0),
+        )  # fmt: skip
+    own, other = curve(ablation, tmp_path, "diversity").estimates
+    assert own is not None and other is not None and other.difference is not None
+    assert other.difference == pytest.approx((0.05, 0.05, 0.05), abs=1e-6)
+    assert own.high - own.low > 0.1  # of each alone, over inputs, whatever its record says
+    expected = 2 * 1.96 * float(rows.std()) / math.sqrt(40)
+    assert own.high - own.low == pytest.approx(expected, rel=0.05)
+    assert "*" in markdown(ablation, curves_of(ablation, ["diversity"], tmp_path)).split("\n")[5]
+    raw.write_bytes(b"other")
+    with pytest.raises(UserError, match="sha256 differs"):
+        curves_of(ablation, ["diversity"], tmp_path)
+
+
+def test_only_records_of_these_very_runs_count(tmp_path: Path) -> None:
+    ablation = made("recon_c=1,5", seeds=[0])
+    own, other = ablation.points
+    run = own.runs[0]
+    wrong: dict[str, Any] = {"value": 9.0}
+    store(tmp_path, own.preset, run, 0.1)
+    store(tmp_path, own.preset, run, 0.3)  # the newest counts
+    store(tmp_path, other.preset, other.runs[0], 0.6)
+    store(
+        tmp_path, own.preset, replace(run, steps=5), **wrong
+    )  # of an earlier version of the preset
+    store(tmp_path, own.preset, run, **wrong, config={"method": "munit"})
+    store(tmp_path, own.preset, run, **wrong, task="drawn-handbags")
+    store(tmp_path, own.preset, run, **wrong, translation="a2b")
+    store(tmp_path, own.preset, run, **wrong, metric="silhouette-iou2")
+    store(tmp_path, own.preset, replace(run, seed=1), **wrong)
+    store(tmp_path, own.preset, run, **wrong, method="munit-wo-c")
+    assert [e and e.value for e in curve(ablation, tmp_path).estimates] == [0.3, 0.6]
+    with pytest.raises(UserError, match=r"no record of diversity .* without --stored"):
+        curves_of(ablation, ["diversity"], tmp_path)
+
+
+def test_what_was_measured_in_another_way_is_left_out(tmp_path: Path) -> None:
+    ablation = made("recon_c=1,5,7", seeds=[0])
+    for number, point in enumerate(ablation.points):
+        judge = {"protocol": "paper", "sha256": ("b" if number == 1 else "a") * 64}
+        store(tmp_path, point.preset, point.runs[0], 0.5, protocol=judge)
+    assert [e is not None for e in curve(ablation, tmp_path).estimates] == [True, False, True]
+    assert "—" in markdown(ablation, [curve(ablation, tmp_path)]).split("\n")[5]
+    # Pictures of another size have a judge of their own; the caption says so.
+    ablation = made("size=16,32", seeds=[0])
+    for letter, point in zip("ab", ablation.points, strict=True):
+        judge = {"protocol": "paper", "sha256": letter * 64}
+        store(tmp_path, point.preset, point.runs[0], 0.5, protocol=judge)
+    found = curve(ablation, tmp_path)
+    assert all(found.estimates) and "networks of its own" in markdown(ablation, [found])
+
+
+def test_real_pictures_are_those_that_were_measured_on(tmp_path: Path) -> None:
+    ablation = made("recon_c=1,5", seeds=[0])
+    fill(tmp_path, ablation, {(1.0,): [0.5], (5.0,): [0.6]})
+    real: dict[str, Any] = {"method": "real", "config": None}
+    run = ablation.own[0]
+    assert curve(ablation, tmp_path).real is None
+    store(tmp_path, ablation.preset, run, 0.9, **real)
+    store(tmp_path, ablation.preset, run, 0.1, **real | {"data_sha256": "e" * 64})
+    store(tmp_path, ablation.preset, run, 0.2, **real | {"size": 64})
+    judge = {"protocol": "paper", "sha256": "b" * 64}
+    store(tmp_path, ablation.preset, run, 0.3, **real | {"protocol": judge})
+    found = curve(ablation, tmp_path)
+    assert found.real is not None and found.real.value == 0.9
+    assert markdown(ablation, [found]).split("\n")[6].split() == [
+        "|",
+        "real",
+        "data",
+        "|",
+        "0.9000",
+        "|",
+    ]
+
+
+def table_of(ablation: Ablation, results: Path) -> list[dict[str, str]]:
+    curves = curves_of(ablation, [IOU], results)
+    paths = write_ablation(ablation, curves, results)
+    assert [p.name for p in paths] == [f"{ablation.name}.md", f"{ablation.name}.csv"]
+    assert paths[0].parent == results / "cpu" / "ablations"
+    assert paths[0].read_text(encoding="utf-8") == markdown(ablation, curves)
+    assert paths[1].read_text(encoding="utf-8") == comma_separated(ablation, curves)
+    with paths[1].open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_csv_has_means_and_every_seed_with_its_record(tmp_path: Path) -> None:
+    ablation = made("recon_c=0,1,5")
+    values = {(0.0,): [0.1, 0.2, 0.4], (1.0,): [0.5, 0.6, 0.6], (5.0,): [0.7, 0.9]}
+    fill(tmp_path, ablation, values)
+    rows = table_of(ablation, tmp_path)
+    means = [row for row in rows if row["seed"] == "mean"]
+    assert [row["recon_c"] for row in means] == ["0", "1", "5"]
+    assert [row["default"] for row in means] == ["false", "true", "false"]
+    assert [row["method"] for row in means] == ["munit-wo-c", "munit", "munit"]
+    assert [row["seeds"] for row in means] == ["3", "3", "2"]
+    for row, of_seeds in zip(means, values.values(), strict=True):
+        assert float(row["value"]) == pytest.approx(sum(of_seeds) / len(of_seeds))
+        assert float(row["low"]) < float(row["value"]) < float(row["high"])
+    # Differences are between the same seeds.
+    assert float(means[0]["difference"]) == pytest.approx(0.7 / 3 - 1.7 / 3)
+    assert float(means[2]["difference"]) == pytest.approx(0.8 - 0.55)
+    ids = {record_id(r) for p in ablation.points for r in Records(tmp_path, p.preset.name).all()}
+    each = [row for row in rows if row["seed"] != "mean"]
+    assert {row["record"] for row in each} == ids and len(each) == 8
+    assert [float(row["value"]) for row in each] == [v for of in values.values() for v in of]
+    assert means[2]["preset"] == each[-1]["preset"] == ablation.points[2].preset.name != "cpu"
+
+
+def test_differences_are_between_seeds_that_both_have(tmp_path: Path) -> None:
+    ablation = made("recon_c=1,5")
+    fill(tmp_path, ablation, {(1.0,): [0.5, 0.6], (5.0,): [0.7, 0.8, 1.2]})
+    own, other = curve(ablation, tmp_path).estimates
+    assert own and other and own.seeds == (0, 1) and other.seeds == (0, 1, 2)
+    assert other.value == pytest.approx(0.9) and other.difference is not None
+    assert other.difference[0] == pytest.approx(0.75 - 0.55)
+
+
+def test_the_table_tells_default_rows_and_what_is_missing(tmp_path: Path) -> None:
+    ablation = made("recon_c=0,1,5")
+    fill(tmp_path, ablation, {(0.0,): [0.1] * 3, (1.0,): [0.5, 0.501, 0.499], (5.0,): [0.7, 0.9]})
+    text = markdown(ablation, [curve(ablation, tmp_path)])
+    lines = text.split("\n")
+    assert lines[0] == "### MUNIT by recon_c, drawn edges -> shoes"
+    assert lines[2].split() == ["|", "recon_c", "|", "silhouette", "IoU", "|"]
+    assert lines[4].startswith("| 0           |") and "0.1" in lines[4]
+    assert lines[5].startswith("| 1 (default) |") and "0.500" in lines[5]
+    assert lines[6].startswith("| 5           |") and "(2 seeds)" in lines[6]
+    for words in (
+        "means of 3 trainings each (seeds 0, 1, 2)", "recon_c=0 is MUNIT w/o c reconstruction",
+        "Higher is better: silhouette IoU", "Preset cpu;", "Quality is not measured",
+    ):  # fmt: skip
+        assert words in text
+    # A constant 0.1 against 0.5 is another value; 0.8 of two far seeds might be the same.
+    assert "*" in lines[4] and "*" not in lines[5] and "*" not in lines[6]
+    without = made("recon_c=5,7")
+    text = markdown(without, [curve(without, tmp_path)])
+    assert "The default, recon_c=1, is not among them." in text and "*:" not in text
