@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -24,11 +26,13 @@ from reproduce.checkpoints import (
     save_training,
     write_atomic,
 )
+from reproduce.distributed import World
 from reproduce.files import write_text
 from reproduce.randomness import generator
 from reproduce.runs import RunConfig
+from reproduce.shared_trainer import whole_batch
 from reproduce.signals import handled
-from reproduce.tasks.batches import Batches, test_batches
+from reproduce.tasks.batches import Batch, Batches, test_batches
 from reproduce.tasks.pictures import Preparation, save_png
 from reproduce.tasks.sources import Domains
 from reproduce.trainer import NonFiniteLoss, Trainer
@@ -57,29 +61,34 @@ class Interrupted(Exception):
 
 
 class Loop:
-    """The steps of one run, with all that happens beside them."""
+    """The steps of one run, with all that happens beside them.
+
+    Of several processes (``world``) the first alone writes; all stop after the same step.
+    """
 
     def __init__(
         self, run: RunConfig, folder: Path, trainer: Trainer, domains: Domains, data: str,
-        device: str, logging: Logging,
+        world: World, logging: Logging,
     ) -> None:  # fmt: skip
         self.run, self.folder, self.trainer, self.data = run, folder, trainer, data
-        self.device, self.logging, self.domains = device, logging, domains
-        self.stop = False
+        self.world, self.logging, self.domains = world, logging, domains
+        self.stop, self.asked = False, 0
         self.clock = time.perf_counter()
 
-    def go(self, batches: Batches) -> None:
-        run, start = self.run, batches.step
+    def go(self, parts: Sequence[Batches]) -> None:
+        """To the end of the run; ``parts``, joined, are this process's share of every batch."""
+        run, start = self.run, parts[0].step
         with contextlib.ExitStack() as stack:
             stack.enter_context(handled(self._request_stop, "SIGINT", "SIGTERM"))
-            stack.enter_context(batches)
+            for batches in parts:
+                stack.enter_context(batches)
             self.writer = self._writer(start, stack)
             bar = stack.enter_context(
                 tqdm(total=run.steps, initial=start, desc=f"{run.method} on {run.task}",
                      unit="step", disable=not self.logging.progress, dynamic_ncols=True)
             )  # fmt: skip
             self.bar = bar
-            self._steps(start, batches)
+            self._steps(start, parts)
 
     def _writer(self, start: int, stack: contextlib.ExitStack) -> SummaryWriter | None:
         if not self.logging.tensorboard:
@@ -94,17 +103,19 @@ class Loop:
         stack.callback(writer.close)
         return writer
 
-    def _steps(self, start: int, batches: Batches) -> None:
+    def _steps(self, start: int, parts: Sequence[Batches]) -> None:
         run, logging = self.run, self.logging
         for step in range(start, run.steps):
-            x_a, x_b = (x.to(self.device) for x in next(batches))
+            x_a, x_b = (x.to(self.world.device) for x in self.world.agreed(lambda: _next(parts)))
             try:
                 losses = self.trainer.step(x_a, x_b, step)
             except NonFiniteLoss as error:
+                x_a, x_b = (whole_batch(self.trainer.method, x, self.world) for x in (x_a, x_b))
                 self._failed(step, error.term, error.value, x_a, x_b)
                 raise
             done = step + 1
-            stopping = self.stop  # asked once: a signal may come between two questions
+            # Asked once: a signal may come between two questions.
+            stopping = self.world.any(self.stop)
             self.bar.update()
             if done % logging.log_every == 0 or done == run.steps:
                 self._log(done, losses)
@@ -112,7 +123,7 @@ class Loop:
                 self._samples(done)
             if done % logging.save_every == 0 or done == run.steps or stopping:
                 try:
-                    self._save(done)
+                    self.world.by_first(lambda done=done: self._save(done))  # type: ignore[misc]
                 except NonFiniteWeight as error:
                     self._failed(done, error.weight, float("nan"), x_a, x_b)
                     raise
@@ -132,6 +143,8 @@ class Loop:
         if self.writer is not None:
             for name, value in (losses | {f"total_{k}": v for k, v in totals.items()}).items():
                 self.writer.add_scalar(f"loss/{name}", value, done)  # type: ignore[no-untyped-call]
+        if self.world.rank:
+            return
         seconds = time.perf_counter() - self.clock
         line: dict[str, Any] = {"step": done, "steps": self.run.steps, "seconds": round(seconds, 2)}
         write_text(self.folder / "progress.json", json.dumps(line | {"losses": losses}) + "\n")
@@ -142,6 +155,8 @@ class Loop:
 
     def _failed(self, done: int, term: str, value: float, x_a: Tensor, x_b: Tensor) -> None:
         """A checkpoint to look at: the weights, the batch, and the term that went wrong."""
+        if self.world.rank:
+            return
         tensors = model_tensors(self.trainer.method) | {"x_a": x_a, "x_b": x_b}
         what = {"term": term, "value": str(value)}
         write_atomic(self.folder / FAILED, tensors, describe(self.run, done, self.data) | what)
@@ -149,16 +164,30 @@ class Loop:
     @torch.no_grad()
     def _samples(self, done: int) -> None:
         """A grid of test inputs and three translations of each, as a PNG and in TensorBoard."""
-        grid = sample_grid(self.trainer, self.domains, self.run, self.device)
+        if self.world.rank:
+            return
+        grid = sample_grid(self.trainer, self.domains, self.run, self.world.device)
         save_png(grid * 2 - 1, self.folder / "samples.png")
         if self.writer is not None:
             self.writer.add_image("samples", grid, done)  # type: ignore[no-untyped-call]
 
     def _request_stop(self, number: int, frame: FrameType | None) -> None:
-        """A first signal finishes the step, saves and stops; a second one stops at once."""
-        if self.stop:
+        """A first signal finishes the step, saves and stops; a second one stops at once.
+
+        SIGTERM alone is one request however often it comes: torchrun and batch systems send it to
+        a process and to its parents, which pass it on; who cannot wait has SIGKILL.
+        """
+        if self.stop and not (number == self.asked == signal.SIGTERM):
             raise KeyboardInterrupt
-        self.stop = True
+        self.stop, self.asked = True, number
+
+
+def _next(parts: Sequence[Batches]) -> Batch:
+    found = [next(part) for part in parts]
+    if len(found) == 1:
+        return found[0]
+    x_a, x_b = (torch.cat(pictures) for pictures in zip(*found, strict=True))
+    return x_a, x_b
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -24,15 +24,16 @@ from reproduce.checkpoints import (
     remove_parts,
     restore_training,
 )
+from reproduce.distributed import World, joined, local_device
 from reproduce.environment import environment
 from reproduce.files import write_text
 from reproduce.loop import DAMAGED, FAILED, GOOD, LAST, Logging, Loop
+from reproduce.processes import world_size
 from reproduce.runs import RunConfig
-from reproduce.tasks.batches import Batches
+from reproduce.shared_trainer import check_shareable, make_trainer, shared_batches
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import open_task
 from reproduce.tasks.sources import Domains, PictureSource
-from reproduce.trainer import Trainer
 from reproduce.vgg import check_layer, vgg_features
 
 
@@ -51,38 +52,68 @@ def train(
     A folder that holds a run is refused unless ``resume``, which goes on from its last readable
     checkpoint, exactly as if it had never stopped. Raises Interrupted once saved after a signal,
     and NonFiniteLoss or NonFiniteWeight after writing what led to it to ``failed.safetensors``.
+    Called by all processes that ``torchrun`` started, it is one training that they share.
     """
-    logging = logging or Logging()
+    logging, device = logging or Logging(), local_device(device)
     method = _build(run, device, vgg)
+    check_shareable(method, run.batch, world_size())
     preparation = Preparation(run.size, run.resize or None, run.crop, run.flip)  # type: ignore[arg-type]
-    with only_run(folder):
-        remove_parts(folder)
-        found = _found(folder, run, resume)
-        if found is not None and found.step >= run.steps and not run.source:
-            return found.path
-        domains = open_task(
-            run.task, data_dir=data_dir, size=run.size, seed=0, train=run.train, test=run.test,
-            source=Path(run.source) if run.source else None, progress=logging.progress,
-        )  # fmt: skip
-        sources = _sources(domains, run, method.paired)
-        data = _fingerprint(domains, found, logging.progress)
-        if found is not None and found.step >= run.steps:  # and on the pictures that were given
-            return found.path
-        trainer = Trainer(method, run.seed, run.steps, precision=run.precision)
+    with joined(device) as world, contextlib.ExitStack() as stack:
+        first = world.rank == 0
+        if not first:
+            logging = replace(logging, progress=False, tensorboard=False)
+
+        def begin() -> _Begun:
+            if first:
+                stack.enter_context(only_run(folder))
+                remove_parts(folder)
+            return _begin(run, folder, data_dir, resume, method.paired, logging.progress, first)
+
+        begun = world.in_turn(begin)
+        found, start = begun.found, begun.found.step if begun.found else 0
+        world.same(f"step {start}, pictures {begun.data[:12]}", "checkpoint or pictures")
+        if begun.domains is None or begun.sources is None:
+            return found.path if found else folder / LAST
+        trainer = make_trainer(method, run.seed, run.steps, world, run.precision)
         if found is not None:
             restore_training(found, trainer)
-            if found.path.name == GOOD and (folder / LAST).exists():
+            if first and found.path.name == GOOD and (folder / LAST).exists():
                 # Out of the way: it must not take the good one's place when the next is saved.
                 os.replace(folder / LAST, folder / DAMAGED)
-        _describe(folder, run, data, device)
-        loop = Loop(run, folder, trainer, domains, data, device, logging)
-        start = found.step if found else 0
+        world.by_first(lambda: _describe(folder, run, begun.data, world))
+        loop = Loop(run, folder, trainer, begun.domains, begun.data, world, logging)
         loop.go(
-            Batches(
-                *sources, preparation, run.batch, run.seed, paired=method.paired, start_step=start
-            )
+            shared_batches(method, world, *begun.sources, preparation, run.batch, run.seed, start)
         )
     return folder / LAST
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """What a training begins with; no ``domains`` and ``sources``: it is finished."""
+
+    found: Checkpoint | None
+    data: str
+    domains: Domains | None = None
+    sources: tuple[PictureSource, PictureSource] | None = None
+
+
+def _begin(
+    run: RunConfig, folder: Path, data_dir: Path, resume: bool, paired: bool, progress: bool,
+    check: bool,
+) -> _Begun:  # fmt: skip
+    found = _found(folder, run, resume)
+    if found is not None and found.step >= run.steps and not run.source:
+        return _Begun(found, found.data)
+    domains = open_task(
+        run.task, data_dir=data_dir, size=run.size, seed=0, train=run.train, test=run.test,
+        source=Path(run.source) if run.source else None, progress=progress,
+    )  # fmt: skip
+    sources = _sources(domains, run, paired)
+    data = _fingerprint(domains, found, progress, check)
+    if found is not None and found.step >= run.steps:  # and on the pictures that were given
+        return _Begun(found, data)
+    return _Begun(found, data, domains, sources)
 
 
 def _build(run: RunConfig, device: str, vgg: Path | None) -> Method:
@@ -148,9 +179,9 @@ def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
     )
 
 
-def _fingerprint(domains: Domains, found: Checkpoint | None, progress: bool) -> str:
+def _fingerprint(domains: Domains, found: Checkpoint | None, progress: bool, check: bool) -> str:
     data = domains.fingerprint(progress=progress)
-    if found is None:
+    if found is None and check:
         domains.check(progress=progress)
     if found is not None and found.data != data:
         raise UserError(
@@ -189,10 +220,10 @@ def only_run(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _describe(folder: Path, run: RunConfig, data: str, device: str) -> None:
+def _describe(folder: Path, run: RunConfig, data: str, world: World) -> None:
     text = json.dumps(
         {"run": run.as_dict(), "config_sha256": run.digest(), "data_sha256": data}
-        | {"environment": environment(device)},
+        | {"environment": environment(world.device), "processes": world.size},
         indent=1,
         sort_keys=True,
     )

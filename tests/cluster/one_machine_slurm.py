@@ -1,0 +1,212 @@
+"""A SLURM cluster on this one machine, on which the graph runs to its end though jobs are killed.
+
+Needs root and Debian: installs slurm-wlm and munge where they are missing, and runs their daemons
+without systemd and cgroups, with keys, ports and files of its own, for as long as it takes. Two
+trainings are taken away amid their steps, one by ``scancel`` and one by ``scontrol requeue``; each
+must go on from its checkpoint, and end with the bits of a training that nobody disturbed.
+
+    python tests/cluster/one_machine_slurm.py
+    python tests/cluster/one_machine_slurm.py --preset quick --folder /tmp/cluster
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from slurm_cluster import asked, cluster, installed, say, until
+
+ROOT = Path(__file__).resolve().parents[2]
+PROFILE = ROOT / "reproduce" / "profiles" / "slurm"
+TINY = """
+extends: quick
+about: Nothing is learned; the two trainings that are killed last long enough for it.
+run: {size: 32, batch: 2, steps: 4, train: 12, test: 8, lr_policy: linear}
+methods:
+  munit: {dim: 4, n_res: 1, mlp_dim: 8, dis_dim: 4, dis_layers: 3, dis_scales: 1}
+  unit: {dim: 4, n_downsample: 1, n_res: 1, dis_dim: 4, dis_layers: 3, steps: 400}
+  cyclegan: {dim: 4, n_blocks: 1, dis_dim: 4, dis_layers: 2, depth: 5}
+  bicyclegan: {dim: 4, depth: 5, enc_dim: 4, enc_blocks: 2, dis_dim: 4, dis_layers: 2, steps: 400}
+measure: {protocol: paper, inputs: 4, samples: 38, lpips: untrained, scores: none}
+tables: {1: [drawn-shoes]}
+figures: {}
+"""
+# Who is killed, and how.
+VICTIMS = {"unit": ["scancel"], "bicyclegan": ["scontrol", "requeue"]}
+TASK = "drawn-shoes"
+
+
+class Graph:
+    """One run of the graph under ``folder``."""
+
+    def __init__(self, folder: Path, preset: str, cores: int) -> None:
+        self.folder, self.preset, self.cores = folder, preset, cores
+        self.name = Path(preset).stem
+        self.plan = folder / "plan.json"
+        self.environment = os.environ | {"PYTHONPATH": str(ROOT)}
+
+    def reproduce(self, *words: str) -> str:
+        """What ``python -m reproduce`` prints."""
+        command = [sys.executable, "-m", "reproduce", *words]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise SystemExit(f"{' '.join(words)}: {done.stderr}")
+        return done.stdout
+
+    def all(self, *more: str) -> str:
+        return self.reproduce(
+            "all", f"--preset={self.preset}", f"--cores={self.cores}", f"--jobs={self.cores}", *more
+        )
+
+    def snakemake(self, log: Path) -> subprocess.Popen[bytes]:
+        words = [
+            "--snakefile", str(ROOT / "reproduce" / "Snakefile"), "--config", f"plan={self.plan}",
+            "--profile", str(PROFILE), "--directory", str(self.folder / "snakemake"),
+            # No accounting here, and no other machine whose files come late.
+            "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5",
+            "--latency-wait", "5",
+        ]  # fmt: skip
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *words], stdout=log.open("wb"),
+            stderr=subprocess.STDOUT, env=self.environment, cwd=self.folder,
+        )  # fmt: skip
+
+    def run(self, method: str) -> Path:
+        return self.folder / "runs" / self.name / TASK / f"{method}-seed0"
+
+    def progress(self, method: str) -> tuple[int, int]:
+        """Steps done, and of how many."""
+        try:
+            told = json.loads((self.run(method) / "progress.json").read_text())
+        except (OSError, ValueError):
+            return 0, 0  # not begun
+        return told["step"], told["steps"]
+
+
+def job_of(method: str) -> str:
+    """The SLURM job that trains ``method`` now, or nothing."""
+    rule = f"rule_train_{TASK}_{method}_seed0".replace("-", "_")
+    for line in asked("squeue", "-h", "-t", "RUNNING,COMPLETING", "-o", "%i|%k").splitlines():
+        number, _, comment = line.partition("|")
+        if comment == rule:
+            return number
+    return ""
+
+
+def take_away(graph: Graph, method: str, how: list[str]) -> int:
+    """End the training of ``method`` as a scheduler does; the step of the checkpoint it leaves."""
+    job = job_of(method)
+    at, steps = graph.progress(method)
+    say(f"{' '.join(how)} {job}: {method} is at step {at} of {steps}")
+    subprocess.run([*how, job], check=True)
+    last = graph.run(method) / "last.safetensors"
+    until("a checkpoint", lambda: last.exists() and job_of(method) != job, 150)
+    step = checkpoint_step(last)
+    say(f"{method} was saved after step {step}")
+    assert at <= step < steps, "it was not killed amid its training"
+    return step
+
+
+def checkpoint_step(path: Path) -> int:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return int(file.metadata()["step"])
+
+
+def first_logged(folder: Path) -> list[int]:
+    """The first step that each attempt at a run has logged."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = []
+    for path in sorted((folder / "tensorboard").iterdir(), key=lambda p: p.stat().st_mtime_ns):
+        events = EventAccumulator(str(path)).Reload()
+        scalars = events.Tags()["scalars"]
+        if scalars:
+            found.append(events.Scalars(scalars[0])[0].step)
+    return found
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def prove(graph: Graph) -> None:
+    """Run the graph, disturb it, and look at what it made."""
+    graph.all(f"--plan={graph.plan}")
+    jobs = json.loads(graph.plan.read_text())["jobs"]
+    log = graph.folder / "snakemake.log"
+    begin = time.monotonic()
+    process = graph.snakemake(log)
+    say(f"{len(jobs)} jobs are given to the cluster, by Snakemake ({log})")
+    left, saved = dict(VICTIMS), dict[str, int]()
+    try:
+        while process.poll() is None:
+            for method in list(left):
+                at, steps = graph.progress(method)
+                if steps // 10 <= at < steps and job_of(method):
+                    saved[method] = take_away(graph, method, left.pop(method))
+            time.sleep(0.2)
+    finally:
+        process.kill()  # asked to end, it would wait for its jobs; the cluster ends those
+        process.wait()
+    minutes = (time.monotonic() - begin) / 60
+    assert process.returncode == 0, f"Snakemake failed: see {log}"
+    assert not left, f"nobody came to kill {list(left)}"
+    say(f"the graph ran to its end in {minutes:.1f} minutes")
+    for method, step in saved.items():
+        begun = first_logged(graph.run(method))
+        assert begun[-1] > step, f"{method} began anew, at step {begun[-1]}"
+        say(f"{method} went on after step {step}: attempts logged from steps {begun}")
+        again = graph.folder / "undisturbed" / method
+        graph.reproduce(
+            "train", method, f"--task={TASK}", f"--preset={graph.preset}", f"--out={again}",
+            "--threads=1", "--no-progress",
+        )  # fmt: skip
+        ours, whole = (sha256(f / "last.safetensors") for f in (graph.run(method), again))
+        assert ours == whole, f"{method} ended with other weights than when undisturbed"
+        say(f"{method}'s last checkpoint is that of an undisturbed training: sha256 {ours[:16]}")
+    said = graph.all()
+    assert "up to date" in said, said
+    say(said.strip())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--preset", help="quick, e.g. (default: one that learns nothing)")
+    parser.add_argument("--folder", type=Path, help="new, and kept (default: a temporary one)")
+    arguments = parser.parse_args()
+    if os.geteuid():
+        raise SystemExit("only root can start SLURM's daemons and read the key they share")
+    # The daemons must not outlive this.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    installed()
+    with contextlib.ExitStack() as stack:
+        if arguments.folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slurm-")))
+        else:
+            folder = arguments.folder.absolute()
+            folder.mkdir(parents=True)
+        preset = arguments.preset
+        if preset is None:
+            preset = str(folder / "tiny.yaml")
+            Path(preset).write_text(TINY)
+        stack.enter_context(cluster(folder, 2))
+        prove(Graph(folder, preset, 2))
+    say("all is well")
+
+
+if __name__ == "__main__":
+    main()
