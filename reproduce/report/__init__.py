@@ -1,0 +1,1 @@
+"""A preset's report: one page, and its PDF, of everything that its results folder holds."""

@@ -1,0 +1,231 @@
+"""A report's sections, from the records and files of a preset's results folder.
+
+Equal records and files give an equal report: no clock, machine or path of this moment enters it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from reproduce.claims.write import claims_table
+from reproduce.curves import stored_curves
+from reproduce.experiments import Preset
+from reproduce.places import Places
+from reproduce.report.blocks import (
+    Block,
+    Code,
+    Heading,
+    Missing,
+    Paragraph,
+    Section,
+    Table,
+    blocks_of,
+    missing_last,
+)
+from reproduce.report.claims import claims_blocks
+from reproduce.report.cost import (
+    commit_in_words,
+    cost_blocks,
+    counting_records,
+    environment_blocks,
+)
+from reproduce.report.pictures import Album
+from reproduce.results import Records
+from reproduce.runs import RunConfig
+from reproduce.table_command import TEXT_OF
+from reproduce.theory_results import theory_of
+from reproduce.theory_table import theory_table
+
+ABOUT = {
+    1: "How much translations of one input differ (Diversity), and how often they are preferred "
+    "to full MUNIT's (Quality): the numbers of the paper beside ours.",
+    2: "Of how many kinds a domain is, without anybody telling: how much the kind varies for one "
+    "input (CIS) and over all inputs (IS).",
+}
+PAPERS = (
+    "A reproduction of “Unsupervised Image-to-Image Translation Networks” (UNIT, NIPS 2017) and "
+    "“Multimodal Unsupervised Image-to-Image Translation” (MUNIT, ECCV 2018)."
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a page or a PDF shows. ``date``: of the newest record, as records have it, or
+    empty."""
+
+    title: str
+    lead: str
+    date: str
+    sections: tuple[Section, ...]
+
+
+def report_of(preset: Preset, runs: Sequence[RunConfig], places: Places) -> Report:
+    """The report on a preset from what its results folder holds of ``runs``, those of one or more
+    seeds."""
+    return _Reporter(preset, runs, places).report()
+
+
+def command_of(preset: Preset, seeds: Sequence[int]) -> str:
+    """The command that makes everything of a preset."""
+    words = ["python", "-m", "reproduce", "all", "--preset", preset.base]
+    words += ["--seeds", *map(str, seeds)]
+    for key, value in preset.changes.items():
+        words += ["--set", f"{key}={value}"]
+    return shlex.join(words)
+
+
+class _Reporter:
+    def __init__(self, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
+        self.preset, self.runs, self.places = preset, runs, places
+        self.folder = places.results / preset.name
+        seeds = dict.fromkeys(run.seed for run in runs)
+        self.known = Records(places.results, preset.name).all()
+        measured = {record["seed"] for record in self.known}
+        self.asked = tuple(seeds)
+        self.seeds = tuple(seed for seed in seeds if seed in measured)
+        self.records = counting_records(self.known, self.seeds)
+        self.date = max((str(record["time"]) for record in self.records), default="")
+        self.again = command_of(preset, self.asked)
+        self.album = Album(preset, self.folder, self.again)
+
+    def report(self) -> Report:
+        made: list[tuple[str, str, Callable[[], list[Block]]]] = [
+            *((f"table-{n}", f"Table {n} of MUNIT", self._table(n))
+              for n in sorted(self.preset.tables)),
+            ("claims", "Claims put to the test", self._claims),
+            ("translations", "Translations", self.album.translations),
+            ("styles", "Styles: interpolation and examples", self.album.styles),
+            ("curves", "Learning curves", self._curves),
+            ("theory", "Theory, measured", self._theory),
+            ("ablations", "Ablations", self._ablations),
+            ("cost", "Cost of every run", self._cost),
+            ("environment", "Environment", self._environment),
+        ]  # fmt: skip
+        sections = [Section(name, title, missing_last(make())) for name, title, make in made]
+        about = Section("about", "What this is, and how to make it again", tuple(self._about()))
+        title = f"UNIT and MUNIT, reproduced: preset {self.preset.title}"
+        if self.preset.changes:
+            title += " with " + ", ".join(f"{k}={v}" for k, v in self.preset.changes.items())
+        lead = f"{PAPERS} {self.preset.about}"
+        return Report(title, lead, self.date, (about, *(s for s in sections if s.blocks)))
+
+    def _about(self) -> list[Block]:
+        blocks: list[Block] = []
+        if self.records:
+            commits = sorted({commit_in_words(r["environment"]) for r in self.records})
+            count = len(self.seeds)
+            networks = {r.get("checkpoint_sha256") for r in self.records} - {None}
+            blocks.append(
+                Paragraph(
+                    f"{len(self.records):,} measured numbers of {len(networks)} trained networks, "
+                    f"{'one training' if count == 1 else f'{count} trainings'} of each method (seed"
+                    f"{'' if count == 1 else 's'} {', '.join(map(str, self.seeds))}), the newest of "
+                    f"{self.date[:10]}; code at commit {', '.join(commits)}. Every number on this "
+                    "page comes from these records, and is worded as the tables word it."
+                )
+            )
+        else:
+            blocks.append(Missing(("Measurements",), self.again))
+        left = [str(seed) for seed in self.asked if seed not in self.seeds]
+        if left and self.records:
+            blocks.append(Missing((f"Measurements of seed {', '.join(left)}",), self.again))
+        return [
+            *blocks,
+            Paragraph("All of it is made, from pictures to this page, by"),
+            Code(self.again),
+            Paragraph(
+                "which makes again only what is missing or stale. One number is looked up, and made "
+                "again from its record, by"
+            ),
+            Code(
+                f"python -m reproduce results --preset {self.preset.name}\n"
+                "python -m reproduce rerun RECORD"
+            ),
+        ]
+
+    def _table(self, number: int) -> Callable[[], list[Block]]:
+        """What makes the blocks of one of MUNIT's tables."""
+
+        def blocks() -> list[Block]:
+            tasks = self.preset.tables[number]
+            if not any(record["task"] in tasks for record in self.records):
+                return [Missing((f"Table {number}",), self.again)]
+            text = TEXT_OF[number](self.preset, self.places, self.seeds, False)
+            made: list[Block] = [Paragraph(ABOUT[number]), *blocks_of(text, f"table {number}")]
+            if number == 1:
+                made += self._file("table1-scores.md", "Fidelity, and what drawn pictures tell")
+            return made
+
+        return blocks
+
+    def _file(self, name: str, title: str) -> list[Block]:
+        """A table that lies in the results folder as Markdown, under a heading; nothing if there is
+        none."""
+        path = self.folder / name
+        if not path.is_file():
+            return []
+        return [Heading(title), *blocks_of(path.read_text(encoding="utf-8"), str(path))]
+
+    def _claims(self) -> list[Block]:
+        if not self.records:
+            return [Missing(("Verdicts on the papers' claims",), self.again)]
+        return claims_blocks(claims_table(self.preset, self.places.results, self.seeds))
+
+    def _tasks(self) -> list[str]:
+        return list(dict.fromkeys(run.task for run in self.runs))
+
+    def _curves(self) -> list[Block]:
+        return [
+            block
+            for task in self._tasks()
+            for block in self.album.curves(task, stored_curves(self.folder, task, self.asked))
+        ]
+
+    def _theory(self) -> list[Block]:
+        question = Paragraph(
+            "Styles are sampled from N(0, I), though no term of MUNIT's objective pulls encoded "
+            "styles there but their reconstruction: how close do they come, with and without it? "
+            "And two encoders share one space of contents: how alike are their codes?"
+        )
+        text = theory_table(self.preset, self.known, self.seeds)
+        if not text:
+            return [question, Missing(("Measurements of style and content codes",), self.again)]
+        tables = [
+            # A task's tables have one heading, and tell themselves apart in their first cells.
+            replace(block, caption=f"{block.caption}: {block.head[0].removesuffix(' of').lower()}")
+            if isinstance(block, Table)
+            else block
+            for block in blocks_of(text, "theory")
+        ]
+        return [
+            question,
+            *self.album.theory(theory_of(self.preset, self.known, self.seeds)),
+            *tables,
+        ]
+
+    def _ablations(self) -> list[Block]:
+        """Those that were made; nobody has to make one."""
+        blocks: list[Block] = []
+        for path in sorted((self.folder / "ablations").glob("*.md")):
+            text = blocks_of(path.read_text(encoding="utf-8"), str(path))
+            title = next((b.caption for b in text if isinstance(b, Table)), path.stem)
+            blocks.append(
+                self.album.figure(
+                    f"ablations/{path.stem}.png", f"The curve of {title}",
+                    f"Line charts: {title}, a panel for each metric. The table after it has the "
+                    "numbers.",
+                    title,
+                )
+            )  # fmt: skip
+            blocks += text
+        return blocks
+
+    def _cost(self) -> list[Block]:
+        return cost_blocks(self.runs, self.records, self.folder)
+
+    def _environment(self) -> list[Block]:
+        if not self.records:
+            return [Missing(("Measurements, which name their environment",), self.again)]
+        return environment_blocks(self.records)

@@ -1,0 +1,140 @@
+"""What everything took, and on what it was made: from records and kept learning curves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from models.method import DIRECTIONS
+from models.zoo import METHODS
+from reproduce.curves import curve_path, load_curve
+from reproduce.estimates import in_words
+from reproduce.places import REAL
+from reproduce.report.blocks import Block, Paragraph, Table
+from reproduce.results import newest
+from reproduce.runs import RunConfig
+from reproduce.table_text import DASH, heading
+
+Record = Mapping[str, Any]
+Trained = tuple[str, str, int]  # task, method and seed of a run
+COMMIT_DIGITS = 10
+
+
+def counting_records(records: Sequence[dict[str, Any]], seeds: Sequence[int]) -> list[Record]:
+    """The records that tables and claims are made of: the newest of every number."""
+    found: list[Record] = []
+    for seed in seeds:
+        for translation in (None, *DIRECTIONS):
+            rows = newest(records, seed, translation)
+            found += [record for by_metric in rows.values() for record in by_metric.values()]
+    return found
+
+
+def cost_blocks(runs: Sequence[RunConfig], records: Sequence[Record], folder: Path) -> list[Block]:
+    """What each of ``runs`` took: a table for each task of several methods, and one for the others."""
+    seconds = {(r.task, r.method, r.seed): _training_seconds(r, folder) for r in runs}
+    measuring: dict[tuple[str, str], float] = {}
+    for record in records:
+        key = record["task"], record["method"]
+        measuring[key] = measuring.get(key, 0.0) + float(record.get("seconds", 0))
+    seeds = list(dict.fromkeys(run.seed for run in runs))
+    groups: dict[str, dict[tuple[str, str], list[RunConfig]]] = {}
+    for run in runs:
+        of_task = groups.setdefault(run.task, {})
+        of_task.setdefault((run.task, run.method), []).append(run)
+    head = (
+        "Method", "Steps", *(f"Training, seed {seed} (s)" for seed in seeds), "One step (s)",
+        "Measuring (s)",
+    )  # fmt: skip
+    tables, alone = [], []
+    for task, rows in groups.items():
+        lines = [_line(of, seconds, seeds, measuring.get(key, 0.0)) for key, of in rows.items()]
+        if len(rows) > 1:
+            tables.append(Table(f"Cost of each run: {heading(task)}", head, tuple(lines)))
+        else:
+            alone.append((f"{lines[0][0]}, {heading(task)}", *lines[0][1:]))
+    if alone:
+        tables.append(Table("Cost of each run: figures", head, tuple(alone)))
+    return [_sums(seconds, measuring), *tables]
+
+
+def _training_seconds(run: RunConfig, folder: Path) -> float | None:
+    """How long a run was trained, if its kept curve tells."""
+    curve = load_curve(curve_path(folder, run.task, run.method, run.seed))
+    known = curve is not None and curve.steps[-1] == run.steps
+    return float(curve.seconds[-1]) if curve is not None and known else None
+
+
+def _line(
+    runs: Sequence[RunConfig], seconds: Mapping[Trained, float | None], seeds: Sequence[int],
+    measuring: float,
+) -> tuple[str, ...]:  # fmt: skip
+    """A line of the table: one method's runs on one task."""
+    by_seed = {run.seed: seconds[run.task, run.method, run.seed] for run in runs}
+    known = [s for s in by_seed.values() if s is not None]
+    steps = runs[0].steps
+    mean = f"{sum(known) / len(known) / steps:.3f}" if known else DASH
+    took = (by_seed.get(seed) for seed in seeds)
+    return (
+        METHODS[runs[0].method].title, f"{steps:,}",
+        *(DASH if s is None else f"{s:.0f}" for s in took), mean,
+        f"{measuring:.0f}" if measuring else DASH,
+    )  # fmt: skip
+
+
+def _sums(
+    seconds: Mapping[Trained, float | None], measuring: Mapping[tuple[str, str], float]
+) -> Paragraph:
+    known = [s for s in seconds.values() if s is not None]
+    real = sum(v for (_, method), v in measuring.items() if method == REAL)
+    return Paragraph(
+        f"{len(known)} of {len(seconds)} trainings tell how long they took"
+        + (f": {in_words(sum(known))} in all, one after another" if known else "")
+        + f". Measuring them took {in_words(sum(measuring.values()) - real)}, and real pictures "
+        f"{in_words(real)} more (drawing pictures, training judges and classifiers not counted). "
+        "Times are by the clock, beside as many others as the machine bore; waiting between an "
+        "interruption and its resumption is left out."
+    )
+
+
+def environment_blocks(records: Sequence[Record]) -> list[Block]:
+    """On what the numbers were measured, and their networks trained."""
+    measured = Counter(_machine(record["environment"]) for record in records)
+    by_network = {
+        str(record["checkpoint_sha256"]): record["training"]
+        for record in records
+        if "training" in record and "checkpoint_sha256" in record
+    }
+    trained = Counter(_machine(made) for made in by_network.values())
+    packages: dict[str, set[str]] = {}
+    for record in records:
+        about = record["environment"]
+        for name, version in {"python": about["python"], **about["packages"]}.items():
+            packages.setdefault(name, set()).add(str(version))
+    tables: list[Block] = [
+        Table(
+            "What the measuring was done with", ("Device", "CPU threads", "Commit", "Numbers"),
+            tuple((*made, str(count)) for made, count in sorted(measured.items())),
+            frozenset({0, 2}),
+        )
+    ]  # fmt: skip
+    if trained:
+        rows = tuple((*made, str(count)) for made, count in sorted(trained.items()))
+        head = ("Device", "CPU threads", "Commit", "Networks")
+        tables.append(Table("What the training was done with", head, rows, frozenset({0, 2})))
+    versions = tuple((name, ", ".join(sorted(packages[name]))) for name in sorted(packages))
+    tables.append(Table("Versions", ("Package", "Version"), versions))
+    return tables
+
+
+def _machine(made: Mapping[str, Any]) -> tuple[str, str, str]:
+    return str(made["device"]), str(made["threads"]), commit_in_words(made)
+
+
+def commit_in_words(made: Mapping[str, Any]) -> str:
+    """The commit of the code that something was made with."""
+    if not made["commit"]:
+        return "outside version control"
+    return str(made["commit"])[:COMMIT_DIGITS] + (" with changes" if made["dirty"] else "")

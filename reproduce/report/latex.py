@@ -1,0 +1,126 @@
+"""The same report for paper: LaTeX of it, and its PDF where a LaTeX is at hand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from models.errors import UserError
+from reproduce.files import write_text
+from reproduce.report.blocks import Figure
+from reproduce.report.content import Report
+from reproduce.report.inputs import HERE
+from reproduce.report.page import PICTURES
+
+TEX, PDF, LOG = "report.tex", "report.pdf", "report.log"
+PASSES = 2  # the second knows the pages of the contents
+SECONDS = 300  # of one pass, at most
+INSTALL = "apt-get install texlive-latex-base texlive-latex-recommended"
+
+# What LaTeX takes for commands, and signs that its standard fonts have under other names.
+_COMMANDS = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$",
+    "#": r"\#", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": "$<$", ">": "$>$", "|": "$|$", '"': "''",
+    "±": r"$\pm$", "†": r"$^\dagger$", "−": r"$-$", "→": r"$\rightarrow$", "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$", "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$", "·": r"$\cdot$",
+    "—": "---", "–": "--", "“": "``", "”": "''", "‘": "`", "’": "'", "\u00a0": "~",
+    "²": r"$^2$", "√": r"$\surd$", "λ": r"$\lambda$", "σ": r"$\sigma$", "μ": r"$\mu$",
+}  # fmt: skip
+
+
+def tex(text: str) -> str:
+    """Plain text for LaTeX: no part of it is a command. What stands in backticks is code; a sign
+    that the fonts lack is named by its number."""
+    escaped = "".join(map(_sign, text.replace("->", "→")))
+    escaped = re.sub(r"`([^`]+)`", r"\\texttt{\1}", escaped)
+    return re.sub(r"\*\*([^*]+)\*\*", r"\\textbf{\1}", escaped)
+
+
+def _sign(sign: str) -> str:
+    if sign in _COMMANDS:
+        return _COMMANDS[sign]
+    if " " <= sign <= "~":
+        return sign
+    if sign.isspace():
+        return " "
+    plain = unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode()
+    return "".join(map(_sign, plain)) if plain else rf"\texttt{{U+{ord(sign):04X}}}"
+
+
+def latex(report: Report) -> str:
+    """The text of ``report.tex``; its pictures are those of the page."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=False, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        block_start_string="<%", block_end_string="%>", variable_start_string="<<",
+        variable_end_string=">>", comment_start_string="<#", comment_end_string="#>",
+    )  # fmt: skip
+    environment.filters |= {"tex": tex, "row": _row, "link": _link}
+    return environment.get_template("report.tex.j2").render(report=report)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return " & ".join(map(tex, cells))
+
+
+def _link(figure: Figure) -> str:
+    return f"{PICTURES}/{figure.path.name}"
+
+
+def write_pdf(report: Report, out: Path) -> tuple[list[Path], str]:
+    """``report.tex`` in ``out``, beside the page's pictures, and ``report.pdf`` if it can be made.
+
+    Returns the files, and what to tell people where there is no PDF.
+    """
+    source = out / TEX
+    write_text(source, latex(report))
+    program = shutil.which("pdflatex")
+    if program is None:
+        return [source], f"no PDF: there is no pdflatex here ({INSTALL}); {source} is written"
+    with tempfile.TemporaryDirectory() as folder:
+        if not _compiled(program, source, Path(folder)):
+            shutil.copyfile(Path(folder) / LOG, out / LOG)
+            return [source], f"no PDF: LaTeX refused {source}; {out / LOG} says why"
+        part = out / f".{PDF}.{os.getpid()}.part"
+        try:
+            shutil.copyfile(Path(folder) / PDF, part)
+            os.replace(part, out / PDF)
+        except OSError as error:
+            raise UserError(f"cannot write {out / PDF}: {error.strerror or error}") from None
+        finally:
+            part.unlink(missing_ok=True)
+    return [source, out / PDF], ""
+
+
+def _compiled(program: str, source: Path, folder: Path) -> bool:
+    """Whether LaTeX made a PDF of ``source`` in ``folder``. No command of a text is ever run."""
+    words = [
+        program, "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error",
+        f"-output-directory={folder}", source.name,
+    ]  # fmt: skip
+    # It reads and writes nothing outside the report's folder and its own.
+    surroundings = os.environ | {
+        "openin_any": "p", "openout_any": "p", "TEXMFOUTPUT": str(folder),
+    }  # fmt: skip
+    for _ in range(PASSES):
+        try:
+            done = subprocess.run(
+                words, cwd=source.parent, env=surroundings, stdin=subprocess.DEVNULL,
+                capture_output=True, timeout=SECONDS,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            (folder / LOG).touch()
+            return False
+        if done.returncode or not (folder / PDF).is_file():
+            (folder / LOG).touch()
+            return False
+    return True

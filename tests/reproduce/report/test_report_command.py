@@ -1,0 +1,115 @@
+"""``report`` from the command line: what runs show is drawn, nothing is trained."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+from report_world import Page
+
+from benchmarks.console import Help, Parser
+from models.errors import UserError
+from reproduce.checkpoints import read_checkpoint
+from reproduce.curves import curve_path, load_curve
+from reproduce.experiments import load_preset
+from reproduce.loop import Logging
+from reproduce.report_command import report
+from reproduce.report_parser import add_report
+from reproduce.runs import run_folder
+from reproduce.training import train
+
+PRESET = """
+extends: quick
+about: Nothing is learned.
+run: {size: 32, batch: 2, steps: 2, train: 12, test: 24, lr_policy: linear}
+methods:
+  munit: {dim: 4, n_res: 1, mlp_dim: 8, dis_dim: 4, dis_layers: 3, dis_scales: 1}
+tables: {1: [drawn-shoes]}
+figures: {}
+"""
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    top = Parser()
+    add_report(top.add_subparsers(), dict(formatter_class=Help))
+    return top.parse_args(["report", *words])
+
+
+def words(root: Path, *more: str) -> list[str]:
+    places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
+    return [f"--preset={root / 'tiny.yaml'}", "--no-progress", *places, *more]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One finished run of MUNIT, and one of other settings than the preset's."""
+    root = tmp_path_factory.mktemp("command")
+    (root / "tiny.yaml").write_text(PRESET)
+    preset = load_preset(str(root / "tiny.yaml"))
+    for seed, settings in ((0, {}), (1, {"recon_x": 3.0})):
+        run = preset.make_run("munit", "drawn-shoes", seed, settings)
+        logging = Logging(log_every=1, progress=False)
+        folder = run_folder(root / "runs", "tiny", run)
+        train(run, folder, data_dir=root / "data", device="cpu", resume=False, logging=logging)
+    return root
+
+
+def test_what_a_run_shows_is_on_the_page(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(parsed(*words(root, "--seeds", "0", "1"))) == 0
+    printed = capsys.readouterr().out.splitlines()
+    folder = root / "results" / "tiny"
+    assert printed[0] == str(folder / "report" / "index.html")
+    page = Page(folder / "report" / "index.html")
+    pictures = {str(image.given["src"]) for image in page.root.all("img")}
+    assert pictures == {
+        "pictures/interpolation-drawn-shoes.png", "pictures/guided-drawn-shoes.png",
+        "pictures/curves-drawn-shoes.png",
+    }  # fmt: skip
+    curve = load_curve(curve_path(folder, "drawn-shoes", "munit", 0))
+    assert curve is not None
+    assert curve.steps.tolist() == [1, 2]
+    assert {"gan", "dis", "recon_x", "recon_c", "recon_s"} == set(curve.terms)
+    # The other run is none of this preset.
+    assert load_curve(curve_path(folder, "drawn-shoes", "munit", 1)) is None
+    missing = [d.text for d in page.section("claims").all("div") if "missing" in d.given["class"]]
+    assert f"--preset {root / 'tiny.yaml'} --seeds 0 1" in missing[0]
+
+
+def test_nothing_is_trained_or_recorded(root: Path) -> None:
+    checkpoints = sorted((root / "runs").rglob("last.safetensors"))
+    before = [path.stat().st_mtime_ns for path in checkpoints]
+    assert report(parsed(*words(root, f"--out={root / 'elsewhere'}"))) == 0
+    assert [path.stat().st_mtime_ns for path in checkpoints] == before
+    assert sorted((root / "runs").rglob("last.safetensors")) == checkpoints
+    assert read_checkpoint(checkpoints[0]).step == 2
+    assert not (root / "results" / "tiny" / "records.jsonl").exists()
+    assert (root / "elsewhere" / "pictures" / "curves-drawn-shoes.png").is_file()
+
+
+def test_pictures_that_are_there_are_not_drawn_again(root: Path) -> None:
+    assert report(parsed(*words(root))) == 0
+    path = root / "results" / "tiny" / "guided-drawn-shoes.png"
+    before = path.stat().st_mtime_ns
+    assert report(parsed(*words(root))) == 0
+    assert path.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--seeds", "1", "1"], "give each once"),
+        (["--set", "stepz=3"], "has a setting 'stepz'"),
+        (["--source", "faces=x"], "write TASK=PATH with a task of drawn-shoes"),
+        (["--preset", "cpuu"], "unknown preset 'cpuu'"),
+    ],
+)
+def test_what_is_refused(root: Path, more: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        report(parsed(*words(root, *more)))
+
+
+def test_a_folder_that_cannot_be_written_is_named(root: Path) -> None:
+    (root / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write"):
+        report(parsed(*words(root, f"--out={root / 'file'}")))

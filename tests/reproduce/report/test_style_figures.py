@@ -1,0 +1,149 @@
+"""The arc between two styles, and the figures of a tiny run."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.method import Direction
+from reproduce.checkpoints import describe, load_method, read_checkpoint, write_atomic
+from reproduce.experiments import load_preset
+from reproduce.figures import DPI
+from reproduce.loop import LAST, Logging
+from reproduce.pipeline import checkpoint_of
+from reproduce.places import Places, open_run_task
+from reproduce.randomness import generator
+from reproduce.runs import RunConfig, run_folder
+from reproduce.style_figures import CELL, HEAD, guided, interpolation, slerp
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.sources import Subset
+from reproduce.training import train
+from reproduce.translate import guided as guided_by
+
+
+def test_the_arc_has_its_ends_and_keeps_its_length() -> None:
+    first, second = torch.randn(2, 5, 8, generator=generator(0, "test"))
+    first, second = (3 * v / v.norm(dim=1, keepdim=True) for v in (first, second))
+    torch.testing.assert_close(slerp(first, second, 0.0), first)
+    torch.testing.assert_close(slerp(first, second, 1.0), second)
+    for share in (0.25, 0.5, 0.9):
+        norms = slerp(first, second, share).norm(dim=1)
+        torch.testing.assert_close(norms, torch.full((5,), 3.0))
+
+
+def test_the_arc_is_walked_at_one_speed() -> None:
+    right = slerp(torch.tensor([2.0, 0.0]), torch.tensor([0.0, 2.0]), 1 / 3)
+    torch.testing.assert_close(right, 2 * torch.tensor([math.cos(math.pi / 6), 0.5]))
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_parallel_styles_are_joined_by_a_line(sign: float) -> None:
+    one = torch.tensor([1.0, 2.0])
+    torch.testing.assert_close(slerp(one, sign * one, 0.25), one * (0.75 + 0.25 * sign))
+
+
+NEAR = 0.065  # pictures are sampled anew; here those of other styles differ by 0.08 and more
+
+
+@pytest.fixture(scope="module")
+def placed(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, Places]:
+    """A run where the preset's would be, in whose pictures a style shows."""
+    root = tmp_path_factory.mktemp("styles")
+    places = Places(root / "data", root / "runs", root / "results", progress=False)
+    tiny = dict(dim=4, mlp_dim=8, n_res=1, dis_dim=4, dis_layers=3, dis_scales=1, n_downsample=1)
+    settings = tiny | dict(steps=2, batch=2, train=12, test=24)
+    run = load_preset("quick").make_run("munit", "drawn-housecats-dogs", 0, settings)
+    folder = run_folder(places.runs, "quick", run)
+    logging = Logging(log_every=1, progress=False)
+    train(run, folder, data_dir=places.data, device="cpu", resume=False, logging=logging)
+    made = read_checkpoint(folder / LAST)
+    draws = generator(0, "scattered")
+    # Far from its first weights, by which a style hardly changes a picture.
+    scattered = {
+        k: t + (3 if "mlp" in k else 0.3) * torch.randn(t.shape, generator=draws)
+        for k, t in made.tensors.items() if k.startswith("model.")
+    }  # fmt: skip
+    write_atomic(folder / LAST, made.tensors | scattered, describe(run, made.step, made.data))
+    return run, places
+
+
+def cell(path: Path, row: int, column: int, *, columns: int) -> np.ndarray:
+    """The means of the four quarters of the middle of a cell's picture, in [-1, 1]."""
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB"), np.float32) / 127.5 - 1
+    side = pixels.shape[1] / columns
+    assert side == pytest.approx(CELL * DPI, abs=1)
+    y, x = round(HEAD * DPI + (row + 0.5) * CELL * DPI), round((column + 0.5) * side)
+    return quarters(pixels[y - 21 : y + 21, x - 21 : x + 21])
+
+
+def quarters(pixels: np.ndarray) -> np.ndarray:
+    """(2, 2, 3): the means of the quarters of (H, W, 3)."""
+    half = len(pixels) // 2
+    return pixels.reshape(2, half, 2, half, 3).mean(axis=(1, 3))
+
+
+def middle(picture: torch.Tensor) -> np.ndarray:
+    """The same of a picture (3, 32, 32); 42 pixels of the figure are about 16 of its own."""
+    return quarters(picture[:, 8:24, 8:24].permute(1, 2, 0).numpy())
+
+
+def test_each_example_guides_its_column(placed: tuple[RunConfig, Places], tmp_path: Path) -> None:
+    run, places = placed
+    path = guided(load_preset("quick"), run, places, tmp_path / "g.png", inputs=2, examples=3)
+    network, _ = load_method(checkpoint_of(load_preset("quick"), run, places))
+    domains, fixed = open_run_task(run, places), Preparation(run.size).at_test()
+    # Five places of the 24 test pictures: the first and third are inputs, the others examples.
+    spread = [0, 4, 9, 14, 19]
+    inputs = Subset(domains.test_a, [spread[0], spread[2]])
+    examples = Subset(domains.test_b, [spread[1], spread[3], spread[4]])
+    direction: Direction = "a2b"
+    expected = list(guided_by(network, inputs, examples, fixed, direction))
+    for k in range(3):
+        np.testing.assert_allclose(
+            cell(path, 0, k + 1, columns=4), middle(fixed(examples.read(k))), atol=NEAR
+        )
+        for i in range(2):
+            picture = expected[3 * i + k][2]
+            np.testing.assert_allclose(
+                cell(path, i + 1, k + 1, columns=4), middle(picture), atol=NEAR
+            )
+    np.testing.assert_allclose(
+        cell(path, 1, 0, columns=4), middle(fixed(inputs.read(0))), atol=NEAR
+    )
+    assert cell(path, 0, 0, columns=4).min() == 1, "nothing stands above the inputs"
+
+
+def test_a_walk_begins_and_ends_at_its_draws(
+    placed: tuple[RunConfig, Places], tmp_path: Path
+) -> None:
+    run, places = placed
+    path = interpolation(load_preset("quick"), run, places, tmp_path / "i.png", inputs=2)
+    network, _ = load_method(checkpoint_of(load_preset("quick"), run, places))
+    source, fixed = open_run_task(run, places).test_a, Preparation(run.size).at_test()
+    apart = cell(path, 0, 1, columns=10) - cell(path, 0, 9, columns=10)
+    assert np.abs(apart).max() > 0.4
+    for end, column in ((0, 1), (1, 9)):
+        noise = network.draw_noise(1, 32, 32, generator(0, "walk", "a2b", end))
+        for row, place in enumerate((0, 12)):
+            with torch.no_grad():
+                x = fixed(source.read(place))[None]
+                picture = network.translate(x, "a2b", noise)[0]
+            np.testing.assert_allclose(
+                cell(path, row, column, columns=10), middle(picture), atol=0.2
+            )
+
+
+def test_figures_are_the_same_bytes_again(placed: tuple[RunConfig, Places], tmp_path: Path) -> None:
+    run, places = placed
+    preset = load_preset("quick")
+    one, two = (
+        interpolation(preset, run, places, tmp_path / f"{i}.png", inputs=1).read_bytes()
+        for i in (1, 2)
+    )
+    assert one == two
