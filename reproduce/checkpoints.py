@@ -28,6 +28,7 @@ from models.method import Method
 from models.zoo import make_method
 from reproduce.randomness import generator
 from reproduce.runs import RunConfig
+from reproduce.stored_weights import Stored, fill
 from reproduce.trainer import Trainer
 
 FORMAT = "1"
@@ -119,6 +120,7 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     data: str  # fingerprint of the pictures
     path: Path
+    stored: Stored | None = None  # of a file that holds no more than translating needs
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Tensors under ``prefix``, without it."""
@@ -195,10 +197,17 @@ def read_checkpoint(path: Path, *, weights_only: bool = False) -> Checkpoint:
                 raise UserError(
                     f"{path} is safetensors but no checkpoint of this program (format {FORMAT})"
                 )
+            told = metadata.get("stored")
+            if told is not None and not weights_only:
+                raise UserError(
+                    f"{path} holds no more than translating needs: training cannot go on from it"
+                )
+            stored = Stored.from_text(told) if told is not None else None
             keys = [k for k in file.keys() if not weights_only or k.startswith("model.")]  # noqa: SIM118
             tensors = {k: file.get_tensor(k) for k in keys}
         run = RunConfig.from_dict(json.loads(metadata["run"]))
-        return Checkpoint(run, int(metadata["step"]), tensors, metadata.get("data", ""), path)
+        step, data = int(metadata["step"]), metadata.get("data", "")
+        return Checkpoint(run, step, tensors, data, path, stored)
     except (SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
         if isinstance(error, UserError) and str(path) in str(error):
             raise
@@ -210,6 +219,9 @@ def read_checkpoint(path: Path, *, weights_only: bool = False) -> Checkpoint:
 
 def _load_weights(method: Method, checkpoint: Checkpoint) -> None:
     state, own = checkpoint.part("model"), model_tensors(method)
+    if checkpoint.stored is not None:
+        fill(method, state, checkpoint.stored, checkpoint.run.size, checkpoint.path)
+        return
     if checkpoint.run.task == IMPORTED:  # holds some networks alone, each of them whole
         held = {k.split(".", 1)[0] for k in state}
         method.absent = frozenset(k.split(".")[1] for k in own) - held

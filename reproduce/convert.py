@@ -62,6 +62,10 @@ def export_original(checkpoint: Path, out: Path) -> list[Path]:
     """Write our generators in the original's format, into ``out``: a .pt file for MUNIT and UNIT,
     a folder for CycleGAN and BicycleGAN (``latest_net_G_A.pth``, ...)."""
     method, read = load_method(checkpoint)
+    if read.stored is not None:
+        raise UserError(
+            f"{checkpoint} holds no more than translating needs: export the run's own checkpoint"
+        )
     state = to_original(method)
     parts: dict[str, dict[str, Tensor]] = {}
     for key, value in state.items():

@@ -1,0 +1,17 @@
+"""The stored results that these tests are about."""
+
+from __future__ import annotations
+
+import pytest
+from regression_world import PRESET, RESULTS, World
+
+from reproduce.experiments import load_preset
+from reproduce.stored_manifest import WEIGHTS
+
+
+@pytest.fixture(scope="session")
+def world() -> World:
+    """Results and weights of the preset that is stored."""
+    if not (RESULTS / PRESET / WEIGHTS).is_dir():
+        pytest.skip("no weights are stored: python -m reproduce store --preset cpu --seeds 0")
+    return World(RESULTS, load_preset(PRESET))

@@ -1,0 +1,268 @@
+"""Rows of Table 1, measured again from stored weights."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from regression_exact import EXACT, check_exact
+from regression_tolerances import (
+    CLASSES,
+    FEATURES,
+    tolerance,
+)
+from regression_world import SEED, Findings, Pictures, Record, World, check_protocol, check_value
+from torch import Tensor
+
+from benchmarks.diversity import diversity, real_diversity
+from benchmarks.diversity_protocols import get_protocol
+from benchmarks.diversity_result import DiversityResult
+from benchmarks.extractors import Features, classifier_extractor, extract, to_bytes
+from benchmarks.fidelity import scores
+from benchmarks.ground_truth import SILHOUETTE, silhouette_iou
+from benchmarks.judges import QUALITY_JUDGED, Verdict, draw_questions, judge_questions
+from benchmarks.lpips_features import LpipsDistance
+from benchmarks.weights import untrained
+from reproduce.exact import (
+    CONTENTS,
+    SAMPLES,
+    STYLES,
+    ExactTask,
+    same_styles,
+)
+from reproduce.fidelity import counts, reference
+from reproduce.instruments import Instruments
+from reproduce.measure import REAL_PAIRS
+from reproduce.quality import REFERENCE
+from reproduce.single_pictures import SEED as PICTURES_SEED
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.registry import TASKS
+from reproduce.tasks.sources import Subset
+from reproduce.translate import stream
+from reproduce.truth import Truth
+
+INPUTS = 20  # of the test inputs, those whose values are compared one by one
+SILHOUETTES = 100
+REAL_INPUTS = 10
+
+
+class Bench:
+    """What all rows of one task of Table 1 are measured with."""
+
+    def __init__(self, world: World, task: str) -> None:
+        self.world, self.task = world, task
+        self.rows = {row[1]: by for row, by in world.rows.items() if row[0] == task}
+        drawn = world.drawn(task)
+        self.size, self.masks = drawn.size, world.sources(task, drawn)["testMask"]
+        self.domains = world.domains(task)
+        numbers = next(
+            record["protocol"]["sha256"] for by in self.rows.values() for name, record in by.items()
+            if name.startswith("fid-")
+        )  # fmt: skip
+        classifier = world.instrument("classifier", numbers)
+        kind, categories = TASKS[task].subject, classifier.heads["category"]
+        truth = Truth(self.domains.folder, kind, self.size, PICTURES_SEED, drawn.rows, categories)
+        self.instruments = Instruments(
+            self.domains, world.manifest.pictures[task]["data_sha256"], self.size, truth, classifier,
+            classifier_extractor(classifier),
+        )  # fmt: skip
+        self.exact = ExactTask(self.instruments)
+        self.exact.masks = {n: self.mask(i) for i, n in enumerate(self.exact.names)}
+        self.truth, self.fixed = truth, Preparation(self.size).at_test()
+        self.distance = LpipsDistance(untrained(self.protocol.version), "cpu")
+
+    @property
+    def protocol(self) -> Any:
+        """Of diversity, as this code has it."""
+        measure = self.world.preset.measure
+        return get_protocol(measure.protocol, measure.inputs, measure.samples)
+
+    def mask(self, index: int) -> Tensor:
+        """The true silhouette of a test input."""
+        fixed = Preparation(self.size).at_test()
+        return fixed(self.masks.read(index)).mean(0) * 0.5 + 0.5
+
+    @cached_property
+    def photos(self) -> Features:
+        """Features of the photos that fidelity compares with."""
+        return reference(self.instruments)
+
+    @cached_property
+    def judged_inputs(self) -> Tensor:
+        """uint8 (N, 3, H, W): all test inputs."""
+        source = self.domains.test_a
+        every = [to_bytes(self.fixed(source.read(i))[None]) for i in range(len(source))]
+        return torch.cat(every)
+
+    @cached_property
+    def reference_pictures(self) -> Pictures:
+        """Translations by the method that all others are set against."""
+        return self.translations(REFERENCE, True)
+
+    def translations(self, method: str, of_all: bool) -> Pictures:
+        """Of the first inputs all samples that diversity takes; ``of_all``: of the others too, as
+        many as fidelity takes."""
+        record = next(iter(self.rows[method].values()))
+        network, run = self.world.network((self.task, method, None), record)
+        source, fixed = self.domains.test_a, Preparation(self.size)
+        _, few = counts(self.instruments)
+        first, rest = (Subset(source, r) for r in (range(INPUTS), range(INPUTS, len(source))))
+        samples = self.protocol.samples
+        made = list(stream(network, first, fixed, samples=samples, seed=run.seed))
+        if of_all:
+            made += stream(network, rest, fixed, samples=few, seed=run.seed)
+        return {(name, k): picture for name, k, picture in made}
+
+
+def check_method(bench: Bench, method: str, records: dict[str, Record], findings: Findings) -> None:
+    """Compare ``records`` about a method with what its weights give now."""
+    row = bench.task, method, None
+    network, run = bench.world.network(row, next(iter(records.values())))
+    bench.world.check_translation(row, network, records, findings)
+    of_all = not all(name.startswith("diversity-") for name in records)
+    if of_all and method == REFERENCE:
+        pictures = bench.reference_pictures
+    else:
+        pictures = bench.translations(method, of_all)
+    for record in records.values():
+        if record["metric"].startswith("diversity-"):
+            _diversity(bench, record, pictures, findings)
+    if SILHOUETTE.name in records:
+        _silhouettes(bench, records[SILHOUETTE.name], pictures, findings)
+    if QUALITY_JUDGED.name in records:
+        _quality(bench, records[QUALITY_JUDGED.name], pictures, findings)
+    _fidelity(bench, records, pictures, findings)
+    if EXACT & set(records):
+        styled = same_styles(network, bench.exact, Preparation(bench.size), run.seed)
+        check_exact(
+            bench.world,
+            bench.exact,
+            records,
+            pictures,
+            INPUTS,
+            bench.exact.consistency(styled),
+            findings,
+        )
+
+
+def check_real(bench: Bench, records: dict[str, Record], findings: Findings) -> None:
+    """The same for the row of real pictures."""
+    domains, fixed, truth = bench.domains, bench.fixed, bench.truth
+    for record in records.values():
+        if record["metric"].startswith("diversity-"):
+            photos = {n: fixed(domains.test_b.read(i)) for i, n in enumerate(domains.test_b.ids)}
+            pairs = min(REAL_PAIRS, len(photos) * (len(photos) - 1) // 2)
+            found = real_diversity(photos, bench.distance, pairs, seed=SEED)
+            check_protocol(record["metric"], record["protocol"], found.protocol, findings)
+            stored = DiversityResult.load(bench.world.raw(record))
+            check_value(record, stored.value, findings)
+            findings.close(
+                record["metric"], "mean of all pairs", stored.value, found.value,
+                tolerance(record["metric"]),
+            )  # fmt: skip
+    _, few = counts(bench.instruments)
+    made = {(n, k): p for n, k, p in truth.best_translations(domains.test_a.ids, few)}
+    if SILHOUETTE.name in records:
+        _silhouettes(bench, records[SILHOUETTE.name], made, findings)
+    _fidelity(bench, records, made, findings)
+    some = truth.best_translations(domains.test_a.ids[:REAL_INPUTS], SAMPLES)
+    styled = truth.best_translations(bench.exact.names[:CONTENTS], STYLES, same_styles=True)
+    pictures = {(n, k): p for n, k, p in some}
+    if EXACT & set(records):
+        check_exact(
+            bench.world,
+            bench.exact,
+            records,
+            pictures,
+            REAL_INPUTS,
+            bench.exact.consistency(styled),
+            findings,
+        )
+
+
+def _diversity(bench: Bench, record: Record, pictures: Pictures, findings: Findings) -> None:
+    metric, allowed = record["metric"], tolerance(record["metric"])
+    check_protocol(metric, record["protocol"], {"protocol": bench.protocol.name}, findings)
+    names = bench.domains.test_a.ids[:INPUTS]
+    some = bench.protocol.scaled(INPUTS)
+    samples = range(bench.protocol.samples)
+    translations = [(n, k, pictures[n, k]) for n in names for k in samples]
+    found = diversity(translations, bench.distance, some)
+    told = {k: v for k, v in found.protocol.items() if k not in ("protocol", "N", "range")}
+    check_protocol(metric, record["protocol"], told, findings)
+    stored = DiversityResult.load(bench.world.raw(record))
+    check_value(record, stored.value, findings)
+    for name, value in found.per_input.items():
+        findings.close(metric, f"input {name}", stored.per_input[name], value, allowed)
+
+
+def _silhouettes(bench: Bench, record: Record, pictures: Pictures, findings: Findings) -> None:
+    names = bench.domains.test_a.ids[:SILHOUETTES]
+    masks = {name: bench.mask(i) for i, name in enumerate(names)}
+    found = silhouette_iou({name: pictures[name, 0] for name in names}, masks)
+    check_protocol(SILHOUETTE.name, record["protocol"], found.protocol, findings)
+    allowed = tolerance(SILHOUETTE.name)
+    findings.close(SILHOUETTE.name, "mean over inputs", record["value"], found.value, allowed)
+
+
+def _quality(bench: Bench, record: Record, pictures: Pictures, findings: Findings) -> None:
+    """The votes of the stored judge; those of the others follow from the raw votes."""
+    metric, told = QUALITY_JUDGED.name, record["protocol"]
+    stored = Verdict.load(bench.world.raw(record))
+    check_value(record, stored.measurement().value, findings)
+    judge = bench.world.instrument("judge", told["sha256"][0])
+    source = bench.domains.test_a
+    questions = draw_questions(len(source), seed=SEED)
+    names = [source.ids[q.input] for q in questions]
+    findings.same(metric, "the inputs asked about", stored.names, tuple(names))
+    against = bench.reference_pictures
+    shown = [pictures[n, q.sample] for n, q in zip(names, questions, strict=True)]
+    others = [against[n, q.reference_sample] for n, q in zip(names, questions, strict=True)]
+    rows = [q.input for q in questions]
+    verdict = judge_questions(
+        [judge], to_bytes(torch.stack(shown)), to_bytes(torch.stack(others)),
+        bench.judged_inputs[rows] if judge.paired else None, names, SEED,
+    )  # fmt: skip
+    before, now = (logits[0] - logits[1] for logits in (stored.logits[:, 0], verdict.logits[:, 0]))
+    change = float(np.abs(now - before).mean())
+    findings.close(metric, "change of a preference", 0.0, change, tolerance(metric))
+    votes = float(np.mean(stored.votes[0] != verdict.votes[0]))
+    findings.close(metric, "share of votes changed", 0.0, votes, CLASSES)
+
+
+def _fidelity(
+    bench: Bench, records: dict[str, Record], pictures: Pictures, findings: Findings
+) -> None:
+    inputs, samples = counts(bench.instruments)
+    about = {
+        name: record for name, record in records.items()
+        if name.split("-")[0] in ("fid", "kid", "precision", "recall")
+    }  # fmt: skip
+    if not about:
+        return
+    few = ((n, k, p) for (n, k), p in pictures.items() if k < samples)
+    fake = extract(few, bench.instruments.extractor)
+    found = scores(fake.values, bench.photos.values)
+    told = {
+        "inputs": inputs, "K": samples, "N_real": len(bench.photos.values),
+        "sha256": bench.instruments.extractor.sha256, "resolution": list(fake.size),
+    }  # fmt: skip
+    for name, record in about.items():
+        check_protocol(name, record["protocol"], told, findings)
+        arrays = bench.world.arrays(record)
+        score = name.split("-")[0]
+        for side, features in (("real", bench.photos), ("fake", fake)):
+            mean = features.values.double().numpy().mean(axis=0)
+            stored = arrays[f"{side}_mean"]
+            worst = int(np.abs(mean - stored).argmax())
+            allowed = FEATURES if side == "real" else tolerance("fid")
+            findings.close(
+                name,
+                f"mean feature {worst} of {side} pictures",
+                stored[worst],
+                mean[worst],
+                allowed,
+            )
+        findings.close(name, "value", record["value"], found[score], tolerance(name))

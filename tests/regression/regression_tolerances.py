@@ -1,0 +1,112 @@
+"""By how much a number may change when it is measured again from stored weights, and why.
+
+Three things change numbers: stored weights have float16's 11 bits (pictures of 32 px change by
+0.0001 on the mean and 0.003 at most of the range of 2, where a grey level is 0.008); batches are
+others than at the first measurement, and other processors sum in another order (1e-6). Both only
+matter where a threshold is near. Tolerances are several times what that was seen to change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """``absolute`` + ``relative`` of the stored number, of what is said in ``of``."""
+
+    absolute: float
+    relative: float
+    of: str
+    why: str
+
+    def allows(self, stored: float, found: float) -> bool:
+        return bool(abs(found - stored) <= self.absolute + self.relative * abs(stored))
+
+    def __str__(self) -> str:
+        return f"{self.absolute:g} + {100 * self.relative:g} %"
+
+
+EXACTLY = Tolerance(1e-9, 0.0, "value from raw values", "the same sums of the same numbers")
+# Raw colours, contrasts and the like are kept in float32.
+KEPT_AS_FLOAT32 = Tolerance(1e-5, 0.0, "value from raw values", "they are kept in float32")
+
+TOLERANCES: dict[str, Tolerance] = {
+    "diversity": Tolerance(
+        5e-5, 0.0005, "each of 20 inputs: mean distance of 19 pairs",
+        "float16 changes an input's mean by up to 2.5e-5; MUNIT's values are 0.04 to 0.11",
+    ),
+    "silhouette-iou": Tolerance(
+        1e-3, 0.0, "mean over 100 inputs",
+        "a pixel at the threshold of white that changes sides moves the mean by 3e-5",
+    ),
+    "quality-judged": Tolerance(
+        0.05, 0.0, "a judge's preference in each question, as a difference of two logits, mean "
+        "over questions of its change", "logits are smooth in the pictures",
+    ),
+    "fid": Tolerance(0.02, 0.005, "value", "a mean over 2,000 pictures, smooth in them"),
+    "kid": Tolerance(0.01, 0.01, "value", "as fid"),
+    "precision": Tolerance(
+        0.01, 0.0, "value", "20 of 2,000 pictures at the edge of a ball may change sides"
+    ),
+    "recall": Tolerance(0.01, 0.0, "value", "as precision"),
+    "category-kept": Tolerance(
+        0.02, 0.0, "each of 20 inputs: mean over 20 samples; one picture of 20 may change class "
+        "where its two best are equal, in a fifth of the inputs", "arg max of a classifier",
+    ),
+    "colour-distance": Tolerance(0.005, 0.005, "mean over 20 inputs", "smooth in the colours"),
+    "colour-entropy": Tolerance(
+        0.02, 0.0, "mean over 20 inputs", "of 400 colours a few change their bin"
+    ),
+    "pattern-distance": Tolerance(
+        0.01, 0.0, "mean over 20 inputs", "of 400 pictures a few change class"
+    ),
+    "pattern-entropy": Tolerance(0.02, 0.0, "mean over 20 inputs", "as pattern-distance"),
+    "parts-auc": Tolerance(
+        0.005, 0.0, "mean over 20 inputs", "ranks of pixels of nearly equal contrast change"
+    ),
+    "style-consistency": Tolerance(0.005, 0.0, "value", "smooth in 1,000 colours"),
+    "is": Tolerance(0.01, 0.0, "of the first inputs, their raw values and now", "smooth"),
+    "cis": Tolerance(0.01, 0.0, "as is", "smooth in probabilities"),
+    "exp-is": Tolerance(0.03, 0.0, "as is", "e^is of at most four modes"),
+    "exp-cis": Tolerance(0.03, 0.0, "as is", "e^cis of at most four modes"),
+    "mode-entropy": Tolerance(0.01, 0.0, "as is", "smooth in probabilities"),
+    "mode-confidence": Tolerance(0.005, 0.0, "as is", "smooth in probabilities"),
+    "modes-reached": Tolerance(
+        0.1, 0.0, "as is", "of 10 inputs one may reach a mode by a single picture at the border"
+    ),
+    "content-confusion": Tolerance(
+        0.01, 0.0, "mean over the first inputs", "ranks of nearly equal distances change"
+    ),
+}  # fmt: skip
+
+# A translation by the stored weights, when they were stored and now.
+TRANSLATION = Tolerance(1e-5, 0.0, "mean over pixels", "the same weights and code: rounding alone")
+# What raw values of single pictures may change by, mean over the pictures.
+COLOURS = Tolerance(0.001, 0.0, "OKLab", "means over a body's pixels")
+CLASSES = Tolerance(0.02, 0.0, "share of pictures of another class", "near the border of two")
+PROBABILITIES = Tolerance(0.002, 0.0, "probability", "steep where a classifier is unsure")
+CONTENTS = Tolerance(0.02, 0.0, "standard deviations of a factor", "smooth in the pictures")
+FEATURES = Tolerance(1e-3, 1e-3, "mean of a feature", "the very same photos: rounding alone")
+
+# Not measured again, and why not.
+EXCLUDED: dict[str, str] = {
+    "quality-human": "people were asked, and no program asks them again",
+    "style-": "needs the style encoders, of which translating reads none",
+    "content-domain-accuracy": "needs the content encoders of both domains",
+    "content-mmd": "needs the content encoders of both domains",
+    "content-pair": "needs the content encoders of both domains",
+    "content-retrieval": "needs the content encoders of both domains",
+}
+
+
+def tolerance(metric: str) -> Tolerance:
+    """That of a metric, which may have the name of its network behind it."""
+    return TOLERANCES[metric] if metric in TOLERANCES else TOLERANCES[metric.split("-")[0]]
+
+
+def excluded(metric: str) -> str | None:
+    """Why a metric is not measured again."""
+    if metric in TOLERANCES:
+        return None
+    return next((why for name, why in EXCLUDED.items() if metric.startswith(name)), None)

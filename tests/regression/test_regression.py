@@ -1,0 +1,64 @@
+"""Every stored number of the tables, measured again from the stored weights.
+
+Nothing is trained: test pictures are drawn one by one. ``regression_tolerances`` says by how much
+a number may change, and why.
+"""
+
+from __future__ import annotations
+
+import pytest
+from regression_check import check_all, processors
+from regression_tolerances import excluded, tolerance
+from regression_world import PRESET, RESULTS, SEED, Findings, World
+
+from reproduce.experiments import load_preset
+from reproduce.stored_manifest import MANIFEST, WEIGHTS, Row
+from reproduce.stored_weights import LIMIT
+
+STORED = (RESULTS / PRESET / WEIGHTS).is_dir()
+ROWS = list(World(RESULTS, load_preset(PRESET)).rows) if STORED else []
+
+
+@pytest.fixture(scope="module")
+def found(world: World) -> dict[Row, Findings]:
+    """All comparisons, in a process a core, two at most."""
+    return check_all(world.results, world.preset.name, min(2, processors()))
+
+
+def _name(row: Row) -> str:
+    return "-".join(part for part in row if part)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=_name)
+def test_stored_row_is_what_the_stored_weights_give(
+    row: Row, world: World, found: dict[Row, Findings]
+) -> None:
+    findings = found[row]
+    assert not findings.all_wrong(), "\n".join(findings.all_wrong())
+    measured = {metric for metric in world.rows[row] if excluded(metric) is None}
+    assert set(findings.compared) == measured
+
+
+def test_every_metric_on_record_has_a_tolerance_or_a_reason(world: World) -> None:
+    for by_metric in world.rows.values():
+        for metric in by_metric:
+            if excluded(metric) is None:
+                assert tolerance(metric).why
+
+
+RUNS = [(run.task, run.method) for table in (1, 2) for run in load_preset(PRESET).table_runs(table)]
+
+
+@pytest.mark.parametrize(("task", "method"), RUNS, ids="-".join)
+def test_every_run_behind_a_table_is_stored(task: str, method: str, world: World) -> None:
+    if world.manifest.leaves_out(task, method, SEED):
+        pytest.skip(f"{method} on {task} was not there when the weights were stored")
+    assert (task, method) in {row[:2] for row in world.rows}
+
+
+def test_stored_weights_are_the_listed_files_and_fit_a_repository(world: World) -> None:
+    manifest = world.manifest
+    assert [words for file in manifest.files if (words := manifest.wrong(file))] == []
+    there = {p.relative_to(manifest.folder).as_posix() for p in manifest.folder.rglob("*.*")}
+    assert there == {file.file for file in manifest.files} | {MANIFEST}
+    assert sum((manifest.folder / name).stat().st_size for name in there) <= LIMIT

@@ -1,0 +1,75 @@
+"""A small run, trained anew with a seed that is not stored, does as those with stored seeds did."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from regression_world import RESULTS
+
+from reproduce.places import Places
+from reproduce.results import Records
+from reproduce.small_run import (
+    PRESET,
+    measure_small,
+    outside,
+    prediction_interval,
+    small_run,
+    stored_small_runs,
+    train_small,
+)
+
+STORED = RESULTS / PRESET / "records.jsonl"
+NEW_SEED = 1000
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    folder = tmp_path_factory.mktemp("small-run")
+    return Places(folder / "data", folder / "runs", folder / "results", progress=False)
+
+
+@pytest.fixture(scope="module")
+def stored() -> dict[str, dict[int, float]]:
+    """metric -> seed -> value."""
+    if not STORED.is_file():
+        pytest.skip(
+            "no small runs are stored: python -m reproduce store --small-run --seeds 0 1 2 3"
+        )
+    known = stored_small_runs(Records(RESULTS, PRESET).all(), small_run(0))
+    assert known, "the small run has other settings than the stored ones: store it again"
+    return known
+
+
+def _outside(stored: dict[str, dict[int, float]], places: Places, seed: int) -> list[str]:
+    run, checkpoint = train_small(seed, places.data, places.runs)
+    return outside(stored, measure_small(run, checkpoint, places))
+
+
+def test_a_new_seed_lands_within_the_spread(
+    stored: dict[str, dict[int, float]], places: Places
+) -> None:
+    assert NEW_SEED not in {seed for by_seed in stored.values() for seed in by_seed}
+    assert _outside(stored, places, NEW_SEED) == []
+
+
+def test_a_training_that_hardly_learns_does_not(
+    stored: dict[str, dict[int, float]], places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import reproduce.small_run
+
+    whole = small_run(NEW_SEED)
+    slow = replace(whole, seed=NEW_SEED + 1, settings=dict(whole.settings) | {"lr": 1e-4})
+    monkeypatch.setattr(reproduce.small_run, "small_run", lambda seed: slow)
+    assert _outside(stored, places, slow.seed) != []
+
+
+def test_the_interval_is_student_s() -> None:
+    low, high = prediction_interval([1.0, 2.0, 3.0], 0.95)
+    # t(2) at 0.975 is 4.302653, s = 1, and sqrt(1 + 1/3) = 1.154701
+    assert (low, high) == pytest.approx((2 - 4.968275, 2 + 4.968275), abs=1e-5)
+
+
+def test_no_records_no_spread(tmp_path: Path) -> None:
+    assert stored_small_runs(Records(tmp_path, PRESET).all(), small_run(0)) == {}

@@ -1,0 +1,174 @@
+"""The folder of stored weights: what is in it, what is refused, and its list."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.errors import UserError
+from reproduce.checkpoints import load_method, read_checkpoint
+from reproduce.experiments import Preset, load_preset
+from reproduce.places import Places
+from reproduce.results import Records, sha256_file
+from reproduce.runs import run_folder
+from reproduce.stored_manifest import MANIFEST, WEIGHTS, read_manifest, table_rows
+from reproduce.storing import store_weights
+
+DIVERSITY, SILHOUETTE = "diversity-lpips-untrained", "silhouette-iou"
+
+
+class Case:
+    """Tiny trained runs with made-up records about them."""
+
+    def __init__(self, root: Path, data: Path) -> None:
+        self.preset: Preset = load_preset("quick")
+        self.places = Places(data, root / "runs", root / "results", progress=False)
+        self.records = Records(self.places.results, self.preset.name)
+        self.folder = self.places.results / self.preset.name / WEIGHTS
+        self.notes: list[str] = []
+
+    def add(self, checkpoint: Path, **changes: object) -> Path:
+        """A run in its place, and a record of it; returns where its checkpoint is."""
+        read = read_checkpoint(checkpoint, weights_only=True)
+        target = run_folder(self.places.runs, self.preset.name, read.run) / "last.safetensors"
+        target.parent.mkdir(parents=True)
+        shutil.copyfile(checkpoint, target)
+        facts = {
+            "metric": SILHOUETTE, "value": 0.5, "protocol": {"protocol": "first", "N": 8},
+            "preset": self.preset.name, "task": read.run.task, "method": read.run.method,
+            "seed": read.run.seed, "steps": read.step, "config": read.run.as_dict(),
+            "config_sha256": read.run.digest(), "data_sha256": read.data,
+            "checkpoint_sha256": sha256_file(target),
+        }  # fmt: skip
+        self.records.append(facts | changes)
+        return target
+
+    def store(self, limit: int = 10**7):
+        return store_weights(self.preset, [0], self.places, self.notes.append, limit)
+
+
+@pytest.fixture
+def case(tmp_path: Path, data: Path) -> Case:
+    return Case(tmp_path, data)
+
+
+def test_stored_files_are_listed_and_translate(case: Case, trained) -> None:
+    full = case.add(trained("munit"))
+    case.add(trained("cyclegan"))
+    manifest = case.store()
+    assert {file.about["method"] for file in manifest.files} == {"munit", "cyclegan"}
+    assert read_manifest(case.folder) == manifest
+    assert all(manifest.wrong(file) is None for file in manifest.files)
+    file = manifest.find(method="munit", directions=["a2b"])
+    assert file is not None and file.about["checkpoint_sha256"] == sha256_file(full)
+    load_method(case.folder / file.file)
+    told = manifest.pictures["drawn-shoes"]
+    assert {part: len(digests) for part, digests in told["parts"].items()} == {
+        "testA": 8, "testB": 8, "testMask": 8,
+    }  # fmt: skip
+    assert case.notes == []
+
+
+def test_too_much_is_refused_and_leaves_what_was_stored(case: Case, trained) -> None:
+    case.add(trained("munit"))
+    before = case.store()
+    with pytest.raises(UserError, match="store fewer seeds"):
+        case.store(limit=before.bytes - 1)
+    assert read_manifest(case.folder) == before
+    assert [p.name for p in case.folder.parent.iterdir() if p.name.startswith(f".{WEIGHTS}")] == []
+
+
+def test_storing_again_removes_what_is_no_longer_behind_a_table(case: Case, trained) -> None:
+    case.add(trained("munit"))
+    case.store()
+    (case.folder / "left-over.safetensors").touch()
+    case.store()
+    assert {p.name for p in case.folder.iterdir()} == {
+        "drawn-shoes-munit-seed0.safetensors", MANIFEST,
+    }  # fmt: skip
+
+
+def test_weights_that_no_record_is_about_are_refused(case: Case, trained) -> None:
+    case.add(trained("munit"), checkpoint_sha256="b" * 64)
+    with pytest.raises(UserError, match="not the network that the newest records of munit"):
+        case.store()
+
+
+def test_pictures_that_no_record_is_about_are_refused(case: Case, trained) -> None:
+    case.add(trained("munit"), data_sha256="b" * 64)
+    with pytest.raises(UserError, match="holds other pictures than the records"):
+        case.store()
+
+
+def test_an_absent_run_and_an_absent_classifier_are_told(case: Case, trained) -> None:
+    case.add(trained("munit")).unlink()
+    case.add(
+        trained("unit"), metric="fid-small-resnet-2",
+        protocol={"extractor": "small-resnet-2", "sha256": "c" * 64},
+    )  # fmt: skip
+    case.store()
+    manifest = read_manifest(case.folder)
+    assert manifest.left_out == ["drawn-shoes/munit/0"]
+    assert manifest.leaves_out("drawn-shoes", "munit", 0)
+    assert not manifest.leaves_out("drawn-shoes", "unit", 0)
+    assert not manifest.leaves_out("drawn-shoes", "real", 0)
+    assert len(case.notes) == 2
+    assert case.notes[0].startswith("left out: munit on drawn-shoes")
+    assert case.notes[1].startswith("left out: classifier cccccccccccc")
+
+
+def test_no_run_at_all_is_refused(case: Case, trained) -> None:
+    case.add(trained("munit")).unlink()
+    with pytest.raises(UserError, match="none of the runs behind these tables"):
+        case.store()
+    assert not case.folder.exists()
+
+
+def test_no_records_no_weights(case: Case) -> None:
+    with pytest.raises(UserError, match="has no records of tables of quick"):
+        case.store()
+
+
+def test_a_damaged_file_is_found(case: Case, trained) -> None:
+    case.add(trained("munit"))
+    manifest = case.store()
+    path = case.folder / manifest.files[0].file
+    os.truncate(path, path.stat().st_size - 1)
+    assert "the manifest says" in str(manifest.wrong(manifest.files[0]))
+    path.unlink()
+    assert "is missing" in str(manifest.wrong(manifest.files[0]))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"files": 1}'])
+def test_what_is_no_manifest_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text(text)
+    with pytest.raises(UserError, match="is no list of stored weights"):
+        read_manifest(tmp_path)
+
+
+def test_a_manifest_names_nothing_outside_its_folder(case: Case, trained) -> None:
+    case.add(trained("munit"))
+    manifest = case.store()
+    out = [replace(file, file="../../secret") for file in manifest.files]
+    (case.folder / MANIFEST).write_text(replace(manifest, files=out).as_text())
+    with pytest.raises(UserError, match="leads out of the folder"):
+        read_manifest(case.folder)
+
+
+def test_rows_of_real_pictures_have_the_metrics_that_methods_have(case: Case, trained) -> None:
+    case.add(trained("munit"))
+    real = {
+        "value": 1.0, "protocol": {}, "preset": "quick", "task": "drawn-shoes", "method": "real",
+        "seed": 0, "data_sha256": "d" * 64,
+    }  # fmt: skip
+    for metric in (SILHOUETTE, "fid-of-an-earlier-classifier"):
+        case.records.append(real | {"metric": metric})
+    rows = table_rows(case.records.all(), case.preset, 0)
+    assert {row: set(by) for row, by in rows.items()} == {
+        ("drawn-shoes", "munit", None): {SILHOUETTE},
+        ("drawn-shoes", "real", None): {SILHOUETTE},
+    }
