@@ -7,16 +7,19 @@ import sys
 
 import benchmarks.study.cli as study
 from benchmarks.console import Help, Parser, run_command
+from benchmarks.speed.parser import EXAMPLES, add_speed
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = Parser(
-        prog="python -m benchmarks", formatter_class=Help, epilog=f"examples:\n{study.EXAMPLES}",
-        description="Measure translations with people: the human preference study.",
+        prog="python -m benchmarks", formatter_class=Help, epilog=f"examples:\n{study.EXAMPLES}{EXAMPLES}",
+        description="Measure translations with people (the human preference study), and what "
+        "training, translating and measuring cost (speed).",
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     study.add_commands(commands)
+    add_speed(commands)
     return top
 
 

@@ -11,22 +11,28 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.speed.cost_model import step_estimate
 from reproduce.checkpoints import new_method
 from reproduce.graph import Job, older_stamps, read_stamp
+from reproduce.randomness import generator
 from reproduce.runs import RunConfig
 from reproduce.trainer import Trainer
 
 # Seconds on one core at 32 px, rough: what the embedded presets took when this was written.
 _TYPICAL = {"data": 60, "diversity": 90, "quality": 150, "scores": 150, "modes": 300, "figure": 15,
-            "unit-figure": 10, "table": 5}  # fmt: skip
+            "unit-figure": 10, "table": 5, "theory": 60, "theory-figures": 10, "curves": 30,
+            "styles": 10, "claims": 20, "report": 20}  # fmt: skip
 _STEPS = 3
 
 
 class Estimates:
-    """Seconds of each of ``jobs``, from their stamps in ``folder`` where there are some."""
+    """Seconds of each of ``jobs``, from their stamps in ``folder`` where there are some;
+    ``results``: where records of speed are."""
 
-    def __init__(self, jobs: Mapping[str, Job], folder: Path) -> None:
-        self._jobs, self._folder = jobs, folder
+    def __init__(
+        self, jobs: Mapping[str, Job], folder: Path, results: Path = Path("results")
+    ) -> None:
+        self._jobs, self._folder, self._results = jobs, folder, results
 
     def seconds(self, name: str) -> float:
         """As before; else as another seed's; else a training by timing three of its steps here."""
@@ -38,7 +44,8 @@ class Estimates:
             if took:
                 return took[0]
         if job.kind == "train":
-            return job.runs[0].steps * step_seconds(_Hashable(job.runs[0]), job.threads)
+            one = step_seconds(_Hashable(job.runs[0]), job.threads, self._results)
+            return job.runs[0].steps * one
         return float(_TYPICAL[job.kind])
 
     def makespan(self, names: Sequence[str], cores: int) -> float:
@@ -76,19 +83,25 @@ class _Hashable:
 
 
 @cache
-def step_seconds(run: _Hashable, threads: int) -> float:
-    """Seconds of one training step on this machine's processor, timed."""
+def step_seconds(run: _Hashable, threads: int, results: Path = Path("results")) -> float:
+    """Seconds of one training step on this machine's processor: by the cost model of the
+    benchmark's records under ``results``, or, where there are too few, timed."""
+    found = step_estimate(run.run, threads, results)
+    if found is not None:
+        return found
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     # A learning rate that diverges costs as much, and must not end the estimate.
     tame = replace(run.run, settings={**run.run.settings, "lr": 1e-6})
     try:
         trainer = Trainer(new_method(tame), 0, run.run.steps)
-        x = torch.zeros(run.run.batch, 3, run.run.size, run.run.size)
-        trainer.step(x, x, 0)
+        # Constant pictures would make a norm divide by nothing.
+        draws = generator(0, "pictures")
+        x = torch.rand((2, run.run.batch, 3, run.run.size, run.run.size), generator=draws) * 2 - 1
+        trainer.step(x[0], x[1], 0)
         begin = time.perf_counter()
         for step in range(1, _STEPS + 1):
-            trainer.step(x, x, step)
+            trainer.step(x[0], x[1], step)
         return (time.perf_counter() - begin) / _STEPS
     finally:
         torch.set_num_threads(before)

@@ -1,0 +1,1 @@
+"""What a training step, a translation and a measurement cost, and against which limit."""

@@ -1,0 +1,49 @@
+"""How long a training waits for its pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from benchmarks.speed.drawn import network_of, pictures_of
+from models.errors import UserError
+from reproduce.tasks.batches import Batches
+from reproduce.tasks.pictures import Preparation
+from reproduce.trainer import Trainer
+
+WARMUP = 3  # steps
+
+
+def time_waiting(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
+    """The share of a training's time in which it waits for a batch: with batches prepared ahead,
+    as a training has them, and with each made when it is asked for."""
+    ahead = _share(about, tick, ahead=True)
+    return {"ahead": ahead, "at_once": _share(about, tick, ahead=False), "share": ahead["share"]}
+
+
+def _share(about: Mapping[str, Any], tick: Callable[[], None], *, ahead: bool) -> dict[str, float]:
+    domains = pictures_of(about)
+    network = network_of(about, about["ways"])
+    trainer = Trainer(network, 0, 10**6, precision=about["precision"])
+    sources = domains.train_a, domains.train_b
+    if network.paired:
+        if domains.pairs is None:
+            raise UserError(
+                f"{about['method']} needs pairs, {about['task']} has none: use drawn-shoes"
+            )
+        sources = domains.pairs
+    preparation = Preparation(about["size"], flip=True)
+    waited = total = 0.0
+    with Batches(*sources, preparation, about["batch"], 0, paired=network.paired) as batches:
+        for step in range(WARMUP + about["steps"]):
+            begin = time.perf_counter()
+            x_a, x_b = next(batches) if ahead else batches.batch(step)
+            there = time.perf_counter()
+            # The losses are read in a step, so it has ended when it returns, on a GPU too.
+            trainer.step(x_a.to(about["device"]), x_b.to(about["device"]), step)
+            if step >= WARMUP:
+                waited += there - begin
+                total += time.perf_counter() - begin
+            tick()
+    return {"share": waited / total, "waited_s": waited, "total_s": total}

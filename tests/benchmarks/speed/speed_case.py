@@ -1,0 +1,97 @@
+"""The smallest measurements, and records like those that they leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speed.store import PRESET
+from models.choices import ALL
+from reproduce.results import Records
+
+MUNIT = {
+    "dim": 2, "mlp_dim": 4, "style_dim": 3, "n_downsample": 1, "n_style_downsample": 2, "n_res": 1,
+    "dis_dim": 2, "dis_layers": 2, "dis_scales": 1,
+}  # fmt: skip
+PLAIN = {"ways": [], "precision": "float32"}
+SMALL = [f"--set={key}={value}" for key, value in MUNIT.items()]
+ENVIRONMENT = {"device": "some processor", "threads": 2, "packages": {}, "python": "3.11"}
+MACHINE = {"flop_per_s": 1e11, "bytes_per_s": 1e10, "call_s": 1e-5}
+WEIGHTS = (2.0, 0.5, 3.0)
+
+
+def about(**changes: Any) -> dict[str, Any]:
+    """What a step's worker is told."""
+    return {
+        "method": "munit", "size": 16, "batch": 1, "width": 2, "settings": MUNIT,
+        "device": "cpu", "threads": 1, "ways": sorted(ALL), "precision": "float32",
+        "against": PLAIN, "steps": 2, "warmup": 1,
+    } | changes  # fmt: skip
+
+
+def cost(size: int, batch: int, width: int) -> dict[str, int]:
+    """Counts that grow as those of real steps do, one of them faster than the others."""
+    pixels = size * size * batch
+    return {
+        "flop": 4000 * pixels * width * width, "bytes": 3000 * pixels * width,
+        "calls": 2000 + 10 * batch, "parameters": 1000 * width * width,
+    }  # fmt: skip
+
+
+def seconds(counts: dict[str, int], machine: dict[str, float] = MACHINE) -> float:
+    """By the law that the cost model is to find again."""
+    terms = (
+        counts["flop"] / machine["flop_per_s"], counts["bytes"] / machine["bytes_per_s"],
+        counts["calls"] * machine["call_s"],
+    )  # fmt: skip
+    return float(np.dot(WEIGHTS, terms))
+
+
+def step_record(
+    size: int = 32, batch: int = 1, width: int = 8, machine: dict[str, float] = MACHINE,
+    **changes: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """A made record: all ways take half of the plain path's time."""
+    protocol = about(size=size, batch=batch, width=width, settings={"dim": width}, **changes)
+    counts = cost(size, batch, width)
+    taken = seconds(counts, machine)
+    path = {"median": taken, "q1": taken, "q3": taken, "min": taken, "max": taken, "n": 1}
+    plain = {k: 2 * v for k, v in path.items()}
+    ratio = path | dict.fromkeys(("median", "q1", "q3", "min", "max"), 0.5)
+    return {
+        "metric": "speed-step", "value": taken, "unit": "s", "interval": None,
+        "protocol": protocol | {"protocol": "speed-step"}, "preset": PRESET, "task": "noise",
+        "method": "munit", "seed": 0, "code": "c0de", "environment": ENVIRONMENT,
+        "measured": {
+            "first": path | {"counts": counts}, "second": plain | {"counts": counts},
+            "ratio": ratio, "machine": {"before": machine, "after": machine},
+        },
+    }  # fmt: skip
+
+
+def memory_record(ways: list[str], value: int, **changes: Any) -> dict[str, Any]:
+    protocol = about(size=32, width=8, settings={"dim": 8}, ways=ways, **changes)
+    for key in ("against", "steps", "warmup"):
+        del protocol[key]
+    return step_record() | {
+        "metric": "speed-memory", "value": value, "measured": {"above_bytes": value},
+        "protocol": protocol | {"protocol": "speed-memory"},
+    }  # fmt: skip
+
+
+def stream_record(counts: list[int]) -> dict[str, Any]:
+    protocol = about(batch=8, counts=counts) | {"protocol": "speed-translate"}
+    points = [{"pictures": n, "seconds": n / 50, "above_bytes": 2**20} for n in counts]
+    rate = {"pictures_per_s": {"median": 50.0}}
+    return step_record() | {
+        "metric": "speed-translate", "value": 50.0, "protocol": protocol,
+        "measured": {"points": points, "first": rate, "second": rate, "ratio": {"median": 0.8}},
+    }  # fmt: skip
+
+
+def stored(results: Path, records: list[dict[str, Any]]) -> Path:
+    for record in records:
+        Records(results, PRESET).append(record)
+    return results

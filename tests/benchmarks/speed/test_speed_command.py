@@ -1,0 +1,157 @@
+"""``python -m benchmarks speed``: what it keeps, skips and refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from speed_case import SMALL, about, step_record, stored
+
+from benchmarks.cli import main, parser
+from benchmarks.speed.planning import Networks, Where, steps, ways_of
+from benchmarks.speed.store import PRESET, Measurement, code_of, distinct, take
+from benchmarks.speed.store import stored as found_record
+from benchmarks.speed.suite import suite
+from benchmarks.speed.worker import KINDS
+from models.choices import ALL
+from reproduce.environment import environment
+from reproduce.results import Records
+from reproduce.results_query import query
+
+STEP = ["speed", "step", "--methods=munit", "--size=16", "--batch=1", "--steps=2", "--threads=1",
+        "--no-memory", "--no-progress", *SMALL]  # fmt: skip
+
+
+def test_a_second_run_measures_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = [f"--results={tmp_path}"]
+    assert main([*STEP, *results]) == 0
+    shown = capsys.readouterr().out
+    (record,) = Records(tmp_path, PRESET).all()
+    assert main([*STEP, *results]) == 0
+    assert capsys.readouterr().out == shown and "munit" in shown
+    assert Records(tmp_path, PRESET).all() == [record]
+    assert record == json.loads(json.dumps(record)) and record["value"] > 0
+    assert record["environment"]["threads"] == 1 and record["code"] == code_of("step")
+    assert query(tmp_path, metric="speed-step") == [record]
+
+
+def test_other_code_or_another_machine_is_measured_anew(tmp_path: Path) -> None:
+    one = Measurement("step", about(), 1)
+    here = environment("cpu") | {"threads": 1}
+    same = step_record() | {
+        "protocol": one.protocol, "environment": here, "code": code_of("step")
+    }  # fmt: skip
+    for number, change in enumerate([{"code": "other"}, {"environment": here | {"device": "x"}},
+                                     {"environment": here | {"threads": 7}}]):  # fmt: skip
+        records = Records(stored(tmp_path / str(number), [same | change]), PRESET)
+        assert found_record(records, one) is None
+    records = Records(stored(tmp_path / "same", [same]), PRESET)
+    assert found_record(records, one) is not None
+    assert found_record(records, Measurement("step", about(steps=3), 1)) is None
+
+
+def test_what_fails_keeps_nothing_else_from_being_measured(tmp_path: Path) -> None:
+    bad = Measurement("memory", about(method="munot"), 2)
+    good = Measurement("step", about(), 6)
+    kept = step_record() | {"protocol": good.protocol, "code": code_of("step")}
+    results = stored(tmp_path, [kept | {"environment": environment("cpu") | {"threads": 1}}])
+    found, failed = take([bad, good], results, tmp_path, again=False, progress=False)
+    assert [r["protocol"] for r in found] == [good.protocol]
+    assert len(failed) == 1 and "memory munot" in failed[0] and "did you mean munit" in failed[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["step", "--methods=munot"], "munit"),
+        (["step", "--methods=munit", "--size=17", "--batch=1"], "nearest legal size"),
+        (["step", "--ways=kernals"], "did you mean kernels"),
+        (["step", "--ways=plain", "--each-way"], "--ways all"),
+        (["step", "--set=dmi=4"], "dim"),
+        (["step", "--set=size=64"], "--size"),
+        (["step", "--set=perceptual=1"], "VGG"),
+        (["step", "--methods=cyclegan", "--set=depth=4"], "depth=4 has no effect"),
+        (["step", "--methods=bicyclegan", "--size=64", "--batch=1"], "even"),
+        (["step", "--precision=half"], "bf16"),
+        (["step", "--device=tpu"], "cpu or cuda"),
+        (["step", "--preset=cpus"], "did you mean cpu"),
+        (["translate", "--task=edges2shoes"], "drawn-shoes"),
+        (["measure", "--protocol=papers"], "consecutive"),
+        (["measure", "--size=16"], "at least 31"),
+        (["data", "--precision=fp8"], "bf16"),
+        (["table"], "speed all --quick"),
+        (["plot"], "speed all --quick"),
+    ],
+)
+def test_bad_input_is_one_line(
+    words: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["speed", *words, f"--results={tmp_path}"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and reason in error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [(["table", "--kind=steps"], "did you mean step"), (["table", "--format=csv"], "--kind"),
+     (["plot"], "differ")],
+)  # fmt: skip
+def test_words_about_records(
+    words: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = stored(tmp_path, [step_record()])
+    assert main(["speed", *words, f"--results={results}"]) == 2
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["step", "--size=0"], ["measure", "--what=beauty"], ["all", "x"]]
+)
+def test_wrong_words_are_refused_at_once(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parser().parse_args(["speed", *words])
+    assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("word", ["step", "translate", "measure", "data", "all", "table", "plot"])
+def test_help_has_examples(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parser().parse_args(["speed", word, "--help"])
+    assert stop.value.code == 0
+    assert f"python -m benchmarks speed {word}" in capsys.readouterr().out
+
+
+def test_each_way_is_left_out_once() -> None:
+    network = Networks(settings={k: str(v) for k, v in about()["settings"].items()})
+    found = steps(["munit"], network, Where(), size=16, each_way=True, precision="bf16")
+    times = [m.about["against"] for m in found if m.kind == "step"]
+    assert times[0] == {"ways": [], "precision": "float32"}
+    assert [set(ALL) - set(t["ways"]) for t in times[1:]] == [{way} for way in sorted(ALL)]
+    memory = [(m.about["ways"], m.about["precision"]) for m in found if m.kind == "memory"]
+    assert memory == [(sorted(ALL), "bf16"), ([], "float32")]
+
+
+def test_widths_go_to_the_layers_that_there_are() -> None:
+    for method, keys in (
+        ("munit", {"dim", "dis_dim"}),
+        ("bicyclegan", {"dim", "dis_dim", "enc_dim"}),
+    ):
+        run = Networks(width=12).run(method, size=256, batch=2)
+        assert {k for k, v in run.settings.items() if v == 12} == keys
+    assert Networks(width=12, settings={"dim": "6"}).run("munit").settings["dim"] == 6
+    assert Networks("cpu").run("munit").size == 32
+
+
+def test_ways_have_names() -> None:
+    assert ways_of("all") == sorted(ALL) and ways_of("plain") == []
+    assert ways_of("norms, kernels") == ["kernels", "norms"]
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_the_suite_measures_every_kind_once(quick: bool) -> None:
+    found = suite(Where(), quick=quick)
+    assert {m.kind for m in found} == set(KINDS)
+    assert len(found) == len(distinct([*found, *found])) < 80
+    assert all(m.ticks > 0 and m.title for m in found)

@@ -1,0 +1,123 @@
+"""Counts, alternation, statistics and memory of steps."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from speed_case import MUNIT, about
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.speed import counting
+from benchmarks.speed.counting import count_step
+from benchmarks.speed.machine import Machine, measure_machine
+from benchmarks.speed.memory import forget_peak, held, peak
+from benchmarks.speed.spread import ratios, spread
+from benchmarks.speed.stepping import alternately, step_memory, stepper, time_step
+from models.choices import ALL, PLAIN
+from models.zoo import make_config
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tiny_methods import SIZE, TINY
+
+
+def test_a_convolution_has_the_flop_of_its_formula() -> None:
+    n, c_in, c_out, kernel, side = 3, 5, 7, 3, 16
+    with torch.device("meta"):
+        layer, x = nn.Conv2d(c_in, c_out, kernel, padding=1), torch.empty(n, c_in, side, side)
+    x.requires_grad_()
+    with counting._Tally() as tally:
+        layer(x)
+    forward = 2 * n * c_out * side * side * c_in * kernel * kernel
+    numbers = x.numel() + sum(p.numel() for p in layer.parameters()) + n * c_out * side * side
+    assert (tally.flop, tally.bytes, tally.calls) == (forward, 4 * numbers, 1)
+    with counting._Tally() as tally:
+        x.view(-1)[1:].unsqueeze(0)
+    assert (tally.bytes, tally.calls) == (0, 0)  # nothing is moved
+    with counting._Tally() as tally:
+        layer(x).sum().backward()
+    assert tally.flop == 3 * forward  # again for the gradients of pictures, and of weights
+
+
+@pytest.mark.parametrize(
+    ("name", "ways"),
+    [("munit", ALL), ("munit", PLAIN), ("unit", ALL), ("cyclegan-noise", ALL), ("bicyclegan", ALL)],
+)
+def test_a_step_counts_what_a_real_one_does(name: str, ways: frozenset[str]) -> None:
+    config = make_config(name, TINY[name])
+    counts = count_step(name, config, SIZE, 2, ways)
+    real = stepper(
+        about(method=name, size=SIZE, batch=2, settings=TINY[name]), sorted(ways), "float32"
+    )
+    with FlopCounterMode(display=False) as counted:
+        real()
+    assert counts.flop == counted.get_total_flops() > 0
+    assert counts.calls > 100 and counts.bytes > 28 * counts.parameters > 0
+
+
+def test_flop_grow_in_proportion_to_pictures() -> None:
+    config = make_config("munit", MUNIT)
+    one, four = (count_step("munit", config, 16, batch, PLAIN) for batch in (1, 4))
+    assert 3.9 < four.flop / one.flop <= 4 and one.parameters == four.parameters
+
+
+def test_two_ways_take_turns() -> None:
+    log: list[str] = []
+    first, second = alternately(
+        lambda: log.append("A"), lambda: log.append("B"), 3, "cpu", lambda: log.append(".")
+    )
+    assert "".join(log) == "A.B." * 3 and len(first) == len(second) == 3
+
+
+def test_spread_and_ratios_are_those_of_their_definitions() -> None:
+    found = spread([4.0, 1.0, 2.0, 3.0, 5.0])
+    assert found == {"median": 3, "q1": 2, "q3": 4, "min": 1, "max": 5, "n": 5}
+    # A machine that slows down threefold half-way: the ratio does not notice.
+    slow = np.array([1, 1, 3, 3])
+    assert ratios(list(0.2 * slow), list(0.4 * slow))["max"] == pytest.approx(0.5)
+    pairs = ratios([1.0, 2.0, 6.0], [2.0, 2.0, 2.0])
+    assert (pairs["min"], pairs["median"], pairs["max"]) == (0.5, 1.0, 3.0)
+
+
+def test_a_step_is_timed_both_ways() -> None:
+    ticks: list[int] = []
+    found = time_step(about(), lambda: ticks.append(1))
+    assert len(ticks) == 2 + 2 * 2
+    one, other = found["first"]["seconds"], found["second"]["seconds"]
+    assert found["ratio"] == ratios(one, other) and found["first"]["n"] == 2
+    assert found["first"]["counts"]["flop"] < found["second"]["counts"]["flop"]
+    for name in ("before", "after"):
+        assert Machine(**found["machine"][name]).flop_per_s > 0
+
+
+def test_the_machine_is_no_slower_than_anything_it_does() -> None:
+    machine = measure_machine("cpu", "float32")
+    a = torch.rand(256, 256)
+    begin_calls = machine.call_s
+    assert 1e8 < machine.flop_per_s < 1e16 and 1e7 < machine.bytes_per_s < 1e14
+    assert 1e-8 < begin_calls < 1e-2 and a.shape == (256, 256)
+    other = Machine(2 * machine.flop_per_s, machine.bytes_per_s / 2, machine.call_s / 2)
+    assert machine.best(other) == Machine(other.flop_per_s, machine.bytes_per_s, other.call_s)
+
+
+def test_the_peak_shows_a_block_that_is_gone_again() -> None:
+    before, size = held(), 96 * 2**20
+    forget_peak()
+    block = np.ones(size, np.uint8)
+    assert held() - before > 0.9 * size
+    del block
+    assert 0.9 * size < peak() - before < 1.5 * size
+    if Path("/proc/self/clear_refs").exists():
+        forget_peak()
+        assert peak() - before < 0.5 * size
+
+
+def test_memory_of_a_step_grows_with_its_pictures() -> None:
+    small, large = (step_memory(about(batch=batch, size=64), lambda: None) for batch in (1, 48))
+    pictures = 2 * 48 * 3 * 64 * 64 * 4
+    assert large["above_bytes"] > small["above_bytes"] + pictures
+    assert large["peak_bytes"] == large["base_bytes"] + large["above_bytes"]
