@@ -24,10 +24,14 @@ def _run(arguments: argparse.Namespace) -> int:
     # Imported late: --help and wrong arguments answer at once.
     from reproduce import commands
 
-    if arguments.command in ("all", "step"):
-        from reproduce.all_command import everything, step
+    if arguments.command == "all":
+        from reproduce.all_command import everything
 
-        return (everything if arguments.command == "all" else step)(arguments)
+        return everything(arguments)
+    if arguments.command == "step":
+        from reproduce.step_command import step
+
+        return step(arguments)
     if arguments.command == "table":
         from reproduce.table_command import table
 
@@ -36,6 +40,18 @@ def _run(arguments: argparse.Namespace) -> int:
         from reproduce.figure_command import figure
 
         return figure(arguments)
+    if arguments.command == "ablate":
+        from reproduce.ablate_command import ablate
+
+        return ablate(arguments)
+    if arguments.command == "report":
+        from reproduce.report_command import report
+
+        return report(arguments)
+    if arguments.command == "store":
+        from reproduce.store_command import store
+
+        return store(arguments)
     if arguments.command == "claims":
         from reproduce.claims_command import claims
 

@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from models.method import DIRECTIONS
+from reproduce.claims.table import write_table as write_claims
+from reproduce.claims.write import claims_table
+from reproduce.curves import make_curves
 from reproduce.experiments import Preset
 from reproduce.figures import comparison
 from reproduce.files import write_text
@@ -21,12 +24,16 @@ from reproduce.mode_measure import measure_modes
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import Places, open_run_task
 from reproduce.quality import measure_quality, write_evidence
+from reproduce.report.write import write_report
 from reproduce.results import Records, newest
 from reproduce.runs import run_folder
 from reproduce.scoring import measure_scores
+from reproduce.style_figures import draw_styles
 from reproduce.table_command import TEXT_OF
 from reproduce.tasks.modes import truth_folder
 from reproduce.tasks.registry import drawn_folder
+from reproduce.theory_figures import write_theory
+from reproduce.theory_measure import measure_theory
 from reproduce.training import train
 from reproduce.unit_figures import both_directions
 
@@ -79,6 +86,15 @@ def _train(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
     return [folder / LAST]
 
 
+def share(preset: Preset, job: Job, places: Places) -> None:
+    """A further process's part in a training that the first process makes (``make``)."""
+    run = job.runs[0]
+    train(
+        run, run_folder(places.runs, preset.name, run), data_dir=places.data,
+        device=places.device, resume=True, logging=Logging(progress=False),
+    )  # fmt: skip
+
+
 def _diversity(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
     found = [measure_run(preset, r, checkpoint_of(preset, r, places), places) for r in job.runs]
     records = [record for by_metric in found for record in by_metric.values()]
@@ -114,9 +130,36 @@ def _raw(places: Places, records: Sequence[dict[str, object]]) -> list[Path]:
 
 def _table(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
     number = int(job.name.split("/")[1])
-    TEXT_OF[number](preset, places, job.about["seeds"][0], True)
+    TEXT_OF[number](preset, places, job.about["seeds"], True)
     folder = places.results / preset.name
     return [folder / f"table{number}.{suffix}" for suffix in ("md", "csv", "tex")]
+
+
+def _theory(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    found = [measure_theory(preset, run, places) for run in job.runs]
+    return _raw(places, [record for by_metric in found for record in by_metric.values()])
+
+
+def _theory_figures(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    return write_theory(preset, places, job.about["seeds"])
+
+
+def _curves(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    return make_curves(preset, job.runs, places)
+
+
+def _styles(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    return draw_styles(preset, job.runs[0], places)
+
+
+def _claims(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    table = claims_table(preset, places.results, job.about["seeds"])
+    return write_claims(table, places.results / preset.name)
+
+
+def _report(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+    made, _ = write_report(preset, job.runs, places, places.results / preset.name / "report")
+    return made
 
 
 def _figure(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
@@ -146,5 +189,11 @@ _MAKERS: dict[str, Callable[[Preset, Job, Places], Sequence[Path]]] = {
     "modes": _modes,
     "table": _table,
     "figure": _figure,
+    "theory": _theory,
+    "theory-figures": _theory_figures,
+    "curves": _curves,
+    "styles": _styles,
+    "claims": _claims,
+    "report": _report,
     "unit-figure": _unit_figure,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,20 @@ def test_tables_are_generated_from_the_stored_records(number: str, tmp_path: Pat
     words = ["table", number, "--preset=cpu", "--stored", f"--results={ROOT / 'results'}"]
     assert main([*words, f"--readme={copy}"]) == 0
     assert copy.read_text(encoding="utf-8") == README
+
+
+def test_claims_are_judged_from_the_stored_records(tmp_path: Path) -> None:
+    copy = tmp_path / "README.md"
+    copy.write_text(README, encoding="utf-8")
+    results = tmp_path / "results"
+    shutil.copytree(ROOT / "results" / "cpu", results / "cpu")
+    assert main(["claims", "--preset=cpu", f"--results={results}", f"--readme={copy}"]) == 0
+    assert copy.read_text(encoding="utf-8") == README
+    for suffix in ("md", "csv", "tex"):
+        made = (results / "cpu" / f"claims.{suffix}").read_bytes()
+        assert made == (ROOT / "results" / "cpu" / f"claims.{suffix}").read_bytes()
+    block = README.split("<!-- claims-cpu -->")[1].split("<!-- /claims-cpu -->")[0]
+    assert len(re.findall(r"\b(?:holds|fails|undecided)\b", block)) >= 40
 
 
 def test_tables_are_full() -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from reproduce.cli import main
 from reproduce.experiments import load_preset
-from reproduce.graph import all_jobs, stamps_folder
+from reproduce.graph import stamps_folder
+from reproduce.jobs import all_jobs
 
 PRESET = """
 extends: quick
@@ -96,11 +97,13 @@ def test_one_measurement_deleted_is_one_measurement_redone(
 
     listed = out(made, capsys, "--dry-run")
     lines = [line for line in listed.splitlines() if "/" in line]
-    assert [line.split()[0] for line in lines] == ["diversity/drawn-shoes/seed0", "table/1"]
-    assert "gone" in lines[0] and "made again" in lines[1] and "2 of" in listed
+    assert [line.split()[0] for line in lines] == [
+        "diversity/drawn-shoes/seed0", "table/1", "claims", "report",
+    ]  # fmt: skip
+    assert "gone" in lines[0] and "made again" in lines[1] and "4 of" in listed
     assert not raw.exists(), "a dry run makes nothing"
 
-    assert "Made 2 jobs" in out(made, capsys)
+    assert "Made 4 jobs" in out(made, capsys)
     assert raw.is_file() and len(raw.read_bytes()) == len(kept)
 
 

@@ -79,7 +79,7 @@ def test_a_text_that_is_a_value_is_no_docstring(project: Path) -> None:
 
 def test_no_method_hangs_on_another() -> None:
     """The real project: CycleGAN's code is none of MUNIT's, and both hang on the trainer's."""
-    from reproduce.graph import _NO_NUMBERS, _TRAINING
+    from reproduce.jobs import _NO_NUMBERS, _TRAINING
 
     names = ("munit", "unit", "cyclegan", "bicyclegan")
     behind = {n: set(modules_behind((f"models.{n}", *_TRAINING), _NO_NUMBERS)) for n in names}

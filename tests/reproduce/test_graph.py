@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from models.errors import UserError
-from reproduce import graph
+from reproduce import jobs as graph_of
 from reproduce.experiments import load_preset
-from reproduce.graph import Job, all_jobs, is_done, read_stamp, stale_jobs, write_stamp
+from reproduce.graph import Job, is_done, read_stamp, stale_jobs, write_stamp
+from reproduce.jobs import all_jobs
 
 QUICK = load_preset("quick")
 
@@ -39,7 +40,8 @@ def test_every_job_comes_after_what_it_needs() -> None:
             assert {need.name for need in job.needs} <= seen
             assert all(jobs[need.name] is need for need in job.needs), "one job, one object"
             seen.add(key)
-    assert {"table/1", "table/2", "figure/1/drawn-shoes", "unit-figure/4"} <= seen
+    assert {"table/1", "table/2", "figure/1/drawn-shoes", "unit-figure/4", "styles/drawn-shoes",
+            "theory/drawn-shoes/seed1", "theory-figures", "curves", "claims", "report"} <= seen  # fmt: skip
     assert sum(name.startswith("train/") for name in seen) == 2 * (16 + 12) + 3
 
 
@@ -49,6 +51,19 @@ def test_seeds_share_their_pictures_and_nothing_else() -> None:
     assert first.needs == second.needs and first.digest != second.digest
     with pytest.raises(UserError, match="each once"):
         all_jobs(QUICK, [0, 0])
+
+
+def test_the_report_hangs_on_everything_and_on_what_was_written_by_hand() -> None:
+    jobs = all_jobs(QUICK, [0])
+
+    def behind(job: Job) -> set[str]:
+        return {job.name}.union(*map(behind, job.needs))
+
+    assert behind(jobs["report"]) == set(jobs)
+    causes = all_jobs(QUICK, [0], by_hand={"causes.yaml": "1", "page.html.j2": "2"})
+    page = all_jobs(QUICK, [0], by_hand={"causes.yaml": "1", "page.html.j2": "3"})
+    assert jobs["claims"].digest != causes["claims"].digest == page["claims"].digest
+    assert causes["report"].digest != page["report"].digest
 
 
 def test_the_threads_of_a_job_are_no_part_of_its_result() -> None:
@@ -114,13 +129,13 @@ def test_stamps_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 def test_code_makes_stale_what_it_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     before = all_jobs(QUICK, [0])
-    real = graph.code_digests
+    real = graph_of.code_digests
 
     def edited(module: str):
         def digests(names):
             return {n: d if n != module else "edited" for n, d in real(names).items()}
 
-        monkeypatch.setattr(graph, "code_digests", digests)
+        monkeypatch.setattr(graph_of, "code_digests", digests)
         after = all_jobs(QUICK, [0])
         return {name for name in before if after[name].digest != before[name].digest}
 
@@ -129,8 +144,10 @@ def test_code_makes_stale_what_it_decides(monkeypatch: pytest.MonkeyPatch) -> No
     assert not {"train/drawn-shoes/unit/seed0", "data/drawn-shoes-32px", "unit-figure/4"} & munit
     metric = edited("benchmarks.diversity")
     assert {"diversity/drawn-shoes/seed0", "table/1"} <= metric
-    assert not any(name.startswith(("train", "data", "modes")) for name in metric)
+    assert not any(name.startswith(("train", "data", "modes", "theory")) for name in metric)
     assert "table/2" not in metric
+    assert {"claims", "report"} <= metric
+    assert edited("reproduce.report.page") == {"report"}
     drawing = edited("reproduce.tasks.drawn.shoes_open")
     assert {"data/drawn-shoes-32px", "train/drawn-shoes/unit/seed0"} <= drawing
     assert "train/drawn-housecats-dogs/unit/seed0" not in drawing

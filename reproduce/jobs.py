@@ -1,0 +1,162 @@
+"""Everything that a preset makes, as jobs: who needs whom, and which settings and code decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from models.errors import UserError
+from models.zoo import recipe
+from reproduce.claims.causes import FILE as CAUSES
+from reproduce.code_digest import code_digests, modules_behind
+from reproduce.experiments import Preset
+from reproduce.graph import Job
+from reproduce.runs import RunConfig
+from reproduce.style_figures import METHOD as STYLED
+from reproduce.tasks.registry import TASKS
+from reproduce.theory_measure import encoded_by
+
+# What a training computes with, whatever the method; its pictures count by their fingerprint, and
+# how a checkpoint is written or a signal handled changes no number.
+_TRAINING = ("reproduce.trainer", "reproduce.tasks.batches", "reproduce.randomness")
+_NO_NUMBERS = (
+    "models.zoo", "models.errors", "reproduce.runs", "reproduce.environment", "reproduce.signals",
+    "reproduce.files", "reproduce.tasks.registry", "reproduce.tasks.specs",
+)  # fmt: skip
+# What measuring leaves to others: networks and pictures, which its needs account for.
+_ELSEWHERE = (
+    *_NO_NUMBERS, "reproduce.checkpoints", "reproduce.tasks.animals", "reproduce.tasks.drawn",
+    "reproduce.pipeline", "reproduce.experiments",
+)  # fmt: skip
+_TABLES = {
+    1: (
+        "reproduce.tables",
+        "reproduce.table_text",
+        "reproduce.score_table",
+        "reproduce.over_seeds",
+    ),
+    2: ("reproduce.table2", "reproduce.table2_text", "reproduce.over_seeds"),
+}
+
+
+def all_jobs(
+    preset: Preset, seeds: Sequence[int], *, threads: int = 1,
+    overrides: Mapping[str, object] | None = None, sources: Mapping[str, str] | None = None,
+    by_hand: Mapping[str, str] | None = None,
+) -> dict[str, Job]:  # fmt: skip
+    """Every job of a preset by name, in an order in which each comes after what it needs.
+
+    ``threads``: of one training. ``overrides``: settings of the runs that have them. ``sources``:
+    where the pictures of a task are, if not in the data folder. ``by_hand``: digests of files that
+    the report shows and no job makes. The seeds must be different.
+    """
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UserError(f"seeds {' '.join(map(str, seeds))}: give one or more, each once")
+    jobs: dict[str, Job] = {}
+
+    def add(job: Job) -> Job:
+        return jobs.setdefault(job.name, job)
+
+    def trained(run: RunConfig) -> Job:
+        return add(train_job(run, add(data_job(run)), threads))
+
+    measured: dict[int, list[Job]] = {number: [] for number in preset.tables}
+    encoded, shown = list[Job](), list[Job]()
+    for seed in seeds:
+        by_table, of_figures = preset.all_runs(seed, overrides, sources)
+        for number, runs in by_table.items():
+            for task in preset.tables[number]:
+                of_task = [run for run in runs if run.task == task]
+                needs = [trained(run) for run in of_task]
+                measured[number] += map(add, _measurements(number, of_task, needs, preset))
+                encoded += map(add, _theory(of_task, needs))
+                if seed == seeds[0]:
+                    shown += map(add, _figures(number, of_task, needs))
+        if seed == seeds[0]:
+            for number, run in of_figures.items():
+                drawn = _code("reproduce.unit_figures")
+                shown.append(add(Job(f"unit-figure/{number}", drawn, (trained(run),), runs=(run,))))
+    about = {"seeds": list(seeds)}
+    for number, of_number in measured.items():
+        shown.append(add(Job(f"table/{number}", about | _code(*_TABLES[number]), tuple(of_number))))
+    if encoded:
+        code = _code("reproduce.theory_figures")
+        shown.append(add(Job("theory-figures", about | code, tuple(encoded))))
+    trainings = tuple(job for job in jobs.values() if job.kind == "train")
+    trained_runs = tuple(run for job in trainings for run in job.runs)
+    shown.append(
+        add(Job("curves", about | _code("reproduce.curves"), trainings, runs=trained_runs))
+    )
+    causes = {name: sha for name, sha in (by_hand or {}).items() if name == CAUSES}
+    everything = (*(job for of_number in measured.values() for job in of_number), *encoded)
+    tested = about | _code("reproduce.claims.write") | {"by_hand": causes}
+    shown.append(add(Job("claims", tested, everything)))
+    told = about | _code("reproduce.report.write") | {"by_hand": dict(by_hand or {})}
+    add(Job("report", told, tuple(shown), runs=trained_runs))
+    return jobs
+
+
+def data_job(run: RunConfig) -> Job:
+    """The pictures of a run's task: drawn anew where the code that draws has changed."""
+    spec = TASKS.get(run.task)
+    about: dict[str, Any] = {"source": run.source}
+    if spec is not None and spec.drawn and not run.source:
+        drawing = "drawn" if spec.kind == "drawn" else "animals"
+        about = {"size": run.size, "train": run.train, "test": run.test}
+        about |= _code(f"reproduce.tasks.{drawing}.dataset")
+    return Job(f"data/{run.task}-{run.size}px", about, runs=(run,))
+
+
+def train_job(run: RunConfig, data: Job, threads: int) -> Job:
+    """The training of a run."""
+    module = recipe(run.method).method.__module__
+    modules = modules_behind((module, *_TRAINING), _NO_NUMBERS)
+    about = {"config": run.as_dict(), "code": code_digests(modules)}
+    name = f"train/{run.task}/{run.method}/seed{run.seed}"
+    return Job(name, about, (data,), threads, (run,))
+
+
+def _measurements(
+    number: int, runs: Sequence[RunConfig], trained: Sequence[Job], preset: Preset
+) -> Iterable[Job]:
+    """How the runs of one task and seed are measured for a table."""
+    where = f"{runs[0].task}/seed{runs[0].seed}"
+    m = preset.measure
+    needs, shown = tuple(trained), tuple(runs)
+    if number == 2:
+        about: dict[str, Any] = {"inputs": m.mode_inputs, "samples": m.mode_samples}
+        yield Job(f"modes/{where}", about | _measuring("reproduce.mode_measure"), needs, runs=shown)
+        return
+    about = {"protocol": m.protocol, "inputs": m.inputs, "samples": m.samples, "lpips": m.lpips}
+    yield Job(f"diversity/{where}", about | _measuring("reproduce.measure"), needs, runs=shown)
+    if m.scores in ("quality", "all"):
+        yield Job(f"quality/{where}", _measuring("reproduce.quality"), needs, runs=shown)
+    if m.scores == "all":
+        yield Job(f"scores/{where}", _measuring("reproduce.scoring"), needs, runs=shown)
+
+
+def _theory(runs: Sequence[RunConfig], trained: Sequence[Job]) -> Iterable[Job]:
+    """What is measured of the codes of one task and seed, where methods have some."""
+    needs = tuple(job for job in trained if encoded_by(job.runs[0].method))
+    if needs:
+        shown = tuple(run for job in needs for run in job.runs)
+        name = f"theory/{runs[0].task}/seed{runs[0].seed}"
+        yield Job(name, _measuring("reproduce.theory_measure"), needs, runs=shown)
+
+
+def _figures(number: int, runs: Sequence[RunConfig], trained: Sequence[Job]) -> Iterable[Job]:
+    """Grids of one task's translations."""
+    module = {1: "reproduce.figures", 2: "reproduce.mode_figure"}[number]
+    name = f"figure/{number}/{runs[0].task}"
+    yield Job(name, _code(module), tuple(trained), runs=tuple(runs))
+    for run, job in zip(runs, trained, strict=True):
+        if run.method == STYLED:
+            yield Job(f"styles/{run.task}", _code("reproduce.style_figures"), (job,), runs=(run,))
+
+
+def _measuring(module: str) -> dict[str, Any]:
+    return _code(module, "reproduce.translate", without=_ELSEWHERE)
+
+
+def _code(*modules: str, without: Iterable[str] = _ELSEWHERE) -> dict[str, Any]:
+    return {"code": code_digests(modules_behind(modules, without))}

@@ -1,0 +1,149 @@
+"""A plan of jobs, run by Snakemake in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from models.errors import UserError
+from reproduce.experiments import Preset
+from reproduce.graph import Job, is_done
+from reproduce.places import Places
+from reproduce.runs import run_folder
+from reproduce.signals import handled
+
+ROOT = Path(__file__).resolve().parent.parent
+SNAKEFILE = Path(__file__).with_name("Snakefile")
+PROFILES = Path(__file__).with_name("profiles")
+
+
+def log_of(job: Job, folder: Path) -> Path:
+    return folder / "logs" / f"{job.name.replace('/', '.')}.log"
+
+
+def run_plan(
+    plan: Path, preset: Preset, jobs: Mapping[str, Job], stale: Mapping[str, str], places: Places,
+    folder: Path, cores: int, profile: str | None, gpus: int,
+) -> int:  # fmt: skip
+    """Run Snakemake to its end, showing how far it is: on ``cores`` here, or as a profile says."""
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    said = folder / "snakemake.log"
+    words = [
+        sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--config",
+        f"plan={plan}", "--directory", str(folder.absolute()),
+        "--rerun-triggers", "mtime", "--rerun-incomplete", "--nolock", "--quiet", "rules",
+    ]  # fmt: skip
+    if profile is not None:
+        known = PROFILES / profile
+        words += ["--profile", str((known if known.is_dir() else Path(profile)).absolute())]
+    else:
+        words += ["--cores", str(cores)]
+        if places.device != "cpu":
+            words += ["--resources", f"gpu={gpus}"]
+    with said.open("wb") as log, contextlib.ExitStack() as stack:
+        # Jobs run in Snakemake's folder, from where this checkout must be found.
+        found = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        process = subprocess.Popen(
+            words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+            env=os.environ | {"PYTHONPATH": found},
+        )  # fmt: skip
+        stack.enter_context(handled(_interrupt, "SIGTERM", "SIGHUP"))
+        stack.callback(_end, process)
+        _watch(process, preset, [jobs[name] for name in stale], places, folder)
+    left = [name for name in stale if not is_done(jobs[name], folder)]
+    if process.returncode == 0 and not left:
+        print(f"Made {len(stale)} jobs. Tables and figures: {places.results / preset.name}")
+        return 0
+    raise UserError(_failure(left, jobs, folder, said, plan))
+
+
+def _failure(
+    left: Sequence[str], jobs: Mapping[str, Job], folder: Path, said: Path, plan: Path
+) -> str:
+    """Which job failed, and its last words."""
+    for name in left:
+        log = log_of(jobs[name], folder)
+        if log.exists() and log.stat().st_mtime >= plan.stat().st_mtime:  # of this time
+            lines = [x for x in log.read_text(encoding="utf-8", errors="replace").split("\n") if x]
+            # Others may end with what a library said at exit.
+            errors = [line for line in lines if line.startswith("error: ")]
+            if lines:
+                said_last = (errors or lines)[-1]
+                return f"{name} failed ({said_last}): see {log}; the same command goes on"
+    return f"Snakemake ended early, {len(left)} jobs are left: see {said}; the same command goes on"
+
+
+def _watch(
+    process: subprocess.Popen[bytes], preset: Preset, waiting: Sequence[Job], places: Places,
+    folder: Path,
+) -> None:  # fmt: skip
+    """Bars: one of all jobs, and one of every training that is under way."""
+    bars: dict[str, Any] = {}
+    stamps = {job.name: job.stamp(folder) for job in waiting}
+    total = tqdm(total=len(waiting), desc="jobs", unit="job", disable=not places.progress)
+    try:
+        while process.poll() is None:
+            time.sleep(0.5)
+            total.n = sum(stamp.exists() for stamp in stamps.values())
+            active = [
+                job.name for job in waiting
+                if not stamps[job.name].exists() and stamps[job.name].with_suffix(".begun").exists()
+            ]  # fmt: skip
+            total.set_postfix_str(", ".join(active[:2]), refresh=True)
+            for job in waiting:
+                if job.kind == "train":
+                    _look(job, bars, active, preset, places)
+    finally:
+        for bar in bars.values():
+            bar.close()
+        total.n = sum(stamp.exists() for stamp in stamps.values())
+        total.close()
+
+
+def _look(
+    job: Job, bars: dict[str, Any], active: Sequence[str], preset: Preset, places: Places
+) -> None:
+    if job.name not in active:
+        if job.name in bars:
+            bars.pop(job.name).close()
+        return
+    run = job.runs[0]
+    try:
+        path = run_folder(places.runs, preset.name, run) / "progress.json"
+        state = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return
+    if job.name not in bars:
+        bars[job.name] = tqdm(
+            total=run.steps, desc=f"  {run.method} on {run.task} (seed {run.seed})", unit="step",
+            leave=False, disable=not places.progress,
+        )  # fmt: skip
+    bars[job.name].n = min(state["step"], run.steps)
+    bars[job.name].refresh()
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask Snakemake and all that it started to save and stop."""
+    if process.poll() is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(timeout=120)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
