@@ -14,6 +14,8 @@ from reproduce.tasks.drawn.render import render_edges, render_mask, render_photo
 PICTURES = {
     (2, "shoes"): "2c491eb159959bf99a206c9ab3159d352d07eda11027ea450fe402ca9f86279e",
     (2, "handbags"): "f734915a10b3db74c2b4ae9eb094482e948144a867865c948952517798ea679b",
+    (3, "shoes"): "e0fa410b4b0d86701550d2b10d223f2af0a4267189dd9eda03c8a4939c40641d",
+    (3, "handbags"): "30c589262caa26acbd428fa9d16762b9dba99ee11856d66eca983b65300fd107",
 }
 
 

@@ -107,7 +107,7 @@ def test_a_hundred_raters_at_once(large, tmp_path, record_property):
         all95 = (1000 * np.percentile(votes + begun, 95)).round(1)
         told = f"votes: median {p50} ms, 95% under {p95} ms; with arrivals {all95} ms"
         print(f"{told}; others had {others:.0%} of the processors")
-        record_property(f"p95_ms_{attempt}", p95)
+        record_property(f"p95_ms_{attempt}", float(p95))
         if max(p95, all95) < 200:
             return
     if others > 0.2:
