@@ -22,7 +22,7 @@ from benchmarks.mode_recipes import MODE_RECIPES
 from benchmarks.mode_scores import mode_scores
 from benchmarks.speed.drawn import Repeated, network_of, pictures_of
 from benchmarks.speed.machine import timed
-from benchmarks.speed.memory import forget_peak, held, peak
+from benchmarks.speed.memory import above, forget_peak, held, peak
 from benchmarks.speed.spread import ratios
 from benchmarks.weights import LpipsWeights, untrained
 from models.init import initialise
@@ -61,7 +61,7 @@ def time_diversity(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[s
     return {
         "seconds": sum(taken[0]), "package_seconds": sum(taken[1]), "ratio": ratios(*taken),
         "furthest": furthest, "mean": total / pairs, "pairs": pairs,
-        "peak_bytes": peak(), "above_bytes": peak() - base,
+        "peak_bytes": peak(), "above_bytes": above(base),
     }  # fmt: skip
 
 
@@ -134,7 +134,7 @@ def time_modes(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, 
         measurements = {m.name: m.value for m in scores.measurements(0)}
         points.append({
             "pictures": about["inputs"] * samples, "seconds": time.perf_counter() - begin,
-            "peak_bytes": peak(), "above_bytes": peak() - base,
+            "peak_bytes": peak(), "above_bytes": above(base),
         })  # fmt: skip
     last = {"seconds": points[-1]["seconds"], "above_bytes": points[-1]["above_bytes"]}
     return {"points": points, **last, "is": measurements[IS.name], "cis": measurements[CIS.name]}

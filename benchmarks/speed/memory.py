@@ -26,6 +26,12 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def above(base: int) -> int:
+    """How much the peak is above ``base``, of ``held``. Linux counts pages in batches, a thread at a
+    time, so that a peak may read some pages below what was held."""
+    return max(0, peak() - base)
+
+
 def forget_peak() -> None:
     """Let the peak begin anew, where the system can; else it stays that of the whole process."""
     try:

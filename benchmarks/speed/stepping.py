@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.speed.counting import count_step
 from benchmarks.speed.machine import measure_machine, seconds_of
-from benchmarks.speed.memory import forget_peak, held, peak
+from benchmarks.speed.memory import above, forget_peak, held, peak
 from benchmarks.speed.spread import ratios, spread
 from models.choices import choose
 from models.errors import UserError
@@ -112,7 +112,7 @@ def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
         step()
         tick()
     found = {"base_bytes": base, "peak_bytes": peak()}
-    found["above_bytes"] = found["peak_bytes"] - base
+    found["above_bytes"] = above(base)
     if gpu:
         found["above_bytes"] = found["allocated_bytes"] = torch.cuda.max_memory_allocated()
         found["reserved_bytes"] = torch.cuda.max_memory_reserved()

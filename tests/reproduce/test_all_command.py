@@ -128,7 +128,8 @@ def test_an_edited_preset_makes_stale_what_reads_it(
     named = [line.split()[0] for line in listed.splitlines() if "/" in line]
     assert named == [
         "train/drawn-shoes/bicyclegan/seed0", "diversity/drawn-shoes/seed0",
-        "figure/1/drawn-shoes", "table/1", "curves", "claims", "report",
+        "theory/drawn-shoes/seed0", "figure/1/drawn-shoes", "table/1", "theory-figures", "curves",
+        "claims", "report",
     ]  # fmt: skip
     assert "enc_dim changed" in listed
     assert "up to date" in out(made, capsys)
