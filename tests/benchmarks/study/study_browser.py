@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 DESKTOP, PHONE = (1280, 800), (390, 844)
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
+NEEDS_BROWSER = pytest.mark.skipif(
+    FOUND is None, reason="no browser: install Debian's with 'apt-get install chromium'"
+)
+
+
+@contextlib.contextmanager
+def launched() -> Iterator[Any]:
+    """A browser without a window."""
+    with playwright.sync_playwright() as started:
+        # Containers have neither the sandbox's rights nor much shared memory.
+        chromium = started.chromium.launch(
+            executable_path=FOUND, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield chromium
+        chromium.close()
+
 
 # What a screen reader and a weak eye need, checked in the page as it stands.
 ACCESSIBLE = """() => {

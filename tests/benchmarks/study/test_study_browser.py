@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,11 @@ import pytest
 from hostile_world import World
 from study_browser import (
     ACCESSIBLE,
+    NEEDS_BROWSER,
     PHONE,
     all_pictures_fit,
     context,
+    launched,
     open_page,
     playwright,
     shown,
@@ -27,22 +28,13 @@ from study_client import hexed, stored_choices
 from benchmarks.study.folder import Study
 from benchmarks.study.mturk import export_bundle
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
-pytestmark = pytest.mark.skipif(
-    FOUND is None, reason="no browser: install Debian's with 'apt-get install chromium'"
-)
+pytestmark = NEEDS_BROWSER
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        # Containers have neither the sandbox's rights nor much shared memory.
-        launched = started.chromium.launch(
-            executable_path=FOUND, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield launched
-        launched.close()
+    with launched() as chromium:
+        yield chromium
 
 
 def test_twenty_questions_by_keyboard_with_a_break(browser, study: Study, tmp_path: Path):

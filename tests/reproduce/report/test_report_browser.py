@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from study_browser import ACCESSIBLE, DESKTOP, PHONE, context, playwright
+from study_browser import ACCESSIBLE, DESKTOP, NEEDS_BROWSER, PHONE, context, launched, playwright
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
-pytestmark = pytest.mark.skipif(
-    FOUND is None, reason="no browser: install Debian's with 'apt-get install chromium'"
-)
+pytestmark = NEEDS_BROWSER
 SIZES = {"phone": PHONE, "desktop": DESKTOP, "small phone": (320, 640)}
 
 # Which elements reach beyond the window, though no box of theirs scrolls.
@@ -34,13 +29,8 @@ LINKS = """() => [...document.links].map((a) => [a.href, a.hash,
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        # Containers have neither the sandbox's rights nor much shared memory.
-        launched = started.chromium.launch(
-            executable_path=FOUND, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield launched
-        launched.close()
+    with launched() as chromium:
+        yield chromium
 
 
 def opened(browser: Any, out: Path, size: tuple[int, int], **options: Any) -> Any:
