@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from reproduce.arguments import by_task, places_of
@@ -98,6 +98,12 @@ def _listing(
     return "\n".join(lines)
 
 
+def _priority(job: Job, seeds: Sequence[int]) -> int:
+    """A seed is finished before the next is begun: tables of one seed are worth having early."""
+    of = {run.seed for run in job.runs}
+    return max((len(seeds) - place for place, seed in enumerate(seeds) if seed in of), default=0)
+
+
 def _write_plan(
     arguments: argparse.Namespace, preset: Preset, jobs: Mapping[str, Job],
     stale: Mapping[str, str], estimates: Estimates, places: Places, folder: Path,
@@ -117,6 +123,7 @@ def _write_plan(
             "stamp": str(job.stamp(folder).absolute()),
             "words": shlex.join(command(["step", name, "--plan", str(path)], several)),
             "threads": job.threads * several,
+            "priority": _priority(job, arguments.seeds),
             "gpu": several * (places.device != "cpu" and job.kind != "data"),
             "minutes": 10 + 3 * round(estimates.seconds(name) / 60),
             "log": str(log_of(job, folder).absolute()),
