@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from reproduce.arguments import by_task, places_of
@@ -98,6 +98,14 @@ def _listing(
     return "\n".join(lines)
 
 
+def _order(jobs: Mapping[str, Job], names: Iterable[str], seeds: Sequence[int]) -> dict[str, int]:
+    """Each job's place: seed after seed, table after table, so that results come early."""
+    last = len(seeds)
+    of = {name: min((seeds.index(run.seed) for run in jobs[name].runs), default=last)
+          for name in names}  # fmt: skip
+    return {name: place for place, name in enumerate(sorted(of, key=of.__getitem__))}
+
+
 def _write_plan(
     arguments: argparse.Namespace, preset: Preset, jobs: Mapping[str, Job],
     stale: Mapping[str, str], estimates: Estimates, places: Places, folder: Path,
@@ -107,7 +115,7 @@ def _write_plan(
     threads = max((job.threads for job in jobs.values() if job.kind == "train"), default=1)
     for name in stale:  # a stamp of what is to be made again says what is not so
         jobs[name].stamp(folder).unlink(missing_ok=True)
-    entries = []
+    entries, order = [], _order(jobs, stale, arguments.seeds)
     for name in stale:
         job = jobs[name]
         several = arguments.gpus_per_training if job.kind == "train" else 1
@@ -117,6 +125,7 @@ def _write_plan(
             "stamp": str(job.stamp(folder).absolute()),
             "words": shlex.join(command(["step", name, "--plan", str(path)], several)),
             "threads": job.threads * several,
+            "priority": len(stale) - order[name],
             "gpu": several * (places.device != "cpu" and job.kind != "data"),
             "minutes": 10 + 3 * round(estimates.seconds(name) / 60),
             "log": str(log_of(job, folder).absolute()),
