@@ -64,6 +64,14 @@ def everything(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
 
 
+def in_order(jobs: Mapping[str, Job], names: Iterable[str], seeds: Sequence[int]) -> dict[str, int]:
+    """Each job's place: seed after seed, table after table, so that results come early."""
+    last = len(seeds)
+    of = {name: min((seeds.index(run.seed) for run in jobs[name].runs), default=last)
+          for name in names}  # fmt: skip
+    return {name: place for place, name in enumerate(sorted(of, key=of.__getitem__))}
+
+
 def _sources(arguments: argparse.Namespace, preset: Preset) -> dict[str, str]:
     tasks = {task for tasks in preset.tables.values() for task in tasks}
     return by_task("source", arguments.source, sorted(tasks | set(preset.figures.values())))
@@ -98,14 +106,6 @@ def _listing(
     return "\n".join(lines)
 
 
-def _order(jobs: Mapping[str, Job], names: Iterable[str], seeds: Sequence[int]) -> dict[str, int]:
-    """Each job's place: seed after seed, table after table, so that results come early."""
-    last = len(seeds)
-    of = {name: min((seeds.index(run.seed) for run in jobs[name].runs), default=last)
-          for name in names}  # fmt: skip
-    return {name: place for place, name in enumerate(sorted(of, key=of.__getitem__))}
-
-
 def _write_plan(
     arguments: argparse.Namespace, preset: Preset, jobs: Mapping[str, Job],
     stale: Mapping[str, str], estimates: Estimates, places: Places, folder: Path,
@@ -115,7 +115,7 @@ def _write_plan(
     threads = max((job.threads for job in jobs.values() if job.kind == "train"), default=1)
     for name in stale:  # a stamp of what is to be made again says what is not so
         jobs[name].stamp(folder).unlink(missing_ok=True)
-    entries, order = [], _order(jobs, stale, arguments.seeds)
+    entries, order = [], in_order(jobs, stale, arguments.seeds)
     for name in stale:
         job = jobs[name]
         several = arguments.gpus_per_training if job.kind == "train" else 1

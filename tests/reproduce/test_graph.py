@@ -9,6 +9,7 @@ import pytest
 
 from models.errors import UserError
 from reproduce import jobs as graph_of
+from reproduce.all_command import in_order
 from reproduce.experiments import load_preset
 from reproduce.graph import Job, is_done, read_stamp, stale_jobs, write_stamp
 from reproduce.jobs import all_jobs
@@ -51,6 +52,15 @@ def test_seeds_share_their_pictures_and_nothing_else() -> None:
     assert first.needs == second.needs and first.digest != second.digest
     with pytest.raises(UserError, match="each once"):
         all_jobs(QUICK, [0, 0])
+
+
+def test_seeds_come_one_after_the_other_and_the_first_table_first() -> None:
+    jobs = all_jobs(load_preset("cpu"), [3, 0])
+    place = in_order(jobs, list(jobs), [3, 0])
+    assert sorted(place.values()) == list(range(len(jobs)))
+    last_of_3 = max(place[name] for name in jobs if name.endswith("/seed3"))
+    assert last_of_3 < min(place[name] for name in jobs if name.endswith("/seed0"))
+    assert place["train/drawn-shoes/munit/seed3"] < place["train/drawn-faces/unit/seed3"]
 
 
 def test_the_report_hangs_on_everything_and_on_what_was_written_by_hand() -> None:
