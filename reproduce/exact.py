@@ -36,7 +36,7 @@ from reproduce.results import Records, sha256_file
 from reproduce.runs import RunConfig
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
 from reproduce.tasks.pictures import Preparation
-from reproduce.translate import Translation, stream
+from reproduce.translate import Translation, keeping_first, stream
 from reproduce.truth import Truth
 
 INPUTS, SAMPLES = 100, 20  # at most so many test inputs; translations of each
@@ -154,15 +154,9 @@ def measure_real_exact(preset: Preset, run: RunConfig, places: Places, task: Exa
     if known and silhouette:
         return known | {SILHOUETTE.name: silhouette}
     first: dict[str, Tensor] = {}
-
-    def watched() -> Iterator[Translation]:
-        for name, k, picture in task.truth.best_translations(task.names, SAMPLES):
-            if k == 0:
-                first[name] = picture
-            yield name, k, picture
-
+    pictures = keeping_first(task.truth.best_translations(task.names, SAMPLES), first)
     styled = task.truth.best_translations(task.names[:CONTENTS], STYLES, same_styles=True)
-    found = _measure(records, task, facts, watched(), styled, places, task.instruments.data)
+    found = _measure(records, task, facts, pictures, styled, places, task.instruments.data)
     agreement = silhouette_iou(first, task.masks, seed=run.seed)
     found[agreement.name] = records.append(facts | agreement.as_dict())
     return found

@@ -22,7 +22,7 @@ from reproduce.results import sha256_file
 from reproduce.runs import RunConfig
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, FolderSource, PictureSource
-from reproduce.translate import stream
+from reproduce.translate import keeping_first, stream
 
 REAL_PAIRS = 1900
 
@@ -69,18 +69,13 @@ def measure_run(
     begin = time.perf_counter()
     preparation = Preparation(run.size)
     keep: dict[str, Tensor] = {}
-
-    def watched() -> Iterator[tuple[str, int, Tensor]]:
-        """The stream, remembering the first translation of each input."""
-        for name, k, picture in stream(
-            method, domains.test_a, preparation, samples=protocol.samples,
-            inputs=protocol.inputs, seed=run.seed,
-        ):  # fmt: skip
-            if k == 0 and masks is not None:
-                keep[name] = picture
-            yield name, k, picture
-
-    result = diversity(watched(), distance, protocol, seed=run.seed)
+    pictures = stream(
+        method, domains.test_a, preparation, samples=protocol.samples, inputs=protocol.inputs,
+        seed=run.seed,
+    )  # fmt: skip
+    if masks is not None:
+        pictures = keeping_first(pictures, keep)
+    result = diversity(pictures, distance, protocol, seed=run.seed)
     raw = (
         records.folder
         / "raw"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -75,6 +75,17 @@ def stream(
                 waiting.clear()
     if waiting:
         yield from translated()
+
+
+def keeping_first(
+    translations: Iterable[Translation], first: dict[str, Tensor]
+) -> Iterator[Translation]:
+    """The stream as it is; each input's translation number 0 is put into ``first``."""
+    for name, k, picture in translations:
+        if k == 0:
+            # A copy: a row of a batch would keep the whole batch in memory.
+            first[name] = picture.clone()
+        yield name, k, picture
 
 
 def _noise(

@@ -3,12 +3,14 @@
 A step is taken to last
     w1 FLOP / (FLOP/s of a matrix product) + w2 bytes / (bytes/s of a copy) + w3 calls x (s of a call),
 three counts of its own (``counting``) over three ceilings of the machine it runs on (``machine``).
-The weights w >= 0, how far kernels stay behind the ceilings, are fitted on records of steps, each
-with the ceilings of its own machine; so they carry over to other machines and sizes.
+The weights (w1 >= 1: nothing multiplies faster than the matrix product; w2, w3 >= 0), how far
+kernels stay behind the ceilings, are fitted on records of steps, each with the ceilings of its own
+machine; so they carry over to other machines and sizes.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,7 +29,7 @@ from models.choices import ALL
 from reproduce.results import Records
 from reproduce.runs import RunConfig
 
-FEWEST = 6  # records: twice the weights
+FEWEST = 6  # different steps: twice the weights
 Floats = NDArray[np.float64]
 
 
@@ -63,21 +65,22 @@ def terms(counts: Counts, machine: Machine) -> Floats:
 
 
 def fit(rows: Sequence[Row]) -> CostModel | None:
-    """Non-negative least squares of relative errors: a step of milliseconds matters as much as one
-    of a minute. None for fewer rows than can tell the weights apart."""
-    if len(rows) < FEWEST:
+    """Least squares of relative errors: a step of milliseconds matters as much as one of a minute.
+    None where there are too few different steps to tell the weights apart."""
+    if len({row.counts for row in rows}) < FEWEST:
         return None
     relative = np.stack([terms(row.counts, row.machine) / row.seconds for row in rows])
-    weights, _ = nnls(relative, np.ones(len(rows)))
-    a, b, c = (float(w) for w in weights)
-    return CostModel((a, b, c), len(rows))
+    above, _ = nnls(relative, 1 - relative[:, 0])
+    a, b, c = (float(w) for w in above)
+    return CostModel((1 + a, b, c), len(rows))
 
 
 def rows_of(
     records: Iterable[Mapping[str, Any]], device: str = "cpu", precision: str = "float32"
 ) -> list[Row]:
-    """Steps on this kind of device in this precision, in all the ways that there are today."""
-    rows = []
+    """Steps on this kind of device in this precision, in all the ways that there are today; of
+    what was timed several times (against several ways, say) the newest."""
+    rows: dict[str, Row] = {}
     for record in records:
         if record["metric"] != "speed-step":
             continue
@@ -86,8 +89,11 @@ def rows_of(
         if kind == (device.partition(":")[0], precision, sorted(ALL)):
             before, after = (Machine(**found["machine"][k]) for k in ("before", "after"))
             first = found["first"]
-            rows.append(Row(Counts(**first["counts"]), before.best(after), first["median"], about))
-    return rows
+            timed = Row(Counts(**first["counts"]), before.best(after), first["median"], about)
+            where = [record["environment"][k] for k in ("device", "threads")]
+            same = {k: v for k, v in about.items() if k not in ("against", "steps", "warmup")}
+            rows[json.dumps([same, where], sort_keys=True)] = timed
+    return list(rows.values())
 
 
 def step_estimate(

@@ -15,7 +15,7 @@ from reproduce.checkpoints import load_method
 from reproduce.cli import main
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import FolderSource
-from reproduce.translate import open_inputs, save_grid, stream, write_translations
+from reproduce.translate import keeping_first, open_inputs, save_grid, stream, write_translations
 
 FIXED = Preparation(32)
 
@@ -85,6 +85,17 @@ def test_more_samples_change_no_earlier_one(trained, inputs):
     assert len(few) == 6 and len(many) == 12
     for name, k, picture in few:
         torch.testing.assert_close(picture, many[name, k], rtol=0, atol=1e-5)
+
+
+def test_the_first_translations_are_kept_without_their_batches(trained, inputs):
+    network, _ = load_method(trained("unit"))
+    kept: dict[str, torch.Tensor] = {}
+    source = FolderSource(inputs)
+    whole = list(keeping_first(stream(network, source, FIXED, samples=3), kept))
+    assert [(n, k) for n, k, _ in whole] == [(n, k) for n in source.ids for k in range(3)]
+    for i, name in enumerate(source.ids):
+        assert torch.equal(kept[name], whole[3 * i][2])
+        assert kept[name].untyped_storage().nbytes() == 3 * 32 * 32 * 4
 
 
 def test_more_inputs_than_there_are_is_refused(trained, inputs):

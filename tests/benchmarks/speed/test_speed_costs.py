@@ -12,7 +12,7 @@ from speed_case import MACHINE, WEIGHTS, memory_record, step_record, stored, str
 
 from benchmarks.cli import main
 from benchmarks.speed.cost_model import FEWEST, Row, fit, rows_of, step_estimate
-from benchmarks.speed.counting import Counts
+from benchmarks.speed.counting import Counts, count_step
 from benchmarks.speed.machine import Machine
 from benchmarks.speed.plot import series
 from benchmarks.speed.store import newest
@@ -44,13 +44,38 @@ def test_each_size_is_foretold_from_the_others() -> None:
         assert model.seconds(row.counts, row.machine) == pytest.approx(row.seconds, rel=1e-6)
 
 
-def test_real_steps_of_a_size_are_foretold_from_the_other_sizes() -> None:
+def real_steps() -> list[Row]:
     """13 steps on one thread of an AMD EPYC (seconds of the processor, the least of three)."""
     lines = Path(__file__).with_name("steps.jsonl").read_text(encoding="utf-8").splitlines()
-    timed = [
+    return [
         Row(Counts(**r["counts"]), Machine(**r["machine"]), r["seconds"], r)
         for r in map(json.loads, lines)
     ]
+
+
+def test_no_step_is_foretold_to_beat_the_matrix_product() -> None:
+    model = fit(real_steps())
+    assert model is not None
+    machine = real_steps()[0].machine
+    for method in ("munit", "unit", "bicyclegan"):
+        run = make_run(method, "drawn-shoes", {"size": 256, "batch": 2}, {})
+        counts = count_step(run.method, run.method_config, run.size, run.batch, ALL)
+        assert model.seconds(counts, machine) >= counts.flop / machine.flop_per_s
+
+
+def test_one_step_timed_many_times_is_one() -> None:
+    against = [{"ways": [way], "precision": "float32"} for way in sorted(ALL)]
+    again = [step_record(*SIZES[0], against=one) for one in against]
+    assert len(rows_of(again)) == 1
+    slow = step_record(*SIZES[0], steps=9)
+    slow["measured"]["first"]["median"] *= 3
+    (row,) = rows_of([*again, slow])
+    assert row.seconds == slow["measured"]["first"]["median"]
+    assert fit([row] * FEWEST) is None
+
+
+def test_real_steps_of_a_size_are_foretold_from_the_other_sizes() -> None:
+    timed = real_steps()
     for size in {row.protocol["size"] for row in timed}:
         model = fit([row for row in timed if row.protocol["size"] != size])
         assert model is not None
