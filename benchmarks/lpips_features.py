@@ -50,7 +50,7 @@ class LpipsDistance:
         self.device = torch.device(device)
         # On processors convolutions with channels last take half the time at 256x256.
         self._format = torch.channels_last if self.device.type == "cpu" else torch.contiguous_format
-        self._net = _alexnet(weights).to(self.device, memory_format=self._format)
+        self._net = _alexnet(weights).to(self.device).to(memory_format=self._format)
         self._scaling = lpips.ScalingLayer().to(self.device)
         self._roots = [c.sqrt().to(self.device) for c in weights.channels]
 

@@ -55,7 +55,9 @@ class LayerNorm(nn.Module):
                 1, -1, 1, 1
             )
         scale = self.gamma.view(1, -1, 1, 1) / (std + EPS)  # (N, C, 1, 1)
-        return torch.addcmul(self.beta.view(1, -1, 1, 1) - mean * scale, x, scale)
+        shift = self.beta.view(1, -1, 1, 1) - mean * scale
+        # In mixed precision gains are float32, and would make the largest maps float32 too.
+        return torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype))
 
 
 class InstanceNorm(nn.Module):

@@ -106,12 +106,15 @@ class UpsampledConv(PaddedConv):
     def __init__(self, c_in: int, c_out: int, *shape: int, **kinds: Any) -> None:
         assert shape in ((), (5, 1, 2)), "the phases are those of a 5x5 kernel"
         super().__init__(c_in, c_out, 5, 1, 2, **kinds)
+        # Kept on the device: made anew in every step it would wait for a GPU.
+        self.taps: Tensor
+        taps = torch.tensor(_TAPS, dtype=self.weight.dtype, device=self.weight.device)
+        self.register_buffer("taps", taps, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         if "kernels" not in self.fast:
             return super().forward(F.interpolate(x, scale_factor=2, mode="nearest"))
-        taps = torch.tensor(_TAPS, dtype=self.weight.dtype, device=x.device)
-        kernels = torch.einsum("pak,qbl,oikl->opqiab", taps, taps, self.weight)
+        kernels = torch.einsum("pak,qbl,oikl->opqiab", self.taps, self.taps, self.weight)
         kernels = kernels.reshape(4 * self.out_channels, self.in_channels, 3, 3)
         assert self.bias is not None
         border = "constant" if self.padding_mode == "zeros" else "replicate"
