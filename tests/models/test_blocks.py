@@ -208,3 +208,11 @@ def test_gradient_passes_where_the_value_does() -> None:
     out = dropout(x)
     out.sum().backward()
     assert x.grad is not None and torch.equal(x.grad, out.detach())
+
+
+def test_layer_norm_keeps_the_precision_of_its_input():
+    norm = LayerNorm(4)
+    x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    short = norm(x.bfloat16())
+    assert short.dtype == torch.bfloat16
+    torch.testing.assert_close(short.float(), norm(x), rtol=2e-2, atol=2e-2)
