@@ -1,17 +1,27 @@
-"""What is known of why a claim fails or stays undecided: written by hand, kept by claim."""
+"""What is known of why a claim fails or stays undecided: written by hand, kept by claim.
+
+A text names numbers that are on record, ``{metric method task}``, and is given them, rounded to two
+digits after the point or as many as a fourth word says: ``{style-mmd munit drawn-shoes 3}``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from models.errors import UserError
-from models.zoo import nearest
+from models.zoo import METHODS, nearest
 from reproduce.claims.statements import Claim
+from reproduce.places import REAL
+from reproduce.table_text import DASH
+from reproduce.tasks.registry import TASKS
 
 FILE = "causes.yaml"  # beside the records
+_NUMBER = re.compile(r"\{([^{}]*)\}")
+Values = Callable[[str, str, str], float | None]  # of metric, method, task: what is on record
 
 
 def load_causes(path: Path, claims: Sequence[Claim]) -> dict[str, str]:
@@ -45,3 +55,23 @@ def stem(claim: Claim) -> str:
     """A claim's id without its task: the same for all tasks."""
     kind, name, *_ = claim.id.split(".")
     return f"{kind}.{name}"
+
+
+def with_numbers(causes: Mapping[str, str], values: Values, path: Path) -> dict[str, str]:
+    """The texts with the numbers that they name; a dash for what is not on record. A name of
+    no method or task raises UserError."""
+
+    def number(found: re.Match[str]) -> str:
+        words = found[1].split()
+        if len(words) not in (3, 4) or (len(words) == 4 and not words[3].isdigit()):
+            raise UserError(f"{path}: '{found[0]}' names no number: write {{metric method task}}")
+        for word, kind, names in (
+            (words[1], "method", (*METHODS, REAL)),
+            (words[2], "task", tuple(TASKS)),
+        ):
+            if word not in names:
+                raise UserError(f"{path}: {found[0]} names no {kind}: {nearest(word, names)}")
+        value = values(words[0], words[1], words[2])
+        return DASH if value is None else f"{value:.{int(words[3]) if words[3:] else 2}f}"
+
+    return {name: _NUMBER.sub(number, text) for name, text in causes.items()}

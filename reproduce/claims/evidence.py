@@ -68,6 +68,12 @@ class Evidence:
             if record is not None and (record["metric"] != JUDGED or HUMAN not in kinds)
         }
 
+    def mean(self, metric: str, method: str, task: str) -> float | None:
+        """A metric's mean over the seeds at which it is on record, for texts."""
+        rows = (self._row(task, method, seed, None) for seed in self.seeds)
+        found = [float(row[metric]["value"]) for row in rows if metric in row]
+        return sum(found) / len(found) if found else None
+
     def _record(self, quantity: Quantity, seed: int) -> Record | None:
         row = self._row(quantity.task, quantity.method, seed, quantity.translation)
         if quantity.family == "quality":

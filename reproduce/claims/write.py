@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from reproduce.claims.causes import FILE, load_causes
+from reproduce.claims.causes import FILE, load_causes, with_numbers
 from reproduce.claims.evidence import Evidence
 from reproduce.claims.statements import claims as claims_of
 from reproduce.claims.statistics import Draws
@@ -17,7 +17,9 @@ from reproduce.experiments import Preset
 def claims_table(preset: Preset, results: Path, seeds: Sequence[int] | None = None) -> ClaimsTable:
     """The verdicts on all claims about a preset, from its records of ``seeds`` (None: of all)."""
     stated = claims_of(preset)
-    causes = load_causes(results / preset.name / FILE, stated)
+    by_hand = results / preset.name / FILE
+    causes = load_causes(by_hand, stated)
     evidence = Evidence(results, preset.name, seeds)
+    causes = with_numbers(causes, evidence.mean, by_hand)
     findings = Court(stated, evidence, Draws()).verdicts()
     return ClaimsTable(preset.name, findings, evidence.metrics, causes)
