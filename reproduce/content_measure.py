@@ -23,6 +23,7 @@ from benchmarks.content_reader_training import Described, train_content_reader
 from benchmarks.content_scores import ContentScores
 from benchmarks.extractors import to_bytes
 from models.errors import UserError
+from reproduce.measuring_code import made_by, sign
 from reproduce.places import Places
 from reproduce.runs import RunConfig
 from reproduce.tasks.animals.pose import EXPRESSIONS
@@ -35,6 +36,7 @@ NUMBERS = ("yaw", "tilt", "x", "y", "scale", "gaze_x", "gaze_y", "openness")
 CLASSES = {"expression": EXPRESSIONS}
 FACTORS = (*NUMBERS, *(f"{name}={value}" for name, known in CLASSES.items() for value in known))
 RECIPE = CONTENT_RECIPES["small-content"]
+TRAINED_BY = "benchmarks.content_reader_training"
 SEED = 0  # the same reader for every seed of the methods
 
 
@@ -97,7 +99,7 @@ def _reader(
     path = reader_path(domains, modes, domain, run, places.runs)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        if path.is_file():
+        if made_by(path, TRAINED_BY):
             return load_content_reader(path, places.device)
         train, held_out = (
             _described(source, _told(modes, split, domain, source), run.size)
@@ -108,6 +110,7 @@ def _reader(
             facts={"domain": modes.titles[domain]}, progress=places.progress,
         )  # fmt: skip
         reader.save(path)
+        sign(path, TRAINED_BY)
     return reader
 
 

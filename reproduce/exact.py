@@ -123,7 +123,7 @@ def measure_exact(
     ``style-consistency`` is missing where a method's noise changes nothing.
     """
     sha = sha256_file(checkpoint)
-    records = places.records(preset)
+    records = places.records(preset, __name__)
     known = _recorded(records, task, {"checkpoint_sha256": sha})
     if known:
         return known
@@ -146,7 +146,7 @@ def measure_exact(
 
 def measure_real_exact(preset: Preset, run: RunConfig, places: Places, task: ExactTask) -> Found:
     """The same for a perfect translator: each input drawn anew in random styles."""
-    records = places.records(preset)
+    records = places.records(preset, __name__)
     facts = facts_of(preset, run, places, real=True) | {"data_sha256": task.instruments.data}
     same = {key: facts[key] for key in ("method", "task", "size", "data_sha256")}
     known = _recorded(records, task, same)

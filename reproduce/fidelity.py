@@ -64,7 +64,7 @@ def measure_fidelity(
     """
     inputs, samples = counts(instruments)
     sha = sha256_file(checkpoint)
-    records = places.records(preset)
+    records = places.records(preset, __name__)
     known = _recorded(records, instruments, inputs, samples, checkpoint_sha256=sha)
     if known:
         return known
@@ -97,7 +97,7 @@ def measure_real_fidelity(
     would give numbers that do not compare.
     """
     inputs, samples = counts(instruments)
-    records = places.records(preset)
+    records = places.records(preset, __name__)
     facts = facts_of(preset, run, places, real=True) | {"data_sha256": instruments.data}
     same = {key: facts[key] for key in ("method", "task", "size", "data_sha256")}
     domains = instruments.domains

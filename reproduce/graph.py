@@ -4,12 +4,14 @@ a preset makes).
 A job's digest covers its settings, its code (``code_digest``) and the digests of what it needs. A
 job is done when its stamp, a small file named by that digest, is there and what it made is as it
 was left. So a changed option, picture or line of code makes exactly those jobs stale that hang on
-it, and going back to what was before makes nothing again. Snakemake runs what is stale
-(``Snakefile``); this module knows nothing of processes.
+it. A job has one stamp: going back to what was before makes it again, since the newest result is
+that which tables show. Snakemake runs what is stale (``Snakefile``); this module knows nothing of
+processes.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -68,8 +70,11 @@ def stamps_folder(runs: Path, preset: Preset) -> Path:
 def write_stamp(job: Job, folder: Path, seconds: float, made: Iterable[Path]) -> Path:
     """Say that ``job`` is done: how long it took, and the sha256 of the files that it ``made``."""
     path = job.stamp(folder)
+    others = [p for p in _stamps(job, folder) if p != path]
     kept = {os.path.relpath(p, folder): sha256_file(p) for p in made}
     about = job.parts() | {"seconds": round(seconds, 1), "made": kept}
+    for other in others:
+        other.unlink(missing_ok=True)
     write_text(path, json.dumps(about, indent=1, sort_keys=True) + "\n")
     return path
 
@@ -119,9 +124,16 @@ def _reason(job: Job, folder: Path) -> str:
 
 def older_stamps(job: Job, folder: Path) -> list[dict[str, Any]]:
     """Stamps of the same job with another digest, or what is left of its own."""
-    paths = folder.glob(f"{job.name.replace('/', '.')}.*.json")
-    found = [stamp for path in sorted(paths) if (stamp := read_stamp(path)) is not None]
-    return [stamp for stamp in found if stamp.get("name") == job.name]
+    return [stamp for path in _stamps(job, folder) if (stamp := read_stamp(path)) is not None]
+
+
+def _stamps(job: Job, folder: Path) -> list[Path]:
+    """Its stamps with whatever digest; names that only begin alike are other jobs'."""
+    stem = job.name.replace("/", ".")
+    return sorted(
+        path for path in folder.glob(f"{glob.escape(stem)}.*.json")
+        if len(path.name) == len(stem) + len(job.digest) + len("..json")
+    )  # fmt: skip
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 
 from benchmarks.classifier_training import Labelled, train_classifier
 from benchmarks.classifiers import RECIPES, Classifier, Recipe, load_classifier
@@ -16,6 +17,7 @@ from benchmarks.extractors import Extractor, classifier_extractor, inception_ext
 from models.errors import UserError
 from models.method import Method
 from reproduce.checkpoints import load_method
+from reproduce.measuring_code import made_by, sign
 from reproduce.places import Places, open_run_task
 from reproduce.runs import RunConfig
 from reproduce.tasks.pictures import Preparation
@@ -24,6 +26,7 @@ from reproduce.truth import Truth, truth_of
 
 RECIPE = "small-resnet-2"
 CATEGORY_FLOOR = 0.9  # held-out accuracy of the category, under which no number is worth much
+TRAINED_BY = "benchmarks.classifier_training"
 HELD_OUT = 1000  # photos at most, of those that translations are compared with
 
 
@@ -105,7 +108,17 @@ def task_classifier(
     where its category is under the floor.
     """
     path = classifier_path(domains, truth, data, places.runs, recipe, seed)
-    if path.is_file():
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        classifier = _kept_or_trained(path, domains, truth, data, places, recipe, seed)
+    classifier.require({"category": CATEGORY_FLOOR})
+    return classifier
+
+
+def _kept_or_trained(
+    path: Path, domains: Domains, truth: Truth, data: str, places: Places, recipe: Recipe, seed: int
+) -> Classifier:
+    if made_by(path, TRAINED_BY):
         classifier = load_classifier(path, places.device)
     else:
         if domains.pairs is None:
@@ -123,7 +136,7 @@ def task_classifier(
             progress=places.progress,
         )
         classifier.save(path)
-    classifier.require({"category": CATEGORY_FLOOR})
+        sign(path, TRAINED_BY)
     return classifier
 
 

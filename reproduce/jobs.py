@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from models.errors import UserError
-from models.zoo import recipe
 from reproduce.claims.causes import FILE as CAUSES
-from reproduce.code_digest import code_digests, modules_behind
 from reproduce.experiments import Preset
 from reproduce.graph import Job
+from reproduce.measuring_code import digests, measuring, training
 from reproduce.runs import RunConfig
 from reproduce.style_figures import METHOD as STYLED
 from reproduce.tasks.registry import TASKS
 from reproduce.theory_measure import encoded_by
 
-# What a training computes with, whatever the method; its pictures count by their fingerprint, and
-# how a checkpoint is written or a signal handled changes no number.
-_TRAINING = ("reproduce.trainer", "reproduce.tasks.batches", "reproduce.randomness")
-_NO_NUMBERS = (
-    "models.zoo", "models.errors", "reproduce.runs", "reproduce.environment", "reproduce.signals",
-    "reproduce.files", "reproduce.tasks.registry", "reproduce.tasks.specs",
-)  # fmt: skip
-# What measuring leaves to others: networks and pictures, which its needs account for.
-_ELSEWHERE = (
-    *_NO_NUMBERS, "reproduce.checkpoints", "reproduce.tasks.animals", "reproduce.tasks.drawn",
-    "reproduce.pipeline", "reproduce.experiments",
-)  # fmt: skip
 _TABLES = {
     1: (
         "reproduce.tables",
@@ -100,18 +90,27 @@ def data_job(run: RunConfig) -> Job:
     """The pictures of a run's task: drawn anew where the code that draws has changed."""
     spec = TASKS.get(run.task)
     about: dict[str, Any] = {"source": run.source}
+    if run.source:
+        about["files"] = listing(Path(run.source))
     if spec is not None and spec.drawn and not run.source:
         drawing = "drawn" if spec.kind == "drawn" else "animals"
         about = {"size": run.size, "train": run.train, "test": run.test}
         about |= _code(f"reproduce.tasks.{drawing}.dataset")
-    return Job(f"data/{run.task}-{run.size}px", about, runs=(run,))
+    return Job(f"data/{run.task}-{run.size}px-{run.train}x{run.test}", about, runs=(run,))
+
+
+def listing(source: Path) -> str:
+    """A digest of names, sizes and times of the files at ``source``: quick to see whether pictures
+    were changed, if not which."""
+    files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
+    told = [(p.relative_to(source).as_posix(), s.st_size, s.st_mtime_ns)
+            for p in files if p.exists() and (s := p.stat())]  # fmt: skip
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
 
 
 def train_job(run: RunConfig, data: Job, threads: int) -> Job:
     """The training of a run."""
-    module = recipe(run.method).method.__module__
-    modules = modules_behind((module, *_TRAINING), _NO_NUMBERS)
-    about = {"config": run.as_dict(), "code": code_digests(modules)}
+    about = {"config": run.as_dict(), "code": training(run.method)}
     name = f"train/{run.task}/{run.method}/seed{run.seed}"
     return Job(name, about, (data,), threads, (run,))
 
@@ -155,8 +154,8 @@ def _figures(number: int, runs: Sequence[RunConfig], trained: Sequence[Job]) -> 
 
 
 def _measuring(module: str) -> dict[str, Any]:
-    return _code(module, "reproduce.translate", without=_ELSEWHERE)
+    return {"code": measuring(module)}
 
 
-def _code(*modules: str, without: Iterable[str] = _ELSEWHERE) -> dict[str, Any]:
-    return {"code": code_digests(modules_behind(modules, without))}
+def _code(*modules: str) -> dict[str, Any]:
+    return {"code": digests(*modules)}

@@ -41,7 +41,7 @@ def measure_run(
 ) -> dict[str, dict[str, Any]]:
     """Diversity, and on drawn pictures silhouette IoU, of a trained run; by metric. What has a
     record of this checkpoint under this protocol is not measured again."""
-    records = places.records(preset)
+    records = places.records(preset, __name__)
     distance = lpips_distance(preset.measure, places)
     protocol = get_protocol(preset.measure.protocol, preset.measure.inputs, preset.measure.samples)
     sha = sha256_file(checkpoint)
@@ -100,7 +100,7 @@ def measure_run(
 
 def measure_real(preset: Preset, run: RunConfig, places: Places) -> dict[str, Any]:
     """Diversity of random pairs of real target pictures: the last row of Table 1."""
-    records = places.records(preset)
+    records = places.records(preset, __name__)
     distance = lpips_distance(preset.measure, places)
     domains = open_run_task(run, places)
     data = domains.fingerprint()

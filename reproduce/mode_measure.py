@@ -33,6 +33,7 @@ from models.method import DIRECTIONS, Direction
 from reproduce.checkpoints import load_method
 from reproduce.content_measure import content_scores, open_content
 from reproduce.experiments import Preset
+from reproduce.measuring_code import made_by, sign
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import REAL, Places, facts_of, open_run_task
 from reproduce.results import Records, sha256_file
@@ -44,6 +45,7 @@ from reproduce.tasks.sources import Domains, PictureSource, fingerprint
 from reproduce.translate import Translation, stream
 
 TARGET = {"a2b": "b", "b2a": "a"}  # the domain whose modes a direction is to reach
+TRAINED_BY = "benchmarks.mode_classifier_training"
 CLASSIFIER_SEED = 0  # the same classifier for every seed of the methods
 CONTENT_SAMPLES = 10  # translations of each input, its first, whose content is read
 
@@ -143,7 +145,7 @@ def mode_classifier(
     path = classifier_path(domains, modes, domain, run, places.runs)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        if path.is_file():
+        if made_by(path, TRAINED_BY):
             return load_mode_classifier(path, places.device)
         upper = domain.upper()
         classifier = train_mode_classifier(
@@ -154,6 +156,7 @@ def mode_classifier(
             facts={"domain": modes.titles[domain]},
         )  # fmt: skip
         classifier.save(path)
+        sign(path, TRAINED_BY)
     return classifier
 
 
@@ -188,7 +191,7 @@ def measure_run_modes(
     source = task.source(part)
     inputs = min(preset.measure.mode_inputs, len(source))
     samples = preset.measure.mode_samples
-    records = places.records(preset)
+    records = places.records(preset, __name__)
     classifier = task.classifiers[TARGET[direction]]
     if records.find(
         metric=CIS.name, checkpoint_sha256=sha, translation=direction,
@@ -218,7 +221,7 @@ def measure_real_modes(
     preset: Preset, run: RunConfig, places: Places, task: ModesTask, direction: Direction
 ) -> None:
     """IS of the target domain's real test pictures: what a perfect translator would score."""
-    records = places.records(preset)
+    records = places.records(preset, __name__)
     domain = TARGET[direction]
     part = f"test{domain.upper()}"
     source = task.source(part)

@@ -11,6 +11,7 @@ import torch
 
 from reproduce.environment import environment
 from reproduce.experiments import Preset
+from reproduce.measuring_code import code_of
 from reproduce.results import Records
 from reproduce.runs import RunConfig, run_folder
 from reproduce.tasks.registry import open_task
@@ -21,10 +22,7 @@ REAL = "real"  # the method name of Table 1's last row
 
 @dataclass(frozen=True)
 class Places:
-    """Where pictures, runs and results are kept, and what computes.
-
-    ``since``: what was measured before that time (as in records) is measured again.
-    """
+    """Where pictures, runs and results are kept, and what computes."""
 
     data: Path
     runs: Path
@@ -35,11 +33,10 @@ class Places:
     progress: bool = True
     inception_path: Path | None = None
     inception_sha256: str | None = None
-    since: str = ""
 
-    def records(self, preset: Preset) -> Records:
-        """Those of a preset."""
-        return Records(self.results, preset.name, self.since)
+    def records(self, preset: Preset, module: str | None = None) -> Records:
+        """Those of a preset; for ``module``, which measures, those that its code as it is made."""
+        return Records(self.results, preset.name, code_of(module) if module else None)
 
 
 def open_run_task(run: RunConfig, places: Places) -> Domains:

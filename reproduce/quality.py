@@ -35,6 +35,7 @@ from reproduce.checkpoints import load_method
 from reproduce.experiments import Preset
 from reproduce.files import write_text
 from reproduce.instruments import chosen
+from reproduce.measuring_code import made_by, sign
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import Places, facts_of, open_run_task
 from reproduce.results import sha256_file
@@ -45,6 +46,7 @@ from reproduce.translate import stream
 
 REFERENCE = "munit"  # what every method is set against
 LESSON_INPUTS = 1500  # training inputs that judges learn from, at most
+TRAINED_BY = "benchmarks.judge_training"
 JUDGES = JudgeConfig()
 
 
@@ -84,7 +86,7 @@ def measure_quality(
     chance.
     """
     panel = _assemble(preset, runs, places, config)
-    records = places.records(preset)
+    records = places.records(preset, __name__)
     found = {}
     for method in panel.runs:
         record = records.find(
@@ -175,13 +177,14 @@ def _with_judges(panel: Panel, preset: Preset, places: Places) -> Panel:
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"judge-{number}.safetensors" for number in range(panel.config.judges)]
     with FileLock(folder / ".lock"):
-        if not all(path.is_file() for path in files):
+        if not all(made_by(path, TRAINED_BY) for path in files):
             lessons = _lessons(panel, places)
             trained = train_judges(
                 lessons, panel.config, run.seed, device=places.device, progress=places.progress
             )
             for path, judge in zip(files, trained, strict=True):
                 judge.save(path)
+                sign(path, TRAINED_BY)
         judges = [load_judge(path, places.device) for path in files]
     return replace(panel, judges=judges)
 
@@ -242,7 +245,7 @@ def _record(
     verdict = judge_questions(
         panel.judges, asked.shown(method), asked.against(), inputs, asked.names, run.seed
     )
-    records = places.records(preset)
+    records = places.records(preset, __name__)
     name = f"judged-{Path(run.task).name}-{method}-{panel.digest}-{panel.sha256[method][:12]}.npz"
     raw = records.folder / "raw" / name
     verdict.save(raw)

@@ -22,11 +22,13 @@ ID_DIGITS = 12
 class Records:
     """The records of one preset: ``<results>/<preset>/records.jsonl``.
 
-    ``since``: a time as records have it (ISO 8601, UTC); ``find`` knows no older ones.
+    ``code``: a digest of the code that measures. New records name it, and what other code measured
+    is not found.
     """
 
-    def __init__(self, results: Path, preset: str, since: str = "") -> None:
-        self.folder, self.since = results / preset, since
+    def __init__(self, results: Path, preset: str, code: str | None = None) -> None:
+        self.folder = results / preset
+        self._code = {} if code is None else {"code": code}
         self.path = self.folder / "records.jsonl"
 
     def all(self) -> list[dict[str, Any]]:
@@ -54,13 +56,11 @@ class Records:
         """The newest record whose fields equal ``wanted``; dots reach into nested fields. Records
         whose raw values are gone, or are not those that were measured, are passed over."""
         for record in reversed(self.all()):
-            young = str(record.get("time", "")) >= self.since
-            if (
-                young
-                and all(_get(record, key) == value for key, value in wanted.items())
-                and self._has_raw(record)
-            ):
-                return record
+            same = all(_get(record, key) == value for key, value in wanted.items())
+            if same and self._has_raw(record):
+                # The newest is what tables show: behind other code's, ours is none.
+                ours = all(record.get(key) == value for key, value in self._code.items())
+                return record if ours else None
         return None
 
     def _has_raw(self, record: Mapping[str, Any]) -> bool:
@@ -74,7 +74,9 @@ class Records:
         missing = [key for key in REQUIRED if key not in record]
         if missing:
             raise ValueError(f"a record needs {missing}")
-        stamped = dict(record) | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
+        stamped = (
+            dict(record) | self._code | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
+        )
         line = line_of(stamped)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
+
+from filelock import FileLock
 
 from models.method import DIRECTIONS
 from reproduce.claims.table import write_table as write_claims
@@ -16,9 +18,10 @@ from reproduce.curves import make_curves
 from reproduce.experiments import Preset
 from reproduce.figures import comparison
 from reproduce.files import write_text
-from reproduce.graph import Job, older_stamps, stamps_folder, write_stamp
+from reproduce.graph import Job, is_done, stamps_folder, write_stamp
 from reproduce.loop import LAST, Logging
 from reproduce.measure import measure_real, measure_run
+from reproduce.measuring_code import training_code
 from reproduce.mode_figure import mode_grid
 from reproduce.mode_measure import measure_modes
 from reproduce.pipeline import checkpoint_of
@@ -34,28 +37,30 @@ from reproduce.tasks.modes import truth_folder
 from reproduce.tasks.registry import drawn_folder
 from reproduce.theory_figures import write_theory
 from reproduce.theory_measure import measure_theory
-from reproduce.training import train
+from reproduce.training import only_run, train
 from reproduce.unit_figures import both_directions
 
 MARK = "job.txt"  # in a run's folder: the digest of the job that it is of
+DRAWN_BY = "drawn-by.json"  # in a folder of pictures: digests of the code that drew them
 
 
 def make(preset: Preset, job: Job, places: Places) -> Path:
     """Make ``job``, whose needs are made, and return its stamp.
 
-    What was measured for this very job before an interruption is not measured again; what other
-    code measured is.
+    Another process that makes it is waited for. What was measured for this very job before an
+    interruption is not measured again; what other code measured is.
     """
     folder = stamps_folder(places.runs, preset)
     begun = job.stamp(folder).with_suffix(".begun")
-    if not begun.exists():
-        since = datetime.now(UTC).isoformat(timespec="seconds") if older_stamps(job, folder) else ""
-        write_text(begun, since + "\n")
-    places = replace(places, since=begun.read_text(encoding="utf-8").strip())
-    begin = time.perf_counter()
-    made = _MAKERS[job.kind](preset, job, places)
-    stamp = write_stamp(job, folder, time.perf_counter() - begin, made)
-    begun.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{job.name.replace('/', '.')}.lock"):
+        if is_done(job, folder):
+            return job.stamp(folder)
+        write_text(begun, "")
+        begin = time.perf_counter()
+        made = _MAKERS[job.kind](preset, job, places)
+        stamp = write_stamp(job, folder, time.perf_counter() - begin, made)
+        begun.unlink(missing_ok=True)
     return stamp
 
 
@@ -63,27 +68,52 @@ def _data(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
     """Draws, or finds, a task's pictures; those that other code drew are drawn again."""
     run = job.runs[0]
     folder = drawn_folder(run.task, places.data, run.size, run.train, run.test)
-    if folder is not None and places.since and (folder / "drawn.json").is_file():
-        shutil.rmtree(folder)
-        shutil.rmtree(truth_folder(folder), ignore_errors=True)
-    domains = open_run_task(run, places)
-    about = domains.folder / "drawn.json"
-    return [about] if about.is_file() else []
+    if folder is None or run.source:
+        open_run_task(run, places)
+        return []
+    mark, code = folder / DRAWN_BY, json.dumps(job.about["code"], sort_keys=True) + "\n"
+    if not (mark.is_file() and mark.read_text(encoding="utf-8") == code):
+        _away(folder)
+        _away(truth_folder(folder))
+    write_text(open_run_task(run, places).folder / DRAWN_BY, code)
+    return [folder / "drawn.json", mark]
 
 
 def _train(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
-    """Trains a run, or goes on with it; one that is of another job begins anew."""
+    """Trains a run, or goes on with it; one of other settings, pictures or code begins anew."""
     run = job.runs[0]
     folder = run_folder(places.runs, preset.name, run)
-    mark = folder / MARK
-    if mark.is_file() and mark.read_text(encoding="utf-8").strip() != job.digest:
-        shutil.rmtree(folder)
-    write_text(mark, job.digest + "\n")
+    if folder.exists() and not _is_of(job, folder):
+        with only_run(folder):
+            _away(folder)
+    write_text(folder / MARK, job.digest + "\n")
     train(
         run, folder, data_dir=places.data, device=places.device, resume=True,
         logging=Logging(progress=places.progress),
     )  # fmt: skip
     return [folder / LAST]
+
+
+def _is_of(job: Job, folder: Path) -> bool:
+    """Whether a run's folder is this job's, or was trained beside the graph just so."""
+    mark = folder / MARK
+    if mark.is_file():
+        return mark.read_text(encoding="utf-8").strip() == job.digest
+    try:
+        told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        same = told["config_sha256"], told["code"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+    return same == (job.runs[0].digest(), training_code(job.runs[0].method))
+
+
+def _away(folder: Path) -> None:
+    """Remove a folder: first its name, so that nobody finds a half of it after a kill."""
+    aside = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, aside)
+        shutil.rmtree(aside)
 
 
 def share(preset: Preset, job: Job, places: Places) -> None:

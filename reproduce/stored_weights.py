@@ -19,7 +19,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -173,9 +172,8 @@ def _refusing(name: str, stored: Stored, path: Path) -> Callable[..., None]:
 
 
 def _own(module: nn.Module) -> list[str]:
-    """Parameters and buffers of a module itself, not of those in it."""
-    parts: list[Any] = [module.named_parameters(recurse=False), module.named_buffers(recurse=False)]
-    return [name for part in parts for name, _ in part]
+    """What a checkpoint has of a module itself, not of those in it."""
+    return [name for name in module.state_dict() if "." not in name]
 
 
 def _target(tensor: Tensor, name: str, stored: Stored) -> Tensor:

@@ -69,7 +69,7 @@ def measure_theory(preset: Preset, run: RunConfig, places: Places) -> Found:
     encoded = encoded_by(run.method)
     if not encoded:
         return {}
-    records, domains = places.records(preset), open_run_task(run, places)
+    records, domains = places.records(preset, __name__), open_run_task(run, places)
     checkpoint = checkpoint_of(preset, run, places)
     sha = sha256_file(checkpoint) if checkpoint.is_file() else ""
     count = len(_chosen(domains, "a"))

@@ -28,6 +28,7 @@ from reproduce.distributed import World, joined, local_device
 from reproduce.environment import environment
 from reproduce.files import write_text
 from reproduce.loop import DAMAGED, FAILED, GOOD, LAST, Logging, Loop
+from reproduce.measuring_code import training_code
 from reproduce.processes import world_size
 from reproduce.runs import RunConfig
 from reproduce.shared_trainer import check_shareable, make_trainer, shared_batches
@@ -223,7 +224,8 @@ def only_run(folder: Path) -> Iterator[None]:
 def _describe(folder: Path, run: RunConfig, data: str, world: World) -> None:
     text = json.dumps(
         {"run": run.as_dict(), "config_sha256": run.digest(), "data_sha256": data}
-        | {"environment": environment(world.device), "processes": world.size},
+        | {"environment": environment(world.device), "processes": world.size}
+        | {"code": training_code(run.method)},
         indent=1,
         sort_keys=True,
     )

@@ -79,10 +79,10 @@ def test_a_text_that_is_a_value_is_no_docstring(project: Path) -> None:
 
 def test_no_method_hangs_on_another() -> None:
     """The real project: CycleGAN's code is none of MUNIT's, and both hang on the trainer's."""
-    from reproduce.jobs import _NO_NUMBERS, _TRAINING
+    from reproduce.measuring_code import training
 
     names = ("munit", "unit", "cyclegan", "bicyclegan")
-    behind = {n: set(modules_behind((f"models.{n}", *_TRAINING), _NO_NUMBERS)) for n in names}
+    behind = {name: set(training(name)) for name in names}
     for name, modules in behind.items():
         others = {f"models.{other}" for other in names} - {f"models.{name}"}
         assert f"models.{name}" in modules and not modules & others

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from models.errors import UserError
-from reproduce import jobs as graph_of
-from reproduce.all_command import in_order
+from reproduce import measuring_code
 from reproduce.experiments import load_preset
 from reproduce.graph import Job, is_done, read_stamp, stale_jobs, write_stamp
 from reproduce.jobs import all_jobs
+from reproduce.plan import in_order
 
 QUICK = load_preset("quick")
 
@@ -88,13 +88,13 @@ def test_what_is_stamped_is_done_until_it_changes(tmp_path: Path) -> None:
     stamped(jobs, tmp_path)
     assert stale_jobs(jobs, tmp_path) == {}
 
-    # An option that changes makes stale what hangs on it, and going back makes nothing again.
+    # An option that changes makes stale what hangs on it; so does going back.
     changed = chain(middle=2)
     why = stale_jobs(changed, tmp_path)
     assert why == {"b/seed0": "x changed", "c": "b/seed0 changed"}
     stamped(changed, tmp_path)
     # What the other option made has taken the place of what this one did.
-    assert set(stale_jobs(jobs, tmp_path).values()) == {"what it made is gone or was changed"}
+    assert stale_jobs(jobs, tmp_path) == {"b/seed0": "x changed", "c": "b/seed0 changed"}
 
 
 def test_a_line_of_code_is_named(tmp_path: Path) -> None:
@@ -139,19 +139,21 @@ def test_stamps_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 def test_code_makes_stale_what_it_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     before = all_jobs(QUICK, [0])
-    real = graph_of.code_digests
+    (data,) = (name for name in before if name.startswith("data/drawn-shoes"))
+    real = measuring_code.code_digests
 
     def edited(module: str):
         def digests(names):
             return {n: d if n != module else "edited" for n, d in real(names).items()}
 
-        monkeypatch.setattr(graph_of, "code_digests", digests)
+        monkeypatch.setattr(measuring_code, "code_digests", digests)
         after = all_jobs(QUICK, [0])
         return {name for name in before if after[name].digest != before[name].digest}
 
     munit = edited("models.munit")
     assert "train/drawn-shoes/munit-wo-x/seed0" in munit and "table/1" in munit
-    assert not {"train/drawn-shoes/unit/seed0", "data/drawn-shoes-32px", "unit-figure/4"} & munit
+    assert not {"train/drawn-shoes/unit/seed0", data, "unit-figure/4"} & munit
+    assert {name for name in before if name.startswith("train/")} <= edited("reproduce.checkpoints")
     metric = edited("benchmarks.diversity")
     assert {"diversity/drawn-shoes/seed0", "table/1"} <= metric
     assert not any(name.startswith(("train", "data", "modes", "theory")) for name in metric)
@@ -159,5 +161,23 @@ def test_code_makes_stale_what_it_decides(monkeypatch: pytest.MonkeyPatch) -> No
     assert {"claims", "report"} <= metric
     assert edited("reproduce.report.page") == {"report"}
     drawing = edited("reproduce.tasks.drawn.shoes_open")
-    assert {"data/drawn-shoes-32px", "train/drawn-shoes/unit/seed0"} <= drawing
+    assert {data, "train/drawn-shoes/unit/seed0"} <= drawing
     assert "train/drawn-housecats-dogs/unit/seed0" not in drawing
+
+
+def test_a_picture_that_changes_makes_stale_what_is_trained_on_it(tmp_path: Path) -> None:
+    pictures = tmp_path / "mine"
+    (pictures / "trainA").mkdir(parents=True)
+    (pictures / "trainA" / "1.png").write_bytes(b"1")
+
+    def digests() -> set[str]:
+        jobs = all_jobs(QUICK, [0], sources={"drawn-shoes": str(pictures)})
+        return {job.digest for name, job in jobs.items() if name.startswith("train/drawn-shoes")}
+
+    before = digests()
+    assert digests() == before
+    (pictures / "trainA" / "1.png").write_bytes(b"23")
+    changed = digests()
+    assert not changed & before
+    (pictures / "trainA" / "2.png").write_bytes(b"4")
+    assert not digests() & (changed | before)

@@ -109,7 +109,7 @@ def test_fidelity_is_recorded_once_and_is_that_of_the_saved_pictures(
         save_png(picture, tmp_path / "fake" / f"{name}_sample{k:02d}.png")
     for i in chosen(120, 150, 0):
         domains.train_b.read(i).save(tmp_path / "real" / f"{domains.train_b.ids[i]}.png")
-    (saved,) = (places.runs / "classifiers").iterdir()
+    (saved,) = (places.runs / "classifiers").glob("*.safetensors")
     expected = torch_fidelity.calculate_metrics(
         input1=str(tmp_path / "fake"), input2=str(tmp_path / "real"), feature_extractor=RECIPE,
         feature_extractor_weights_path=str(saved), fid=True, kid=True, prc=True,

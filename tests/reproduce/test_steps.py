@@ -1,0 +1,109 @@
+"""Making one job: what was begun, adopted, locked, and by which code."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reproduce import steps
+from reproduce.experiments import load_preset
+from reproduce.graph import Job, is_done, stamps_folder
+from reproduce.jobs import all_jobs
+from reproduce.measuring_code import made_by, sign
+from reproduce.places import Places
+from reproduce.results import Records
+
+QUICK = load_preset("quick")
+FACTS = {"metric": "m", "value": 1.0, "protocol": {}, "preset": "quick", "task": "t",
+         "method": "munit", "seed": 0}  # fmt: skip
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results", progress=False)
+
+
+def test_two_makers_of_a_job_make_it_once(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def slow(*_: object) -> list[Path]:
+        made.append(1)
+        time.sleep(0.5)
+        return []
+
+    monkeypatch.setitem(steps._MAKERS, "slow", slow)
+    job = Job("slow/x", {})
+    threads = [threading.Thread(target=steps.make, args=(QUICK, job, places)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    folder = stamps_folder(places.runs, QUICK)
+    assert made == [1] and is_done(job, folder)
+    assert not list(folder.glob("*.begun"))
+
+
+def test_what_other_code_measured_is_not_found(tmp_path: Path) -> None:
+    """Interrupted, edited, gone on with: a record tells its code, whatever its time."""
+    Records(tmp_path, "quick", "aaa").append(FACTS)
+    assert Records(tmp_path, "quick", "bbb").find(metric="m") is None
+    Records(tmp_path, "quick", "bbb").append(FACTS | {"value": 2.0})
+    found = Records(tmp_path, "quick", "bbb").find(metric="m")
+    assert found is not None and found["value"] == 2.0
+    # The newest is what tables show: going back measures again.
+    assert Records(tmp_path, "quick", "aaa").find(metric="m") is None
+    newest = Records(tmp_path, "quick").find(metric="m")
+    assert newest is not None and newest["code"] == "bbb"
+
+
+def test_a_network_of_other_code_is_trained_again(tmp_path: Path) -> None:
+    path = tmp_path / "judge.safetensors"
+    assert not made_by(path, "benchmarks.judge_training")
+    path.write_bytes(b"weights")
+    assert made_by(path, "benchmarks.judge_training"), "brought here, without a note"
+    sign(path, "benchmarks.judge_training")
+    assert made_by(path, "benchmarks.judge_training")
+    assert not made_by(path, "benchmarks.classifier_training")
+
+
+def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset = QUICK.changed({"train": 6, "test": 4, "steps": 2, "batch": 2, "dim": 4}, {})
+    job = all_jobs(
+        preset, [0], overrides={"train": 6, "test": 4, "steps": 2, "batch": 2, "dim": 4}
+    )["train/drawn-shoes/munit/seed0"]
+    (data,) = job.needs
+    steps.make(preset, data, places)
+    (folder,) = (p for p in places.data.iterdir() if (p / "drawn.json").is_file())
+    picture = next((folder / "trainB").iterdir())
+    drawn = picture.read_bytes()
+
+    trained: list[Path] = []
+    monkeypatch.setattr(steps, "train", lambda run, folder, **_: trained.append(folder))
+    run = places.runs / preset.name / "drawn-shoes" / "munit-seed0"
+
+    def begin(job: Job) -> None:
+        run.mkdir(parents=True, exist_ok=True)
+        steps._train(preset, job, places)
+
+    begin(job)
+    (run / "last.safetensors").write_bytes(b"half")
+    begin(job)
+    assert (run / "last.safetensors").exists(), "its own"
+    begin(replace(job, about=dict(job.about) | {"code": {"models.munit": "edited"}}))
+    assert not (run / "last.safetensors").exists(), "another's"
+    (run / steps.MARK).unlink()
+    (run / "last.safetensors").write_bytes(b"of unknown code")
+    begin(job)
+    assert not (run / "last.safetensors").exists()
+    assert len(trained) == 4
+
+    picture.write_bytes(b"of other code")
+    (folder / steps.DRAWN_BY).write_text("{}")
+    steps._data(preset, data, places)
+    assert picture.read_bytes() == drawn
