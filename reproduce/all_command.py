@@ -3,73 +3,93 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from reproduce.arguments import by_task, places_of
 from reproduce.checkpoints import new_method
-from reproduce.cli import default_jobs
 from reproduce.estimates import Estimates, in_words
 from reproduce.experiments import Preset, load_preset
-from reproduce.files import write_text
 from reproduce.graph import Job, stale_jobs, stamps_folder
+from reproduce.guard import only_command
 from reproduce.jobs import all_jobs
 from reproduce.mode_measure import check_measurable
 from reproduce.pipeline import check_runs
 from reproduce.places import Places
-from reproduce.processes import command
+from reproduce.plan import Graph, machine_of, write_plan
 from reproduce.report.inputs import inputs_sha256
+from reproduce.results import Records
 from reproduce.runs import RunConfig, parse_settings
 from reproduce.scoring import check_scores
 from reproduce.shared_trainer import check_shareable
-from reproduce.snakemake_run import log_of, run_plan
+from reproduce.snakemake_run import run_plan
 
 PLAN = "plan.json"
 
 
 def everything(arguments: argparse.Namespace) -> int:
     """Make whatever of a preset is missing or stale, by Snakemake; say what, and why."""
+    graph = _graph(arguments)
+    # Of a device, what is checked needs none, and a login node has none.
+    here = replace(graph.places, device="cpu")
+    _check(graph.preset, graph.jobs, here, graph.machine.gpus_per_training)
+    if arguments.seeds is None:
+        seeds = " ".join(map(str, graph.seeds))
+        print(f"note: --seeds {seeds}, as on record (0 if none is)", file=sys.stderr)
+    stale = stale_jobs(graph.jobs, graph.folder)
+    if not stale:
+        return _nothing(graph)
+    if arguments.dry_run:
+        print(_listing(graph, stale))
+        return 0
+    with only_command(graph.folder):
+        stale = stale_jobs(graph.jobs, graph.folder)  # others may have been at work until now
+        if not stale:
+            return _nothing(graph)
+        path: Path = (arguments.plan or graph.folder / PLAN).absolute()
+        write_plan(graph, path, stale, _estimates(graph))
+        if arguments.plan is not None:
+            print(path)
+            return 0
+        return run_plan(graph, path, stale, arguments.profile)
+
+
+def _graph(arguments: argparse.Namespace) -> Graph:
+    """The jobs, and all that they are made from."""
     overrides = parse_settings(arguments.settings)
     preset = load_preset(arguments.preset).changed(overrides, {})
+    elsewhere = arguments.profile is not None or arguments.plan is not None
+    places = _places(arguments, elsewhere)
+    machine = machine_of(
+        arguments.cores, arguments.jobs, places.device, arguments.gpus_per_training,
+        elsewhere=elsewhere,
+    )  # fmt: skip
+    seeds = _seeds(arguments.seeds, preset, places.results)
     sources = _sources(arguments, preset)
-    places = places_of(arguments)
-    cores = arguments.cores or os.cpu_count() or 1
-    side_by_side = min(default_jobs(arguments.jobs, places.device), cores)
-    threads = max(1, cores // side_by_side)
     by_hand = inputs_sha256(places.results / preset.name)
     jobs = all_jobs(
-        preset, arguments.seeds, threads=threads, overrides=overrides, sources=sources,
+        preset, seeds, threads=machine.threads, overrides=overrides, sources=sources,
         by_hand=by_hand,
     )  # fmt: skip
-    _check(preset, jobs, places, arguments.gpus_per_training)
     folder = stamps_folder(places.runs, preset)
-    stale = stale_jobs(jobs, folder)
-    if not stale:
-        print(f"Everything of preset {preset.name} is up to date: {len(jobs)} jobs, none to do.")
-        return 0
-    estimates = Estimates(jobs, folder, places.results)
-    if arguments.dry_run:
-        print(_listing(jobs, stale, estimates, cores))
-        return 0
-    plan = _write_plan(arguments, preset, jobs, stale, estimates, places, folder)
-    if arguments.plan is not None:
-        print(plan)
-        return 0
-    return run_plan(
-        plan, preset, jobs, stale, places, folder, cores, arguments.profile,
-        arguments.gpus_per_training,
-    )  # fmt: skip
+    return Graph(preset, overrides, seeds, sources, by_hand, places, machine, jobs, folder)
 
 
-def in_order(jobs: Mapping[str, Job], names: Iterable[str], seeds: Sequence[int]) -> dict[str, int]:
-    """Each job's place: seed after seed, table after table, so that results come early."""
-    last = len(seeds)
-    of = {name: min((seeds.index(run.seed) for run in jobs[name].runs), default=last)
-          for name in names}  # fmt: skip
-    return {name: place for place, name in enumerate(sorted(of, key=of.__getitem__))}
+def _places(arguments: argparse.Namespace, elsewhere: bool) -> Places:
+    """The folders and the device; the GPUs of other machines need not be here too."""
+    if elsewhere and arguments.device == "cuda":
+        here = argparse.Namespace(**vars(arguments) | {"device": "cpu"})
+        return replace(places_of(here), device=arguments.device)
+    return places_of(arguments)
+
+
+def _seeds(asked: Sequence[int] | None, preset: Preset, results: Path) -> list[int]:
+    """Those asked for, in order; else those on record, which tables and claims are over; else 0."""
+    if asked is not None:
+        return sorted(asked)
+    return sorted({int(record["seed"]) for record in Records(results, preset.name).all()}) or [0]
 
 
 def _sources(arguments: argparse.Namespace, preset: Preset) -> dict[str, str]:
@@ -93,55 +113,25 @@ def _check(preset: Preset, jobs: Mapping[str, Job], places: Places, several: int
         check_measurable(shown["modes"], places)
 
 
-def _listing(
-    jobs: Mapping[str, Job], stale: Mapping[str, str], estimates: Estimates, cores: int
-) -> str:
+def _nothing(graph: Graph) -> int:
+    jobs = len(graph.jobs)
+    print(f"Everything of preset {graph.preset.name} is up to date: {jobs} jobs, none to do.")
+    return 0
+
+
+def _estimates(graph: Graph) -> Estimates:
+    return Estimates(graph.jobs, graph.folder, graph.places.results, graph.places.device)
+
+
+def _listing(graph: Graph, stale: Mapping[str, str]) -> str:
     """What would be made, why, and how long it would take."""
+    estimates, machine = _estimates(graph), graph.machine
     width = max(map(len, stale))
     lines = [f"{'job':<{width}}  {'about':>8}  why"]
     for name, why in stale.items():
         lines.append(f"{name:<{width}}  {in_words(estimates.seconds(name)):>8}  {why}")
-    whole = in_words(estimates.makespan(list(stale), cores))
-    lines.append(f"{len(stale)} of {len(jobs)} jobs to do; about {whole} on {cores} cores.")
+    seconds = estimates.makespan(list(stale), machine.cores, machine.side_by_side)
+    whole = f"about {in_words(seconds)}" if seconds is not None else "for an unknown time"
+    cores = f"{machine.cores} core{'s' if machine.cores > 1 else ''}"
+    lines.append(f"{len(stale)} of {len(graph.jobs)} jobs to do; {whole} on {cores}.")
     return "\n".join(lines)
-
-
-def _write_plan(
-    arguments: argparse.Namespace, preset: Preset, jobs: Mapping[str, Job],
-    stale: Mapping[str, str], estimates: Estimates, places: Places, folder: Path,
-) -> Path:  # fmt: skip
-    """The stale jobs as Snakemake is told of them."""
-    path = (arguments.plan or folder / PLAN).absolute()
-    threads = max((job.threads for job in jobs.values() if job.kind == "train"), default=1)
-    for name in stale:  # a stamp of what is to be made again says what is not so
-        jobs[name].stamp(folder).unlink(missing_ok=True)
-    entries, order = [], in_order(jobs, stale, arguments.seeds)
-    for name in stale:
-        job = jobs[name]
-        several = arguments.gpus_per_training if job.kind == "train" else 1
-        entries.append({
-            "rule": name.replace("/", "_").replace("-", "_").replace(".", "_"),
-            "needs": [str(need.stamp(folder).absolute()) for need in job.needs],
-            "stamp": str(job.stamp(folder).absolute()),
-            "words": shlex.join(command(["step", name, "--plan", str(path)], several)),
-            "threads": job.threads * several,
-            "priority": len(stale) - order[name],
-            "gpu": several * (places.device != "cpu" and job.kind != "data"),
-            "minutes": 10 + 3 * round(estimates.seconds(name) / 60),
-            "log": str(log_of(job, folder).absolute()),
-        })  # fmt: skip
-    words = {
-        "preset": preset.base, "overrides": parse_settings(arguments.settings), "seeds": arguments.seeds, "threads": threads,
-        "sources": _sources(arguments, preset), "device": places.device,
-        "by_hand": inputs_sha256(places.results / preset.name),
-        "data": str(places.data.absolute()), "runs": str(places.runs.absolute()),
-        "results": str(places.results.absolute()),
-    }  # fmt: skip
-    plan = {
-        "words": words,
-        "digests": {name: jobs[name].digest for name in stale},
-        "stamps": [entry["stamp"] for entry in entries],
-        "jobs": entries,
-    }
-    write_text(path, json.dumps(plan, indent=1) + "\n")
-    return path

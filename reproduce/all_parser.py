@@ -17,8 +17,9 @@ def add_all(commands: Any, shown: dict[str, Any]) -> None:
     every.add_argument(
         "--preset", default="cpu", help="scale: quick, cpu, gpu, paper or a .yaml file of your own"
     )
-    every.add_argument("--seeds", type=at_least(0), nargs="+", default=[0],
-        help="of weights, order, noise: everything is trained once with each")  # fmt: skip
+    every.add_argument("--seeds", type=at_least(0), nargs="+",
+        help="of weights, order, noise: everything is trained once with each (default: those on "
+        "record for the preset, else 0)")  # fmt: skip
     every.add_argument("--dry-run", action="store_true",
         help="say what would be made, why, and how long it takes")  # fmt: skip
     every.add_argument("--plan", type=Path,
@@ -26,7 +27,8 @@ def add_all(commands: Any, shown: dict[str, Any]) -> None:
     every.add_argument("--cores", type=at_least(0), default=0,
         help="of the processor, to use (default: all)")  # fmt: skip
     every.add_argument("--jobs", type=at_least(0), default=0,
-        help="trainings side by side (default: one a core, at most 4; one on a GPU)")  # fmt: skip
+        help="trainings side by side (default: one a core, at most 4; with --device cuda one a "
+        "GPU, each on its own)")  # fmt: skip
     every.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
         help="override any setting; its results get a name of their own; repeatable")  # fmt: skip
     every.add_argument("--device", default="cpu", help="cpu or cuda")

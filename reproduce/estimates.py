@@ -8,59 +8,99 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from benchmarks.speed.cost_model import step_estimate
 from reproduce.checkpoints import new_method
-from reproduce.graph import Job, older_stamps, read_stamp
+from reproduce.graph import Job, read_stamp
 from reproduce.randomness import generator
 from reproduce.runs import RunConfig
 from reproduce.trainer import Trainer
 
+_OF_RECORDS = ("table", "claims", "curves", "theory-figures", "report")
+ON_PROCESSOR = ("data", *_OF_RECORDS)  # kinds of jobs that no GPU makes faster
 # Seconds on one core at 32 px, rough: what the embedded presets took when this was written.
 _TYPICAL = {"data": 60, "diversity": 90, "quality": 150, "scores": 150, "modes": 300, "figure": 15,
             "unit-figure": 10, "table": 5, "theory": 60, "theory-figures": 10, "curves": 30,
             "styles": 10, "claims": 20, "report": 20}  # fmt: skip
+_TYPICAL_SIZE = 32
 _STEPS = 3
 
 
 class Estimates:
-    """Seconds of each of ``jobs``, from their stamps in ``folder`` where there are some;
-    ``results``: where records of speed are."""
+    """Seconds of each of ``jobs`` on ``device``, from their stamps in ``folder`` where there are
+    some; ``results``: where records of speed are."""
 
     def __init__(
-        self, jobs: Mapping[str, Job], folder: Path, results: Path = Path("results")
-    ) -> None:
-        self._jobs, self._folder, self._results = jobs, folder, results
+        self, jobs: Mapping[str, Job], folder: Path, results: Path = Path("results"),
+        device: str = "cpu",
+    ) -> None:  # fmt: skip
+        self._jobs, self._folder, self._results, self._device = jobs, folder, results, device
 
-    def seconds(self, name: str) -> float:
-        """As before; else as another seed's; else a training by timing three of its steps here."""
+    def seconds(self, name: str) -> float | None:
+        """As last time; else as another seed's; else a training by its steps, and what measures as
+        such jobs take, by its pixels. None where that is not known: on a GPU, without records."""
         job = self._jobs[name]
-        for like in (name, *(n for n in self._jobs if _but_for_seed(n) == _but_for_seed(name))):
-            stamps = [read_stamp(self._jobs[like].stamp(self._folder))]
-            stamps += older_stamps(self._jobs[like], self._folder)
-            took = [float(stamp["seconds"]) for stamp in stamps if stamp is not None]
-            if took:
-                return took[0]
+        last = self._took(job, f"{_dotted(name)}.*.json")
+        if last is None and _but_for_seed(name) != name:
+            last = self._took(job, f"{_dotted(_but_for_seed(name))}.seed*.json")
+        if last is not None:
+            return last
         if job.kind == "train":
-            one = step_seconds(_Hashable(job.runs[0]), job.threads, self._results)
-            return job.runs[0].steps * one
-        return float(_TYPICAL[job.kind])
+            run = job.runs[0]
+            one = step_seconds(_Hashable(run), job.threads, self._results, self._device)
+            return None if one is None else run.steps * one
+        if job.kind in _OF_RECORDS:
+            return float(_TYPICAL[job.kind])
+        if self._device != "cpu" and job.kind not in ON_PROCESSOR:
+            return None
+        return _TYPICAL[job.kind] * max((run.size / _TYPICAL_SIZE) ** 2 for run in job.runs)
 
-    def makespan(self, names: Sequence[str], cores: int) -> float:
-        """Seconds until the last of ``names``, which come after their needs, has ended."""
-        free = [0.0] * cores
-        heapq.heapify(free)
+    def makespan(self, names: Sequence[str], cores: int, side_by_side: int = 0) -> float | None:
+        """Seconds until the last of ``names``, which come after their needs, has ended, with so
+        many trainings ``side_by_side`` at most (0: as many as cores bear); None where one of them
+        is unknown."""
+        free, trainings = [0.0] * cores, [0.0] * (side_by_side or cores)
         ended: dict[str, float] = {}
         for name in names:
-            job = self._jobs[name]
+            job, takes = self._jobs[name], self.seconds(name)
+            if takes is None:
+                return None
             slots = [heapq.heappop(free) for _ in range(min(cores, job.threads))]
-            begin = max(*slots, *(ended.get(need.name, 0.0) for need in job.needs), 0.0)
-            ended[name] = begin + self.seconds(name)
+            ready = [*slots, *(ended.get(need.name, 0.0) for need in job.needs)]
+            if job.kind == "train":
+                ready.append(heapq.heappop(trainings))
+            ended[name] = max(ready) + takes
+            if job.kind == "train":
+                heapq.heappush(trainings, ended[name])
             for _ in slots:
                 heapq.heappush(free, ended[name])
         return max(ended.values(), default=0.0)
+
+    def _took(self, job: Job, pattern: str) -> float | None:
+        """Seconds by the newest stamp of this job, or of it with another seed, among these files;
+        of a training with another number of steps, in proportion."""
+        found = list[tuple[int, float]]()
+        for path in self._folder.glob(pattern):
+            stamp = read_stamp(path)
+            if stamp is None or _but_for_seed(str(stamp.get("name"))) != _but_for_seed(job.name):
+                continue
+            found.append((path.stat().st_mtime_ns, float(stamp["seconds"]) * _longer(job, stamp)))
+        return max(found)[1] if found else None
+
+
+def _longer(job: Job, stamp: Mapping[str, Any]) -> float:
+    """How many times the steps of the training that left the stamp ``job`` has."""
+    if job.kind != "train":
+        return 1.0
+    steps = stamp["about"].get("config", {}).get("steps")
+    return job.runs[0].steps / steps if steps else 1.0
+
+
+def _dotted(name: str) -> str:
+    return name.replace("/", ".")
 
 
 def _but_for_seed(name: str) -> str:
@@ -83,11 +123,16 @@ class _Hashable:
 
 
 @cache
-def step_seconds(run: _Hashable, threads: int, results: Path = Path("results")) -> float:
-    """Seconds of one training step on this machine's processor: by the cost model of the
-    benchmark's records under ``results``, or, where there are too few, timed."""
-    found = step_estimate(run.run, threads, results)
-    if found is not None:
+def step_seconds(
+    run: _Hashable, threads: int, results: Path = Path("results"), device: str = "cpu"
+) -> float | None:
+    """Seconds of one training step on this machine's ``device``: by the cost model of the
+    benchmark's records under ``results``, or, where there are too few, timed on the processor;
+    None for a GPU without records, and for one that this machine lacks."""
+    if device != "cpu" and not torch.cuda.is_available():
+        return None
+    found = step_estimate(run.run, threads, results, device)
+    if found is not None or device != "cpu":
         return found
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -107,8 +152,10 @@ def step_seconds(run: _Hashable, threads: int, results: Path = Path("results")) 
         torch.set_num_threads(before)
 
 
-def in_words(seconds: float) -> str:
-    """``50 s``, ``12 min`` or ``3.5 h``."""
+def in_words(seconds: float | None) -> str:
+    """``50 s``, ``12 min``, ``3.5 h``, or that nothing is known."""
+    if seconds is None:
+        return "unknown"
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

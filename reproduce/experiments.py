@@ -222,6 +222,14 @@ def own_overrides(
     return {k: v for k, v in overrides.items() if k in keys and k not in unread}
 
 
+def fitting(table: int) -> list[str]:
+    """The tasks that a table can hold: table 1 is about pairs of pictures, table 2 about several
+    modes in a domain."""
+    if table == 1:
+        return [name for name, task in TASKS.items() if not task.domains]
+    return [name for name, task in TASKS.items() if task.domains and task.fewest_modes > 1]
+
+
 def preset_names() -> list[str]:
     """All presets there are."""
     return sorted(p.stem for p in PRESETS.glob("*.yaml"))
@@ -266,8 +274,22 @@ def _preset(name: str, base: str, values: dict[str, Any]) -> Preset:
         for task in tasks:
             if task not in TASKS:
                 raise UserError(f"{base}: unknown task '{task}': {nearest(str(task), TASKS)}")
+    _check_tables(base, values["tables"])
     values["measure"] = Measuring(**values["measure"])
     return Preset(name=name, base=base, changes={}, **({"tasks": {}} | values))
+
+
+def _check_tables(base: str, tables: Mapping[Any, Sequence[str]]) -> None:
+    """Refuse, before hours of training, what could not be measured after them."""
+    for number, tasks in tables.items():
+        if number not in TABLES:
+            raise UserError(f"{base}: no table {number!r}: use {', '.join(map(str, TABLES))}")
+        for task in tasks:
+            if task not in fitting(number):
+                use = ", ".join(fitting(number))
+                raise UserError(f"{base}: task {task} is none of table {number}: use {use}")
+        if len(set(tasks)) < len(tasks):
+            raise UserError(f"{base}: table {number} has {', '.join(tasks)}: give each once")
 
 
 def _known(name: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,54 +16,61 @@ from tqdm import tqdm
 
 from models.errors import UserError
 from reproduce.experiments import Preset
+from reproduce.files import write_text
 from reproduce.graph import Job, is_done
+from reproduce.guard import end_guarded, start_guarded
 from reproduce.places import Places
+from reproduce.plan import Graph, Machine, log_of
 from reproduce.runs import run_folder
 from reproduce.signals import handled
 
 ROOT = Path(__file__).resolve().parent.parent
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 PROFILES = Path(__file__).with_name("profiles")
+CONFIG = "snakemake.json"
 
 
-def log_of(job: Job, folder: Path) -> Path:
-    return folder / "logs" / f"{job.name.replace('/', '.')}.log"
-
-
-def run_plan(
-    plan: Path, preset: Preset, jobs: Mapping[str, Job], stale: Mapping[str, str], places: Places,
-    folder: Path, cores: int, profile: str | None, gpus: int,
-) -> int:  # fmt: skip
-    """Run Snakemake to its end, showing how far it is: on ``cores`` here, or as a profile says."""
+def run_plan(graph: Graph, plan: Path, stale: Mapping[str, str], profile: str | None) -> int:
+    """Run Snakemake to its end, showing how far it is: here, or as a profile says. It ends with
+    this process, however that ends."""
+    folder, jobs = graph.folder, graph.jobs
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     said = folder / "snakemake.log"
+    # Jobs run in Snakemake's folder, from where this checkout must be found.
+    found = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(handled(_interrupt, "SIGTERM", "SIGHUP"))
+        # To SIGTERM Snakemake waits for its jobs, who get it too; to SIGINT it calls a cluster's off.
+        guard = start_guarded(
+            snakemake_words(plan, graph.machine, folder, profile), folder, said,
+            os.environ | {"PYTHONPATH": found}, "SIGTERM" if profile is None else "SIGINT",
+        )  # fmt: skip
+        stack.callback(end_guarded, guard)
+        _watch(guard, graph.preset, [jobs[name] for name in stale], graph.places, folder)
+    left = [name for name in stale if not is_done(jobs[name], folder)]
+    if guard.returncode == 0 and not left:
+        print(
+            f"Made {len(stale)} jobs. Tables and figures: {graph.places.results / graph.preset.name}"
+        )
+        return 0
+    raise UserError(_failure(left, jobs, folder, said, plan))
+
+
+def snakemake_words(plan: Path, machine: Machine, folder: Path, profile: str | None) -> list[str]:
+    """Snakemake's command line. The plan is told of in a file: ``--config`` would be read as YAML,
+    in which a path may mean something else."""
+    config = folder / CONFIG
+    write_text(config, json.dumps({"plan": str(plan)}) + "\n")
     words = [
-        sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--config",
-        f"plan={plan}", "--directory", str(folder.absolute()),
+        sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--configfile",
+        str(config.absolute()), "--directory", str(folder.absolute()),
         "--rerun-triggers", "mtime", "--rerun-incomplete", "--nolock", "--quiet", "rules",
     ]  # fmt: skip
     if profile is not None:
         known = PROFILES / profile
-        words += ["--profile", str((known if known.is_dir() else Path(profile)).absolute())]
-    else:
-        words += ["--cores", str(cores)]
-        if places.device != "cpu":
-            words += ["--resources", f"gpu={gpus}"]
-    with said.open("wb") as log, contextlib.ExitStack() as stack:
-        # Jobs run in Snakemake's folder, from where this checkout must be found.
-        found = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        process = subprocess.Popen(
-            words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-            env=os.environ | {"PYTHONPATH": found},
-        )  # fmt: skip
-        stack.enter_context(handled(_interrupt, "SIGTERM", "SIGHUP"))
-        stack.callback(_end, process)
-        _watch(process, preset, [jobs[name] for name in stale], places, folder)
-    left = [name for name in stale if not is_done(jobs[name], folder)]
-    if process.returncode == 0 and not left:
-        print(f"Made {len(stale)} jobs. Tables and figures: {places.results / preset.name}")
-        return 0
-    raise UserError(_failure(left, jobs, folder, said, plan))
+        return [*words, "--profile", str((known if known.is_dir() else Path(profile)).absolute())]
+    limits = [f"training={machine.side_by_side}", f"gpu={machine.gpu_slots}"]
+    return [*words, "--cores", str(machine.cores), "--resources", *limits]
 
 
 def _failure(
@@ -134,16 +140,3 @@ def _look(
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask Snakemake and all that it started to save and stop."""
-    if process.poll() is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(timeout=120)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)

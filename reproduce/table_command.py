@@ -12,7 +12,7 @@ from models.errors import UserError
 from models.zoo import nearest
 from reproduce import table2_text
 from reproduce.arguments import by_task, places_of, train_all
-from reproduce.experiments import TABLES, Preset, load_preset
+from reproduce.experiments import TABLES, Preset, fitting, load_preset
 from reproduce.figures import comparison
 from reproduce.human import take_in
 from reproduce.mode_figure import mode_grid
@@ -27,7 +27,7 @@ from reproduce.scoring import check_scores, measure_task
 from reproduce.table2 import table2
 from reproduce.table_text import markdown, update_readme, write_table
 from reproduce.tables import table1
-from reproduce.tasks.registry import TASKS, TaskSpec
+from reproduce.tasks.registry import TASKS
 
 
 def table(arguments: argparse.Namespace) -> int:
@@ -113,17 +113,10 @@ def _tasks(arguments: argparse.Namespace) -> list[str]:
     for task in arguments.tasks:
         if task not in TASKS:
             raise UserError(f"--task {task}: {nearest(task, TASKS)}")
-        if not _fits(TASKS[task], arguments.number):
-            fit = [name for name, spec in TASKS.items() if _fits(spec, arguments.number)]
-            raise UserError(
-                f"--task {task} is none of table {arguments.number}: use {', '.join(fit)}"
-            )
+        if task not in fitting(arguments.number):
+            use = ", ".join(fitting(arguments.number))
+            raise UserError(f"--task {task} is none of table {arguments.number}: use {use}")
     return list(dict.fromkeys(arguments.tasks))
-
-
-def _fits(task: TaskSpec, number: int) -> bool:
-    """Table 1 is about pairs of pictures, table 2 about several modes in a domain."""
-    return not task.domains if number == 1 else bool(task.domains) and task.fewest_modes > 1
 
 
 def _make(

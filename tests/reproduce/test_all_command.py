@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -16,6 +18,7 @@ from reproduce.cli import main
 from reproduce.experiments import load_preset
 from reproduce.graph import stamps_folder
 from reproduce.jobs import all_jobs
+from reproduce.results import REQUIRED, Records
 
 PRESET = """
 extends: quick
@@ -38,25 +41,50 @@ def words(root: Path, *more: str) -> list[str]:
     return ["all", f"--preset={root / 'tiny.yaml'}", "--no-progress", *places, *more]
 
 
+def started(root: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "reproduce", *words(root)]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def wait_for(stamps: Path, pattern: str, least: int) -> None:
+    deadline = time.monotonic() + 240
+    while len(list(stamps.glob(pattern))) < least and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def told(root: Path) -> tuple[int, str]:
+    """What ``all`` returns, and says on stderr."""
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        return main(words(root)), said.getvalue()
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Everything, after the first go was killed amid its trainings."""
+    """Everything, after the first go was ended amid its trainings, and the second was killed."""
     root = tmp_path_factory.mktemp("all")
     (root / "tiny.yaml").write_text(PRESET)
-    preset = load_preset(str(root / "tiny.yaml"))
-    command = [sys.executable, "-m", "reproduce", *words(root)]
-    first = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    stamps = stamps_folder(root / "runs", preset)
-    deadline = time.monotonic() + 240
+    stamps = stamps_folder(root / "runs", load_preset(str(root / "tiny.yaml")))
+    first = started(root)
     # A stamp whose process has not ended yet is taken back by Snakemake: two run side by side.
-    while len(list(stamps.glob("train.*.json"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.2)
+    wait_for(stamps, "train.*.json", 3)
+    plan = (stamps / "plan.json").read_bytes()
+    code, said = told(root)
+    assert code == 2 and said.count("error:") == 1, "two at once"
+    assert "another" in said and str(stamps) in said
+    assert (stamps / "plan.json").read_bytes() == plan
     first.send_signal(signal.SIGTERM)
     assert first.wait(timeout=120) == 130
     done = {p: p.stat().st_mtime_ns for p in stamps.glob("train.*.json")}
     assert done, "nothing was trained before the signal"
+    for begun in stamps.glob("train.*.begun"):
+        begun.unlink()
 
-    assert main(words(root)) == 0
+    second = started(root)
+    wait_for(stamps, "train.*.begun", 1)
+    second.send_signal(signal.SIGKILL)
+    second.wait()
+    code, said = told(root)
+    assert code == 0 and "error" not in said, "killed, and given again at once"
     assert {p: p.stat().st_mtime_ns for p in done} == done, "what was made is made once"
     return root
 
@@ -90,8 +118,8 @@ def test_one_measurement_deleted_is_one_measurement_redone(
     preset = load_preset(str(made / "tiny.yaml"))
     stamps = stamps_folder(made / "runs", preset)
     job = all_jobs(preset, [0])["diversity/drawn-shoes/seed0"]
-    told = json.loads(job.stamp(stamps).read_text())
-    raw = stamps / next(name for name in told["made"] if "munit-paper" in name)
+    stamp = json.loads(job.stamp(stamps).read_text())
+    raw = stamps / next(name for name in stamp["made"] if "munit-paper" in name)
     kept = raw.read_bytes()
     raw.unlink()
 
@@ -139,8 +167,28 @@ def test_a_job_that_fails_is_named_with_its_log(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words(made, "--set=lr=1e30", "--cores=1")) == 2
-    error = capsys.readouterr().err
+    error = capsys.readouterr().err.partition("error:")[2]
     assert error.count("\n") == 1 and "train/" in error and ".log" in error and "lr" in error
+
+
+def test_seeds_are_in_order_and_by_default_those_on_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(PRESET)
+
+    def planned(*more: str) -> list[int]:
+        assert main(words(tmp_path, f"--plan={tmp_path / 'plan.json'}", *more)) == 0
+        return json.loads((tmp_path / "plan.json").read_text())["words"]["seeds"]
+
+    assert planned() == [0]
+    assert "--seeds 0" in capsys.readouterr().err
+    assert planned("--seeds", "1", "0") == [0, 1]
+    assert "--seeds" not in capsys.readouterr().err
+    records = Records(tmp_path / "results", "tiny")
+    for seed in (5, 2, 5):
+        records.append(dict.fromkeys(REQUIRED, "x") | {"seed": seed})
+    assert planned() == [2, 5]
+    assert "--seeds 2 5" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -209,3 +209,18 @@ def test_a_changed_preset_has_a_name_of_its_own() -> None:
     }
     assert len(names) == 4
     assert preset.changed({}, {"inputs": 9}).measure.inputs == 9
+
+
+@pytest.mark.parametrize(
+    ("tables", "told"),
+    [
+        ("{2: [drawn-shoes]}", r"task drawn-shoes is none of table 2: use .*drawn-housecats-dogs"),
+        ("{1: [drawn-housecats-dogs]}", r"drawn-housecats-dogs is none of table 1: use .*shoes"),
+        ("{1: [drawn-shoes, drawn-shoes]}", r"table 1 has drawn-shoes, drawn-shoes: give each"),
+        ("{3: [drawn-shoes]}", r"no table 3: use 1, 2"),
+    ],
+)
+def test_a_preset_of_ones_own_whose_tables_cannot_be_made_is_refused(tmp_path, tables, told):
+    (tmp_path / "mine.yaml").write_text(f"extends: quick\ntables: {tables}\n")
+    with pytest.raises(UserError, match=told):
+        load_preset(str(tmp_path / "mine.yaml"))
