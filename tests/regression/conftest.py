@@ -13,5 +13,5 @@ from reproduce.stored_manifest import WEIGHTS
 def world() -> World:
     """Results and weights of the preset that is stored."""
     if not (RESULTS / PRESET / WEIGHTS).is_dir():
-        pytest.skip("no weights are stored: python -m reproduce store --preset cpu --seeds 0")
+        pytest.fail("no weights are stored: python -m reproduce store --preset cpu --seeds 0")
     return World(RESULTS, load_preset(PRESET))
