@@ -11,7 +11,15 @@ from benchmarks.content_confusion import CONTENT_CONFUSION
 from benchmarks.diversity_protocols import PROTOCOLS
 from benchmarks.fidelity import SCORES
 from benchmarks.ground_truth import SILHOUETTE
-from benchmarks.inception_score import CIS, IS, REACHED
+from benchmarks.inception_score import (
+    CIS,
+    CONFIDENCE,
+    ENTROPY,
+    EXP_CIS,
+    EXP_IS,
+    IS,
+    REACHED,
+)
 from benchmarks.judge_network import JudgeConfig
 from benchmarks.judges import QUALITY_JUDGED
 from benchmarks.theory import contents, styles
@@ -35,7 +43,10 @@ from reproduce.theory_measure import measure_theory
 
 Record = Mapping[str, Any]
 EXACT = {metric.name for metric in (*ALWAYS, *SOMETIMES)}
-MODES = {metric.name for metric in (IS, CIS, REACHED, CONTENT_CONFUSION)}
+MODES = {
+    metric.name
+    for metric in (IS, CIS, EXP_IS, EXP_CIS, REACHED, ENTROPY, CONFIDENCE, CONTENT_CONFUSION)
+}
 THEORY = {metric.name for metric in (*styles.METRICS, *contents.METRICS)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shlex
 import shutil
@@ -70,6 +71,13 @@ def test_files_beside_the_records_say_the_same() -> None:
     assert wide == wide_table(preset, found) and "FID" in wide
     numbers = (folder / "table1-scores.csv").read_text(encoding="utf-8")
     assert numbers == wide_csv(found, tuple(preset.tables[1]))
+
+
+def test_every_claim_that_fails_has_a_cause() -> None:
+    with (ROOT / "results" / "cpu" / "claims.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    failed = [row for row in rows if row["verdict"] == "fails"]
+    assert failed and [row["claim"] for row in failed if not row["cause"]] == []
 
 
 @pytest.mark.parametrize("tasks", [[], ["cifar-animals-vehicles"]])

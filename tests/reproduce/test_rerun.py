@@ -30,8 +30,11 @@ from reproduce.mode_measure import measure_modes
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import Places
 from reproduce.rerun import differences, verdict
-from reproduce.results import Records, line_of, record_id
+from reproduce.rerun_measure import kind_of
+from reproduce.results import Records, line_of, newest, record_id
 from reproduce.training import train
+
+ROOT = Path(__file__).resolve().parents[2]
 
 NEW = ("measure", "changes", "pictures", "training")  # fields that earlier records lack
 
@@ -236,3 +239,18 @@ def test_what_is_not_as_it_was_is_told() -> None:
         in differences({"environment": now}, now | {"dirty": True})[0]
     )
     assert "made by an unknown version, this is commit aaaaaaaaaaaa" in differences({}, now)[0]
+
+
+def test_every_stored_record_that_a_row_shows_can_be_made_again() -> None:
+    """Each has a function that makes it, and tells enough to call it."""
+    records = Records(ROOT / "results", "cpu").all()
+    shown = [
+        record
+        for direction in (None, "a2b", "b2a")
+        for row in newest(records, 0, direction).values()
+        for record in row.values()
+    ]
+    assert len(shown) > 200
+    assert {kind_of(record) for record in shown} == {
+        "diversity", "fidelity", "exact", "quality", "modes", "theory"
+    }  # fmt: skip
