@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,3 +34,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _one_thread() -> None:
     """Networks of a few channels run many times slower on two threads than on one."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _proxies_of_this_test_alone() -> Iterator[None]:
+    """urllib keeps the proxies that its first call found: those of a test without a network."""
+    yield
+    urllib.request.install_opener(None)

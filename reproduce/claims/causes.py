@@ -1,7 +1,8 @@
 """What is known of why a claim fails or stays undecided: written by hand, kept by claim.
 
 A text names numbers that are on record, ``{metric method task}``, and is given them, rounded to two
-digits after the point or as many as a fourth word says: ``{style-mmd munit drawn-shoes 3}``.
+digits after the point or as many as a fourth word says: ``{style-mmd munit drawn-shoes 3}``. Other
+words in braces are words.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from reproduce.table_text import DASH
 from reproduce.tasks.registry import TASKS
 
 FILE = "causes.yaml"  # beside the records
-_NUMBER = re.compile(r"\{([^{}]*)\}")
+_NUMBER = re.compile(r"\{([a-z0-9-]+) +([a-z0-9-]+) +([a-z0-9-]+)(?: +([0-9]))?\}")
 Values = Callable[[str, str, str], float | None]  # of metric, method, task: what is on record
 
 
@@ -62,16 +63,14 @@ def with_numbers(causes: Mapping[str, str], values: Values, path: Path) -> dict[
     no method or task raises UserError."""
 
     def number(found: re.Match[str]) -> str:
-        words = found[1].split()
-        if len(words) not in (3, 4) or (len(words) == 4 and not words[3].isdigit()):
-            raise UserError(f"{path}: '{found[0]}' names no number: write {{metric method task}}")
+        metric, method, task, digits = found.groups()
         for word, kind, names in (
-            (words[1], "method", (*METHODS, REAL)),
-            (words[2], "task", tuple(TASKS)),
+            (method, "method", (*METHODS, REAL)),
+            (task, "task", tuple(TASKS)),
         ):
             if word not in names:
                 raise UserError(f"{path}: {found[0]} names no {kind}: {nearest(word, names)}")
-        value = values(words[0], words[1], words[2])
-        return DASH if value is None else f"{value:.{int(words[3]) if words[3:] else 2}f}"
+        value = values(metric, method, task)
+        return DASH if value is None else f"{value:.{digits or 2}f}"
 
     return {name: _NUMBER.sub(number, text) for name, text in causes.items()}
