@@ -133,6 +133,28 @@ def bootstrap_clustered_mean(
     return _bootstrap(sums, counts, seed, n, level, over)
 
 
+def wilson_share(share: float, count: int, level: float = 0.95, over: str = "inputs") -> Interval:
+    """Wilson's interval of a ``share`` of hits in ``count`` independent trials.
+
+    It has a width where all trials hit or none does, as the bootstrap has not. For trials in clusters
+    ``count`` is the number of clusters, as if all of one hit or missed together: the cautious way.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA
+    1927. Raises UserError for a share outside [0, 1] and for no trials.
+    """
+    _check_level(level)
+    if not 0 <= share <= 1 or count < 1:
+        raise UserError(
+            f"a share of {share} in {count} trials: give one in [0, 1], and 1 trial or more"
+        )
+    z = float(stats.norm.ppf(0.5 + level / 2))
+    scale = 1 + z * z / count
+    centre = (share + z * z / (2 * count)) / scale
+    half = z * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2) / scale
+    # At either end the formula gives the share itself, but for a last bit.
+    return Interval(min(centre - half, share), max(centre + half, share), level, "Wilson", over)
+
+
 def dyadic_mean(
     values: ArrayLike, pairs: ArrayLike, level: float = 0.95, over: str = "pictures"
 ) -> Interval:

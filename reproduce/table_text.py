@@ -45,8 +45,9 @@ def trainings(seeds: Sequence[int], of_real: str = "") -> str:
         return f"one training each, so the 95% intervals are over inputs{told} and not over seeds."
     return (
         f"means over {len(seeds)} trainings each (seeds {', '.join(map(str, seeds))}), with 95% "
-        "intervals over trainings and inputs, ± the longer side; real data's are over pictures. A "
-        "cell of fewer trainings says so; that of one has an interval over inputs only."
+        "intervals over trainings and inputs, ± the longer side; real data's are over pictures. How "
+        "much trainings differ is told by all methods together: for one whose trainings differ "
+        "much more than others' the interval is too narrow. A cell of fewer trainings says so; that of one has an interval over inputs only."
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.intervals import Interval, bootstrap_clustered_mean, bootstrap_mean
+from benchmarks.intervals import Interval, bootstrap_mean, wilson_share
 from benchmarks.registry import Measurement, Metric, register
 from benchmarks.theory.classifier import FOLDS, domain_hits, same_domain_accuracy
 from benchmarks.theory.codes import Codes
@@ -175,10 +175,11 @@ def _intervals(
             found.samples.squared(np.hstack([first, none]), np.hstack([none, second]))
         )
     }
-    # A flat list, the first domain's pictures first; pairs come and go together.
-    content = np.tile(np.arange(count), 2) if paired else np.arange(2 * count)
-    hits = found.hits.ravel()
-    intervals = {DOMAIN_ACCURACY.name: bootstrap_clustered_mean(hits, content, seed, over=over)}
+    # Codes of one content may hit or miss together.
+    trials = count if paired else 2 * count
+    intervals = {
+        DOMAIN_ACCURACY.name: wilson_share(numbers[DOMAIN_ACCURACY.name], trials, over=over)
+    }
     if found.pairs is not None:
         intervals[RETRIEVAL_RANK.name] = bootstrap_mean(found.pairs.ranks, seed, over=over)
         drawn[PAIR_DISTANCE.name] = resampled_ratios(found.distances, seed)

@@ -136,6 +136,14 @@ def style_scores(styles: Mapping[str, Points], *, paired: bool, seed: int) -> li
     return scored
 
 
+def number_of_styles(points: Points, metric: str, seed: int) -> tuple[float, float]:
+    """One of ``METRICS``, by name, of the styles (N, D) of one domain alone, and its standard error
+    by the bootstrap."""
+    sample, row = Sample(points), [known.name for known in METRICS].index(metric)
+    value = sample.numbers(np.ones((1, len(points))))[row, 0]
+    return float(value), float(sample.numbers(resampled(len(points), seed))[row].std(ddof=1))
+
+
 @lru_cache(maxsize=8)
 def null_numbers(domains: int, count: int, dim: int) -> FloatArray:
     """(3, NULL_DRAWS): the same numbers of samples from N(0, I), ``count`` of each domain."""

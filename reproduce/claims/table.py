@@ -89,10 +89,11 @@ def caption(table: ClaimsTable) -> str:
     tested = [finding for finding in table.findings if finding.seeds]
     words = (
         f"Preset {table.preset}. {summary(table.findings)} Measured: "
-        f"{', '.join(table.metrics) or 'nothing'}. In brackets: the interval after Holm's correction "
-        f"for {len(tested)} claims, at {LEVEL:.0%} in all; p is corrected too. A claim holds where its "
-        "interval lies within the limits and fails where it lies outside; where it has several "
-        "parts, the one that supports it least is shown."
+        f"{', '.join(table.metrics) or 'nothing'}. A claim holds where its interval, in brackets, lies "
+        "within the limits and fails where it lies outside; where it has several parts, the one that "
+        "supports it least is shown. Each interval is of the level at which Holm's correction for "
+        f"{len(tested)} claims decides its claim, so that a wrong verdict among all has a chance of "
+        f"{LEVEL:.0%} at most; intervals of several claims do not hold together. p is corrected too."
     )
     if any(len(finding.seeds) == 1 for finding in tested):
         words += (
@@ -100,7 +101,11 @@ def caption(table: ClaimsTable) -> str:
             "verdict."
         )
     if any(len(finding.seeds) > 1 for finding in tested):
-        words += " Several seeds: the interval is over trainings and inputs."
+        words += (
+            " Several seeds: the interval is over trainings and inputs. How much trainings differ is "
+            "told by all methods together, since a few seeds of one tell little; for a method "
+            "whose trainings differ much more than others' it is too narrow."
+        )
     return words
 
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.stats import binomtest
 
-from benchmarks.intervals import bootstrap_clustered_mean, bootstrap_mean, dyadic_mean
+from benchmarks.intervals import (
+    bootstrap_clustered_mean,
+    bootstrap_mean,
+    dyadic_mean,
+    wilson_share,
+)
 from models.errors import UserError
 
 
@@ -142,3 +148,17 @@ def test_dyadic_interval_covers_where_pairs_share_pictures() -> None:
 def test_refusals(call: object, message: str) -> None:
     with pytest.raises(UserError, match=message):
         call()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 5), (5, 5), (1, 7), (50, 100), (100, 100)])
+def test_wilson_is_scipys(hits: int, count: int) -> None:
+    found = wilson_share(hits / count, count, 0.9)
+    reference = binomtest(hits, count).proportion_ci(0.9, method="wilson")
+    assert (found.low, found.high) == pytest.approx((reference.low, reference.high), abs=1e-12)
+    assert found.low <= hits / count <= found.high and found.method == "Wilson"
+
+
+@pytest.mark.parametrize(("share", "count"), [(1.01, 5), (-0.1, 5), (float("nan"), 5), (0.5, 0)])
+def test_wilson_of_no_share_is_refused(share: float, count: int) -> None:
+    with pytest.raises(UserError, match="give one in"):
+        wilson_share(share, count)

@@ -11,6 +11,8 @@ import numpy as np
 from benchmarks.diversity_result import DiversityResult
 from benchmarks.judges import Verdict, draw_questions
 from benchmarks.mode_scores import ModeScores, protocol_name
+from benchmarks.raw_files import save_arrays
+from benchmarks.theory.styles import style_scores
 from reproduce.claims.evidence import Evidence
 from reproduce.claims.statements import claims
 from reproduce.claims.statistics import Draws
@@ -97,11 +99,25 @@ class World:
                         task=CATS, translation=direction,
                     )  # fmt: skip
 
-    def value(self, metric: str, method: str, value: float, half: float, seed: int = 0) -> None:
+    def value(
+        self, metric: str, method: str, value: float, half: float, seed: int = 0, **protocol: int
+    ) -> None:
         """A record without raw values."""
         interval = {"low": value - half, "high": value + half}
         self._append(method, seed, {"metric": metric, "value": value, "interval": interval,
-                                    "protocol": {"protocol": "p"}})  # fmt: skip
+                                    "protocol": {"protocol": "p"} | protocol})  # fmt: skip
+
+    def styles(self, method: str, scale: dict[str, float], seed: int = 0) -> Path:
+        """Styles of both domains: samples of N(0, I) times ``scale``."""
+        rng = np.random.default_rng([6, seed])
+        of = {d: s * rng.standard_normal((200, 8)) for d, s in scale.items()}
+        scored = style_scores(of, paired=True, seed=seed)
+        raw = self.records.folder / "raw" / f"theory-styles-{method}-{seed}.npz"
+        save_arrays(raw, {"kind": "styles"}, of)
+        facts = {"raw": raw.relative_to(self.results).as_posix(), "raw_sha256": sha256_file(raw)}
+        for one in scored:
+            self._append(method, seed, one.as_dict() | facts)
+        return raw
 
     def everything(self, seeds: int = 3, noise: float = 0.01) -> World:
         """All that the claims ask for but theory's, as the paper has it; seeds differ a little."""

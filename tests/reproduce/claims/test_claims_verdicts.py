@@ -9,11 +9,15 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from claims_world import DIVERSITY, QUALITY, SHOES, World, checkpoint
 
+from benchmarks.raw_files import save_arrays
+from benchmarks.theory.kernels import collapsed
 from models.errors import UserError
 from reproduce.claims.verdicts import Finding
+from reproduce.results import sha256_file
 
 
 def numbers(findings: dict[str, Finding]) -> list[tuple[object, ...]]:
@@ -37,8 +41,8 @@ def test_all_claims_hold_where_the_truth_is_the_papers(world: World) -> None:
     found = world.findings()
     theory = [f for f in found.values() if f.claim.id.startswith("theory")]
     others = [f for f in found.values() if f not in theory]
-    assert {f.verdict for f in theory} == {"not measured"} and len(theory) == 2
-    assert theory[0].note == "no record of style-mmd of MUNIT, drawn edges -> shoes"
+    assert {f.verdict for f in theory} == {"not measured"} and len(theory) == 3
+    assert theory[0].note == "no record of style-mmd of MUNIT, edges, of drawn edges -> shoes"
     assert math.isnan(theory[0].value) and len(others) == 24
     assert {f.claim.id: f.verdict for f in others if f.verdict != "holds"} == {}
     for finding in others:
@@ -173,11 +177,54 @@ def test_people_count_more_than_judges(copied: World) -> None:
 
 def test_theory_is_read_from_its_records(copied: World) -> None:
     for seed in range(3):
-        copied.value("style-mmd", "munit", 0.02 + 0.001 * seed, 0.002, seed)
+        copied.styles("munit", {"a": 0.0, "b": 1.0}, seed)
         copied.value("content-domain-accuracy", "munit", 0.9 + 0.001 * seed, 0.005, seed)
     found = copied.findings()
-    assert found["theory.styles"].verdict == "holds"
+    # Of edges, whose styles tell nothing, and of shoes: each domain for itself.
+    assert found["theory.styles-a"].verdict == "fails"
+    assert found["theory.styles-a"].value == pytest.approx(collapsed(8), abs=1e-9)
+    assert found["theory.styles-b"].verdict == "holds"
+    assert found["theory.styles-b"].value < 0.03
     assert found["theory.contents"].verdict == "fails"
+
+
+def test_where_all_codes_are_told_apart_their_number_still_limits_what_is_known(
+    copied: World,
+) -> None:
+    copied.value("content-domain-accuracy", "munit", 1.0, 0.0, N=4)
+    few = copied.findings([0])["theory.contents"]
+    assert few.value == 1.0 and few.verdict == "undecided"
+    copied.value("content-domain-accuracy", "munit", 1.0, 0.0, seed=1, N=900)
+    assert copied.findings([1])["theory.contents"].verdict == "fails"
+
+
+def test_an_interval_that_ends_at_a_limit_counts_by_its_longer_side(copied: World) -> None:
+    about = {"metric": "content-domain-accuracy", "value": 0.59, "protocol": {"protocol": "p"}}
+    copied.records.append(
+        {"preset": "quick", "task": SHOES, "method": "munit", "seed": 0}
+        | about | {"interval": {"low": 0.58, "high": 0.99}}
+    )  # fmt: skip
+    found = copied.findings([0])["theory.contents"]
+    assert found.verdict == "undecided" and found.high > 0.9
+
+
+def test_styles_of_one_domain_come_from_raw_values(copied: World) -> None:
+    raw = copied.styles("munit", {"a": 0.5, "b": 1.0})
+    with np.load(raw) as arrays:
+        swapped = {"a": arrays["b"], "b": arrays["a"]}
+    save_arrays(raw, {}, swapped)
+    with pytest.raises(UserError, match="is not the file that style-mmd of munit"):
+        copied.findings([0])
+    (record,) = (r for r in copied.records.all() if r["metric"] == "style-mmd")
+    copied.records.append(record | {"raw_sha256": sha256_file(raw), "time": "9"})
+    with pytest.raises(UserError, match=r"gives style-mmd 0\S* of domain a, its record 0\."):
+        copied.findings([0])
+
+
+def test_a_number_of_styles_that_tells_no_domains_is_refused(copied: World) -> None:
+    copied.value("style-mmd", "munit", 0.02, 0.002)
+    with pytest.raises(UserError, match="tells nothing of domain a: measure it again"):
+        copied.findings([0])
 
 
 def test_a_swapped_damaged_or_missing_raw_file_is_refused(copied: World) -> None:
