@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 from regression_table1 import Bench, check_method, check_real
 from regression_table2 import ModesBench, check_modes
+from regression_theory import THEORY, check_theory
 from regression_tolerances import excluded
-from regression_world import Damage, Findings, World, check_record
+from regression_world import Damage, Findings, Record, World, check_record
 
 from models.errors import UserError
 from reproduce.experiments import load_preset
@@ -42,13 +43,10 @@ def check_row(
     try:
         for record in records.values():
             check_record(record, findings)
-        bench = bench or bench_of(world, row)
-        if isinstance(bench, ModesBench):
-            check_modes(bench, method, records, findings)
-        elif method == REAL:
-            check_real(bench, records, findings)
-        else:
-            check_method(bench, method, records, findings)
+        of_theory = {name: record for name, record in records.items() if name in THEORY}
+        check_theory(world, of_theory, findings)
+        if others := {name: r for name, r in records.items() if name not in THEORY}:
+            _check_measured(bench or bench_of(world, row), method, others, findings)
     except (Damage, UserError) as error:
         for metric in records:
             findings.say(metric, str(error))
@@ -56,6 +54,17 @@ def check_row(
         if metric not in findings.compared and metric not in findings.wrong:
             findings.say(metric, "is on record, and was not measured again")
     return findings
+
+
+def _check_measured(
+    bench: Bench | ModesBench, method: str, records: dict[str, Record], findings: Findings
+) -> None:
+    if isinstance(bench, ModesBench):
+        check_modes(bench, method, records, findings)
+    elif method == REAL:
+        check_real(bench, records, findings)
+    else:
+        check_method(bench, method, records, findings)
 
 
 def bench_of(world: World, row: Row) -> Bench | ModesBench:

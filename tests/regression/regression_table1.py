@@ -11,6 +11,7 @@ from regression_exact import EXACT, check_exact
 from regression_tolerances import (
     CLASSES,
     FEATURES,
+    FIRST_PAIR,
     tolerance,
 )
 from regression_world import SEED, Findings, Pictures, Record, World, check_protocol, check_value
@@ -46,6 +47,7 @@ from reproduce.truth import Truth
 INPUTS = 20  # of the test inputs, those whose values are compared one by one
 SILHOUETTES = 100
 REAL_INPUTS = 10
+PAIR = 2  # samples of every other input, whose first distance is compared
 
 
 class Bench:
@@ -102,8 +104,8 @@ class Bench:
         return self.translations(REFERENCE, True)
 
     def translations(self, method: str, of_all: bool) -> Pictures:
-        """Of the first inputs all samples that diversity takes; ``of_all``: of the others too, as
-        many as fidelity takes."""
+        """Of the first inputs all samples that diversity takes, of the others a pair; ``of_all``: of
+        these as many as fidelity takes."""
         record = next(iter(self.rows[method].values()))
         network, run = self.world.network((self.task, method, None), record)
         source, fixed = self.domains.test_a, Preparation(self.size)
@@ -111,8 +113,7 @@ class Bench:
         first, rest = (Subset(source, r) for r in (range(INPUTS), range(INPUTS, len(source))))
         samples = self.protocol.samples
         made = list(stream(network, first, fixed, samples=samples, seed=run.seed))
-        if of_all:
-            made += stream(network, rest, fixed, samples=few, seed=run.seed)
+        made += stream(network, rest, fixed, samples=few if of_all else PAIR, seed=run.seed)
         return {(name, k): picture for name, k, picture in made}
 
 
@@ -196,6 +197,12 @@ def _diversity(bench: Bench, record: Record, pictures: Pictures, findings: Findi
     check_value(record, stored.value, findings)
     for name, value in found.per_input.items():
         findings.close(metric, f"input {name}", stored.per_input[name], value, allowed)
+    others = bench.domains.test_a.ids[INPUTS : bench.protocol.inputs]
+    translations = [(n, k, pictures[n, k]) for n in others for k in range(PAIR)]
+    found = diversity(translations, bench.distance, bench.protocol.scaled(len(others), PAIR))
+    rows = dict(zip(stored.input_ids, stored.distances[:, 0].tolist(), strict=True))
+    for name, value in found.per_input.items():
+        findings.close(metric, f"first pair of input {name}", rows[name], value, FIRST_PAIR)
 
 
 def _silhouettes(bench: Bench, record: Record, pictures: Pictures, findings: Findings) -> None:

@@ -195,10 +195,10 @@ def test_a_records_configuration_edited(styles: World) -> None:
     assert "sha256 of the configuration" in wrong_styles(damaged)
 
 
-def _halve_one_input(path: Path) -> None:
+def _halve_one_input(path: Path, number: int = 1) -> None:
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
-    arrays["distances"][1] *= 0.5
+    arrays["distances"][number] *= 0.5
     np.savez_compressed(path, **arrays)
 
 
@@ -207,9 +207,14 @@ def test_raw_values_edited(styles: World) -> None:
     assert "another sha256 than the record names" in wrong_styles(styles)
 
 
-def test_raw_values_edited_and_the_record_with_them(styles: World) -> None:
+@pytest.mark.parametrize(
+    ("number", "words"), [(1, ": input 000"), (99, ": first pair of input 000")]
+)
+def test_raw_values_edited_and_the_record_with_them(
+    styles: World, number: int, words: str
+) -> None:
     path = styles.results / styles.rows[STYLES][DIVERSITY]["raw"]
-    _halve_one_input(path)
+    _halve_one_input(path, number)
 
     def follow(record: dict[str, Any]) -> None:
         from benchmarks.diversity_result import DiversityResult
@@ -217,7 +222,18 @@ def test_raw_values_edited_and_the_record_with_them(styles: World) -> None:
         record["raw_sha256"] = sha256_file(path)
         record["value"] = DiversityResult.load(path).value
 
-    assert wrong_styles(with_record(styles, DIVERSITY, follow)).count("input 000") == 1
+    found = wrong_styles(with_record(styles, DIVERSITY, follow))
+    assert found.count("stored") == 1 and words in found
+
+
+@pytest.mark.parametrize(
+    "metric", ["style-mmd", "style-cov-error", "content-domain-accuracy", "content-pair-distance"]
+)
+def test_a_number_of_theory_edited(styles: World, metric: str) -> None:
+    assert check_row(styles, STYLES, only=(metric,)).all_wrong() == []
+    damaged = with_record(styles, metric, lambda record: record.update(value=record["value"] - 1e-6))
+    (words,) = check_row(damaged, STYLES, only=(metric,)).all_wrong()
+    assert "record's value, from its raw values" in words
 
 
 def test_one_pixel_drawn_otherwise(styles: World, monkeypatch: pytest.MonkeyPatch) -> None:
