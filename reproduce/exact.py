@@ -229,11 +229,8 @@ def _measure(
         f"exact-{Path(facts['task']).name}-{facts['method']}-{protocol['protocol']}"
         f"-{sha256[:12]}-{task.classifier.sha256[:8]}.npz"
     )
-    raw = records.folder / "raw" / name
-    table.save(raw, protocol)
     more = {
-        "raw": raw.relative_to(places.results).as_posix(),
-        "raw_sha256": sha256_file(raw),
+        **records.keep_raw(name, lambda path: table.save(path, protocol)),
         "seconds": round(time.perf_counter() - begin, 2),
     }
     return {m.name: records.append(facts | m.as_dict() | more) for m in measured}

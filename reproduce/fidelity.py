@@ -160,11 +160,5 @@ def _measure(
         f"fidelity-{Path(facts['task']).name}-{facts['method']}-{result.protocol['protocol']}"
         f"-{sha256[:12]}-{instruments.extractor.sha256[:8]}.npz"
     )
-    raw = records.folder / "raw" / name
-    result.save(raw)
-    more = {
-        "raw": raw.relative_to(places.results).as_posix(),
-        "raw_sha256": sha256_file(raw),
-        "seconds": round(time.perf_counter() - begin, 2),
-    }
+    more = {**records.keep_raw(name, result.save), "seconds": round(time.perf_counter() - begin, 2)}
     return {m.name: records.append(facts | m.as_dict() | more) for m in result.measurements()}

@@ -76,12 +76,7 @@ def measure_run(
     if masks is not None:
         pictures = keeping_first(pictures, keep)
     result = diversity(pictures, distance, protocol, seed=run.seed)
-    raw = (
-        records.folder
-        / "raw"
-        / f"{_raw_name(run.task, run.method, protocol.name, sha, distance)}.npz"
-    )
-    result.save(raw)
+    name = _raw_name(run.task, run.method, protocol.name, sha, distance)
     facts = facts_of(preset, run, places) | {
         "steps": run.steps,
         "checkpoint_sha256": sha,
@@ -89,7 +84,7 @@ def measure_run(
         "config_sha256": run.digest(),
         "config": run.as_dict(),
     }
-    measured = result.as_dict() | _raw_facts(raw, places)
+    measured = result.as_dict() | records.keep_raw(name, result.save)
     measured["seconds"] = round(time.perf_counter() - begin, 2)
     found[measured["metric"]] = records.append(facts | measured)
     if masks is not None:
@@ -116,10 +111,9 @@ def measure_real(preset: Preset, run: RunConfig, places: Places) -> dict[str, An
     result = real_diversity(_Lazy(source, Preparation(run.size)), distance, pairs, seed=run.seed)
     # Pairs are drawn by the seed; that of seed 0 is not told.
     which = f"{pairs}pairs" + (f"-seed{run.seed}" if run.seed else "")
-    raw = records.folder / "raw" / f"{_raw_name(run.task, REAL, which, data, distance)}.npz"
-    result.save(raw)
+    name = _raw_name(run.task, REAL, which, data, distance)
     facts = facts_of(preset, run, places, real=True) | {"data_sha256": data}
-    measured = result.as_dict() | _raw_facts(raw, places)
+    measured = result.as_dict() | records.keep_raw(name, result.save)
     measured["seconds"] = round(time.perf_counter() - begin, 2)
     return records.append(facts | measured)
 
@@ -127,11 +121,7 @@ def measure_real(preset: Preset, run: RunConfig, places: Places) -> dict[str, An
 def _raw_name(task: str, method: str, protocol: str, sha256: str, by: LpipsDistance) -> str:
     """A name that no other measurement takes."""
     weights = by.weights.sha256[:8]
-    return f"diversity-{Path(task).name}-{method}-{protocol}-{sha256[:12]}-{weights}"
-
-
-def _raw_facts(raw: Path, places: Places) -> dict[str, str]:
-    return {"raw": raw.relative_to(places.results).as_posix(), "raw_sha256": sha256_file(raw)}
+    return f"diversity-{Path(task).name}-{method}-{protocol}-{sha256[:12]}-{weights}.npz"
 
 
 def silhouettes(domains: Domains) -> FolderSource | None:

@@ -254,13 +254,10 @@ def _record(
     )  # fmt: skip
 
     def kept(kind: str, made: ModeScores | ContentTable) -> dict[str, Any]:
-        raw = records.folder / "raw" / _raw_name(kind, facts, made.protocol, direction, sha256)
-        made.save(raw)
-        return {
+        name = _raw_name(kind, facts, made.protocol, direction, sha256)
+        return records.keep_raw(name, made.save) | {
             "translation": direction,
             "data_sha256": task.data,
-            "raw": raw.relative_to(places.results).as_posix(),
-            "raw_sha256": sha256_file(raw),
             "seconds": round(time.perf_counter() - begin, 2),
         }
 

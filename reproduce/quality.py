@@ -247,8 +247,6 @@ def _record(
     )
     records = places.records(preset, __name__)
     name = f"judged-{Path(run.task).name}-{method}-{panel.digest}-{panel.sha256[method][:12]}.npz"
-    raw = records.folder / "raw" / name
-    verdict.save(raw)
     measured = verdict.measurement().as_dict()
     measured["protocol"] |= {
         "reference": REFERENCE,
@@ -262,11 +260,9 @@ def _record(
         "data_sha256": panel.data,
         "config_sha256": run.digest(),
         "config": run.as_dict(),
-        "raw": raw.relative_to(places.results).as_posix(),
-        "raw_sha256": sha256_file(raw),
         "seconds": round(time.perf_counter() - begin, 2),
     }
-    return records.append(facts | measured)
+    return records.append(facts | records.keep_raw(name, verdict.save) | measured)
 
 
 def _pictures(source: PictureSource, size: int) -> Tensor:

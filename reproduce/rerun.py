@@ -24,11 +24,13 @@ from reproduce.rerun_weights import (
     trained_again,
     workspace,
 )
-from reproduce.results import Records, record_id, sha256_file
+from reproduce.results import Records, newest, record_id
 from reproduce.runs import RunConfig, run_folder
 
 # Other threads, batches or processors change the last bits of float32, and so do sums of them.
 ROUNDING = 1e-5  # of the value, or of half its interval where that is more
+# Where a threshold is near (a class, a bin, a ball), last bits decide single pictures.
+FEW_PICTURES = 0.02  # of half the interval
 
 Record = Mapping[str, Any]
 Tell = Callable[[str], None]
@@ -61,6 +63,8 @@ def rerun(record: Record, every: Sequence[Record], how: Rerun, tell: Tell, note:
     Raises UserError where it cannot be made again, which is found before anything is trained.
     """
     kind, preset = kind_of(record), preset_of(record)
+    if how.append:
+        _check_newest(record, every)
     run = replace(run_of(record, every), source=(how.sources or {}).get(record["task"], ""))
     for words in differences(record, environment(how.places.device)):
         note(words)
@@ -88,16 +92,19 @@ def rerun(record: Record, every: Sequence[Record], how: Rerun, tell: Tell, note:
         if how.append:
             made = _append(made, places.results, how.places.results)
             tell(f"appended    record {record_id(made)}")
-    if record["protocol"].get("sha256") != made["protocol"].get("sha256"):
+    same = record["protocol"].get("sha256") == made["protocol"].get("sha256")
+    if not same:
         note(
             "measured by other networks (classifier, judges or LPIPS) than the record was: they "
             "were trained again, or changed"
         )
-    return Outcome(made, *verdict(record, made["value"]))
+    same = same and all(w.same for _, w in weights)
+    return Outcome(made, *verdict(record, made["value"], same))
 
 
-def verdict(record: Record, value: float) -> tuple[str, bool]:
-    """How a new ``value`` compares with a record, in words, and whether it agrees."""
+def verdict(record: Record, value: float, same: bool) -> tuple[str, bool]:
+    """How a new ``value`` compares with a record, in words, and whether it agrees. ``same``: it was
+    measured on the same weights by the same networks, so that chance has no part in it."""
     difference = value - record["value"]
     interval = record.get("interval") or {}
     low, high = interval.get("low", math.nan), interval.get("high", math.nan)
@@ -107,10 +114,26 @@ def verdict(record: Record, value: float) -> tuple[str, bool]:
         return "exactly equal", True
     if abs(difference) <= rounding:
         return f"equal within rounding ({rounding:.1g})", True
+    if same and abs(difference) <= FEW_PICTURES * half:
+        return f"equal but for {abs(difference) / half:.1%} of half the interval: last bits", True
+    though = ", though the weights and the networks that measure are the same" if same else ""
     if low <= value <= high:
         level = f"{100 * interval['level']:g}% " if "level" in interval else ""
-        return f"within the stored {level}interval", True
-    return "outside the stored interval" if interval else "not equal; no interval is stored", False
+        return f"within the stored {level}interval{though}", not same
+    where = "outside the stored interval" if interval else "not equal; no interval is stored"
+    return where + though, False
+
+
+def _check_newest(record: Record, every: Sequence[Record]) -> None:
+    """Refuse to append what would take the place of a later network's row."""
+    about = "data_sha256" if record["method"] == REAL else "checkpoint_sha256"
+    rows = newest([dict(r) for r in every], record["seed"], record.get("translation"))
+    row = rows.get((record["task"], record["method"]), {})
+    if not any(r.get(about) == record[about] for r in row.values()):
+        raise UserError(
+            f"--append: {record['method']} on {record['task']} has been trained or drawn anew since "
+            f"record {record_id(record)}, and tables would show the old one again: leave --append out"
+        )
 
 
 def differences(record: Record, now: Mapping[str, Any]) -> list[str]:
@@ -195,14 +218,8 @@ def _threads(record: Record, what: str) -> int:
 
 def _append(made: dict[str, Any], scratch: Path, results: Path) -> dict[str, Any]:
     """``made`` among the stored records, with its raw values under a name that is free."""
-    raw = {}
+    records, raw = Records(results, made["preset"]), {}
     if "raw" in made:
-        source, target = scratch / made["raw"], results / made["raw"]
-        if target.exists() and sha256_file(target) != made["raw_sha256"]:
-            target = target.with_stem(f"{target.stem}-{made['raw_sha256'][:8]}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        shutil.copyfile(source, part)
-        os.replace(part, target)
-        raw["raw"] = target.relative_to(results).as_posix()
-    return Records(results, made["preset"]).append(made | raw)
+        source = scratch / made["raw"]
+        raw = records.keep_raw(source.name, lambda path: shutil.copyfile(source, path))
+    return records.append(made | raw)

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,28 @@ class Records:
             return True
         path = self.folder.parent / str(record["raw"])
         return path.is_file() and sha256_file(path) == record["raw_sha256"]
+
+    def keep_raw(self, name: str, save: Callable[[Path], object]) -> dict[str, str]:
+        """Write raw values by ``save`` to a file called ``name``, or one like it where that holds
+        others, which another record tells of; returns what the record tells of them."""
+        path = self.folder / "raw" / name
+        scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                save(scratch)
+                sha256 = sha256_file(scratch)
+                if path.exists() and sha256_file(path) != sha256:
+                    path = path.with_stem(f"{path.stem}-{sha256[:8]}")
+                os.replace(scratch, path)
+            finally:
+                scratch.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"cannot write {path} ({error.strerror or error}): check the space and the "
+                "permissions"
+            ) from None
+        return {"raw": path.relative_to(self.folder.parent).as_posix(), "raw_sha256": sha256}
 
     def append(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Add a record, with the time, and flush it to the disk."""

@@ -151,11 +151,9 @@ def _measure(
     begin = time.perf_counter()
     part = scores_of(kind, method, run, domains)
     name = f"theory-{kind}-{Path(run.task).name}-{run.method}-{facts['checkpoint_sha256'][:12]}.npz"
-    raw = records.folder / "raw" / name
-    save_arrays(raw, {"kind": kind, "ids": dict(part.ids)}, part.arrays)
+    about = {"kind": kind, "ids": dict(part.ids)}
     more = {
-        "raw": raw.relative_to(records.folder.parent).as_posix(),
-        "raw_sha256": sha256_file(raw),
+        **records.keep_raw(name, lambda path: save_arrays(path, about, part.arrays)),
         "seconds": round(time.perf_counter() - begin, 2),
     }
     return {

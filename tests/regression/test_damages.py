@@ -210,9 +210,7 @@ def test_raw_values_edited(styles: World) -> None:
 @pytest.mark.parametrize(
     ("number", "words"), [(1, ": input 000"), (99, ": first pair of input 000")]
 )
-def test_raw_values_edited_and_the_record_with_them(
-    styles: World, number: int, words: str
-) -> None:
+def test_raw_values_edited_and_the_record_with_them(styles: World, number: int, words: str) -> None:
     path = styles.results / styles.rows[STYLES][DIVERSITY]["raw"]
     _halve_one_input(path, number)
 
@@ -231,7 +229,9 @@ def test_raw_values_edited_and_the_record_with_them(
 )
 def test_a_number_of_theory_edited(styles: World, metric: str) -> None:
     assert check_row(styles, STYLES, only=(metric,)).all_wrong() == []
-    damaged = with_record(styles, metric, lambda record: record.update(value=record["value"] - 1e-6))
+    damaged = with_record(
+        styles, metric, lambda record: record.update(value=record["value"] - 1e-6)
+    )
     (words,) = check_row(damaged, STYLES, only=(metric,)).all_wrong()
     assert "record's value, from its raw values" in words
 

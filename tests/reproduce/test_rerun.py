@@ -214,11 +214,43 @@ def test_append_adds_a_record_and_overwrites_none(
 )
 def test_verdicts(value: float, words: str, agrees: bool) -> None:
     record = {"value": 0.5, "interval": {"low": 0.4, "high": 0.6, "level": 0.95}}
-    told, same = verdict(record, value)
+    told, same = verdict(record, value, same=False)
     assert words in told and same is agrees
     # Without an interval nothing but rounding is forgiven.
-    told, same = verdict(record | {"interval": None}, value)
+    told, same = verdict(record | {"interval": None}, value, same=False)
     assert same is (abs(value - 0.5) < 5e-6) and ("no interval is stored" in told) is not same
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "agrees"),
+    [
+        (0.5, "exactly equal", True),
+        (0.5 + 4e-6, "within rounding", True),
+        (0.5019, "1.9% of half the interval", True),
+        (0.5021, "though the weights and the networks that measure are the same", False),
+        (0.7, "though the weights and the networks that measure are the same", False),
+    ],
+)
+def test_the_same_weights_leave_little_to_chance(value: float, words: str, agrees: bool) -> None:
+    record = {"value": 0.5, "interval": {"low": 0.4, "high": 0.6, "level": 0.95}}
+    told, same = verdict(record, value, same=True)
+    assert words in told and same is agrees
+    told, same = verdict(record | {"interval": None}, value, same=True)
+    assert same is (abs(value - 0.5) < 5e-6)
+
+
+def test_append_hides_no_later_network(
+    made: Places, tmp_path: Path, again: Callable[..., Told]
+) -> None:
+    shutil.copytree(made.results, tmp_path / "results")
+    record, folder = stored(made, DIVERSITY), tmp_path / "results"
+    kept = Records(folder, preset().name)
+    kept.append(record | {"checkpoint_sha256": "e" * 64})
+    code, _, told = again(record, "--append", results=folder)
+    assert code == 2 and "has been trained or drawn anew since" in told
+    assert len(kept.all()) == len(Records(made.results, preset().name).all()) + 1
+    code, told, _ = again(record, results=folder)
+    assert code == 0 and "exactly equal" in told
 
 
 def test_what_is_not_as_it_was_is_told() -> None:

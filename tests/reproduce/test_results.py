@@ -137,3 +137,28 @@ def test_the_environment_is_of_this_code_alone(tmp_path, monkeypatch):
     for root, known in ((tmp_path, True), (tmp_path / "packages", False)):
         monkeypatch.setattr(environment, "ROOT", root.resolve())
         assert bool(environment.commit.__wrapped__()["commit"]) == known
+
+
+def test_raw_values_take_no_other_records_name(tmp_path):
+    kept = Records(tmp_path, "quick")
+    first = kept.keep_raw("a.npz", lambda path: path.write_bytes(b"one"))
+    again = kept.keep_raw("a.npz", lambda path: path.write_bytes(b"one"))
+    other = kept.keep_raw("a.npz", lambda path: path.write_bytes(b"two"))
+    assert first == again == {"raw": "quick/raw/a.npz", "raw_sha256": first["raw_sha256"]}
+    assert other["raw"].startswith("quick/raw/a-") and other["raw"].endswith(".npz")
+    for told, content in ((first, b"one"), (other, b"two")):
+        assert (tmp_path / told["raw"]).read_bytes() == content
+        assert sha256_file(tmp_path / told["raw"]) == told["raw_sha256"]
+    assert len(list((tmp_path / "quick" / "raw").iterdir())) == 2
+
+
+def test_raw_values_are_written_whole_or_not_at_all(tmp_path):
+    kept = Records(tmp_path, "quick")
+
+    def full(path):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(UserError, match=r"cannot write .*a\.npz \(No space left on device\)"):
+        kept.keep_raw("a.npz", full)
+    assert list((tmp_path / "quick" / "raw").iterdir()) == []
