@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torchvision.models import Inception3
 
 from benchmarks.weight_files import (
     cached,
@@ -23,6 +23,9 @@ from benchmarks.weight_files import (
     read_bytes,
 )
 from models.errors import UserError
+
+if TYPE_CHECKING:
+    from torchvision.models import Inception3
 
 INCEPTION_URL = "https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth"
 IMAGENET_CLASSES = 1000
@@ -74,4 +77,6 @@ def imagenet_weights(
 def inception(classes: int) -> Inception3:
     """The network with a head and an auxiliary head of ``classes`` each, without dropout, whose
     draws would come from the global generator. It takes [-1, 1], as its weights were trained."""
+    from torchvision.models import Inception3  # it takes a second, and few commands need it
+
     return Inception3(num_classes=classes, aux_logits=True, init_weights=False, dropout=0.0)

@@ -12,9 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-import lpips
 import torch
-from lpips import pretrained_networks
 from torch import nn
 
 from benchmarks.weights import LpipsWeights
@@ -27,6 +25,8 @@ RANGE_TOLERANCE = 1e-3  # rounding of a tanh or of a stored picture, far below o
 
 def _alexnet(weights: LpipsWeights) -> nn.Module:
     """The package's five slices of AlexNet around the given parameters."""
+    from lpips import pretrained_networks  # it imports torchvision, which takes a second
+
     with warnings.catch_warnings(), torch.device("meta"):
         # The package asks torchvision in a deprecated way. On "meta" nothing is drawn or held.
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
@@ -51,6 +51,8 @@ class LpipsDistance:
         # On processors convolutions with channels last take half the time at 256x256.
         self._format = torch.channels_last if self.device.type == "cpu" else torch.contiguous_format
         self._net = _alexnet(weights).to(self.device).to(memory_format=self._format)
+        import lpips
+
         self._scaling = lpips.ScalingLayer().to(self.device)
         self._roots = [c.sqrt().to(self.device) for c in weights.channels]
 

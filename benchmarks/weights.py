@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-import lpips
 import numpy as np
 import torch
 
@@ -124,6 +123,8 @@ def untrained(version: Version, seed: int = 0) -> LpipsWeights:
 
 def package_channels(version: Version) -> tuple[torch.Tensor, ...]:
     """The five layers' channel weights (C,) fitted to human judgement, from the lpips package."""
+    import lpips  # it imports torchvision, which takes a second
+
     file = Path(lpips.__file__).parent / "weights" / f"v{version}" / "alex.pth"
     state = torch.load(file, map_location="cpu", weights_only=True)
     return tuple(state[f"lin{k}.model.1.weight"].flatten() for k in range(len(TRUNK_SHAPES)))

@@ -15,14 +15,12 @@ from reproduce.experiments import Preset, load_preset
 from reproduce.graph import Job, stale_jobs, stamps_folder
 from reproduce.guard import only_command
 from reproduce.jobs import all_jobs
-from reproduce.mode_measure import check_measurable
 from reproduce.pipeline import check_runs
 from reproduce.places import Places
 from reproduce.plan import Graph, machine_of, write_plan
 from reproduce.report.inputs import inputs_sha256
 from reproduce.results import Records
 from reproduce.runs import RunConfig, parse_settings
-from reproduce.scoring import check_scores
 from reproduce.shared_trainer import check_shareable
 from reproduce.snakemake_run import run_plan
 
@@ -32,15 +30,15 @@ PLAN = "plan.json"
 def everything(arguments: argparse.Namespace) -> int:
     """Make whatever of a preset is missing or stale, by Snakemake; say what, and why."""
     graph = _graph(arguments)
-    # Of a device, what is checked needs none, and a login node has none.
-    here = replace(graph.places, device="cpu")
-    _check(graph.preset, graph.jobs, here, graph.machine.gpus_per_training)
     if arguments.seeds is None:
         seeds = " ".join(map(str, graph.seeds))
         print(f"note: --seeds {seeds}, as on record (0 if none is)", file=sys.stderr)
     stale = stale_jobs(graph.jobs, graph.folder)
     if not stale:
         return _nothing(graph)
+    # Of a device, what is checked needs none, and a login node has none.
+    here = replace(graph.places, device="cpu")
+    _check(graph.preset, graph.jobs, here, graph.machine.gpus_per_training)
     if arguments.dry_run:
         print(_listing(graph, stale))
         return 0
@@ -99,6 +97,10 @@ def _sources(arguments: argparse.Namespace, preset: Preset) -> dict[str, str]:
 
 def _check(preset: Preset, jobs: Mapping[str, Job], places: Places, several: int) -> None:
     """Refuse before hours of training what could not be trained or measured after them."""
+    # All that measures takes seconds to import, which a call that does nothing should not.
+    from reproduce.mode_measure import check_measurable
+    from reproduce.scoring import check_scores
+
     trained: list[RunConfig] = [
         run for job in jobs.values() if job.kind == "train" for run in job.runs
     ]

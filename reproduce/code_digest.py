@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("models", "benchmarks", "reproduce")
+_DESCRIBED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def modules_behind(entries: Iterable[str], without: Iterable[str] = ()) -> tuple[str, ...]:
@@ -42,32 +43,37 @@ def code_digests(modules: Iterable[str]) -> dict[str, str]:
     return {name: _digest(name) for name in modules}
 
 
-@cache
 def _digest(name: str) -> str:
-    return hashlib.sha256(ast.dump(_Bare().visit(_tree(name))).encode()).hexdigest()[:12]
+    return _read(name)[0]
 
 
 @cache
 def _imports(name: str) -> tuple[str, ...]:
     """Modules of this project that ``name`` imports, its packages among them."""
-    found: set[str] = set()
-    for node in ast.walk(_tree(name)):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    found = _read(name)[1]
     ours = {n for n in found if n.split(".")[0] in PACKAGES and _path(n) is not None}
     parents = {n.rpartition(".")[0] for n in (*ours, name)}
     return tuple(sorted(ours | {p for p in parents if p and _path(p) is not None}))
 
 
-def _tree(name: str) -> ast.Module:
+@cache
+def _read(name: str) -> tuple[str, frozenset[str]]:
+    """A module's digest, and what it imports."""
     path = _path(name)
     assert path is not None
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    tree, found = ast.parse(path.read_text(encoding="utf-8"), str(path)), set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, _DESCRIBED) and node.body and _is_text(node.body[0]):
+            node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12], frozenset(found)
 
 
+@cache
 def _path(name: str) -> Path | None:
     """The file of a module or package of this project; None if there is none."""
     place = ROOT.joinpath(*name.split("."))
@@ -75,18 +81,6 @@ def _path(name: str) -> Path | None:
         if path.is_file():
             return path
     return None
-
-
-class _Bare(ast.NodeTransformer):
-    """Drops docstrings."""
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        self.generic_visit(node)
-        body = getattr(node, "body", None)
-        holds = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if holds and isinstance(body, list) and body and _is_text(body[0]):
-            body[:1] = [] if len(body) > 1 else [ast.Pass()]
-        return node
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -14,7 +14,7 @@ from reproduce.experiments import Preset
 from reproduce.graph import Job
 from reproduce.measuring_code import digests, measuring, training
 from reproduce.runs import RunConfig
-from reproduce.style_figures import METHOD as STYLED
+from reproduce.tables import REFERENCE as STYLED
 from reproduce.tasks.registry import TASKS
 from reproduce.theory_measure import encoded_by
 

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
-from torchvision.utils import make_grid
 from tqdm import tqdm
 
 from reproduce.checkpoints import (
@@ -212,4 +211,6 @@ def sample_grid(
             )
         pictures.append(torch.stack(columns, dim=1).flatten(0, 1).cpu())
     method.train()
+    from torchvision.utils import make_grid  # it takes a second
+
     return make_grid(torch.cat(pictures).nan_to_num(0).clamp(-1, 1) * 0.5 + 0.5, nrow=4, padding=1)

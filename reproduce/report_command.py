@@ -15,7 +15,8 @@ from reproduce.places import Places
 from reproduce.report.write import write_report
 from reproduce.results import Records
 from reproduce.runs import RunConfig, parse_settings
-from reproduce.style_figures import METHOD, draw_styles, style_paths
+from reproduce.style_figures import draw_styles, style_paths
+from reproduce.tables import REFERENCE
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -29,7 +30,7 @@ def report(arguments: argparse.Namespace) -> int:
     runs = runs_of(preset, seeds, overrides, sources)
     make_curves(preset, runs, places)
     for run in runs:
-        if run.method == METHOD and run.task in tasks and run.seed == seeds[0]:
+        if run.method == REFERENCE and run.task in tasks and run.seed == seeds[0]:
             _styles(preset, run, places)
     out = arguments.out or places.results / preset.name / "report"
     made, note = write_report(preset, runs, places, out)

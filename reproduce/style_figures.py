@@ -27,7 +27,6 @@ from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import Domains, PictureSource, Subset
 from reproduce.translate import guided as guided_by
 
-METHOD = "munit"  # whose styles are shown
 INPUTS, STATIONS, EXAMPLES = 4, 9, 8
 CELL = 0.78  # inches
 HEAD, GAP = 0.36, 0.1  # inches: above each direction's pictures, and below

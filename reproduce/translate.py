@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 from tqdm import tqdm
 
 from models.errors import UserError
@@ -177,4 +176,6 @@ def save_grid(
     for i in range(min(most_rows, len(source))):
         own = written[i * columns : i * columns + shown]
         pictures += [fixed(source.read(i)), *(fixed(read_picture(p)) for p in own)]
+    from torchvision.utils import make_grid  # it takes a second
+
     _save(make_grid(torch.stack(pictures), nrow=1 + shown, padding=2, pad_value=1), path)

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from benchmarks.speed.counting import Counts, count_step
 from benchmarks.speed.machine import Machine, measure_machine
@@ -70,6 +69,8 @@ def fit(rows: Sequence[Row]) -> CostModel | None:
     if len({row.counts for row in rows}) < FEWEST:
         return None
     relative = np.stack([terms(row.counts, row.machine) / row.seconds for row in rows])
+    from scipy.optimize import nnls  # it takes most of a second
+
     above, _ = nnls(relative, 1 - relative[:, 0])
     a, b, c = (float(w) for w in above)
     return CostModel((1 + a, b, c), len(rows))

@@ -32,7 +32,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def forget() -> None:
-    code_digest._digest.cache_clear()
+    code_digest._read.cache_clear()
+    code_digest._path.cache_clear()
     code_digest._imports.cache_clear()
 
 
