@@ -15,7 +15,7 @@ import glob
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,8 @@ from typing import Any
 
 from reproduce.experiments import Preset
 from reproduce.files import write_text
-from reproduce.results import sha256_file
+from reproduce.listing import listing
+from reproduce.results import record_ids, sha256_file
 from reproduce.runs import RunConfig
 
 
@@ -67,12 +68,29 @@ def stamps_folder(runs: Path, preset: Preset) -> Path:
     return runs / preset.name / "stamps"
 
 
-def write_stamp(job: Job, folder: Path, seconds: float, made: Iterable[Path]) -> Path:
-    """Say that ``job`` is done: how long it took, and the sha256 of the files that it ``made``."""
+@dataclass(frozen=True)
+class Made:
+    """What a job made: ``files``; ``folders`` of pictures, which are looked at by names and sizes
+    alone; ``records``, by file the names of those that are its measurements."""
+
+    files: Sequence[Path] = ()
+    folders: Sequence[Path] = ()
+    records: Mapping[Path, Sequence[str]] = field(default_factory=dict)
+
+    def told(self, folder: Path) -> dict[str, Any]:
+        """As stamps in ``folder`` tell it."""
+        return {
+            "made": {os.path.relpath(p, folder): sha256_file(p) for p in self.files},
+            "folders": {os.path.relpath(p, folder): listing(p, times=False) for p in self.folders},
+            "records": {os.path.relpath(p, folder): sorted(i) for p, i in self.records.items()},
+        }
+
+
+def write_stamp(job: Job, folder: Path, seconds: float, made: Made) -> Path:
+    """Say that ``job`` is done: how long it took, and what it ``made``."""
     path = job.stamp(folder)
     others = [p for p in _stamps(job, folder) if p != path]
-    kept = {os.path.relpath(p, folder): sha256_file(p) for p in made}
-    about = job.parts() | {"seconds": round(seconds, 1), "made": kept}
+    about = job.parts() | {"seconds": round(seconds, 1)} | made.told(folder)
     for other in others:
         other.unlink(missing_ok=True)
     write_text(path, json.dumps(about, indent=1, sort_keys=True) + "\n")
@@ -90,13 +108,23 @@ def read_stamp(path: Path) -> dict[str, Any] | None:
 
 
 def is_done(job: Job, folder: Path) -> bool:
-    """Whether its stamp is there and the files that it made are as it left them."""
+    """Whether its stamp is there, the files that it made are as it left them, and what it measured
+    is on record."""
     stamp = read_stamp(job.stamp(folder))
     if stamp is None:
         return False
-    return all(
-        (folder / name).is_file() and sha256_file(folder / name) == sha256
-        for name, sha256 in stamp["made"].items()
+    return (
+        all(
+            (folder / name).is_file() and sha256_file(folder / name) == sha256
+            for name, sha256 in stamp["made"].items()
+        )
+        and all(
+            listing(folder / name, times=False) == found
+            for name, found in stamp.get("folders", {}).items()
+        )
+        and all(
+            set(ids) <= record_ids(folder / name) for name, ids in stamp.get("records", {}).items()
+        )
     )
 
 

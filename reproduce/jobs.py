@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,21 +10,12 @@ from models.errors import UserError
 from reproduce.claims.causes import FILE as CAUSES
 from reproduce.experiments import Preset
 from reproduce.graph import Job
+from reproduce.listing import listing
 from reproduce.measuring_code import digests, measuring, training
 from reproduce.runs import RunConfig
 from reproduce.tables import REFERENCE as STYLED
 from reproduce.tasks.registry import TASKS
 from reproduce.theory_measure import encoded_by
-
-_TABLES = {
-    1: (
-        "reproduce.tables",
-        "reproduce.table_text",
-        "reproduce.score_table",
-        "reproduce.over_seeds",
-    ),
-    2: ("reproduce.table2", "reproduce.table2_text", "reproduce.over_seeds"),
-}
 
 
 def all_jobs(
@@ -68,7 +57,9 @@ def all_jobs(
                 shown.append(add(Job(f"unit-figure/{number}", drawn, (trained(run),), runs=(run,))))
     about = {"seeds": list(seeds)}
     for number, of_number in measured.items():
-        shown.append(add(Job(f"table/{number}", about | _code(*_TABLES[number]), tuple(of_number))))
+        shown.append(
+            add(Job(f"table/{number}", about | _code("reproduce.table_files"), tuple(of_number)))
+        )
     if encoded:
         code = _code("reproduce.theory_figures")
         shown.append(add(Job("theory-figures", about | code, tuple(encoded))))
@@ -91,21 +82,12 @@ def data_job(run: RunConfig) -> Job:
     spec = TASKS.get(run.task)
     about: dict[str, Any] = {"source": run.source}
     if run.source:
-        about["files"] = listing(Path(run.source))
+        about["files"] = listing(Path(run.source), times=True)
     if spec is not None and spec.drawn and not run.source:
         drawing = "drawn" if spec.kind == "drawn" else "animals"
         about = {"size": run.size, "train": run.train, "test": run.test}
         about |= _code(f"reproduce.tasks.{drawing}.dataset")
     return Job(f"data/{run.task}-{run.size}px-{run.train}x{run.test}", about, runs=(run,))
-
-
-def listing(source: Path) -> str:
-    """A digest of names, sizes and times of the files at ``source``: quick to see whether pictures
-    were changed, if not which."""
-    files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
-    told = [(p.relative_to(source).as_posix(), s.st_size, s.st_mtime_ns)
-            for p in files if p.exists() and (s := p.stat())]  # fmt: skip
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
 
 
 def train_job(run: RunConfig, data: Job, threads: int) -> Job:

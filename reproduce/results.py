@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,21 @@ def line_of(record: Mapping[str, Any]) -> str:
 def record_id(record: Mapping[str, Any]) -> str:
     """A record's name: the first 12 hex digits of the sha256 of its stored line."""
     return hashlib.sha256(line_of(record).encode()).hexdigest()[:ID_DIGITS]
+
+
+def record_ids(path: Path) -> frozenset[str]:
+    """The names of all records in a file; none where there is no file."""
+    try:
+        about = path.stat()
+    except OSError:
+        return frozenset()
+    return _ids(path, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _ids(path: Path, *_: int) -> frozenset[str]:
+    lines = path.read_bytes().split(b"\n")
+    return frozenset(hashlib.sha256(line).hexdigest()[:ID_DIGITS] for line in lines)
 
 
 def newest(

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -18,7 +19,8 @@ from reproduce.curves import make_curves
 from reproduce.experiments import Preset
 from reproduce.figures import comparison
 from reproduce.files import write_text
-from reproduce.graph import Job, is_done, stamps_folder, write_stamp
+from reproduce.graph import Job, Made, is_done, stamps_folder, write_stamp
+from reproduce.listing import listing
 from reproduce.loop import LAST, Logging
 from reproduce.measure import measure_real, measure_run
 from reproduce.measuring_code import training_code
@@ -28,11 +30,11 @@ from reproduce.pipeline import checkpoint_of
 from reproduce.places import Places, open_run_task
 from reproduce.quality import measure_quality, write_evidence
 from reproduce.report.write import write_report
-from reproduce.results import Records, newest
+from reproduce.results import Records, newest, record_id
 from reproduce.runs import run_folder
 from reproduce.scoring import measure_scores
 from reproduce.style_figures import draw_styles
-from reproduce.table_command import TEXT_OF
+from reproduce.table_files import table_of
 from reproduce.tasks.modes import truth_folder
 from reproduce.tasks.registry import drawn_folder
 from reproduce.theory_figures import write_theory
@@ -41,7 +43,7 @@ from reproduce.training import only_run, train
 from reproduce.unit_figures import both_directions
 
 MARK = "job.txt"  # in a run's folder: the digest of the job that it is of
-DRAWN_BY = "drawn-by.json"  # in a folder of pictures: digests of the code that drew them
+DRAWN_BY = "drawn-by.json"  # in a folder of pictures: by which code they were drawn, and which
 
 
 def make(preset: Preset, job: Job, places: Places) -> Path:
@@ -64,22 +66,32 @@ def make(preset: Preset, job: Job, places: Places) -> Path:
     return stamp
 
 
-def _data(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+def _data(preset: Preset, job: Job, places: Places) -> Made:
     """Draws, or finds, a task's pictures; those that other code drew are drawn again."""
     run = job.runs[0]
     folder = drawn_folder(run.task, places.data, run.size, run.train, run.test)
     if folder is None or run.source:
         open_run_task(run, places)
-        return []
-    mark, code = folder / DRAWN_BY, json.dumps(job.about["code"], sort_keys=True) + "\n"
-    if not (mark.is_file() and mark.read_text(encoding="utf-8") == code):
+        return Made()
+    mark = folder / DRAWN_BY
+    if not (mark.is_file() and mark.read_text(encoding="utf-8") == _drawn_by(job, folder)):
         _away(folder)
         _away(truth_folder(folder))
-    write_text(open_run_task(run, places).folder / DRAWN_BY, code)
-    return [folder / "drawn.json", mark]
+    open_run_task(run, places)
+    write_text(mark, _drawn_by(job, folder))
+    told = truth_folder(folder)
+    return Made([mark], [folder, *([told] if told.is_dir() else [])])
 
 
-def _train(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+def _drawn_by(job: Job, folder: Path) -> str:
+    """Which code drew a folder's pictures, and which pictures these are."""
+    pictures = {p.name: listing(p, times=False, without=DRAWN_BY)
+                for p in (folder, truth_folder(folder))}  # fmt: skip
+    about = {"code": job.about["code"], "pictures": pictures}
+    return json.dumps(about, sort_keys=True) + "\n"
+
+
+def _train(preset: Preset, job: Job, places: Places) -> Made:
     """Trains a run, or goes on with it; one of other settings, pictures or code begins anew."""
     run = job.runs[0]
     folder = run_folder(places.runs, preset.name, run)
@@ -91,7 +103,7 @@ def _train(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
         run, folder, data_dir=places.data, device=places.device, resume=True,
         logging=Logging(progress=places.progress),
     )  # fmt: skip
-    return [folder / LAST]
+    return Made([folder / LAST])
 
 
 def _is_of(job: Job, folder: Path) -> bool:
@@ -125,84 +137,89 @@ def share(preset: Preset, job: Job, places: Places) -> None:
     )  # fmt: skip
 
 
-def _diversity(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+def _diversity(preset: Preset, job: Job, places: Places) -> Made:
     found = [measure_run(preset, r, checkpoint_of(preset, r, places), places) for r in job.runs]
     records = [record for by_metric in found for record in by_metric.values()]
-    return _raw(places, [*records, measure_real(preset, job.runs[0], places)])
+    return _measured(preset, places, [*records, measure_real(preset, job.runs[0], places)])
 
 
-def _quality(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
-    records = measure_quality(preset, job.runs, places).values()
+def _quality(preset: Preset, job: Job, places: Places) -> Made:
+    found, files = measure_quality(preset, job.runs, places), list[Path]()
     if preset.measure.scores == "all":
         name = f"judges-{job.runs[0].task}{seed_mark(job.runs[0].seed)}.md"
-        write_evidence(preset, job.runs, places, places.results / preset.name / name)
-    return _raw(places, list(records))
+        path = places.results / preset.name / name
+        write_evidence(preset, job.runs, places, path)
+        files += [path] if path.is_file() else []
+    return _measured(preset, places, list(found.values()), files)
 
 
-def _scores(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
-    found = measure_scores(preset, job.runs, places)
-    return _raw(places, [record for by_metric in found.values() for record in by_metric.values()])
+def _scores(preset: Preset, job: Job, places: Places) -> Made:
+    found = measure_scores(preset, job.runs, places).values()
+    return _measured(preset, places, [record for by in found for record in by.values()])
 
 
-def _modes(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+def _modes(preset: Preset, job: Job, places: Places) -> Made:
     measure_modes(preset, job.runs, places)
     everything = Records(places.results, preset.name).all()
     task, seed = job.runs[0].task, job.runs[0].seed
     found = [newest(everything, seed, direction) for direction in DIRECTIONS]
     own = [by for rows in found for (name, _), by in rows.items() if name == task]
-    return _raw(places, [record for by_metric in own for record in by_metric.values()])
+    return _measured(preset, places, [record for by in own for record in by.values()])
 
 
-def _raw(places: Places, records: Sequence[dict[str, object]]) -> list[Path]:
-    """The files of raw values behind ``records``."""
-    return sorted({places.results / str(r["raw"]) for r in records if "raw" in r})
+def _measured(
+    preset: Preset, places: Places, records: Sequence[dict[str, Any]], files: Sequence[Path] = ()
+) -> Made:
+    """``records``, the files of raw values behind them, and others."""
+    raw = {places.results / str(r["raw"]) for r in records if "raw" in r}
+    names = {Records(places.results, preset.name).path: [*map(record_id, records)]}
+    return Made(sorted(raw | set(files)), records=names)
 
 
-def _table(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+def _table(preset: Preset, job: Job, places: Places) -> Made:
     number = int(job.name.split("/")[1])
-    TEXT_OF[number](preset, places, job.about["seeds"], True)
-    folder = places.results / preset.name
-    return [folder / f"table{number}.{suffix}" for suffix in ("md", "csv", "tex")]
+    _, files = table_of(number, preset, places.results, job.about["seeds"], True)
+    return Made(files)
 
 
-def _theory(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+def _theory(preset: Preset, job: Job, places: Places) -> Made:
     found = [measure_theory(preset, run, places) for run in job.runs]
-    return _raw(places, [record for by_metric in found for record in by_metric.values()])
+    return _measured(preset, places, [record for by in found for record in by.values()])
 
 
-def _theory_figures(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
-    return write_theory(preset, places, job.about["seeds"])
+def _theory_figures(preset: Preset, job: Job, places: Places) -> Made:
+    return Made(write_theory(preset, places, job.about["seeds"]))
 
 
-def _curves(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
-    return make_curves(preset, job.runs, places)
+def _curves(preset: Preset, job: Job, places: Places) -> Made:
+    return Made(make_curves(preset, job.runs, places))
 
 
-def _styles(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
-    return draw_styles(preset, job.runs[0], places)
+def _styles(preset: Preset, job: Job, places: Places) -> Made:
+    return Made(draw_styles(preset, job.runs[0], places))
 
 
-def _claims(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+def _claims(preset: Preset, job: Job, places: Places) -> Made:
     table = claims_table(preset, places.results, job.about["seeds"])
-    return write_claims(table, places.results / preset.name)
+    return Made(write_claims(table, places.results / preset.name))
 
 
-def _report(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+def _report(preset: Preset, job: Job, places: Places) -> Made:
     made, _ = write_report(preset, job.runs, places, places.results / preset.name / "report")
-    return made
+    return Made(made)
 
 
-def _figure(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+def _figure(preset: Preset, job: Job, places: Places) -> Made:
     _, number, task = job.name.split("/")
     folder = places.results / preset.name
     if number == "1":
-        return [comparison(preset, job.runs, places, folder / f"figure4-{task}.png")]
-    return [mode_grid(preset, job.runs, places, folder / f"modes-{task}.png")]
+        return Made([comparison(preset, job.runs, places, folder / f"figure4-{task}.png")])
+    return Made([mode_grid(preset, job.runs, places, folder / f"modes-{task}.png")])
 
 
-def _unit_figure(preset: Preset, job: Job, places: Places) -> Sequence[Path]:
+def _unit_figure(preset: Preset, job: Job, places: Places) -> Made:
     path = places.results / preset.name / f"unit-figure{job.name.split('/')[1]}.png"
-    return [both_directions(preset, job.runs[0], places, path)]
+    return Made([both_directions(preset, job.runs[0], places, path)])
 
 
 def seed_mark(seed: int) -> str:
@@ -210,7 +227,7 @@ def seed_mark(seed: int) -> str:
     return f"-seed{seed}" if seed else ""
 
 
-_MAKERS: dict[str, Callable[[Preset, Job, Places], Sequence[Path]]] = {
+_MAKERS: dict[str, Callable[[Preset, Job, Places], Made]] = {
     "data": _data,
     "train": _train,
     "diversity": _diversity,

@@ -10,23 +10,19 @@ from pathlib import Path
 from benchmarks.diversity_protocols import get_protocol
 from models.errors import UserError
 from models.zoo import nearest
-from reproduce import table2_text
 from reproduce.arguments import by_task, places_of, train_all
 from reproduce.experiments import TABLES, Preset, fitting, load_preset
 from reproduce.figures import comparison
 from reproduce.human import take_in
 from reproduce.mode_figure import mode_grid
 from reproduce.mode_measure import check_measurable, measure_modes
-from reproduce.over_seeds import stored
 from reproduce.pipeline import check_runs
 from reproduce.places import Places
 from reproduce.quality import write_evidence
 from reproduce.runs import RunConfig, parse_settings
-from reproduce.score_table import write_scores
 from reproduce.scoring import check_scores, measure_task
-from reproduce.table2 import table2
-from reproduce.table_text import markdown, update_readme, write_table
-from reproduce.tables import table1
+from reproduce.table_files import table_of
+from reproduce.table_text import update_readme
 from reproduce.tasks.registry import TASKS
 
 
@@ -55,7 +51,7 @@ def table(arguments: argparse.Namespace) -> int:
     for task, path in studies.items():
         take_in(preset, task, path, seeds[0], places)
     write = bool(studies) or not arguments.stored
-    text = TEXT_OF[arguments.number](preset, places, seeds, write)
+    text, _ = table_of(arguments.number, preset, places.results, seeds, write)
     if arguments.readme is not None:
         update_readme(arguments.readme, arguments.number, preset.name, text)
     print(text)
@@ -72,28 +68,6 @@ def _seeds(arguments: argparse.Namespace) -> list[int]:
     if len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds {' '.join(map(str, seeds))}: give each once")
     return seeds
-
-
-def _text1(preset: Preset, places: Places, seeds: Sequence[int], write: bool) -> str:
-    """Table 1 from the records of ``seeds``, in Markdown; with ``write`` also in its files."""
-    by_translation, cells = stored(preset, places.results, 1, seeds)
-    found = by_translation[None]
-    made = table1(preset, found, cells)
-    if write:
-        write_table(made, places.results / preset.name)
-        write_scores(preset, found, places.results / preset.name, cells)
-    return markdown(made)
-
-
-def _text2(preset: Preset, places: Places, seeds: Sequence[int], write: bool) -> str:
-    """The same for Table 2."""
-    made = table2(preset, *stored(preset, places.results, 2, seeds))
-    if write:
-        table2_text.write_table(made, places.results / preset.name)
-    return table2_text.markdown(made)
-
-
-TEXT_OF = {1: _text1, 2: _text2}
 
 
 def _preset(arguments: argparse.Namespace, overrides: dict[str, str]) -> Preset:

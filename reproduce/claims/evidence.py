@@ -66,12 +66,13 @@ class Evidence:
         """A sample for each seed at which the quantity was measured in the way that counts."""
         records = {seed: self._record(quantity, seed) for seed in self.seeds}
         kinds = {record["metric"] for record in records.values() if record is not None}
-        return {
+        found = {
             seed: self._sample(record, quantity)
             for seed, record in records.items()
             # Where people were asked about any training, networks do not stand in for them.
             if record is not None and (record["metric"] != JUDGED or HUMAN not in kinds)
         }
+        return {seed: sample for seed, sample in found.items() if sample is not None}
 
     def mean(self, metric: str, method: str, task: str) -> float | None:
         """A metric's mean over the seeds at which it is on record, for texts."""
@@ -117,23 +118,21 @@ class Evidence:
             self._ways[key] = (*way[:-1], None) if way and quantity.method == REAL else way
         return self._ways[key]
 
-    def _sample(self, record: Record, quantity: Quantity) -> Sample:
+    def _sample(self, record: Record, quantity: Quantity) -> Sample | None:
         self._metrics.add(record["metric"])
         if quantity.domain:
             return of_domain(self.results, record, quantity.domain)
         return sample_of(self.results, record, quantity.family, self._raw)
 
 
-def of_domain(results: Path, record: Record, domain: str) -> Sample:
-    """One domain's part of a number of styles that is a mean over domains.
-
-    Raises UserError for raw values that are gone, changed or give another number, and where the
-    record has no such domain.
-    """
+def of_domain(results: Path, record: Record, domain: str) -> Sample | None:
+    """One domain's part of a number of styles that is a mean over domains; None where the record
+    tells no such part. Raises UserError for raw values that are gone, changed or give another
+    number."""
     path = _checked(results, record)
     told = record.get("theory", {}).get("domains", {}).get(domain)
     if path is None or told is None:
-        raise UserError(f"{_about(record)} tells nothing of domain {domain}: measure it again")
+        return None
     with np.load(path, allow_pickle=False) as file:
         value, error = number_of_styles(file[domain], record["metric"], int(record["seed"]))
     if abs(value - told) > 1e-6:

@@ -34,7 +34,7 @@ from reproduce.report.cost import (
 from reproduce.report.pictures import Album
 from reproduce.results import Records
 from reproduce.runs import RunConfig
-from reproduce.table_command import TEXT_OF
+from reproduce.table_files import table_of
 from reproduce.theory_results import theory_of
 from reproduce.theory_table import theory_table
 
@@ -152,7 +152,7 @@ class _Reporter:
             tasks = self.preset.tables[number]
             if not any(record["task"] in tasks for record in self.records):
                 return [Missing((f"Table {number}",), self.again)]
-            text = TEXT_OF[number](self.preset, self.places, self.seeds, False)
+            text, _ = table_of(number, self.preset, self.places.results, self.seeds, False)
             made: list[Block] = [Paragraph(ABOUT[number]), *blocks_of(text, f"table {number}")]
             if number == 1:
                 made += self._file("table1-scores.md", "Fidelity, and what drawn pictures tell")

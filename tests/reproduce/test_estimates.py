@@ -11,7 +11,7 @@ import pytest
 
 from reproduce.estimates import Estimates, in_words
 from reproduce.experiments import load_preset
-from reproduce.graph import Job, write_stamp
+from reproduce.graph import Job, Made, write_stamp
 from reproduce.jobs import all_jobs
 
 QUICK = load_preset("quick")
@@ -22,7 +22,7 @@ TRAIN, MEASURE = "train/drawn-shoes/munit/seed0", "diversity/drawn-shoes/seed0"
 def took(job: Job, folder: Path, seconds: float, minute: int = 0) -> None:
     """A stamp beside the others, of which a graph of today would keep the last."""
     (folder / "new").mkdir(exist_ok=True)
-    path = write_stamp(job, folder / "new", seconds, [])
+    path = write_stamp(job, folder / "new", seconds, Made())
     os.utime(path, (60 * minute, 60 * minute))
     path.replace(folder / path.name)
 

@@ -10,9 +10,10 @@ import pytest
 from models.errors import UserError
 from reproduce import measuring_code
 from reproduce.experiments import load_preset
-from reproduce.graph import Job, is_done, read_stamp, stale_jobs, write_stamp
+from reproduce.graph import Job, Made, is_done, read_stamp, stale_jobs, write_stamp
 from reproduce.jobs import all_jobs
 from reproduce.plan import in_order
+from reproduce.results import Records, record_id
 
 QUICK = load_preset("quick")
 
@@ -29,7 +30,7 @@ def stamped(jobs: dict[str, Job], folder: Path) -> None:
     for job in jobs.values():
         made = folder / job.name.replace("/", "-")
         made.write_text(job.digest)
-        write_stamp(job, folder, 1.0, [made])
+        write_stamp(job, folder, 1.0, Made([made]))
 
 
 def test_every_job_comes_after_what_it_needs() -> None:
@@ -130,7 +131,7 @@ def test_stamps_are_read_as_they_were_written(tmp_path: Path) -> None:
     job = chain()["b/seed0"]
     made = tmp_path / "x.bin"
     made.write_bytes(b"1")
-    stamp = read_stamp(write_stamp(job, tmp_path, 12.34, [made]))
+    stamp = read_stamp(write_stamp(job, tmp_path, 12.34, Made([made])))
     assert stamp is not None
     assert stamp["seconds"] == 12.3 and set(stamp["made"]) == {"x.bin"}
     assert stamp["needs"] == {"a": job.needs[0].digest}
@@ -181,3 +182,37 @@ def test_a_picture_that_changes_makes_stale_what_is_trained_on_it(tmp_path: Path
     assert not changed & before
     (pictures / "trainA" / "2.png").write_bytes(b"4")
     assert not digests() & (changed | before)
+
+
+def test_a_measurement_is_done_while_its_records_are_there(tmp_path: Path) -> None:
+    records, job = Records(tmp_path / "results", "quick"), Job("diversity/x", {})
+    facts = {"metric": "m", "value": 1.0, "protocol": {}, "preset": "quick", "task": "t",
+             "method": "munit", "seed": 0}  # fmt: skip
+    first, second = (records.append(facts | {"value": value}) for value in (1.0, 2.0))
+    made = Made(records={records.path: [record_id(first), record_id(second)]})
+    write_stamp(job, tmp_path / "stamps", 1.0, made)
+    assert is_done(job, tmp_path / "stamps")
+    records.append(facts | {"value": 3.0})
+    assert is_done(job, tmp_path / "stamps"), "others come and go"
+    lines = records.path.read_text().splitlines(keepends=True)
+    records.path.write_text("".join(lines[1:]))
+    assert not is_done(job, tmp_path / "stamps")
+    assert list(stale_jobs({job.name: job}, tmp_path / "stamps")) == [job.name]
+    records.path.unlink()
+    assert not is_done(job, tmp_path / "stamps")
+
+
+def test_a_folder_of_pictures_is_done_while_all_are_there(tmp_path: Path) -> None:
+    pictures, job = tmp_path / "pictures", Job("data/x", {})
+    (pictures / "trainA").mkdir(parents=True)
+    one, other = (pictures / "trainA" / name for name in ("1.png", "2.png"))
+    one.write_bytes(b"one")
+    other.write_bytes(b"two")
+    write_stamp(job, tmp_path / "stamps", 1.0, Made(folders=[pictures]))
+    assert is_done(job, tmp_path / "stamps")
+    other.write_bytes(b"three")
+    assert not is_done(job, tmp_path / "stamps")
+    other.write_bytes(b"two")
+    assert is_done(job, tmp_path / "stamps")
+    one.unlink()
+    assert not is_done(job, tmp_path / "stamps")

@@ -11,7 +11,7 @@ import pytest
 
 from reproduce import steps
 from reproduce.experiments import load_preset
-from reproduce.graph import Job, is_done, stamps_folder
+from reproduce.graph import Job, Made, is_done, stamps_folder
 from reproduce.jobs import all_jobs
 from reproduce.measuring_code import made_by, sign
 from reproduce.places import Places
@@ -30,10 +30,10 @@ def places(tmp_path: Path) -> Places:
 def test_two_makers_of_a_job_make_it_once(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
 
-    def slow(*_: object) -> list[Path]:
+    def slow(*_: object) -> Made:
         made.append(1)
         time.sleep(0.5)
-        return []
+        return Made()
 
     monkeypatch.setitem(steps._MAKERS, "slow", slow)
     job = Job("slow/x", {})
@@ -107,3 +107,10 @@ def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(
     (folder / steps.DRAWN_BY).write_text("{}")
     steps._data(preset, data, places)
     assert picture.read_bytes() == drawn
+
+    stamps = stamps_folder(places.runs, preset)
+    assert is_done(data, stamps)
+    picture.unlink()
+    assert not is_done(data, stamps), "one of them is gone"
+    steps.make(preset, data, places)
+    assert picture.read_bytes() == drawn and is_done(data, stamps)

@@ -19,7 +19,7 @@ from reproduce.experiments import load_preset
 from reproduce.report.content import Report, command_of, report_of
 from reproduce.report.inputs import inputs_sha256
 from reproduce.report.page import PICTURES, html, write_page
-from reproduce.table_command import TEXT_OF
+from reproduce.table_files import table_of
 
 
 def cells(text: str) -> list[str]:
@@ -31,7 +31,9 @@ def cells(text: str) -> list[str]:
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_every_cell_of_the_tables_is_on_the_page(page: Page, results: Path, number: int) -> None:
-    text = TEXT_OF[number](load_preset("cpu"), places(results.parent), seeds_of(results), False)
+    text, _ = table_of(
+        number, load_preset("cpu"), places(results.parent).results, seeds_of(results), False
+    )
     section = page.section(f"table-{number}")
     shown = [e.text for e in section.all("th", "td")]
     expected = cells(text)
