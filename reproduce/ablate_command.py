@@ -93,9 +93,10 @@ def _listing(ablation: Ablation, places: Places, jobs: int) -> str:
             name = f"train/{state.folder}/{state.point}/seed{run.seed}"
             rest = replace(run, steps=run.steps - done)
             waiting[name] = Job(name, run.as_dict(), threads=threads, runs=(rest,))
-    estimates = Estimates(waiting, stamps_folder(places.runs, ablation.preset))
-    cores = side_by_side * threads
-    whole = f", about {in_words(estimates.makespan(list(waiting), cores))}" if waiting else ""
+    stamps = stamps_folder(places.runs, ablation.preset)
+    estimates = Estimates(waiting, stamps, places.results, places.device)
+    seconds = estimates.makespan(list(waiting), side_by_side * threads)
+    whole = "" if not waiting else f", about {in_words(seconds)}" if seconds is not None else ""
     return (
         f"{_table(states)}\n{len(waiting)} of {len(states)} trainings to do{whole}, {side_by_side} "
         "side by side; measuring comes on top."

@@ -24,6 +24,7 @@ from models.zoo import recipe
 from reproduce.checkpoints import Checkpoint, read_checkpoint
 from reproduce.experiments import Preset, own_overrides
 from reproduce.loop import LAST
+from reproduce.measuring_code import training_code
 from reproduce.places import Places, open_run_task
 from reproduce.runs import RunConfig, run_folder
 from reproduce.signals import handled
@@ -78,7 +79,7 @@ def found_checkpoint(preset: Preset, run: RunConfig, places: Places) -> Checkpoi
 
 def is_trained(preset: Preset, run: RunConfig, places: Places, pictures: str) -> bool:
     """Whether the run's checkpoint exists with these very settings and ``pictures`` (their
-    fingerprint), at its last step."""
+    fingerprint), at its last step. That it was trained by other code is said, no more."""
     found = found_checkpoint(preset, run, places)
     if found is None:
         return False
@@ -88,7 +89,23 @@ def is_trained(preset: Preset, run: RunConfig, places: Places, pictures: str) ->
             f"{run.task} than these: restore them (--source), remove it, or give another --runs "
             "folder"
         )
+    folder = run_folder(places.runs, preset.name, run)
+    if _code_of(folder) not in (None, training_code(run.method)):
+        tqdm.write(
+            f"note: {folder} was trained by other code than this: remove it to train it again, or "
+            "let 'python -m reproduce all' do so",
+            sys.stderr,
+        )
     return found.step >= run.steps
+
+
+def _code_of(folder: Path) -> str | None:
+    """Which code trained a run, as it tells; None where it does not."""
+    try:
+        told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told.get("code") if isinstance(told, dict) else None
 
 
 def check_runs(preset: Preset, runs: Sequence[RunConfig]) -> None:

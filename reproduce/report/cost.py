@@ -35,10 +35,7 @@ def counting_records(records: Sequence[dict[str, Any]], seeds: Sequence[int]) ->
 def cost_blocks(runs: Sequence[RunConfig], records: Sequence[Record], folder: Path) -> list[Block]:
     """What each of ``runs`` took: a table for each task of several methods, and one for the others."""
     seconds = {(r.task, r.method, r.seed): _training_seconds(r, folder) for r in runs}
-    measuring: dict[tuple[str, str], float] = {}
-    for record in records:
-        key = record["task"], record["method"]
-        measuring[key] = measuring.get(key, 0.0) + float(record.get("seconds", 0))
+    measuring = _measuring_seconds(records)
     seeds = list(dict.fromkeys(run.seed for run in runs))
     groups: dict[str, dict[tuple[str, str], list[RunConfig]]] = {}
     for run in runs:
@@ -58,6 +55,21 @@ def cost_blocks(runs: Sequence[RunConfig], records: Sequence[Record], folder: Pa
     if alone:
         tables.append(Table("Cost of each run: figures", head, tuple(alone)))
     return [_sums(seconds, measuring), *tables]
+
+
+def _measuring_seconds(records: Sequence[Record]) -> dict[tuple[str, str], float]:
+    """By task and method. All numbers of one measurement tell its whole time: those of one
+    direction, else those of the same raw values."""
+    longest: dict[tuple[object, ...], float] = {}
+    for record in records:
+        which = record.get("translation") or record.get("raw")
+        key = record["task"], record["method"], record["seed"], which
+        longest[key] = max(longest.get(key, 0.0), float(record.get("seconds", 0)))
+    found: dict[tuple[str, str], float] = {}
+    for (task, method, *_), seconds in longest.items():
+        row = str(task), str(method)
+        found[row] = found.get(row, 0.0) + seconds
+    return found
 
 
 def _training_seconds(run: RunConfig, folder: Path) -> float | None:

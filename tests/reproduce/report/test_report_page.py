@@ -17,6 +17,7 @@ from reproduce.claims.table import comma_separated
 from reproduce.claims.write import claims_table
 from reproduce.experiments import load_preset
 from reproduce.report.content import Report, command_of, report_of
+from reproduce.report.cost import _measuring_seconds
 from reproduce.report.inputs import inputs_sha256
 from reproduce.report.page import PICTURES, html, write_page
 from reproduce.table_files import table_of
@@ -187,6 +188,23 @@ def test_cost_is_what_curves_and_records_tell(page: Page, results: Path) -> None
     assert (steps, seed0) == (f"{total:,}", f"{total / 10:.0f}")
     assert row.all("td")[-2].text == "0.100"
     assert "2 of " in page.section("cost").all("p")[0].text
+
+
+def test_a_measurement_of_many_numbers_took_its_time_once() -> None:
+    def told(metric: str, seconds: float, **more: object) -> dict[str, object]:
+        about = {"metric": metric, "task": "t", "method": "munit", "seed": 0, "seconds": seconds}
+        return about | more
+
+    records = [
+        told("fid", 10.0, raw="f.npz"),
+        told("kid", 10.0, raw="f.npz"),
+        told("diversity", 5.0, raw="d.npz"),
+        told("diversity", 5.0, raw="d.npz", seed=1),
+        told("content-confusion", 3.0, raw="c.npz", translation="a2b"),  # then the modes
+        told("cis", 20.0, raw="m.npz", translation="a2b"),
+        told("is", 20.0, raw="m.npz", translation="b2a"),
+    ]
+    assert _measuring_seconds(records) == {("t", "munit"): 10.0 + 2 * 5.0 + 2 * 20.0}
 
 
 def test_an_empty_folder_gives_a_page_that_says_so(tmp_path: Path) -> None:
