@@ -22,6 +22,7 @@ from reproduce.experiments import Preset
 from reproduce.places import REAL
 from reproduce.results import Records, newest
 from reproduce.tables import ONE_TRAINING, Cell, Cells, Found, Record
+from reproduce.tasks.registry import TASKS
 
 # Seeds multiply a diversity, whose values span two orders of magnitude between methods, rather than
 # add to it; shares and nats have one scale for all.
@@ -79,7 +80,7 @@ class Means:
         if (quantity, seeds) not in self._drawn:
             values = np.array([known[seed].value for seed in seeds])
             # Without raw values the inputs are taken for the same at all seeds: the cautious way.
-            place = f"{quantity.task} {quantity.translation}"
+            place = _inputs_of(quantity)
             over = [
                 self._draws.over_inputs(known[s], place if known[s].ids else str(quantity))
                 for s in seeds
@@ -97,6 +98,15 @@ class Means:
             return draws + deviations
         with np.errstate(over="ignore", invalid="ignore"):  # far in the tails of two seeds
             return draws * np.exp(deviations)
+
+
+def _inputs_of(quantity: Quantity) -> str:
+    """Whose inputs a quantity is about: tasks between the same domains translate the same test
+    pictures of a domain."""
+    spec = TASKS.get(quantity.task)
+    if spec is None or not spec.domains or quantity.translation is None:
+        return f"{quantity.task} {quantity.translation}"
+    return spec.directions[quantity.translation].split(" -> ")[0]
 
 
 def _scaled(family: str, values: Sequence[float] | FloatArray) -> FloatArray:

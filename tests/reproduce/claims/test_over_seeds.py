@@ -26,7 +26,7 @@ from reproduce.claims.evidence import Evidence
 from reproduce.claims.statements import Quantity, claims
 from reproduce.claims.statistics import Draws, interval
 from reproduce.claims.verdicts import Court
-from reproduce.over_seeds import Means, quantity_of, stored
+from reproduce.over_seeds import Means, _inputs_of, quantity_of, stored
 from reproduce.results import Records
 from reproduce.table2 import AVERAGE
 
@@ -189,3 +189,17 @@ def test_a_record_s_quantity_is_the_claims(world: World) -> None:
     of_records = {quantity_of(r) for r in Records(world.results, PRESET).all()}
     measured = {q for q in asked if q.family in ("diversity", "quality", "cis", "is")}
     assert measured <= of_records
+
+
+def test_tasks_from_one_domain_translate_the_same_inputs() -> None:
+    cats = {
+        (task, direction): _inputs_of(Quantity("is", "munit", f"drawn-{task}", direction))
+        for task in ("housecats-bigcats", "housecats-dogs", "bigcats-dogs")
+        for direction in ("a2b", "b2a")
+    }
+    assert cats["housecats-bigcats", "a2b"] == cats["housecats-dogs", "a2b"]
+    assert cats["housecats-bigcats", "b2a"] == cats["bigcats-dogs", "a2b"]
+    assert cats["housecats-dogs", "b2a"] == cats["bigcats-dogs", "b2a"]
+    assert len(set(cats.values())) == 3
+    shoes, bags = (Quantity("diversity", "munit", f"drawn-{t}") for t in ("shoes", "handbags"))
+    assert _inputs_of(shoes) != _inputs_of(bags), "edges of other things"
