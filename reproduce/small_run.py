@@ -117,7 +117,8 @@ def record_small_runs(seeds: Sequence[int], places: Places) -> list[dict[str, An
     found = []
     for seed in seeds:
         run = small_run(seed)
-        known = stored_small_runs(records.all(), run)
+        pictures = open_run_task(run, places).fingerprint()
+        known = stored_small_runs(records.all(), run, pictures)
         if any(seed in by_seed for by_seed in known.values()):
             continue
         begin = time.perf_counter()
@@ -128,7 +129,7 @@ def record_small_runs(seeds: Sequence[int], places: Places) -> list[dict[str, An
                 "preset": PRESET, "task": TASK, "method": METHOD, "seed": seed, "size": run.size,
                 "steps": run.steps, "config": run.as_dict(), "config_sha256": run.digest(),
                 "checkpoint_sha256": sha256_file(checkpoint),
-                "data_sha256": open_run_task(run, places).fingerprint(),
+                "data_sha256": pictures,
                 "environment": environment("cpu"),
             }  # fmt: skip
         seconds = round(time.perf_counter() - begin, 2)
@@ -137,13 +138,15 @@ def record_small_runs(seeds: Sequence[int], places: Places) -> list[dict[str, An
 
 
 def stored_small_runs(
-    records: Sequence[Mapping[str, Any]], run: RunConfig
+    records: Sequence[Mapping[str, Any]], run: RunConfig, pictures: str
 ) -> dict[str, dict[int, float]]:
-    """metric -> seed -> value, of records of the same run but for its seed; the newest each."""
+    """metric -> seed -> value, of records of the same run but for its seed, on these ``pictures``
+    (their fingerprint); the newest each."""
     config = run.as_dict() | {"seed": None}
     found: dict[str, dict[int, float]] = {}
     for record in records:
-        if record.get("config", {}) | {"seed": None} == config:
+        same = record.get("config", {}) | {"seed": None} == config
+        if same and record["data_sha256"] == pictures:
             found.setdefault(record["metric"], {})[record["seed"]] = record["value"]
     return found
 

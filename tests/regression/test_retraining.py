@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from regression_world import RESULTS
 
-from reproduce.places import Places
+from reproduce.places import Places, open_run_task
 from reproduce.results import Records
 from reproduce.small_run import (
     PRESET,
@@ -31,14 +31,18 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
 
 
 @pytest.fixture(scope="module")
-def stored() -> dict[str, dict[int, float]]:
+def stored(places: Places) -> dict[str, dict[int, float]]:
     """metric -> seed -> value."""
     if not STORED.is_file():
         pytest.fail(
             "no small runs are stored: python -m reproduce store --small-run --seeds 0 1 2 3"
         )
-    known = stored_small_runs(Records(RESULTS, PRESET).all(), small_run(0))
-    assert known, "the small run has other settings than the stored ones: store it again"
+    run = small_run(0)
+    pictures = open_run_task(run, places).fingerprint()
+    known = stored_small_runs(Records(RESULTS, PRESET).all(), run, pictures)
+    assert known, (
+        "the small run has other settings or pictures than the stored ones: store it again"
+    )
     return known
 
 
@@ -71,5 +75,14 @@ def test_the_interval_is_student_s() -> None:
     assert (low, high) == pytest.approx((2 - 4.968275, 2 + 4.968275), abs=1e-5)
 
 
+def test_runs_on_other_pictures_are_no_spread_of_these(tmp_path: Path) -> None:
+    records, run = Records(tmp_path, PRESET), small_run(0)
+    facts = {"metric": "m", "protocol": {}, "preset": PRESET, "task": run.task,
+             "method": run.method, "config": run.as_dict()}  # fmt: skip
+    for seed, pictures in ((0, "before"), (1, "now"), (2, "now")):
+        records.append(facts | {"value": float(seed), "seed": seed, "data_sha256": pictures})
+    assert stored_small_runs(records.all(), run, "now") == {"m": {1: 1.0, 2: 2.0}}
+
+
 def test_no_records_no_spread(tmp_path: Path) -> None:
-    assert stored_small_runs(Records(tmp_path, PRESET).all(), small_run(0)) == {}
+    assert stored_small_runs(Records(tmp_path, PRESET).all(), small_run(0), "now") == {}
