@@ -6,30 +6,17 @@ input, over 100 inputs of 19 pairs. A deterministic translator has exactly 0.
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Protocol as Interface
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from benchmarks.diversity_protocols import Protocol
 from benchmarks.diversity_result import DiversityResult, describe
 from benchmarks.lpips_features import check_pictures
-from benchmarks.weights import LpipsWeights
+from benchmarks.pair_distances import Distance, PairDistances
 from models.errors import UserError
-
-
-class Distance(Interface):
-    """What diversity asks of a distance; ``LpipsDistance`` is one."""
-
-    weights: LpipsWeights
-
-    def features(self, pictures: torch.Tensor) -> torch.Tensor: ...
-
-    def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor: ...
 
 
 class _Seen:
@@ -65,41 +52,6 @@ class _Seen:
         return {"resolution": list(self.size or ()), "range": [self.low, self.high]}
 
 
-def _features(
-    pictures: list[torch.Tensor], distance: Distance, batch_size: int
-) -> tuple[torch.Tensor, list[int]]:
-    """Features (M, D) of the M distinct pictures, and which of them each picture is.
-
-    The last bits of a convolution may depend on the batch around a picture. Equal pictures
-    share one feature vector, so their distance is 0 on every device, not nearly 0.
-    """
-    row: dict[bytes, int] = {}
-    distinct: list[torch.Tensor] = []
-    index = []
-    for picture in pictures:
-        content = hashlib.sha256(picture.cpu().contiguous().numpy().tobytes()).digest()
-        if content not in row:
-            row[content] = len(distinct)
-            distinct.append(picture)
-        index.append(row[content])
-    chunks = [
-        distance.features(torch.stack(distinct[start : start + batch_size]))
-        for start in range(0, len(distinct), batch_size)
-    ]
-    return torch.cat(chunks), index
-
-
-def _input_distances(
-    pictures: list[torch.Tensor], pairs: torch.Tensor, distance: Distance, batch_size: int
-) -> NDArray[np.float32]:
-    """Distances (P,) of the ``pairs`` (P, 2) of translations of one input."""
-    features, index = _features(pictures, distance, batch_size)
-    rows = [(index[i], index[j]) for i, j in pairs.tolist()]
-    # A pair at a time: all pairs of 20 pictures at once would hold their features 19 times over.
-    found = [distance.distance(features[i : i + 1], features[j : j + 1]) for i, j in rows]
-    return torch.cat(found).float().cpu().numpy()
-
-
 def diversity(
     stream: Iterable[tuple[str, int, torch.Tensor]],
     distance: Distance,
@@ -111,8 +63,8 @@ def diversity(
 
     Sample numbers are 0 to ``protocol.samples - 1``; inputs and samples come in any order. Pictures
     are held until their input is complete, then reduced to distances: memory is that of one
-    input when the stream is grouped by inputs, of all of them when it is not. Neither the order nor
-    ``batch_size`` changes the values (to 1e-7). ``seed`` is the bootstrap's.
+    input and one batch when the stream is grouped by inputs, of all of them when it is not. Neither
+    the order nor ``batch_size`` changes the values (to 1e-7). ``seed`` is the bootstrap's.
 
     Raises UserError for missing, repeated or surplus samples and inputs, pictures of several
     sizes or out of range, and weights of another LPIPS version than the protocol's.
@@ -126,18 +78,18 @@ def diversity(
         )
     pairs = protocol.pairs()
     waiting: dict[str, dict[int, torch.Tensor]] = {}
-    done: dict[str, NDArray[np.float32]] = {}
-    seen = _Seen()
+    complete: set[str] = set()
+    distances, seen = PairDistances(pairs, distance, batch_size), _Seen()
     for input_id, sample, picture in stream:
-        _check_address(input_id, sample, protocol, waiting, done)
+        _check_address(input_id, sample, protocol, waiting, complete)
         seen.check(f"sample {sample} of input {input_id!r}", picture)
         samples = waiting.setdefault(input_id, {})
         # A copy: streams may hand out views of a buffer that they fill again.
         samples[sample] = picture.detach().clone()
         if len(samples) == protocol.samples:
             del waiting[input_id]
-            ordered = [samples[k] for k in range(protocol.samples)]
-            done[input_id] = _input_distances(ordered, pairs, distance, batch_size)
+            complete.add(input_id)
+            distances.add(input_id, [samples[k] for k in range(protocol.samples)])
     if waiting:
         name, samples = min(waiting.items())
         absent = next(k for k in range(protocol.samples) if k not in samples)
@@ -145,12 +97,13 @@ def diversity(
             f"input {name!r} has {len(samples)} of {protocol.samples} samples ({absent} is "
             f"missing; {len(waiting)} inputs are incomplete): translate it again"
         )
-    if len(done) < protocol.inputs:
+    if len(complete) < protocol.inputs:
         raise UserError(
-            f"protocol {protocol.name} needs {protocol.inputs} inputs, got {len(done)}: "
+            f"protocol {protocol.name} needs {protocol.inputs} inputs, got {len(complete)}: "
             "translate more, or scale the protocol"
         )
-    ids = tuple(sorted(done))
+    found = distances.finish()
+    ids = tuple(sorted(found))
     facts = {
         "protocol": protocol.name,
         "rule": protocol.rule,
@@ -159,7 +112,7 @@ def diversity(
         "pairs_per_input": len(pairs),
     }
     return DiversityResult(
-        distances=np.stack([done[name] for name in ids]),
+        distances=np.stack([found[name] for name in ids]),
         input_ids=ids,
         pair_ids=np.array([[str(i), str(j)] for i, j in pairs.tolist()]),
         protocol=facts | describe(distance.weights) | seen.describe(),
@@ -172,16 +125,16 @@ def _check_address(
     sample: int,
     protocol: Protocol,
     waiting: Mapping[str, Mapping[int, torch.Tensor]],
-    done: Mapping[str, object],
+    complete: set[str],
 ) -> None:
     if not 0 <= sample < protocol.samples:
         raise UserError(
             f"sample {sample} of input {input_id!r} is outside 0..{protocol.samples - 1} of "
             f"protocol {protocol.name}: pass only the samples it needs"
         )
-    if input_id in done or sample in waiting.get(input_id, {}):
+    if input_id in complete or sample in waiting.get(input_id, {}):
         raise UserError(f"sample {sample} of input {input_id!r} came twice: pass it once")
-    if input_id not in waiting and len(waiting) + len(done) == protocol.inputs:
+    if input_id not in waiting and len(waiting) + len(complete) == protocol.inputs:
         raise UserError(
             f"input {input_id!r} is one more than the {protocol.inputs} of protocol "
             f"{protocol.name}: pass fewer, or scale the protocol"
