@@ -23,11 +23,17 @@ _TAPS = (
 )
 
 
+# Bytes of a picture from which on its padded copy is not kept: below, a step takes more time than the
+# memory is worth (8 % more at 32 px, batch 8, dim 16, where no layer's pictures have as much).
+WORTH = 2**20
+
+
 class PaddedConv(nn.Conv2d):
     """A convolution that does not keep its padded input for the gradients ("memory").
 
     Padding by reflection or replication makes a copy of the picture, which autograd holds beside the
-    picture itself. It is made again instead: moving pixels is cheap beside a convolution.
+    picture itself. It is made again instead, where it is large: moving pixels is cheap beside a
+    convolution.
     """
 
     fast = ALL
@@ -53,7 +59,7 @@ class PaddedConv(nn.Conv2d):
             left, right, top, bottom = borders
             if left == right and top == bottom:  # which the convolution does without a copy
                 return F.conv2d(x, weight, bias, stride, (top, left))
-        elif "memory" in self.fast and torch.is_grad_enabled() and x.dim() == 4:
+        elif "memory" in self.fast and torch.is_grad_enabled() and _is_large(x):
             device = x.device.type
             if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
                 short = torch.get_autocast_dtype(device)  # does not reach into own functions
@@ -61,6 +67,10 @@ class PaddedConv(nn.Conv2d):
                 bias = None if bias is None else bias.to(short)
             return _PadAgain.apply(x, weight, bias, borders, stride, mode)  # type: ignore[no-any-return]
         return F.conv2d(F.pad(x, borders, mode=mode), weight, bias, stride)
+
+
+def _is_large(x: Tensor) -> bool:
+    return x.dim() == 4 and x.numel() * x.element_size() >= WORTH
 
 
 class _PadAgain(torch.autograd.Function):

@@ -11,11 +11,18 @@ import torch
 from tiny_methods import EVERY, draws, make, pictures, training_noise
 from torch import Tensor, nn
 
+import models.convolutions
 from models.blocks import ConvBlock
 from models.choices import ALL, PLAIN, WAYS, choose
 from models.convolutions import PaddedConv
 from models.errors import UserError
 from reproduce.trainer import Trainer
+
+
+@pytest.fixture(autouse=True)
+def _pictures_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that these small ones are padded again for the gradients."""
+    monkeypatch.setattr(models.convolutions, "WORTH", 0)
 
 
 def gradients(method: Any, noise: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -106,6 +113,16 @@ def test_memory_keeps_no_padded_pictures(pad: str) -> None:
     # picture too. One more: the input.
     picture = x.numel() * 4
     assert kept(lambda: layers(x)) <= 7 * picture < 0.6 * before
+
+
+def test_small_pictures_are_kept_padded(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = nn.Sequential(*(ConvBlock(8, 8, 3, 1, 1, activ="lrelu") for _ in range(6)))
+    x = torch.randn(2, 8, 32, 32)
+    choose(layers, ["memory"])
+    monkeypatch.setattr(models.convolutions, "WORTH", x.numel() * 4)
+    large = kept(lambda: layers(x))
+    monkeypatch.setattr(models.convolutions, "WORTH", x.numel() * 4 + 1)
+    assert kept(lambda: layers(x)) > 1.5 * large
 
 
 def test_a_convolution_under_autocast_is_short() -> None:
