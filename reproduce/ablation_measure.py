@@ -16,11 +16,11 @@ from benchmarks.judges import QUALITY_JUDGED
 from models.errors import UserError
 from models.zoo import nearest, recipe
 from reproduce.ablation import Ablation, Point, pictures_of
-from reproduce.exact import ALWAYS, SOMETIMES, ExactTask, measure_exact, measure_real_exact
+from reproduce.exact import ALWAYS, SOMETIMES, ExactTask, measure_real_exact, pending_exact
 from reproduce.experiments import Preset
-from reproduce.fidelity import measure_fidelity, measure_real_fidelity, reference
+from reproduce.fidelity import measure_real_fidelity, pending_fidelity, reference
 from reproduce.instruments import open_instruments
-from reproduce.measure import lpips_distance, measure_real, measure_run
+from reproduce.measure import lpips_distance, measure_real, pending_run
 from reproduce.mode_measure import (
     check_measurable,
     measure_real_modes,
@@ -28,10 +28,12 @@ from reproduce.mode_measure import (
     open_modes_task,
 )
 from reproduce.pipeline import check_runs, checkpoint_of
-from reproduce.places import Places
+from reproduce.places import Places, open_run_task
 from reproduce.runs import RunConfig
+from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 from reproduce.theory_measure import encoded_by, measure_theory, metrics_of
+from reproduce.together import complete
 
 DIVERSITY = "diversity"
 MODES = (CIS.name, IS.name, REACHED.name, CONTENT_CONFUSION.name)
@@ -138,17 +140,20 @@ def _measured(
     exact = ExactTask(instruments) if instruments is not None and "exact" in kinds else None
     for preset, run in runs:
         checkpoint = checkpoint_of(preset, run, places)
+        waiting = []
         if "diversity" in kinds:
-            measure_run(preset, run, checkpoint, places)
+            waiting.append(pending_run(preset, run, checkpoint, places))
+        if exact is not None:
+            waiting.append(pending_exact(preset, run, checkpoint, places, exact))
+        if instruments is not None and "fidelity" in kinds:
+            waiting.append(pending_fidelity(preset, run, checkpoint, places, instruments, photos))
+        source = open_run_task(run, places).test_a
+        complete(waiting, source, Preparation(run.size), run.seed)
         if "theory" in kinds:
             measure_theory(preset, run, places)
         if task is not None:
             for direction in recipe(run.method).method.directions:
                 measure_run_modes(preset, run, places, task, direction)
-        if exact is not None:
-            measure_exact(preset, run, checkpoint, places, exact)
-        if instruments is not None and "fidelity" in kinds:
-            measure_fidelity(preset, run, checkpoint, places, instruments, photos)
         yield
     for run in real:
         if "diversity" in kinds:

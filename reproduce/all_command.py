@@ -107,12 +107,11 @@ def _check(preset: Preset, jobs: Mapping[str, Job], places: Places, several: int
     check_runs(preset, trained)
     for run in trained if several > 1 else []:
         check_shareable(new_method(run), run.batch, several)
-    shown = {kind: [r for j in jobs.values() if j.kind == kind for r in j.runs]
-             for kind in ("diversity", "modes")}  # fmt: skip
-    if shown["diversity"]:
-        check_scores(preset, shown["diversity"], places)
-    if shown["modes"]:
-        check_measurable(shown["modes"], places)
+    translated = [r for j in jobs.values() if j.kind in ("diversity", "scores") for r in j.runs]
+    if translated:
+        check_scores(preset, translated, places)
+    if of_modes := [r for j in jobs.values() if j.kind == "modes" for r in j.runs]:
+        check_measurable(of_modes, places)
 
 
 def _nothing(graph: Graph) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.exact import Known, StyleTruth, examine
+from benchmarks.exact import ExactTable, Known, StyleTruth, examine
 from benchmarks.ground_truth import CATEGORY, PARTS, SILHOUETTE, part_borders, silhouette_iou
 from benchmarks.registry import Measurement
 from benchmarks.style_scores import (
@@ -36,14 +36,14 @@ from reproduce.results import Records, sha256_file
 from reproduce.runs import RunConfig
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
 from reproduce.tasks.pictures import Preparation
-from reproduce.translate import Translation, keeping_first, stream
+from reproduce.together import Found, Pending, complete
+from reproduce.translate import Translation, keeping_first
 from reproduce.truth import Truth
 
 INPUTS, SAMPLES = 100, 20  # at most so many test inputs; translations of each
 CONTENTS, STYLES = 50, 20  # of the question whether a style stays one style
 PHOTOS = 1000  # whose styles are the truth
 
-Found = dict[str, dict[str, Any]]  # metric -> record
 ALWAYS = (CATEGORY, COLOUR_DISTANCE, COLOUR_ENTROPY, PATTERN_DISTANCE, PATTERN_ENTROPY)
 SOMETIMES = (CONSISTENCY, PARTS)  # not of methods without noise, nor of pictures without parts
 
@@ -122,26 +122,36 @@ def measure_exact(
 
     ``style-consistency`` is missing where a method's noise changes nothing.
     """
+    waiting = [pending_exact(preset, run, checkpoint, places, task)]
+    source = task.instruments.domains.test_a
+    return complete(waiting, source, Preparation(run.size), run.seed)[0]
+
+
+def pending_exact(
+    preset: Preset, run: RunConfig, checkpoint: Path, places: Places, task: ExactTask
+) -> Found | Pending:
+    """The records that ``measure_exact`` gives, or what makes them."""
     sha = sha256_file(checkpoint)
     records = places.records(preset, __name__)
     known = _recorded(records, task, {"checkpoint_sha256": sha})
     if known:
         return known
-    method = task.instruments.trained_method(run, checkpoint, places.device)
-    source = task.instruments.domains.test_a
-    preparation = Preparation(run.size)
-    pictures = stream(
-        method, source, preparation, samples=SAMPLES, inputs=len(task.names), seed=run.seed
-    )
-    facts = facts_of(preset, run, places) | {
-        "steps": run.steps,
-        "checkpoint_sha256": sha,
-        "data_sha256": task.instruments.data,
-        "config_sha256": run.digest(),
-        "config": run.as_dict(),
-    }
-    styled = same_styles(method, task, preparation, run.seed)
-    return _measure(records, task, facts, pictures, styled, places, sha)
+
+    def record(table: ExactTable, method: Method, seconds: float) -> Found:
+        facts = facts_of(preset, run, places) | {
+            "steps": run.steps,
+            "checkpoint_sha256": sha,
+            "data_sha256": task.instruments.data,
+            "config_sha256": run.digest(),
+            "config": run.as_dict(),
+        }
+        styled = same_styles(method, task, Preparation(run.size), run.seed)
+        return _record(records, task, facts, table, styled, sha, seconds)
+
+    return Pending(
+        partial(task.instruments.trained_method, run, checkpoint, places.device), len(task.names),
+        SAMPLES, partial(examine, known=task.known, classifier=task.classifier), record,
+    )  # fmt: skip
 
 
 def measure_real_exact(preset: Preset, run: RunConfig, places: Places, task: ExactTask) -> Found:
@@ -156,7 +166,10 @@ def measure_real_exact(preset: Preset, run: RunConfig, places: Places, task: Exa
     first: dict[str, Tensor] = {}
     pictures = keeping_first(task.truth.best_translations(task.names, SAMPLES), first)
     styled = task.truth.best_translations(task.names[:CONTENTS], STYLES, same_styles=True)
-    found = _measure(records, task, facts, pictures, styled, places, task.instruments.data)
+    begin = time.perf_counter()
+    table = examine(pictures, task.known, task.classifier)
+    seconds = round(time.perf_counter() - begin, 2)
+    found = _record(records, task, facts, table, styled, task.instruments.data, seconds)
     agreement = silhouette_iou(first, task.masks, seed=run.seed)
     found[agreement.name] = records.append(facts | agreement.as_dict())
     return found
@@ -206,19 +219,18 @@ def _recorded(records: Records, task: ExactTask, wanted: Mapping[str, object]) -
     return found
 
 
-def _measure(
+def _record(
     records: Records,
     task: ExactTask,
     facts: dict[str, Any],
-    pictures: Iterable[Translation],
+    table: ExactTable,
     styled: Iterable[Translation],
-    places: Places,
     sha256: str,
+    seconds: float,
 ) -> Found:
     begin = time.perf_counter()
     protocol, seed = task.protocol(), facts["seed"]
     consistency = task.consistency(styled)
-    table = examine(pictures, task.known, task.classifier)
     measured = [
         # Those that may be missing come first: where the others are, all are.
         *([] if consistency is None else [consistency]),
@@ -231,6 +243,6 @@ def _measure(
     )
     more = {
         **records.keep_raw(name, lambda path: table.save(path, protocol)),
-        "seconds": round(time.perf_counter() - begin, 2),
+        "seconds": round(seconds + time.perf_counter() - begin, 2),
     }
     return {m.name: records.append(facts | m.as_dict() | more) for m in measured}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,17 @@ from torch import Tensor
 from benchmarks.extractors import Features, extract
 from benchmarks.fidelity import METRIC_OF, SCORES, fidelity, protocol_name
 from models.errors import UserError
+from models.method import Method
 from reproduce.experiments import Preset
 from reproduce.instruments import Instruments, chosen
 from reproduce.places import Places, facts_of
 from reproduce.results import Records, sha256_file
 from reproduce.runs import RunConfig
 from reproduce.tasks.pictures import Preparation
-from reproduce.translate import stream
+from reproduce.together import Found, Pending, complete
 
 SAMPLES = 10  # translations of each test input, fewer where there are too few photos
 REFERENCE_SEED = 0  # of the photos to compare with: the same for every method and seed
-
-Found = dict[str, dict[str, Any]]  # metric -> record
 
 
 def counts(instruments: Instruments) -> tuple[int, int]:
@@ -62,24 +62,41 @@ def measure_fidelity(
 
     ``real`` gives ``reference(instruments)``, once for whoever measures several runs of one task.
     """
+    waiting = [pending_fidelity(preset, run, checkpoint, places, instruments, real)]
+    source = instruments.domains.test_a
+    return complete(waiting, source, Preparation(run.size), run.seed)[0]
+
+
+def pending_fidelity(
+    preset: Preset,
+    run: RunConfig,
+    checkpoint: Path,
+    places: Places,
+    instruments: Instruments,
+    real: Callable[[], Features] | None = None,
+) -> Found | Pending:
+    """The records that ``measure_fidelity`` gives, or what makes them."""
     inputs, samples = counts(instruments)
     sha = sha256_file(checkpoint)
     records = places.records(preset, __name__)
     known = _recorded(records, instruments, inputs, samples, checkpoint_sha256=sha)
     if known:
         return known
-    method = instruments.trained_method(run, checkpoint, places.device)
-    pictures = stream(
-        method, instruments.domains.test_a, Preparation(run.size), samples=samples, seed=run.seed
-    )
-    facts = facts_of(preset, run, places) | {
-        "steps": run.steps,
-        "checkpoint_sha256": sha,
-        "data_sha256": instruments.data,
-        "config_sha256": run.digest(),
-        "config": run.as_dict(),
-    }
-    return _measure(records, instruments, facts, pictures, real, places, sha)
+
+    def record(fake: Features, method: Method, seconds: float) -> Found:
+        facts = facts_of(preset, run, places) | {
+            "steps": run.steps,
+            "checkpoint_sha256": sha,
+            "data_sha256": instruments.data,
+            "config_sha256": run.digest(),
+            "config": run.as_dict(),
+        }
+        return _record(records, instruments, facts, fake, real, sha, seconds)
+
+    return Pending(
+        partial(instruments.trained_method, run, checkpoint, places.device), inputs, samples,
+        partial(extract, extractor=instruments.extractor), record,
+    )  # fmt: skip
 
 
 def measure_real_fidelity(
@@ -112,7 +129,10 @@ def measure_real_fidelity(
     known = _recorded(records, instruments, inputs, samples, **same)
     if known:
         return known
-    return _measure(records, instruments, facts, pictures, real, places, instruments.data)
+    begin = time.perf_counter()
+    fake = extract(pictures, instruments.extractor)
+    seconds = round(time.perf_counter() - begin, 2)
+    return _record(records, instruments, facts, fake, real, instruments.data, seconds)
 
 
 def _other_photos(instruments: Instruments, number: int) -> Iterator[tuple[str, int, Tensor]]:
@@ -142,17 +162,16 @@ def _recorded(
     return found
 
 
-def _measure(
+def _record(
     records: Records,
     instruments: Instruments,
     facts: dict[str, Any],
-    pictures: Iterable[tuple[str, int, Tensor]],
+    fake: Features,
     real: Callable[[], Features] | None,
-    places: Places,
     sha256: str,
+    seconds: float,
 ) -> Found:
     begin = time.perf_counter()
-    fake = extract(pictures, instruments.extractor)
     photos = reference(instruments) if real is None else real()
     about = {"reference": "training photos", "reference_seed": REFERENCE_SEED}
     result = fidelity(fake, photos, instruments.extractor, about)
@@ -160,5 +179,6 @@ def _measure(
         f"fidelity-{Path(facts['task']).name}-{facts['method']}-{result.protocol['protocol']}"
         f"-{sha256[:12]}-{instruments.extractor.sha256[:8]}.npz"
     )
-    more = {**records.keep_raw(name, result.save), "seconds": round(time.perf_counter() - begin, 2)}
+    seconds = round(seconds + time.perf_counter() - begin, 2)
+    more = {**records.keep_raw(name, result.save), "seconds": seconds}
     return {m.name: records.append(facts | m.as_dict() | more) for m in result.measurements()}

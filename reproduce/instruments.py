@@ -16,12 +16,12 @@ from benchmarks.classifiers import RECIPES, Classifier, Recipe, load_classifier
 from benchmarks.extractors import Extractor, classifier_extractor, inception_extractor, to_bytes
 from models.errors import UserError
 from models.method import Method
-from reproduce.checkpoints import load_method
 from reproduce.measuring_code import made_by, sign
 from reproduce.places import Places, open_run_task
 from reproduce.runs import RunConfig
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, PictureSource
+from reproduce.together import finished_method
 from reproduce.truth import Truth, truth_of
 
 RECIPE = "small-resnet-2"
@@ -47,17 +47,7 @@ class Instruments:
 
     def trained_method(self, run: RunConfig, checkpoint: Path, device: str) -> Method:
         """The networks of a finished training on these very pictures; UserError otherwise."""
-        method, read = load_method(checkpoint, device)
-        if read.step < run.steps:
-            raise UserError(
-                f"{checkpoint} is at step {read.step} of {run.steps}: finish its training"
-            )
-        if read.data != self.data:
-            raise UserError(
-                f"the pictures of {self.domains.folder} are not those that {checkpoint} was "
-                "trained on: restore them, or train again"
-            )
-        return method
+        return finished_method(run, checkpoint, self.domains, self.data, device)
 
 
 def open_instruments(

@@ -109,11 +109,11 @@ def _measurements(
         yield Job(f"modes/{where}", about | _measuring("reproduce.mode_measure"), needs, runs=shown)
         return
     about = {"protocol": m.protocol, "inputs": m.inputs, "samples": m.samples, "lpips": m.lpips}
-    yield Job(f"diversity/{where}", about | _measuring("reproduce.measure"), needs, runs=shown)
+    # All that is told of translations alone takes one pass over them; judges learn from them.
+    kind, module = ("scores", "scoring") if m.scores == "all" else ("diversity", "measure")
+    yield Job(f"{kind}/{where}", about | _measuring(f"reproduce.{module}"), needs, runs=shown)
     if m.scores in ("quality", "all"):
         yield Job(f"quality/{where}", _measuring("reproduce.quality"), needs, runs=shown)
-    if m.scores == "all":
-        yield Job(f"scores/{where}", _measuring("reproduce.scoring"), needs, runs=shown)
 
 
 def _theory(runs: Sequence[RunConfig], trained: Sequence[Job]) -> Iterable[Job]:

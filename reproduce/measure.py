@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,19 @@ from torch import Tensor
 
 from benchmarks.diversity import diversity, real_diversity
 from benchmarks.diversity_protocols import get_protocol
+from benchmarks.diversity_result import DiversityResult
 from benchmarks.ground_truth import SILHOUETTE, silhouette_iou
 from benchmarks.lpips_features import LpipsDistance
 from benchmarks.weights import trained, untrained
-from models.errors import UserError
-from reproduce.checkpoints import load_method
+from models.method import Method
 from reproduce.experiments import Measuring, Preset
 from reproduce.places import REAL, Places, facts_of, open_run_task
 from reproduce.results import sha256_file
 from reproduce.runs import RunConfig
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, FolderSource, PictureSource
-from reproduce.translate import keeping_first, stream
+from reproduce.together import Found, Pending, complete, finished_method
+from reproduce.translate import Translation, keeping_first
 
 REAL_PAIRS = 1900
 
@@ -36,16 +38,22 @@ def lpips_distance(measuring: Measuring, places: Places) -> LpipsDistance:
     return LpipsDistance(weights, places.device)
 
 
-def measure_run(
-    preset: Preset, run: RunConfig, checkpoint: Path, places: Places
-) -> dict[str, dict[str, Any]]:
+def measure_run(preset: Preset, run: RunConfig, checkpoint: Path, places: Places) -> Found:
     """Diversity, and on drawn pictures silhouette IoU, of a trained run; by metric. What has a
     record of this checkpoint under this protocol is not measured again."""
+    waiting = [pending_run(preset, run, checkpoint, places)]
+    source = open_run_task(run, places).test_a
+    return complete(waiting, source, Preparation(run.size), run.seed)[0]
+
+
+def pending_run(
+    preset: Preset, run: RunConfig, checkpoint: Path, places: Places
+) -> Found | Pending:
+    """The records that ``measure_run`` gives, or what makes them."""
     records = places.records(preset, __name__)
     distance = lpips_distance(preset.measure, places)
     protocol = get_protocol(preset.measure.protocol, preset.measure.inputs, preset.measure.samples)
     sha = sha256_file(checkpoint)
-    found: dict[str, dict[str, Any]] = {}
     known = records.find(
         checkpoint_sha256=sha, protocol__protocol=protocol.name,
         protocol__sha256=distance.weights.sha256,
@@ -58,39 +66,37 @@ def measure_run(
     if known and (silhouette or masks is None):
         return {m["metric"]: m for m in (known, silhouette) if m is not None}
 
-    method, read = load_method(checkpoint, places.device)
-    if read.step < run.steps:
-        raise UserError(f"{checkpoint} is at step {read.step} of {run.steps}: finish its training")
-    if read.data != domains.fingerprint():
-        raise UserError(
-            f"the pictures of {domains.folder} are not those that {checkpoint} was trained on: "
-            "restore them, or train again"
+    data = domains.fingerprint()
+
+    def measured(pictures: Iterable[Translation]) -> tuple[DiversityResult, dict[str, Tensor]]:
+        first: dict[str, Tensor] = {}
+        if masks is not None:
+            pictures = keeping_first(pictures, first)
+        return diversity(pictures, distance, protocol, seed=run.seed), first
+
+    def record(
+        made: tuple[DiversityResult, dict[str, Tensor]], method: Method, seconds: float
+    ) -> Found:
+        result, first = made
+        facts = facts_of(preset, run, places) | {
+            "steps": run.steps,
+            "checkpoint_sha256": sha,
+            "data_sha256": data,
+            "config_sha256": run.digest(),
+            "config": run.as_dict(),
+        }
+        raw = records.keep_raw(
+            _raw_name(run.task, run.method, protocol.name, sha, distance), result.save
         )
-    begin = time.perf_counter()
-    preparation = Preparation(run.size)
-    keep: dict[str, Tensor] = {}
-    pictures = stream(
-        method, domains.test_a, preparation, samples=protocol.samples, inputs=protocol.inputs,
-        seed=run.seed,
-    )  # fmt: skip
-    if masks is not None:
-        pictures = keeping_first(pictures, keep)
-    result = diversity(pictures, distance, protocol, seed=run.seed)
-    name = _raw_name(run.task, run.method, protocol.name, sha, distance)
-    facts = facts_of(preset, run, places) | {
-        "steps": run.steps,
-        "checkpoint_sha256": sha,
-        "data_sha256": read.data,
-        "config_sha256": run.digest(),
-        "config": run.as_dict(),
-    }
-    measured = result.as_dict() | records.keep_raw(name, result.save)
-    measured["seconds"] = round(time.perf_counter() - begin, 2)
-    found[measured["metric"]] = records.append(facts | measured)
-    if masks is not None:
-        agreement = silhouette_iou(keep, masks_by_id(masks, keep, run.size), seed=run.seed)
-        found[SILHOUETTE.name] = records.append(facts | agreement.as_dict())
-    return found
+        told = result.as_dict() | raw | {"seconds": seconds}
+        found = {told["metric"]: records.append(facts | told)}
+        if masks is not None:
+            agreement = silhouette_iou(first, masks_by_id(masks, first, run.size), seed=run.seed)
+            found[SILHOUETTE.name] = records.append(facts | agreement.as_dict())
+        return found
+
+    load = partial(finished_method, run, checkpoint, domains, data, places.device)
+    return Pending(load, protocol.inputs, protocol.samples, measured, record)
 
 
 def measure_real(preset: Preset, run: RunConfig, places: Places) -> dict[str, Any]:

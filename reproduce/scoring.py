@@ -7,16 +7,18 @@ from functools import cache, partial
 from typing import Any
 
 from benchmarks.extractors import inception_extractor
-from reproduce.exact import ExactTask, measure_exact, measure_real_exact
+from reproduce.exact import ExactTask, measure_real_exact, pending_exact
 from reproduce.experiments import Preset
-from reproduce.fidelity import measure_fidelity, measure_real_fidelity, reference
+from reproduce.fidelity import measure_real_fidelity, pending_fidelity, reference
 from reproduce.instruments import open_instruments
-from reproduce.measure import lpips_distance, measure_real, measure_run
+from reproduce.measure import lpips_distance, measure_real, measure_run, pending_run
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import REAL, Places
 from reproduce.quality import measure_quality
 from reproduce.runs import RunConfig
+from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
+from reproduce.together import complete
 
 OfTask = dict[str, dict[str, dict[str, Any]]]  # method -> metric -> record
 
@@ -27,23 +29,26 @@ def measure_task(preset: Preset, runs: Sequence[RunConfig], places: Places) -> O
     Diversity, and silhouettes of drawn pictures, always; the judges' preference and the wider
     scores (fidelity, exact scores of drawn pictures) where the preset asks for them.
     """
+    measure = measure_scores if preset.measure.scores == "all" else measure_diversity
+    found = measure(preset, runs, places)
+    if preset.measure.scores in ("quality", "all"):
+        for method, record in measure_quality(preset, runs, places).items():
+            found[method][record["metric"]] = record
+    return found
+
+
+def measure_diversity(preset: Preset, runs: Sequence[RunConfig], places: Places) -> OfTask:
+    """Diversity of the finished ``runs`` of one task and of its real pictures, and silhouettes."""
     found: OfTask = {}
     for run in runs:
         found[run.method] = measure_run(preset, run, checkpoint_of(preset, run, places), places)
     diversity = measure_real(preset, runs[0], places)
-    found[REAL] = {diversity["metric"]: diversity}
-    if preset.measure.scores in ("quality", "all"):
-        for method, record in measure_quality(preset, runs, places).items():
-            found[method][record["metric"]] = record
-    if preset.measure.scores == "all":
-        for method, records in measure_scores(preset, runs, places).items():
-            found[method] |= records
-    return found
+    return found | {REAL: {diversity["metric"]: diversity}}
 
 
 def measure_scores(preset: Preset, runs: Sequence[RunConfig], places: Places) -> OfTask:
-    """Fidelity of the finished ``runs`` of one task, exact scores of drawn pictures, and of its real
-    pictures both."""
+    """The same, fidelity, and exact scores of drawn pictures: of a network all by one pass over its
+    translations."""
     instruments = open_instruments(
         runs[0], places, inception=places.inception_path, inception_sha256=places.inception_sha256
     )
@@ -52,10 +57,18 @@ def measure_scores(preset: Preset, runs: Sequence[RunConfig], places: Places) ->
     found: OfTask = {}
     for run in runs:
         checkpoint = checkpoint_of(preset, run, places)
-        found[run.method] = measure_fidelity(preset, run, checkpoint, places, instruments, photos)
+        waiting = [
+            pending_run(preset, run, checkpoint, places),
+            pending_fidelity(preset, run, checkpoint, places, instruments, photos),
+        ]
         if exact is not None:
-            found[run.method] |= measure_exact(preset, run, checkpoint, places, exact)
-    found[REAL] = measure_real_fidelity(preset, runs[0], places, instruments, photos)
+            waiting.append(pending_exact(preset, run, checkpoint, places, exact))
+        source = instruments.domains.test_a
+        made = complete(waiting, source, Preparation(run.size), run.seed)
+        found[run.method] = {name: record for by in made for name, record in by.items()}
+    diversity = measure_real(preset, runs[0], places)
+    found[REAL] = {diversity["metric"]: diversity}
+    found[REAL] |= measure_real_fidelity(preset, runs[0], places, instruments, photos)
     if exact is not None:
         found[REAL] |= measure_real_exact(preset, runs[0], places, exact)
     return found

@@ -22,17 +22,15 @@ from reproduce.files import write_text
 from reproduce.graph import Job, Made, is_done, stamps_folder, write_stamp
 from reproduce.listing import listing
 from reproduce.loop import LAST, Logging
-from reproduce.measure import measure_real, measure_run
 from reproduce.measuring_code import training_code
 from reproduce.mode_figure import mode_grid
 from reproduce.mode_measure import measure_modes
-from reproduce.pipeline import checkpoint_of
 from reproduce.places import Places, open_run_task
 from reproduce.quality import measure_quality, write_evidence
 from reproduce.report.write import write_report
 from reproduce.results import Records, newest, record_id
 from reproduce.runs import run_folder
-from reproduce.scoring import measure_scores
+from reproduce.scoring import measure_diversity, measure_scores
 from reproduce.style_figures import draw_styles
 from reproduce.table_files import table_of
 from reproduce.tasks.modes import truth_folder
@@ -138,9 +136,8 @@ def share(preset: Preset, job: Job, places: Places) -> None:
 
 
 def _diversity(preset: Preset, job: Job, places: Places) -> Made:
-    found = [measure_run(preset, r, checkpoint_of(preset, r, places), places) for r in job.runs]
-    records = [record for by_metric in found for record in by_metric.values()]
-    return _measured(preset, places, [*records, measure_real(preset, job.runs[0], places)])
+    found = measure_diversity(preset, job.runs, places).values()
+    return _measured(preset, places, [record for by in found for record in by.values()])
 
 
 def _quality(preset: Preset, job: Job, places: Places) -> Made:
