@@ -36,7 +36,7 @@ def step(arguments: argparse.Namespace) -> int:
         found += steps(
             arguments.methods, networks, _where(arguments), size=size, batch=batch, ways=ways,
             precision=precision, count=arguments.steps, each_way=arguments.each_way,
-            memory=not arguments.no_memory,
+            memory=not arguments.no_memory, primitives=arguments.primitives,
         )  # fmt: skip
     return _show(found, arguments)
 

@@ -45,22 +45,31 @@ def count_step(
 ) -> Counts:
     """One step of ``method``, forward, backward and update, on pictures (batch, 3, size, size),
     computed in these ``ways`` (``models.choices``)."""
-    with torch.device("meta"):
-        network: Method = recipe(method).method(config, None)  # type: ignore[call-arg]
-    choose(network, ways)
-    # No kernel updates shapes; the update is added below.
-    network.fast = network.fast - {"optimiser"}
-    trainer = _Shapes(network, 0, 1)
-    x = torch.empty((batch, 3, size, size), device="meta")
-    with _Tally() as tally:
-        trainer.step(x, x.clone(), 0)
-    weights = [p for phase in trainer.weights.values() for p in phase]
+    tally = _Tally()
+    weights = step_of_shapes(method, config, size, batch, ways, tally)
     return Counts(
         flop=tally.flop,
         bytes=tally.bytes + _ADAM_PASSES * sum(p.nbytes for p in weights),
         calls=tally.calls,
         parameters=sum(p.numel() for p in weights),
     )
+
+
+def step_of_shapes(
+    method: str, config: MethodConfig, size: int, batch: int, ways: Iterable[str],
+    looking: TorchDispatchMode,
+) -> list[Tensor]:  # fmt: skip
+    """One step of tensors without values, whose kernels ``looking`` sees; returns the weights. The
+    update, for which there is no such kernel, is left out."""
+    with torch.device("meta"):
+        network: Method = recipe(method).method(config, None)  # type: ignore[call-arg]
+    choose(network, ways)
+    network.fast = network.fast - {"optimiser"}
+    trainer = _Shapes(network, 0, 1)
+    x = torch.empty((batch, 3, size, size), device="meta")
+    with looking:
+        trainer.step(x, x.clone(), 0)
+    return [p for phase in trainer.weights.values() for p in phase]
 
 
 class _Shapes(Trainer):

@@ -42,6 +42,8 @@ def add_speed(commands: Any) -> None:
         help="float32, bf16")  # fmt: skip
     step.add_argument("--ways", default="all",
         help="ways to be fast: all, plain, or names separated by commas")  # fmt: skip
+    step.add_argument("--primitives", action="store_true",
+                      help="also time each of a step's convolutions alone")  # fmt: skip
     step.add_argument("--each-way", action="store_true",
         help="also leave out one way at a time, to show what it is worth")  # fmt: skip
     step.add_argument("--steps", type=at_least(1), default=10, help="timed, of each path")
@@ -102,7 +104,7 @@ def add_speed(commands: Any) -> None:
     table = kinds.add_parser("table", help="print what is on record",
         epilog="examples:\n  python -m benchmarks speed table\n"
         "  python -m benchmarks speed table --kind step --format csv", **shown)  # fmt: skip
-    table.add_argument("--kind", help="step, each-way, translate, diversity, modes or data "
+    table.add_argument("--kind", help="step, primitives, each-way, translate, diversity, modes or data "
         "(default: all of them)")  # fmt: skip
     table.add_argument("--format", choices=("markdown", "csv"), default="markdown")
     _results(table)

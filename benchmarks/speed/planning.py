@@ -27,6 +27,7 @@ from reproduce.runs import RUN_KEYS, RunConfig, make_run
 from reproduce.tasks.registry import TASKS
 
 SHOES = "drawn-shoes"  # has pairs, which bicyclegan needs
+DIFFERENT = 60  # convolutions of a step, about
 _WIDTHS = ("dim", "dis_dim", "enc_dim")  # of generators, discriminators, bicyclegan's encoder
 
 
@@ -94,10 +95,10 @@ def ways_of(words: str) -> list[str]:
 def steps(
     methods: Iterable[str], networks: Networks, where: Where, *, size: int = 0, batch: int = 0,
     precision: str = "float32", ways: Sequence[str] | None = None, count: int = 10,
-    each_way: bool = False, memory: bool = True,
+    each_way: bool = False, memory: bool = True, primitives: bool = False,
 ) -> list[Measurement]:  # fmt: skip
     """Steps of each method against the plain path, and the memory of both; with ``each_way`` also
-    against the same ways but one."""
+    against the same ways but one, and with ``primitives`` their convolutions alone."""
     chosen = sorted(ALL) if ways is None else list(ways)
     made = []
     for method in methods:
@@ -118,6 +119,8 @@ def steps(
             made.append(Measurement("step", about | path | more, 2 * count + 2))
         for one in (path, others[0]) if memory else ():
             made.append(Measurement("memory", about | one, MEMORY_STEPS))
+        if primitives:
+            made.append(Measurement("primitives", about | path | {"steps": count}, DIFFERENT))
     return made
 
 

@@ -25,6 +25,7 @@ NOISE = "noise"  # the task of a measurement on no pictures in particular
 _VALUES = {
     "step": ("s", ("first", "median")),
     "memory": ("bytes", ("above_bytes",)),
+    "primitives": ("s", ("seconds",)),
     "translate": ("pictures/s", ("first", "pictures_per_s", "median")),
     "diversity": ("s", ("seconds",)),
     "modes": ("s", ("seconds",)),

@@ -32,7 +32,7 @@ def suite(where: Where, *, quick: bool) -> list[Measurement]:
 def _quick(where: Where) -> list[Measurement]:
     cpu = Networks("cpu")
     return [
-        *steps(["munit"], cpu, where, count=5),
+        *steps(["munit"], cpu, where, count=5, primitives=True),
         *steps(["unit", "cyclegan"], cpu, where, count=5, memory=False),
         *_sweep(where, 32, sizes=(32, 64), widths=(8, 16), batches=(1, 4), count=5),
         *translations(["munit"], cpu, where, batches=[8], counts=[100, 1000]),
@@ -49,10 +49,12 @@ def _processor(where: Where) -> list[Measurement]:
     return [
         *steps(METHODS, cpu, where, memory=False),
         *steps(_FAMILIES, cpu, where),
-        *steps(["munit"], small, where, size=32, batch=8, count=20, each_way=True),
+        *steps(["munit"], small, where, size=32, batch=8, count=20, each_way=True,
+               primitives=True),
         *_sweep(where, 32, sizes=(32, 64, 128, 256), widths=(8, 16, 32, 64),
                 batches=(1, 2, 4, 8, 16), count=5),
-        *steps(["munit"], Networks(settings=_THREE_LAYERS), where, size=256, batch=1, count=3),
+        *steps(["munit"], Networks(settings=_THREE_LAYERS), where, size=256, batch=1, count=3,
+               primitives=True),
         *translations(["munit"], cpu, where, batches=[1, 8], counts=[100, 1000]),
         *translations(["munit"], cpu, where, batches=[32], counts=[100, 1000, 10000]),
         *diversities(where, protocols=["consecutive", "paper"], size=64, batch=16, inputs=100),
@@ -73,7 +75,8 @@ def _gpu(where: Where) -> list[Measurement]:
         made += steps(METHODS, gpu, where, precision=precision, count=20)
     return [
         *made,
-        *steps(["munit"], paper, where, size=256, batch=1, count=30, each_way=True),
+        *steps(["munit"], paper, where, size=256, batch=1, count=30, each_way=True,
+               primitives=True),
         *_sweep(where, 128, sizes=(64, 128, 256, 512), widths=(16, 32, 64, 128),
                 batches=(1, 2, 4, 8, 16), count=20),
         *translations(["munit"], gpu, where, batches=[1, 8, 32], counts=[100, 1000, 10000]),

@@ -14,6 +14,7 @@ Record = Mapping[str, Any]
 _MIB = 2**20
 TITLES = {
     "step": "Training steps, beside the plain path (float32, eager)",
+    "primitives": "Convolutions of a training step, each timed alone",
     "each-way": "What each way is worth: all ways against all but this one",
     "translate": "Translations, pictures read and prepared included",
     "diversity": "Diversity, beside the lpips package's loop over pairs",
@@ -33,6 +34,12 @@ _COLUMNS = {
         "% of a matrix product's FLOP/s": "{% of product}",
         "% of a copy's bytes/s": "{% of copy}", "MiB (plain)": "{MiB} ({plain MiB})",
         "MiB ratio": "{MiB ratio}",
+    },
+    "primitives": _WHAT | {
+        "precision": "{precision}", "ways": "{ways}", "convolutions": "{calls}",
+        "s alone": "{s alone}", "GFLOP/s alone": "{GFLOP/s alone}",
+        "GFLOP/s of a matrix product": "{GFLOP/s of product}", "s/step": "{s/step}",
+        "% of the step": "{% of step}",
     },
     "each-way": _WHAT | {"without": "{way}", "ratio": _RATIO},
     "translate": _WHAT | {
@@ -59,6 +66,7 @@ def rows(kind: str, records: Sequence[Record]) -> list[dict[str, Any]]:
     """One row a measurement of ``kind`` (a key of ``TITLES``), plain values by column."""
     of: dict[str, Callable[[Record], dict[str, Any]]] = {
         "step": lambda r: _step(r, _memories(records)), "each-way": _each_way,
+        "primitives": lambda r: _primitives(r, _medians(records)),
         "translate": _translate, "diversity": _diversity, "modes": _modes, "data": _data,
     }  # fmt: skip
     metric = "step" if kind == "each-way" else kind
@@ -144,6 +152,26 @@ def _step(record: Record, memories: Mapping[str, float]) -> dict[str, Any]:
         "% of copy": 100 * first["counts"]["bytes"] / first["median"] / machine.bytes_per_s,
         "MiB": memory and memory / _MIB, "plain MiB": plain_memory and plain_memory / _MIB,
         "MiB ratio": memory / plain_memory if memory and plain_memory else None,
+    } | _where(record)  # fmt: skip
+
+
+def _medians(records: Sequence[Record]) -> dict[str, float]:
+    """Seconds of a step, by network, ways and precision."""
+    return {
+        _memory_key(about, about["ways"], about["precision"]): float(r["value"])
+        for r in records if r["metric"] == "speed-step" and (about := r["protocol"])
+    }  # fmt: skip
+
+
+def _primitives(record: Record, steps: Mapping[str, float]) -> dict[str, Any]:
+    about, found = record["protocol"], record["measured"]
+    step = steps.get(_memory_key(about, about["ways"], about["precision"]))
+    return _what(record) | {
+        "precision": about["precision"], "ways": _ways(about), "calls": found["calls"],
+        "different": found["different"], "s alone": found["seconds"],
+        "GFLOP": found["flop"] / 1e9, "GFLOP/s alone": found["flop"] / found["seconds"] / 1e9,
+        "GFLOP/s of product": ceiling(record).flop_per_s / 1e9, "s/step": step,
+        "% of step": None if step is None else 100 * found["seconds"] / step,
     } | _where(record)  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from reproduce.environment import ROOT, environment
 KINDS = {
     "step": "benchmarks.speed.stepping:time_step",
     "memory": "benchmarks.speed.stepping:step_memory",
+    "primitives": "benchmarks.speed.primitives:time_primitives",
     "translate": "benchmarks.speed.translating:time_translation",
     "diversity": "benchmarks.speed.measuring:time_diversity",
     "modes": "benchmarks.speed.measuring:time_modes",

@@ -13,6 +13,7 @@ from benchmarks.speed.planning import Networks, Where, steps, ways_of
 from benchmarks.speed.store import PRESET, Measurement, code_of, distinct, take
 from benchmarks.speed.store import stored as found_record
 from benchmarks.speed.suite import suite
+from benchmarks.speed.table import rows
 from benchmarks.speed.worker import KINDS
 from models.choices import ALL
 from reproduce.environment import environment
@@ -21,6 +22,20 @@ from reproduce.results_query import query
 
 STEP = ["speed", "step", "--methods=munit", "--size=16", "--batch=1", "--steps=2", "--threads=1",
         "--no-memory", "--no-progress", *SMALL]  # fmt: skip
+
+
+def test_convolutions_alone_stand_beside_their_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*STEP, "--primitives", f"--results={tmp_path}"]) == 0
+    assert "Convolutions of a training step, each timed alone" in capsys.readouterr().out
+    step, alone = Records(tmp_path, PRESET).all()
+    (row,) = rows("primitives", [step, alone])
+    assert row["s alone"] == alone["value"] and row["s/step"] == step["value"]
+    assert row["% of step"] == 100 * alone["value"] / step["value"]
+    assert row["GFLOP/s alone"] == alone["measured"]["flop"] / alone["value"] / 1e9
+    # Of a step that was not timed nothing is said.
+    assert rows("primitives", [alone])[0]["% of step"] is None
 
 
 def test_a_second_run_measures_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from benchmarks.speed import counting
 from benchmarks.speed.counting import count_step
 from benchmarks.speed.machine import Machine, measure_machine
 from benchmarks.speed.memory import forget_peak, held, peak
+from benchmarks.speed.primitives import _Collected, _work, time_primitives
 from benchmarks.speed.spread import ratios, spread
 from benchmarks.speed.stepping import alternately, stepper, time_step
 from benchmarks.speed.worker import measured
@@ -64,6 +65,35 @@ def test_flop_grow_in_proportion_to_pictures() -> None:
     config = make_config("munit", MUNIT)
     one, four = (count_step("munit", config, 16, batch, PLAIN) for batch in (1, 4))
     assert 3.9 < four.flop / one.flop <= 4 and one.parameters == four.parameters
+
+
+def test_a_steps_convolutions_are_found_and_timed_alone() -> None:
+    """Nearly all its FLOP are theirs, and each is called with shapes that it takes."""
+    ticks: list[int] = []
+    found = time_primitives(about(), lambda: ticks.append(1))
+    config = make_config("munit", MUNIT)
+    counts = count_step("munit", config, 16, 1, sorted(ALL))
+    assert 0.9 * counts.flop < found["flop"] <= counts.flop
+    assert len(ticks) == found["different"] < found["calls"] < counts.calls
+    assert 0 < found["seconds"] < 5
+    plain = time_primitives(about(ways=[]), lambda: None)
+    assert plain["flop"] > found["flop"]
+
+
+def test_convolutions_alone_take_what_they_take_in_the_step() -> None:
+    """One layer: its forward and backward, once each, whoever calls them."""
+    layer = torch.nn.Conv2d(8, 16, 3, padding=1)
+    calls = _Collected()
+    with calls:
+        layer(torch.randn(2, 8, 12, 12, requires_grad=True)).sum().backward()
+    assert sorted((call[0], n) for call, n in calls.counts.items()) == [(False, 1), (True, 1)]
+    forward = 2 * 2 * 16 * 12 * 12 * 8 * 9
+    assert sorted(calls.flop.values()) == [forward, 2 * forward]
+    for call in calls.counts:
+        out = _work(call, "cpu", torch.float32)()
+        shapes = [tuple(t.shape) for t in (out if call[0] else (out,)) if t is not None]  # type: ignore[attr-defined]
+        grads = [(2, 8, 12, 12), (16, 8, 3, 3), (16,)]
+        assert shapes == (grads if call[0] else [(2, 16, 12, 12)])
 
 
 def test_two_ways_take_turns() -> None:
