@@ -28,6 +28,15 @@ ALL = frozenset(WAYS)
 PLAIN: frozenset[str] = frozenset()
 
 
+def ways_of(words: str) -> list[str]:
+    """``all``, ``plain``, or names separated by commas; UserError for one that there is not."""
+    names = {"all": sorted(ALL), "plain": []}.get(words)
+    if names is None:
+        names = sorted({name.strip() for name in words.split(",")})
+        choose(nn.Module(), names)
+    return names
+
+
 def choose(network: nn.Module, ways: Iterable[str]) -> None:
     """Let ``network`` compute in these ways alone; UserError for one that there is not."""
     chosen = frozenset(ways)

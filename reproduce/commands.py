@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from models.choices import ways_of
 from models.errors import UserError
 from reproduce.cli import resume_hint
 from reproduce.experiments import load_preset
@@ -60,7 +61,7 @@ def train(arguments: argparse.Namespace) -> int:
     try:
         path = go(
             run, arguments.out, data_dir=arguments.data, device=device, resume=arguments.resume,
-            logging=logging, vgg=arguments.vgg,
+            logging=logging, vgg=arguments.vgg, ways=ways_of(arguments.ways),
         )  # fmt: skip
     except Interrupted as stop:
         again = resume_hint(arguments.words)

@@ -82,6 +82,9 @@ def parser() -> argparse.ArgumentParser:
         help="steps from checkpoint to checkpoint")  # fmt: skip
     train.add_argument("--sample-every", type=at_least(1), default=500, metavar="STEPS",
         help="steps from sample grid to sample grid")  # fmt: skip
+    train.add_argument("--ways", default="all", help="ways to be fast: all, plain (as the papers "
+        "say, step by step), or names separated by commas; the numbers are the same but for "
+        "rounding")  # fmt: skip
     train.add_argument("--vgg", type=Path, help="VGG-16 weights for the perceptual loss")
     train.add_argument("--source", type=Path, help="local archive or folder of the pictures")
     common(train)

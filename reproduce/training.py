@@ -7,12 +7,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from models.choices import ALL, choose
 from models.errors import UserError
 from models.method import Method
 from models.munit import Munit
@@ -47,8 +48,10 @@ def train(
     resume: bool = False,
     logging: Logging | None = None,
     vgg: Path | None = None,
+    ways: Iterable[str] = ALL,
 ) -> Path:
-    """Train ``run`` in ``folder`` and return its last checkpoint.
+    """Train ``run`` in ``folder``, computing in these ``ways`` (``models.choices``), and return its
+    last checkpoint.
 
     A folder that holds a run is refused unless ``resume``, which goes on from its last readable
     checkpoint, exactly as if it had never stopped. Raises Interrupted once saved after a signal,
@@ -57,6 +60,7 @@ def train(
     """
     logging, device = logging or Logging(), local_device(device)
     method = _build(run, device, vgg)
+    choose(method, ways)
     check_shareable(method, run.batch, world_size())
     preparation = Preparation(run.size, run.resize or None, run.crop, run.flip)  # type: ignore[arg-type]
     with joined(device) as world, contextlib.ExitStack() as stack:
@@ -81,7 +85,7 @@ def train(
             if first and found.path.name == GOOD and (folder / LAST).exists():
                 # Out of the way: it must not take the good one's place when the next is saved.
                 os.replace(folder / LAST, folder / DAMAGED)
-        world.by_first(lambda: _describe(folder, run, begun.data, world))
+        world.by_first(lambda: _describe(folder, run, begun.data, world, ways))
         loop = Loop(run, folder, trainer, begun.domains, begun.data, world, logging)
         loop.go(
             shared_batches(method, world, *begun.sources, preparation, run.batch, run.seed, start)
@@ -221,11 +225,11 @@ def only_run(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _describe(folder: Path, run: RunConfig, data: str, world: World) -> None:
+def _describe(folder: Path, run: RunConfig, data: str, world: World, ways: Iterable[str]) -> None:
     text = json.dumps(
         {"run": run.as_dict(), "config_sha256": run.digest(), "data_sha256": data}
         | {"environment": environment(world.device), "processes": world.size}
-        | {"code": training_code(run.method)},
+        | {"code": training_code(run.method), "ways": sorted(ways)},
         indent=1,
         sort_keys=True,
     )

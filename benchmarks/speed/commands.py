@@ -16,10 +16,10 @@ from benchmarks.speed.planning import (
     steps,
     translations,
     waits,
-    ways_of,
 )
 from benchmarks.speed.store import PRESET, Measurement, load, take
 from benchmarks.speed.suite import suite
+from models.choices import ways_of
 from models.errors import UserError
 from models.zoo import nearest
 from reproduce.runs import parse_settings

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
-from torch import nn
 
 from benchmarks.diversity_protocols import get_protocol
 from benchmarks.lpips_features import SMALLEST_SIZE
@@ -18,7 +17,7 @@ from benchmarks.speed.stepping import MEMORY_STEPS
 from benchmarks.speed.store import Measurement
 from benchmarks.speed.translating import ROUNDS
 from benchmarks.speed.waiting import WARMUP
-from models.choices import ALL, choose
+from models.choices import ALL
 from models.errors import UserError
 from models.zoo import make_config, recipe
 from reproduce.commands import check_device
@@ -81,15 +80,6 @@ class Networks:
         wide = {k: self.width for k in _WIDTHS if self.width and k in known and k not in given}
         unread = make_config(method, {**wide, **given}).unread()
         return {**{k: v for k, v in wide.items() if k not in unread}, **given}
-
-
-def ways_of(words: str) -> list[str]:
-    """``all``, ``plain``, or names separated by commas; UserError for one that there is not."""
-    names = {"all": sorted(ALL), "plain": []}.get(words)
-    if names is None:
-        names = sorted({name.strip() for name in words.split(",")})
-        choose(nn.Module(), names)
-    return names
 
 
 def steps(

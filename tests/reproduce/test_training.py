@@ -21,9 +21,11 @@ import torch
 from filelock import FileLock
 from PIL import Image
 from safetensors import safe_open
+from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny import assert_same_tensors, train_words
 
+from models.choices import ALL, ways_of
 from models.errors import UserError
 from reproduce.checkpoints import load_method, read_checkpoint
 from reproduce.cli import main
@@ -434,6 +436,26 @@ def test_mixed_precision_trains_and_resumes_exactly(data, tmp_path):
     assert_same_tensors(
         tmp_path / "cut" / "last.safetensors", tmp_path / "whole" / "last.safetensors"
     )
+
+
+def test_ways_to_be_fast_are_chosen_and_told(data, tmp_path, capsys):
+    weights = {}
+    for ways in ("all", "plain", "batching, norms"):
+        folder = tmp_path / ways
+        assert main(train_words("munit", folder, data, "--ways", ways, steps=3)) == 0
+        weights[ways] = load_file(folder / "last.safetensors")
+        told = json.loads((folder / "run.json").read_text())
+        assert told["ways"] == (sorted(ALL) if ways == "all" else ways_of(ways))
+    # Adam makes steps of lr of gradients that are nothing but rounding (biases before a norm).
+    reach = 3 * tiny_run().method_config.lr
+    for name, value in weights["all"].items():
+        if name.startswith("model."):
+            torch.testing.assert_close(weights["plain"][name], value, rtol=0, atol=reach, msg=name)
+    assert any(not torch.equal(weights["plain"][n], v) for n, v in weights["all"].items())
+    capsys.readouterr()
+    assert main(train_words("munit", tmp_path / "none", data, "--ways", "kernals")) == 2
+    assert "did you mean kernels?" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_run_can_be_lengthened_where_the_schedule_allows_it(data, tmp_path, capsys):

@@ -9,13 +9,13 @@ import pytest
 from speed_case import SMALL, about, step_record, stored
 
 from benchmarks.cli import main, parser
-from benchmarks.speed.planning import Networks, Where, steps, ways_of
+from benchmarks.speed.planning import Networks, Where, steps
 from benchmarks.speed.store import PRESET, Measurement, code_of, distinct, take
 from benchmarks.speed.store import stored as found_record
 from benchmarks.speed.suite import suite
 from benchmarks.speed.table import rows
 from benchmarks.speed.worker import KINDS
-from models.choices import ALL
+from models.choices import ALL, ways_of
 from reproduce.environment import environment
 from reproduce.results import Records
 from reproduce.results_query import query
