@@ -62,6 +62,7 @@ def train(arguments: argparse.Namespace) -> int:
         path = go(
             run, arguments.out, data_dir=arguments.data, device=device, resume=arguments.resume,
             logging=logging, vgg=arguments.vgg, ways=ways_of(arguments.ways),
+            workers=arguments.workers,
         )  # fmt: skip
     except Interrupted as stop:
         again = resume_hint(arguments.words)

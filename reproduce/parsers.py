@@ -82,6 +82,9 @@ def parser() -> argparse.ArgumentParser:
         help="steps from checkpoint to checkpoint")  # fmt: skip
     train.add_argument("--sample-every", type=at_least(1), default=500, metavar="STEPS",
         help="steps from sample grid to sample grid")  # fmt: skip
+    train.add_argument("--workers", type=at_least(0), default=0,
+        help="processes that prepare pictures (0: threads of this one), where a fast GPU waits for "
+        "large ones (python -m benchmarks speed data)")  # fmt: skip
     train.add_argument("--ways", default="all", help="ways to be fast: all, plain (as the papers "
         "say, step by step), or names separated by commas; the numbers are the same but for "
         "rounding")  # fmt: skip

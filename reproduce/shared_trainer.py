@@ -130,7 +130,7 @@ def check_shareable(method: Method, batch: int, processes: int) -> None:
 
 def shared_batches(
     method: Method, world: World, source_a: PictureSource, source_b: PictureSource,
-    preparation: Preparation, batch: int, seed: int, start_step: int,
+    preparation: Preparation, batch: int, seed: int, start_step: int, workers: int = 0,
 ) -> list[Batches]:  # fmt: skip
     """This process's share of every group of every ``batch``; joined, they are its pictures."""
     count = groups(method) if world.size > 1 else 1
@@ -138,6 +138,7 @@ def shared_batches(
         Batches(
             source_a, source_b, preparation, batch, seed, paired=method.paired,
             start_step=start_step, rank=g * world.size + world.rank, world_size=count * world.size,
+            workers=workers,
         )
         for g in range(count)
     ]  # fmt: skip

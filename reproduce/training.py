@@ -49,9 +49,10 @@ def train(
     logging: Logging | None = None,
     vgg: Path | None = None,
     ways: Iterable[str] = ALL,
+    workers: int = 0,
 ) -> Path:
     """Train ``run`` in ``folder``, computing in these ``ways`` (``models.choices``), and return its
-    last checkpoint.
+    last checkpoint. Pictures are prepared by threads, or by ``workers`` processes if any.
 
     A folder that holds a run is refused unless ``resume``, which goes on from its last readable
     checkpoint, exactly as if it had never stopped. Raises Interrupted once saved after a signal,
@@ -88,7 +89,9 @@ def train(
         world.by_first(lambda: _describe(folder, run, begun.data, world, ways))
         loop = Loop(run, folder, trainer, begun.domains, begun.data, world, logging)
         loop.go(
-            shared_batches(method, world, *begun.sources, preparation, run.batch, run.seed, start)
+            shared_batches(
+                method, world, *begun.sources, preparation, run.batch, run.seed, start, workers
+            )
         )
     return folder / LAST
 

@@ -76,6 +76,7 @@ def data(arguments: argparse.Namespace) -> int:
         found += waits(
             arguments.methods, networks, _where(arguments), count=arguments.steps,
             batch=arguments.batch, task=arguments.task, precision=arguments.precision,
+            size=arguments.size, workers=arguments.workers,
         )  # fmt: skip
     return _show(found, arguments)
 

@@ -90,6 +90,15 @@ def add_speed(commands: Any) -> None:
     data.add_argument("--batch", type=at_least(1), default=0, help="default: the preset's")
     data.add_argument("--precision", default="float32", help="float32, bf16")
     data.add_argument("--steps", type=at_least(1), default=100)
+    data.add_argument(
+        "--size", type=at_least(8), default=0, metavar="PX", help="default: the preset's"
+    )
+    data.add_argument(
+        "--workers",
+        type=at_least(0),
+        default=0,
+        help="processes that prepare pictures (0: threads)",
+    )
     _common(data, "data")
 
     every = kinds.add_parser("all", help="a suite of all of these for this device",

@@ -168,12 +168,12 @@ def modes(
 
 def waits(
     methods: Iterable[str], networks: Networks, where: Where, *, count: int, size: int = 0,
-    batch: int = 0, task: str = SHOES, precision: str = "float32",
+    batch: int = 0, task: str = SHOES, precision: str = "float32", workers: int = 0,
 ) -> list[Measurement]:  # fmt: skip
-    """Trainings that wait for pictures."""
+    """Trainings that wait for pictures, which threads prepare, or ``workers`` processes."""
     made = []
     for method in methods:
         about = _of_preset(method, networks, where, task, batch, size, precision)
-        about |= {"steps": count, "precision": precision}
-        made.append(Measurement("data", about, 2 * (WARMUP + count)))
+        about |= {"steps": count, "precision": precision, "workers": workers}
+        made.append(Measurement("data", about, 3 * (WARMUP + count)))
     return made

@@ -56,7 +56,8 @@ _COLUMNS = {
         "seconds": "{seconds}", "MiB (a tenth of the samples)": "{MiB} ({MiB at a tenth})",
     },
     "data": _WHAT | {
-        "s/step": "{s/step}", "waiting %": "{waiting %}",
+        "workers": "{workers}", "s/step": "{s/step}", "waiting %": "{waiting %}",
+        "% longer than with one batch over and over": "{% longer}",
         "% with nothing read ahead": "{% at once}",
     },
 }  # fmt: skip
@@ -223,6 +224,8 @@ def _data(record: Record) -> dict[str, Any]:
         "waiting %": 100 * found["ahead"]["share"],
         "% at once": 100 * found["at_once"]["share"],
         "s/step": found["ahead"]["total_s"] / record["protocol"]["steps"],
+        "% longer": 100 * (found["ahead"]["total_s"] / found["resident"]["total_s"] - 1),
+        "workers": record["protocol"]["workers"],
     } | _where(record)  # fmt: skip
 
 

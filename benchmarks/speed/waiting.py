@@ -17,12 +17,13 @@ WARMUP = 3  # steps
 
 def time_waiting(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
     """The share of a training's time in which it waits for a batch: with batches prepared ahead,
-    as a training has them, and with each made when it is asked for."""
-    ahead = _share(about, tick, ahead=True)
-    return {"ahead": ahead, "at_once": _share(about, tick, ahead=False), "share": ahead["share"]}
+    as a training has them; with each made when it is asked for; and with one that is there from
+    the beginning, beside which it shows what preparing others takes from a step."""
+    found = {how: _share(about, tick, how) for how in ("resident", "ahead", "at_once")}
+    return {**found, "share": found["ahead"]["share"]}
 
 
-def _share(about: Mapping[str, Any], tick: Callable[[], None], *, ahead: bool) -> dict[str, float]:
+def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict[str, float]:
     domains = pictures_of(about)
     network = network_of(about, about["ways"])
     trainer = Trainer(network, 0, 10**6, precision=about["precision"])
@@ -35,10 +36,14 @@ def _share(about: Mapping[str, Any], tick: Callable[[], None], *, ahead: bool) -
         sources = domains.pairs
     preparation = Preparation(about["size"], flip=True)
     waited = total = 0.0
-    with Batches(*sources, preparation, about["batch"], 0, paired=network.paired) as batches:
+    with Batches(
+        *sources, preparation, about["batch"], 0, paired=network.paired, workers=about["workers"]
+    ) as batches:
+        x_a, x_b = batches.batch(0)
         for step in range(WARMUP + about["steps"]):
             begin = time.perf_counter()
-            x_a, x_b = next(batches) if ahead else batches.batch(step)
+            if how != "resident":
+                x_a, x_b = next(batches) if how == "ahead" else batches.batch(step)
             there = time.perf_counter()
             # The losses are read in a step, so it has ended when it returns, on a GPU too.
             trainer.step(x_a.to(about["device"]), x_b.to(about["device"]), step)

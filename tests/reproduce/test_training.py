@@ -458,6 +458,14 @@ def test_ways_to_be_fast_are_chosen_and_told(data, tmp_path, capsys):
     assert not (tmp_path / "none").exists()
 
 
+def test_processes_that_prepare_pictures_change_no_weight(data, tmp_path):
+    for name, more in (("threads", ()), ("processes", ("--workers", "1"))):
+        assert main(train_words("munit", tmp_path / name, data, *more, steps=3)) == 0
+    assert_same_tensors(
+        tmp_path / "threads" / "last.safetensors", tmp_path / "processes" / "last.safetensors"
+    )
+
+
 def test_a_run_can_be_lengthened_where_the_schedule_allows_it(data, tmp_path, capsys):
     whole, begun = tmp_path / "whole", tmp_path / "begun"
     constant = {"lr_policy": "constant"}

@@ -88,23 +88,24 @@ def test_a_repeated_source_has_names_of_its_own(tmp_path: Path) -> None:
     assert many.path(5) == source.path(1)
 
 
-@pytest.mark.parametrize("method", ["munit", "bicyclegan"])
-def test_waiting_is_a_share_of_a_training(method: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "workers"), [("munit", 0), ("bicyclegan", 0), ("munit", 1)])
+def test_waiting_is_a_share_of_a_training(method: str, workers: int, tmp_path: Path) -> None:
     settings = MUNIT if method == "munit" else dict(
         dim=2, depth=3, enc_dim=2, enc_blocks=2, dis_dim=2, dis_layers=1
     )  # fmt: skip
     ticks: list[int] = []
-    chosen = told(tmp_path, method=method, settings=settings, batch=2, steps=3)
+    chosen = told(tmp_path, method=method, settings=settings, batch=2, steps=3, workers=workers)
     found = time_waiting(chosen, lambda: ticks.append(1))
-    assert len(ticks) == 2 * (WARMUP + 3)
-    for way in ("ahead", "at_once"):
+    assert len(ticks) == 3 * (WARMUP + 3)
+    for way in ("resident", "ahead", "at_once"):
         assert 0 <= found[way]["waited_s"] < found[way]["total_s"]
         assert found[way]["share"] == found[way]["waited_s"] / found[way]["total_s"]
+    assert found["resident"]["share"] < 0.5, "nothing is waited for"
     assert found["at_once"]["waited_s"] > 0 and found["share"] == found["ahead"]["share"]
 
 
 def test_pairs_are_needed_by_who_needs_pairs(tmp_path: Path) -> None:
-    chosen = told(tmp_path, method="bicyclegan", settings={"dim": 2}, batch=2)
+    chosen = told(tmp_path, method="bicyclegan", settings={"dim": 2}, batch=2, workers=0)
     chosen["task"] = "drawn-housecats-dogs"
     with pytest.raises(UserError, match="drawn-shoes"):
         time_waiting(chosen, lambda: None)
