@@ -14,14 +14,42 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.choices import ALL
-from models.convolutions import PaddedConv
+from models.convolutions import PaddedConv, is_large
 from models.errors import UserError
+
+
+class LeakyReLU(nn.LeakyReLU):
+    """Leaky ReLU whose gradient is told from what it returned ("memory"), as a ReLU's is: what it
+    was given, a norm's output say, need not be kept beside that."""
+
+    fast = ALL
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.inplace or not ("memory" in self.fast and torch.is_grad_enabled() and is_large(x)):
+            return super().forward(x)
+        return _FromResult.apply(x, self.negative_slope)  # type: ignore[no-any-return]
+
+
+class _FromResult(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:  # type: ignore[override]
+        out = F.leaky_relu(x, slope)
+        ctx.save_for_backward(out)
+        ctx.slope = slope
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (out,) = ctx.saved_tensors
+        return torch.ops.aten.leaky_relu_backward(gradient, out, ctx.slope, True), None
+
 
 PADDINGS = {"reflect": "reflect", "replicate": "replicate", "zero": "zeros"}
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
-    "lrelu": lambda: nn.LeakyReLU(0.2),
-    "lrelu0.01": lambda: nn.LeakyReLU(0.01),
+    "lrelu": lambda: LeakyReLU(0.2),
+    "lrelu0.01": lambda: LeakyReLU(0.01),
     "prelu": nn.PReLU,
     "selu": nn.SELU,
     "elu": nn.ELU,

@@ -20,8 +20,8 @@ WAYS = {
     "sharing": "codes that both phases of a step need are computed once",
     "kernels": "narrow, upsampled and one-pixel convolutions as equal ones of better shape",
     "norms": "layer norm as one multiplication and one addition",
-    "memory": "padded pictures are padded again for the gradients, not kept; "
-    "activations without a norm before them work in place",
+    "memory": "large pictures that were padded are padded again for the gradients, and activations' "
+    "inputs are not kept, of those without a norm before them not even made",
     "optimiser": "one kernel updates all weights",
 }
 ALL = frozenset(WAYS)

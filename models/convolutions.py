@@ -59,7 +59,7 @@ class PaddedConv(nn.Conv2d):
             left, right, top, bottom = borders
             if left == right and top == bottom:  # which the convolution does without a copy
                 return F.conv2d(x, weight, bias, stride, (top, left))
-        elif "memory" in self.fast and torch.is_grad_enabled() and _is_large(x):
+        elif "memory" in self.fast and torch.is_grad_enabled() and is_large(x):
             device = x.device.type
             if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
                 short = torch.get_autocast_dtype(device)  # does not reach into own functions
@@ -69,7 +69,8 @@ class PaddedConv(nn.Conv2d):
         return F.conv2d(F.pad(x, borders, mode=mode), weight, bias, stride)
 
 
-def _is_large(x: Tensor) -> bool:
+def is_large(x: Tensor) -> bool:
+    """Whether memory for a copy of pictures is worth more than the time to do without."""
     return x.dim() == 4 and x.numel() * x.element_size() >= WORTH
 
 

@@ -12,7 +12,7 @@ from tiny_methods import EVERY, draws, make, pictures, training_noise
 from torch import Tensor, nn
 
 import models.convolutions
-from models.blocks import ConvBlock
+from models.blocks import ConvBlock, InstanceNorm, LeakyReLU
 from models.choices import ALL, PLAIN, WAYS, choose
 from models.convolutions import PaddedConv
 from models.errors import UserError
@@ -113,6 +113,22 @@ def test_memory_keeps_no_padded_pictures(pad: str) -> None:
     # picture too. One more: the input.
     picture = x.numel() * 4
     assert kept(lambda: layers(x)) <= 7 * picture < 0.6 * before
+
+
+def test_a_leaky_activation_keeps_what_it_returned_alone() -> None:
+    layers = nn.Sequential(
+        *(m for _ in range(5) for m in (InstanceNorm(8), LeakyReLU(0.2), nn.Conv2d(8, 8, 1)))
+    )
+    x = torch.randn(2, 8, 32, 32)
+    choose(layers, PLAIN)
+    before, picture = kept(lambda: layers(x)), x.numel() * 4
+    choose(layers, ["memory"])
+    # Of each three layers a norm's input and an activation's output, not its input; the first three
+    # need no gradient of theirs.
+    assert 3.5 * picture < before - kept(lambda: layers(x)) < 4.5 * picture
+    y = torch.randn(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(LeakyReLU(0.2), (y,))
+    assert torch.equal(LeakyReLU(0.2)(y), torch.nn.functional.leaky_relu(y, 0.2))
 
 
 def test_small_pictures_are_kept_padded(monkeypatch: pytest.MonkeyPatch) -> None:
