@@ -90,16 +90,26 @@ def read_curve(folder: Path) -> Curve | None:
             found.setdefault(term, []).append(tag)
     if not found:
         return None
-    points = events.Scalars(next(iter(found.values()))[0])
+    points = _in_order(events.Scalars(next(iter(found.values()))[0]))
     steps = np.array([point.step for point in points], np.float64)
     times = np.array([point.wall_time for point in points], np.float64)
     terms = {}
     for term, tags in found.items():
-        values = [[point.value for point in events.Scalars(tag)] for tag in tags]
+        values = [[point.value for point in _in_order(events.Scalars(tag))] for tag in tags]
         if any(len(row) != len(steps) for row in values):
             raise UserError(f"{folder}: {term} was logged at other steps: train this run anew")
         terms[term] = np.mean(np.array(values, np.float64), axis=0)
     return Curve(steps, _seconds(steps, times), terms)
+
+
+def _in_order(points: Sequence[Any]) -> list[Any]:
+    """As they were logged: files that were begun in one second are read in any order. Of a step
+    that was done twice, and all after it, what was logged last counts."""
+    kept: list[Any] = []
+    for point in sorted(points, key=lambda p: float(p.wall_time), reverse=True):
+        if not kept or point.step < kept[-1].step:
+            kept.append(point)
+    return kept[::-1]
 
 
 def _seconds(steps: FloatArray, times: FloatArray) -> FloatArray:

@@ -57,6 +57,17 @@ def test_a_resumed_run_is_one_curve(tmp_path: Path) -> None:
     assert curve.seconds[-1] == pytest.approx(50)
 
 
+def test_files_that_are_read_in_another_order_are_one_curve(tmp_path: Path) -> None:
+    log(tmp_path, [10, 20, 30, 40], [0, 10, 20, 30], gan_a=[1, 2, 3, 9])
+    (first,) = tmp_path.iterdir()
+    log(tmp_path, [40, 50], [900, 910], gan_a=[4, 5])
+    first.rename(tmp_path / "events.out.tfevents.9999999999.host.1.0")
+    curve = read_curve(tmp_path)
+    assert curve is not None
+    assert curve.steps.tolist() == [10, 20, 30, 40, 50]
+    assert curve.terms["gan"].tolist() == [1, 2, 3, 4, 5]
+
+
 def test_no_event_files_are_no_curve(tmp_path: Path) -> None:
     assert read_curve(tmp_path / "none") is None
     log(tmp_path, [1], [0.0])
