@@ -22,7 +22,7 @@ from benchmarks.classifiers import (
     hash_of_numbers,
     network_input,
 )
-from benchmarks.extractors import to_bytes
+from benchmarks.pixels import to_bytes
 from benchmarks.weight_files import load_tensors, save_tensors
 from models.errors import UserError
 

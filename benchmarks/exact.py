@@ -14,8 +14,8 @@ from torch import Tensor
 
 from benchmarks.classifiers import Classifier
 from benchmarks.colours import COLOURS, FloatArray, colour_bins
-from benchmarks.extractors import to_bytes
 from benchmarks.ground_truth import CATEGORY, PARTS, mean_over_inputs, parts_auc
+from benchmarks.pixels import to_bytes
 from benchmarks.raw_files import save_arrays
 from benchmarks.registry import Measurement
 from benchmarks.style_scores import (

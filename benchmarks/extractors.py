@@ -25,6 +25,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
 )
 
 from benchmarks.classifiers import RECIPES, Classifier, load_classifier
+from benchmarks.pixels import to_bytes
 from benchmarks.weight_files import (
     cached,
     check_sha256,
@@ -37,7 +38,6 @@ from models.errors import UserError
 
 INCEPTION = "inception-v3"
 INCEPTION_DIMS = 2048
-RANGE_TOLERANCE = 1e-3  # rounding of a tanh, far below one grey level
 _LARGEST_FILE = 2**28  # bytes; torch-fidelity's file has 96 million
 _REMEDY = "pass torch-fidelity's weights-inception-2015-12-05-6726825d.pth by its path"
 
@@ -190,23 +190,6 @@ def _hash_of_numbers(state: Mapping[str, Tensor]) -> str:
         digest.update(f"\n{name} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.cpu().contiguous().numpy().astype("<f4").tobytes())
     return digest.hexdigest()
-
-
-def to_bytes(pictures: Tensor) -> Tensor:
-    """Pictures (N, 3, H, W) in [-1, 1] as the uint8 that a PNG file of them holds.
-
-    Raises UserError for other shapes, NaN and values out of range.
-    """
-    shape = tuple(pictures.shape)
-    if pictures.ndim != 4 or shape[1] != 3 or not pictures.is_floating_point():
-        raise UserError(
-            f"pictures are {pictures.dtype} {shape}: features need real numbers, (N, 3, H, W)"
-        )
-    low, high = (float(v) for v in torch.aminmax(pictures))
-    # Written so that NaN, which compares false to everything, is refused.
-    if not (low >= -1 - RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE):
-        raise UserError(f"pictures have values in [{low:g}, {high:g}]: features need [-1, 1]")
-    return pictures.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 @dataclass(frozen=True)

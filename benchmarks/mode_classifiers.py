@@ -15,8 +15,8 @@ from torch import Tensor
 
 from benchmarks.calibration import Calibration, Floats, Ints, calibrate
 from benchmarks.classifiers import full_precision, hash_of_numbers
-from benchmarks.extractors import to_bytes
 from benchmarks.mode_recipes import MODE_RECIPES, ModeNetwork, ModeRecipe
+from benchmarks.pixels import to_bytes
 from benchmarks.weight_files import load_tensors, save_tensors
 from models.errors import UserError
 

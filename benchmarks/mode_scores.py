@@ -23,7 +23,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from torch import Tensor
 
-from benchmarks.extractors import to_bytes
 from benchmarks.inception_score import (
     CIS,
     CONFIDENCE,
@@ -40,6 +39,7 @@ from benchmarks.inception_score import (
     per_input,
 )
 from benchmarks.intervals import Interval, bootstrap_mean
+from benchmarks.pixels import to_bytes
 from benchmarks.raw_files import save_arrays
 from benchmarks.registry import Measurement, Metric
 from benchmarks.style_scores import entropy

@@ -21,7 +21,7 @@ from benchmarks.content_confusion import FloatArray
 from benchmarks.content_reader import CONTENT_RECIPES, ContentReader, load_content_reader
 from benchmarks.content_reader_training import Described, train_content_reader
 from benchmarks.content_scores import ContentScores
-from benchmarks.extractors import to_bytes
+from benchmarks.pixels import to_bytes
 from models.errors import UserError
 from reproduce.measuring_code import made_by, sign
 from reproduce.places import Places

@@ -13,7 +13,8 @@ from filelock import FileLock
 
 from benchmarks.classifier_training import Labelled, train_classifier
 from benchmarks.classifiers import RECIPES, Classifier, Recipe, load_classifier
-from benchmarks.extractors import Extractor, classifier_extractor, inception_extractor, to_bytes
+from benchmarks.extractors import Extractor, classifier_extractor, inception_extractor
+from benchmarks.pixels import to_bytes
 from models.errors import UserError
 from models.method import Method
 from reproduce.measuring_code import made_by, sign

@@ -21,13 +21,13 @@ from filelock import FileLock
 from benchmarks.classifier_training import Labelled
 from benchmarks.content_reader import ContentReader
 from benchmarks.content_scores import ContentScores, ContentTable
-from benchmarks.extractors import to_bytes
 from benchmarks.imagenet_inception import ImageNetWeights, imagenet_weights
 from benchmarks.inception_score import CIS, IS
 from benchmarks.mode_classifier_training import train_mode_classifier
 from benchmarks.mode_classifiers import ModeClassifier, load_mode_classifier
 from benchmarks.mode_recipes import MODE, MODE_RECIPES, InceptionModes
 from benchmarks.mode_scores import ModeScores, mode_scores, protocol_name
+from benchmarks.pixels import to_bytes
 from models.errors import UserError
 from models.method import DIRECTIONS, Direction
 from reproduce.checkpoints import load_method

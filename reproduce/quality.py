@@ -19,7 +19,6 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from benchmarks.extractors import to_bytes
 from benchmarks.judge_evidence import (
     Examination,
     Finding,
@@ -30,6 +29,7 @@ from benchmarks.judge_evidence import (
 from benchmarks.judge_network import Judge, JudgeConfig, load_judge
 from benchmarks.judge_training import Lessons, train_judges
 from benchmarks.judges import QUALITY_JUDGED, draw_questions, judge_questions
+from benchmarks.pixels import to_bytes
 from models.errors import UserError
 from reproduce.checkpoints import load_method
 from reproduce.experiments import Preset

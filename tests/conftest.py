@@ -30,6 +30,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("golden_case", cases, ids=[c.name for c in cases])
 
 
+# Files that take a minute or more: begun first, they end while there are others to run beside them.
+LONG = (
+    "test_all_command.py", "test_regression.py", "test_training.py", "test_table_command.py",
+    "test_ablate_command.py", "test_distributed.py", "test_table2_command.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    names = [*LONG, ""]
+    items.sort(key=lambda item: names.index(item.path.name if item.path.name in LONG else ""))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     """Networks of a few channels run many times slower on two threads than on one."""

@@ -16,8 +16,8 @@ from benchmarks.extractors import (
     classifier_extractor,
     extract,
     inception_extractor,
-    to_bytes,
 )
+from benchmarks.pixels import to_bytes
 from models.errors import UserError
 from models.init import initialise
 from reproduce.tasks.pictures import to_image, to_tensor

@@ -20,11 +20,12 @@ from torch import Tensor
 from benchmarks.diversity import diversity, real_diversity
 from benchmarks.diversity_protocols import get_protocol
 from benchmarks.diversity_result import DiversityResult
-from benchmarks.extractors import Features, classifier_extractor, extract, to_bytes
+from benchmarks.extractors import Features, classifier_extractor, extract
 from benchmarks.fidelity import scores
 from benchmarks.ground_truth import SILHOUETTE, silhouette_iou
 from benchmarks.judges import QUALITY_JUDGED, Verdict, draw_questions, judge_questions
 from benchmarks.lpips_features import LpipsDistance
+from benchmarks.pixels import to_bytes
 from benchmarks.weights import untrained
 from reproduce.exact import (
     CONTENTS,
