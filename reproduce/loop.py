@@ -27,6 +27,7 @@ from reproduce.checkpoints import (
 )
 from reproduce.distributed import World
 from reproduce.files import write_text
+from reproduce.grid import grid
 from reproduce.randomness import generator
 from reproduce.runs import RunConfig
 from reproduce.shared_trainer import whole_batch
@@ -211,6 +212,4 @@ def sample_grid(
             )
         pictures.append(torch.stack(columns, dim=1).flatten(0, 1).cpu())
     method.train()
-    from torchvision.utils import make_grid  # it takes a second
-
-    return make_grid(torch.cat(pictures).nan_to_num(0).clamp(-1, 1) * 0.5 + 0.5, nrow=4, padding=1)
+    return grid(torch.cat(pictures).nan_to_num(0).clamp(-1, 1) * 0.5 + 0.5, columns=4)

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from models.errors import UserError
 from models.method import DIRECTIONS, Direction, Method
+from reproduce.grid import grid
 from reproduce.randomness import generator
 from reproduce.tasks.pictures import Preparation, read_picture, save_png
 from reproduce.tasks.sources import FolderSource, PictureSource
@@ -176,6 +177,4 @@ def save_grid(
     for i in range(min(most_rows, len(source))):
         own = written[i * columns : i * columns + shown]
         pictures += [fixed(source.read(i)), *(fixed(read_picture(p)) for p in own)]
-    from torchvision.utils import make_grid  # it takes a second
-
-    _save(make_grid(torch.stack(pictures), nrow=1 + shown, padding=2, pad_value=1), path)
+    _save(grid(torch.stack(pictures), columns=1 + shown, padding=2, value=1), path)

@@ -1,0 +1,35 @@
+"""Grids of pictures against torchvision's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torchvision.utils import make_grid
+
+from reproduce.grid import grid
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 9])
+@pytest.mark.parametrize(("columns", "padding", "value"), [(4, 1, 0.0), (3, 2, 1.0), (1, 0, 0.5)])
+def test_a_grid_is_torchvisions(count: int, columns: int, padding: int, value: float) -> None:
+    pictures = torch.rand(count, 3, 5, 7)
+    theirs = make_grid(pictures, nrow=columns, padding=padding, pad_value=value)
+    assert torch.equal(grid(pictures, columns, padding, value), theirs)
+
+
+def test_one_picture_has_its_frame_too() -> None:
+    out = grid(torch.ones(1, 3, 2, 2), 4, padding=1)
+    assert out.shape == (3, 4, 4) and out.sum() == 12
+
+
+def test_a_training_imports_no_torchvision() -> None:
+    code = (
+        "import sys; import reproduce.training, reproduce.steps; "
+        "from reproduce.grid import grid; import torch; grid(torch.rand(2, 3, 4, 4), 2); "
+        "print([m for m in ('torchvision', 'lpips', 'torch_fidelity') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
