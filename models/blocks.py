@@ -77,7 +77,7 @@ class LayerNorm(nn.Module):
         var, mean = torch.var_mean(x, dim=(1, 2, 3), keepdim=True)  # (N, 1, 1, 1)
         # A constant picture has deviation 0, where the square root has no gradient.
         flat = var == 0
-        std = torch.where(flat, torch.zeros_like(var), torch.where(flat, 1.0, var).sqrt())
+        std = var.masked_fill(flat, 1.0).sqrt().masked_fill(flat, 0.0)
         if "norms" not in self.fast:
             return (x - mean) / (std + EPS) * self.gamma.view(1, -1, 1, 1) + self.beta.view(
                 1, -1, 1, 1

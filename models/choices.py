@@ -23,6 +23,7 @@ WAYS = {
     "memory": "large pictures that were padded are padded again for the gradients, and activations' "
     "inputs are not kept, of those without a norm before them not even made",
     "optimiser": "one kernel updates all weights",
+    "graphs": "on a GPU, a step's kernels are recorded once and then asked for together",
 }
 ALL = frozenset(WAYS)
 PLAIN: frozenset[str] = frozenset()

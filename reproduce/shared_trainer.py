@@ -12,6 +12,7 @@ from models.errors import UserError
 from models.losses import Terms
 from models.method import Method, NoiseSpec, Phase
 from reproduce.distributed import World
+from reproduce.graphed_trainer import CudaGraphs, GraphedTrainer, recordable
 from reproduce.tasks.batches import Batches
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource
@@ -52,14 +53,16 @@ class SharedTrainer(Trainer):
         own = {name: shown[name][self._own(len(shown[name]))] for name in self.pools}
         return shown | own
 
+    def _before_gradients(self, terms: Terms) -> None:
+        for name in self.sums & terms.keys():
+            if terms[name].requires_grad:  # its gradients are added up, not averaged
+                terms[name].register_hook(self._times_processes)  # type: ignore[no-untyped-call]
+
     def _checked(self, terms: Terms, step: int) -> dict[str, float]:
         """The terms of the whole batch; what is no number in one process stops all."""
         if not terms:
             return {}
-        for name in self.sums & terms.keys():
-            if terms[name].requires_grad:  # its gradients are added up, not averaged
-                terms[name].register_hook(self._times_processes)  # type: ignore[no-untyped-call]
-        values = self.world.sum_(torch.stack([term.detach() for term in terms.values()]))
+        values = self.world.sum_(torch.stack(list(terms.values())))
         shares = [1 if name in self.sums else self.world.size for name in terms]
         whole = values / torch.tensor(shares, dtype=values.dtype, device=values.device)
         return super()._checked(dict(zip(terms, whole, strict=True)), step)
@@ -80,6 +83,9 @@ def make_trainer(
 ) -> Trainer:
     """The trainer of one process that is alone, or one of several."""
     if world.size == 1:
+        if world.device.startswith("cuda") and "graphs" in method.fast and recordable(method):
+            graphs = CudaGraphs(world.device)
+            return GraphedTrainer(method, seed, total_steps, graphs, precision=precision)
         return Trainer(method, seed, total_steps, precision=precision)
     return SharedTrainer(method, seed, total_steps, world, precision=precision)
 

@@ -78,9 +78,8 @@ class _Shapes(Trainer):
     def _checked(self, terms: Terms, step: int) -> dict[str, float]:
         return {}
 
-    def _update(self, phase: Phase, loss: Tensor | None) -> None:
-        if loss is not None:
-            loss.backward()  # type: ignore[no-untyped-call]
+    def _update(self, phase: Phase) -> None:
+        pass
 
 
 class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]

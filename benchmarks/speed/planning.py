@@ -13,10 +13,9 @@ from benchmarks.diversity_protocols import get_protocol
 from benchmarks.lpips_features import SMALLEST_SIZE
 from benchmarks.speed.drawn import told
 from benchmarks.speed.measuring import CHUNK
-from benchmarks.speed.stepping import MEMORY_STEPS
+from benchmarks.speed.stepping import warm_steps
 from benchmarks.speed.store import Measurement
 from benchmarks.speed.translating import ROUNDS
-from benchmarks.speed.waiting import WARMUP
 from models.choices import ALL
 from models.errors import UserError
 from models.zoo import make_config, recipe
@@ -100,15 +99,17 @@ def steps(
         others: list[dict[str, Any]] = [{"ways": [], "precision": "float32"}]
         if each_way:
             others += [
-                {"ways": [w for w in chosen if w != way], "precision": precision} for way in chosen
+                {"ways": [w for w in chosen if w != way], "precision": precision}
+                for way in chosen
+                if way != "graphs" or about["device"] != "cpu"  # where there are none
             ]
-        warm = 2 if about["device"] == "cpu" else 5
+        warm = warm_steps(about["device"])
         path = {"ways": chosen, "precision": precision}
         for against in others:
             more = {"against": against, "steps": count, "warmup": warm}
             made.append(Measurement("step", about | path | more, 2 * count + 2))
         for one in (path, others[0]) if memory else ():
-            made.append(Measurement("memory", about | one, MEMORY_STEPS))
+            made.append(Measurement("memory", about | one, warm))
         if primitives:
             made.append(Measurement("primitives", about | path | {"steps": count}, DIFFERENT))
     return made
@@ -175,5 +176,5 @@ def waits(
     for method in methods:
         about = _of_preset(method, networks, where, task, batch, size, precision)
         about |= {"steps": count, "precision": precision, "workers": workers}
-        made.append(Measurement("data", about, 3 * (WARMUP + count)))
+        made.append(Measurement("data", about, 3 * (warm_steps(about["device"]) + count)))
     return made

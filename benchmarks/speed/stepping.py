@@ -16,15 +16,23 @@ from benchmarks.speed.spread import ratios, spread
 from models.choices import choose
 from models.errors import UserError
 from models.zoo import make_config, make_method
+from reproduce.distributed import World
+from reproduce.graphed_trainer import TRIALS, WARMUP
 from reproduce.randomness import generator
-from reproduce.trainer import NonFiniteLoss, Trainer
+from reproduce.shared_trainer import make_trainer
+from reproduce.trainer import NonFiniteLoss
 
 Tick = Callable[[], None]  # called after each piece of work that a progress bar shows
 
 # Small enough that no step diverges on pictures of noise; a step costs the same with any.
 TAME = {"lr": 1e-6}
 _WARM_SECONDS = 10.0  # where one step takes longer, one is warm-up enough
-MEMORY_STEPS = 2  # in the first one the optimiser's moments are not there yet
+
+
+def warm_steps(device: str) -> int:
+    """Steps after which a training holds what it will hold, and computes as it will: in the first
+    one the optimiser's moments are not there yet, and a GPU records a step before it repeats it."""
+    return 2 if device == "cpu" else WARMUP + TRIALS + 1
 
 
 def time_step(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
@@ -78,7 +86,8 @@ def stepper(about: Mapping[str, Any], ways: Sequence[str], precision: str) -> Ca
     config = make_config(about["method"], {**about["settings"], **TAME})
     network = make_method(about["method"], config, generator(0, "weights"))
     choose(network, ways)
-    trainer = Trainer(network.to(about["device"]), 0, 10**6, precision=precision)
+    world = World(device=about["device"])
+    trainer = make_trainer(network.to(about["device"]), 0, 10**6, world, precision)
     x_a, x_b = (noise(about, domain) for domain in "ab")
     done = 0
 
@@ -108,7 +117,7 @@ def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
     forget_peak()
     gpu = about["device"].startswith("cuda")
     step = stepper(about, about["ways"], about["precision"])
-    for _ in range(MEMORY_STEPS):
+    for _ in range(warm_steps(about["device"])):
         step()
         tick()
     found = {"base_bytes": base, "peak_bytes": peak()}

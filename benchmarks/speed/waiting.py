@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.speed.drawn import network_of, pictures_of
+from benchmarks.speed.stepping import warm_steps
 from models.errors import UserError
+from reproduce.distributed import World
+from reproduce.shared_trainer import make_trainer
 from reproduce.tasks.batches import Batches
 from reproduce.tasks.pictures import Preparation
-from reproduce.trainer import Trainer
-
-WARMUP = 3  # steps
 
 
 def time_waiting(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
@@ -26,7 +26,8 @@ def time_waiting(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str
 def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict[str, float]:
     domains = pictures_of(about)
     network = network_of(about, about["ways"])
-    trainer = Trainer(network, 0, 10**6, precision=about["precision"])
+    world = World(device=about["device"])
+    trainer = make_trainer(network, 0, 10**6, world, about["precision"])
     sources = domains.train_a, domains.train_b
     if network.paired:
         if domains.pairs is None:
@@ -36,18 +37,19 @@ def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict
         sources = domains.pairs
     preparation = Preparation(about["size"], flip=True)
     waited = total = 0.0
+    warm = warm_steps(about["device"])
     with Batches(
         *sources, preparation, about["batch"], 0, paired=network.paired, workers=about["workers"]
     ) as batches:
         x_a, x_b = batches.batch(0)
-        for step in range(WARMUP + about["steps"]):
+        for step in range(warm + about["steps"]):
             begin = time.perf_counter()
             if how != "resident":
                 x_a, x_b = next(batches) if how == "ahead" else batches.batch(step)
             there = time.perf_counter()
             # The losses are read in a step, so it has ended when it returns, on a GPU too.
             trainer.step(x_a.to(about["device"]), x_b.to(about["device"]), step)
-            if step >= WARMUP:
+            if step >= warm:
                 waited += there - begin
                 total += time.perf_counter() - begin
             tick()

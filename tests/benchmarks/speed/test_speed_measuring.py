@@ -21,8 +21,9 @@ from benchmarks.speed.measuring import (
     time_diversity,
     time_modes,
 )
+from benchmarks.speed.stepping import warm_steps
 from benchmarks.speed.translating import time_translation
-from benchmarks.speed.waiting import WARMUP, time_waiting
+from benchmarks.speed.waiting import time_waiting
 from benchmarks.weights import untrained
 from models.errors import UserError
 
@@ -96,7 +97,7 @@ def test_waiting_is_a_share_of_a_training(method: str, workers: int, tmp_path: P
     ticks: list[int] = []
     chosen = told(tmp_path, method=method, settings=settings, batch=2, steps=3, workers=workers)
     found = time_waiting(chosen, lambda: ticks.append(1))
-    assert len(ticks) == 3 * (WARMUP + 3)
+    assert len(ticks) == 3 * (warm_steps("cpu") + 3)
     for way in ("resident", "ahead", "at_once"):
         assert 0 <= found[way]["waited_s"] < found[way]["total_s"]
         assert found[way]["share"] == found[way]["waited_s"] / found[way]["total_s"]

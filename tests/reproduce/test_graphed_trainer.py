@@ -1,0 +1,183 @@
+"""A recorded step, repeated with other pictures, is the step computed kernel by kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from tape import Tape, Tapes
+from tiny_methods import EVERY, fresh, make, pictures
+from torch import Tensor
+
+import models.convolutions
+from models.choices import ALL, choose
+from models.method import Method
+from reproduce.distributed import World
+from reproduce.graphed_trainer import TRIALS, WARMUP, GraphedTrainer, recordable
+from reproduce.shared_trainer import make_trainer
+from reproduce.trainer import NonFiniteLoss, Trainer
+
+STEPS = WARMUP + TRIALS + 4
+
+
+def go(trainer: Trainer, steps: int = STEPS, first: int = 0) -> list[dict[str, float]]:
+    return [
+        trainer.step(pictures(2, seed=2 * k), pictures(2, seed=2 * k + 1), k)
+        for k in range(first, first + steps)
+    ]
+
+
+def same(one: Method, other: Method) -> bool:
+    theirs = other.state_dict()
+    return all(torch.equal(x, theirs[name]) for name, x in one.state_dict().items())
+
+
+@EVERY
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_repeated_steps_are_those_of_kernels_one_by_one(
+    name: str, precision: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models.convolutions, "WORTH", 0)
+    plain, graphed = make(name), make(name)
+    tapes = Tapes()
+    expected = go(Trainer(plain, 3, 12, precision=precision))
+    assert go(GraphedTrainer(graphed, 3, 12, tapes, precision=precision)) == expected
+    assert same(plain, graphed)
+    # Each of two phases in each step from the first trial on; once more when it was recorded.
+    assert tapes.repeated == 2 * (STEPS - WARMUP)
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("cyclegan", {"pool": 3}),
+        ("cyclegan-noise", {}),
+        ("munit", {"cycle": 10.0}),
+        ("munit", {"gan": 0.0}),
+        ("bicyclegan", {"dropout": True}),
+        ("unit", {"lr_step": 2}),
+    ],
+)
+def test_what_the_host_decides_is_decided_in_every_step(
+    name: str, settings: dict[str, object]
+) -> None:
+    plain, graphed = make(name, **settings), make(name, **settings)
+    one, other = Trainer(plain, 0, 12), GraphedTrainer(graphed, 0, 12, Tapes())
+    assert go(one) == go(other)
+    assert same(plain, graphed)
+    for pool in one.pools:
+        old, new = one.pools[pool].state, other.pools[pool].state
+        assert old is not None and new is not None and torch.equal(old, new)
+
+
+def test_every_way_can_be_recorded() -> None:
+    for way in ALL:
+        plain, graphed = make("munit"), make("munit")
+        choose(plain, [way]), choose(graphed, [way])
+        assert go(Trainer(plain, 0, 9), 7) == go(GraphedTrainer(graphed, 0, 9, Tapes()), 7)
+
+
+def test_a_loss_that_is_no_number_stops_a_repeated_step_before_its_update() -> None:
+    method = fresh("munit")
+    trainer = GraphedTrainer(method, 0, 20, Tapes())
+    go(trainer)
+    before = {k: v.clone() for k, v in method.state_dict().items()}
+    broken = pictures(2)
+    broken[0, 0, 3, 3] = float("nan")
+    with pytest.raises(NonFiniteLoss):
+        trainer.step(broken, pictures(2), STEPS)
+    assert all(torch.equal(v, before[k]) for k, v in method.state_dict().items())
+
+
+class Deaf(Tapes):
+    """A recorder that repeats what it saw once, whatever is there now."""
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        work()
+        return lambda: None
+
+
+class Unable(Tapes):
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        work()
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("recorder", "told"), [(Deaf, "repeated, "), (Unable, "operation not permitted")]
+)
+def test_a_recording_that_is_wrong_or_impossible_is_given_up(
+    name: str, recorder: type[Tapes], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, graphed = make(name), make(name)
+    trainer = GraphedTrainer(graphed, 0, 12, recorder())
+    assert go(Trainer(plain, 0, 12)) == go(trainer)
+    assert same(plain, graphed) and trainer.recorder is None
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "no CUDA graph" in said and told in said
+
+
+def test_the_tape_refuses_what_a_graph_would() -> None:
+    for asks in (lambda: torch.ones(2).sum().item(), lambda: torch.tensor([1.0, 2.0]) + 1):
+        with pytest.raises(RuntimeError, match="capturing"), Tape():
+            asks()
+
+
+@EVERY
+def test_nothing_of_a_step_is_made_on_the_host(name: str) -> None:
+    """On a GPU a number of the host's would be copied there, and waited for."""
+    seen: set[str] = set()
+
+    class Devices(Tape):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            out = func(*args, **(kwargs or {}))
+            for x in torch.utils._pytree.tree_leaves((args, kwargs, out)):
+                if isinstance(x, Tensor) and x.device.type != "meta":
+                    seen.add(func.overloadpacket.__name__)
+            return out
+
+    class Shapes(Trainer):
+        def _checked(self, terms: object, step: int) -> dict[str, float]:
+            return {}
+
+        def _update(self, phase: object) -> None: ...
+
+        def _noise_of(self, *given: object) -> dict[str, Tensor]:
+            with torch.utils._python_dispatch._disable_current_modes():
+                return super()._noise_of(*given)  # type: ignore[arg-type]
+
+    method = make(name).to("meta")
+    method.fast = method.fast - {"optimiser"}
+    trainer = Shapes(method, 0, 9)
+    trainer.pools = {}
+    x = pictures(2).to("meta")
+    with Devices():
+        trainer.step(x, x.clone(), 0)
+    assert not seen
+
+
+def test_graphs_are_of_a_gpu_of_one_process_and_of_no_batch_norm() -> None:
+    method = fresh("munit")
+    assert type(make_trainer(method, 0, 9, World(), "float32")) is Trainer
+    assert recordable(method)
+    assert not recordable(fresh("munit", dis_norm="bn"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@EVERY
+def test_a_gpu_repeats_what_it_computes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    expected, found = [], []
+    for ways, records in ((ALL - {"graphs"}, expected), (ALL, found)):
+        method = fresh(name).to("cuda")
+        choose(method, ways)
+        trainer = make_trainer(method, 3, 12, World(device="cuda"), "float32")
+        for k in range(STEPS):
+            x_a, x_b = (pictures(2, seed=2 * k + i).to("cuda") for i in (0, 1))
+            records.append(trainer.step(x_a, x_b, k))
+    assert isinstance(trainer, GraphedTrainer) and trainer.recorder is not None
+    assert not capsys.readouterr().err
+    for one, other in zip(found, expected, strict=True):
+        assert one == pytest.approx(other, rel=1e-3, abs=1e-4)
