@@ -3,6 +3,7 @@ logarithmic, so what grows in proportion is parallel to the grey line."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,30 +23,35 @@ from reproduce.figures import save
 
 Points = list[tuple[float, float]]
 PIXELS = "pixels"
+MEMORY = "MiB of memory"
+_STEPS = (1, 2, 5, 10, 20, 50, 100)
 _SIZE = (4.2, 3.4)  # inches of a panel
 
 
 def plot_all(records: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
     """``steps.png`` and ``pictures.png`` in ``folder``, those of which there is something to show;
     UserError if neither."""
-    made = []
     panels = {PIXELS: "size", "width (dim)": "dim", "batch": "batch"}
-    found = {label: series(records, key) for label, key in panels.items()}
-    found = {label: lines for label, lines in found.items() if lines}
-    if found:
+    each = {(label, "seconds a step"): series(records, key) for label, key in panels.items()}
+    figures = {
+        "steps.png": each | {("steps", "seconds"): whole_trainings(records)},
+        "pictures.png": {
+            ("pictures", "seconds"): streams(records, "seconds"),
+            ("pictures", MEMORY): streams(records, "above_bytes", 2**-20),
+        },
+    }
+    made = []
+    for name, found in figures.items():
+        shown = {labels: lines for labels, lines in found.items() if lines}
+        if not any(labels != ("steps", "seconds") for labels in shown):
+            continue
         figure, axes = plt.subplots(
-            1, len(found), figsize=(_SIZE[0] * len(found), _SIZE[1]), squeeze=False
+            1, len(shown), figsize=(_SIZE[0] * len(shown), _SIZE[1]), squeeze=False
         )
-        for axis, (label, lines) in zip(axes[0], found.items(), strict=True):
-            _draw(axis, lines, label, "seconds a step")
+        for axis, (labels, lines) in zip(axes[0], shown.items(), strict=True):
+            _draw(axis, lines, *labels)
         figure.tight_layout()
-        made.append(save(figure, folder / "steps.png"))
-    streams = _streams(records)
-    if streams:
-        figure, axis = plt.subplots(figsize=(1.4 * _SIZE[0], 1.2 * _SIZE[1]))
-        _draw(axis, streams, "pictures", "seconds")
-        figure.tight_layout()
-        made.append(save(figure, folder / "pictures.png"))
+        made.append(save(figure, folder / name))
     if not made:
         raise UserError(
             "no two records differ in size, width, batch or number of pictures alone: measure some "
@@ -101,7 +107,30 @@ def _name(record: Mapping[str, Any], key: str) -> str:
     return ", ".join(parts)
 
 
-def _streams(records: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
+def whole_trainings(records: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
+    """Seconds of all timed steps up to each, of the longest of each method's timings."""
+    longest: dict[str, Mapping[str, Any]] = {}
+    for record in records:
+        about = record["protocol"]
+        if record["metric"] == "speed-step" and not about["against"]["ways"]:
+            best = longest.get(about["method"])
+            if best is None or about["steps"] > best["protocol"]["steps"]:
+                longest[about["method"]] = record
+    lines: dict[str, Points] = {}
+    for record in longest.values():
+        name = _name(record, "")
+        for path, suffix in (("first", ""), ("second", ", plain")):
+            sums = itertools.accumulate(record["measured"][path]["seconds"])
+            points = [(float(n), s) for n, s in enumerate(sums, 1)]
+            if len(points) > 1:
+                lines[name + suffix] = [p for p in points if p[0] in _STEPS or p is points[-1]]
+    return lines
+
+
+def streams(
+    records: Sequence[Mapping[str, Any]], key: str, scale: float = 1.0
+) -> dict[str, Points]:
+    """Lines of ``key`` against pictures."""
     lines: dict[str, Points] = {}
     for record in records:
         about = record["protocol"]
@@ -109,7 +138,7 @@ def _streams(records: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
             continue
         what = f"batch {about['batch']}" if "batch" in about else "IS and CIS"
         name = f"{about['method']}, {about['size']} px, {what}"
-        points = [(p["pictures"], p["seconds"]) for p in record["measured"]["points"]]
+        points = [(p["pictures"], p[key] * scale) for p in record["measured"]["points"]]
         if len(points) > 1:
             lines[name] = sorted(points)
     return lines
@@ -125,9 +154,10 @@ def _draw(axis: Axes, lines: Mapping[str, Points], across: str, up: str) -> None
     everything = [p for points in lines.values() for p in points]
     left, right = min(x for x, _ in everything), max(x for x, _ in everything)
     x, y = max(everything, key=lambda p: p[1])
-    # In proportion, a little below the highest line.
-    axis.plot([left, right], [0.6 * y * left / x, 0.6 * y * right / x], color="0.6", lw=0.8,
-              label="in proportion")  # fmt: skip
+    if up != MEMORY:  # which should not grow
+        # In proportion, a little below the highest line.
+        axis.plot([left, right], [0.6 * y * left / x, 0.6 * y * right / x], color="0.6", lw=0.8,
+                  label="in proportion")  # fmt: skip
     axis.set(xscale="log", yscale="log", xlabel=across, ylabel=up)
     places = sorted({x for x, _ in everything})
     squares = across == PIXELS

@@ -65,7 +65,8 @@ def step_record(
         "protocol": protocol | {"protocol": "speed-step"}, "preset": PRESET, "task": "noise",
         "method": "munit", "seed": 0, "code": "c0de", "environment": ENVIRONMENT,
         "measured": {
-            "first": path | {"counts": counts}, "second": plain | {"counts": counts},
+            "first": path | {"counts": counts, "seconds": [taken] * 12},
+            "second": plain | {"counts": counts, "seconds": [2 * taken] * 12},
             "ratio": ratio, "machine": {"before": machine, "after": machine},
         },
     }  # fmt: skip

@@ -14,11 +14,12 @@ from benchmarks.cli import main
 from benchmarks.speed.cost_model import FEWEST, Row, fit, rows_of, step_estimate
 from benchmarks.speed.counting import Counts, count_step
 from benchmarks.speed.machine import Machine
-from benchmarks.speed.plot import series
+from benchmarks.speed.plot import series, streams, whole_trainings
 from benchmarks.speed.store import newest
 from models.choices import ALL
 from reproduce.runs import make_run
 
+NORMS = {"ways": ["norms"], "precision": "float32"}
 SIZES = [(32, 1, 8), (32, 4, 8), (32, 1, 32), (64, 1, 8), (64, 8, 16), (128, 2, 8), (256, 1, 64)]
 RECORDS = [step_record(*size) for size in SIZES]
 
@@ -147,6 +148,21 @@ def test_lines_are_of_steps_that_differ_in_one_thing() -> None:
     assert [x for x, _ in series(records, "dim")["munit, 64 px, batch 4"]] == [8, 16]
     slow = [y for _, y in lines["munit, batch 1, dim 8, plain"]]
     assert slow == pytest.approx([2 * y for _, y in lines["munit, batch 1, dim 8"]])
+
+
+def test_steps_and_pictures_add_up() -> None:
+    short = step_record(steps=2)
+    for path in ("first", "second"):
+        short["measured"][path]["seconds"] = short["measured"][path]["seconds"][:2]
+    lines = whole_trainings([short, step_record(64, steps=12), step_record(against=NORMS)])
+    assert list(lines) == [f"munit, 64 px, batch 1, dim 8{plain}" for plain in ("", ", plain")]
+    steps, seconds = zip(*lines["munit, 64 px, batch 1, dim 8"], strict=True)
+    assert steps == (1, 2, 5, 10, 12)
+    assert seconds == pytest.approx([n * step_record(64)["value"] for n in steps])
+    (stream,) = streams([stream_record([100, 1000])], "seconds").values()
+    assert stream == [(100, 2), (1000, 20)]
+    (memory,) = streams([stream_record([100, 1000])], "above_bytes", 2**-20).values()
+    assert memory == [(100, 1), (1000, 1)]
 
 
 def test_plots_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
