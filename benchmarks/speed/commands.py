@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.speed import table as tables
+from benchmarks.speed.brief import brief
 from benchmarks.speed.planning import (
     Networks,
     Where,
@@ -23,6 +24,7 @@ from models.choices import ways_of
 from models.errors import UserError
 from models.zoo import nearest
 from reproduce.runs import parse_settings
+from reproduce.table_text import fill_readme
 
 
 def step(arguments: argparse.Namespace) -> int:
@@ -89,6 +91,9 @@ def every(arguments: argparse.Namespace) -> int:
 def table(arguments: argparse.Namespace) -> int:
     """``speed table``."""
     records = load(arguments.results)
+    if arguments.readme is not None:
+        fill_readme(arguments.readme, PRESET, brief(records))
+        return 0
     kinds = [arguments.kind] if arguments.kind else list(tables.TITLES)
     if kinds[0] not in tables.TITLES:
         raise UserError(f"unknown kind '{kinds[0]}': {nearest(kinds[0], tables.TITLES)}")

@@ -116,6 +116,8 @@ def add_speed(commands: Any) -> None:
     table.add_argument("--kind", help="step, primitives, each-way, translate, diversity, modes or data "
         "(default: all of them)")  # fmt: skip
     table.add_argument("--format", choices=("markdown", "csv"), default="markdown")
+    table.add_argument("--readme", type=Path,
+        help="instead put a short one between <!-- speed --> and <!-- /speed --> of this file")  # fmt: skip
     _results(table)
     table.set_defaults(run=_late("table"))
 

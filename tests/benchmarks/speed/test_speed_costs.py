@@ -137,6 +137,24 @@ def test_the_table_tells_what_is_on_record(
     assert float(row["pictures/s"]) == pytest.approx(2 / seconds)
 
 
+def test_the_brief_table_is_of_what_was_measured_whole(tmp_path: Path) -> None:
+    every = sorted(ALL)
+    with_memory = [memory_record(every, 30 * 2**20), memory_record([], 40 * 2**20)]
+    records = [step_record(64), step_record(), *with_memory, stream_record([100, 1000])]
+    readme = tmp_path / "README.md"
+    readme.write_text("a\n<!-- speed -->\n<!-- /speed -->\nb\n")
+    words = ["speed", "table", f"--readme={readme}", f"--results={stored(tmp_path, records)}"]
+    assert main(words) == 0
+    text = readme.read_text()
+    assert text.startswith("a\n<!-- speed -->\nOn some processor, 2 threads:\n\n| what")
+    assert text.endswith("<!-- /speed -->\nb\n")
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(lines) == 2 + 2 and "32 px, batch 1" in lines[2] and "30 (40)" in lines[2]
+    taken = records[1]["value"]
+    assert f"{taken:.3g} s | {2 * taken:.3g} s, the plain path | 0.50 [0.50, 0.50]" in lines[2]
+    assert "1,000 translations" in lines[3] and "50 a second" in lines[3]
+
+
 def test_lines_are_of_steps_that_differ_in_one_thing() -> None:
     records = [
         step_record(s, b, w) for s, b, w in [(32, 1, 8), (64, 1, 8), (64, 4, 8), (64, 4, 16)]
