@@ -70,8 +70,9 @@ def all_jobs(
     )
     causes = {name: sha for name, sha in (by_hand or {}).items() if name == CAUSES}
     everything = (*(job for of_number in measured.values() for job in of_number), *encoded)
-    tested = about | _code("reproduce.claims.write") | {"by_hand": causes}
-    shown.append(add(Job("claims", tested, everything)))
+    if everything:
+        tested = about | _code("reproduce.claims.write") | {"by_hand": causes}
+        shown.append(add(Job("claims", tested, everything)))
     told = about | _code("reproduce.report.write") | {"by_hand": dict(by_hand or {})}
     add(Job("report", told, tuple(shown), runs=trained_runs))
     return jobs

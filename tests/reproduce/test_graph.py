@@ -47,6 +47,12 @@ def test_every_job_comes_after_what_it_needs() -> None:
     assert sum(name.startswith("train/") for name in seen) == 2 * (16 + 12) + 3
 
 
+def test_figures_alone_claim_nothing() -> None:
+    """Nothing is measured, so there is nothing to judge; the report shows what there is."""
+    jobs = all_jobs(replace(QUICK, tables={}), [0])
+    assert {"unit-figure/4", "curves", "report"} <= jobs.keys() and "claims" not in jobs
+
+
 def test_seeds_share_their_pictures_and_nothing_else() -> None:
     jobs = all_jobs(QUICK, [0, 1])
     first, second = (jobs[f"train/drawn-shoes/munit/seed{k}"] for k in (0, 1))
