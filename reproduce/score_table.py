@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import benchmarks.fidelity  # noqa: F401  declares the metrics whose directions are shown
 from benchmarks.ground_truth import CATEGORY, PARTS, SILHOUETTE
 from benchmarks.registry import METRICS
 from benchmarks.style_scores import (

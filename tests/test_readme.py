@@ -6,6 +6,8 @@ import csv
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,19 @@ def test_files_beside_the_records_say_the_same() -> None:
     assert wide == wide_table(preset, found) and "FID" in wide
     numbers = (folder / "table1-scores.csv").read_text(encoding="utf-8")
     assert numbers == wide_csv(found, tuple(preset.tables[1]))
+
+
+def test_a_process_that_only_writes_the_table_knows_every_column() -> None:
+    """As a job of the graph: nothing before it has imported the metrics."""
+    code = (
+        "import sys; from pathlib import Path; from reproduce.experiments import load_preset; "
+        "from reproduce.over_seeds import stored; from reproduce.score_table import wide_table; "
+        "found, cells = stored(load_preset('cpu'), Path(sys.argv[1]), 1, [0]); "
+        "sys.stdout.write(wide_table(load_preset('cpu'), found[None], cells))"
+    )
+    words = [sys.executable, "-c", code, str(ROOT / "results")]
+    shown = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "FID ↓" in shown and "Style consistency ↑" in shown
 
 
 def test_every_claim_that_fails_has_a_cause() -> None:
