@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,8 @@ from benchmarks.cli import parser as study_parser
 from reproduce import table2_text
 from reproduce.cli import main, parser
 from reproduce.experiments import load_preset
-from reproduce.results import Records, newest, sha256_file
+from reproduce.over_seeds import stored
+from reproduce.results import Records, sha256_file
 from reproduce.score_table import wide_csv, wide_table
 from reproduce.table2 import table2
 from reproduce.table_text import comma_separated, latex, markdown
@@ -27,8 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def stored(preset: str) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
-    return newest(Records(ROOT / "results", preset).all(), seed=0)
+SEEDS = [0]  # of the preset whose results are stored
 
 
 @pytest.mark.parametrize("number", ["1", "2"])
@@ -36,6 +35,7 @@ def test_tables_are_generated_from_the_stored_records(number: str, tmp_path: Pat
     copy = tmp_path / "README.md"
     copy.write_text(README, encoding="utf-8")
     words = ["table", number, "--preset=cpu", "--stored", f"--results={ROOT / 'results'}"]
+    words += ["--seeds", *map(str, SEEDS)]
     assert main([*words, f"--readme={copy}"]) == 0
     assert copy.read_text(encoding="utf-8") == README
 
@@ -63,16 +63,18 @@ def test_tables_are_full() -> None:
 
 
 def test_files_beside_the_records_say_the_same() -> None:
-    made = table1(load_preset("cpu"), stored("cpu"))
+    preset = load_preset("cpu")
+    by_translation, cells = stored(preset, ROOT / "results", 1, SEEDS)
+    found = by_translation[None]
+    made = table1(preset, found, cells)
     folder = ROOT / "results" / "cpu"
     assert (folder / "table1.md").read_text(encoding="utf-8") == markdown(made)
     assert (folder / "table1.csv").read_text(encoding="utf-8") == comma_separated(made)
     assert (folder / "table1.tex").read_text(encoding="utf-8") == latex(made)
-    preset, found = load_preset("cpu"), stored("cpu")
     wide = (folder / "table1-scores.md").read_text(encoding="utf-8")
-    assert wide == wide_table(preset, found) and "FID" in wide
+    assert wide == wide_table(preset, found, cells) and "FID" in wide
     numbers = (folder / "table1-scores.csv").read_text(encoding="utf-8")
-    assert numbers == wide_csv(found, tuple(preset.tables[1]))
+    assert numbers == wide_csv(found, tuple(preset.tables[1]), cells)
 
 
 def test_a_process_that_only_writes_the_table_knows_every_column() -> None:
@@ -95,11 +97,10 @@ def test_every_claim_that_fails_has_a_cause() -> None:
     assert failed and [row["claim"] for row in failed if not row["cause"]] == []
 
 
-@pytest.mark.parametrize("tasks", [[], ["cifar-animals-vehicles"]])
-def test_files_of_table_2_say_the_same(tasks: list[str]) -> None:
+@pytest.mark.parametrize(("tasks", "seeds"), [([], SEEDS), (["cifar-animals-vehicles"], [0])])
+def test_files_of_table_2_say_the_same(tasks: list[str], seeds: list[int]) -> None:
     preset = load_preset("cpu").of_tasks(2, tasks)
-    records = Records(ROOT / "results", preset.name).all()
-    made = table2(preset, {d: newest(records, 0, d) for d in ("a2b", "b2a")})
+    made = table2(preset, *stored(preset, ROOT / "results", 2, seeds))
     texts = {
         "md": table2_text.markdown(made),
         "csv": table2_text.comma_separated(made),
