@@ -227,6 +227,8 @@ class CountedDropout(nn.Module):
     one of 32 bits (Wellons's lowbias32, 2018): there are many of them.
     """
 
+    fast = ALL
+
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
         if not 0 <= p < 1:
@@ -238,11 +240,58 @@ class CountedDropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.seeds is None:
             return x
-        base = _mix64(self.seeds.to(x.device) + self.layer * 0x9E3779B9)[:, None]  # (N, 1)
+        keep = self._keep(x, self.seeds)
+        if self._saving(x):
+            return _Dropped.apply(x, keep, self.p)  # type: ignore[no-any-return]
+        return x * (keep.to(x.dtype) / (1 - self.p))
+
+    def of_relu(self, x: Tensor) -> Tensor:
+        """Dropout of ReLU of ``x``: where the result is above 0 the gradient passes, so that the
+        result, which the next layer keeps, is all that need be kept."""
+        if self.seeds is None or not self._saving(x):
+            return self(torch.relu(x))
+        return _ReluDropped.apply(x, self._keep(x, self.seeds), self.p)  # type: ignore[no-any-return]
+
+    def _saving(self, x: Tensor) -> bool:
+        return "memory" in self.fast and torch.is_grad_enabled() and is_large(x)
+
+    def _keep(self, x: Tensor, seeds: Tensor) -> Tensor:
+        """Which elements stay, as bool like x."""
+        base = _mix64(seeds.to(x.device) + self.layer * 0x9E3779B9)[:, None]  # (N, 1)
         index = torch.arange(x[0].numel(), device=x.device, dtype=torch.int32) * _GOLDEN
         bits = _mix32_(index + base.to(torch.int32)) ^ (base >> 32).to(torch.int32)  # (N, CHW)
-        keep = _mix32_(bits) >= int(self.p * 2**32) - 2**31
-        return x * (keep.to(x.dtype) / (1 - self.p)).view(x.shape)
+        return (_mix32_(bits) >= int(self.p * 2**32) - 2**31).view(x.shape)
+
+
+class _Dropped(torch.autograd.Function):
+    """Keeps a byte an element for the gradients, not what it multiplies by."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, keep: Tensor, p: float) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(keep)
+        ctx.p = p
+        return x * (keep.to(x.dtype) / (1 - p))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (keep,) = ctx.saved_tensors
+        return gradient * (keep.to(gradient.dtype) / (1 - ctx.p)), None, None
+
+
+class _ReluDropped(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, keep: Tensor, p: float) -> Tensor:  # type: ignore[override]
+        out = torch.relu(x) * (keep.to(x.dtype) / (1 - p))
+        ctx.save_for_backward(out)
+        ctx.p = p
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (out,) = ctx.saved_tensors
+        return gradient * ((out > 0).to(gradient.dtype) / (1 - ctx.p)), None, None
 
 
 _GOLDEN = 0x9E3779B9 - 2**32  # as signed 32 bits, where integers wrap around

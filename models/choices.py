@@ -21,7 +21,8 @@ WAYS = {
     "kernels": "narrow, upsampled and one-pixel convolutions as equal ones of better shape",
     "norms": "layer norm as one multiplication and one addition",
     "memory": "large pictures that were padded are padded again for the gradients, and activations' "
-    "inputs are not kept, of those without a norm before them not even made",
+    "inputs are not kept, of those without a norm before them not even made, and of a dropout a byte "
+    "an element",
     "optimiser": "one kernel updates all weights",
     "graphs": "on a GPU, a step's kernels are recorded once and then asked for together",
 }

@@ -27,7 +27,8 @@ class ResnetBlock(nn.Module):
         self.conv2, self.norm2 = PaddedConv(dim, dim, **conv), norm_layer(norm, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.dropout(torch.relu(self.norm1(self.conv1(x))))
+        y = self.norm1(self.conv1(x))
+        y = self.dropout.of_relu(y) if isinstance(self.dropout, CountedDropout) else torch.relu(y)
         return x + self.norm2(self.conv2(y))
 
 

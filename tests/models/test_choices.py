@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tiny_methods import EVERY, draws, make, pictures, training_noise
 from torch import Tensor, nn
 
 import models.convolutions
-from models.blocks import ConvBlock, InstanceNorm, LeakyReLU
+from models.blocks import ConvBlock, CountedDropout, InstanceNorm, LeakyReLU
 from models.choices import ALL, PLAIN, WAYS, choose
 from models.convolutions import PaddedConv
 from models.errors import UserError
@@ -129,6 +130,23 @@ def test_a_leaky_activation_keeps_what_it_returned_alone() -> None:
     y = torch.randn(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(LeakyReLU(0.2), (y,))
     assert torch.equal(LeakyReLU(0.2)(y), torch.nn.functional.leaky_relu(y, 0.2))
+
+
+def test_dropout_keeps_a_byte_an_element() -> None:
+    layer, x = CountedDropout(0.3), torch.randn(2, 8, 32, 32, requires_grad=True)
+    # Plain, dropout keeps what it multiplies by, and ReLU its result; of both, their result will do.
+    for way, plain, saving in ((layer, 4, 1), (layer.of_relu, 8, 4)):
+        layer.seeds = torch.tensor([3, 4])
+        outs, gradients, bytes_kept = [], [], []
+        for ways in (PLAIN, ["memory"]):
+            choose(layer, ways)
+            bytes_kept.append(kept(partial(way, x)))
+            outs.append(way(x))
+            gradients += torch.autograd.grad((outs[-1] * x.detach()).sum(), x)
+        assert torch.equal(*outs) and torch.equal(*gradients) and (gradients[0] == 0).any()
+        assert bytes_kept == [plain * x.numel(), saving * x.numel()]
+        layer.seeds = None
+        assert torch.equal(way(x), x if way is layer else torch.relu(x))
 
 
 def test_small_pictures_are_kept_padded(monkeypatch: pytest.MonkeyPatch) -> None:
