@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -26,7 +26,7 @@ WARMUP = 3  # steps, in which libraries choose their kernels, and optimisers mak
 TRIALS = 2  # recorded steps that are also computed kernel by kernel: the second has other pictures
 # Kernels that add up in any order differ by some 1e-5, bf16's by some 1e-2. A recording that read a
 # value of another step, or nothing, is off by its whole.
-_CLOSE, _TINY = 0.05, 1e-3
+_CLOSE, _TINY = 0.05, 1e-6
 
 _NOISE, _SHOWN = "noise.", "shown."
 
@@ -42,6 +42,10 @@ class Recorder(Protocol):
 
     def record(self, work: Work) -> Work:
         """``work``, which need not have been done yet, to be repeated; RuntimeError if it cannot."""
+        ...
+
+    def free(self) -> None:
+        """Give back memory that nothing uses."""
         ...
 
 
@@ -71,6 +75,9 @@ class CudaGraphs:
             work()
         return graph.replay
 
+    def free(self) -> None:
+        torch.cuda.empty_cache()
+
 
 class GraphedTrainer(Trainer):
     """A trainer that records a step and repeats it; all batches are of one shape.
@@ -85,7 +92,8 @@ class GraphedTrainer(Trainer):
         noise: NoiseSource | None = None, precision: str = "float32",
     ) -> None:  # fmt: skip
         super().__init__(method, seed, total_steps, noise=noise, precision=precision)
-        self.recorder: Recorder | None = recorder
+        self.recorder = recorder
+        self.given_up = False
         self._done = 0
         self._forget()
 
@@ -98,12 +106,13 @@ class GraphedTrainer(Trainer):
         self._gradients: dict[Phase, list[Tensor | None]] = {}
 
     def step(self, x_a: Tensor, x_b: Tensor, step: int) -> dict[str, float]:
-        if self.recorder is None:
-            return super().step(x_a, x_b, step)
+        # Given up or not: memory that was freed on one stream is not used again on another.
         with self.recorder.beside():
             self._done += 1
-            if self._done <= WARMUP + TRIALS:
+            if self.given_up or self._done <= WARMUP + TRIALS:
                 return super().step(x_a, x_b, step)
+            if self._done == WARMUP + TRIALS + 1:
+                self.recorder.free()  # what kernels one by one took beside the recordings
             return self._repeated(x_a, x_b, step)
 
     def _repeated(self, x_a: Tensor, x_b: Tensor, step: int) -> dict[str, float]:
@@ -112,7 +121,8 @@ class GraphedTrainer(Trainer):
         for phase in self.method.order:
             noise = self._noise_of(phase, x_a, step)
             shown = None
-            if phase == "discriminator" and self._made.fakes is not None and self._looked_at:
+            if phase == self.method.order[1] == "discriminator" and self._looked_at:
+                assert self._made.fakes is not None
                 shown = self._pooled(self._made.fakes, step)
             self._put(phase, x_a, x_b, noise, shown)
             self._again[phase]()
@@ -123,28 +133,47 @@ class GraphedTrainer(Trainer):
         return record
 
     def _compute(self, phase: Phase, x_a: Tensor, x_b: Tensor, noise: Noise, made: Made) -> Terms:
-        terms = super()._compute(phase, x_a, x_b, noise, made)
-        if self._done <= WARMUP or self.recorder is None:
+        try:
+            terms = super()._compute(phase, x_a, x_b, noise, made)
+        except torch.OutOfMemoryError:
+            if not self._again:
+                raise
+            trouble = "memory is too short for recordings beside a step"
+        else:
+            if self._done > WARMUP and not self.given_up:
+                self._try(phase, x_a, x_b, noise, made, terms)
             return terms
+        self._give_up(trouble)
+        if phase == self.method.order[1]:
+            made.codes = None  # whose gradients may have been half computed
+        return super()._compute(phase, x_a, x_b, noise, made)
+
+    def _try(
+        self, phase: Phase, x_a: Tensor, x_b: Tensor, noise: Noise, made: Made, terms: Terms
+    ) -> None:
+        """The recording beside what was just computed, which stays what the weights learn from."""
         gradients = self._of_weights(phase)
         try:
             self._put(phase, x_a, x_b, noise, made.shown)
             if phase in self._again:
                 self._again[phase]()
             else:
-                self._record(phase, self.recorder)
-            trouble = self._difference(phase, terms, gradients)
+                self._record(phase)
+            trouble = self._difference(phase, terms, gradients, made)
         except RuntimeError as error:
             trouble = (str(error) or type(error).__name__).splitlines()[0]
-        if trouble:
-            print(f"note: no CUDA graph, every kernel is asked for: {trouble}", file=sys.stderr)
-            self.recorder = None
-            self._forget()
         for p, gradient in zip(self.weights[phase], gradients, strict=True):
             p.grad = gradient
-        return terms
+        if trouble:
+            self._give_up(trouble)
 
-    def _record(self, phase: Phase, recorder: Recorder) -> None:
+    def _give_up(self, trouble: str) -> None:
+        print(f"note: no CUDA graph, every kernel is asked for: {trouble}", file=sys.stderr)
+        self.given_up = True
+        self._forget()
+        self.recorder.free()
+
+    def _record(self, phase: Phase) -> None:
         given = self._inputs[phase]
         noise, shown = (
             {k.removeprefix(part): x for k, x in given.items() if k.startswith(part)}
@@ -157,7 +186,7 @@ class GraphedTrainer(Trainer):
                 self, phase, given["x_a"], given["x_b"], noise, self._made
             )
 
-        self._again[phase] = recorder.record(work)
+        self._again[phase] = self.recorder.record(work)
         self._gradients[phase] = self._of_weights(phase)
         self._again[phase]()  # recorded, it was not done yet
 
@@ -171,6 +200,7 @@ class GraphedTrainer(Trainer):
         given |= {_SHOWN + name: x for name, x in (shown or {}).items()}
         for name, x in given.items():
             if name not in kept:
+                assert phase not in self._again, f"no recording reads {name}"
                 kept[name] = x.clone()
             assert kept[name].shape == x.shape, "a recording is of batches of one shape"
             kept[name].copy_(x)
@@ -178,22 +208,31 @@ class GraphedTrainer(Trainer):
     def _of_weights(self, phase: Phase) -> list[Tensor | None]:
         return [p.grad for p in self.weights[phase]]
 
-    def _difference(self, phase: Phase, terms: Terms, gradients: list[Tensor | None]) -> str:
+    def _difference(
+        self, phase: Phase, terms: Terms, gradients: list[Tensor | None], made: Made
+    ) -> str:
         """In words, what the recording computed otherwise; empty if it agrees."""
-        pairs = {name: (self._terms[phase][name], term) for name, term in terms.items()}
-        pairs["gradient's norm"] = (_norm(self._gradients[phase]), _norm(gradients))
-        found, expected = torch.stack([torch.stack(pair) for pair in pairs.values()]).T.tolist()
-        for name, one, other in zip(pairs, found, expected, strict=True):
-            if (
-                math.isnan(one) != math.isnan(other)
-                or abs(one - other) > _CLOSE * abs(other) + _TINY
-            ):
-                return f"repeated, {name} of the {phase}s is {one:.4g} instead of {other:.4g}"
+        pairs = {f"loss {name}": ([self._terms[phase][name]], [x]) for name, x in terms.items()}
+        pairs["gradients"] = (_there(self._gradients[phase]), _there(gradients))
+        if phase == "generator" and made.fakes and self._made.fakes:
+            found = [self._made.fakes[name] for name in made.fakes]
+            pairs["translations"] = (found, list(made.fakes.values()))
+        for name, (found, expected) in pairs.items():
+            sizes = torch.stack([_norm(torch._foreach_sub(found, expected)), _norm(expected)])
+            off, whole = sizes.tolist()
+            # Where what was computed is no number itself, the training is about to stop.
+            if math.isfinite(whole) and not off <= _CLOSE * whole + _TINY:
+                return f"repeated, {name} of the {phase}s are off by {off:.4g} of {whole:.4g}"
         return ""
 
 
-def _norm(gradients: list[Tensor | None]) -> Tensor:
-    return torch.stack(torch._foreach_norm([g for g in gradients if g is not None])).norm()
+def _there(gradients: list[Tensor | None]) -> list[Tensor]:
+    return [g for g in gradients if g is not None]
+
+
+def _norm(tensors: Sequence[Tensor]) -> Tensor:
+    """Of all numbers of all tensors together."""
+    return torch.stack([x.float().norm() for x in tensors]).norm()
 
 
 def recordable(method: Method) -> bool:

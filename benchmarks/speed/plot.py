@@ -24,6 +24,7 @@ from reproduce.figures import save
 Points = list[tuple[float, float]]
 PIXELS = "pixels"
 MEMORY = "MiB of memory"
+TIMED = ("steps after the warm-up", "seconds")
 _STEPS = (1, 2, 5, 10, 20, 50, 100)
 _SIZE = (4.2, 3.4)  # inches of a panel
 
@@ -34,7 +35,7 @@ def plot_all(records: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
     panels = {PIXELS: "size", "width (dim)": "dim", "batch": "batch"}
     each = {(label, "seconds a step"): series(records, key) for label, key in panels.items()}
     figures = {
-        "steps.png": each | {("steps", "seconds"): whole_trainings(records)},
+        "steps.png": each | {TIMED: whole_trainings(records)},
         "pictures.png": {
             ("pictures", "seconds"): streams(records, "seconds"),
             ("pictures", MEMORY): streams(records, "above_bytes", 2**-20),
@@ -43,7 +44,7 @@ def plot_all(records: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
     made = []
     for name, found in figures.items():
         shown = {labels: lines for labels, lines in found.items() if lines}
-        if not any(labels != ("steps", "seconds") for labels in shown):
+        if not any(labels != TIMED for labels in shown):
             continue
         figure, axes = plt.subplots(
             1, len(shown), figsize=(_SIZE[0] * len(shown), _SIZE[1]), squeeze=False
@@ -75,22 +76,29 @@ def series(records: Sequence[Mapping[str, Any]], key: str) -> dict[str, Points]:
         if key != "dim":
             values["widths"] = widths
         same = [about[k] for k in ("method", "precision", "device", "ways")]
-        machine = [record["environment"][k] for k in ("device", "threads")]
-        name = json.dumps([same, settings, values, machine], sort_keys=True)
+        name = json.dumps([same, settings, values, _machine(record)], sort_keys=True)
         groups[name].append((place**2 if key == "size" else place, record))
     lines: dict[str, Points] = {}
     for group in groups.values():
         points = dict(group)
         if len(points) < 2:
             continue
-        name = _name(group[0][1], key)
-        while name in lines:
-            name += "'"
+        name = _unused(_name(group[0][1], key), lines)
         for path, suffix in (("first", ""), ("second", ", plain")):
             lines[name + suffix] = sorted(
                 (x, r["measured"][path]["median"]) for x, r in points.items()
             )
     return lines
+
+
+def _machine(record: Mapping[str, Any]) -> list[object]:
+    return [record["environment"][k] for k in ("device", "threads")]
+
+
+def _unused(name: str, lines: Mapping[str, Points]) -> str:
+    while name in lines:
+        name += "'"
+    return name
 
 
 def _name(record: Mapping[str, Any], key: str) -> str:
@@ -113,12 +121,13 @@ def whole_trainings(records: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
     for record in records:
         about = record["protocol"]
         if record["metric"] == "speed-step" and not about["against"]["ways"]:
-            best = longest.get(about["method"])
+            key = f"{about['method']} {_machine(record)}"
+            best = longest.get(key)
             if best is None or about["steps"] > best["protocol"]["steps"]:
-                longest[about["method"]] = record
+                longest[key] = record
     lines: dict[str, Points] = {}
     for record in longest.values():
-        name = _name(record, "")
+        name = _unused(_name(record, ""), lines)
         for path, suffix in (("first", ""), ("second", ", plain")):
             sums = itertools.accumulate(record["measured"][path]["seconds"])
             points = [(float(n), s) for n, s in enumerate(sums, 1)]
@@ -137,7 +146,7 @@ def streams(
         if record["metric"] not in ("speed-translate", "speed-modes"):
             continue
         what = f"batch {about['batch']}" if "batch" in about else "IS and CIS"
-        name = f"{about['method']}, {about['size']} px, {what}"
+        name = _unused(f"{about['method']}, {about['size']} px, {what}", lines)
         points = [(p["pictures"], p[key] * scale) for p in record["measured"]["points"]]
         if len(points) > 1:
             lines[name] = sorted(points)

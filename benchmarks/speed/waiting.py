@@ -47,7 +47,7 @@ def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict
             if how != "resident":
                 x_a, x_b = next(batches) if how == "ahead" else batches.batch(step)
             there = time.perf_counter()
-            # The losses are read in a step, so it has ended when it returns, on a GPU too.
+            # The losses are read in a step: when it returns a GPU has its last update left at most.
             trainer.step(x_a.to(about["device"]), x_b.to(about["device"]), step)
             if step >= warm:
                 waited += there - begin

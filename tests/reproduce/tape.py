@@ -58,6 +58,8 @@ class Tapes:
     def beside(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
+    def free(self) -> None: ...
+
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         tape = Tape()
         with tape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -99,6 +100,35 @@ class Deaf(Tapes):
         return lambda: None
 
 
+class Wrong(Tapes):
+    """A recorder whose repetitions leave other numbers than they should."""
+
+    trainer: GraphedTrainer
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        again = super().record(work)
+
+        def spoil() -> None:
+            again()
+            with torch.no_grad():
+                self.spoil()
+
+        return spoil
+
+
+class Turned(Wrong):
+    def spoil(self) -> None:
+        for p in self.trainer.method.parameters():
+            if p.grad is not None:
+                p.grad.neg_()  # their norm is what it was
+
+
+class Emptied(Wrong):
+    def spoil(self) -> None:
+        for fake in (self.trainer._made.fakes or {}).values():
+            fake.zero_()
+
+
 class Unable(Tapes):
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         work()
@@ -115,9 +145,45 @@ def test_a_recording_that_is_wrong_or_impossible_is_given_up(
     plain, graphed = make(name), make(name)
     trainer = GraphedTrainer(graphed, 0, 12, recorder())
     assert go(Trainer(plain, 0, 12)) == go(trainer)
-    assert same(plain, graphed) and trainer.recorder is None
+    assert same(plain, graphed) and trainer.given_up
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "no CUDA graph" in said and told in said
+
+
+@pytest.mark.parametrize(
+    ("recorder", "told"), [(Turned, "gradients of the"), (Emptied, "translations of the")]
+)
+def test_what_is_wrong_in_gradients_or_translations_alone_is_seen(
+    recorder: type[Wrong], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, graphed = make("cyclegan"), make("cyclegan")
+    wrong = recorder()
+    wrong.trainer = trainer = GraphedTrainer(graphed, 0, 12, wrong)
+    assert go(Trainer(plain, 0, 12)) == go(trainer)
+    assert same(plain, graphed) and trainer.given_up and told in capsys.readouterr().err
+
+
+@EVERY
+def test_too_little_memory_for_both_is_no_end(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, graphed = make(name), make(name)
+    trainer = GraphedTrainer(graphed, 0, 12, Tapes())
+    compute, calls = Trainer._compute, 0
+
+    def short(self: Trainer, *given: Any) -> Any:
+        nonlocal calls
+        if self is trainer and self._again and not self.given_up:
+            calls += 1
+            if calls == 2:  # the first is the recording of the second phase
+                raise torch.OutOfMemoryError("CUDA out of memory")
+        return compute(self, *given)
+
+    expected = go(Trainer(plain, 0, 12))
+    monkeypatch.setattr(Trainer, "_compute", short)
+    assert go(trainer) == expected
+    assert same(plain, graphed) and trainer.given_up and calls == 2
+    assert "memory" in capsys.readouterr().err
 
 
 def test_the_tape_refuses_what_a_graph_would() -> None:
@@ -177,7 +243,7 @@ def test_a_gpu_repeats_what_it_computes(name: str, capsys: pytest.CaptureFixture
         for k in range(STEPS):
             x_a, x_b = (pictures(2, seed=2 * k + i).to("cuda") for i in (0, 1))
             records.append(trainer.step(x_a, x_b, k))
-    assert isinstance(trainer, GraphedTrainer) and trainer.recorder is not None
+    assert isinstance(trainer, GraphedTrainer) and not trainer.given_up
     assert not capsys.readouterr().err
     for one, other in zip(found, expected, strict=True):
         assert one == pytest.approx(other, rel=1e-3, abs=1e-4)

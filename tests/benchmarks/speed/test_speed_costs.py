@@ -149,10 +149,11 @@ def test_the_brief_table_is_of_what_was_measured_whole(tmp_path: Path) -> None:
     assert text.startswith("a\n<!-- speed -->\nOn some processor, 2 threads:\n\n| what")
     assert text.endswith("<!-- /speed -->\nb\n")
     lines = [line for line in text.splitlines() if line.startswith("| ")]
-    assert len(lines) == 2 + 2 and "32 px, batch 1" in lines[2] and "30 (40)" in lines[2]
+    assert len(lines) == 2 + 3 and "32 px, batch 1" in lines[2] and "30 (40)" in lines[2]
     taken = records[1]["value"]
     assert f"{taken:.3g} s | {2 * taken:.3g} s, the plain path | 0.50 [0.50, 0.50]" in lines[2]
-    assert "1,000 translations" in lines[3] and "50 a second" in lines[3]
+    assert "translations, munit" in lines[3] and "50 a second" in lines[3]
+    assert "1,000 of them" in lines[4] and "20 s" in lines[4] and "1 (1 after 100)" in lines[4]
 
 
 def test_lines_are_of_steps_that_differ_in_one_thing() -> None:
