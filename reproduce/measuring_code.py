@@ -20,12 +20,10 @@ NO_NUMBERS = (
 # What a training computes with, whatever the method. How it is saved, stopped by a signal or shown
 # changes no number; its pictures count by their fingerprint.
 _TRAINING = (
-    "reproduce.trainer", "reproduce.shared_trainer", "reproduce.graphed_trainer",
-    "reproduce.checkpoints", "reproduce.tasks.batches", "reproduce.randomness",
+    "reproduce.trainer", "reproduce.graphed_trainer", "reproduce.checkpoints",
+    "reproduce.tasks.batches", "reproduce.randomness",
 )  # fmt: skip
-_BESIDE_TRAINING = (
-    *NO_NUMBERS, "reproduce.stored_weights", "reproduce.processes", "reproduce.distributed",
-)  # fmt: skip
+_BESIDE_TRAINING = (*NO_NUMBERS, "reproduce.stored_weights", "reproduce.processes")
 # What measuring leaves to others: networks and pictures, which are told by their own digests.
 ELSEWHERE = (
     *NO_NUMBERS, "reproduce.checkpoints", "reproduce.tasks.animals", "reproduce.tasks.drawn",
