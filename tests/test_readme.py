@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cli import main as costs
 from benchmarks.cli import parser as study_parser
 from reproduce import table2_text
 from reproduce.cli import main, parser
@@ -135,6 +136,17 @@ def test_raw_values_give_the_recorded_numbers() -> None:
         assert value == pytest.approx(record["value"], abs=1e-9)
         checked[family] = checked.get(family, 0) + 1
     assert checked["diversity"] >= 18 and checked["quality"] >= 16 and checked["cis"] >= 24
+
+
+def test_costs_come_from_the_stored_records(tmp_path: Path) -> None:
+    copy = tmp_path / "README.md"
+    copy.write_text(README, encoding="utf-8")
+    words = ["speed", "table", f"--results={ROOT / 'results'}", f"--readme={copy}"]
+    assert costs(words) == 0
+    assert copy.read_text(encoding="utf-8") == README
+    block = README.split("<!-- speed -->")[1].split("<!-- /speed -->")[0]
+    for what in ("training step, munit, 256 px", "10,000 of them", "IS and CIS", "waiting"):
+        assert what in block
 
 
 def test_pictures_exist() -> None:

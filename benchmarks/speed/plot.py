@@ -1,4 +1,4 @@
-"""Costs against what they should grow with: pixels, width, batch, pictures. Both axes are
+"""Costs against what they should grow with: pixels, width, batch, pictures. Axes of time are
 logarithmic, so what grows in proportion is parallel to the grey line."""
 
 from __future__ import annotations
@@ -116,12 +116,12 @@ def _name(record: Mapping[str, Any], key: str) -> str:
 
 
 def whole_trainings(records: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
-    """Seconds of all timed steps up to each, of the longest of each method's timings."""
+    """Seconds of all timed steps up to each, of the longest timing of each machine."""
     longest: dict[str, Mapping[str, Any]] = {}
     for record in records:
         about = record["protocol"]
         if record["metric"] == "speed-step" and not about["against"]["ways"]:
-            key = f"{about['method']} {_machine(record)}"
+            key = str(_machine(record))
             best = longest.get(key)
             if best is None or about["steps"] > best["protocol"]["steps"]:
                 longest[key] = record
@@ -167,12 +167,15 @@ def _draw(axis: Axes, lines: Mapping[str, Points], across: str, up: str) -> None
         # In proportion, a little below the highest line.
         axis.plot([left, right], [0.6 * y * left / x, 0.6 * y * right / x], color="0.6", lw=0.8,
                   label="in proportion")  # fmt: skip
-    axis.set(xscale="log", yscale="log", xlabel=across, ylabel=up)
+    axis.set(xscale="log", yscale="linear" if up == MEMORY else "log", xlabel=across, ylabel=up)
     places = sorted({x for x, _ in everything})
     squares = across == PIXELS
     axis.set_xticks(places, [f"{x**0.5:g}²" if squares else f"{x:g}" for x in places])
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    if up == MEMORY:
+        axis.set_ylim(0, 1.3 * y)
+    else:
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.yaxis.set_major_formatter("{x:g}")
     axis.yaxis.set_minor_formatter(NullFormatter())
     axis.grid(True, which="both", lw=0.3, color="0.9")

@@ -49,14 +49,16 @@ def _copied(source: str, target: str) -> str:
 
 
 def add_theory(path: Path) -> None:
-    """Numbers of styles and contents of the network that the last record of MUNIT on shoes is of."""
+    """Numbers of styles and contents of the newest network of each seed of MUNIT on shoes."""
     records = [json.loads(line) for line in path.read_text().splitlines()]
-    last = next(r for r in records[::-1] if (r["task"], r["method"]) == ("drawn-shoes", "munit"))
-    base = {k: v for k, v in last.items() if k not in ("raw", "raw_sha256", "protocol")}
+    of_munit = (r for r in records if (r["task"], r["method"]) == ("drawn-shoes", "munit"))
+    last = {record["seed"]: record for record in of_munit}
     told = {"null": {"value": 0.03}, "deviation": {"a": 0.8, "b": 1.1}, "collapsed": 0.25}
     added = [
-        base | {"metric": metric.name, "value": value, "protocol": {"domains": ["a", "b"]},
-                "interval": {"low": value - 0.01, "high": value + 0.02}, "theory": told}
+        {k: v for k, v in record.items() if k not in ("raw", "raw_sha256", "protocol")}
+        | {"metric": metric.name, "value": value, "protocol": {"domains": ["a", "b"]},
+           "interval": {"low": value - 0.01, "high": value + 0.02}, "theory": told}
+        for record in last.values()
         for metric, value in zip((*styles.METRICS, *contents.METRICS), THEORY, strict=True)
     ]  # fmt: skip
     with path.open("a") as file:
