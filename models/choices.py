@@ -26,26 +26,34 @@ WAYS = {
     "optimiser": "one kernel updates all weights",
     "graphs": "on a GPU, a step's kernels are recorded once and then asked for together",
 }
+# Ways that gained nothing where they were measured: taken only where they are asked for.
+ON_REQUEST = {
+    "layout": "padded convolutions are given pictures whose channels lie together",
+}
 ALL = frozenset(WAYS)
 PLAIN: frozenset[str] = frozenset()
 
 
 def ways_of(words: str) -> list[str]:
-    """``all``, ``plain``, or names separated by commas; UserError for one that there is not."""
-    names = {"all": sorted(ALL), "plain": []}.get(words)
-    if names is None:
-        names = sorted({name.strip() for name in words.split(",")})
-        choose(nn.Module(), names)
-    return names
+    """``plain``, or names separated by commas, one of which may be ``all``; UserError for one that
+    there is not."""
+    if words == "plain":
+        return []
+    names = {name.strip() for name in words.split(",")}
+    if "all" in names:
+        names = (names - {"all"}) | ALL
+    choose(nn.Module(), names)
+    return sorted(names)
 
 
 def choose(network: nn.Module, ways: Iterable[str]) -> None:
     """Let ``network`` compute in these ways alone; UserError for one that there is not."""
     chosen = frozenset(ways)
-    for name in sorted(chosen - ALL):
-        close = difflib.get_close_matches(name, WAYS, 1)
+    known = [*WAYS, *ON_REQUEST]
+    for name in sorted(chosen.difference(known)):
+        close = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise UserError(f"unknown way to be fast '{name}': {hint}use some of {', '.join(WAYS)}")
+        raise UserError(f"unknown way to be fast '{name}': {hint}use some of {', '.join(known)}")
     for module in network.modules():
         if hasattr(module, "fast"):
             module.fast = chosen  # type: ignore[assignment]

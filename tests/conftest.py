@@ -30,10 +30,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("golden_case", cases, ids=[c.name for c in cases])
 
 
-# Files that take a minute or more: begun first, they end while there are others to run beside them.
+# Files that take half a minute or more: begun first (--no-loadscope-reorder), they end while there are
+# others to run beside them.
 LONG = (
     "test_all_command.py", "test_regression.py", "test_training.py", "test_table_command.py",
     "test_ablate_command.py", "test_distributed.py", "test_table2_command.py",
+    "test_table2_photos.py", "test_figure_command.py", "test_retraining.py",
 )  # fmt: skip
 
 

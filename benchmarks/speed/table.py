@@ -106,8 +106,9 @@ def _where(record: Record) -> dict[str, Any]:
 
 
 def _ways(about: Record) -> str:
-    ways = about["ways"]
-    return "all" if ways == sorted(ALL) else ", ".join(ways) or "plain"
+    ways = set(about["ways"])
+    named = ["all", *sorted(ways - ALL)] if ways >= ALL else sorted(ways)
+    return ", ".join(named) or "plain"
 
 
 def _memory_key(about: Record, ways: Sequence[str], precision: str) -> str:

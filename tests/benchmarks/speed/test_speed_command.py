@@ -143,7 +143,10 @@ def test_each_way_is_left_out_once() -> None:
     found = steps(["munit"], network, Where(), size=16, each_way=True, precision="bf16")
     times = [m.about["against"] for m in found if m.kind == "step"]
     assert times[0] == {"ways": [], "precision": "float32"}
-    assert [set(ALL) - set(t["ways"]) for t in times[1:]] == [{way} for way in sorted(ALL)]
+    assert [set(ALL) - set(t["ways"]) for t in times[1:]] == [
+        {way}
+        for way in sorted(ALL - {"graphs"})  # there are none on a processor
+    ]
     memory = [(m.about["ways"], m.about["precision"]) for m in found if m.kind == "memory"]
     assert memory == [(sorted(ALL), "bf16"), ([], "float32")]
 
