@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reproduce.arguments import by_task, places_of
 from reproduce.checkpoints import new_method
+from reproduce.cluster_profile import check_executor
 from reproduce.estimates import Estimates, in_words
 from reproduce.experiments import Preset, load_preset
 from reproduce.graph import Job, stale_jobs, stamps_folder
@@ -42,6 +43,8 @@ def everything(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print(_listing(graph, stale))
         return 0
+    if arguments.profile is not None and arguments.plan is None:
+        check_executor(arguments.profile)
     with only_command(graph.folder):
         stale = stale_jobs(graph.jobs, graph.folder)  # others may have been at work until now
         if not stale:

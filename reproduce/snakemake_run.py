@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from models.errors import UserError
+from reproduce.cluster_profile import profile_path
 from reproduce.experiments import Preset
 from reproduce.files import write_text
 from reproduce.graph import Job, is_done
@@ -26,7 +27,6 @@ from reproduce.signals import handled
 
 ROOT = Path(__file__).resolve().parent.parent
 SNAKEFILE = Path(__file__).with_name("Snakefile")
-PROFILES = Path(__file__).with_name("profiles")
 CONFIG = "snakemake.json"
 
 
@@ -67,8 +67,7 @@ def snakemake_words(plan: Path, machine: Machine, folder: Path, profile: str | N
         "--rerun-triggers", "mtime", "--rerun-incomplete", "--nolock", "--quiet", "rules",
     ]  # fmt: skip
     if profile is not None:
-        known = PROFILES / profile
-        return [*words, "--profile", str((known if known.is_dir() else Path(profile)).absolute())]
+        return [*words, "--profile", str(profile_path(profile))]
     limits = [f"training={machine.side_by_side}", f"gpu={machine.gpu_slots}"]
     return [*words, "--cores", str(machine.cores), "--resources", *limits]
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 import signal
@@ -190,6 +191,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if os.geteuid():
         raise SystemExit("only root can start SLURM's daemons and read the key they share")
+    if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
+        raise SystemExit(
+            f"{sys.executable} has no Snakemake plugin for SLURM: pip install -e '.[cluster]'"
+        )
     # The daemons must not outlive this.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     installed()

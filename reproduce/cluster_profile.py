@@ -1,0 +1,68 @@
+"""A Snakemake profile: where the graph's jobs run, and whether they could from here."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import yaml
+
+from models.errors import UserError
+from models.zoo import nearest
+
+PROFILES = Path(__file__).with_name("profiles")
+# Those that come with Snakemake.
+BUILT_IN = ("local", "dryrun", "touch")
+
+
+def profile_path(profile: str) -> Path:
+    """The suite's profile of that name, or one of the user's own: a folder, or a file.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    path = PROFILES / profile
+    if not path.is_dir():
+        path = Path(profile).absolute()
+    if not _files(path):
+        ours = sorted(p.name for p in PROFILES.iterdir())
+        raise UserError(
+            f"unknown --profile '{profile}': {nearest(profile, ours)}, or a folder with a config.yaml"
+        )
+    return path
+
+
+def check_executor(profile: str) -> None:
+    """Refuse, before anything is begun, a profile whose jobs could not be given to anyone.
+
+    Raises:
+        UserError: there is no such profile, or what its executor needs is not installed here.
+    """
+    for file in _files(profile_path(profile)):
+        try:
+            told = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise UserError(f"{file}: not a profile: {' '.join(str(error).split())}") from error
+        if not isinstance(told, dict):
+            raise UserError(f"{file}: not a profile: it has to be lines of `option: value`")
+        executor = told.get("executor", "local")
+        if executor in BUILT_IN:
+            continue
+        package = f"snakemake-executor-plugin-{executor}"
+        if importlib.util.find_spec(package.replace("-", "_")) is None:
+            raise UserError(
+                f"{file}: executor '{executor}' is not installed: pip install {package}"
+            )
+        if executor == "slurm" and shutil.which("sbatch") is None:
+            raise UserError(
+                f"{file}: no sbatch on this machine's PATH: call it where SLURM's commands are, "
+                "e.g. on a login node"
+            )
+
+
+def _files(path: Path) -> list[Path]:
+    """The files of a profile; several are for several versions of Snakemake."""
+    if path.is_file():
+        return [path]
+    return sorted({*path.glob("config*.yaml"), *path.glob("profile*.yaml")})
