@@ -172,6 +172,28 @@ def newest(
     return found
 
 
+def raw_of(results: Path, record: Mapping[str, Any]) -> Path | None:
+    """The file of a record's raw values, if it has one, with the bytes that were measured.
+
+    Raises:
+        UserError: it lies outside ``results``, is missing, or holds other bytes.
+    """
+    if "raw" not in record:
+        return None
+    path = results / str(record["raw"])
+    if not path.resolve().is_relative_to(results.resolve()):
+        raise UserError(f"{record['raw']} lies outside {results}: mend the record")
+    about = f"{record['metric']} of {record['method']} on {record['task']}, seed {record['seed']}"
+    remedy = "restore it from version control, or measure again"
+    if not path.is_file():
+        raise UserError(f"{path}, raw values of {about}, is missing: {remedy}")
+    if sha256_file(path) != record["raw_sha256"]:
+        raise UserError(
+            f"{path} is not the file that {about} was computed from (its sha256 differs): {remedy}"
+        )
+    return path
+
+
 def _drop_torn_line(file: io.FileIO) -> int:
     """Where the next line begins. Half a line that a crash left never was a record, and would
     make the next one unreadable; a whole one that lacks its line break gets it."""

@@ -19,7 +19,7 @@ from models.method import DIRECTIONS
 from reproduce.claims.samples import Sample, of_diversity, of_modes, of_value, of_votes
 from reproduce.claims.statements import Quantity
 from reproduce.places import REAL
-from reproduce.results import Records, newest, sha256_file
+from reproduce.results import Records, newest, raw_of
 from reproduce.tables import REFERENCE
 
 Z95 = 1.959964  # half a 95 % interval in standard errors
@@ -129,7 +129,7 @@ def of_domain(results: Path, record: Record, domain: str) -> Sample | None:
     """One domain's part of a number of styles that is a mean over domains; None where the record
     tells no such part. Raises UserError for raw values that are gone, changed or give another
     number."""
-    path = _checked(results, record)
+    path = raw_of(results, record)
     told = record.get("theory", {}).get("domains", {}).get(domain)
     if path is None or told is None:
         return None
@@ -152,7 +152,7 @@ def sample_of(
     are made of. Raises UserError for raw values that are gone, changed or give another number.
     """
     metric = record["metric"]
-    path = _checked(results, record)
+    path = raw_of(results, record)
     if path is None or (metric not in (JUDGED, "is", "cis") and family != "diversity"):
         return of_value(float(record["value"]), _error(record))
     sample = _made(path, metric, family, {} if known is None else known)
@@ -172,24 +172,6 @@ def _made(path: Path, metric: str, family: str, known: dict[Path, ModeScores]) -
             known[path] = load_mode_scores(path)
         return of_modes(known[path], family)
     return of_diversity(DiversityResult.load(path))
-
-
-def _checked(results: Path, record: Record) -> Path | None:
-    """The record's raw file, if it has one, with the bytes that were written."""
-    if "raw" not in record:
-        return None
-    path = results / record["raw"]
-    if not path.resolve().is_relative_to(results.resolve()):
-        raise UserError(f"{record['raw']} lies outside {results}: mend the record")
-    remedy = "restore it from version control, or measure again"
-    if not path.is_file():
-        raise UserError(f"{path}, raw values of {_about(record)}, is missing: {remedy}")
-    if sha256_file(path) != record["raw_sha256"]:
-        raise UserError(
-            f"{path} is not the file that {_about(record)} was computed from (its sha256 "
-            f"differs): {remedy}"
-        )
-    return path
 
 
 def _error(record: Record) -> float:
@@ -224,8 +206,3 @@ def _way(record: Record) -> tuple[object, ...]:
     protocol = record["protocol"]
     name = None if record["method"] == REAL else protocol.get("protocol")
     return record["metric"], protocol.get("sha256"), name
-
-
-def _about(record: Record) -> str:
-    """A record in words."""
-    return f"{record['metric']} of {record['method']} on {record['task']}, seed {record['seed']}"
