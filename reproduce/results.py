@@ -15,8 +15,8 @@ from typing import Any
 from filelock import FileLock
 
 from models.errors import UserError
+from reproduce.record_form import line_of, problem_of
 
-REQUIRED = ("metric", "value", "protocol", "preset", "task", "method", "seed")
 ID_DIGITS = 12
 
 
@@ -33,7 +33,11 @@ class Records:
         self.path = self.folder / "records.jsonl"
 
     def all(self) -> list[dict[str, Any]]:
-        """Every record, oldest first. A last line cut short by a crash is left out."""
+        """Every record, oldest first. A last line cut short by a crash is left out.
+
+        Raises:
+            UserError: another line is no record, or lacks what a record has.
+        """
         if not self.path.exists():
             return []
         records = []
@@ -45,12 +49,17 @@ class Records:
                 record = json.loads(line)
             except json.JSONDecodeError:
                 record = None
-            if isinstance(record, dict):
-                records.append(record)
-            elif number < len(lines):
+            if not isinstance(record, dict):
+                if number == len(lines):
+                    break
+                problem = "is no record"
+            else:
+                problem = problem_of(record, self.folder.name)
+            if problem:
                 raise UserError(
-                    f"{self.path} line {number} is no record: restore the file from version control"
+                    f"{self.path} line {number} {problem}: restore the file from version control"
                 )
+            records.append(record)
         return records
 
     def find(self, **wanted: object) -> dict[str, Any] | None:
@@ -65,7 +74,7 @@ class Records:
         return None
 
     def _has_raw(self, record: Mapping[str, Any]) -> bool:
-        if "raw" not in record or "raw_sha256" not in record:
+        if "raw" not in record:
             return True
         path = self.folder.parent / str(record["raw"])
         return path.is_file() and sha256_file(path) == record["raw_sha256"]
@@ -94,12 +103,12 @@ class Records:
 
     def append(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Add a record, with the time, and flush it to the disk."""
-        missing = [key for key in REQUIRED if key not in record]
-        if missing:
-            raise ValueError(f"a record needs {missing}")
         stamped = (
             dict(record) | self._code | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
         )
+        problem = problem_of(stamped, self.folder.name)
+        if problem:  # nobody could read the file any more
+            raise ValueError(f"a record that {problem}")
         line = line_of(stamped)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -120,12 +129,6 @@ class Records:
                 "permissions"
             ) from None
         return stamped
-
-
-def line_of(record: Mapping[str, Any]) -> str:
-    """The line that a record is stored as, without its line break; ValueError for what is no
-    JSON, such as NaN."""
-    return json.dumps(record, sort_keys=True, allow_nan=False)
 
 
 def record_id(record: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.errors import UserError
 from models.zoo import METHODS, nearest
-from reproduce.results import ID_DIGITS, REQUIRED, Records, record_id
+from reproduce.results import ID_DIGITS, Records, record_id
 from reproduce.results import newest as newest_of
 
 if TYPE_CHECKING:
@@ -29,13 +29,6 @@ _PLACES = {
     "raw": "raw", "commit": "environment.commit", "dirty": "environment.dirty",
     "device": "environment.device", "threads": "environment.threads",
     "torch": "environment.packages.torch", "seconds": "seconds", "time": "time",
-}  # fmt: skip
-_NUMBER, _NESTED, _NAME = (int, float), (Mapping, type(None)), (str, type(None))
-_KINDS: dict[str, tuple[type, ...]] = {
-    "value": _NUMBER, "seed": (int,), "protocol": (Mapping,), "metric": (str,), "preset": (str,),
-    "task": (str,), "method": (str,), "translation": _NAME, "unit": _NAME, "interval": _NESTED,
-    "environment": _NESTED, "config": _NESTED, "measure": _NESTED, "changes": _NESTED,
-    "training": _NESTED, "pictures": _NESTED,
 }  # fmt: skip
 HASHES = ("checkpoint", "data", "config", "commit")
 COLUMNS = ("id", *_PLACES)
@@ -95,13 +88,7 @@ def read_all(results: Path) -> list[dict[str, Any]]:
         raise UserError(f"no folder {results}: give another --results, or make one with a table")
     every = []
     for path in sorted(results.glob("*/records.jsonl")):
-        for number, record in enumerate(Records(results, path.parent.name).all(), 1):
-            problem = _problem(record, path.parent.name)
-            if problem:
-                raise UserError(
-                    f"{path} record {number} {problem}: restore the file from version control"
-                )
-            every.append(record)
+        every += Records(results, path.parent.name).all()
     return every
 
 
@@ -155,26 +142,6 @@ def _refuse_unknown(
         known += sorted({name.partition("-")[0] for name in known} - set(known))
     hint = nearest(str(value), known) if known else f"{results} has none at all"
     raise UserError(f"no record has the {field} '{value}': {hint}")
-
-
-def _problem(record: Mapping[str, Any], folder: str) -> str:
-    """What is wrong with a line that is JSON; "" if nothing is."""
-    missing = [key for key in REQUIRED if key not in record]
-    if missing:
-        return f"lacks {', '.join(missing)}"
-    for key, kinds in _KINDS.items():
-        if not isinstance(record.get(key), kinds):
-            return f"has a {key} that is none"
-    interval = record.get("interval") or {"low": 0, "high": 0}
-    if not all(isinstance(interval.get(end), int | float) for end in ("low", "high")):
-        return "has an interval without ends"
-    if record["preset"] != folder:
-        return f"is of preset {record['preset']}, not of {folder}"
-    try:
-        record_id(record)
-    except ValueError:
-        return "holds NaN or infinity"
-    return ""
 
 
 def _newest(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

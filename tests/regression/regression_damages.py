@@ -16,7 +16,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from reproduce.results import line_of, sha256_file
+from reproduce.record_form import line_of
+from reproduce.results import sha256_file
 from reproduce.stored_manifest import MANIFEST, WEIGHTS, Row, StoredFile
 
 

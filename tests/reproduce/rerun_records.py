@@ -27,7 +27,8 @@ from reproduce.measure import measure_real, measure_run
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import Places, open_run_task
 from reproduce.quality import measure_quality
-from reproduce.results import Records, line_of, record_id
+from reproduce.record_form import line_of
+from reproduce.results import Records, record_id
 from reproduce.runs import RunConfig
 from reproduce.theory_measure import measure_theory
 from reproduce.training import train

@@ -18,7 +18,7 @@ from reproduce.cli import main
 from reproduce.experiments import load_preset
 from reproduce.graph import stamps_folder
 from reproduce.jobs import all_jobs
-from reproduce.results import REQUIRED, Records
+from reproduce.results import Records
 
 PRESET = """
 extends: quick
@@ -186,7 +186,8 @@ def test_seeds_are_in_order_and_by_default_those_on_record(
     assert "--seeds" not in capsys.readouterr().err
     records = Records(tmp_path / "results", "tiny")
     for seed in (5, 2, 5):
-        records.append(dict.fromkeys(REQUIRED, "x") | {"seed": seed})
+        names = {"preset": "tiny", "task": "drawn-shoes", "method": "munit", "metric": "x"}
+        records.append({**names, "value": 0.5, "protocol": {}, "seed": seed})
     assert planned() == [2, 5]
     assert "--seeds 2 5" in capsys.readouterr().err
 

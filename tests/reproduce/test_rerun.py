@@ -29,9 +29,10 @@ from reproduce.measure import measure_real
 from reproduce.mode_measure import measure_modes
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import Places
+from reproduce.record_form import line_of
 from reproduce.rerun import differences, verdict
 from reproduce.rerun_measure import kind_of
-from reproduce.results import Records, line_of, newest, record_id
+from reproduce.results import Records, newest, record_id
 from reproduce.training import train
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from models.errors import UserError
 from reproduce.cli import main
-from reproduce.results import Records, line_of, newest, record_id
+from reproduce.record_form import line_of
+from reproduce.results import Records, newest, record_id
 from reproduce.results_command import number, table
 from reproduce.results_query import COLUMNS, find, flat, frame, query
 
@@ -213,21 +214,27 @@ def test_a_column_that_is_none_is_refused(
     ("change", "reason"),
     [
         ({"preset": "quick"}, "is of preset quick, not of cpu"),
-        ({"value": "0.1"}, "has a value that is none"),
+        ({"value": "0.1"}, 'has value "0.1", which is not a number'),
         ({"interval": {"low": 0}}, "interval without ends"),
-        ({"translation": ["a2b"]}, "translation"),
+        ({"translation": ["a2b"]}, "which is not a name"),
         ({"value": float("nan")}, "NaN"),
-        ({"seed": None}, "seed"),
+        ({"seed": None}, "has seed null, which is not a whole number"),
+        ({"seed": True}, "seed"),
+        ({"environment": 3}, "environment 3, which is not an object"),
+        ({"raw": "cpu/raw/x.npz"}, "only one of raw and raw_sha256"),
     ],
 )
 def test_lines_that_are_no_records_are_named(
-    results: Path, change: dict[str, Any], reason: str
+    results: Path, change: dict[str, Any], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = results / "cpu" / "records.jsonl"
     path.write_text(path.read_text() + json.dumps(record(**change)) + "\n")
-    with pytest.raises(UserError, match="records.jsonl record 8 .*restore") as error:
+    with pytest.raises(UserError, match="records.jsonl line 8 .*restore") as error:
         query(results)
     assert reason in str(error.value)
+    # Whoever reads them says so.
+    assert main(["claims", f"--results={results}", "--preset=cpu"]) == 2
+    assert reason in capsys.readouterr().err
 
 
 def test_ids_unknown_ambiguous_and_too_short(results: Path) -> None:
