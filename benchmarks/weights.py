@@ -1,8 +1,8 @@
 """The numbers inside LPIPS: an AlexNet trunk and one weight a channel.
 
-The trunk is trained on ImageNet by others and comes from a file the user names, from torch's
-own cache, or from a download the user allowed. Without any of them there is a trunk drawn from
-a seed. It is no stand-in: what it measures carries another name, ``lpips-untrained``.
+The trunk is trained on ImageNet by others and comes with this package
+(``networks/alexnet_features.safetensors``, whose origin and licence ``networks/NOTICE.md`` gives),
+or from a file the user names. There is also a trunk drawn from a seed. It is no stand-in: what it measures carries another name, ``lpips-untrained``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from models.errors import UserError
 Version = Literal["0.0", "0.1"]
 Name = Literal["lpips", "lpips-unverified", "lpips-untrained"]
 
+PACKAGED = Path(__file__).parent / "networks" / "alexnet_features.safetensors"
+# sha256 of the numbers of torchvision's ImageNet trunk (``trunk_sha256``), whatever file holds them.
+IMAGENET_TRUNK = "195266a4c8e96483085621ac3389a6c24f1dd0963c9ac0e001705d24ece83273"
 ALEXNET_URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
 # sha256 prefixes that torchvision gives in the names of its two releases of the same weights.
 ALEXNET_SHA256_PREFIXES = ("7be5be79", "4df8aa71")
@@ -75,7 +78,7 @@ def trained(
     sha256: str | None = None,
     allow_download: bool = False,
 ) -> LpipsWeights:
-    """LPIPS over an AlexNet from ``path``, else from torch's cache, else downloaded if allowed.
+    """LPIPS over an AlexNet from ``path``, else over the one that comes with this package.
 
     ``path`` is a ``.pth`` or ``.safetensors`` state dict of torchvision's AlexNet (the
     classifier may be missing); with ``sha256`` the file must have that hash. Pickles are read as
@@ -83,10 +86,7 @@ def trained(
     network; it never falls back to other weights.
     """
     _check_version(version)
-    if path is None:
-        path = cached(ALEXNET_URL, allow_download, _REMEDY)
-        sha256 = sha256 or path.stem.rsplit("-", 1)[-1]
-    path = Path(path)
+    path = PACKAGED if path is None else Path(path)
     content = read_bytes(path, LARGEST_FILE, _REMEDY)
     found = hashlib.sha256(content).hexdigest()
     if sha256 is not None and not (len(sha256) >= 8 and found.startswith(sha256.lower())):
@@ -94,9 +94,18 @@ def trained(
             f"{path}: sha256 is {found}, expected {sha256}: delete the file and fetch it again, "
             "or mend the expected hash"
         )
-    name: Name = "lpips" if found.startswith(ALEXNET_SHA256_PREFIXES) else "lpips-unverified"
-    state = parse_state(path, content, LARGEST_FILE, _REMEDY)
-    return LpipsWeights(name, version, _trunk(path, state), package_channels(version), path.name)
+    trunk = _trunk(path, parse_state(path, content, LARGEST_FILE, _REMEDY))
+    name: Name = "lpips" if trunk_sha256(trunk) == IMAGENET_TRUNK else "lpips-unverified"
+    return LpipsWeights(name, version, trunk, package_channels(version), path.name)
+
+
+def trunk_sha256(trunk: Mapping[str, torch.Tensor]) -> str:
+    """Hash of a trunk's names, shapes and float32 numbers: equal for every file that holds them."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(trunk.items()):
+        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().numpy().astype("<f4").tobytes())
+    return digest.hexdigest()
 
 
 def untrained(version: Version, seed: int = 0) -> LpipsWeights:
