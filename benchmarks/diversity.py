@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import torch
 
-from benchmarks.diversity_protocols import Protocol
+from benchmarks.diversity_protocols import Protocol, real_name
 from benchmarks.diversity_result import DiversityResult, describe
-from benchmarks.lpips_features import check_pictures
+from benchmarks.lpips_features import check_pictures, measured_size
 from benchmarks.pair_distances import Distance, PairDistances
 from models.errors import UserError
 
@@ -49,7 +49,12 @@ class _Seen:
                 "no picture has a value below 0: they look scaled to [0, 1], LPIPS needs [-1, 1]",
                 stacklevel=3,
             )
-        return {"resolution": list(self.size or ()), "range": [self.low, self.high]}
+        assert self.size is not None  # at least two pictures were seen
+        return {
+            "resolution": list(self.size),
+            "measured_at": list(measured_size(*self.size)),
+            "range": [self.low, self.high],
+        }
 
 
 def diversity(
@@ -154,7 +159,7 @@ def real_diversity(
     do, and only pictures in a pair are asked for, once each. Pairs are drawn without
     repetition by ``seed`` over the sorted ids, so no order of files matters. Features are held
     from a picture's first pair to its last: for 1,900 pairs at most about 760 of them, whatever
-    the number of pictures (100 MB at 64x64, 2 GB at 256x256).
+    the number of pictures (100 MB up to 64x64, 2 GB at 256x256).
 
     Raises UserError when there are too few pictures for so many pairs, or one is unfit.
     """
@@ -187,7 +192,7 @@ def real_diversity(
         for item in (i, j):
             if last_use[item] == k:
                 del held[item]
-    facts = {"protocol": f"real@{n_pairs}", "rule": "random", "N": len(used), "pairs": n_pairs}
+    facts = {"protocol": real_name(n_pairs), "rule": "random", "N": len(used), "pairs": n_pairs}
     return DiversityResult(
         distances=torch.cat(found).float().cpu().numpy()[:, None],
         input_ids=(),

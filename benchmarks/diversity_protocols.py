@@ -7,10 +7,13 @@ from typing import Literal
 
 import torch
 
+from benchmarks.lpips_features import MEASURED_SIDE
 from benchmarks.weights import Version
 from models.errors import UserError
 
 PairRule = Literal["independent", "consecutive", "all"]
+# In every name: the shorter side of pictures is measured at this many pixels at least.
+ENLARGED = f"-min{MEASURED_SIDE}"
 
 
 def pairs(rule: PairRule, samples: int) -> torch.Tensor:
@@ -52,7 +55,7 @@ class Protocol:
         return pairs(self.rule, self.samples)
 
     def scaled(self, inputs: int | None = None, samples: int | None = None) -> Protocol:
-        """The same recipe at another size, which its name then tells: ``paper@20x9``.
+        """The same recipe at another size, which its name then tells: ``paper-min64@20x9``.
 
         The numbers after the @ are inputs and pairs an input.
         """
@@ -69,13 +72,13 @@ class Protocol:
 
 def _both_versions(name: str, rule: PairRule, samples: int, source: str) -> list[Protocol]:
     return [
-        Protocol(name, rule, samples, 100, "0.0", source),
-        Protocol(f"{name}-v0.1", rule, samples, 100, "0.1", source),
+        Protocol(f"{name}{ENLARGED}", rule, samples, 100, "0.0", source),
+        Protocol(f"{name}-v0.1{ENLARGED}", rule, samples, 100, "0.1", source),
     ]
 
 
 PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol
+    protocol.name.removesuffix(ENLARGED): protocol
     for protocol in [
         *_both_versions(
             "paper", "independent", 38, "MUNIT, section 5.2: 100 inputs, 19 pairs each, LPIPS 0.0"
@@ -87,7 +90,13 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def get_protocol(name: str, inputs: int | None = None, samples: int | None = None) -> Protocol:
-    """The protocol called ``name``, at its own size or another. UserError if there is none."""
+    """The protocol called ``name`` (a key of ``PROTOCOLS``), at its own size or another. UserError
+    if there is none."""
     if name not in PROTOCOLS:
         raise UserError(f"unknown diversity protocol {name!r}: use one of {sorted(PROTOCOLS)}")
     return PROTOCOLS[name].scaled(inputs, samples)
+
+
+def real_name(pairs: int) -> str:
+    """What ``pairs`` random pairs of real pictures are called as a protocol."""
+    return f"real{ENLARGED}@{pairs}"

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.intervals import Interval, bootstrap_mean, dyadic_mean
+from benchmarks.lpips_features import MEASURED_SIDE
 from benchmarks.raw_files import save_arrays
 from benchmarks.registry import Measurement, Metric, register
 from benchmarks.weights import LpipsWeights
@@ -27,7 +28,8 @@ METRIC_OF = {
             direction="higher",
             protocol=(
                 f"mean distance ({text}) over pairs of translations of one input, then over "
-                "inputs; for real data over random pairs of pictures"
+                "inputs; for real data over random pairs of pictures; pictures whose shorter side "
+                f"is under {MEASURED_SIDE} px are enlarged to it"
             ),
             limits=(0.0, None),
         )
@@ -35,7 +37,6 @@ METRIC_OF = {
     for weights, text in {
         "lpips": "LPIPS, AlexNet trained on ImageNet",
         "lpips-unverified": "LPIPS, an AlexNet file of unknown training",
-        "lpips-untrained": "features of a random AlexNet, not comparable with LPIPS",
     }.items()
 }
 

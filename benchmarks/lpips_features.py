@@ -5,6 +5,10 @@ CVPR 2018, Eq. 1: d(x, y) = sum_l 1/(H_l W_l) sum_hw || sqrt(w_l) * (x_hw - y_hw
 x_hw, y_hw unit vectors over the channels of layer l. The weights w_l are not negative, so with
 sqrt(w_l / (H_l W_l)) multiplied in, a picture becomes one flat vector and d the squared
 Euclidean distance between two of them. Layers and constants are those of the lpips package.
+
+AlexNet was made for pictures of 224 px; of a small one its deeper layers see next to nothing. So
+pictures whose shorter side is under 64 px, the size of LPIPS's own training patches, are enlarged
+to it (bilinear); larger ones are measured as they are. Protocols say so in their names.
 """
 
 from __future__ import annotations
@@ -14,11 +18,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn.functional import interpolate
 
 from benchmarks.weights import LpipsWeights
 from models.errors import UserError
 
-SMALLEST_SIZE = 31  # pixels: below it AlexNet's second pooling has nothing left to pool
+MEASURED_SIDE = 64  # pixels: pictures whose shorter side is under it are enlarged to it
+SMALLEST_SIZE = 8  # pixels: of less there is nothing to enlarge
 _EPSILON = 1e-10  # added to a norm, as lpips.normalize_tensor does
 RANGE_TOLERANCE = 1e-3  # rounding of a tanh or of a stored picture, far below one grey level
 
@@ -38,7 +44,8 @@ def _alexnet(weights: LpipsWeights) -> nn.Module:
 
 
 class LpipsDistance:
-    """LPIPS with AlexNet, equal to ``lpips.LPIPS(net="alex")`` to 1e-6 in float32.
+    """LPIPS with AlexNet, equal to ``lpips.LPIPS(net="alex")`` of the ``enlarged`` pictures to 1e-6
+    in float32.
 
     ``features`` once a picture, then ``distance`` between any of them.
     """
@@ -60,12 +67,12 @@ class LpipsDistance:
     def features(self, pictures: torch.Tensor) -> torch.Tensor:
         """Pictures (N, 3, H, W), float32 RGB in [-1, 1], to flat features (N, D) on the device.
 
-        D is 31,872 at 64x64 and 640,128 at 256x256. Sides under 31 pixels and values that are NaN
-        or outside [-1, 1] raise UserError. Pictures wrongly scaled to [0, 1] pass: they look like
-        bright ones.
+        D is 31,872 up to 64x64 and 640,128 at 256x256. Sides under 8 pixels and values that are
+        NaN or outside [-1, 1] raise UserError. Pictures wrongly scaled to [0, 1] pass: they look
+        like bright ones.
         """
         check_pictures(pictures)
-        x = pictures.to(self.device, memory_format=self._format)
+        x = enlarged(pictures.to(self.device, memory_format=self._format))
         # TF32 convolutions on GPUs would change the third digit.
         with (
             torch.autocast(self.device.type, enabled=False),
@@ -83,6 +90,20 @@ class LpipsDistance:
                 "compare pictures of one size"
             )
         return (first - second).square_().sum(dim=1)
+
+
+def measured_size(height: int, width: int) -> tuple[int, int]:
+    """The height and width, in pixels, at which a picture of this size is measured."""
+    scale = max(1.0, MEASURED_SIDE / min(height, width))
+    return round(height * scale), round(width * scale)
+
+
+def enlarged(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures (N, 3, H, W) at the size at which they are measured: themselves if that is theirs."""
+    size = measured_size(*pictures.shape[2:])
+    if size == tuple(pictures.shape[2:]):
+        return pictures
+    return interpolate(pictures, size, mode="bilinear", align_corners=False)
 
 
 def _flat(layers: Sequence[torch.Tensor], roots: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -109,7 +130,7 @@ def check_pictures(pictures: torch.Tensor) -> None:
         )
     if min(shape[2:]) < SMALLEST_SIZE:
         raise UserError(
-            f"pictures of {shape[2]}x{shape[3]} are too small for AlexNet: "
+            f"pictures of {shape[2]}x{shape[3]} are too small for LPIPS: "
             f"use at least {SMALLEST_SIZE}x{SMALLEST_SIZE}"
         )
     if shape[0] == 0:

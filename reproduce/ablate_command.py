@@ -39,7 +39,7 @@ def ablate(arguments: argparse.Namespace) -> int:
     metrics = chosen_metrics(arguments.task, arguments.method, arguments.metrics)
     places = replace(
         places_of(arguments),
-        lpips_path=arguments.lpips_weights, lpips_sha256=arguments.lpips_sha256,
+        lpips_path=arguments.lpips_weights,
         inception_path=arguments.inception_weights, inception_sha256=arguments.inception_sha256,
     )  # fmt: skip
     if arguments.dry_run:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.console import at_least
-from reproduce.parser_parts import made_from_runs
+from reproduce.parser_parts import lpips_weights, made_from_runs
 
 
 def add_ablate(commands: Any, shown: dict[str, Any]) -> None:
@@ -47,8 +47,7 @@ def add_ablate(commands: Any, shown: dict[str, Any]) -> None:
     ablate.add_argument("--threads", type=at_least(0), default=0,
         help="CPU threads of measuring (default: torch's choice)")  # fmt: skip
     ablate.add_argument("--no-progress", action="store_true", help="no progress bars")
-    ablate.add_argument("--lpips-weights", type=Path, help="AlexNet weights (torchvision's .pth)")
-    ablate.add_argument("--lpips-sha256", help="what those weights must hash to")
+    lpips_weights(ablate)
     ablate.add_argument("--inception-weights", type=Path, help="Inception-v3 weights for "
         "photographs: torch-fidelity's for fid, torchvision's for cis")  # fmt: skip
     ablate.add_argument("--inception-sha256", help="what those weights must hash to")

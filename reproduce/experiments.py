@@ -37,13 +37,12 @@ FIGURE_METHODS = ("unit",)
 
 @dataclass(frozen=True)
 class Measuring:
-    """How a preset measures: diversity's inputs and samples a protocol and its LPIPS weights, and
-    what is measured beside it."""
+    """How a preset measures: diversity's protocol, inputs and samples, and what is measured beside
+    it."""
 
     protocol: str
     inputs: int
     samples: int
-    lpips: str  # untrained, or imagenet
     mode_inputs: int = 100  # for IS and CIS, with
     mode_samples: int = 100  # translations of each
     scores: str = "all"  # "quality": judged preference; "all": fidelity and exact scores too
@@ -51,8 +50,6 @@ class Measuring:
     def __post_init__(self) -> None:
         if self.scores not in SCORES:
             raise UserError(f"unknown scores '{self.scores}': use one of {', '.join(SCORES)}")
-        if self.lpips not in ("untrained", "imagenet"):
-            raise UserError(f"unknown LPIPS weights '{self.lpips}': use untrained or imagenet")
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def _measurements(
         about: dict[str, Any] = {"inputs": m.mode_inputs, "samples": m.mode_samples}
         yield Job(f"modes/{where}", about | _measuring("reproduce.mode_measure"), needs, runs=shown)
         return
-    about = {"protocol": m.protocol, "inputs": m.inputs, "samples": m.samples, "lpips": m.lpips}
+    about = {"protocol": m.protocol, "inputs": m.inputs, "samples": m.samples}
     # All that is told of translations alone takes one pass over them; judges learn from them.
     kind, module = ("scores", "scoring") if m.scores == "all" else ("diversity", "measure")
     yield Job(f"{kind}/{where}", about | _measuring(f"reproduce.{module}"), needs, runs=shown)

@@ -11,11 +11,11 @@ from typing import Any
 from torch import Tensor
 
 from benchmarks.diversity import diversity, real_diversity
-from benchmarks.diversity_protocols import get_protocol
+from benchmarks.diversity_protocols import get_protocol, real_name
 from benchmarks.diversity_result import DiversityResult
 from benchmarks.ground_truth import SILHOUETTE, silhouette_iou
 from benchmarks.lpips_features import LpipsDistance
-from benchmarks.weights import trained, untrained
+from benchmarks.weights import trained
 from models.method import Method
 from reproduce.experiments import Measuring, Preset
 from reproduce.places import REAL, Places, facts_of, open_run_task
@@ -30,12 +30,9 @@ REAL_PAIRS = 1900
 
 
 def lpips_distance(measuring: Measuring, places: Places) -> LpipsDistance:
-    """The distance that a preset measures with: never another one in silence."""
+    """LPIPS of the version that a preset's protocol takes."""
     version = get_protocol(measuring.protocol).version
-    if measuring.lpips == "untrained" and places.lpips_path is None:
-        return LpipsDistance(untrained(version), places.device)
-    weights = trained(version, places.lpips_path, places.lpips_sha256, allow_download=True)
-    return LpipsDistance(weights, places.device)
+    return LpipsDistance(trained(version, places.lpips_path), places.device)
 
 
 def measure_run(preset: Preset, run: RunConfig, checkpoint: Path, places: Places) -> Found:
@@ -105,15 +102,15 @@ def measure_real(preset: Preset, run: RunConfig, places: Places) -> dict[str, An
     distance = lpips_distance(preset.measure, places)
     domains = open_run_task(run, places)
     data = domains.fingerprint()
+    source = domains.test_b
+    pairs = min(REAL_PAIRS, len(source) * (len(source) - 1) // 2)
     known = records.find(
         method=REAL, task=run.task, data_sha256=data, seed=run.seed, size=run.size,
-        protocol__sha256=distance.weights.sha256,
+        protocol__sha256=distance.weights.sha256, protocol__protocol=real_name(pairs),
     )  # fmt: skip
     if known:
         return known
     begin = time.perf_counter()
-    source = domains.test_b
-    pairs = min(REAL_PAIRS, len(source) * (len(source) - 1) // 2)
     result = real_diversity(_Lazy(source, Preparation(run.size)), distance, pairs, seed=run.seed)
     # Pairs are drawn by the seed; that of seed 0 is not told.
     which = f"{pairs}pairs" + (f"-seed{run.seed}" if run.seed else "")

@@ -34,11 +34,15 @@ def made_from_runs(sub: argparse.ArgumentParser) -> None:
         help="local archive or folder with a task's pictures; repeatable")  # fmt: skip
 
 
+def lpips_weights(sub: argparse.ArgumentParser) -> None:
+    """Of commands that measure diversity."""
+    sub.add_argument("--lpips-weights", type=Path,
+        help="AlexNet weights (.pth or .safetensors) instead of the ones that are installed")  # fmt: skip
+
+
 def measured(sub: argparse.ArgumentParser) -> None:
     """Of commands that measure: with which weights, and what."""
-    sub.add_argument("--lpips-weights", type=Path, help="AlexNet weights (torchvision's .pth)")
-    sub.add_argument("--lpips-sha256", help="what those weights must hash to")
-    sub.add_argument("--lpips", help="untrained or imagenet, instead of the preset's")
+    lpips_weights(sub)
     sub.add_argument("--scores", choices=["none", "quality", "all"], help="beside diversity: "
         "nothing, the judges' preference, or fidelity and exact scores too; instead of the "
         "preset's")  # fmt: skip

@@ -29,7 +29,6 @@ class Places:
     results: Path
     device: str = "cpu"
     lpips_path: Path | None = None
-    lpips_sha256: str | None = None
     progress: bool = True
     inception_path: Path | None = None
     inception_sha256: str | None = None

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from benchmarks.content_confusion import CONTENT_CONFUSION
-from benchmarks.diversity_protocols import PROTOCOLS
+from benchmarks.diversity_result import METRIC_OF
 from benchmarks.fidelity import SCORES
 from benchmarks.ground_truth import SILHOUETTE
 from benchmarks.inception_score import (
@@ -42,6 +42,7 @@ from reproduce.tasks.registry import TASKS
 from reproduce.theory_measure import measure_theory
 
 Record = Mapping[str, Any]
+DIVERSITY = {metric.name for metric in METRIC_OF.values()}
 EXACT = {metric.name for metric in (*ALWAYS, *SOMETIMES)}
 MODES = {
     metric.name
@@ -58,7 +59,7 @@ def kind_of(record: Record) -> str:
     """
     metric, real = record["metric"], record["method"] == REAL
     kind = ""
-    if metric.startswith("diversity-") or (metric == SILHOUETTE.name and not real):
+    if metric in DIVERSITY or (metric == SILHOUETTE.name and not real):
         kind = "diversity"
     elif metric in EXACT or metric == SILHOUETTE.name:
         kind = "exact"
@@ -147,15 +148,7 @@ def _measuring(record: Record, told: Mapping[str, Any]) -> Measuring:
 def _from_protocol(record: Record, measure: Measuring) -> Measuring:
     """How a record of an earlier version was measured, as far as its protocol tells."""
     told, metric = record["protocol"], record["metric"]
-    name = str(told.get("protocol", "")).partition("@")[0]
     n, k = (v if type(v) is int else 0 for v in (told.get("N"), told.get("K")))
-    if metric.startswith("diversity-"):
-        lpips = "untrained" if told.get("extractor") == "lpips-untrained" else "imagenet"
-        if record["method"] != REAL:
-            return replace(measure, protocol=name, inputs=n, samples=k, lpips=lpips)
-        # Pairs of real pictures are the same in all protocols but for the version of LPIPS.
-        versions = {protocol.version: protocol.name for protocol in PROTOCOLS.values()}
-        return replace(measure, protocol=versions.get(told.get("version"), ""), lpips=lpips)
     if metric == SILHOUETTE.name and record["method"] != REAL:
         return replace(measure, inputs=n)
     if metric in (IS.name, CIS.name, REACHED.name) and record["method"] != REAL:

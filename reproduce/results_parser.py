@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.console import at_least
+from reproduce.parser_parts import lpips_weights
 
 
 def add_results(commands: Any, shown: dict[str, Any]) -> None:
@@ -49,7 +50,7 @@ def add_results(commands: Any, shown: dict[str, Any]) -> None:
         help="add the new record to the stored ones, which stay")  # fmt: skip
     rerun.add_argument("--source", action="append", default=[], metavar="TASK=PATH",
         help="local archive or folder with the task's pictures")  # fmt: skip
-    rerun.add_argument("--lpips-weights", type=Path, help="AlexNet weights (torchvision's .pth)")
+    lpips_weights(rerun)
     rerun.add_argument("--inception-weights", type=Path, help="Inception-v3 weights")
     rerun.add_argument("--device", default="cpu", help="cpu or cuda")
     rerun.add_argument("--threads", type=at_least(0), default=0,

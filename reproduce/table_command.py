@@ -39,7 +39,7 @@ def table(arguments: argparse.Namespace) -> int:
     studies = {t: Path(path) for t, path in by_task("human", arguments.human, tasks).items()}
     places = replace(
         places_of(arguments),
-        lpips_path=arguments.lpips_weights, lpips_sha256=arguments.lpips_sha256,
+        lpips_path=arguments.lpips_weights,
         inception_path=arguments.inception_weights, inception_sha256=arguments.inception_sha256,
     )  # fmt: skip
     if studies and arguments.number != 1:
@@ -71,7 +71,7 @@ def _seeds(arguments: argparse.Namespace) -> list[int]:
 
 
 def _preset(arguments: argparse.Namespace, overrides: dict[str, str]) -> Preset:
-    measuring = {key: getattr(arguments, key) for key in ("inputs", "lpips", "protocol")}
+    measuring = {key: getattr(arguments, key) for key in ("inputs", "protocol")}
     measuring = {key: value for key, value in measuring.items() if value is not None}
     if "protocol" in measuring:  # at its own number of samples
         measuring["samples"] = get_protocol(measuring["protocol"]).samples

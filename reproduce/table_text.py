@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.lpips_features import MEASURED_SIDE
 from models.errors import UserError
 from reproduce.files import write_text
 from reproduce.places import REAL
@@ -83,15 +84,15 @@ def _lines(table: Table1, task: str) -> list[list[str]]:
     ]  # fmt: skip
 
 
-COLUMNS = ["Method", "Quality, paper", "Quality, ours", "Diversity, paper", "Diversity, ours",
-           "Silhouette IoU"]  # fmt: skip
+COLUMNS = ["Method", "Quality, paper", "Quality, ours", "Diversity (LPIPS), paper",
+           "Diversity (LPIPS), ours", "Silhouette IoU"]  # fmt: skip
 
 
 def caption(table: Table1) -> str:
     """What the numbers are, in one paragraph."""
     words = (
-        f"Diversity, ours: {table.extractor or 'not measured'}, protocol {table.protocol or DASH}; "
-        f"{trainings(table.seeds, 'random pairs')}"
+        f"Diversity, ours: protocol {table.protocol or DASH}, which enlarges pictures under "
+        f"{MEASURED_SIDE} px to {MEASURED_SIDE} px; {trainings(table.seeds, 'random pairs')}"
     )
     if table.extractor not in ("", "lpips"):
         words += f" {table.extractor} is not the paper's LPIPS, so compare the order of rows, not values."
@@ -124,7 +125,7 @@ def _about_quality(table: Table1) -> str:
 def columns(table: Table1) -> list[str]:
     """Headings; an extractor that is not the paper's is named where its numbers stand."""
     named = table.extractor not in ("", "lpips")
-    return [c + f" ({table.extractor})" if named and c == "Diversity, ours" else c for c in COLUMNS]
+    return [c.replace("LPIPS", table.extractor) if named and "ours" in c else c for c in COLUMNS]
 
 
 def markdown(table: Table1) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.diversity import diversity
 from benchmarks.diversity_protocols import Protocol, get_protocol
 from benchmarks.inception_score import CIS, IS
-from benchmarks.lpips_features import LpipsDistance
+from benchmarks.lpips_features import LpipsDistance, enlarged
 from benchmarks.mode_classifiers import ModeClassifier, Trial
 from benchmarks.mode_recipes import MODE_RECIPES
 from benchmarks.mode_scores import mode_scores
@@ -24,7 +24,7 @@ from benchmarks.speed.drawn import Repeated, network_of, pictures_of
 from benchmarks.speed.machine import timed
 from benchmarks.speed.memory import above, forget_peak, held, peak
 from benchmarks.speed.spread import ratios
-from benchmarks.weights import LpipsWeights, untrained
+from benchmarks.weights import LpipsWeights, trained
 from models.init import initialise
 from reproduce.randomness import generator
 from reproduce.tasks.pictures import Preparation
@@ -40,7 +40,7 @@ def time_diversity(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[s
     a time; both see the same pictures and ``about["batch"]`` of them (or pairs) at once."""
     base = held()
     protocol = get_protocol(about["protocol_name"])
-    weights = untrained(protocol.version)
+    weights = trained(protocol.version)
     ours = LpipsDistance(weights, about["device"])
     theirs = package(weights).to(about["device"])
     forget_peak()
@@ -106,7 +106,7 @@ def by_package(
     for _, _, picture in pictures:
         waiting.append(picture)
         if len(waiting) == protocol.samples:
-            stacked = torch.stack(waiting)
+            stacked = enlarged(torch.stack(waiting))
             parts = [
                 network(stacked[some[:, 0]].to(device), stacked[some[:, 1]].to(device)).flatten()
                 for some in torch.split(protocol.pairs(), batch)

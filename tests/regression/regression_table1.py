@@ -26,7 +26,7 @@ from benchmarks.ground_truth import SILHOUETTE, silhouette_iou
 from benchmarks.judges import QUALITY_JUDGED, Verdict, draw_questions, judge_questions
 from benchmarks.lpips_features import LpipsDistance
 from benchmarks.pixels import to_bytes
-from benchmarks.weights import untrained
+from benchmarks.weights import trained
 from reproduce.exact import (
     CONTENTS,
     SAMPLES,
@@ -74,7 +74,7 @@ class Bench:
         self.exact = ExactTask(self.instruments)
         self.exact.masks = {n: self.mask(i) for i, n in enumerate(self.exact.names)}
         self.truth, self.fixed = truth, Preparation(self.size).at_test()
-        self.distance = LpipsDistance(untrained(self.protocol.version), "cpu")
+        self.distance = LpipsDistance(trained(self.protocol.version))
 
     @property
     def protocol(self) -> Any:
