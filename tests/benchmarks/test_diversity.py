@@ -7,6 +7,7 @@ import json
 import math
 import weakref
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from benchmarks.diversity_protocols import PROTOCOLS, get_protocol, pairs
 from benchmarks.diversity_result import METRIC_OF, DiversityResult
 from benchmarks.lpips_features import LpipsDistance
 from benchmarks.registry import METRICS, Measurement, Metric, register
-from benchmarks.weights import LpipsWeights, package_channels, untrained
+from benchmarks.weights import trained
 from models.errors import UserError
 
 Item = tuple[str, int, torch.Tensor]
@@ -30,7 +31,7 @@ class PixelDistance:
     Counts the pictures whose features were asked for.
     """
 
-    weights = untrained("0.0")
+    weights = trained("0.0")
 
     def __init__(self) -> None:
         self.pictures = 0
@@ -69,9 +70,7 @@ def noise(inputs: int, samples: int, size: int = 32) -> list[Item]:
 
 @pytest.fixture(scope="module")
 def lpips_distance() -> LpipsDistance:
-    trunk = untrained("0.0", seed=1).trunk
-    weights = LpipsWeights("lpips-unverified", "0.0", trunk, package_channels("0.0"), "test")
-    return LpipsDistance(weights)
+    return LpipsDistance(trained("0.0"))
 
 
 def test_pair_rules() -> None:
@@ -103,9 +102,9 @@ def test_protocols_are_as_published(name: str, samples: int, n_pairs: int, versi
 
 
 def test_a_scaled_protocol_says_so_in_its_name() -> None:
-    assert get_protocol("paper", 20, 10).name == "paper@20x5"
+    assert get_protocol("paper", 20, 10).name == "paper-min64@20x5"
     assert get_protocol("paper", 100, 38) is PROTOCOLS["paper"]
-    assert get_protocol("all-pairs", 20, 10).scaled(samples=4).name == "all-pairs@20x6"
+    assert get_protocol("all-pairs", 20, 10).scaled(samples=4).name == "all-pairs-min64@20x6"
 
 
 def test_closed_form_of_every_rule() -> None:
@@ -213,25 +212,27 @@ def test_pictures_of_a_finished_input_are_let_go() -> None:
 def test_the_record_holds_value_interval_and_protocol(lpips_distance: LpipsDistance) -> None:
     found = diversity(noise(3, 4), lpips_distance, get_protocol("paper", 3, 4))
     record = json.loads(json.dumps(found.as_dict(), allow_nan=False))
-    assert record["metric"] == "diversity-lpips-unverified"
-    assert (record["unit"], record["direction"]) == ("lpips-unverified", "higher")
+    assert record["metric"] == "diversity-lpips"
+    assert (record["unit"], record["direction"]) == ("LPIPS", "higher")
     assert record["value"] == found.value
     assert record["interval"]["low"] <= found.value <= record["interval"]["high"]
     assert (record["interval"]["over"], record["interval"]["level"]) == ("inputs", 0.95)
     protocol = record["protocol"]
-    assert protocol["protocol"] == "paper@3x2"
+    assert protocol["protocol"] == "paper-min64@3x2"
     assert (protocol["N"], protocol["K"], protocol["pairs_per_input"]) == (3, 4, 2)
-    assert (protocol["extractor"], protocol["version"]) == ("lpips-unverified", "0.0")
+    assert (protocol["extractor"], protocol["version"]) == ("lpips", "0.0")
     assert protocol["sha256"] == lpips_distance.weights.sha256
-    assert protocol["resolution"] == [32, 32]
+    assert (protocol["resolution"], protocol["measured_at"]) == ([32, 32], [64, 64])
     assert protocol["lpips_package"] == "0.1.4"
     assert -1 <= protocol["range"][0] < -0.99
 
 
-def test_untrained_is_named_wherever_its_numbers_appear() -> None:
-    found = diversity(ramp(2, 4), PixelDistance(), get_protocol("paper", 2, 4)).as_dict()
-    assert found["metric"] == "diversity-lpips-untrained"
-    assert found["unit"] == found["protocol"]["extractor"] == "lpips-untrained"
+def test_other_weights_are_named_wherever_their_numbers_appear() -> None:
+    distance = PixelDistance()
+    distance.weights = replace(distance.weights, name="lpips-unverified")
+    found = diversity(ramp(2, 4), distance, get_protocol("paper", 2, 4)).as_dict()
+    assert found["metric"] == "diversity-lpips-unverified"
+    assert found["unit"] == found["protocol"]["extractor"] == "lpips-unverified"
 
 
 @pytest.mark.parametrize("real", [False, True])
@@ -292,7 +293,7 @@ def replaced(picture: torch.Tensor) -> list[Item]:
         (replaced(constant(0, 64)), "sample 3 of input 'in01' is 64x64, others are 32x32"),
         (replaced(constant(2)), r"sample 3 of input 'in01': .*\[-1, 1\]"),
         (replaced(constant(float("nan"))), "nan"),
-        (replaced(constant(0, 30)), "at least 31x31"),
+        (replaced(constant(0, 7)), "at least 8x8"),
         (replaced(constant(0)[None]), r"\(3, H, W\)"),
         (replaced(constant(0).double()), "float32"),
     ],
@@ -431,9 +432,9 @@ def test_real_data_interval_covers_the_population() -> None:
 
 def test_real_record_and_refusals() -> None:
     record = real_diversity(Folder(values(20)), PixelDistance(), 40, seed=5).as_dict()
-    assert record["protocol"]["protocol"] == "real@40"
+    assert record["protocol"]["protocol"] == "real-min64@40"
     assert record["protocol"]["pair_seed"] == 5
-    assert record["metric"] == "diversity-lpips-untrained"
+    assert record["metric"] == "diversity-lpips"
     for n_pairs in (191, 1):
         with pytest.raises(UserError, match="use 2 to 190 pairs"):
             real_diversity(Folder(values(20)), PixelDistance(), n_pairs)

@@ -37,7 +37,7 @@ methods:
   unit: {dim: 4, n_downsample: 1, n_res: 1, dis_dim: 4, dis_layers: 3, steps: 400}
   cyclegan: {dim: 4, n_blocks: 1, dis_dim: 4, dis_layers: 2, depth: 5}
   bicyclegan: {dim: 4, depth: 5, enc_dim: 4, enc_blocks: 2, dis_dim: 4, dis_layers: 2, steps: 400}
-measure: {protocol: paper, inputs: 4, samples: 38, lpips: untrained, scores: none}
+measure: {protocol: paper, inputs: 4, samples: 38, scores: none}
 tables: {1: [drawn-shoes]}
 figures: {}
 """

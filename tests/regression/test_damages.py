@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from regression_world import PRESET, RESULTS, World
 import models.blocks
 import reproduce.single_pictures
 import reproduce.translate
-from benchmarks.weights import untrained
+from benchmarks.weights import trained
 from models.method import Method
 from reproduce.experiments import load_preset
 from reproduce.results import sha256_file
@@ -49,7 +50,7 @@ def _stored(direction: str | None, otherwise: Row) -> Row:
 
 STYLES, STYLES_METRICS = _stored(None, ("drawn-shoes", "munit", None)), ("diversity",)
 MODES, MODES_METRICS = _stored("a2b", ("drawn-housecats-dogs", "munit", "a2b")), ("is", "cis")
-DIVERSITY = "diversity-lpips-untrained"
+DIVERSITY = "diversity-lpips"
 
 
 @pytest.fixture(autouse=True)
@@ -159,7 +160,7 @@ def test_fewer_samples_of_each_input(styles: World) -> None:
 
 def test_fewer_inputs(styles: World) -> None:
     words = wrong_styles(measuring(styles, inputs=50))
-    assert "protocol: protocol: stored 'paper', now 'paper@50x19'" in words
+    assert "protocol: protocol: stored 'paper-min64', now 'paper-min64@50x19'" in words
 
 
 def test_another_rule_of_pairs(styles: World) -> None:
@@ -172,8 +173,10 @@ def test_another_version_of_lpips(styles: World) -> None:
     assert "protocol: version: stored '0.0', now '0.1'" in words
 
 
-def test_lpips_of_another_seed(styles: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regression_table1, "untrained", lambda version: untrained(version, 1))
+def test_other_weights_of_lpips(styles: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = trained("0.0")
+    halved = replace(own, channels=tuple(channel / 2 for channel in own.channels))
+    monkeypatch.setattr(regression_table1, "trained", lambda version: halved)
     words = wrong_styles(styles)
     assert "protocol: sha256" in words and "input 000" in words
 

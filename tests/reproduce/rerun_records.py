@@ -34,7 +34,7 @@ from reproduce.theory_measure import measure_theory
 from reproduce.training import train
 from reproduce.truth import truth_of
 
-DIVERSITY = "diversity-lpips-untrained"
+DIVERSITY = "diversity-lpips"
 Told = tuple[int, str, str]  # an exit code, output and errors
 _MADE: list[Places] = []
 

@@ -109,7 +109,7 @@ def test_runs_and_records_are_where_set_puts_them(made: Path) -> None:
 def test_the_table_holds_what_was_measured(made: Path) -> None:
     """Diversity anew from raw distances, and the row of real data from its pairs."""
     found = [row for row in rows(made) if row["seed"] == "mean"]
-    diversity = {r["recon_c"]: r for r in found if r["metric"] == "diversity-lpips-untrained"}
+    diversity = {r["recon_c"]: r for r in found if r["metric"] == "diversity-lpips"}
     assert set(diversity) == {"0", "1", "5", "real"}
     raws = {"0": "munit-wo-c", "1": "munit", "5": "munit", "real": "real"}
     for value, method in raws.items():

@@ -104,12 +104,12 @@ def test_inputs_cancel_in_the_difference(tmp_path: Path) -> None:
     rows = np.linspace(0.1, 0.9, 40, dtype=np.float32)[:, None]
     ids = tuple(f"{i:03}" for i in range(40))
     for i, point in enumerate(ablation.points):
-        protocol = {"protocol": "paper", "extractor": "lpips-untrained", "sha256": "a" * 64}
+        protocol = {"protocol": "paper", "extractor": "lpips", "sha256": "a" * 64}
         result = DiversityResult(rows + 0.05 * i, ids, np.zeros((1, 2), np.str_), protocol, 0)
         raw = tmp_path / point.preset.name / "raw" / "x.npz"
         result.save(raw)
         store(
-            tmp_path, point.preset, point.runs[0], result.value, metric="diversity-lpips-untrained",
+            tmp_path, point.preset, point.runs[0], result.value, metric="diversity-lpips",
             protocol=protocol, raw=raw.relative_to(tmp_path).as_posix(), raw_sha256=sha256_file(raw),
             **width(0.0, 1.0),
         )  # fmt: skip

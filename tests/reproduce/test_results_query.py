@@ -26,8 +26,8 @@ STORED = Path(__file__).resolve().parents[2] / "results"
 def record(**more: Any) -> dict[str, Any]:
     facts = {
         "preset": "cpu", "task": "drawn-shoes", "method": "munit", "seed": 0, "value": 0.0123456,
-        "metric": "diversity-lpips-untrained", "unit": "lpips-untrained", "checkpoint_sha256": "ab" * 32,
-        "protocol": {"N": 100, "K": 38, "protocol": "paper", "extractor": "lpips-untrained"},
+        "metric": "diversity-lpips", "unit": "LPIPS", "checkpoint_sha256": "ab" * 32,
+        "protocol": {"N": 100, "K": 38, "protocol": "paper", "extractor": "lpips"},
         "interval": {"low": 0.0113, "high": 0.0133, "level": 0.95},
         "environment": {"commit": "c0ffee" * 6, "dirty": False, "packages": {"torch": "2.15.0"}},
     }  # fmt: skip
@@ -131,7 +131,7 @@ def test_an_empty_answer_says_what_there_is(
     assert told.out.split() == ["id", "preset", "task", "method", "translation", "seed", "metric",
                                 "value", "interval", "unit", "N", "K", "protocol"]  # fmt: skip
     assert "--method could be munit;" in told.err
-    assert "--metric could be diversity-lpips-untrained\n" in told.err
+    assert "--metric could be diversity-lpips\n" in told.err
     assert main(words(results, "--seed=7", "--csv=-")) == 0
     assert capsys.readouterr().out == ",".join(COLUMNS) + "\n"
     (tmp_path / "none").mkdir()

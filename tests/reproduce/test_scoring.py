@@ -81,8 +81,8 @@ def test_without_scores_there_is_diversity_and_shape_alone(
 ) -> None:
     found = measure_task(scored("none"), runs, replace(places, results=tmp_path))
     assert set(found) == {*METHODS, REAL}
-    assert metrics(found, "munit") == {"diversity-lpips-untrained", "silhouette-iou"}
-    assert metrics(found, REAL) == {"diversity-lpips-untrained"}
+    assert metrics(found, "munit") == {"diversity-lpips", "silhouette-iou"}
+    assert metrics(found, REAL) == {"diversity-lpips"}
 
 
 def test_quality_is_of_every_method_and_of_no_real_picture(
@@ -91,7 +91,7 @@ def test_quality_is_of_every_method_and_of_no_real_picture(
     found = measure_task(scored("quality"), runs, replace(places, results=tmp_path))
     for method in METHODS:
         assert metrics(found, method) == {
-            "diversity-lpips-untrained", "silhouette-iou", "quality-judged",
+            "diversity-lpips", "silhouette-iou", "quality-judged",
         }  # fmt: skip
     assert "quality-judged" not in found[REAL]
 

@@ -18,7 +18,7 @@ from reproduce.runs import run_folder
 from reproduce.stored_manifest import MANIFEST, WEIGHTS, read_manifest, table_rows
 from reproduce.storing import store_weights
 
-DIVERSITY, SILHOUETTE = "diversity-lpips-untrained", "silhouette-iou"
+DIVERSITY, SILHOUETTE = "diversity-lpips", "silhouette-iou"
 
 
 class Case:

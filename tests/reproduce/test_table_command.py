@@ -79,7 +79,7 @@ def test_files_and_records(made: Path) -> None:
         if r["method"] != "real":
             assert len(r["checkpoint_sha256"]) == len(r["data_sha256"]) == 64
             assert r["config"]["steps"] == r["steps"] == 2
-    assert all(r["metric"] == "diversity-lpips-untrained" for r in diversity)
+    assert all(r["metric"] == "diversity-lpips" for r in diversity)
     with (folder / "table1.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     for row in table:
@@ -105,7 +105,8 @@ def test_only_what_is_missing_is_made_again(made: Path) -> None:
 def test_overridden_numbers_say_so(made: Path) -> None:
     text = (results(made) / "table1.md").read_text(encoding="utf-8")
     assert "Preset quick with batch=2, dim=4" in text and "inputs=3" in text
-    assert "lpips-untrained" in (results(made) / "table1.tex").read_text().split("\\midrule")[0]
+    assert "Diversity (LPIPS), ours" in (results(made) / "table1.tex").read_text()
+    assert "protocol paper-min64@3x19, which enlarges pictures under 64 px to 64 px" in text
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_overridden_numbers_say_so(made: Path) -> None:
         ("--set=leer=1", "lr"),
         ("--set=lr_step=9", "lr_step=9 has no effect with lr_policy=linear"),
         ("--protocol=papr", "paper"),
-        ("--lpips=alexnet", "untrained"),
+        ("--lpips-weights=none.pth", "none.pth: no such file"),
         ("--source=drawn-shoes", "TASK=PATH"),
     ],
 )

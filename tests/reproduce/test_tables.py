@@ -25,11 +25,11 @@ PAPER = Path(__file__).resolve().parents[2] / "results" / "paper" / "table1_qual
 ROWS = (*TABLE1_METHODS, REAL)
 
 
-def record(task: str, method: str, value: float, metric: str = "diversity-lpips-untrained") -> dict:
+def record(task: str, method: str, value: float, metric: str = "diversity-lpips") -> dict:
     return {
         "metric": metric, "value": value, "task": task, "method": method, "preset": "cpu", "seed": 0,
         "interval": {"low": value - 0.01, "high": value + 0.02},
-        "protocol": {"extractor": "lpips-untrained", "protocol": "paper"},
+        "protocol": {"extractor": "lpips", "protocol": "paper-min64"},
     }  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def found():
     """Every record of the preset cpu, save for one row."""
     return {
         (task, method): {
-            "diversity-lpips-untrained": record(task, method, value),
+            "diversity-lpips": record(task, method, value),
             "silhouette-iou": record(task, method, value / 10, "silhouette-iou"),
         }
         for task in load_preset("cpu").tables[1]
@@ -98,7 +98,9 @@ def test_markdown_has_nine_rows_a_task_with_the_papers_numbers(found, published)
                 value = values(task)[method]
                 assert cells[4] == f"{value:.3f} ± 0.020"
                 assert cells[5] == f"{value / 10:.3f} ± 0.020"
-    assert "lpips-untrained is not the paper's LPIPS" in text and "protocol paper" in text
+    assert "| Diversity (LPIPS), paper | Diversity (LPIPS), ours |" in text
+    assert "Diversity, ours: protocol paper-min64, which enlarges pictures under 64 px" in text
+    assert "is not the paper's LPIPS" not in text
 
 
 def test_the_table_of_nothing_is_dashes():
@@ -215,14 +217,17 @@ def test_seeds_that_contradict_are_refused(tmp_path, capsys, seeds, more, reason
 
 def test_a_column_holds_one_quantity():
     """What was measured another way than the newest record is a dash, not a number beside it."""
+    unverified = "lpips-unverified"
     old = record("drawn-shoes", "unit", 0.25) | {"time": "2026-01-01"}
-    new = record("drawn-shoes", "munit", 0.09, "diversity-lpips") | {"time": "2026-01-02"}
-    new["protocol"] = {"extractor": "lpips", "protocol": "paper"}
-    other = record("drawn-shoes", "cyclegan", 0.01, "diversity-lpips") | {"time": "2026-01-01"}
-    other["protocol"] = {"extractor": "lpips", "protocol": "consecutive"}
+    new = record("drawn-shoes", "munit", 0.09, f"diversity-{unverified}") | {"time": "2026-01-02"}
+    new["protocol"] = {"extractor": unverified, "protocol": "paper"}
+    other = record("drawn-shoes", "cyclegan", 0.01, new["metric"]) | {"time": "2026-01-01"}
+    other["protocol"] = {"extractor": unverified, "protocol": "consecutive"}
     found = {("drawn-shoes", r["method"]): {r["metric"]: r} for r in (old, new, other)}
     made = table1(load_preset("cpu"), found)
     shown = {row.method: row.diversity for row in made.rows if row.task == "drawn-shoes"}
     assert shown["munit"].value == 0.09
     assert shown["unit"] is None and shown["cyclegan"] is None
-    assert "Diversity, ours: lpips, protocol paper" in markdown(made)
+    text = markdown(made)
+    assert "| Diversity (LPIPS), paper | Diversity (lpips-unverified), ours |" in text
+    assert "protocol paper, " in text and "lpips-unverified is not the paper's LPIPS" in text

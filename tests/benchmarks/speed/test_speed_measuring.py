@@ -24,7 +24,7 @@ from benchmarks.speed.measuring import (
 from benchmarks.speed.stepping import warm_steps
 from benchmarks.speed.translating import time_translation
 from benchmarks.speed.waiting import time_waiting
-from benchmarks.weights import untrained
+from benchmarks.weights import trained
 from models.errors import UserError
 
 
@@ -43,7 +43,7 @@ def told(folder: Path, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("version", ["paper", "consecutive-v0.1"])
 def test_the_package_sees_the_same_pairs(version: str) -> None:
     protocol = get_protocol(version, 2, 4)
-    weights = untrained(protocol.version)
+    weights = trained(protocol.version)
     pictures = noise_pictures(32, 4, [0, 1])
     ours = diversity(pictures, LpipsDistance(weights), protocol, 3)
     theirs = by_package(pictures, package(weights), protocol, 3)
@@ -58,7 +58,7 @@ def test_diversity_is_timed_beside_it() -> None:
     assert found["pairs"] == 4 * 19 and found["furthest"] < 1e-6 and len(ticks) == 2
     assert found["ratio"]["n"] == 2 and found["above_bytes"] >= 0
     whole = noise_pictures(32, 20, range(4))
-    expected = diversity(whole, LpipsDistance(untrained("0.0")), get_protocol("consecutive", 4))
+    expected = diversity(whole, LpipsDistance(trained("0.0")), get_protocol("consecutive", 4))
     assert found["mean"] == pytest.approx(expected.value, abs=1e-6)
 
 

@@ -54,7 +54,7 @@ class World:
         rng = np.random.default_rng([1, seed, len(method), int(mean * 1e6)])
         inputs = 1 + spread * np.random.default_rng(5).standard_normal((INPUTS, 1))
         shown = inputs * (1 + 0.05 * rng.standard_normal((INPUTS, 19)))
-        about = {"extractor": "lpips-untrained", "sha256": sha256, "protocol": protocol}
+        about = {"extractor": "lpips", "sha256": sha256, "protocol": protocol}
         pairs = np.array([(f"{2 * i}", f"{2 * i + 1}") for i in range(19)])
         distances = (mean * shown / shown.mean()).astype(np.float32)
         made = DiversityResult(distances, IDS, pairs, about, seed)
@@ -66,7 +66,7 @@ class World:
         pairs = np.array([rng.choice(40, 2, replace=False) for _ in range(300)])
         values = pictures[pairs].mean(axis=1)
         values *= mean / values.mean()
-        about = {"extractor": "lpips-untrained", "sha256": "a" * 64, "protocol": "real@300"}
+        about = {"extractor": "lpips", "sha256": "a" * 64, "protocol": "real@300"}
         distances = values[:, None].astype(np.float32)
         made = DiversityResult(distances, (), pairs.astype(np.str_), about, seed)
         return self._keep(made, "diversity", "real", seed, made.as_dict(), "", ".npz")

@@ -91,7 +91,7 @@ def test_pairs_of_real_pictures_are_resampled_by_picture() -> None:
     effect = rng.standard_normal(30)
     pairs = np.array([rng.choice(30, 2, replace=False) for _ in range(400)])
     distances = (1 + effect[pairs].sum(axis=1) + 0.1 * rng.standard_normal(400))[:, None]
-    about = {"extractor": "lpips-untrained"}
+    about = {"extractor": "lpips"}
     made = of_diversity(
         DiversityResult(distances.astype(np.float32), (), pairs.astype(np.str_), about, 0)
     )

@@ -1,0 +1,85 @@
+"""``python -m benchmarks lpips``: distances of files, and refusals in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lpips
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from benchmarks.cli import main
+from benchmarks.lpips_features import LpipsDistance
+from benchmarks.weights import trained
+
+
+def picture(folder: Path, name: str, seed: int, size: int = 64) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / name)
+    return folder / name
+
+
+def printed(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[float, str]:
+    assert main(["lpips", *map(str, words)]) == 0
+    told = capsys.readouterr()
+    return float(told.out), told.err
+
+
+@pytest.mark.parametrize("version", ["0.0", "0.1"])
+def test_the_distance_is_that_of_the_pixels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], version: str
+) -> None:
+    paths = [picture(tmp_path, f"{seed}.png", seed) for seed in (1, 2)]
+    network = LpipsDistance(trained(version))  # type: ignore[arg-type]
+    x, y = (network.features(lpips.im2tensor(np.asarray(Image.open(path)))) for path in paths)
+    value, notes = printed(capsys, *paths, "--version", version)
+    assert value == pytest.approx(float(network.distance(x, y)), abs=1e-6) and notes == ""
+    if version == "0.1":
+        assert printed(capsys, *paths)[0] == value
+
+
+def test_what_may_surprise_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = picture(tmp_path, "small.png", 1, 32)
+    value, notes = printed(capsys, small, small)
+    assert value == 0 and notes == "note: enlarged from 32x32 to 64x64\n"
+    png, jpeg = picture(tmp_path, "1.png", 1), picture(tmp_path, "1.jpg", 1)
+    value, notes = printed(capsys, png, jpeg)
+    assert value > 0.001 and notes.startswith("note: JPEG") and notes.count("\n") == 1
+
+
+def test_grey_is_rgb_and_transparency_lies_on_white(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grey = torch.rand(64, 64, generator=torch.Generator().manual_seed(0)).mul(255).byte().numpy()
+    alpha = np.full_like(grey, 255)
+    alpha[:20] = 0
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(np.dstack([grey] * 3)).save(tmp_path / "rgb.png")
+    Image.fromarray(np.dstack([grey, alpha])).save(tmp_path / "alpha.png")
+    grey[:20] = 255
+    Image.fromarray(grey).save(tmp_path / "white.png")
+    for names in (("grey", "rgb"), ("alpha", "white")):
+        assert printed(capsys, *(tmp_path / f"{name}.png" for name in names)) == (0, "")
+
+
+def test_wrong_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = picture(tmp_path, "whole.png", 1)
+    large = picture(tmp_path, "large.png", 1, 65)
+    tiny = picture(tmp_path, "tiny.png", 1, 7)
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    deep = tmp_path / "deep.png"
+    Image.fromarray(np.zeros((64, 64), np.uint16)).save(deep)
+    for pair, reason in (
+        ((whole, large), "whole.png is 64x64 and"),
+        ((tiny, tiny), "7x7 are too small"),
+        ((whole, tmp_path / "none.png"), "none.png: no such file"),
+        ((tmp_path, whole), f"{tmp_path}: no such file"),
+        ((whole, text), "text.png is no picture"),
+        ((deep, whole), "deep.png has pixels of more than 8 bits"),
+    ):
+        assert main(["lpips", *map(str, pair)]) == 2
+        told = capsys.readouterr()
+        assert told.out == "" and told.err.count("\n") == 1 and reason in told.err
