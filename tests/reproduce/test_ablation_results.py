@@ -104,7 +104,7 @@ def test_inputs_cancel_in_the_difference(tmp_path: Path) -> None:
     rows = np.linspace(0.1, 0.9, 40, dtype=np.float32)[:, None]
     ids = tuple(f"{i:03}" for i in range(40))
     for i, point in enumerate(ablation.points):
-        protocol = {"protocol": "paper", "extractor": "lpips", "sha256": "a" * 64}
+        protocol = {"protocol": "paper-min64", "extractor": "lpips", "sha256": "a" * 64}
         result = DiversityResult(rows + 0.05 * i, ids, np.zeros((1, 2), np.str_), protocol, 0)
         raw = tmp_path / point.preset.name / "raw" / "x.npz"
         result.save(raw)
