@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from reproduce.tables import published_table1
 
@@ -53,6 +54,19 @@ def test_it_holds_every_file_of_the_packages(site: Path) -> None:
     assert paper
     assert {p.name: p.read_bytes() for p in (site / "reproduce" / "paper").iterdir()} == paper
     assert {p.name for p in site.iterdir() if p.suffix != ".dist-info"} == set(PACKAGES)
+    networks = {p.name for p in (site / "benchmarks" / "networks").iterdir()}
+    assert networks == {"NOTICE.md", "alexnet_features.safetensors"}
+
+
+def test_lpips_measures_without_the_checkout(site: Path, tmp_path: Path) -> None:
+    for name, colour in (("a.png", "red"), ("b.png", "blue")):
+        Image.new("RGB", (64, 64), colour).save(tmp_path / name)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "lpips", "a.png", "b.png"], cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert float(done.stdout) > 0.1
 
 
 def test_the_papers_column_is_printed_without_the_checkout(site: Path, tmp_path: Path) -> None:
