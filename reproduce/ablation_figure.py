@@ -80,12 +80,12 @@ def alt_text(ablation: Ablation, curves: Sequence[Curve]) -> str:
     parts = []
     for curve in curves:
         told = [
-            f"{ablation.label(point)}: {estimate.value:.3g}"
-            for point, estimate in zip(ablation.points, curve.estimates, strict=True)
-            if estimate is not None
+            f"{ablation.label(point)}: {mean.estimate.value:.3g}"
+            for point, mean in zip(ablation.points, curve.means, strict=True)
+            if mean is not None
         ]
         if curve.real is not None:
-            told.append(f"real data: {curve.real.value:.3g}")
+            told.append(f"real data: {curve.real.estimate.value:.3g}")
         parts.append(f"{heading(curve, ablation.task)} at {', '.join(told)}")
     return f"Curves of {METHODS[ablation.method].title} on {ablation.task}. {'. '.join(parts)}."
 
@@ -97,9 +97,9 @@ def _panel(panel: Axes, ablation: Ablation, curve: Curve, places: dict[Value, fl
     for i, line in enumerate(lines):
         shift = (i - (len(lines) - 1) / 2) * SPREAD * width
         known = [
-            (places[point.values[0]] + shift, estimate, point)
-            for point, estimate in zip(ablation.points, curve.estimates, strict=True)
-            if estimate is not None and point.values[1:] == ((line,) if second else ())
+            (places[point.values[0]] + shift, mean.estimate, point)
+            for point, mean in zip(ablation.points, curve.means, strict=True)
+            if mean is not None and point.values[1:] == ((line,) if second else ())
         ]
         if not known:
             continue
@@ -130,7 +130,7 @@ def _panel(panel: Axes, ablation: Ablation, curve: Curve, places: dict[Value, fl
                     label="default" if i == _default_line(ablation) else None,
                 )  # fmt: skip
     if curve.real is not None:
-        panel.axhline(curve.real.value, color="#555555", ls="--", lw=1, label="real data")
+        panel.axhline(curve.real.estimate.value, color="#555555", ls="--", lw=1, label="real data")
     panel.set_title(heading(curve, ablation.task), fontsize=8.5, loc="left")
     panel.tick_params(labelsize=8)
     panel.grid(axis="y", color="#DDDDDD", lw=0.6)
@@ -170,5 +170,5 @@ def _tick(value: Value, axis: Axis) -> str:
 
 def _bars(ablation: Ablation) -> str:
     seeds = len(ablation.seeds)
-    over = f"{seeds} trainings and inputs" if seeds > 1 else "inputs, one training each"
+    over = f"trainings ({seeds} each)" if seeds > 1 else "inputs, one training each"
     return f"95% intervals over {over}"

@@ -1,49 +1,38 @@
 """From records to an ablation's numbers: a mean over seeds with its interval, point by point.
 
-The statistics are those of the tables and claims (``over_seeds``): inputs are drawn again for all
-trainings together, trainings from Student's t.
+The statistics are those of the tables and claims (``estimate``).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.diversity_protocols import get_protocol
+from benchmarks.registry import METRICS
 from models.errors import UserError
 from reproduce.ablation import Ablation, Value
 from reproduce.ablation_measure import translations_of
-from reproduce.claims.evidence import Evidence, sample_of
-from reproduce.claims.samples import Sample
-from reproduce.claims.statements import Quantity
-from reproduce.claims.statistics import Draws, interval
+from reproduce.estimate import Estimate, over_trainings
 from reproduce.experiments import Preset
-from reproduce.over_seeds import TAIL, Means
 from reproduce.places import REAL
 from reproduce.results import Records
 from reproduce.runs import RunConfig
+from reproduce.tables import ONE_TRAINING
 
 Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A mean over trainings with its 95 % interval over trainings and inputs; infinite ends where
-    nothing bounds it. ``records``: by seed; ``difference``: from the preset's own values, with
-    its interval, where there is something to compare."""
+class Mean:
+    """A mean over trainings. ``records``: by seed; ``difference``: from the preset's own values,
+    where there is something to compare, paired by seed."""
 
-    value: float
-    low: float
-    high: float
-    seeds: tuple[int, ...]
-    deviation: float | None  # standard deviation between trainings
-    records: tuple[Record, ...]
-    difference: tuple[float, float, float] | None = None
+    estimate: Estimate
+    records: Mapping[int, Record]
+    difference: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -56,13 +45,13 @@ class Curve:
     unit: str
     direction: str  # which is better: higher, lower, none
     protocol: str
-    estimates: tuple[Estimate | None, ...]  # in the order of the points
-    real: Estimate | None
+    means: tuple[Mean | None, ...]  # in the order of the points
+    real: Mean | None
 
     @property
     def several_judges(self) -> bool:
         """Whether classifiers, or what else measured, differ from point to point."""
-        told = {r["protocol"].get("sha256") for e in self.estimates if e for r in e.records}
+        told = {r["protocol"].get("sha256") for m in self.means if m for r in m.records.values()}
         return len(told) > 1
 
 
@@ -74,7 +63,7 @@ def curves_of(ablation: Ablation, metrics: Sequence[str], results: Path) -> list
         for metric in metrics
         for translation in translations_of(metric, ablation.method)
     ]
-    if not any(estimate for curve in curves for estimate in curve.estimates):
+    if not any(mean for curve in curves for mean in curve.means):
         folders = ", ".join(dict.fromkeys(str(results / p.preset.name) for p in ablation.points))
         raise UserError(
             f"no record of {' or '.join(metrics)} at any of these points in {folders}: measure "
@@ -96,30 +85,6 @@ class _Stored:
         return self._known[preset.name]
 
 
-class _AtPoint(Quantity):
-    """A number of a point, whose label stands for a method."""
-
-    def __str__(self) -> str:
-        return f"{self.family} at {self.method}, {self.task}"
-
-
-class _Points(Evidence):
-    """What records say of points, which take the places of methods."""
-
-    def __init__(
-        self, results: Path, seeds: Sequence[int], records: Mapping[str, Mapping[int, Record]],
-        family: str,
-    ) -> None:  # fmt: skip
-        self.seeds = tuple(sorted(seeds))
-        self._samples = {
-            name: {s: sample_of(results, record, family) for s, record in by_seed.items()}
-            for name, by_seed in records.items()
-        }
-
-    def of(self, quantity: Quantity) -> dict[int, Sample]:
-        return self._samples[quantity.method]
-
-
 def _curve(ablation: Ablation, metric: str, translation: str | None, stored: _Stored) -> Curve:
     found: dict[str, dict[int, list[Record]]] = {}
     for point in ablation.points:
@@ -134,47 +99,36 @@ def _curve(ablation: Ablation, metric: str, translation: str | None, stored: _St
         fitting = {s: [r for r in records if newest and _way(r, alike) == _way(newest, alike)]
                    for s, records in by_seed.items()}  # fmt: skip
         chosen[name] = {seed: records[-1] for seed, records in fitting.items() if records}
-    names = list(chosen)
-    if newest is not None and alike:
-        chosen[REAL] = _of_real_pictures(ablation, newest, translation, stored)
-    family = "diversity" if metric.startswith("diversity") else metric
-    evidence = _Points(stored.results, ablation.seeds, chosen, family)
-    quantities = {
-        name: _AtPoint(family, name, ablation.task, translation) for name in (*names, REAL)
-    }
-    means = Means(evidence, [quantities[name] for name in names if chosen[name]], Draws())
     own = next((ablation.label(p) for p in ablation.points if p.default), None)
-
-    def estimate(name: str) -> Estimate | None:
-        by_seed = chosen.get(name, {})
-        if not by_seed:
-            return None
-        seeds = tuple(sorted(by_seed))
-        value, draws = means.drawn(quantities[name], seeds)
-        difference = None
-        if own is not None and name not in (own, REAL):
-            both = tuple(sorted(set(seeds) & set(chosen[own])))
-            if both:
-                (ours, drawn), (theirs, others) = (
-                    means.drawn(quantities[n], both) for n in (name, own)
-                )
-                difference = (float((ours - theirs)[0]), *interval(drawn - others, TAIL, TAIL))
-        each = [float(by_seed[s]["value"]) for s in seeds]
-        deviation = float(np.std(each, ddof=1)) if len(seeds) > 1 else None
-        over_inputs = all(by_seed[s]["interval"] for s in seeds)
-        bounded = over_inputs or (len(seeds) > 1 and name != REAL)
-        low, high = interval(draws, TAIL, TAIL) if bounded else (-math.inf, math.inf)
-        return Estimate(
-            float(value[0]), low, high, seeds, deviation, tuple(by_seed[s] for s in seeds),
-            difference,
-        )  # fmt: skip
-
+    default = chosen.get(own, {}) if own is not None else {}
     about = newest or {}
+    limits = METRICS[about["metric"]].limits if about.get("metric") in METRICS else (None, None)
+    real = _of_real_pictures(ablation, newest, translation, stored) if newest and alike else {}
+    means = [
+        _mean(by_seed, limits, default if name != own else {}) for name, by_seed in chosen.items()
+    ]
+    # Real pictures are the same at every seed.
+    of_real = _mean({seed: real[seed] for seed in sorted(real)[-1:]}, limits, {})
     return Curve(
         about.get("metric", metric), translation, about.get("unit", ""),
         about.get("direction", "none"), about.get("protocol", {}).get("protocol", ""),
-        tuple(map(estimate, names)), estimate(REAL),
+        tuple(means), of_real,
     )  # fmt: skip
+
+
+def _mean(
+    by_seed: Mapping[int, Record], limits: tuple[float | None, float | None],
+    default: Mapping[int, Record],
+) -> Mean | None:  # fmt: skip
+    """The mean of records; of one the interval that it has."""
+    if not by_seed:
+        return None
+    estimate = over_trainings([r["value"] for r in by_seed.values()], limits)
+    if len(by_seed) == 1:
+        estimate = ONE_TRAINING.cell(*by_seed.values()) or estimate
+    both = sorted(set(by_seed) & set(default))
+    differences = [by_seed[s]["value"] - default[s]["value"] for s in both]
+    return Mean(estimate, by_seed, over_trainings(differences) if differences else None)
 
 
 def _about(

@@ -11,12 +11,13 @@ from typing import Any
 
 from models.zoo import METHODS
 from reproduce.ablation import Ablation, as_word
-from reproduce.ablation_results import Curve, Estimate
+from reproduce.ablation_results import Curve, Mean
+from reproduce.estimate import few
 from reproduce.experiments import Preset
 from reproduce.places import REAL
 from reproduce.results import record_id
 from reproduce.results_command import number
-from reproduce.table_text import DASH, grid, write_texts
+from reproduce.table_text import DASH, grid, numbers, write_texts
 from reproduce.tasks.registry import TASKS
 
 FOLDER = "ablations"
@@ -48,7 +49,7 @@ def markdown(ablation: Ablation, curves: Sequence[Curve]) -> str:
             as_word(value) + (" (default)" if value == axis.default else "")
             for axis, value in zip(ablation.axes, point.values, strict=True)
         ]
-        rows.append([*words, *(_cell(c.estimates[i], ablation) for c in curves)])
+        rows.append([*words, *(_cell(c.means[i], ablation) for c in curves)])
     if any(curve.real for curve in curves):
         blank = [""] * (len(ablation.axes) - 1)
         rows.append(["real data", *blank, *(_cell(c.real, ablation, real=True) for c in curves)])
@@ -62,9 +63,9 @@ def caption(ablation: Ablation, curves: Sequence[Curve]) -> str:
     """What was trained and measured, what the intervals cover, and what is missing."""
     preset = ablation.preset
     sentences = [f"{_scale(preset)}; {_trainings(ablation)}."]
-    if any(e and e.difference for c in curves for e in c.estimates):
+    if any(m and m.difference for c in curves for m in c.means):
         sentences.append(
-            f"{DIFFERS}: the 95% interval of the difference from the default, on the same inputs, "
+            f"{DIFFERS}: the 95% interval of the difference from the default, taken seed by seed, "
             "leaves out 0; not corrected for the number of points."
         )
     for axis in ablation.axes:
@@ -77,6 +78,7 @@ def caption(ablation: Ablation, curves: Sequence[Curve]) -> str:
             sentences.append(f"{BETTER[way]}: {', '.join(of_way)}.")
     if any(c.metric.startswith("diversity-") and c.metric != "diversity-lpips" for c in curves):
         sentences.append("Diversity is not by the paper's LPIPS: compare the order, not values.")
+    sentences += [text for text in [few(len(ablation.seeds)).strip()] if text]
     if any(curve.several_judges for curve in curves) and not ablation.one_set_of_pictures:
         sentences.append(
             "Pictures differ from point to point, and each kind is judged by networks of its own."
@@ -95,10 +97,10 @@ def comma_separated(ablation: Ablation, curves: Sequence[Curve]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*keys, *CSV_COLUMNS])
     for curve in curves:
-        for point, estimate in zip(ablation.points, curve.estimates, strict=True):
+        for point, mean in zip(ablation.points, curve.means, strict=True):
             words = list(map(as_word, point.values))
             about = [str(point.default).lower(), point.preset.name, point.method]
-            _write(writer, [*words, *about], curve, estimate)
+            _write(writer, [*words, *about], curve, mean)
         real = [*([REAL] * len(keys)), "", ablation.preset.name, REAL]
         _write(writer, real, curve, curve.real)
     return out.getvalue()
@@ -110,39 +112,34 @@ def write_ablation(ablation: Ablation, curves: Sequence[Curve], results: Path) -
     return write_texts(texts, results / ablation.preset.name / FOLDER, ablation.name)
 
 
-def _cell(estimate: Estimate | None, ablation: Ablation, real: bool = False) -> str:
-    if estimate is None:
+def _cell(mean: Mean | None, ablation: Ablation, real: bool = False) -> str:
+    if mean is None:
         return DASH
-    low, high = estimate.low, estimate.high
-    if not (math.isfinite(low) and math.isfinite(high)):
-        text = number(estimate.value)
-    else:
-        told = (number(v, low, high) for v in (estimate.value, low, high))
+    of, difference = mean.estimate, mean.difference
+    text = number(of.value)
+    if math.isfinite(of.half):
+        told = (number(v, of.low, of.high) for v in (of.value, of.low, of.high))
         text = "{} [{}, {}]".format(*told)
-    if estimate.difference and not estimate.difference[1] <= 0 <= estimate.difference[2]:
+    if difference and (difference.low > 0 or difference.high < 0):
         text += f" {DIFFERS}"
-    lacking = not real and len(estimate.seeds) < len(ablation.seeds)
-    return f"{text} ({_count(len(estimate.seeds), 'seed')})" if lacking else text
+    lacking = not real and len(mean.records) < len(ablation.seeds)
+    return f"{text} ({_count(len(mean.records), 'seed')})" if lacking else text
 
 
-def _write(writer: Any, words: list[str], curve: Curve, estimate: Estimate | None) -> None:
-    if estimate is None:
+def _write(writer: Any, words: list[str], curve: Curve, mean: Mean | None) -> None:
+    if mean is None:
         return
     about = [curve.metric, curve.translation or "", curve.unit]
-    difference: tuple[float | str, ...] = estimate.difference or ("", "", "")
-    deviation = "" if estimate.deviation is None else estimate.deviation
+    of = mean.estimate
+    deviation = "" if of.deviation is None else of.deviation
+    difference = numbers(mean.difference)
     writer.writerow(
-        [*words, *about, "mean", len(estimate.seeds), estimate.value, _end(estimate.low),
-         _end(estimate.high), deviation, *difference, ""]
-    )  # fmt: skip
-    for record in estimate.records:
+        [*words, *about, "mean", len(mean.records), *numbers(of), deviation, *difference, ""]
+    )
+    for record in mean.records.values():
         interval = record["interval"] or {"low": "", "high": ""}
         own = [record["seed"], 1, record["value"], interval["low"], interval["high"]]
         writer.writerow([*words, *about, *own, "", "", "", "", record_id(record)])
-
-
-def _end(value: float) -> float | str:
-    return value if math.isfinite(value) else ""
 
 
 def _scale(preset: Preset) -> str:
@@ -159,7 +156,7 @@ def _trainings(ablation: Ablation) -> str:
         )
     return (
         f"means of {len(seeds)} trainings each (seeds {', '.join(map(str, seeds))}) with 95% "
-        "intervals over trainings and inputs"
+        f"intervals over other trainings on the same pictures (Student's t)"
     )
 
 

@@ -1,177 +1,78 @@
-"""Means over trainings with their intervals: what the tables show, and what the claims test.
-
-Both ask ``Means``, so that a number is the same in a table and in a claim. Inputs are drawn again
-for all trainings together, trainings from Student's t (``claims.statistics`` says why).
-"""
+"""Records of several trainings in one table: means over seeds with their intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.intervals import FloatArray
+from benchmarks.registry import METRICS
 from models.method import DIRECTIONS
-from reproduce.claims.evidence import HUMAN, JUDGED, Evidence
-from reproduce.claims.samples import Sample
-from reproduce.claims.statements import Quantity, claims
-from reproduce.claims.statistics import Draws, Prior, interval, prior_of, spread_of
+from reproduce.claims.evidence import Evidence
+from reproduce.claims.statements import Quantity
+from reproduce.estimate import Estimate, over_trainings
 from reproduce.experiments import Preset
 from reproduce.places import REAL
 from reproduce.results import Records, newest
-from reproduce.tables import ONE_TRAINING, Cell, Cells, Found, Record
-from reproduce.tasks.registry import TASKS
-
-# Seeds multiply a diversity, whose values span two orders of magnitude between methods, rather than
-# add to it; shares and nats have one scale for all.
-MULTIPLIED = ("diversity",)
-SMALLEST = 1e-4  # LPIPS: below this there is no difference to see, and a logarithm needs an end
-TAIL = 0.025  # on either side of a table's intervals
-
-
-class Means:
-    """Means of quantities over trainings, and draws of them under other inputs and trainings.
-
-    ``quantities``: what tells, family by family, how much trainings differ.
-    """
-
-    def __init__(self, evidence: Evidence, quantities: Iterable[Quantity], draws: Draws) -> None:
-        self._evidence, self._draws = evidence, draws
-        self._families: dict[str, dict[Quantity, None]] = {}
-        for quantity in quantities:
-            if quantity.method != REAL:
-                self._families.setdefault(quantity.family, {})[quantity] = None
-        self._samples: dict[Quantity, dict[int, Sample]] = {}
-        self._priors: dict[str, Prior] = {}
-        self._drawn: dict[tuple[Quantity, tuple[int, ...]], tuple[FloatArray, FloatArray]] = {}
-
-    def samples(self, quantity: Quantity) -> dict[int, Sample]:
-        """What each training showed, by seed."""
-        if quantity not in self._samples:
-            self._samples[quantity] = self._evidence.of(quantity)
-        return self._samples[quantity]
-
-    def prior(self, family: str) -> Prior:
-        """What all methods of a family tell of the spread between seeds."""
-        if family not in self._priors:
-            groups = [
-                _scaled(family, [sample.value for sample in self.samples(quantity).values()])
-                for quantity in self._families.get(family, ())
-            ]
-            self._priors[family] = prior_of(groups)
-        return self._priors[family]
-
-    def seeds(self, quantities: Iterable[Quantity]) -> tuple[int, ...]:
-        """Those at which all ``quantities`` were measured. Real pictures are the same whatever
-        the seed."""
-        common = set(self._evidence.seeds)
-        for quantity in quantities:
-            known = self.samples(quantity)
-            common &= set(known) if quantity.method != REAL or not known else common
-        return tuple(sorted(common))
-
-    def drawn(self, quantity: Quantity, seeds: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
-        """A quantity's mean (1,) over ``seeds`` (real pictures': over all), and its draws (B,)."""
-        known = self.samples(quantity)
-        if quantity.method == REAL:
-            seeds = tuple(known)
-        if (quantity, seeds) not in self._drawn:
-            values = np.array([known[seed].value for seed in seeds])
-            # Without raw values the inputs are taken for the same at all seeds: the cautious way.
-            place = _inputs_of(quantity)
-            over = [
-                self._draws.over_inputs(known[s], place if known[s].ids else str(quantity))
-                for s in seeds
-            ]
-            draws: FloatArray = np.mean(over, axis=0)
-            if quantity.method != REAL:
-                draws = self._with_seeds(quantity, values, draws)
-            self._drawn[quantity, seeds] = values.mean(keepdims=True), draws
-        return self._drawn[quantity, seeds]
-
-    def _with_seeds(self, quantity: Quantity, values: FloatArray, draws: FloatArray) -> FloatArray:
-        spread = spread_of(_scaled(quantity.family, values), self.prior(quantity.family))
-        deviations = self._draws.over_seeds(spread, f"{quantity.task} {quantity.method}")
-        if quantity.family not in MULTIPLIED:
-            return draws + deviations
-        with np.errstate(over="ignore", invalid="ignore"):  # far in the tails of two seeds
-            return draws * np.exp(deviations)
-
-
-def _inputs_of(quantity: Quantity) -> str:
-    """Whose inputs a quantity is about: tasks between the same domains translate the same test
-    pictures of a domain."""
-    spec = TASKS.get(quantity.task)
-    if spec is None or not spec.domains or quantity.translation is None:
-        return f"{quantity.task} {quantity.translation}"
-    return spec.directions[quantity.translation].split(" -> ")[0]
-
-
-def _scaled(family: str, values: Sequence[float] | FloatArray) -> FloatArray:
-    """Values on the scale on which seeds of all methods spread alike."""
-    found = np.asarray(values, dtype=np.float64)
-    return np.log(np.maximum(found, SMALLEST)) if family in MULTIPLIED else found
+from reproduce.tables import ONE_TRAINING, QUALITY, Cells, Found, Record
 
 
 class OverSeeds:
-    """A table's cells over the trainings of ``seeds``: means with 95 % intervals over trainings
-    and inputs, and the standard deviation between trainings."""
+    """A table's cells over the trainings of ``seeds``: means with their 95 % intervals."""
 
-    def __init__(self, means: Means, seeds: Sequence[int]) -> None:
+    def __init__(self, evidence: Evidence, seeds: Sequence[int]) -> None:
         self.seeds = tuple(sorted(seeds))
-        self._means = means
-        self._cells: dict[tuple[tuple[Quantity, int], ...], Cell | None] = {}
+        self._evidence = evidence
 
-    def cell(self, *records: Record | None) -> Cell | None:
+    def by_seed(self, *records: Record) -> dict[int, float]:
+        """The mean of what ``records`` are about at each seed at which all of it was measured; none
+        where one of them is not measured in the way that counts."""
+        known = []
+        for record in records:
+            values = self._evidence.of(quantity_of(record))
+            own = values.get(int(record["seed"]))
+            if own is None or abs(own - record["value"]) > 1e-6:
+                return {}
+            known.append(values)
+        common = set(self.seeds).intersection(*known)
+        found = {seed: float(np.mean([of[seed] for of in known])) for seed in sorted(common)}
+        if found and all(record["method"] == REAL for record in records):
+            # Real pictures are the same at every seed, which only draws other pairs of them.
+            found = dict.fromkeys(self.seeds, float(np.mean(list(found.values())))) | found
+        return found
+
+    def cell(self, *records: Record | None) -> Estimate | None:
         """The mean of what ``records`` are about, each over all its trainings; None where one
         is None, or is not measured in the way that counts."""
-        about = []
-        for record in records:
-            if record is None:
-                return None
-            quantity, seed = quantity_of(record), int(record["seed"])
-            sample = self._means.samples(quantity).get(seed)
-            if sample is None or abs(sample.value - record["value"]) > 1e-6:
-                return None
-            about.append((quantity, seed))
-        key = tuple(about)
-        if key not in self._cells:
-            quantities = [quantity for quantity, _ in about]
-            if not self._means.seeds(quantities):
-                self._cells[key] = None
-            elif all(map(self._stands, quantities)):
-                self._cells[key] = self._again(records, quantities)
-            else:
-                self._cells[key] = self._mean(quantities)
-        return self._cells[key]
+        given = [record for record in records if record is not None]
+        if len(given) < len(records):
+            return None
+        values = self.by_seed(*given)
+        if not values:
+            return None
+        if all(record["method"] == REAL for record in given):
+            return self._of_real(given, values)
+        if len(values) == 1:  # what that training's records say
+            return ONE_TRAINING.cell(*self._at(next(iter(values)), given))
+        metric = METRICS.get(given[0]["metric"])
+        return over_trainings(list(values.values()), metric.limits if metric else (None, None))
 
-    def _stands(self, quantity: Quantity) -> bool:
-        """Whether a record says all that is known: of one training, or of the same pictures
-        measured with each seed."""
-        values = [sample.value for sample in self._means.samples(quantity).values()]
-        return len(values) == 1 or (quantity.method == REAL and np.ptp(values) < 1e-9)
+    def _of_real(self, records: Sequence[Record], values: dict[int, float]) -> Estimate | None:
+        """The mean over seeds, with the interval of one measurement, over pictures, around it."""
+        one = ONE_TRAINING.cell(*records)
+        if one is None:
+            return None
+        value = float(np.mean(list(values.values())))
+        shift, deviation = value - one.value, float(np.std(list(values.values())))
+        return replace(
+            one, value=value, low=one.low + shift, high=one.high + shift, seeds=len(values),
+            deviation=deviation,
+        )  # fmt: skip
 
-    def _again(
-        self, records: Sequence[Record | None], quantities: Sequence[Quantity]
-    ) -> Cell | None:
-        """Records as they are."""
-        cell = ONE_TRAINING.cell(*records)
-        seeds = min(len(self._means.samples(quantity)) for quantity in quantities)
-        return replace(cell, seeds=seeds, deviation=0.0) if cell and seeds > 1 else cell
-
-    def _mean(self, quantities: Sequence[Quantity]) -> Cell:
-        real = all(quantity.method == REAL for quantity in quantities)
-        known = [self._means.samples(quantity) for quantity in quantities]
-        seeds = tuple(known[0]) if real else self._means.seeds(quantities)
-        value, draws = (
-            np.mean(of_all, axis=0)
-            for of_all in zip(*(self._means.drawn(q, seeds) for q in quantities), strict=True)
-        )
-        each = [np.mean([samples[s].value for samples in known if s in samples]) for s in seeds]
-        deviation = float(np.std(each, ddof=1)) if len(seeds) > 1 else None
-        return Cell(float(value[0]), *interval(draws, TAIL, TAIL), len(seeds), deviation)
+    def _at(self, seed: int, records: Sequence[Record]) -> list[Record | None]:
+        return [self._evidence.records(quantity_of(record)).get(seed) for record in records]
 
 
 def quantity_of(record: Record) -> Quantity:
@@ -179,7 +80,7 @@ def quantity_of(record: Record) -> Quantity:
     family = record["metric"]
     if family.startswith("diversity-"):
         family = "diversity"
-    elif family in (JUDGED, HUMAN):
+    elif family in QUALITY:
         family = "quality"
     return Quantity(family, record["method"], record["task"], record.get("translation"))
 
@@ -219,22 +120,4 @@ def stored(
     if len(known) < 2:
         return by_seed[known[0] if known else seeds[0]], ONE_TRAINING
     rows: dict[str | None, Found] = {t: latest(by_seed[s][t] for s in known) for t in translations}
-    means = Means(Evidence(results, preset.name, known), _telling(preset, tasks, rows), Draws())
-    return rows, OverSeeds(means, known)
-
-
-def _telling(
-    preset: Preset, tasks: Sequence[str], rows: Mapping[str | None, Found]
-) -> list[Quantity]:
-    """What tells how much trainings differ: of families that claims are about, what these ask for;
-    of others, what the table's methods were measured on."""
-    asked = [q for claim in claims(preset) for part in claim.parts for q in part.quantities]
-    families = {quantity.family for quantity in asked}
-    shown = [
-        quantity_of(record)
-        for found in rows.values()
-        for (task, _), records in found.items()
-        if task in tasks
-        for record in records.values()
-    ]
-    return asked + [quantity for quantity in shown if quantity.family not in families]
+    return rows, OverSeeds(Evidence(results, preset.name, known), known)

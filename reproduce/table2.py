@@ -14,9 +14,11 @@ from benchmarks.inception_score import CIS, IS, REACHED
 from benchmarks.registry import Metric
 from models.method import DIRECTIONS
 from models.zoo import METHODS
+from reproduce.agreement import Agreement, Number, agreement
+from reproduce.estimate import Estimate
 from reproduce.experiments import TABLE2_METHODS, Preset
 from reproduce.places import REAL
-from reproduce.tables import ONE_TRAINING, Cell, Cells, Found, Record, published
+from reproduce.tables import ONE_TRAINING, Cells, Found, Record, published
 from reproduce.tasks.registry import TASKS
 
 AVERAGE = "Average"
@@ -31,10 +33,10 @@ class Scores:
 
     paper_cis: float | None
     paper_is: float | None
-    cis: Cell | None
-    inception: Cell | None  # IS
-    all_modes: Cell | None  # share of inputs that reach every mode
-    confusion: Cell | None  # of content; None where the pictures do not tell theirs
+    cis: Estimate | None
+    inception: Estimate | None  # IS
+    all_modes: Estimate | None  # share of inputs that reach every mode
+    confusion: Estimate | None  # of content; None where the pictures do not tell theirs
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class DirectionRow:
 
     title: str
     scores: Mapping[str, Scores]  # by method
-    real: Cell | None  # IS of real pictures of the target domain
-    real_confusion: Cell | None  # of their content: the reader's own errors
+    real: Estimate | None  # IS of real pictures of the target domain
+    real_confusion: Estimate | None  # of their content: the reader's own errors
     limit: float | None  # ln K
 
 
@@ -59,6 +61,7 @@ class Table2:
     classifiers: tuple[str, ...]  # title of a domain, accuracy on held-out pictures
     readers: tuple[str, ...]  # title of a domain, by factor the share of variance explained
     seeds: tuple[int, ...] = ()  # of the trainings that numbers are means over; none: of one
+    agreements: tuple[Agreement, ...] = ()  # of all CIS and of all IS with the paper's
 
 
 def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) -> Table2:
@@ -68,6 +71,7 @@ def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) ->
     """
     paper = published_table2()
     rows, protocols, every = [], set(), list[_OfDirection]()
+    columns: dict[str, list[Number]] = {"CIS": [], "IS": []}
     classifiers, readers = dict[str, str](), dict[str, str]()
     for task in preset.tables[2]:
         for translation in DIRECTIONS:
@@ -80,6 +84,12 @@ def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) ->
             limit = math.log(len(modes)) if modes else None
             rows.append(_row(title, [records], paper, limit, cells))
             every.append(records)
+            for method in TABLE2_METHODS:
+                printed = paper.get((title, METHODS[method].title))
+                for column, metric, at in (("CIS", CIS, 0), ("IS", IS, 1)):
+                    if printed and metric.name in records[method]:
+                        by_seed = cells.by_seed(records[method][metric.name])
+                        columns[column].append(Number(printed[at], by_seed, title))
             for record in known:
                 if record["method"] != REAL:
                     protocols.add(str(record["protocol"]["protocol"]))
@@ -99,6 +109,7 @@ def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) ->
         preset.title, changes, tuple(rows), ", ".join(sorted(protocols)),
         tuple(classifiers[name] for name in sorted(classifiers)),
         tuple(readers[name] for name in sorted(readers)), cells.seeds,
+        tuple(of for of in (agreement(*c) for c in columns.items()) if of is not None),
     )  # fmt: skip
 
 
@@ -108,7 +119,7 @@ def _row(
 ) -> DirectionRow:  # fmt: skip
     """One direction, or the mean over several of them."""
 
-    def cell(method: str, metric: Metric) -> Cell | None:
+    def cell(method: str, metric: Metric) -> Estimate | None:
         return cells.cell(*(records[method].get(metric.name) for records in directions))
 
     scores = {

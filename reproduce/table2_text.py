@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.zoo import METHODS
+from reproduce.estimate import Estimate
 from reproduce.experiments import TABLE2_METHODS
 from reproduce.table2 import DirectionRow, Scores, Table2
 from reproduce.table_text import (
@@ -15,6 +16,7 @@ from reproduce.table_text import (
     fewer,
     grid,
     in_latex,
+    nearness,
     numbers,
     ours,
     paper,
@@ -23,12 +25,11 @@ from reproduce.table_text import (
     trainings,
     write_texts,
 )
-from reproduce.tables import Cell
 
 TITLES = tuple(METHODS[method].title for method in TABLE2_METHODS)
 
 
-def _share(cell: Cell | None, of: int) -> list[str]:
+def _share(cell: Estimate | None, of: int) -> list[str]:
     if cell is None:
         return [DASH]
     few = fewer(cell, of)
@@ -89,6 +90,7 @@ def caption(table: Table2) -> str:
         "in nats, without exponential. ln K is the most that K modes allow, and real data's IS the "
         "most that the classifier can see."
     )
+    words += nearness(table.agreements, "", "nats")
     if table.classifiers:
         words += (
             f" Accuracy of the classifiers on held-out pictures: {', '.join(table.classifiers)}."

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from benchmarks.lpips_features import MEASURED_SIDE
 from models.errors import UserError
+from reproduce.agreement import Agreement
+from reproduce.estimate import Estimate, few
 from reproduce.files import write_text
 from reproduce.places import REAL
-from reproduce.tables import REFERENCE, Cell, Quality, Row, Table1
+from reproduce.tables import REFERENCE, Quality, Row, Table1
 from reproduce.tasks.registry import TASKS
 
 DASH = "—"
@@ -22,7 +24,7 @@ def paper(value: float | None, digits: int, unit: str = "") -> str:
     return DASH if value is None else f"{value:.{digits}f}{unit}"
 
 
-def ours(cell: Cell | None, of: int = 0, digits: int = 3) -> str:
+def ours(cell: Estimate | None, of: int = 0, digits: int = 3) -> str:
     """A cell's number with its interval, and of how many trainings it is where not of all ``of``
     (0: it is of none)."""
     if cell is None:
@@ -32,7 +34,7 @@ def ours(cell: Cell | None, of: int = 0, digits: int = 3) -> str:
     return f"{cell.value:.{digits}f}{known}" + (f" ({few})" if few else "")
 
 
-def fewer(cell: Cell, of: int) -> str:
+def fewer(cell: Estimate, of: int) -> str:
     """How many seeds a cell has where that is not all ``of`` the table's; else nothing."""
     if cell.seeds >= of:
         return ""
@@ -45,11 +47,19 @@ def trainings(seeds: Sequence[int], of_real: str = "") -> str:
         told = f" (of real data, over {of_real})" if of_real else ""
         return f"one training each, so the 95% intervals are over inputs{told} and not over seeds."
     return (
-        f"means over {len(seeds)} trainings each (seeds {', '.join(map(str, seeds))}), with 95% "
-        "intervals over trainings and inputs, ± the longer side; real data's are over pictures. How "
-        "much trainings differ is told by all methods together: for one whose trainings differ "
-        "much more than others' the interval is too narrow. A cell of fewer trainings says so; that of one has an interval over inputs only."
+        f"means over {len(seeds)} trainings each (seeds {', '.join(map(str, seeds))}) with 95% "
+        "intervals over other trainings on the same pictures (Student's t), ± the longer side; "
+        f"real data's are over pictures.{few(len(seeds))} A cell of fewer trainings says so; that "
+        "of one has an interval over inputs."
     )
+
+
+def nearness(agreements: Sequence[Agreement], where: str, unit: str = "") -> str:
+    """How near columns of ours are to the paper's, in a sentence; empty where that is not known."""
+    if not agreements:
+        return ""
+    told = "; ".join(of.in_words(unit) for of in agreements)
+    return f" Against the paper{where}: {told}."
 
 
 def _of(row: Row, table: Table1) -> int:
@@ -97,6 +107,7 @@ def caption(table: Table1) -> str:
     if table.extractor not in ("", "lpips"):
         words += f" {table.extractor} is not the paper's LPIPS, so compare the order of rows, not values."
     words += _about_quality(table)
+    words += "".join(nearness(of, f" on {task}") for task, of in table.agreements.items())
     changed = f" with {table.changes}" if table.changes else ""
     return f"Preset {table.preset}{changed}. {words} † is trained on pairs."
 
@@ -110,12 +121,14 @@ def _about_quality(table: Table1) -> str:
             " Quality (judged): preference over MUNIT by five small networks that learned to tell "
             "real pictures from translations, a stand-in for people."
         )
+    if "observed" in sources:
+        words += " Quality (observed): preference over MUNIT by an observer who knows the true translations."
     if "human" in sources:
         words += " Quality (human): preference over MUNIT by people."
     controls = [
         f"{row.quality.cell.value:.1f} ± {row.quality.cell.half:.1f}% ({row.task})"
         for row in table.rows
-        if row.method == REFERENCE and row.quality is not None and row.quality.source == "judged"
+        if row.method == REFERENCE and row.quality is not None and row.quality.source != "human"
     ]
     if controls:
         words += f" Two samples of MUNIT against each other: {', '.join(controls)}."
@@ -182,14 +195,14 @@ def spread_names(seeds: Sequence[int], names: Sequence[str]) -> list[str]:
     return [f"{n}_{what}" for n in names for what in ("seeds", "deviation")] if seeds else []
 
 
-def spreads(seeds: Sequence[int], cells: Sequence[Cell | None]) -> list[object]:
+def spreads(seeds: Sequence[int], cells: Sequence[Estimate | None]) -> list[object]:
     """What stands in these columns."""
     if not seeds:
         return []
     return [n for c in cells for n in ((c.seeds, c.deviation) if c else (None, None))]
 
 
-def numbers(cell: Cell | None) -> list[float | None]:
+def numbers(cell: Estimate | None) -> list[float | None]:
     """A cell's value and interval for CSV; None for what is not known."""
     if cell is None:
         return [None] * 3

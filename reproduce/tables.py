@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,30 +14,19 @@ from typing import Any, Protocol
 import numpy as np
 
 from models.zoo import METHODS
+from reproduce.agreement import Agreement, Number, agreement
+from reproduce.estimate import Estimate
 from reproduce.experiments import TABLE1_METHODS, Preset
 from reproduce.places import REAL
 from reproduce.tasks.registry import TASKS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 REFERENCE = "munit"  # what Quality is a preference over
+# Who preferred, best first: people; an observer, who knows the true translations of drawn pictures;
+# judges, who learned to tell real pictures from translations.
+QUALITY = ("quality-human", "quality-observed", "quality-judged")
 Record = Mapping[str, Any]
 Found = Mapping[tuple[str, str], Mapping[str, Record]]  # (task, method) -> metric -> record
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One number of ours with its 95 % interval (NaN: not known), a mean over so many ``seeds``
-    with this standard ``deviation`` between them."""
-
-    value: float
-    low: float = math.nan
-    high: float = math.nan
-    seeds: int = 1
-    deviation: float | None = None
-
-    @property
-    def half(self) -> float:
-        return max(self.high - self.value, self.value - self.low)
 
 
 class Cells(Protocol):
@@ -45,8 +34,11 @@ class Cells(Protocol):
 
     seeds: tuple[int, ...]  # of the trainings that cells are means over; none: of one training
 
-    def cell(self, *records: Record | None) -> Cell | None:
+    def cell(self, *records: Record | None) -> Estimate | None:
         """The mean of what these records are about; None where one of them is None."""
+
+    def by_seed(self, *records: Record) -> dict[int, float]:
+        """The same at each seed."""
 
 
 class _OneTraining:
@@ -54,37 +46,40 @@ class _OneTraining:
 
     seeds: tuple[int, ...] = ()
 
-    def cell(self, *records: Record | None) -> Cell | None:
+    def cell(self, *records: Record | None) -> Estimate | None:
         cells = [_cell_of(record) for record in records if record is not None]
         if not cells or len(cells) < len(records):
             return None
         return cells[0] if len(cells) == 1 else _mean(cells)
 
+    def by_seed(self, *records: Record) -> dict[int, float]:
+        return {int(records[0]["seed"]): float(np.mean([r["value"] for r in records]))}
+
 
 ONE_TRAINING: Cells = _OneTraining()
 
 
-def _cell_of(record: Record) -> Cell:
+def _cell_of(record: Record) -> Estimate:
     interval = record["interval"]
-    return Cell(record["value"], *((interval["low"], interval["high"]) if interval else ()))
+    return Estimate(record["value"], *((interval["low"], interval["high"]) if interval else ()))
 
 
-def _mean(cells: Sequence[Cell]) -> Cell:
+def _mean(cells: Sequence[Estimate]) -> Estimate:
     """Inputs of different tasks are independent, so variances add up."""
     value = float(np.mean([cell.value for cell in cells]))
     below, above = (
         math.sqrt(sum(d * d for d in halves)) / len(cells)
         for halves in ([c.value - c.low for c in cells], [c.high - c.value for c in cells])
     )
-    return Cell(value, value - below, value + above)
+    return Estimate(value, value - below, value + above)
 
 
 @dataclass(frozen=True)
 class Quality:
     """Share of questions in which a method was preferred to MUNIT, in percent, and by whom."""
 
-    cell: Cell
-    source: str  # human or judged
+    cell: Estimate
+    source: str  # human, observed or judged
 
 
 @dataclass(frozen=True)
@@ -96,9 +91,9 @@ class Row:
     title: str
     paper_quality: float | None
     paper_diversity: float | None
-    diversity: Cell | None
+    diversity: Estimate | None
     quality: Quality | None
-    silhouette: Cell | None
+    silhouette: Estimate | None
     protocol: str  # of the diversity
 
 
@@ -113,6 +108,7 @@ class Table1:
     extractor: str
     protocol: str
     seeds: tuple[int, ...] = ()  # of the trainings that numbers are means over; none: of one
+    agreements: Mapping[str, tuple[Agreement, ...]] = field(default_factory=dict)  # by task
 
 
 def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None]]:
@@ -154,8 +150,11 @@ def table1(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Table1:
     ]
     newest = max(measured, key=lambda r: r.get("time", ""))["protocol"] if measured else {}
     extractor, protocol = newest.get("extractor", ""), newest.get("protocol", "")
-    rows = []
+    rows, agreements = [], {}
     for task in tasks:
+        diversities, qualities = list[Number](), list[Number]()
+        sources = {m for method in TABLE1_METHODS for m in found.get((task, method), {})}
+        asked = next((metric for metric in QUALITY if metric in sources), "")
         counterpart = TASKS[task].stands_for if task in TASKS else task
         for method in (*TABLE1_METHODS, REAL):
             title = "Real data" if method == REAL else METHODS[method].title
@@ -164,19 +163,31 @@ def table1(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Table1:
             diversity = records.get(f"diversity-{extractor}")
             if diversity and method != REAL and diversity["protocol"]["protocol"] != protocol:
                 diversity = None
+            judged = _quality(records, cells)
+            if diversity and paper is not None:
+                diversities.append(Number(paper, cells.by_seed(diversity)))
+            if judged and quality is not None and asked in records:  # one column, one who preferred
+                preferred = cells.by_seed(records[asked])
+                if method == REFERENCE:  # to itself as often as not
+                    preferred = dict.fromkeys(preferred, 50.0)
+                qualities.append(Number(quality, preferred))
             rows.append(
                 Row(task, method, title, quality, paper, cells.cell(diversity),
-                    _quality(records, cells), cells.cell(records.get("silhouette-iou")),
+                    judged, cells.cell(records.get("silhouette-iou")),
                     diversity["protocol"]["protocol"] if diversity else "")
             )  # fmt: skip
+        of_columns = agreement("Diversity", diversities), agreement("Quality", qualities)
+        agreements[task] = tuple(of for of in of_columns if of is not None)
     changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())
-    return Table1(preset.title, changes, tasks, tuple(rows), extractor, protocol, cells.seeds)
+    return Table1(
+        preset.title, changes, tasks, tuple(rows), extractor, protocol, cells.seeds, agreements
+    )
 
 
 def _quality(records: Mapping[str, Record], cells: Cells) -> Quality | None:
-    """People's preference where a study was taken in, else the judges'."""
-    for source in ("human", "judged"):
-        cell = cells.cell(records.get(f"quality-{source}"))
+    """People's preference where a study was taken in, else the observer's, else the judges'."""
+    for metric in QUALITY:
+        cell = cells.cell(records.get(metric))
         if cell is not None:
-            return Quality(cell, source)
+            return Quality(cell, metric.removeprefix("quality-"))
     return None

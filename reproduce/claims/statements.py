@@ -14,7 +14,6 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.intervals import FloatArray
 from models.method import DIRECTIONS
 from models.zoo import METHODS
 from reproduce.experiments import TABLE1_METHODS, TABLE2_METHODS, Preset
@@ -45,6 +44,9 @@ CHANCE = 0.6
 # 8 numbers that are all 0, which tell nothing, have 0.252; a fifth of that is near.
 STYLE_MMD = 0.05
 
+SMALLEST = 1e-4  # LPIPS: below this there is no difference to see, and a ratio needs an end
+BOUNDS = {"quality": (0.0, 100.0), "cis/is": (0.0, 1.0)}  # of families; others are not cut
+
 BASELINES = ("unit", "cyclegan", "cyclegan-noise")  # neither paired nor multimodal
 ABLATED = {"munit-wo-x": "image", "munit-wo-c": "content", "munit-wo-s": "style"}
 
@@ -71,6 +73,32 @@ class Part:
     terms: tuple[tuple[Quantity, ...], ...]
     combine: Combine = "value"
 
+    def at(self, values: Mapping[Quantity, float]) -> float:
+        """The number at one seed, on the scale on which seeds are averaged: ratios as
+        logarithms."""
+        terms = [float(np.mean([values[q] for q in term])) for term in self.terms]
+        if self.combine == "ratio":
+            return math.log(max(terms[0], SMALLEST) / max(terms[1], SMALLEST))
+        return terms[0] - terms[1] if self.combine == "difference" else terms[0]
+
+    def scaled(self, number: float) -> float:
+        """A number, or a limit, on that scale."""
+        if self.combine != "ratio":
+            return number
+        return math.log(number) if number > 0 else -math.inf
+
+    def back(self, scaled: float) -> float:
+        """The inverse of ``scaled``."""
+        try:
+            return math.exp(scaled) if self.combine == "ratio" else scaled
+        except OverflowError:
+            return math.inf
+
+    def within(self, number: float) -> float:
+        """A number, cut to where the part's number can lie."""
+        low, high = BOUNDS.get(self.terms[0][0].family, (-math.inf, math.inf))
+        return min(max(number, low), high) if self.combine == "value" else number
+
     @property
     def quantities(self) -> Iterator[Quantity]:
         return (quantity for term in self.terms for quantity in term)
@@ -82,14 +110,9 @@ class Part:
 
     def published(self) -> float | None:
         """The paper's number; None where it printed none."""
-        means = []
-        for term in self.terms:
-            values = [published(quantity) for quantity in term]
-            known = [value for value in values if value is not None]
-            if len(known) < len(values):
-                return None
-            means.append(np.mean(known, keepdims=True))
-        return float(combined(self.combine, means)[0])
+        known = {quantity: published(quantity) for quantity in self.quantities}
+        values = {quantity: value for quantity, value in known.items() if value is not None}
+        return self.back(self.at(values)) if len(values) == len(known) else None
 
 
 @dataclass(frozen=True)
@@ -110,15 +133,6 @@ class Claim:
         if math.isinf(self.high):
             return f"> {low}"
         return f"< {high}" if math.isinf(self.low) else f"{low} to {high}"
-
-
-def combined(how: Combine, terms: Sequence[FloatArray]) -> FloatArray:
-    """The difference or ratio of two terms (B,), or the only one; NaN for a ratio to 0 or less."""
-    if how == "ratio":
-        ratio = np.full_like(terms[0], np.nan)
-        np.divide(terms[0], terms[1], out=ratio, where=terms[1] > 0)
-        return ratio
-    return terms[0] - terms[1] if how == "difference" else terms[0]
 
 
 def title(method: str) -> str:

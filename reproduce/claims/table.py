@@ -13,6 +13,7 @@ from typing import get_args
 
 from reproduce.claims.statements import Part, place
 from reproduce.claims.verdicts import LEVEL, Finding, Verdict
+from reproduce.estimate import few
 from reproduce.table_text import DASH, grid, in_latex, write_texts
 
 COLUMNS = ["Claim", "Source", "On", "Measured", "Limits", "Paper", "Ours", "p", "Seeds", "Verdict"]
@@ -55,8 +56,6 @@ def _probability(p: float) -> str:
 
 
 def _seeds(finding: Finding) -> str:
-    if len(finding.seeds) == 1:
-        return "1: inputs only"
     return str(len(finding.seeds)) if finding.seeds else DASH
 
 
@@ -64,8 +63,9 @@ def _line(finding: Finding) -> list[str]:
     claim, part = finding.claim, shown_part(finding)
     ours = DASH
     if finding.seeds:
-        value, low, high = (_number(part, v) for v in (finding.value, finding.low, finding.high))
-        ours = f"{value} [{low}, {high}]"
+        ours = _number(part, finding.value)
+        if not math.isnan(finding.low):
+            ours += f" [{_number(part, finding.low)}, {_number(part, finding.high)}]"
     published = part.published()
     return [
         claim.statement, claim.source, where(part), part.label, claim.limits,
@@ -86,7 +86,7 @@ _WORDS = ("hold", "fail", "undecided", "not measured")
 
 def caption(table: ClaimsTable) -> str:
     """What the numbers are, in one paragraph."""
-    tested = [finding for finding in table.findings if finding.seeds]
+    tested = [finding for finding in table.findings if len(finding.seeds) > 1]
     words = (
         f"Preset {table.preset}. {summary(table.findings)} Measured: "
         f"{', '.join(table.metrics) or 'nothing'}. A claim holds where its interval, in brackets, lies "
@@ -95,17 +95,14 @@ def caption(table: ClaimsTable) -> str:
         f"{len(tested)} claims decides its claim, so that a wrong verdict among all has a chance of "
         f"{LEVEL:.0%} at most; intervals of several claims do not hold together. p is corrected too."
     )
-    if any(len(finding.seeds) == 1 for finding in tested):
+    if any(len(finding.seeds) == 1 for finding in table.findings):
+        words += " One training tells nothing of others: such a claim is undecided."
+    if tested:
         words += (
-            " One seed: the interval is over inputs only, and other trainings may give another "
-            "verdict."
+            " Intervals are over other trainings on the same pictures: Student's t of one number a "
+            "seed, a difference or ratio being taken seed by seed, ratios as logarithms."
         )
-    if any(len(finding.seeds) > 1 for finding in tested):
-        words += (
-            " Several seeds: the interval is over trainings and inputs. How much trainings differ is "
-            "told by all methods together, since a few seeds of one tell little; for a method "
-            "whose trainings differ much more than others' it is too narrow."
-        )
+        words += few(max(len(finding.seeds) for finding in tested), len(tested))
     return words
 
 
@@ -134,7 +131,7 @@ def comma_separated(table: ClaimsTable) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
         ["id", "claim", "source", "on", "measured", "limit_low", "limit_high", "why", "paper",
-         "value", "low", "high", "level", "p", "p_corrected", "seeds", "items", "verdict", "note",
+         "value", "low", "high", "level", "p", "p_corrected", "seeds", "verdict", "note",
          "cause"]
     )  # fmt: skip
     for found in table.findings:
@@ -143,7 +140,7 @@ def comma_separated(table: ClaimsTable) -> str:
         writer.writerow(
             [claim.id, claim.statement, claim.source, where(part), part.label,
              *map(_finite, (claim.low, claim.high)), claim.why, part.published(),
-             *map(_finite, numbers), " ".join(map(str, found.seeds)), " ".join(map(str, found.items)),
+             *map(_finite, numbers), " ".join(map(str, found.seeds)),
              found.verdict, found.note, table.cause(found)]
         )  # fmt: skip
     return out.getvalue()

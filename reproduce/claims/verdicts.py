@@ -2,7 +2,8 @@
 
 A claim **holds** where its corrected interval lies within its limits, **fails** where it lies
 wholly outside, and else is **undecided**. What lacks records is **not measured** and not counted.
-Both outcomes are tested, so a claim's p-value is twice the smaller of the two one-sided ones, and the
+A claim of one training is undecided, whatever its number: nothing is
+known of other trainings. Both outcomes are tested, so a claim's p-value is twice the smaller of the two one-sided ones, and the
 correction bounds the probability of any wrong verdict, in either direction.
 """
 
@@ -15,12 +16,10 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.intervals import FloatArray
 from reproduce.claims.evidence import Evidence
-from reproduce.claims.samples import Sample
-from reproduce.claims.statements import Claim, Part, Quantity, combined
-from reproduce.claims.statistics import Draws, holm, interval, tails
-from reproduce.over_seeds import Means
+from reproduce.claims.statements import Claim, Part
+from reproduce.estimate import holm, interval, tails
+from reproduce.places import REAL
 
 Verdict = Literal["holds", "fails", "undecided", "not measured"]
 LEVEL = 0.05  # of a wrong verdict among all claims of a preset
@@ -41,94 +40,102 @@ class Finding:
     level: float = math.nan  # of the interval, after correction
     p: float = math.nan  # two-sided
     p_corrected: float = math.nan
-    items: tuple[
-        int, ...
-    ] = ()  # how many inputs or pictures each quantity was measured on, without doubles
     note: str = ""  # what is missing
 
 
 @dataclass(frozen=True)
 class _Tested:
-    """A part before correction. ``holds`` and ``fails``: one-sided p-values."""
+    """A part before correction: its ``values`` by seed on the part's scale, and one-sided
+    p-values."""
 
     part: Part
-    value: float
-    draws: FloatArray
+    values: tuple[float, ...]
     holds: float
     fails: float
 
+    @property
+    def value(self) -> float:
+        return self.part.back(float(np.mean(self.values)))
 
-class Court:
-    """Draws of all quantities that a list of claims is about."""
 
-    def __init__(self, claims: Sequence[Claim], evidence: Evidence, draws: Draws) -> None:
-        self.claims = claims
-        asked = {q: None for claim in claims for part in claim.parts for q in part.quantities}
-        self.means = Means(evidence, asked, draws)
-        self.samples: Mapping[Quantity, dict[int, Sample]] = {
-            q: self.means.samples(q) for q in asked
-        }
+def verdicts(claims: Sequence[Claim], evidence: Evidence, level: float = LEVEL) -> list[Finding]:
+    """One finding a claim, in their order."""
+    court = {claim.id: _by_seed(claim, evidence) for claim in claims}
+    tested = {
+        name: [_tested(claim, part, by_seed) for part, by_seed in court[name]]
+        for claim in claims
+        if len(_seeds(court[name := claim.id])) > 1
+    }
+    p = {name: _two_sided(parts) for name, parts in tested.items()}
+    corrected, levels = holm(list(p.values()), level)
+    decided = dict(zip(p, zip(corrected, levels, strict=True), strict=True))
+    return [
+        _finding(claim, _seeds(court[claim.id]), tested[claim.id], p[claim.id], *decided[claim.id], level)
+        if claim.id in tested
+        else _untested(claim, court[claim.id], evidence)
+        for claim in claims
+    ]  # fmt: skip
 
-    def verdicts(self, level: float = LEVEL) -> list[Finding]:
-        """One finding a claim, in their order."""
-        tested = {claim.id: self._tested(claim) for claim in self.claims if self._seeds(claim)}
-        p = {name: _two_sided(parts) for name, parts in tested.items()}
-        corrected, levels = holm(list(p.values()), level)
-        decided = dict(zip(p, zip(corrected, levels, strict=True), strict=True))
-        return [
-            self._finding(claim, tested[claim.id], p[claim.id], *decided[claim.id], level)
-            if claim.id in tested
-            else Finding(claim, "not measured", note=self._missing(claim))
-            for claim in self.claims
-        ]
 
-    def _finding(
-        self, claim: Claim, parts: Sequence[_Tested], p: float, corrected: float, own: float,
-        level: float,
-    ) -> Finding:  # fmt: skip
-        worst = max(parts, key=lambda t: (t.holds, max(claim.low - t.value, t.value - claim.high)))
-        # That any of several parts fails is tried as often as there are parts.
-        more = own / 2 / len(parts)
-        below, above = (own / 2, more) if math.isinf(claim.high) else (more, own / 2)
-        low, high = interval(worst.draws, below, above)
-        verdict: Verdict = "undecided"
-        if corrected <= level:
-            verdict = "holds" if worst.holds <= own / 2 else "fails"
-        counts = dict.fromkeys(
-            len(sample.ids)
-            for quantity in worst.part.quantities
-            for sample in self.samples[quantity].values()
-            if sample.ids
-        )
-        return Finding(
-            claim, verdict, self._seeds(claim), worst.part, worst.value, low, high, 1 - own,
-            p, corrected, tuple(counts),
-        )  # fmt: skip
+_BySeed = Sequence[tuple[Part, Mapping[int, float]]]
 
-    def _seeds(self, claim: Claim) -> tuple[int, ...]:
-        """Seeds at which every quantity of a claim was measured."""
-        return self.means.seeds(q for part in claim.parts for q in part.quantities)
 
-    def _missing(self, claim: Claim) -> str:
-        lacking = [str(q) for part in claim.parts for q in part.quantities if not self.samples[q]]
-        if not lacking:
-            return "no seed at which all its methods were measured"
-        first, others = lacking[0], len(set(lacking)) - 1
-        return f"no record of {first}" + (f", and {others} others" if others else "")
+def _by_seed(claim: Claim, evidence: Evidence) -> _BySeed:
+    """The parts of a claim with their values at each seed at which all of it was measured."""
+    known = {q: evidence.of(q) for part in claim.parts for q in part.quantities}
+    seeds = set(evidence.seeds)
+    for quantity, values in known.items():
+        if quantity.method == REAL and values:
+            # Real pictures are the same at every seed.
+            known[quantity] = dict.fromkeys(seeds, float(np.mean(list(values.values())))) | values
+        seeds &= set(known[quantity])
+    return [
+        (part, {s: part.at({q: known[q][s] for q in part.quantities}) for s in sorted(seeds)})
+        for part in claim.parts
+    ]
 
-    def _tested(self, claim: Claim) -> list[_Tested]:
-        seeds, found = self._seeds(claim), []
-        for part in claim.parts:
-            terms = [[self.means.drawn(q, seeds) for q in term] for term in part.terms]
-            values, draws = (
-                combined(
-                    part.combine, [np.mean([drawn[i] for drawn in term], axis=0) for term in terms]
-                )
-                for i in (0, 1)
-            )
-            holds, fails = tails(draws, claim.low, claim.high)
-            found.append(_Tested(part, float(values[0]), draws, holds, fails))
-        return found
+
+def _seeds(parts: _BySeed) -> tuple[int, ...]:
+    return tuple(parts[0][1])
+
+
+def _tested(claim: Claim, part: Part, by_seed: Mapping[int, float]) -> _Tested:
+    values = tuple(by_seed.values())
+    return _Tested(part, values, *tails(values, part.scaled(claim.low), part.scaled(claim.high)))
+
+
+def _finding(
+    claim: Claim, seeds: tuple[int, ...], parts: Sequence[_Tested], p: float, corrected: float,
+    own: float, level: float,
+) -> Finding:  # fmt: skip
+    worst = max(parts, key=lambda t: (t.holds, max(claim.low - t.value, t.value - claim.high)))
+    # That any of several parts fails is tried as often as there are parts.
+    more = own / 2 / len(parts)
+    below, above = (own / 2, more) if math.isinf(claim.high) else (more, own / 2)
+    ends = interval(worst.values, below, above)
+    low, high = (worst.part.within(worst.part.back(end)) for end in ends)
+    verdict: Verdict = "undecided"
+    if corrected <= level:
+        verdict = "holds" if worst.holds <= own / 2 else "fails"
+    return Finding(claim, verdict, seeds, worst.part, worst.value, low, high, 1 - own, p, corrected)
+
+
+def _untested(claim: Claim, parts: _BySeed, evidence: Evidence) -> Finding:
+    """Of one training, which tells nothing of others; or of none."""
+    seeds = _seeds(parts)
+    if not seeds:
+        return Finding(claim, "not measured", note=_missing(claim, evidence))
+    values = [(part, part.back(by_seed[seeds[0]])) for part, by_seed in parts]
+    part, value = max(values, key=lambda v: max(claim.low - v[1], v[1] - claim.high))
+    return Finding(claim, "undecided", seeds, part, value, note="one training")
+
+
+def _missing(claim: Claim, evidence: Evidence) -> str:
+    lacking = [str(q) for part in claim.parts for q in part.quantities if not evidence.of(q)]
+    if not lacking:
+        return "no seed at which all its methods were measured"
+    first, others = lacking[0], len(set(lacking)) - 1
+    return f"no record of {first}" + (f", and {others} others" if others else "")
 
 
 def _two_sided(parts: Sequence[_Tested]) -> float:

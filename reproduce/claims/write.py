@@ -8,9 +8,8 @@ from pathlib import Path
 from reproduce.claims.causes import FILE, load_causes, with_numbers
 from reproduce.claims.evidence import Evidence
 from reproduce.claims.statements import claims as claims_of
-from reproduce.claims.statistics import Draws
 from reproduce.claims.table import ClaimsTable
-from reproduce.claims.verdicts import Court
+from reproduce.claims.verdicts import verdicts
 from reproduce.experiments import Preset
 
 
@@ -21,5 +20,4 @@ def claims_table(preset: Preset, results: Path, seeds: Sequence[int] | None = No
     causes = load_causes(by_hand, stated)
     evidence = Evidence(results, preset.name, seeds)
     causes = with_numbers(causes, evidence.mean, by_hand)
-    findings = Court(stated, evidence, Draws()).verdicts()
-    return ClaimsTable(preset.name, findings, evidence.metrics, causes)
+    return ClaimsTable(preset.name, verdicts(stated, evidence), evidence.metrics, causes)

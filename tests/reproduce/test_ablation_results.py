@@ -14,13 +14,12 @@ import pytest
 from ablating import SHOES
 from scipy import stats
 
-from benchmarks.diversity_result import DiversityResult
 from models.errors import UserError
 from reproduce.ablation import Ablation, make_ablation
 from reproduce.ablation_results import Curve, curves_of
 from reproduce.ablation_text import comma_separated, markdown, write_ablation
 from reproduce.experiments import Preset, load_preset
-from reproduce.results import Records, record_id, sha256_file
+from reproduce.results import Records, record_id
 from reproduce.runs import RunConfig
 
 IOU = "silhouette-iou"
@@ -65,64 +64,31 @@ def width(low: float, high: float) -> dict[str, Any]:
 
 
 def test_over_seeds_it_is_students_t(tmp_path: Path) -> None:
-    """Without spread over inputs: the closed form, for two points that say nothing of each
-    other's spread."""
     ablation = made("recon_c=1,5")
     values = {(1.0,): [0.50, 0.52, 0.57], (5.0,): [0.80, 0.80, 0.86]}
     fill(tmp_path, ablation, values)
     found = curve(ablation, tmp_path)
-    for estimate, of_seeds in zip(found.estimates, values.values(), strict=True):
-        assert estimate is not None and estimate.seeds == (0, 1, 2)
+    for mean, of_seeds in zip(found.means, values.values(), strict=True):
+        assert mean is not None and sorted(mean.records) == [0, 1, 2]
         expected = stats.t.interval(0.95, 2, np.mean(of_seeds), stats.sem(of_seeds))
-        half = np.ptp(expected) / 2
-        assert estimate.value == pytest.approx(np.mean(of_seeds), abs=1e-12)
-        assert (estimate.low, estimate.high) == pytest.approx(expected, abs=0.1 * half)
-        assert estimate.deviation == pytest.approx(np.std(of_seeds, ddof=1))
-    own, other = found.estimates
+        assert mean.estimate.value == pytest.approx(np.mean(of_seeds), abs=1e-12)
+        assert (mean.estimate.low, mean.estimate.high) == pytest.approx(expected)
+    own, other = found.means
     assert own and other and own.difference is None and other.difference is not None
-    middle, low, high = other.difference
-    assert middle == pytest.approx(other.value - own.value) and low < middle < high
-    # Trainings of both sides differ.
-    assert high - low > max(own.high - own.low, other.high - other.low)
+    # Seed by seed: 0.30, 0.28, 0.29.
+    assert other.difference.value == pytest.approx(0.29)
+    assert other.difference.half == pytest.approx(4.3027 * 0.01 / math.sqrt(3), rel=1e-4)
 
 
 def test_with_one_seed_it_is_the_records_own_interval(tmp_path: Path) -> None:
     ablation = made("recon_c=1,5", seeds=[4])
     for point in ablation.points:
         store(tmp_path, point.preset, point.runs[0], 0.5, **width(0.4, 0.6))
-    for estimate in curve(ablation, tmp_path).estimates:
-        assert estimate is not None and estimate.deviation is None
-        assert (estimate.low, estimate.high) == pytest.approx((0.4, 0.6), abs=0.005)
+    for mean in curve(ablation, tmp_path).means:
+        assert mean is not None and mean.estimate.deviation is None
+        assert (mean.estimate.low, mean.estimate.high) == (0.4, 0.6)
     text = markdown(ablation, [curve(ablation, tmp_path)])
     assert "one training each (seed 4)" in text and "over inputs and not over seeds" in text
-
-
-def test_inputs_cancel_in_the_difference(tmp_path: Path) -> None:
-    """Diversity is drawn again from its raw values: what an input does at all points is no
-    difference between them."""
-    ablation = made("recon_c=1,5", seeds=[0])
-    rows = np.linspace(0.1, 0.9, 40, dtype=np.float32)[:, None]
-    ids = tuple(f"{i:03}" for i in range(40))
-    for i, point in enumerate(ablation.points):
-        protocol = {"protocol": "paper-min64", "extractor": "lpips", "sha256": "a" * 64}
-        result = DiversityResult(rows + 0.05 * i, ids, np.zeros((1, 2), np.str_), protocol, 0)
-        raw = tmp_path / point.preset.name / "raw" / "x.npz"
-        result.save(raw)
-        store(
-            tmp_path, point.preset, point.runs[0], result.value, metric="diversity-lpips",
-            protocol=protocol, raw=raw.relative_to(tmp_path).as_posix(), raw_sha256=sha256_file(raw),
-            **width(0.0, 1.0),
-        )  # fmt: skip
-    own, other = curve(ablation, tmp_path, "diversity").estimates
-    assert own is not None and other is not None and other.difference is not None
-    assert other.difference == pytest.approx((0.05, 0.05, 0.05), abs=1e-6)
-    assert own.high - own.low > 0.1  # of each alone, over inputs, whatever its record says
-    expected = 2 * 1.96 * float(rows.std()) / math.sqrt(40)
-    assert own.high - own.low == pytest.approx(expected, rel=0.05)
-    assert "*" in markdown(ablation, curves_of(ablation, ["diversity"], tmp_path)).split("\n")[5]
-    raw.write_bytes(b"other")
-    with pytest.raises(UserError, match="sha256 differs"):
-        curves_of(ablation, ["diversity"], tmp_path)
 
 
 def test_only_records_of_these_very_runs_count(tmp_path: Path) -> None:
@@ -142,7 +108,7 @@ def test_only_records_of_these_very_runs_count(tmp_path: Path) -> None:
     store(tmp_path, own.preset, run, **wrong, metric="silhouette-iou2")
     store(tmp_path, own.preset, replace(run, seed=1), **wrong)
     store(tmp_path, own.preset, run, **wrong, method="munit-wo-c")
-    assert [e and e.value for e in curve(ablation, tmp_path).estimates] == [0.3, 0.6]
+    assert [m and m.estimate.value for m in curve(ablation, tmp_path).means] == [0.3, 0.6]
     with pytest.raises(UserError, match=r"no record of diversity .* without --stored"):
         curves_of(ablation, ["diversity"], tmp_path)
 
@@ -152,7 +118,7 @@ def test_what_was_measured_in_another_way_is_left_out(tmp_path: Path) -> None:
     for number, point in enumerate(ablation.points):
         judge = {"protocol": "paper", "sha256": ("b" if number == 1 else "a") * 64}
         store(tmp_path, point.preset, point.runs[0], 0.5, protocol=judge)
-    assert [e is not None for e in curve(ablation, tmp_path).estimates] == [True, False, True]
+    assert [m is not None for m in curve(ablation, tmp_path).means] == [True, False, True]
     assert "—" in markdown(ablation, [curve(ablation, tmp_path)]).split("\n")[5]
     # Pictures of another size have a judge of their own; the caption says so.
     ablation = made("size=16,32", seeds=[0])
@@ -160,7 +126,7 @@ def test_what_was_measured_in_another_way_is_left_out(tmp_path: Path) -> None:
         judge = {"protocol": "paper", "sha256": letter * 64}
         store(tmp_path, point.preset, point.runs[0], 0.5, protocol=judge)
     found = curve(ablation, tmp_path)
-    assert all(found.estimates) and "networks of its own" in markdown(ablation, [found])
+    assert all(found.means) and "networks of its own" in markdown(ablation, [found])
 
 
 def test_real_pictures_are_those_that_were_measured_on(tmp_path: Path) -> None:
@@ -175,7 +141,7 @@ def test_real_pictures_are_those_that_were_measured_on(tmp_path: Path) -> None:
     judge = {"protocol": "paper", "sha256": "b" * 64}
     store(tmp_path, ablation.preset, run, 0.3, **real | {"protocol": judge})
     found = curve(ablation, tmp_path)
-    assert found.real is not None and found.real.value == 0.9
+    assert found.real is not None and found.real.estimate.value == 0.9
     assert markdown(ablation, [found]).split("\n")[6].split() == [
         "|",
         "real",
@@ -223,10 +189,10 @@ def test_the_csv_has_means_and_every_seed_with_its_record(tmp_path: Path) -> Non
 def test_differences_are_between_seeds_that_both_have(tmp_path: Path) -> None:
     ablation = made("recon_c=1,5")
     fill(tmp_path, ablation, {(1.0,): [0.5, 0.6], (5.0,): [0.7, 0.8, 1.2]})
-    own, other = curve(ablation, tmp_path).estimates
-    assert own and other and own.seeds == (0, 1) and other.seeds == (0, 1, 2)
-    assert other.value == pytest.approx(0.9) and other.difference is not None
-    assert other.difference[0] == pytest.approx(0.75 - 0.55)
+    own, other = curve(ablation, tmp_path).means
+    assert own and other and sorted(own.records) == [0, 1] and sorted(other.records) == [0, 1, 2]
+    assert other.estimate.value == pytest.approx(0.9) and other.difference is not None
+    assert other.difference.value == pytest.approx(0.75 - 0.55)
 
 
 def test_the_table_tells_default_rows_and_what_is_missing(tmp_path: Path) -> None:

@@ -4,29 +4,53 @@ from __future__ import annotations
 
 import csv
 import io
-import math
+from collections.abc import Sequence
 
 import pytest
-from claims_world import DIVERSITY, PRESET, QUALITY, SHOES, World
-from seeds_world import (
-    QUICK,
-    SEEDS,
-    T2,
-    drop,
-    first,
-    rewrite,
-    row,
-    scores,
-    second,
-)
+from claims_world import CATS, DIVERSITY, PRESET, QUALITY, QUICK, SEEDS, SHOES, World
 
+import benchmarks.fidelity  # noqa: F401  (declares its metrics)
 from reproduce import table2_text, table_text
+from reproduce.claims.evidence import Evidence
+from reproduce.claims.statements import claims
+from reproduce.claims.verdicts import verdicts
+from reproduce.estimate import over_trainings
 from reproduce.experiments import TABLE2_METHODS
 from reproduce.over_seeds import stored
 from reproduce.results import Records, newest
 from reproduce.score_table import wide_csv, wide_table
-from reproduce.table2 import table2
-from reproduce.tables import table1
+from reproduce.table2 import AVERAGE, Table2, table2
+from reproduce.tables import Row, Table1, table1
+
+
+def first(world: World, seeds: Sequence[int] = SEEDS) -> Table1:
+    found, cells = stored(QUICK, world.results, 1, seeds)
+    return table1(QUICK, found[None], cells)
+
+
+def second(world: World, seeds: Sequence[int] = SEEDS) -> Table2:
+    return table2(QUICK, *stored(QUICK, world.results, 2, seeds))
+
+
+def row(table: Table1, method: str) -> Row:
+    (found,) = (r for r in table.rows if r.method == method)
+    return found
+
+
+def drop(world: World, seed: int, method: str, family: str) -> None:
+    """Takes the records of one number at one seed away."""
+    world.rewrite(
+        lambda r: (
+            None
+            if (r["seed"], r["method"]) == (seed, method) and r["metric"].startswith(family)
+            else r
+        )
+    )
+
+
+def scores(world: World, method: str, metric: str, values: Sequence[float]) -> None:
+    for seed, value in enumerate(values):
+        world.value(metric, method, value, seed, protocol={"sha256": "e"})
 
 
 def test_rows_show_means_and_say_of_how_many_trainings(world: World) -> None:
@@ -36,16 +60,17 @@ def test_rows_show_means_and_say_of_how_many_trainings(world: World) -> None:
         cell = row(made, method).diversity
         assert cell is not None and cell.seeds == 3
         assert cell.value == pytest.approx(mean, rel=1e-6)
-        assert cell.deviation == pytest.approx(0.1 * mean, rel=1e-5)
-        assert cell.low < mean * 0.95 and cell.high > mean * 1.05
+        assert cell == over_trainings([mean * f for f in (0.99, 1.0, 1.01)], (0.0, None))
     for method, percent in QUALITY.items():
         quality = row(made, method).quality
         assert quality is not None and quality.source == "judged"
         assert quality.cell.value == pytest.approx(percent)
-        assert quality.cell.deviation == pytest.approx(2)
+        assert quality.cell.deviation == pytest.approx(0.2)
     text = table_text.markdown(made)
     assert "means over 3 trainings each (seeds 0, 1, 2)" in text and "one training" not in text
-    assert "(3 seeds)" not in text and "trainings and inputs" in table_text.latex(made)
+    assert "(3 seeds)" not in text and "other trainings on the same pictures" in table_text.latex(
+        made
+    )
 
 
 def test_a_cell_of_fewer_trainings_says_so(copied: World) -> None:
@@ -57,7 +82,7 @@ def test_a_cell_of_fewer_trainings_says_so(copied: World) -> None:
     made = first(copied)
     shown = {r.method: r for r in made.rows}
     unit, cyclegan = shown["unit"].diversity, shown["cyclegan"].diversity
-    assert unit is not None and (unit.seeds, unit.value) == (2, pytest.approx(0.011 * 0.95))
+    assert unit is not None and (unit.seeds, unit.value) == (2, pytest.approx(0.011 * 0.995))
     assert cyclegan is not None and (cyclegan.seeds, cyclegan.deviation) == (1, None)
     alone = row(first(copied, [2]), "cyclegan").diversity
     assert alone is not None and cyclegan.value == pytest.approx(alone.value, rel=1e-6)
@@ -73,8 +98,13 @@ def test_a_cell_of_fewer_trainings_says_so(copied: World) -> None:
     fewer = table2_text.markdown(second(copied))
     assert "(2 seeds)" not in table2_text.markdown(made_2) and fewer.count("(2 seeds)") == 3
     # Directions of different trainings have no average.
-    rewrite(copied, [r for r in copied.records.all() if r["metric"] != "cis"
-                     or r["seed"] == {"a2b": 0, "b2a": 2}[r["translation"]]])  # fmt: skip
+    copied.rewrite(
+        lambda r: (
+            r
+            if r["metric"] != "cis" or r["seed"] == {"a2b": 0, "b2a": 2}[r["translation"]]
+            else None
+        )
+    )
     *directions, average = (r.scores["unit"].cis for r in second(copied).rows)
     assert average is None and [c and c.seeds for c in directions] == [1, 1]
 
@@ -83,8 +113,8 @@ def test_csv_tells_trainings_and_their_spread(world: World) -> None:
     rows = list(csv.DictReader(io.StringIO(table_text.comma_separated(first(world)))))
     unit = next(r for r in rows if r["method"] == "unit")
     assert (unit["diversity_seeds"], unit["quality_seeds"]) == ("3", "3")
-    assert float(unit["diversity_deviation"]) == pytest.approx(0.0011, rel=1e-5)
-    assert float(unit["quality_deviation"]) == pytest.approx(2)
+    assert float(unit["diversity_deviation"]) == pytest.approx(0.00011, rel=1e-5)
+    assert float(unit["quality_deviation"]) == pytest.approx(0.2)
     assert unit["silhouette_iou_seeds"] == unit["silhouette_iou_deviation"] == ""
     table = second(world)
     rows = list(csv.DictReader(io.StringIO(table2_text.comma_separated(table))))
@@ -92,7 +122,8 @@ def test_csv_tells_trainings_and_their_spread(world: World) -> None:
         direction = next(r for r in table.rows if r.title == line["direction"])
         cell = direction.scores[line["method"]].inception
         assert cell is not None and cell.deviation is not None
-        assert line["is_seeds"] == "3" and float(line["is_deviation"]) == cell.deviation
+        assert line["is_seeds"] == "3"
+        assert float(line["is_deviation"]) == pytest.approx(cell.deviation, abs=1e-9)
     assert len(rows) == 3 * len(TABLE2_METHODS)
 
 
@@ -119,29 +150,93 @@ def test_the_order_of_seeds_does_not_matter(world: World) -> None:
     assert first(world, [2, 0, 1]) == first(world)
 
 
+def test_a_table_says_what_the_claims_say(world: World) -> None:
+    findings = verdicts(claims(QUICK), Evidence(world.results, PRESET))
+    table, checked = first(world), 0
+    for finding in findings:
+        if finding.claim.id.startswith("quality") and finding.part is not None:
+            (quantity,) = finding.part.quantities
+            quality = row(table, quantity.method).quality
+            assert quality is not None
+            assert quality.cell.value == pytest.approx(finding.value, abs=1e-12)
+            checked += 1
+    assert checked == 7
+
+
+def test_the_average_of_table_2_is_taken_training_by_training(copied: World) -> None:
+    values = {"a2b": (0.1, 0.2, 0.3), "b2a": (0.3, 0.5, 0.7)}
+    for direction, of_seeds in values.items():
+        for seed, value in enumerate(of_seeds):
+            copied.value(
+                "content-confusion", "munit", value, seed, task=CATS, translation=direction,
+                protocol={"domain": direction, "r2": {"yaw": 0.9}},
+            )  # fmt: skip
+    made = second(copied)
+    average = made.rows[-1].scores["munit"].confusion
+    # One training made both directions, so what it does to both does not average out.
+    assert made.rows[-1].title == AVERAGE
+    assert average is not None and average.value == pytest.approx(0.35)
+    assert average.deviation == pytest.approx(0.15)
+
+
+def test_the_row_of_real_pictures_has_the_interval_of_one_measurement(copied: World) -> None:
+    copied.rewrite(lambda r: None if r["method"] == "real" else r)
+    for seed, value in enumerate((0.29, 0.30, 0.31)):
+        copied.diversity("real", value, seed, protocol="real@300")
+    real = row(first(copied), "real").diversity
+    assert real is not None and real.value == pytest.approx(0.30) and real.seeds == 3
+    assert (real.low, real.high) == pytest.approx((0.29, 0.31))
+
+
+def test_what_was_measured_in_another_way_is_no_part_of_a_mean(copied: World) -> None:
+    copied.rewrite(lambda r: r | {"time": "2020-01-01"})
+    for seed in (0, 1):
+        copied.diversity("munit", 0.2, seed, protocol="all-pairs")
+    made = first(copied)
+    munit = row(made, "munit").diversity
+    assert made.protocol == "all-pairs" and row(made, "unit").diversity is None
+    assert munit is not None and munit.seeds == 2 and munit.value == pytest.approx(0.2)
+
+
+def test_tables_say_how_near_they_are_to_the_paper(copied: World) -> None:
+    (diversity, quality) = first(copied).agreements[SHOES]
+    assert diversity.rows == 9 and diversity.correlation.value == pytest.approx(1.0)
+    assert diversity.correlation.seeds == 3 and diversity.orders.value == 1.0
+    assert quality.rows == 7  # MUNIT was not set against itself
+    for seed, percent in enumerate((10, 50, 90)):
+        copied.quality("munit", percent, seed)
+    made = first(copied)
+    assert made.agreements[SHOES][1].rows == 8  # a control, which counts as 50
+    control = row(made, "munit").quality
+    assert control is not None and control.cell.deviation == pytest.approx(40)
+    text = table_text.caption(made)
+    assert "Diversity: Spearman 1.00 [1.00, 1.00], 100 [100, 100]% of the paper's orders" in text
+    assert "Two samples of MUNIT against each other: 50.0 ± " in text
+    cis, inception = second(copied).agreements
+    assert (cis.column, cis.rows, inception.column) == ("CIS", 8, "IS")
+    assert "nats away on average" in table2_text.caption(second(copied))
+
+
 def test_the_wider_table_shows_means_with_intervals(copied: World) -> None:
-    fid, parts = "fid-small-resnet-2", "parts-auc"
-    scores(copied, "munit", fid, (10.0, 12.0, 14.0), 0.0)
-    scores(copied, "unit", fid, (20.0, 30.0), 0.0)
-    scores(copied, "bicyclegan", fid, (40.0,), 0.0)
-    scores(copied, "munit", parts, (0.6, 0.6, 0.6), 0.02)
-    scores(copied, "real", fid, (1.0,), 0.0)
+    fid = "fid-small-resnet-2"
+    scores(copied, "munit", fid, (10.0, 12.0, 14.0))
+    scores(copied, "unit", fid, (20.0, 30.0))
+    scores(copied, "bicyclegan", fid, (40.0,))
+    scores(copied, "munit", "parts-auc", (0.6, 0.6, 0.6))
+    scores(copied, "real", fid, (1.0,))
     found, cells = stored(QUICK, copied.results, 1, SEEDS)
     text = wide_table(QUICK, found[None], cells)
     lines = {line.split("|")[1].strip(): line for line in text.splitlines() if "|" in line}
     fids = {title: line.split("|")[2].strip() for title, line in lines.items()}
-    value, _, half = fids["MUNIT"].split()
-    assert value == "12.0"
-    assert float(half) == pytest.approx(T2 * 2 / math.sqrt(3), rel=0.1)
+    assert fids["MUNIT"] == "12.0 ± 5.0"  # 4.303 * 2 / sqrt(3)
     assert fids["UNIT"].startswith("25.0 ± ") and fids["UNIT"].endswith(" (2 seeds)")
-    assert fids["BicycleGAN †"] == "40.0 (1 seed)" and fids["Real data"] == "1.0"
-    assert lines["MUNIT"].endswith("| 0.60 ± 0.02 |")
+    assert fids["BicycleGAN †"] == "40.0 ± 0.0 (1 seed)"
+    assert fids["Real data"] == "1.0 ± 0.0"
     assert "means over 3 trainings each" in text
     rows = list(csv.DictReader(io.StringIO(wide_csv(found[None], [SHOES], cells))))
     told = {(r["row"], r["metric"]): r for r in rows}
     assert told["MUNIT", fid]["value_seeds"] == "3"
     assert float(told["MUNIT", fid]["value_deviation"]) == pytest.approx(2)
-    assert told["BicycleGAN (paired)", fid]["low"] == ""
     alone = stored(QUICK, copied.results, 1, [0])
     assert "means over" not in wide_table(QUICK, alone[0][None], alone[1])
     assert "value_seeds" not in wide_csv(alone[0][None], [SHOES], alone[1])

@@ -1,0 +1,121 @@
+"""A number of several trainings: their mean, the interval of Student's t, and tests by the same.
+
+Trainings are what is drawn at random. Every seed is one training of every method, measured on the same
+test pictures, so a quantity has one value a seed, and a comparison one difference (or ratio) a
+seed. With n values of mean m and standard deviation s (n - 1 in its denominator) the 95 % interval is
+m ± t s / sqrt(n), t being Student's 0.975 quantile with n - 1 degrees of freedom (n = 3: 4.303,
+n = 8: 2.365). It tells where the mean over all trainings lies, on these test pictures. Nothing is
+estimated across methods. Ratios are averaged as logarithms (a geometric mean); all else as it is.
+
+Sources: Student, "The Probable Error of a Mean", Biometrika 1908; Holm, "A simple sequentially
+rejective multiple test procedure", Scandinavian Journal of Statistics 1979.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+FEW = 4  # seeds, at and below which a reader is told that they are few
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over so many ``seeds`` with its 95 % interval (NaN: not known); ``deviation``: the
+    standard deviation between trainings. Of one seed the interval is over inputs."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    seeds: int = 1
+    deviation: float | None = None
+
+    @property
+    def half(self) -> float:
+        """The longer side of the interval."""
+        return max(self.high - self.value, self.value - self.low)
+
+
+def over_trainings(
+    values: Sequence[float], limits: tuple[float | None, float | None] = (None, None)
+) -> Estimate:
+    """The mean of ``values``, one a training, with its 95 % interval cut at ``limits``; no interval
+    for fewer than two."""
+    value = float(np.mean(values))
+    if len(values) < 2:
+        return Estimate(value)
+    low, high = interval(values, 0.025, 0.025)
+    least, greatest = limits
+    low = low if least is None else max(low, least)
+    high = high if greatest is None else min(high, greatest)
+    return Estimate(value, low, high, len(values), float(np.std(values, ddof=1)))
+
+
+def interval(values: Sequence[float], below: float, above: float) -> tuple[float, float]:
+    """Ends that leave the probabilities ``below`` and ``above`` outside, of two or more values."""
+    mean, error, freedom = _moments(values)
+    low, high = stats.t.ppf([below, 1 - above], freedom) * error
+    return mean + float(low), mean + float(high)
+
+
+def tails(values: Sequence[float], low: float, high: float) -> tuple[float, float]:
+    """One-sided p-values that the mean lies between ``low`` and ``high``, and that it lies outside.
+
+    One of the limits may be infinite. Values without spread are as certain as they look.
+    """
+    # To lie between two limits is to lie on the right side of both.
+    inside = [_beyond(values, limit, sign) for limit, sign in ((low, 1), (high, -1))]
+    outside = [_beyond(values, limit, sign) for limit, sign in ((low, -1), (high, 1))]
+    return max(p for p in inside if p is not None), min(p for p in outside if p is not None)
+
+
+def _beyond(values: Sequence[float], limit: float, sign: int) -> float | None:
+    """p-value that the mean is above (``sign`` 1) or below (-1) a limit; None for no limit."""
+    if math.isinf(limit):
+        return None
+    mean, error, freedom = _moments(values)
+    distance = sign * (mean - limit)
+    if error == 0:
+        return 0.0 if distance > 0 else 1.0
+    return float(stats.t.sf(distance / error, freedom))
+
+
+def _moments(values: Sequence[float]) -> tuple[float, float, int]:
+    """Mean, standard error and degrees of freedom."""
+    n = len(values)
+    return float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(n), n - 1
+
+
+def holm(p: Sequence[float], level: float) -> tuple[list[float], list[float]]:
+    """Holm's corrected p-values, and the level at which each test was decided.
+
+    The smallest of m is held against ``level`` / m, the next against ``level`` / (m - 1), until one
+    is not below; that one's level is also that of all larger ones. A corrected p-value is at most
+    ``level`` exactly where the p-value is at most its level.
+    """
+    corrected, levels = [0.0] * len(p), [0.0] * len(p)
+    largest, stopped = 0.0, None
+    for rank, number in enumerate(sorted(range(len(p)), key=lambda i: (p[i], i))):
+        left = len(p) - rank
+        largest = max(largest, min(1.0, p[number] * left))
+        corrected[number] = largest
+        if stopped is None and largest > level:
+            stopped = level / left
+        levels[number] = stopped or level / left
+    return corrected, levels
+
+
+def few(seeds: int, claims: int = 1) -> str:
+    """A sentence for readers where ``seeds`` are few, and for how many tests; else nothing."""
+    if not 1 < seeds <= FEW:
+        return ""
+    t = stats.t.ppf(1 - 0.025 / claims, seeds - 1)
+    tested = f", corrected for {claims} claims," if claims > 1 else ""
+    return (
+        f" {seeds} trainings are few: an interval{tested} reaches {t:.3g} standard errors to either "
+        f"side ({stats.t.ppf(1 - 0.025 / claims, 7):.3g} with 8)."
+    )
