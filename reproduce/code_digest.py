@@ -16,7 +16,7 @@ import ast
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +46,7 @@ def modules_behind(entries: Iterable[str], *, through: bool = False) -> tuple[st
 
 def contents(modules: Iterable[str]) -> dict[str, str]:
     """By module, a digest (12 hex digits) of what its own code says, whatever it imports."""
-    return {name: _content(name) for name in modules}
+    return {name: _read(name).content for name in modules}
 
 
 def digest_of(modules: Iterable[str]) -> str:
@@ -73,6 +73,11 @@ class _Source:
         """All modules that it imports."""
         return {*self.modules, *(target for _, _, target in self.imports)}
 
+    @cached_property
+    def content(self) -> str:
+        """What it says, whatever it imports."""
+        return self.told({})
+
     def told(self, known: dict[str, str]) -> str:
         """The code, modules by their contents in ``known``; those that are not there all alike."""
         code = self.code
@@ -80,11 +85,6 @@ class _Source:
             code = code.replace(f"<module {name}>", f"<module {known.get(name, '')}>")
         imports = sorted((there, here, known.get(name, "")) for there, here, name in self.imports)
         return _sha(f"{imports}\n{code}")
-
-
-@cache
-def _content(name: str) -> str:
-    return _read(name).told({})
 
 
 @cache
