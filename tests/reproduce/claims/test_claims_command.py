@@ -185,9 +185,4 @@ def test_stored_results_of_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str
         least, most = float(row["limit_low"] or "-inf"), float(row["limit_high"] or "inf")
         inside, outside = least < low <= high < most, high <= least or low >= most
         assert row["verdict"] == ("holds" if inside else "fails" if outside else "undecided")
-    stored = ROOT / "results" / "cpu" / "claims.md"
-    if stored.is_file():  # generated, never typed
-        assert stored.read_text(encoding="utf-8") == (results / "cpu" / "claims.md").read_text(
-            encoding="utf-8"
-        )
     assert capsys.readouterr().err == ""
