@@ -1,14 +1,19 @@
-"""What counts as the same text, and what does not."""
+"""Files that hold computed numbers: what is written, what counts as the same, and that other kernels
+give it."""
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from comparing import assert_same_csv, assert_same_text
+
+from reproduce.csv_writer import CsvWriter
 
 ROOT = Path(__file__).resolve().parent.parent
 # Other sums in OpenBLAS, PyTorch and oneDNN than those that this processor would choose.
@@ -50,6 +55,12 @@ def test_csv(other: str, same: bool) -> None:
 )
 def test_text(other: str, same: bool) -> None:
     assert _says(assert_same_text, "| x | 0.100 ± 0.02 | 12% | 3 seeds |", other) == same
+
+
+def test_files_hold_nine_digits_of_a_float() -> None:
+    out = io.StringIO()
+    CsvWriter(out).writerow([0.25078521500898676, np.float32(1 / 3), 3, None, "x", True, 2.0])
+    assert out.getvalue() == "0.250785215,0.333333343,3,,x,True,2\n"
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])

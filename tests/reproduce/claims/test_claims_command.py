@@ -67,7 +67,7 @@ def test_files_say_what_is_printed(world: World, capsys: pytest.CaptureFixture[s
     assert float(found[0]["value"]) == pytest.approx(0.0909, abs=1e-5)
     assert float(found[0]["low"]) < float(found[0]["value"]) < float(found[0]["high"])
     assert (found[0]["seeds"], found[0]["paper"]) == ("0 1 2", "0.098")
-    assert found[0]["limit_low"] == "0.0" and found[0]["limit_high"] == ""
+    assert found[0]["limit_low"] == "0" and found[0]["limit_high"] == ""
     assert found[8]["note"].startswith("no record of") and found[8]["p"] == ""
 
     latex = (folder / "claims.tex").read_text(encoding="utf-8")
