@@ -64,11 +64,10 @@ class Distance(Protocol):
 
 @torch.inference_mode()
 def truth_distances(pictures: Tensor, truths: Tensor, distance: Distance) -> NDArray[np.float32]:
-    """Distances (P, R) of ``pictures`` (P, 3, H, W) of one input to its ``truths`` (R, 3, H, W),
-    float32 in [-1, 1]."""
-    rows = distance.features(torch.cat([pictures, truths]))
-    shown, true = rows[: len(pictures)], rows[len(pictures) :]
-    found = [distance.distance(shown, row.expand_as(shown)) for row in true]
+    """Distances (P, R) of ``pictures`` (P, 3, H, W), float32 in [-1, 1], of one input to its true
+    pictures, whose features are ``truths`` (R, D)."""
+    shown = distance.features(pictures)
+    found = [distance.distance(shown, true.expand_as(shown)) for true in truths]
     return torch.stack(found, dim=1).float().cpu().numpy()
 
 

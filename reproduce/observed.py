@@ -30,7 +30,7 @@ from benchmarks.observer import (
     Observation,
     truth_distances,
 )
-from benchmarks.weights import trained
+from benchmarks.weights import LpipsWeights, trained
 from models.errors import UserError
 from reproduce.experiments import Preset
 from reproduce.pipeline import checkpoint_of
@@ -42,9 +42,9 @@ from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
 from reproduce.tasks.pictures import Preparation
 from reproduce.together import Found, finished_method
 from reproduce.translate import Translation, stream
-from reproduce.truth import truth_of
+from reproduce.truth import Truth, truth_of
 
-SAMPLES = 10  # translations of each input; of a method without noise one, as all are the same
+SAMPLES = 10  # translations of each input
 OWN = range(0, 2 * SAMPLES, 2)  # a method's; the reference's others are odd,
 OTHERS = range(1, 2 * SAMPLES, 2)  # so that it can be set against itself
 Pictures = Iterator[Tensor]  # input by input, (K, 3, H, W) in [-1, 1]
@@ -69,12 +69,10 @@ class Observer:
         self.lpips = LpipsDistance(trained("0.1", places.lpips_path), places.device)
 
     def translations(self, run: RunConfig, checkpoint: Path, samples: range) -> Pictures:
-        """Those of a finished run, a method without noise only once."""
-        device = self.places.device
-        method = finished_method(run, checkpoint, self.domains, self.data, device)
-        some = samples if method.sampling_noise(run.size, run.size) else samples[:1]
+        """Those of a finished run."""
+        method = finished_method(run, checkpoint, self.domains, self.data, self.places.device)
         fixed, source = Preparation(run.size), self.domains.test_a
-        return _by_input(stream(method, source, fixed, samples=some, seed=run.seed))
+        return _by_input(stream(method, source, fixed, samples=samples, seed=run.seed))
 
     def real(self) -> Pictures:
         """What a perfect translator would give."""
@@ -94,23 +92,33 @@ class Observer:
             disable=not self.places.progress,
         )  # fmt: skip
         for name in bar:
-            styles = (("observer", name, k) for k in range(truths))
-            true = torch.stack(list(self.truth.repainted(name, styles)))
-            pictures = [next(of) for of in shown.values()]
-            ends = np.cumsum([len(of) for of in pictures])[:-1]
+            true = true_pictures(self.truth, name, truths)
+            pictures = {key: next(of) for key, of in shown.items()}
             for distance, rows in zip(distances, found, strict=True):
-                every = truth_distances(torch.cat(pictures), true, distance)
-                for of, part in zip(rows.values(), np.split(every, ends), strict=True):
-                    of.append(part)
+                features = distance.features(true)
+                # One after the other, so that no bit depends on what else is shown.
+                for key, some in pictures.items():
+                    rows[key].append(truth_distances(some, features, distance))
         return [{key: np.stack(rows) for key, rows in of.items()} for of in found]
 
-    def protocol(self) -> dict[str, Any]:
-        """What a record says of how it was measured."""
-        return {
-            "truths": TRUTHS,
-            "resolution": [self.size] * 2,
-            "generator_version": GENERATOR_VERSION,
-        } | describe(self.lpips.weights)
+    def observation(self, distances: NDArray[np.float32]) -> Observation:
+        """Of distances (I, K, R) of all inputs, how near the nearest true pictures are."""
+        about = protocol(self.size, self.lpips.weights)
+        return Observation(distances.min(axis=2), tuple(self.names), about)
+
+
+def true_pictures(truth: Truth, name: str, truths: int = TRUTHS) -> Tensor:
+    """Of test input ``name``, (R, 3, size, size): in styles that no other measurement draws."""
+    return torch.stack(list(truth.repainted(name, (("observer", name, k) for k in range(truths)))))
+
+
+def protocol(size: int, weights: LpipsWeights) -> dict[str, Any]:
+    """What a record says of how it was measured."""
+    return {
+        "truths": TRUTHS,
+        "resolution": [size] * 2,
+        "generator_version": GENERATOR_VERSION,
+    } | describe(weights)
 
 
 def measure_observed(
@@ -149,17 +157,13 @@ def measure_observed(
             run = by_method[REFERENCE]
             shown[""] = observer.translations(run, checkpoints[REFERENCE], OTHERS)
         (seen,) = observer.look(shown, [observer.lpips], len(observer.names))
-        views = {name: _observation(observer, of) for name, of in seen.items()}
+        views = {name: observer.observation(of) for name, of in seen.items()}
         seconds = {"seconds": round((time.perf_counter() - begin) / len(missing), 2)}
         for name in shown.keys() & missing:
             found[name] |= _record(
                 records, facts[name] | seconds, views[name], views.get(""), reference
             )
     return found
-
-
-def _observation(observer: Observer, seen: NDArray[np.float32]) -> Observation:
-    return Observation(seen.min(axis=2), tuple(observer.names), observer.protocol())
 
 
 def _recorded(
