@@ -279,7 +279,9 @@ def _observed(
             sides.append(("reference", bench.reference_pictures, OTHERS))
         check_value(record, found.value, findings)
         for side, of, numbers in sides:
-            for (name, true), stored in zip(bench.true_features.items(), arrays[side], strict=False):
+            for (name, true), stored in zip(
+                bench.true_features.items(), arrays[side], strict=False
+            ):
                 shown = torch.stack([of[name, k] for k in numbers[: len(stored)]])
                 now = float(truth_distances(shown, true, bench.observer).min(axis=1).mean())
                 what = f"{side} of input {name}"

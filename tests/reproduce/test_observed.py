@@ -83,7 +83,9 @@ def test_all_methods_and_real_pictures_are_recorded_once(places: Places) -> None
         quality, distance = by_metric["quality-observed"], by_metric["truth-distance"]
         assert quality["protocol"]["reference_sha256"] == reference
         assert quality["protocol"]["truths"] == 64 and quality["method"] == method
-        assert quality["protocol"]["extractor"] == "lpips" and quality["protocol"]["version"] == "0.1"
+        assert (
+            quality["protocol"]["extractor"] == "lpips" and quality["protocol"]["version"] == "0.1"
+        )
         with np.load(places.results / quality["raw"], allow_pickle=False) as file:
             shares = preferred(file["distances"], file["reference"])
             assert 100 * shares.mean() == pytest.approx(quality["value"])
