@@ -17,6 +17,8 @@ from models.method import Method, MethodConfig
 from models.munit import Munit, MunitConfig
 from models.unit import NIPS_RECIPE, Unit, UnitConfig
 
+OUTSIDE_DIGESTS = "a training's code names its method's module, its configuration the settings"
+
 
 @dataclass(frozen=True)
 class Recipe:

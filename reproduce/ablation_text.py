@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 from models.zoo import METHODS
 from reproduce.ablation import Ablation, as_word
 from reproduce.ablation_results import Curve, Mean
+from reproduce.csv_writer import CsvWriter
 from reproduce.estimate import few
 from reproduce.experiments import Preset
 from reproduce.places import REAL
@@ -88,11 +88,11 @@ def caption(ablation: Ablation, curves: Sequence[Curve]) -> str:
 
 
 def comma_separated(ablation: Ablation, curves: Sequence[Curve]) -> str:
-    """Every digit: of each point, metric and direction the mean over seeds (``seed`` is
+    """CSV: of each point, metric and direction the mean over seeds (``seed`` is
     ``mean``) and each seed's own number, with the id of its record."""
     out = io.StringIO()
     keys = [axis.key for axis in ablation.axes]
-    writer = csv.writer(out, lineterminator="\n")
+    writer = CsvWriter(out)
     writer.writerow([*keys, *CSV_COLUMNS])
     for curve in curves:
         for point, mean in zip(ablation.points, curve.means, strict=True):

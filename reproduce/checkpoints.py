@@ -31,6 +31,7 @@ from reproduce.runs import RunConfig
 from reproduce.stored_weights import Stored, fill
 from reproduce.trainer import Trainer
 
+OUTSIDE_DIGESTS = "a trained network is named by its run and its file"
 FORMAT = "1"
 IMPORTED = "imported"  # the task of a converted original, which holds generators alone
 

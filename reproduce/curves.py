@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from models.errors import UserError
 from models.zoo import METHODS
+from reproduce.csv_writer import CsvWriter
 from reproduce.experiments import TABLE1_METHODS, Preset
 from reproduce.figures import save
 from reproduce.files import write_text
@@ -140,7 +141,7 @@ def curve_path(folder: Path, task: str, method: str, seed: int) -> Path:
 def write_curve(curve: Curve, path: Path) -> Path:
     """Keep a curve as CSV: step, seconds, terms."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = CsvWriter(out)
     writer.writerow(["step", "seconds", *curve.terms])
     for i, (step, seconds) in enumerate(zip(curve.steps, curve.seconds, strict=True)):
         values = (f"{v[i]:.5g}" for v in curve.terms.values())

@@ -20,6 +20,7 @@ from models.zoo import nearest, recipe
 from reproduce.runs import RunConfig, legal_keys, make_run, refuse_unread
 from reproduce.tasks.specs import TASKS
 
+OUTSIDE_DIGESTS = "what a preset sets is named by its jobs and records"
 PRESETS = Path(__file__).parent / "presets"
 
 # Table 1 of the MUNIT paper, row by row.

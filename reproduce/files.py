@@ -7,6 +7,8 @@ from pathlib import Path
 
 from models.errors import UserError
 
+OUTSIDE_DIGESTS = "how a file is written changes no number"
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""

@@ -51,10 +51,13 @@ class Job:
     @cached_property
     def digest(self) -> str:
         """16 hex digits of everything that decides the result."""
-        return hashlib.sha256(json.dumps(self.parts(), sort_keys=True).encode()).hexdigest()[:16]
+        parts = self.parts()
+        if "code" in self.about:  # what its modules are called decides nothing
+            parts["about"]["code"] = self.about["code"]["digest"]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def parts(self) -> dict[str, Any]:
-        """What the digest is of."""
+        """What the digest is of, and the names of the modules in its code."""
         needs = {job.name: job.digest for job in self.needs}
         return {"name": self.name, "about": dict(self.about), "needs": needs}
 
@@ -165,17 +168,23 @@ def _stamps(job: Job, folder: Path) -> list[Path]:
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The names of what differs."""
+    """The names of what differs; of code those of modules, but not of one that was only moved."""
     before, after = _flat(old["about"]) | old["needs"], _flat(new["about"]) | new["needs"]
-    names = sorted(set(before) | set(after))
-    return [name for name in names if before.get(name) != after.get(name)]
+    code, now = before.pop("code", {}), after.pop("code", {})
+    names = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    if code != now:
+        was, is_ = code.get("modules", code), now.get("modules", {})
+        moved = {*was.values()} & {*is_.values()}
+        changed = {n for n, d in (*was.items(), *is_.items()) if d not in moved}
+        names |= changed or ({"code"} if code.get("digest") != now.get("digest") else set())
+    return sorted(names)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, "" if key in ("code", "config", "settings") else f"{key}.")
+        if isinstance(value, Mapping) and key != "code":
+            found |= _flat(value, "" if key in ("config", "settings") else f"{key}.")
         else:
             found[prefix + key] = value
     return found

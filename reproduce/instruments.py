@@ -27,7 +27,7 @@ from reproduce.truth import Truth, truth_of
 
 RECIPE = "small-resnet-2"
 CATEGORY_FLOOR = 0.9  # held-out accuracy of the category, under which no number is worth much
-TRAINED_BY = "benchmarks.classifier_training"
+TRAINED_BY = train_classifier.__module__
 HELD_OUT = 1000  # photos at most, of those that translations are compared with
 
 

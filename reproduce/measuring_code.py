@@ -2,53 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from models.zoo import recipe
-from reproduce.code_digest import code_digests, modules_behind
+from reproduce.code_digest import contents, digest_of, modules_behind
 from reproduce.files import write_text
 
-# What changes no number.
-NO_NUMBERS = (
-    "models.zoo", "models.errors", "reproduce.runs", "reproduce.environment", "reproduce.signals",
-    "reproduce.files", "reproduce.tasks.registry", "reproduce.tasks.specs",
-)  # fmt: skip
-# What a training computes with, whatever the method. How it is saved, stopped by a signal or shown
-# changes no number; its pictures count by their fingerprint.
+OUTSIDE_DIGESTS = "it only names code"
+# What a training computes with, whatever the method.
 _TRAINING = (
     "reproduce.trainer", "reproduce.graphed_trainer", "reproduce.checkpoints",
     "reproduce.tasks.batches", "reproduce.randomness",
 )  # fmt: skip
-_BESIDE_TRAINING = (*NO_NUMBERS, "reproduce.stored_weights", "reproduce.processes")
-# What measuring leaves to others: networks and pictures, which are told by their own digests.
-ELSEWHERE = (
-    *NO_NUMBERS, "reproduce.checkpoints", "reproduce.tasks.animals", "reproduce.tasks.drawn",
-    "reproduce.pipeline", "reproduce.experiments",
-)  # fmt: skip
 
 
-def digests(*modules: str, without: Iterable[str] = ELSEWHERE) -> dict[str, str]:
-    """By module, digests of the code behind ``modules``."""
-    return code_digests(modules_behind(modules, without))
+def digests(*modules: str) -> dict[str, Any]:
+    """The code behind ``modules``: its ``digest``, which decides, and by name the contents of its
+    ``modules``, which only say what changed."""
+    found = modules_behind(modules)
+    return {"digest": digest_of(found), "modules": contents(found)}
 
 
-def training(method: str) -> dict[str, str]:
+def training(method: str) -> dict[str, Any]:
     """The same of the training of a method."""
-    module = recipe(method).method.__module__
-    return digests(module, *_TRAINING, without=_BESIDE_TRAINING)
+    return digests(recipe(method).method.__module__, *_TRAINING)
 
 
 @cache
 def training_code(method: str) -> str:
     """12 hex digits of the code that trains a method."""
-    return _short(training(method))
+    return str(training(method)["digest"])
 
 
-def measuring(module: str) -> dict[str, str]:
+def measuring(module: str) -> dict[str, Any]:
     """The same of a module that measures translations."""
     return digests(module, "reproduce.translate")
 
@@ -57,11 +45,7 @@ def measuring(module: str) -> dict[str, str]:
 def code_of(module: str) -> str:
     """12 hex digits of the code with which ``module`` measures: what was measured with other code
     is measured again."""
-    return _short(measuring(module))
-
-
-def _short(found: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
+    return str(measuring(module)["digest"])
 
 
 def made_by(path: Path, *modules: str) -> bool:
@@ -70,11 +54,11 @@ def made_by(path: Path, *modules: str) -> bool:
     note = path.with_suffix(".code")
     if not path.exists():
         return False
-    return not note.exists() or note.read_text(encoding="utf-8").strip() == _short(
-        digests(*modules)
+    return not note.exists() or note.read_text(encoding="utf-8").strip() == digest_of(
+        modules_behind(modules)
     )
 
 
 def sign(path: Path, *modules: str) -> None:
     """Note which code trained the network at ``path``."""
-    write_text(path.with_suffix(".code"), _short(digests(*modules)) + "\n")
+    write_text(path.with_suffix(".code"), digest_of(modules_behind(modules)) + "\n")

@@ -45,7 +45,7 @@ from reproduce.tasks.sources import Domains, PictureSource, fingerprint
 from reproduce.translate import Translation, stream
 
 TARGET = {"a2b": "b", "b2a": "a"}  # the domain whose modes a direction is to reach
-TRAINED_BY = "benchmarks.mode_classifier_training"
+TRAINED_BY = train_mode_classifier.__module__
 CLASSIFIER_SEED = 0  # the same classifier for every seed of the methods
 CONTENT_SAMPLES = 10  # translations of each input, its first, whose content is read
 

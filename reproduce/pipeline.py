@@ -31,6 +31,8 @@ from reproduce.signals import handled
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 
+OUTSIDE_DIGESTS = "a trained network is named by its run and its file"
+
 
 @dataclass
 class _Job:

@@ -46,7 +46,7 @@ from reproduce.translate import stream
 
 REFERENCE = "munit"  # what every method is set against
 LESSON_INPUTS = 1500  # training inputs that judges learn from, at most
-TRAINED_BY = "benchmarks.judge_training"
+TRAINED_BY = train_judges.__module__
 JUDGES = JudgeConfig()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import json
 import math
@@ -16,6 +15,7 @@ from typing import Any
 
 from models.errors import UserError
 from models.zoo import nearest
+from reproduce.csv_writer import CsvWriter
 from reproduce.files import write_text
 from reproduce.results import record_id
 from reproduce.results_query import (
@@ -74,11 +74,11 @@ def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
 
 
 def comma_separated(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    """CSV with every digit; empty for what a record does not tell."""
+    """CSV with nine digits; empty for what a record does not tell."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = CsvWriter(out)
+    for row in [{c: c for c in columns}, *rows]:
+        writer.writerow(row.get(c) for c in columns)
     return out.getvalue()
 
 

@@ -31,7 +31,7 @@ def add_results(commands: Any, shown: dict[str, Any]) -> None:
         "--columns", metavar="A,B,...", help="these columns of the CSV, in a table too"
     )
     form = results.add_mutually_exclusive_group()
-    form.add_argument("--csv", metavar="FILE", help="every digit, as CSV; - prints it")
+    form.add_argument("--csv", metavar="FILE", help="as CSV, nine digits a number; - prints it")
     form.add_argument("--json", action="store_true", help="whole records, or their --columns")
     results.add_argument("--results", type=Path, default=Path("results"))
 
@@ -74,4 +74,6 @@ def add_claims(commands: Any, shown: dict[str, Any]) -> None:
     claims.add_argument("--results", type=Path, default=Path("results"))
     claims.add_argument("--readme", type=Path,
         help="also write the table between its markers in this file")  # fmt: skip
-    claims.add_argument("--csv", metavar="FILE", help="every digit, as CSV; - prints it instead")
+    claims.add_argument(
+        "--csv", metavar="FILE", help="as CSV, nine digits a number; - prints it instead"
+    )

@@ -15,6 +15,7 @@ from models.method import MethodConfig
 from models.zoo import make_config, nearest, parse_value, recipe
 from reproduce.tasks.registry import TASKS
 
+OUTSIDE_DIGESTS = "a run's settings are named by its jobs and records"
 PRECISIONS = ("float32", "bf16")
 
 

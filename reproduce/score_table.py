@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from benchmarks.style_scores import (
     PATTERN_ENTROPY,
 )
 from models.zoo import METHODS
+from reproduce.csv_writer import CsvWriter
 from reproduce.experiments import TABLE1_METHODS, Preset
 from reproduce.files import write_text
 from reproduce.places import REAL
@@ -109,9 +109,9 @@ def _comparable(record: Record, newest: Record) -> bool:
 
 
 def wide_csv(found: Found, tasks: Sequence[str], cells: Cells = ONE_TRAINING) -> str:
-    """Every score with every digit, its interval and its metric's name: one line a number."""
+    """Every score as CSV, its interval and its metric's name: one line a number."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = CsvWriter(out)
     writer.writerow(["task", "row", "metric", "unit", "direction", "value", "low", "high",
                      *spread_names(cells.seeds, ["value"])])  # fmt: skip
     for task in tasks:

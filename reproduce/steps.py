@@ -68,7 +68,7 @@ def _drawn_by(job: Job, folder: Path) -> str:
     """Which code drew a folder's pictures, and which pictures these are."""
     pictures = {p.name: listing(p, times=False, without=DRAWN_BY)
                 for p in (folder, truth_folder(folder))}  # fmt: skip
-    about = {"code": job.about["code"], "pictures": pictures}
+    about = {"code": job.about["code"]["digest"], "pictures": pictures}
     return json.dumps(about, sort_keys=True) + "\n"
 
 

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from models.errors import UserError
 from models.method import DIRECTIONS, Direction, Method
 
+OUTSIDE_DIGESTS = "a trained network is named by its run and its file"
 LIMIT = 40_000_000  # bytes of all stored weights together
 PRECISION = torch.float16
 PROBE = "probe."  # of tensors that are a translation, by direction

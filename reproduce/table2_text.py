@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
 
 from models.zoo import METHODS
+from reproduce.csv_writer import CsvWriter
 from reproduce.estimate import Estimate
 from reproduce.experiments import TABLE2_METHODS
 from reproduce.table2 import DirectionRow, Scores, Table2
@@ -113,9 +113,9 @@ def markdown(table: Table2) -> str:
 
 
 def comma_separated(table: Table2) -> str:
-    """CSV with every digit, one line a direction and method."""
+    """CSV with nine digits, one line a direction and method."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = CsvWriter(out)
     names = ("cis", "is", "all_modes_share", "content_confusion")
     writer.writerow(
         ["direction", "method", "row", "paper_cis", "paper_is",

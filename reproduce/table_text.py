@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from benchmarks.lpips_features import MEASURED_SIDE
 from benchmarks.observer import TRUTHS
 from models.errors import UserError
 from reproduce.agreement import Agreement
+from reproduce.csv_writer import CsvWriter
 from reproduce.estimate import Estimate, few
 from reproduce.files import write_text
 from reproduce.places import REAL
@@ -173,9 +173,9 @@ def grid(rows: list[list[str]], left: int = 1) -> str:
 
 
 def comma_separated(table: Table1) -> str:
-    """CSV with every digit."""
+    """CSV with nine digits."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = CsvWriter(out)
     writer.writerow(
         ["task", "method", "row", "paper_quality_percent", "paper_diversity", "diversity",
          "diversity_low", "diversity_high", "extractor", "protocol", "silhouette_iou", "quality_percent",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +14,7 @@ from tqdm import tqdm
 
 from benchmarks.speed.worker import measured, module_of
 from models.errors import UserError
-from reproduce.code_digest import code_digests, modules_behind
+from reproduce.code_digest import digest_of, modules_behind
 from reproduce.environment import environment
 from reproduce.results import Records
 
@@ -97,8 +96,7 @@ def stored(records: Records, one: Measurement) -> dict[str, Any] | None:
 @cache
 def code_of(kind: str) -> str:
     """A digest of all of this project's code that a measurement runs."""
-    digests = code_digests(modules_behind([module_of(kind)]))
-    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:12]
+    return digest_of(modules_behind([module_of(kind)], through=True))
 
 
 def _measure(

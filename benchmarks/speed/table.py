@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.speed.machine import Machine
 from models.choices import ALL
+from reproduce.csv_writer import CsvWriter
 
 Record = Mapping[str, Any]
 _MIB = 2**20
@@ -244,13 +244,13 @@ def markdown(kind: str, records: Sequence[Record]) -> str:
 
 
 def comma_separated(kind: str, records: Sequence[Record]) -> str:
-    """The same with all digits."""
+    """The same as CSV."""
     found = rows(kind, records)
     columns = list(dict.fromkeys(column for row in found for column in row))
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found)
+    writer = CsvWriter(out)
+    for row in [dict(zip(columns, columns, strict=True)), *found]:
+        writer.writerow(row.get(c) for c in columns)
     return out.getvalue()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections import Counter
@@ -13,6 +12,7 @@ from typing import get_args
 
 from reproduce.claims.statements import Part, place
 from reproduce.claims.verdicts import LEVEL, Finding, Verdict
+from reproduce.csv_writer import CsvWriter
 from reproduce.estimate import few
 from reproduce.table_text import DASH, grid, in_latex, write_texts
 
@@ -126,9 +126,9 @@ def markdown(table: ClaimsTable) -> str:
 
 
 def comma_separated(table: ClaimsTable) -> str:
-    """CSV with every digit."""
+    """CSV with nine digits."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = CsvWriter(out)
     writer.writerow(
         ["id", "claim", "source", "on", "measured", "limit_low", "limit_high", "why", "paper",
          "value", "low", "high", "level", "p", "p_corrected", "seeds", "verdict", "note",

@@ -20,6 +20,7 @@ from reproduce.tasks.sources import Domains
 from reproduce.tasks.specs import TASKS as TASKS
 from reproduce.tasks.specs import TaskSpec as TaskSpec
 
+OUTSIDE_DIGESTS = "pictures are named by their fingerprint"
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
 
 

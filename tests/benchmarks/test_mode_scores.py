@@ -150,8 +150,9 @@ def test_a_deterministic_method_has_cis_exactly_0_whatever_the_batches() -> None
 
 
 def test_neither_order_nor_batch_size_matters() -> None:
-    items = noise(6, 7)
-    first = mode_scores(items, Convolutions(), MODES, batch_size=42)
+    # Of 6 inputs, resamples would tie with the sample, and last bits decide how BCa counts those.
+    items = noise(12, 7)
+    first = mode_scores(items, Convolutions(), MODES, batch_size=84)
     assert np.ptp(first.probabilities, axis=1).min() > 1e-4  # translations differ
     order = np.random.default_rng(0).permutation(len(items))
     by_sample = sorted(items, key=lambda item: item[1])

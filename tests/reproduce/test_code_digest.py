@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ast
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from reproduce import code_digest
-from reproduce.code_digest import code_digests, modules_behind
+from reproduce.code_digest import contents, digest_of, modules_behind
 
 
 @pytest.fixture
@@ -34,23 +35,121 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def forget() -> None:
     code_digest._read.cache_clear()
     code_digest._path.cache_clear()
-    code_digest._imports.cache_clear()
 
 
-def digest(name: str) -> str:
+def digest(*names: str) -> str:
+    """Of the code behind modules, read anew."""
     forget()
-    return code_digests([name])[name]
+    return digest_of(modules_behind(names))
+
+
+def rewrite(path: Path, *changes: tuple[str, str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert re.search(old, text), f"{path} has no {old}"
+        text = re.sub(old, new, text)
+    path.write_text(text, encoding="utf-8")
 
 
 def test_imports_are_followed_wherever_they_stand(project: Path) -> None:
-    assert modules_behind(["models.a"]) == ("models", "models.a", "models.b")
-    # A package runs before what lies in it, and what it imports counts.
-    assert modules_behind(["reproduce.late"]) == (
-        "models", "models.b", "models.c", "reproduce", "reproduce.late",
-    )  # fmt: skip
-    assert modules_behind(["models.a"], without=["models.b"]) == ("models", "models.a")
+    assert modules_behind(["models.a"]) == ("models.a", "models.b")
+    # A package's own file counts where something is imported from it.
+    assert modules_behind(["reproduce.late"]) == ("models.b", "reproduce.late")
+    (project / "models/a.py").write_text("from reproduce import c\n")
+    forget()
+    assert modules_behind(["models.a"]) == ("models.a", "models.c", "reproduce")
     with pytest.raises(ValueError, match="models.absent is no module"):
         modules_behind(["models.absent"])
+
+
+def test_a_boundary_counts_as_an_entry_alone(project: Path) -> None:
+    rewrite(project / "models/b.py", ("^", "from models.c import X\n\nOUTSIDE_DIGESTS = 'why'\n"))
+    forget()
+    assert modules_behind(["models.a"]) == ("models.a",)
+    assert modules_behind(["models.a"], through=True) == ("models.a", "models.b", "models.c")
+    assert modules_behind(["models.a", "models.b"]) == ("models.a", "models.b", "models.c")
+    before = digest("models.a"), digest("models.b")
+    rewrite(project / "models/b.py", ("return 1", "return 2"))
+    assert digest("models.a") == before[0] and digest("models.b") != before[1]
+
+
+def test_what_is_imported_from_where_counts(project: Path) -> None:
+    """Though all modules and all names are as before."""
+    (project / "models/c.py").write_text("def f():\n    return 3\n")
+    (project / "models/a.py").write_text(
+        "from models import b, c\nfrom models.b import f\nfrom models.c import f as other\n\n"
+        "X = b.f() - c.f() * f() * other()\n"
+    )
+    before = digest("models.a")
+    for old, new in (
+        ("b.f.. - c.f", "c.f() - b.f"),
+        ("models.b import f\\n", "models.c import f\n"),
+    ):
+        text = (project / "models/a.py").read_text()
+        rewrite(project / "models/a.py", (old, new))
+        assert modules_behind(["models.a"]) == ("models.a", "models.b", "models.c")
+        assert digest("models.a") != before
+        (project / "models/a.py").write_text(text)
+    assert digest("models.a") == before
+
+
+def test_a_module_that_is_imported_whole_may_be_renamed(project: Path) -> None:
+    (project / "models/a.py").write_text("from models import b, c\n\nY = b.f() + c.X\n")
+    before = digest("models.a")
+    (project / "models/b.py").rename(project / "models/last.py")
+    (project / "models/a.py").write_text("from models import c, last\n\nY = last.f() + c.X\n")
+    assert digest("models.a") == before
+
+
+MOVED = {  # some of them import each other in a circle
+    "models.losses": "models.parts.terms", "benchmarks.intervals": "benchmarks.statistics",
+    "reproduce.trainer": "reproduce.training_.steps", "reproduce.places": "reproduce.where",
+    "reproduce.translate": "reproduce.translate.pictures", "reproduce.runs": "reproduce.training_.run",
+}  # fmt: skip
+ENTRIES = {
+    "training": ("models.munit", "reproduce.trainer", "reproduce.checkpoints"),
+    "measuring": ("reproduce.measure", "reproduce.translate"),
+    "modes": ("reproduce.mode_measure",),
+    "drawing": ("reproduce.tasks.drawn.dataset",),
+    "report": ("reproduce.report.write",),
+}
+
+
+def test_moved_modules_change_no_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real project, six of its modules moved and renamed; then one of them changed."""
+    for package in code_digest.PACKAGES:
+        shutil.copytree(
+            code_digest.ROOT / package, tmp_path / package,
+            ignore=lambda folder, names: [
+                n for n in names if not n.endswith(".py") and not (Path(folder) / n).is_dir()
+            ],
+        )  # fmt: skip
+    before = {name: digest(*entries) for name, entries in ENTRIES.items()}
+    monkeypatch.setattr(code_digest, "ROOT", tmp_path)
+    assert {name: digest(*entries) for name, entries in ENTRIES.items()} == before
+    for old, new in MOVED.items():
+        target = tmp_path.joinpath(*new.split(".")).with_suffix(".py")
+        target.parent.mkdir(exist_ok=True)
+        (tmp_path.joinpath(*old.split(".")).with_suffix(".py")).rename(target)
+    for path in tmp_path.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        for old, new in MOVED.items():
+            text = re.sub(
+                rf"^(\s*from ){re.escape(old)}( import )", rf"\1{new}\2", text, flags=re.M
+            )
+        path.write_text("# moved\n" + text, encoding="utf-8")
+
+    def after() -> dict[str, str]:
+        return {
+            name: digest(*(MOVED.get(entry, entry) for entry in entries))
+            for name, entries in ENTRIES.items()
+        }
+
+    assert after() == before
+    rewrite(tmp_path / "benchmarks/statistics.py", (r"\Z", "\nCHANGED = 1\n"))
+    changed = {name for name, found in after().items() if found != before[name]}
+    assert changed == {"measuring", "modes", "report"}
+    forget()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +182,7 @@ def test_no_method_hangs_on_another() -> None:
     from reproduce.measuring_code import training
 
     names = ("munit", "unit", "cyclegan", "bicyclegan")
-    behind = {name: set(training(name)) for name in names}
+    behind = {name: set(training(name)["modules"]) for name in names}
     for name, modules in behind.items():
         others = {f"models.{other}" for other in names} - {f"models.{name}"}
         assert f"models.{name}" in modules and not modules & others
@@ -92,6 +191,10 @@ def test_no_method_hangs_on_another() -> None:
 
 def test_every_module_can_be_read() -> None:
     root = code_digest.ROOT
-    for package in code_digest.PACKAGES:
-        for path in (root / package).rglob("*.py"):
-            ast.parse(path.read_text(encoding="utf-8"))
+    paths = [
+        p.relative_to(root)
+        for package in code_digest.PACKAGES
+        for p in (root / package).rglob("*.py")
+    ]
+    names = [".".join(p.with_suffix("").parts).removesuffix(".__init__") for p in paths]
+    assert contents(names).keys() == set(names)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from models.errors import UserError
-from reproduce import measuring_code
+from reproduce import code_digest
 from reproduce.experiments import load_preset
 from reproduce.graph import Job, Made, is_done, read_stamp, stale_jobs, write_stamp
 from reproduce.jobs import all_jobs
@@ -18,9 +19,13 @@ from reproduce.results import Records, record_id
 QUICK = load_preset("quick")
 
 
+def code(digest: str, **modules: str) -> dict[str, object]:
+    return {"digest": digest, "modules": {f"models.{k}": v for k, v in modules.items()}}
+
+
 def chain(middle: object = 1) -> dict[str, Job]:
     a = Job("a", {"x": 1})
-    b = Job("b/seed0", {"x": middle, "code": {"models.munit": "1"}}, (a,))
+    b = Job("b/seed0", {"x": middle, "code": code("1", munit="m")}, (a,))
     c = Job("c", {}, (b,))
     other = Job("other", {}, (a,))
     return {job.name: job for job in (a, b, c, other)}
@@ -123,10 +128,24 @@ def test_what_is_stamped_is_done_until_it_changes(tmp_path: Path) -> None:
 def test_a_line_of_code_is_named(tmp_path: Path) -> None:
     jobs = chain()
     stamped(jobs, tmp_path)
-    b = replace(jobs["b/seed0"], about={"x": 1, "code": {"models.munit": "2"}})
-    assert stale_jobs({"a": jobs["a"], "b/seed0": b}, tmp_path) == {
-        "b/seed0": "models.munit changed"
-    }
+    for now, why in (
+        (code("2", munit="n"), "models.munit changed"),
+        (code("2", moved="m", new="n"), "models.new changed"),
+        (code("2", munit="m"), "code changed"),  # what it imports from where
+        (code("1", moved="m"), None),
+    ):
+        b = replace(jobs["b/seed0"], about={"x": 1, "code": now})
+        assert stale_jobs({"a": jobs["a"], "b/seed0": b}, tmp_path).get("b/seed0") == why
+
+
+def test_a_stamp_of_the_old_form_is_stale_and_says_why(tmp_path: Path) -> None:
+    """Stamps held digests by module once, and no digest of all."""
+    jobs = chain()
+    stamped(jobs, tmp_path)
+    (path,) = tmp_path.glob("b.seed0.*.json")
+    old = json.loads(path.read_text()) | {"about": {"x": 1, "code": {"models.munit": "0"}}}
+    path.rename(path.with_name(f"b.seed0.{'0' * 16}.json")).write_text(json.dumps(old))
+    assert stale_jobs(jobs, tmp_path)["b/seed0"] == "models.munit changed"
 
 
 @pytest.mark.parametrize("damage", ["stamp", "gone", "changed", "nonsense"])
@@ -163,13 +182,14 @@ def test_stamps_are_read_as_they_were_written(tmp_path: Path) -> None:
 def test_code_makes_stale_what_it_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     before = all_jobs(QUICK, [0])
     (data,) = (name for name in before if name.startswith("data/drawn-shoes"))
-    real = measuring_code.code_digests
+    real = code_digest._read
 
     def edited(module: str):
-        def digests(names):
-            return {n: d if n != module else "edited" for n, d in real(names).items()}
+        def read(name: str):
+            source = real(name)
+            return replace(source, code="edited") if name == module else source
 
-        monkeypatch.setattr(measuring_code, "code_digests", digests)
+        monkeypatch.setattr(code_digest, "_read", read)
         after = all_jobs(QUICK, [0])
         return {name for name in before if after[name].digest != before[name].digest}
 

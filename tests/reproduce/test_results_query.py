@@ -172,7 +172,7 @@ def test_digits(value: float, ends: tuple[float | None, float | None], text: str
     assert number(value, *ends) == text
 
 
-def test_csv_json_and_frame_hold_every_digit(
+def test_csv_json_and_frame_hold_the_numbers(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chosen = query(results, method="munit", metric="diversity", seed=0)

@@ -95,7 +95,7 @@ def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(
     (run / "last.safetensors").write_bytes(b"half")
     begin(job)
     assert (run / "last.safetensors").exists(), "its own"
-    begin(replace(job, about=dict(job.about) | {"code": {"models.munit": "edited"}}))
+    begin(replace(job, about=dict(job.about) | {"code": {"digest": "edited", "modules": {}}}))
     assert not (run / "last.safetensors").exists(), "another's"
     (run / steps.MARK).unlink()
     (run / "last.safetensors").write_bytes(b"of unknown code")
