@@ -1,7 +1,7 @@
 """Pictures made worse by a known amount: what whoever judges pictures must notice.
 
 All take and give uint8 pictures (N, 3, H, W). Blur and misalignment are in shares of the height,
-so that a level means the same at every size.
+and blotches an eighth of it, so that a level means the same at every size.
 """
 
 from __future__ import annotations
@@ -54,6 +54,16 @@ def misaligned(pictures: Tensor, level: float, seed: int = 0) -> Tensor:
     )
 
 
+def mottled(pictures: Tensor, level: float, seed: int = 0) -> Tensor:
+    """Soft blotches of colour, an eighth of the picture wide: normal, of standard deviation
+    ``level`` x 255 where they are strongest. One seed gives the same blotches at every level."""
+    draws = np.random.default_rng([0x307713, seed & (2**64 - 1)])
+    coarse = torch.from_numpy(draws.standard_normal((*pictures.shape[:2], 8, 8), dtype=np.float32))
+    size = tuple(pictures.shape[2:])
+    blotches = F.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
+    return _to_bytes(pictures.float() + level * 255 * blotches)
+
+
 def moved(pictures: Tensor, down: int, across: int) -> Tensor:
     """Pictures (..., H, W) moved by whole pixels, edges repeated."""
     height, width = pictures.shape[-2:]
@@ -70,4 +80,12 @@ DEGRADATIONS: dict[str, Degradation] = {
     "blur": blurred,
     "noise": noisy,
     "misalignment": misaligned,
+    "mottling": mottled,
+}
+# Each worse than the one before.
+LEVELS: dict[str, tuple[float, ...]] = {
+    "blur": (0.0, 1 / 64, 1 / 32, 1 / 16),
+    "noise": (0.0, 0.03, 0.1, 0.3),
+    "misalignment": (0.0, 1 / 32, 1 / 16, 1 / 8),
+    "mottling": (0.0, 0.05, 0.1, 0.2),
 }

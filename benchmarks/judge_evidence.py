@@ -1,11 +1,11 @@
-"""Evidence that judges can judge: questions whose answer everybody knows.
+"""Evidence that judges, or an observer, can judge: questions whose answer everybody knows.
 
-Every comparison is put to the judges as an ordinary question, on inputs that they never saw:
+Every comparison is put to them as an ordinary question, to judges on inputs that they never saw:
 
 - real pictures against the reference: they win;
 - a picture of another input against that of the right one: it loses (judges who see the input);
 - the reference against itself, two different samples: 50 %, but for chance;
-- blur, noise and misalignment of real and of the reference's pictures: the more, the fewer
+- blur, noise, misalignment and mottling of real and of the reference's pictures: the more, the fewer
   questions they win against the reference's, at levels other than those of their training.
 """
 
@@ -17,19 +17,24 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from benchmarks.degrade import DEGRADATIONS
+from benchmarks.degrade import DEGRADATIONS, LEVELS
 from benchmarks.judge_network import Judge
 from benchmarks.judges import judge_questions
 from benchmarks.preference import Preference
 
 SURE = 0.99  # level of the intervals: of the many comparisons, hardly one misses by chance
-# Each worse than the one before, and none in ``judge_training.LEVELS`` but 0.
-LEVELS = {
-    "blur": (0.0, 1 / 64, 1 / 32, 1 / 16),
-    "noise": (0.0, 0.03, 0.1, 0.3),
-    "misalignment": (0.0, 1 / 32, 1 / 16, 1 / 8),
-}
 FLOOR = 0.01  # a share under which losing more can no longer be seen
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A question about every input: which of ``pictures`` and ``others`` (Q, 3, H, W) is better?"""
+
+    shown: str
+    pictures: Tensor
+    against: str
+    others: Tensor
+    level: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,33 +66,35 @@ class Examination:
         return pictures.roll(1, dims=0)
 
 
-def evidence(judges: Sequence[Judge], about: Examination, seed: int = 0) -> list[Finding]:
-    """All comparisons named above, in order."""
-
-    def ask(
-        shown: str, pictures: Tensor, against: str, others: Tensor, level: float = 0
-    ) -> Finding:
-        verdict = judge_questions(judges, pictures, others, about.inputs, about.names, seed)
-        return Finding(shown, against, level, verdict.preference(SURE))
-
-    findings = [
-        ask("real", about.real, "reference", about.second),
-        ask("reference", about.first, "reference", about.second),
+def comparisons(about: Examination, seed: int = 0) -> list[Comparison]:
+    """All that are named above, in order."""
+    found = [
+        Comparison("real", about.real, "reference", about.second),
+        Comparison("reference", about.first, "reference", about.second),
     ]
+    originals = {"real": about.real, "reference": about.first}
     if about.inputs is not None:
-        for name, pictures in (("real", about.real), ("reference", about.first)):
-            findings.append(
-                ask(f"{name} of another input", about.swapped(pictures), name, pictures)
-            )
-    for name, pictures in (("real", about.real), ("reference", about.first)):
+        for name, pictures in originals.items():
+            other = about.swapped(pictures)
+            found.append(Comparison(f"{name} of another input", other, name, pictures))
+    for name, pictures in originals.items():
         for kind, levels in LEVELS.items():
             if kind == "misalignment" and about.inputs is None:
                 continue  # with what?
             for level in levels:
                 worse = DEGRADATIONS[kind](pictures, level, seed)
                 shown = f"{name} with {kind}"
-                findings.append(ask(shown, worse, "reference", about.second, level))
-    return findings
+                found.append(Comparison(shown, worse, "reference", about.second, level))
+    return found
+
+
+def evidence(judges: Sequence[Judge], about: Examination, seed: int = 0) -> list[Finding]:
+    """What the judges say to them."""
+    found = []
+    for one in comparisons(about, seed):
+        asked = judge_questions(judges, one.pictures, one.others, about.inputs, about.names, seed)
+        found.append(Finding(one.shown, one.against, one.level, asked.preference(SURE)))
+    return found
 
 
 def failures(findings: Sequence[Finding]) -> list[str]:

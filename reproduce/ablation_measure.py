@@ -73,8 +73,8 @@ def chosen_metrics(task: str, method: str, asked: Sequence[str]) -> tuple[str, .
     for metric in asked:
         if metric.partition("-")[0] == QUALITY_JUDGED.name.partition("-")[0]:
             raise UserError(
-                f"--metric {metric}: judges learn from all methods of a table, so that a point of "
-                "an ablation has none: measure it with the table (--set)"
+                f"--metric {metric} compares the methods of a table, and a point of an ablation is "
+                "one method: measure it with the table (--set)"
             )
         if metric not in known:
             raise UserError(

@@ -83,9 +83,7 @@ def caption(ablation: Ablation, curves: Sequence[Curve]) -> str:
         sentences.append(
             "Pictures differ from point to point, and each kind is judged by networks of its own."
         )
-    sentences.append(
-        "Quality is not measured: its judges learn from all methods of a table together."
-    )
+    sentences.append("Quality is not measured: it compares the methods of a table.")
     return " ".join(sentences)
 
 

@@ -46,11 +46,18 @@ class Measuring:
     samples: int
     mode_inputs: int = 100  # for IS and CIS, with
     mode_samples: int = 100  # translations of each
-    scores: str = "all"  # "quality": judged preference; "all": fidelity and exact scores too
+    scores: str = "all"  # "quality": preference over MUNIT; "all": fidelity and exact scores too
 
     def __post_init__(self) -> None:
         if self.scores not in SCORES:
             raise UserError(f"unknown scores '{self.scores}': use one of {', '.join(SCORES)}")
+
+    def preferring(self, run: RunConfig) -> tuple[str, ...]:
+        """Who is asked for Quality on the pictures of ``run``: where the project draws them an
+        observer ("observed"), elsewhere, and with all scores there too, judges ("quality")."""
+        drawn = run.task in TASKS and TASKS[run.task].kind == "drawn" and not run.source
+        asked = {"observed": drawn, "quality": not drawn or self.scores == "all"}
+        return tuple(who for who, yes in asked.items() if yes and self.scores != "none")
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,8 @@ def all_jobs(
                 encoded += map(add, _theory(of_task, needs))
                 if seed == seeds[0]:
                     shown += map(add, _figures(number, of_task, needs))
+                    if number == 1 and preset.measure.scores == "all":
+                        shown += map(add, _evidence(of_task, needs, preset))
         if seed == seeds[0]:
             for number, run in of_figures.items():
                 drawn = _code("reproduce.unit_figures")
@@ -113,8 +115,15 @@ def _measurements(
     # All that is told of translations alone takes one pass over them; judges learn from them.
     kind, module = ("scores", "scoring") if m.scores == "all" else ("diversity", "measure")
     yield Job(f"{kind}/{where}", about | _measuring(f"reproduce.{module}"), needs, runs=shown)
-    if m.scores in ("quality", "all"):
-        yield Job(f"quality/{where}", _measuring("reproduce.quality"), needs, runs=shown)
+    for kind in m.preferring(runs[0]):
+        yield Job(f"{kind}/{where}", _measuring(f"reproduce.{kind}"), needs, runs=shown)
+
+
+def _evidence(runs: Sequence[RunConfig], needs: Sequence[Job], preset: Preset) -> Iterable[Job]:
+    """That the observer of one task can tell good pictures from bad ones."""
+    if "observed" in preset.measure.preferring(runs[0]):
+        code = _code("reproduce.observer_evidence")
+        yield Job(f"observer/{runs[0].task}", code, tuple(needs), runs=tuple(runs))
 
 
 def _theory(runs: Sequence[RunConfig], trained: Sequence[Job]) -> Iterable[Job]:

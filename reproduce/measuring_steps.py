@@ -45,6 +45,19 @@ def _quality(preset: Preset, job: Job, places: Places) -> Made:
     return _measured(preset, places, list(found.values()), files)
 
 
+def _observed(preset: Preset, job: Job, places: Places) -> Made:
+    from reproduce.observed import measure_observed
+
+    found = measure_observed(preset, job.runs[0], job.runs, places).values()
+    return _measured(preset, places, [record for by in found for record in by.values()])
+
+
+def _observer(preset: Preset, job: Job, places: Places) -> Made:
+    from reproduce.observer_evidence import write_evidence
+
+    return Made([write_evidence(preset, job.runs, places)])
+
+
 def _scores(preset: Preset, job: Job, places: Places) -> Made:
     from reproduce.scoring import measure_scores
 
@@ -126,6 +139,8 @@ def seed_mark(seed: int) -> str:
 MAKERS: dict[str, Callable[[Preset, Job, Places], Made]] = {
     "diversity": _diversity,
     "quality": _quality,
+    "observed": _observed,
+    "observer": _observer,
     "scores": _scores,
     "modes": _modes,
     "table": _table,

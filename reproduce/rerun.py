@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.observer import QUALITY_OBSERVED
 from models.errors import UserError
 from reproduce.environment import environment
 from reproduce.loop import LAST
@@ -72,11 +73,11 @@ def rerun(record: Record, every: Sequence[Record], how: Rerun, tell: Tell, note:
         note("settings that are newer than the record are at their defaults")
     folder = check_pictures(record, run, how.places)
     tell(f"pictures    {folder}, as recorded")
-    weights, shared = [], ["classifiers"]
+    others = _others(record, kind, every, how)  # found before anything is trained
+    weights, shared = list[tuple[RunConfig, Weights]](), ["classifiers"]
     if record["method"] != REAL:
-        others = _others(record, every, how) if kind == "quality" else []
         own = _weights(record, run, how, tell, note)
-        weights = [(run, own), *others]
+        weights.append((run, own))
         if how.append and not all(w.same for _, w in weights):
             raise UserError(
                 "--append: the weights are not the record's own, and a table's row is about one "
@@ -84,6 +85,7 @@ def rerun(record: Record, every: Sequence[Record], how: Rerun, tell: Tell, note:
             )
     if kind == "quality":
         shared.append(f"{record['preset']}/{record['task']}/judges-{panel_of(record)}")
+    weights += others
     set_threads(how.threads or _threads(record, "environment"))
     paths = [(run, w.path) for run, w in weights]
     with workspace(record["preset"], paths, how.places, shared) as places:
@@ -182,15 +184,25 @@ def _weights(record: Record, run: RunConfig, how: Rerun, tell: Tell, note: Tell)
     return made
 
 
-def _others(record: Record, every: Sequence[Record], how: Rerun) -> list[tuple[RunConfig, Weights]]:
-    """The other methods that a panel of judges learned from, with their weights."""
-    panel = panel_of(record)
+def _others(
+    record: Record, kind: str, every: Sequence[Record], how: Rerun
+) -> list[tuple[RunConfig, Weights]]:
+    """The other methods that a preference hangs on, with their weights: those that a panel of judges
+    learned from, and the reference of an observer."""
+    told = record["protocol"]
+    if kind == "quality":
+        methods, panel = told.get("pooled", ()), panel_of(record)
+        known = [r for r in every if r["protocol"].get("panel") == panel]
+    elif record["metric"] == QUALITY_OBSERVED.name:
+        methods = (told["reference"],)
+        known = [r for r in every if r.get("checkpoint_sha256") == told["reference_sha256"]]
+    else:
+        return []
     found, missing = [], []
-    for method in record["protocol"].get("pooled", ()):
+    for method in methods:
         if method == record["method"]:
             continue
-        about = [r for r in every if r["method"] == method and r["task"] == record["task"]
-                 and r["protocol"].get("panel") == panel]  # fmt: skip
+        about = [r for r in known if r["method"] == method and r["task"] == record["task"]]
         if not about:
             missing.append(f"{method} (of which no record tells)")
             continue
@@ -202,9 +214,9 @@ def _others(record: Record, every: Sequence[Record], how: Rerun) -> list[tuple[R
             found.append((replace(run, source=(how.sources or {}).get(run.task, "")), weights))
     if missing:
         raise UserError(
-            f"quality is judged by networks that learned from all methods, and {how.places.runs} "
-            f"lacks the weights of {', '.join(missing)}: name the folder that has them (--runs), or "
-            "train and judge all methods again with the table"
+            f"quality is a preference that hangs on other methods too, and {how.places.runs} lacks "
+            f"the weights of {', '.join(missing)}: name the folder that has them (--runs), or train "
+            "and measure all methods again with the table"
         )
     return found
 

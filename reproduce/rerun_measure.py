@@ -22,6 +22,7 @@ from benchmarks.inception_score import (
 )
 from benchmarks.judge_network import JudgeConfig
 from benchmarks.judges import QUALITY_JUDGED
+from benchmarks.observer import QUALITY_OBSERVED, TRUTH_DISTANCE
 from benchmarks.theory import contents, styles
 from models.errors import UserError
 from models.method import DIRECTIONS
@@ -32,6 +33,7 @@ from reproduce.fidelity import measure_fidelity, measure_real_fidelity
 from reproduce.instruments import RECIPE, Instruments, open_instruments
 from reproduce.measure import measure_real, measure_run
 from reproduce.mode_measure import measure_real_modes, measure_run_modes, open_modes_task
+from reproduce.observed import measure_observed
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import REAL, Places
 from reproduce.quality import measure_quality
@@ -52,8 +54,8 @@ THEORY = {metric.name for metric in (*styles.METRICS, *contents.METRICS)}
 
 
 def kind_of(record: Record) -> str:
-    """Which measuring function makes a record: diversity, fidelity, exact, quality, modes or
-    theory.
+    """Which measuring function makes a record: diversity, fidelity, exact, quality, observed,
+    modes or theory.
 
     Raises UserError for what no function here makes, or made in another way than now.
     """
@@ -67,6 +69,8 @@ def kind_of(record: Record) -> str:
         kind = "fidelity"
     elif metric == QUALITY_JUDGED.name:
         kind = "quality"
+    elif metric in (QUALITY_OBSERVED.name, TRUTH_DISTANCE.name):
+        kind = "observed"
     elif metric in MODES and record.get("translation") in DIRECTIONS:
         kind = "modes"
     elif metric in THEORY and not real:
@@ -185,6 +189,12 @@ def _quality(record: Record, preset: Preset, runs: Sequence[RunConfig], places: 
     measure_quality(preset, judged, places, JudgeConfig(**record["protocol"]["judge"]))
 
 
+def _observed(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
+    # What is true of real pictures takes no network.
+    none = record["method"] == REAL and record["metric"] == TRUTH_DISTANCE.name
+    measure_observed(preset, runs[0], () if none else runs, places)
+
+
 def _modes(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
     task = open_modes_task(runs[0], places)
     measure = measure_real_modes if record["method"] == REAL else measure_run_modes
@@ -203,5 +213,5 @@ def _instruments(run: RunConfig, places: Places) -> Instruments:
 
 _MEASURES = {
     "diversity": _diversity, "fidelity": _fidelity, "exact": _exact, "quality": _quality,
-    "modes": _modes, "theory": _theory,
+    "observed": _observed, "modes": _modes, "theory": _theory,
 }  # fmt: skip

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import benchmarks.fidelity  # noqa: F401  declares the metrics whose directions are shown
 from benchmarks.ground_truth import CATEGORY, PARTS, SILHOUETTE
+from benchmarks.observer import TRUTH_DISTANCE
 from benchmarks.registry import METRICS
 from benchmarks.style_scores import (
     COLOUR_DISTANCE,
@@ -41,6 +42,7 @@ COLUMNS = (
     Column("KID", "kid-", 3),
     Column("Precision", "precision-", 2),
     Column("Recall", "recall-", 2),
+    Column("Truth distance", TRUTH_DISTANCE.name, 3),
     Column("Silhouette IoU", SILHOUETTE.name, 3),
     Column("Category kept", CATEGORY.name, 2),
     Column("Parts AUC", PARTS.name, 2),

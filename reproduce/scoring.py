@@ -12,6 +12,7 @@ from reproduce.experiments import Preset
 from reproduce.fidelity import measure_real_fidelity, pending_fidelity, reference
 from reproduce.instruments import open_instruments
 from reproduce.measure import lpips_distance, measure_real, measure_run, pending_run
+from reproduce.observed import measure_observed
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import REAL, Places
 from reproduce.quality import measure_quality
@@ -26,12 +27,16 @@ OfTask = dict[str, dict[str, dict[str, Any]]]  # method -> metric -> record
 def measure_task(preset: Preset, runs: Sequence[RunConfig], places: Places) -> OfTask:
     """Measure the finished ``runs`` of one task, and its real pictures.
 
-    Diversity, and silhouettes of drawn pictures, always; the judges' preference and the wider
+    Diversity, and silhouettes of drawn pictures, always; preference over MUNIT and the wider
     scores (fidelity, exact scores of drawn pictures) where the preset asks for them.
     """
     measure = measure_scores if preset.measure.scores == "all" else measure_diversity
     found = measure(preset, runs, places)
-    if preset.measure.scores in ("quality", "all"):
+    preferring = preset.measure.preferring(runs[0])
+    if "observed" in preferring:
+        for method, by_metric in measure_observed(preset, runs[0], runs, places).items():
+            found[method] |= by_metric
+    if "quality" in preferring:
         for method, record in measure_quality(preset, runs, places).items():
             found[method][record["metric"]] = record
     return found

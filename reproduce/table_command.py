@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.diversity_protocols import get_protocol
 from models.errors import UserError
 from models.zoo import nearest
+from reproduce import observer_evidence
 from reproduce.arguments import by_task, places_of, train_all
 from reproduce.experiments import TABLES, Preset, fitting, load_preset
 from reproduce.figures import comparison
@@ -121,3 +122,6 @@ def _make(
             if seed == first:  # one training is shown
                 draw, kind = (comparison, "figure4") if number == 1 else (mode_grid, "modes")
                 draw(preset, of_task, places, folder / f"{kind}-{task}.png")
+                asked = preset.measure.preferring(of_task[0])
+                if number == 1 and preset.measure.scores == "all" and "observed" in asked:
+                    observer_evidence.write_evidence(preset, of_task, places)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.lpips_features import MEASURED_SIDE
+from benchmarks.observer import TRUTHS
 from models.errors import UserError
 from reproduce.agreement import Agreement
 from reproduce.csv_writer import CsvWriter
@@ -122,7 +123,12 @@ def _about_quality(table: Table1) -> str:
             "real pictures from translations, a stand-in for people."
         )
     if "observed" in sources:
-        words += " Quality (observed): preference over MUNIT by an observer who knows the true translations."
+        words += (
+            " Quality (observed): share of pairs of translations in which the method's is nearer "
+            f"(LPIPS 0.1) than MUNIT's to the nearest of {TRUTHS} true pictures of the input. The "
+            "observer does not see whether a set of pictures is varied, takes a style that no true "
+            "picture has for an error, and knows nothing of what people find realistic."
+        )
     if "human" in sources:
         words += " Quality (human): preference over MUNIT by people."
     controls = [

@@ -34,13 +34,14 @@ def stream(
     source: PictureSource,
     preparation: Preparation,
     *,
-    samples: int,
+    samples: int | range,
     direction: Direction = "a2b",
     seed: int = 0,
     inputs: int | None = None,
     batch_size: int = 32,
 ) -> Iterator[Translation]:
-    """``samples`` translations of each of the first ``inputs`` pictures of ``source``.
+    """``samples`` translations (a range: those numbers) of each of the first ``inputs`` pictures of
+    ``source``.
 
     Noise is addressed by (seed, input id, sample), so neither the batch size nor the other
     pictures change a translation, beyond rounding. Pictures come grouped by input.
@@ -68,7 +69,7 @@ def stream(
 
     for i in range(count):
         picture = fixed(source.read(i))
-        for k in range(samples):
+        for k in range(samples) if isinstance(samples, int) else samples:
             waiting.append((source.ids[i], k, picture))
             if len(waiting) == batch_size:
                 yield from translated()

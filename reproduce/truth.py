@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +21,13 @@ from reproduce.tasks.drawn.canvas import SAMPLES, boundaries, count, paint_lines
 from reproduce.tasks.drawn.content import ROLES
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION, draw
 from reproduce.tasks.drawn.kinds import draw_style
-from reproduce.tasks.drawn.render import line_width, render_photo
+from reproduce.tasks.drawn.render import line_width, painter, render_photo
 from reproduce.tasks.drawn.style import MATERIALS, PATTERNS
 from reproduce.tasks.pictures import Preparation, to_tensor
 from reproduce.tasks.sources import Domains
 
 Row = Mapping[str, str]
+Address = tuple[str | int, ...]  # of a style in the random numbers
 _REMEDY = "remove the folder, so that it is drawn again"
 
 
@@ -85,26 +86,28 @@ class Truth:
         whole = count((roles == 1 + ROLES.index("body")) & ~seams) == SAMPLES**2
         return np.asarray(whole)
 
-    def repainted(self, name: str, style: tuple[str | int, ...]) -> Tensor:
-        """Test picture ``name`` in a style of its own, (3, size, size) in [-1, 1].
+    def repainted(self, name: str, styles: Iterable[Address]) -> Iterator[Tensor]:
+        """Test picture ``name`` in each of these styles, (3, size, size) in [-1, 1].
 
-        ``style`` addresses the draw: equal addresses give equal styles, on any content.
+        An address decides a style: equal ones give equal styles, on any content.
         """
         content, _ = draw(self.kind, self.seed, "test", int(name))
-        drawn = draw_style(self.kind, np.random.default_rng(counted_seed(self.seed, *style)))
-        return to_tensor(Image.fromarray(render_photo(content, drawn, self.size)))
+        paint = painter(content, self.size)
+        for style in styles:
+            drawn = draw_style(self.kind, np.random.default_rng(counted_seed(self.seed, *style)))
+            yield to_tensor(Image.fromarray(paint(drawn)))
 
     def best_translations(
-        self, names: list[str], samples: int, *, same_styles: bool = False
+        self, names: Iterable[str], samples: int, *, same_styles: bool = False
     ) -> Iterator[tuple[str, int, Tensor]]:
         """What a perfect translator would give: every input in ``samples`` random styles.
 
         They are the input's own, or with ``same_styles`` the same for all inputs.
         """
         for name in names:
-            for k in range(samples):
-                style = ("one style", k) if same_styles else ("style", name, k)
-                yield name, k, self.repainted(name, style)
+            own = ("one style",) if same_styles else ("style", name)
+            for k, picture in enumerate(self.repainted(name, ((*own, k) for k in range(samples)))):
+                yield name, k, picture
 
 
 def truth_of(domains: Domains, size: int) -> Truth | None:

@@ -72,7 +72,7 @@ def test_set(drawn: tuple[torch.Tensor, torch.Tensor]) -> Examination:
 def test_the_evidence_holds(judges: list[Judge], test_set: Examination) -> None:
     findings = evidence(judges, test_set)
     assert failures(findings) == []
-    assert len(findings) == 4 + 2 * 3 * 4
+    assert len(findings) == 4 + 2 * 4 * 4
     table = evidence_table(findings)
     assert table.count("\n") == len(findings) + 2
     assert "real of another input" in table

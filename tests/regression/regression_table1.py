@@ -25,6 +25,12 @@ from benchmarks.fidelity import scores
 from benchmarks.ground_truth import SILHOUETTE, silhouette_iou
 from benchmarks.judges import QUALITY_JUDGED, Verdict, draw_questions, judge_questions
 from benchmarks.lpips_features import LpipsDistance
+from benchmarks.observer import (
+    QUALITY_OBSERVED,
+    TRUTH_DISTANCE,
+    Observation,
+    truth_distances,
+)
 from benchmarks.pixels import to_bytes
 from benchmarks.weights import trained
 from reproduce.exact import (
@@ -37,6 +43,8 @@ from reproduce.exact import (
 from reproduce.fidelity import counts, reference
 from reproduce.instruments import Instruments
 from reproduce.measure import REAL_PAIRS
+from reproduce.observed import OTHERS, OWN, protocol, true_pictures
+from reproduce.observed import SAMPLES as OBSERVED
 from reproduce.quality import REFERENCE
 from reproduce.single_pictures import SEED as PICTURES_SEED
 from reproduce.tasks.pictures import Preparation
@@ -93,6 +101,17 @@ class Bench:
         return reference(self.instruments)
 
     @cached_property
+    def observer(self) -> LpipsDistance:
+        """What the observer compares pictures by."""
+        return LpipsDistance(trained("0.1"), "cpu")
+
+    @cached_property
+    def true_features(self) -> dict[str, Tensor]:
+        """Those of the first inputs' true pictures."""
+        names = self.domains.test_a.ids[: min(INPUTS, REAL_INPUTS)]
+        return {n: self.observer.features(true_pictures(self.truth, n)) for n in names}
+
+    @cached_property
     def judged_inputs(self) -> Tensor:
         """uint8 (N, 3, H, W): all test inputs."""
         source = self.domains.test_a
@@ -135,6 +154,7 @@ def check_method(bench: Bench, method: str, records: dict[str, Record], findings
         _silhouettes(bench, records[SILHOUETTE.name], pictures, findings)
     if QUALITY_JUDGED.name in records:
         _quality(bench, records[QUALITY_JUDGED.name], pictures, findings)
+    _observed(bench, records, pictures, OWN, findings)
     _fidelity(bench, records, pictures, findings)
     if EXACT & set(records):
         styled = same_styles(network, bench.exact, Preparation(bench.size), run.seed)
@@ -172,6 +192,7 @@ def check_real(bench: Bench, records: dict[str, Record], findings: Findings) -> 
     some = truth.best_translations(domains.test_a.ids[:REAL_INPUTS], SAMPLES)
     styled = truth.best_translations(bench.exact.names[:CONTENTS], STYLES, same_styles=True)
     pictures = {(n, k): p for n, k, p in some}
+    _observed(bench, records, pictures, range(OBSERVED), findings)
     if EXACT & set(records):
         check_exact(
             bench.world,
@@ -238,6 +259,33 @@ def _quality(bench: Bench, record: Record, pictures: Pictures, findings: Finding
     findings.close(metric, "change of a preference", 0.0, change, tolerance(metric))
     votes = float(np.mean(stored.votes[0] != verdict.votes[0]))
     findings.close(metric, "share of votes changed", 0.0, votes, CLASSES)
+
+
+def _observed(
+    bench: Bench, records: dict[str, Record], pictures: Pictures, own: range, findings: Findings
+) -> None:
+    """Distances to true pictures, of both sides of a preference."""
+    told = protocol(bench.size, bench.observer.weights)
+    for metric in {TRUTH_DISTANCE.name, QUALITY_OBSERVED.name} & records.keys():
+        record = records[metric]
+        check_protocol(metric, record["protocol"], told, findings)
+        arrays = bench.world.arrays(record)
+        names = tuple(map(str, arrays["input_ids"]))
+        findings.same(metric, "inputs", names, tuple(bench.domains.test_a.ids))
+        seen = Observation(arrays["distances"], names, told)
+        found, sides = seen.truth_distance(), [("distances", pictures, own)]
+        if metric == QUALITY_OBSERVED.name:
+            found = seen.quality(Observation(arrays["reference"], names, told), {})
+            sides.append(("reference", bench.reference_pictures, OTHERS))
+        check_value(record, found.value, findings)
+        for side, of, numbers in sides:
+            for (name, true), stored in zip(
+                bench.true_features.items(), arrays[side], strict=False
+            ):
+                shown = torch.stack([of[name, k] for k in numbers[: len(stored)]])
+                now = float(truth_distances(shown, true, bench.observer).min(axis=1).mean())
+                what = f"{side} of input {name}"
+                findings.close(metric, what, float(stored.mean()), now, tolerance(metric))
 
 
 def _fidelity(

@@ -40,6 +40,13 @@ TOLERANCES: dict[str, Tolerance] = {
         1e-3, 0.0, "mean over 100 inputs",
         "a pixel at the threshold of white that changes sides moves the mean by 3e-5",
     ),
+    "truth-distance": Tolerance(
+        5e-5, 0.0005, "each of 10 inputs: mean distance of 10 pictures to the nearest true one",
+        "float16 changes it by up to 4e-5; values are 0.05 to 0.15",
+    ),
+    "quality-observed": Tolerance(
+        5e-5, 0.0005, "as truth-distance, and the reference's", "it follows from these distances"
+    ),
     "quality-judged": Tolerance(
         0.05, 0.0, "a judge's preference in each question, as a difference of two logits, mean "
         "over questions of its change", "logits are smooth in the pictures",

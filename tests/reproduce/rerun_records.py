@@ -24,6 +24,7 @@ from reproduce.fidelity import measure_fidelity
 from reproduce.instruments import RECIPE, classifier_path, open_instruments
 from reproduce.loop import Logging
 from reproduce.measure import measure_real, measure_run
+from reproduce.observed import measure_observed
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import Places, open_run_task
 from reproduce.quality import measure_quality
@@ -82,6 +83,7 @@ def made_once(factory: pytest.TempPathFactory) -> Places:
     measure_real_exact(preset(), run, places, ExactTask(instruments))
     measure_theory(preset(), run, places)
     measure_quality(preset(), runs(), places, JudgeConfig(judges=2, steps=2, batch=4, width=4))
+    measure_observed(preset(), run, runs(), places)
     _MADE.append(places)
     return places
 

@@ -164,7 +164,7 @@ def test_usual_metrics_apply_and_others_can_be_asked_for() -> None:
         assert chosen_metrics(task, "munit", []) == usual_metrics(task)
     assert chosen_metrics(SHOES, "munit", ["fid", "fid", "style-mmd"]) == ("fid", "style-mmd")
     for metric, reason in {
-        "quality-judged": "judges learn",
+        "quality-judged": "compares the methods of a table",
         "cis": "none of",
         "fud": "mean fid",
     }.items():

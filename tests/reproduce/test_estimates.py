@@ -49,7 +49,7 @@ def test_the_newest_stamp_counts_and_the_own_before_another_seed(tmp_path: Path)
     for minute, seconds in ((2, 44), (3, 55), (1, 66)):
         took(replace(job, about={"version": minute}), tmp_path, seconds, minute)
     assert estimates.seconds(MEASURE) == 55
-    took(JOBS["quality/drawn-shoes/seed0"], tmp_path, 77, minute=20)
+    took(JOBS["observed/drawn-shoes/seed0"], tmp_path, 77, minute=20)
     assert estimates.seconds(MEASURE) == 55
 
 

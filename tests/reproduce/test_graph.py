@@ -52,6 +52,22 @@ def test_every_job_comes_after_what_it_needs() -> None:
     assert sum(name.startswith("train/") for name in seen) == 2 * (16 + 12) + 3
 
 
+def test_the_observer_is_asked_where_pictures_are_drawn_and_judges_elsewhere() -> None:
+    def asked(name: str) -> set[str]:
+        kinds = ("observed/", "quality/", "observer/")
+        return {job for job in all_jobs(load_preset(name), [0, 1]) if job.startswith(kinds)}
+
+    seeds = ("seed0", "seed1")
+    assert asked("quick") == {f"observed/drawn-shoes/{seed}" for seed in seeds}
+    drawn, photos = ("drawn-shoes", "drawn-handbags"), ("edges2shoes", "edges2handbags")
+    both = {f"{k}/{t}/{s}" for k in ("observed", "quality") for t in drawn for s in seeds}
+    # That it can judge is shown once a task.
+    assert asked("cpu") == both | {f"observer/{task}" for task in drawn}
+    assert asked("paper") == {f"quality/{task}/{seed}" for task in photos for seed in seeds}
+    own = QUICK.make_run("munit", "drawn-shoes", 0, source="elsewhere")
+    assert QUICK.measure.preferring(own) == ("quality",)
+
+
 def test_figures_alone_claim_nothing() -> None:
     """Nothing is measured, so there is nothing to judge; the report shows what there is."""
     jobs = all_jobs(replace(QUICK, tables={}), [0])

@@ -77,6 +77,10 @@ def test_from_nothing_a_process_of_its_own_finds_the_same_number(
         ("fid-small-resnet-2", "munit"),
         ("parts-auc", "munit"),
         ("quality-judged", "cyclegan"),
+        ("quality-observed", "cyclegan"),
+        ("quality-observed", "real"),
+        ("truth-distance", "munit"),
+        ("truth-distance", "real"),
         ("style-mmd", "munit"),
         ("content-retrieval-rank", "munit"),
     ],
@@ -283,5 +287,5 @@ def test_every_stored_record_that_a_row_shows_can_be_made_again() -> None:
     ]
     assert len(shown) > 200
     assert {kind_of(record) for record in shown} == {
-        "diversity", "fidelity", "exact", "quality", "modes", "theory"
+        "diversity", "fidelity", "exact", "quality", "observed", "modes", "theory"
     }  # fmt: skip

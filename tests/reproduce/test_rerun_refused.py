@@ -121,6 +121,16 @@ def test_judges_need_the_weights_of_all_methods(
     refused(again(record, results=alone), "cyclegan (of which no record tells)")
 
 
+def test_an_observer_needs_the_weights_of_the_reference(
+    made: Places, tmp_path: Path, again: Callable[..., Told]
+) -> None:
+    record = stored(made, "quality-observed", "cyclegan")
+    refused(again(record, runs=tmp_path / "runs"), "weights of munit (", "--runs")
+    assert not (tmp_path / "runs" / "rerun").exists()
+    alone = with_records(tmp_path, record)
+    refused(again(record, results=alone), "munit (of which no record tells)")
+
+
 def test_ids_are_told_apart(made: Places, capsys: pytest.CaptureFixture[str]) -> None:
     for word, reason in {"ffffffffffff": "no record ffffffffffff", "abc": "at least 4"}.items():
         assert main(["rerun", word, f"--results={made.results}"]) == 2

@@ -85,15 +85,14 @@ def test_without_scores_there_is_diversity_and_shape_alone(
     assert metrics(found, REAL) == {"diversity-lpips"}
 
 
-def test_quality_is_of_every_method_and_of_no_real_picture(
-    runs: list[RunConfig], places: Places, tmp_path: Path, small_judges: None
+def test_quality_of_drawn_pictures_is_asked_of_who_knows_the_truth(
+    runs: list[RunConfig], places: Places, tmp_path: Path
 ) -> None:
     found = measure_task(scored("quality"), runs, replace(places, results=tmp_path))
+    observed = {"diversity-lpips", "truth-distance", "quality-observed"}
     for method in METHODS:
-        assert metrics(found, method) == {
-            "diversity-lpips", "silhouette-iou", "quality-judged",
-        }  # fmt: skip
-    assert "quality-judged" not in found[REAL]
+        assert metrics(found, method) == observed | {"silhouette-iou"}
+    assert metrics(found, REAL) == observed
 
 
 def test_all_scores_are_measured_once_and_then_only_read(
@@ -102,10 +101,12 @@ def test_all_scores_are_measured_once_and_then_only_read(
 ) -> None:  # fmt: skip
     places = replace(places, results=tmp_path)
     found = measure_task(scored("all"), runs, places)
-    wide = {"fid-small-resnet-2", "recall-small-resnet-2", "category-kept", "colour-distance"}
+    wide = {"fid-small-resnet-2", "recall-small-resnet-2", "category-kept", "colour-distance",
+            "quality-observed"}  # fmt: skip
     for method in (*METHODS, REAL):
         assert metrics(found, method) >= wide | {"silhouette-iou"}, method
     assert "style-consistency" in found["munit"]
+    assert "quality-judged" in found["munit"] and "quality-judged" not in found[REAL]
     records = Records(tmp_path, QUICK.name).all()
     assert {r["method"] for r in records} == {*METHODS, REAL}
 

@@ -70,9 +70,9 @@ def test_the_body_shows_the_colour_of_the_body(truth, folder):
 def test_nothing_but_body_is_body(truth):
     """Two styles that differ in the body's colour alone differ on its pixels alone."""
     name = "00004"
-    first = truth.repainted(name, ("a",))
-    again = truth.repainted(name, ("a",))
-    assert torch.equal(first, again)
+    first, other = truth.repainted(name, [("a",), ("b",)])
+    (again,) = truth.repainted(name, [("a",)])
+    assert torch.equal(first, again) and not torch.equal(first, other)
     body = torch.from_numpy(truth.body("test", name))
     background = first.eq(1).all(dim=0)
     assert not (body & background).any()

@@ -10,6 +10,7 @@ the picture, where it is smooth: fast, and crisp at every part's border.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -84,41 +85,52 @@ def render_photo(content: Content, style: Style, size: int) -> Bytes:
 
     Equal for equal arguments on every machine.
     """
+    return painter(content, size)(style)
+
+
+def painter(content: Content, size: int) -> Callable[[Style], Bytes]:
+    """``render_photo`` of one content in any style: what the styles share is worked out once."""
     check_size(size)
-    if content.kind != style.kind:
-        raise UserError(f"style for {style.kind!r} on {content.kind!r}: draw one of that kind")
     n = size * SAMPLES
     parts = part_map(content, n)
     seams = boundaries(content, parts, 0.55 * line_width(size) * SAMPLES)
     parts = paint_lines(content, parts, 1.1 / size)
     roles = np.array([0, *(1 + ROLES.index(part.role) for part in content.parts)], np.uint8)[parts]
-    second = _pattern(style, n)
-    keys = roles * 4
+    keys = roles * 4  # + 2 where the second colour goes, + 1 on a seam
     keys += seams & (roles > 0)
-    if second is not None:
-        keys += ((roles == 1) & second).astype(np.uint8) * 2
-
-    light = {
-        volume: _light(style, volume, np.isin(roles, [1 + ROLES.index(r) for r in names]), size)
+    found = np.flatnonzero(np.bincount(keys.ravel(), minlength=4))
+    shares = {int(key): count(keys == key) for key in found if key >= 4}
+    covered = sum(shares.values(), np.zeros((size, size), dtype=np.int64))
+    reliefs = {
+        volume: _relief(volume, np.isin(roles, [1 + ROLES.index(r) for r in names]), size)
         for volume, names in _VOLUMES.items()
     }
-    picture = np.zeros((size, size, 3))
-    covered = np.zeros((size, size), dtype=np.int64)
-    for key in np.flatnonzero(np.bincount(keys.ravel(), minlength=4)):
-        if key < 4:
-            continue
-        role = ROLES[key // 4 - 1]
-        share = count(keys == key)
-        covered += share
-        shade, shine = light[_VOLUME_OF[role]]
-        colour = np.array(_colour(style, role, bool(key & 2)), dtype=np.float64)
-        seam = 0.66 if key & 1 else 1.0
-        lit = np.minimum(colour * (shade * seam)[:, :, None] + (shine * seam)[:, :, None], _CEILING)
-        # Pale leather stays darker than the paper, so that a silhouette can be told from a picture.
-        lit -= np.maximum(lit.min(axis=2, keepdims=True) - _PALEST, 0)
-        picture += share[:, :, None] * lit
-    picture += (_FULL - covered)[:, :, None] * 255.0
-    return np.floor(picture / _FULL + 0.5).astype(np.uint8)
+
+    def paint(style: Style) -> Bytes:
+        if content.kind != style.kind:
+            raise UserError(f"style for {style.kind!r} on {content.kind!r}: draw one of that kind")
+        second = _pattern(style, n)
+        own = dict(shares)
+        for key in {4, 5} & shares.keys() if second is not None else ():
+            own[key + 2] = count((keys == key) & second)
+            own[key] = shares[key] - own[key + 2]
+        light = {volume: _light(style, volume, *relief) for volume, relief in reliefs.items()}
+        picture = np.zeros((size, size, 3))
+        for key, share in sorted(own.items()):
+            role = ROLES[key // 4 - 1]
+            shade, shine = light[_VOLUME_OF[role]]
+            colour = np.array(_colour(style, role, bool(key & 2)), dtype=np.float64)
+            seam = 0.66 if key & 1 else 1.0
+            lit = colour * (shade * seam)[:, :, None] + (shine * seam)[:, :, None]
+            lit = np.minimum(lit, _CEILING)
+            # Pale leather stays darker than the paper, so that a silhouette can be told from a
+            # picture.
+            lit -= np.maximum(lit.min(axis=2, keepdims=True) - _PALEST, 0)
+            picture += share[:, :, None] * lit
+        picture += (_FULL - covered)[:, :, None] * 255.0
+        return np.floor(picture / _FULL + 0.5).astype(np.uint8)
+
+    return paint
 
 
 def _colour(style: Style, role: str, second: bool) -> tuple[int, int, int]:
@@ -156,8 +168,8 @@ def _pattern(style: Style, n: int) -> Bools | None:
     return np.asarray(dx * (x - middle) + dy * (y - middle) > 0)
 
 
-def _light(style: Style, volume: str, samples: Bools, size: int) -> tuple[Floats, Floats]:
-    """Of a rounded volume, lit from the upper left: a factor for colours, and light to add."""
+def _relief(volume: str, samples: Bools, size: int) -> tuple[Floats, Floats]:
+    """Of a rounded volume: its height, and how much it faces the light from the upper left."""
     whole: Counts = count(samples)
     # A rounded border on a rounded whole; thin things are round at once.
     radii = (0.035, 0.08) if volume in ("body", "sole") else (0.012, 0.012)
@@ -168,8 +180,13 @@ def _light(style: Style, volume: str, samples: Bools, size: int) -> tuple[Floats
         slope_y, slope_x = np.gradient(level * (2.0 * radius))
         height += level / 2
         facing += (slope_x * 0.5 + slope_y * 0.85) / 2  # towards the light: positive
+    return height, facing
+
+
+def _light(style: Style, volume: str, height: Floats, facing: Floats) -> tuple[Floats, Floats]:
+    """On a relief: a factor for colours, and light to add."""
     rim = np.clip(height * 2.0 - 0.55, 0, 1)
-    down = np.linspace(0.07, -0.09, size)[:, None]
+    down = np.linspace(0.07, -0.09, len(height))[:, None]
     if volume == "inside":
         return 0.80 + 0.15 * rim, np.zeros_like(height)
     if style.material == "glossy" or volume == "metal":

@@ -1,0 +1,126 @@
+"""Quality by an observer who knows the truth: the better translation is nearer to a true picture.
+
+Of an input whose content is known every true picture can be drawn, in any style. A translation's
+distance is that to the nearest of them (LPIPS 0.1), and of two translations of one input the
+observer prefers the one with the smaller distance. It is not trained and asks nothing at random.
+
+It sees what spoils a picture: blur, noise, blotches, parts that are missing or in another place. It
+does not see whether a set of pictures is varied; a style that no true picture has counts as an error,
+however well it suits; and it knows nothing of what people find realistic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.intervals import bootstrap_mean
+from benchmarks.raw_files import save_arrays
+from benchmarks.registry import Measurement, Metric, register
+from models.errors import UserError
+
+TRUTH_DISTANCE = register(
+    Metric(
+        name="truth-distance",
+        unit="LPIPS",
+        direction="lower",
+        protocol=(
+            "distance (LPIPS 0.1) of a translation to the nearest of 64 true pictures of its input, "
+            "drawn in random styles; mean over translations, then over inputs"
+        ),
+        limits=(0.0, None),
+    )
+)
+QUALITY_OBSERVED = register(
+    Metric(
+        name="quality-observed",
+        unit="%",
+        direction="higher",
+        protocol=(
+            "share of pairs of translations of one input, by the method and by the reference, in "
+            "which the method's is nearer (LPIPS 0.1) to the nearest of 64 true pictures of that "
+            "input, ties half; mean over inputs; blind to variety and to what people find realistic"
+        ),
+        limits=(0.0, 100.0),
+    )
+)
+TRUTHS = 64  # true pictures of an input
+
+
+class Distance(Protocol):
+    """How far pictures are apart; ``LpipsDistance`` is one."""
+
+    def features(self, pictures: Tensor) -> Tensor: ...
+
+    def distance(self, first: Tensor, second: Tensor) -> Tensor: ...
+
+
+@torch.inference_mode()
+def truth_distances(pictures: Tensor, truths: Tensor, distance: Distance) -> NDArray[np.float32]:
+    """Distances (P, R) of ``pictures`` (P, 3, H, W), float32 in [-1, 1], of one input to its true
+    pictures, whose features are ``truths`` (R, D)."""
+    shown = distance.features(pictures)
+    found = [distance.distance(shown, true.expand_as(shown)) for true in truths]
+    return torch.stack(found, dim=1).float().cpu().numpy()
+
+
+def preferred(distances: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float64]:
+    """Of each input the share of pairs, 0 to 1, in which the method's picture is the nearer one.
+
+    ``distances`` (I, K) of K translations of each input by the method, ``reference`` (I, L) of L by
+    the reference: all K x L pairs are asked about, and a tie counts half.
+    """
+    if distances.ndim != 2 or reference.ndim != 2 or len(distances) != len(reference):
+        raise UserError(
+            f"distances {distances.shape} and {reference.shape} of the reference: give one row an "
+            "input, the same inputs in both"
+        )
+    behind = distances[:, :, None] - reference[:, None, :]
+    share: NDArray[np.float64] = ((behind < 0) + 0.5 * (behind == 0)).mean(axis=(1, 2))
+    return share
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the observer saw: ``distances`` (I, K), float32, of K translations of each input to the
+    nearest true picture; ``names`` (I,) of the inputs; ``protocol``: how it looked."""
+
+    distances: NDArray[np.float32]
+    names: tuple[str, ...]
+    protocol: Mapping[str, Any]
+
+    def truth_distance(self, seed: int = 0) -> Measurement:
+        """The mean; ``seed``: of the bootstrap over inputs."""
+        means = self.distances.mean(axis=1, dtype=np.float64)
+        interval = bootstrap_mean(means, seed)
+        return Measurement(TRUTH_DISTANCE.name, float(means.mean()), interval, self._told())
+
+    def quality(
+        self, reference: Observation, about: Mapping[str, Any], seed: int = 0
+    ) -> Measurement:
+        """Preference over the ``reference``, in percent; ``about`` it joins the protocol."""
+        if reference.names != self.names:
+            raise UserError("the reference was observed on other inputs: observe both on the same")
+        shares = 100 * preferred(self.distances, reference.distances)
+        told = self._told() | {"pairs": self.distances.shape[1] * reference.distances.shape[1]}
+        interval = bootstrap_mean(shares, seed)
+        return Measurement(
+            QUALITY_OBSERVED.name, float(shares.mean()), interval, told | dict(about)
+        )
+
+    def save(self, path: Path, **more: NDArray[np.float32]) -> None:
+        """Writes the distances as ``.npz``, ``more`` beside them: whole or not at all."""
+        arrays = {"distances": self.distances, "input_ids": np.array(self.names, dtype=np.str_)}
+        save_arrays(path, {"protocol": dict(self.protocol)}, arrays | more)
+
+    def _told(self) -> dict[str, Any]:
+        inputs, samples = self.distances.shape
+        name = f"{inputs}x{samples}-vs-{self.protocol['truths']}"
+        return {"protocol": name, "inputs": inputs, "K": samples} | dict(self.protocol)

@@ -1,0 +1,81 @@
+"""The observer by hand: nearest true pictures, shares of pairs, ties."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.lpips_features import LpipsDistance
+from benchmarks.observer import Observation, preferred, truth_distances
+from benchmarks.weights import trained
+from models.errors import UserError
+
+NAMES = ("a", "b", "c")
+
+
+def seen(*rows: list[float]) -> Observation:
+    return Observation(np.array(rows, np.float32), NAMES, {"truths": 4})
+
+
+def test_distances_are_lpips_and_a_true_picture_has_none_to_itself() -> None:
+    lpips = LpipsDistance(trained("0.1"))
+    draws = torch.Generator().manual_seed(0)
+    truths = torch.rand(3, 3, 32, 32, generator=draws) * 2 - 1
+    pictures = torch.cat([truths[1:2], -truths[:1]])
+    features = lpips.features(truths)
+    found = truth_distances(pictures, features, lpips)
+    assert found.shape == (2, 3) and found.dtype == np.float32
+    for p, picture in enumerate(pictures):
+        for t, true in enumerate(truths):
+            one, two = lpips.features(picture[None]), lpips.features(true[None])
+            assert found[p, t] == pytest.approx(float(lpips.distance(one, two)), abs=1e-6)
+    assert found[0].argmin() == 1 and found[0, 1] < 1e-6
+
+
+def test_the_share_of_pairs_in_which_the_nearer_one_wins_ties_half() -> None:
+    method = np.array([[1.0, 4.0], [2.0, 2.0], [0.0, 0.0]])
+    reference = np.array([[2.0, 3.0], [2.0, 3.0], [1.0, 1.0]])
+    np.testing.assert_array_equal(preferred(method, reference), [0.5, 0.75, 1.0])
+    np.testing.assert_array_equal(preferred(reference, method), [0.5, 0.25, 0.0])
+    np.testing.assert_array_equal(preferred(method[:, :1], reference), [1.0, 0.75, 1.0])
+    np.testing.assert_array_equal(preferred(method, method), [0.5] * 3)
+    # Only the order counts.
+    np.testing.assert_array_equal(preferred(method**3, reference**3), preferred(method, reference))
+    with pytest.raises(UserError, match="one row an input"):
+        preferred(method, reference[:2])
+
+
+def test_measurements_are_means_over_inputs_with_intervals_over_them(tmp_path: Path) -> None:
+    method, reference = seen([1, 4], [2, 2], [0, 0]), seen([2, 3], [2, 3], [1, 1])
+    distance = method.truth_distance()
+    assert distance.value == pytest.approx((2.5 + 2 + 0) / 3) and distance.name == "truth-distance"
+    quality = method.quality(reference, {"reference": "munit"})
+    assert quality.value == pytest.approx(75) and quality.interval is not None
+    assert quality.interval.low < 75 < quality.interval.high
+    told = quality.protocol
+    assert (told["protocol"], told["inputs"], told["K"]) == ("3x2-vs-4", 3, 2)
+    assert told["pairs"] == 4 and told["reference"] == "munit"
+    assert "reference" not in distance.protocol
+    method.save(tmp_path / "seen.npz", reference=reference.distances)
+    with np.load(tmp_path / "seen.npz", allow_pickle=False) as file:
+        np.testing.assert_array_equal(file["distances"], method.distances)
+        np.testing.assert_array_equal(file["reference"], reference.distances)
+        assert tuple(file["input_ids"]) == NAMES
+    other = Observation(reference.distances, ("a", "b", "d"), {"truths": 4})
+    with pytest.raises(UserError, match="other inputs"):
+        method.quality(other, {})
+
+
+def test_a_network_against_another_like_it_is_half_but_for_chance() -> None:
+    draws = np.random.default_rng(0)
+    levels = draws.random((200, 1))
+    shares = []
+    for _ in range(50):
+        one, two = (levels + draws.random((200, 10)) for _ in range(2))
+        shares.append(100 * preferred(one, two).mean())
+    assert abs(np.mean(shares) - 50) < 0.5
+    # 10 x 10 pairs on 200 inputs: Mann and Whitney's variance gives a deviation of 0.94.
+    assert 0.7 < np.std(shares) < 1.2

@@ -1,0 +1,176 @@
+"""Observed quality of tiny trained runs, and that the observer tells good pictures from bad ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from torch import Tensor
+
+import reproduce.observed
+import reproduce.observer_evidence
+from benchmarks.degrade import DEGRADATIONS, LEVELS
+from benchmarks.observer import preferred
+from benchmarks.pixels import to_bytes
+from models.errors import UserError
+from reproduce.experiments import load_preset
+from reproduce.loop import Logging
+from reproduce.observed import OTHERS, OWN, SAMPLES, Observer, measure_observed
+from reproduce.observer_evidence import write_evidence
+from reproduce.pipeline import checkpoint_of
+from reproduce.places import REAL, Places
+from reproduce.results import Records, sha256_file
+from reproduce.runs import RunConfig
+from reproduce.tasks.pictures import Preparation
+from reproduce.training import train
+
+PRESET = load_preset("quick")
+METHODS = ("munit", "unit", "cyclegan")
+INPUTS = 8
+
+
+def run_of(method: str) -> RunConfig:
+    settings = dict(pair.split("=") for pair in tiny.SETTINGS[method].split())
+    sizes = {"steps": "2", "batch": "2", "train": "16", "test": f"{INPUTS}"}
+    return PRESET.make_run(method, "drawn-shoes", 0, settings | sizes)
+
+
+RUNS = [run_of(method) for method in METHODS]
+
+
+@pytest.fixture(scope="module")
+def trained_places(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    root = tmp_path_factory.mktemp("observed")
+    places = Places(root / "data", root / "runs", root / "results", progress=False)
+    for run in RUNS:
+        folder = checkpoint_of(PRESET, run, places).parent
+        train(run, folder, data_dir=places.data, logging=Logging(progress=False))
+    return places
+
+
+@pytest.fixture
+def places(trained_places: Places, tmp_path: Path) -> Places:
+    return replace(trained_places, results=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def observer(trained_places: Places) -> Observer:
+    return Observer(RUNS[0], trained_places)
+
+
+@pytest.fixture(scope="module")
+def photos(observer: Observer) -> Tensor:
+    """The real pictures of the test inputs, uint8 (I, 3, H, W)."""
+    fixed, source = Preparation(32).at_test(), observer.domains.test_b
+    return to_bytes(torch.stack([fixed(source.read(i)) for i in range(INPUTS)]))
+
+
+def one_by_one(pictures: Tensor) -> Iterator[Tensor]:
+    return iter(pictures[:, None].float() / 127.5 - 1)
+
+
+def test_all_methods_and_real_pictures_are_recorded_once(places: Places) -> None:
+    found = measure_observed(PRESET, RUNS[0], RUNS, places)
+    assert set(found) == {*METHODS, REAL}
+    reference = sha256_file(checkpoint_of(PRESET, RUNS[0], places))
+    for method, by_metric in found.items():
+        quality, distance = by_metric["quality-observed"], by_metric["truth-distance"]
+        assert quality["protocol"]["reference_sha256"] == reference
+        assert quality["protocol"]["truths"] == 64 and quality["method"] == method
+        assert (
+            quality["protocol"]["extractor"] == "lpips" and quality["protocol"]["version"] == "0.1"
+        )
+        with np.load(places.results / quality["raw"], allow_pickle=False) as file:
+            shares = preferred(file["distances"], file["reference"])
+            assert 100 * shares.mean() == pytest.approx(quality["value"])
+            mean = file["distances"].mean(axis=1, dtype=np.float64).mean()
+            assert file["distances"].shape == (INPUTS, SAMPLES)
+        assert mean == distance["value"]
+        assert json.loads(json.dumps(quality)) == quality
+    # These networks learned nothing; their pictures are no shoes.
+    assert found[REAL]["quality-observed"]["value"] == 100
+    assert measure_observed(PRESET, RUNS[0], RUNS, places) == found
+    assert len(Records(places.results, "quick").all()) == 2 * len(found)
+
+
+def test_what_else_is_looked_at_changes_no_bit(places: Places, tmp_path: Path) -> None:
+    found = measure_observed(PRESET, RUNS[0], RUNS, places)
+    other = replace(places, results=tmp_path / "alone")
+    alone = measure_observed(PRESET, RUNS[1], RUNS[1:2], other)
+    # Without MUNIT there is nothing to prefer a method to.
+    assert set(alone["unit"]) == set(alone[REAL]) == {"truth-distance"}
+    for method in ("unit", REAL):
+        one, two = (of[method]["truth-distance"] for of in (found, alone))
+        assert one["value"] == two["value"] and one["raw_sha256"] == two["raw_sha256"]
+    # What a later MUNIT is preferred to is looked at again, and nothing else is.
+    measure_observed(PRESET, RUNS[0], RUNS[:2], other)
+    assert len(Records(other.results, "quick").all()) == 2 + 2 * 3
+
+
+def test_the_reference_is_set_against_other_samples_of_its_own(
+    places: Places, observer: Observer
+) -> None:
+    assert not set(OWN) & set(OTHERS) and len(OWN) == len(OTHERS) == SAMPLES
+    checkpoint = checkpoint_of(PRESET, RUNS[0], places)
+    both = [next(observer.translations(RUNS[0], checkpoint, of)) for of in (OWN, OTHERS)]
+    assert both[0].shape == both[1].shape == (SAMPLES, 3, 32, 32)
+    assert not any(torch.equal(one, two) for one in both[0] for two in both[1])
+
+
+@pytest.mark.parametrize("kind", DEGRADATIONS)
+def test_the_more_a_real_picture_is_spoiled_the_farther_it_is(
+    kind: str, observer: Observer, photos: Tensor
+) -> None:
+    levels = LEVELS[kind]
+    shown = {str(v): one_by_one(DEGRADATIONS[kind](photos, v, 1)) for v in levels}
+    (seen,) = observer.look(shown, [observer.lpips], INPUTS, truths=16)
+    nearest = [seen[str(v)].min(axis=2) for v in levels]
+    means = [float(of.mean()) for of in nearest]
+    assert means == sorted(means) and len(set(means)) == len(means)
+    assert preferred(nearest[0], nearest[-1]).mean() == 1
+
+
+def test_a_picture_of_the_right_input_is_nearer_than_one_of_another(
+    observer: Observer, photos: Tensor
+) -> None:
+    shown = {"right": one_by_one(photos), "wrong": one_by_one(photos.roll(1, dims=0))}
+    (seen,) = observer.look(shown, [observer.lpips], INPUTS, truths=16)
+    nearest = {key: of.min(axis=2) for key, of in seen.items()}
+    assert preferred(nearest["right"], nearest["wrong"]).mean() > 0.9
+    # More true pictures can only be nearer.
+    assert (seen["right"][:, :, :8].min(axis=2) >= nearest["right"]).all()
+
+
+def test_the_evidence_is_a_file_that_is_written_once(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reproduce.observer_evidence, "INPUTS", 5)
+    path = write_evidence(PRESET, RUNS, places)
+    assert path.name == "observer-drawn-shoes.md"
+    text = path.read_text()
+    assert "| real |  | reference | 100.0%" in text and "(the first 5)" in text
+    assert text.count("| LPIPS 0.1, ") == 6 and "| squared error, 64" in text
+    usual = next(line for line in text.splitlines() if line.startswith("| LPIPS 0.1, 64 "))
+    assert [cell.strip() for cell in usual.split("|")[-3:-1]] == ["1.00", "1.00"]
+    # What learned nothing cannot get worse, and the file says so.
+    assert "reference with blur, more and more of it" in text.split("contradicts")[1]
+
+    def never(*arguments: object) -> None:
+        raise AssertionError("looked at again")
+
+    monkeypatch.setattr(reproduce.observed, "true_pictures", never)
+    assert write_evidence(PRESET, RUNS, places).read_text() == text
+
+
+def test_pictures_whose_truth_is_unknown_are_refused(places: Places, tmp_path: Path) -> None:
+    own = replace(RUNS[0], task=str(tiny.data_set(tmp_path / "bags", count=4)))
+    with pytest.raises(UserError, match="truth is not known"):
+        measure_observed(PRESET, own, [own], places)
+    with pytest.raises(ValueError, match="one task"):
+        measure_observed(PRESET, RUNS[0], [replace(RUNS[1], seed=1)], places)
