@@ -1,12 +1,16 @@
-"""Quality by an observer who knows the truth: the better translation is nearer to a true picture.
+"""Quality by the distance to pictures that are right: the better translation is nearer to one.
 
-Of an input whose content is known every true picture can be drawn, in any style. A translation's
-distance is that to the nearest of them (LPIPS 0.1), and of two translations of one input the
-observer prefers the one with the smaller distance. It is not trained and asks nothing at random.
+A translation's distance is that to the nearest of some right pictures of its input (LPIPS 0.1), and of
+two translations of one input the one with the smaller distance is preferred. Nothing is trained and
+nothing is asked at random, so that an opinion of one network never depends on another.
 
-It sees what spoils a picture: blur, noise, blotches, parts that are missing or in another place. It
-does not see whether a set of pictures is varied; a style that no true picture has counts as an error,
-however well it suits; and it knows nothing of what people find realistic.
+An **observer** knows the truth: of an input whose content is known (drawn pictures) every true
+picture can be drawn, in any style. Where the truth is unknown a **judge** takes the next best:
+photos of the training inputs that are most like the input.
+
+Both see what spoils a picture: blur, noise, blotches, parts that are missing or in another place. They
+do not see whether a set of pictures is varied; a style that no right picture has counts as an error,
+however well it suits; and they know nothing of what people find realistic.
 """
 
 from __future__ import annotations
@@ -51,7 +55,34 @@ QUALITY_OBSERVED = register(
         limits=(0.0, 100.0),
     )
 )
-TRUTHS = 64  # true pictures of an input
+PHOTO_DISTANCE = register(
+    Metric(
+        name="photo-distance",
+        unit="LPIPS",
+        direction="lower",
+        protocol=(
+            "distance (LPIPS 0.1) of a translation to the nearest of the photos of the 64 training "
+            "inputs (without pairs: of the 64 photos) that are nearest to its input; mean over "
+            "translations, then over inputs"
+        ),
+        limits=(0.0, None),
+    )
+)
+QUALITY_JUDGED = register(
+    Metric(
+        name="quality-judged",
+        unit="%",
+        direction="higher",
+        protocol=(
+            "share of pairs of translations of one input, by the method and by the reference, in "
+            "which the method's is nearer (LPIPS 0.1) to the nearest of the photos of the 64 "
+            "training inputs (without pairs: of the 64 photos) that are nearest to that input, ties "
+            "half; mean over inputs; blind to variety and to what people find realistic"
+        ),
+        limits=(0.0, 100.0),
+    )
+)
+RIGHT = 64  # right pictures of an input
 
 
 class Distance(Protocol):
@@ -63,11 +94,11 @@ class Distance(Protocol):
 
 
 @torch.inference_mode()
-def truth_distances(pictures: Tensor, truths: Tensor, distance: Distance) -> NDArray[np.float32]:
-    """Distances (P, R) of ``pictures`` (P, 3, H, W), float32 in [-1, 1], of one input to its true
-    pictures, whose features are ``truths`` (R, D)."""
+def right_distances(pictures: Tensor, right: Tensor, distance: Distance) -> NDArray[np.float32]:
+    """Distances (P, R) of ``pictures`` (P, 3, H, W), float32 in [-1, 1], of one input to its right
+    pictures, whose features are ``right`` (R, D)."""
     shown = distance.features(pictures)
-    found = [distance.distance(shown, true.expand_as(shown)) for true in truths]
+    found = [distance.distance(shown, one.expand_as(shown)) for one in right]
     return torch.stack(found, dim=1).float().cpu().numpy()
 
 
@@ -89,31 +120,30 @@ def preferred(distances: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.fl
 
 @dataclass(frozen=True)
 class Observation:
-    """What the observer saw: ``distances`` (I, K), float32, of K translations of each input to the
-    nearest true picture; ``names`` (I,) of the inputs; ``protocol``: how it looked."""
+    """What was seen: ``distances`` (I, K), float32, of K translations of each input to the nearest
+    right picture; ``names`` (I,) of the inputs; ``protocol``: how it was looked at."""
 
     distances: NDArray[np.float32]
     names: tuple[str, ...]
     protocol: Mapping[str, Any]
 
-    def truth_distance(self, seed: int = 0) -> Measurement:
-        """The mean; ``seed``: of the bootstrap over inputs."""
+    def mean(self, metric: Metric, seed: int = 0) -> Measurement:
+        """The mean distance as a ``metric``; ``seed``: of the bootstrap over inputs."""
         means = self.distances.mean(axis=1, dtype=np.float64)
         interval = bootstrap_mean(means, seed)
-        return Measurement(TRUTH_DISTANCE.name, float(means.mean()), interval, self._told())
+        return Measurement(metric.name, float(means.mean()), interval, self._told())
 
     def quality(
-        self, reference: Observation, about: Mapping[str, Any], seed: int = 0
+        self, metric: Metric, reference: Observation, about: Mapping[str, Any], seed: int = 0
     ) -> Measurement:
-        """Preference over the ``reference``, in percent; ``about`` it joins the protocol."""
+        """Preference over the ``reference``, in percent, as a ``metric``; ``about`` it joins the
+        protocol."""
         if reference.names != self.names:
             raise UserError("the reference was observed on other inputs: observe both on the same")
         shares = 100 * preferred(self.distances, reference.distances)
         told = self._told() | {"pairs": self.distances.shape[1] * reference.distances.shape[1]}
         interval = bootstrap_mean(shares, seed)
-        return Measurement(
-            QUALITY_OBSERVED.name, float(shares.mean()), interval, told | dict(about)
-        )
+        return Measurement(metric.name, float(shares.mean()), interval, told | dict(about))
 
     def save(self, path: Path, **more: NDArray[np.float32]) -> None:
         """Writes the distances as ``.npz``, ``more`` beside them: whole or not at all."""
@@ -122,5 +152,5 @@ class Observation:
 
     def _told(self) -> dict[str, Any]:
         inputs, samples = self.distances.shape
-        name = f"{inputs}x{samples}-vs-{self.protocol['truths']}"
+        name = f"{inputs}x{samples}-vs-{self.protocol['right']}"
         return {"protocol": name, "inputs": inputs, "K": samples} | dict(self.protocol)

@@ -12,7 +12,7 @@ from benchmarks.extractors import inception_extractor
 from benchmarks.fidelity import SCORES
 from benchmarks.ground_truth import SILHOUETTE
 from benchmarks.inception_score import CIS, IS, REACHED
-from benchmarks.judges import QUALITY_JUDGED
+from benchmarks.observer import QUALITY_JUDGED
 from models.errors import UserError
 from models.zoo import nearest, recipe
 from reproduce.ablation import Ablation, Point, pictures_of

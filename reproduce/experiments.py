@@ -54,9 +54,9 @@ class Measuring:
 
     def preferring(self, run: RunConfig) -> tuple[str, ...]:
         """Who is asked for Quality on the pictures of ``run``: where the project draws them an
-        observer ("observed"), elsewhere, and with all scores there too, judges ("quality")."""
+        observer ("observed"), elsewhere, and with all scores there too, a judge ("judged")."""
         drawn = run.task in TASKS and TASKS[run.task].kind == "drawn" and not run.source
-        asked = {"observed": drawn, "quality": not drawn or self.scores == "all"}
+        asked = {"observed": drawn, "judged": not drawn or self.scores == "all"}
         return tuple(who for who, yes in asked.items() if yes and self.scores != "none")
 
 

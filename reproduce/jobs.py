@@ -112,18 +112,18 @@ def _measurements(
         yield Job(f"modes/{where}", about | _measuring("reproduce.mode_measure"), needs, runs=shown)
         return
     about = {"protocol": m.protocol, "inputs": m.inputs, "samples": m.samples}
-    # All that is told of translations alone takes one pass over them; judges learn from them.
+    # All that is told of translations alone takes one pass over them.
     kind, module = ("scores", "scoring") if m.scores == "all" else ("diversity", "measure")
     yield Job(f"{kind}/{where}", about | _measuring(f"reproduce.{module}"), needs, runs=shown)
-    for kind in m.preferring(runs[0]):
-        yield Job(f"{kind}/{where}", _measuring(f"reproduce.{kind}"), needs, runs=shown)
+    for by in m.preferring(runs[0]):
+        yield Job(f"{by}/{where}", _measuring("reproduce.observed"), needs, runs=shown)
 
 
 def _evidence(runs: Sequence[RunConfig], needs: Sequence[Job], preset: Preset) -> Iterable[Job]:
-    """That the observer of one task can tell good pictures from bad ones."""
-    if "observed" in preset.measure.preferring(runs[0]):
-        code = _code("reproduce.observer_evidence")
-        yield Job(f"observer/{runs[0].task}", code, tuple(needs), runs=tuple(runs))
+    """That who prefers pictures of one task can tell good ones from bad ones."""
+    for by in preset.measure.preferring(runs[0]):
+        code = _code("reproduce.preference_evidence")
+        yield Job(f"evidence/{by}/{runs[0].task}", code, tuple(needs), runs=tuple(runs))
 
 
 def _theory(runs: Sequence[RunConfig], trained: Sequence[Job]) -> Iterable[Job]:

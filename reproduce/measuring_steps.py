@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from models.method import DIRECTIONS
@@ -33,29 +32,17 @@ def _diversity(preset: Preset, job: Job, places: Places) -> Made:
     return _measured(preset, places, [record for by in found for record in by.values()])
 
 
-def _quality(preset: Preset, job: Job, places: Places) -> Made:
-    from reproduce.quality import measure_quality, write_evidence
-
-    found, files = measure_quality(preset, job.runs, places), list[Path]()
-    if preset.measure.scores == "all":
-        name = f"judges-{job.runs[0].task}{seed_mark(job.runs[0].seed)}.md"
-        path = places.results / preset.name / name
-        write_evidence(preset, job.runs, places, path)
-        files += [path] if path.is_file() else []
-    return _measured(preset, places, list(found.values()), files)
-
-
-def _observed(preset: Preset, job: Job, places: Places) -> Made:
+def _preferred(preset: Preset, job: Job, places: Places) -> Made:
     from reproduce.observed import measure_observed
 
-    found = measure_observed(preset, job.runs[0], job.runs, places).values()
+    found = measure_observed(preset, job.runs[0], job.runs, places, job.kind).values()
     return _measured(preset, places, [record for by in found for record in by.values()])
 
 
-def _observer(preset: Preset, job: Job, places: Places) -> Made:
-    from reproduce.observer_evidence import write_evidence
+def _evidence(preset: Preset, job: Job, places: Places) -> Made:
+    from reproduce.preference_evidence import write_evidence
 
-    return Made([write_evidence(preset, job.runs, places)])
+    return Made(write_evidence(preset, job.runs, places, job.name.split("/")[1]))
 
 
 def _scores(preset: Preset, job: Job, places: Places) -> Made:
@@ -76,13 +63,11 @@ def _modes(preset: Preset, job: Job, places: Places) -> Made:
     return _measured(preset, places, [record for by in own for record in by.values()])
 
 
-def _measured(
-    preset: Preset, places: Places, records: Sequence[dict[str, Any]], files: Sequence[Path] = ()
-) -> Made:
-    """``records``, the files of raw values behind them, and others."""
+def _measured(preset: Preset, places: Places, records: Sequence[dict[str, Any]]) -> Made:
+    """``records``, and the files of raw values behind them."""
     raw = {places.results / str(r["raw"]) for r in records if "raw" in r}
     names = {Records(places.results, preset.name).path: [*map(record_id, records)]}
-    return Made(sorted(raw | set(files)), records=names)
+    return Made(sorted(raw), records=names)
 
 
 def _table(preset: Preset, job: Job, places: Places) -> Made:
@@ -131,16 +116,11 @@ def _unit_figure(preset: Preset, job: Job, places: Places) -> Made:
     return Made([both_directions(preset, job.runs[0], places, path)])
 
 
-def seed_mark(seed: int) -> str:
-    """What files of other seeds than the first are marked with."""
-    return f"-seed{seed}" if seed else ""
-
-
 MAKERS: dict[str, Callable[[Preset, Job, Places], Made]] = {
     "diversity": _diversity,
-    "quality": _quality,
-    "observed": _observed,
-    "observer": _observer,
+    "observed": _preferred,
+    "judged": _preferred,
+    "evidence": _evidence,
     "scores": _scores,
     "modes": _modes,
     "table": _table,

@@ -1,16 +1,17 @@
-"""Observed quality of trained runs on drawn pictures, as records: Table 1's Quality, by an observer
-who knows every input's true pictures.
+"""Quality of trained runs as records: Table 1's, by an observer who knows every drawn input's true
+pictures, or by a judge who has photos of similar inputs.
 
-All methods of a task and seed are looked at in one pass over the inputs: an input's true pictures are
-drawn, what is shown is compared with them, and both are dropped. Their styles are the observer's
-own, the same whatever is shown.
+All methods of a task and seed are looked at in one pass over the inputs: an input's right pictures are
+drawn or read, what is shown is compared with them, and both are dropped. They are the same whatever is
+shown; styles of true pictures are the observer's own.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,18 @@ from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.diversity_result import describe
-from benchmarks.lpips_features import LpipsDistance
+from benchmarks.lpips_features import MEASURED_SIDE, LpipsDistance
 from benchmarks.observer import (
+    PHOTO_DISTANCE,
+    QUALITY_JUDGED,
     QUALITY_OBSERVED,
+    RIGHT,
     TRUTH_DISTANCE,
-    TRUTHS,
     Distance,
     Observation,
-    truth_distances,
+    right_distances,
 )
+from benchmarks.registry import Metric
 from benchmarks.weights import LpipsWeights, trained
 from models.errors import UserError
 from reproduce.experiments import Preset
@@ -40,33 +44,55 @@ from reproduce.runs import RunConfig
 from reproduce.tables import REFERENCE
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
 from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.sources import PictureSource
 from reproduce.together import Found, finished_method
 from reproduce.translate import Translation, stream
 from reproduce.truth import Truth, truth_of
 
+DRAWN = {"generator_version": GENERATOR_VERSION}  # what an observer's right pictures depend on
+CANDIDATES = 4000  # training inputs, among which a judge looks for similar ones
+BATCH = 512  # of them at a time
 SAMPLES = 10  # translations of each input
 OWN = range(0, 2 * SAMPLES, 2)  # a method's; the reference's others are odd,
 OTHERS = range(1, 2 * SAMPLES, 2)  # so that it can be set against itself
 Pictures = Iterator[Tensor]  # input by input, (K, 3, H, W) in [-1, 1]
 
 
-class Observer:
-    """Looks at translations of a drawn task's test pictures.
+@dataclass(frozen=True)
+class Way:
+    """Who prefers: what the numbers are called, and which pictures of an input are right."""
 
-    Raises UserError for pictures whose truth is not known.
+    distance: Metric
+    quality: Metric
+    right: Callable[[Observer, int], Iterator[Tensor]]  # input by input (R, 3, H, W)
+    real: Callable[[Observer], Pictures | None]  # what a perfect translator would give, if known
+    about: Callable[[Observer], dict[str, Any]]  # for the protocol
+
+
+class Observer:
+    """Looks at translations of a task's test pictures: ``by`` "observed", as one who knows the
+    truth of drawn pictures, or "judged".
+
+    Raises UserError for pictures whose truth is not known to an observer.
     """
 
-    def __init__(self, run: RunConfig, places: Places) -> None:
+    def __init__(self, run: RunConfig, places: Places, by: str = "observed") -> None:
         self.domains, self.size, self.places = open_run_task(run, places), run.size, places
         self.names, self.data = self.domains.test_a.ids, self.domains.fingerprint()
-        truth = truth_of(self.domains, run.size)
-        if truth is None:
-            raise UserError(
-                f"{self.domains.folder} holds no pictures that were drawn at {run.size} px, so their "
-                "truth is not known: observe a drawn task"
-            )
-        self.truth = truth
+        self.way, self.fixed = WAYS[by], Preparation(run.size).at_test()
+        self.known = truth_of(self.domains, run.size)
+        if by == "observed":
+            _ = self.truth
         self.lpips = LpipsDistance(trained("0.1", places.lpips_path), places.device)
+
+    @property
+    def truth(self) -> Truth:
+        if self.known is None:
+            raise UserError(
+                f"{self.domains.folder} holds no pictures that were drawn at {self.size} px, so "
+                "their truth is not known: observe a drawn task"
+            )
+        return self.known
 
     def translations(self, run: RunConfig, checkpoint: Path, samples: range) -> Pictures:
         """Those of a finished run."""
@@ -74,70 +100,120 @@ class Observer:
         fixed, source = Preparation(run.size), self.domains.test_a
         return _by_input(stream(method, source, fixed, samples=samples, seed=run.seed))
 
-    def real(self) -> Pictures:
-        """What a perfect translator would give."""
-        return _by_input(self.truth.best_translations(self.names, SAMPLES))
-
     def look(
         self, shown: Mapping[str, Pictures], distances: Sequence[Distance],
-        inputs: int, truths: int = TRUTHS,
+        inputs: int, right: int = RIGHT,
     ) -> list[dict[str, NDArray[np.float32]]]:  # fmt: skip
         """By each of ``distances``, those of all that is shown of the first ``inputs``, (I, K), to
-        the true pictures, (I, K, R)."""
+        the right pictures, (I, K, R)."""
         found: list[dict[str, list[NDArray[np.float32]]]] = [
             {key: [] for key in shown} for _ in distances
         ]
         bar = tqdm(
-            self.names[:inputs], desc=f"{self.domains.name}: observed", unit="input",
-            disable=not self.places.progress,
+            islice(self.way.right(self, right), inputs), total=inputs, unit="input",
+            desc=f"{self.domains.name}: {self.way.quality.name}", disable=not self.places.progress,
         )  # fmt: skip
-        for name in bar:
-            true = true_pictures(self.truth, name, truths)
+        for these in bar:
             pictures = {key: next(of) for key, of in shown.items()}
             for distance, rows in zip(distances, found, strict=True):
-                features = distance.features(true)
+                features = distance.features(these)
                 # One after the other, so that no bit depends on what else is shown.
                 for key, some in pictures.items():
-                    rows[key].append(truth_distances(some, features, distance))
+                    rows[key].append(right_distances(some, features, distance))
         return [{key: np.stack(rows) for key, rows in of.items()} for of in found]
 
     def observation(self, distances: NDArray[np.float32]) -> Observation:
         """Of distances (I, K, R) of all inputs, how near the nearest true pictures are."""
-        about = protocol(self.size, self.lpips.weights)
+        about = protocol(self.size, self.lpips.weights, self.way.about(self))
         return Observation(distances.min(axis=2), tuple(self.names), about)
 
 
-def true_pictures(truth: Truth, name: str, truths: int = TRUTHS) -> Tensor:
-    """Of test input ``name``, (R, 3, size, size): in styles that no other measurement draws."""
-    return torch.stack(list(truth.repainted(name, (("observer", name, k) for k in range(truths)))))
-
-
-def protocol(size: int, weights: LpipsWeights) -> dict[str, Any]:
+def protocol(size: int, weights: LpipsWeights, about: Mapping[str, Any]) -> dict[str, Any]:
     """What a record says of how it was measured."""
-    return {
-        "truths": TRUTHS,
-        "resolution": [size] * 2,
-        "generator_version": GENERATOR_VERSION,
-    } | describe(weights)
+    return {"right": RIGHT, "resolution": [size] * 2} | dict(about) | describe(weights)
+
+
+def true_pictures(truth: Truth, name: str, right: int = RIGHT) -> Tensor:
+    """Of test input ``name``, (R, 3, size, size): in styles that no other measurement draws."""
+    return torch.stack(list(truth.repainted(name, (("observer", name, k) for k in range(right)))))
+
+
+def _true(observer: Observer, right: int) -> Iterator[Tensor]:
+    return (true_pictures(observer.truth, name, right) for name in observer.names)
+
+
+def _photos(observer: Observer, right: int) -> Iterator[Tensor]:
+    """Photos of the training inputs that are nearest to each test input, nearest first; without
+    pairs, the photos that are themselves."""
+    like, photos = observer.domains.pairs or (observer.domains.train_b,) * 2
+    count = min(CANDIDATES, len(like))
+    if count < right:
+        raise UserError(
+            f"{observer.domains.folder} has {count} training pictures, and a judge compares with "
+            f"{right}: use at least as many"
+        )
+    asked = _small_features(observer, observer.domains.test_a, range(len(observer.names)))
+    found = torch.empty(len(asked), 0)
+    for begin in range(0, count, BATCH):
+        known = _small_features(observer, like, range(begin, min(begin + BATCH, count)))
+        found = torch.cat([found, torch.cdist(asked, known).cpu()], dim=1)
+    for nearest in found.argsort(dim=1, stable=True)[:, :right].tolist():
+        yield torch.stack([observer.fixed(photos.read(i)) for i in nearest])
+
+
+def _small_features(observer: Observer, source: PictureSource, rows: range) -> Tensor:
+    """LPIPS features (N, D) of pictures at 64 px, at which likeness is looked for."""
+    small = Preparation(min(observer.size, MEASURED_SIDE)).at_test()
+    pictures = [small(source.read(i)) for i in rows]
+    parts = [torch.stack(pictures[i : i + 64]) for i in range(0, len(pictures), 64)]
+    return torch.cat([observer.lpips.features(part) for part in parts])
+
+
+def _real_photos(observer: Observer) -> Pictures | None:
+    if not observer.domains.paired_test:
+        return None
+    source = observer.domains.test_b
+    return (observer.fixed(source.read(i))[None] for i in range(len(source)))
+
+
+WAYS = {
+    "observed": Way(
+        TRUTH_DISTANCE, QUALITY_OBSERVED, _true,
+        lambda observer: _by_input(observer.truth.best_translations(observer.names, SAMPLES)),
+        lambda _: DRAWN,
+    ),
+    "judged": Way(
+        PHOTO_DISTANCE, QUALITY_JUDGED, _photos, _real_photos,
+        lambda observer: {
+            "candidates": min(CANDIDATES, len((observer.domains.pairs or (observer.domains.train_b,))[0])),
+            "pairs_known": observer.domains.pairs is not None,
+        },
+    ),
+}  # fmt: skip
 
 
 def measure_observed(
-    preset: Preset, pictures: RunConfig, runs: Sequence[RunConfig], places: Places
-) -> dict[str, Found]:
-    """``truth-distance`` of the finished ``runs``, all on the pictures of the run ``pictures`` and of
-    its seed, and of real pictures; and with MUNIT among them ``quality-observed``, which is
-    preference over it. By method, then metric; recorded unless they are.
+    preset: Preset, pictures: RunConfig, runs: Sequence[RunConfig], places: Places,
+    by: str = "observed",
+) -> dict[str, Found]:  # fmt: skip
+    """The distance (``truth-distance``, or ``photo-distance`` if judged) of the finished ``runs``, all
+    on the pictures of the run ``pictures`` and of its seed, and of real pictures where there are
+    some; and with MUNIT among them Quality (``quality-observed``, ``quality-judged``), which
+    is preference over it. By method, then metric; recorded unless they are.
 
     MUNIT is set against itself too, in two different samples: a control, 50 % but for chance.
     """
     if any((r.task, r.size, r.seed) != (pictures.task, pictures.size, pictures.seed) for r in runs):
         raise ValueError("an observer looks at runs on one task, at one size and seed")
-    observer, records = Observer(pictures, places), places.records(preset, __name__)
+    observer, records = Observer(pictures, places, by), places.records(preset, __name__)
     by_method = {run.method: run for run in runs}
     checkpoints = {method: checkpoint_of(preset, run, places) for method, run in by_method.items()}
     shas = {method: sha256_file(path) for method, path in checkpoints.items()}
     data, reference = {"data_sha256": observer.data}, shas.get(REFERENCE)
-    facts = {REAL: facts_of(preset, pictures, places, real=True) | data}
+    perfect = observer.way.real(observer)
+    facts: dict[str, dict[str, Any]] = {}
+    if perfect is not None:
+        facts[REAL] = facts_of(preset, pictures, places, real=True) | data
     for method, run in by_method.items():
         facts[method] = facts_of(preset, run, places) | data | {
             "steps": run.steps,
@@ -146,11 +222,11 @@ def measure_observed(
             "config": run.as_dict(),
         }  # fmt: skip
     found = {name: _recorded(records, observer, of, reference) for name, of in facts.items()}
-    wanted = {TRUTH_DISTANCE.name, *([QUALITY_OBSERVED.name] if reference else [])}
+    wanted = {observer.way.distance.name, *([observer.way.quality.name] if reference else [])}
     missing = {name for name, of in found.items() if wanted - of.keys()}
     if missing:
         begin = time.perf_counter()
-        shown = {REAL: observer.real()} if REAL in missing else {}
+        shown = {REAL: perfect} if perfect is not None and REAL in missing else {}
         for method in (m for m in by_method if m in missing):
             shown[method] = observer.translations(by_method[method], checkpoints[method], OWN)
         if reference:
@@ -161,7 +237,7 @@ def measure_observed(
         seconds = {"seconds": round((time.perf_counter() - begin) / len(missing), 2)}
         for name in shown.keys() & missing:
             found[name] |= _record(
-                records, facts[name] | seconds, views[name], views.get(""), reference
+                observer.way, records, facts[name] | seconds, views[name], views.get(""), reference
             )
     return found
 
@@ -174,29 +250,30 @@ def _recorded(
     same: dict[str, Any] = {key: facts[key] for key in about if key in facts}
     same["protocol__sha256"] = observer.lpips.weights.sha256
     preferred = {"protocol__reference_sha256": reference}
+    distance, quality = observer.way.distance.name, observer.way.quality.name
     by_metric = {
-        TRUTH_DISTANCE.name: records.find(metric=TRUTH_DISTANCE.name, **same),
-        QUALITY_OBSERVED.name: records.find(metric=QUALITY_OBSERVED.name, **same, **preferred),
+        distance: records.find(metric=distance, **same),
+        quality: records.find(metric=quality, **same, **preferred),
     }
     return {metric: record for metric, record in by_metric.items() if record is not None}
 
 
 def _record(
-    records: Records, facts: Mapping[str, Any], seen: Observation, others: Observation | None,
+    way: Way, records: Records, facts: Mapping[str, Any], seen: Observation, others: Observation | None,
     reference: str | None,
 ) -> Found:  # fmt: skip
     """``others``: of the reference, whose checkpoint has the sha256 ``reference``."""
     seed, sha = facts["seed"], facts.get("checkpoint_sha256", facts["data_sha256"])
     about = f"{Path(facts['task']).name}-{facts['method']}"
-    raw = records.keep_raw(f"truths-{about}-{sha[:12]}.npz", seen.save)
-    measured = [(seen.truth_distance(seed), raw)]
+    raw = records.keep_raw(f"{way.distance.name}-{about}-{sha[:12]}.npz", seen.save)
+    measured = [(seen.mean(way.distance, seed), raw)]
     if others is not None and reference is not None:
         told = {"reference": REFERENCE, "reference_sha256": reference}
         raw = records.keep_raw(
-            f"observed-{about}-{sha[:12]}-{reference[:12]}.npz",
+            f"{way.quality.name}-{about}-{sha[:12]}-{reference[:12]}.npz",
             lambda path: seen.save(path, reference=others.distances),
         )
-        measured.append((seen.quality(others, told, seed), raw))
+        measured.append((seen.quality(way.quality, others, told, seed), raw))
     return {m.name: records.append({**facts, **m.as_dict(), **raw}) for m, raw in measured}
 
 

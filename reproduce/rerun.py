@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.observer import QUALITY_OBSERVED
+from benchmarks.observer import QUALITY_JUDGED, QUALITY_OBSERVED
 from models.errors import UserError
 from reproduce.environment import environment
 from reproduce.loop import LAST
 from reproduce.places import REAL, Places, set_threads
-from reproduce.rerun_measure import kind_of, measure_again, panel_of, preset_of
+from reproduce.rerun_measure import kind_of, measure_again, preset_of
 from reproduce.rerun_weights import (
     Weights,
     check_pictures,
@@ -73,7 +73,7 @@ def rerun(record: Record, every: Sequence[Record], how: Rerun, tell: Tell, note:
         note("settings that are newer than the record are at their defaults")
     folder = check_pictures(record, run, how.places)
     tell(f"pictures    {folder}, as recorded")
-    others = _others(record, kind, every, how)  # found before anything is trained
+    others = _others(record, every, how)  # found before anything is trained
     weights, shared = list[tuple[RunConfig, Weights]](), ["classifiers"]
     if record["method"] != REAL:
         own = _weights(record, run, how, tell, note)
@@ -83,8 +83,6 @@ def rerun(record: Record, every: Sequence[Record], how: Rerun, tell: Tell, note:
                 "--append: the weights are not the record's own, and a table's row is about one "
                 "network: leave --append out, or measure the new weights with the table"
             )
-    if kind == "quality":
-        shared.append(f"{record['preset']}/{record['task']}/judges-{panel_of(record)}")
     weights += others
     set_threads(how.threads or _threads(record, "environment"))
     paths = [(run, w.path) for run, w in weights]
@@ -97,7 +95,7 @@ def rerun(record: Record, every: Sequence[Record], how: Rerun, tell: Tell, note:
     same = record["protocol"].get("sha256") == made["protocol"].get("sha256")
     if not same:
         note(
-            "measured by other networks (classifier, judges or LPIPS) than the record was: they "
+            "measured by other networks (classifier or LPIPS) than the record was: they "
             "were trained again, or changed"
         )
     same = same and all(w.same for _, w in weights)
@@ -184,20 +182,13 @@ def _weights(record: Record, run: RunConfig, how: Rerun, tell: Tell, note: Tell)
     return made
 
 
-def _others(
-    record: Record, kind: str, every: Sequence[Record], how: Rerun
-) -> list[tuple[RunConfig, Weights]]:
-    """The other methods that a preference hangs on, with their weights: those that a panel of judges
-    learned from, and the reference of an observer."""
+def _others(record: Record, every: Sequence[Record], how: Rerun) -> list[tuple[RunConfig, Weights]]:
+    """The reference that a preference hangs on, with its weights."""
     told = record["protocol"]
-    if kind == "quality":
-        methods, panel = told.get("pooled", ()), panel_of(record)
-        known = [r for r in every if r["protocol"].get("panel") == panel]
-    elif record["metric"] == QUALITY_OBSERVED.name:
-        methods = (told["reference"],)
-        known = [r for r in every if r.get("checkpoint_sha256") == told["reference_sha256"]]
-    else:
+    if record["metric"] not in (QUALITY_OBSERVED.name, QUALITY_JUDGED.name):
         return []
+    methods = (told["reference"],)
+    known = [r for r in every if r.get("checkpoint_sha256") == told["reference_sha256"]]
     found, missing = [], []
     for method in methods:
         if method == record["method"]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from benchmarks.content_confusion import CONTENT_CONFUSION
@@ -20,15 +19,18 @@ from benchmarks.inception_score import (
     IS,
     REACHED,
 )
-from benchmarks.judge_network import JudgeConfig
-from benchmarks.judges import QUALITY_JUDGED
-from benchmarks.observer import QUALITY_OBSERVED, TRUTH_DISTANCE
+from benchmarks.observer import (
+    PHOTO_DISTANCE,
+    QUALITY_JUDGED,
+    QUALITY_OBSERVED,
+    TRUTH_DISTANCE,
+)
 from benchmarks.theory import contents, styles
 from models.errors import UserError
 from models.method import DIRECTIONS
 from models.zoo import parse_value
 from reproduce.exact import ALWAYS, SOMETIMES, ExactTask, measure_exact, measure_real_exact
-from reproduce.experiments import TABLE1_METHODS, Measuring, Preset
+from reproduce.experiments import Measuring, Preset
 from reproduce.fidelity import measure_fidelity, measure_real_fidelity
 from reproduce.instruments import RECIPE, Instruments, open_instruments
 from reproduce.measure import measure_real, measure_run
@@ -36,8 +38,7 @@ from reproduce.mode_measure import measure_real_modes, measure_run_modes, open_m
 from reproduce.observed import measure_observed
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import REAL, Places
-from reproduce.quality import measure_quality
-from reproduce.rerun_weights import RESTORE, commit_of, scale_of
+from reproduce.rerun_weights import commit_of, scale_of
 from reproduce.results import Records, record_id
 from reproduce.runs import RunConfig
 from reproduce.tasks.registry import TASKS
@@ -54,8 +55,8 @@ THEORY = {metric.name for metric in (*styles.METRICS, *contents.METRICS)}
 
 
 def kind_of(record: Record) -> str:
-    """Which measuring function makes a record: diversity, fidelity, exact, quality, observed,
-    modes or theory.
+    """Which measuring function makes a record: diversity, fidelity, exact, observed, judged, modes
+    or theory.
 
     Raises UserError for what no function here makes, or made in another way than now.
     """
@@ -67,8 +68,8 @@ def kind_of(record: Record) -> str:
         kind = "exact"
     elif metric.partition("-")[0] in SCORES:
         kind = "fidelity"
-    elif metric == QUALITY_JUDGED.name:
-        kind = "quality"
+    elif metric in (QUALITY_JUDGED.name, PHOTO_DISTANCE.name):
+        kind = "judged"
     elif metric in (QUALITY_OBSERVED.name, TRUTH_DISTANCE.name):
         kind = "observed"
     elif metric in MODES and record.get("translation") in DIRECTIONS:
@@ -95,7 +96,7 @@ def measure_again(
     record: Record, kind: str, preset: Preset, runs: Sequence[RunConfig], places: Places
 ) -> dict[str, Any]:
     """A new record of the same number, in the results of ``places``. ``runs``: the run that it is
-    about, and those that judges must know too.
+    about, and that of its reference.
 
     Raises UserError where this version measures something else under the same circumstances.
     """
@@ -117,20 +118,12 @@ def measure_again(
     return made
 
 
-def panel_of(record: Record) -> str:
-    """The digest of the judges behind a record of judged quality."""
-    panel = str(record["protocol"].get("panel", ""))
-    if not re.fullmatch("[0-9a-f]{16}", panel):
-        raise UserError(f"record {record_id(record)} names no panel of judges: {RESTORE}")
-    return panel
-
-
 def _check_instruments(record: Record, kind: str) -> None:
     told, words = record["protocol"], ""
     drawn = record["task"] in TASKS and TASKS[record["task"]].drawn
     if kind in ("exact", "fidelity") and drawn and told.get("extractor", RECIPE) != RECIPE:
         words = f"a {told['extractor']} where there is a {RECIPE} now"
-    elif kind == "quality" and set(told.get("judge", ())) != set(asdict(JudgeConfig())):
+    elif kind == "judged" and "right" not in told:
         words = "judges of another kind"
     if words:
         raise UserError(
@@ -183,16 +176,13 @@ def _exact(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Pl
         measure_exact(preset, run, checkpoint_of(preset, run, places), places, task)
 
 
-def _quality(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
-    order = {method: i for i, method in enumerate(TABLE1_METHODS)}  # the judges' lessons are in it
-    judged = sorted(runs, key=lambda run: order.get(run.method, len(order)))
-    measure_quality(preset, judged, places, JudgeConfig(**record["protocol"]["judge"]))
-
-
-def _observed(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
-    # What is true of real pictures takes no network.
-    none = record["method"] == REAL and record["metric"] == TRUTH_DISTANCE.name
-    measure_observed(preset, runs[0], () if none else runs, places)
+def _preferred(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
+    # What is right of real pictures takes no network.
+    alone = record["method"] == REAL and record["metric"] in (
+        TRUTH_DISTANCE.name,
+        PHOTO_DISTANCE.name,
+    )
+    measure_observed(preset, runs[0], () if alone else runs, places, kind_of(record))
 
 
 def _modes(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
@@ -212,6 +202,6 @@ def _instruments(run: RunConfig, places: Places) -> Instruments:
 
 
 _MEASURES = {
-    "diversity": _diversity, "fidelity": _fidelity, "exact": _exact, "quality": _quality,
-    "observed": _observed, "modes": _modes, "theory": _theory,
+    "diversity": _diversity, "fidelity": _fidelity, "exact": _exact, "judged": _preferred,
+    "observed": _preferred, "modes": _modes, "theory": _theory,
 }  # fmt: skip

@@ -118,7 +118,7 @@ def workspace(
 ) -> Iterator[Places]:
     """Places for one measurement: its ``weights`` where a table would have trained them, and no
     records, so that all is measured anew. The folders ``shared`` of the runs folder, with
-    classifiers and judges, are the real ones, so that they are trained once."""
+    classifiers, are the real ones, so that they are trained once."""
     with tempfile.TemporaryDirectory(prefix="rerun-") as name:
         root = Path(name)
         runs, results = root / "runs", root / "results"

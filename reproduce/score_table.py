@@ -7,9 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from scipy import stats
+
 import benchmarks.fidelity  # noqa: F401  declares the metrics whose directions are shown
 from benchmarks.ground_truth import CATEGORY, PARTS, SILHOUETTE
-from benchmarks.observer import TRUTH_DISTANCE
+from benchmarks.observer import (
+    PHOTO_DISTANCE,
+    QUALITY_JUDGED,
+    QUALITY_OBSERVED,
+    TRUTH_DISTANCE,
+)
 from benchmarks.registry import METRICS
 from benchmarks.style_scores import (
     COLOUR_DISTANCE,
@@ -19,12 +26,13 @@ from benchmarks.style_scores import (
     PATTERN_ENTROPY,
 )
 from models.zoo import METHODS
+from reproduce.agreement import FEWEST
 from reproduce.csv_writer import CsvWriter
 from reproduce.experiments import TABLE1_METHODS, Preset
 from reproduce.files import write_text
 from reproduce.places import REAL
 from reproduce.table_text import heading, numbers, ours, spread_names, spreads, trainings
-from reproduce.tables import ONE_TRAINING, Cells, Found, Record
+from reproduce.tables import ONE_TRAINING, REFERENCE, Cells, Found, Record
 
 Records = Mapping[str, Record]  # metric -> record
 
@@ -43,6 +51,9 @@ COLUMNS = (
     Column("Precision", "precision-", 2),
     Column("Recall", "recall-", 2),
     Column("Truth distance", TRUTH_DISTANCE.name, 3),
+    Column("Photo distance", PHOTO_DISTANCE.name, 3),
+    Column("Quality, observed", QUALITY_OBSERVED.name, 1),
+    Column("Quality, judged", QUALITY_JUDGED.name, 1),
     Column("Silhouette IoU", SILHOUETTE.name, 3),
     Column("Category kept", CATEGORY.name, 2),
     Column("Parts AUC", PARTS.name, 2),
@@ -137,9 +148,33 @@ def wide_table(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> str
         for column in COLUMNS
         if (metric := _declared(found, column)) is not None
     )
-    text = "\n".join(f"### {heading(task)}\n\n{part}" for task, part in parts.items() if part)
+    text = "\n".join(
+        f"### {heading(task)}\n\n{part}{judges_stand(found, task, cells)}"
+        for task, part in parts.items()
+        if part
+    )
     about = f"\nValues are {trainings(cells.seeds)}\n" if cells.seeds else ""
     return f"{text}{about}\n{legend}\n"
+
+
+def judges_stand(found: Found, task: str, cells: Cells) -> str:
+    """How far judges can stand in for the observer, in a line; empty where not both were asked."""
+    pairs = [
+        (judged[seed], observed[seed])
+        for method, _, records in rows_of(found, task)
+        if method not in (REAL, REFERENCE)
+        and {QUALITY_JUDGED.name, QUALITY_OBSERVED.name} <= records.keys()
+        and (judged := cells.by_seed(records[QUALITY_JUDGED.name])) is not None
+        and (observed := cells.by_seed(records[QUALITY_OBSERVED.name])) is not None
+        for seed in sorted(judged.keys() & observed.keys())
+    ]
+    if len(pairs) < FEWEST:
+        return ""
+    rank = float(stats.spearmanr(*zip(*pairs, strict=True)).statistic)
+    return (
+        f"\nQuality as judged against Quality as observed: Spearman {rank:.2f} over {len(pairs)} "
+        "trainings of the methods.\n"
+    )
 
 
 def _declared(found: Found, column: Column) -> str | None:

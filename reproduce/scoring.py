@@ -15,7 +15,6 @@ from reproduce.measure import lpips_distance, measure_real, measure_run, pending
 from reproduce.observed import measure_observed
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import REAL, Places
-from reproduce.quality import measure_quality
 from reproduce.runs import RunConfig
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
@@ -32,13 +31,9 @@ def measure_task(preset: Preset, runs: Sequence[RunConfig], places: Places) -> O
     """
     measure = measure_scores if preset.measure.scores == "all" else measure_diversity
     found = measure(preset, runs, places)
-    preferring = preset.measure.preferring(runs[0])
-    if "observed" in preferring:
-        for method, by_metric in measure_observed(preset, runs[0], runs, places).items():
+    for by in preset.measure.preferring(runs[0]):
+        for method, by_metric in measure_observed(preset, runs[0], runs, places, by).items():
             found[method] |= by_metric
-    if "quality" in preferring:
-        for method, record in measure_quality(preset, runs, places).items():
-            found[method][record["metric"]] = record
     return found
 
 

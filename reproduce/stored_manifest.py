@@ -28,7 +28,7 @@ class StoredFile:
     """A file of weights, by its path in the folder.
 
     ``about``: of a method's weights task, method, seed, checkpoint_sha256 and directions; of
-    what measures its kind (classifier, mode-classifier, content-reader, judge) and ``numbers``,
+    what measures its kind (classifier, mode-classifier, content-reader) and ``numbers``,
     the sha256 that records have.
     """
 

@@ -14,8 +14,6 @@ import torch
 
 from benchmarks.classifiers import load_classifier
 from benchmarks.content_reader import load_content_reader
-from benchmarks.judge_network import load_judge
-from benchmarks.judges import QUALITY_JUDGED
 from benchmarks.mode_classifiers import load_mode_classifier
 from models.errors import UserError
 from models.method import Direction, Method
@@ -40,17 +38,15 @@ from reproduce.stored_manifest import (
 from reproduce.stored_weights import LIMIT, PRECISION, PROBE, Stored, probe, shrunk, tensors_read
 from reproduce.tasks.sources import FolderSource
 
-JUDGES = 1  # of a panel; the votes of each are measured by themselves
 RULE = (
     "of every run: the tensors that translating reads in the directions that tables measure, in "
     "float16, without kernel rims that training never reached; of what measures: whole files as "
-    f"they are, and {JUDGES} judge of each panel; {LIMIT / 1e6:g} MB in all"
+    f"they are; {LIMIT / 1e6:g} MB in all"
 )
 LOADERS: dict[str, Callable[[Path], Any]] = {
     "classifier": load_classifier,
     "mode-classifier": load_mode_classifier,
     "content-reader": load_content_reader,
-    "judge": load_judge,
 }
 Tell = Callable[[str], None]
 
@@ -171,25 +167,18 @@ def _instruments(
 ) -> list[StoredFile]:
     """The networks that measured, found by the sha256 of their numbers."""
     wanted: dict[str, str] = {}
-    panels: dict[str, Path] = {}
     for record in records:
         told = record["protocol"]
-        if record["metric"] == QUALITY_JUDGED.name:
-            run = RunConfig.from_dict(record["config"])
-            folder = run_folder(places.runs, preset.name, run).parent / f"judges-{told['panel']}"
-            for number, numbers in enumerate(told["sha256"][:JUDGES]):
-                wanted[numbers] = "judge"
-                panels[numbers] = folder / f"judge-{number}.safetensors"
-        elif "reader" in told:
+        if "reader" in told:
             wanted[told["sha256"]] = "content-reader"
         elif "classifier" in told:
             wanted[told["sha256"]] = "mode-classifier"
         elif "extractor" in told and not told["extractor"].startswith("lpips"):
             wanted[told["sha256"]] = "classifier"
-    there = dict(_by_numbers(places.runs / "classifiers", set(wanted.values()) - {"judge"}))
+    there = dict(_by_numbers(places.runs / "classifiers", set(wanted.values())))
     files = []
     for numbers, kind in wanted.items():
-        path = panels.get(numbers) or there.get(numbers)
+        path = there.get(numbers)
         if path is None or not path.is_file():
             tell(f"left out: {kind} {numbers[:12]}, which is not in {places.runs}")
             continue

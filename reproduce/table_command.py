@@ -10,7 +10,6 @@ from pathlib import Path
 from benchmarks.diversity_protocols import get_protocol
 from models.errors import UserError
 from models.zoo import nearest
-from reproduce import observer_evidence
 from reproduce.arguments import by_task, places_of, train_all
 from reproduce.experiments import TABLES, Preset, fitting, load_preset
 from reproduce.figures import comparison
@@ -19,7 +18,7 @@ from reproduce.mode_figure import mode_grid
 from reproduce.mode_measure import check_measurable, measure_modes
 from reproduce.pipeline import check_runs
 from reproduce.places import Places
-from reproduce.quality import write_evidence
+from reproduce.preference_evidence import write_evidence
 from reproduce.runs import RunConfig, parse_settings
 from reproduce.scoring import check_scores, measure_task
 from reproduce.table_files import table_of
@@ -114,14 +113,11 @@ def _make(
             of_task = [run for run in of_seed if run.task == task]
             if number == 1:
                 measure_task(preset, of_task, places)
-                if preset.measure.scores == "all":
-                    name = f"judges-{task}{'' if seed == first else f'-seed{seed}'}.md"
-                    write_evidence(preset, of_task, places, folder / name)
             else:
                 measure_modes(preset, of_task, places)
             if seed == first:  # one training is shown
                 draw, kind = (comparison, "figure4") if number == 1 else (mode_grid, "modes")
                 draw(preset, of_task, places, folder / f"{kind}-{task}.png")
-                asked = preset.measure.preferring(of_task[0])
-                if number == 1 and preset.measure.scores == "all" and "observed" in asked:
-                    observer_evidence.write_evidence(preset, of_task, places)
+                if number == 1 and preset.measure.scores == "all":
+                    for by in preset.measure.preferring(of_task[0]):
+                        write_evidence(preset, of_task, places, by)

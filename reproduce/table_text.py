@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.lpips_features import MEASURED_SIDE
-from benchmarks.observer import TRUTHS
+from benchmarks.observer import RIGHT
 from models.errors import UserError
 from reproduce.agreement import Agreement
 from reproduce.csv_writer import CsvWriter
@@ -119,13 +119,14 @@ def _about_quality(table: Table1) -> str:
     words = ""
     if "judged" in sources:
         words += (
-            " Quality (judged): preference over MUNIT by five small networks that learned to tell "
-            "real pictures from translations, a stand-in for people."
+            " Quality (judged): share of pairs of translations in which the method's is nearer (LPIPS "
+            f"0.1) than MUNIT's to the nearest of the photos of the {RIGHT} training inputs that are "
+            "most like the input, a stand-in for people."
         )
     if "observed" in sources:
         words += (
             " Quality (observed): share of pairs of translations in which the method's is nearer "
-            f"(LPIPS 0.1) than MUNIT's to the nearest of {TRUTHS} true pictures of the input. The "
+            f"(LPIPS 0.1) than MUNIT's to the nearest of {RIGHT} true pictures of the input. The "
             "observer does not see whether a set of pictures is varied, takes a style that no true "
             "picture has for an error, and knows nothing of what people find realistic."
         )

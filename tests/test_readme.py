@@ -118,8 +118,9 @@ def test_files_of_table_2_say_the_same(tasks: list[str], seeds: list[int]) -> No
 
 
 def test_raw_values_give_the_recorded_numbers() -> None:
-    from benchmarks.diversity_result import DiversityResult
     from benchmarks.judges import Verdict
+
+    from benchmarks.diversity_result import DiversityResult
     from benchmarks.mode_scores import load_mode_scores
 
     checked: dict[str, int] = {}

@@ -105,7 +105,7 @@ def _sums(
         f"{len(known)} of {len(seconds)} trainings tell how long they took"
         + (f": {in_words(sum(known))} in all, one after another" if known else "")
         + f". Measuring them took {in_words(sum(measuring.values()) - real)}, and real pictures "
-        f"{in_words(real)} more (drawing pictures, training judges and classifiers not counted). "
+        f"{in_words(real)} more (drawing pictures, training classifiers not counted). "
         "Times are by the clock, beside as many others as the machine bore; waiting between an "
         "interruption and its resumption is left out."
     )

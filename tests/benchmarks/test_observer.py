@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from benchmarks.lpips_features import LpipsDistance
-from benchmarks.observer import Observation, preferred, truth_distances
+from benchmarks.observer import (
+    QUALITY_OBSERVED,
+    TRUTH_DISTANCE,
+    Observation,
+    preferred,
+    right_distances,
+)
 from benchmarks.weights import trained
 from models.errors import UserError
 
@@ -17,7 +23,7 @@ NAMES = ("a", "b", "c")
 
 
 def seen(*rows: list[float]) -> Observation:
-    return Observation(np.array(rows, np.float32), NAMES, {"truths": 4})
+    return Observation(np.array(rows, np.float32), NAMES, {"right": 4})
 
 
 def test_distances_are_lpips_and_a_true_picture_has_none_to_itself() -> None:
@@ -26,7 +32,7 @@ def test_distances_are_lpips_and_a_true_picture_has_none_to_itself() -> None:
     truths = torch.rand(3, 3, 32, 32, generator=draws) * 2 - 1
     pictures = torch.cat([truths[1:2], -truths[:1]])
     features = lpips.features(truths)
-    found = truth_distances(pictures, features, lpips)
+    found = right_distances(pictures, features, lpips)
     assert found.shape == (2, 3) and found.dtype == np.float32
     for p, picture in enumerate(pictures):
         for t, true in enumerate(truths):
@@ -50,9 +56,9 @@ def test_the_share_of_pairs_in_which_the_nearer_one_wins_ties_half() -> None:
 
 def test_measurements_are_means_over_inputs_with_intervals_over_them(tmp_path: Path) -> None:
     method, reference = seen([1, 4], [2, 2], [0, 0]), seen([2, 3], [2, 3], [1, 1])
-    distance = method.truth_distance()
+    distance = method.mean(TRUTH_DISTANCE)
     assert distance.value == pytest.approx((2.5 + 2 + 0) / 3) and distance.name == "truth-distance"
-    quality = method.quality(reference, {"reference": "munit"})
+    quality = method.quality(QUALITY_OBSERVED, reference, {"reference": "munit"})
     assert quality.value == pytest.approx(75) and quality.interval is not None
     assert quality.interval.low < 75 < quality.interval.high
     told = quality.protocol
@@ -64,9 +70,9 @@ def test_measurements_are_means_over_inputs_with_intervals_over_them(tmp_path: P
         np.testing.assert_array_equal(file["distances"], method.distances)
         np.testing.assert_array_equal(file["reference"], reference.distances)
         assert tuple(file["input_ids"]) == NAMES
-    other = Observation(reference.distances, ("a", "b", "d"), {"truths": 4})
+    other = Observation(reference.distances, ("a", "b", "d"), {"right": 4})
     with pytest.raises(UserError, match="other inputs"):
-        method.quality(other, {})
+        method.quality(QUALITY_OBSERVED, other, {})
 
 
 def test_a_network_against_another_like_it_is_half_but_for_chance() -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from regression_exact import EXACT, check_exact
 from regression_tolerances import (
-    CLASSES,
     FEATURES,
     FIRST_PAIR,
     tolerance,
@@ -23,15 +22,13 @@ from benchmarks.diversity_result import DiversityResult
 from benchmarks.extractors import Features, classifier_extractor, extract
 from benchmarks.fidelity import scores
 from benchmarks.ground_truth import SILHOUETTE, silhouette_iou
-from benchmarks.judges import QUALITY_JUDGED, Verdict, draw_questions, judge_questions
 from benchmarks.lpips_features import LpipsDistance
 from benchmarks.observer import (
     QUALITY_OBSERVED,
     TRUTH_DISTANCE,
     Observation,
-    truth_distances,
+    right_distances,
 )
-from benchmarks.pixels import to_bytes
 from benchmarks.weights import trained
 from reproduce.exact import (
     CONTENTS,
@@ -43,10 +40,10 @@ from reproduce.exact import (
 from reproduce.fidelity import counts, reference
 from reproduce.instruments import Instruments
 from reproduce.measure import REAL_PAIRS
-from reproduce.observed import OTHERS, OWN, protocol, true_pictures
+from reproduce.observed import DRAWN, OTHERS, OWN, protocol, true_pictures
 from reproduce.observed import SAMPLES as OBSERVED
-from reproduce.quality import REFERENCE
 from reproduce.single_pictures import SEED as PICTURES_SEED
+from reproduce.tables import REFERENCE
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import Subset
@@ -112,13 +109,6 @@ class Bench:
         return {n: self.observer.features(true_pictures(self.truth, n)) for n in names}
 
     @cached_property
-    def judged_inputs(self) -> Tensor:
-        """uint8 (N, 3, H, W): all test inputs."""
-        source = self.domains.test_a
-        every = [to_bytes(self.fixed(source.read(i))[None]) for i in range(len(source))]
-        return torch.cat(every)
-
-    @cached_property
     def reference_pictures(self) -> Pictures:
         """Translations by the method that all others are set against."""
         return self.translations(REFERENCE, True)
@@ -152,8 +142,6 @@ def check_method(bench: Bench, method: str, records: dict[str, Record], findings
             _diversity(bench, record, pictures, findings)
     if SILHOUETTE.name in records:
         _silhouettes(bench, records[SILHOUETTE.name], pictures, findings)
-    if QUALITY_JUDGED.name in records:
-        _quality(bench, records[QUALITY_JUDGED.name], pictures, findings)
     _observed(bench, records, pictures, OWN, findings)
     _fidelity(bench, records, pictures, findings)
     if EXACT & set(records):
@@ -236,36 +224,11 @@ def _silhouettes(bench: Bench, record: Record, pictures: Pictures, findings: Fin
     findings.close(SILHOUETTE.name, "mean over inputs", record["value"], found.value, allowed)
 
 
-def _quality(bench: Bench, record: Record, pictures: Pictures, findings: Findings) -> None:
-    """The votes of the stored judge; those of the others follow from the raw votes."""
-    metric, told = QUALITY_JUDGED.name, record["protocol"]
-    stored = Verdict.load(bench.world.raw(record))
-    check_value(record, stored.measurement().value, findings)
-    judge = bench.world.instrument("judge", told["sha256"][0])
-    source = bench.domains.test_a
-    questions = draw_questions(len(source), seed=SEED)
-    names = [source.ids[q.input] for q in questions]
-    findings.same(metric, "the inputs asked about", stored.names, tuple(names))
-    against = bench.reference_pictures
-    shown = [pictures[n, q.sample] for n, q in zip(names, questions, strict=True)]
-    others = [against[n, q.reference_sample] for n, q in zip(names, questions, strict=True)]
-    rows = [q.input for q in questions]
-    verdict = judge_questions(
-        [judge], to_bytes(torch.stack(shown)), to_bytes(torch.stack(others)),
-        bench.judged_inputs[rows] if judge.paired else None, names, SEED,
-    )  # fmt: skip
-    before, now = (logits[0] - logits[1] for logits in (stored.logits[:, 0], verdict.logits[:, 0]))
-    change = float(np.abs(now - before).mean())
-    findings.close(metric, "change of a preference", 0.0, change, tolerance(metric))
-    votes = float(np.mean(stored.votes[0] != verdict.votes[0]))
-    findings.close(metric, "share of votes changed", 0.0, votes, CLASSES)
-
-
 def _observed(
     bench: Bench, records: dict[str, Record], pictures: Pictures, own: range, findings: Findings
 ) -> None:
     """Distances to true pictures, of both sides of a preference."""
-    told = protocol(bench.size, bench.observer.weights)
+    told = protocol(bench.size, bench.observer.weights, DRAWN)
     for metric in {TRUTH_DISTANCE.name, QUALITY_OBSERVED.name} & records.keys():
         record = records[metric]
         check_protocol(metric, record["protocol"], told, findings)
@@ -273,9 +236,11 @@ def _observed(
         names = tuple(map(str, arrays["input_ids"]))
         findings.same(metric, "inputs", names, tuple(bench.domains.test_a.ids))
         seen = Observation(arrays["distances"], names, told)
-        found, sides = seen.truth_distance(), [("distances", pictures, own)]
+        found, sides = seen.mean(TRUTH_DISTANCE), [("distances", pictures, own)]
         if metric == QUALITY_OBSERVED.name:
-            found = seen.quality(Observation(arrays["reference"], names, told), {})
+            found = seen.quality(
+                QUALITY_OBSERVED, Observation(arrays["reference"], names, told), {}
+            )
             sides.append(("reference", bench.reference_pictures, OTHERS))
         check_value(record, found.value, findings)
         for side, of, numbers in sides:
@@ -283,7 +248,7 @@ def _observed(
                 bench.true_features.items(), arrays[side], strict=False
             ):
                 shown = torch.stack([of[name, k] for k in numbers[: len(stored)]])
-                now = float(truth_distances(shown, true, bench.observer).min(axis=1).mean())
+                now = float(right_distances(shown, true, bench.observer).min(axis=1).mean())
                 what = f"{side} of input {name}"
                 findings.close(metric, what, float(stored.mean()), now, tolerance(metric))
 

@@ -47,10 +47,6 @@ TOLERANCES: dict[str, Tolerance] = {
     "quality-observed": Tolerance(
         5e-5, 0.0005, "as truth-distance, and the reference's", "it follows from these distances"
     ),
-    "quality-judged": Tolerance(
-        0.05, 0.0, "a judge's preference in each question, as a difference of two logits, mean "
-        "over questions of its change", "logits are smooth in the pictures",
-    ),
     "fid": Tolerance(0.02, 0.005, "value", "a mean over 2,000 pictures, smooth in them"),
     "kid": Tolerance(0.01, 0.01, "value", "as fid"),
     "precision": Tolerance(

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from benchmarks.judge_network import JudgeConfig
+from reproduce.quality import measure_quality
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from benchmarks.classifiers import RECIPES, Classifier, SmallResNet
-from benchmarks.judge_network import JudgeConfig
 from models.init import initialise
 from reproduce.cli import main
 from reproduce.exact import ExactTask, measure_exact, measure_real_exact
@@ -27,7 +28,6 @@ from reproduce.measure import measure_real, measure_run
 from reproduce.observed import measure_observed
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import Places, open_run_task
-from reproduce.quality import measure_quality
 from reproduce.record_form import line_of
 from reproduce.results import Records, record_id
 from reproduce.runs import RunConfig

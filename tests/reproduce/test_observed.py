@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import reproduce.observed
-import reproduce.observer_evidence
+import reproduce.preference_evidence
 from benchmarks.degrade import DEGRADATIONS, LEVELS
 from benchmarks.observer import preferred
 from benchmarks.pixels import to_bytes
@@ -22,9 +22,9 @@ from models.errors import UserError
 from reproduce.experiments import load_preset
 from reproduce.loop import Logging
 from reproduce.observed import OTHERS, OWN, SAMPLES, Observer, measure_observed
-from reproduce.observer_evidence import write_evidence
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import REAL, Places
+from reproduce.preference_evidence import write_evidence
 from reproduce.results import Records, sha256_file
 from reproduce.runs import RunConfig
 from reproduce.tasks.pictures import Preparation
@@ -82,7 +82,7 @@ def test_all_methods_and_real_pictures_are_recorded_once(places: Places) -> None
     for method, by_metric in found.items():
         quality, distance = by_metric["quality-observed"], by_metric["truth-distance"]
         assert quality["protocol"]["reference_sha256"] == reference
-        assert quality["protocol"]["truths"] == 64 and quality["method"] == method
+        assert quality["protocol"]["right"] == 64 and quality["method"] == method
         assert (
             quality["protocol"]["extractor"] == "lpips" and quality["protocol"]["version"] == "0.1"
         )
@@ -129,7 +129,7 @@ def test_the_more_a_real_picture_is_spoiled_the_farther_it_is(
 ) -> None:
     levels = LEVELS[kind]
     shown = {str(v): one_by_one(DEGRADATIONS[kind](photos, v, 1)) for v in levels}
-    (seen,) = observer.look(shown, [observer.lpips], INPUTS, truths=16)
+    (seen,) = observer.look(shown, [observer.lpips], INPUTS, right=16)
     nearest = [seen[str(v)].min(axis=2) for v in levels]
     means = [float(of.mean()) for of in nearest]
     assert means == sorted(means) and len(set(means)) == len(means)
@@ -140,7 +140,7 @@ def test_a_picture_of_the_right_input_is_nearer_than_one_of_another(
     observer: Observer, photos: Tensor
 ) -> None:
     shown = {"right": one_by_one(photos), "wrong": one_by_one(photos.roll(1, dims=0))}
-    (seen,) = observer.look(shown, [observer.lpips], INPUTS, truths=16)
+    (seen,) = observer.look(shown, [observer.lpips], INPUTS, right=16)
     nearest = {key: of.min(axis=2) for key, of in seen.items()}
     assert preferred(nearest["right"], nearest["wrong"]).mean() > 0.9
     # More true pictures can only be nearer.
@@ -150,9 +150,9 @@ def test_a_picture_of_the_right_input_is_nearer_than_one_of_another(
 def test_the_evidence_is_a_file_that_is_written_once(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reproduce.observer_evidence, "INPUTS", 5)
-    path = write_evidence(PRESET, RUNS, places)
-    assert path.name == "observer-drawn-shoes.md"
+    monkeypatch.setattr(reproduce.preference_evidence, "INPUTS", 5)
+    (path,) = write_evidence(PRESET, RUNS, places, "observed")
+    assert path.name == "observed-drawn-shoes.md"
     text = path.read_text()
     assert "| real |  | reference | 100.0%" in text and "(the first 5)" in text
     assert text.count("| LPIPS 0.1, ") == 6 and "| squared error, 64" in text
@@ -165,7 +165,49 @@ def test_the_evidence_is_a_file_that_is_written_once(
         raise AssertionError("looked at again")
 
     monkeypatch.setattr(reproduce.observed, "true_pictures", never)
-    assert write_evidence(PRESET, RUNS, places).read_text() == text
+    assert write_evidence(PRESET, RUNS, places, "observed") == [path]
+    assert path.read_text() == text
+
+
+def test_a_judge_takes_photos_of_the_nearest_training_inputs(
+    trained_places: Places, places: Places
+) -> None:
+    with pytest.raises(UserError, match="16 training pictures, and a judge compares with 64"):
+        measure_observed(PRESET, RUNS[0], RUNS, places, "judged")
+    judge = Observer(RUNS[0], trained_places, "judged")
+    (inputs, photos), few = judge.domains.pairs, 4
+    fixed = judge.fixed
+    known = judge.lpips.features(torch.stack([fixed(inputs.read(i)) for i in range(len(inputs))]))
+    for number, right in enumerate(judge.way.right(judge, few)):
+        own = judge.lpips.features(fixed(judge.domains.test_a.read(number))[None])
+        far = [float(judge.lpips.distance(own, k[None])) for k in known]
+        nearest = sorted(range(len(far)), key=far.__getitem__)[:few]
+        assert torch.equal(right, torch.stack([fixed(photos.read(i)) for i in nearest]))
+
+
+def test_judged_records_are_named_so(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = replace(
+        reproduce.observed.WAYS["judged"], right=lambda o, _: reproduce.observed._photos(o, 8)
+    )
+    monkeypatch.setitem(reproduce.observed.WAYS, "judged", few)
+    found = measure_observed(PRESET, RUNS[0], RUNS, places, "judged")
+    for by_metric in found.values():
+        assert set(by_metric) == {"quality-judged", "photo-distance"}
+        told = by_metric["quality-judged"]["protocol"]
+        assert told["candidates"] == 16 and told["pairs_known"] is True
+    assert found[REAL]["quality-judged"]["value"] == 100
+    # What is seen of a network hangs on no other network.
+    other = measure_observed(PRESET, RUNS[0], RUNS[:2], places, "judged")
+    assert other["unit"] == found["unit"]
+
+
+def test_without_pairs_a_judge_takes_the_nearest_photos(places: Places, tmp_path: Path) -> None:
+    own = replace(RUNS[0], task=str(tiny.data_set(tmp_path / "bags", count=4)))
+    judge = Observer(own, places, "judged")
+    assert judge.domains.pairs is None
+    shown = next(judge.way.right(judge, 4))
+    photos = [judge.fixed(judge.domains.train_b.read(i)) for i in range(4)]
+    assert {p.numpy().tobytes() for p in shown} == {p.numpy().tobytes() for p in photos}
 
 
 def test_pictures_whose_truth_is_unknown_are_refused(places: Places, tmp_path: Path) -> None:

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from benchmarks.judge_network import JudgeConfig
+from reproduce.quality import measure_quality
 
 import reproduce.exact
 import reproduce.fidelity
 import reproduce.scoring
 from benchmarks.classifiers import RECIPES, Classifier, SmallResNet
-from benchmarks.judge_network import JudgeConfig
 from models.init import initialise
 from reproduce.experiments import Preset, load_preset
 from reproduce.instruments import RECIPE, classifier_path
 from reproduce.loop import Logging
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import REAL, Places, open_run_task
-from reproduce.quality import measure_quality
 from reproduce.results import Records
 from reproduce.runs import RunConfig
 from reproduce.scoring import measure_task

@@ -1,12 +1,12 @@
-"""Evidence that judges, or an observer, can judge: questions whose answer everybody knows.
+"""Evidence that whoever prefers pictures can judge: questions whose answer everybody knows.
 
-Every comparison is put to them as an ordinary question, to judges on inputs that they never saw:
+Every comparison is put as an ordinary question:
 
 - real pictures against the reference: they win;
-- a picture of another input against that of the right one: it loses (judges who see the input);
+- a picture of another input against that of the right one: it loses;
 - the reference against itself, two different samples: 50 %, but for chance;
 - blur, noise, misalignment and mottling of real and of the reference's pictures: the more, the fewer
-  questions they win against the reference's, at levels other than those of their training.
+  questions they win against the reference's.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from benchmarks.degrade import DEGRADATIONS, LEVELS
-from benchmarks.judge_network import Judge
-from benchmarks.judges import judge_questions
 from benchmarks.preference import Preference
 
 SURE = 0.99  # level of the intervals: of the many comparisons, hardly one misses by chance
@@ -49,7 +47,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Examination:
-    """Questions about Q inputs to examine judges with: uint8 pictures (Q, 3, H, W).
+    """Questions about Q inputs: uint8 pictures (Q, 3, H, W).
 
     ``first`` and ``second``: two different samples of the reference; ``names`` (Q,): of the
     inputs, one row each.
@@ -58,7 +56,6 @@ class Examination:
     real: Tensor
     first: Tensor
     second: Tensor
-    inputs: Tensor | None
     names: Sequence[str]
 
     def swapped(self, pictures: Tensor) -> Tensor:
@@ -73,27 +70,15 @@ def comparisons(about: Examination, seed: int = 0) -> list[Comparison]:
         Comparison("reference", about.first, "reference", about.second),
     ]
     originals = {"real": about.real, "reference": about.first}
-    if about.inputs is not None:
-        for name, pictures in originals.items():
-            other = about.swapped(pictures)
-            found.append(Comparison(f"{name} of another input", other, name, pictures))
+    for name, pictures in originals.items():
+        other = about.swapped(pictures)
+        found.append(Comparison(f"{name} of another input", other, name, pictures))
     for name, pictures in originals.items():
         for kind, levels in LEVELS.items():
-            if kind == "misalignment" and about.inputs is None:
-                continue  # with what?
             for level in levels:
                 worse = DEGRADATIONS[kind](pictures, level, seed)
                 shown = f"{name} with {kind}"
                 found.append(Comparison(shown, worse, "reference", about.second, level))
-    return found
-
-
-def evidence(judges: Sequence[Judge], about: Examination, seed: int = 0) -> list[Finding]:
-    """What the judges say to them."""
-    found = []
-    for one in comparisons(about, seed):
-        asked = judge_questions(judges, one.pictures, one.others, about.inputs, about.names, seed)
-        found.append(Finding(one.shown, one.against, one.level, asked.preference(SURE)))
     return found
 
 

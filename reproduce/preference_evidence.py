@@ -1,5 +1,6 @@
-"""Evidence that the observer of a drawn task tells good pictures from bad ones, in a Markdown file:
-questions whose answer everybody knows, and what other true pictures and distances would say."""
+"""Evidence that the observer of a task, or its judge, tells good pictures from bad ones, in a Markdown
+file: questions whose answer everybody knows, and what other right pictures and distances would
+say."""
 
 from __future__ import annotations
 
@@ -17,7 +18,11 @@ from torch import Tensor
 
 from benchmarks import weights
 from benchmarks.intervals import wilson_share
-from benchmarks.judge_evidence import (
+from benchmarks.lpips_features import LpipsDistance
+from benchmarks.observer import RIGHT, preferred
+from benchmarks.pixels import to_bytes
+from benchmarks.preference import Preference
+from benchmarks.preference_evidence import (
     SURE,
     Comparison,
     Examination,
@@ -26,10 +31,6 @@ from benchmarks.judge_evidence import (
     evidence_table,
     failures,
 )
-from benchmarks.lpips_features import LpipsDistance
-from benchmarks.observer import TRUTHS, preferred
-from benchmarks.pixels import to_bytes
-from benchmarks.preference import Preference
 from models.zoo import METHODS
 from reproduce.experiments import Preset
 from reproduce.files import write_text
@@ -41,11 +42,10 @@ from reproduce.results import sha256_file
 from reproduce.runs import RunConfig
 from reproduce.table_text import grid
 from reproduce.tables import REFERENCE
-from reproduce.tasks.pictures import Preparation
 
 INPUTS, SAMPLES = 100, 4  # test inputs at most, translations of each
 FEWER_AND_MORE = (8, 16, 32, 64, 128)  # true pictures
-USUAL = f"LPIPS 0.1, {TRUTHS}"
+USUAL = f"LPIPS 0.1, {RIGHT}"
 Trained = Mapping[str, tuple[RunConfig, Path]]  # by method, its run and checkpoint
 Nearest = NDArray[np.float32]  # distances to the nearest true picture, (I, K)
 
@@ -62,56 +62,72 @@ class SquaredError:
         return (first - second).square().sum(dim=1)
 
 
-def write_evidence(preset: Preset, runs: Sequence[RunConfig], places: Places) -> Path:
-    """``observer-<task>.md`` about the finished ``runs``, MUNIT among them; a file about the same is
-    left as it is."""
+WORDS = {
+    "observed": (
+        "Observer",
+        f"nearer (LPIPS 0.1) to its nearest of {RIGHT} true pictures of that input, drawn in styles "
+        "of the observer's own",
+    ),
+    "judged": (
+        "Judge",
+        f"nearer (LPIPS 0.1) to its nearest of the photos of the {RIGHT} training inputs that are "
+        "nearest to that input",
+    ),
+}
+
+
+def write_evidence(
+    preset: Preset, runs: Sequence[RunConfig], places: Places, by: str
+) -> list[Path]:
+    """``observed-<task>.md`` or ``judged-<task>.md`` about the finished ``runs``, MUNIT among them; a
+    file about the same is left as it is. None where test inputs have no photos of their own."""
     task = Path(runs[0].task).name
-    path = places.results / preset.name / f"observer-{task}.md"
+    path = places.results / preset.name / f"{by}-{task}.md"
     trained = {run.method: (run, checkpoint_of(preset, run, places)) for run in runs}
-    observer = Observer(runs[0], places)
+    observer = Observer(runs[0], places, by)
+    if not observer.domains.paired_test:
+        return []
     shas = sorted((method, sha256_file(file)) for method, (_, file) in trained.items())
     about = json.dumps([shas, observer.data, code_of(__name__)])
     digest = hashlib.sha256(about.encode()).hexdigest()[:16]
-    title = f"### Observer of {task}, {digest}\n"
+    who, prefers = WORDS[by]
+    title = f"### {who} of {task}, {digest}\n"
     if path.is_file() and path.read_text(encoding="utf-8").startswith(title):
-        return path
+        return [path]
     findings = known_answers(observer, trained)
     table = other_ways(observer, trained)
     wrong = "; ".join(failures(findings)) or "nothing"
     text = f"""{title}
-Of two translations of one input the observer prefers the one nearer (LPIPS 0.1) to its nearest of
-{TRUTHS} true pictures of that input. It does not see whether a set of pictures is varied, it takes a
-style that no true picture has for an error, and it knows nothing of what people find realistic.
+Of two translations of one input the one is preferred that is {prefers}. It is not seen whether a set of
+pictures is varied; a style that no right picture has counts as an error; and nothing is known of
+what people find realistic.
 
 Share of inputs (the first {findings[0].found.n_questions}) on which what is shown was preferred, with
 99 % intervals. Real pictures should win; the reference, {METHODS[REFERENCE].title}, against itself is
 a control; a picture of another input and the more degraded one should lose.
 
 {evidence_table(findings)}
-What contradicts that it can judge: {wrong}.
+What contradicts that it can tell: {wrong}.
 
-Quality in percent on these inputs by other observers, of {SAMPLES} translations an input: with fewer
-or more true pictures or {TRUTHS} others, and by other distances. Rank correlation (Spearman's, over
-methods) with "{USUAL}", of the mean distances and of Quality.
+Quality in percent on these inputs, of {SAMPLES} translations an input, with fewer or more right
+pictures or {RIGHT} others, and by other distances. Rank correlation (Spearman's, over methods)
+with "{USUAL}", of the mean distances and of Quality.
 
 {table}
 """
     write_text(path, text)
-    return path
+    return [path]
 
 
 def known_answers(observer: Observer, trained: Trained) -> list[Finding]:
     """What the observer says to questions whose answer everybody knows."""
     names = observer.names[:INPUTS]
-    fixed, domains = Preparation(observer.size).at_test(), observer.domains
-    inputs, real = (
-        torch.stack([fixed(source.read(i)) for i in range(len(names))])
-        for source in (domains.test_a, domains.test_b)
-    )
+    photos = observer.domains.test_b
+    real = torch.stack([observer.fixed(photos.read(i)) for i in range(len(names))])
     two = list(islice(observer.translations(*trained[REFERENCE], range(2)), len(names)))
     first, second = (torch.stack([pictures[-k] for pictures in two]) for k in (0, 1))
-    real, first, second, inputs = map(to_bytes, (real, first, second, inputs))
-    asked = comparisons(Examination(real, first, second, inputs, names))
+    real, first, second = map(to_bytes, (real, first, second))
+    asked = comparisons(Examination(real, first, second, names))
     shown = {id(p): p for one in asked for p in (one.pictures, one.others)}
     rows = {str(key): iter(p[:, None].float() / 127.5 - 1) for key, p in shown.items()}
     (seen,) = observer.look(rows, [observer.lpips], len(names))
@@ -132,15 +148,16 @@ def other_ways(observer: Observer, trained: Trained) -> str:
     plain = LpipsDistance(
         weights.trained("0.0", observer.places.lpips_path), observer.places.device
     )
-    most = max(FEWER_AND_MORE)
+    most, real = max(FEWER_AND_MORE), observer.way.real(observer)
+    assert real is not None, "test inputs have photos"
     seen, version_0, squared = observer.look(
-        shown | {REAL: observer.real()} | against, [observer.lpips, plain, SquaredError()],
+        shown | {REAL: real} | against, [observer.lpips, plain, SquaredError()],
         min(INPUTS, len(observer.names)), most,
     )  # fmt: skip
     ways = {f"LPIPS 0.1, {r}": _nearest(seen, slice(r)) for r in FEWER_AND_MORE}
-    ways[f"LPIPS 0.1, {most - TRUTHS} others"] = _nearest(seen, slice(TRUTHS, most))
-    ways[f"LPIPS 0.0, {TRUTHS}"] = _nearest(version_0, slice(TRUTHS))
-    ways[f"squared error, {TRUTHS}"] = _nearest(squared, slice(TRUTHS))
+    ways[f"LPIPS 0.1, {most - RIGHT} others"] = _nearest(seen, slice(RIGHT, most))
+    ways[f"LPIPS 0.0, {RIGHT}"] = _nearest(version_0, slice(RIGHT))
+    ways[f"squared error, {RIGHT}"] = _nearest(squared, slice(RIGHT))
     numbers = {way: _numbers(nearest, list(shown)) for way, nearest in ways.items()}
     titles = [METHODS[method].title.replace("(paired)", "†") for method in shown]
     lines = [["Observer", *titles, "Real data", "Distances", "Quality"]]
