@@ -31,7 +31,7 @@ from benchmarks.observer import TRUTHS, preferred
 from benchmarks.pixels import to_bytes
 from benchmarks.preference import Preference
 from models.zoo import METHODS
-from reproduce.experiments import Preset
+from reproduce.experiments import REFERENCE, Preset
 from reproduce.files import write_text
 from reproduce.measuring_code import code_of
 from reproduce.observed import OTHERS, OWN, Observer
@@ -40,7 +40,6 @@ from reproduce.places import REAL, Places
 from reproduce.results import sha256_file
 from reproduce.runs import RunConfig
 from reproduce.table_text import grid
-from reproduce.tables import REFERENCE
 from reproduce.tasks.pictures import Preparation
 
 INPUTS, SAMPLES = 100, 4  # test inputs at most, translations of each
