@@ -22,8 +22,8 @@ from reproduce.trainer import Trainer
 _OF_RECORDS = ("table", "claims", "curves", "theory-figures", "report")
 ON_PROCESSOR = ("data", *_OF_RECORDS)  # kinds of jobs that no GPU makes faster
 # Seconds on one core at 32 px, rough: what the embedded presets took when this was written.
-_TYPICAL = {"data": 60, "diversity": 90, "quality": 150, "observed": 100,
-            "observer": 150, "scores": 150, "modes": 300, "figure": 15,
+_TYPICAL = {"data": 60, "diversity": 90, "judged": 100, "observed": 100,
+            "evidence": 180, "scores": 150, "modes": 300, "figure": 15,
             "unit-figure": 10, "table": 5, "theory": 60, "theory-figures": 10, "curves": 30,
             "styles": 10, "claims": 20, "report": 20}  # fmt: skip
 _TYPICAL_SIZE = 32

@@ -36,12 +36,11 @@ from benchmarks.observer import (
 from benchmarks.registry import Metric
 from benchmarks.weights import LpipsWeights, trained
 from models.errors import UserError
-from reproduce.experiments import Preset
+from reproduce.experiments import REFERENCE, Preset
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import REAL, Places, facts_of, open_run_task
 from reproduce.results import Records, sha256_file
 from reproduce.runs import RunConfig
-from reproduce.tables import REFERENCE
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource

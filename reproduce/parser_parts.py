@@ -44,7 +44,7 @@ def measured(sub: argparse.ArgumentParser) -> None:
     """Of commands that measure: with which weights, and what."""
     lpips_weights(sub)
     sub.add_argument("--scores", choices=["none", "quality", "all"], help="beside diversity: "
-        "nothing; quality, which is preference over MUNIT by an observer (drawn pictures) or judges; "
+        "nothing; quality, which is preference over MUNIT by an observer (drawn pictures) or a judge; "
         "or all, fidelity and exact scores too; instead of the preset's")  # fmt: skip
     sub.add_argument("--inception-weights", type=Path, help="Inception-v3 weights for "
         "real pictures: torch-fidelity's for table 1, torchvision's for table 2")  # fmt: skip

@@ -32,7 +32,7 @@ from benchmarks.preference_evidence import (
     failures,
 )
 from models.zoo import METHODS
-from reproduce.experiments import Preset
+from reproduce.experiments import REFERENCE, Preset
 from reproduce.files import write_text
 from reproduce.measuring_code import code_of
 from reproduce.observed import OTHERS, OWN, Observer
@@ -41,7 +41,6 @@ from reproduce.places import REAL, Places
 from reproduce.results import sha256_file
 from reproduce.runs import RunConfig
 from reproduce.table_text import grid
-from reproduce.tables import REFERENCE
 
 INPUTS, SAMPLES = 100, 4  # test inputs at most, translations of each
 FEWER_AND_MORE = (8, 16, 32, 64, 128)  # true pictures

@@ -16,12 +16,12 @@ import numpy as np
 from models.zoo import METHODS
 from reproduce.agreement import Agreement, Number, agreement
 from reproduce.estimate import Estimate
+from reproduce.experiments import REFERENCE as REFERENCE
 from reproduce.experiments import TABLE1_METHODS, Preset
 from reproduce.places import REAL
 from reproduce.tasks.registry import TASKS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-REFERENCE = "munit"  # what Quality is a preference over
 # Who preferred, best first: people; an observer, who knows the true translations of drawn pictures;
 # judges, who learned to tell real pictures from translations.
 QUALITY = ("quality-human", "quality-observed", "quality-judged")

@@ -37,13 +37,13 @@ from reproduce.exact import (
     ExactTask,
     same_styles,
 )
+from reproduce.experiments import REFERENCE
 from reproduce.fidelity import counts, reference
 from reproduce.instruments import Instruments
 from reproduce.measure import REAL_PAIRS
 from reproduce.observed import DRAWN, OTHERS, OWN, protocol, true_pictures
 from reproduce.observed import SAMPLES as OBSERVED
 from reproduce.single_pictures import SEED as PICTURES_SEED
-from reproduce.tables import REFERENCE
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import Subset

@@ -29,6 +29,7 @@ from regression_damages import (
     with_tensors,
 )
 from regression_world import PRESET, RESULTS, World
+from stored import needs_current_results
 
 import models.blocks
 import reproduce.single_pictures
@@ -38,6 +39,8 @@ from models.method import Method
 from reproduce.experiments import load_preset
 from reproduce.results import sha256_file
 from reproduce.stored_manifest import WEIGHTS, Row
+
+pytestmark = needs_current_results
 
 
 def _stored(direction: str | None, otherwise: Row) -> Row:

@@ -10,11 +10,13 @@ import pytest
 from regression_check import check_all, processors
 from regression_tolerances import excluded, tolerance
 from regression_world import PRESET, RESULTS, SEED, Findings, World
+from stored import needs_current_results
 
 from reproduce.experiments import load_preset
 from reproduce.stored_manifest import MANIFEST, WEIGHTS, Row
 from reproduce.stored_weights import LIMIT
 
+pytestmark = needs_current_results
 STORED = (RESULTS / PRESET / WEIGHTS).is_dir()
 ROWS = list(World(RESULTS, load_preset(PRESET)).rows) if STORED else []
 

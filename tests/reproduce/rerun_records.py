@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 import tiny
 import torch
-from benchmarks.judge_network import JudgeConfig
-from reproduce.quality import measure_quality
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -57,7 +55,7 @@ def runs() -> list[RunConfig]:
 
 def made_once(factory: pytest.TempPathFactory) -> Places:
     """Two trained methods and records of every kind of Table 1. The classifier is untrained, and
-    says otherwise; the judges are trained. They are the same for all modules of tests."""
+    says otherwise. They are the same for all modules of tests."""
     if _MADE:
         return _MADE[0]
     root = factory.mktemp("rerun")
@@ -82,8 +80,8 @@ def made_once(factory: pytest.TempPathFactory) -> Places:
     measure_exact(preset(), run, checkpoint, places, ExactTask(instruments))
     measure_real_exact(preset(), run, places, ExactTask(instruments))
     measure_theory(preset(), run, places)
-    measure_quality(preset(), runs(), places, JudgeConfig(judges=2, steps=2, batch=4, width=4))
-    measure_observed(preset(), run, runs(), places)
+    for by in ("observed", "judged"):
+        measure_observed(preset(), run, runs(), places, by)
     _MADE.append(places)
     return places
 

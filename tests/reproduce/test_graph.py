@@ -54,18 +54,22 @@ def test_every_job_comes_after_what_it_needs() -> None:
 
 def test_the_observer_is_asked_where_pictures_are_drawn_and_judges_elsewhere() -> None:
     def asked(name: str) -> set[str]:
-        kinds = ("observed/", "quality/", "observer/")
+        kinds = ("observed/", "judged/", "evidence/")
         return {job for job in all_jobs(load_preset(name), [0, 1]) if job.startswith(kinds)}
 
     seeds = ("seed0", "seed1")
-    assert asked("quick") == {f"observed/drawn-shoes/{seed}" for seed in seeds}
+    quick = {f"observed/drawn-shoes/{seed}" for seed in seeds}
+    assert asked("quick") == quick
     drawn, photos = ("drawn-shoes", "drawn-handbags"), ("edges2shoes", "edges2handbags")
-    both = {f"{k}/{t}/{s}" for k in ("observed", "quality") for t in drawn for s in seeds}
+    both = {f"{k}/{t}/{s}" for k in ("observed", "judged") for t in drawn for s in seeds}
     # That it can judge is shown once a task.
-    assert asked("cpu") == both | {f"observer/{task}" for task in drawn}
-    assert asked("paper") == {f"quality/{task}/{seed}" for task in photos for seed in seeds}
+    assert asked("cpu") == both | {
+        f"evidence/{k}/{t}" for k in ("observed", "judged") for t in drawn
+    }
+    judged = {f"judged/{task}/{seed}" for task in photos for seed in seeds}
+    assert asked("paper") == judged | {f"evidence/judged/{task}" for task in photos}
     own = QUICK.make_run("munit", "drawn-shoes", 0, source="elsewhere")
-    assert QUICK.measure.preferring(own) == ("quality",)
+    assert QUICK.measure.preferring(own) == ("judged",)
 
 
 def test_figures_alone_claim_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from benchmarks.observer import preferred
 from benchmarks.pixels import to_bytes
 from models.errors import UserError
 from reproduce.experiments import load_preset
-from reproduce.loop import Logging
+from reproduce.loop import LAST, Logging
 from reproduce.observed import OTHERS, OWN, SAMPLES, Observer, measure_observed
 from reproduce.pipeline import checkpoint_of
 from reproduce.places import REAL, Places
@@ -75,7 +76,9 @@ def one_by_one(pictures: Tensor) -> Iterator[Tensor]:
     return iter(pictures[:, None].float() / 127.5 - 1)
 
 
-def test_all_methods_and_real_pictures_are_recorded_once(places: Places) -> None:
+def test_all_methods_and_real_pictures_are_recorded_once(
+    places: Places, observer: Observer
+) -> None:
     found = measure_observed(PRESET, RUNS[0], RUNS, places)
     assert set(found) == {*METHODS, REAL}
     reference = sha256_file(checkpoint_of(PRESET, RUNS[0], places))
@@ -93,6 +96,9 @@ def test_all_methods_and_real_pictures_are_recorded_once(places: Places) -> None
             assert file["distances"].shape == (INPUTS, SAMPLES)
         assert mean == distance["value"]
         assert json.loads(json.dumps(quality)) == quality
+    (seen,) = observer.look({REAL: observer.real()}, [observer.lpips], INPUTS)
+    with np.load(places.results / found[REAL]["truth-distance"]["raw"]) as file:
+        np.testing.assert_array_equal(file["distances"], seen[REAL].min(axis=2))
     # These networks learned nothing; their pictures are no shoes.
     assert found[REAL]["quality-observed"]["value"] == 100
     assert measure_observed(PRESET, RUNS[0], RUNS, places) == found
@@ -111,6 +117,24 @@ def test_what_else_is_looked_at_changes_no_bit(places: Places, tmp_path: Path) -
     # What a later MUNIT is preferred to is looked at again, and nothing else is.
     measure_observed(PRESET, RUNS[0], RUNS[:2], other)
     assert len(Records(other.results, "quick").all()) == 2 + 2 * 3
+
+
+def test_preference_over_a_reference_that_was_trained_anew_is_asked_again(
+    places: Places, tmp_path: Path
+) -> None:
+    found = measure_observed(PRESET, RUNS[0], RUNS[:2], places)
+    again = replace(places, runs=shutil.copytree(places.runs, tmp_path / "runs"))
+    longer = replace(RUNS[0], steps=3)
+    folder = checkpoint_of(PRESET, longer, again).parent
+    shutil.rmtree(folder)
+    train(longer, folder, data_dir=places.data, logging=Logging(progress=False))
+    new = measure_observed(PRESET, longer, [longer, RUNS[1]], again)
+    reference = sha256_file(folder / LAST)
+    for method in ("unit", REAL):
+        assert new[method]["quality-observed"]["protocol"]["reference_sha256"] == reference
+        for metric, same in (("truth-distance", True), ("quality-observed", False)):
+            raw = (of[method][metric]["raw_sha256"] for of in (found, new))
+            assert (len(set(raw)) == 1) is same
 
 
 def test_the_reference_is_set_against_other_samples_of_its_own(
@@ -158,6 +182,8 @@ def test_the_evidence_is_a_file_that_is_written_once(
     assert text.count("| LPIPS 0.1, ") == 6 and "| squared error, 64" in text
     usual = next(line for line in text.splitlines() if line.startswith("| LPIPS 0.1, 64 "))
     assert [cell.strip() for cell in usual.split("|")[-3:-1]] == ["1.00", "1.00"]
+    others = next(line for line in text.splitlines() if line.startswith("| LPIPS 0.1, 64 others"))
+    assert others.split("|")[2:] != usual.split("|")[2:]
     # What learned nothing cannot get worse, and the file says so.
     assert "reference with blur, more and more of it" in text.split("contradicts")[1]
 

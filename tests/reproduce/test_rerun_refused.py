@@ -77,7 +77,6 @@ def test_changed_records_are_refused(
         ),
         "people were asked": changed(record, metric="quality-human"),
         "no function does": changed(record, metric="beauty"),
-        "no panel": changed(quality, protocol=quality["protocol"] | {"panel": "../x"}),
         "judges of another kind": changed(quality, protocol={"judge": {"judges": 2}}),
         "with N=5, this version measures with 4": changed(
             record, protocol=record["protocol"] | {"N": 5}
@@ -110,21 +109,11 @@ def test_changed_pictures_are_refused(
     refused(again(record, data=tmp_path / "data"), str(picture.parent.parent), "remove")
 
 
-def test_judges_need_the_weights_of_all_methods(
-    made: Places, tmp_path: Path, again: Callable[..., Told]
+@pytest.mark.parametrize("by", ["observed", "judged"])
+def test_a_preference_needs_the_weights_of_the_reference(
+    by: str, made: Places, tmp_path: Path, again: Callable[..., Told]
 ) -> None:
-    record = stored(made, "quality-judged")
-    told = again(record, runs=tmp_path / "runs")
-    refused(told, "weights of cyclegan (", "--runs")
-    assert not (tmp_path / "runs" / "rerun").exists()  # nothing was trained in vain
-    alone = with_records(tmp_path, record)
-    refused(again(record, results=alone), "cyclegan (of which no record tells)")
-
-
-def test_an_observer_needs_the_weights_of_the_reference(
-    made: Places, tmp_path: Path, again: Callable[..., Told]
-) -> None:
-    record = stored(made, "quality-observed", "cyclegan")
+    record = stored(made, f"quality-{by}", "cyclegan")
     refused(again(record, runs=tmp_path / "runs"), "weights of munit (", "--runs")
     assert not (tmp_path / "runs" / "rerun").exists()
     alone = with_records(tmp_path, record)

@@ -62,11 +62,11 @@ def test_what_other_code_measured_is_not_found(tmp_path: Path) -> None:
 
 def test_a_network_of_other_code_is_trained_again(tmp_path: Path) -> None:
     path = tmp_path / "judge.safetensors"
-    assert not made_by(path, "benchmarks.judge_training")
+    assert not made_by(path, "benchmarks.classifier_training")
     path.write_bytes(b"weights")
-    assert made_by(path, "benchmarks.judge_training"), "brought here, without a note"
-    sign(path, "benchmarks.judge_training")
-    assert made_by(path, "benchmarks.judge_training")
+    assert made_by(path, "benchmarks.classifier_training"), "brought here, without a note"
+    sign(path, "benchmarks.classifier_training")
+    assert made_by(path, "benchmarks.classifier_training")
     assert not made_by(path, "benchmarks.classifier_training")
 
 

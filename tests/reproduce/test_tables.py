@@ -103,6 +103,19 @@ def test_markdown_has_nine_rows_a_task_with_the_papers_numbers(found, published)
     assert "is not the paper's LPIPS" not in text
 
 
+def test_people_come_before_the_observer_and_the_observer_before_judges(found):
+    row = found["drawn-shoes", "unit"]
+    shown = []
+    for value, who in ((20.0, "judged"), (30.0, "observed"), (40.0, "human")):
+        row[f"quality-{who}"] = record("drawn-shoes", "unit", value, f"quality-{who}")
+        text = markdown(table1(load_preset("cpu"), found))
+        shown.append(markdown_rows(text)[0][0][2])
+        assert f"Quality ({who}): " in text
+        if who == "observed":
+            assert "64 true pictures" in text and "does not see whether" in text
+    assert shown == ["20.0 ± 0.0% (judged)", "30.0 ± 0.0% (observed)", "40.0 ± 0.0% (human)"]
+
+
 def test_the_table_of_nothing_is_dashes():
     for name in ("quick", "cpu", "gpu", "paper"):
         preset = load_preset(name)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from claims_world import PRESET, SHOES, World
+from stored import needs_current_results
 
 from reproduce.claims.statements import claims
 from reproduce.cli import main
@@ -167,6 +168,7 @@ def test_no_records_are_one_line(
     assert "no record of seed 5" in capsys.readouterr().err
 
 
+@needs_current_results
 def test_stored_results_of_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = tmp_path / "results"
     shutil.copytree(ROOT / "results" / "cpu", results / "cpu")
