@@ -141,16 +141,16 @@ def _true(observer: Observer, right: int) -> Iterator[Tensor]:
     return (true_pictures(observer.truth, name, right) for name in observer.names)
 
 
-def _photos(observer: Observer, right: int) -> Iterator[Tensor]:
-    """Photos of the training inputs that are nearest to each test input, nearest first; without
-    pairs, the photos that are themselves."""
+def _candidates(observer: Observer) -> tuple[PictureSource, PictureSource, int]:
+    """What inputs are compared with, the photos that belong to it, and how many there are: of pairs
+    the inputs, without pairs the photos themselves."""
     like, photos = observer.domains.pairs or (observer.domains.train_b,) * 2
-    count = min(CANDIDATES, len(like))
-    if count < right:
-        raise UserError(
-            f"{observer.domains.folder} has {count} training pictures, and a judge compares with "
-            f"{right}: use at least as many"
-        )
+    return like, photos, min(CANDIDATES, len(like))
+
+
+def _photos(observer: Observer, right: int) -> Iterator[Tensor]:
+    """The photos of each test input's nearest candidates, nearest first."""
+    like, photos, count = _candidates(observer)
     asked = _small_features(observer, observer.domains.test_a, range(len(observer.names)))
     found = torch.empty(len(asked), 0)
     for begin in range(0, count, BATCH):
@@ -184,7 +184,8 @@ WAYS = {
     "judged": Way(
         PHOTO_DISTANCE, QUALITY_JUDGED, _photos, _real_photos,
         lambda observer: {
-            "candidates": min(CANDIDATES, len((observer.domains.pairs or (observer.domains.train_b,))[0])),
+            "candidates": _candidates(observer)[2],
+            "right": min(RIGHT, _candidates(observer)[2]),
             "pairs_known": observer.domains.pairs is not None,
         },
     ),

@@ -195,11 +195,7 @@ def test_the_evidence_is_a_file_that_is_written_once(
     assert path.read_text() == text
 
 
-def test_a_judge_takes_photos_of_the_nearest_training_inputs(
-    trained_places: Places, places: Places
-) -> None:
-    with pytest.raises(UserError, match="16 training pictures, and a judge compares with 64"):
-        measure_observed(PRESET, RUNS[0], RUNS, places, "judged")
+def test_a_judge_takes_photos_of_the_nearest_training_inputs(trained_places: Places) -> None:
     judge = Observer(RUNS[0], trained_places, "judged")
     (inputs, photos), few = judge.domains.pairs, 4
     fixed = judge.fixed
@@ -211,16 +207,12 @@ def test_a_judge_takes_photos_of_the_nearest_training_inputs(
         assert torch.equal(right, torch.stack([fixed(photos.read(i)) for i in nearest]))
 
 
-def test_judged_records_are_named_so(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = replace(
-        reproduce.observed.WAYS["judged"], right=lambda o, _: reproduce.observed._photos(o, 8)
-    )
-    monkeypatch.setitem(reproduce.observed.WAYS, "judged", few)
+def test_judged_records_are_named_so(places: Places) -> None:
     found = measure_observed(PRESET, RUNS[0], RUNS, places, "judged")
     for by_metric in found.values():
         assert set(by_metric) == {"quality-judged", "photo-distance"}
         told = by_metric["quality-judged"]["protocol"]
-        assert told["candidates"] == 16 and told["pairs_known"] is True
+        assert told["candidates"] == told["right"] == 16 and told["pairs_known"] is True
     assert found[REAL]["quality-judged"]["value"] == 100
     # What is seen of a network hangs on no other network.
     other = measure_observed(PRESET, RUNS[0], RUNS[:2], places, "judged")
