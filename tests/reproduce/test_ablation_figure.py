@@ -32,9 +32,9 @@ def test_the_figure_shows_what_the_table_says(tmp_path: Path) -> None:
     for bar, second in zip(bars, (2, 8), strict=True):
         line, _, (ends,) = bar.lines
         mine = [
-            (p, e)
-            for p, e in zip(ablation.points, found.estimates, strict=True)
-            if p.values[1] == second and e is not None
+            (p, m.estimate)
+            for p, m in zip(ablation.points, found.means, strict=True)
+            if p.values[1] == second and m is not None
         ]
         assert list(line.get_ydata()) == [e.value for _, e in mine]
         nearly = [places[p.values[0]] for p, _ in mine]
@@ -43,8 +43,8 @@ def test_the_figure_shows_what_the_table_says(tmp_path: Path) -> None:
         assert np.array(shown) == pytest.approx(np.array([[e.low, e.high] for _, e in mine]))
     lines = {str(line.get_label()): line for line in panel.lines}
     assert set(lines["real data"].get_ydata()) == {0.95}
-    (own,) = [e for p, e in zip(ablation.points, found.estimates, strict=True) if p.default]
-    assert own is not None and list(lines["default"].get_ydata()) == [own.value]
+    (own,) = [m for p, m in zip(ablation.points, found.means, strict=True) if p.default]
+    assert own is not None and list(lines["default"].get_ydata()) == [own.estimate.value]
     assert [t.get_text() for t in panel.get_xticklabels()] == ["0", "0.1", "1", "10"]
     assert panel.get_xlabel() == "recon_c"
     # 0 has no place on the scale: no line leads there.

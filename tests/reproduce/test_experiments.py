@@ -169,7 +169,7 @@ def test_overrides_reach_only_runs_that_read_them() -> None:
 @pytest.mark.parametrize(
     ("preset", "overrides", "told"),
     [
-        ("quick", {"lr_step": "5"}, "lr_step=5 has no effect with lr_policy=linear: leave it out"),
+        ("quick", {"lr_step": "5"}, "lr_step=5 has no effect with lr_policy=constant: leave it out"),
         ("quick", {"perceptual_layer": "relu4_3"}, "with perceptual=0"),
         ("quick", {"crop": "centre"}, "on drawn pictures, which have 32 px already"),
         ("quick", {"generator": "resnet", "noise_dim": "0", "n_shared": "1", "gan": "0",

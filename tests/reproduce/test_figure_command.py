@@ -128,7 +128,7 @@ def test_other_weights_make_another_figure_of_the_same_inputs(made: Path) -> Non
     [
         ([], "preset quick has no figure 3: known: 4, 5, 6"),
         (["--set=stepz=1"], "no run of figure 4 has a setting 'stepz': did you mean steps?"),
-        (["--set=lr_step=9"], "lr_step=9 has no effect with lr_policy=linear"),
+        (["--set=lr_step=9"], "lr_step=9 has no effect with lr_policy=constant"),
         (["--set=size=33"], "nearest legal size"),
         (["--attribute=Smiling"], "drawn-dog-breeds has no attribute to choose"),
         (["--source=faces=x"], "write TASK=PATH with a task of drawn-dog-breeds"),

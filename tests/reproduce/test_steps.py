@@ -61,13 +61,13 @@ def test_what_other_code_measured_is_not_found(tmp_path: Path) -> None:
 
 
 def test_a_network_of_other_code_is_trained_again(tmp_path: Path) -> None:
-    path = tmp_path / "judge.safetensors"
+    path = tmp_path / "classifier.safetensors"
     assert not made_by(path, "benchmarks.classifier_training")
     path.write_bytes(b"weights")
     assert made_by(path, "benchmarks.classifier_training"), "brought here, without a note"
     sign(path, "benchmarks.classifier_training")
     assert made_by(path, "benchmarks.classifier_training")
-    assert not made_by(path, "benchmarks.classifier_training")
+    assert not made_by(path, "benchmarks.mode_classifier_training")
 
 
 def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(

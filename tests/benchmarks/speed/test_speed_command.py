@@ -93,7 +93,7 @@ def test_what_fails_keeps_nothing_else_from_being_measured(tmp_path: Path) -> No
         (["step", "--preset=cpus"], "did you mean cpu"),
         (["translate", "--task=edges2shoes"], "drawn-shoes"),
         (["measure", "--protocol=papers"], "consecutive"),
-        (["measure", "--size=16"], "at least 31"),
+        (["measure", "--size=4"], "at least 8"),
         (["data", "--precision=fp8"], "bf16"),
         (["table"], "speed all --quick"),
         (["plot"], "speed all --quick"),
