@@ -14,7 +14,7 @@ def add_ablate(commands: Any, shown: dict[str, Any]) -> None:
     ablate = commands.add_parser("ablate",
         help="train a method with several values of a setting or two; measure, tabulate, draw",
         description="Each value is trained once with each seed, measured as in the tables, and "
-        "drawn with intervals over trainings and inputs. Values of a second setting are lines of "
+        "drawn with intervals over trainings (Student's t). Values of a second setting are lines of "
         "their own. A value that the preset has anyway is the preset's own run, and recon_c=0 of "
         "munit is that of munit-wo-c: what is trained or measured already is not done again.",
         epilog="examples:\n  python -m reproduce ablate munit recon_c=0,0.1,1,10 --task drawn-shoes "

@@ -44,15 +44,15 @@ class Agreement:
     def in_words(self, unit: str = "") -> str:
         """For a caption; with the distance where its ``unit`` is given."""
         told = (
-            f"{self.column}: Spearman {_shown(self.correlation, 2)}, {_shown(self.orders, 0, 100)}% "
-            f"of the paper's orders"
+            f"{self.column} ({self.rows} numbers): Spearman {_shown(self.correlation, 2)}, "
+            f"{_shown(self.orders, 0, 100)}% of the paper's orders"
         )
         return told + (f", {_shown(self.distance, 3)} {unit} away on average" if unit else "")
 
 
 def agreement(column: str, numbers: Sequence[Number]) -> Agreement | None:
-    """Of the ``numbers`` of a column; None where fewer than three have a seed in common, or all
-    are the same."""
+    """Of the ``numbers`` of a column; None where fewer than three have a seed in common, all are
+    the same, or the paper orders none of them."""
     numbers = [number for number in numbers if number.ours]
     seeds = sorted(set[int].intersection(*(set(n.ours) for n in numbers))) if numbers else []
     if len(numbers) < FEWEST or not seeds:
@@ -62,6 +62,8 @@ def agreement(column: str, numbers: Sequence[Number]) -> Agreement | None:
     if np.ptp(paper) == 0 or any(np.ptp(values) == 0 for values in ours.values()):
         return None
     groups = [number.group for number in numbers]
+    if not _ordered(paper, groups):
+        return None
 
     def over_seeds(
         measure: Callable[[np.ndarray], float], low: float, high: float | None
@@ -80,12 +82,14 @@ def orders_kept(
     ours: Sequence[float] | np.ndarray, paper: Sequence[float] | np.ndarray, groups: Sequence[str]
 ) -> float:
     """The share of pairs within a group that the paper tells apart and ours order alike."""
-    kept = [
-        (ours[i] - ours[j]) * (paper[i] - paper[j]) > 0
-        for i, j in combinations(range(len(groups)), 2)
-        if groups[i] == groups[j] and paper[i] != paper[j]
-    ]
-    return sum(kept) / len(kept)
+    pairs = _ordered(paper, groups)
+    return sum((ours[i] - ours[j]) * (paper[i] - paper[j]) > 0 for i, j in pairs) / len(pairs)
+
+
+def _ordered(paper: Sequence[float] | np.ndarray, groups: Sequence[str]) -> list[tuple[int, int]]:
+    """The pairs within a group that the paper tells apart."""
+    every = combinations(range(len(groups)), 2)
+    return [(i, j) for i, j in every if groups[i] == groups[j] and paper[i] != paper[j]]
 
 
 def _shown(estimate: Estimate, digits: int, times: float = 1) -> str:

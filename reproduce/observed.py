@@ -235,7 +235,7 @@ def measure_observed(
         (seen,) = observer.look(shown, [observer.lpips], len(observer.names))
         views = {name: observer.observation(of) for name, of in seen.items()}
         seconds = {"seconds": round((time.perf_counter() - begin) / len(missing), 2)}
-        for name in shown.keys() & missing:
+        for name in (name for name in shown if name in missing):
             found[name] |= _record(
                 observer.way, records, facts[name] | seconds, views[name], views.get(""), reference
             )
@@ -274,7 +274,12 @@ def _record(
             lambda path: seen.save(path, reference=others.distances),
         )
         measured.append((seen.quality(way.quality, others, told, seed), raw))
-    return {m.name: records.append({**facts, **m.as_dict(), **raw}) for m, raw in measured}
+    # One look was taken, so its seconds are told once.
+    again = {key: value for key, value in facts.items() if key != "seconds"}
+    return {
+        m.name: records.append({**(again if i else facts), **m.as_dict(), **raw})
+        for i, (m, raw) in enumerate(measured)
+    }
 
 
 def _by_input(translations: Iterable[Translation]) -> Pictures:

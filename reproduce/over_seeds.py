@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+import benchmarks.diversity_result  # noqa: F401  declares the limits of diversity
 from benchmarks.registry import METRICS
 from models.method import DIRECTIONS
 from reproduce.claims.evidence import Evidence
@@ -38,7 +39,7 @@ class OverSeeds:
             known.append(values)
         common = set(self.seeds).intersection(*known)
         found = {seed: float(np.mean([of[seed] for of in known])) for seed in sorted(common)}
-        if found and all(record["method"] == REAL for record in records):
+        if found and _of_pictures(records):
             # Real pictures are the same at every seed, which only draws other pairs of them.
             found = dict.fromkeys(self.seeds, float(np.mean(list(found.values())))) | found
         return found
@@ -52,27 +53,35 @@ class OverSeeds:
         values = self.by_seed(*given)
         if not values:
             return None
-        if all(record["method"] == REAL for record in given):
-            return self._of_real(given, values)
+        if _of_pictures(given):
+            return self._of_real(given)
         if len(values) == 1:  # what that training's records say
             return ONE_TRAINING.cell(*self._at(next(iter(values)), given))
         metric = METRICS.get(given[0]["metric"])
         return over_trainings(list(values.values()), metric.limits if metric else (None, None))
 
-    def _of_real(self, records: Sequence[Record], values: dict[int, float]) -> Estimate | None:
+    def _of_real(self, records: Sequence[Record]) -> Estimate | None:
         """The mean over seeds, with the interval of one measurement, over pictures, around it."""
         one = ONE_TRAINING.cell(*records)
         if one is None:
             return None
-        value = float(np.mean(list(values.values())))
-        shift, deviation = value - one.value, float(np.std(list(values.values())))
+        by_seed = [self._evidence.of(quantity_of(record)) for record in records]
+        measured = set(self.seeds).intersection(*by_seed)
+        values = [float(np.mean([of[seed] for of in by_seed])) for seed in sorted(measured)]
+        shift = float(np.mean(values)) - one.value
+        deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
         return replace(
-            one, value=value, low=one.low + shift, high=one.high + shift, seeds=len(values),
-            deviation=deviation,
+            one, value=one.value + shift, low=one.low + shift, high=one.high + shift,
+            seeds=len(self.seeds), deviation=deviation,
         )  # fmt: skip
 
     def _at(self, seed: int, records: Sequence[Record]) -> list[Record | None]:
         return [self._evidence.records(quantity_of(record)).get(seed) for record in records]
+
+
+def _of_pictures(records: Sequence[Record]) -> bool:
+    """Whether numbers are about real pictures alone; a preference is about a trained reference too."""
+    return all(r["method"] == REAL and r["metric"] not in QUALITY for r in records)
 
 
 def quantity_of(record: Record) -> Quantity:
@@ -80,8 +89,6 @@ def quantity_of(record: Record) -> Quantity:
     family = record["metric"]
     if family.startswith("diversity-"):
         family = "diversity"
-    elif family in QUALITY:
-        family = "quality"
     return Quantity(family, record["method"], record["task"], record.get("translation"))
 
 

@@ -87,7 +87,7 @@ def write_evidence(
     if not observer.domains.paired_test:
         return []
     shas = sorted((method, sha256_file(file)) for method, (_, file) in trained.items())
-    about = json.dumps([shas, observer.data, code_of(__name__)])
+    about = json.dumps([shas, observer.data, observer.lpips.weights.sha256, code_of(__name__)])
     digest = hashlib.sha256(about.encode()).hexdigest()[:16]
     who, prefers = WORDS[by]
     title = f"### {who} of {task}, {digest}\n"
@@ -109,7 +109,7 @@ a control; a picture of another input and the more degraded one should lose.
 What contradicts that it can tell: {wrong}.
 
 Quality in percent on these inputs, of {SAMPLES} translations an input, with fewer or more right
-pictures or {RIGHT} others, and by other distances. Rank correlation (Spearman's, over methods)
+pictures or {RIGHT} others (a judge's are the next nearest photos), and by other distances. Rank correlation (Spearman's, over methods)
 with "{USUAL}", of the mean distances and of Quality.
 
 {table}
@@ -154,12 +154,13 @@ def other_ways(observer: Observer, trained: Trained) -> str:
         min(INPUTS, len(observer.names)), most,
     )  # fmt: skip
     ways = {f"LPIPS 0.1, {r}": _nearest(seen, slice(r)) for r in FEWER_AND_MORE}
-    ways[f"LPIPS 0.1, {most - RIGHT} others"] = _nearest(seen, slice(RIGHT, most))
+    if seen[REAL].shape[2] == most:  # small tasks have fewer
+        ways[f"LPIPS 0.1, {most - RIGHT} others"] = _nearest(seen, slice(RIGHT, most))
     ways[f"LPIPS 0.0, {RIGHT}"] = _nearest(version_0, slice(RIGHT))
     ways[f"squared error, {RIGHT}"] = _nearest(squared, slice(RIGHT))
     numbers = {way: _numbers(nearest, list(shown)) for way, nearest in ways.items()}
     titles = [METHODS[method].title.replace("(paired)", "†") for method in shown]
-    lines = [["Observer", *titles, "Real data", "Distances", "Quality"]]
+    lines = [["Right pictures", *titles, "Real data", "Distances", "Quality"]]
     for way, (means, qualities) in numbers.items():
         real = 100 * preferred(ways[way][REAL], ways[way][""]).mean()
         ranks = [

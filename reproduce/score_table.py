@@ -168,7 +168,7 @@ def judges_stand(found: Found, task: str, cells: Cells) -> str:
         and (observed := cells.by_seed(records[QUALITY_OBSERVED.name])) is not None
         for seed in sorted(judged.keys() & observed.keys())
     ]
-    if len(pairs) < FEWEST:
+    if len(pairs) < FEWEST or any(len(set(side)) == 1 for side in zip(*pairs, strict=True)):
         return ""
     rank = float(stats.spearmanr(*zip(*pairs, strict=True)).statistic)
     return (

@@ -130,6 +130,8 @@ def _about_quality(table: Table1) -> str:
             "observer does not see whether a set of pictures is varied, takes a style that no true "
             "picture has for an error, and knows nothing of what people find realistic."
         )
+    if any(row.quality is not None and row.method == REAL for row in table.rows):
+        words += " Real data's Quality is that of real pictures of the same inputs against MUNIT's."
     if "human" in sources:
         words += " Quality (human): preference over MUNIT by people."
     controls = [

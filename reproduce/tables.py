@@ -22,8 +22,8 @@ from reproduce.places import REAL
 from reproduce.tasks.registry import TASKS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-# Who preferred, best first: people; an observer, who knows the true translations of drawn pictures;
-# judges, who learned to tell real pictures from translations.
+# Who preferred, best first: people; an observer, who knows the true translations of drawn pictures; a
+# judge, who compares with photos of similar inputs.
 QUALITY = ("quality-human", "quality-observed", "quality-judged")
 Record = Mapping[str, Any]
 Found = Mapping[tuple[str, str], Mapping[str, Record]]  # (task, method) -> metric -> record
@@ -166,16 +166,16 @@ def table1(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Table1:
             judged = _quality(records, cells)
             if diversity and paper is not None:
                 diversities.append(Number(paper, cells.by_seed(diversity)))
-            if judged and quality is not None and asked in records:  # one column, one who preferred
-                preferred = cells.by_seed(records[asked])
-                if method == REFERENCE:  # to itself as often as not
-                    preferred = dict.fromkeys(preferred, 50.0)
-                qualities.append(Number(quality, preferred))
+            if judged and quality is not None and asked in records and method != REFERENCE:
+                qualities.append(Number(quality, cells.by_seed(records[asked])))
             rows.append(
                 Row(task, method, title, quality, paper, cells.cell(diversity),
                     judged, cells.cell(records.get("silhouette-iou")),
                     diversity["protocol"]["protocol"] if diversity else "")
             )  # fmt: skip
+        if qualities:  # to itself the reference is preferred as often as not
+            every = {seed for number in qualities for seed in number.ours}
+            qualities.append(Number(50.0, dict.fromkeys(every, 50.0)))
         of_columns = agreement("Diversity", diversities), agreement("Quality", qualities)
         agreements[task] = tuple(of for of in of_columns if of is not None)
     changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())

@@ -60,6 +60,9 @@ class Evidence:
             # Where the better were asked about any training, the others do not stand in for them.
             best = min((r["metric"] for r in found.values()), key=QUALITY.index)
             found = {seed: r for seed, r in found.items() if r["metric"] == best}
+        if quantity.family in ("quality", *QUALITY) and found:
+            way = _way(max(found.values(), key=lambda r: str(r.get("time", ""))))
+            found = {seed: r for seed, r in found.items() if _way(r) == way}
         self._metrics |= {record["metric"] for record in found.values()}
         return found
 
@@ -78,6 +81,9 @@ class Evidence:
         row = self._row(quantity.task, quantity.method, seed, quantity.translation)
         if quantity.family == "quality":
             return next((row[metric] for metric in QUALITY if self._counts(row.get(metric))), None)
+        if quantity.family in QUALITY:
+            preferred: Record | None = row.get(quantity.family)
+            return preferred if self._counts(preferred) else None
         for record in _candidates(row, quantity.family):
             if _way(record) == self._way_that_counts(quantity):
                 return record
@@ -90,7 +96,7 @@ class Evidence:
             return quality is not None
         reference = self._row(quality["task"], REFERENCE, int(quality["seed"]), None).values()
         newest_network = {r["checkpoint_sha256"] for r in reference if "checkpoint_sha256" in r}
-        return quality["protocol"]["reference_sha256"] in newest_network
+        return quality["protocol"].get("reference_sha256") in newest_network
 
     def _row(self, task: str, method: str, seed: int, direction: str | None) -> dict[str, Any]:
         return self._found[seed, direction].get((task, method), {})
@@ -150,4 +156,5 @@ def _way(record: Record) -> tuple[object, ...]:
     """What two records must share to be compared."""
     protocol = record["protocol"]
     name = None if record["method"] == REAL else protocol.get("protocol")
-    return record["metric"], protocol.get("sha256"), name
+    right = (protocol.get("right"), protocol.get("candidates"))  # pictures that decide a preference
+    return record["metric"], protocol.get("sha256"), right, name

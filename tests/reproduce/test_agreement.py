@@ -18,7 +18,7 @@ def test_the_papers_own_numbers_agree_and_reversed_ones_do_not() -> None:
     same = agreement("Diversity", column(PAPER))
     assert same is not None and same.rows == 9
     assert (same.correlation.value, same.orders.value, same.distance.value) == (1.0, 1.0, 0.0)
-    assert same.in_words() == "Diversity: Spearman 1.00, 100% of the paper's orders"
+    assert same.in_words() == "Diversity (9 numbers): Spearman 1.00, 100% of the paper's orders"
     other = agreement("Diversity", column(tuple(-p for p in PAPER)))
     assert other is not None
     assert (other.correlation.value, other.orders.value) == (pytest.approx(-1), 0.0)

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 
 import pytest
-from claims_world import CATS, DIVERSITY, PRESET, QUALITY, QUICK, SEEDS, SHOES, World
+from claims_world import CATS, DIVERSITY, PRESET, QUALITY, QUICK, SEEDS, SHOES, World, checkpoint
 
 import benchmarks.fidelity  # noqa: F401  (declares its metrics)
 from reproduce import table2_text, table_text
@@ -202,15 +202,18 @@ def test_tables_say_how_near_they_are_to_the_paper(copied: World) -> None:
     (diversity, quality) = first(copied).agreements[SHOES]
     assert diversity.rows == 9 and diversity.correlation.value == pytest.approx(1.0)
     assert diversity.correlation.seeds == 3 and diversity.orders.value == 1.0
-    assert quality.rows == 7  # MUNIT was not set against itself
+    assert quality.rows == 8  # MUNIT counts as 50, whether it was set against itself or not
     for seed, percent in enumerate((10, 50, 90)):
         copied.quality("munit", percent, seed)
     made = first(copied)
-    assert made.agreements[SHOES][1].rows == 8  # a control, which counts as 50
+    assert made.agreements[SHOES][1] == quality
     control = row(made, "munit").quality
     assert control is not None and control.cell.deviation == pytest.approx(40)
     text = table_text.caption(made)
-    assert "Diversity: Spearman 1.00 [1.00, 1.00], 100 [100, 100]% of the paper's orders" in text
+    assert (
+        "Diversity (9 numbers): Spearman 1.00 [1.00, 1.00], 100 [100, 100]% of the paper's orders"
+        in text
+    )
     assert "Two samples of MUNIT against each other: 50.0 ± " in text
     cis, inception = second(copied).agreements
     assert (cis.column, cis.rows, inception.column) == ("CIS", 8, "IS")
@@ -240,3 +243,33 @@ def test_the_wider_table_shows_means_with_intervals(copied: World) -> None:
     alone = stored(QUICK, copied.results, 1, [0])
     assert "means over" not in wide_table(QUICK, alone[0][None], alone[1])
     assert "value_seeds" not in wide_csv(alone[0][None], [SHOES], alone[1])
+
+
+def test_the_wider_table_holds_the_judge_against_the_observer(copied: World) -> None:
+    for seed in SEEDS:
+        for k, method in enumerate(QUALITY):
+            copied.quality(method, 10.0 * k + seed, seed, by="observed")
+            copied.quality(method, 5.0 * k + seed, seed, by="judged")
+    found, cells = stored(QUICK, copied.results, 1, SEEDS)
+    text = wide_table(QUICK, found[None], cells)
+    assert "Quality, observed" in text and "Quality, judged" in text
+    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if "|" in line}
+    assert lines["CycleGAN"].count("±") == 2 and "11.0 ±" in lines["CycleGAN"]
+    assert "Spearman 0.99 over 21 trainings" in text or "Spearman 1.00 over 21 trainings" in text
+
+
+def test_qualities_measured_in_different_ways_are_not_averaged(copied: World) -> None:
+    copied.rewrite(lambda r: r | {"time": "2020-01-01"})
+    copied.value(
+        "quality-judged", "unit", 42.0, 1,
+        protocol={"reference_sha256": checkpoint("munit", 1), "right": 64},
+    )  # fmt: skip
+    quality = row(first(copied), "unit").quality
+    assert quality is not None and (quality.cell.value, quality.cell.seeds) == (42.0, 1)
+
+
+def test_preference_of_real_pictures_hangs_on_trainings(copied: World) -> None:
+    for seed, percent in enumerate((50.0, 60.0, 70.0)):
+        copied.quality("real", percent, seed, by="observed")
+    quality = row(first(copied), "real").quality
+    assert quality is not None and quality.cell == over_trainings([50.0, 60.0, 70.0], (0.0, 100.0))
