@@ -1,6 +1,7 @@
 """Quality by the distance to pictures that are right: the better translation is nearer to one.
 
-A translation's distance is that to the nearest of some right pictures of its input (LPIPS 0.1), and of
+A translation's distance is that to the nearest of some right pictures of its input (LPIPS 0.1 by the
+weights that come with the package, pictures under 64 px enlarged to 64 px), and of
 two translations of one input the one with the smaller distance is preferred. Nothing is trained and
 nothing is asked at random, so that an opinion of one network never depends on another.
 
@@ -25,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.diversity_protocols import ENLARGED
 from benchmarks.intervals import bootstrap_mean
 from benchmarks.raw_files import save_arrays
 from benchmarks.registry import Measurement, Metric, register
@@ -152,5 +154,5 @@ class Observation:
 
     def _told(self) -> dict[str, Any]:
         inputs, samples = self.distances.shape
-        name = f"{inputs}x{samples}-vs-{self.protocol['right']}"
+        name = f"{inputs}x{samples}-vs-{self.protocol['right']}{ENLARGED}"
         return {"protocol": name, "inputs": inputs, "K": samples} | dict(self.protocol)

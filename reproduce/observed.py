@@ -82,7 +82,7 @@ class Observer:
         self.known = truth_of(self.domains, run.size)
         if by == "observed":
             _ = self.truth
-        self.lpips = LpipsDistance(trained("0.1", places.lpips_path), places.device)
+        self.lpips = LpipsDistance(trained("0.1"), places.device)
 
     @property
     def truth(self) -> Truth:

@@ -144,9 +144,7 @@ def other_ways(observer: Observer, trained: Trained) -> str:
     """The methods' Quality by observers with other true pictures and other distances, as a table."""
     shown = {method: observer.translations(*of, OWN[:SAMPLES]) for method, of in trained.items()}
     against = {"": observer.translations(*trained[REFERENCE], OTHERS[:SAMPLES])}
-    plain = LpipsDistance(
-        weights.trained("0.0", observer.places.lpips_path), observer.places.device
-    )
+    plain = LpipsDistance(weights.trained("0.0"), observer.places.device)
     most, real = max(FEWER_AND_MORE), observer.way.real(observer)
     assert real is not None, "test inputs have photos"
     seen, version_0, squared = observer.look(

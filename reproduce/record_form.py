@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+OUTSIDE_DIGESTS = "what a record must hold changes no number"
 REQUIRED = ("metric", "value", "protocol", "preset", "task", "method", "seed")
 
 _NUMBER, _NAME, _NESTED = (int, float), (str, type(None)), (Mapping, type(None))

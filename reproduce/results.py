@@ -17,6 +17,7 @@ from filelock import FileLock
 from models.errors import UserError
 from reproduce.record_form import line_of, problem_of
 
+OUTSIDE_DIGESTS = "how records are kept changes no number"
 ID_DIGITS = 12
 
 

@@ -19,7 +19,7 @@ from reproduce.estimate import Estimate
 from reproduce.experiments import TABLE2_METHODS, Preset
 from reproduce.places import REAL
 from reproduce.tables import ONE_TRAINING, Cells, Found, Record, published
-from reproduce.tasks.registry import TASKS
+from reproduce.tasks.specs import TASKS
 
 AVERAGE = "Average"
 BY_MODES = (IS, CIS, REACHED)  # what a classifier of modes measures

@@ -16,7 +16,7 @@ from reproduce.estimate import Estimate, few
 from reproduce.files import write_text
 from reproduce.places import REAL
 from reproduce.tables import REFERENCE, Quality, Row, Table1
-from reproduce.tasks.registry import TASKS
+from reproduce.tasks.specs import TASKS
 
 DASH = "—"
 

@@ -19,7 +19,7 @@ from reproduce.estimate import Estimate
 from reproduce.experiments import REFERENCE as REFERENCE
 from reproduce.experiments import TABLE1_METHODS, Preset
 from reproduce.places import REAL
-from reproduce.tasks.registry import TASKS
+from reproduce.tasks.specs import TASKS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # Who preferred, best first: people; an observer, who knows the true translations of drawn pictures; a

@@ -20,7 +20,7 @@ from reproduce.experiments import TABLE1_METHODS, TABLE2_METHODS, Preset
 from reproduce.places import REAL
 from reproduce.table2 import published_table2
 from reproduce.tables import REFERENCE, published_table1
-from reproduce.tasks.registry import TASKS
+from reproduce.tasks.specs import TASKS
 
 Combine = Literal["value", "difference", "ratio"]
 SIGN: Mapping[Combine, str] = {"difference": " − ", "ratio": " / "}

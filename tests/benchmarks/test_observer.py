@@ -62,7 +62,7 @@ def test_measurements_are_means_over_inputs_with_intervals_over_them(tmp_path: P
     assert quality.value == pytest.approx(75) and quality.interval is not None
     assert quality.interval.low < 75 < quality.interval.high
     told = quality.protocol
-    assert (told["protocol"], told["inputs"], told["K"]) == ("3x2-vs-4", 3, 2)
+    assert (told["protocol"], told["inputs"], told["K"]) == ("3x2-vs-4-min64", 3, 2)
     assert told["pairs"] == 4 and told["reference"] == "munit"
     assert "reference" not in distance.protocol
     method.save(tmp_path / "seen.npz", reference=reference.distances)
