@@ -33,7 +33,7 @@ def add_ablate(commands: Any, shown: dict[str, Any]) -> None:
         help="of weights, order, noise: everything is trained once with each")  # fmt: skip
     ablate.add_argument("--metric", action="append", default=[], dest="metrics", metavar="METRIC",
         help="instead of the usual ones (diversity and silhouette-iou of drawn edges, diversity of "
-        "photographs, cis and is of animals): any that applies, such as fid, style-mmd; "
+        "photographs, cis and is of animals): any that applies, such as truth-distance, fid, style-mmd; "
         "repeatable")  # fmt: skip
     ablate.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
         help="override another setting at all values; repeatable")  # fmt: skip

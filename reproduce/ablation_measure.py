@@ -12,7 +12,7 @@ from benchmarks.extractors import inception_extractor
 from benchmarks.fidelity import SCORES
 from benchmarks.ground_truth import SILHOUETTE
 from benchmarks.inception_score import CIS, IS, REACHED
-from benchmarks.observer import QUALITY_JUDGED
+from benchmarks.observer import QUALITY_JUDGED, TRUTH_DISTANCE
 from models.errors import UserError
 from models.zoo import nearest, recipe
 from reproduce.ablation import Ablation, Point, pictures_of
@@ -27,6 +27,7 @@ from reproduce.mode_measure import (
     measure_run_modes,
     open_modes_task,
 )
+from reproduce.observed import measure_observed
 from reproduce.pipeline import check_runs, checkpoint_of
 from reproduce.places import Places, open_run_task
 from reproduce.runs import RunConfig
@@ -51,7 +52,8 @@ def metrics_for(task: str, method: str) -> dict[str, str]:
             known[CONTENT_CONFUSION.name] = "modes"
     known[DIVERSITY] = "diversity"
     if spec.kind == "drawn":
-        known |= {SILHOUETTE.name: "diversity"} | dict.fromkeys(EXACT, "exact")
+        known |= {SILHOUETTE.name: "diversity", TRUTH_DISTANCE.name: "observed"}
+        known |= dict.fromkeys(EXACT, "exact")
     if spec.kind in ("drawn", "pix2pix"):
         known |= dict.fromkeys(SCORES, "fidelity")
     for codes in encoded_by(method):
@@ -149,6 +151,8 @@ def _measured(
             waiting.append(pending_fidelity(preset, run, checkpoint, places, instruments, photos))
         source = open_run_task(run, places).test_a
         complete(waiting, source, Preparation(run.size), run.seed)
+        if "observed" in kinds:
+            measure_observed(preset, run, [run], places)
         if "theory" in kinds:
             measure_theory(preset, run, places)
         if task is not None:
@@ -158,6 +162,8 @@ def _measured(
     for run in real:
         if "diversity" in kinds:
             measure_real(own, run, places)
+        if "observed" in kinds:
+            measure_observed(own, run, (), places)
         if task is not None:
             for direction in recipe(run.method).method.directions:
                 measure_real_modes(own, run, places, task, direction)

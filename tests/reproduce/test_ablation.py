@@ -173,6 +173,8 @@ def test_usual_metrics_apply_and_others_can_be_asked_for() -> None:
     for method in ("cyclegan", "unit"):  # which encode no styles
         with pytest.raises(UserError, match=f"none of {method} on"):
             chosen_metrics(SHOES, method, ["style-mmd"])
+    assert "truth-distance" in metrics_for(SHOES, "unit")  # the truth of photographs is not known
+    assert "truth-distance" not in metrics_for("edges2shoes", "unit")
     assert "content-mmd" in metrics_for(ANIMALS, "unit")
     assert "content-retrieval-rank" not in metrics_for(ANIMALS, "unit")  # there are no pairs
     assert translations_of("cis", "munit") == ("a2b", "b2a")
