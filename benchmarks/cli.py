@@ -6,22 +6,20 @@ import argparse
 import sys
 
 import benchmarks.study.cli as study
-from benchmarks import lpips_command as lpips
 from benchmarks.console import Help, Parser, run_command
-from benchmarks.speed.parser import EXAMPLES, add_speed
+from benchmarks.metrics import lpips_command as lpips
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = Parser(
-        prog="python -m benchmarks", formatter_class=Help, epilog=f"examples:\n{lpips.EXAMPLES}{study.EXAMPLES}{EXAMPLES}",
-        description="Measure the distance of two pictures (lpips), translations with people (the "
-        "human preference study), and what training, translating and measuring cost (speed).",
+        prog="python -m benchmarks", formatter_class=Help, epilog=f"examples:\n{lpips.EXAMPLES}{study.EXAMPLES}",
+        description="Measure the distance of two pictures (lpips), and translations with people (the "
+        "human preference study).",
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     lpips.add_lpips(commands)
     study.add_commands(commands)
-    add_speed(commands)
     return top
 
 

@@ -76,3 +76,12 @@ def refuse(message: str) -> int:
     """Say ``message`` on one line; the exit code of wrong input."""
     print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
     return 2
+
+
+def in_words(seconds: float | None) -> str:
+    """``50 s``, ``12 min``, ``3.5 h``, or that nothing is known."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -3,7 +3,7 @@
 Covers NVlabs/MUNIT (MUNIT and UNIT ``release``), pytorch-CycleGAN-and-pix2pix and BicycleGAN.
 ``original_names(method)`` maps every one of our parameter names to theirs, prefixed by the
 network (``gen_a.``, ``G_A.``, ...); all else here follows from that map. Files are the business
-of ``reproduce.checkpoints``.
+of ``reproduce.training.checkpoints``.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from reproduce.cli import main
-from reproduce.processes import only_first_speaks
+from reproduce.commands.cli import main
+from reproduce.training.processes import only_first_speaks
 
 if __name__ == "__main__":
     with only_first_speaks():

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reproduce.experiments import TABLE1_METHODS, load_preset
-from reproduce.results import Records
+from reproduce.experiments.preset import TABLE1_METHODS, load_preset
+from reproduce.records.store import Records
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 

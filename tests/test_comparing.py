@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from comparing import assert_same_csv, assert_same_text
 
-from reproduce.csv_writer import CsvWriter
+from benchmarks.files import CsvWriter
 
 ROOT = Path(__file__).resolve().parent.parent
 # Other sums in OpenBLAS, PyTorch and oneDNN than those that this processor would choose.

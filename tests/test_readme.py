@@ -17,16 +17,16 @@ from stored import needs_current_results
 
 from benchmarks.cli import main as costs
 from benchmarks.cli import parser as study_parser
-from benchmarks.observer import preferred
-from reproduce import table2_text
-from reproduce.cli import main, parser
-from reproduce.experiments import load_preset
-from reproduce.over_seeds import stored as records_of
-from reproduce.results import Records, sha256_file
-from reproduce.score_table import wide_csv, wide_table
-from reproduce.table2 import table2
-from reproduce.table_text import comma_separated, latex, markdown
-from reproduce.tables import table1
+from benchmarks.metrics.observer import preferred
+from reproduce.analysis import table2_text
+from reproduce.analysis.over_seeds import stored as records_of
+from reproduce.analysis.score_table import wide_csv, wide_table
+from reproduce.analysis.table2 import table2
+from reproduce.analysis.table_text import comma_separated, latex, markdown
+from reproduce.analysis.tables import table1
+from reproduce.commands.cli import main, parser
+from reproduce.experiments.preset import load_preset
+from reproduce.records.store import Records, sha256_file
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -94,8 +94,8 @@ def test_files_beside_the_records_say_the_same() -> None:
 def test_a_process_that_only_writes_the_table_knows_every_column() -> None:
     """As a job of the graph: nothing before it has imported the metrics."""
     code = (
-        "import sys; from pathlib import Path; from reproduce.experiments import load_preset; "
-        "from reproduce.over_seeds import stored; from reproduce.score_table import wide_table; "
+        "import sys; from pathlib import Path; from reproduce.experiments.preset import load_preset; "
+        "from reproduce.analysis.over_seeds import stored; from reproduce.analysis.score_table import wide_table; "
         "found, cells = stored(load_preset('cpu'), Path(sys.argv[1]), 1, [0]); "
         "sys.stdout.write(wide_table(load_preset('cpu'), found[None], cells))"
     )
@@ -131,8 +131,8 @@ def test_files_of_table_2_say_the_same(tasks: list[str], seeds: list[int]) -> No
 
 @needs_current_results
 def test_raw_values_give_the_recorded_numbers() -> None:
-    from benchmarks.diversity_result import DiversityResult
-    from benchmarks.mode_scores import load_mode_scores
+    from benchmarks.metrics.diversity_result import DiversityResult
+    from benchmarks.metrics.mode_scores import load_mode_scores
 
     checked: dict[str, int] = {}
     for record in Records(ROOT / "results", "cpu").all():

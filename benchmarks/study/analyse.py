@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.preference import krippendorff_alpha, preference
-from benchmarks.registry import Measurement, Metric, register
+from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metrics.preference import krippendorff_alpha, preference
 from benchmarks.study.export import pseudonym, write_whole
 from benchmarks.study.folder import Study
 from benchmarks.study.votes import RaterRecord, StoredVote, by_rater, read_votes

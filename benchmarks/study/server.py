@@ -23,12 +23,7 @@ from starlette.types import ASGIApp
 
 from benchmarks.study.folder import PICTURES, Study
 from benchmarks.study.guard import Guard, too_many
-from benchmarks.study.limits import (
-    NEW_SESSIONS_PER_ADDRESS,
-    VOTES_PER_SESSION,
-    Limit,
-    address_key,
-)
+from benchmarks.study.limits import NEW_SESSIONS_PER_ADDRESS, VOTES_PER_SESSION, Limit, address_key
 from benchmarks.study.overview import overview
 from benchmarks.study.requests import Arrival, Vote, bearer, body
 from benchmarks.study.sessions import (

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from reproduce.claims.table import COLUMNS, ClaimsTable, caption, markdown, shown_part, summary
+from reproduce.analysis.claims.table import (
+    COLUMNS,
+    ClaimsTable,
+    caption,
+    markdown,
+    shown_part,
+    summary,
+)
 from reproduce.report.blocks import Block, Claims, Paragraph, Row, Table, blocks_of
 
 SHOWN = ("Limits", "Paper", "Ours", "p", "Seeds")  # columns beside claim and verdict

@@ -9,10 +9,14 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from reproduce.claims.write import claims_table
-from reproduce.curves import stored_curves
-from reproduce.experiments import Preset
-from reproduce.places import Places
+from reproduce.analysis.claims.write import claims_table
+from reproduce.analysis.table_files import table_of
+from reproduce.analysis.theory_results import theory_of
+from reproduce.analysis.theory_table import theory_table
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import Preset
+from reproduce.experiments.run import RunConfig
+from reproduce.records.store import Records
 from reproduce.report.blocks import (
     Block,
     Code,
@@ -25,18 +29,9 @@ from reproduce.report.blocks import (
     missing_last,
 )
 from reproduce.report.claims import claims_blocks
-from reproduce.report.cost import (
-    commit_in_words,
-    cost_blocks,
-    counting_records,
-    environment_blocks,
-)
+from reproduce.report.cost import commit_in_words, cost_blocks, counting_records, environment_blocks
+from reproduce.report.curves import stored_curves
 from reproduce.report.pictures import Album
-from reproduce.results import Records
-from reproduce.runs import RunConfig
-from reproduce.table_files import table_of
-from reproduce.theory_results import theory_of
-from reproduce.theory_table import theory_table
 
 ABOUT = {
     1: "How much translations of one input differ (Diversity), and how often they are preferred "

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.console import in_words
 from models.method import DIRECTIONS
 from models.zoo import METHODS
-from reproduce.curves import curve_path, load_curve
-from reproduce.estimates import in_words
-from reproduce.places import REAL
+from reproduce.analysis.table_text import DASH, heading
+from reproduce.experiments.places import REAL
+from reproduce.experiments.run import RunConfig
+from reproduce.records.store import newest
 from reproduce.report.blocks import Block, Paragraph, Table
-from reproduce.results import newest
-from reproduce.runs import RunConfig
-from reproduce.table_text import DASH, heading
+from reproduce.report.curves import curve_path, load_curve
 
 Record = Mapping[str, Any]
 Trained = tuple[str, str, int]  # task, method and seed of a run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reproduce.results import sha256_file
+from reproduce.records.store import sha256_file
 
 HERE = Path(__file__).parent
 TEMPLATES = ("page.html.j2", "style.css", "report.tex.j2")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmarks.files import write_text
 from models.errors import UserError
-from reproduce.files import write_text
 from reproduce.report.blocks import Figure
 from reproduce.report.content import Report
 from reproduce.report.inputs import HERE

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from benchmarks.files import write_text
 from models.errors import UserError
-from reproduce.files import write_text
 from reproduce.report.blocks import Figure
 from reproduce.report.content import Report
 from reproduce.report.inputs import HERE

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.theory.contents import DOMAIN_ACCURACY
-from benchmarks.theory.styles import STYLE_MMD
+from benchmarks.metrics.theory.contents import DOMAIN_ACCURACY
+from benchmarks.metrics.theory.styles import STYLE_MMD
 from models.zoo import METHODS
-from reproduce.curves import Curve, in_order, last_values, title_of
-from reproduce.experiments import TABLE1_METHODS, TABLE2_METHODS, Preset
+from reproduce.analysis.table_text import DASH
+from reproduce.analysis.theory_results import OfTask
+from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, Preset
 from reproduce.report.blocks import Block, Figure, Missing, Table
-from reproduce.table_text import DASH
+from reproduce.report.curves import Curve, in_order, last_values, title_of
+from reproduce.report.theory_figures import content_alt, styles_alt
 from reproduce.tasks.registry import TASKS
-from reproduce.theory_figures import content_alt, styles_alt
-from reproduce.theory_results import OfTask
 
 EVENLY = "The inputs are spread evenly over the test set, not chosen."
 

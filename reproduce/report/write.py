@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from reproduce.experiments import Preset
-from reproduce.places import Places
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import Preset
+from reproduce.experiments.run import RunConfig
 from reproduce.report.content import report_of
 from reproduce.report.latex import write_pdf
 from reproduce.report.page import write_page
-from reproduce.runs import RunConfig
 
 
 def write_report(

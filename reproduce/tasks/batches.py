@@ -19,7 +19,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from models.errors import UserError
-from reproduce.randomness import generator
+from models.randomness import generator
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource
 

@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from models.errors import UserError
-from reproduce.randomness import generator
+from models.randomness import generator
 from reproduce.tasks.modes import PARTS, write_truth
 from reproduce.tasks.pictures import read_picture
 

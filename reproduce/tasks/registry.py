@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.files import write_text
 from models.errors import UserError
-from reproduce.files import write_text
 from reproduce.tasks.archives import extract_tar
 from reproduce.tasks.class_folders import is_class_folder
 from reproduce.tasks.download import fetch

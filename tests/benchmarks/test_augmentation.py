@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.augmentation import disturbed, shifted, zoomed
+from benchmarks.networks.augmentation import disturbed, shifted, zoomed
 
 
 def pictures(count: int, height: int = 9, width: int = 11) -> torch.Tensor:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from benchmarks.calibration import (
+from benchmarks.networks.calibration import (
     Calibration,
     calibrate,
     expected_calibration_error,

@@ -10,9 +10,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from benchmarks.classifier_training import Labelled, train_classifier
-from benchmarks.classifiers import RECIPES, Classifier, load_classifier, network_input
-from benchmarks.colours import oklab
+from benchmarks.metrics.colours import oklab
+from benchmarks.networks.classifier_training import Labelled, train_classifier
+from benchmarks.networks.classifiers import RECIPES, Classifier, load_classifier, network_input
 from models.errors import UserError
 
 HEADS = {"colour": ("red", "green", "blue"), "pattern": ("plain", "stripes")}

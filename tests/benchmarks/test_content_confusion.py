@@ -11,9 +11,9 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from benchmarks.content_confusion import confusion, content_confusion
-from benchmarks.content_scores import ContentScores, ContentTable
-from benchmarks.registry import METRICS
+from benchmarks.metric import METRICS
+from benchmarks.metrics.content_confusion import confusion, content_confusion
+from benchmarks.metrics.content_scores import ContentScores, ContentTable
 from models.errors import UserError
 
 Item = tuple[str, int, Tensor]

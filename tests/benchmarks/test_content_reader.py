@@ -12,13 +12,13 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from benchmarks.content_reader import (
+from benchmarks.networks.content_reader import (
     CONTENT_RECIPES,
     ContentReader,
     Scale,
     load_content_reader,
 )
-from benchmarks.content_reader_training import Described, r_squared, train_content_reader
+from benchmarks.networks.content_reader_training import Described, r_squared, train_content_reader
 from models.errors import UserError
 
 RECIPE = CONTENT_RECIPES["small-content"]

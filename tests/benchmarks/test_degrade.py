@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.degrade import DEGRADATIONS, LEVELS, blurred, misaligned, mottled, moved, noisy
+from benchmarks.metrics.degrade import (
+    DEGRADATIONS,
+    LEVELS,
+    blurred,
+    misaligned,
+    mottled,
+    moved,
+    noisy,
+)
 
 
 def dot(size: int = 32) -> torch.Tensor:

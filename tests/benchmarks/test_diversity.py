@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.diversity import diversity, real_diversity
-from benchmarks.diversity_protocols import PROTOCOLS, get_protocol, pairs
-from benchmarks.diversity_result import METRIC_OF, DiversityResult
-from benchmarks.lpips_features import LpipsDistance
-from benchmarks.registry import METRICS, Measurement, Metric, register
-from benchmarks.weights import trained
+from benchmarks.metric import METRICS, Measurement, Metric, register
+from benchmarks.metrics.diversity import diversity, real_diversity
+from benchmarks.metrics.diversity_protocols import PROTOCOLS, get_protocol, pairs
+from benchmarks.metrics.diversity_result import METRIC_OF, DiversityResult
+from benchmarks.metrics.lpips_features import LpipsDistance
+from benchmarks.networks.weights import trained
 from models.errors import UserError
 
 Item = tuple[str, int, torch.Tensor]

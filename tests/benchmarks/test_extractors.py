@@ -11,13 +11,9 @@ import pytest
 import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from benchmarks.classifiers import RECIPES, Classifier, SmallResNet
-from benchmarks.extractors import (
-    classifier_extractor,
-    extract,
-    inception_extractor,
-)
-from benchmarks.pixels import to_bytes
+from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
+from benchmarks.networks.extractors import classifier_extractor, extract, inception_extractor
+from benchmarks.pictures import to_bytes
 from models.errors import UserError
 from models.init import initialise
 from reproduce.tasks.pictures import to_image, to_tensor

@@ -10,10 +10,15 @@ import pytest
 import torch
 import torch_fidelity
 
-from benchmarks.classifiers import RECIPES, Classifier, SmallResNet
-from benchmarks.extractors import Extractor, Features, classifier_extractor, extract
-from benchmarks.fidelity import METRIC_OF, fidelity, scores
-from benchmarks.jackknife import jackknife, jackknife_interval, jackknife_variance, leave_out
+from benchmarks.metrics.fidelity import METRIC_OF, fidelity, scores
+from benchmarks.metrics.jackknife import (
+    jackknife,
+    jackknife_interval,
+    jackknife_variance,
+    leave_out,
+)
+from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
+from benchmarks.networks.extractors import Extractor, Features, classifier_extractor, extract
 from models.errors import UserError
 from models.init import initialise
 from reproduce.tasks.pictures import save_png

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.ground_truth import silhouette, silhouette_iou
+from benchmarks.metrics.ground_truth import silhouette, silhouette_iou
 from models.errors import UserError
 from reproduce.tasks.drawn import KINDS, draw, render_mask, render_photo
 

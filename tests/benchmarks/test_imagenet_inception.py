@@ -13,12 +13,12 @@ import safetensors.torch
 import torch
 from torchvision.models import inception_v3
 
-from benchmarks.classifier_training import Labelled
-from benchmarks.imagenet_inception import INCEPTION_URL, imagenet_weights, inception
-from benchmarks.mode_classifier_training import train_mode_classifier
-from benchmarks.mode_classifiers import load_mode_classifier
-from benchmarks.mode_recipes import MODE_RECIPES, InceptionNetwork
-from benchmarks.weight_files import hash_digits
+from benchmarks.networks.classifier_training import Labelled
+from benchmarks.networks.imagenet_inception import INCEPTION_URL, imagenet_weights, inception
+from benchmarks.networks.mode_classifier_training import train_mode_classifier
+from benchmarks.networks.mode_classifiers import load_mode_classifier
+from benchmarks.networks.mode_recipes import MODE_RECIPES, InceptionNetwork
+from benchmarks.networks.weight_files import hash_digits
 from models.errors import UserError
 from models.init import initialise
 

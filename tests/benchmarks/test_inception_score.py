@@ -15,7 +15,8 @@ from scipy import stats
 from scipy.special import rel_entr
 from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 
-from benchmarks.inception_score import (
+from benchmarks.metric import METRICS
+from benchmarks.metrics.inception_score import (
     CIS,
     EXP_IS,
     IS,
@@ -28,7 +29,6 @@ from benchmarks.inception_score import (
     inception_score,
     per_input,
 )
-from benchmarks.registry import METRICS
 from models.errors import UserError
 
 

@@ -7,12 +7,7 @@ import pytest
 from scipy import stats
 from scipy.stats import binomtest
 
-from benchmarks.intervals import (
-    bootstrap_clustered_mean,
-    bootstrap_mean,
-    dyadic_mean,
-    wilson_share,
-)
+from benchmarks.intervals import bootstrap_clustered_mean, bootstrap_mean, dyadic_mean, wilson_share
 from models.errors import UserError
 
 

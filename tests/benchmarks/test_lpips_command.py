@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from benchmarks.cli import main
-from benchmarks.lpips_features import LpipsDistance
-from benchmarks.weights import trained
+from benchmarks.metrics.lpips_features import LpipsDistance
+from benchmarks.networks.weights import trained
 
 
 def picture(folder: Path, name: str, seed: int, size: int = 64) -> Path:

@@ -14,9 +14,9 @@ import torch
 import torchvision
 from torch.nn.functional import interpolate
 
-from benchmarks import weights as weights_module
-from benchmarks.lpips_features import SMALLEST_SIZE, LpipsDistance, enlarged, measured_size
-from benchmarks.weights import LpipsWeights, Version, trained
+from benchmarks.metrics.lpips_features import SMALLEST_SIZE, LpipsDistance, enlarged, measured_size
+from benchmarks.networks import weights as weights_module
+from benchmarks.networks.weights import LpipsWeights, Version, trained
 from models.errors import UserError
 
 VERSIONS: list[Version] = ["0.0", "0.1"]

@@ -12,10 +12,10 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from benchmarks.classifier_training import Labelled
-from benchmarks.mode_classifier_training import train_mode_classifier
-from benchmarks.mode_classifiers import ModeClassifier, Trial, load_mode_classifier
-from benchmarks.mode_recipes import MODE_RECIPES
+from benchmarks.networks.classifier_training import Labelled
+from benchmarks.networks.mode_classifier_training import train_mode_classifier
+from benchmarks.networks.mode_classifiers import ModeClassifier, Trial, load_mode_classifier
+from benchmarks.networks.mode_recipes import MODE_RECIPES
 from models.errors import UserError
 
 MODES = ("plain red", "striped red", "plain blue", "striped blue")

@@ -17,9 +17,9 @@ from scipy import stats
 from torch import Tensor, nn
 from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 
-from benchmarks.inception_score import conditional_inception_score, inception_score
-from benchmarks.mode_scores import ModeScores, load_mode_scores, mode_scores, protocol_name
-from benchmarks.registry import METRICS
+from benchmarks.metric import METRICS
+from benchmarks.metrics.inception_score import conditional_inception_score, inception_score
+from benchmarks.metrics.mode_scores import ModeScores, load_mode_scores, mode_scores, protocol_name
 from models.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -390,7 +390,7 @@ MEMORY = """
 import sys, torch
 sys.path[:0] = sys.argv[1:3]
 from test_mode_scores import MODES, Convolutions
-from benchmarks.mode_scores import mode_scores
+from benchmarks.metrics.mode_scores import mode_scores
 
 def pictures(samples):
     draws = torch.Generator().manual_seed(0)

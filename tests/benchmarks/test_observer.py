@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.lpips_features import LpipsDistance
-from benchmarks.observer import (
+from benchmarks.metrics.lpips_features import LpipsDistance
+from benchmarks.metrics.observer import (
     QUALITY_OBSERVED,
     TRUTH_DISTANCE,
     Observation,
     preferred,
     right_distances,
 )
-from benchmarks.weights import trained
+from benchmarks.networks.weights import trained
 from models.errors import UserError
 
 NAMES = ("a", "b", "c")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import mannwhitneyu
 
-from benchmarks.ground_truth import contrast, part_borders, parts_auc, rank_auc
+from benchmarks.metrics.ground_truth import contrast, part_borders, parts_auc, rank_auc
 from reproduce.tasks.drawn import KINDS, draw, render_edges, render_mask, render_photo
 
 SIDE = 24

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.preference import Preference, krippendorff_alpha, preference
-from benchmarks.registry import METRICS, Metric, register
+from benchmarks.metric import METRICS, Metric, register
+from benchmarks.metrics.preference import Preference, krippendorff_alpha, preference
 from models.errors import UserError
 
 

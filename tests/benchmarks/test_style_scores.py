@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy import stats
 
-from benchmarks.colours import oklab
-from benchmarks.style_scores import (
+from benchmarks.metrics.colours import oklab
+from benchmarks.metrics.style_scores import (
     body_colour,
     energy_distance,
     entropy,

@@ -17,7 +17,7 @@ from models.blocks import ConvBlock, CountedDropout, InstanceNorm, LeakyReLU
 from models.choices import ALL, ON_REQUEST, PLAIN, WAYS, choose, ways_of
 from models.convolutions import PaddedConv
 from models.errors import UserError
-from reproduce.trainer import Trainer
+from reproduce.training.trainer import Trainer
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from models.method import Method
 from models.munit import Munit
 from models.original import load_original, to_original
 from models.unit import Unit
-from reproduce.trainer import Trainer
+from reproduce.training.trainer import Trainer
 
 BAR = 1e-8
 

@@ -11,7 +11,7 @@ from tiny_methods import EVERY, make, pictures
 from models.errors import UserError
 from models.method import Method
 from models.zoo import make_config, make_method
-from reproduce.trainer import Trainer
+from reproduce.training.trainer import Trainer
 
 FIT_CASES: list[tuple[str, dict[str, object], int]] = [
     ("munit", {}, 2),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.errors import UserError
 from models.zoo import METHODS, make_config, make_method
-from reproduce.trainer import Trainer
+from reproduce.training.trainer import Trainer
 
 SIZE, STEPS = 16, 3
 REFUSED = "refused"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from regression_world import PRESET, RESULTS, World
 
-from reproduce.experiments import load_preset
-from reproduce.stored_manifest import WEIGHTS
+from reproduce.experiments.preset import load_preset
+from reproduce.measuring.stored_manifest import WEIGHTS
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,9 @@ from regression_tolerances import excluded
 from regression_world import Damage, Findings, Record, World, check_record
 
 from models.errors import UserError
-from reproduce.experiments import load_preset
-from reproduce.places import REAL
-from reproduce.stored_manifest import Row
+from reproduce.experiments.places import REAL
+from reproduce.experiments.preset import load_preset
+from reproduce.measuring.stored_manifest import Row
 
 
 def check_row(

@@ -16,9 +16,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from reproduce.record_form import line_of
-from reproduce.results import sha256_file
-from reproduce.stored_manifest import MANIFEST, WEIGHTS, Row, StoredFile
+from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, Row, StoredFile
+from reproduce.records.form import line_of
+from reproduce.records.store import sha256_file
 
 
 def copied(world: World, row: Row, folder: Path) -> World:

@@ -16,11 +16,11 @@ from regression_world import (
     check_value,
 )
 
-from benchmarks.exact import ExactTable, examine
-from benchmarks.registry import Measurement
-from benchmarks.style_scores import CONSISTENCY
-from reproduce.exact import ALWAYS, SAMPLES, SOMETIMES, STYLES, ExactTask
-from reproduce.translate import Translation
+from benchmarks.metric import Measurement
+from benchmarks.metrics.exact import ExactTable, examine
+from benchmarks.metrics.style_scores import CONSISTENCY
+from reproduce.measuring.exact import ALWAYS, SAMPLES, SOMETIMES, STYLES, ExactTask
+from reproduce.training.translate import Translation
 
 EXACT = {metric.name for metric in (*ALWAYS, *SOMETIMES)}
 

@@ -16,39 +16,33 @@ from regression_tolerances import (
 from regression_world import SEED, Findings, Pictures, Record, World, check_protocol, check_value
 from torch import Tensor
 
-from benchmarks.diversity import diversity, real_diversity
-from benchmarks.diversity_protocols import get_protocol
-from benchmarks.diversity_result import DiversityResult
-from benchmarks.extractors import Features, classifier_extractor, extract
-from benchmarks.fidelity import scores
-from benchmarks.ground_truth import SILHOUETTE, silhouette_iou
-from benchmarks.lpips_features import LpipsDistance
-from benchmarks.observer import (
+from benchmarks.metrics.diversity import diversity, real_diversity
+from benchmarks.metrics.diversity_protocols import get_protocol
+from benchmarks.metrics.diversity_result import DiversityResult
+from benchmarks.metrics.fidelity import scores
+from benchmarks.metrics.ground_truth import SILHOUETTE, silhouette_iou
+from benchmarks.metrics.lpips_features import LpipsDistance
+from benchmarks.metrics.observer import (
     QUALITY_OBSERVED,
     TRUTH_DISTANCE,
     Observation,
     right_distances,
 )
-from benchmarks.weights import trained
-from reproduce.exact import (
-    CONTENTS,
-    SAMPLES,
-    STYLES,
-    ExactTask,
-    same_styles,
-)
-from reproduce.experiments import REFERENCE
-from reproduce.fidelity import counts, reference
-from reproduce.instruments import Instruments
-from reproduce.measure import REAL_PAIRS
-from reproduce.observed import DRAWN, OTHERS, OWN, protocol, true_pictures
-from reproduce.observed import SAMPLES as OBSERVED
-from reproduce.single_pictures import SEED as PICTURES_SEED
+from benchmarks.networks.extractors import Features, classifier_extractor, extract
+from benchmarks.networks.weights import trained
+from reproduce.experiments.preset import REFERENCE
+from reproduce.measuring.exact import CONTENTS, SAMPLES, STYLES, ExactTask, same_styles
+from reproduce.measuring.fidelity import counts, reference
+from reproduce.measuring.instruments import Instruments
+from reproduce.measuring.measure import REAL_PAIRS
+from reproduce.measuring.observed import DRAWN, OTHERS, OWN, protocol, true_pictures
+from reproduce.measuring.observed import SAMPLES as OBSERVED
+from reproduce.tasks.drawn.truth import Truth
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import Subset
-from reproduce.translate import stream
-from reproduce.truth import Truth
+from reproduce.training.single_pictures import SEED as PICTURES_SEED
+from reproduce.training.translate import stream
 
 INPUTS = 20  # of the test inputs, those whose values are compared one by one
 SILHOUETTES = 100

@@ -10,17 +10,17 @@ import numpy as np
 from regression_tolerances import CONTENTS, EXACTLY, PROBABILITIES, tolerance
 from regression_world import SEED, Findings, Record, World, check_protocol
 
-from benchmarks.content_confusion import CONTENT_CONFUSION, confusion
-from benchmarks.content_reader import ContentReader
-from benchmarks.content_scores import ContentTable
-from benchmarks.mode_scores import ModeScores, load_mode_scores, mode_scores, protocol_name
+from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, confusion
+from benchmarks.metrics.content_scores import ContentTable
+from benchmarks.metrics.mode_scores import ModeScores, load_mode_scores, mode_scores, protocol_name
+from benchmarks.networks.content_reader import ContentReader
 from models.method import Direction
-from reproduce.content_measure import content_of, content_scores
-from reproduce.mode_measure import CONTENT_SAMPLES, TARGET
-from reproduce.places import REAL
+from reproduce.experiments.places import REAL
+from reproduce.measuring.content_readers import content_of, content_scores
+from reproduce.measuring.modes import CONTENT_SAMPLES, TARGET
 from reproduce.tasks.modes import Modes
 from reproduce.tasks.pictures import Preparation
-from reproduce.translate import Translation, stream
+from reproduce.training.translate import Translation, stream
 
 INPUTS = 10  # of the test inputs, with all samples
 REAL_INPUTS = 40  # of the real test pictures

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from regression_world import Findings, Record, World, check_value
 
-from benchmarks.theory.contents import DOMAIN_ACCURACY, PAIR_DISTANCE, RETRIEVAL_RANK
-from benchmarks.theory.pairs import Pairs
-from benchmarks.theory.styles import METRICS as STYLES
-from benchmarks.theory.styles import number_of_styles
+from benchmarks.metrics.theory.contents import DOMAIN_ACCURACY, PAIR_DISTANCE, RETRIEVAL_RANK
+from benchmarks.metrics.theory.pairs import Pairs
+from benchmarks.metrics.theory.styles import METRICS as STYLES
+from benchmarks.metrics.theory.styles import number_of_styles
 
 THEORY = {metric.name for metric in (*STYLES, DOMAIN_ACCURACY, PAIR_DISTANCE, RETRIEVAL_RANK)}
 

@@ -18,15 +18,15 @@ from torch import Tensor
 
 from models.errors import UserError
 from models.method import Direction, Method
-from reproduce.checkpoints import load_method
-from reproduce.experiments import Preset
-from reproduce.results import Records, sha256_file
-from reproduce.runs import RunConfig
-from reproduce.single_pictures import DrawnTask, LazySource, digest
-from reproduce.stored_manifest import WEIGHTS, Manifest, Row, read_manifest, table_rows
-from reproduce.stored_weights import probe, stored_probe
-from reproduce.storing import LOADERS
+from reproduce.experiments.preset import Preset
+from reproduce.experiments.run import RunConfig
+from reproduce.measuring.stored_manifest import WEIGHTS, Manifest, Row, read_manifest, table_rows
+from reproduce.measuring.storing import LOADERS
+from reproduce.records.store import Records, sha256_file
 from reproduce.tasks.sources import Domains
+from reproduce.training.checkpoints import load_method
+from reproduce.training.single_pictures import DrawnTask, LazySource, digest
+from reproduce.training.slim import probe, stored_probe
 
 Record = dict[str, Any]
 Pictures = dict[tuple[str, int], Tensor]  # by input and sample

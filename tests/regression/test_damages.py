@@ -32,13 +32,13 @@ from regression_world import PRESET, RESULTS, World
 from stored import needs_current_results
 
 import models.blocks
-import reproduce.single_pictures
-import reproduce.translate
-from benchmarks.weights import trained
+import reproduce.training.single_pictures
+import reproduce.training.translate
+from benchmarks.networks.weights import trained
 from models.method import Method
-from reproduce.experiments import load_preset
-from reproduce.results import sha256_file
-from reproduce.stored_manifest import WEIGHTS, Row
+from reproduce.experiments.preset import load_preset
+from reproduce.measuring.stored_manifest import WEIGHTS, Row
+from reproduce.records.store import sha256_file
 
 pytestmark = needs_current_results
 
@@ -221,7 +221,7 @@ def test_raw_values_edited_and_the_record_with_them(styles: World, number: int, 
     _halve_one_input(path, number)
 
     def follow(record: dict[str, Any]) -> None:
-        from benchmarks.diversity_result import DiversityResult
+        from benchmarks.metrics.diversity_result import DiversityResult
 
         record["raw_sha256"] = sha256_file(path)
         record["value"] = DiversityResult.load(path).value
@@ -243,21 +243,21 @@ def test_a_number_of_theory_edited(styles: World, metric: str) -> None:
 
 
 def test_one_pixel_drawn_otherwise(styles: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = reproduce.single_pictures.render_edges
+    drawn = reproduce.training.single_pictures.render_edges
 
     def other(content: Any, size: int) -> Any:
         pixels = drawn(content, size).copy()
         pixels[0, 0] ^= 1
         return pixels
 
-    monkeypatch.setattr(reproduce.single_pictures, "render_edges", other)
+    monkeypatch.setattr(reproduce.training.single_pictures, "render_edges", other)
     assert "picture testA/00000 is drawn otherwise" in wrong_styles(styles)
 
 
 def test_another_seed_of_the_noise(styles: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    generator = reproduce.translate.generator
+    generator = reproduce.training.translate.generator
     monkeypatch.setattr(
-        reproduce.translate, "generator", lambda seed, *roles: generator(seed + 1, *roles)
+        reproduce.training.translate, "generator", lambda seed, *roles: generator(seed + 1, *roles)
     )
     assert "input 000" in wrong_styles(styles)
 

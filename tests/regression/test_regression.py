@@ -12,9 +12,9 @@ from regression_tolerances import excluded, tolerance
 from regression_world import PRESET, RESULTS, SEED, Findings, World
 from stored import needs_current_results
 
-from reproduce.experiments import load_preset
-from reproduce.stored_manifest import MANIFEST, WEIGHTS, Row
-from reproduce.stored_weights import LIMIT
+from reproduce.experiments.preset import load_preset
+from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, Row
+from reproduce.training.slim import LIMIT
 
 pytestmark = needs_current_results
 STORED = (RESULTS / PRESET / WEIGHTS).is_dir()

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from regression_world import RESULTS
 
-from reproduce.places import Places, open_run_task
-from reproduce.results import Records
-from reproduce.small_run import (
+from reproduce.experiments.places import Places, open_run_task
+from reproduce.measuring.small_run import (
     PRESET,
     measure_small,
     outside,
@@ -19,6 +18,7 @@ from reproduce.small_run import (
     stored_small_runs,
     train_small,
 )
+from reproduce.records.store import Records
 
 STORED = RESULTS / PRESET / "records.jsonl"
 NEW_SEED = 1000
@@ -61,11 +61,11 @@ def test_a_new_seed_lands_within_the_spread(
 def test_a_training_that_hardly_learns_does_not(
     stored: dict[str, dict[int, float]], places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import reproduce.small_run
+    import reproduce.measuring.small_run
 
     whole = small_run(NEW_SEED)
     slow = replace(whole, seed=NEW_SEED + 1, settings=dict(whole.settings) | {"lr": 1e-4})
-    monkeypatch.setattr(reproduce.small_run, "small_run", lambda seed: slow)
+    monkeypatch.setattr(reproduce.measuring.small_run, "small_run", lambda seed: slow)
     assert _outside(stored, places, slow.seed) != []
 
 

@@ -8,7 +8,7 @@ import pytest
 import tiny
 import torch
 
-from reproduce.cli import main
+from reproduce.commands.cli import main
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,15 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from reproduce.cli import main
-from reproduce.processes import only_first_speaks
+from reproduce.commands.cli import main
+from reproduce.training.processes import only_first_speaks
 
-PRELOAD = ["reproduce.commands", "reproduce.training", "reproduce.vgg", "torch.distributed"]
+PRELOAD = [
+    "reproduce.commands.basic",
+    "reproduce.training.session",
+    "reproduce.training.vgg",
+    "torch.distributed",
+]
 
 
 def start(

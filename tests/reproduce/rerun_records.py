@@ -14,24 +14,24 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from benchmarks.classifiers import RECIPES, Classifier, SmallResNet
+from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
 from models.init import initialise
-from reproduce.cli import main
-from reproduce.exact import ExactTask, measure_exact, measure_real_exact
-from reproduce.experiments import Preset, load_preset
-from reproduce.fidelity import measure_fidelity
-from reproduce.instruments import RECIPE, classifier_path, open_instruments
-from reproduce.loop import Logging
-from reproduce.measure import measure_real, measure_run
-from reproduce.observed import measure_observed
-from reproduce.pipeline import checkpoint_of
-from reproduce.places import Places, open_run_task
-from reproduce.record_form import line_of
-from reproduce.results import Records, record_id
-from reproduce.runs import RunConfig
-from reproduce.theory_measure import measure_theory
-from reproduce.training import train
-from reproduce.truth import truth_of
+from reproduce.commands.cli import main
+from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.preset import Preset, load_preset
+from reproduce.experiments.run import RunConfig
+from reproduce.measuring.codes import measure_theory
+from reproduce.measuring.exact import ExactTask, measure_exact, measure_real_exact
+from reproduce.measuring.fidelity import measure_fidelity
+from reproduce.measuring.instruments import RECIPE, classifier_path, open_instruments
+from reproduce.measuring.measure import measure_real, measure_run
+from reproduce.measuring.observed import measure_observed
+from reproduce.records.form import line_of
+from reproduce.records.store import Records, record_id
+from reproduce.tasks.drawn.truth import truth_of
+from reproduce.training.loop import Logging
+from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.session import train
 
 DIVERSITY = "diversity-lpips"
 Told = tuple[int, str, str]  # an exit code, output and errors

@@ -11,11 +11,16 @@ from tiny_methods import TINY, draws, pictures
 from torch import Tensor
 
 from models.zoo import METHODS
-from reproduce.checkpoints import new_method, read_checkpoint, restore_training, save_training
-from reproduce.distributed import World, joined
-from reproduce.runs import RunConfig, make_run
-from reproduce.shared_trainer import make_trainer, positions
-from reproduce.trainer import Trainer
+from reproduce.experiments.run import RunConfig, make_run
+from reproduce.training.checkpoints import (
+    new_method,
+    read_checkpoint,
+    restore_training,
+    save_training,
+)
+from reproduce.training.distributed import World, joined
+from reproduce.training.shared import make_trainer, positions
+from reproduce.training.trainer import Trainer
 
 STEPS, HALF, BATCH = 10, 5, 8
 # Beside every method: what couples the pictures of a batch, or is told to each of them.

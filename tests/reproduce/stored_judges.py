@@ -9,14 +9,14 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from benchmarks.content_reader import ContentReader, Scale
-from benchmarks.mode_classifiers import ModeClassifier, Trial
-from benchmarks.mode_recipes import MODE_RECIPES
+from benchmarks.networks.content_reader import ContentReader, Scale
+from benchmarks.networks.mode_classifiers import ModeClassifier, Trial
+from benchmarks.networks.mode_recipes import MODE_RECIPES
 from models.init import initialise
-from reproduce.content_measure import FACTORS, RECIPE, reader_path, tells_content
-from reproduce.mode_measure import classifier_path, recipe_for
-from reproduce.places import Places, open_run_task
-from reproduce.runs import RunConfig
+from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.run import RunConfig
+from reproduce.measuring.content_readers import FACTORS, RECIPE, reader_path, tells_content
+from reproduce.measuring.modes import classifier_path, recipe_for
 from reproduce.tasks.modes import open_modes
 
 Network = TypeVar("Network", bound=torch.nn.Module)

@@ -50,7 +50,7 @@ class Tape(TorchDispatchMode):
 
 
 class Tapes:
-    """A ``reproduce.graphed_trainer.Recorder``."""
+    """A ``reproduce.training.graphed.Recorder``."""
 
     def __init__(self) -> None:
         self.repeated = 0

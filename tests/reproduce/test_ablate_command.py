@@ -19,14 +19,14 @@ from filelock import FileLock
 from PIL import Image
 from stored_judges import store_judges
 
-from benchmarks.diversity_result import DiversityResult
-from benchmarks.mode_scores import load_mode_scores
-from reproduce.checkpoints import read_checkpoint
-from reproduce.cli import main
-from reproduce.experiments import Preset, load_preset
-from reproduce.loop import LAST
-from reproduce.places import Places
-from reproduce.results import Records, record_id
+from benchmarks.metrics.diversity_result import DiversityResult
+from benchmarks.metrics.mode_scores import load_mode_scores
+from reproduce.commands.cli import main
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import Preset, load_preset
+from reproduce.records.store import Records, record_id
+from reproduce.training.checkpoints import read_checkpoint
+from reproduce.training.loop import LAST
 
 ONE = ("recon_c=0,1,5",)
 NAME = "drawn-shoes-munit-recon_c"

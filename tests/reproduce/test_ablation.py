@@ -8,18 +8,18 @@ import pytest
 from ablating import ANIMALS, SHOES, words
 
 from models.errors import UserError
-from reproduce.ablation import Ablation, as_word, make_ablation
-from reproduce.ablation_figure import positions
-from reproduce.ablation_measure import (
+from reproduce.commands.parsers import parser
+from reproduce.experiments.ablation import Ablation, as_word, make_ablation
+from reproduce.experiments.preset import TABLE1_METHODS, load_preset
+from reproduce.experiments.run import run_folder
+from reproduce.measuring.ablation import (
     chosen_metrics,
     metrics_for,
     trainings_of,
     translations_of,
     usual_metrics,
 )
-from reproduce.experiments import TABLE1_METHODS, load_preset
-from reproduce.parsers import parser
-from reproduce.runs import run_folder
+from reproduce.report.ablation_figure import positions
 from reproduce.tasks.registry import TASKS
 
 

@@ -12,8 +12,8 @@ from matplotlib.container import ErrorbarContainer
 from PIL import Image
 from test_ablation_results import curve, fill, made, store, width
 
-from reproduce.ablation_figure import ablation_figure, alt_text, drawn, positions
-from reproduce.ablation_results import curves_of
+from reproduce.analysis.ablation_results import curves_of
+from reproduce.report.ablation_figure import ablation_figure, alt_text, drawn, positions
 
 
 def test_the_figure_shows_what_the_table_says(tmp_path: Path) -> None:

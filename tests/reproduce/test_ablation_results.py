@@ -15,12 +15,12 @@ from ablating import SHOES
 from scipy import stats
 
 from models.errors import UserError
-from reproduce.ablation import Ablation, make_ablation
-from reproduce.ablation_results import Curve, curves_of
-from reproduce.ablation_text import comma_separated, markdown, write_ablation
-from reproduce.experiments import Preset, load_preset
-from reproduce.results import Records, record_id
-from reproduce.runs import RunConfig
+from reproduce.analysis.ablation_results import Curve, curves_of
+from reproduce.analysis.ablation_text import comma_separated, markdown, write_ablation
+from reproduce.experiments.ablation import Ablation, make_ablation
+from reproduce.experiments.preset import Preset, load_preset
+from reproduce.experiments.run import RunConfig
+from reproduce.records.store import Records, record_id
 
 IOU = "silhouette-iou"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from reproduce.agreement import Number, agreement, orders_kept
+from reproduce.analysis.agreement import Number, agreement, orders_kept
 
 PAPER = (0.011, 0.010, 0.016, 0.213, 0.172, 0.070, 0.109, 0.104, 0.293)
 

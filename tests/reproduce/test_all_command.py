@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from reproduce.cli import main
-from reproduce.experiments import load_preset
-from reproduce.graph import stamps_folder
-from reproduce.jobs import all_jobs
-from reproduce.results import Records
+from reproduce.commands.cli import main
+from reproduce.experiments.preset import load_preset
+from reproduce.records.store import Records
+from reproduce.workflow.graph import stamps_folder
+from reproduce.workflow.jobs import all_jobs
 
 PRESET = """
 extends: quick

@@ -16,15 +16,15 @@ from safetensors.torch import load_file, save_file
 from torchvision.models.vgg import cfgs, make_layers
 
 from models.errors import UserError
-from reproduce.checkpoints import (
+from reproduce.commands.cli import main
+from reproduce.training.checkpoints import (
     load_method,
     read_checkpoint,
     read_pickle,
     remove_parts,
     write_atomic,
 )
-from reproduce.cli import main
-from reproduce.vgg import vgg_features
+from reproduce.training.vgg import vgg_features
 
 
 class Evil:

@@ -14,7 +14,7 @@ from sorted_pictures import md5, opened, origins, packed
 from torchvision.datasets import CIFAR10
 
 from models.errors import UserError
-from reproduce.cli import main
+from reproduce.commands.cli import main
 from reproduce.tasks import photos
 from reproduce.tasks.modes import open_modes
 from reproduce.tasks.registry import TASKS

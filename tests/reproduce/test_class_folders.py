@@ -11,7 +11,7 @@ import pytest
 from sorted_pictures import CATS, DOGS, fill, noise, opened, sorted_folder
 
 from models.errors import UserError
-from reproduce.cli import main
+from reproduce.commands.cli import main
 from reproduce.tasks.class_folders import domain_names, is_class_folder, read_domain
 from reproduce.tasks.flat import held_out, mark_of, write_flat
 from reproduce.tasks.modes import PARTS, open_modes

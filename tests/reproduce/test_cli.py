@@ -15,9 +15,9 @@ from PIL import Image
 from tiny import train_words
 
 from models.zoo import METHODS
-from reproduce.checkpoints import read_checkpoint
-from reproduce.cli import main, resume_hint
-from reproduce.experiments import load_preset
+from reproduce.commands.cli import main, resume_hint
+from reproduce.experiments.preset import load_preset
+from reproduce.training.checkpoints import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 

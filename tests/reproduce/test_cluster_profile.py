@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from models.errors import UserError
-from reproduce.cli import main
-from reproduce.cluster_profile import PROFILES, check_executor, profile_path
+from reproduce.commands.cli import main
+from reproduce.workflow.cluster_profile import PROFILES, check_executor, profile_path
 
 HAS_PLUGIN = importlib.util.find_spec("snakemake_executor_plugin_slurm") is not None
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reproduce import code_digest
-from reproduce.code_digest import contents, digest_of, modules_behind
+from reproduce.records import code_digest
+from reproduce.records.code_digest import contents, digest_of, modules_behind
 
 
 @pytest.fixture
@@ -103,13 +103,13 @@ def test_a_module_that_is_imported_whole_may_be_renamed(project: Path) -> None:
 
 MOVED = {  # some of them import each other in a circle
     "models.losses": "models.parts.terms", "benchmarks.intervals": "benchmarks.statistics",
-    "reproduce.trainer": "reproduce.training_.steps", "reproduce.places": "reproduce.where",
-    "reproduce.translate": "reproduce.translate.pictures", "reproduce.runs": "reproduce.training_.run",
+    "reproduce.training.trainer": "reproduce.training_.steps", "reproduce.experiments.places": "reproduce.where",
+    "reproduce.training.translate": "reproduce.training.translate.pictures", "reproduce.experiments.run": "reproduce.training_.run",
 }  # fmt: skip
 ENTRIES = {
-    "training": ("models.munit", "reproduce.trainer", "reproduce.checkpoints"),
-    "measuring": ("reproduce.measure", "reproduce.translate"),
-    "modes": ("reproduce.mode_measure",),
+    "training": ("models.munit", "reproduce.training.trainer", "reproduce.training.checkpoints"),
+    "measuring": ("reproduce.measuring.measure", "reproduce.training.translate"),
+    "modes": ("reproduce.measuring.modes",),
     "drawing": ("reproduce.tasks.drawn.dataset",),
     "report": ("reproduce.report.write",),
 }
@@ -179,14 +179,14 @@ def test_a_text_that_is_a_value_is_no_docstring(project: Path) -> None:
 
 def test_no_method_hangs_on_another() -> None:
     """The real project: CycleGAN's code is none of MUNIT's, and both hang on the trainer's."""
-    from reproduce.measuring_code import training
+    from reproduce.records.code import training
 
     names = ("munit", "unit", "cyclegan", "bicyclegan")
     behind = {name: set(training(name)["modules"]) for name in names}
     for name, modules in behind.items():
         others = {f"models.{other}" for other in names} - {f"models.{name}"}
         assert f"models.{name}" in modules and not modules & others
-        assert {"models.losses", "models.blocks", "reproduce.trainer"} <= modules
+        assert {"models.losses", "models.blocks", "reproduce.training.trainer"} <= modules
 
 
 def test_every_module_can_be_read() -> None:

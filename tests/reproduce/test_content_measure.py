@@ -11,11 +11,14 @@ import torch
 from sorted_pictures import opened as sorted_task
 from sorted_pictures import sorted_folder
 
-from benchmarks.content_reader import ContentReader, Scale
+from benchmarks.networks.content_reader import ContentReader, Scale
 from models.errors import UserError
 from models.init import initialise
-from reproduce import content_measure
-from reproduce.content_measure import (
+from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.preset import load_preset
+from reproduce.experiments.run import parse_settings
+from reproduce.measuring import content_readers as content_measure
+from reproduce.measuring.content_readers import (
     FACTORS,
     RECIPE,
     content_of,
@@ -24,9 +27,6 @@ from reproduce.content_measure import (
     reader_path,
     tells_content,
 )
-from reproduce.experiments import load_preset
-from reproduce.places import Places, open_run_task
-from reproduce.runs import parse_settings
 from reproduce.tasks.animals.animal import draw_animal
 from reproduce.tasks.modes import open_modes
 from reproduce.tasks.pictures import Preparation

@@ -14,8 +14,8 @@ from torch import Tensor
 from models.errors import UserError
 from models.method import Method
 from models.original import to_original
-from reproduce.checkpoints import load_method
-from reproduce.convert import export_original, import_original
+from reproduce.training.checkpoints import load_method
+from reproduce.training.originals import export_original, import_original
 
 SIZES: dict[str, dict[str, object]] = {
     "munit": dict(dim=2, mlp_dim=5, style_dim=3, n_res=2, n_style_downsample=4),

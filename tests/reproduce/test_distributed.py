@@ -21,10 +21,10 @@ from torch import Tensor
 
 from models.errors import UserError
 from models.zoo import make_config, make_method
-from reproduce.checkpoints import read_checkpoint, restore_training, save_training
-from reproduce.cli import main
-from reproduce.distributed import World, local_device
-from reproduce.shared_trainer import check_shareable, positions
+from reproduce.commands.cli import main
+from reproduce.training.checkpoints import read_checkpoint, restore_training, save_training
+from reproduce.training.distributed import World, local_device
+from reproduce.training.shared import check_shareable, positions
 
 ROOT = Path(__file__).resolve().parents[2]
 ALONE = World()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reproduce.estimate import Estimate, few, holm, interval, over_trainings, tails
+from reproduce.analysis.estimate import Estimate, few, holm, interval, over_trainings, tails
 
 
 def test_three_values_by_hand() -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from reproduce.estimates import Estimates, in_words
-from reproduce.experiments import load_preset
-from reproduce.graph import Job, Made, write_stamp
-from reproduce.jobs import all_jobs
+from benchmarks.console import in_words
+from reproduce.experiments.preset import load_preset
+from reproduce.workflow.estimates import Estimates
+from reproduce.workflow.graph import Job, Made, write_stamp
+from reproduce.workflow.jobs import all_jobs
 
 QUICK = load_preset("quick")
 JOBS = all_jobs(QUICK, [0])

@@ -8,11 +8,11 @@ import torch
 from models.blocks import CountedDropout
 from models.errors import UserError
 from models.zoo import METHODS, make_method, recipe
-from reproduce.experiments import TABLE1_METHODS, TABLES, load_preset, preset_names
-from reproduce.pipeline import train_command
-from reproduce.places import Places
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import TABLE1_METHODS, TABLES, load_preset, preset_names
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
+from reproduce.training.pipeline import train_command
 
 PRESETS = ("quick", "cpu", "gpu", "paper")
 

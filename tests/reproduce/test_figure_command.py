@@ -15,18 +15,18 @@ from sorted_pictures import sorted_folder
 from test_faces import celeba
 
 from models.errors import UserError
-from reproduce.checkpoints import load_method, read_checkpoint
-from reproduce.cli import main
-from reproduce.experiments import load_preset, preset_names
-from reproduce.figures import evenly
-from reproduce.pipeline import check_runs
-from reproduce.places import Places
+from reproduce.commands.cli import main
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import load_preset, preset_names
+from reproduce.report.figures import evenly
+from reproduce.report.unit_figures import domain_titles
 from reproduce.tasks.layouts import open_folder
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import PictureSource, Subset
-from reproduce.translate import stream
-from reproduce.unit_figures import domain_titles
+from reproduce.training.checkpoints import load_method, read_checkpoint
+from reproduce.training.pipeline import check_runs
+from reproduce.training.translate import stream
 
 # So initialised, networks that have learned nothing give another picture for every input.
 TINY = ["steps=2", "batch=2", "dim=4", "dis_dim=4", "init=kaiming"]

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from models.errors import UserError
-from reproduce import code_digest
-from reproduce.experiments import load_preset
-from reproduce.graph import Job, Made, is_done, read_stamp, stale_jobs, write_stamp
-from reproduce.jobs import all_jobs
-from reproduce.plan import in_order
-from reproduce.results import Records, record_id
+from reproduce.experiments.preset import load_preset
+from reproduce.records import code_digest
+from reproduce.records.store import Records, record_id
+from reproduce.workflow.graph import Job, Made, is_done, read_stamp, stale_jobs, write_stamp
+from reproduce.workflow.jobs import all_jobs
+from reproduce.workflow.plan import in_order
 
 QUICK = load_preset("quick")
 
@@ -200,8 +200,10 @@ def test_code_makes_stale_what_it_decides(monkeypatch: pytest.MonkeyPatch) -> No
     munit = edited("models.munit")
     assert "train/drawn-shoes/munit-wo-x/seed0" in munit and "table/1" in munit
     assert not {"train/drawn-shoes/unit/seed0", data, "unit-figure/4"} & munit
-    assert {name for name in before if name.startswith("train/")} <= edited("reproduce.checkpoints")
-    metric = edited("benchmarks.diversity")
+    assert {name for name in before if name.startswith("train/")} <= edited(
+        "reproduce.training.checkpoints"
+    )
+    metric = edited("benchmarks.metrics.diversity")
     assert {"diversity/drawn-shoes/seed0", "table/1"} <= metric
     assert not any(name.startswith(("train", "data", "modes", "theory")) for name in metric)
     assert "table/2" not in metric

@@ -14,10 +14,10 @@ from torch import Tensor
 import models.convolutions
 from models.choices import ALL, choose
 from models.method import Method
-from reproduce.distributed import World
-from reproduce.graphed_trainer import TRIALS, WARMUP, GraphedTrainer, recordable
-from reproduce.shared_trainer import make_trainer
-from reproduce.trainer import NonFiniteLoss, Trainer
+from reproduce.training.distributed import World
+from reproduce.training.graphed import TRIALS, WARMUP, GraphedTrainer, recordable
+from reproduce.training.shared import make_trainer
+from reproduce.training.trainer import NonFiniteLoss, Trainer
 
 STEPS = WARMUP + TRIALS + 4
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torchvision.utils import make_grid
 
-from reproduce.grid import grid
+from benchmarks.pictures import grid
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 9])
@@ -27,8 +27,8 @@ def test_one_picture_has_its_frame_too() -> None:
 
 def test_a_training_imports_no_torchvision() -> None:
     code = (
-        "import sys; import reproduce.training, reproduce.steps; "
-        "from reproduce.grid import grid; import torch; grid(torch.rand(2, 3, 4, 4), 2); "
+        "import sys; import reproduce.training.session, reproduce.workflow.steps; "
+        "from benchmarks.pictures import grid; import torch; grid(torch.rand(2, 3, 4, 4), 2); "
         "print([m for m in ('torchvision', 'lpips', 'torch_fidelity') if m in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,9 +13,9 @@ import pytest
 from filelock import FileLock
 
 from models.errors import UserError
-from reproduce import guard
-from reproduce.guard import only_command
-from reproduce.own_devices import own_devices
+from reproduce.workflow import guard
+from reproduce.workflow.guard import only_command
+from reproduce.workflow.own_devices import own_devices
 
 # Asked to stop, it takes a second to save.
 JOB = """
@@ -32,7 +32,7 @@ time.sleep(60)
 PARENT = """
 import os, sys, time
 from pathlib import Path
-from reproduce.guard import end_guarded, only_command, start_guarded
+from reproduce.workflow.guard import end_guarded, only_command, start_guarded
 here = Path(".")
 with only_command(here):
     words = ["sh", "-c", f"{sys.executable} job.py; true"]
@@ -93,7 +93,15 @@ def test_each_command_has_gpus_of_its_own(tmp_path: Path) -> None:
     # flock is of an opened file: a lock that this process holds counts for itself too.
     assert own_devices(tmp_path, 3, ["4", "7", "9"], 2) == ["4", "7"]
     assert own_devices(tmp_path, 3, ["4", "7", "9"], 1) == ["9"]
-    words = [sys.executable, "-m", "reproduce.own_devices", str(tmp_path), "4", "4,7,9", "1"]
+    words = [
+        sys.executable,
+        "-m",
+        "reproduce.workflow.own_devices",
+        str(tmp_path),
+        "4",
+        "4,7,9",
+        "1",
+    ]
     shown = [sys.executable, "-c", "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"]
     for _ in range(2):  # a slot is free again when its command has ended
         done = subprocess.run(

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from benchmarks.preference import preference
+from benchmarks.metrics.preference import preference
 from models.errors import UserError
-from reproduce.cli import main
-from reproduce.experiments import load_preset
-from reproduce.human import take_in
-from reproduce.places import Places
-from reproduce.results import Records
+from reproduce.commands.cli import main
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import load_preset
+from reproduce.measuring.people import take_in
+from reproduce.records.store import Records
 
 TASK = "drawn-shoes"
 

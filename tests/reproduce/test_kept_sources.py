@@ -15,13 +15,13 @@ from safetensors.torch import load_file, save_file
 from tiny import assert_same_tensors, train_words
 
 from models.errors import UserError
-from reproduce.checkpoints import read_checkpoint
-from reproduce.cli import main
-from reproduce.experiments import load_preset
-from reproduce.pipeline import is_trained
-from reproduce.places import Places
-from reproduce.runs import RunConfig, run_folder
+from reproduce.commands.cli import main
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import load_preset
+from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.tasks.registry import open_task
+from reproduce.training.checkpoints import read_checkpoint
+from reproduce.training.pipeline import is_trained
 
 TASK = "edges2shoes"
 

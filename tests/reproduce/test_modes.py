@@ -15,13 +15,13 @@ from sorted_pictures import fill, sorted_folder
 from tiny import SETTINGS, assert_same_tensors, finish
 
 from models.errors import UserError
-from reproduce.cli import main
-from reproduce.loop import Logging
-from reproduce.runs import RunConfig, make_run
+from reproduce.commands.cli import main
+from reproduce.experiments.run import RunConfig, make_run
 from reproduce.tasks.layouts import open_pictures
 from reproduce.tasks.modes import PARTS, open_modes, truth_folder, write_truth
 from reproduce.tasks.registry import open_task
-from reproduce.training import train
+from reproduce.training.loop import Logging
+from reproduce.training.session import train
 
 TITLES = {"a": "cats", "b": "dogs"}
 NAMES = {"a": ("siamese", "tabby"), "b": ("husky",)}
@@ -231,7 +231,9 @@ def test_training_and_translating_never_open_the_truth(task, tmp_path):
     else:
         open_task(task, data_dir=data, size=32, train=6, test=2, progress=False)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["reproduce.commands", "reproduce.training", "reproduce.vgg"])
+    context.set_forkserver_preload(
+        ["reproduce.commands.basic", "reproduce.training.session", "reproduce.training.vgg"]
+    )
     log = tmp_path / "log.json"
     words = (task, str(data), str(tmp_path / "one"), str(log))
     process = context.Process(target=_audited, args=words)

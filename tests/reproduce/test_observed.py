@@ -14,22 +14,22 @@ import tiny
 import torch
 from torch import Tensor
 
-import reproduce.observed
-import reproduce.preference_evidence
-from benchmarks.degrade import DEGRADATIONS, LEVELS
-from benchmarks.observer import preferred
-from benchmarks.pixels import to_bytes
+import reproduce.analysis.preference_evidence
+import reproduce.measuring.observed
+from benchmarks.metrics.degrade import DEGRADATIONS, LEVELS
+from benchmarks.metrics.observer import preferred
+from benchmarks.pictures import to_bytes
 from models.errors import UserError
-from reproduce.experiments import load_preset
-from reproduce.loop import LAST, Logging
-from reproduce.observed import OTHERS, OWN, SAMPLES, Observer, measure_observed
-from reproduce.pipeline import checkpoint_of
-from reproduce.places import REAL, Places
-from reproduce.preference_evidence import write_evidence
-from reproduce.results import Records, sha256_file
-from reproduce.runs import RunConfig
+from reproduce.analysis.preference_evidence import write_evidence
+from reproduce.experiments.places import REAL, Places
+from reproduce.experiments.preset import load_preset
+from reproduce.experiments.run import RunConfig
+from reproduce.measuring.observed import OTHERS, OWN, SAMPLES, Observer, measure_observed
+from reproduce.records.store import Records, sha256_file
 from reproduce.tasks.pictures import Preparation
-from reproduce.training import train
+from reproduce.training.loop import LAST, Logging
+from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.session import train
 
 PRESET = load_preset("quick")
 METHODS = ("munit", "unit", "cyclegan")
@@ -176,7 +176,7 @@ def test_a_picture_of_the_right_input_is_nearer_than_one_of_another(
 def test_the_evidence_is_a_file_that_is_written_once(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reproduce.preference_evidence, "INPUTS", 5)
+    monkeypatch.setattr(reproduce.analysis.preference_evidence, "INPUTS", 5)
     (path,) = write_evidence(PRESET, RUNS, places, "observed")
     assert path.name == "observed-drawn-shoes.md"
     text = path.read_text()
@@ -192,7 +192,7 @@ def test_the_evidence_is_a_file_that_is_written_once(
     def never(*arguments: object) -> None:
         raise AssertionError("looked at again")
 
-    monkeypatch.setattr(reproduce.observed, "true_pictures", never)
+    monkeypatch.setattr(reproduce.measuring.observed, "true_pictures", never)
     assert write_evidence(PRESET, RUNS, places, "observed") == [path]
     assert path.read_text() == text
 

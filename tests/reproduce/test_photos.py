@@ -13,7 +13,7 @@ from sorted_pictures import fill, md5, noise, opened, origins, packed
 from torchvision.datasets import OxfordIIITPet
 
 from models.errors import UserError
-from reproduce.cli import main
+from reproduce.commands.cli import main
 from reproduce.tasks import photos
 from reproduce.tasks.modes import open_modes
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageFile
 
 from models.errors import UserError
-from reproduce.randomness import generator
+from models.randomness import generator
 from reproduce.tasks.pictures import (
     MOST_PIXELS,
     Preparation,

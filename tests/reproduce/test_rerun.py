@@ -24,17 +24,17 @@ from rerun_records import (
 from stored import needs_current_results
 from test_table2_command import store_classifiers
 
-from reproduce.experiments import load_preset
-from reproduce.loop import Logging
-from reproduce.measure import measure_real
-from reproduce.mode_measure import measure_modes
-from reproduce.pipeline import checkpoint_of
-from reproduce.places import Places
-from reproduce.record_form import line_of
-from reproduce.rerun import differences, verdict
-from reproduce.rerun_measure import kind_of
-from reproduce.results import Records, newest, record_id
-from reproduce.training import train
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import load_preset
+from reproduce.measuring.measure import measure_real
+from reproduce.measuring.modes import measure_modes
+from reproduce.measuring.rerun import differences, verdict
+from reproduce.measuring.rerun_measure import kind_of
+from reproduce.records.form import line_of
+from reproduce.records.store import Records, newest, record_id
+from reproduce.training.loop import Logging
+from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.session import train
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -23,9 +23,9 @@ from rerun_records import (
     with_records,
 )
 
-from reproduce.cli import main
-from reproduce.pipeline import checkpoint_of
-from reproduce.places import Places
+from reproduce.commands.cli import main
+from reproduce.experiments.places import Places
+from reproduce.training.pipeline import checkpoint_of
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 from models.errors import UserError
-from reproduce import environment
-from reproduce.results import Records, sha256_file
+from reproduce.records import environment
+from reproduce.records.store import Records, sha256_file
 
 FACTS = {
     "metric": "m", "value": 1.0, "protocol": {"name": "p", "N": 3}, "preset": "quick",

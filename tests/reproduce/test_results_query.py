@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import UserError
-from reproduce.cli import main
-from reproduce.record_form import line_of
-from reproduce.results import Records, newest, record_id
-from reproduce.results_command import number, table
-from reproduce.results_query import COLUMNS, find, flat, frame, query
+from reproduce.commands.cli import main
+from reproduce.commands.results import table
+from reproduce.records.form import line_of
+from reproduce.records.query import COLUMNS, find, flat, frame, number, query
+from reproduce.records.store import Records, newest, record_id
 
 STORED = Path(__file__).resolve().parents[2] / "results"
 

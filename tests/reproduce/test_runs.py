@@ -10,7 +10,7 @@ import pytest
 
 from models.errors import UserError
 from models.zoo import METHODS, make_config
-from reproduce.runs import RUN_KEYS, RunConfig, make_run, parse_settings, run_folder
+from reproduce.experiments.run import RUN_KEYS, RunConfig, make_run, parse_settings, run_folder
 
 RECORDS = Path(__file__).resolve().parents[2] / "results" / "cpu" / "records.jsonl"
 

@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 
-import benchmarks.fidelity  # noqa: F401  (declares its metrics)
-from benchmarks.registry import METRICS
-from reproduce.experiments import load_preset
-from reproduce.score_table import COLUMNS, wide_csv, wide_markdown, wide_table, write_scores
+import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
+from benchmarks.metric import METRICS
+from reproduce.analysis.score_table import (
+    COLUMNS,
+    wide_csv,
+    wide_markdown,
+    wide_table,
+    write_scores,
+)
+from reproduce.experiments.preset import load_preset
 
 TASK = "drawn-shoes"
 FID = "fid-small-resnet-2"

@@ -9,21 +9,21 @@ import pytest
 import tiny
 import torch
 
-import reproduce.exact
-import reproduce.fidelity
-import reproduce.scoring
-from benchmarks.classifiers import RECIPES, Classifier, SmallResNet
+import reproduce.measuring.exact
+import reproduce.measuring.fidelity
+import reproduce.measuring.scoring
+from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
 from models.init import initialise
-from reproduce.experiments import Preset, load_preset
-from reproduce.instruments import RECIPE, classifier_path
-from reproduce.loop import Logging
-from reproduce.pipeline import checkpoint_of
-from reproduce.places import REAL, Places, open_run_task
-from reproduce.results import Records
-from reproduce.runs import RunConfig
-from reproduce.scoring import measure_task
-from reproduce.training import train
-from reproduce.truth import truth_of
+from reproduce.experiments.places import REAL, Places, open_run_task
+from reproduce.experiments.preset import Preset, load_preset
+from reproduce.experiments.run import RunConfig
+from reproduce.measuring.instruments import RECIPE, classifier_path
+from reproduce.measuring.scoring import measure_task
+from reproduce.records.store import Records
+from reproduce.tasks.drawn.truth import truth_of
+from reproduce.training.loop import Logging
+from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.session import train
 
 QUICK = load_preset("quick")
 METHODS = ("munit", "cyclegan")
@@ -100,8 +100,8 @@ def test_all_scores_are_measured_once_and_then_only_read(
     def never(*arguments: object) -> None:
         raise AssertionError("photos were looked at though everything is on record")
 
-    monkeypatch.setattr(reproduce.fidelity, "extract", never)
-    monkeypatch.setattr(reproduce.exact, "examine", never)
-    monkeypatch.setattr(reproduce.exact, "true_masks", never)
+    monkeypatch.setattr(reproduce.measuring.fidelity, "extract", never)
+    monkeypatch.setattr(reproduce.measuring.exact, "examine", never)
+    monkeypatch.setattr(reproduce.measuring.exact, "true_masks", never)
     assert measure_task(scored("all"), runs, places) == found
     assert Records(tmp_path, QUICK.name).all() == records

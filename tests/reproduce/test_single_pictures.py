@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from models.errors import UserError
-from reproduce.places import Places, open_run_task
-from reproduce.runs import RunConfig
-from reproduce.single_pictures import DrawnTask, digest
+from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.run import RunConfig
+from reproduce.tasks.drawn.truth import truth_of
 from reproduce.tasks.modes import open_modes
 from reproduce.tasks.sources import FolderSource
-from reproduce.truth import truth_of
+from reproduce.training.single_pictures import DrawnTask, digest
 
 
 @pytest.mark.parametrize("task", ["drawn-shoes", "drawn-handbags", "drawn-bigcats-dogs"])

@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from models.errors import UserError
-from reproduce.estimates import Estimates
-from reproduce.experiments import load_preset
-from reproduce.jobs import all_jobs
-from reproduce.places import Places
-from reproduce.plan import Graph, Machine, machine_of, write_plan
-from reproduce.snakemake_run import snakemake_words
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import load_preset
+from reproduce.workflow.estimates import Estimates
+from reproduce.workflow.jobs import all_jobs
+from reproduce.workflow.plan import Graph, Machine, machine_of, write_plan
+from reproduce.workflow.snakemake_run import snakemake_words
 
 QUICK = load_preset("quick")
 ALONE = Machine(cores=4, side_by_side=2, gpus_per_training=1)
@@ -67,7 +67,7 @@ def test_gpus_of_a_training_are_its_own(tmp_path: Path) -> None:
     train = entries["train/drawn-shoes/munit/seed0"]
     assert train["resources"]["gpu"] == 2 and train["threads"] == 8
     words = shlex.split(train["words"])
-    at = words.index("reproduce.own_devices")
+    at = words.index("reproduce.workflow.own_devices")
     assert words[at + 2 : at + 5] == ["4", "0,1,2,3", "2"] and "torch.distributed.run" in words
     assert "own_devices" not in entries["table/1"]["words"]
 

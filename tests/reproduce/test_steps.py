@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from reproduce import steps
-from reproduce.experiments import load_preset
-from reproduce.graph import Job, Made, is_done, stamps_folder
-from reproduce.jobs import all_jobs
-from reproduce.measuring_code import made_by, sign
-from reproduce.places import Places
-from reproduce.results import Records
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import load_preset
+from reproduce.records.code import made_by, sign
+from reproduce.records.store import Records
+from reproduce.workflow import steps
+from reproduce.workflow.graph import Job, Made, is_done, stamps_folder
+from reproduce.workflow.jobs import all_jobs
 
 QUICK = load_preset("quick")
 FACTS = {"metric": "m", "value": 1.0, "protocol": {}, "preset": "quick", "task": "t",
@@ -62,12 +62,12 @@ def test_what_other_code_measured_is_not_found(tmp_path: Path) -> None:
 
 def test_a_network_of_other_code_is_trained_again(tmp_path: Path) -> None:
     path = tmp_path / "classifier.safetensors"
-    assert not made_by(path, "benchmarks.classifier_training")
+    assert not made_by(path, "benchmarks.networks.classifier_training")
     path.write_bytes(b"weights")
-    assert made_by(path, "benchmarks.classifier_training"), "brought here, without a note"
-    sign(path, "benchmarks.classifier_training")
-    assert made_by(path, "benchmarks.classifier_training")
-    assert not made_by(path, "benchmarks.mode_classifier_training")
+    assert made_by(path, "benchmarks.networks.classifier_training"), "brought here, without a note"
+    sign(path, "benchmarks.networks.classifier_training")
+    assert made_by(path, "benchmarks.networks.classifier_training")
+    assert not made_by(path, "benchmarks.networks.mode_classifier_training")
 
 
 def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(

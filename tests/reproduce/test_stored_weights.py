@@ -14,10 +14,10 @@ from safetensors.torch import load_file
 from models.errors import UserError
 from models.method import DIRECTIONS, Direction
 from models.zoo import make_config, make_method
-from reproduce.checkpoints import load_method, read_checkpoint, write_atomic
-from reproduce.cli import main
-from reproduce.stored_weights import Stored, probe, shrunk, stored_probe, tensors_read
-from reproduce.storing import store_run
+from reproduce.commands.cli import main
+from reproduce.measuring.storing import store_run
+from reproduce.training.checkpoints import load_method, read_checkpoint, write_atomic
+from reproduce.training.slim import Stored, probe, shrunk, stored_probe, tensors_read
 
 METHODS = ("munit", "munit-wo-s", "unit", "cyclegan", "cyclegan-noise", "bicyclegan")
 SHA = "a" * 64

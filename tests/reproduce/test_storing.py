@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from models.errors import UserError
-from reproduce.checkpoints import load_method, read_checkpoint
-from reproduce.experiments import Preset, load_preset
-from reproduce.places import Places
-from reproduce.results import Records, sha256_file
-from reproduce.runs import run_folder
-from reproduce.stored_manifest import MANIFEST, WEIGHTS, read_manifest, table_rows
-from reproduce.storing import store_weights
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import Preset, load_preset
+from reproduce.experiments.run import run_folder
+from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, read_manifest, table_rows
+from reproduce.measuring.storing import store_weights
+from reproduce.records.store import Records, sha256_file
+from reproduce.training.checkpoints import load_method, read_checkpoint
 
 DIVERSITY, SILHOUETTE = "diversity-lpips", "silhouette-iou"
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from models.zoo import METHODS
-from reproduce.experiments import TABLE2_METHODS, load_preset
-from reproduce.table2 import AVERAGE, Table2, published_table2, table2
-from reproduce.table2_text import comma_separated, latex, markdown
+from reproduce.analysis.table2 import AVERAGE, Table2, published_table2, table2
+from reproduce.analysis.table2_text import comma_separated, latex, markdown
+from reproduce.experiments.preset import TABLE2_METHODS, load_preset
 from reproduce.tasks.registry import TASKS
 
 PRESET = load_preset("cpu")

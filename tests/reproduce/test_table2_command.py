@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from stored_judges import store_judges
 
-from benchmarks.content_confusion import CONTENT_CONFUSION, confusion
-from benchmarks.mode_scores import load_mode_scores
-from reproduce.cli import main
-from reproduce.content_measure import FACTORS, content_of
-from reproduce.experiments import TABLE2_METHODS, load_preset
-from reproduce.mode_measure import classifier_path
-from reproduce.parsers import parser
-from reproduce.places import Places, open_run_task
-from reproduce.runs import parse_settings
-from reproduce.table_command import table
+from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, confusion
+from benchmarks.metrics.mode_scores import load_mode_scores
+from reproduce.commands.cli import main
+from reproduce.commands.parsers import parser
+from reproduce.commands.table import table
+from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.preset import TABLE2_METHODS, load_preset
+from reproduce.experiments.run import parse_settings
+from reproduce.measuring.content_readers import FACTORS, content_of
+from reproduce.measuring.modes import classifier_path
 from reproduce.tasks.modes import open_modes, truth_folder
 
 TASK = "drawn-housecats-dogs"

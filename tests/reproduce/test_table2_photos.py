@@ -9,11 +9,11 @@ import pytest
 from sorted_pictures import sorted_folder
 from stored_judges import store_judges
 
-from reproduce.cli import main
-from reproduce.experiments import TABLE2_METHODS, load_preset
-from reproduce.mode_measure import recipe_for
-from reproduce.places import Places
-from reproduce.runs import parse_settings
+from reproduce.commands.cli import main
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import TABLE2_METHODS, load_preset
+from reproduce.experiments.run import parse_settings
+from reproduce.measuring.modes import recipe_for
 from reproduce.tasks.specs import CIFAR_MODES
 
 TASK = "cifar-animals-vehicles"

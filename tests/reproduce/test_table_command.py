@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from reproduce.cli import main
-from reproduce.experiments import TABLE1_METHODS
+from reproduce.commands.cli import main
+from reproduce.experiments.preset import TABLE1_METHODS
 
 TINY = ["steps=2", "train=8", "test=6", "batch=2", "dim=4", "dis_dim=4"]
 

@@ -11,14 +11,14 @@ import pytest
 
 from benchmarks.console import run_command
 from models.zoo import METHODS
-from reproduce.cli import main
-from reproduce.experiments import TABLE1_METHODS, load_preset
-from reproduce.parsers import parser
-from reproduce.places import REAL
-from reproduce.results import Records
-from reproduce.table_command import table
-from reproduce.table_text import comma_separated, latex, markdown, write_table
-from reproduce.tables import published_table1, table1
+from reproduce.analysis.table_text import comma_separated, latex, markdown, write_table
+from reproduce.analysis.tables import published_table1, table1
+from reproduce.commands.cli import main
+from reproduce.commands.parsers import parser
+from reproduce.commands.table import table
+from reproduce.experiments.places import REAL
+from reproduce.experiments.preset import TABLE1_METHODS, load_preset
+from reproduce.records.store import Records
 from reproduce.tasks.registry import TASKS
 
 PAPER = Path(__file__).resolve().parents[2] / "results" / "paper" / "table1_quality_diversity.csv"

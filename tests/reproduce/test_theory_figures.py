@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.raw_files import save_arrays
-from benchmarks.theory import contents, styles
+from benchmarks.files import save_arrays
+from benchmarks.metrics.theory import contents, styles
 from models.errors import UserError
-from reproduce.experiments import load_preset
-from reproduce.places import Places
-from reproduce.results import Records, sha256_file
-from reproduce.theory_figures import content_alt, styles_alt, styles_figure, write_theory
-from reproduce.theory_results import theory_of
-from reproduce.theory_table import theory_table
+from reproduce.analysis.theory_results import theory_of
+from reproduce.analysis.theory_table import theory_table
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import load_preset
+from reproduce.records.store import Records, sha256_file
+from reproduce.report.theory_figures import content_alt, styles_alt, styles_figure, write_theory
 
 PRESET = load_preset("quick")
 SHOES, CATS = "drawn-shoes", "drawn-housecats-dogs"

@@ -10,18 +10,18 @@ import pytest
 import tiny
 import torch
 
-from benchmarks.theory import contents, styles
+from benchmarks.metrics.theory import contents, styles
 from models.errors import UserError
 from models.zoo import METHODS
-from reproduce import theory_measure
-from reproduce.checkpoints import load_method, read_checkpoint
-from reproduce.cli import main
-from reproduce.experiments import load_preset
-from reproduce.places import Places, open_run_task
-from reproduce.results import Records, sha256_file
-from reproduce.runs import RunConfig, run_folder
+from reproduce.commands.cli import main
+from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.preset import load_preset
+from reproduce.experiments.run import RunConfig, run_folder
+from reproduce.measuring import codes as theory_measure
+from reproduce.measuring.codes import encoded_by, measure_theory, scores_of
+from reproduce.records.store import Records, sha256_file
 from reproduce.tasks.pictures import Preparation
-from reproduce.theory_measure import encoded_by, measure_theory, scores_of
+from reproduce.training.checkpoints import load_method, read_checkpoint
 
 PRESET = load_preset("quick")
 SHOES, CATS = "drawn-shoes", "drawn-housecats-dogs"

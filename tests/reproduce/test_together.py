@@ -12,12 +12,12 @@ from PIL import Image
 from tiny_methods import make
 from torch import Tensor
 
-import reproduce.together
+import reproduce.measuring.together
 from models.errors import UserError
 from models.method import Method
+from reproduce.measuring.together import AHEAD, Found, Pending, complete
 from reproduce.tasks.pictures import Preparation
-from reproduce.together import AHEAD, Found, Pending, complete
-from reproduce.translate import Translation, stream
+from reproduce.training.translate import Translation, stream
 
 FIXED = Preparation(32)
 
@@ -74,7 +74,7 @@ def test_each_measurement_is_given_what_a_stream_of_its_own_would_give(
             seen.append(item[:2])
             yield item
 
-    monkeypatch.setattr(reproduce.together, "stream", counted)
+    monkeypatch.setattr(reproduce.measuring.together, "stream", counted)
     sizes = {"few": (3, 4), "many": (5, 2), "all": (7, 1)}
     pending = [waiting(method, *size, kept, name) for name, size in sizes.items()]
     found = complete([{"known": {}}, *pending], source, FIXED, seed=3)

@@ -8,7 +8,7 @@ from tiny_methods import EVERY, fresh, pictures
 from torch import Tensor
 
 from models.method import Method
-from reproduce.trainer import NonFiniteLoss, Trainer
+from reproduce.training.trainer import NonFiniteLoss, Trainer
 
 
 def weights(method: Method) -> dict[str, Tensor]:

@@ -27,11 +27,11 @@ from tiny import assert_same_tensors, train_words
 
 from models.choices import ALL, ways_of
 from models.errors import UserError
-from reproduce.checkpoints import load_method, read_checkpoint
-from reproduce.cli import main
-from reproduce.experiments import load_preset
-from reproduce.loop import Interrupted, Logging
-from reproduce.training import train
+from reproduce.commands.cli import main
+from reproduce.experiments.preset import load_preset
+from reproduce.training.checkpoints import load_method, read_checkpoint
+from reproduce.training.loop import Interrupted, Logging
+from reproduce.training.session import train
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = ("munit", "cyclegan")

@@ -11,11 +11,17 @@ import torch
 from PIL import Image
 
 from models.errors import UserError
-from reproduce.checkpoints import load_method
-from reproduce.cli import main
+from reproduce.commands.cli import main
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import FolderSource
-from reproduce.translate import keeping_first, open_inputs, save_grid, stream, write_translations
+from reproduce.training.checkpoints import load_method
+from reproduce.training.translate import (
+    keeping_first,
+    open_inputs,
+    save_grid,
+    stream,
+    write_translations,
+)
 
 FIXED = Preparation(32)
 

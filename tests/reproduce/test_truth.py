@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.colours import colour_bins, oklab
-from benchmarks.style_scores import body_colour
+from benchmarks.metrics.colours import colour_bins, oklab
+from benchmarks.metrics.style_scores import body_colour
 from models.errors import UserError
 from reproduce.tasks.drawn import draw, write_drawn
+from reproduce.tasks.drawn.truth import Truth, truth_of
 from reproduce.tasks.layouts import open_folder
 from reproduce.tasks.pictures import Preparation
-from reproduce.truth import Truth, truth_of
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from reproduce.tables import published_table1
+from reproduce.analysis.tables import published_table1
 
 pytest.importorskip("setuptools", minversion="77")
 

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from reproduce.cli import main
+from reproduce.commands.cli import main
 
 SETTINGS = {
     "munit": "dim=4 dis_dim=4 dis_layers=3 dis_scales=2 dis_pad=reflect mlp_dim=8 n_downsample=2 "
@@ -87,7 +87,9 @@ def start(
     (from 1) of the system ``calls`` that checkpoints are written with.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["reproduce.commands", "reproduce.training", "reproduce.vgg"])
+    context.set_forkserver_preload(
+        ["reproduce.commands.basic", "reproduce.training.session", "reproduce.training.vgg"]
+    )
     process = context.Process(target=_program, args=(words, str(log), kill_at, calls))
     process.start()
     return process

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed.store import PRESET
 from models.choices import ALL
-from reproduce.results import Records
+from reproduce.records.store import Records
+from reproduce.speed.store import PRESET
 
 MUNIT = {
     "dim": 2, "mlp_dim": 4, "style_dim": 3, "n_downsample": 1, "n_style_downsample": 2, "n_res": 1,

@@ -1,4 +1,4 @@
-"""``python -m benchmarks speed``: what it keeps, skips and refuses."""
+"""``python -m reproduce speed``: what it keeps, skips and refuses."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pytest
 from speed_case import SMALL, about, step_record, stored
 
 from benchmarks.cli import main, parser
-from benchmarks.speed.planning import Networks, Where, steps
-from benchmarks.speed.store import PRESET, Measurement, code_of, distinct, take
-from benchmarks.speed.store import stored as found_record
-from benchmarks.speed.suite import suite
-from benchmarks.speed.table import rows
-from benchmarks.speed.worker import KINDS
 from models.choices import ALL, ways_of
-from reproduce.environment import environment
-from reproduce.results import Records
-from reproduce.results_query import query
+from reproduce.records.environment import environment
+from reproduce.records.query import query
+from reproduce.records.store import Records
+from reproduce.speed.planning import Networks, Where, steps
+from reproduce.speed.store import PRESET, Measurement, code_of, distinct, take
+from reproduce.speed.store import stored as found_record
+from reproduce.speed.suite import suite
+from reproduce.speed.table import rows
+from reproduce.speed.worker import KINDS
 
 STEP = ["speed", "step", "--methods=munit", "--size=16", "--batch=1", "--steps=2", "--threads=1",
         "--no-memory", "--no-progress", *SMALL]  # fmt: skip
@@ -135,7 +135,7 @@ def test_help_has_examples(word: str, capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit) as stop:
         parser().parse_args(["speed", word, "--help"])
     assert stop.value.code == 0
-    assert f"python -m benchmarks speed {word}" in capsys.readouterr().out
+    assert f"python -m reproduce speed {word}" in capsys.readouterr().out
 
 
 def test_each_way_is_left_out_once() -> None:

@@ -10,22 +10,22 @@ import pytest
 import torch
 from speed_case import MUNIT, about
 
-from benchmarks.diversity import diversity
-from benchmarks.diversity_protocols import get_protocol
-from benchmarks.lpips_features import LpipsDistance
-from benchmarks.speed import drawn, measuring, translating
-from benchmarks.speed.measuring import (
+from benchmarks.metrics.diversity import diversity
+from benchmarks.metrics.diversity_protocols import get_protocol
+from benchmarks.metrics.lpips_features import LpipsDistance
+from benchmarks.networks.weights import trained
+from models.errors import UserError
+from reproduce.speed import drawn, measuring, translating
+from reproduce.speed.measuring import (
     by_package,
     noise_pictures,
     package,
     time_diversity,
     time_modes,
 )
-from benchmarks.speed.stepping import warm_steps
-from benchmarks.speed.translating import time_translation
-from benchmarks.speed.waiting import time_waiting
-from benchmarks.weights import trained
-from models.errors import UserError
+from reproduce.speed.stepping import warm_steps
+from reproduce.speed.translating import time_translation
+from reproduce.speed.waiting import time_waiting
 
 
 @pytest.fixture(autouse=True)

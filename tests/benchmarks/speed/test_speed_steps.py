@@ -12,16 +12,16 @@ from speed_case import MUNIT, about
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.speed import counting
-from benchmarks.speed.counting import count_step
-from benchmarks.speed.machine import Machine, measure_machine
-from benchmarks.speed.memory import forget_peak, held, peak
-from benchmarks.speed.primitives import _Collected, _work, time_primitives
-from benchmarks.speed.spread import ratios, spread
-from benchmarks.speed.stepping import alternately, stepper, time_step
-from benchmarks.speed.worker import measured
 from models.choices import ALL, PLAIN
 from models.zoo import make_config
+from reproduce.speed import counting
+from reproduce.speed.counting import count_step
+from reproduce.speed.machine import Machine, measure_machine
+from reproduce.speed.memory import forget_peak, held, peak
+from reproduce.speed.primitives import _Collected, _work, time_primitives
+from reproduce.speed.spread import ratios, spread
+from reproduce.speed.stepping import alternately, stepper, time_step
+from reproduce.speed.worker import measured
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tiny_methods import SIZE, TINY

@@ -12,7 +12,7 @@ import pytest
 from simulated import honest, simulate
 from study_case import draw_material
 
-from benchmarks.registry import METRICS
+from benchmarks.metric import METRICS
 from benchmarks.study.analyse import analyse, report, write_analysis
 from benchmarks.study.export import RATER_COLUMNS, export_raters, export_votes
 from benchmarks.study.folder import Study

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.theory.classifier import domain_hits, same_domain_accuracy
-from benchmarks.theory.codes import Codes, describe, joined
-from benchmarks.theory.contents import (
+from benchmarks.metrics.theory.classifier import domain_hits, same_domain_accuracy
+from benchmarks.metrics.theory.codes import Codes, describe, joined
+from benchmarks.metrics.theory.contents import (
     CONTENT_MMD,
     DOMAIN_ACCURACY,
     PAIR_DISTANCE,
     RETRIEVAL_RANK,
     content_scores,
 )
-from benchmarks.theory.kernels import l1_distances
-from benchmarks.theory.pairs import pairs_of, resampled_ratios
+from benchmarks.metrics.theory.kernels import l1_distances
+from benchmarks.metrics.theory.pairs import pairs_of, resampled_ratios
 from models.errors import UserError
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from benchmarks.theory import kernels
-from benchmarks.theory.kernels import (
+from benchmarks.metrics.theory import kernels
+from benchmarks.metrics.theory.kernels import (
     BetweenSamples,
     FromNormal,
     collapsed,

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.theory.replicates import NULL_DRAWS
-from benchmarks.theory.styles import METRICS, null_numbers, style_scores
+from benchmarks.metrics.theory.replicates import NULL_DRAWS
+from benchmarks.metrics.theory.styles import METRICS, null_numbers, style_scores
 from models.errors import UserError
 
 MMD, MEAN, COV = (metric.name for metric in METRICS)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from reproduce.claims.evidence import Evidence
-from reproduce.claims.statements import claims
-from reproduce.claims.verdicts import Finding, verdicts
-from reproduce.experiments import load_preset
-from reproduce.results import Records
+from reproduce.analysis.claims.evidence import Evidence
+from reproduce.analysis.claims.statements import claims
+from reproduce.analysis.claims.verdicts import Finding, verdicts
+from reproduce.experiments.preset import load_preset
+from reproduce.records.store import Records
 
 PRESET = "quick"  # one task of Table 1, one pair of domains of Table 2
 QUICK = load_preset(PRESET)

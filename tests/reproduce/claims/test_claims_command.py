@@ -12,9 +12,9 @@ import pytest
 from claims_world import PRESET, SHOES, World
 from stored import needs_current_results
 
-from reproduce.claims.statements import claims
-from reproduce.cli import main
-from reproduce.experiments import load_preset
+from reproduce.analysis.claims.statements import claims
+from reproduce.commands.cli import main
+from reproduce.experiments.preset import load_preset
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from reproduce.claims.causes import stem
-from reproduce.claims.statements import (
+from reproduce.analysis.claims.causes import stem
+from reproduce.analysis.claims.statements import (
     COMPARABLE_FACTOR,
     COMPARABLE_POINTS,
     NEAR_IS,
     NEAR_ZERO,
     claims,
 )
-from reproduce.experiments import load_preset
+from reproduce.experiments.preset import load_preset
 
 PAPER = Path(__file__).resolve().parents[3] / "results" / "paper"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from claims_world import DIVERSITY, PRESET, QUALITY, QUICK, SEEDS, SHOES, World
 
-from reproduce.claims.evidence import Evidence
-from reproduce.claims.statements import claims
-from reproduce.claims.verdicts import verdicts
-from reproduce.estimate import interval, tails
+from reproduce.analysis.claims.evidence import Evidence
+from reproduce.analysis.claims.statements import claims
+from reproduce.analysis.claims.verdicts import verdicts
+from reproduce.analysis.estimate import interval, tails
 
 
 def test_all_claims_hold_where_the_truth_is_the_papers(world: World) -> None:

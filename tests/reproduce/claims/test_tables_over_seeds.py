@@ -9,18 +9,18 @@ from collections.abc import Sequence
 import pytest
 from claims_world import CATS, DIVERSITY, PRESET, QUALITY, QUICK, SEEDS, SHOES, World, checkpoint
 
-import benchmarks.fidelity  # noqa: F401  (declares its metrics)
-from reproduce import table2_text, table_text
-from reproduce.claims.evidence import Evidence
-from reproduce.claims.statements import claims
-from reproduce.claims.verdicts import verdicts
-from reproduce.estimate import over_trainings
-from reproduce.experiments import TABLE2_METHODS
-from reproduce.over_seeds import stored
-from reproduce.results import Records, newest
-from reproduce.score_table import wide_csv, wide_table
-from reproduce.table2 import AVERAGE, Table2, table2
-from reproduce.tables import Row, Table1, table1
+import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
+from reproduce.analysis import table2_text, table_text
+from reproduce.analysis.claims.evidence import Evidence
+from reproduce.analysis.claims.statements import claims
+from reproduce.analysis.claims.verdicts import verdicts
+from reproduce.analysis.estimate import over_trainings
+from reproduce.analysis.over_seeds import stored
+from reproduce.analysis.score_table import wide_csv, wide_table
+from reproduce.analysis.table2 import AVERAGE, Table2, table2
+from reproduce.analysis.tables import Row, Table1, table1
+from reproduce.experiments.preset import TABLE2_METHODS
+from reproduce.records.store import Records, newest
 
 
 def first(world: World, seeds: Sequence[int] = SEEDS) -> Table1:

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from report_world import HOSTILE, Page, add_theory, places, preset_runs, seeds_of, stored
 
-from reproduce.curves import Curve, curve_path, draw_curves, write_curve
-from reproduce.experiments import load_preset
+from reproduce.analysis.table_text import grid
+from reproduce.experiments.preset import load_preset
 from reproduce.report.content import Report, report_of
+from reproduce.report.curves import Curve, curve_path, draw_curves, write_curve
 from reproduce.report.page import write_page
-from reproduce.table_text import grid
 
 # What a page must be for everybody to use it is said once, beside the tests of another page.
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks" / "study"))

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from benchmarks.theory import contents, styles
-from reproduce.experiments import Preset, load_preset
-from reproduce.places import Places
-from reproduce.report_command import runs_of
-from reproduce.results import Records
-from reproduce.runs import RunConfig
-from reproduce.tables import CHECKOUT
+from benchmarks.metrics.theory import contents, styles
+from reproduce.analysis.tables import CHECKOUT
+from reproduce.commands.report import runs_of
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import Preset, load_preset
+from reproduce.experiments.run import RunConfig
+from reproduce.records.store import Records
 
 THEORY = (0.111, 0.222, 0.333, 0.444, 0.555, 0.666, 0.777)
 VOID = {"meta", "link", "img", "br"}

@@ -10,7 +10,7 @@ from PIL import Image
 from report_world import log
 
 from models.errors import UserError
-from reproduce.curves import (
+from reproduce.report.curves import (
     Curve,
     curve_figure,
     curve_path,

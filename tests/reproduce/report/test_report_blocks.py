@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.errors import UserError
+from reproduce.analysis.table_text import grid
 from reproduce.report.blocks import (
     Bullets,
     Code,
@@ -15,7 +16,6 @@ from reproduce.report.blocks import (
     blocks_of,
     missing_last,
 )
-from reproduce.table_text import grid
 
 
 @pytest.mark.parametrize("left", [1, 2])

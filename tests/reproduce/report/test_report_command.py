@@ -10,14 +10,14 @@ from report_world import Page
 
 from benchmarks.console import Help, Parser
 from models.errors import UserError
-from reproduce.checkpoints import read_checkpoint
-from reproduce.curves import curve_path, load_curve
-from reproduce.experiments import load_preset
-from reproduce.loop import Logging
-from reproduce.report_command import report
-from reproduce.report_parser import add_report
-from reproduce.runs import run_folder
-from reproduce.training import train
+from reproduce.commands.report import report
+from reproduce.commands.report_parser import add_report
+from reproduce.experiments.preset import load_preset
+from reproduce.experiments.run import run_folder
+from reproduce.report.curves import curve_path, load_curve
+from reproduce.training.checkpoints import read_checkpoint
+from reproduce.training.loop import Logging
+from reproduce.training.session import train
 
 PRESET = """
 extends: quick

@@ -13,14 +13,14 @@ import pytest
 from PIL import Image
 from report_world import HOSTILE, THEORY, Page, places, preset_runs, seeds_of
 
-from reproduce.claims.table import comma_separated
-from reproduce.claims.write import claims_table
-from reproduce.experiments import load_preset
+from reproduce.analysis.claims.table import comma_separated
+from reproduce.analysis.claims.write import claims_table
+from reproduce.analysis.table_files import table_of
+from reproduce.experiments.preset import load_preset
 from reproduce.report.content import Report, command_of, report_of
 from reproduce.report.cost import _measuring_seconds
 from reproduce.report.inputs import inputs_sha256
 from reproduce.report.page import PICTURES, html, write_page
-from reproduce.table_files import table_of
 
 
 def cells(text: str) -> list[str]:

@@ -11,19 +11,19 @@ import torch
 from PIL import Image
 
 from models.method import Direction
-from reproduce.checkpoints import describe, load_method, read_checkpoint, write_atomic
-from reproduce.experiments import load_preset
-from reproduce.figures import DPI
-from reproduce.loop import LAST, Logging
-from reproduce.pipeline import checkpoint_of
-from reproduce.places import Places, open_run_task
-from reproduce.randomness import generator
-from reproduce.runs import RunConfig, run_folder
-from reproduce.style_figures import CELL, HEAD, guided, interpolation, slerp
+from models.randomness import generator
+from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.preset import load_preset
+from reproduce.experiments.run import RunConfig, run_folder
+from reproduce.report.figures import DPI
+from reproduce.report.style_figures import CELL, HEAD, guided, interpolation, slerp
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Subset
-from reproduce.training import train
-from reproduce.translate import guided as guided_by
+from reproduce.training.checkpoints import describe, load_method, read_checkpoint, write_atomic
+from reproduce.training.loop import LAST, Logging
+from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.session import train
+from reproduce.training.translate import guided as guided_by
 
 
 def test_the_arc_has_its_ends_and_keeps_its_length() -> None:

@@ -1,0 +1,102 @@
+"""Which pictures are paired: the published and circulating recipes of LPIPS diversity, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+
+from benchmarks.metrics.lpips_features import MEASURED_SIDE
+from benchmarks.networks.weights import Version
+from models.errors import UserError
+
+PairRule = Literal["independent", "consecutive", "all"]
+# In every name: the shorter side of pictures is measured at this many pixels at least.
+ENLARGED = f"-min{MEASURED_SIDE}"
+
+
+def pairs(rule: PairRule, samples: int) -> torch.Tensor:
+    """Indices (P, 2) into ``samples`` translations of one input.
+
+    "independent": (0, 1), (2, 3), ...: no picture twice, so an even number of samples;
+    "consecutive": (0, 1), (1, 2), ...; "all": every i < j. Raises UserError for fewer than two
+    samples, an odd number of them where pairs are independent, and an unknown rule.
+    """
+    if samples < 2:
+        raise UserError(f"diversity needs at least 2 samples an input, got {samples}")
+    index = torch.arange(samples)
+    if rule == "independent":
+        if samples % 2:
+            raise UserError(
+                f"independent pairs need an even number of samples, got {samples}: "
+                f"use {samples + 1}"
+            )
+        return index.view(-1, 2)
+    if rule == "consecutive":
+        return torch.stack((index[:-1], index[1:]), dim=1)
+    if rule == "all":
+        return torch.combinations(index, 2)
+    raise UserError(f"unknown pair rule {rule!r}: use independent, consecutive or all")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How many inputs, how many translations of each, which of them are compared, and by what."""
+
+    name: str
+    rule: PairRule
+    samples: int
+    inputs: int
+    version: Version
+    source: str
+
+    def pairs(self) -> torch.Tensor:
+        return pairs(self.rule, self.samples)
+
+    def scaled(self, inputs: int | None = None, samples: int | None = None) -> Protocol:
+        """The same recipe at another size, which its name then tells: ``paper-min64@20x9``.
+
+        The numbers after the @ are inputs and pairs an input.
+        """
+        inputs = self.inputs if inputs is None else inputs
+        samples = self.samples if samples is None else samples
+        if (inputs, samples) == (self.inputs, self.samples):
+            return self
+        if inputs < 2:
+            raise UserError(f"diversity needs at least 2 inputs, got {inputs}")
+        base = self.name.split("@")[0]
+        count = len(pairs(self.rule, samples))
+        return replace(self, name=f"{base}@{inputs}x{count}", inputs=inputs, samples=samples)
+
+
+def _both_versions(name: str, rule: PairRule, samples: int, source: str) -> list[Protocol]:
+    return [
+        Protocol(f"{name}{ENLARGED}", rule, samples, 100, "0.0", source),
+        Protocol(f"{name}-v0.1{ENLARGED}", rule, samples, 100, "0.1", source),
+    ]
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name.removesuffix(ENLARGED): protocol
+    for protocol in [
+        *_both_versions(
+            "paper", "independent", 38, "MUNIT, section 5.2: 100 inputs, 19 pairs each, LPIPS 0.0"
+        ),
+        *_both_versions("consecutive", "consecutive", 20, "BicycleGAN's README: 20 samples"),
+        *_both_versions("all-pairs", "all", 20, "every pair of 20 samples: least variance"),
+    ]
+}
+
+
+def get_protocol(name: str, inputs: int | None = None, samples: int | None = None) -> Protocol:
+    """The protocol called ``name`` (a key of ``PROTOCOLS``), at its own size or another. UserError
+    if there is none."""
+    if name not in PROTOCOLS:
+        raise UserError(f"unknown diversity protocol {name!r}: use one of {sorted(PROTOCOLS)}")
+    return PROTOCOLS[name].scaled(inputs, samples)
+
+
+def real_name(pairs: int) -> str:
+    """What ``pairs`` random pairs of real pictures are called as a protocol."""
+    return f"real{ENLARGED}@{pairs}"

@@ -1,0 +1,229 @@
+"""FID, KID, precision and recall of translations against real pictures of the target domain.
+
+Computed by torch-fidelity from features that were extracted picture by picture, so that features
+are held and pictures are not; equal to its numbers on the saved files.
+
+Sources: FID, Heusel et al., NIPS 2017; KID, Binkowski et al., ICLR 2018; improved precision and
+recall, Kynkaanniemi et al., NeurIPS 2019. All depend on the numbers of pictures (FID and recall
+most: with few pictures FID is too high), so two methods compare only at equal numbers, and
+features must have fewer dimensions than there are pictures or their covariance has no full rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch_fidelity
+from torch import Tensor
+from torch.utils.data import Dataset
+from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+
+from benchmarks.files import save_arrays
+from benchmarks.intervals import Interval
+from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metrics.jackknife import jackknife_interval, jackknife_variance, leave_out
+from benchmarks.networks.classifiers import RECIPES
+from benchmarks.networks.extractors import INCEPTION, Extractor, Features
+from models.errors import UserError
+
+GROUPS = 10  # of inputs, left out one by one
+NEIGHBOURS = 3  # Kynkaanniemi et al., section 3
+_KEYS = {
+    "fid": torch_fidelity.KEY_METRIC_FID,
+    "kid": torch_fidelity.KEY_METRIC_KID_MEAN,
+    "precision": torch_fidelity.KEY_METRIC_PRECISION,
+    "recall": torch_fidelity.KEY_METRIC_RECALL,
+}
+_ABOUT = {
+    "fid": "Frechet distance of Gaussians fitted to the features",
+    "kid": "squared maximum mean discrepancy, cubic kernel, unbiased, over all pairs of pictures",
+    "precision": "share of translations within a real picture's 3 nearest neighbours",
+    "recall": (
+        "share of real pictures within a translation's 3 nearest neighbours; near 0 where the "
+        "samples of an input are copies of each other"
+    ),
+}
+_LIMITS = {
+    "fid": (0.0, None),
+    "kid": (None, None),  # unbiased, so it may fall below 0
+    "precision": (0.0, 1.0),
+    "recall": (0.0, 1.0),
+}
+SCORES = tuple(_KEYS)
+METRIC_OF: dict[tuple[str, str], Metric] = {
+    (score, extractor): register(
+        Metric(
+            name=f"{score}-{extractor}",
+            unit="squared feature distance" if score == "fid" else "1",
+            direction="lower" if score in ("fid", "kid") else "higher",
+            protocol=f"{_ABOUT[score]}; features of {extractor}",
+            limits=_LIMITS[score],
+        )
+    )
+    for score in SCORES
+    for extractor in (INCEPTION, f"{INCEPTION}-unverified", *RECIPES)
+}
+
+
+class _Known(FeatureExtractorBase):  # type: ignore[misc]
+    """Takes features for pictures, so that torch-fidelity computes on what is there already."""
+
+    NAME = "features-as-given"
+
+    def __init__(self, name: str, features_list: list[str], **_: object) -> None:
+        super().__init__(name, features_list)
+
+    def forward(self, rows: Tensor) -> tuple[Tensor]:
+        return (rows,)
+
+    @staticmethod
+    def get_provided_features_list() -> tuple[str]:
+        return ("rows",)
+
+    @staticmethod
+    def get_default_feature_layer_for_metric(metric: str) -> str:
+        return "rows"
+
+
+torch_fidelity.register_feature_extractor(_Known.NAME, _Known)
+
+
+class _Rows(Dataset[Tensor]):
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.values[index]
+
+
+def scores(fake: Tensor, real: Tensor) -> dict[str, float]:
+    """FID, KID, precision and recall of features (N, D) against (M, D), by torch-fidelity.
+
+    KID is one estimate over all pictures of the smaller side, without the noise of random subsets.
+    """
+    with torch.random.fork_rng(devices=[]):  # data loaders draw from the global generator
+        found = torch_fidelity.calculate_metrics(
+            input1=_Rows(fake), input2=_Rows(real), feature_extractor=_Known.NAME,
+            fid=True, kid=True, prc=True, kid_subsets=1, kid_subset_size=min(len(fake), len(real)),
+            prc_neighborhood=NEIGHBOURS, batch_size=1024, cuda=False, cache=False,
+            save_cpu_ram=True, verbose=False,
+        )  # fmt: skip
+    values = {score: float(found[key]) for score, key in _KEYS.items()}
+    # Of two equal sets, rounding leaves something like -1e-6.
+    return values | {"fid": max(0.0, values["fid"])}
+
+
+@dataclass(frozen=True)
+class FidelityResult:
+    """The four numbers, what they were computed from, and their protocol."""
+
+    values: dict[str, float]
+    replicates: dict[str, list[float]]  # with each group of inputs left out
+    fake: Features
+    real: Features
+    protocol: dict[str, Any]
+
+    def measurements(self) -> list[Measurement]:
+        """One a score; intervals over inputs, given the real pictures."""
+        extractor = self.protocol["extractor"]
+        return [
+            Measurement(
+                METRIC_OF[score, extractor].name, self.values[score], self._interval(score),
+                self.protocol,
+            )
+            for score in SCORES
+        ]  # fmt: skip
+
+    def _interval(self, score: str) -> Interval:
+        groups = self.replicates[score]
+        return jackknife_interval(
+            self.values[score], jackknife_variance(groups), len(groups), "inputs", _LIMITS[score]
+        )
+
+    def save(self, path: Path) -> None:
+        """Write raw values as ``.npz``: whole or not at all.
+
+        Means and covariances of both sides, from which FID follows, where they are small; the
+        replicates of all scores. The features themselves would take megabytes a method.
+        """
+        raw: dict[str, Any] = {f"without_group_{s}": v for s, v in self.replicates.items()}
+        for side, features in (("fake", self.fake), ("real", self.real)):
+            values = features.values.double().numpy()
+            raw[f"{side}_mean"] = values.mean(axis=0)
+            if values.shape[1] <= 256:
+                raw[f"{side}_covariance"] = np.cov(values, rowvar=False)
+        save_arrays(path, {"protocol": self.protocol, "values": self.values}, raw)
+
+
+def protocol_name(inputs: int, samples: int, real: int) -> str:
+    """``200x10-vs-2000``: inputs, samples of each, real pictures."""
+    return f"{inputs}x{samples}-vs-{real}"
+
+
+def fidelity(
+    fake: Features, real: Features, extractor: Extractor, about: Mapping[str, Any] | None = None
+) -> FidelityResult:
+    """Scores of ``fake`` against ``real``, features of the same ``extractor``.
+
+    ``fake`` has as many samples of every input, and both sides as many pictures. Intervals leave
+    out tenths of the inputs with all their samples; the real pictures are taken as given, since
+    they are the same for every method. ``about`` goes into the protocol.
+
+    Raises UserError for unequal numbers, pictures of different sizes, fewer than 10 inputs, and
+    not more pictures than the features have dimensions.
+    """
+    inputs = fake.inputs
+    if len(fake.values) != len(real.values):
+        raise UserError(
+            f"{len(fake.values)} translations against {len(real.values)} real pictures: compare "
+            "equal numbers"
+        )
+    if len(fake.values) <= extractor.dims:
+        raise UserError(
+            f"{len(fake.values)} pictures for {extractor.dims} features: their covariance would "
+            f"lack full rank; measure more than {extractor.dims} pictures a side"
+        )
+    if fake.size != real.size:
+        raise UserError(
+            f"translations are {fake.size}, real pictures {real.size}: resize them to one size"
+        )
+    row_of_input = np.searchsorted(inputs, [name for name, _ in fake.keys])
+    samples = len(fake.keys) // len(inputs)
+    if not (np.bincount(row_of_input) == samples).all():
+        raise UserError("inputs have different numbers of samples: translate all alike")
+    kept = [
+        torch.from_numpy(np.isin(row_of_input, rows)) for rows in leave_out(len(inputs), GROUPS)
+    ]
+    without = [scores(fake.values[rows], real.values) for rows in kept]
+    protocol = {
+        "protocol": protocol_name(len(inputs), samples, len(real.values)),
+        "inputs": len(inputs),
+        "K": samples,
+        "N_fake": len(fake.values),
+        "N_real": len(real.values),
+        "resolution": list(fake.size),
+        "extractor": extractor.name,
+        "registered": extractor.registered,
+        "sha256": extractor.sha256,
+        "dims": extractor.dims,
+        "source": extractor.source,
+        "torch_fidelity": version("torch-fidelity"),
+        "kid_subsets": 1,
+        "neighbours": NEIGHBOURS,
+    }
+    return FidelityResult(
+        values=scores(fake.values, real.values),
+        replicates={score: [found[score] for found in without] for score in SCORES},
+        fake=fake,
+        real=real,
+        protocol=protocol | dict(about or {}),
+    )

@@ -1,0 +1,158 @@
+"""Quality by the distance to pictures that are right: the better translation is nearer to one.
+
+A translation's distance is that to the nearest of some right pictures of its input (LPIPS 0.1 by the
+weights that come with the package, pictures under 64 px enlarged to 64 px), and of
+two translations of one input the one with the smaller distance is preferred. Nothing is trained and
+nothing is asked at random, so that an opinion of one network never depends on another.
+
+An **observer** knows the truth: of an input whose content is known (drawn pictures) every true
+picture can be drawn, in any style. Where the truth is unknown a **judge** takes the next best:
+photos of the training inputs that are most like the input.
+
+Both see what spoils a picture: blur, noise, blotches, parts that are missing or in another place. They
+do not see whether a set of pictures is varied; a style that no right picture has counts as an error,
+however well it suits; and they know nothing of what people find realistic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.files import save_arrays
+from benchmarks.intervals import bootstrap_mean
+from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metrics.diversity_protocols import ENLARGED
+from models.errors import UserError
+
+TRUTH_DISTANCE = register(
+    Metric(
+        name="truth-distance",
+        unit="LPIPS",
+        direction="lower",
+        protocol=(
+            "distance (LPIPS 0.1) of a translation to the nearest of 64 true pictures of its input, "
+            "drawn in random styles; mean over translations, then over inputs"
+        ),
+        limits=(0.0, None),
+    )
+)
+QUALITY_OBSERVED = register(
+    Metric(
+        name="quality-observed",
+        unit="%",
+        direction="higher",
+        protocol=(
+            "share of pairs of translations of one input, by the method and by the reference, in "
+            "which the method's is nearer (LPIPS 0.1) to the nearest of 64 true pictures of that "
+            "input, ties half; mean over inputs; blind to variety and to what people find realistic"
+        ),
+        limits=(0.0, 100.0),
+    )
+)
+PHOTO_DISTANCE = register(
+    Metric(
+        name="photo-distance",
+        unit="LPIPS",
+        direction="lower",
+        protocol=(
+            "distance (LPIPS 0.1) of a translation to the nearest of the photos of the 64 training "
+            "inputs (without pairs: of the 64 photos) that are nearest to its input; mean over "
+            "translations, then over inputs"
+        ),
+        limits=(0.0, None),
+    )
+)
+QUALITY_JUDGED = register(
+    Metric(
+        name="quality-judged",
+        unit="%",
+        direction="higher",
+        protocol=(
+            "share of pairs of translations of one input, by the method and by the reference, in "
+            "which the method's is nearer (LPIPS 0.1) to the nearest of the photos of the 64 "
+            "training inputs (without pairs: of the 64 photos) that are nearest to that input, ties "
+            "half; mean over inputs; blind to variety and to what people find realistic"
+        ),
+        limits=(0.0, 100.0),
+    )
+)
+RIGHT = 64  # right pictures of an input
+
+
+class Distance(Protocol):
+    """How far pictures are apart; ``LpipsDistance`` is one."""
+
+    def features(self, pictures: Tensor) -> Tensor: ...
+
+    def distance(self, first: Tensor, second: Tensor) -> Tensor: ...
+
+
+@torch.inference_mode()
+def right_distances(pictures: Tensor, right: Tensor, distance: Distance) -> NDArray[np.float32]:
+    """Distances (P, R) of ``pictures`` (P, 3, H, W), float32 in [-1, 1], of one input to its right
+    pictures, whose features are ``right`` (R, D)."""
+    shown = distance.features(pictures)
+    found = [distance.distance(shown, one.expand_as(shown)) for one in right]
+    return torch.stack(found, dim=1).float().cpu().numpy()
+
+
+def preferred(distances: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float64]:
+    """Of each input the share of pairs, 0 to 1, in which the method's picture is the nearer one.
+
+    ``distances`` (I, K) of K translations of each input by the method, ``reference`` (I, L) of L by
+    the reference: all K x L pairs are asked about, and a tie counts half.
+    """
+    if distances.ndim != 2 or reference.ndim != 2 or len(distances) != len(reference):
+        raise UserError(
+            f"distances {distances.shape} and {reference.shape} of the reference: give one row an "
+            "input, the same inputs in both"
+        )
+    behind = distances[:, :, None] - reference[:, None, :]
+    share: NDArray[np.float64] = ((behind < 0) + 0.5 * (behind == 0)).mean(axis=(1, 2))
+    return share
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen: ``distances`` (I, K), float32, of K translations of each input to the nearest
+    right picture; ``names`` (I,) of the inputs; ``protocol``: how it was looked at."""
+
+    distances: NDArray[np.float32]
+    names: tuple[str, ...]
+    protocol: Mapping[str, Any]
+
+    def mean(self, metric: Metric, seed: int = 0) -> Measurement:
+        """The mean distance as a ``metric``; ``seed``: of the bootstrap over inputs."""
+        means = self.distances.mean(axis=1, dtype=np.float64)
+        interval = bootstrap_mean(means, seed)
+        return Measurement(metric.name, float(means.mean()), interval, self._told())
+
+    def quality(
+        self, metric: Metric, reference: Observation, about: Mapping[str, Any], seed: int = 0
+    ) -> Measurement:
+        """Preference over the ``reference``, in percent, as a ``metric``; ``about`` it joins the
+        protocol."""
+        if reference.names != self.names:
+            raise UserError("the reference was observed on other inputs: observe both on the same")
+        shares = 100 * preferred(self.distances, reference.distances)
+        told = self._told() | {"pairs": self.distances.shape[1] * reference.distances.shape[1]}
+        interval = bootstrap_mean(shares, seed)
+        return Measurement(metric.name, float(shares.mean()), interval, told | dict(about))
+
+    def save(self, path: Path, **more: NDArray[np.float32]) -> None:
+        """Writes the distances as ``.npz``, ``more`` beside them: whole or not at all."""
+        arrays = {"distances": self.distances, "input_ids": np.array(self.names, dtype=np.str_)}
+        save_arrays(path, {"protocol": dict(self.protocol)}, arrays | more)
+
+    def _told(self) -> dict[str, Any]:
+        inputs, samples = self.distances.shape
+        name = f"{inputs}x{samples}-vs-{self.protocol['right']}{ENLARGED}"
+        return {"protocol": name, "inputs": inputs, "K": samples} | dict(self.protocol)

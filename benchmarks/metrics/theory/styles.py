@@ -1,0 +1,165 @@
+"""Are styles that are encoded from real pictures distributed as N(0, I), which new ones are drawn from?
+
+MUNIT's Proposition 2 says so of a perfect network, though no term of its loss compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from benchmarks.intervals import FloatArray
+from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metrics.theory.kernels import (
+    FromNormal,
+    Points,
+    collapsed,
+    distance,
+    normal_bandwidth,
+)
+from benchmarks.metrics.theory.replicates import (
+    NULL_DRAWS,
+    Scored,
+    null_limit,
+    resampled,
+    spread_interval,
+)
+from models.errors import UserError
+
+STYLE_MMD = register(
+    Metric(
+        name="style-mmd",
+        unit="MMD",
+        direction="lower",
+        protocol=(
+            "kernel distance between the styles of a domain's test pictures and N(0, I): the square "
+            "root of the unbiased MMD^2 where it is above 0, with a Gaussian kernel whose bandwidth "
+            "is the median distance of two draws from N(0, I); mean over the domains"
+        ),
+        limits=(0.0, 2**0.5),
+    )
+)
+MEAN_NORM = register(
+    Metric(
+        name="style-mean-norm",
+        unit="standard deviations",
+        direction="lower",
+        protocol=(
+            "root mean square, over a style's numbers, of their mean over a domain's test pictures; "
+            "0 for N(0, I); mean over the domains"
+        ),
+        limits=(0.0, None),
+    )
+)
+COV_ERROR = register(
+    Metric(
+        name="style-cov-error",
+        unit="of |I|",
+        direction="lower",
+        protocol=(
+            "Frobenius norm of the difference between the covariance of the styles of a domain's "
+            "test pictures and I, over the norm of I; 0 for N(0, I), 1 for styles that are all the "
+            "same; mean over the domains"
+        ),
+        limits=(0.0, None),
+    )
+)
+METRICS = (STYLE_MMD, MEAN_NORM, COV_ERROR)
+
+
+class Sample:
+    """The styles (N, D) of one domain, for which the three numbers are computed."""
+
+    def __init__(self, styles: Points) -> None:
+        self._x = np.asarray(styles, dtype=np.float64)
+        self._from_normal = FromNormal(self._x)
+
+    def numbers(self, weights: FloatArray) -> FloatArray:
+        """(3, R): each of ``METRICS``, from how often each style counts in R samples, (R, N)."""
+        x = self._x
+        shares = weights / weights.sum(axis=1, keepdims=True)
+        mean = shares @ x
+        covariance = np.einsum("rn,nd,ne->rde", shares, x, x, optimize=True)
+        covariance = covariance - mean[:, :, None] * mean[:, None, :]
+        covariance *= len(x) / (len(x) - 1)
+        error = np.linalg.norm(covariance - np.eye(x.shape[1]), axis=(1, 2))
+        return np.stack(
+            [
+                distance(self._from_normal.squared(weights)),
+                np.sqrt(np.square(mean).mean(axis=1)),
+                error / np.sqrt(x.shape[1]),
+            ]
+        )
+
+
+def style_scores(styles: Mapping[str, Points], *, paired: bool, seed: int) -> list[Scored]:
+    """The three numbers of the styles (N, D) by domain.
+
+    ``paired``: picture i of every domain shows one thing, and they are resampled together. Each
+    number comes with the value of every domain, and with what N(0, I) gives itself: 95 % of its
+    samples of as many styles lie below that. Raises UserError for fewer than 2 pictures, for
+    styles of different sizes and for numbers that are not finite.
+    """
+    shapes = {points.shape for points in styles.values()}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 2 or next(iter(shapes))[0] < 2:
+        raise UserError(
+            f"styles of shapes {sorted(shapes)}: give as many of every domain, of one size, 2 or more"
+        )
+    if not all(np.isfinite(points).all() for points in styles.values()):
+        raise UserError("styles must be finite, got NaN or infinity: use another checkpoint")
+    count, dim = next(iter(shapes))
+    samples = {domain: Sample(points) for domain, points in styles.items()}
+    own = {domain: s.numbers(np.ones((1, count)))[:, 0] for domain, s in samples.items()}
+    resamples = [
+        sample.numbers(resampled(count, seed, 0 if paired else i))
+        for i, sample in enumerate(samples.values())
+    ]
+    drawn = np.mean(resamples, axis=0)
+    null = null_numbers(len(styles), count, dim)
+    deviations = {
+        domain: float(np.sqrt(np.asarray(points, np.float64).var(axis=0, ddof=1).mean()))
+        for domain, points in styles.items()
+    }
+    about = {
+        "protocol": f"styles@{count}", "N": count, "dim": dim, "domains": sorted(styles),
+        "paired": paired, "kernel": "gaussian", "bandwidth": normal_bandwidth(dim),
+    }  # fmt: skip
+    scored = []
+    for k, metric in enumerate(METRICS):
+        value = float(np.mean([numbers[k] for numbers in own.values()]))
+        interval = spread_interval(metric.name, value, drawn[k], seed, "pictures")
+        more: dict[str, Any] = {
+            "domains": {domain: float(numbers[k]) for domain, numbers in own.items()},
+            "null": null_limit(null[k]),
+            "deviation": deviations,
+        }
+        if metric is STYLE_MMD:
+            more["collapsed"] = collapsed(dim)
+        scored.append(Scored(Measurement(metric.name, value, interval, about), more))
+    return scored
+
+
+def number_of_styles(points: Points, metric: str, seed: int) -> tuple[float, float]:
+    """One of ``METRICS``, by name, of the styles (N, D) of one domain alone, and its standard error
+    by the bootstrap."""
+    sample, row = Sample(points), [known.name for known in METRICS].index(metric)
+    value = sample.numbers(np.ones((1, len(points))))[row, 0]
+    return float(value), float(sample.numbers(resampled(len(points), seed))[row].std(ddof=1))
+
+
+@lru_cache(maxsize=8)
+def null_numbers(domains: int, count: int, dim: int) -> FloatArray:
+    """(3, NULL_DRAWS): the same numbers of samples from N(0, I), ``count`` of each domain."""
+    rng = np.random.default_rng([0x7E1, domains, count, dim])
+    once = np.ones((1, count))
+    drawn = [
+        np.mean(
+            [Sample(rng.standard_normal((count, dim))).numbers(once)[:, 0] for _ in range(domains)],
+            axis=0,
+        )
+        for _ in range(NULL_DRAWS)
+    ]
+    return np.stack(drawn, axis=1)

@@ -1,0 +1,1 @@
+"""Networks that measure: their weights, recipes and training."""

@@ -1,0 +1,238 @@
+"""Small classifiers with a recipe that anyone can train: from pictures to what they show.
+
+A classifier has several heads (say: category, colour, pattern) over one vector of features. The
+features measure fidelity, the heads measure what a translation keeps and which styles it reaches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from benchmarks.metrics.colours import CONES, LAB
+from benchmarks.networks.weight_files import load_tensors, save_tensors
+from models.errors import UserError
+
+TO_CONES, TO_LAB = torch.from_numpy(CONES), torch.from_numpy(LAB)
+Heads = Mapping[str, tuple[str, ...]]  # head -> names of its classes
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """``steps`` of AdamW on ``batch`` pictures; ``lr`` is the highest learning rate.
+
+    ``side``: the larger side in pixels of what the network sees.
+    """
+
+    name: str
+    side: int
+    steps: int
+    batch: int
+    lr: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Recipe(Schedule):
+    """How a classifier is built and trained; the name stands for all of it.
+
+    ``dims``: length of the feature vector. ``side``: larger pictures are averaged down to it.
+    ``shift``: training pictures move by up to so many pixels, and half of them are mirrored.
+    ``mottle``: half of them are blurred and get noise of up to so many grey levels. Translations
+    are less clean than photos; without it, their category is taken for another.
+    """
+
+    width: int
+    dims: int
+    shift: int
+    mottle: float
+
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "small-resnet-2", width=16, dims=64, side=64, steps=3200, batch=32, lr=4e-3,
+            weight_decay=0.05, shift=2, mottle=60.0,
+        ),
+    )
+}  # fmt: skip
+
+
+class _Block(nn.Module):
+    """Two 3x3 convolutions around a shortcut (He et al. 2016, "basic block")."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+        self.first_norm = nn.BatchNorm2d(after)
+        self.second = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        self.second_norm = nn.BatchNorm2d(after)
+        self.shortcut = nn.Conv2d(before, after, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = F.relu(self.first_norm(self.first(x)))
+        return F.relu(self.shortcut(x) + self.second_norm(self.second(inner)))
+
+
+CHANNELS = 5  # that the network sees: see ``network_input``
+
+
+class SmallResNet(nn.Module):
+    """Three times ``depth`` residual blocks, pooling over positions (half of the channels by their
+    mean, half by their maximum), and a linear layer a head."""
+
+    def __init__(self, recipe: Recipe, heads: Heads, depth: int = 1) -> None:
+        super().__init__()
+        w = recipe.width
+        self.stem = nn.Conv2d(CHANNELS, w, 3, 1, 1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(w)
+        blocks: list[nn.Module] = []
+        for before, after in pairwise((w, 2 * w, 4 * w, recipe.dims)):
+            blocks += [_Block(before, after, 2)]
+            blocks += [_Block(after, after, 1) for _ in range(depth - 1)]
+        self.blocks = nn.Sequential(*blocks)
+        self.heads = nn.ModuleDict({h: nn.Linear(recipe.dims, len(c)) for h, c in heads.items()})
+
+    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Input (N, 5, H, W) to features (N, D) and logits (N, C) by head."""
+        x = F.relu(self.stem_norm(self.stem(x)))  # (N, w, H, W)
+        mean, highest = self.blocks(x).chunk(2, dim=1)  # (N, D / 2, H / 8, W / 8) each
+        features = torch.cat((mean.mean(dim=(2, 3)), highest.amax(dim=(2, 3))), dim=1)  # (N, D)
+        return features, {name: head(features) for name, head in self.heads.items()}
+
+
+def network_input(pictures: Tensor, side: int) -> Tensor:
+    """uint8 (N, 3, H, W) to float32 (N, 5, H, W), averaged down where larger than ``side``.
+
+    OKLab, scaled to about [-1, 1], and the colour difference to the pixel below and to the right:
+    with these two channels patterns of any two colours are learned in minutes, not hours.
+    """
+    x = pictures.float() / 255
+    height, width = x.shape[2:]
+    if max(height, width) > side:
+        scale = side / max(height, width)
+        shape = (max(1, round(height * scale)), max(1, round(width * scale)))
+        x = F.interpolate(x, size=shape, mode="area")
+    linear = torch.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+    cones = torch.einsum("ij,njhw->nihw", TO_CONES.to(x), linear).clamp_min(0) ** (1 / 3)
+    lab = torch.einsum("ij,njhw->nihw", TO_LAB.to(x), cones)
+    lab = torch.cat((lab[:, :1] * 2 - 1, lab[:, 1:] * 5), dim=1)
+    down = (lab[:, :, 1:] - lab[:, :, :-1]).norm(dim=1, keepdim=True)
+    right = (lab[:, :, :, 1:] - lab[:, :, :, :-1]).norm(dim=1, keepdim=True)
+    return torch.cat((lab, F.pad(down, (0, 0, 0, 1)), F.pad(right, (0, 1))), dim=1)
+
+
+def hash_of_numbers(about: object, network: nn.Module) -> str:
+    """sha256 of JSON values and of every parameter: of numbers, not of a file."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"\n{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """float32 throughout: TF32 convolutions on GPUs would change the third digit."""
+    with (
+        torch.autocast(device.type, enabled=False),
+        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+    ):
+        yield
+
+
+class Classifier:
+    """A trained classifier.
+
+    ``accuracy``: by head, on pictures that no training saw. ``facts``: JSON values of its
+    training: counts of pictures, their size, seed, digest of the data.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        heads: Heads,
+        network: SmallResNet,
+        accuracy: Mapping[str, float],
+        facts: Mapping[str, Any],
+    ) -> None:
+        self.recipe, self.heads = recipe, dict(heads)
+        self.accuracy, self.facts = dict(accuracy), dict(facts)
+        self.network = network.requires_grad_(False).eval()
+        self.sha256 = hash_of_numbers([recipe.name, self.heads], self.network)
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.stem.weight.device
+
+    def to(self, device: torch.device | str) -> Classifier:
+        """The same classifier, moved."""
+        self.network.to(device)
+        return self
+
+    @torch.no_grad()
+    def __call__(self, pictures: Tensor) -> tuple[Tensor, dict[str, NDArray[np.float64]]]:
+        """uint8 pictures (N, 3, H, W) to features (N, D) and probabilities (N, C) by head."""
+        if pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[1] != 3:
+            raise UserError(
+                f"pictures are {pictures.dtype} {tuple(pictures.shape)}: a classifier needs "
+                "torch.uint8 (N, 3, H, W)"
+            )
+        with full_precision(self.device):
+            features, logits = self.network(
+                network_input(pictures.to(self.device), self.recipe.side)
+            )
+        probabilities = {k: v.double().softmax(1).cpu().numpy() for k, v in logits.items()}
+        return features.cpu(), probabilities
+
+    def require(self, floors: Mapping[str, float]) -> None:
+        """Refuse a classifier whose held-out accuracy is under a stated floor (head -> share)."""
+        for head, floor in floors.items():
+            if not self.accuracy[head] >= floor:
+                raise UserError(
+                    f"classifier {self.recipe.name} is {self.accuracy[head]:.3f} accurate at "
+                    f"{head}, under the floor of {floor}: train it on more or larger pictures "
+                    "(--set train=..., --set size=...)"
+                )
+
+    def save(self, path: Path) -> None:
+        """Write a ``.safetensors`` file with everything in it: whole or not at all."""
+        about = {
+            "recipe": self.recipe.name,
+            "heads": self.heads,
+            "accuracy": self.accuracy,
+            "facts": self.facts,
+        }
+        save_tensors(path, self.network.state_dict(), "classifier", about)
+
+
+LARGEST_FILE = 2**26  # bytes; small-resnet-2 has half a million
+_REMEDY = "remove the file, so that the classifier is trained again"
+
+
+def load_classifier(path: Path, device: torch.device | str = "cpu") -> Classifier:
+    """What ``Classifier.save`` wrote; UserError for any other file."""
+    return load_tensors(path, "classifier", _build, LARGEST_FILE, _REMEDY).to(device)
+
+
+def _build(state: dict[str, Tensor], about: dict[str, Any]) -> Classifier:
+    recipe = RECIPES[about["recipe"]]
+    heads = {str(k): tuple(str(c) for c in v) for k, v in about["heads"].items()}
+    accuracy = {name: float(about["accuracy"][name]) for name in heads}
+    with torch.device("meta"):
+        network = SmallResNet(recipe, heads)
+    network.load_state_dict(state, assign=True)
+    return Classifier(recipe, heads, network, accuracy, dict(about["facts"]))

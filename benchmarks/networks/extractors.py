@@ -1,0 +1,250 @@
+"""What turns pictures into the features that fidelity is measured on.
+
+Two kinds: Inception-v3 with torch-fidelity's weights, for photographs; and a task's own
+classifier, for drawn pictures, of which ImageNet knows nothing. Both are feature extractors of
+torch-fidelity, registered under their names, so that anyone can check a number by calling
+``torch_fidelity.calculate_metrics(feature_extractor=NAME, feature_extractor_weights_path=...)``
+on saved pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch_fidelity import register_feature_extractor
+from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+from torch_fidelity.feature_extractor_inceptionv3 import (
+    URL_INCEPTION_V3,
+    FeatureExtractorInceptionV3,
+)
+
+from benchmarks.networks.classifiers import RECIPES, Classifier, load_classifier
+from benchmarks.networks.weight_files import (
+    cached,
+    check_sha256,
+    check_state,
+    hash_digits,
+    parse_state,
+    read_bytes,
+)
+from benchmarks.pictures import to_bytes
+from models.errors import UserError
+
+INCEPTION = "inception-v3"
+INCEPTION_DIMS = 2048
+_LARGEST_FILE = 2**28  # bytes; torch-fidelity's file has 96 million
+_REMEDY = "pass torch-fidelity's weights-inception-2015-12-05-6726825d.pth by its path"
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A network that gives every picture a vector of ``dims`` numbers.
+
+    ``name`` is how metrics are called; ``sha256`` is of the numbers inside, not of a file.
+    ``registered`` is the name under which torch-fidelity knows it.
+    """
+
+    name: str
+    registered: str
+    sha256: str
+    dims: int
+    source: str
+    network: nn.Module
+    device: torch.device
+
+    @torch.no_grad()
+    def features(self, pictures: Tensor) -> Tensor:
+        """uint8 pictures (N, 3, H, W) to float32 features (N, ``dims``) on the CPU."""
+        (features,) = self.network(pictures.to(self.device))
+        return features.float().cpu()
+
+
+class ClassifierFeatures(FeatureExtractorBase):  # type: ignore[misc]
+    """A saved classifier as torch-fidelity wants it; its features before the heads."""
+
+    LAYER = "features"
+
+    def __init__(
+        self,
+        name: str,
+        features_list: list[str],
+        feature_extractor_weights_path: str | None = None,
+        classifier: Classifier | None = None,
+        **_: object,
+    ) -> None:
+        super().__init__(name, features_list)
+        if classifier is None:
+            if feature_extractor_weights_path is None:
+                raise UserError(f"{name} needs feature_extractor_weights_path: a saved classifier")
+            classifier = load_classifier(Path(feature_extractor_weights_path))
+        self.classifier = classifier
+        self.network = classifier.network  # so that it follows this module to a GPU
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor]:
+        features, _ = self.classifier(pictures)
+        return (features,)
+
+    @staticmethod
+    def get_provided_features_list() -> tuple[str]:
+        return (ClassifierFeatures.LAYER,)
+
+    @staticmethod
+    def get_default_feature_layer_for_metric(metric: str) -> str:
+        return ClassifierFeatures.LAYER
+
+
+for _name in RECIPES:
+    register_feature_extractor(_name, ClassifierFeatures)
+
+
+def classifier_extractor(classifier: Classifier) -> Extractor:
+    """The features of a trained classifier, on the device where it is."""
+    name = classifier.recipe.name
+    network = ClassifierFeatures(name, [ClassifierFeatures.LAYER], classifier=classifier)
+    source = f"accuracy {classifier.accuracy}"
+    return Extractor(
+        name, name, classifier.sha256, classifier.recipe.dims, source, network, classifier.device
+    )
+
+
+def inception_extractor(
+    path: Path | str | None = None,
+    sha256: str | None = None,
+    allow_download: bool = False,
+    device: torch.device | str = "cpu",
+) -> Extractor:
+    """Inception-v3 as FID is defined on (TensorFlow's weights of 2015), 2,048 features.
+
+    The weights come from ``path``, else from torch's cache, else by download if allowed; with
+    ``sha256`` the file must have that hash. A file that is not torch-fidelity's own, by its hash,
+    gives an extractor of another name. Raises UserError when there is no file, or it is broken,
+    hostile or of another network.
+    """
+    if path is None:
+        path = cached(URL_INCEPTION_V3, allow_download, _REMEDY)
+        sha256 = sha256 or hash_digits(path)
+    path = Path(path)
+    content = read_bytes(path, _LARGEST_FILE, _REMEDY)
+    found = check_sha256(path, content, sha256)
+    state = parse_state(path, content, _LARGEST_FILE, _REMEDY)
+    network = _inception(path, state)
+    official = found.startswith(hash_digits(Path(URL_INCEPTION_V3)))
+    return Extractor(
+        name=INCEPTION if official else f"{INCEPTION}-unverified",
+        registered="inception-v3-compat",
+        sha256=_hash_of_numbers(network.state_dict()),
+        dims=INCEPTION_DIMS,
+        source=path.name,
+        network=network.to(device),
+        device=torch.device(device),
+    )
+
+
+def _inception(path: Path, state: Mapping[str, Tensor]) -> nn.Module:
+    """The network around checked weights.
+
+    torch-fidelity reads its weights as a pickle that may run code, so it gets a file that was
+    written here, of tensors alone.
+    """
+    with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as folder:
+        own = Path(folder) / "inception.pth"
+        wanted = _inception_shapes()
+        # Files by old versions of PyTorch do not count the batches of their norms.
+        counters = {k: v for k, v in wanted.items() if k.endswith("num_batches_tracked")}
+        state = {k: torch.zeros((), dtype=v.dtype) for k, v in counters.items()} | dict(state)
+        check_state(path, state, wanted, "Inception-v3", _REMEDY)
+        torch.save({k: v.detach().clone() for k, v in state.items()}, own)
+        network: nn.Module = FeatureExtractorInceptionV3(
+            INCEPTION, [str(INCEPTION_DIMS)], feature_extractor_weights_path=str(own)
+        )
+    return network
+
+
+class _Shapes(FeatureExtractorInceptionV3):  # type: ignore[misc]
+    """The network without its weights: nothing is read, drawn or held."""
+
+    def load_state_dict(self, *_: object, **__: object) -> None:
+        return None
+
+
+def _inception_shapes() -> dict[str, Tensor]:
+    with tempfile.TemporaryDirectory() as folder, torch.device("meta"):
+        empty = Path(folder) / "empty.pth"
+        torch.save({}, empty)
+        shapes = _Shapes(
+            INCEPTION, [str(INCEPTION_DIMS)], feature_extractor_weights_path=str(empty)
+        )
+        state: dict[str, Tensor] = shapes.state_dict()
+    return state
+
+
+def _hash_of_numbers(state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(INCEPTION.encode())
+    for name, tensor in sorted(state.items()):
+        digest.update(f"\n{name} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.cpu().contiguous().numpy().astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features (N, D) of pictures, sorted by (input id, sample number)."""
+
+    keys: tuple[tuple[str, int], ...]
+    values: Tensor
+    size: tuple[int, int]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The distinct input ids, sorted."""
+        return sorted({name for name, _ in self.keys})
+
+
+def extract(
+    stream: Iterable[tuple[str, int, Tensor]], extractor: Extractor, batch_size: int = 64
+) -> Features:
+    """Features of a stream of (input id, sample number, picture (3, H, W) in [-1, 1]).
+
+    At most ``batch_size`` pictures are held at a time. Their order does not matter, ``batch_size``
+    only to the last bits. Raises UserError for pictures of several sizes, out of range or
+    given twice, and for an empty stream.
+    """
+    if batch_size < 1:
+        raise UserError(f"batch size must be at least 1, got {batch_size}")
+    found: dict[tuple[str, int], Tensor] = {}
+    waiting: dict[tuple[str, int], Tensor] = {}
+    size: tuple[int, int] | None = None
+
+    def work() -> None:
+        rows = extractor.features(torch.stack(list(waiting.values())))
+        # Rows are copied, or one held row would keep its whole batch.
+        found.update({key: row.clone() for key, row in zip(waiting, rows, strict=True)})
+        waiting.clear()
+
+    for name, sample, picture in stream:
+        key = (name, sample)
+        if key in found or key in waiting:
+            raise UserError(f"sample {sample} of input {name!r} came twice: pass it once")
+        pixels = to_bytes(picture[None])[0].cpu()
+        shape = (pixels.shape[1], pixels.shape[2])
+        size = size or shape
+        if shape != size:
+            raise UserError(
+                f"sample {sample} of input {name!r} is {shape[0]}x{shape[1]}, others are "
+                f"{size[0]}x{size[1]}: resize all pictures to one size"
+            )
+        waiting[key] = pixels
+        if len(waiting) == batch_size:
+            work()
+    if waiting:
+        work()
+    if size is None:
+        raise UserError("no pictures to measure: pass at least one")
+    keys = tuple(sorted(found))
+    return Features(keys, torch.stack([found[key] for key in keys]), size)

@@ -1,0 +1,136 @@
+"""How a classifier of a domain's modes is built and trained: recipes with names.
+
+``small-drawn`` and ``small-photos`` train a residual network from nothing, on drawn pictures and
+on photographs of 32 to 64 pixels. ``inception-v3-finetune`` fine-tunes Inception-v3 from ImageNet,
+as in MUNIT (section 5.2), where the schedule was never published; the one here is our own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.networks.augmentation import disturbed, shifted, zoomed
+from benchmarks.networks.classifiers import Recipe, Schedule, SmallResNet, network_input
+from benchmarks.networks.imagenet_inception import inception
+
+MODE = "mode"  # the head's name
+AUXILIARY = 0.4  # weight of the auxiliary head's loss, TF-Slim's train_image_classifier.py
+
+
+class ModeNetwork(nn.Module):
+    """uint8 pictures (N, 3, H, W) to logits (N, K)."""
+
+    def loss(self, pictures: Tensor, labels: Tensor) -> Tensor:
+        """The mean cross-entropy of ``labels`` (N,), in training mode."""
+        return F.cross_entropy(self(pictures), labels)
+
+    def finish(self) -> None:
+        """Drop what only training needs."""
+
+
+@dataclass(frozen=True)
+class SmallModes(Recipe):
+    """A residual network of three stages of ``depth`` blocks; ``floor``: the held-out accuracy
+    under which a table refuses it. Every training picture is moved by itself."""
+
+    depth: int
+    floor: float
+
+    def network(self, modes: int) -> ModeNetwork:
+        """For so many modes, with weights by torch's own rules."""
+        return _SmallNetwork(self, modes)
+
+    def augmented(self, pictures: Tensor, draws: np.random.Generator) -> Tensor:
+        """Training pictures, uint8: mirrored, moved, blurred and mottled."""
+        return disturbed(shifted(pictures, self.shift, draws).float(), self.mottle, draws)
+
+
+class _SmallNetwork(ModeNetwork):
+    def __init__(self, recipe: SmallModes, modes: int) -> None:
+        super().__init__()
+        self.side = recipe.side
+        classes = {MODE: tuple(str(k) for k in range(modes))}
+        self.resnet = SmallResNet(recipe, classes, recipe.depth)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        _, logits = self.resnet(network_input(pictures, self.side))
+        found: Tensor = logits[MODE]
+        return found
+
+
+@dataclass(frozen=True)
+class InceptionModes(Schedule):
+    """Inception-v3 from ImageNet, all layers trained, on pictures resized to ``side``.
+
+    ``least``: training pictures are cropped to this share of their side or more, and half of them
+    are mirrored; ``floor``: the held-out accuracy under which a table refuses it.
+    """
+
+    least: float
+    floor: float
+
+    def network(self, modes: int) -> ModeNetwork:
+        """For so many modes, with weights by torch's own rules."""
+        return InceptionNetwork(self.side, modes)
+
+    def augmented(self, pictures: Tensor, draws: np.random.Generator) -> Tensor:
+        """Training pictures, uint8 (N, 3, side, side): cropped and mirrored."""
+        x = zoomed(resized(pictures, self.side), self.least, draws)
+        return x.round().byte()
+
+
+class InceptionNetwork(ModeNetwork):
+    """torchvision's Inception-v3 with new heads; the auxiliary one is for training alone."""
+
+    def __init__(self, side: int, modes: int) -> None:
+        super().__init__()
+        self.side = side
+        self.inception = inception(modes)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """In evaluation mode."""
+        found: Tensor = self.inception(self._input(pictures))
+        return found
+
+    def loss(self, pictures: Tensor, labels: Tensor) -> Tensor:
+        main, auxiliary = self.inception(self._input(pictures))
+        return F.cross_entropy(main, labels) + AUXILIARY * F.cross_entropy(auxiliary, labels)
+
+    def finish(self) -> None:
+        self.inception.AuxLogits, self.inception.aux_logits = None, False
+
+    def _input(self, pictures: Tensor) -> Tensor:
+        return resized(pictures, self.side) / 127.5 - 1
+
+
+def resized(pictures: Tensor, side: int) -> Tensor:
+    """uint8 pictures (N, 3, H, W) as float32 (N, 3, side, side) of 0 to 255, bilinear with
+    antialiasing."""
+    x = pictures.float()
+    if x.shape[2:] == (side, side):
+        return x
+    return F.interpolate(x, (side, side), mode="bilinear", antialias=True).clamp(0, 255)
+
+
+ModeRecipe = SmallModes | InceptionModes
+MODE_RECIPES: dict[str, ModeRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        SmallModes(
+            "small-drawn", width=16, dims=64, depth=1, side=64, steps=500, batch=32, lr=4e-3,
+            weight_decay=0.05, shift=2, mottle=60.0, floor=0.95,
+        ),
+        SmallModes(
+            "small-photos", width=24, dims=192, depth=1, side=64, steps=4000, batch=64, lr=4e-3,
+            weight_decay=0.05, shift=4, mottle=30.0, floor=0.75,
+        ),
+        InceptionModes(
+            "inception-v3-finetune", side=299, steps=2000, batch=32, lr=1e-4, weight_decay=0.05,
+            least=0.7, floor=0.8,
+        ),
+    )
+}  # fmt: skip

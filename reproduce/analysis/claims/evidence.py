@@ -1,0 +1,160 @@
+"""Which record of a quantity counts, and its value, seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from models.errors import UserError
+from models.method import DIRECTIONS
+from reproduce.analysis.claims.statements import Quantity
+from reproduce.analysis.tables import QUALITY, REFERENCE
+from reproduce.experiments.places import REAL
+from reproduce.records.store import Records, newest
+
+Record = Mapping[str, Any]
+Rows = Mapping[tuple[str, str], dict[str, dict[str, Any]]]  # as ``newest`` gives them
+
+
+class Evidence:
+    """What the records of a preset say of every quantity, by seed."""
+
+    def __init__(self, results: Path, preset: str, seeds: Sequence[int] | None = None) -> None:
+        records = Records(results, preset)
+        known = records.all()
+        if not known:
+            raise UserError(
+                f"{records.path} holds no records: measure first, e.g. python -m reproduce table 1 "
+                f"--preset {preset}"
+            )
+        measured = {int(record["seed"]) for record in known}
+        self.seeds = tuple(sorted(set(seeds or measured)))
+        for seed in self.seeds:
+            if seed not in measured:
+                raise UserError(
+                    f"{records.path} holds no record of seed {seed}: measure it first, or leave it "
+                    f"out (there are {', '.join(map(str, sorted(measured)))})"
+                )
+        self._found: dict[tuple[int, str | None], Rows] = {
+            (seed, direction): newest(known, seed, direction)
+            for seed in self.seeds
+            for direction in (None, *DIRECTIONS)
+        }
+        self._ways: dict[tuple[object, ...], tuple[object, ...]] = {}
+        self._metrics: set[str] = set()
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of all metrics that were asked for and found."""
+        return tuple(sorted(self._metrics))
+
+    def records(self, quantity: Quantity) -> dict[int, Record]:
+        """By seed, the record of each training that was measured in the way that counts."""
+        found = {
+            seed: record
+            for seed in self.seeds
+            if (record := self._record(quantity, seed)) is not None
+        }
+        if quantity.family == "quality" and found:
+            # Where the better were asked about any training, the others do not stand in for them.
+            best = min((r["metric"] for r in found.values()), key=QUALITY.index)
+            found = {seed: r for seed, r in found.items() if r["metric"] == best}
+        if quantity.family in ("quality", *QUALITY) and found:
+            way = _way(max(found.values(), key=lambda r: str(r.get("time", ""))))
+            found = {seed: r for seed, r in found.items() if _way(r) == way}
+        self._metrics |= {record["metric"] for record in found.values()}
+        return found
+
+    def of(self, quantity: Quantity) -> dict[int, float]:
+        """By seed, the quantity's value."""
+        values = {seed: _value(r, quantity, self) for seed, r in self.records(quantity).items()}
+        return {seed: value for seed, value in values.items() if value is not None}
+
+    def mean(self, metric: str, method: str, task: str) -> float | None:
+        """A metric's mean over the seeds at which it is on record, for texts."""
+        rows = (self._row(task, method, seed, None) for seed in self.seeds)
+        found = [float(row[metric]["value"]) for row in rows if metric in row]
+        return sum(found) / len(found) if found else None
+
+    def _record(self, quantity: Quantity, seed: int) -> Record | None:
+        row = self._row(quantity.task, quantity.method, seed, quantity.translation)
+        if quantity.family == "quality":
+            return next((row[metric] for metric in QUALITY if self._counts(row.get(metric))), None)
+        if quantity.family in QUALITY:
+            preferred: Record | None = row.get(quantity.family)
+            return preferred if self._counts(preferred) else None
+        for record in _candidates(row, quantity.family):
+            if _way(record) == self._way_that_counts(quantity):
+                return record
+        return None
+
+    def _counts(self, quality: Record | None) -> bool:
+        """Whether a preference is about a row: over a network that has been trained anew since,
+        it is not."""
+        if quality is None or quality["metric"] == QUALITY[0]:
+            return quality is not None
+        reference = self._row(quality["task"], REFERENCE, int(quality["seed"]), None).values()
+        newest_network = {r["checkpoint_sha256"] for r in reference if "checkpoint_sha256" in r}
+        return quality["protocol"].get("reference_sha256") in newest_network
+
+    def _row(self, task: str, method: str, seed: int, direction: str | None) -> dict[str, Any]:
+        return self._found[seed, direction].get((task, method), {})
+
+    def _way_that_counts(self, quantity: Quantity) -> tuple[object, ...]:
+        """How the newest network was measured: one number is compared only with its like.
+
+        Real data, whose protocol is another one by nature, must share the extractor.
+        """
+        scope = _scope(quantity)
+        key = (quantity.family, *scope, quantity.method == REAL)
+        if key not in self._ways:
+            of_scope = [
+                record
+                for (_, direction), rows in self._found.items()
+                for (task, method), row in rows.items()
+                if method != REAL and scope in ((), (task, direction))
+                for record in _candidates(row, quantity.family)
+            ]
+            last = max(of_scope, key=lambda r: str(r.get("time", "")), default=None)
+            way = _way(last) if last else ()
+            self._ways[key] = (*way[:-1], None) if way and quantity.method == REAL else way
+        return self._ways[key]
+
+    def partner(self, record: Record, metric: str) -> float | None:
+        """The value of another metric of the same network."""
+        row = self._row(record["task"], record["method"], record["seed"], record.get("translation"))
+        return float(row[metric]["value"]) if metric in row else None
+
+
+def _value(record: Record, quantity: Quantity, evidence: Evidence) -> float | None:
+    """What a record says of a quantity: one domain's part, the ratio CIS / IS, or its value."""
+    if quantity.domain:
+        told = record.get("theory", {}).get("domains", {}).get(quantity.domain)
+        return None if told is None else float(told)
+    if quantity.family == "cis/is":
+        inception = evidence.partner(record, "is")
+        return float(record["value"]) / inception if inception else None
+    return float(record["value"])
+
+
+def _candidates(row: Mapping[str, Any], family: str) -> list[Record]:
+    """The records of one network that a family of numbers may be taken from."""
+    if family == "diversity":
+        return [record for metric, record in row.items() if metric.startswith("diversity-")]
+    metric = "cis" if family == "cis/is" else family
+    return [row[metric]] if metric in row else []
+
+
+def _scope(quantity: Quantity) -> tuple[object, ...]:
+    """Among which records one way of measuring counts: diversity's extractor serves all tasks,
+    classifiers one domain."""
+    return () if quantity.family == "diversity" else (quantity.task, quantity.translation)
+
+
+def _way(record: Record) -> tuple[object, ...]:
+    """What two records must share to be compared."""
+    protocol = record["protocol"]
+    name = None if record["method"] == REAL else protocol.get("protocol")
+    right = (protocol.get("right"), protocol.get("candidates"))  # pictures that decide a preference
+    return record["metric"], protocol.get("sha256"), right, name

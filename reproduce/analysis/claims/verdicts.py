@@ -1,0 +1,145 @@
+"""Verdicts: does a claim hold, by all records of a preset, corrected for how many claims there are?
+
+A claim **holds** where its corrected interval lies within its limits, **fails** where it lies
+wholly outside, and else is **undecided**. What lacks records is **not measured** and not counted.
+A claim of one training is undecided, whatever its number: nothing is
+known of other trainings. Both outcomes are tested, so a claim's p-value is twice the smaller of the two one-sided ones, and the
+correction bounds the probability of any wrong verdict, in either direction.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from reproduce.analysis.claims.evidence import Evidence
+from reproduce.analysis.claims.statements import Claim, Part
+from reproduce.analysis.estimate import holm, interval, tails
+from reproduce.experiments.places import REAL
+
+Verdict = Literal["holds", "fails", "undecided", "not measured"]
+LEVEL = 0.05  # of a wrong verdict among all claims of a preset
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the records say of a claim. Of a claim with several parts, ``value`` and interval are
+    those of the part that supports it least."""
+
+    claim: Claim
+    verdict: Verdict
+    seeds: tuple[int, ...] = ()
+    part: Part | None = None
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    level: float = math.nan  # of the interval, after correction
+    p: float = math.nan  # two-sided
+    p_corrected: float = math.nan
+    note: str = ""  # what is missing
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """A part before correction: its ``values`` by seed on the part's scale, and one-sided
+    p-values."""
+
+    part: Part
+    values: tuple[float, ...]
+    holds: float
+    fails: float
+
+    @property
+    def value(self) -> float:
+        return self.part.back(float(np.mean(self.values)))
+
+
+def verdicts(claims: Sequence[Claim], evidence: Evidence, level: float = LEVEL) -> list[Finding]:
+    """One finding a claim, in their order."""
+    court = {claim.id: _by_seed(claim, evidence) for claim in claims}
+    tested = {
+        name: [_tested(claim, part, by_seed) for part, by_seed in court[name]]
+        for claim in claims
+        if len(_seeds(court[name := claim.id])) > 1
+    }
+    p = {name: _two_sided(parts) for name, parts in tested.items()}
+    corrected, levels = holm(list(p.values()), level)
+    decided = dict(zip(p, zip(corrected, levels, strict=True), strict=True))
+    return [
+        _finding(claim, _seeds(court[claim.id]), tested[claim.id], p[claim.id], *decided[claim.id], level)
+        if claim.id in tested
+        else _untested(claim, court[claim.id], evidence)
+        for claim in claims
+    ]  # fmt: skip
+
+
+_BySeed = Sequence[tuple[Part, Mapping[int, float]]]
+
+
+def _by_seed(claim: Claim, evidence: Evidence) -> _BySeed:
+    """The parts of a claim with their values at each seed at which all of it was measured."""
+    known = {q: evidence.of(q) for part in claim.parts for q in part.quantities}
+    seeds = set(evidence.seeds)
+    for quantity, values in known.items():
+        if quantity.method == REAL and values:
+            # Real pictures are the same at every seed.
+            known[quantity] = dict.fromkeys(seeds, float(np.mean(list(values.values())))) | values
+        seeds &= set(known[quantity])
+    return [
+        (part, {s: part.at({q: known[q][s] for q in part.quantities}) for s in sorted(seeds)})
+        for part in claim.parts
+    ]
+
+
+def _seeds(parts: _BySeed) -> tuple[int, ...]:
+    return tuple(parts[0][1])
+
+
+def _tested(claim: Claim, part: Part, by_seed: Mapping[int, float]) -> _Tested:
+    values = tuple(by_seed.values())
+    return _Tested(part, values, *tails(values, part.scaled(claim.low), part.scaled(claim.high)))
+
+
+def _finding(
+    claim: Claim, seeds: tuple[int, ...], parts: Sequence[_Tested], p: float, corrected: float,
+    own: float, level: float,
+) -> Finding:  # fmt: skip
+    worst = max(parts, key=lambda t: (t.holds, max(claim.low - t.value, t.value - claim.high)))
+    # That any of several parts fails is tried as often as there are parts.
+    more = own / 2 / len(parts)
+    below, above = (own / 2, more) if math.isinf(claim.high) else (more, own / 2)
+    ends = interval(worst.values, below, above)
+    low, high = (worst.part.within(worst.part.back(end)) for end in ends)
+    verdict: Verdict = "undecided"
+    if corrected <= level:
+        verdict = "holds" if worst.holds <= own / 2 else "fails"
+    return Finding(claim, verdict, seeds, worst.part, worst.value, low, high, 1 - own, p, corrected)
+
+
+def _untested(claim: Claim, parts: _BySeed, evidence: Evidence) -> Finding:
+    """Of one training, which tells nothing of others; or of none."""
+    seeds = _seeds(parts)
+    if not seeds:
+        return Finding(claim, "not measured", note=_missing(claim, evidence))
+    values = [(part, part.back(by_seed[seeds[0]])) for part, by_seed in parts]
+    part, value = max(values, key=lambda v: max(claim.low - v[1], v[1] - claim.high))
+    return Finding(claim, "undecided", seeds, part, value, note="one training")
+
+
+def _missing(claim: Claim, evidence: Evidence) -> str:
+    lacking = [str(q) for part in claim.parts for q in part.quantities if not evidence.of(q)]
+    if not lacking:
+        return "no seed at which all its methods were measured"
+    first, others = lacking[0], len(set(lacking)) - 1
+    return f"no record of {first}" + (f", and {others} others" if others else "")
+
+
+def _two_sided(parts: Sequence[_Tested]) -> float:
+    """p-value of a claim: it holds where all its parts do, and fails where any does."""
+    holds = max(tested.holds for tested in parts)
+    fails = len(parts) * min(tested.fails for tested in parts)
+    return min(1.0, 2 * min(holds, fails))

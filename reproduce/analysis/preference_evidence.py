@@ -1,0 +1,182 @@
+"""Evidence that the observer of a task, or its judge, tells good pictures from bad ones, in a Markdown
+file: questions whose answer everybody knows, and what other right pictures and distances would
+say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from torch import Tensor
+
+from benchmarks.files import write_text
+from benchmarks.intervals import wilson_share
+from benchmarks.metrics.lpips_features import LpipsDistance
+from benchmarks.metrics.observer import RIGHT, preferred
+from benchmarks.metrics.preference import Preference
+from benchmarks.metrics.preference_evidence import (
+    SURE,
+    Comparison,
+    Examination,
+    Finding,
+    comparisons,
+    evidence_table,
+    failures,
+)
+from benchmarks.networks import weights
+from benchmarks.pictures import to_bytes
+from models.zoo import METHODS
+from reproduce.analysis.table_text import grid
+from reproduce.experiments.places import REAL, Places
+from reproduce.experiments.preset import REFERENCE, Preset
+from reproduce.experiments.run import RunConfig
+from reproduce.measuring.observed import OTHERS, OWN, Observer
+from reproduce.records.code import code_of
+from reproduce.records.store import sha256_file
+from reproduce.training.pipeline import checkpoint_of
+
+INPUTS, SAMPLES = 100, 4  # test inputs at most, translations of each
+FEWER_AND_MORE = (8, 16, 32, 64, 128)  # true pictures
+USUAL = f"LPIPS 0.1, {RIGHT}"
+Trained = Mapping[str, tuple[RunConfig, Path]]  # by method, its run and checkpoint
+Nearest = NDArray[np.float32]  # distances to the nearest true picture, (I, K)
+
+
+class SquaredError:
+    """The mean squared error of pictures in [-1, 1]: a distance without a network."""
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """(N, 3, H, W) to (N, D)."""
+        return pictures.flatten(1) / pictures[0].numel() ** 0.5
+
+    def distance(self, first: Tensor, second: Tensor) -> Tensor:
+        """Of P pairs (P,)."""
+        return (first - second).square().sum(dim=1)
+
+
+WORDS = {
+    "observed": (
+        "Observer",
+        f"nearer (LPIPS 0.1) to its nearest of {RIGHT} true pictures of that input, drawn in styles "
+        "of the observer's own",
+    ),
+    "judged": (
+        "Judge",
+        f"nearer (LPIPS 0.1) to its nearest of the photos of the {RIGHT} training inputs that are "
+        "nearest to that input",
+    ),
+}
+
+
+def write_evidence(
+    preset: Preset, runs: Sequence[RunConfig], places: Places, by: str
+) -> list[Path]:
+    """``observed-<task>.md`` or ``judged-<task>.md`` about the finished ``runs``, MUNIT among them; a
+    file about the same is left as it is. None where test inputs have no photos of their own."""
+    task = Path(runs[0].task).name
+    path = places.results / preset.name / f"{by}-{task}.md"
+    trained = {run.method: (run, checkpoint_of(preset, run, places)) for run in runs}
+    observer = Observer(runs[0], places, by)
+    if not observer.domains.paired_test:
+        return []
+    shas = sorted((method, sha256_file(file)) for method, (_, file) in trained.items())
+    about = json.dumps([shas, observer.data, observer.lpips.weights.sha256, code_of(__name__)])
+    digest = hashlib.sha256(about.encode()).hexdigest()[:16]
+    who, prefers = WORDS[by]
+    title = f"### {who} of {task}, {digest}\n"
+    if path.is_file() and path.read_text(encoding="utf-8").startswith(title):
+        return [path]
+    findings = known_answers(observer, trained)
+    table = other_ways(observer, trained)
+    wrong = "; ".join(failures(findings)) or "nothing"
+    text = f"""{title}
+Of two translations of one input the one is preferred that is {prefers}. It is not seen whether a set of
+pictures is varied; a style that no right picture has counts as an error; and nothing is known of
+what people find realistic.
+
+Share of inputs (the first {findings[0].found.n_questions}) on which what is shown was preferred, with
+99 % intervals. Real pictures should win; the reference, {METHODS[REFERENCE].title}, against itself is
+a control; a picture of another input and the more degraded one should lose.
+
+{evidence_table(findings)}
+What contradicts that it can tell: {wrong}.
+
+Quality in percent on these inputs, of {SAMPLES} translations an input, with fewer or more right
+pictures or {RIGHT} others (a judge's are the next nearest photos), and by other distances. Rank correlation (Spearman's, over methods)
+with "{USUAL}", of the mean distances and of Quality.
+
+{table}
+"""
+    write_text(path, text)
+    return [path]
+
+
+def known_answers(observer: Observer, trained: Trained) -> list[Finding]:
+    """What the observer says to questions whose answer everybody knows."""
+    names = observer.names[:INPUTS]
+    photos = observer.domains.test_b
+    real = torch.stack([observer.fixed(photos.read(i)) for i in range(len(names))])
+    two = list(islice(observer.translations(*trained[REFERENCE], range(2)), len(names)))
+    first, second = (torch.stack([pictures[-k] for pictures in two]) for k in (0, 1))
+    real, first, second = map(to_bytes, (real, first, second))
+    asked = comparisons(Examination(real, first, second, names))
+    shown = {id(p): p for one in asked for p in (one.pictures, one.others)}
+    rows = {str(key): iter(p[:, None].float() / 127.5 - 1) for key, p in shown.items()}
+    (seen,) = observer.look(rows, [observer.lpips], len(names))
+    nearest = {int(key): distances.min(axis=2) for key, distances in seen.items()}
+    return [_answer(one, nearest[id(one.pictures)], nearest[id(one.others)]) for one in asked]
+
+
+def _answer(asked: Comparison, shown: Nearest, others: Nearest) -> Finding:
+    share, count = float(preferred(shown, others).mean()), len(shown)
+    found = Preference(share, wilson_share(share, count, SURE), count, 1, count)
+    return Finding(asked.shown, asked.against, asked.level, found)
+
+
+def other_ways(observer: Observer, trained: Trained) -> str:
+    """The methods' Quality by observers with other true pictures and other distances, as a table."""
+    shown = {method: observer.translations(*of, OWN[:SAMPLES]) for method, of in trained.items()}
+    against = {"": observer.translations(*trained[REFERENCE], OTHERS[:SAMPLES])}
+    plain = LpipsDistance(weights.trained("0.0"), observer.places.device)
+    most, real = max(FEWER_AND_MORE), observer.way.real(observer)
+    assert real is not None, "test inputs have photos"
+    seen, version_0, squared = observer.look(
+        shown | {REAL: real} | against, [observer.lpips, plain, SquaredError()],
+        min(INPUTS, len(observer.names)), most,
+    )  # fmt: skip
+    ways = {f"LPIPS 0.1, {r}": _nearest(seen, slice(r)) for r in FEWER_AND_MORE}
+    if seen[REAL].shape[2] == most:  # small tasks have fewer
+        ways[f"LPIPS 0.1, {most - RIGHT} others"] = _nearest(seen, slice(RIGHT, most))
+    ways[f"LPIPS 0.0, {RIGHT}"] = _nearest(version_0, slice(RIGHT))
+    ways[f"squared error, {RIGHT}"] = _nearest(squared, slice(RIGHT))
+    numbers = {way: _numbers(nearest, list(shown)) for way, nearest in ways.items()}
+    titles = [METHODS[method].title.replace("(paired)", "†") for method in shown]
+    lines = [["Right pictures", *titles, "Real data", "Distances", "Quality"]]
+    for way, (means, qualities) in numbers.items():
+        real = 100 * preferred(ways[way][REAL], ways[way][""]).mean()
+        ranks = [
+            float(stats.spearmanr(of, usual).statistic)
+            for of, usual in zip((means, qualities), numbers[USUAL], strict=True)
+        ]
+        shares = [f"{share:.1f}" for share in (*qualities, real)]
+        lines.append([way, *shares, *(f"{rank:.2f}" for rank in ranks)])
+    return grid(lines)
+
+
+def _nearest(seen: Mapping[str, NDArray[np.float32]], truths: slice) -> dict[str, Nearest]:
+    return {key: distances[:, :, truths].min(axis=2) for key, distances in seen.items()}
+
+
+def _numbers(
+    nearest: Mapping[str, Nearest], methods: Sequence[str]
+) -> tuple[list[float], list[float]]:
+    """Mean distances and Quality, method by method."""
+    means = [float(nearest[method].mean()) for method in methods]
+    return means, [100 * float(preferred(nearest[m], nearest[""]).mean()) for m in methods]

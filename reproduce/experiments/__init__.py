@@ -1,0 +1,1 @@
+"""What is tried: presets, runs, ablations, and where they live."""

@@ -1,0 +1,304 @@
+"""The experiments: tables and figures x tasks x methods, at the scale of a preset.
+
+The published hyper-parameters are the defaults of the methods' configurations (``models``, with
+their sources); a preset (``presets/*.yaml``) changes scale: sizes, widths, steps, what is measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from models.errors import UserError
+from models.zoo import nearest, recipe
+from reproduce.experiments.run import RunConfig, legal_keys, make_run, refuse_unread
+from reproduce.tasks.specs import TASKS
+
+OUTSIDE_DIGESTS = "what a preset sets is named by its jobs and records"
+PRESETS = Path(__file__).parent / "presets"
+
+# Table 1 of the MUNIT paper, row by row.
+TABLE1_METHODS = (
+    "unit", "cyclegan", "cyclegan-noise", "munit-wo-x", "munit-wo-c", "munit-wo-s", "munit",
+    "bicyclegan",
+)  # fmt: skip
+# Table 2, column by column.
+TABLE2_METHODS = ("cyclegan", "cyclegan-noise", "unit", "munit")
+REFERENCE = "munit"  # what Quality is a preference over
+SCORES = ("none", "quality", "all")
+TABLES: dict[int, tuple[str, ...]] = {1: TABLE1_METHODS, 2: TABLE2_METHODS}
+# The UNIT paper's Figs. 4 to 6.
+FIGURE_METHODS = ("unit",)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How a preset measures: diversity's protocol, inputs and samples, and what is measured beside
+    it."""
+
+    protocol: str
+    inputs: int
+    samples: int
+    mode_inputs: int = 100  # for IS and CIS, with
+    mode_samples: int = 100  # translations of each
+    scores: str = "all"  # "quality": preference over MUNIT; "all": fidelity and exact scores too
+
+    def __post_init__(self) -> None:
+        if self.scores not in SCORES:
+            raise UserError(f"unknown scores '{self.scores}': use one of {', '.join(SCORES)}")
+
+    def preferring(self, run: RunConfig) -> tuple[str, ...]:
+        """Who is asked for Quality on the pictures of ``run``: where the project draws them an
+        observer ("observed"), elsewhere, and with all scores there too, a judge ("judged")."""
+        drawn = run.task in TASKS and TASKS[run.task].kind == "drawn" and not run.source
+        asked = {"observed": drawn, "judged": not drawn or self.scores == "all"}
+        return tuple(who for who, yes in asked.items() if yes and self.scores != "none")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One scale of all experiments."""
+
+    name: str  # of its results and runs: the file's, and a mark of what was overridden
+    base: str  # what it is called by: the file's name, or the path of one's own file
+    changes: Mapping[str, Any]  # what was overridden
+    about: str
+    run: Mapping[str, Any]  # for every run
+    methods: Mapping[str, Mapping[str, Any]]  # by family or method, the latter last
+    tasks: Mapping[str, Mapping[str, Mapping[str, Any]]]  # by task, then as ``methods``, or "all"
+    tables: Mapping[int, list[str]]  # tasks of each table
+    figures: Mapping[int, str]  # task of each figure of the UNIT paper
+    measure: Measuring
+
+    @property
+    def title(self) -> str:
+        """Its name without the mark of what was overridden."""
+        return self.name.partition("+")[0]
+
+    def make_run(
+        self, method: str, task: str, seed: int = 0,
+        overrides: Mapping[str, object] | None = None, source: str = "",
+    ) -> RunConfig:  # fmt: skip
+        """The run of ``method`` on ``task`` at this scale, with pictures from ``source`` if given;
+        overrides that nothing would read are refused."""
+        values = self._values(method, task) | {"seed": seed}
+        return make_run(method, task, values, overrides or {}, source)
+
+    def _values(self, method: str, task: str) -> dict[str, Any]:
+        family = recipe(method).method.__name__.lower()
+        values: dict[str, Any] = dict(self.run)
+        for source in (self.methods, self.tasks.get(task, {})):
+            for name in dict.fromkeys(("all", family, method)):  # what is narrower comes last
+                values |= dict(source.get(name, {}))
+        return values
+
+    def changed(self, settings: Mapping[str, object], measuring: Mapping[str, object]) -> Preset:
+        """This preset with ``--set`` overrides and another way of measuring, under a name of its
+        own: its numbers must not pass for the preset's."""
+        changes = dict(sorted({**settings, **measuring}.items()))
+        if not changes:
+            return self
+        measure = replace(self.measure, **measuring)  # type: ignore[arg-type]
+        return replace(self._renamed(changes), measure=measure)
+
+    def of_tasks(self, table: int, tasks: Sequence[str]) -> Preset:
+        """This preset with other tasks in a table, under a name of its own too."""
+        if not tasks:
+            return self
+        changes = dict(self.changes) | {"tasks": " ".join(tasks)}
+        return replace(self._renamed(changes), tables={**self.tables, table: list(tasks)})
+
+    def _renamed(self, changes: Mapping[str, Any]) -> Preset:
+        digest = hashlib.sha256(json.dumps(changes).encode()).hexdigest()[:8]
+        return replace(self, name=f"{self.title}+{digest}", changes=changes)
+
+    def table_runs(
+        self, table: int, seed: int = 0, overrides: Mapping[str, object] | None = None,
+        sources: Mapping[str, str] | None = None,
+    ) -> list[RunConfig]:  # fmt: skip
+        """All runs behind a table, each with those overrides that it reads; what no run reads is
+        refused. ``sources``: where the pictures of a task are, if not in the data folder."""
+        if table not in self.tables:
+            raise self._lacks("table", table, self.tables)
+        runs = self._runs(self.tables[table], TABLES[table], seed, overrides, sources)
+        return runs.if_all_read(f"table {table}", overrides)
+
+    def figure_tasks(self, figures: Sequence[int]) -> dict[int, str]:
+        """The task of each of these figures of the UNIT paper."""
+        for figure in figures:
+            if figure not in self.figures:
+                raise self._lacks("figure", figure, self.figures)
+        return {figure: self.figures[figure] for figure in figures}
+
+    def figure_runs(
+        self, figures: Sequence[int], seed: int = 0,
+        overrides: Mapping[str, object] | None = None, sources: Mapping[str, str] | None = None,
+    ) -> dict[int, RunConfig]:  # fmt: skip
+        """The run behind each of these figures; otherwise as ``table_runs``."""
+        tasks = self.figure_tasks(figures)
+        runs = self._runs(list(tasks.values()), FIGURE_METHODS, seed, overrides, sources)
+        what = f"figure {' or '.join(map(str, tasks))}"
+        return dict(zip(tasks, runs.if_all_read(what, overrides), strict=True))
+
+    def all_runs(
+        self, seed: int = 0, overrides: Mapping[str, object] | None = None,
+        sources: Mapping[str, str] | None = None,
+    ) -> tuple[dict[int, list[RunConfig]], dict[int, RunConfig]]:  # fmt: skip
+        """The runs behind every table, and behind every figure of the UNIT paper; what none of
+        them reads is refused."""
+        tables = {
+            number: self._runs(tasks, TABLES[number], seed, overrides, sources)
+            for number, tasks in sorted(self.tables.items())
+        }
+        names = [task for _, task in sorted(self.figures.items())]
+        figures = self._runs(names, FIGURE_METHODS, seed, overrides, sources)
+        whole = figures
+        for runs in tables.values():
+            whole = runs.and_those_of(whole)
+        whole.if_all_read("this preset", overrides)
+        by_table = {number: runs.runs for number, runs in tables.items()}
+        return by_table, dict(zip(sorted(self.figures), figures.runs, strict=True))
+
+    def _lacks(self, kind: str, number: int, known: Mapping[int, object]) -> UserError:
+        hint = nearest(str(number), map(str, known))
+        return UserError(f"preset {self.base} has no {kind} {number}: {hint}")
+
+    def _runs(
+        self, tasks: Sequence[str], methods: Sequence[str], seed: int,
+        overrides: Mapping[str, object] | None, sources: Mapping[str, str] | None,
+    ) -> _Runs:  # fmt: skip
+        overrides = overrides or {}
+        found = _Runs([], {key for method in methods for key in legal_keys(method)}, set(), {})
+        for task in tasks:
+            for method in methods:
+                # As if a preset said it all: nothing is refused that another run may read.
+                values = self._values(method, task) | {"seed": seed}
+                values |= own_overrides(method, overrides)
+                source = (sources or {}).get(task, "")
+                run = make_run(method, task, values, {}, source)
+                own = own_overrides(method, overrides, run)
+                found.runs.append(self.make_run(method, task, seed, own, source))
+                found.read.update(own)
+                for key, reason in run.unread().items():
+                    found.unread.setdefault(key, reason)
+        return found
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Several runs, and what they have to say to the overrides that they were given."""
+
+    runs: list[RunConfig]
+    known: set[str]  # keys that one of the methods has a setting for
+    read: set[str]  # overrides that one of the runs reads
+    unread: dict[str, str]  # settings that a run does not read -> why; the first run's reason
+
+    def and_those_of(self, others: _Runs) -> _Runs:
+        """Both together."""
+        return _Runs(
+            self.runs + others.runs, self.known | others.known, self.read | others.read,
+            others.unread | self.unread,
+        )  # fmt: skip
+
+    def if_all_read(self, what: str, overrides: Mapping[str, object] | None) -> list[RunConfig]:
+        """The runs; UserError for an override that none of them has or reads."""
+        overrides = overrides or {}
+        for key in overrides:
+            if key not in self.known:
+                raise UserError(
+                    f"no run of {what} has a setting '{key}': {nearest(key, self.known)}"
+                )
+        refuse_unread({k: v for k, v in overrides.items() if k not in self.read}, self.unread)
+        return self.runs
+
+
+def own_overrides(
+    method: str, overrides: Mapping[str, object], run: RunConfig | None = None
+) -> dict[str, object]:
+    """Those of the overrides of many runs that ``method`` has a setting for, and that ``run``
+    reads; an ablation stays one."""
+    keys = legal_keys(method) - set(recipe(method).ablates)
+    unread = {} if run is None else run.unread()
+    return {k: v for k, v in overrides.items() if k in keys and k not in unread}
+
+
+def fitting(table: int) -> list[str]:
+    """The tasks that a table can hold: table 1 is about pairs of pictures, table 2 about several
+    modes in a domain."""
+    if table == 1:
+        return [name for name, task in TASKS.items() if not task.domains]
+    return [name for name, task in TASKS.items() if task.domains and task.fewest_modes > 1]
+
+
+def preset_names() -> list[str]:
+    """All presets there are."""
+    return sorted(p.stem for p in PRESETS.glob("*.yaml"))
+
+
+def load_preset(name: str) -> Preset:
+    """The preset called ``name``, or that of a file of one's own, ``path/to/name.yaml``.
+
+    UserError names the nearest one, and what is wrong with a file.
+    """
+    if name in preset_names():
+        return _preset(name, name, _read(PRESETS / f"{name}.yaml"))
+    own = Path(name)
+    if own.suffix != ".yaml" or not own.is_file():
+        raise UserError(
+            f"unknown preset '{name}': {nearest(name, preset_names())}, or a .yaml file of your own"
+        )
+    if own.stem in preset_names() or "+" in own.stem:
+        raise UserError(f"{name}: a preset of your own needs another name than {own.stem}")
+    try:
+        return _preset(own.stem, str(own.resolve()), _read(own))
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{name} is no preset ({error}): begin with a copy of {PRESETS}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+    return values
+
+
+def _preset(name: str, base: str, values: dict[str, Any]) -> Preset:
+    while "extends" in values:
+        other = values["extends"]
+        own = {key: value for key, value in values.items() if key != "extends"}
+        values = _read(PRESETS / f"{_known(other)}.yaml") | own
+    for tasks in (*values["tables"].values(), values["figures"].values()):
+        for task in tasks:
+            if task not in TASKS:
+                raise UserError(f"{base}: unknown task '{task}': {nearest(str(task), TASKS)}")
+    _check_tables(base, values["tables"])
+    values["measure"] = Measuring(**values["measure"])
+    return Preset(name=name, base=base, changes={}, **({"tasks": {}} | values))
+
+
+def _check_tables(base: str, tables: Mapping[Any, Sequence[str]]) -> None:
+    """Refuse, before hours of training, what could not be measured after them."""
+    for number, tasks in tables.items():
+        if number not in TABLES:
+            raise UserError(f"{base}: no table {number!r}: use {', '.join(map(str, TABLES))}")
+        for task in tasks:
+            if task not in fitting(number):
+                use = ", ".join(fitting(number))
+                raise UserError(f"{base}: task {task} is none of table {number}: use {use}")
+        if len(set(tasks)) < len(tasks):
+            raise UserError(f"{base}: table {number} has {', '.join(tasks)}: give each once")
+
+
+def _known(name: object) -> str:
+    if name not in preset_names():
+        raise UserError(f"unknown preset '{name}' to extend: {nearest(str(name), preset_names())}")
+    return str(name)

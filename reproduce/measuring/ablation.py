@@ -1,0 +1,189 @@
+"""What the runs of an ablation are measured by: which metrics apply, and their measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
+
+from tqdm import tqdm
+
+from benchmarks.metrics.content_confusion import CONTENT_CONFUSION
+from benchmarks.metrics.fidelity import SCORES
+from benchmarks.metrics.ground_truth import SILHOUETTE
+from benchmarks.metrics.inception_score import CIS, IS, REACHED
+from benchmarks.metrics.observer import QUALITY_JUDGED, TRUTH_DISTANCE
+from benchmarks.networks.extractors import inception_extractor
+from models.errors import UserError
+from models.zoo import nearest, recipe
+from reproduce.experiments.ablation import Ablation, Point, pictures_of
+from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.preset import Preset
+from reproduce.experiments.run import RunConfig
+from reproduce.measuring.codes import encoded_by, measure_theory, metrics_of
+from reproduce.measuring.exact import (
+    ALWAYS,
+    SOMETIMES,
+    ExactTask,
+    measure_real_exact,
+    pending_exact,
+)
+from reproduce.measuring.fidelity import measure_real_fidelity, pending_fidelity, reference
+from reproduce.measuring.instruments import open_instruments
+from reproduce.measuring.measure import lpips_distance, measure_real, pending_run
+from reproduce.measuring.modes import (
+    check_measurable,
+    measure_real_modes,
+    measure_run_modes,
+    open_modes_task,
+)
+from reproduce.measuring.observed import measure_observed
+from reproduce.measuring.together import complete
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.registry import TASKS
+from reproduce.training.pipeline import check_runs, checkpoint_of
+
+DIVERSITY = "diversity"
+MODES = (CIS.name, IS.name, REACHED.name, CONTENT_CONFUSION.name)
+EXACT = tuple(metric.name for metric in (*ALWAYS, *SOMETIMES))
+IN_BOTH_DIRECTIONS = MODES
+
+
+def metrics_for(task: str, method: str) -> dict[str, str]:
+    """The metrics that can be asked for of a method on a task -> what measures them."""
+    spec = TASKS[task]
+    known: dict[str, str] = {}
+    if spec.domains and spec.fewest_modes > 1:
+        known |= dict.fromkeys(MODES[:3], "modes")
+        if spec.drawn:
+            known[CONTENT_CONFUSION.name] = "modes"
+    known[DIVERSITY] = "diversity"
+    if spec.kind == "drawn":
+        known |= {SILHOUETTE.name: "diversity", TRUTH_DISTANCE.name: "observed"}
+        known |= dict.fromkeys(EXACT, "exact")
+    if spec.kind in ("drawn", "pix2pix"):
+        known |= dict.fromkeys(SCORES, "fidelity")
+    for codes in encoded_by(method):
+        known |= {m.name: "theory" for m in metrics_of(codes, not spec.domains)}
+    return known
+
+
+def usual_metrics(task: str) -> tuple[str, ...]:
+    """Those that apply and are cheap."""
+    spec = TASKS[task]
+    if spec.domains and spec.fewest_modes > 1:
+        return CIS.name, IS.name
+    return (DIVERSITY, SILHOUETTE.name) if spec.kind == "drawn" else (DIVERSITY,)
+
+
+def chosen_metrics(task: str, method: str, asked: Sequence[str]) -> tuple[str, ...]:
+    """Those ``asked`` for, or the usual ones; UserError for what does not apply."""
+    known = metrics_for(task, method)
+    for metric in asked:
+        if metric.partition("-")[0] == QUALITY_JUDGED.name.partition("-")[0]:
+            raise UserError(
+                f"--metric {metric} compares the methods of a table, and a point of an ablation is "
+                "one method: measure it with the table (--set)"
+            )
+        if metric not in known:
+            raise UserError(
+                f"--metric {metric} is none of {method} on {task}: {nearest(metric, known)}"
+            )
+    return tuple(dict.fromkeys(asked)) or usual_metrics(task)
+
+
+def translations_of(metric: str, method: str) -> tuple[str | None, ...]:
+    """The directions that a metric is measured in, one by one; None where it is not told."""
+    return recipe(method).method.directions if metric in IN_BOTH_DIRECTIONS else (None,)
+
+
+def check_ablation(ablation: Ablation, metrics: Sequence[str], places: Places) -> None:
+    """Refuse before hours of training what could not be trained or measured after them."""
+    kinds = _kinds(ablation, metrics)
+    spec = TASKS[ablation.task]
+    if recipe(ablation.method).method.paired and spec.domains:
+        raise UserError(f"{ablation.method} learns from pairs, and {ablation.task} has none")
+    for point in ablation.points:
+        check_runs(point.preset, point.runs)
+    if "diversity" in kinds:
+        lpips_distance(ablation.preset.measure, places)
+    if "modes" in kinds:
+        check_measurable([run for point in ablation.points for run in point.runs], places)
+    if "fidelity" in kinds and not spec.drawn:
+        inception_extractor(places.inception_path, places.inception_sha256, True, places.device)
+
+
+def measure_ablation(ablation: Ablation, metrics: Sequence[str], places: Places) -> None:
+    """Measure all trained points, and the real pictures, where no record is there yet."""
+    kinds = _kinds(ablation, metrics)
+    bars = tqdm(
+        total=sum(len(point.runs) for point in ablation.points), desc="measured", unit="run",
+        disable=not places.progress,
+    )  # fmt: skip
+    groups: dict[tuple[object, ...], list[tuple[Preset, RunConfig]]] = {}
+    for point in ablation.points:
+        for run in point.runs:
+            groups.setdefault(pictures_of(run), []).append((point.preset, run))
+    with bars:
+        for of_pictures in groups.values():
+            # Real pictures are the same for all points, or there is nothing to compare them with.
+            own = ablation.own if ablation.one_set_of_pictures else ()
+            for _ in _measured(kinds, of_pictures, ablation.preset, own, places):
+                bars.update()
+
+
+def _measured(
+    kinds: set[str], runs: Sequence[tuple[Preset, RunConfig]], own: Preset,
+    real: Sequence[RunConfig], places: Places,
+) -> Iterator[None]:  # fmt: skip
+    """Measure ``runs`` on the same pictures one after the other, and these pictures as those of
+    the ``real`` runs of the preset ``own``."""
+    first = runs[0][1]
+    task = open_modes_task(first, places) if "modes" in kinds else None
+    instruments = None
+    if kinds & {"exact", "fidelity"}:
+        instruments = open_instruments(
+            first, places, inception=places.inception_path, inception_sha256=places.inception_sha256
+        )
+    photos = None if instruments is None else cache(partial(reference, instruments))
+    exact = ExactTask(instruments) if instruments is not None and "exact" in kinds else None
+    for preset, run in runs:
+        checkpoint = checkpoint_of(preset, run, places)
+        waiting = []
+        if "diversity" in kinds:
+            waiting.append(pending_run(preset, run, checkpoint, places))
+        if exact is not None:
+            waiting.append(pending_exact(preset, run, checkpoint, places, exact))
+        if instruments is not None and "fidelity" in kinds:
+            waiting.append(pending_fidelity(preset, run, checkpoint, places, instruments, photos))
+        source = open_run_task(run, places).test_a
+        complete(waiting, source, Preparation(run.size), run.seed)
+        if "observed" in kinds:
+            measure_observed(preset, run, [run], places)
+        if "theory" in kinds:
+            measure_theory(preset, run, places)
+        if task is not None:
+            for direction in recipe(run.method).method.directions:
+                measure_run_modes(preset, run, places, task, direction)
+        yield
+    for run in real:
+        if "diversity" in kinds:
+            measure_real(own, run, places)
+        if "observed" in kinds:
+            measure_observed(own, run, (), places)
+        if task is not None:
+            for direction in recipe(run.method).method.directions:
+                measure_real_modes(own, run, places, task, direction)
+        if exact is not None:
+            measure_real_exact(own, run, places, exact)
+        if instruments is not None and "fidelity" in kinds:
+            measure_real_fidelity(own, run, places, instruments, photos)
+
+
+def _kinds(ablation: Ablation, metrics: Sequence[str]) -> set[str]:
+    known = metrics_for(ablation.task, ablation.method)
+    return {known[metric] for metric in metrics}
+
+
+def trainings_of(ablation: Ablation) -> list[tuple[Point, RunConfig]]:
+    """Every training once, seed by seed: what is begun first tells of all points."""
+    return [(p, p.runs[i]) for i in range(len(ablation.seeds)) for p in ablation.points]

@@ -1,0 +1,201 @@
+"""What theory says of perfect networks' codes, measured on the test pictures of a trained run.
+
+Of methods with a style or a latent encoder, the styles; of those that encode both domains into one
+content space (MUNIT) or one latent space (UNIT), the codes. CycleGAN has neither.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.files import save_arrays
+from benchmarks.metric import Metric
+from benchmarks.metrics.theory import contents, styles
+from benchmarks.metrics.theory.codes import Codes, describe, joined
+from benchmarks.metrics.theory.replicates import Scored
+from models.bicyclegan import Bicyclegan
+from models.errors import UserError
+from models.method import Method
+from models.munit import Munit
+from models.randomness import generator
+from models.unit import Unit
+from models.zoo import recipe
+from reproduce.experiments.places import Places, facts_of, open_run_task
+from reproduce.experiments.preset import Preset
+from reproduce.experiments.run import RunConfig
+from reproduce.records.store import Records, sha256_file
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.sources import Domains, PictureSource, Subset
+from reproduce.training.checkpoints import load_method
+from reproduce.training.pipeline import checkpoint_of
+
+MOST = 500  # test pictures of a domain: what is compared grows with their square
+BATCH = 50
+STYLES, CONTENTS = "styles", "contents"
+Found = dict[str, dict[str, Any]]  # metric -> record
+
+
+@dataclass(frozen=True)
+class Part:
+    """The numbers of one kind of codes, and the values behind them."""
+
+    scored: list[Scored]
+    arrays: Mapping[str, NDArray[Any]]
+    ids: Mapping[str, list[str]]  # by domain
+
+
+def encoded_by(method: str) -> dict[str, str]:
+    """What a method encodes: "styles" or "contents" -> of which domains."""
+    of = recipe(method).method
+    if issubclass(of, Munit):
+        return {STYLES: "ab", CONTENTS: "ab"}
+    if issubclass(of, Bicyclegan):
+        return {STYLES: "b"}
+    return {CONTENTS: "ab"} if issubclass(of, Unit) else {}
+
+
+def measure_theory(preset: Preset, run: RunConfig, places: Places) -> Found:
+    """The records of a trained run's styles and contents by metric, one each for both domains;
+    none for methods without codes. What has a record of this checkpoint is not measured again."""
+    encoded = encoded_by(run.method)
+    if not encoded:
+        return {}
+    records, domains = places.records(preset, __name__), open_run_task(run, places)
+    checkpoint = checkpoint_of(preset, run, places)
+    sha = sha256_file(checkpoint) if checkpoint.is_file() else ""
+    count = len(_chosen(domains, "a"))
+    found = {kind: _recorded(records, kind, sha, domains, count) for kind in encoded}
+    if all(found.values()):
+        return {name: record for of_kind in found.values() for name, record in of_kind.items()}
+    method, read = load_method(checkpoint, places.device)
+    if read.step < run.steps or read.data != domains.fingerprint(progress=places.progress):
+        raise UserError(
+            f"{checkpoint} is at step {read.step} of {run.steps}, or was trained on other pictures "
+            f"than those of {domains.folder}: train it again"
+        )
+    facts = facts_of(preset, run, places) | {
+        "steps": run.steps, "checkpoint_sha256": sha, "data_sha256": read.data,
+        "config_sha256": run.digest(), "config": run.as_dict(),
+    }  # fmt: skip
+    measured: Found = {}
+    for kind, known in found.items():
+        measured |= known or _measure(records, kind, method, run, domains, facts)
+    return measured
+
+
+def scores_of(kind: str, method: Method, run: RunConfig, domains: Domains) -> Part:
+    """The "styles" or "contents" of the test pictures of ``domains``, as ``method`` encodes them."""
+    chosen = {domain: _chosen(domains, domain) for domain in encoded_by(run.method)[kind]}
+    ids = {domain: list(source.ids) for domain, source in chosen.items()}
+    paired = is_paired(domains)
+    if kind == STYLES:
+        of = {
+            domain: np.concatenate(
+                [_styles(method, x, domain, names, run.seed) for names, x in _batches(source, run)]
+            )
+            for domain, source in chosen.items()
+        }
+        return Part(styles.style_scores(of, paired=paired, seed=run.seed), of, ids)
+    codes, pixels = (
+        [joined([describe(encode(x, d)) for _, x in _batches(chosen[d], run)]) for d in "ab"]
+        for encode in (lambda x, d: _contents(method, x, d), lambda x, d: x)
+    )
+    shown: tuple[Codes, Codes] = (pixels[0], pixels[1])
+    result = contents.content_scores(codes[0], codes[1], shown, paired=paired, seed=run.seed)
+    return Part(result.scored, result.arrays, ids)
+
+
+def is_paired(domains: Domains) -> bool:
+    """Whether test pictures of one name show one content. Equal names alone do not say so."""
+    return domains.pairs is not None and domains.paired_test
+
+
+def metrics_of(kind: str, paired: bool) -> tuple[Metric, ...]:
+    """What is measured of "styles" or "contents"."""
+    if kind == STYLES:
+        return styles.METRICS
+    return tuple(m for m in contents.METRICS if paired or m not in contents.OF_PAIRS)
+
+
+def _chosen(domains: Domains, domain: str) -> PictureSource:
+    """As many test pictures of both domains, from the first to the last of them."""
+    count = min(len(domains.test_a), len(domains.test_b), MOST)
+    source = domains.test_a if domain == "a" else domains.test_b
+    return Subset(source, [i * len(source) // count for i in range(count)])
+
+
+def _recorded(records: Records, kind: str, sha: str, domains: Domains, count: int) -> Found:
+    """The records of one kind, if all of them are there."""
+    found = {
+        metric.name: records.find(
+            metric=metric.name, checkpoint_sha256=sha, protocol__protocol=f"{kind}@{count}"
+        )
+        for metric in metrics_of(kind, is_paired(domains))
+    }
+    return {name: r for name, r in found.items() if r is not None} if all(found.values()) else {}
+
+
+def _measure(
+    records: Records, kind: str, method: Method, run: RunConfig, domains: Domains,
+    facts: dict[str, Any],
+) -> Found:  # fmt: skip
+    begin = time.perf_counter()
+    part = scores_of(kind, method, run, domains)
+    name = f"theory-{kind}-{Path(run.task).name}-{run.method}-{facts['checkpoint_sha256'][:12]}.npz"
+    about = {"kind": kind, "ids": dict(part.ids)}
+    more = {
+        **records.keep_raw(name, lambda path: save_arrays(path, about, part.arrays)),
+        "seconds": round(time.perf_counter() - begin, 2),
+    }
+    return {
+        scored.measurement.name: records.append(facts | scored.as_dict() | more)
+        for scored in part.scored
+    }
+
+
+def _batches(source: PictureSource, run: RunConfig) -> Iterator[tuple[list[str], Tensor]]:
+    """Names and pictures (N, 3, H, W) in [-1, 1]."""
+    fixed = Preparation(run.size).at_test()
+    for first in range(0, len(source), BATCH):
+        index = range(first, min(first + BATCH, len(source)))
+        yield [source.ids[i] for i in index], torch.stack([fixed(source.read(i)) for i in index])
+
+
+@torch.no_grad()
+def _styles(
+    method: Method, x: Tensor, domain: str, names: list[str], seed: int
+) -> NDArray[np.float32]:
+    """Styles (N, D). BicycleGAN encodes a distribution q(z|x): a draw from it, since it is their
+    mixture that its KL term pulls to N(0, I)."""
+    x = x.to(next(method.parameters()).device)
+    if isinstance(method, Munit):
+        found = (method.gen_a if domain == "a" else method.gen_b).style(x)
+    else:
+        assert isinstance(method, Bicyclegan)
+        mean, logvar = method.encoder(x)
+        draws = [
+            torch.randn(mean.shape[1], generator=generator(seed, "theory", domain, name))
+            for name in names
+        ]
+        found = mean + (0.5 * logvar).exp() * torch.stack(draws).to(mean)
+    rows: NDArray[np.float32] = found.float().cpu().numpy()
+    return rows
+
+
+@torch.no_grad()
+def _contents(method: Method, x: Tensor, domain: str) -> Tensor:
+    """Content codes (N, C, h, w); UNIT's latent codes without their noise, as in translation."""
+    x = x.to(next(method.parameters()).device)
+    if isinstance(method, Munit):
+        return (method.gen_a if domain == "a" else method.gen_b).content(x)
+    assert isinstance(method, Unit)
+    return method.encode(x, domain)

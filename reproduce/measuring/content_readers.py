@@ -1,0 +1,144 @@
+"""Readers of content for the tasks whose pictures tell theirs: which factors, learned where.
+
+Content is what a translation should keep: how a head is held, where it is, what its face does. It
+is told beside drawn pictures (``tasks.modes``), in the same words for all domains, and read here
+and nowhere in training. Photographs tell none, so there is nothing to measure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from benchmarks.metrics.content_confusion import FloatArray
+from benchmarks.metrics.content_scores import ContentScores
+from benchmarks.networks.content_reader import CONTENT_RECIPES, ContentReader, load_content_reader
+from benchmarks.networks.content_reader_training import Described, train_content_reader
+from benchmarks.pictures import to_bytes
+from models.errors import UserError
+from reproduce.experiments.places import Places
+from reproduce.experiments.run import RunConfig
+from reproduce.records.code import made_by, sign
+from reproduce.tasks.animals.pose import EXPRESSIONS
+from reproduce.tasks.modes import PARTS, Modes, truth_folder
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.sources import Domains, PictureSource, fingerprint
+
+# What is behind a head is not among them: its colours are the style's as well as the content's.
+NUMBERS = ("yaw", "tilt", "x", "y", "scale", "gaze_x", "gaze_y", "openness")
+CLASSES = {"expression": EXPRESSIONS}
+FACTORS = (*NUMBERS, *(f"{name}={value}" for name, known in CLASSES.items() for value in known))
+RECIPE = CONTENT_RECIPES["small-content"]
+TRAINED_BY = train_content_reader.__module__
+SEED = 0  # the same reader for every seed of the methods
+
+
+def open_content(
+    domains: Domains, modes: Modes, domain: str, run: RunConfig, places: Places
+) -> ContentReader | None:
+    """The reader of content in pictures of ``domain``, "a" or "b": from the runs folder, or trained
+    there on the training pictures and tried on the test pictures.
+
+    None where the pictures do not tell their content, and where no factor can be read off them.
+    """
+    if not tells_content(modes):
+        return None
+    reader = _reader(domains, modes, domain, run, places)
+    return reader if reader.used else None
+
+
+def content_scores(
+    reader: ContentReader, modes: Modes, part: str, ids: Sequence[str]
+) -> ContentScores:
+    """What collects translations of the pictures ``ids`` of ``part`` (testA, ...), of which it knows
+    the true contents; real pictures count as translations of themselves."""
+    truth = reader.standardised(content_of(modes, part, ids))
+    about = {"domain": reader.facts["domain"]}
+    return ContentScores(reader, dict(zip(ids, truth, strict=True)), about)
+
+
+def tells_content(modes: Modes) -> bool:
+    """Whether the truth tells the content of the pictures of both domains."""
+    told: dict[str, set[str]] = {}
+    for (part, _), row in modes.rows.items():
+        told.setdefault(part, {name for name, value in row.items() if value})
+    return all(told.get(part, set()) >= {*NUMBERS, *CLASSES} for part in PARTS)
+
+
+def content_of(modes: Modes, part: str, ids: Sequence[str]) -> FloatArray:
+    """The true content (N, F), as ``FACTORS``, of pictures of ``part``; classes are 1 or 0.
+
+    Raises UserError where the truth is no number or no known class.
+    """
+    return np.array([_vector(modes, part, name) for name in ids], dtype=np.float64)
+
+
+def reader_path(domains: Domains, modes: Modes, domain: str, run: RunConfig, runs: Path) -> Path:
+    """Where a reader is kept: a name for these pictures, their contents, recipe and size.
+
+    The other domain does not matter: tasks that share a domain's pictures share its reader.
+    """
+    pictures = _pictures(domains, domain)
+    told = {split: _told(modes, split, domain, s).tolist() for split, s in pictures.items()}
+    about = [fingerprint(pictures), told, FACTORS, asdict(RECIPE), run.size, SEED]
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+    title = modes.titles[domain].replace(" ", "-")
+    return runs / "classifiers" / f"{RECIPE.name}-{title}-{digest}.safetensors"
+
+
+def _reader(
+    domains: Domains, modes: Modes, domain: str, run: RunConfig, places: Places
+) -> ContentReader:
+    path = reader_path(domains, modes, domain, run, places.runs)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if made_by(path, TRAINED_BY):
+            return load_content_reader(path, places.device)
+        train, held_out = (
+            _described(source, _told(modes, split, domain, source), run.size)
+            for split, source in _pictures(domains, domain).items()
+        )
+        reader = train_content_reader(
+            RECIPE, FACTORS, train, held_out, seed=SEED, device=places.device,
+            facts={"domain": modes.titles[domain]}, progress=places.progress,
+        )  # fmt: skip
+        reader.save(path)
+        sign(path, TRAINED_BY)
+    return reader
+
+
+def _pictures(domains: Domains, domain: str) -> dict[str, PictureSource]:
+    """Training and test pictures of a domain."""
+    splits = domains.splits()
+    return {split: splits[f"{split}_{domain}"] for split in ("train", "test")}
+
+
+def _told(modes: Modes, split: str, domain: str, source: PictureSource) -> FloatArray:
+    return content_of(modes, f"{split}{domain.upper()}", source.ids)
+
+
+def _described(source: PictureSource, values: FloatArray, size: int) -> Described:
+    fixed = Preparation(size).at_test()
+    pictures = [to_bytes(fixed(source.read(i))[None]) for i in range(len(source))]
+    return Described(torch.cat(pictures), values)
+
+
+def _vector(modes: Modes, part: str, name: str) -> list[float]:
+    row = modes.factors(part, name)
+    try:
+        numbers = [float(row[factor]) for factor in NUMBERS]
+        classes = {factor: known.index(row[factor]) for factor, known in CLASSES.items()}
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{truth_folder(modes.folder) / 'truth.csv'} does not tell the content of {part}/{name} "
+            f"({error}); remove {modes.folder} and its .truth, and make the task again"
+        ) from None
+    shown = [float(i == k) for f, k in classes.items() for i in range(len(CLASSES[f]))]
+    return numbers + shown

@@ -1,0 +1,77 @@
+"""A human study's analysis as records: Table 1's Quality, from people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import benchmarks.study.analyse  # noqa: F401  (declares the metric)
+from benchmarks.intervals import Interval
+from benchmarks.metric import Measurement
+from models.errors import UserError
+from models.zoo import METHODS, nearest
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import Preset
+from reproduce.records.environment import environment
+from reproduce.records.store import sha256_file
+
+METRIC, REFERENCE = "quality-human", "munit"
+_REMEDY = "give the file that 'python -m benchmarks study analyse' wrote"
+
+
+def take_in(preset: Preset, task: str, path: Path, seed: int, places: Places) -> list[str]:
+    """Record what a study's ``analysis.json`` says of the methods of ``task``; their names.
+
+    The study's methods must bear the names of the table's (munit-wo-x, unit, ...) and be compared
+    with munit. What has been taken in before is not recorded again; a method with too few votes
+    is left out.
+    """
+    analysis, sha256 = _read(path), sha256_file(path)
+    records = places.records(preset)
+    names = []
+    for result in analysis["results"]:
+        method, measured = result["method"], result["measurement"]
+        if method not in METHODS:
+            raise UserError(
+                f"{path}: no method '{method}' in the table: {nearest(method, METHODS)}"
+            )
+        if measured is None:
+            continue
+        names.append(method)
+        same = dict(metric=METRIC, task=task, method=method, seed=seed, analysis_sha256=sha256)
+        if records.find(**same) is None:
+            size = {"size": measured.protocol["resolution"][0]}
+            about = {"preset": preset.name, "environment": environment(places.device)}
+            records.append(measured.as_dict() | same | about | size)
+    return names
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The analysis, its measurements checked."""
+    try:
+        analysis = json.loads(path.read_text(encoding="utf-8"))
+        reference = str(analysis["design"]["reference"])
+        results = [
+            {"method": str(r["method"]), "measurement": _measurement(r["measurement"])}
+            for r in analysis["results"]
+        ]
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{path} is no analysis of a study ({error}): {_REMEDY}") from None
+    if reference != REFERENCE:
+        raise UserError(
+            f"{path}: the study's reference is '{reference}', and the table's Quality is a "
+            f"preference over {REFERENCE}: prepare it with --reference {REFERENCE}"
+        )
+    return {"results": results}
+
+
+def _measurement(given: dict[str, Any] | None) -> Measurement | None:
+    if given is None:
+        return None
+    if given["metric"] != METRIC or int(given["protocol"]["resolution"][0]) < 1:
+        raise ValueError(f"its measurement is {given['metric']}")
+    interval = Interval(**given["interval"])
+    return Measurement(METRIC, float(given["value"]), interval, dict(given["protocol"]))

@@ -1,0 +1,182 @@
+"""A training small enough for a test: its numbers with several seeds, and where one more should be.
+
+The regression test trains it again with a seed that was never stored. Whatever changes what
+training does (an objective, an optimiser, the order of pictures) moves it out of the interval.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from scipy import stats
+
+from benchmarks.intervals import bootstrap_mean
+from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metrics.diversity import diversity
+from benchmarks.metrics.diversity_protocols import get_protocol
+from benchmarks.metrics.diversity_result import METRIC_OF
+from benchmarks.metrics.ground_truth import SILHOUETTE, silhouette_iou
+from benchmarks.metrics.lpips_features import LpipsDistance
+from benchmarks.networks.weights import trained
+from models.errors import UserError
+from models.munit import Munit
+from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.preset import load_preset
+from reproduce.experiments.run import RunConfig
+from reproduce.measuring.measure import masks_by_id, silhouettes
+from reproduce.records.environment import environment
+from reproduce.records.store import Records, sha256_file
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.sources import PictureSource
+from reproduce.training.checkpoints import load_method
+from reproduce.training.loop import Logging
+from reproduce.training.session import train
+from reproduce.training.translate import stream
+
+PRESET = "regression"  # its records' folder
+METHOD, TASK = "munit", "drawn-shoes"
+SETTINGS: dict[str, object] = {
+    "batch": 4, "steps": 160, "train": 150, "test": 40, "dim": 8, "dis_dim": 16,
+}  # fmt: skip
+RECONSTRUCTION = register(
+    Metric(
+        name="reconstruction-l1",
+        unit="of a range of 2",
+        direction="lower",
+        protocol="mean absolute difference of real test pictures of both domains and what their "
+        "own codes and styles are decoded to",
+        limits=(0.0, 2.0),
+    )
+)
+METRICS = (METRIC_OF["lpips"].name, SILHOUETTE.name, RECONSTRUCTION.name)
+INPUTS, SAMPLES = 40, 8
+LEVEL = 0.99  # at which a metric of a new seed lies in its interval
+
+
+def small_run(seed: int) -> RunConfig:
+    """The run with one seed."""
+    return load_preset("quick").make_run(METHOD, TASK, seed, SETTINGS)
+
+
+def train_small(seed: int, data: Path, runs: Path) -> tuple[RunConfig, Path]:
+    """Train it in a folder of its own under ``runs``; returns the run and its checkpoint."""
+    run = small_run(seed)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so small, and the same bits on every number of cores
+    try:
+        quiet = Logging(tensorboard=False, progress=False, sample_every=run.steps)
+        folder = runs / f"{METHOD}-seed{seed}"
+        return run, train(run, folder, data_dir=data, logging=quiet)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def measure_small(run: RunConfig, checkpoint: Path, places: Places) -> list[Measurement]:
+    """Diversity, agreement with the true silhouettes, and reconstruction."""
+    method, _ = load_method(checkpoint)
+    assert isinstance(method, Munit)
+    domains = open_run_task(run, places)
+    protocol = get_protocol("paper", INPUTS, SAMPLES)
+    distance = LpipsDistance(trained(protocol.version))
+    made = list(
+        stream(method, domains.test_a, Preparation(run.size), samples=SAMPLES, seed=run.seed)
+    )
+    first = {name: picture for name, k, picture in made if k == 0}
+    masks = silhouettes(domains)
+    assert masks is not None
+    return [
+        diversity(made, distance, protocol, seed=run.seed).measurement(),
+        silhouette_iou(first, masks_by_id(masks, first, run.size), run.seed),
+        _reconstruction(method, {"a": domains.test_a, "b": domains.test_b}, run),
+    ]
+
+
+@torch.no_grad()
+def _reconstruction(
+    method: Munit, sources: Mapping[str, PictureSource], run: RunConfig
+) -> Measurement:
+    fixed = Preparation(run.size).at_test()
+    found: list[float] = []
+    for domain, source in sources.items():
+        x = torch.stack([fixed(source.read(i)) for i in range(len(source))])
+        own = method.gen_a if domain == "a" else method.gen_b
+        again = own.decoder(own.content(x), own.style(x))
+        found += (again - x).abs().mean((1, 2, 3)).tolist()
+    value = math.fsum(found) / len(found)
+    interval = bootstrap_mean(found, run.seed, over="pictures")
+    return Measurement(RECONSTRUCTION.name, value, interval, {"N": len(found)})
+
+
+def record_small_runs(seeds: Sequence[int], places: Places) -> list[dict[str, Any]]:
+    """Train and measure the small run with each of ``seeds`` that has no record yet."""
+    records = Records(places.results, PRESET)
+    found = []
+    for seed in seeds:
+        run = small_run(seed)
+        pictures = open_run_task(run, places).fingerprint()
+        known = stored_small_runs(records.all(), run, pictures)
+        if all(seed in known.get(name, {}) for name in METRICS):
+            continue
+        begin = time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="small-run-") as folder:
+            _, checkpoint = train_small(seed, places.data, Path(folder))
+            measured = measure_small(run, checkpoint, places)
+            facts = {
+                "preset": PRESET, "task": TASK, "method": METHOD, "seed": seed, "size": run.size,
+                "steps": run.steps, "config": run.as_dict(), "config_sha256": run.digest(),
+                "checkpoint_sha256": sha256_file(checkpoint),
+                "data_sha256": pictures,
+                "environment": environment("cpu"),
+            }  # fmt: skip
+        seconds = round(time.perf_counter() - begin, 2)
+        found += [records.append(facts | m.as_dict() | {"seconds": seconds}) for m in measured]
+    return found
+
+
+def stored_small_runs(
+    records: Sequence[Mapping[str, Any]], run: RunConfig, pictures: str
+) -> dict[str, dict[int, float]]:
+    """metric -> seed -> value, of records of the same run but for its seed, on these ``pictures``
+    (their fingerprint); the newest each."""
+    config = run.as_dict() | {"seed": None}
+    found: dict[str, dict[int, float]] = {}
+    for record in records:
+        same = record.get("config", {}) | {"seed": None} == config
+        if same and record["data_sha256"] == pictures:
+            found.setdefault(record["metric"], {})[record["seed"]] = record["value"]
+    return found
+
+
+def outside(
+    stored: Mapping[str, Mapping[int, float]], measured: Sequence[Measurement]
+) -> list[str]:
+    """In words, what of a new seed does not lie where the stored ones say."""
+    words = []
+    for found in measured:
+        low, high = prediction_interval(list(stored.get(found.name, {}).values()), LEVEL)
+        if not low <= found.value <= high:
+            words.append(f"{found.name} {found.value:.4g}, not in {low:.4g} to {high:.4g}")
+    return words
+
+
+def prediction_interval(values: Sequence[float], level: float) -> tuple[float, float]:
+    """Where one more value of the same normal distribution lies with probability ``level``:
+    mean +- t(n - 1) s sqrt(1 + 1/n), with s the standard deviation of the n values.
+
+    UserError for fewer than three.
+    """
+    n = len(values)
+    if n < 3:
+        raise UserError(
+            f"{n} small runs tell no spread: python -m reproduce store --small-run --seeds 0 1 2 3"
+        )
+    mean = math.fsum(values) / n
+    deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
+    reach = float(stats.t.ppf((1 + level) / 2, n - 1)) * deviation * math.sqrt(1 + 1 / n)
+    return mean - reach, mean + reach

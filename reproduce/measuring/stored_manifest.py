@@ -1,0 +1,141 @@
+"""The list of stored weights: which files there are, and the pictures that they were measured on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from models.errors import UserError
+from models.method import DIRECTIONS
+from reproduce.experiments.places import REAL
+from reproduce.experiments.preset import TABLES, Preset
+from reproduce.records.store import newest, sha256_file
+
+WEIGHTS, MANIFEST = "weights", "manifest.json"
+# What a table measures: None stands for a2b alone, in records that name no translation.
+MEASURED: dict[int, tuple[str | None, ...]] = {1: (None,), 2: DIRECTIONS}
+RESTORE = "restore it from version control"
+
+Record = Mapping[str, Any]
+Row = tuple[str, str, str | None]  # task, method, translation
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of weights, by its path in the folder.
+
+    ``about``: of a method's weights task, method, seed, checkpoint_sha256 and directions; of
+    what measures its kind (classifier, mode-classifier, content-reader) and ``numbers``,
+    the sha256 that records have.
+    """
+
+    file: str
+    sha256: str
+    bytes: int
+    about: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All stored files of a preset.
+
+    ``pictures``: by task size, train, test, data_sha256 (as in records) and, by folder of test
+    pictures, the digest of each. ``left_out``: runs behind the tables that were not there to be
+    stored, as task/method/seed.
+    """
+
+    folder: Path
+    preset: str
+    rule: str
+    files: Sequence[StoredFile]
+    pictures: Mapping[str, Mapping[str, Any]]
+    left_out: Sequence[str] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Of all files together."""
+        return sum(file.bytes for file in self.files)
+
+    def as_text(self) -> str:
+        """JSON; one line a file."""
+        lines = ",\n  ".join(json.dumps(asdict(file), sort_keys=True) for file in self.files)
+        pictures = ",\n  ".join(
+            f"{json.dumps(task)}: {json.dumps(dict(about), sort_keys=True)}"
+            for task, about in sorted(self.pictures.items())
+        )
+        head = {"preset": self.preset, "rule": self.rule, "bytes": self.bytes}
+        head |= {"left_out": list(self.left_out)}
+        first = json.dumps(head, indent=1)[1:-2]
+        return f'{{{first},\n "files": [\n  {lines}\n ],\n "pictures": {{\n  {pictures}\n }}\n}}\n'
+
+    def find(self, **about: object) -> StoredFile | None:
+        """The file with this ``about``, if it is stored."""
+        for file in self.files:
+            if all(file.about.get(key) == value for key, value in about.items()):
+                return file
+        return None
+
+    def leaves_out(self, task: str, method: str, seed: int) -> bool:
+        """Whether this was not stored, and the manifest says so; of real pictures: of a task none
+        of whose runs were."""
+        if method == REAL:
+            return task not in self.pictures and any(
+                name.startswith(f"{task}/") for name in self.left_out
+            )
+        return run_name(task, method, seed) in self.left_out
+
+    def wrong(self, file: StoredFile) -> str | None:
+        """In words, what is wrong with a stored file's bytes."""
+        path = self.folder / file.file
+        if not path.is_file():
+            return f"{path} is missing: {RESTORE}"
+        found = sha256_file(path)
+        if found == file.sha256 and path.stat().st_size == file.bytes:
+            return None
+        return (
+            f"{path} has sha256 {found[:12]} and {path.stat().st_size} bytes, the manifest says "
+            f"{file.sha256[:12]} and {file.bytes}: {RESTORE}"
+        )
+
+
+def run_name(task: str, method: str, seed: int) -> str:
+    """A run in ``left_out``."""
+    return f"{task}/{method}/{seed}"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What ``Manifest.as_text`` wrote to ``folder``; UserError for anything else."""
+    path = folder / MANIFEST
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        files = [StoredFile(**entry) for entry in told["files"]]
+        for file in files:
+            if Path(file.file).is_absolute() or ".." in Path(file.file).parts:
+                raise ValueError(f"{file.file} leads out of the folder")
+        return Manifest(
+            folder, told["preset"], told["rule"], files, told["pictures"], told["left_out"]
+        )
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(f"{path} is no list of stored weights ({error}): {RESTORE}") from None
+
+
+def table_rows(
+    records: Iterable[dict[str, Any]], preset: Preset, seed: int
+) -> dict[Row, dict[str, dict[str, Any]]]:
+    """The newest records behind a preset's tables, by row and metric, those of real pictures
+    included: of these only metrics that methods have too, since others are of earlier protocols."""
+    every = list(records)
+    found: dict[Row, dict[str, dict[str, Any]]] = {}
+    for number, tasks in sorted(preset.tables.items()):
+        for translation in MEASURED[number]:
+            rows = newest(every, seed, translation)
+            for task in tasks:
+                shown = {m: rows[task, m] for m in TABLES[number] if (task, m) in rows}
+                known = {metric for by_metric in shown.values() for metric in by_metric}
+                real = rows.get((task, REAL), {})
+                shown[REAL] = {name: record for name, record in real.items() if name in known}
+                found |= {(task, m, translation): by for m, by in shown.items() if by}
+    return found

@@ -1,0 +1,247 @@
+"""From trained runs and the networks that measured them to a folder of stored weights."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.files import write_text
+from benchmarks.networks.classifiers import load_classifier
+from benchmarks.networks.content_reader import load_content_reader
+from benchmarks.networks.mode_classifiers import load_mode_classifier
+from models.errors import UserError
+from models.method import Direction, Method
+from reproduce.experiments.places import REAL, Places, open_run_task
+from reproduce.experiments.preset import Preset
+from reproduce.experiments.run import RunConfig, run_folder
+from reproduce.measuring.stored_manifest import (
+    MANIFEST,
+    WEIGHTS,
+    Manifest,
+    Record,
+    Row,
+    StoredFile,
+    run_name,
+    table_rows,
+)
+from reproduce.records.store import sha256_file
+from reproduce.tasks.sources import FolderSource
+from reproduce.training.checkpoints import describe, load_method, new_method, write_atomic
+from reproduce.training.loop import LAST
+from reproduce.training.single_pictures import DrawnTask, digest
+from reproduce.training.slim import LIMIT, PRECISION, PROBE, Stored, probe, shrunk, tensors_read
+
+RULE = (
+    "of every run: the tensors that translating reads in the directions that tables measure, in "
+    "float16, without kernel rims that training never reached; of what measures: whole files as "
+    f"they are; {LIMIT / 1e6:g} MB in all"
+)
+LOADERS: dict[str, Callable[[Path], Any]] = {
+    "classifier": load_classifier,
+    "mode-classifier": load_mode_classifier,
+    "content-reader": load_content_reader,
+}
+Tell = Callable[[str], None]
+
+
+def store_weights(
+    preset: Preset, seeds: Sequence[int], places: Places, tell: Tell, limit: int = LIMIT
+) -> Manifest:
+    """Store what the newest records of a preset's tables were measured on, in place of what was
+    stored before; ``tell`` is given what is left out, and why.
+
+    Raises UserError where a run, a network or a picture is not the one that the records name, and
+    where all would have more than ``limit`` bytes.
+    """
+    records = places.records(preset).all()
+    rows: dict[int, dict[Row, dict[str, dict[str, Any]]]] = {
+        seed: table_rows(records, preset, seed) for seed in seeds
+    }
+    every = [record for by_row in rows.values() for by in by_row.values() for record in by.values()]
+    if not every:
+        raise UserError(
+            f"{places.results} has no records of tables of {preset.name} with seeds "
+            f"{', '.join(map(str, seeds))}: make the tables first (python -m reproduce all)"
+        )
+    target = places.results / preset.name / WEIGHTS
+    part = target.with_name(f".{WEIGHTS}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        files, left_out = _networks(preset, rows, places, part, tell)
+        tasks = {file.about["task"] for file in files}
+        if not tasks:
+            raise UserError(f"none of the runs behind these tables is in {places.runs}")
+        every = [record for record in every if record["task"] in tasks]
+        files += _instruments(preset, every, places, part, tell)
+        pictures = _pictures(every, places)
+        manifest = Manifest(part, preset.name, RULE, files, pictures, left_out)
+        if manifest.bytes > limit:
+            raise UserError(
+                f"these weights have {manifest.bytes / 1e6:.1f} MB, more than the {limit / 1e6:g} "
+                "MB that are stored at most: store fewer seeds"
+            )
+        write_text(part / MANIFEST, manifest.as_text())
+        _replace(part, target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return replace(manifest, folder=target)
+
+
+def store_run(checkpoint: Path, directions: Sequence[Direction], target: Path, sha256: str) -> None:
+    """What translating in ``directions`` needs of a checkpoint, whose ``sha256`` it is.
+
+    Raises UserError where the stored weights, put back, do not translate just as the checkpoint's
+    rounded ones.
+    """
+    method, read = load_method(checkpoint)
+    size = read.run.size
+    names = tensors_read(method, directions, size)
+    first = new_method(read.run).state_dict()
+    tensors, rims = shrunk(method.state_dict(), first, names)
+    stored = Stored(sha256, tuple(directions), rims)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    about = describe(read.run, read.step, read.data) | {"stored": stored.as_text()}
+    _round(method)
+    probes = {PROBE + direction: probe(method, direction, size) for direction in directions}
+    write_atomic(target, {f"model.{name}": t for name, t in tensors.items()} | probes, about)
+    again, _ = load_method(target)
+    for direction in directions:
+        if not torch.equal(probes[PROBE + direction], probe(again, direction, size)):
+            raise UserError(f"{checkpoint} cannot be stored: put back, it translates otherwise")
+
+
+@torch.no_grad()
+def _round(method: Method) -> None:
+    for tensor in method.state_dict().values():
+        if tensor.is_floating_point():
+            half = tensor.to(PRECISION)
+            tensor.copy_(half if bool(torch.isfinite(half).all()) else tensor)
+
+
+def _networks(
+    preset: Preset, rows: dict[int, dict[Row, dict[str, dict[str, Any]]]], places: Places,
+    part: Path, tell: Tell,
+) -> tuple[list[StoredFile], list[str]]:  # fmt: skip
+    """The runs, each for all directions that were measured, and those that are not there."""
+    wanted: dict[tuple[str, str, int], tuple[Record, list[Direction]]] = {}
+    for seed, by_row in rows.items():
+        for (task, method, translation), by_metric in by_row.items():
+            if method == REAL:
+                continue
+            record: Record = next(iter(by_metric.values()))
+            direction: Direction = "b2a" if translation == "b2a" else "a2b"
+            wanted.setdefault((task, method, seed), (record, []))[1].append(direction)
+    files, left_out = [], []
+    for (task, method, seed), (about_it, directions) in wanted.items():
+        run = RunConfig.from_dict(about_it["config"])
+        path = run_folder(places.runs, preset.name, run) / LAST
+        if not path.is_file():
+            tell(f"left out: {method} on {task}, seed {seed}: no {path}")
+            left_out.append(run_name(task, method, seed))
+            continue
+        sha256 = about_it["checkpoint_sha256"]
+        if sha256_file(path) != sha256:
+            raise UserError(
+                f"{path} is not the network that the newest records of {method} on {task} are "
+                f"about ({sha256[:12]}): measure it first (python -m reproduce all)"
+            )
+        name = f"{task}-{method}-seed{seed}.safetensors"
+        store_run(path, directions, part / name, sha256)
+        about = {
+            "kind": "run", "task": task, "method": method, "seed": seed,
+            "checkpoint_sha256": sha256, "directions": directions,
+        }  # fmt: skip
+        files.append(_listed(part, name, about))
+    return files, left_out
+
+
+def _instruments(
+    preset: Preset, records: Iterable[Record], places: Places, part: Path, tell: Tell
+) -> list[StoredFile]:
+    """The networks that measured, found by the sha256 of their numbers."""
+    wanted: dict[str, str] = {}
+    for record in records:
+        told = record["protocol"]
+        if "reader" in told:
+            wanted[told["sha256"]] = "content-reader"
+        elif "classifier" in told:
+            wanted[told["sha256"]] = "mode-classifier"
+        elif "extractor" in told and not told["extractor"].startswith("lpips"):
+            wanted[told["sha256"]] = "classifier"
+    there = dict(_by_numbers(places.runs / "classifiers", set(wanted.values())))
+    files = []
+    for numbers, kind in wanted.items():
+        path = there.get(numbers)
+        if path is None or not path.is_file():
+            tell(f"left out: {kind} {numbers[:12]}, which is not in {places.runs}")
+            continue
+        if LOADERS[kind](path).sha256 != numbers:
+            raise UserError(f"{path} is not the {kind} {numbers[:12]} that records name")
+        name = f"measuring/{kind}-{numbers[:12]}.safetensors"
+        (part / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, part / name)
+        files.append(_listed(part, name, {"kind": kind, "numbers": numbers}))
+    return files
+
+
+def _by_numbers(folder: Path, kinds: set[str]) -> Iterable[tuple[str, Path]]:
+    """All classifiers and readers of a runs folder by the sha256 of their numbers."""
+    for path in sorted(folder.glob("*.safetensors")):
+        for kind in sorted(kinds):
+            try:
+                yield LOADERS[kind](path).sha256, path
+                break
+            except UserError:
+                continue  # of another kind, or of an earlier version
+
+
+def _pictures(records: Iterable[Record], places: Places) -> dict[str, dict[str, Any]]:
+    """Digests of the test pictures, which are compared with what is drawn one by one."""
+    runs = {r["task"]: (RunConfig.from_dict(r["config"]), r["data_sha256"])
+            for r in records if r["method"] != REAL}  # fmt: skip
+    found = {}
+    for name, (run, data) in runs.items():
+        task = DrawnTask.of(run)
+        domains = open_run_task(run, places)
+        if domains.fingerprint(progress=places.progress) != data:
+            raise UserError(
+                f"{domains.folder} holds other pictures than the records of {name} are about: "
+                "restore them, or measure again"
+            )
+        parts = {}
+        for part in task.test_parts:
+            folder, alone = FolderSource(domains.folder / part), task.sources[part]
+            parts[part] = [digest(folder.read(i)) for i in range(len(folder))]
+            for index, expected in enumerate(parts[part]):
+                if digest(alone.read(index)) != expected:
+                    raise UserError(f"{folder.path(index)} is not what is drawn for it by itself")
+        sizes = {"size": run.size, "train": run.train, "test": run.test}
+        found[name] = sizes | {"data_sha256": data, "parts": parts}
+    return found
+
+
+def _listed(part: Path, name: str, about: dict[str, Any]) -> StoredFile:
+    path = part / name
+    return StoredFile(name, sha256_file(path), path.stat().st_size, about)
+
+
+def _replace(part: Path, target: Path) -> None:
+    """Put a finished folder in the place of an older one."""
+    old = target.with_name(f".{WEIGHTS}.{secrets.token_hex(4)}.old")
+    try:
+        if target.exists():
+            os.replace(target, old)
+        os.replace(part, target)
+    except OSError as error:
+        if old.exists() and not target.exists():
+            os.replace(old, target)
+        raise UserError(f"cannot write {target} ({error.strerror or error})") from None
+    finally:
+        shutil.rmtree(old, ignore_errors=True)

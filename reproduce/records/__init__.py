@@ -1,0 +1,1 @@
+"""Records: one a measurement, and which code made it."""

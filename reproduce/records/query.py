@@ -1,0 +1,179 @@
+"""Stored records by preset, method, metric, ...: as dictionaries, flat rows, or a DataFrame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.errors import UserError
+from models.zoo import METHODS, nearest
+from reproduce.records.store import ID_DIGITS, Records, record_id
+from reproduce.records.store import newest as newest_of
+
+if TYPE_CHECKING:
+    import pandas
+
+LEAST_DIGITS = 4  # of an id that is asked for
+NAMES = ("preset", "task", "method", "translation", "metric")  # what can be asked for by name
+SHORT = 12  # hex digits of a hash in a flat row
+
+# A flat row's column -> where its value is in a record; hashes are cut to SHORT digits.
+_PLACES = {
+    "preset": "preset", "task": "task", "method": "method", "translation": "translation",
+    "seed": "seed", "metric": "metric", "value": "value", "unit": "unit",
+    "low": "interval.low", "high": "interval.high", "direction": "direction",
+    "N": "protocol.N", "K": "protocol.K", "protocol": "protocol.protocol",
+    "extractor": "protocol.extractor", "size": "size", "steps": "steps",
+    "checkpoint": "checkpoint_sha256", "data": "data_sha256", "config": "config_sha256",
+    "raw": "raw", "commit": "environment.commit", "dirty": "environment.dirty",
+    "device": "environment.device", "threads": "environment.threads",
+    "torch": "environment.packages.torch", "seconds": "seconds", "time": "time",
+}  # fmt: skip
+HASHES = ("checkpoint", "data", "config", "commit")
+COLUMNS = ("id", *_PLACES)
+
+
+def query(
+    results: Path,
+    preset: str | None = None,
+    method: str | None = None,
+    metric: str | None = None,
+    task: str | None = None,
+    seed: int | None = None,
+    translation: str | None = None,
+    newest: bool = True,
+) -> list[dict[str, Any]]:
+    """The records under ``results`` that fit all of what is given, by preset, task, method,
+    translation, metric, seed and time.
+
+    ``metric`` is a name or a family: ``diversity`` is any of ``diversity-*``. With ``newest``, of
+    each row of a table only what was measured last on its last network, as in the tables.
+    Raises UserError for a name that no record has, and for files that hold something else.
+    """
+    wanted = {
+        "preset": preset, "task": task, "method": method, "translation": translation,
+        "metric": metric, "seed": seed,
+    }  # fmt: skip
+    every = read_all(results)
+    for field in NAMES:
+        _refuse_unknown(every, field, wanted[field], results)
+    chosen = _newest(every) if newest else every
+    return sorted((r for r in chosen if fits(r, wanted)), key=_order)
+
+
+def frame(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
+    """One row a record, with ``COLUMNS``; what a record does not tell is missing."""
+    import pandas
+
+    return pandas.DataFrame([flat(record) for record in records], columns=list(COLUMNS))
+
+
+def flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as one level of ``COLUMNS``; None for what it does not tell."""
+    row: dict[str, Any] = {"id": record_id(record)}
+    for column, place in _PLACES.items():
+        value: Any = record
+        for part in place.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        row[column] = str(value)[:SHORT] if value and column in HASHES else value
+    if row["N"] is None:  # where several numbers of pictures go by names of their own
+        row["N"] = record["protocol"].get("inputs")
+    return row
+
+
+def read_all(results: Path) -> list[dict[str, Any]]:
+    """Every record of every preset under ``results``, oldest first within a preset."""
+    if not results.is_dir():
+        raise UserError(f"no folder {results}: give another --results, or make one with a table")
+    every = []
+    for path in sorted(results.glob("*/records.jsonl")):
+        every += Records(results, path.parent.name).all()
+    return every
+
+
+def find(results: Path, name: str) -> dict[str, Any]:
+    """The record whose id begins with ``name``; UserError where there is none, or several."""
+    word = name.lower()
+    if len(word) < LEAST_DIGITS or set(word) - set("0123456789abcdef"):
+        raise UserError(
+            f"'{name}' is no record's id: give at least {LEAST_DIGITS} of its {ID_DIGITS} hex "
+            "digits; python -m reproduce results shows them"
+        )
+    found = {record_id(r): r for r in read_all(results)}
+    fitting = [i for i in found if i.startswith(word)]
+    if not fitting:
+        raise UserError(
+            f"no record {name} among the {len(found)} in {results}: "
+            "python -m reproduce results --all shows their ids"
+        )
+    if len(fitting) > 1:
+        raise UserError(
+            f"{name} begins the ids of {len(fitting)} records ({', '.join(fitting[:4])}): "
+            "give more digits"
+        )
+    return found[fitting[0]]
+
+
+def fits(record: Mapping[str, Any], wanted: Mapping[str, object]) -> bool:
+    """Whether a record has all of ``wanted``; None fits everything."""
+    return all(v is None or _has(record, field, v) for field, v in wanted.items())
+
+
+def values_of(records: Iterable[Mapping[str, Any]], field: str) -> list[str]:
+    """The different values of a field, sorted."""
+    return sorted({str(r[field]) for r in records if r.get(field) is not None})
+
+
+def _has(record: Mapping[str, Any], field: str, value: object) -> bool:
+    found = record.get(field)
+    if field == "metric":
+        return found == value or str(found).startswith(f"{value}-")
+    return found == value
+
+
+def _refuse_unknown(
+    every: Sequence[Mapping[str, Any]], field: str, value: object, results: Path
+) -> None:
+    if value is None or any(_has(r, field, value) for r in every):
+        return
+    known = values_of(every, field)
+    if field == "metric":
+        known += sorted({name.partition("-")[0] for name in known} - set(known))
+    hint = nearest(str(value), known) if known else f"{results} has none at all"
+    raise UserError(f"no record has the {field} '{value}': {hint}")
+
+
+def _newest(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What ``results.newest`` leaves, of every preset, seed and translation."""
+    groups: dict[tuple[str, int, str | None], list[dict[str, Any]]] = {}
+    for record in every:
+        key = record["preset"], record["seed"], record.get("translation")
+        groups.setdefault(key, []).append(record)
+    return [
+        record
+        for (_, seed, translation), records in groups.items()
+        for row in newest_of(records, seed, translation).values()
+        for record in row.values()
+    ]
+
+
+def _order(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Presets and tasks by name, methods as in the tables, real pictures last."""
+    methods = list(METHODS)
+    method = record["method"]
+    place = methods.index(method) if method in METHODS else len(methods)
+    translation = str(record.get("translation") or "")
+    more = record["metric"], record["seed"], str(record.get("time", ""))
+    return record["preset"], record["task"], place, method, translation, *more
+
+
+def number(value: float, low: float | None = None, high: float | None = None) -> str:
+    """``value`` to two digits of half its interval, or to four digits of its own."""
+    half = (high - low) / 2 if low is not None and high is not None else 0.0
+    scale, digits = (half, 1) if half > 0 else (abs(value), 3)
+    if not scale or not math.isfinite(scale):
+        return f"{value:g}"
+    places = min(max(0, digits - math.floor(math.log10(scale))), 12)
+    return f"{value:.{places}f}"

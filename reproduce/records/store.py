@@ -1,0 +1,227 @@
+"""Append-only records: one JSON line a measurement, never changed, never typed by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from models.errors import UserError
+from reproduce.records.form import line_of, problem_of
+
+OUTSIDE_DIGESTS = "how records are kept changes no number"
+ID_DIGITS = 12
+
+
+class Records:
+    """The records of one preset: ``<results>/<preset>/records.jsonl``.
+
+    ``code``: a digest of the code that measures. New records name it, and what other code measured
+    is not found.
+    """
+
+    def __init__(self, results: Path, preset: str, code: str | None = None) -> None:
+        self.folder = results / preset
+        self._code = {} if code is None else {"code": code}
+        self.path = self.folder / "records.jsonl"
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every record, oldest first. A last line cut short by a crash is left out.
+
+        Raises:
+            UserError: another line is no record, or lacks what a record has.
+        """
+        if not self.path.exists():
+            return []
+        records = []
+        lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
+        for number, line in enumerate(lines, 1):
+            if not line:
+                continue
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                record = None
+            if not isinstance(record, dict):
+                if number == len(lines):
+                    break
+                problem = "is no record"
+            else:
+                problem = problem_of(record, self.folder.name)
+            if problem:
+                raise UserError(
+                    f"{self.path} line {number} {problem}: restore the file from version control"
+                )
+            records.append(record)
+        return records
+
+    def find(self, **wanted: object) -> dict[str, Any] | None:
+        """The newest record whose fields equal ``wanted``; dots reach into nested fields. Records
+        whose raw values are gone, or are not those that were measured, are passed over."""
+        for record in reversed(self.all()):
+            same = all(_get(record, key) == value for key, value in wanted.items())
+            if same and self._has_raw(record):
+                # The newest is what tables show: behind other code's, ours is none.
+                ours = all(record.get(key) == value for key, value in self._code.items())
+                return record if ours else None
+        return None
+
+    def _has_raw(self, record: Mapping[str, Any]) -> bool:
+        if "raw" not in record:
+            return True
+        path = self.folder.parent / str(record["raw"])
+        return path.is_file() and sha256_file(path) == record["raw_sha256"]
+
+    def keep_raw(self, name: str, save: Callable[[Path], object]) -> dict[str, str]:
+        """Write raw values by ``save`` to a file called ``name``, or one like it where that holds
+        others, which another record tells of; returns what the record tells of them."""
+        path = self.folder / "raw" / name
+        scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                save(scratch)
+                sha256 = sha256_file(scratch)
+                if path.exists() and sha256_file(path) != sha256:
+                    path = path.with_stem(f"{path.stem}-{sha256[:8]}")
+                os.replace(scratch, path)
+            finally:
+                scratch.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"cannot write {path} ({error.strerror or error}): check the space and the "
+                "permissions"
+            ) from None
+        return {"raw": path.relative_to(self.folder.parent).as_posix(), "raw_sha256": sha256}
+
+    def append(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Add a record, with the time, and flush it to the disk."""
+        stamped = (
+            dict(record) | self._code | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
+        )
+        problem = problem_of(stamped, self.folder.name)
+        if problem:  # nobody could read the file any more
+            raise ValueError(f"a record that {problem}")
+        line = line_of(stamped)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path.with_name(".records.lock"))
+            with lock, self.path.open("a+b", buffering=0) as file:
+                end = _drop_torn_line(file)
+                rest = (line + "\n").encode()
+                try:
+                    while rest:
+                        rest = rest[file.write(rest) :]
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(end)
+                    raise
+        except OSError as error:
+            raise UserError(
+                f"cannot write {self.path} ({error.strerror or error}): check the space and the "
+                "permissions"
+            ) from None
+        return stamped
+
+
+def record_id(record: Mapping[str, Any]) -> str:
+    """A record's name: the first 12 hex digits of the sha256 of its stored line."""
+    return hashlib.sha256(line_of(record).encode()).hexdigest()[:ID_DIGITS]
+
+
+def record_ids(path: Path) -> frozenset[str]:
+    """The names of all records in a file; none where there is no file."""
+    try:
+        about = path.stat()
+    except OSError:
+        return frozenset()
+    return _ids(path, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _ids(path: Path, *_: int) -> frozenset[str]:
+    lines = path.read_bytes().split(b"\n")
+    return frozenset(hashlib.sha256(line).hexdigest()[:ID_DIGITS] for line in lines)
+
+
+def newest(
+    records: Iterable[dict[str, Any]], seed: int, translation: str | None = None
+) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    """(task, method) -> metric -> its newest record of ``seed``: of those that are about one
+    ``translation`` (a2b or b2a), or with None of those that name none.
+
+    All numbers of a row are of one network (real data's: of the same pictures): what was measured
+    on a checkpoint before the last one that was measured is left out.
+    """
+    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    subject: dict[tuple[str, str], object] = {}
+    for record in records:
+        if record["seed"] != seed or record.get("translation") != translation:
+            continue
+        row = record["task"], record["method"]
+        measured_on = record.get("checkpoint_sha256") or record.get("data_sha256")
+        if measured_on is not None and subject.setdefault(row, measured_on) != measured_on:
+            subject[row] = measured_on
+            # People were asked about no checkpoint that we know of.
+            found[row] = {k: r for k, r in found[row].items() if k == "quality-human"}
+        found.setdefault(row, {})[record["metric"]] = record
+    return found
+
+
+def raw_of(results: Path, record: Mapping[str, Any]) -> Path | None:
+    """The file of a record's raw values, if it has one, with the bytes that were measured.
+
+    Raises:
+        UserError: it lies outside ``results``, is missing, or holds other bytes.
+    """
+    if "raw" not in record:
+        return None
+    path = results / str(record["raw"])
+    if not path.resolve().is_relative_to(results.resolve()):
+        raise UserError(f"{record['raw']} lies outside {results}: mend the record")
+    about = f"{record['metric']} of {record['method']} on {record['task']}, seed {record['seed']}"
+    remedy = "restore it from version control, or measure again"
+    if not path.is_file():
+        raise UserError(f"{path}, raw values of {about}, is missing: {remedy}")
+    if sha256_file(path) != record["raw_sha256"]:
+        raise UserError(
+            f"{path} is not the file that {about} was computed from (its sha256 differs): {remedy}"
+        )
+    return path
+
+
+def _drop_torn_line(file: io.FileIO) -> int:
+    """Where the next line begins. Half a line that a crash left never was a record, and would
+    make the next one unreadable; a whole one that lacks its line break gets it."""
+    file.seek(0)
+    whole, newline, rest = file.readall().rpartition(b"\n")
+    end = len(whole) + len(newline)
+    if not rest:
+        return end
+    try:
+        json.loads(rest)
+    except ValueError:
+        return file.truncate(end)
+    file.write(b"\n")
+    return end + len(rest) + 1
+
+
+def _get(record: Mapping[str, Any], key: str) -> object:
+    value: object = record
+    for part in key.split("__"):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def sha256_file(path: Path) -> str:
+    """sha256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

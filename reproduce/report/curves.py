@@ -1,0 +1,287 @@
+"""Learning curves: what trainings logged, thinned into small files that are kept, and drawn."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from benchmarks.files import CsvWriter, write_text
+from models.errors import UserError
+from models.zoo import METHODS
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import TABLE1_METHODS, Preset
+from reproduce.experiments.run import RunConfig, run_folder
+from reproduce.report.figures import save
+
+FloatArray = NDArray[np.float64]
+FOLDER = "curves"  # beside the records
+POINTS = 200  # of a curve that is kept
+PREFIX = "loss/"
+PAUSE = 10  # times the usual time between two logged steps: nobody was training
+# The terms that methods have, with what they are called for people and how they are drawn.
+TERMS = {
+    "gan": ("adversarial", "#0072b2", "-"),
+    "dis": ("discriminator", "#56b4e9", "-"),
+    "recon_x": ("image reconstruction", "#d55e00", "-"),
+    "recon_c": ("content reconstruction", "#009e73", "-"),
+    "recon_s": ("style reconstruction", "#cc79a7", "-"),
+    "cycle": ("cycle consistency", "#e69f00", "-"),
+    "identity": ("identity", "#7f7f7f", "-"),
+    "l1": ("distance to the truth", "#d55e00", "--"),
+    "latent": ("latent reconstruction", "#cc79a7", "--"),
+    "kl": ("KL", "#000000", "-"),
+    "cycle_kl": ("KL of the cycle", "#000000", ":"),
+    "perceptual": ("perceptual", "#7f7f7f", "--"),
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Loss terms of one training, each the mean over both domains, without its weight.
+
+    ``steps`` (T,): updates done; ``seconds`` (T,): of training until then, pauses left out;
+    ``terms``: (T,) values by name.
+    """
+
+    steps: FloatArray
+    seconds: FloatArray
+    terms: Mapping[str, FloatArray]
+
+
+def term_of(tag: str) -> str | None:
+    """The term that a tag of the event files is about, whatever its domain or the number of its
+    network: ``loss/recon_x_a`` is recon_x, ``loss/gan2`` is gan. None for sums and other tags."""
+    name = tag.removeprefix(PREFIX)
+    if name == tag or name.startswith("total_"):
+        return None
+    for domain in ("_a", "_b"):
+        name = name.removesuffix(domain)
+    return name.removesuffix("2")
+
+
+def read_curve(folder: Path) -> Curve | None:
+    """The curve in the event files of ``folder``; None if there are none."""
+    # Imported late: tables and pages are made without it.
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    if not any(folder.glob("events.*")):
+        return None
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 1})
+    events.Reload()
+    found: dict[str, list[str]] = {}
+    for tag in sorted(events.Tags()["scalars"]):
+        if (term := term_of(tag)) is not None:
+            found.setdefault(term, []).append(tag)
+    if not found:
+        return None
+    points = _in_order(events.Scalars(next(iter(found.values()))[0]))
+    steps = np.array([point.step for point in points], np.float64)
+    times = np.array([point.wall_time for point in points], np.float64)
+    terms = {}
+    for term, tags in found.items():
+        values = [[point.value for point in _in_order(events.Scalars(tag))] for tag in tags]
+        if any(len(row) != len(steps) for row in values):
+            raise UserError(f"{folder}: {term} was logged at other steps: train this run anew")
+        terms[term] = np.mean(np.array(values, np.float64), axis=0)
+    return Curve(steps, _seconds(steps, times), terms)
+
+
+def _in_order(points: Sequence[Any]) -> list[Any]:
+    """As they were logged: files that were begun in one second are read in any order. Of a step
+    that was done twice, and all after it, what was logged last counts."""
+    kept: list[Any] = []
+    for point in sorted(points, key=lambda p: float(p.wall_time), reverse=True):
+        if not kept or point.step < kept[-1].step:
+            kept.append(point)
+    return kept[::-1]
+
+
+def _seconds(steps: FloatArray, times: FloatArray) -> FloatArray:
+    """Seconds of training at each step: a run that was interrupted trained nothing meanwhile, and
+    what came before the first logged step took as long, step by step, as what came after it."""
+    passed, done = np.diff(times), np.diff(steps)
+    if not len(done):
+        return np.zeros(len(steps))
+    usual = float(np.median(passed / done))
+    passed = np.where(passed > PAUSE * usual * done, usual * done, passed)
+    return steps[0] * usual + np.concatenate(([0.0], np.cumsum(passed)))
+
+
+def thinned(curve: Curve, points: int = POINTS) -> Curve:
+    """At most ``points`` points, each the mean of as many logged ones, at the last one's step."""
+    size = math.ceil(len(curve.steps) / points)
+    parts = [np.arange(len(curve.steps))[i : i + size] for i in range(0, len(curve.steps), size)]
+    last = [part[-1] for part in parts]
+    terms = {k: np.array([v[part].mean() for part in parts]) for k, v in curve.terms.items()}
+    return Curve(curve.steps[last], curve.seconds[last], terms)
+
+
+def curve_path(folder: Path, task: str, method: str, seed: int) -> Path:
+    """Where the curve of a run is kept, under the results ``folder`` of its preset."""
+    return folder / FOLDER / f"{task}-{method}-seed{seed}.csv"
+
+
+def write_curve(curve: Curve, path: Path) -> Path:
+    """Keep a curve as CSV: step, seconds, terms."""
+    out = io.StringIO()
+    writer = CsvWriter(out)
+    writer.writerow(["step", "seconds", *curve.terms])
+    for i, (step, seconds) in enumerate(zip(curve.steps, curve.seconds, strict=True)):
+        values = (f"{v[i]:.5g}" for v in curve.terms.values())
+        writer.writerow([int(step), f"{seconds:.1f}", *values])
+    write_text(path, out.getvalue())
+    return path
+
+
+def load_curve(path: Path) -> Curve | None:
+    """What ``write_curve`` wrote; None if there is none, UserError for anything else."""
+    if not path.is_file():
+        return None
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
+        names, values = rows[0], np.array(rows[1:], np.float64)
+        if names[:2] != ["step", "seconds"] or values.shape[1:] != (len(names),):
+            raise ValueError("its columns are others")
+    except (OSError, ValueError, IndexError) as error:
+        raise UserError(
+            f"{path} is no learning curve ({error}): delete it; it is made again from its run"
+        ) from None
+    return Curve(values[:, 0], values[:, 1], dict(zip(names[2:], values[:, 2:].T, strict=True)))
+
+
+def store_curves(preset: Preset, runs: Sequence[RunConfig], places: Places) -> list[Path]:
+    """Keep the curve of each finished one of ``runs`` that logged one, thinned; return the files."""
+    made = []
+    for run in runs:
+        folder = run_folder(places.runs, preset.name, run)
+        curve = read_curve(folder / "tensorboard") if holds(folder, run) else None
+        if curve is not None and curve.steps[-1] == run.steps:
+            path = curve_path(places.results / preset.name, run.task, run.method, run.seed)
+            made.append(write_curve(thinned(curve), path))
+    return made
+
+
+def holds(folder: Path, run: RunConfig) -> bool:
+    """Whether a folder holds this very run, and none of other settings."""
+    try:
+        told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return bool(told["config_sha256"] == run.digest())
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def stored_curves(folder: Path, task: str, seeds: Sequence[int]) -> dict[str, dict[int, Curve]]:
+    """Method -> seed -> curve, of those that are kept under ``folder`` for a task; methods in the
+    order of Table 1."""
+    found: dict[str, dict[int, Curve]] = {}
+    for method in dict.fromkeys((*TABLE1_METHODS, *METHODS)):
+        for seed in seeds:
+            curve = load_curve(curve_path(folder, task, method, seed))
+            if curve is not None:
+                found.setdefault(method, {})[seed] = curve
+    return found
+
+
+def make_curves(preset: Preset, runs: Sequence[RunConfig], places: Places) -> list[Path]:
+    """Keep the curves of ``runs``, and draw a figure for each of their tasks that has any."""
+    made = store_curves(preset, runs, places)
+    seeds = list(dict.fromkeys(run.seed for run in runs))
+    for task in dict.fromkeys(run.task for run in runs):
+        made += draw_curves(places.results / preset.name, task, seeds)
+    return made
+
+
+def draw_curves(folder: Path, task: str, seeds: Sequence[int]) -> list[Path]:
+    """The figure of a task's kept curves, where the report looks for it; none without curves."""
+    curves = stored_curves(folder, task, seeds)
+    return [curve_figure(curves, folder / f"curves-{task}.png")] if curves else []
+
+
+def last_values(curves: Mapping[int, Curve], share: float = 0.05) -> dict[str, float]:
+    """By term, its mean over the last ``share`` of a training's points and over trainings."""
+    ends: dict[str, list[float]] = {}
+    for curve in curves.values():
+        count = math.ceil(share * len(curve.steps))
+        for term, values in curve.terms.items():
+            ends.setdefault(term, []).append(float(values[-count:].mean()))
+    return {term: float(np.mean(values)) for term, values in ends.items()}
+
+
+def curve_figure(curves: Mapping[str, Mapping[int, Curve]], path: Path) -> Path:
+    """A panel for each method of one task, a line for each of its terms and seeds. Panels share
+    their axes, which leave out the extremes: one spike would flatten all the rest."""
+    columns = min(2, len(curves))
+    rows = math.ceil(len(curves) / columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3.3 * columns, 2.0 * rows + 0.9), squeeze=False, sharex=True,
+        sharey=True, layout="constrained",
+    )  # fmt: skip
+    for axis in axes.flat[len(curves) :]:
+        axis.set_axis_off()
+    terms: dict[str, None] = {}
+    for axis, (method, by_seed) in zip(axes.flat, curves.items(), strict=False):
+        axis.set_title(METHODS[method].title.replace(" reconstruction", ""), fontsize=9)
+        for curve in by_seed.values():
+            _draw(axis, curve, len(by_seed))
+            terms |= dict.fromkeys(curve.terms)
+        axis.set_yscale("log")
+        axis.grid(alpha=0.25, linewidth=0.5)
+        axis.tick_params(labelsize=8)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0][0].set_ylim(*_limits(curves))
+    for axis in axes.flat[max(0, len(curves) - columns) : len(curves)]:
+        axis.set_xlabel("step", fontsize=9)
+        axis.tick_params(labelbottom=True)
+    shown = in_order(terms)
+    figure.legend(
+        [Line2D([], [], **_look(term)) for term in shown], list(map(title_of, shown)),
+        loc="outside lower center", ncols=3, fontsize=8, frameon=False,
+    )  # fmt: skip
+    figure.supylabel("loss term, without its weight", fontsize=9)
+    return save(figure, path)
+
+
+def _limits(curves: Mapping[str, Mapping[int, Curve]]) -> tuple[float, float]:
+    """Between which values nearly all points lie, with room for the rest."""
+    every = [v for by_seed in curves.values() for c in by_seed.values() for v in c.terms.values()]
+    values = np.concatenate(every)
+    low, high = np.percentile(values[values > 0], (0.5, 99.5)) if (values > 0).any() else (1, 1)
+    return float(low / 2), float(high * 2)
+
+
+def _draw(axis: Axes, curve: Curve, seeds: int) -> None:
+    for term, values in curve.terms.items():
+        shown = np.where(values > 0, values, np.nan)  # nothing else has a logarithm
+        axis.plot(curve.steps, shown, **_look(term), alpha=1 / math.sqrt(seeds), linewidth=1.1)
+
+
+def in_order(terms: Iterable[str]) -> list[str]:
+    """Terms, each once, in the order in which people are shown them."""
+    found = dict.fromkeys(terms)
+    return [term for term in TERMS if term in found] + [t for t in found if t not in TERMS]
+
+
+def title_of(term: str) -> str:
+    """A term as people call it."""
+    return TERMS[term][0] if term in TERMS else term
+
+
+def _look(term: str) -> dict[str, Any]:
+    _, colour, line = TERMS.get(term, ("", "#7f7f7f", "-."))
+    return {"color": colour, "linestyle": line}

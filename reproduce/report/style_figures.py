@@ -1,0 +1,170 @@
+"""What styles do, like MUNIT's Figs. 8 and 9: a walk between two of them, and styles of examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import torch
+from torch import Tensor
+
+from models.method import Direction
+from models.randomness import generator
+from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.preset import Preset
+from reproduce.experiments.run import RunConfig
+from reproduce.report.figures import evenly, save, show
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.registry import TASKS
+from reproduce.tasks.sources import Domains, PictureSource, Subset
+from reproduce.training.checkpoints import load_method
+from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.translate import guided as guided_by
+
+INPUTS, STATIONS, EXAMPLES = 4, 9, 8
+CELL = 0.78  # inches
+HEAD, GAP = 0.36, 0.1  # inches: above each direction's pictures, and below
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Pictures of one direction: rows of equal length, None where there is none, and titles by
+    column."""
+
+    rows: Sequence[Sequence[Tensor | None]]
+    titles: dict[int, str]
+
+
+def slerp(first: Tensor, second: Tensor, share: float) -> Tensor:
+    """The point at ``share`` of the way from ``first`` to ``second`` on the arc between them.
+
+    Both (..., d). N(0, I) lies near a sphere, and the arc stays as near to it as its ends; a
+    straight line would pass through styles that are hardly ever drawn. The angle is that of the
+    whole vectors; parallel ones are joined by a straight line.
+    """
+    unit = (v / v.norm(dim=-1, keepdim=True) for v in (first, second))
+    cosine = torch.linalg.vecdot(*unit)[..., None].clamp(-1, 1)
+    angle = torch.acos(cosine)
+    sine = torch.sin(angle)
+    straight = sine < 1e-3  # below which rounding decides the angle
+    sine = torch.where(straight, torch.ones_like(sine), sine)
+    near, far = torch.sin((1 - share) * angle) / sine, torch.sin(share * angle) / sine
+    near = torch.where(straight, torch.full_like(near, 1 - share), near)
+    far = torch.where(straight, torch.full_like(far, share), far)
+    return near * first + far * second
+
+
+@torch.no_grad()
+def interpolation(
+    preset: Preset, run: RunConfig, places: Places, path: Path, *, inputs: int = INPUTS
+) -> Path:
+    """A row for each input: the input, then its translations by styles on the way from one drawn
+    style to another. The inputs are spread evenly over the test set, not chosen, and all rows walk
+    the same way."""
+    network, _ = load_method(checkpoint_of(preset, run, places), places.device)
+    domains, fixed = open_run_task(run, places), Preparation(run.size).at_test()
+    blocks = []
+    for direction in _directions(run.task):
+        source = _sides(domains, direction)[0]
+        first, second = (
+            network.draw_noise(1, run.size, run.size, generator(run.seed, "walk", direction, end))
+            for end in (0, 1)
+        )
+        shares = [station / (STATIONS - 1) for station in range(STATIONS)]
+        styles = {
+            role: torch.cat([slerp(first[role], second[role], s) for s in shares]).to(places.device)
+            for role in first
+        }
+        rows: list[list[Tensor | None]] = []
+        for i in evenly(len(source), inputs):
+            x = fixed(source.read(i))
+            many = x.to(places.device).expand(STATIONS, -1, -1, -1)
+            rows.append([x, *network.translate(many, direction, styles).float().cpu()])
+        titles = {0: _title(run.task, direction), 1: "one style", STATIONS: "another"}
+        blocks.append(_Block(rows, titles))
+    return _draw(blocks, path)
+
+
+def guided(
+    preset: Preset, run: RunConfig, places: Places, path: Path, *, inputs: int = INPUTS,
+    examples: int = EXAMPLES,
+) -> Path:  # fmt: skip
+    """Inputs (left) in the styles of example pictures (on top). Both are spread evenly over the
+    test set, not chosen; no example is an input's ground truth."""
+    network, _ = load_method(checkpoint_of(preset, run, places), places.device)
+    domains, fixed = open_run_task(run, places), Preparation(run.size).at_test()
+    blocks = []
+    for direction in _directions(run.task):
+        every, shown = _sides(domains, direction)
+        spread = evenly(min(len(every), len(shown)), inputs + examples)
+        taken = evenly(len(spread), min(inputs, len(spread)))
+        source = Subset(every, [spread[k] for k in taken])
+        styles = Subset(shown, [p for k, p in enumerate(spread) if k not in taken])
+        rows: list[list[Tensor | None]] = [
+            [None, *map(fixed, map(styles.read, range(len(styles))))]
+        ]
+        rows += [[fixed(source.read(i))] for i in range(len(source))]
+        place = {name: i for i, name in enumerate(source.ids, 1)}
+        for name, _, picture in guided_by(network, source, styles, fixed, direction):
+            rows[place[name]].append(picture)
+        blocks.append(_Block(rows, {0: _title(run.task, direction), 1: "examples of style"}))
+    return _draw(blocks, path)
+
+
+def _directions(task: str) -> tuple[Direction, ...]:
+    """Both where either domain has styles worth a look; edges have none."""
+    spec = TASKS.get(task)
+    return ("a2b", "b2a") if spec is not None and spec.domains else ("a2b",)
+
+
+def _sides(domains: Domains, direction: Direction) -> tuple[PictureSource, PictureSource]:
+    """Test pictures of the domains that a translation goes from and to."""
+    a, b = domains.test_a, domains.test_b
+    return (a, b) if direction == "a2b" else (b, a)
+
+
+def _title(task: str, direction: Direction) -> str:
+    spec = TASKS.get(task)
+    return (spec.directions[direction] if spec else direction).replace(" -> ", "\nto ")
+
+
+def _draw(blocks: Sequence[_Block], path: Path) -> Path:
+    width = max(len(row) for block in blocks for row in block.rows)
+    tall = [len(block.rows) for block in blocks]
+    height = CELL * sum(tall) + (HEAD + GAP) * len(blocks)
+    figure = plt.figure(figsize=(CELL * width, height))
+    top = height
+    for block, rows in zip(blocks, tall, strict=True):
+        top -= HEAD
+        grid = figure.add_gridspec(
+            rows, width, left=0.004, right=0.996, top=top / height,
+            bottom=(top - CELL * rows) / height, wspace=0.04, hspace=0.04,
+        )  # fmt: skip
+        for i, row in enumerate(block.rows):
+            for k, picture in enumerate(row):
+                axis = figure.add_subplot(grid[i, k])
+                axis.set_axis_off()
+                if i == 0 and k in block.titles:
+                    axis.set_title(block.titles[k], fontsize=7.5, loc="left", pad=3)
+                if picture is not None:
+                    show(axis, picture)
+        top -= CELL * rows + GAP
+    return save(figure, path)
+
+
+def style_paths(preset: Preset, run: RunConfig, places: Places) -> tuple[Path, Path]:
+    """Where the report looks for the figures of a run."""
+    folder = places.results / preset.name
+    return folder / f"interpolation-{run.task}.png", folder / f"guided-{run.task}.png"
+
+
+def draw_styles(preset: Preset, run: RunConfig, places: Places) -> list[Path]:
+    """Both figures of a run."""
+    walk, examples = style_paths(preset, run, places)
+    return [interpolation(preset, run, places, walk), guided(preset, run, places, examples)]

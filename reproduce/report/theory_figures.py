@@ -1,0 +1,250 @@
+"""Pictures of what theory says: encoded styles against N(0, I), content codes of two domains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.transforms import ScaledTranslation
+from scipy import stats
+
+from benchmarks.files import write_text
+from benchmarks.intervals import FloatArray
+from benchmarks.metrics.theory.contents import (
+    CONTENT_MMD,
+    DOMAIN_ACCURACY,
+    PAIR_DISTANCE,
+    RETRIEVAL_RANK,
+)
+from benchmarks.metrics.theory.styles import STYLE_MMD
+from models.errors import UserError
+from reproduce.analysis.theory_results import OfTask, Record, mean_of, theory_of, title
+from reproduce.analysis.theory_table import theory_table
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import Preset
+from reproduce.records.store import raw_of
+from reproduce.report.figures import save
+
+WIDTH = 4.8  # inches: readable where a page is 390 px wide
+COMPARED = ("munit", "munit-wo-s")  # with and without the style term
+# Apart for all kinds of colour vision (Okabe and Ito, 2008), and by their markers.
+COLOURS = {"munit": "#0072B2", "munit-wo-s": "#D55E00"}
+MARKERS = {"munit": "o", "munit-wo-s": "s"}
+OTHERS, GUIDE = "#333333", "#888888"
+BELOW = 0.24  # inches from an axis to its legend: its ticks' labels are between
+DODGE = 0.18  # of a row, between the points of several seeds
+CHARTS = {
+    DOMAIN_ACCURACY.name: "A classifier tells the domain of a code",
+    CONTENT_MMD.name: "MMD between the domains' codes",
+    PAIR_DISTANCE.name: "Distance of codes of one content\nrelative to different contents",
+    RETRIEVAL_RANK.name: "Share of other contents that are nearer",
+}
+
+
+def write_theory(preset: Preset, places: Places, seeds: Sequence[int] | None = None) -> list[Path]:
+    """``theory.md``, and ``theory-styles-TASK.png`` and ``theory-content-TASK.png`` of each task
+    where they were measured, in the preset's results; what was written."""
+    folder, records = places.results / preset.name, places.records(preset).all()
+    text = theory_table(preset, records, seeds)
+    if not text:
+        raise UserError(
+            f"{folder / 'records.jsonl'} holds no styles or contents: train and measure first, "
+            f"e.g. python -m reproduce all --preset {preset.base}"
+        )
+    write_text(folder / "theory.md", text)
+    written = [folder / "theory.md"]
+    for of in theory_of(preset, records, seeds):
+        name = Path(of.task).name
+        if of.methods(STYLE_MMD.name):
+            written.append(styles_figure(of, places.results, folder / f"theory-styles-{name}.png"))
+        if of.methods(DOMAIN_ACCURACY.name):
+            written.append(content_figure(of, folder / f"theory-content-{name}.png"))
+    return written
+
+
+def styles_figure(of: OfTask, results: Path, path: Path) -> Path:
+    """QQ plots of every number of a style against N(0, 1), with and without the style term; means
+    and deviations; the kernel distance of every method. Encoded styles are the first seed's."""
+    shown = {m: found for m in COMPARED if (found := _encoded(of, m, results))}
+    methods = of.methods(STYLE_MMD.name)
+    chart = 0.75 + 0.27 * len(methods)
+    heights = [1.9] * len(shown) + [1.5] * bool(shown) + [chart]
+    figure = plt.figure(figsize=(WIDTH, sum(heights) + 0.9), layout="constrained")
+    cells = figure.add_gridspec(len(heights), 2, height_ratios=heights)
+    for row, (method, styles) in enumerate(shown.items()):
+        for column, domain in enumerate(sorted(styles)):
+            panel = figure.add_subplot(cells[row, column])
+            _qq(panel, styles[domain], COLOURS[method])
+            panel.set_title(f"{title(method)}: {of.domain(domain)}", fontsize=8.5, loc="left")
+            panel.set_xlabel("quantiles of N(0, 1)", fontsize=8)
+            panel.set_ylabel("encoded" if column == 0 else "", fontsize=8)
+    for column, domain in enumerate("ab" if shown else ""):
+        panel = figure.add_subplot(cells[len(shown), column])
+        _moments(panel, {m: styles[domain] for m, styles in shown.items() if domain in styles})
+        panel.set_title(f"Mean ± deviation: {of.domain(domain)}", fontsize=8.5, loc="left")
+        panel.set_xlabel("style number (grey: N(0, 1))", fontsize=8)
+    panel = figure.add_subplot(cells[len(heights) - 1, :])
+    _chart(panel, of, STYLE_MMD.name)
+    every = of.everyone(STYLE_MMD.name)
+    _guide(panel, of.null(STYLE_MMD.name), "N(0, I) itself")
+    _guide(panel, mean_of(every, "collapsed"), "all styles 0", "--")
+    _legend(panel)
+    _from_zero(panel, 0.0)
+    panel.set_title("MMD between encoded styles and N(0, I)", fontsize=8.5, loc="left")
+    figure.suptitle(f"Styles of real test pictures\n{of.title}", fontsize=9.5)
+    return save(figure, path)
+
+
+def content_figure(of: OfTask, path: Path) -> Path:
+    """The content codes' numbers by method, with what pictures themselves and chance give."""
+    metrics = [metric for metric in CHARTS if of.methods(metric)]
+    heights = [0.8 + 0.25 * len(of.methods(metric)) for metric in metrics]
+    figure, panels = plt.subplots(
+        len(metrics), 1, squeeze=False, figsize=(WIDTH, sum(heights) + 0.9), layout="constrained",
+        height_ratios=heights,
+    )  # fmt: skip
+    for panel, metric in zip(panels[:, 0], metrics, strict=True):
+        _chart(panel, of, metric)
+        _guide(panel, mean_of(of.everyone(metric), "pixels"), "pictures themselves", "--")
+        _guide(panel, *_chance(of, metric))
+        _legend(panel)
+        _from_zero(panel, 0.4 if metric == DOMAIN_ACCURACY.name else 0.0)
+        panel.set_title(CHARTS[metric], fontsize=8.5, loc="left")
+    figure.suptitle(f"Content codes of the two domains\n{of.title}", fontsize=9.5)
+    return save(figure, path)
+
+
+def styles_alt(of: OfTask) -> str:
+    """The first figure in sentences, with its numbers, for whoever does not see it."""
+    every = of.everyone(STYLE_MMD.name)
+    words = f"Quantiles of encoded styles against N(0, 1) on {of.title}. "
+    words += f"Kernel distance (MMD) from N(0, I): {_means(of, STYLE_MMD.name)}"
+    words += f"; N(0, I) itself stays below {of.null(STYLE_MMD.name):.3f}"
+    words += f", and styles that are all 0 have {mean_of(every, 'collapsed'):.3f}."
+    for method in (m for m in COMPARED if of.of(m, STYLE_MMD.name)):
+        told = [
+            f"{value:.2f} ({of.domain(domain)})"
+            for domain in "ab"
+            if (value := of.mean(method, STYLE_MMD.name, "deviation", domain)) is not None
+        ]
+        words += (
+            f" Deviation of {title(method)}'s styles: {' and '.join(told)} where N(0, I) has 1."
+        )
+    return words
+
+
+def content_alt(of: OfTask) -> str:
+    """The second figure in sentences."""
+    words = f"Content codes of the two domains of {of.title}."
+    for metric in (metric for metric in CHARTS if of.methods(metric)):
+        pixels, (chance, name) = mean_of(of.everyone(metric), "pixels"), _chance(of, metric)
+        words += f" {CHARTS[metric].replace(chr(10), ' ')}: {_means(of, metric)}"
+        words += "" if pixels is None else f"; pictures themselves {pixels:.3f}"
+        words += "." if chance is None else f"; {name} {chance:.3g}."
+    return words
+
+
+def _means(of: OfTask, metric: str) -> str:
+    return ", ".join(f"{title(m)} {of.mean(m, metric):.3f}" for m in of.methods(metric))
+
+
+def _chance(of: OfTask, metric: str) -> tuple[float | None, str]:
+    if metric == CONTENT_MMD.name:
+        return of.null(metric), "one distribution"
+    if metric == PAIR_DISTANCE.name:
+        return 1.0, "unrelated"
+    return 0.5, "chance"
+
+
+def _encoded(of: OfTask, method: str, results: Path) -> Mapping[str, FloatArray]:
+    """The styles (N, D) of a method's first seed, by domain."""
+    records = of.of(method, STYLE_MMD.name)
+    if not records:
+        return {}
+    record: Record = records[min(records)]
+    path = raw_of(results, record)
+    if path is None:
+        return {}
+    with np.load(path, allow_pickle=False) as arrays:
+        return {d: arrays[d].astype(np.float64) for d in record["protocol"]["domains"]}
+
+
+def _qq(panel: Axes, styles: FloatArray, colour: str) -> None:
+    count = len(styles)
+    normal = stats.norm.ppf((np.arange(count) + 0.5) / count)
+    for column in np.sort(styles, axis=0).T:
+        panel.plot(normal, column, color=colour, lw=1, alpha=0.75)
+    panel.plot([-3, 3], [-3, 3], color=GUIDE, ls="--", lw=1)
+    panel.set(xlim=(-3, 3), ylim=(-3, 3), xticks=range(-2, 3, 2), yticks=range(-2, 3, 2))
+    _plain(panel)
+
+
+def _moments(panel: Axes, styles: Mapping[str, FloatArray]) -> None:
+    panel.axhspan(-1, 1, color="#E8E8E8", lw=0)
+    panel.axhline(0, color=GUIDE, lw=0.8)
+    for k, (method, points) in enumerate(styles.items()):
+        place = 1 + np.arange(points.shape[1]) + (k - (len(styles) - 1) / 2) * 0.3
+        panel.errorbar(
+            place, points.mean(axis=0), yerr=points.std(axis=0), ls="none", ms=3, lw=1.3,
+            color=COLOURS[method], marker=MARKERS[method],
+        )  # fmt: skip
+    panel.set(ylim=(-1.6, 1.6), yticks=(-1, 0, 1))
+    _plain(panel)
+
+
+def _chart(panel: Axes, of: OfTask, metric: str) -> None:
+    """A row a method, a point with its interval a seed."""
+    methods = of.methods(metric)
+    for row, method in enumerate(methods):
+        for place, record in _dodged(row, of.of(method, metric)):
+            value, interval = record["value"], record["interval"]
+            ends = [[value - interval["low"]], [interval["high"] - value]] if interval else None
+            panel.errorbar(
+                [value], [place], xerr=None if ends is None else np.clip(ends, 0, None),
+                ls="none", ms=4, lw=1.2, capsize=2, color=COLOURS.get(method, OTHERS),
+                marker=MARKERS.get(method, "D"),
+            )  # fmt: skip
+    panel.set_yticks(range(len(methods)), [title(m) for m in methods])
+    panel.set_ylim(len(methods) - 0.5, -0.5)
+    panel.grid(axis="x", color="#DDDDDD", lw=0.6)
+    _plain(panel)
+
+
+def _dodged(row: int, records: Mapping[int, Record]) -> Iterator[tuple[float, Record]]:
+    for k, seed in enumerate(sorted(records)):
+        yield row + (k - (len(records) - 1) / 2) * DODGE, records[seed]
+
+
+def _guide(panel: Axes, value: float | None, label: str, style: str = ":") -> None:
+    if value is not None:
+        panel.axvline(value, color=GUIDE, ls=style, lw=1.3, label=label)
+
+
+def _from_zero(panel: Axes, zero: float) -> None:
+    """An axis from ``zero``, whose points stay whole at both its ends."""
+    end = panel.dataLim.x1
+    room = 0.02 * (end - zero)
+    panel.set_xlim(zero - room, end + room)
+
+
+def _legend(panel: Axes) -> None:
+    if panel.get_legend_handles_labels()[1]:
+        below = ScaledTranslation(0, -BELOW, panel.figure.dpi_scale_trans)
+        panel.legend(
+            fontsize=7.5, ncols=2, frameon=False, loc="upper left", borderaxespad=0,
+            bbox_to_anchor=(0, 0), bbox_transform=panel.transAxes + below,
+        )  # fmt: skip
+
+
+def _plain(panel: Axes) -> None:
+    panel.tick_params(labelsize=8)
+    panel.set_axisbelow(True)
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)

@@ -1,0 +1,160 @@
+"""What diversity costs beside the lpips package's loop, and what IS and CIS cost."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import lpips
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.metrics.diversity import diversity
+from benchmarks.metrics.diversity_protocols import Protocol, get_protocol
+from benchmarks.metrics.inception_score import CIS, IS
+from benchmarks.metrics.lpips_features import LpipsDistance, enlarged
+from benchmarks.metrics.mode_scores import mode_scores
+from benchmarks.networks.mode_classifiers import ModeClassifier, Trial
+from benchmarks.networks.mode_recipes import MODE_RECIPES
+from benchmarks.networks.weights import LpipsWeights, trained
+from models.init import initialise
+from models.randomness import generator
+from reproduce.speed.drawn import Repeated, network_of, pictures_of
+from reproduce.speed.machine import timed
+from reproduce.speed.memory import above, forget_peak, held, peak
+from reproduce.speed.spread import ratios
+from reproduce.tasks.pictures import Preparation
+from reproduce.training.translate import Translation, stream
+
+CHUNK = 10  # inputs that one method measures before the other does
+MODES = ("1", "2", "3", "4")  # as many as each of the paper's domains has
+_HELD_OUT = 64
+
+
+def time_diversity(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
+    """``diversity`` of pictures of noise, and the same pairs by the package, a chunk of inputs at
+    a time; both see the same pictures and ``about["batch"]`` of them (or pairs) at once."""
+    base = held()
+    protocol = get_protocol(about["protocol_name"])
+    weights = trained(protocol.version)
+    ours = LpipsDistance(weights, about["device"])
+    theirs = package(weights).to(about["device"])
+    forget_peak()
+    taken: list[list[float]] = [[], []]
+    furthest, total, pairs = 0.0, 0.0, 0
+    for inputs in np.array_split(np.arange(about["inputs"]), -(-about["inputs"] // CHUNK)):
+        drawn = noise_pictures(about["size"], protocol.samples, inputs.tolist())
+        scaled, batch = protocol.scaled(inputs=len(inputs)), about["batch"]
+        ours_s, found = timed(partial(diversity, drawn, ours, scaled, batch), about["device"])
+        theirs_s, expected = timed(
+            partial(by_package, drawn, theirs, scaled, batch), about["device"]
+        )
+        taken[0].append(ours_s)
+        taken[1].append(theirs_s)
+        furthest = max(furthest, float(np.abs(found.distances - expected).max()))
+        total, pairs = total + float(found.distances.sum()), pairs + found.distances.size
+        tick()
+    return {
+        "seconds": sum(taken[0]), "package_seconds": sum(taken[1]), "ratio": ratios(*taken),
+        "furthest": furthest, "mean": total / pairs, "pairs": pairs,
+        "peak_bytes": peak(), "above_bytes": above(base),
+    }  # fmt: skip
+
+
+def noise_pictures(size: int, samples: int, inputs: Sequence[int]) -> list[Translation]:
+    """Pictures of noise as a stream has them, drawn beforehand, which nobody is to time."""
+    shape = (samples, 3, size, size)
+    return [
+        (str(i).zfill(6), k, picture)
+        for i in inputs
+        for k, picture in enumerate(
+            torch.rand(shape, generator=generator(0, "pictures", i)) * 2 - 1
+        )
+    ]
+
+
+def package(weights: LpipsWeights) -> lpips.LPIPS:
+    """The lpips package's network with these weights."""
+    with warnings.catch_warnings():  # it asks torchvision in a deprecated way
+        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
+        found = lpips.LPIPS(
+            net="alex", version=weights.version, pnet_rand=True, pretrained=False, verbose=False
+        )
+    state = found.state_dict()
+    for name in state:
+        if name.startswith("net."):
+            state[name] = weights.trunk["features." + name.split(".", 2)[2]]
+    for k, channels in enumerate(weights.channels):
+        for name in (f"lin{k}.model.1.weight", f"lins.{k}.model.1.weight"):
+            state[name] = channels.view(1, -1, 1, 1)
+    found.load_state_dict(state)
+    return found.requires_grad_(False).eval()
+
+
+@torch.no_grad()
+def by_package(
+    pictures: Iterable[Translation], network: lpips.LPIPS, protocol: Protocol,
+    batch: int,
+) -> NDArray[np.float32]:  # fmt: skip
+    """Distances (inputs, pairs): pair by pair, as scripts around the package do it."""
+    device = next(network.parameters()).device
+    rows, waiting = [], []
+    for _, _, picture in pictures:
+        waiting.append(picture)
+        if len(waiting) == protocol.samples:
+            stacked = enlarged(torch.stack(waiting))
+            parts = [
+                network(stacked[some[:, 0]].to(device), stacked[some[:, 1]].to(device)).flatten()
+                for some in torch.split(protocol.pairs(), batch)
+            ]
+            rows.append(torch.cat(parts).cpu().numpy())
+            waiting.clear()
+    return np.stack(rows)
+
+
+def time_modes(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
+    """IS and CIS of ``inputs`` x ``samples`` translations, the translating included; and memory,
+    also of a tenth of the samples before it, which should be the same."""
+    base = held()
+    source = Repeated(pictures_of(about).test_a, about["inputs"])
+    network = network_of(about, about["ways"]).eval()
+    judge = untaught(about["size"]).to(about["device"])
+    points = []
+    for samples in dict.fromkeys((max(2, about["samples"] // 10), about["samples"])):
+        forget_peak()
+        begin = time.perf_counter()
+        pictures = stream(
+            network, source, Preparation(about["size"]).at_test(), samples=samples, batch_size=64
+        )
+        scores = mode_scores(_ticked(pictures, tick, samples), judge, MODES)
+        measurements = {m.name: m.value for m in scores.measurements(0)}
+        points.append({
+            "pictures": about["inputs"] * samples, "seconds": time.perf_counter() - begin,
+            "peak_bytes": peak(), "above_bytes": above(base),
+        })  # fmt: skip
+    last = {"seconds": points[-1]["seconds"], "above_bytes": points[-1]["above_bytes"]}
+    return {"points": points, **last, "is": measurements[IS.name], "cis": measurements[CIS.name]}
+
+
+def untaught(size: int) -> ModeClassifier:
+    """A classifier of drawn pictures with its first weights: it costs what a trained one does."""
+    recipe = MODE_RECIPES["small-drawn"]
+    network = recipe.network(len(MODES))
+    initialise(network, "kaiming", generator(0, "classifier"))
+    labels = np.arange(_HELD_OUT) % len(MODES)
+    logits = np.random.default_rng([0, 1]).standard_normal((_HELD_OUT, len(MODES)))
+    trial = Trial.of(logits, labels)
+    return ModeClassifier(recipe, MODES, (size, size), network, trial, True, {})
+
+
+def _ticked(
+    pictures: Iterator[Translation], tick: Callable[[], None], samples: int
+) -> Iterator[Translation]:
+    for name, k, picture in pictures:
+        yield name, k, picture
+        if k == samples - 1:
+            tick()

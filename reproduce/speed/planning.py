@@ -1,0 +1,180 @@
+"""From what a user asks for to measurements; all that is wrong is refused before the first."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import torch
+
+from benchmarks.metrics.diversity_protocols import get_protocol
+from benchmarks.metrics.lpips_features import SMALLEST_SIZE
+from models.choices import ALL
+from models.errors import UserError
+from models.zoo import make_config, recipe
+from reproduce.experiments.preset import load_preset
+from reproduce.experiments.run import RUN_KEYS, RunConfig, make_run
+from reproduce.speed.drawn import told
+from reproduce.speed.measuring import CHUNK
+from reproduce.speed.stepping import warm_steps
+from reproduce.speed.store import Measurement
+from reproduce.speed.translating import ROUNDS
+from reproduce.tasks.registry import TASKS
+from reproduce.training.devices import check_device
+
+SHOES = "drawn-shoes"  # has pairs, which bicyclegan needs
+DIFFERENT = 60  # convolutions of a step, about
+_WIDTHS = ("dim", "dis_dim", "enc_dim")  # of generators, discriminators, bicyclegan's encoder
+
+
+@dataclass(frozen=True)
+class Where:
+    """What computes: a device, and threads of the processor."""
+
+    device: str = "cpu"
+    threads: int = 0
+
+    def told(self) -> dict[str, Any]:
+        """As measurements have it; UserError for a device that is not there."""
+        return {
+            "device": check_device(self.device),
+            "threads": self.threads or torch.get_num_threads(),
+        }
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Which networks: published sizes, or a preset's, with ``width`` channels in their first layers
+    if given, and ``settings`` (--set) on top."""
+
+    preset: str = ""
+    width: int = 0
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, method: str, task: str = SHOES, **run: object) -> RunConfig:
+        """A run of ``method`` that has them; UserError for what does not fit together."""
+        given = dict(self.settings)
+        for key in given:
+            if key in RUN_KEYS:
+                raise UserError(
+                    f"--set {key} says nothing about a network: use --size, --batch or --precision"
+                )
+        wide = self._wide(method, given)
+        asked = {k: v for k, v in run.items() if v}
+        if self.preset:
+            found = load_preset(self.preset).make_run(method, task, overrides=wide | asked)
+        else:
+            found = make_run(method, task, {}, wide | asked)
+        if getattr(found.method_config, "perceptual", 0):
+            raise UserError("perceptual=1 needs weights of VGG-16 and is not timed: leave it out")
+        with torch.device("meta"):
+            network = recipe(method).method(found.method_config, None)  # type: ignore[call-arg]
+        network.check_size(found.size, found.size)
+        return found
+
+    def _wide(self, method: str, given: Mapping[str, str]) -> dict[str, object]:
+        known = {f.name for f in fields(recipe(method).config)}
+        wide = {k: self.width for k in _WIDTHS if self.width and k in known and k not in given}
+        unread = make_config(method, {**wide, **given}).unread()
+        return {**{k: v for k, v in wide.items() if k not in unread}, **given}
+
+
+def steps(
+    methods: Iterable[str], networks: Networks, where: Where, *, size: int = 0, batch: int = 0,
+    precision: str = "float32", ways: Sequence[str] | None = None, count: int = 10,
+    each_way: bool = False, memory: bool = True, primitives: bool = False,
+) -> list[Measurement]:  # fmt: skip
+    """Steps of each method against the plain path, and the memory of both; with ``each_way`` also
+    against the same ways but one, and with ``primitives`` their convolutions alone."""
+    chosen = sorted(ALL) if ways is None else list(ways)
+    made = []
+    for method in methods:
+        run = networks.run(method, size=size, batch=batch, precision=precision)
+        about = {
+            "method": method, "size": run.size, "batch": run.batch,
+            **told(method, run.settings), **where.told(),
+        }  # fmt: skip
+        others: list[dict[str, Any]] = [{"ways": [], "precision": "float32"}]
+        if each_way:
+            others += [
+                {"ways": [w for w in chosen if w != way], "precision": precision}
+                for way in chosen
+                if way != "graphs" or about["device"] != "cpu"  # where there are none
+            ]
+        warm = warm_steps(about["device"])
+        path = {"ways": chosen, "precision": precision}
+        for against in others:
+            more = {"against": against, "steps": count, "warmup": warm}
+            made.append(Measurement("step", about | path | more, 2 * count + 2))
+        for one in (path, others[0]) if memory else ():
+            made.append(Measurement("memory", about | one, warm))
+        if primitives:
+            made.append(Measurement("primitives", about | path | {"steps": count}, DIFFERENT))
+    return made
+
+
+def _of_preset(
+    method: str, networks: Networks, where: Where, task: str, batch: int = 0, size: int = 0,
+    precision: str = "float32",
+) -> dict[str, Any]:  # fmt: skip
+    if task not in TASKS or not TASKS[task].drawn:
+        drawn = [name for name, spec in TASKS.items() if spec.drawn]
+        raise UserError(f"task '{task}' is not drawn: use one of {', '.join(sorted(drawn))}")
+    run = networks.run(method, task, batch=batch, size=size, precision=precision)
+    return {
+        "method": method, "task": task, "size": run.size, "batch": run.batch, "ways": sorted(ALL),
+        **told(method, run.settings), **where.told(),
+    }  # fmt: skip
+
+
+def translations(
+    methods: Iterable[str], networks: Networks, where: Where, *, batches: Iterable[int],
+    counts: Sequence[int], size: int = 0, task: str = SHOES,
+) -> list[Measurement]:  # fmt: skip
+    """Streams of translations at each batch size."""
+    pieces = 2 * ROUNDS + 2 + len(set(counts))
+    made = []
+    for method, batch in itertools.product(methods, batches):
+        about = _of_preset(method, networks, where, task, size=size)
+        about |= {"batch": batch, "counts": sorted(set(counts))}
+        made.append(Measurement("translate", about, pieces))
+    return made
+
+
+def diversities(
+    where: Where, *, protocols: Iterable[str], size: int, batch: int, inputs: int
+) -> list[Measurement]:
+    """Diversity beside the lpips package, under each protocol."""
+    if size < SMALLEST_SIZE:
+        raise UserError(f"size {size} is too small for LPIPS: use at least {SMALLEST_SIZE}")
+    made = []
+    for protocol in protocols:
+        get_protocol(protocol, inputs)
+        about = {"protocol_name": protocol, "size": size, "batch": batch, "inputs": inputs}
+        made.append(Measurement("diversity", about | where.told(), -(-inputs // CHUNK)))
+    return made
+
+
+def modes(
+    method: str, networks: Networks, where: Where, *, inputs: int, samples: int, size: int = 0,
+    task: str = "drawn-housecats-dogs",
+) -> Measurement:  # fmt: skip
+    """IS and CIS of translations."""
+    about = _of_preset(method, networks, where, task, size=size)
+    del about["batch"]
+    return Measurement("modes", about | {"inputs": inputs, "samples": samples}, 2 * inputs)
+
+
+def waits(
+    methods: Iterable[str], networks: Networks, where: Where, *, count: int, size: int = 0,
+    batch: int = 0, task: str = SHOES, precision: str = "float32", workers: int = 0,
+) -> list[Measurement]:  # fmt: skip
+    """Trainings that wait for pictures, which threads prepare, or ``workers`` processes."""
+    made = []
+    for method in methods:
+        about = _of_preset(method, networks, where, task, batch, size, precision)
+        about |= {"steps": count, "precision": precision, "workers": workers}
+        made.append(Measurement("data", about, 3 * (warm_steps(about["device"]) + count)))
+    return made

@@ -1,0 +1,182 @@
+"""Costs against what they should grow with: pixels, width, batch, pictures. Axes of time are
+logarithmic, so what grows in proportion is parallel to the grey line."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+
+from models.errors import UserError
+from reproduce.report.figures import save
+
+Points = list[tuple[float, float]]
+PIXELS = "pixels"
+MEMORY = "MiB of memory"
+TIMED = ("steps after the warm-up", "seconds")
+_STEPS = (1, 2, 5, 10, 20, 50, 100)
+_SIZE = (4.2, 3.4)  # inches of a panel
+
+
+def plot_all(records: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
+    """``steps.png`` and ``pictures.png`` in ``folder``, those of which there is something to show;
+    UserError if neither."""
+    panels = {PIXELS: "size", "width (dim)": "dim", "batch": "batch"}
+    each = {(label, "seconds a step"): series(records, key) for label, key in panels.items()}
+    figures = {
+        "steps.png": each | {TIMED: whole_trainings(records)},
+        "pictures.png": {
+            ("pictures", "seconds"): streams(records, "seconds"),
+            ("pictures", MEMORY): streams(records, "above_bytes", 2**-20),
+        },
+    }
+    made = []
+    for name, found in figures.items():
+        shown = {labels: lines for labels, lines in found.items() if lines}
+        if not any(labels != TIMED for labels in shown):
+            continue
+        figure, axes = plt.subplots(
+            1, len(shown), figsize=(_SIZE[0] * len(shown), _SIZE[1]), squeeze=False
+        )
+        for axis, (labels, lines) in zip(axes[0], shown.items(), strict=True):
+            _draw(axis, lines, *labels)
+        figure.tight_layout()
+        made.append(save(figure, folder / name))
+    if not made:
+        raise UserError(
+            "no two records differ in size, width, batch or number of pictures alone: measure some "
+            "with python -m reproduce speed all --quick"
+        )
+    return made
+
+
+def series(records: Sequence[Mapping[str, Any]], key: str) -> dict[str, Points]:
+    """Lines of steps that differ in ``key`` alone: size (as pixels), batch or dim; by a name each.
+    The plain path has a line of its own."""
+    groups: dict[str, list[tuple[float, Mapping[str, Any]]]] = defaultdict(list)
+    for record in records:
+        about = record["protocol"]
+        if record["metric"] != "speed-step" or about["against"]["ways"]:
+            continue
+        settings = dict(about["settings"])
+        widths = {k: settings.pop(k, None) for k in ("dim", "dis_dim", "enc_dim")}
+        values = {"size": about["size"], "batch": about["batch"], "dim": about["width"]}
+        place = values.pop(key)
+        if key != "dim":
+            values["widths"] = widths
+        same = [about[k] for k in ("method", "precision", "device", "ways")]
+        name = json.dumps([same, settings, values, _machine(record)], sort_keys=True)
+        groups[name].append((place**2 if key == "size" else place, record))
+    lines: dict[str, Points] = {}
+    for group in groups.values():
+        points = dict(group)
+        if len(points) < 2:
+            continue
+        name = _unused(_name(group[0][1], key), lines)
+        for path, suffix in (("first", ""), ("second", ", plain")):
+            lines[name + suffix] = sorted(
+                (x, r["measured"][path]["median"]) for x, r in points.items()
+            )
+    return lines
+
+
+def _machine(record: Mapping[str, Any]) -> list[object]:
+    return [record["environment"][k] for k in ("device", "threads")]
+
+
+def _unused(name: str, lines: Mapping[str, Points]) -> str:
+    while name in lines:
+        name += "'"
+    return name
+
+
+def _name(record: Mapping[str, Any], key: str) -> str:
+    about = record["protocol"]
+    parts = [about["method"]]
+    if key != "size":
+        parts.append(f"{about['size']} px")
+    if key != "batch":
+        parts.append(f"batch {about['batch']}")
+    if key != "dim":
+        parts.append(f"dim {about['width']}")
+    if about["precision"] != "float32":
+        parts.append(about["precision"])
+    return ", ".join(parts)
+
+
+def whole_trainings(records: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
+    """Seconds of all timed steps up to each, of the longest timing of each machine."""
+    longest: dict[str, Mapping[str, Any]] = {}
+    for record in records:
+        about = record["protocol"]
+        if record["metric"] == "speed-step" and not about["against"]["ways"]:
+            key = str(_machine(record))
+            best = longest.get(key)
+            if best is None or about["steps"] > best["protocol"]["steps"]:
+                longest[key] = record
+    lines: dict[str, Points] = {}
+    for record in longest.values():
+        name = _unused(_name(record, ""), lines)
+        for path, suffix in (("first", ""), ("second", ", plain")):
+            sums = itertools.accumulate(record["measured"][path]["seconds"])
+            points = [(float(n), s) for n, s in enumerate(sums, 1)]
+            if len(points) > 1:
+                lines[name + suffix] = [p for p in points if p[0] in _STEPS or p is points[-1]]
+    return lines
+
+
+def streams(
+    records: Sequence[Mapping[str, Any]], key: str, scale: float = 1.0
+) -> dict[str, Points]:
+    """Lines of ``key`` against pictures."""
+    lines: dict[str, Points] = {}
+    for record in records:
+        about = record["protocol"]
+        if record["metric"] not in ("speed-translate", "speed-modes"):
+            continue
+        what = f"batch {about['batch']}" if "batch" in about else "IS and CIS"
+        name = _unused(f"{about['method']}, {about['size']} px, {what}", lines)
+        points = [(p["pictures"], p[key] * scale) for p in record["measured"]["points"]]
+        if len(points) > 1:
+            lines[name] = sorted(points)
+    return lines
+
+
+def _draw(axis: Axes, lines: Mapping[str, Points], across: str, up: str) -> None:
+    colours: dict[str, str] = {}
+    for name, points in lines.items():
+        base = name.removesuffix(", plain")
+        colour = colours.setdefault(base, f"C{len(colours)}")
+        style = {"ls": "--", "marker": "o", "mfc": "white"} if name != base else {"marker": "o"}
+        axis.plot(*zip(*points, strict=True), color=colour, ms=4, lw=1.2, label=name, **style)  # type: ignore[arg-type]
+    everything = [p for points in lines.values() for p in points]
+    left, right = min(x for x, _ in everything), max(x for x, _ in everything)
+    x, y = max(everything, key=lambda p: p[1])
+    if up != MEMORY:  # which should not grow
+        # In proportion, a little below the highest line.
+        axis.plot([left, right], [0.6 * y * left / x, 0.6 * y * right / x], color="0.6", lw=0.8,
+                  label="in proportion")  # fmt: skip
+    axis.set(xscale="log", yscale="linear" if up == MEMORY else "log", xlabel=across, ylabel=up)
+    places = sorted({x for x, _ in everything})
+    squares = across == PIXELS
+    axis.set_xticks(places, [f"{x**0.5:g}²" if squares else f"{x:g}" for x in places])
+    axis.xaxis.set_minor_locator(NullLocator())
+    if up == MEMORY:
+        axis.set_ylim(0, 1.3 * y)
+    else:
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.grid(True, which="both", lw=0.3, color="0.9")
+    axis.legend(fontsize=6)

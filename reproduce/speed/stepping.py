@@ -1,0 +1,129 @@
+"""Timing a training step two ways, alternately, and the memory that one way takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.choices import choose
+from models.errors import UserError
+from models.randomness import generator
+from models.zoo import make_config, make_method
+from reproduce.speed.counting import count_step
+from reproduce.speed.machine import measure_machine, seconds_of
+from reproduce.speed.memory import above, forget_peak, held, peak
+from reproduce.speed.spread import ratios, spread
+from reproduce.training.distributed import World
+from reproduce.training.graphed import TRIALS, WARMUP
+from reproduce.training.shared import make_trainer
+from reproduce.training.trainer import NonFiniteLoss
+
+Tick = Callable[[], None]  # called after each piece of work that a progress bar shows
+
+# Small enough that no step diverges on pictures of noise; a step costs the same with any.
+TAME = {"lr": 1e-6}
+_WARM_SECONDS = 10.0  # where one step takes longer, one is warm-up enough
+
+
+def warm_steps(device: str) -> int:
+    """Steps after which a training holds what it will hold, and computes as it will: in the first
+    one the optimiser's moments are not there yet, and a GPU records a step before it repeats it."""
+    return 2 if device == "cpu" else WARMUP + TRIALS + 1
+
+
+def time_step(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
+    """Seconds a step of the ways ``about["ways"]`` and of those it is compared with,
+    ``about["against"]``: A B A B ... after a warm-up of both, on one batch of noise."""
+    device, precision, other = about["device"], about["precision"], about["against"]
+    before = measure_machine(device, precision)
+    steppers = (
+        stepper(about, about["ways"], precision),
+        stepper(about, other["ways"], other["precision"]),
+    )
+    for step in steppers:
+        begin = time.perf_counter()
+        for _ in range(about["warmup"]):
+            seconds_of(step, device)
+            if device == "cpu" and time.perf_counter() - begin > _WARM_SECONDS:
+                break
+        tick()
+    first, second = alternately(*steppers, about["steps"], device, tick)
+    return {
+        "first": spread(first) | {"seconds": first} | {"counts": counts(about, about["ways"])},
+        "second": spread(second) | {"seconds": second} | {"counts": counts(about, other["ways"])},
+        "ratio": ratios(first, second),
+        "machine": {
+            "before": before.as_dict(),
+            "after": measure_machine(device, precision).as_dict(),
+        },
+    }
+
+
+def alternately(
+    one: Callable[[], object], other: Callable[[], object], count: int, device: str, tick: Tick
+) -> tuple[list[float], list[float]]:
+    """Seconds of ``count`` calls of each, one after the other: a machine that is slower for a while
+    is so for both."""
+    taken: tuple[list[float], list[float]] = ([], [])
+    for _ in range(count):
+        for work, seconds in zip((one, other), taken, strict=True):
+            seconds.append(round(seconds_of(work, device), 6))
+            tick()
+    return taken
+
+
+def counts(about: Mapping[str, Any], ways: Sequence[str]) -> dict[str, int]:
+    config = make_config(about["method"], about["settings"])
+    return count_step(about["method"], config, about["size"], about["batch"], ways).as_dict()
+
+
+def stepper(about: Mapping[str, Any], ways: Sequence[str], precision: str) -> Callable[[], None]:
+    """A training of ``about["method"]``; each call is its next step."""
+    config = make_config(about["method"], {**about["settings"], **TAME})
+    network = make_method(about["method"], config, generator(0, "weights"))
+    choose(network, ways)
+    world = World(device=about["device"])
+    trainer = make_trainer(network.to(about["device"]), 0, 10**6, world, precision)
+    x_a, x_b = (noise(about, domain) for domain in "ab")
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        try:
+            trainer.step(x_a, x_b, done)
+        except NonFiniteLoss as error:
+            raise UserError(f"{about['method']}: {error}: use other settings") from None
+        done += 1
+
+    return step
+
+
+def noise(about: Mapping[str, Any], domain: str) -> Tensor:
+    """Pictures (batch, 3, size, size) in [-1, 1): a step costs the same whatever they show."""
+    shape = (about["batch"], 3, about["size"], about["size"])
+    return (torch.rand(shape, generator=generator(0, "pictures", domain)) * 2 - 1).to(
+        about["device"]
+    )
+
+
+def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
+    """The most memory of a few steps in ``about["ways"]``: of this process, which should do nothing
+    else, above what it held before; on a GPU what PyTorch took there."""
+    base = held()
+    forget_peak()
+    gpu = about["device"].startswith("cuda")
+    step = stepper(about, about["ways"], about["precision"])
+    for _ in range(warm_steps(about["device"])):
+        step()
+        tick()
+    found = {"base_bytes": base, "peak_bytes": peak()}
+    found["above_bytes"] = above(base)
+    if gpu:
+        # Reserved, since what a recorded step holds does not count as allocated.
+        found["above_bytes"] = found["reserved_bytes"] = torch.cuda.max_memory_reserved()
+        found["allocated_bytes"] = torch.cuda.max_memory_allocated()
+    return found

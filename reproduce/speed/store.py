@@ -1,0 +1,141 @@
+"""Records of costs in ``results/speed/records.jsonl``, and which of them stand for a measurement."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from models.errors import UserError
+from reproduce.records.code_digest import digest_of, modules_behind
+from reproduce.records.environment import environment
+from reproduce.records.store import Records
+from reproduce.speed.worker import measured, module_of
+
+PRESET = "speed"  # the folder of the records
+NOISE = "noise"  # the task of a measurement on no pictures in particular
+# kind -> unit, and the path of its number within what was measured
+_VALUES = {
+    "step": ("s", ("first", "median")),
+    "memory": ("bytes", ("above_bytes",)),
+    "primitives": ("s", ("seconds",)),
+    "translate": ("pictures/s", ("first", "pictures_per_s", "median")),
+    "diversity": ("s", ("seconds",)),
+    "modes": ("s", ("seconds",)),
+    "data": ("share", ("share",)),
+}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One thing to measure: ``about`` is all that decides its number on one machine, as plain JSON
+    values; ``ticks``: pieces of work for a progress bar."""
+
+    kind: str
+    about: Mapping[str, Any]
+    ticks: int
+
+    @property
+    def title(self) -> str:
+        words = [
+            self.kind,
+            *(str(self.about[k]) for k in ("method", "protocol_name") if k in self.about),
+        ]
+        words += [f"{k} {self.about[k]}" for k in ("size", "batch", "ways") if k in self.about]
+        return " ".join(words)
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """As a record has it. Lists and tuples are one."""
+        told: dict[str, Any] = json.loads(json.dumps(dict(self.about)))
+        return told | {"protocol": f"speed-{self.kind}"}
+
+
+def take(
+    measurements: Iterable[Measurement], results: Path, data: Path, *, again: bool, progress: bool
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The record of each: those that are stored for the same code, environment and settings, or new
+    ones. A second run of the same command goes on where the first one ended.
+
+    Also, in words, what could not be measured (for want of memory, say), which keeps nothing else
+    from being measured.
+    """
+    records = Records(results, PRESET)
+    found, failed = [], []
+    for number, one in enumerate(todo := distinct(measurements), 1):
+        record = None if again else stored(records, one)
+        try:
+            if record is None:
+                record = _measure(records, one, data, f"{number}/{len(todo)}", progress)
+            found.append(record)
+        except UserError as error:
+            failed.append(f"{one.title}: {error}")
+    return found, failed
+
+
+def distinct(measurements: Iterable[Measurement]) -> list[Measurement]:
+    """Without those that come twice."""
+    return list(
+        {json.dumps([m.kind, m.protocol], sort_keys=True): m for m in measurements}.values()
+    )
+
+
+def stored(records: Records, one: Measurement) -> dict[str, Any] | None:
+    """The newest record of a measurement here, by this code."""
+    here = environment(one.about["device"]) | {"threads": one.about["threads"]}
+    same = {f"environment__{k}": here[k] for k in ("device", "threads", "packages", "python")}
+    return records.find(protocol=one.protocol, code=code_of(one.kind), **same)
+
+
+@cache
+def code_of(kind: str) -> str:
+    """A digest of all of this project's code that a measurement runs."""
+    return digest_of(modules_behind([module_of(kind)], through=True))
+
+
+def _measure(
+    records: Records, one: Measurement, data: Path, place: str, progress: bool
+) -> dict[str, Any]:
+    begin = time.perf_counter()
+    with tqdm(total=one.ticks, desc=f"{place} {one.title}", disable=not progress, leave=False,
+              dynamic_ncols=True) as bar:  # fmt: skip
+        made = measured(one.kind, {**one.about, "data": str(data)}, bar.update)
+    unit, path = _VALUES[one.kind]
+    value: Any = made["measured"]
+    for key in path:
+        value = value[key]
+    return records.append({
+        "metric": f"speed-{one.kind}", "value": value, "unit": unit, "interval": None,
+        "direction": "higher" if one.kind == "translate" else "lower",
+        "protocol": one.protocol, "preset": PRESET, "task": one.about.get("task", NOISE),
+        "method": one.about.get("method", "lpips"), "seed": 0, "size": one.about["size"],
+        "code": code_of(one.kind), "seconds": round(time.perf_counter() - begin, 2), **made,
+    })  # fmt: skip
+
+
+def load(results: Path) -> list[dict[str, Any]]:
+    """Of every measurement on every machine the newest record; UserError if there is none."""
+    records = Records(results, PRESET)
+    every = records.all()
+    if not every:
+        raise UserError(
+            f"{records.path} holds no records: make some with python -m reproduce speed all --quick"
+        )
+    return newest(every)
+
+
+def newest(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each measurement and machine the record that came last."""
+    last: dict[str, dict[str, Any]] = {}
+    for record in records:
+        machine = [record["environment"][k] for k in ("device", "threads")]
+        key = json.dumps([record["protocol"], machine], sort_keys=True)
+        last.pop(key, None)
+        last[key] = record
+    return list(last.values())

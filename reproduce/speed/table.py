@@ -1,0 +1,266 @@
+"""Stored costs as tables: Markdown for people, CSV for programs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from benchmarks.files import CsvWriter
+from models.choices import ALL
+from reproduce.speed.machine import Machine
+
+Record = Mapping[str, Any]
+_MIB = 2**20
+TITLES = {
+    "step": "Training steps, beside the plain path (float32, eager)",
+    "primitives": "Convolutions of a training step, each timed alone",
+    "each-way": "What each way is worth: all ways against all but this one",
+    "translate": "Translations, pictures read and prepared included",
+    "diversity": "Diversity, beside the lpips package's loop over pairs",
+    "modes": "IS and CIS, translations included",
+    "data": "Time that a training waits for pictures",
+}
+
+
+_RATIO = "{ratio} [{ratio q1}, {ratio q3}]"  # quartiles
+_WHAT = {key: f"{{{key}}}" for key in ("method", "px", "batch", "dim")}
+# Of a Markdown table: headings, and how their cells are made of a row.
+_COLUMNS = {
+    "step": _WHAT | {
+        "precision": "{precision}", "ways": "{ways}", "s/step": "{s/step}",
+        "plain": "{plain s/step}", "ratio": _RATIO, "pictures/s": "{pictures/s}",
+        "GFLOP (plain)": "{GFLOP} ({plain GFLOP})",
+        "% of a matrix product's FLOP/s": "{% of product}",
+        "% of a copy's bytes/s": "{% of copy}", "MiB (plain)": "{MiB} ({plain MiB})",
+        "MiB ratio": "{MiB ratio}",
+    },
+    "primitives": _WHAT | {
+        "precision": "{precision}", "ways": "{ways}", "convolutions": "{calls}",
+        "s alone": "{s alone}", "GFLOP/s alone": "{GFLOP/s alone}",
+        "GFLOP/s of a matrix product": "{GFLOP/s of product}", "s/step": "{s/step}",
+        "% of the step": "{% of step}",
+    },
+    "each-way": _WHAT | {"without": "{way}", "ratio": _RATIO},
+    "translate": _WHAT | {
+        "pictures/s": "{pictures/s}", "plain": "{plain pictures/s}", "time ratio": "{ratio}",
+        "pictures": "{fewest} … {most}", "MiB": "{MiB at fewest} … {MiB at most}",
+    },
+    "diversity": {
+        "protocol": "{protocol}", "inputs": "{inputs}", "px": "{px}", "batch": "{batch}",
+        "seconds": "{seconds}", "package": "{package s}", "ratio": _RATIO,
+        "largest difference": "{furthest}", "MiB": "{MiB}",
+    },
+    "modes": {
+        "method": "{method}", "px": "{px}", "inputs x samples": "{inputs} x {samples}",
+        "seconds": "{seconds}", "MiB (a tenth of the samples)": "{MiB} ({MiB at a tenth})",
+    },
+    "data": _WHAT | {
+        "workers": "{workers}", "s/step": "{s/step}", "waiting %": "{waiting %}",
+        "% longer than with one batch over and over": "{% longer}",
+        "% with nothing read ahead": "{% at once}",
+    },
+}  # fmt: skip
+
+
+def rows(kind: str, records: Sequence[Record]) -> list[dict[str, Any]]:
+    """One row a measurement of ``kind`` (a key of ``TITLES``), plain values by column."""
+    of: dict[str, Callable[[Record], dict[str, Any]]] = {
+        "step": lambda r: _step(r, _memories(records)), "each-way": _each_way,
+        "primitives": lambda r: _primitives(r, _medians(records)),
+        "translate": _translate, "diversity": _diversity, "modes": _modes, "data": _data,
+    }  # fmt: skip
+    metric = "step" if kind == "each-way" else kind
+    found = [r for r in records if r["metric"] == f"speed-{metric}"]
+    if metric == "step":
+        found = [r for r in found if bool(_left_out(r)) == (kind == "each-way")]
+    return [of[kind](r) for r in sorted(found, key=_order)]
+
+
+def _order(record: Record) -> tuple[str, ...]:
+    about = record["protocol"]
+    keys = ("device", "precision", "method", "protocol_name")
+    numbers = (about["size"], about.get("width"), about.get("batch"))
+    return (*(str(about.get(k)) for k in keys), *(f"{n or 0:06d}" for n in numbers))
+
+
+def _left_out(record: Record) -> str:
+    """The way that the second path lacks, where it lacks one alone; else nothing."""
+    about = record["protocol"]
+    other = about["against"]
+    gone = set(about["ways"]) - set(other["ways"])
+    alone = len(gone) == 1 and other["precision"] == about["precision"] and len(about["ways"]) > 1
+    return next(iter(gone)) if alone else ""
+
+
+def _what(record: Record) -> dict[str, Any]:
+    about = record["protocol"]
+    return {
+        "method": about["method"], "px": about["size"], "batch": about.get("batch"),
+        "dim": about["width"],
+    }  # fmt: skip
+
+
+def _where(record: Record) -> dict[str, Any]:
+    return {"threads": record["environment"]["threads"], "device": record["environment"]["device"]}
+
+
+def _ways(about: Record) -> str:
+    ways = set(about["ways"])
+    named = ["all", *sorted(ways - ALL)] if ways >= ALL else sorted(ways)
+    return ", ".join(named) or "plain"
+
+
+def _memory_key(about: Record, ways: Sequence[str], precision: str) -> str:
+    same = [about[k] for k in ("method", "size", "batch", "device", "threads")]
+    return repr([same, sorted(about["settings"].items()), list(ways), precision])
+
+
+def _memories(records: Sequence[Record]) -> dict[str, float]:
+    """Bytes above what the process held before, by network, ways and precision."""
+    found = {}
+    for r in records:
+        if r["metric"] == "speed-memory":
+            about = r["protocol"]
+            found[_memory_key(about, about["ways"], about["precision"])] = r["value"]
+    return found
+
+
+def ceiling(record: Record) -> Machine:
+    """Of the machine, as measured before and after the steps."""
+    machine = record["measured"]["machine"]
+    return Machine(**machine["before"]).best(Machine(**machine["after"]))
+
+
+def _step(record: Record, memories: Mapping[str, float]) -> dict[str, Any]:
+    about, found = record["protocol"], record["measured"]
+    first, second, ratio = found["first"], found["second"], found["ratio"]
+    machine, other = ceiling(record), about["against"]
+    flop, plain_flop = first["counts"]["flop"], second["counts"]["flop"]
+    memory, plain_memory = (
+        memories.get(_memory_key(about, ways, precision))
+        for ways, precision in (
+            (about["ways"], about["precision"]), (other["ways"], other["precision"])
+        )
+    )  # fmt: skip
+    return _what(record) | {
+        "precision": about["precision"], "ways": _ways(about),
+        "s/step": first["median"], "s/step q1": first["q1"], "s/step q3": first["q3"],
+        "s/step min": first["min"], "plain s/step": second["median"],
+        "ratio": ratio["median"], "ratio q1": ratio["q1"], "ratio q3": ratio["q3"],
+        "pictures/s": 2 * about["batch"] / first["median"],  # of both domains
+        "GFLOP": flop / 1e9, "plain GFLOP": plain_flop / 1e9,
+        "% of product": 100 * flop / first["median"] / machine.flop_per_s,
+        "% of copy": 100 * first["counts"]["bytes"] / first["median"] / machine.bytes_per_s,
+        "MiB": memory and memory / _MIB, "plain MiB": plain_memory and plain_memory / _MIB,
+        "MiB ratio": memory / plain_memory if memory and plain_memory else None,
+    } | _where(record)  # fmt: skip
+
+
+def _medians(records: Sequence[Record]) -> dict[str, float]:
+    """Seconds of a step, by network, ways and precision."""
+    return {
+        _memory_key(about, about["ways"], about["precision"]): float(r["value"])
+        for r in records if r["metric"] == "speed-step" and (about := r["protocol"])
+    }  # fmt: skip
+
+
+def _primitives(record: Record, steps: Mapping[str, float]) -> dict[str, Any]:
+    about, found = record["protocol"], record["measured"]
+    step = steps.get(_memory_key(about, about["ways"], about["precision"]))
+    return _what(record) | {
+        "precision": about["precision"], "ways": _ways(about), "calls": found["calls"],
+        "different": found["different"], "s alone": found["seconds"],
+        "GFLOP": found["flop"] / 1e9, "GFLOP/s alone": found["flop"] / found["seconds"] / 1e9,
+        "GFLOP/s of product": ceiling(record).flop_per_s / 1e9, "s/step": step,
+        "% of step": None if step is None else 100 * found["seconds"] / step,
+    } | _where(record)  # fmt: skip
+
+
+def _each_way(record: Record) -> dict[str, Any]:
+    ratio = record["measured"]["ratio"]
+    return (
+        _what(record) | {"way": _left_out(record)}
+        | {"ratio": ratio["median"], "ratio q1": ratio["q1"], "ratio q3": ratio["q3"]}
+        | _where(record)
+    )  # fmt: skip
+
+
+def _translate(record: Record) -> dict[str, Any]:
+    found = record["measured"]
+    first, last = found["points"][0], found["points"][-1]
+    return _what(record) | {
+        "pictures/s": found["first"]["pictures_per_s"]["median"],
+        "plain pictures/s": found["second"]["pictures_per_s"]["median"],
+        "ratio": found["ratio"]["median"], "fewest": first["pictures"], "most": last["pictures"],
+        "seconds": last["seconds"], "MiB at fewest": first["above_bytes"] / _MIB,
+        "MiB at most": last["above_bytes"] / _MIB,
+    } | _where(record)  # fmt: skip
+
+
+def _diversity(record: Record) -> dict[str, Any]:
+    about, found = record["protocol"], record["measured"]
+    return {
+        "protocol": about["protocol_name"], "inputs": about["inputs"], "px": about["size"],
+        "batch": about["batch"], "seconds": found["seconds"], "package s": found["package_seconds"],
+        "ratio": found["ratio"]["median"], "ratio q1": found["ratio"]["q1"],
+        "ratio q3": found["ratio"]["q3"], "furthest": found["furthest"],
+        "MiB": found["above_bytes"] / _MIB,
+    } | _where(record)  # fmt: skip
+
+
+def _modes(record: Record) -> dict[str, Any]:
+    about, found = record["protocol"], record["measured"]
+    return {
+        "method": about["method"], "inputs": about["inputs"], "samples": about["samples"],
+        "px": about["size"], "seconds": found["seconds"],
+        "MiB at a tenth": found["points"][0]["above_bytes"] / _MIB,
+        "MiB": found["above_bytes"] / _MIB,
+    } | _where(record)  # fmt: skip
+
+
+def _data(record: Record) -> dict[str, Any]:
+    found = record["measured"]
+    return _what(record) | {
+        "waiting %": 100 * found["ahead"]["share"],
+        "% at once": 100 * found["at_once"]["share"],
+        "s/step": found["ahead"]["total_s"] / record["protocol"]["steps"],
+        "% longer": 100 * (found["ahead"]["total_s"] / found["resident"]["total_s"] - 1),
+        "workers": record["protocol"]["workers"],
+    } | _where(record)  # fmt: skip
+
+
+def markdown(kind: str, records: Sequence[Record]) -> str:
+    """A titled table; empty where there is no record of ``kind``."""
+    found = rows(kind, records)
+    if not found:
+        return ""
+    columns = _COLUMNS[kind] | {"threads": "{threads}", "device": "{device}"}
+    lines = [f"**{TITLES[kind]}**", "", _line(columns), _line(["---"] * len(columns))]
+    for row in found:
+        cells = {name: _cell(value) for name, value in row.items()}
+        lines.append(_line([words.format_map(cells) for words in columns.values()]))
+    return "\n".join(lines) + "\n"
+
+
+def comma_separated(kind: str, records: Sequence[Record]) -> str:
+    """The same as CSV."""
+    found = rows(kind, records)
+    columns = list(dict.fromkeys(column for row in found for column in row))
+    out = io.StringIO()
+    writer = CsvWriter(out)
+    for row in [dict(zip(columns, columns, strict=True)), *found]:
+        writer.writerow(row.get(c) for c in columns)
+    return out.getvalue()
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "—"
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"

@@ -1,0 +1,274 @@
+"""Checkpoints: one safetensors file each, written whole or not at all; foreign formats in and out.
+
+A training checkpoint holds the weights (``model.*``), Adam's moments (``optimiser.*``) and the
+histories of translations (``pool.*``) in one file, so that they can never disagree, and the run's
+configuration as JSON in its metadata. There is no random state: all draws are counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from models.errors import UserError
+from models.method import Method
+from models.randomness import generator
+from models.zoo import make_method
+from reproduce.experiments.run import RunConfig
+from reproduce.training.slim import Stored, fill
+from reproduce.training.trainer import Trainer
+
+OUTSIDE_DIGESTS = "a trained network is named by its run and its file"
+FORMAT = "1"
+IMPORTED = "imported"  # the task of a converted original, which holds generators alone
+
+
+class NonFiniteWeight(Exception):
+    """A weight became NaN or infinite though no loss was; ``step`` updates are done."""
+
+    def __init__(self, step: int, weight: str) -> None:
+        super().__init__(f"weight {weight} is not finite after step {step}")
+        self.step, self.weight = step, weight
+
+
+def write_atomic(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str],
+    *,
+    keep: Path | None = None,
+) -> None:
+    """Write safetensors to a temporary name, flush to the disk, rename.
+
+    What ``path`` held before stays as ``keep``. At every moment, whatever ends the process,
+    ``path`` is the old file or the new one, and nothing happens to either before the new one is
+    complete.
+    """
+    # A folder, since safetensors itself writes to names of its own, which a kill would leave.
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    plain = {k: t.detach().contiguous().cpu() for k, t in tensors.items()}
+    try:
+        part.mkdir(parents=True, exist_ok=True)
+        new, old = part / "new", part / "old"
+        save_file(plain, new, dict(metadata))
+        _sort_metadata(new)
+        old.touch()
+        new.chmod(old.stat().st_mode)  # safetensors writes for the owner alone
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        if keep is not None and path.exists():
+            old.unlink()
+            try:
+                os.link(path, old)
+            except OSError:  # a file system without links
+                os.replace(path, old)
+            os.replace(old, keep)
+        os.replace(new, path)
+    except (OSError, SafetensorError) as error:
+        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+        reason = "the disk is full; free some space" if full else _reason(error)
+        raise UserError(f"cannot write {path}: {reason}") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Give a file's metadata an order, which safetensors draws anew in every process: records name
+    checkpoints by their sha256, so equal contents must be equal files."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        file.seek(8)
+        file.write(text.ljust(length))
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed processes left unfinished; only for who holds the folder."""
+    for part in folder.glob(".*.part"):
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
+def _reason(error: Exception) -> str:
+    words = error.strerror if isinstance(error, OSError) else None
+    return words or " ".join(str(error).split()) or type(error).__name__
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A read checkpoint; tensors are on the CPU."""
+
+    run: RunConfig
+    step: int  # updates done
+    tensors: dict[str, Tensor]
+    data: str  # fingerprint of the pictures
+    path: Path
+    stored: Stored | None = None  # of a file that holds no more than translating needs
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """Tensors under ``prefix``, without it."""
+        start = prefix + "."
+        return {k[len(start) :]: t for k, t in self.tensors.items() if k.startswith(start)}
+
+
+def save_training(
+    path: Path, trainer: Trainer, run: RunConfig, step: int, data: str, *, keep: Path | None = None
+) -> None:
+    """Save a trainer after ``step`` updates; ``keep`` as in ``write_atomic``. Weights that are
+    not finite are never saved: NonFiniteWeight."""
+    tensors = model_tensors(trainer.method)
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise NonFiniteWeight(step, name.removeprefix("model."))
+    for phase, optimiser in trainer.optimisers.items():
+        weights = [p for group in optimiser.param_groups for p in group["params"]]
+        for number, weight in enumerate(weights):
+            for name, value in optimiser.state[weight].items():
+                tensors[f"optimiser.{phase}.{number}.{name}"] = value
+    for name, pool in trainer.pools.items():
+        if pool.state is not None:
+            tensors[f"pool.{name}"] = pool.state[: pool.count]
+    write_atomic(path, tensors, describe(run, step, data), keep=keep)
+
+
+def describe(run: RunConfig, step: int, data: str) -> dict[str, str]:
+    """A checkpoint's metadata: the run, ``step`` updates done, the pictures' fingerprint."""
+    text = json.dumps(run.as_dict(), sort_keys=True)
+    return {"format": FORMAT, "run": text, "step": str(step), "data": data}
+
+
+def model_tensors(method: Method) -> dict[str, Tensor]:
+    """A method's weights as a checkpoint names them. The perceptual loss's VGG-16 is not the
+    method's own and stays out."""
+    state = method.state_dict()
+    return {f"model.{k}": t for k, t in state.items() if not k.startswith("features.")}
+
+
+def restore_training(checkpoint: Checkpoint, trainer: Trainer) -> None:
+    """Put a trainer of the same configuration into the checkpoint's state, exactly."""
+    _load_weights(trainer.method, checkpoint)
+    for phase, optimiser in trainer.optimisers.items():
+        stored = checkpoint.part(f"optimiser.{phase}")
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in stored.items():
+            number, name = key.split(".", 1)
+            state.setdefault(int(number), {})[name] = value
+        groups = optimiser.state_dict()["param_groups"]
+        optimiser.load_state_dict({"state": state, "param_groups": groups})
+    for name, pool in trainer.pools.items():
+        kept = checkpoint.tensors.get(f"pool.{name}")
+        if kept is not None:
+            pool.count = len(kept)
+            pool.state = kept.new_zeros(pool.size, *kept.shape[1:])
+            pool.state[: pool.count] = kept
+            device = next(trainer.method.parameters()).device
+            pool.state = pool.state.to(device)
+
+
+def read_checkpoint(path: Path, *, weights_only: bool = False) -> Checkpoint:
+    """Read a training checkpoint; UserError names what is wrong with a file that is not one."""
+    if not path.exists():
+        raise UserError(f"no checkpoint {path}: train first, or check the path")
+    if path.is_dir():
+        raise UserError(
+            f"{path} is a folder: name its checkpoint, e.g. {path / 'last.safetensors'}"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT or "run" not in metadata:
+                raise UserError(
+                    f"{path} is safetensors but no checkpoint of this program (format {FORMAT})"
+                )
+            told = metadata.get("stored")
+            if told is not None and not weights_only:
+                raise UserError(
+                    f"{path} holds no more than translating needs: training cannot go on from it"
+                )
+            stored = Stored.from_text(told) if told is not None else None
+            keys = [k for k in file.keys() if not weights_only or k.startswith("model.")]  # noqa: SIM118
+            tensors = {k: file.get_tensor(k) for k in keys}
+        run = RunConfig.from_dict(json.loads(metadata["run"]))
+        step, data = int(metadata["step"]), metadata.get("data", "")
+        return Checkpoint(run, step, tensors, data, path, stored)
+    except (SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
+        if isinstance(error, UserError) and str(path) in str(error):
+            raise
+        raise UserError(
+            f"{path} is no readable checkpoint ({_reason(error)}): it is truncated or of another "
+            "format; original releases' .pt and .pth files go through 'python -m reproduce convert'"
+        ) from None
+
+
+def _load_weights(method: Method, checkpoint: Checkpoint) -> None:
+    state, own = checkpoint.part("model"), model_tensors(method)
+    if checkpoint.stored is not None:
+        fill(method, state, checkpoint.stored, checkpoint.run.size, checkpoint.path)
+        return
+    if checkpoint.run.task == IMPORTED:  # holds some networks alone, each of them whole
+        held = {k.split(".", 1)[0] for k in state}
+        method.absent = frozenset(k.split(".")[1] for k in own) - held
+        own = {k: t for k, t in own.items() if k.split(".")[1] in held}
+    given = {(f"model.{k}", tuple(t.shape)) for k, t in state.items()}
+    wrong = sorted(given ^ {(k, tuple(t.shape)) for k, t in own.items()})
+    if wrong:
+        raise UserError(
+            f"{checkpoint.path} does not fit its own configuration ({wrong[0][0]} is missing, "
+            "unknown or of another size): it is damaged; use another checkpoint"
+        )
+    method.load_state_dict(state, strict=False)  # the VGG-16 is not in it
+
+
+def load_method(path: Path, device: str = "cpu") -> tuple[Method, Checkpoint]:
+    """The trained method of a checkpoint, ready to translate."""
+    checkpoint = read_checkpoint(path, weights_only=True)
+    try:
+        method = new_method(checkpoint.run)
+    except UserError as error:
+        raise UserError(f"{path} is damaged: {error}") from None
+    _load_weights(method, checkpoint)
+    return method.to(device).eval(), checkpoint
+
+
+def new_method(run: RunConfig) -> Method:
+    """The method of a run with its first weights, drawn from the run's seed."""
+    return make_method(run.method, run.method_config, generator(run.seed, "weights"))
+
+
+def read_pickle(path: Path) -> dict[str, Any]:
+    """A state dict from an original release's file. Nothing but tensors and plain containers is
+    unpickled: a file that asks for anything else is refused, not run."""
+    if not path.is_file():
+        raise UserError(f"no file {path}: give the path of a .pt or .pth checkpoint")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"{path} is refused: it is not a plain state dict (it asks for code to be run, "
+            "or is damaged)"
+        ) from None
+    # A broken file surfaces as whatever the parser stumbled over.
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path} is truncated or no PyTorch checkpoint ({reason})") from None
+    if not isinstance(state, dict):
+        raise UserError(f"{path} holds a {type(state).__name__}, not a state dict")
+    return state

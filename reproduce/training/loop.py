@@ -1,0 +1,215 @@
+"""The only training loop: batches in, checkpoints, logs and sample grids out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from benchmarks.files import write_text
+from benchmarks.pictures import grid
+from models.randomness import generator
+from reproduce.experiments.run import RunConfig
+from reproduce.tasks.batches import Batch, Batches, test_batches
+from reproduce.tasks.pictures import Preparation, save_png
+from reproduce.tasks.sources import Domains
+from reproduce.training.checkpoints import (
+    NonFiniteWeight,
+    describe,
+    model_tensors,
+    save_training,
+    write_atomic,
+)
+from reproduce.training.distributed import World
+from reproduce.training.shared import whole_batch
+from reproduce.training.signals import handled
+from reproduce.training.trainer import NonFiniteLoss, Trainer
+
+LAST, GOOD = "last.safetensors", "good.safetensors"
+FAILED, DAMAGED = "failed.safetensors", "damaged.safetensors"
+
+
+@dataclass(frozen=True)
+class Logging:
+    """How often, in steps, and how."""
+
+    save_every: int = 500
+    sample_every: int = 500
+    log_every: int = 10
+    tensorboard: bool = True
+    progress: bool = True
+
+
+class Interrupted(Exception):
+    """SIGINT or SIGTERM came; the run is saved. ``step`` updates are done."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"interrupted after step {step}")
+        self.step = step
+
+
+class Loop:
+    """The steps of one run, with all that happens beside them.
+
+    Of several processes (``world``) the first alone writes; all stop after the same step.
+    """
+
+    def __init__(
+        self, run: RunConfig, folder: Path, trainer: Trainer, domains: Domains, data: str,
+        world: World, logging: Logging,
+    ) -> None:  # fmt: skip
+        self.run, self.folder, self.trainer, self.data = run, folder, trainer, data
+        self.world, self.logging, self.domains = world, logging, domains
+        self.stop, self.asked = False, 0
+        self.clock = time.perf_counter()
+
+    def go(self, parts: Sequence[Batches]) -> None:
+        """To the end of the run; ``parts``, joined, are this process's share of every batch."""
+        run, start = self.run, parts[0].step
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(handled(self._request_stop, "SIGINT", "SIGTERM"))
+            for batches in parts:
+                stack.enter_context(batches)
+            self.writer = self._writer(start, stack)
+            bar = stack.enter_context(
+                tqdm(total=run.steps, initial=start, desc=f"{run.method} on {run.task}",
+                     unit="step", disable=not self.logging.progress, dynamic_ncols=True)
+            )  # fmt: skip
+            self.bar = bar
+            self._steps(start, parts)
+
+    def _writer(self, start: int, stack: contextlib.ExitStack) -> SummaryWriter | None:
+        if not self.logging.tensorboard:
+            return None
+        # Its thread prints a traceback of what fails (a full disk) besides raising it at the next
+        # call, which is enough.
+        others = threading.excepthook
+        stack.callback(setattr, threading, "excepthook", others)
+        threading.excepthook = lambda a: None if issubclass(a.exc_type, OSError) else others(a)
+        # What was logged after the checkpoint, by the part of a run that was lost, is purged.
+        writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=start + 1)  # type: ignore[no-untyped-call]
+        stack.callback(writer.close)
+        return writer
+
+    def _steps(self, start: int, parts: Sequence[Batches]) -> None:
+        run, logging = self.run, self.logging
+        for step in range(start, run.steps):
+            x_a, x_b = (x.to(self.world.device) for x in self.world.agreed(lambda: _next(parts)))
+            try:
+                losses = self.trainer.step(x_a, x_b, step)
+            except NonFiniteLoss as error:
+                x_a, x_b = (whole_batch(self.trainer.method, x, self.world) for x in (x_a, x_b))
+                self._failed(step, error.term, error.value, x_a, x_b)
+                raise
+            done = step + 1
+            # Asked once: a signal may come between two questions.
+            stopping = self.world.any(self.stop)
+            self.bar.update()
+            if done % logging.log_every == 0 or done == run.steps:
+                self._log(done, losses)
+            if done % logging.sample_every == 0 or done == run.steps:
+                self._samples(done)
+            if done % logging.save_every == 0 or done == run.steps or stopping:
+                try:
+                    self.world.by_first(lambda done=done: self._save(done))  # type: ignore[misc]
+                except NonFiniteWeight as error:
+                    self._failed(done, error.weight, float("nan"), x_a, x_b)
+                    raise
+            if stopping and done < run.steps:
+                raise Interrupted(done)
+
+    def _log(self, done: int, losses: dict[str, float]) -> None:
+        totals = {
+            "G": sum(
+                losses.get(k, 0) * w for k, w in self.trainer.method.generator_weights.items()
+            ),
+            "D": sum(
+                losses.get(k, 0) * w for k, w in self.trainer.method.discriminator_weights.items()
+            ),
+        }
+        self.bar.set_postfix({k: f"{v:.3f}" for k, v in totals.items()}, refresh=False)
+        if self.writer is not None:
+            for name, value in (losses | {f"total_{k}": v for k, v in totals.items()}).items():
+                self.writer.add_scalar(f"loss/{name}", value, done)  # type: ignore[no-untyped-call]
+        if self.world.rank:
+            return
+        seconds = time.perf_counter() - self.clock
+        line: dict[str, Any] = {"step": done, "steps": self.run.steps, "seconds": round(seconds, 2)}
+        write_text(self.folder / "progress.json", json.dumps(line | {"losses": losses}) + "\n")
+
+    def _save(self, done: int) -> None:
+        last, good = self.folder / LAST, self.folder / GOOD
+        save_training(last, self.trainer, self.run, done, self.data, keep=good)
+
+    def _failed(self, done: int, term: str, value: float, x_a: Tensor, x_b: Tensor) -> None:
+        """A checkpoint to look at: the weights, the batch, and the term that went wrong."""
+        if self.world.rank:
+            return
+        tensors = model_tensors(self.trainer.method) | {"x_a": x_a, "x_b": x_b}
+        what = {"term": term, "value": str(value)}
+        write_atomic(self.folder / FAILED, tensors, describe(self.run, done, self.data) | what)
+
+    @torch.no_grad()
+    def _samples(self, done: int) -> None:
+        """A grid of test inputs and three translations of each, as a PNG and in TensorBoard."""
+        if self.world.rank:
+            return
+        grid = sample_grid(self.trainer, self.domains, self.run, self.world.device)
+        save_png(grid * 2 - 1, self.folder / "samples.png")
+        if self.writer is not None:
+            self.writer.add_image("samples", grid, done)  # type: ignore[no-untyped-call]
+
+    def _request_stop(self, number: int, frame: FrameType | None) -> None:
+        """A first signal finishes the step, saves and stops; a second one stops at once.
+
+        SIGTERM alone is one request however often it comes: torchrun and batch systems send it to
+        a process and to its parents, which pass it on; who cannot wait has SIGKILL.
+        """
+        if self.stop and not (number == self.asked == signal.SIGTERM):
+            raise KeyboardInterrupt
+        self.stop, self.asked = True, number
+
+
+def _next(parts: Sequence[Batches]) -> Batch:
+    found = [next(part) for part in parts]
+    if len(found) == 1:
+        return found[0]
+    x_a, x_b = (torch.cat(pictures) for pictures in zip(*found, strict=True))
+    return x_a, x_b
+
+
+@torch.no_grad()
+def sample_grid(
+    trainer: Trainer, domains: Domains, run: RunConfig, device: str, rows: int = 8
+) -> Tensor:
+    """(3, H, W) in [0, 1]: per row a test input and three translations, in each direction."""
+    method = trainer.method
+    method.eval()  # a batch norm, if any, must not learn from test pictures
+    pictures: list[Tensor] = []
+    for direction in method.directions:
+        source = domains.test_a if direction == "a2b" else domains.test_b
+        count = min(rows, len(source))
+        _, x = next(test_batches(source, Preparation(run.size), count))
+        x = x.to(device)
+        columns = [x]
+        for sample in range(3):
+            draws = generator(run.seed, "samples", direction, sample)
+            noise = method.draw_noise(count, x.shape[2], x.shape[3], draws)
+            columns.append(
+                method.translate(x, direction, {k: v.to(device) for k, v in noise.items()})
+            )
+        pictures.append(torch.stack(columns, dim=1).flatten(0, 1).cpu())
+    method.train()
+    return grid(torch.cat(pictures).nan_to_num(0).clamp(-1, 1) * 0.5 + 0.5, columns=4)

@@ -1,0 +1,239 @@
+"""Training a run in its folder: what is there already, what may not be mixed, who holds it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from benchmarks.files import write_text
+from models.choices import ALL, choose
+from models.errors import UserError
+from models.method import Method
+from models.munit import Munit
+from models.unit import Unit
+from reproduce.experiments.run import RunConfig
+from reproduce.records.code import training_code
+from reproduce.records.environment import environment
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.registry import open_task
+from reproduce.tasks.sources import Domains, PictureSource
+from reproduce.training.checkpoints import (
+    Checkpoint,
+    new_method,
+    read_checkpoint,
+    remove_parts,
+    restore_training,
+)
+from reproduce.training.distributed import World, joined, local_device
+from reproduce.training.loop import DAMAGED, FAILED, GOOD, LAST, Logging, Loop
+from reproduce.training.processes import world_size
+from reproduce.training.shared import check_shareable, make_trainer, shared_batches
+from reproduce.training.vgg import check_layer, vgg_features
+
+
+def train(
+    run: RunConfig,
+    folder: Path,
+    *,
+    data_dir: Path,
+    device: str = "cpu",
+    resume: bool = False,
+    logging: Logging | None = None,
+    vgg: Path | None = None,
+    ways: Iterable[str] = ALL,
+    workers: int = 0,
+) -> Path:
+    """Train ``run`` in ``folder``, computing in these ``ways`` (``models.choices``), and return its
+    last checkpoint. Pictures are prepared by threads, or by ``workers`` processes if any.
+
+    A folder that holds a run is refused unless ``resume``, which goes on from its last readable
+    checkpoint, exactly as if it had never stopped. Raises Interrupted once saved after a signal,
+    and NonFiniteLoss or NonFiniteWeight after writing what led to it to ``failed.safetensors``.
+    Called by all processes that ``torchrun`` started, it is one training that they share.
+    """
+    logging, device = logging or Logging(), local_device(device)
+    method = _build(run, device, vgg)
+    choose(method, ways)
+    check_shareable(method, run.batch, world_size())
+    preparation = Preparation(run.size, run.resize or None, run.crop, run.flip)  # type: ignore[arg-type]
+    with joined(device) as world, contextlib.ExitStack() as stack:
+        first = world.rank == 0
+        if not first:
+            logging = replace(logging, progress=False, tensorboard=False)
+
+        def begin() -> _Begun:
+            if first:
+                stack.enter_context(only_run(folder))
+                remove_parts(folder)
+            return _begin(run, folder, data_dir, resume, method.paired, logging.progress, first)
+
+        begun = world.in_turn(begin)
+        found, start = begun.found, begun.found.step if begun.found else 0
+        world.same(f"step {start}, pictures {begun.data[:12]}", "checkpoint or pictures")
+        if begun.domains is None or begun.sources is None:
+            return found.path if found else folder / LAST
+        trainer = make_trainer(method, run.seed, run.steps, world, run.precision)
+        if found is not None:
+            restore_training(found, trainer)
+            if first and found.path.name == GOOD and (folder / LAST).exists():
+                # Out of the way: it must not take the good one's place when the next is saved.
+                os.replace(folder / LAST, folder / DAMAGED)
+        world.by_first(lambda: _describe(folder, run, begun.data, world, ways))
+        loop = Loop(run, folder, trainer, begun.domains, begun.data, world, logging)
+        loop.go(
+            shared_batches(
+                method, world, *begun.sources, preparation, run.batch, run.seed, start, workers
+            )
+        )
+    return folder / LAST
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """What a training begins with; no ``domains`` and ``sources``: it is finished."""
+
+    found: Checkpoint | None
+    data: str
+    domains: Domains | None = None
+    sources: tuple[PictureSource, PictureSource] | None = None
+
+
+def _begin(
+    run: RunConfig, folder: Path, data_dir: Path, resume: bool, paired: bool, progress: bool,
+    check: bool,
+) -> _Begun:  # fmt: skip
+    found = _found(folder, run, resume)
+    if found is not None and found.step >= run.steps and not run.source:
+        return _Begun(found, found.data)
+    domains = open_task(
+        run.task, data_dir=data_dir, size=run.size, seed=0, train=run.train, test=run.test,
+        source=Path(run.source) if run.source else None, progress=progress,
+    )  # fmt: skip
+    sources = _sources(domains, run, paired)
+    data = _fingerprint(domains, found, progress, check)
+    if found is not None and found.step >= run.steps:  # and on the pictures that were given
+        return _Begun(found, data)
+    return _Begun(found, data, domains, sources)
+
+
+def _build(run: RunConfig, device: str, vgg: Path | None) -> Method:
+    """The run's networks. What does not fit together is refused here, before any file is made."""
+    method = new_method(run)
+    method.check_size(run.size, run.size)
+    config = method.config
+    if (config.channels_a, config.channels_b) != (3, 3):
+        raise UserError("pictures are read in RGB: channels_a and channels_b must be 3 to train")
+    layer: str = getattr(config, "perceptual_layer", "")
+    if isinstance(method, (Munit, Unit)) and method.config.perceptual:
+        method.features = vgg_features(layer, run.size, vgg)
+    elif vgg is not None:
+        raise UserError("--vgg is for the perceptual loss alone: add --set perceptual=1, e.g.")
+    elif layer:
+        check_layer(layer)
+    return method.to(device)
+
+
+def _sources(domains: Domains, run: RunConfig, paired: bool) -> tuple[PictureSource, PictureSource]:
+    """What a step's two halves are drawn from."""
+    if not paired:
+        return domains.train_a, domains.train_b
+    if domains.pairs is None:
+        raise UserError(
+            f"{run.method} needs training pairs and {run.task} has none: add a folder "
+            "trainPairs of side-by-side pictures (input left, output right)"
+        )
+    return domains.pairs
+
+
+def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
+    """The checkpoint to go on from; the one before the last if the last cannot be read."""
+    paths = [p for p in (folder / LAST, folder / GOOD) if p.exists()]
+    if not paths:
+        return None
+    if not resume:
+        raise UserError(
+            f"{folder} already holds a run: add --resume to go on, or choose another --out"
+        )
+    errors = []
+    for path in paths:
+        try:
+            checkpoint = read_checkpoint(path)
+        except UserError as error:
+            errors.append(str(error))
+            continue
+        if errors:
+            print(f"note: {errors[0]}; going on from {path}", file=sys.stderr)
+        longer = replace(checkpoint.run, steps=run.steps)
+        if run.method_config.lr_policy == "linear" or run.steps < checkpoint.step:
+            longer = checkpoint.run  # the schedule depends on the number of steps
+        different = run.differences(longer)
+        if different:
+            raise UserError(
+                f"{folder} holds another run, {'; '.join(different[:3])}: "
+                "use the same settings to resume, or choose another --out"
+            )
+        return checkpoint
+    raise UserError(
+        f"{errors[0]}; no earlier one is left in {folder}: remove the folder, or choose another "
+        "--out"
+    )
+
+
+def _fingerprint(domains: Domains, found: Checkpoint | None, progress: bool, check: bool) -> str:
+    data = domains.fingerprint(progress=progress)
+    if found is None and check:
+        domains.check(progress=progress)
+    if found is not None and found.data != data:
+        raise UserError(
+            f"the pictures of {domains.folder} are not those that this run began with: "
+            "restore them, or start a new run with another --out"
+        )
+    return data
+
+
+@contextlib.contextmanager
+def only_run(folder: Path) -> Iterator[None]:
+    """Hold the folder; another run in it is refused. The lock ends with the process.
+
+    Where the folder is new and a UserError comes before its first checkpoint, it goes again.
+    """
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"another run is at work in {folder}: wait for it, or choose another --out"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"cannot use {folder} for a run ({error.strerror or error}): choose another --out"
+        ) from None
+    try:
+        yield
+    except UserError:
+        if new and not any((folder / name).exists() for name in (LAST, GOOD, FAILED)):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        lock.release()
+
+
+def _describe(folder: Path, run: RunConfig, data: str, world: World, ways: Iterable[str]) -> None:
+    text = json.dumps(
+        {"run": run.as_dict(), "config_sha256": run.digest(), "data_sha256": data}
+        | {"environment": environment(world.device), "processes": world.size}
+        | {"code": training_code(run.method), "ways": sorted(ways)},
+        indent=1,
+        sort_keys=True,
+    )
+    write_text(folder / "run.json", text + "\n")

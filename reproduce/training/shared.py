@@ -1,0 +1,150 @@
+"""The trainer's arithmetic where several processes share every batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.bicyclegan import Bicyclegan
+from models.errors import UserError
+from models.losses import Terms
+from models.method import Method, NoiseSpec, Phase
+from reproduce.tasks.batches import Batches
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.sources import PictureSource
+from reproduce.training.distributed import World
+from reproduce.training.graphed import CudaGraphs, GraphedTrainer, recordable
+from reproduce.training.trainer import Trainer
+
+
+class SharedTrainer(Trainer):
+    """A trainer whose ``step`` is given this process's share of the batch.
+
+    Not ``DistributedDataParallel``: that wraps the forward pass of one module and expects every
+    backward pass to reach all of its weights, while here two objectives in turn go through the
+    same networks, one of them frozen, by calls that are no ``forward``. One all-reduce of all
+    gradients of a phase, between its backward pass and its optimiser's step, says the same for any
+    method. What it gives up is to send the first gradients while others are computed.
+    """
+
+    def __init__(
+        self, method: Method, seed: int, total_steps: int, world: World, *,
+        precision: str = "float32",
+    ) -> None:  # fmt: skip
+        super().__init__(method, seed, total_steps, noise=self._own_noise, precision=precision)
+        self.world = world
+        self.sums = summed_terms(method)
+        for optimiser in self.optimisers.values():
+            optimiser.register_step_pre_hook(self._average)
+
+    def _own_noise(self, phase: Phase, role: str, spec: NoiseSpec, n: int, step: int) -> Tensor:
+        whole = self._counted(phase, role, spec, n * self.world.size, step)
+        return whole[self._own(len(whole))]
+
+    def _own(self, batch: int) -> list[int]:
+        return positions(self.method, batch, self.world)
+
+    def _pooled(self, fakes: dict[str, Tensor], step: int) -> dict[str, Tensor]:
+        """Every process keeps the whole history, and shows its discriminators its own share."""
+        whole = {name: whole_batch(self.method, fakes[name], self.world) for name in self.pools}
+        shown = super()._pooled(fakes | whole, step)
+        own = {name: shown[name][self._own(len(shown[name]))] for name in self.pools}
+        return shown | own
+
+    def _before_gradients(self, terms: Terms) -> None:
+        for name in self.sums & terms.keys():
+            if terms[name].requires_grad:  # its gradients are added up, not averaged
+                terms[name].register_hook(self._times_processes)  # type: ignore[no-untyped-call]
+
+    def _checked(self, terms: Terms, step: int) -> dict[str, float]:
+        """The terms of the whole batch; what is no number in one process stops all."""
+        if not terms:
+            return {}
+        values = self.world.sum_(torch.stack(list(terms.values())))
+        shares = [1 if name in self.sums else self.world.size for name in terms]
+        whole = values / torch.tensor(shares, dtype=values.dtype, device=values.device)
+        return super()._checked(dict(zip(terms, whole, strict=True)), step)
+
+    def _times_processes(self, gradient: Tensor) -> Tensor:
+        return gradient * self.world.size
+
+    def _average(self, optimiser: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        gradients = [p.grad for group in optimiser.param_groups for p in group["params"]]
+        flat = self.world.sum_(torch.cat([g.reshape(-1) for g in gradients])) / self.world.size
+        parts = torch.split(flat, [g.numel() for g in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+
+def make_trainer(
+    method: Method, seed: int, total_steps: int, world: World, precision: str
+) -> Trainer:
+    """The trainer of one process that is alone, or one of several."""
+    if world.size == 1:
+        if world.device.startswith("cuda") and "graphs" in method.fast and recordable(method):
+            graphs = CudaGraphs(world.device)
+            return GraphedTrainer(method, seed, total_steps, graphs, precision=precision)
+        return Trainer(method, seed, total_steps, precision=precision)
+    return SharedTrainer(method, seed, total_steps, world, precision=precision)
+
+
+def summed_terms(method: Method) -> frozenset[str]:
+    """Terms that are sums over the batch's pictures; all others are means."""
+    if not isinstance(method, Bicyclegan):
+        return frozenset()
+    of_maps = {"gan", "gan2", "dis", "dis2"} if method.config.dis_scales == 1 else set()
+    return frozenset({"kl"} | of_maps)
+
+
+def groups(method: Method) -> int:
+    """Into how many parts with a role of their own a method splits its batch."""
+    return 2 if isinstance(method, Bicyclegan) else 1
+
+
+def positions(method: Method, batch: int, world: World) -> list[int]:
+    """Which pictures of a whole ``batch`` are this process's: an equal share of every group."""
+    whole, share = batch // groups(method), batch // groups(method) // world.size
+    first = [g * whole + world.rank * share for g in range(groups(method))]
+    return [start + i for start in first for i in range(share)]
+
+
+def whole_batch(method: Method, x: Tensor, world: World) -> Tensor:
+    """The whole batch that ``x`` (n, ...) is this process's share of: (n * processes, ...)."""
+    parts = [part.chunk(groups(method)) for part in world.parts(x)]
+    return torch.cat([part[g] for g in range(groups(method)) for part in parts])
+
+
+def check_shareable(method: Method, batch: int, processes: int) -> None:
+    """Refuse what several processes would compute otherwise than one."""
+    if processes == 1:
+        return
+    unit = processes * groups(method)
+    if batch % unit:
+        halves = " (it is cut in two halves, and each of them shared)" if unit > processes else ""
+        raise UserError(
+            f"batch={batch} cannot be shared equally by {processes} processes{halves}: "
+            f"use a multiple of {unit}, e.g. --set batch={-(-batch // unit) * unit}"
+        )
+    if any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in method.modules()):
+        raise UserError(
+            f"batch norm mixes the pictures of a whole batch, of which {processes} processes see "
+            "a part each: use another norm than bn, or one process"
+        )
+
+
+def shared_batches(
+    method: Method, world: World, source_a: PictureSource, source_b: PictureSource,
+    preparation: Preparation, batch: int, seed: int, start_step: int, workers: int = 0,
+) -> list[Batches]:  # fmt: skip
+    """This process's share of every group of every ``batch``; joined, they are its pictures."""
+    count = groups(method) if world.size > 1 else 1
+    return [
+        Batches(
+            source_a, source_b, preparation, batch, seed, paired=method.paired,
+            start_step=start_step, rank=g * world.size + world.rank, world_size=count * world.size,
+            workers=workers,
+        )
+        for g in range(count)
+    ]  # fmt: skip

@@ -1,0 +1,190 @@
+"""Jobs with the digests of what decides them, and the stamps that say what is done (``jobs`` has what
+a preset makes).
+
+A job's digest covers its settings, its code (``code_digest``) and the digests of what it needs. A
+job is done when its stamp, a small file named by that digest, is there and what it made is as it
+was left. So a changed option, picture or line of code makes exactly those jobs stale that hang on
+it. A job has one stamp: going back to what was before makes it again, since the newest result is
+that which tables show. Snakemake runs what is stale (``Snakefile``); this module knows nothing of
+processes.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from benchmarks.files import write_text
+from reproduce.experiments.preset import Preset
+from reproduce.experiments.run import RunConfig
+from reproduce.records.store import record_ids, sha256_file
+from reproduce.workflow.listing import listing
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing to make.
+
+    ``name``: like ``train/drawn-shoes/munit/seed0``. ``about``: JSON values that decide the result,
+    beside the digests of the jobs in ``needs``. ``threads``: that it uses; ``runs``: those that it
+    trains, measures or shows.
+    """
+
+    name: str
+    about: Mapping[str, Any]
+    needs: tuple[Job, ...] = ()
+    threads: int = 1
+    runs: tuple[RunConfig, ...] = field(default=(), compare=False)
+
+    @property
+    def kind(self) -> str:
+        """The name's first part."""
+        return self.name.split("/")[0]
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits of everything that decides the result."""
+        parts = self.parts()
+        if "code" in self.about:  # what its modules are called decides nothing
+            parts["about"]["code"] = self.about["code"]["digest"]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def parts(self) -> dict[str, Any]:
+        """What the digest is of, and the names of the modules in its code."""
+        needs = {job.name: job.digest for job in self.needs}
+        return {"name": self.name, "about": dict(self.about), "needs": needs}
+
+    def stamp(self, folder: Path) -> Path:
+        """Its stamp among those of a preset."""
+        return folder / f"{self.name.replace('/', '.')}.{self.digest}.json"
+
+
+def stamps_folder(runs: Path, preset: Preset) -> Path:
+    """Where the stamps of a preset are."""
+    return runs / preset.name / "stamps"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a job made: ``files``; ``folders`` of pictures, which are looked at by names and sizes
+    alone; ``records``, by file the names of those that are its measurements."""
+
+    files: Sequence[Path] = ()
+    folders: Sequence[Path] = ()
+    records: Mapping[Path, Sequence[str]] = field(default_factory=dict)
+
+    def told(self, folder: Path) -> dict[str, Any]:
+        """As stamps in ``folder`` tell it."""
+        return {
+            "made": {os.path.relpath(p, folder): sha256_file(p) for p in self.files},
+            "folders": {os.path.relpath(p, folder): listing(p, times=False) for p in self.folders},
+            "records": {os.path.relpath(p, folder): sorted(i) for p, i in self.records.items()},
+        }
+
+
+def write_stamp(job: Job, folder: Path, seconds: float, made: Made) -> Path:
+    """Say that ``job`` is done: how long it took, and what it ``made``."""
+    path = job.stamp(folder)
+    others = [p for p in _stamps(job, folder) if p != path]
+    about = job.parts() | {"seconds": round(seconds, 1)} | made.told(folder)
+    for other in others:
+        other.unlink(missing_ok=True)
+    write_text(path, json.dumps(about, indent=1, sort_keys=True) + "\n")
+    return path
+
+
+def read_stamp(path: Path) -> dict[str, Any] | None:
+    """What ``write_stamp`` wrote; None for anything else."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    known = isinstance(found, dict) and {"about", "needs", "seconds", "made"} <= set(found)
+    return found if known else None
+
+
+def is_done(job: Job, folder: Path) -> bool:
+    """Whether its stamp is there, the files that it made are as it left them, and what it measured
+    is on record."""
+    stamp = read_stamp(job.stamp(folder))
+    if stamp is None:
+        return False
+    return (
+        all(
+            (folder / name).is_file() and sha256_file(folder / name) == sha256
+            for name, sha256 in stamp["made"].items()
+        )
+        and all(
+            listing(folder / name, times=False) == found
+            for name, found in stamp.get("folders", {}).items()
+        )
+        and all(
+            set(ids) <= record_ids(folder / name) for name, ids in stamp.get("records", {}).items()
+        )
+    )
+
+
+def stale_jobs(jobs: Mapping[str, Job], folder: Path) -> dict[str, str]:
+    """What is to be made, by name, and why, in words; in the order of ``jobs``."""
+    why: dict[str, str] = {}
+    for name, job in jobs.items():
+        renewed = [need.name for need in job.needs if need.name in why]
+        if not is_done(job, folder):
+            why[name] = _reason(job, folder)
+        elif renewed:
+            why[name] = f"{renewed[0]} is made again"
+    return why
+
+
+def _reason(job: Job, folder: Path) -> str:
+    if job.stamp(folder).exists():
+        return "what it made is gone or was changed"
+    older = older_stamps(job, folder)
+    if not older:
+        return "not made yet"
+    nearest = min((_changes(stamp, job.parts()) for stamp in older), key=len)
+    return f"{', '.join(nearest[:3])}{' and more' if len(nearest) > 3 else ''} changed"
+
+
+def older_stamps(job: Job, folder: Path) -> list[dict[str, Any]]:
+    """Stamps of the same job with another digest, or what is left of its own."""
+    return [stamp for path in _stamps(job, folder) if (stamp := read_stamp(path)) is not None]
+
+
+def _stamps(job: Job, folder: Path) -> list[Path]:
+    """Its stamps with whatever digest; names that only begin alike are other jobs'."""
+    stem = job.name.replace("/", ".")
+    return sorted(
+        path for path in folder.glob(f"{glob.escape(stem)}.*.json")
+        if len(path.name) == len(stem) + len(job.digest) + len("..json")
+    )  # fmt: skip
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The names of what differs; of code those of modules, but not of one that was only moved."""
+    before, after = _flat(old["about"]) | old["needs"], _flat(new["about"]) | new["needs"]
+    code, now = before.pop("code", {}), after.pop("code", {})
+    names = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    if code != now:
+        was, is_ = code.get("modules", code), now.get("modules", {})
+        moved = {*was.values()} & {*is_.values()}
+        changed = {n for n, d in (*was.items(), *is_.items()) if d not in moved}
+        names |= changed or ({"code"} if code.get("digest") != now.get("digest") else set())
+    return sorted(names)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and key != "code":
+            found |= _flat(value, "" if key in ("config", "settings") else f"{key}.")
+        else:
+            found[prefix + key] = value
+    return found
