@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from speed_case import MACHINE, WEIGHTS, memory_record, step_record, stored, stream_record
 
-from benchmarks.cli import main
 from models.choices import ALL
+from reproduce.commands.cli import main
 from reproduce.experiments.run import make_run
 from reproduce.speed.cost_model import FEWEST, Row, fit, rows_of, step_estimate
 from reproduce.speed.counting import Counts, count_step
