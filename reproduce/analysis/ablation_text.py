@@ -14,8 +14,8 @@ from reproduce.analysis.ablation_results import Curve, Mean
 from reproduce.analysis.estimate import few
 from reproduce.analysis.table_text import DASH, grid, numbers, write_texts
 from reproduce.experiments.ablation import Ablation, as_word
-from reproduce.experiments.places import REAL
 from reproduce.experiments.preset import Preset
+from reproduce.records.current import REAL
 from reproduce.records.query import number
 from reproduce.records.store import record_id
 from reproduce.tasks.registry import TASKS

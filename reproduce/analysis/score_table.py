@@ -29,9 +29,9 @@ from benchmarks.metrics.style_scores import (
 from models.zoo import METHODS
 from reproduce.analysis.agreement import FEWEST
 from reproduce.analysis.table_text import heading, numbers, ours, spread_names, spreads, trainings
-from reproduce.analysis.tables import ONE_TRAINING, REFERENCE, Cells, Found, Record
-from reproduce.experiments.places import REAL
+from reproduce.analysis.tables import ONE_TRAINING, Cells, Found, Record
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
+from reproduce.records.current import REAL, REFERENCE
 
 Records = Mapping[str, Record]  # metric -> record
 

@@ -17,8 +17,8 @@ from models.zoo import METHODS
 from reproduce.analysis.agreement import Agreement, Number, agreement
 from reproduce.analysis.estimate import Estimate
 from reproduce.analysis.tables import ONE_TRAINING, Cells, Found, Record, published
-from reproduce.experiments.places import REAL
 from reproduce.experiments.preset import TABLE2_METHODS, Preset
+from reproduce.records.current import REAL
 from reproduce.tasks.specs import TASKS
 
 AVERAGE = "Average"

@@ -13,8 +13,8 @@ from benchmarks.metrics.observer import RIGHT
 from models.errors import UserError
 from reproduce.analysis.agreement import Agreement
 from reproduce.analysis.estimate import Estimate, few
-from reproduce.analysis.tables import REFERENCE, Quality, Row, Table1
-from reproduce.experiments.places import REAL
+from reproduce.analysis.tables import Quality, Row, Table1
+from reproduce.records.current import REAL, REFERENCE
 from reproduce.tasks.specs import TASKS
 
 DASH = "—"

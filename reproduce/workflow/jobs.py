@@ -8,11 +8,11 @@ from typing import Any
 
 from models.errors import UserError
 from reproduce.analysis.claims.causes import FILE as CAUSES
-from reproduce.analysis.tables import REFERENCE as STYLED
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.codes import encoded_by
 from reproduce.records.code import digests, measuring, training
+from reproduce.records.current import REFERENCE as STYLED
 from reproduce.tasks.registry import TASKS
 from reproduce.workflow.graph import Job
 from reproduce.workflow.listing import listing

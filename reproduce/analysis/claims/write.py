@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reproduce.analysis.claims.causes import FILE, load_causes, with_numbers
-from reproduce.analysis.claims.evidence import Evidence
 from reproduce.analysis.claims.statements import claims as claims_of
 from reproduce.analysis.claims.table import ClaimsTable
 from reproduce.analysis.claims.verdicts import verdicts
 from reproduce.experiments.preset import Preset
+from reproduce.records.current import Current
 
 
 def claims_table(preset: Preset, results: Path, seeds: Sequence[int] | None = None) -> ClaimsTable:
@@ -18,6 +18,6 @@ def claims_table(preset: Preset, results: Path, seeds: Sequence[int] | None = No
     stated = claims_of(preset)
     by_hand = results / preset.name / FILE
     causes = load_causes(by_hand, stated)
-    evidence = Evidence(results, preset.name, seeds)
+    evidence = Current(results, preset.name, seeds)
     causes = with_numbers(causes, evidence.mean, by_hand)
     return ClaimsTable(preset.name, verdicts(stated, evidence), evidence.metrics, causes)
