@@ -7,13 +7,18 @@ A ``Measurement`` is one value of a declared metric, ready for a record.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from benchmarks.intervals import Interval
 from models.errors import UserError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Direction = Literal["higher", "lower", "none"]
+T = TypeVar("T", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,23 @@ def register(metric: Metric) -> Metric:
     if METRICS.setdefault(metric.name, metric) != metric:
         raise ValueError(f"metric {metric.name!r} is declared twice, differently")
     return metric
+
+
+class Accumulates(Protocol[T]):
+    """What measures pictures that come one by one."""
+
+    def update(self, input_id: str, sample: int, picture: Tensor) -> None:
+        """Take translation number ``sample`` (3, H, W), in [-1, 1], of an input."""
+
+    def finish(self) -> T:
+        """What all that were taken say."""
+
+
+def consume(metric: Accumulates[T], stream: Iterable[tuple[str, int, Tensor]]) -> T:
+    """``metric`` of all of ``stream``."""
+    for item in stream:
+        metric.update(*item)
+    return metric.finish()
 
 
 @dataclass(frozen=True)

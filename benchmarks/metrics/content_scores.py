@@ -99,7 +99,7 @@ class ContentScores:
         self._waiting: list[Tensor] = []
         self._found = array("d")  # grows in place
 
-    def add(self, name: str, sample: int, picture: Tensor) -> None:
+    def update(self, name: str, sample: int, picture: Tensor) -> None:
         """Take translation number ``sample`` (3, H, W), in [-1, 1], of the input ``name``.
 
         UserError for one that came before and for an input whose content is not known.

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import torch
 
+from benchmarks.metric import consume
 from benchmarks.metrics.diversity_protocols import Protocol, real_name
 from benchmarks.metrics.diversity_result import DiversityResult, describe
 from benchmarks.metrics.lpips_features import check_pictures, measured_size
@@ -57,93 +58,101 @@ class _Seen:
         }
 
 
-def diversity(
-    stream: Iterable[tuple[str, int, torch.Tensor]],
-    distance: Distance,
-    protocol: Protocol,
-    batch_size: int = 16,
-    seed: int = 0,
-) -> DiversityResult:
-    """Diversity of a stream of (input id, sample number, picture (3, H, W) in [-1, 1]).
+class Diversity:
+    """Diversity of translations that come one by one.
 
     Sample numbers are 0 to ``protocol.samples - 1``; inputs and samples come in any order. Pictures
     are held until their input is complete, then reduced to distances: memory is that of one
-    input and one batch when the stream is grouped by inputs, of all of them when it is not. Neither
+    input and one batch when pictures come grouped by inputs, of all of them when they do not. Neither
     the order nor ``batch_size`` changes the values (to 1e-7). ``seed`` is the bootstrap's.
 
-    Raises UserError for missing, repeated or surplus samples and inputs, pictures of several
-    sizes or out of range, and weights of another LPIPS version than the protocol's.
+    Raises UserError for weights of another LPIPS version than the protocol's.
     """
-    if batch_size < 1:
-        raise UserError(f"batch size must be at least 1, got {batch_size}")
-    if distance.weights.version != protocol.version:
-        raise UserError(
-            f"protocol {protocol.name} is measured with LPIPS {protocol.version}, the weights are "
-            f"{distance.weights.version}: load weights of version {protocol.version}"
-        )
-    pairs = protocol.pairs()
-    waiting: dict[str, dict[int, torch.Tensor]] = {}
-    complete: set[str] = set()
-    distances, seen = PairDistances(pairs, distance, batch_size), _Seen()
-    for input_id, sample, picture in stream:
-        _check_address(input_id, sample, protocol, waiting, complete)
-        seen.check(f"sample {sample} of input {input_id!r}", picture)
-        samples = waiting.setdefault(input_id, {})
+
+    def __init__(
+        self, distance: Distance, protocol: Protocol, batch_size: int = 16, seed: int = 0
+    ) -> None:
+        if batch_size < 1:
+            raise UserError(f"batch size must be at least 1, got {batch_size}")
+        if distance.weights.version != protocol.version:
+            raise UserError(
+                f"protocol {protocol.name} is measured with LPIPS {protocol.version}, the weights "
+                f"are {distance.weights.version}: load weights of version {protocol.version}"
+            )
+        self._weights, self._protocol, self._seed = distance.weights, protocol, seed
+        self._pairs = protocol.pairs()
+        self._distances = PairDistances(self._pairs, distance, batch_size)
+        self._waiting: dict[str, dict[int, torch.Tensor]] = {}
+        self._complete: set[str] = set()
+        self._seen = _Seen()
+
+    def update(self, input_id: str, sample: int, picture: torch.Tensor) -> None:
+        """Take a picture (3, H, W) in [-1, 1]; UserError for repeated or surplus samples and inputs,
+        another size and values out of range."""
+        self._check_address(input_id, sample)
+        self._seen.check(f"sample {sample} of input {input_id!r}", picture)
+        samples = self._waiting.setdefault(input_id, {})
         # A copy: streams may hand out views of a buffer that they fill again.
         samples[sample] = picture.detach().clone()
-        if len(samples) == protocol.samples:
-            del waiting[input_id]
-            complete.add(input_id)
-            distances.add(input_id, [samples[k] for k in range(protocol.samples)])
-    if waiting:
-        name, samples = min(waiting.items())
-        absent = next(k for k in range(protocol.samples) if k not in samples)
-        raise UserError(
-            f"input {name!r} has {len(samples)} of {protocol.samples} samples ({absent} is "
-            f"missing; {len(waiting)} inputs are incomplete): translate it again"
+        if len(samples) == self._protocol.samples:
+            del self._waiting[input_id]
+            self._complete.add(input_id)
+            self._distances.add(input_id, [samples[k] for k in range(len(samples))])
+
+    def finish(self) -> DiversityResult:
+        """The result; UserError for missing samples and inputs."""
+        protocol = self._protocol
+        if self._waiting:
+            name, samples = min(self._waiting.items())
+            absent = next(k for k in range(protocol.samples) if k not in samples)
+            raise UserError(
+                f"input {name!r} has {len(samples)} of {protocol.samples} samples ({absent} is "
+                f"missing; {len(self._waiting)} inputs are incomplete): translate it again"
+            )
+        if len(self._complete) < protocol.inputs:
+            raise UserError(
+                f"protocol {protocol.name} needs {protocol.inputs} inputs, got "
+                f"{len(self._complete)}: translate more, or scale the protocol"
+            )
+        found = self._distances.finish()
+        ids = tuple(sorted(found))
+        facts = {
+            "protocol": protocol.name,
+            "rule": protocol.rule,
+            "N": len(ids),
+            "K": protocol.samples,
+            "pairs_per_input": len(self._pairs),
+        }
+        return DiversityResult(
+            distances=np.stack([found[name] for name in ids]),
+            input_ids=ids,
+            pair_ids=np.array([[str(i), str(j)] for i, j in self._pairs.tolist()]),
+            protocol=facts | describe(self._weights) | self._seen.describe(),
+            seed=self._seed,
         )
-    if len(complete) < protocol.inputs:
-        raise UserError(
-            f"protocol {protocol.name} needs {protocol.inputs} inputs, got {len(complete)}: "
-            "translate more, or scale the protocol"
-        )
-    found = distances.finish()
-    ids = tuple(sorted(found))
-    facts = {
-        "protocol": protocol.name,
-        "rule": protocol.rule,
-        "N": len(ids),
-        "K": protocol.samples,
-        "pairs_per_input": len(pairs),
-    }
-    return DiversityResult(
-        distances=np.stack([found[name] for name in ids]),
-        input_ids=ids,
-        pair_ids=np.array([[str(i), str(j)] for i, j in pairs.tolist()]),
-        protocol=facts | describe(distance.weights) | seen.describe(),
-        seed=seed,
-    )
+
+    def _check_address(self, input_id: str, sample: int) -> None:
+        protocol, waiting = self._protocol, self._waiting
+        if not 0 <= sample < protocol.samples:
+            raise UserError(
+                f"sample {sample} of input {input_id!r} is outside 0..{protocol.samples - 1} of "
+                f"protocol {protocol.name}: pass only the samples it needs"
+            )
+        if input_id in self._complete or sample in waiting.get(input_id, {}):
+            raise UserError(f"sample {sample} of input {input_id!r} came twice: pass it once")
+        if input_id not in waiting and len(waiting) + len(self._complete) == protocol.inputs:
+            raise UserError(
+                f"input {input_id!r} is one more than the {protocol.inputs} of protocol "
+                f"{protocol.name}: pass fewer, or scale the protocol"
+            )
 
 
-def _check_address(
-    input_id: str,
-    sample: int,
-    protocol: Protocol,
-    waiting: Mapping[str, Mapping[int, torch.Tensor]],
-    complete: set[str],
-) -> None:
-    if not 0 <= sample < protocol.samples:
-        raise UserError(
-            f"sample {sample} of input {input_id!r} is outside 0..{protocol.samples - 1} of "
-            f"protocol {protocol.name}: pass only the samples it needs"
-        )
-    if input_id in complete or sample in waiting.get(input_id, {}):
-        raise UserError(f"sample {sample} of input {input_id!r} came twice: pass it once")
-    if input_id not in waiting and len(waiting) + len(complete) == protocol.inputs:
-        raise UserError(
-            f"input {input_id!r} is one more than the {protocol.inputs} of protocol "
-            f"{protocol.name}: pass fewer, or scale the protocol"
-        )
+def diversity(
+    stream: Iterable[tuple[str, int, torch.Tensor]], distance: Distance, protocol: Protocol,
+    batch_size: int = 16, seed: int = 0,
+) -> DiversityResult:  # fmt: skip
+    """``Diversity`` of a stream of (input id, sample number, picture (3, H, W) in [-1, 1])."""
+    return consume(Diversity(distance, protocol, batch_size, seed), stream)
 
 
 def real_diversity(

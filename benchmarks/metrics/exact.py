@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.files import save_arrays
-from benchmarks.metric import Measurement
+from benchmarks.metric import Measurement, consume
 from benchmarks.metrics.colours import COLOURS, FloatArray, colour_bins
 from benchmarks.metrics.ground_truth import CATEGORY, PARTS, mean_over_inputs, parts_auc
 from benchmarks.metrics.style_scores import (
@@ -115,59 +115,73 @@ class ExactTable:
         save_arrays(path, protocol, arrays)
 
 
-def examine(
-    stream: Iterable[tuple[str, int, Tensor]],
-    known: Mapping[str, Known],
-    classifier: Classifier,
-    batch_size: int = 64,
-) -> ExactTable:
-    """Examine a stream of (input id, sample number, picture (3, H, W) in [-1, 1]).
+class Examination:
+    """Examines translations of inputs of which something is ``known``.
 
-    At most ``batch_size`` pictures are held. Inputs have samples 0 to K - 1, in any order. Raises
-    UserError for inputs that nothing is known of, repeated or missing samples, and pictures out
-    of range.
+    At most ``batch_size`` pictures are held. Inputs have samples 0 to K - 1, in any order.
     """
-    seen: dict[tuple[str, int], tuple[FloatArray, float]] = {}
-    classes: dict[tuple[str, int], tuple[int, int]] = {}
-    waiting: dict[tuple[str, int], Tensor] = {}
 
-    def classify() -> None:
-        _, probabilities = classifier(torch.stack(list(waiting.values())))
+    def __init__(
+        self, known: Mapping[str, Known], classifier: Classifier, batch_size: int = 64
+    ) -> None:
+        self._known, self._classifier, self._batch_size = known, classifier, batch_size
+        self._seen: dict[tuple[str, int], tuple[FloatArray, float]] = {}
+        self._classes: dict[tuple[str, int], tuple[int, int]] = {}
+        self._waiting: dict[tuple[str, int], Tensor] = {}
+
+    def update(self, name: str, sample: int, picture: Tensor) -> None:
+        """Take a picture (3, H, W) in [-1, 1]; UserError for an input that nothing is known of, a
+        sample that came before, and values out of range."""
+        key = (name, sample)
+        if key in self._seen:
+            raise UserError(f"sample {sample} of input {name!r} came twice: pass it once")
+        if name not in self._known:
+            raise UserError(f"nothing is known of input {name!r}: draw the task again")
+        self._waiting[key] = to_bytes(picture[None])[0].cpu()
+        truth = self._known[name]
+        area = None if truth.borders is None else parts_auc(picture, truth.borders)
+        self._seen[key] = (body_colour(picture, truth.body), np.nan if area is None else area)
+        if len(self._waiting) == self._batch_size:
+            self._classify()
+
+    def finish(self) -> ExactTable:
+        """All that was seen; UserError for missing samples."""
+        if self._waiting:
+            self._classify()
+        seen = self._seen
+        ids = sorted({name for name, _ in seen})
+        samples = len(seen) // max(1, len(ids))
+        if not seen or set(seen) != {(name, k) for name in ids for k in range(samples)}:
+            raise UserError("inputs have different numbers of samples: translate all alike")
+
+        def table(values: Mapping[tuple[str, int], tuple[Any, Any]], place: int) -> Any:
+            return np.array([[values[name, k][place] for k in range(samples)] for name in ids])
+
+        categories = table(self._classes, 1)
+        known = [self._known[name].category for name in ids]
+        true = np.array([-1 if category is None else category for category in known])
+        return ExactTable(
+            ids=tuple(ids),
+            colours=table(seen, 0),
+            patterns=table(self._classes, 0),
+            categories=categories,
+            parts=table(seen, 1).astype(np.float64),
+            kept=categories == true[:, None],
+            n_patterns=len(self._classifier.heads["pattern"]),
+        )
+
+    def _classify(self) -> None:
+        _, probabilities = self._classifier(torch.stack(list(self._waiting.values())))
         patterns = probabilities["pattern"].argmax(axis=1).tolist()
         categories = probabilities["category"].argmax(axis=1).tolist()
-        classes.update(zip(waiting, zip(patterns, categories, strict=True), strict=True))
-        waiting.clear()
+        classes = zip(patterns, categories, strict=True)
+        self._classes.update(zip(self._waiting, classes, strict=True))
+        self._waiting.clear()
 
-    for name, sample, picture in stream:
-        key = (name, sample)
-        if key in seen:
-            raise UserError(f"sample {sample} of input {name!r} came twice: pass it once")
-        if name not in known:
-            raise UserError(f"nothing is known of input {name!r}: draw the task again")
-        waiting[key] = to_bytes(picture[None])[0].cpu()
-        truth = known[name]
-        area = None if truth.borders is None else parts_auc(picture, truth.borders)
-        seen[key] = (body_colour(picture, truth.body), np.nan if area is None else area)
-        if len(waiting) == batch_size:
-            classify()
-    if waiting:
-        classify()
-    ids = sorted({name for name, _ in seen})
-    samples = len(seen) // max(1, len(ids))
-    if not seen or set(seen) != {(name, k) for name in ids for k in range(samples)}:
-        raise UserError("inputs have different numbers of samples: translate all alike")
 
-    def table(values: Mapping[tuple[str, int], tuple[Any, Any]], place: int) -> Any:
-        return np.array([[values[name, k][place] for k in range(samples)] for name in ids])
-
-    categories = table(classes, 1)
-    true = np.array([-1 if known[n].category is None else known[n].category for n in ids])
-    return ExactTable(
-        ids=tuple(ids),
-        colours=table(seen, 0),
-        patterns=table(classes, 0),
-        categories=categories,
-        parts=table(seen, 1).astype(np.float64),
-        kept=categories == true[:, None],
-        n_patterns=len(classifier.heads["pattern"]),
-    )
+def examine(
+    stream: Iterable[tuple[str, int, Tensor]], known: Mapping[str, Known], classifier: Classifier,
+    batch_size: int = 64,
+) -> ExactTable:  # fmt: skip
+    """``Examination`` of a stream of (input id, sample number, picture (3, H, W) in [-1, 1])."""
+    return consume(Examination(known, classifier, batch_size), stream)

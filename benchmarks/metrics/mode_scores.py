@@ -25,7 +25,7 @@ from torch import Tensor
 
 from benchmarks.files import save_arrays
 from benchmarks.intervals import Interval, bootstrap_mean
-from benchmarks.metric import Measurement, Metric
+from benchmarks.metric import Measurement, Metric, consume
 from benchmarks.metrics.inception_score import (
     CIS,
     CONFIDENCE,
@@ -184,14 +184,8 @@ def load_mode_scores(path: Path) -> ModeScores:
     return ModeScores(found, ids, protocol)
 
 
-def mode_scores(
-    stream: Iterable[tuple[str, int, Tensor]],
-    classifier: ClassifiesModes,
-    modes: Sequence[str],
-    about: Mapping[str, Any] | None = None,
-    batch_size: int = 64,
-) -> ModeScores:
-    """Classify a stream of (input id, sample number, picture (3, H, W) in [-1, 1]).
+class ModeProbabilities:
+    """Classifies pictures that come one by one.
 
     ``modes``: those of the target domain. At most ``batch_size`` pictures are held. They are
     rounded to the bytes of a PNG file, and equal ones are classified once: a deterministic
@@ -199,65 +193,101 @@ def mode_scores(
     Neither order nor ``batch_size`` matters but to the classifier's last bits. ``about`` goes
     into the protocol.
 
-    Raises UserError for a classifier of other modes or whose output is no probabilities, samples
-    that are missing or come twice, and pictures of several sizes or out of range.
+    Raises UserError for a classifier of other modes.
     """
-    if batch_size < 1:
-        raise UserError(f"batch size must be at least 1, got {batch_size}")
-    if sorted(classifier.modes) != sorted(set(modes)):
-        raise UserError(
-            f"classifier {classifier.name} knows the modes {', '.join(classifier.modes)}, the "
-            f"domain has {', '.join(modes)}: train it on this domain"
-        )
-    row_of: dict[tuple[str, int], int] = {}
-    row_of_content: dict[bytes, int] = {}
-    waiting: list[Tensor] = []
-    found = array("d")  # grows in place: arrays batch by batch would leave holes in memory
-    size: tuple[int, ...] = ()
-    for name, sample, picture in stream:
+
+    def __init__(
+        self, classifier: ClassifiesModes, modes: Sequence[str],
+        about: Mapping[str, Any] | None = None, batch_size: int = 64,
+    ) -> None:  # fmt: skip
+        if batch_size < 1:
+            raise UserError(f"batch size must be at least 1, got {batch_size}")
+        if sorted(classifier.modes) != sorted(set(modes)):
+            raise UserError(
+                f"classifier {classifier.name} knows the modes {', '.join(classifier.modes)}, the "
+                f"domain has {', '.join(modes)}: train it on this domain"
+            )
+        self._classifier, self._about, self._batch_size = classifier, dict(about or {}), batch_size
+        self._row_of: dict[tuple[str, int], int] = {}
+        self._row_of_content: dict[bytes, int] = {}
+        self._waiting: list[Tensor] = []
+        self._found = array(
+            "d"
+        )  # grows in place: arrays batch by batch would leave holes in memory
+        self._size: tuple[int, ...] = ()
+
+    def update(self, name: str, sample: int, picture: Tensor) -> None:
+        """Take a picture (3, H, W) in [-1, 1]; UserError for one that came before, is out of range
+        or of another size."""
         where = f"sample {sample} of input {name!r}"
-        if (name, sample) in row_of:
+        if (name, sample) in self._row_of:
             raise UserError(f"{where} came twice: pass it once")
         try:
             pixels = to_bytes(picture[None])[0].cpu().contiguous()
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
-        size = size or tuple(pixels.shape)
-        if pixels.shape != size:
+        self._size = self._size or tuple(pixels.shape)
+        if pixels.shape != self._size:
             raise UserError(
-                f"{where} is {tuple(pixels.shape)}, others are {size}: resize all to one size"
+                f"{where} is {tuple(pixels.shape)}, others are {self._size}: resize all to one size"
             )
         content = hashlib.sha256(pixels.numpy().tobytes()).digest()
-        if content not in row_of_content:
-            row_of_content[content] = len(row_of_content)
-            waiting.append(pixels)
-        row_of[name, sample] = row_of_content[content]
-        if len(waiting) == batch_size:
-            found.extend(_classify(waiting, classifier).ravel())
-            waiting.clear()
-    if waiting:
-        found.extend(_classify(waiting, classifier).ravel())
-    ids = tuple(sorted({name for name, _ in row_of}))
-    samples = len(row_of) // max(1, len(ids))
-    if not ids or set(row_of) != {(name, k) for name in ids for k in range(samples)}:
-        raise UserError(
-            f"{len(row_of)} translations are not samples 0 to S - 1 of each of {len(ids)} inputs: "
-            "translate all alike"
-        )
-    rows = [[row_of[name, k] for k in range(samples)] for name in ids]
-    facts = {
-        "protocol": protocol_name(len(ids), samples),
-        "N": len(ids),
-        "K": samples,
-        "modes": list(classifier.modes),
-        "ln_modes": math.log(len(classifier.modes)),
-        "resolution": list(size[1:]),
-        "classifier": classifier.name,
-        "sha256": classifier.sha256,
-        "accuracy": classifier.accuracy,
-    }
-    table = np.frombuffer(found).reshape(-1, len(classifier.modes))
-    return ModeScores(table[np.array(rows)], ids, facts | dict(about or {}))
+        if content not in self._row_of_content:
+            self._row_of_content[content] = len(self._row_of_content)
+            self._waiting.append(pixels)
+        self._row_of[name, sample] = self._row_of_content[content]
+        if len(self._waiting) == self._batch_size:
+            self._classify()
+
+    def finish(self) -> ModeScores:
+        """All probabilities; UserError for missing samples."""
+        if self._waiting:
+            self._classify()
+        ids = tuple(sorted({name for name, _ in self._row_of}))
+        samples = len(self._row_of) // max(1, len(ids))
+        if not ids or set(self._row_of) != {(name, k) for name in ids for k in range(samples)}:
+            raise UserError(
+                f"{len(self._row_of)} translations are not samples 0 to S - 1 of each of {len(ids)} "
+                "inputs: translate all alike"
+            )
+        rows = [[self._row_of[name, k] for k in range(samples)] for name in ids]
+        classifier = self._classifier
+        facts = {
+            "protocol": protocol_name(len(ids), samples),
+            "N": len(ids),
+            "K": samples,
+            "modes": list(classifier.modes),
+            "ln_modes": math.log(len(classifier.modes)),
+            "resolution": list(self._size[1:]),
+            "classifier": classifier.name,
+            "sha256": classifier.sha256,
+            "accuracy": classifier.accuracy,
+        }
+        table = np.frombuffer(self._found).reshape(-1, len(classifier.modes))
+        return ModeScores(table[np.array(rows)], ids, facts | self._about)
+
+    def _classify(self) -> None:
+        """Give the waiting uint8 pictures to the classifier as float32 in [-1, 1]."""
+        classifier, batch = self._classifier, torch.stack(self._waiting).float() / 127.5 - 1
+        found = torch.as_tensor(classifier.probabilities(batch)).detach().double().cpu().numpy()
+        expected = (len(self._waiting), len(classifier.modes))
+        if found.shape != expected:
+            raise UserError(
+                f"classifier {classifier.name} gives {found.shape} for {expected[0]} pictures of "
+                f"{expected[1]} modes: it must give one row a picture, one column a mode"
+            )
+        checked(found, f"probabilities by classifier {classifier.name}")
+        self._found.extend(found.ravel())
+        self._waiting.clear()
+
+
+def mode_scores(
+    stream: Iterable[tuple[str, int, Tensor]], classifier: ClassifiesModes, modes: Sequence[str],
+    about: Mapping[str, Any] | None = None, batch_size: int = 64,
+) -> ModeScores:  # fmt: skip
+    """``ModeProbabilities`` of a stream of (input id, sample number, picture (3, H, W) in
+    [-1, 1])."""
+    return consume(ModeProbabilities(classifier, modes, about, batch_size), stream)
 
 
 def protocol_name(inputs: int, samples: int) -> str:
@@ -265,17 +295,3 @@ def protocol_name(inputs: int, samples: int) -> str:
     if samples == 1:
         return f"real@{inputs}"
     return "paper" if (inputs, samples) == PAPER else f"paper@{inputs}x{samples}"
-
-
-def _classify(pictures: list[Tensor], classifier: ClassifiesModes) -> FloatArray:
-    """Probabilities (B, K) of uint8 pictures, given to the classifier as float32 in [-1, 1]."""
-    batch = torch.stack(pictures).float() / 127.5 - 1
-    found = torch.as_tensor(classifier.probabilities(batch)).detach().double().cpu().numpy()
-    expected = (len(pictures), len(classifier.modes))
-    if found.shape != expected:
-        raise UserError(
-            f"classifier {classifier.name} gives {found.shape} for {expected[0]} pictures of "
-            f"{expected[1]} modes: it must give one row a picture, one column a mode"
-        )
-    checked(found, f"probabilities by classifier {classifier.name}")
-    return found

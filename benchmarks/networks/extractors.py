@@ -24,6 +24,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
     FeatureExtractorInceptionV3,
 )
 
+from benchmarks.metric import consume
 from benchmarks.networks.classifiers import RECIPES, Classifier, load_classifier
 from benchmarks.networks.weight_files import (
     cached,
@@ -206,45 +207,57 @@ class Features:
         return sorted({name for name, _ in self.keys})
 
 
-def extract(
-    stream: Iterable[tuple[str, int, Tensor]], extractor: Extractor, batch_size: int = 64
-) -> Features:
-    """Features of a stream of (input id, sample number, picture (3, H, W) in [-1, 1]).
+class Extraction:
+    """Features of pictures that come one by one.
 
     At most ``batch_size`` pictures are held at a time. Their order does not matter, ``batch_size``
-    only to the last bits. Raises UserError for pictures of several sizes, out of range or
-    given twice, and for an empty stream.
+    only to the last bits.
     """
-    if batch_size < 1:
-        raise UserError(f"batch size must be at least 1, got {batch_size}")
-    found: dict[tuple[str, int], Tensor] = {}
-    waiting: dict[tuple[str, int], Tensor] = {}
-    size: tuple[int, int] | None = None
 
-    def work() -> None:
-        rows = extractor.features(torch.stack(list(waiting.values())))
-        # Rows are copied, or one held row would keep its whole batch.
-        found.update({key: row.clone() for key, row in zip(waiting, rows, strict=True)})
-        waiting.clear()
+    def __init__(self, extractor: Extractor, batch_size: int = 64) -> None:
+        if batch_size < 1:
+            raise UserError(f"batch size must be at least 1, got {batch_size}")
+        self._extractor, self._batch_size = extractor, batch_size
+        self._found: dict[tuple[str, int], Tensor] = {}
+        self._waiting: dict[tuple[str, int], Tensor] = {}
+        self._size: tuple[int, int] | None = None
 
-    for name, sample, picture in stream:
+    def update(self, name: str, sample: int, picture: Tensor) -> None:
+        """Take a picture (3, H, W) in [-1, 1]; UserError for one of another size, out of range or
+        given twice."""
         key = (name, sample)
-        if key in found or key in waiting:
+        if key in self._found or key in self._waiting:
             raise UserError(f"sample {sample} of input {name!r} came twice: pass it once")
         pixels = to_bytes(picture[None])[0].cpu()
         shape = (pixels.shape[1], pixels.shape[2])
-        size = size or shape
-        if shape != size:
+        self._size = self._size or shape
+        if shape != self._size:
             raise UserError(
                 f"sample {sample} of input {name!r} is {shape[0]}x{shape[1]}, others are "
-                f"{size[0]}x{size[1]}: resize all pictures to one size"
+                f"{self._size[0]}x{self._size[1]}: resize all pictures to one size"
             )
-        waiting[key] = pixels
-        if len(waiting) == batch_size:
-            work()
-    if waiting:
-        work()
-    if size is None:
-        raise UserError("no pictures to measure: pass at least one")
-    keys = tuple(sorted(found))
-    return Features(keys, torch.stack([found[key] for key in keys]), size)
+        self._waiting[key] = pixels
+        if len(self._waiting) == self._batch_size:
+            self._work()
+
+    def finish(self) -> Features:
+        """All features; UserError where there was no picture."""
+        if self._waiting:
+            self._work()
+        if self._size is None:
+            raise UserError("no pictures to measure: pass at least one")
+        keys = tuple(sorted(self._found))
+        return Features(keys, torch.stack([self._found[key] for key in keys]), self._size)
+
+    def _work(self) -> None:
+        rows = self._extractor.features(torch.stack(list(self._waiting.values())))
+        # Rows are copied, or one held row would keep its whole batch.
+        self._found.update({key: row.clone() for key, row in zip(self._waiting, rows, strict=True)})
+        self._waiting.clear()
+
+
+def extract(
+    stream: Iterable[tuple[str, int, Tensor]], extractor: Extractor, batch_size: int = 64
+) -> Features:
+    """``Extraction`` of a stream of (input id, sample number, picture (3, H, W) in [-1, 1])."""
+    return consume(Extraction(extractor, batch_size), stream)

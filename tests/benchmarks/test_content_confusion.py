@@ -132,7 +132,7 @@ def stream(noise: float) -> list[Item]:
 def collected(items: list[Item], batch_size: int = 64) -> ContentTable:
     scores = ContentScores(MeanColour(), TRUTH, {"domain": "colours"}, batch_size)
     for item in items:
-        scores.add(*item)
+        scores.update(*item)
     return scores.finish()
 
 
@@ -150,7 +150,7 @@ def test_a_stream_in_any_order_and_batches() -> None:
     buffer = torch.empty(3, 4, 4)
     for name, k, picture in stream(0.1):
         buffer.copy_(picture)
-        scores.add(name, k, buffer)
+        scores.update(name, k, buffer)
     assert np.array_equal(scores.finish().predictions, expected.predictions)
     assert reader.batches == [5, 5, 5, 5, 4]
 
@@ -221,6 +221,6 @@ def test_streams_that_do_not_fit_are_refused() -> None:
     with pytest.raises(UserError, match="batch size must be at least 1"):
         collected(items, 0)
     scores = ContentScores(Short(), TRUTH)
-    scores.add(*items[0])
+    scores.update(*items[0])
     with pytest.raises(UserError, match=r"reader mean-colour gives \(1, 1\) for 1 pictures of 2"):
         scores.finish()

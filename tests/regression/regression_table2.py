@@ -89,7 +89,7 @@ def check_modes(
     def watched() -> Iterator[Translation]:
         for name, k, picture in pictures:
             if content is not None and k < CONTENT_SAMPLES:
-                content.add(name, k, picture)
+                content.update(name, k, picture)
             yield name, k, picture
 
     found = mode_scores(watched(), bench.classifier, bench.classifier.modes)

@@ -105,7 +105,7 @@ def test_real_pictures_are_scored_and_a_reader_that_knows_nothing_scores_nothing
     source, fixed = domains.test_b, Preparation(32).at_test()
     scores = content_scores(reader, modes, "testB", source.ids)
     for i, name in enumerate(source.ids):
-        scores.add(name, 0, fixed(source.read(i)))
+        scores.update(name, 0, fixed(source.read(i)))
     table = scores.finish()
     assert np.array_equal(table.truth, content_of(modes, "testB", table.input_ids))
     m = table.measurement(0)
