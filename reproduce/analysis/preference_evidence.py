@@ -37,16 +37,15 @@ from reproduce.analysis.table_text import grid
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.observed import OTHERS, OWN, Observer
+from reproduce.measuring.preference import OTHERS, OWN, WAYS, PreferenceKind
+from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.records.code import code_of
 from reproduce.records.current import REAL, REFERENCE
-from reproduce.records.store import sha256_file
-from reproduce.training.pipeline import checkpoint_of
 
 INPUTS, SAMPLES = 100, 4  # test inputs at most, translations of each
 FEWER_AND_MORE = (8, 16, 32, 64, 128)  # true pictures
 USUAL = f"LPIPS 0.1, {RIGHT}"
-Trained = Mapping[str, tuple[RunConfig, Path]]  # by method, its run and checkpoint
+Trained = Mapping[str, Subject]  # by method
 Nearest = NDArray[np.float32]  # distances to the nearest true picture, (I, K)
 
 
@@ -83,12 +82,13 @@ def write_evidence(
     file about the same is left as it is. None where test inputs have no photos of their own."""
     task = Path(runs[0].task).name
     path = places.results / preset.name / f"{by}-{task}.md"
-    trained = {run.method: (run, checkpoint_of(preset, run, places)) for run in runs}
-    observer = Observer(runs[0], places, by)
-    if not observer.domains.paired_test:
+    pictures = open_pictures(runs[0], places)
+    trained = {run.method: Subject(preset, run, places, pictures) for run in runs}
+    observer = WAYS[by](pictures, places, preset.measure)
+    if not pictures.domains.paired_test:
         return []
-    shas = sorted((method, sha256_file(file)) for method, (_, file) in trained.items())
-    about = json.dumps([shas, observer.data, observer.lpips.weights.sha256, code_of(__name__)])
+    shas = sorted((method, subject.sha256) for method, subject in trained.items())
+    about = json.dumps([shas, pictures.data, observer.lpips.weights.sha256, code_of(__name__)])
     digest = hashlib.sha256(about.encode()).hexdigest()[:16]
     who, prefers = WORDS[by]
     title = f"### {who} of {task}, {digest}\n"
@@ -119,18 +119,18 @@ with "{USUAL}", of the mean distances and of Quality.
     return [path]
 
 
-def known_answers(observer: Observer, trained: Trained) -> list[Finding]:
+def known_answers(observer: PreferenceKind, trained: Trained) -> list[Finding]:
     """What the observer says to questions whose answer everybody knows."""
     names = observer.names[:INPUTS]
-    photos = observer.domains.test_b
-    real = torch.stack([observer.fixed(photos.read(i)) for i in range(len(names))])
-    two = list(islice(observer.translations(*trained[REFERENCE], range(2)), len(names)))
+    photos = observer.pictures.domains.test_b
+    real = torch.stack([observer.pictures.read(photos, i) for i in range(len(names))])
+    two = list(islice(observer.translations(trained[REFERENCE], range(2)), len(names)))
     first, second = (torch.stack([pictures[-k] for pictures in two]) for k in (0, 1))
     real, first, second = map(to_bytes, (real, first, second))
     asked = comparisons(Examination(real, first, second, names))
     shown = {id(p): p for one in asked for p in (one.pictures, one.others)}
     rows = {str(key): iter(p[:, None].float() / 127.5 - 1) for key, p in shown.items()}
-    (seen,) = observer.look(rows, [observer.lpips], len(names))
+    (seen,) = observer.see(rows, [observer.lpips], len(names))
     nearest = {int(key): distances.min(axis=2) for key, distances in seen.items()}
     return [_answer(one, nearest[id(one.pictures)], nearest[id(one.others)]) for one in asked]
 
@@ -141,14 +141,14 @@ def _answer(asked: Comparison, shown: Nearest, others: Nearest) -> Finding:
     return Finding(asked.shown, asked.against, asked.level, found)
 
 
-def other_ways(observer: Observer, trained: Trained) -> str:
+def other_ways(observer: PreferenceKind, trained: Trained) -> str:
     """The methods' Quality by observers with other true pictures and other distances, as a table."""
-    shown = {method: observer.translations(*of, OWN[:SAMPLES]) for method, of in trained.items()}
-    against = {"": observer.translations(*trained[REFERENCE], OTHERS[:SAMPLES])}
+    shown = {method: observer.translations(of, OWN[:SAMPLES]) for method, of in trained.items()}
+    against = {"": observer.translations(trained[REFERENCE], OTHERS[:SAMPLES])}
     plain = LpipsDistance(weights.trained("0.0"), observer.places.device)
-    most, real = max(FEWER_AND_MORE), observer.way.real(observer)
+    most, real = max(FEWER_AND_MORE), observer.perfect()
     assert real is not None, "test inputs have photos"
-    seen, version_0, squared = observer.look(
+    seen, version_0, squared = observer.see(
         shown | {REAL: real} | against, [observer.lpips, plain, SquaredError()],
         min(INPUTS, len(observer.names)), most,
     )  # fmt: skip

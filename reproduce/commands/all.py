@@ -102,8 +102,8 @@ def _sources(arguments: argparse.Namespace, preset: Preset) -> dict[str, str]:
 def _check(preset: Preset, jobs: Mapping[str, Job], places: Places, several: int) -> None:
     """Refuse before hours of training what could not be trained or measured after them."""
     # All that measures takes seconds to import, which a call that does nothing should not.
+    from reproduce.measuring.kinds import check_scores
     from reproduce.measuring.modes import check_measurable
-    from reproduce.measuring.scoring import check_scores
 
     trained: list[RunConfig] = [
         run for job in jobs.values() if job.kind == "train" for run in job.runs

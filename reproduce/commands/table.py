@@ -17,9 +17,9 @@ from reproduce.commands.arguments import by_task, places_of, train_all
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import TABLES, Preset, fitting, load_preset
 from reproduce.experiments.run import RunConfig, parse_settings
-from reproduce.measuring.modes import check_measurable, measure_modes
+from reproduce.measuring.kinds import check_scores, measure_runs, measure_task
+from reproduce.measuring.modes import check_measurable
 from reproduce.measuring.people import take_in
-from reproduce.measuring.scoring import check_scores, measure_task
 from reproduce.report.figures import comparison
 from reproduce.report.mode_figure import mode_grid
 from reproduce.tasks.registry import TASKS
@@ -114,7 +114,7 @@ def _make(
             if number == 1:
                 measure_task(preset, of_task, places)
             else:
-                measure_modes(preset, of_task, places)
+                measure_runs(["modes"], preset, of_task, places)
             if seed == first:  # one training is shown
                 draw, kind = (comparison, "figure4") if number == 1 else (mode_grid, "modes")
                 draw(preset, of_task, places, folder / f"{kind}-{task}.png")

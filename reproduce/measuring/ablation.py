@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cache, partial
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
@@ -16,31 +15,18 @@ from benchmarks.networks.extractors import inception_extractor
 from models.errors import UserError
 from models.zoo import nearest, recipe
 from reproduce.experiments.ablation import Ablation, Point, pictures_of
-from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.codes import encoded_by, measure_theory, metrics_of
-from reproduce.measuring.exact import (
-    ALWAYS,
-    SOMETIMES,
-    ExactTask,
-    measure_real_exact,
-    pending_exact,
-)
-from reproduce.measuring.fidelity import measure_real_fidelity, pending_fidelity, reference
-from reproduce.measuring.instruments import open_instruments
-from reproduce.measuring.measure import lpips_distance, measure_real, pending_run
-from reproduce.measuring.modes import (
-    check_measurable,
-    measure_real_modes,
-    measure_run_modes,
-    open_modes_task,
-)
-from reproduce.measuring.observed import measure_observed
-from reproduce.measuring.together import complete
-from reproduce.tasks.pictures import Preparation
+from reproduce.measuring.codes import encoded_by, metrics_of
+from reproduce.measuring.diversity import lpips_distance
+from reproduce.measuring.exact import ALWAYS, SOMETIMES
+from reproduce.measuring.kind import measure
+from reproduce.measuring.kinds import open_kinds
+from reproduce.measuring.modes import check_measurable
+from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.tasks.registry import TASKS
-from reproduce.training.pipeline import check_runs, checkpoint_of
+from reproduce.training.pipeline import check_runs
 
 DIVERSITY = "diversity"
 MODES = (CIS.name, IS.name, REACHED.name, CONTENT_CONFUSION.name)
@@ -125,63 +111,19 @@ def measure_ablation(ablation: Ablation, metrics: Sequence[str], places: Places)
             groups.setdefault(pictures_of(run), []).append((point.preset, run))
     with bars:
         for of_pictures in groups.values():
-            # Real pictures are the same for all points, or there is nothing to compare them with.
-            own = ablation.own if ablation.one_set_of_pictures else ()
-            for _ in _measured(kinds, of_pictures, ablation.preset, own, places):
+            pictures = open_pictures(of_pictures[0][1], places)
+            opened = open_kinds(kinds, pictures, places, ablation.preset.measure)
+            for preset, run in of_pictures:
+                measure(opened, [Subject(preset, run, places, pictures)])
                 bars.update()
+            # Real pictures are the same for all points, or there is nothing to compare them with.
+            for run in ablation.own if ablation.one_set_of_pictures else ():
+                measure(opened, [Subject(ablation.preset, run, places, pictures, real=True)])
 
 
-def _measured(
-    kinds: set[str], runs: Sequence[tuple[Preset, RunConfig]], own: Preset,
-    real: Sequence[RunConfig], places: Places,
-) -> Iterator[None]:  # fmt: skip
-    """Measure ``runs`` on the same pictures one after the other, and these pictures as those of
-    the ``real`` runs of the preset ``own``."""
-    first = runs[0][1]
-    task = open_modes_task(first, places) if "modes" in kinds else None
-    instruments = None
-    if kinds & {"exact", "fidelity"}:
-        instruments = open_instruments(
-            first, places, inception=places.inception_path, inception_sha256=places.inception_sha256
-        )
-    photos = None if instruments is None else cache(partial(reference, instruments))
-    exact = ExactTask(instruments) if instruments is not None and "exact" in kinds else None
-    for preset, run in runs:
-        checkpoint = checkpoint_of(preset, run, places)
-        waiting = []
-        if "diversity" in kinds:
-            waiting.append(pending_run(preset, run, checkpoint, places))
-        if exact is not None:
-            waiting.append(pending_exact(preset, run, checkpoint, places, exact))
-        if instruments is not None and "fidelity" in kinds:
-            waiting.append(pending_fidelity(preset, run, checkpoint, places, instruments, photos))
-        source = open_run_task(run, places).test_a
-        complete(waiting, source, Preparation(run.size), run.seed)
-        if "observed" in kinds:
-            measure_observed(preset, run, [run], places)
-        if "theory" in kinds:
-            measure_theory(preset, run, places)
-        if task is not None:
-            for direction in recipe(run.method).method.directions:
-                measure_run_modes(preset, run, places, task, direction)
-        yield
-    for run in real:
-        if "diversity" in kinds:
-            measure_real(own, run, places)
-        if "observed" in kinds:
-            measure_observed(own, run, (), places)
-        if task is not None:
-            for direction in recipe(run.method).method.directions:
-                measure_real_modes(own, run, places, task, direction)
-        if exact is not None:
-            measure_real_exact(own, run, places, exact)
-        if instruments is not None and "fidelity" in kinds:
-            measure_real_fidelity(own, run, places, instruments, photos)
-
-
-def _kinds(ablation: Ablation, metrics: Sequence[str]) -> set[str]:
+def _kinds(ablation: Ablation, metrics: Sequence[str]) -> list[str]:
     known = metrics_for(ablation.task, ablation.method)
-    return {known[metric] for metric in metrics}
+    return sorted({known[metric] for metric in metrics})
 
 
 def trainings_of(ablation: Ablation) -> list[tuple[Point, RunConfig]]:

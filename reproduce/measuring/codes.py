@@ -6,10 +6,8 @@ content space (MUNIT) or one latent space (UNIT), the codes. CycleGAN has neithe
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,25 +21,20 @@ from benchmarks.metrics.theory import contents, styles
 from benchmarks.metrics.theory.codes import Codes, describe, joined
 from benchmarks.metrics.theory.replicates import Scored
 from models.bicyclegan import Bicyclegan
-from models.errors import UserError
 from models.method import Method
 from models.munit import Munit
 from models.randomness import generator
 from models.unit import Unit
 from models.zoo import recipe
-from reproduce.experiments.places import Places, facts_of, open_run_task
-from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.records.store import Records, sha256_file
+from reproduce.measuring.kind import Kind, Looking, Made, Wanted
+from reproduce.measuring.subject import Subject
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, PictureSource, Subset
-from reproduce.training.checkpoints import load_method
-from reproduce.training.pipeline import checkpoint_of
 
 MOST = 500  # test pictures of a domain: what is compared grows with their square
 BATCH = 50
 STYLES, CONTENTS = "styles", "contents"
-Found = dict[str, dict[str, Any]]  # metric -> record
 
 
 @dataclass(frozen=True)
@@ -63,33 +56,36 @@ def encoded_by(method: str) -> dict[str, str]:
     return {CONTENTS: "ab"} if issubclass(of, Unit) else {}
 
 
-def measure_theory(preset: Preset, run: RunConfig, places: Places) -> Found:
-    """The records of a trained run's styles and contents by metric, one each for both domains;
-    none for methods without codes. What has a record of this checkpoint is not measured again."""
-    encoded = encoded_by(run.method)
-    if not encoded:
-        return {}
-    records, domains = places.records(preset, __name__), open_run_task(run, places)
-    checkpoint = checkpoint_of(preset, run, places)
-    sha = sha256_file(checkpoint) if checkpoint.is_file() else ""
-    count = len(_chosen(domains, "a"))
-    found = {kind: _recorded(records, kind, sha, domains, count) for kind in encoded}
-    if all(found.values()):
-        return {name: record for of_kind in found.values() for name, record in of_kind.items()}
-    method, read = load_method(checkpoint, places.device)
-    if read.step < run.steps or read.data != domains.fingerprint(progress=places.progress):
-        raise UserError(
-            f"{checkpoint} is at step {read.step} of {run.steps}, or was trained on other pictures "
-            f"than those of {domains.folder}: train it again"
-        )
-    facts = facts_of(preset, run, places) | {
-        "steps": run.steps, "checkpoint_sha256": sha, "data_sha256": read.data,
-        "config_sha256": run.digest(), "config": run.as_dict(),
-    }  # fmt: skip
-    measured: Found = {}
-    for kind, known in found.items():
-        measured |= known or _measure(records, kind, method, run, domains, facts)
-    return measured
+class CodesKind(Kind):
+    """Styles and contents of a trained run, as its networks encode the test pictures."""
+
+    name = "theory"
+
+    def wanted(self, subject: Subject) -> tuple[Wanted, Wanted]:
+        if subject.real:
+            return {}, {}
+        domains = self.pictures.domains
+        count, paired = len(_chosen(domains, "a")), is_paired(domains)
+        return {
+            metric.name: {"protocol__protocol": f"{kind}@{count}"}
+            for kind in encoded_by(subject.run.method)
+            for metric in metrics_of(kind, paired)
+        }, {}
+
+    def look(self, subject: Subject) -> Looking:
+        def finish() -> Sequence[Made]:
+            return [
+                made for kind in encoded_by(subject.run.method) for made in self._of(kind, subject)
+            ]
+
+        return Looking(0, 0, lambda name, k, picture: None, finish)
+
+    def _of(self, kind: str, subject: Subject) -> Iterator[Made]:
+        part = scores_of(kind, subject.method, subject.run, self.pictures.domains)
+        about = {"kind": kind, "ids": dict(part.ids)}
+        name = self.raw_name(f"theory-{kind}", subject, subject.sha256[:12])
+        raw = name, lambda path: save_arrays(path, about, part.arrays)
+        return (Made(scored.as_dict(), raw) for scored in part.scored)
 
 
 def scores_of(kind: str, method: Method, run: RunConfig, domains: Domains) -> Part:
@@ -131,35 +127,6 @@ def _chosen(domains: Domains, domain: str) -> PictureSource:
     count = min(len(domains.test_a), len(domains.test_b), MOST)
     source = domains.test_a if domain == "a" else domains.test_b
     return Subset(source, [i * len(source) // count for i in range(count)])
-
-
-def _recorded(records: Records, kind: str, sha: str, domains: Domains, count: int) -> Found:
-    """The records of one kind, if all of them are there."""
-    found = {
-        metric.name: records.find(
-            metric=metric.name, checkpoint_sha256=sha, protocol__protocol=f"{kind}@{count}"
-        )
-        for metric in metrics_of(kind, is_paired(domains))
-    }
-    return {name: r for name, r in found.items() if r is not None} if all(found.values()) else {}
-
-
-def _measure(
-    records: Records, kind: str, method: Method, run: RunConfig, domains: Domains,
-    facts: dict[str, Any],
-) -> Found:  # fmt: skip
-    begin = time.perf_counter()
-    part = scores_of(kind, method, run, domains)
-    name = f"theory-{kind}-{Path(run.task).name}-{run.method}-{facts['checkpoint_sha256'][:12]}.npz"
-    about = {"kind": kind, "ids": dict(part.ids)}
-    more = {
-        **records.keep_raw(name, lambda path: save_arrays(path, about, part.arrays)),
-        "seconds": round(time.perf_counter() - begin, 2),
-    }
-    return {
-        scored.measurement.name: records.append(facts | scored.as_dict() | more)
-        for scored in part.scored
-    }
 
 
 def _batches(source: PictureSource, run: RunConfig) -> Iterator[tuple[list[str], Tensor]]:

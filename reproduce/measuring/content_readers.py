@@ -7,28 +7,23 @@ and nowhere in training. Photographs tell none, so there is nothing to measure.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
-from filelock import FileLock
 
 from benchmarks.metrics.content_confusion import FloatArray
 from benchmarks.metrics.content_scores import ContentScores
 from benchmarks.networks.content_reader import CONTENT_RECIPES, ContentReader, load_content_reader
 from benchmarks.networks.content_reader_training import Described, train_content_reader
-from benchmarks.pictures import to_bytes
 from models.errors import UserError
 from reproduce.experiments.places import Places
 from reproduce.experiments.run import RunConfig
-from reproduce.records.code import made_by, sign
+from reproduce.measuring.kept import as_bytes, kept, kept_path
 from reproduce.tasks.animals.pose import EXPRESSIONS
 from reproduce.tasks.modes import PARTS, Modes, truth_folder
-from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, PictureSource, fingerprint
 
 # What is behind a head is not among them: its colours are the style's as well as the content's.
@@ -88,30 +83,24 @@ def reader_path(domains: Domains, modes: Modes, domain: str, run: RunConfig, run
     pictures = _pictures(domains, domain)
     told = {split: _told(modes, split, domain, s).tolist() for split, s in pictures.items()}
     about = [fingerprint(pictures), told, FACTORS, asdict(RECIPE), run.size, SEED]
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-    title = modes.titles[domain].replace(" ", "-")
-    return runs / "classifiers" / f"{RECIPE.name}-{title}-{digest}.safetensors"
+    return kept_path(runs, f"{RECIPE.name}-{modes.titles[domain].replace(' ', '-')}", about)
 
 
 def _reader(
     domains: Domains, modes: Modes, domain: str, run: RunConfig, places: Places
 ) -> ContentReader:
-    path = reader_path(domains, modes, domain, run, places.runs)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if made_by(path, TRAINED_BY):
-            return load_content_reader(path, places.device)
+    def train() -> ContentReader:
         train, held_out = (
-            _described(source, _told(modes, split, domain, source), run.size)
+            Described(as_bytes(source, run.size), _told(modes, split, domain, source))
             for split, source in _pictures(domains, domain).items()
         )
-        reader = train_content_reader(
+        return train_content_reader(
             RECIPE, FACTORS, train, held_out, seed=SEED, device=places.device,
             facts={"domain": modes.titles[domain]}, progress=places.progress,
         )  # fmt: skip
-        reader.save(path)
-        sign(path, TRAINED_BY)
-    return reader
+
+    path = reader_path(domains, modes, domain, run, places.runs)
+    return kept(path, TRAINED_BY, partial(load_content_reader, device=places.device), train)
 
 
 def _pictures(domains: Domains, domain: str) -> dict[str, PictureSource]:
@@ -122,12 +111,6 @@ def _pictures(domains: Domains, domain: str) -> dict[str, PictureSource]:
 
 def _told(modes: Modes, split: str, domain: str, source: PictureSource) -> FloatArray:
     return content_of(modes, f"{split}{domain.upper()}", source.ids)
-
-
-def _described(source: PictureSource, values: FloatArray, size: int) -> Described:
-    fixed = Preparation(size).at_test()
-    pictures = [to_bytes(fixed(source.read(i))[None]) for i in range(len(source))]
-    return Described(torch.cat(pictures), values)
 
 
 def _vector(modes: Modes, part: str, name: str) -> list[float]:

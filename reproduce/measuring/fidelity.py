@@ -1,184 +1,94 @@
-"""Fidelity of trained runs as records: FID, KID, precision, recall against training photos."""
+"""Fidelity of translations: FID, KID, precision and recall against training photos."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from benchmarks.metrics.fidelity import METRIC_OF, SCORES, fidelity, protocol_name
-from benchmarks.networks.extractors import Features, extract
+from benchmarks.networks.extractors import Extraction, Extractor, Features, extract
 from models.errors import UserError
-from models.method import Method
-from reproduce.experiments.places import Places, facts_of
-from reproduce.experiments.preset import Preset
-from reproduce.experiments.run import RunConfig
-from reproduce.measuring.instruments import Instruments, chosen
-from reproduce.measuring.together import Found, Pending, complete
-from reproduce.records.store import Records, sha256_file
-from reproduce.tasks.pictures import Preparation
+from reproduce.measuring.classifier import chosen, extractor_of
+from reproduce.measuring.kind import Kind, Looking, Made, Wanted
+from reproduce.measuring.subject import Subject
+from reproduce.training.translate import Translation
 
 SAMPLES = 10  # translations of each test input, fewer where there are too few photos
 REFERENCE_SEED = 0  # of the photos to compare with: the same for every method and seed
 
 
-def counts(instruments: Instruments) -> tuple[int, int]:
-    """Test inputs, and translations of each: at most as many together as there are photos."""
-    inputs, photos = len(instruments.domains.test_a), len(instruments.domains.train_b)
-    samples = min(SAMPLES, photos // inputs)
-    if samples < 1:
-        raise UserError(
-            f"{inputs} test inputs for {photos} training photos: fidelity compares equal numbers, "
-            "so use fewer test inputs or more photos"
-        )
-    return inputs, samples
+class FidelityKind(Kind):
+    """FID, KID, precision and recall.
 
-
-def reference(instruments: Instruments) -> Features:
-    """Features of the photos that translations are compared with, drawn from the training set.
-
-    The classifier behind the features was trained on others.
+    Real pictures are what a perfect translator would score. Drawn inputs are painted anew in random
+    styles, as many as methods make translations. Of other tasks, training photos that are not in
+    the reference are taken, as many as there are translations; where there are too few, nothing is
+    measured, since other numbers of pictures would give numbers that do not compare.
     """
-    inputs, samples = counts(instruments)
-    source = instruments.domains.train_b
-    fixed = Preparation(instruments.size).at_test()
-    rows = chosen(inputs * samples, len(source), REFERENCE_SEED)
-    return extract(((source.ids[i], 0, fixed(source.read(i))) for i in rows), instruments.extractor)
 
+    name = "fidelity"
 
-def measure_fidelity(
-    preset: Preset,
-    run: RunConfig,
-    checkpoint: Path,
-    places: Places,
-    instruments: Instruments,
-    real: Callable[[], Features] | None = None,
-) -> Found:
-    """FID, KID, precision and recall of a trained run, by metric; recorded unless they are.
+    @cached_property
+    def extractor(self) -> Extractor:
+        return extractor_of(self.pictures, self.places)
 
-    ``real`` gives ``reference(instruments)``, once for whoever measures several runs of one task.
-    """
-    waiting = [pending_fidelity(preset, run, checkpoint, places, instruments, real)]
-    source = instruments.domains.test_a
-    return complete(waiting, source, Preparation(run.size), run.seed)[0]
+    @cached_property
+    def counts(self) -> tuple[int, int]:
+        """Test inputs, and translations of each: at most as many together as there are photos."""
+        inputs, photos = len(self.pictures.domains.test_a), len(self.pictures.domains.train_b)
+        samples = min(SAMPLES, photos // inputs)
+        if samples < 1:
+            raise UserError(
+                f"{inputs} test inputs for {photos} training photos: fidelity compares equal "
+                "numbers, so use fewer test inputs or more photos"
+            )
+        return inputs, samples
 
+    @cached_property
+    def reference(self) -> Features:
+        """Features of the photos that translations are compared with, drawn from the training set.
 
-def pending_fidelity(
-    preset: Preset,
-    run: RunConfig,
-    checkpoint: Path,
-    places: Places,
-    instruments: Instruments,
-    real: Callable[[], Features] | None = None,
-) -> Found | Pending:
-    """The records that ``measure_fidelity`` gives, or what makes them."""
-    inputs, samples = counts(instruments)
-    sha = sha256_file(checkpoint)
-    records = places.records(preset, __name__)
-    known = _recorded(records, instruments, inputs, samples, checkpoint_sha256=sha)
-    if known:
-        return known
+        The classifier behind the features was trained on others.
+        """
+        inputs, samples = self.counts
+        source = self.pictures.domains.train_b
+        rows = chosen(inputs * samples, len(source), REFERENCE_SEED)
+        photos = ((source.ids[i], 0, self.pictures.read(source, i)) for i in rows)
+        return extract(photos, self.extractor)
 
-    def record(fake: Features, method: Method, seconds: float) -> Found:
-        facts = facts_of(preset, run, places) | {
-            "steps": run.steps,
-            "checkpoint_sha256": sha,
-            "data_sha256": instruments.data,
-            "config_sha256": run.digest(),
-            "config": run.as_dict(),
+    def wanted(self, subject: Subject) -> tuple[Wanted, Wanted]:
+        inputs, samples = self.counts
+        total = inputs * samples
+        if subject.real and self.pictures.truth is None:
+            if 2 * total > len(self.pictures.domains.train_b):
+                return {}, {}
+            inputs, samples = total, 1
+        told = {
+            "protocol__sha256": self.extractor.sha256,
+            "protocol__protocol": protocol_name(inputs, samples, total),
         }
-        return _record(records, instruments, facts, fake, real, sha, seconds)
+        return {METRIC_OF[score, self.extractor.name].name: told for score in SCORES}, {}
 
-    return Pending(
-        partial(instruments.trained_method, run, checkpoint, places.device), inputs, samples,
-        partial(extract, extractor=instruments.extractor), record,
-    )  # fmt: skip
+    def look(self, subject: Subject) -> Looking:
+        (inputs, samples), features = self.counts, Extraction(self.extractor)
+        pictures = None
+        if subject.real:
+            truth, names = self.pictures.truth, self.pictures.domains.test_a.ids
+            pictures = truth.best_translations(names, samples) if truth else self._other_photos()
 
+        def finish() -> Sequence[Made]:
+            about = {"reference": "training photos", "reference_seed": REFERENCE_SEED}
+            result = fidelity(features.finish(), self.reference, self.extractor, about)
+            words = result.protocol["protocol"], subject.sha256[:12], self.extractor.sha256[:8]
+            raw = self.raw_name("fidelity", subject, *words), result.save
+            return [Made(m.as_dict(), raw) for m in result.measurements()]
 
-def measure_real_fidelity(
-    preset: Preset,
-    run: RunConfig,
-    places: Places,
-    instruments: Instruments,
-    real: Callable[[], Features] | None = None,
-) -> Found:
-    """The same for real pictures: what a perfect translator would score.
+        return Looking(inputs, samples, features.update, finish, pictures)
 
-    Drawn inputs are painted anew in random styles, as many as methods make translations. Of other
-    tasks, training photos that are not in the reference are taken, as many as there are
-    translations; where there are too few, nothing is measured, since other numbers of pictures
-    would give numbers that do not compare.
-    """
-    inputs, samples = counts(instruments)
-    records = places.records(preset, __name__)
-    facts = facts_of(preset, run, places, real=True) | {"data_sha256": instruments.data}
-    same = {key: facts[key] for key in ("method", "task", "size", "data_sha256")}
-    domains = instruments.domains
-    pictures: Iterable[tuple[str, int, Tensor]]
-    if instruments.truth is not None:
-        pictures = instruments.truth.best_translations(domains.test_a.ids, samples)
-    else:
-        pictures = _other_photos(instruments, inputs * samples)
-        inputs, samples = inputs * samples, 1
-        if 2 * inputs > len(domains.train_b):
-            return {}
-    known = _recorded(records, instruments, inputs, samples, **same)
-    if known:
-        return known
-    begin = time.perf_counter()
-    fake = extract(pictures, instruments.extractor)
-    seconds = round(time.perf_counter() - begin, 2)
-    return _record(records, instruments, facts, fake, real, instruments.data, seconds)
-
-
-def _other_photos(instruments: Instruments, number: int) -> Iterator[tuple[str, int, Tensor]]:
-    source = instruments.domains.train_b
-    fixed = Preparation(instruments.size).at_test()
-    taken = set(chosen(number, len(source), REFERENCE_SEED))
-    rest = [i for i in range(len(source)) if i not in taken]
-    for i in chosen(number, len(rest), REFERENCE_SEED):
-        yield source.ids[rest[i]], 0, fixed(source.read(rest[i]))
-
-
-def _recorded(
-    records: Records, instruments: Instruments, inputs: int, samples: int, **wanted: object
-) -> Found:
-    """The four records, if all of them are there."""
-    total = inputs * samples
-    found: Found = {}
-    for score in SCORES:
-        metric = METRIC_OF[score, instruments.extractor.name].name
-        record = records.find(
-            metric=metric, protocol__sha256=instruments.extractor.sha256,
-            protocol__protocol=protocol_name(inputs, samples, total), **wanted,
-        )  # fmt: skip
-        if record is None:
-            return {}
-        found[metric] = record
-    return found
-
-
-def _record(
-    records: Records,
-    instruments: Instruments,
-    facts: dict[str, Any],
-    fake: Features,
-    real: Callable[[], Features] | None,
-    sha256: str,
-    seconds: float,
-) -> Found:
-    begin = time.perf_counter()
-    photos = reference(instruments) if real is None else real()
-    about = {"reference": "training photos", "reference_seed": REFERENCE_SEED}
-    result = fidelity(fake, photos, instruments.extractor, about)
-    name = (
-        f"fidelity-{Path(facts['task']).name}-{facts['method']}-{result.protocol['protocol']}"
-        f"-{sha256[:12]}-{instruments.extractor.sha256[:8]}.npz"
-    )
-    seconds = round(seconds + time.perf_counter() - begin, 2)
-    more = {**records.keep_raw(name, result.save), "seconds": seconds}
-    return {m.name: records.append(facts | m.as_dict() | more) for m in result.measurements()}
+    def _other_photos(self) -> Iterator[Translation]:
+        inputs, samples = self.counts
+        source = self.pictures.domains.train_b
+        taken = set(chosen(inputs * samples, len(source), REFERENCE_SEED))
+        rest = [i for i in range(len(source)) if i not in taken]
+        for i in chosen(inputs * samples, len(rest), REFERENCE_SEED):
+            yield source.ids[rest[i]], 0, self.pictures.read(source, rest[i])

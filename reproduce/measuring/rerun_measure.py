@@ -32,24 +32,16 @@ from models.zoo import parse_value
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Measuring, Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.codes import measure_theory
-from reproduce.measuring.exact import (
-    ALWAYS,
-    SOMETIMES,
-    ExactTask,
-    measure_exact,
-    measure_real_exact,
-)
-from reproduce.measuring.fidelity import measure_fidelity, measure_real_fidelity
-from reproduce.measuring.instruments import RECIPE, Instruments, open_instruments
-from reproduce.measuring.measure import measure_real, measure_run
-from reproduce.measuring.modes import measure_real_modes, measure_run_modes, open_modes_task
-from reproduce.measuring.observed import measure_observed
+from reproduce.measuring.classifier import RECIPE
+from reproduce.measuring.exact import ALWAYS, SOMETIMES
+from reproduce.measuring.kind import measure
+from reproduce.measuring.kinds import open_kinds
+from reproduce.measuring.preference import WAYS
 from reproduce.measuring.rerun_weights import commit_of, scale_of
+from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.records.current import REAL
 from reproduce.records.store import Records, record_id
 from reproduce.tasks.registry import TASKS
-from reproduce.training.pipeline import checkpoint_of
 
 Record = Mapping[str, Any]
 DIVERSITY = {metric.name for metric in METRIC_OF.values()}
@@ -107,7 +99,16 @@ def measure_again(
 
     Raises UserError where this version measures something else under the same circumstances.
     """
-    _MEASURES[kind](record, preset, runs, places)
+    pictures = open_pictures(runs[0], places)
+    real = record["method"] == REAL
+    # What is right of real pictures takes no network.
+    alone = real and record["metric"] in (TRUTH_DISTANCE.name, PHOTO_DISTANCE.name)
+    subjects = [] if alone else [Subject(preset, run, places, pictures) for run in runs]
+    if real:
+        compared = subjects if kind in WAYS else []
+        subjects = [*compared, Subject(preset, runs[0], places, pictures, real=True)]
+    kinds = open_kinds([kind], pictures, places, preset.measure)
+    measure([k for k in kinds if k.direction in (None, record.get("translation"))], subjects)
     wanted = {key: record[key] for key in ("metric", "method", "translation") if key in record}
     made = Records(places.results, preset.name).find(**wanted)
     if made is None:
@@ -158,57 +159,3 @@ def _from_protocol(record: Record, measure: Measuring) -> Measuring:
     if metric in (IS.name, CIS.name, REACHED.name) and record["method"] != REAL:
         return replace(measure, mode_inputs=n, mode_samples=k)
     return measure
-
-
-def _diversity(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
-    if record["method"] == REAL:
-        measure_real(preset, runs[0], places)
-    else:
-        measure_run(preset, runs[0], checkpoint_of(preset, runs[0], places), places)
-
-
-def _fidelity(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
-    run, instruments = runs[0], _instruments(runs[0], places)
-    if record["method"] == REAL:
-        measure_real_fidelity(preset, run, places, instruments)
-    else:
-        measure_fidelity(preset, run, checkpoint_of(preset, run, places), places, instruments)
-
-
-def _exact(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
-    run, task = runs[0], ExactTask(_instruments(runs[0], places))
-    if record["method"] == REAL:
-        measure_real_exact(preset, run, places, task)
-    else:
-        measure_exact(preset, run, checkpoint_of(preset, run, places), places, task)
-
-
-def _preferred(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
-    # What is right of real pictures takes no network.
-    alone = record["method"] == REAL and record["metric"] in (
-        TRUTH_DISTANCE.name,
-        PHOTO_DISTANCE.name,
-    )
-    measure_observed(preset, runs[0], () if alone else runs, places, kind_of(record))
-
-
-def _modes(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
-    task = open_modes_task(runs[0], places)
-    measure = measure_real_modes if record["method"] == REAL else measure_run_modes
-    measure(preset, runs[0], places, task, record["translation"])
-
-
-def _theory(record: Record, preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
-    measure_theory(preset, runs[0], places)
-
-
-def _instruments(run: RunConfig, places: Places) -> Instruments:
-    return open_instruments(
-        run, places, inception=places.inception_path, inception_sha256=places.inception_sha256
-    )
-
-
-_MEASURES = {
-    "diversity": _diversity, "fidelity": _fidelity, "exact": _exact, "judged": _preferred,
-    "observed": _preferred, "modes": _modes, "theory": _theory,
-}  # fmt: skip

@@ -29,7 +29,7 @@ from models.munit import Munit
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.measure import masks_by_id, silhouettes
+from reproduce.measuring.diversity import masks_by_id, silhouettes
 from reproduce.records.environment import environment
 from reproduce.records.store import Records, sha256_file
 from reproduce.tasks.pictures import Preparation

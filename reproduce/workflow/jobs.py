@@ -126,7 +126,7 @@ def _measurements(
         f"{kind}/{where}", about | _measuring(f"reproduce.measuring.{module}"), needs, runs=shown
     )
     for by in m.preferring(runs[0]):
-        yield Job(f"{by}/{where}", _measuring("reproduce.measuring.observed"), needs, runs=shown)
+        yield Job(f"{by}/{where}", _measuring("reproduce.measuring.preference"), needs, runs=shown)
 
 
 def _evidence(runs: Sequence[RunConfig], needs: Sequence[Job], preset: Preset) -> Iterable[Job]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from models.method import DIRECTIONS
 from reproduce.analysis.claims.table import write_table as write_claims
 from reproduce.analysis.claims.write import claims_table
 from reproduce.analysis.table_files import table_of
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
-from reproduce.measuring.codes import measure_theory
-from reproduce.records.current import newest
 from reproduce.records.store import Records, record_id
 from reproduce.report.curves import make_curves
 from reproduce.report.figures import comparison
@@ -26,17 +23,11 @@ from reproduce.workflow.graph import Job, Made
 # The networks that measure come with packages that take a second to import: those who need them do.
 
 
-def _diversity(preset: Preset, job: Job, places: Places) -> Made:
-    from reproduce.measuring.scoring import measure_diversity
+def _kind(preset: Preset, job: Job, places: Places) -> Made:
+    from reproduce.measuring.kinds import measure_runs, scores
 
-    found = measure_diversity(preset, job.runs, places).values()
-    return _measured(preset, places, [record for by in found for record in by.values()])
-
-
-def _preferred(preset: Preset, job: Job, places: Places) -> Made:
-    from reproduce.measuring.observed import measure_observed
-
-    found = measure_observed(preset, job.runs[0], job.runs, places, job.kind).values()
+    names = scores(job.runs[0].task) if job.kind == "scores" else (job.kind,)
+    found = measure_runs(names, preset, job.runs, places).values()
     return _measured(preset, places, [record for by in found for record in by.values()])
 
 
@@ -44,24 +35,6 @@ def _evidence(preset: Preset, job: Job, places: Places) -> Made:
     from reproduce.analysis.preference_evidence import write_evidence
 
     return Made(write_evidence(preset, job.runs, places, job.name.split("/")[1]))
-
-
-def _scores(preset: Preset, job: Job, places: Places) -> Made:
-    from reproduce.measuring.scoring import measure_scores
-
-    found = measure_scores(preset, job.runs, places).values()
-    return _measured(preset, places, [record for by in found for record in by.values()])
-
-
-def _modes(preset: Preset, job: Job, places: Places) -> Made:
-    from reproduce.measuring.modes import measure_modes
-
-    measure_modes(preset, job.runs, places)
-    everything = Records(places.results, preset.name).all()
-    task, seed = job.runs[0].task, job.runs[0].seed
-    found = [newest(everything, seed, direction) for direction in DIRECTIONS]
-    own = [by for rows in found for (name, _), by in rows.items() if name == task]
-    return _measured(preset, places, [record for by in own for record in by.values()])
 
 
 def _measured(preset: Preset, places: Places, records: Sequence[dict[str, Any]]) -> Made:
@@ -75,11 +48,6 @@ def _table(preset: Preset, job: Job, places: Places) -> Made:
     number = int(job.name.split("/")[1])
     _, files = table_of(number, preset, places.results, job.about["seeds"], True)
     return Made(files)
-
-
-def _theory(preset: Preset, job: Job, places: Places) -> Made:
-    found = [measure_theory(preset, run, places) for run in job.runs]
-    return _measured(preset, places, [record for by in found for record in by.values()])
 
 
 def _theory_figures(preset: Preset, job: Job, places: Places) -> Made:
@@ -118,15 +86,10 @@ def _unit_figure(preset: Preset, job: Job, places: Places) -> Made:
 
 
 MAKERS: dict[str, Callable[[Preset, Job, Places], Made]] = {
-    "diversity": _diversity,
-    "observed": _preferred,
-    "judged": _preferred,
+    **dict.fromkeys(("diversity", "scores", "observed", "judged", "modes", "theory"), _kind),
     "evidence": _evidence,
-    "scores": _scores,
-    "modes": _modes,
     "table": _table,
     "figure": _figure,
-    "theory": _theory,
     "theory-figures": _theory_figures,
     "curves": _curves,
     "styles": _styles,

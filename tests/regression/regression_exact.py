@@ -19,14 +19,14 @@ from regression_world import (
 from benchmarks.metric import Measurement
 from benchmarks.metrics.exact import ExactTable, examine
 from benchmarks.metrics.style_scores import CONSISTENCY
-from reproduce.measuring.exact import ALWAYS, SAMPLES, SOMETIMES, STYLES, ExactTask
+from reproduce.measuring.exact import ALWAYS, SAMPLES, SOMETIMES, STYLES, ExactKind
 from reproduce.training.translate import Translation
 
 EXACT = {metric.name for metric in (*ALWAYS, *SOMETIMES)}
 
 
 def check_exact(
-    world: World, task: ExactTask, records: dict[str, Record], pictures: Pictures, inputs: int,
+    world: World, task: ExactKind, records: dict[str, Record], pictures: Pictures, inputs: int,
     consistency: Measurement | None, findings: Findings,
 ) -> None:  # fmt: skip
     """Compare the exact scores among ``records`` with those of ``pictures`` of the first ``inputs``,
@@ -72,8 +72,8 @@ def _raw_values(name: str, stored: ExactTable, found: ExactTable, findings: Find
         findings.close(name, "share of categories changed", 0.0, share, CLASSES)
 
 
-def _measured(table: ExactTable, task: ExactTask) -> dict[str, float]:
-    every = [*table.content(SEED, {}), *table.styles(task.styles, SEED, {})]
+def _measured(table: ExactTable, task: ExactKind) -> dict[str, float]:
+    every = [*table.content(SEED, {}), *table.styles(task.style_truth, SEED, {})]
     return {m.name: m.value for m in every}
 
 

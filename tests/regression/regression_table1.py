@@ -30,12 +30,13 @@ from benchmarks.metrics.observer import (
 )
 from benchmarks.networks.extractors import Features, classifier_extractor, extract
 from benchmarks.networks.weights import trained
-from reproduce.measuring.exact import CONTENTS, SAMPLES, STYLES, ExactTask, same_styles
-from reproduce.measuring.fidelity import counts, reference
-from reproduce.measuring.instruments import Instruments
-from reproduce.measuring.measure import REAL_PAIRS
-from reproduce.measuring.observed import DRAWN, OTHERS, OWN, protocol, true_pictures
-from reproduce.measuring.observed import SAMPLES as OBSERVED
+from reproduce.experiments.places import Places
+from reproduce.measuring.diversity import REAL_PAIRS
+from reproduce.measuring.exact import CONTENTS, SAMPLES, STYLES, ExactKind, same_noises
+from reproduce.measuring.fidelity import FidelityKind
+from reproduce.measuring.preference import OTHERS, OWN, Observed, protocol, true_pictures
+from reproduce.measuring.preference import SAMPLES as OBSERVED
+from reproduce.measuring.subject import Pictures as OfTask
 from reproduce.records.current import REFERENCE
 from reproduce.tasks.drawn.truth import Truth
 from reproduce.tasks.pictures import Preparation
@@ -66,11 +67,16 @@ class Bench:
         classifier = world.instrument("classifier", numbers)
         kind, categories = TASKS[task].subject, classifier.heads["category"]
         truth = Truth(self.domains.folder, kind, self.size, PICTURES_SEED, drawn.rows, categories)
-        self.instruments = Instruments(
-            self.domains, world.manifest.pictures[task]["data_sha256"], self.size, truth, classifier,
-            classifier_extractor(classifier),
-        )  # fmt: skip
-        self.exact = ExactTask(self.instruments)
+        run = world.preset.make_run(REFERENCE, task, SEED)
+        self.pictures = OfTask(run, self.domains, world.manifest.pictures[task]["data_sha256"])
+        self.pictures.truth = truth
+        nowhere = Places(world.folder, world.folder, world.folder)
+        self.exact, self.fidelity, self.preferring = (
+            kind(self.pictures, nowhere, world.preset.measure)
+            for kind in (ExactKind, FidelityKind, Observed)
+        )
+        self.exact.classifier = classifier
+        self.fidelity.extractor = classifier_extractor(classifier)
         self.exact.masks = {n: self.mask(i) for i, n in enumerate(self.exact.names)}
         self.truth, self.fixed = truth, Preparation(self.size).at_test()
         self.distance = LpipsDistance(trained(self.protocol.version))
@@ -89,7 +95,7 @@ class Bench:
     @cached_property
     def photos(self) -> Features:
         """Features of the photos that fidelity compares with."""
-        return reference(self.instruments)
+        return self.fidelity.reference
 
     @cached_property
     def observer(self) -> LpipsDistance:
@@ -113,7 +119,7 @@ class Bench:
         record = next(iter(self.rows[method].values()))
         network, run = self.world.network((self.task, method, None), record)
         source, fixed = self.domains.test_a, Preparation(self.size)
-        _, few = counts(self.instruments)
+        _, few = self.fidelity.counts
         first, rest = (Subset(source, r) for r in (range(INPUTS), range(INPUTS, len(source))))
         samples = self.protocol.samples
         made = list(stream(network, first, fixed, samples=samples, seed=run.seed))
@@ -139,7 +145,9 @@ def check_method(bench: Bench, method: str, records: dict[str, Record], findings
     _observed(bench, records, pictures, OWN, findings)
     _fidelity(bench, records, pictures, findings)
     if EXACT & set(records):
-        styled = same_styles(network, bench.exact, Preparation(bench.size), run.seed)
+        styled = same_noises(
+            network, bench.pictures, min(CONTENTS, len(bench.exact.names)), run.seed
+        )
         check_exact(
             bench.world,
             bench.exact,
@@ -166,7 +174,7 @@ def check_real(bench: Bench, records: dict[str, Record], findings: Findings) -> 
                 record["metric"], "mean of all pairs", stored.value, found.value,
                 tolerance(record["metric"]),
             )  # fmt: skip
-    _, few = counts(bench.instruments)
+    _, few = bench.fidelity.counts
     made = {(n, k): p for n, k, p in truth.best_translations(domains.test_a.ids, few)}
     if SILHOUETTE.name in records:
         _silhouettes(bench, records[SILHOUETTE.name], made, findings)
@@ -222,7 +230,7 @@ def _observed(
     bench: Bench, records: dict[str, Record], pictures: Pictures, own: range, findings: Findings
 ) -> None:
     """Distances to true pictures, of both sides of a preference."""
-    told = protocol(bench.size, bench.observer.weights, DRAWN)
+    told = protocol(bench.size, bench.observer.weights, bench.preferring.about())
     for metric in {TRUTH_DISTANCE.name, QUALITY_OBSERVED.name} & records.keys():
         record = records[metric]
         check_protocol(metric, record["protocol"], told, findings)
@@ -250,7 +258,7 @@ def _observed(
 def _fidelity(
     bench: Bench, records: dict[str, Record], pictures: Pictures, findings: Findings
 ) -> None:
-    inputs, samples = counts(bench.instruments)
+    inputs, samples = bench.fidelity.counts
     about = {
         name: record for name, record in records.items()
         if name.split("-")[0] in ("fid", "kid", "precision", "recall")
@@ -258,11 +266,11 @@ def _fidelity(
     if not about:
         return
     few = ((n, k, p) for (n, k), p in pictures.items() if k < samples)
-    fake = extract(few, bench.instruments.extractor)
+    fake = extract(few, bench.fidelity.extractor)
     found = scores(fake.values, bench.photos.values)
     told = {
         "inputs": inputs, "K": samples, "N_real": len(bench.photos.values),
-        "sha256": bench.instruments.extractor.sha256, "resolution": list(fake.size),
+        "sha256": bench.fidelity.extractor.sha256, "resolution": list(fake.size),
     }  # fmt: skip
     for name, record in about.items():
         check_protocol(name, record["protocol"], told, findings)

@@ -17,18 +17,14 @@ from safetensors.torch import load_file, save_file
 from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
 from models.init import initialise
 from reproduce.commands.cli import main
-from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.codes import measure_theory
-from reproduce.measuring.exact import ExactTask, measure_exact, measure_real_exact
-from reproduce.measuring.fidelity import measure_fidelity
-from reproduce.measuring.instruments import RECIPE, classifier_path, open_instruments
-from reproduce.measuring.measure import measure_real, measure_run
-from reproduce.measuring.observed import measure_observed
+from reproduce.measuring.classifier import RECIPE, classifier_path
+from reproduce.measuring.kinds import measure_runs
+from reproduce.measuring.subject import open_pictures
 from reproduce.records.form import line_of
 from reproduce.records.store import Records, record_id
-from reproduce.tasks.drawn.truth import truth_of
 from reproduce.training.loop import Logging
 from reproduce.training.pipeline import checkpoint_of
 from reproduce.training.session import train
@@ -63,25 +59,18 @@ def made_once(factory: pytest.TempPathFactory) -> Places:
     logging = Logging(tensorboard=False, progress=False)
     for run in runs():
         folder = checkpoint_of(preset(), run, places).parent
-        checkpoint = train(run, folder, data_dir=places.data, logging=logging)
-        measure_run(preset(), run, checkpoint, places)
-    run, checkpoint = runs()[0], checkpoint_of(preset(), runs()[0], places)
-    measure_real(preset(), run, places)
-    domains = open_run_task(run, places)
-    truth = truth_of(domains, 32)
-    assert truth is not None
+        train(run, folder, data_dir=places.data, logging=logging)
+    measure_runs(["diversity"], preset(), runs(), places)
+    pictures = open_pictures(runs()[0], places)
+    truth = pictures.drawn
     network = SmallResNet(RECIPES[RECIPE], truth.heads)
     initialise(network, "kaiming", torch.Generator().manual_seed(0))
-    path = classifier_path(domains, truth, domains.fingerprint(), places.runs, RECIPES[RECIPE], 0)
+    path = classifier_path(pictures, places.runs, RECIPES[RECIPE], 0)
     accuracy = dict.fromkeys(truth.heads, 0.95)
     Classifier(RECIPES[RECIPE], truth.heads, network, accuracy, {}).save(path)
-    instruments = open_instruments(run, places)
-    measure_fidelity(preset(), run, checkpoint, places, instruments)
-    measure_exact(preset(), run, checkpoint, places, ExactTask(instruments))
-    measure_real_exact(preset(), run, places, ExactTask(instruments))
-    measure_theory(preset(), run, places)
-    for by in ("observed", "judged"):
-        measure_observed(preset(), run, runs(), places, by)
+    for kind in ("exact", "fidelity", "theory"):  # each in a pass of its own, as when made again
+        measure_runs([kind], preset(), runs()[:1], places)
+    measure_runs(["observed", "judged"], preset(), runs(), places)
     _MADE.append(places)
     return places
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 import reproduce.analysis.preference_evidence
-import reproduce.measuring.observed
+import reproduce.measuring.preference
 from benchmarks.metrics.degrade import DEGRADATIONS, LEVELS
 from benchmarks.metrics.observer import preferred
 from benchmarks.pictures import to_bytes
@@ -24,7 +24,9 @@ from reproduce.analysis.preference_evidence import write_evidence
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.observed import OTHERS, OWN, SAMPLES, Observer, measure_observed
+from reproduce.measuring.kinds import measure_runs
+from reproduce.measuring.preference import OTHERS, OWN, SAMPLES, WAYS, PreferenceKind
+from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.records.current import REAL
 from reproduce.records.store import Records, sha256_file
 from reproduce.tasks.pictures import Preparation
@@ -46,6 +48,10 @@ def run_of(method: str) -> RunConfig:
 RUNS = [run_of(method) for method in METHODS]
 
 
+def preferring(by: str, run: RunConfig, places: Places) -> PreferenceKind:
+    return WAYS[by](open_pictures(run, places), places, PRESET.measure)
+
+
 @pytest.fixture(scope="module")
 def trained_places(tmp_path_factory: pytest.TempPathFactory) -> Places:
     root = tmp_path_factory.mktemp("observed")
@@ -62,15 +68,15 @@ def places(trained_places: Places, tmp_path: Path) -> Places:
 
 
 @pytest.fixture(scope="module")
-def observer(trained_places: Places) -> Observer:
-    return Observer(RUNS[0], trained_places)
+def observer(trained_places: Places) -> PreferenceKind:
+    return preferring("observed", RUNS[0], trained_places)
 
 
 @pytest.fixture(scope="module")
-def photos(observer: Observer) -> Tensor:
+def photos(observer: PreferenceKind) -> Tensor:
     """The real pictures of the test inputs, uint8 (I, 3, H, W)."""
-    fixed, source = Preparation(32).at_test(), observer.domains.test_b
-    return to_bytes(torch.stack([fixed(source.read(i)) for i in range(INPUTS)]))
+    source = observer.pictures.domains.test_b
+    return to_bytes(torch.stack([observer.pictures.read(source, i) for i in range(INPUTS)]))
 
 
 def one_by_one(pictures: Tensor) -> Iterator[Tensor]:
@@ -78,9 +84,9 @@ def one_by_one(pictures: Tensor) -> Iterator[Tensor]:
 
 
 def test_all_methods_and_real_pictures_are_recorded_once(
-    places: Places, observer: Observer
+    places: Places, observer: PreferenceKind
 ) -> None:
-    found = measure_observed(PRESET, RUNS[0], RUNS, places)
+    found = measure_runs(["observed"], PRESET, RUNS, places)
     assert set(found) == {*METHODS, REAL}
     reference = sha256_file(checkpoint_of(PRESET, RUNS[0], places))
     for method, by_metric in found.items():
@@ -97,41 +103,41 @@ def test_all_methods_and_real_pictures_are_recorded_once(
             assert file["distances"].shape == (INPUTS, SAMPLES)
         assert mean == distance["value"]
         assert json.loads(json.dumps(quality)) == quality
-    perfect = observer.way.real(observer)
+    perfect = observer.perfect()
     assert perfect is not None
-    (seen,) = observer.look({REAL: perfect}, [observer.lpips], INPUTS)
+    (seen,) = observer.see({REAL: perfect}, [observer.lpips], INPUTS)
     with np.load(places.results / found[REAL]["truth-distance"]["raw"]) as file:
         np.testing.assert_array_equal(file["distances"], seen[REAL].min(axis=2))
     # These networks learned nothing; their pictures are no shoes.
     assert found[REAL]["quality-observed"]["value"] == 100
-    assert measure_observed(PRESET, RUNS[0], RUNS, places) == found
+    assert measure_runs(["observed"], PRESET, RUNS, places) == found
     assert len(Records(places.results, "quick").all()) == 2 * len(found)
 
 
 def test_what_else_is_looked_at_changes_no_bit(places: Places, tmp_path: Path) -> None:
-    found = measure_observed(PRESET, RUNS[0], RUNS, places)
+    found = measure_runs(["observed"], PRESET, RUNS, places)
     other = replace(places, results=tmp_path / "alone")
-    alone = measure_observed(PRESET, RUNS[1], RUNS[1:2], other)
+    alone = measure_runs(["observed"], PRESET, RUNS[1:2], other)
     # Without MUNIT there is nothing to prefer a method to.
     assert set(alone["unit"]) == set(alone[REAL]) == {"truth-distance"}
     for method in ("unit", REAL):
         one, two = (of[method]["truth-distance"] for of in (found, alone))
         assert one["value"] == two["value"] and one["raw_sha256"] == two["raw_sha256"]
     # What a later MUNIT is preferred to is looked at again, and nothing else is.
-    measure_observed(PRESET, RUNS[0], RUNS[:2], other)
+    measure_runs(["observed"], PRESET, RUNS[:2], other)
     assert len(Records(other.results, "quick").all()) == 2 + 2 * 3
 
 
 def test_preference_over_a_reference_that_was_trained_anew_is_asked_again(
     places: Places, tmp_path: Path
 ) -> None:
-    found = measure_observed(PRESET, RUNS[0], RUNS[:2], places)
+    found = measure_runs(["observed"], PRESET, RUNS[:2], places)
     again = replace(places, runs=shutil.copytree(places.runs, tmp_path / "runs"))
     longer = replace(RUNS[0], steps=3)
     folder = checkpoint_of(PRESET, longer, again).parent
     shutil.rmtree(folder)
     train(longer, folder, data_dir=places.data, logging=Logging(progress=False))
-    new = measure_observed(PRESET, longer, [longer, RUNS[1]], again)
+    new = measure_runs(["observed"], PRESET, [longer, RUNS[1]], again)
     reference = sha256_file(folder / LAST)
     for method in ("unit", REAL):
         assert new[method]["quality-observed"]["protocol"]["reference_sha256"] == reference
@@ -141,22 +147,22 @@ def test_preference_over_a_reference_that_was_trained_anew_is_asked_again(
 
 
 def test_the_reference_is_set_against_other_samples_of_its_own(
-    places: Places, observer: Observer
+    places: Places, observer: PreferenceKind
 ) -> None:
     assert not set(OWN) & set(OTHERS) and len(OWN) == len(OTHERS) == SAMPLES
-    checkpoint = checkpoint_of(PRESET, RUNS[0], places)
-    both = [next(observer.translations(RUNS[0], checkpoint, of)) for of in (OWN, OTHERS)]
+    munit = Subject(PRESET, RUNS[0], places, observer.pictures)
+    both = [next(observer.translations(munit, of)) for of in (OWN, OTHERS)]
     assert both[0].shape == both[1].shape == (SAMPLES, 3, 32, 32)
     assert not any(torch.equal(one, two) for one in both[0] for two in both[1])
 
 
 @pytest.mark.parametrize("kind", DEGRADATIONS)
 def test_the_more_a_real_picture_is_spoiled_the_farther_it_is(
-    kind: str, observer: Observer, photos: Tensor
+    kind: str, observer: PreferenceKind, photos: Tensor
 ) -> None:
     levels = LEVELS[kind]
     shown = {str(v): one_by_one(DEGRADATIONS[kind](photos, v, 1)) for v in levels}
-    (seen,) = observer.look(shown, [observer.lpips], INPUTS, right=16)
+    (seen,) = observer.see(shown, [observer.lpips], INPUTS, right=16)
     nearest = [seen[str(v)].min(axis=2) for v in levels]
     means = [float(of.mean()) for of in nearest]
     assert means == sorted(means) and len(set(means)) == len(means)
@@ -164,10 +170,10 @@ def test_the_more_a_real_picture_is_spoiled_the_farther_it_is(
 
 
 def test_a_picture_of_the_right_input_is_nearer_than_one_of_another(
-    observer: Observer, photos: Tensor
+    observer: PreferenceKind, photos: Tensor
 ) -> None:
     shown = {"right": one_by_one(photos), "wrong": one_by_one(photos.roll(1, dims=0))}
-    (seen,) = observer.look(shown, [observer.lpips], INPUTS, right=16)
+    (seen,) = observer.see(shown, [observer.lpips], INPUTS, right=16)
     nearest = {key: of.min(axis=2) for key, of in seen.items()}
     assert preferred(nearest["right"], nearest["wrong"]).mean() > 0.9
     # More true pictures can only be nearer.
@@ -193,47 +199,47 @@ def test_the_evidence_is_a_file_that_is_written_once(
     def never(*arguments: object) -> None:
         raise AssertionError("looked at again")
 
-    monkeypatch.setattr(reproduce.measuring.observed, "true_pictures", never)
+    monkeypatch.setattr(reproduce.measuring.preference, "true_pictures", never)
     assert write_evidence(PRESET, RUNS, places, "observed") == [path]
     assert path.read_text() == text
 
 
 def test_a_judge_takes_photos_of_the_nearest_training_inputs(trained_places: Places) -> None:
-    judge = Observer(RUNS[0], trained_places, "judged")
-    (inputs, photos), few = judge.domains.pairs, 4
-    fixed = judge.fixed
+    judge = preferring("judged", RUNS[0], trained_places)
+    (inputs, photos), few = judge.pictures.domains.pairs, 4
+    fixed = Preparation(32).at_test()
     known = judge.lpips.features(torch.stack([fixed(inputs.read(i)) for i in range(len(inputs))]))
-    for number, right in enumerate(judge.way.right(judge, few)):
-        own = judge.lpips.features(fixed(judge.domains.test_a.read(number))[None])
+    for number, right in enumerate(judge.right(few)):
+        own = judge.lpips.features(fixed(judge.pictures.domains.test_a.read(number))[None])
         far = [float(judge.lpips.distance(own, k[None])) for k in known]
         nearest = sorted(range(len(far)), key=far.__getitem__)[:few]
         assert torch.equal(right, torch.stack([fixed(photos.read(i)) for i in nearest]))
 
 
 def test_judged_records_are_named_so(places: Places) -> None:
-    found = measure_observed(PRESET, RUNS[0], RUNS, places, "judged")
+    found = measure_runs(["judged"], PRESET, RUNS, places)
     for by_metric in found.values():
         assert set(by_metric) == {"quality-judged", "photo-distance"}
         told = by_metric["quality-judged"]["protocol"]
         assert told["candidates"] == told["right"] == 16 and told["pairs_known"] is True
     assert found[REAL]["quality-judged"]["value"] == 100
     # What is seen of a network hangs on no other network.
-    other = measure_observed(PRESET, RUNS[0], RUNS[:2], places, "judged")
+    other = measure_runs(["judged"], PRESET, RUNS[:2], places)
     assert other["unit"] == found["unit"]
 
 
 def test_without_pairs_a_judge_takes_the_nearest_photos(places: Places, tmp_path: Path) -> None:
     own = replace(RUNS[0], task=str(tiny.data_set(tmp_path / "bags", count=4)))
-    judge = Observer(own, places, "judged")
-    assert judge.domains.pairs is None
-    shown = next(judge.way.right(judge, 4))
-    photos = [judge.fixed(judge.domains.train_b.read(i)) for i in range(4)]
+    judge = preferring("judged", own, places)
+    assert judge.pictures.domains.pairs is None
+    shown = next(judge.right(4))
+    photos = [judge.pictures.read(judge.pictures.domains.train_b, i) for i in range(4)]
     assert {p.numpy().tobytes() for p in shown} == {p.numpy().tobytes() for p in photos}
 
 
 def test_pictures_whose_truth_is_unknown_are_refused(places: Places, tmp_path: Path) -> None:
     own = replace(RUNS[0], task=str(tiny.data_set(tmp_path / "bags", count=4)))
     with pytest.raises(UserError, match="truth is not known"):
-        measure_observed(PRESET, own, [own], places)
+        measure_runs(["observed"], PRESET, [own], places)
     with pytest.raises(ValueError, match="one task"):
-        measure_observed(PRESET, RUNS[0], [replace(RUNS[1], seed=1)], places)
+        measure_runs(["observed"], PRESET, [RUNS[0], replace(RUNS[1], seed=1)], places)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -26,10 +27,11 @@ from test_table2_command import store_classifiers
 
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
-from reproduce.measuring.measure import measure_real
-from reproduce.measuring.modes import measure_modes
+from reproduce.measuring.kind import measure
+from reproduce.measuring.kinds import measure_runs, open_kinds
 from reproduce.measuring.rerun import differences, verdict
 from reproduce.measuring.rerun_measure import kind_of
+from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.records.current import newest
 from reproduce.records.form import line_of
 from reproduce.records.store import Records, record_id
@@ -139,10 +141,16 @@ def test_real_pairs_of_one_seed_are_kept_beside_those_of_another(
 ) -> None:
     """Each record's raw values stay what was measured for it."""
     places, run = replace(made, results=tmp_path), runs()[0]
-    both = [measure_real(preset(), replace(run, seed=seed), places) for seed in (0, 1)]
+    pictures = open_pictures(run, places)
+    (kind,) = open_kinds(["diversity"], pictures, places, preset().measure)
+
+    def measured(seed: int) -> dict[str, Any]:
+        real = Subject(preset(), replace(run, seed=seed), places, pictures, real=True)
+        return measure([kind], [real])["real"]["diversity-lpips"]
+
+    both = [measured(seed) for seed in (0, 1)]
     assert both[0]["raw"] != both[1]["raw"]
-    for record in both:
-        assert measure_real(preset(), replace(run, seed=record["seed"]), places) == record
+    assert [measured(seed) for seed in (0, 1)] == both
 
 
 def test_stored_weights_are_found_by_their_hash(
@@ -174,7 +182,7 @@ def test_measurements_in_a_direction_are_made_again_in_it(
     run = quick.make_run("munit", "drawn-housecats-dogs", 0, own | sizes)
     logging = Logging(tensorboard=False, progress=False)
     train(run, checkpoint_of(small, run, places).parent, data_dir=places.data, logging=logging)
-    measure_modes(small, [run], places)
+    measure_runs(["modes"], small, [run], places)
     records = Records(places.results, "quick")
     there = {name: tmp_path / name for name in ("data", "runs", "results")}
     for metric, method in {"cis": "munit", "is": "real", "content-confusion": "munit"}.items():

@@ -11,17 +11,16 @@ import torch
 
 import reproduce.measuring.exact
 import reproduce.measuring.fidelity
-import reproduce.measuring.scoring
 from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
 from models.init import initialise
-from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.instruments import RECIPE, classifier_path
-from reproduce.measuring.scoring import measure_task
+from reproduce.measuring.classifier import RECIPE, classifier_path
+from reproduce.measuring.kinds import measure_task
+from reproduce.measuring.subject import open_pictures
 from reproduce.records.current import REAL
 from reproduce.records.store import Records
-from reproduce.tasks.drawn.truth import truth_of
 from reproduce.training.loop import Logging
 from reproduce.training.pipeline import checkpoint_of
 from reproduce.training.session import train
@@ -50,12 +49,11 @@ def places(tmp_path_factory: pytest.TempPathFactory, runs: list[RunConfig]) -> P
     for run in runs:
         folder = checkpoint_of(QUICK, run, places).parent
         train(run, folder, data_dir=places.data, logging=Logging(progress=False))
-    domains = open_run_task(runs[0], places)
-    truth = truth_of(domains, 32)
-    assert truth is not None
+    pictures = open_pictures(runs[0], places)
+    truth = pictures.drawn
     network = SmallResNet(RECIPES[RECIPE], truth.heads)
     initialise(network, "kaiming", torch.Generator().manual_seed(0))
-    path = classifier_path(domains, truth, domains.fingerprint(), places.runs, RECIPES[RECIPE], 0)
+    path = classifier_path(pictures, places.runs, RECIPES[RECIPE], 0)
     Classifier(RECIPES[RECIPE], truth.heads, network, dict.fromkeys(truth.heads, 0.95), {}).save(
         path
     )
@@ -103,6 +101,6 @@ def test_all_scores_are_measured_once_and_then_only_read(
 
     monkeypatch.setattr(reproduce.measuring.fidelity, "extract", never)
     monkeypatch.setattr(reproduce.measuring.exact, "examine", never)
-    monkeypatch.setattr(reproduce.measuring.exact, "true_masks", never)
+    monkeypatch.setattr(reproduce.measuring.exact, "silhouettes", never)
     assert measure_task(scored("all"), runs, places) == found
     assert Records(tmp_path, QUICK.name).all() == records

@@ -10,6 +10,7 @@ import pytest
 import tiny
 import torch
 
+import reproduce.measuring.subject
 from benchmarks.metrics.theory import contents, styles
 from models.errors import UserError
 from models.zoo import METHODS
@@ -18,7 +19,8 @@ from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.measuring import codes as theory_measure
-from reproduce.measuring.codes import encoded_by, measure_theory, scores_of
+from reproduce.measuring.codes import encoded_by, scores_of
+from reproduce.measuring.kinds import measure_runs
 from reproduce.records.store import Records, sha256_file
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.checkpoints import load_method, read_checkpoint
@@ -55,6 +57,10 @@ def runs(root: Path) -> dict[tuple[str, str], RunConfig]:
     return found
 
 
+def measure_codes(run: RunConfig, places: Places):
+    return measure_runs(["theory"], PRESET, [run], places)[run.method]
+
+
 def network(places: Places, run: RunConfig):
     path = run_folder(places.runs, "quick", run) / "last.safetensors"
     return load_method(path)[0]
@@ -75,7 +81,7 @@ def test_what_each_method_encodes() -> None:
 
 def test_munit_on_pairs_has_every_number(runs, places) -> None:
     run = runs["munit", SHOES]
-    found = measure_theory(PRESET, run, places)
+    found = measure_codes(run, places)
     assert set(found) == STYLES | CONTENTS
     stored = Records(places.results, "quick").all()
     assert [r["metric"] for r in stored] == [r["metric"] for r in found.values()]
@@ -92,7 +98,7 @@ def test_munit_on_pairs_has_every_number(runs, places) -> None:
 
 def test_raw_styles_are_what_the_encoders_say(runs, places) -> None:
     run = runs["munit", SHOES]
-    record = measure_theory(PRESET, run, places)["style-mean-norm"]
+    record = measure_codes(run, places)["style-mean-norm"]
     domains, method = open_run_task(run, places), network(places, run)
     with np.load(places.results / record["raw"]) as arrays, torch.no_grad():
         for domain, source in (("a", domains.test_a), ("b", domains.test_b)):
@@ -103,7 +109,7 @@ def test_raw_styles_are_what_the_encoders_say(runs, places) -> None:
 
 
 def test_raw_contents_give_their_records(runs, places) -> None:
-    found = measure_theory(PRESET, runs["unit", SHOES], places)
+    found = measure_codes(runs["unit", SHOES], places)
     assert set(found) == CONTENTS
     with np.load(places.results / found["content-domain-accuracy"]["raw"]) as arrays:
         assert found["content-domain-accuracy"]["value"] == arrays["hits"].mean()
@@ -143,22 +149,21 @@ def test_equal_names_alone_are_no_pairs(runs, places) -> None:
     run = runs["munit", CATS]
     domains = open_run_task(run, places)
     assert domains.test_a.ids == domains.test_b.ids
-    assert set(measure_theory(PRESET, run, places)) == STYLES | CONTENTS - OF_PAIRS
+    assert set(measure_codes(run, places)) == STYLES | CONTENTS - OF_PAIRS
 
 
 def test_what_is_recorded_is_not_measured_again(runs, places, monkeypatch) -> None:
     run = runs["munit", CATS]
-    found = measure_theory(PRESET, run, places)
+    found = measure_codes(run, places)
     records = Records(places.results, "quick")
     count = len(records.all())
     with monkeypatch.context() as patched:
-        patched.setattr(theory_measure, "load_method", None)
-        assert measure_theory(PRESET, run, places) == found
+        patched.setattr(reproduce.measuring.subject, "load_method", None)
+        assert measure_codes(run, places) == found
     (places.results / found["style-mmd"]["raw"]).unlink()
-    again = measure_theory(PRESET, run, places)
-    assert len(records.all()) == count + len(STYLES)
+    again = measure_codes(run, places)
+    assert len(records.all()) == 2 * count
     assert {m: r["value"] for m, r in again.items()} == {m: r["value"] for m, r in found.items()}
-    assert again["content-mmd"] == found["content-mmd"]
 
 
 def test_many_pictures_are_thinned_alike_in_both_domains(runs, places, monkeypatch) -> None:
@@ -172,15 +177,15 @@ def test_many_pictures_are_thinned_alike_in_both_domains(runs, places, monkeypat
 
 def test_methods_without_codes_have_no_numbers(places) -> None:
     run = PRESET.make_run("cyclegan", SHOES)
-    assert measure_theory(PRESET, run, places) == {}
+    assert measure_codes(run, places) == {}
     assert not places.results.exists()
 
 
 def test_runs_that_cannot_be_measured_are_refused(runs, places, tmp_path) -> None:
     run = runs["munit", SHOES]
     with pytest.raises(UserError, match="no checkpoint .*: train first"):
-        measure_theory(PRESET, run, replace(places, runs=tmp_path / "none"))
-    with pytest.raises(UserError, match="is at step 2 of 7, .*: train it again"):
-        measure_theory(PRESET, replace(run, steps=7), places)
-    with pytest.raises(UserError, match="other pictures than those of .*: train it again"):
-        measure_theory(PRESET, replace(run, train=13), places)
+        measure_codes(run, replace(places, runs=tmp_path / "none"))
+    with pytest.raises(UserError, match="is at step 2 of 7: finish its training"):
+        measure_codes(replace(run, steps=7), places)
+    with pytest.raises(UserError, match="the pictures of .* are not those"):
+        measure_codes(replace(run, train=13), places)

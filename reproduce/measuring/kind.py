@@ -1,0 +1,192 @@
+"""What a kind of measurement is, and the one loop in which all kinds look at translations.
+
+A kind knows its metrics, opens its instruments once for all subjects of a task, and says which
+translations of a subject it wants to see. Kinds that want the same ones share a pass over them.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from models.errors import UserError
+from models.method import Direction
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import Measuring
+from reproduce.measuring.subject import Pictures, Subject
+from reproduce.records.store import Records
+from reproduce.training.translate import Translation
+
+Found = dict[str, dict[str, Any]]  # ``key_of`` a record -> the record
+Wanted = Mapping[str, Mapping[str, Any]]  # metric -> what its record must say beside its subject
+
+
+@dataclass(frozen=True)
+class Made:
+    """One number: what its record ``told``, and its raw values: a file's name and what writes it."""
+
+    told: Mapping[str, Any]
+    raw: tuple[str, Callable[[Path], object]] | None = None
+
+
+@dataclass(frozen=True)
+class Looking:
+    """A measurement of one subject under way: it is given translations 0 to ``samples`` - 1 of the
+    first ``inputs`` test pictures, or the ``pictures`` that it names."""
+
+    inputs: int
+    samples: int
+    update: Callable[[str, int, Tensor], object]
+    finish: Callable[[], Sequence[Made]]
+    pictures: Iterable[Translation] | None = None
+
+
+def key_of(record: Mapping[str, Any]) -> str:
+    """A record's metric, with the direction where it tells one."""
+    return " ".join(filter(None, (record["metric"], record.get("translation"))))
+
+
+class Kind(ABC):
+    """A kind of measurement of one task's subjects."""
+
+    name: ClassVar[str]
+    batch_size: ClassVar[int] = 32  # of translations
+
+    def __init__(
+        self, pictures: Pictures, places: Places, measuring: Measuring,
+        direction: Direction | None = None,
+    ) -> None:  # fmt: skip
+        self.pictures, self.places, self.measuring = pictures, places, measuring
+        self.direction = direction  # where its records tell one
+
+    @abstractmethod
+    def wanted(self, subject: Subject) -> tuple[Wanted, Wanted]:
+        """The records that a measured subject has, and those that it may have; none where this
+        kind says nothing of it."""
+
+    @abstractmethod
+    def look(self, subject: Subject) -> Looking:
+        """Begin to measure a subject."""
+
+    def records(self, subject: Subject) -> Records:
+        """Those that this kind's code, as it is, made; new ones name it."""
+        return self.places.records(subject.preset, type(self).__module__)
+
+    def recorded(self, subject: Subject, wanted: Wanted) -> Found:
+        """Of what is wanted, what is on record."""
+        records, found = self.records(subject), Found()
+        where = {} if self.direction is None else {"translation": self.direction}
+        for metric, told in wanted.items():
+            record = records.find(metric=metric, **subject.same, **where, **told)
+            if record is not None:
+                found[metric] = record
+        return found
+
+    def raw_name(self, kind: str, subject: Subject, *words: str) -> str:
+        """A file's name that no other measurement takes."""
+        where = () if self.direction is None else (self.direction,)
+        about = Path(subject.run.task).name, *where, subject.name
+        return "-".join((kind, *about, *words)) + ".npz"
+
+    def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
+        """Of each subject, by name, the records."""
+        return {subject.name: measure_one([self], subject) for subject in subjects}
+
+
+def measure(kinds: Sequence[Kind], subjects: Sequence[Subject]) -> dict[str, Found]:
+    """The records of all ``kinds``, by ``key_of``, of each of the ``subjects``, by name; what has a record of this
+    very subject, made by this code, is not measured again."""
+    alone = [kind for kind in kinds if type(kind).measure is not Kind.measure]
+    shared = [kind for kind in kinds if kind not in alone]
+    found = {subject.name: measure_one(shared, subject) for subject in subjects}
+    for kind in alone:
+        for name, of_subject in kind.measure(subjects).items():
+            found[name] |= of_subject
+    return found
+
+
+def measure_one(kinds: Sequence[Kind], subject: Subject) -> Found:
+    """The same of one subject."""
+    found, missing = Found(), list[Kind]()
+    for kind in kinds:
+        needed, more = kind.wanted(subject)
+        known = kind.recorded(subject, {**needed, **more})
+        if needed.keys() <= known.keys():
+            found |= {key_of(record): record for record in known.values()}
+        else:
+            missing.append(kind)
+    for _, sharing in groupby(sorted(missing, key=_pass), key=_pass):
+        found |= _one_pass(list(sharing), subject)
+    return found
+
+
+def _pass(kind: Kind) -> tuple[str, int]:
+    """What kinds that share a pass have in common."""
+    return kind.direction or "a2b", kind.batch_size
+
+
+def _one_pass(kinds: Sequence[Kind], subject: Subject) -> Found:
+    begin = time.perf_counter()
+    looking = [kind.look(subject) for kind in kinds]
+    for one in looking:
+        for item in one.pictures or ():
+            one.update(*item)
+    shared = [one for one in looking if one.pictures is None and one.inputs]
+    for number, item in _translations(kinds[0], subject, shared):
+        for one in shared:
+            if number < one.inputs and item[1] < one.samples:
+                one.update(*item)
+    made = [one.finish() for one in looking]
+    seconds = {"seconds": round((time.perf_counter() - begin) / len(kinds), 2)}
+    return {
+        key_of(record): record
+        for kind, of_kind in zip(kinds, made, strict=True)
+        for record in keep(kind, subject, of_kind, seconds)
+    }
+
+
+def keep(
+    kind: Kind, subject: Subject, made: Iterable[Made], seconds: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Record what was measured; the seconds where raw values are."""
+    records = kind.records(subject)
+    where = {} if kind.direction is None else {"translation": kind.direction}
+    kept: dict[str, dict[str, str]] = {}
+    found = []
+    for one in made:
+        more: dict[str, Any] = {}
+        if one.raw is not None:
+            name, save = one.raw
+            if name not in kept:
+                kept[name] = records.keep_raw(name, save)
+            more = {**kept[name], **seconds}
+        found.append(records.append({**subject.facts, **where, **one.told, **more}))
+    return found
+
+
+def _translations(
+    kind: Kind, subject: Subject, looking: Sequence[Looking]
+) -> Iterator[tuple[int, Translation]]:
+    """Every translation that somebody wants, once, with a number below which those want its input
+    who want more inputs than that."""
+    first = 0
+    for end in sorted({one.inputs for one in looking}):
+        samples = max(one.samples for one in looking if one.inputs >= end)
+        for name, k, picture in subject.translations(
+            samples, range(first, end), kind.direction or "a2b", kind.batch_size
+        ):
+            if not bool(torch.isfinite(picture).all()):
+                raise UserError(
+                    f"the translation of {name} is not finite: the checkpoint's training diverged; "
+                    "train it again, with a lower lr"
+                )
+            yield first, (name, k, picture)
+        first = end

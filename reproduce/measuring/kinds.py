@@ -1,0 +1,71 @@
+"""All kinds of measurements by name, and measuring the runs of a task by some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from benchmarks.networks.extractors import inception_extractor
+from models.method import DIRECTIONS
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import Measuring, Preset
+from reproduce.experiments.run import RunConfig
+from reproduce.measuring.codes import CodesKind
+from reproduce.measuring.diversity import DiversityKind, lpips_distance
+from reproduce.measuring.exact import ExactKind
+from reproduce.measuring.fidelity import FidelityKind
+from reproduce.measuring.kind import Found, Kind, measure
+from reproduce.measuring.modes import ModesKind
+from reproduce.measuring.preference import Judged, Observed
+from reproduce.measuring.subject import Pictures, Subject, open_pictures
+from reproduce.tasks.registry import TASKS
+
+KINDS: dict[str, type[Kind]] = {
+    kind.name: kind
+    for kind in (
+        DiversityKind, FidelityKind, ExactKind, ModesKind, CodesKind, Observed, Judged
+    )
+}  # fmt: skip
+
+
+def open_kinds(
+    names: Iterable[str], pictures: Pictures, places: Places, measuring: Measuring
+) -> list[Kind]:
+    """The kinds of these names for one task's pictures; modes in both directions."""
+    return [
+        KINDS[name](pictures, places, measuring, direction)
+        for name in names
+        for direction in (DIRECTIONS if name == ModesKind.name else (None,))
+    ]
+
+
+def scores(task: str) -> tuple[str, ...]:
+    """What is told of translations alone; exact scores of drawn pictures only."""
+    drawn = task in TASKS and TASKS[task].kind == "drawn"
+    return ("diversity", "fidelity", *(("exact",) if drawn else ()))
+
+
+def measure_runs(
+    names: Iterable[str], preset: Preset, runs: Sequence[RunConfig], places: Places
+) -> dict[str, Found]:
+    """Measure the finished ``runs`` of one task, and its real pictures, by the kinds of these names:
+    records by method and metric."""
+    pictures = open_pictures(runs[0], places)
+    subjects = [Subject(preset, run, places, pictures) for run in runs]
+    real = Subject(preset, runs[0], places, pictures, real=True)
+    return measure(open_kinds(names, pictures, places, preset.measure), [*subjects, real])
+
+
+def measure_task(preset: Preset, runs: Sequence[RunConfig], places: Places) -> dict[str, Found]:
+    """The same by what Table 1 shows: diversity, and silhouettes of drawn pictures, always; preference
+    over MUNIT and the wider scores (fidelity, exact scores) where the preset asks for them."""
+    every = preset.measure.scores == "all"
+    names = scores(runs[0].task) if every else ("diversity",)
+    return measure_runs((*names, *preset.measure.preferring(runs[0])), preset, runs, places)
+
+
+def check_scores(preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
+    """Refuse before hours of training what could not be measured after them."""
+    lpips_distance(preset.measure, places)
+    drawn = all(run.task in TASKS and TASKS[run.task].kind == "drawn" for run in runs)
+    if preset.measure.scores == "all" and not drawn:
+        inception_extractor(places.inception_path, places.inception_sha256, True, places.device)

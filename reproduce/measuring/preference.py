@@ -1,0 +1,268 @@
+"""Quality of translations, Table 1's: by an observer who knows every drawn input's true pictures, or
+by a judge who has photos of similar inputs.
+
+All methods of a task and seed are looked at in one pass over the inputs: an input's right pictures are
+drawn or read, what is shown is compared with them, and both are dropped. They are the same whatever is
+shown; styles of true pictures are the observer's own.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import groupby, islice
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from benchmarks.metric import Metric
+from benchmarks.metrics.diversity_result import describe
+from benchmarks.metrics.lpips_features import MEASURED_SIDE, LpipsDistance
+from benchmarks.metrics.observer import (
+    PHOTO_DISTANCE,
+    QUALITY_JUDGED,
+    QUALITY_OBSERVED,
+    RIGHT,
+    TRUTH_DISTANCE,
+    Distance,
+    Observation,
+    right_distances,
+)
+from benchmarks.networks.weights import LpipsWeights, trained
+from reproduce.measuring.kind import Found, Kind, Looking, Made, Wanted, keep, key_of
+from reproduce.measuring.subject import Subject
+from reproduce.records.current import REFERENCE
+from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
+from reproduce.tasks.drawn.truth import Truth
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.sources import PictureSource
+from reproduce.training.translate import Translation
+
+CANDIDATES = 4000  # training inputs, among which a judge looks for similar ones
+BATCH = 512  # of them at a time
+SAMPLES = 10  # translations of each input
+OWN = range(0, 2 * SAMPLES, 2)  # a method's; the reference's others are odd,
+OTHERS = range(1, 2 * SAMPLES, 2)  # so that it can be set against itself
+Shown = Iterator[Tensor]  # input by input, (K, 3, H, W) in [-1, 1]
+
+
+class PreferenceKind(Kind):
+    """The distance (``truth-distance``, or ``photo-distance`` if judged) of subjects of one seed, and
+    with MUNIT among them Quality (``quality-observed``, ``quality-judged``), which is preference
+    over it.
+
+    MUNIT is set against itself too, in two different samples: a control, 50 % but for chance.
+    """
+
+    distance: ClassVar[Metric]
+    quality: ClassVar[Metric]
+
+    @abstractmethod
+    def right(self, count: int) -> Iterator[Tensor]:
+        """Input by input the right pictures (``count``, 3, H, W)."""
+
+    @abstractmethod
+    def perfect(self) -> Shown | None:
+        """What a perfect translator would give, if known."""
+
+    @abstractmethod
+    def about(self) -> dict[str, Any]:
+        """What decides the right pictures, for the protocol."""
+
+    @property
+    def names(self) -> list[str]:
+        """The test inputs."""
+        return self.pictures.domains.test_a.ids
+
+    @cached_property
+    def lpips(self) -> LpipsDistance:
+        return LpipsDistance(trained("0.1"), self.places.device)
+
+    def wanted(self, subject: Subject, reference: str | None = None) -> tuple[Wanted, Wanted]:
+        """``reference``: the sha256 of MUNIT's weights, where it is among the subjects."""
+        if subject.real and not self.has_perfect:
+            return {}, {}
+        told = {"protocol__sha256": self.lpips.weights.sha256, "seed": subject.run.seed}
+        preferred = told | {"protocol__reference_sha256": reference}
+        needed = {self.distance.name: told}
+        return (needed | {self.quality.name: preferred} if reference else needed), {}
+
+    @property
+    def has_perfect(self) -> bool:
+        """Whether a perfect translator's pictures are known."""
+        return True
+
+    def look(self, subject: Subject) -> Looking:
+        """Not alone: subjects are compared."""
+        raise NotImplementedError
+
+    def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
+        runs = [subject.run for subject in subjects]
+        if len({(run.task, run.size, run.seed) for run in runs}) > 1:
+            raise ValueError("who prefers looks at runs on one task, at one size and seed")
+        munit = next((s for s in subjects if s.name == REFERENCE), None)
+        reference = None if munit is None else munit.sha256
+        found, missing = dict[str, Found](), list[Subject]()
+        for subject in subjects:
+            needed, _ = self.wanted(subject, reference)
+            found[subject.name] = self.recorded(subject, needed)
+            if needed.keys() - found[subject.name].keys():
+                missing.append(subject)
+        if not missing:
+            return found
+        begin = time.perf_counter()
+        shown = {subject.name: self.translations(subject) for subject in missing}
+        if munit is not None:
+            shown[""] = self.translations(munit, OTHERS)
+        (seen,) = self.see(shown, [self.lpips], len(self.names))
+        views = {name: self.observation(of) for name, of in seen.items()}
+        seconds = {"seconds": round((time.perf_counter() - begin) / len(missing), 2)}
+        for subject in missing:
+            made = self._made(subject, views[subject.name], views.get(""), reference)
+            # One look was taken, so its seconds are told once.
+            records = [*keep(self, subject, made[:1], seconds), *keep(self, subject, made[1:], {})]
+            found[subject.name] |= {key_of(record): record for record in records}
+        return found
+
+    def translations(self, subject: Subject, samples: range = OWN) -> Shown:
+        """Those of a finished run, or of a perfect translator."""
+        if subject.real:
+            perfect = self.perfect()
+            assert perfect is not None
+            return perfect
+        return by_input(subject.translations(samples))
+
+    def see(
+        self, shown: Mapping[str, Shown], distances: Sequence[Distance],
+        inputs: int, right: int = RIGHT,
+    ) -> list[dict[str, NDArray[np.float32]]]:  # fmt: skip
+        """By each of ``distances``, those of all that is shown of the first ``inputs``, (I, K), to
+        the right pictures, (I, K, R)."""
+        found: list[dict[str, list[NDArray[np.float32]]]] = [
+            {key: [] for key in shown} for _ in distances
+        ]
+        bar = tqdm(
+            islice(self.right(right), inputs), total=inputs, unit="input",
+            desc=f"{self.pictures.domains.name}: {self.quality.name}", disable=not self.places.progress,
+        )  # fmt: skip
+        for these in bar:
+            pictures = {key: next(of) for key, of in shown.items()}
+            for distance, rows in zip(distances, found, strict=True):
+                features = distance.features(these)
+                # One after the other, so that no bit depends on what else is shown.
+                for key, some in pictures.items():
+                    rows[key].append(right_distances(some, features, distance))
+        return [{key: np.stack(rows) for key, rows in of.items()} for of in found]
+
+    def observation(self, distances: NDArray[np.float32]) -> Observation:
+        """Of distances (I, K, R) of all inputs, how near the nearest true pictures are."""
+        about = protocol(self.pictures.size, self.lpips.weights, self.about())
+        return Observation(distances.min(axis=2), tuple(self.names), about)
+
+    def _made(
+        self, subject: Subject, seen: Observation, others: Observation | None,
+        reference: str | None,
+    ) -> list[Made]:  # fmt: skip
+        """``others``: of the reference, whose weights have the sha256 ``reference``."""
+        seed, sha = subject.run.seed, subject.sha256[:12]
+        name = self.raw_name(self.distance.name, subject, sha)
+        made = [Made(seen.mean(self.distance, seed).as_dict(), (name, seen.save))]
+        if others is not None and reference is not None:
+            told = {"reference": REFERENCE, "reference_sha256": reference}
+            name = self.raw_name(self.quality.name, subject, sha, reference[:12])
+            raw = name, lambda path: seen.save(path, reference=others.distances)
+            made.append(Made(seen.quality(self.quality, others, told, seed).as_dict(), raw))
+        return made
+
+
+class Observed(PreferenceKind):
+    """By one who knows the truth of drawn pictures; UserError where it is not known."""
+
+    name, distance, quality = "observed", TRUTH_DISTANCE, QUALITY_OBSERVED
+
+    def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
+        _ = self.pictures.drawn  # or nothing is worth a look
+        return super().measure(subjects)
+
+    def right(self, count: int) -> Iterator[Tensor]:
+        truth = self.pictures.drawn
+        return (true_pictures(truth, name, count) for name in self.names)
+
+    def perfect(self) -> Shown:
+        return by_input(self.pictures.drawn.best_translations(self.names, SAMPLES))
+
+    def about(self) -> dict[str, Any]:
+        return {"generator_version": GENERATOR_VERSION}
+
+
+class Judged(PreferenceKind):
+    """By one who has photos of similar training inputs."""
+
+    name, distance, quality = "judged", PHOTO_DISTANCE, QUALITY_JUDGED
+
+    def right(self, count: int) -> Iterator[Tensor]:
+        """The photos of each test input's nearest candidates, nearest first."""
+        like, photos, candidates = self._candidates()
+        asked = self._small_features(self.pictures.domains.test_a, range(len(self.names)))
+        found = torch.empty(len(asked), 0)
+        for begin in range(0, candidates, BATCH):
+            known = self._small_features(like, range(begin, min(begin + BATCH, candidates)))
+            found = torch.cat([found, torch.cdist(asked, known).cpu()], dim=1)
+        for nearest in found.argsort(dim=1, stable=True)[:, :count].tolist():
+            yield torch.stack([self.pictures.read(photos, i) for i in nearest])
+
+    @property
+    def has_perfect(self) -> bool:
+        return self.pictures.domains.paired_test
+
+    def perfect(self) -> Shown | None:
+        if not self.has_perfect:
+            return None
+        return by_input(self.pictures.shown(self.pictures.domains.test_b))
+
+    def about(self) -> dict[str, Any]:
+        candidates = self._candidates()[2]
+        return {
+            "candidates": candidates,
+            "right": min(RIGHT, candidates),
+            "pairs_known": self.pictures.domains.pairs is not None,
+        }
+
+    def _candidates(self) -> tuple[PictureSource, PictureSource, int]:
+        """What inputs are compared with, the photos that belong to it, and how many there are: of
+        pairs the inputs, without pairs the photos themselves."""
+        domains = self.pictures.domains
+        like, photos = domains.pairs or (domains.train_b,) * 2
+        return like, photos, min(CANDIDATES, len(like))
+
+    def _small_features(self, source: PictureSource, rows: range) -> Tensor:
+        """LPIPS features (N, D) of pictures at 64 px, at which likeness is looked for."""
+        small = Preparation(min(self.pictures.size, MEASURED_SIDE)).at_test()
+        pictures = [small(source.read(i)) for i in rows]
+        parts = [torch.stack(pictures[i : i + 64]) for i in range(0, len(pictures), 64)]
+        return torch.cat([self.lpips.features(part) for part in parts])
+
+
+WAYS: dict[str, type[PreferenceKind]] = {"observed": Observed, "judged": Judged}
+
+
+def protocol(size: int, weights: LpipsWeights, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says of how it was measured."""
+    return {"right": RIGHT, "resolution": [size] * 2} | dict(about) | describe(weights)
+
+
+def true_pictures(truth: Truth, name: str, right: int = RIGHT) -> Tensor:
+    """Of test input ``name``, (R, 3, size, size): in styles that no other measurement draws."""
+    return torch.stack(list(truth.repainted(name, (("observer", name, k) for k in range(right)))))
+
+
+def by_input(translations: Iterable[Translation]) -> Shown:
+    """Translations that come grouped by inputs, input by input."""
+    for _, of_input in groupby(translations, key=lambda translation: translation[0]):
+        yield torch.stack([picture for *_, picture in of_input])

@@ -1,0 +1,158 @@
+"""What is measured: a trained run, or the real pictures of a task, opened once for all measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from models.errors import UserError
+from models.method import Direction, Method
+from reproduce.experiments.places import Places, facts_of, open_run_task
+from reproduce.experiments.preset import Preset
+from reproduce.experiments.run import RunConfig
+from reproduce.records.current import REAL
+from reproduce.records.store import sha256_file
+from reproduce.tasks.drawn.truth import Truth, truth_of
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.sources import Domains, PictureSource, Subset
+from reproduce.training.checkpoints import load_method
+from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.translate import Translation, stream
+
+
+@dataclass(eq=False)
+class Pictures:
+    """The pictures of a task at one size; ``data``: their fingerprint."""
+
+    run: RunConfig  # any of those on these pictures
+    domains: Domains
+    data: str
+
+    @property
+    def size(self) -> int:
+        return self.run.size
+
+    @cached_property
+    def truth(self) -> Truth | None:
+        """What drawn shoes and bags know of themselves."""
+        return truth_of(self.domains, self.size)
+
+    @cached_property
+    def drawn(self) -> Truth:
+        """The truth; UserError where it is not known."""
+        if self.truth is None:
+            raise UserError(
+                f"{self.domains.folder} holds no pictures that were drawn at {self.size} px, so "
+                "their truth is not known: observe a drawn task"
+            )
+        return self.truth
+
+    def source(self, direction: Direction) -> PictureSource:
+        """The test inputs of a direction."""
+        return self.domains.test_a if direction == "a2b" else self.domains.test_b
+
+    def read(self, source: PictureSource, index: int) -> Tensor:
+        """A picture (3, size, size) in [-1, 1], as networks see it at test time."""
+        return Preparation(self.size).at_test()(source.read(index))
+
+    def shown(self, source: PictureSource) -> Iterator[Translation]:
+        """All pictures of a source, each as the only sample of itself."""
+        for index, name in enumerate(source.ids):
+            yield name, 0, self.read(source, index)
+
+
+def open_pictures(run: RunConfig, places: Places) -> Pictures:
+    """Those that ``run`` is trained and measured on."""
+    domains = open_run_task(run, places)
+    return Pictures(run, domains, domains.fingerprint(progress=places.progress))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A finished ``run``, or with ``real`` the pictures that it is measured on, whose translations
+    are true."""
+
+    preset: Preset
+    run: RunConfig
+    places: Places
+    pictures: Pictures = field(repr=False)
+    real: bool = False
+
+    @property
+    def name(self) -> str:
+        """The method, or what stands for it in records of real pictures."""
+        return REAL if self.real else self.run.method
+
+    @cached_property
+    def checkpoint(self) -> Path:
+        """The trained weights."""
+        return checkpoint_of(self.preset, self.run, self.places)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the weights; of real pictures their fingerprint."""
+        if self.real:
+            return self.pictures.data
+        if not self.checkpoint.is_file():
+            raise UserError(f"no checkpoint {self.checkpoint}: train first")
+        return sha256_file(self.checkpoint)
+
+    @cached_property
+    def method(self) -> Method:
+        """The trained networks; UserError where the training is not finished, or was on other
+        pictures."""
+        method, read = load_method(self.checkpoint, self.places.device)
+        if read.step < self.run.steps:
+            raise UserError(
+                f"{self.checkpoint} is at step {read.step} of {self.run.steps}: finish its training"
+            )
+        if read.data != self.pictures.data:
+            raise UserError(
+                f"the pictures of {self.pictures.domains.folder} are not those that "
+                f"{self.checkpoint} was trained on: restore them, or train again"
+            )
+        return method
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What every record says of it."""
+        facts = facts_of(self.preset, self.run, self.places, real=self.real)
+        facts["data_sha256"] = self.pictures.data
+        if self.real:
+            return facts
+        return facts | {
+            "steps": self.run.steps,
+            "checkpoint_sha256": self.sha256,
+            "config_sha256": self.run.digest(),
+            "config": self.run.as_dict(),
+        }
+
+    @property
+    def same(self) -> Mapping[str, Any]:
+        """By what its records are found."""
+        if not self.real:
+            return {"checkpoint_sha256": self.sha256}
+        return {
+            "method": REAL, "task": self.run.task, "size": self.run.size,
+            "data_sha256": self.pictures.data,
+        }  # fmt: skip
+
+    def translations(
+        self, samples: int | range, inputs: range | None = None, direction: Direction = "a2b",
+        batch_size: int = 32,
+    ) -> Iterator[Translation]:  # fmt: skip
+        """Of these test pictures, or of all, by the trained networks."""
+        source = self.pictures.source(direction)
+        count = None
+        if inputs is not None:
+            source = Subset(source, range(inputs.start, len(source)))
+            count = len(inputs)
+        return stream(
+            self.method, source, Preparation(self.run.size), samples=samples, inputs=count,
+            direction=direction, seed=self.run.seed, batch_size=batch_size,
+        )  # fmt: skip
