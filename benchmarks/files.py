@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,15 +47,12 @@ def save_arrays(path: Path, meta: Mapping[str, Any], arrays: Mapping[str, NDArra
         raise UserError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-class CsvWriter:
-    """Writes rows to an open text file: floats with nine significant digits, since the last digits
-    of a double depend on the machine that computes it, and a file should not."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._writer = csv.writer(out, lineterminator="\n")
-
-    def writerow(self, row: Iterable[object]) -> None:
-        """Write one row; None becomes an empty cell."""
-        self._writer.writerow(
-            f"{value:.9g}" if isinstance(value, float | np.floating) else value for value in row
-        )
+def comma_separated(names: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """CSV under ``names``; None becomes an empty cell. Floats have nine significant digits: the last
+    digits of a double depend on the machine that computes it, and a file should not."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow(f"{v:.9g}" if isinstance(v, float | np.floating) else v for v in row)
+    return out.getvalue()

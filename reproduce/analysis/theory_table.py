@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,82 +13,92 @@ from benchmarks.metrics.theory.contents import (
     RETRIEVAL_RANK,
 )
 from benchmarks.metrics.theory.styles import COV_ERROR, MEAN_NORM, STYLE_MMD
-from reproduce.analysis.table_text import DASH, grid, heading
+from reproduce.analysis.estimate import Estimate
+from reproduce.analysis.table import HALF, Column, Row, Table, Tables, in_words
+from reproduce.analysis.tables import heading, scale
 from reproduce.analysis.theory_results import OfTask, mean_of, theory_of, title
 from reproduce.experiments.preset import Preset
 
-STYLE_HEADS = ["Styles of", "Deviation, {a}", "Deviation, {b}", "MMD", "Mean", "Covariance error"]
-CONTENT_HEADS = ["Codes of", "Domain accuracy", "MMD", "Pair distance", "Retrieval rank", "Found first"]  # fmt: skip
+RANGE = "{value} ({low} to {high})"
+STYLES = (STYLE_MMD.name, MEAN_NORM.name, COV_ERROR.name)
+CONTENTS = (DOMAIN_ACCURACY.name, CONTENT_MMD.name)
+OF_PAIRS = (PAIR_DISTANCE.name, RETRIEVAL_RANK.name)
 
 
 def theory_table(
     preset: Preset, records: Sequence[dict[str, Any]], seeds: Sequence[int] | None = None
-) -> str:
-    """Two Markdown tables a task, of styles and of content codes; means over ``seeds``, by default
-    all that there are. Empty where nothing was measured."""
+) -> Tables:
+    """Two tables a task, of styles and of content codes; means over ``seeds``, by default all that
+    there are. No tables where nothing was measured."""
     tasks = theory_of(preset, records, seeds)
-    parts = []
-    for of in tasks:
-        tables = [_grid(rows) for rows in (_styles(of), _contents(of)) if len(rows) > 1]
-        parts += [f"### {heading(of.task)}", *tables]
-    return "\n\n".join([*parts, _caption(preset, tasks)]) + "\n" if parts else ""
+    parts = [table for of in tasks for table in (_styles(of), _contents(of)) if table.rows]
+    return Tables(tuple(parts), (_caption(preset, tasks),))
 
 
-def _grid(rows: list[list[str]]) -> str:
-    return grid([[cell.replace("(paired)", "†") for cell in row] for row in rows])
+def _styles(of: OfTask) -> Table:
+    columns = (
+        Column("Styles of", "of", words=True),
+        *(Column(f"Deviation, {of.domain(domain)}", domain, ".2f") for domain in "ab"),
+        Column("MMD", STYLES[0]), Column("Mean", STYLES[1]), Column("Covariance error", STYLES[2]),
+    )  # fmt: skip
+    rows: list[Row] = [
+        {"of": title(method)}
+        | {domain: of.mean(method, STYLES[0], "deviation", domain) for domain in "ab"}
+        | {metric: _value(of, method, metric) for metric in STYLES}
+        for method in of.methods(STYLES[0])
+    ]
+    if rows:
+        nulls = {metric: _at_most(of.null(metric)) for metric in STYLES}
+        rows.append({"of": "N(0, I) itself", "a": "1", "b": "1", **nulls})
+        collapsed = mean_of(of.everyone(STYLES[0]), "collapsed")
+        ends = dict(zip(STYLES, (collapsed, "0", "1"), strict=True))
+        rows.append({"of": "all styles 0", "a": "0", "b": "0", **ends})
+    return Table(heading(of.task), columns, tuple(rows))
 
 
-def _styles(of: OfTask) -> list[list[str]]:
-    heads = [head.format(a=of.domain("a"), b=of.domain("b")) for head in STYLE_HEADS]
-    metrics = (STYLE_MMD.name, MEAN_NORM.name, COV_ERROR.name)
-    rows = [heads]
-    for method in of.methods(STYLE_MMD.name):
-        deviations = [of.mean(method, STYLE_MMD.name, "deviation", domain) for domain in "ab"]
-        rows.append(
-            [title(method), *(_number(d, 2) for d in deviations), *(_value(of, method, m) for m in metrics)]
-        )  # fmt: skip
-    every = of.everyone(STYLE_MMD.name)
-    if every:
-        nulls = [_number(of.null(metric)) for metric in metrics]
-        rows.append(["N(0, I) itself", "1", "1", *(f"≤ {null}" for null in nulls)])
-        rows.append(["all styles 0", "0", "0", _number(mean_of(every, "collapsed")), "0", "1"])
-    return rows
+def _contents(of: OfTask) -> Table:
+    ranks = of.everyone(RETRIEVAL_RANK.name)
+    columns = [
+        Column("Codes of", "of", words=True),
+        Column("Domain accuracy", CONTENTS[0]), Column("MMD", CONTENTS[1]),
+    ]  # fmt: skip
+    if ranks:
+        columns += [
+            Column("Pair distance", OF_PAIRS[0]), Column("Retrieval rank", OF_PAIRS[1]),
+            Column("Found first", "first", ".2f"),
+        ]  # fmt: skip
+    metrics = (*CONTENTS, *OF_PAIRS)
+    rows: list[Row] = [
+        {"of": title(method), "first": of.mean(method, OF_PAIRS[1], "first")}
+        | {metric: _value(of, method, metric) for metric in metrics}
+        for method in of.methods(CONTENTS[0])
+    ]
+    if rows:
+        pixels = {metric: mean_of(of.everyone(metric), "pixels") for metric in metrics}
+        found = mean_of(ranks, "first_pixels")
+        rows.append({"of": "the pictures themselves", "first": found, **pixels})
+        halves = mean_of(of.everyone(CONTENTS[0]), "same_domain")
+        chance = (halves, _at_most(of.null(CONTENTS[1])), "1", "0.5")
+        rows.append({"of": "one distribution", **dict(zip(metrics, chance, strict=True))})
+    return Table(heading(of.task), tuple(columns), tuple(rows))
 
 
-def _contents(of: OfTask) -> list[list[str]]:
-    metrics = (DOMAIN_ACCURACY.name, CONTENT_MMD.name, PAIR_DISTANCE.name, RETRIEVAL_RANK.name)
-    first = RETRIEVAL_RANK.name
-    rows = [list(CONTENT_HEADS)]
-    for method in of.methods(DOMAIN_ACCURACY.name):
-        found = _number(of.mean(method, first, "first"), 2)
-        rows.append([title(method), *(_value(of, method, m) for m in metrics), found])
-    if len(rows) > 1:
-        pixels = [_number(mean_of(of.everyone(m), "pixels")) for m in metrics]
-        found = _number(mean_of(of.everyone(first), "first_pixels"), 2)
-        rows.append(["the pictures themselves", *pixels, found])
-        halves = _number(mean_of(of.everyone(DOMAIN_ACCURACY.name), "same_domain"))
-        null = _number(of.null(CONTENT_MMD.name))
-        rows.append(["one distribution", halves, f"≤ {null}", "1", "0.5", DASH])
-    paired = bool(of.everyone(first))
-    return rows if paired else [row[:-3] for row in rows]
-
-
-def _value(of: OfTask, method: str, metric: str) -> str:
+def _value(of: OfTask, method: str, metric: str) -> str | None:
     """Mean over seeds; of one seed with its interval, of several with the range of seeds."""
     found = list(of.of(method, metric).values())
     if not found:
-        return DASH
+        return None
     values = [float(record["value"]) for record in found]
     mean = sum(values) / len(values)
     if len(values) > 1:
-        return f"{mean:.3f} ({min(values):.3f} to {max(values):.3f})"
-    interval = found[0]["interval"]
-    half = (interval["high"] - interval["low"]) / 2 if interval else None
-    return f"{mean:.3f}" if half is None else f"{mean:.3f} ± {half:.3f}"
+        return in_words(Estimate(mean, min(values), max(values)), form=RANGE)
+    ends = found[0]["interval"]
+    half = (ends["high"] - ends["low"]) / 2 if ends else math.nan
+    return in_words(Estimate(mean, mean - half, mean + half), form=HALF)
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    return DASH if value is None else f"{value:.{digits}f}"
+def _at_most(value: float | None) -> str | None:
+    return None if value is None else f"≤ {value:.3f}"
 
 
 def _caption(preset: Preset, tasks: Sequence[OfTask]) -> str:
@@ -96,9 +107,8 @@ def _caption(preset: Preset, tasks: Sequence[OfTask]) -> str:
     spread = (
         "ranges are those of the seeds" if several else "± is half a 95% interval over pictures"
     )
-    changed = f" with {' '.join(f'{k}={v}' for k, v in preset.changes.items())}" if preset.changes else ""  # fmt: skip
     return (
-        f"Preset {preset.title}{changed}, {'mean over' if several else 'seed'} "
+        f"{scale(preset)}, {'mean over' if several else 'seed'} "
         f"{'seeds ' if several else ''}{', '.join(map(str, sorted(seeds)))}; {spread}. "
         "Styles of test pictures against N(0, I): root mean square deviation of their numbers (1 if "
         "equal), kernel distance (MMD), mean, and error of the covariance relative to I (0 if "

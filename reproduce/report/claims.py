@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from reproduce.analysis.claims.table import (
-    COLUMNS,
-    ClaimsTable,
-    caption,
-    markdown,
-    shown_part,
-    summary,
-)
-from reproduce.report.blocks import Block, Claims, Paragraph, Row, Table, blocks_of
+from dataclasses import replace
 
-SHOWN = ("Limits", "Paper", "Ours", "p", "Seeds")  # columns beside claim and verdict
+from reproduce.analysis.claims.table import COLUMNS, summary
+from reproduce.analysis.table import Row, Tables
+from reproduce.report.blocks import Block, Paragraph
+
+HEADINGS = ("Limits", "Paper", "Ours", "p", "Seeds")  # beside claim and verdict
 
 
-def claims_blocks(table: ClaimsTable) -> list[Block]:
+def claims_blocks(tables: Tables) -> list[Block]:
     """How many claims hold, a table for each source and task, and what the numbers are."""
-    # The words and digits of the table that is printed: a number is rounded in one place.
-    printed = next(b for b in blocks_of(markdown(table), "claims") if isinstance(b, Table))
+    (table,) = tables.parts
+    known = {column.title: column for column in COLUMNS}
+    first = replace(known["Claim"], title="Claim, and what was measured")
+    columns = (first, known["Verdict"], *(known[name] for name in HEADINGS))
     groups: dict[str, list[Row]] = {}
-    for finding, line in zip(table.findings, printed.rows, strict=True):
-        cells = dict(zip(COLUMNS, line, strict=True))
-        row = Row(
-            cells["Claim"], shown_part(finding).label, tuple(cells[name] for name in SHOWN),
-            finding.verdict, table.cause(finding) if finding.verdict != "holds" else "",
-        )  # fmt: skip
-        groups.setdefault(f"{cells['Source']}: {cells['On']}", []).append(row)
-    head = ("Claim, and what was measured", "Verdict", *SHOWN)
+    for row in table.rows:
+        groups.setdefault(f"{row['source']}: {row['on']}", []).append(row)
     return [
-        Paragraph(summary(table.findings)),
-        *(Claims(group, head, tuple(rows)) for group, rows in groups.items()),
-        Paragraph(caption(table)),
+        Paragraph(summary([row["verdict"] for row in table.rows])),
+        *(
+            replace(table, title=title, columns=columns, rows=tuple(rows), kind="claims")
+            for title, rows in groups.items()
+        ),
+        *map(Paragraph, tables.notes),
     ]

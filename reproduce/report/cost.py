@@ -10,11 +10,12 @@ from typing import Any
 from benchmarks.console import in_words
 from models.method import DIRECTIONS
 from models.zoo import METHODS
-from reproduce.analysis.table_text import DASH, heading
+from reproduce.analysis.table import DASH, Column, Table, of_texts
+from reproduce.analysis.tables import heading
 from reproduce.experiments.places import REAL
 from reproduce.experiments.run import RunConfig
 from reproduce.records.store import newest
-from reproduce.report.blocks import Block, Paragraph, Table
+from reproduce.report.blocks import Block, Paragraph
 from reproduce.report.curves import curve_path, load_curve
 
 Record = Mapping[str, Any]
@@ -49,11 +50,11 @@ def cost_blocks(runs: Sequence[RunConfig], records: Sequence[Record], folder: Pa
     for task, rows in groups.items():
         lines = [_line(of, seconds, seeds, measuring.get(key, 0.0)) for key, of in rows.items()]
         if len(rows) > 1:
-            tables.append(Table(f"Cost of each run: {heading(task)}", head, tuple(lines)))
+            tables.append(of_texts(f"Cost of each run: {heading(task)}", [head, *lines]))
         else:
             alone.append((f"{lines[0][0]}, {heading(task)}", *lines[0][1:]))
     if alone:
-        tables.append(Table("Cost of each run: figures", head, tuple(alone)))
+        tables.append(of_texts("Cost of each run: figures", [head, *alone]))
     return [_sums(seconds, measuring), *tables]
 
 
@@ -125,20 +126,21 @@ def environment_blocks(records: Sequence[Record]) -> list[Block]:
         about = record["environment"]
         for name, version in {"python": about["python"], **about["packages"]}.items():
             packages.setdefault(name, set()).add(str(version))
-    tables: list[Block] = [
-        Table(
-            "What the measuring was done with", ("Device", "CPU threads", "Commit", "Numbers"),
-            tuple((*made, str(count)) for made, count in sorted(measured.items())),
-            frozenset({0, 2}),
-        )
-    ]  # fmt: skip
+    versions = [(name, ", ".join(sorted(found))) for name, found in sorted(packages.items())]
+    tables: list[Block] = [_counts("What the measuring was done with", "Numbers", measured)]
     if trained:
-        rows = tuple((*made, str(count)) for made, count in sorted(trained.items()))
-        head = ("Device", "CPU threads", "Commit", "Networks")
-        tables.append(Table("What the training was done with", head, rows, frozenset({0, 2})))
-    versions = tuple((name, ", ".join(sorted(packages[name]))) for name in sorted(packages))
-    tables.append(Table("Versions", ("Package", "Version"), versions))
-    return tables
+        tables.append(_counts("What the training was done with", "Networks", trained))
+    return [*tables, of_texts("Versions", [("Package", "Version"), *versions])]
+
+
+def _counts(title: str, what: str, counts: Mapping[tuple[str, str, str], int]) -> Table:
+    columns = (
+        Column("Device", words=True), Column("CPU threads"), Column("Commit", words=True),
+        Column(what),
+    )  # fmt: skip
+    names = [column.title for column in columns]
+    rows = (dict(zip(names, (*of, str(n)), strict=True)) for of, n in sorted(counts.items()))
+    return Table(title, columns, tuple(rows))
 
 
 def _machine(made: Mapping[str, Any]) -> tuple[str, str, str]:
