@@ -125,14 +125,15 @@ class Tables:
     points: tuple[str, ...] = ()
     data: tuple[Row, ...] = ()
     names: tuple[str, ...] = ()
+    title: str = ""  # of a file of one table
 
     def markdown(self) -> str:
         """GitHub-flavoured Markdown; empty without tables. Tables of one title share it."""
         if not self.parts:
             return ""
-        texts = []
+        texts = [f"### {self.title}"] if self.title else []
         for title, group in groupby(self.parts, lambda part: part.title):
-            texts.append(f"### {title}")
+            texts += [f"### {title}"] if title else []
             texts += [t for part in group for t in (part.markdown(), part.caption) if t]
         texts += self.notes
         if self.points:

@@ -41,11 +41,15 @@ def claims_table(preset: Preset, results: Path, seeds: Sequence[int] | None = No
     causes = with_numbers(causes, evidence.mean, by_hand)
     findings = verdicts(stated, evidence)
     rows = tuple(_row(finding, causes.get(finding.claim.id, "")) for finding in findings)
-    table = Table(f"Claims, preset {preset.name}", COLUMNS, rows)
     return Tables(
-        (table,), (caption(preset.name, findings, evidence.metrics),),
-        "What is known of the causes:", reasons(rows), rows, NAMES,
-    )  # fmt: skip
+        (Table("", COLUMNS, rows),),
+        (caption(preset.name, findings, evidence.metrics),),
+        lead="What is known of the causes:",
+        points=reasons(rows),
+        data=rows,
+        names=NAMES,
+        title=f"Claims, preset {preset.name}",
+    )
 
 
 def shown_part(finding: Finding) -> Part:
