@@ -126,7 +126,7 @@ def test_the_table_tells_what_is_on_record(
     results = stored(tmp_path, records)
     assert main(["speed", "table", f"--results={results}"]) == 0
     shown = capsys.readouterr().out
-    assert shown.count("**") == 2 * 3 and "norms" in shown and "IS and CIS" not in shown
+    assert shown.count("### ") == 3 and "norms" in shown and "IS and CIS" not in shown
     assert main(["speed", "table", "--kind=step", "--format=csv", f"--results={results}"]) == 0
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     seconds = float(row["s/step"])
