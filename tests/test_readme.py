@@ -1,4 +1,4 @@
-"""What the README says must be so: its tables come from records, its commands exist."""
+"""What the README and its pages say must be so: tables come from records, commands exist."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import pytest
 from comparing import assert_same_csv, assert_same_text
 from stored import needs_current_results
 
-from benchmarks.cli import main as costs
 from benchmarks.cli import parser as study_parser
 from benchmarks.metrics.observer import preferred
 from reproduce.analysis.table_files import tables_of
@@ -25,6 +24,13 @@ from reproduce.records.store import Records, sha256_file
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "results/cpu/README.md").read_text(encoding="utf-8")
+COSTS = (ROOT / "results/speed/README.md").read_text(encoding="utf-8")
+PAGES = [
+    "README.md", "CONTRIBUTING.md", "results/cpu/README.md", "results/cpu/recipe.md",
+    "results/speed/README.md", "benchmarks/study/README.md", "reproduce/tasks/README.md",
+    "reproduce/workflow/CLUSTERS.md",
+]  # fmt: skip
 
 
 SEEDS = [0, 1, 2]  # of the preset whose results are stored
@@ -40,33 +46,33 @@ def assert_stored(name: str, made: str, preset: str = "cpu") -> None:
 @pytest.mark.parametrize("number", ["1", "2"])
 def test_tables_are_generated_from_the_stored_records(number: str, tmp_path: Path) -> None:
     copy = tmp_path / "README.md"
-    copy.write_text(README, encoding="utf-8")
+    copy.write_text(RESULTS, encoding="utf-8")
     words = ["table", number, "--preset=cpu", "--stored", f"--results={ROOT / 'results'}"]
     words += ["--seeds", *map(str, SEEDS)]
     assert main([*words, f"--readme={copy}"]) == 0
-    assert_same_text(copy.read_text(encoding="utf-8"), README)
+    assert_same_text(copy.read_text(encoding="utf-8"), RESULTS)
 
 
 @needs_current_results
 def test_claims_are_judged_from_the_stored_records(tmp_path: Path) -> None:
     copy = tmp_path / "README.md"
-    copy.write_text(README, encoding="utf-8")
+    copy.write_text(RESULTS, encoding="utf-8")
     results = tmp_path / "results"
     shutil.copytree(ROOT / "results" / "cpu", results / "cpu")
     assert main(["claims", "--preset=cpu", f"--results={results}", f"--readme={copy}"]) == 0
-    assert_same_text(copy.read_text(encoding="utf-8"), README)
+    assert_same_text(copy.read_text(encoding="utf-8"), RESULTS)
     for name in ("claims.md", "claims.csv", "claims.tex"):
         assert_stored(name, (results / "cpu" / name).read_text(encoding="utf-8"))
-    block = README.split("<!-- claims-cpu -->")[1].split("<!-- /claims-cpu -->")[0]
+    block = RESULTS.split("<!-- claims-cpu -->")[1].split("<!-- /claims-cpu -->")[0]
     assert len(re.findall(r"\b(?:holds|fails|undecided)\b", block)) >= 40
 
 
 @needs_current_results
 def test_tables_are_full() -> None:
-    block = README.split("<!-- table1-cpu -->")[1].split("<!-- /table1-cpu -->")[0]
+    block = RESULTS.split("<!-- table1-cpu -->")[1].split("<!-- /table1-cpu -->")[0]
     assert len([line for line in block.splitlines() if re.match(r"\| [A-Z]", line)]) == 2 * 10
     assert len(re.findall(r"\d ± \d", block)) >= 2 * 9
-    block = README.split("<!-- table2-cpu -->")[1].split("<!-- /table2-cpu -->")[0]
+    block = RESULTS.split("<!-- table2-cpu -->")[1].split("<!-- /table2-cpu -->")[0]
     assert len(re.findall(r"\d ± \d", block)) == 3 * 7 * 4 + 2 * 7  # and real data's IS, confusion
 
 
@@ -95,7 +101,7 @@ def test_files_beside_the_records_say_the_same(
         for suffix, text in texts.items():
             if (name, suffix) != ("table1-scores", "tex"):
                 assert_stored(f"{name}.{suffix}", text, preset.name)
-    assert preset.name in README or not tasks
+    assert preset.name in RESULTS or not tasks
 
 
 @needs_current_results
@@ -140,26 +146,40 @@ def test_raw_values_give_the_recorded_numbers() -> None:
 
 def test_costs_come_from_the_stored_records(tmp_path: Path) -> None:
     copy = tmp_path / "README.md"
-    copy.write_text(README, encoding="utf-8")
+    copy.write_text(COSTS, encoding="utf-8")
     words = ["speed", "table", f"--results={ROOT / 'results'}", f"--readme={copy}"]
-    assert costs(words) == 0
-    assert copy.read_text(encoding="utf-8") == README
-    block = README.split("<!-- speed -->")[1].split("<!-- /speed -->")[0]
+    assert main(words) == 0
+    assert copy.read_text(encoding="utf-8") == COSTS
+    block = COSTS.split("<!-- speed -->")[1].split("<!-- /speed -->")[0]
     for what in ("training step, munit, 256 px", "10,000 of them", "IS and CIS", "waiting"):
         assert what in block
 
 
-def test_pictures_exist() -> None:
-    links = re.findall(r"!?\[[^\]]*\]\(([^)#]+)\)", README)
-    assert any(link.endswith(".png") for link in links)
-    for link in links:
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) <= 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_pages_link_to_exists(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for link in re.findall(r"!?\[[^\]]*\]\(([^)#]+)[^)]*\)", text):
         if "://" not in link:
-            assert (ROOT / link).is_file(), link
+            assert ((ROOT / page).parent / link).exists(), link
+
+
+def test_the_tree_is_there() -> None:
+    tree = README.split("## Where things are")[1].split("```")[1]
+    top = ""
+    for line in tree.strip("\n").splitlines():
+        name = line.split()[0]
+        top = name if not line.startswith(" ") else top
+        assert (ROOT / (top if name == top else top + name)).is_dir(), line
 
 
 def commands(program: str) -> list[list[str]]:
-    """Every ``python -m PROGRAM`` of the README, as arguments."""
-    blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    """Every ``python -m PROGRAM`` of the pages' blocks, as arguments."""
+    pages = [(ROOT / page).read_text(encoding="utf-8") for page in PAGES]
+    blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", "\n".join(pages), re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     tails = [
         line.split(f"python -m {program} ", 1)[1]
@@ -173,7 +193,7 @@ def commands(program: str) -> list[list[str]]:
 def test_commands_parse(words: list[str]) -> None:
     arguments = parser().parse_args(words)
     assert arguments.command == words[0]
-    if "preset" in arguments:
+    if getattr(arguments, "preset", ""):
         load_preset(arguments.preset)
 
 
@@ -182,8 +202,12 @@ def test_commands_of_the_study_parse(words: list[str]) -> None:
     assert study_parser().parse_args(words).step == words[1]
 
 
-def test_both_commands_are_one_line_each() -> None:
-    first, second = re.findall(r"```bash\n([^\n]*)\n```", README)[:2]
-    assert first.endswith("reproduce table 1 --preset quick") and "tox" in second
-    between = README.split("<!-- test-command -->")[1].split("<!-- /test-command -->")[0]
-    assert second in between
+def test_the_table_of_commands_names_them_all() -> None:
+    for program in ("reproduce", "benchmarks"):
+        help_text = subprocess.run(
+            [sys.executable, "-m", program, "--help"], cwd=ROOT, capture_output=True, text=True,
+            check=True,
+        ).stdout  # fmt: skip
+        names = re.findall(r"^ {4}([a-z]+) ", help_text, re.MULTILINE)
+        table = README.split(f"| `python -m {program} ...`")[1].split("\n\n")[0]
+        assert len(names) >= 2 and [n for n in names if f"`{n}" not in table] in ([], ["step"])

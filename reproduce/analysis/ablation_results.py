@@ -16,10 +16,10 @@ from models.errors import UserError
 from reproduce.analysis.estimate import Estimate, over_trainings
 from reproduce.analysis.tables import ONE_TRAINING
 from reproduce.experiments.ablation import Ablation, Value
-from reproduce.experiments.places import REAL
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.ablation import translations_of
+from reproduce.records.current import REAL
 from reproduce.records.store import Records
 
 Record = dict[str, Any]

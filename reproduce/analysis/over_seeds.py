@@ -11,19 +11,17 @@ import numpy as np
 import benchmarks.metrics.diversity_result  # noqa: F401  declares the limits of diversity
 from benchmarks.metric import METRICS
 from models.method import DIRECTIONS
-from reproduce.analysis.claims.evidence import Evidence
-from reproduce.analysis.claims.statements import Quantity
 from reproduce.analysis.estimate import Estimate, over_trainings
-from reproduce.analysis.tables import ONE_TRAINING, QUALITY, Cells, Found, Record
-from reproduce.experiments.places import REAL
+from reproduce.analysis.tables import ONE_TRAINING, Cells, Found, Record
 from reproduce.experiments.preset import Preset
-from reproduce.records.store import Records, newest
+from reproduce.records.current import QUALITY, REAL, Current, Quantity, newest
+from reproduce.records.store import Records
 
 
 class OverSeeds:
     """A table's cells over the trainings of ``seeds``: means with their 95 % intervals."""
 
-    def __init__(self, evidence: Evidence, seeds: Sequence[int]) -> None:
+    def __init__(self, evidence: Current, seeds: Sequence[int]) -> None:
         self.seeds = tuple(sorted(seeds))
         self._evidence = evidence
 
@@ -127,4 +125,4 @@ def stored(
     if len(known) < 2:
         return by_seed[known[0] if known else seeds[0]], ONE_TRAINING
     rows: dict[str | None, Found] = {t: latest(by_seed[s][t] for s in known) for t in translations}
-    return rows, OverSeeds(Evidence(results, preset.name, known), known)
+    return rows, OverSeeds(Current(results, preset.name, known), known)

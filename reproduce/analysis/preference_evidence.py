@@ -1,4 +1,4 @@
-"""Evidence that the observer of a task, or its judge, tells good pictures from bad ones, in a Markdown
+"""Current that the observer of a task, or its judge, tells good pictures from bad ones, in a Markdown
 file: questions whose answer everybody knows, and what other right pictures and distances would
 say."""
 
@@ -34,11 +34,12 @@ from benchmarks.pictures import to_bytes
 from models.zoo import METHODS
 from reproduce.analysis.estimate import Estimate
 from reproduce.analysis.table import ENDS, Column, Row, Table, of_texts
-from reproduce.experiments.places import REAL, Places
-from reproduce.experiments.preset import REFERENCE, Preset
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.observed import OTHERS, OWN, Observer
 from reproduce.records.code import code_of
+from reproduce.records.current import REAL, REFERENCE
 from reproduce.records.store import sha256_file
 from reproduce.training.pipeline import checkpoint_of
 

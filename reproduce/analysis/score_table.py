@@ -26,7 +26,6 @@ from reproduce.analysis.agreement import FEWEST
 from reproduce.analysis.table import ALONE, HALF, Column, Row, Table, Tables, spread
 from reproduce.analysis.tables import (
     ONE_TRAINING,
-    REFERENCE,
     Cells,
     Found,
     Record,
@@ -34,8 +33,8 @@ from reproduce.analysis.tables import (
     title_of,
     trainings,
 )
-from reproduce.experiments.places import REAL
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
+from reproduce.records.current import REAL, REFERENCE
 
 # Column by column: metrics, or families of them, whose names end in the extractor's.
 SHOWN = (

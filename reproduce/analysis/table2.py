@@ -26,8 +26,8 @@ from reproduce.analysis.tables import (
     scale,
     trainings,
 )
-from reproduce.experiments.places import REAL
 from reproduce.experiments.preset import TABLE2_METHODS, Preset
+from reproduce.records.current import REAL
 from reproduce.tasks.specs import TASKS
 
 AVERAGE = "Average"

@@ -19,15 +19,11 @@ from models.zoo import METHODS
 from reproduce.analysis.agreement import Agreement, Number, agreement
 from reproduce.analysis.estimate import Estimate, few
 from reproduce.analysis.table import DASH, Column, Row, Table, Tables, in_words, spread
-from reproduce.experiments.places import REAL
-from reproduce.experiments.preset import REFERENCE as REFERENCE
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
+from reproduce.records.current import QUALITY, REAL, REFERENCE
 from reproduce.tasks.specs import TASKS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-# Who preferred, best first: people; an observer, who knows the true translations of drawn pictures; a
-# judge, who compares with photos of similar inputs.
-QUALITY = ("quality-human", "quality-observed", "quality-judged")
 Record = Mapping[str, Any]
 Found = Mapping[tuple[str, str], Mapping[str, Record]]  # (task, method) -> metric -> record
 

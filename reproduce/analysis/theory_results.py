@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.metrics.theory import contents, styles
 from models.zoo import METHODS
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
-from reproduce.records.store import newest
+from reproduce.records.current import newest
 from reproduce.tasks.registry import TASKS
 
 Record = Mapping[str, Any]

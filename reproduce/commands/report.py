@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from models.errors import UserError
-from reproduce.analysis.tables import REFERENCE
 from reproduce.commands.arguments import by_task, places_of
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig, parse_settings
+from reproduce.records.current import REFERENCE
 from reproduce.records.store import Records
 from reproduce.report.curves import holds, make_curves
 from reproduce.report.style_figures import draw_styles, style_paths

@@ -30,7 +30,6 @@ TABLE1_METHODS = (
 )  # fmt: skip
 # Table 2, column by column.
 TABLE2_METHODS = ("cyclegan", "cyclegan-noise", "unit", "munit")
-REFERENCE = "munit"  # what Quality is a preference over
 SCORES = ("none", "quality", "all")
 TABLES: dict[int, tuple[str, ...]] = {1: TABLE1_METHODS, 2: TABLE2_METHODS}
 # The UNIT paper's Figs. 4 to 6.

@@ -17,10 +17,11 @@ from benchmarks.metrics.ground_truth import SILHOUETTE, silhouette_iou
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.weights import trained
 from models.method import Method
-from reproduce.experiments.places import REAL, Places, facts_of, open_run_task
+from reproduce.experiments.places import Places, facts_of, open_run_task
 from reproduce.experiments.preset import Measuring, Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.together import Found, Pending, complete, finished_method
+from reproduce.records.current import REAL
 from reproduce.records.store import sha256_file
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, FolderSource, PictureSource

@@ -30,11 +30,12 @@ from benchmarks.networks.mode_recipes import MODE, MODE_RECIPES, InceptionModes
 from benchmarks.pictures import to_bytes
 from models.errors import UserError
 from models.method import DIRECTIONS, Direction
-from reproduce.experiments.places import REAL, Places, facts_of, open_run_task
+from reproduce.experiments.places import Places, facts_of, open_run_task
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.content_readers import content_scores, open_content
 from reproduce.records.code import made_by, sign
+from reproduce.records.current import REAL
 from reproduce.records.store import Records, sha256_file
 from reproduce.tasks.modes import Modes, open_modes
 from reproduce.tasks.pictures import Preparation

@@ -36,10 +36,11 @@ from benchmarks.metrics.observer import (
 )
 from benchmarks.networks.weights import LpipsWeights, trained
 from models.errors import UserError
-from reproduce.experiments.places import REAL, Places, facts_of, open_run_task
-from reproduce.experiments.preset import REFERENCE, Preset
+from reproduce.experiments.places import Places, facts_of, open_run_task
+from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.together import Found, finished_method
+from reproduce.records.current import REAL, REFERENCE
 from reproduce.records.store import Records, sha256_file
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
 from reproduce.tasks.drawn.truth import Truth, truth_of

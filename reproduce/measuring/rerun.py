@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.metrics.observer import QUALITY_JUDGED, QUALITY_OBSERVED
 from models.errors import UserError
-from reproduce.experiments.places import REAL, Places, set_threads
+from reproduce.experiments.places import Places, set_threads
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.measuring.rerun_measure import kind_of, measure_again, preset_of
 from reproduce.measuring.rerun_weights import (
@@ -24,8 +24,9 @@ from reproduce.measuring.rerun_weights import (
     trained_again,
     workspace,
 )
+from reproduce.records.current import REAL, newest
 from reproduce.records.environment import environment
-from reproduce.records.store import Records, newest, record_id
+from reproduce.records.store import Records, record_id
 from reproduce.training.loop import LAST
 
 # Other threads, batches or processors change the last bits of float32, and so do sums of them.

@@ -29,7 +29,7 @@ from benchmarks.metrics.theory import contents, styles
 from models.errors import UserError
 from models.method import DIRECTIONS
 from models.zoo import parse_value
-from reproduce.experiments.places import REAL, Places
+from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Measuring, Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.codes import measure_theory
@@ -46,6 +46,7 @@ from reproduce.measuring.measure import measure_real, measure_run
 from reproduce.measuring.modes import measure_real_modes, measure_run_modes, open_modes_task
 from reproduce.measuring.observed import measure_observed
 from reproduce.measuring.rerun_weights import commit_of, scale_of
+from reproduce.records.current import REAL
 from reproduce.records.store import Records, record_id
 from reproduce.tasks.registry import TASKS
 from reproduce.training.pipeline import checkpoint_of

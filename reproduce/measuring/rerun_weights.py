@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import UserError
-from reproduce.experiments.places import REAL, Places, open_run_task
+from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import Preset, load_preset, preset_names
 from reproduce.experiments.run import RunConfig, run_folder
+from reproduce.records.current import REAL
 from reproduce.records.store import record_id, sha256_file
 from reproduce.tasks.registry import TASKS
 from reproduce.training.loop import LAST, Logging

@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import Any
 
 from benchmarks.networks.extractors import inception_extractor
-from reproduce.experiments.places import REAL, Places
+from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.exact import ExactTask, measure_real_exact, pending_exact
@@ -16,6 +16,7 @@ from reproduce.measuring.instruments import open_instruments
 from reproduce.measuring.measure import lpips_distance, measure_real, measure_run, pending_run
 from reproduce.measuring.observed import measure_observed
 from reproduce.measuring.together import complete
+from reproduce.records.current import REAL
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 from reproduce.training.pipeline import checkpoint_of

@@ -10,9 +10,9 @@ from typing import Any
 
 from models.errors import UserError
 from models.method import DIRECTIONS
-from reproduce.experiments.places import REAL
 from reproduce.experiments.preset import TABLES, Preset
-from reproduce.records.store import newest, sha256_file
+from reproduce.records.current import REAL, newest
+from reproduce.records.store import sha256_file
 
 WEIGHTS, MANIFEST = "weights", "manifest.json"
 # What a table measures: None stands for a2b alone, in records that name no translation.

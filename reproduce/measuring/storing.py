@@ -18,7 +18,7 @@ from benchmarks.networks.content_reader import load_content_reader
 from benchmarks.networks.mode_classifiers import load_mode_classifier
 from models.errors import UserError
 from models.method import Direction, Method
-from reproduce.experiments.places import REAL, Places, open_run_task
+from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.measuring.stored_manifest import (
@@ -31,6 +31,7 @@ from reproduce.measuring.stored_manifest import (
     run_name,
     table_rows,
 )
+from reproduce.records.current import REAL
 from reproduce.records.store import sha256_file
 from reproduce.tasks.sources import FolderSource
 from reproduce.training.checkpoints import describe, load_method, new_method, write_atomic

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.errors import UserError
 from models.zoo import METHODS, nearest
+from reproduce.records.current import counting
 from reproduce.records.store import ID_DIGITS, Records, record_id
-from reproduce.records.store import newest as newest_of
 
 if TYPE_CHECKING:
     import pandas
@@ -59,7 +60,7 @@ def query(
     every = read_all(results)
     for field in NAMES:
         _refuse_unknown(every, field, wanted[field], results)
-    chosen = _newest(every) if newest else every
+    chosen = [r for own in _by_preset(every) for r in counting(own)] if newest else every
     return sorted((r for r in chosen if fits(r, wanted)), key=_order)
 
 
@@ -145,18 +146,8 @@ def _refuse_unknown(
     raise UserError(f"no record has the {field} '{value}': {hint}")
 
 
-def _newest(every: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What ``results.newest`` leaves, of every preset, seed and translation."""
-    groups: dict[tuple[str, int, str | None], list[dict[str, Any]]] = {}
-    for record in every:
-        key = record["preset"], record["seed"], record.get("translation")
-        groups.setdefault(key, []).append(record)
-    return [
-        record
-        for (_, seed, translation), records in groups.items()
-        for row in newest_of(records, seed, translation).values()
-        for record in row.values()
-    ]
+def _by_preset(every: Iterable[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
+    return (list(own) for _, own in groupby(every, key=lambda record: record["preset"]))
 
 
 def _order(record: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -6,14 +6,15 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock
 
+from benchmarks.files import write_text
 from models.errors import UserError
 from reproduce.records.form import line_of, problem_of
 
@@ -131,6 +132,31 @@ class Records:
             ) from None
         return stamped
 
+    def prune(self, kept: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Pruned:
+        """Drop all records but those that ``kept`` chooses of them, then the raw files of which no
+        record is left. Killed in between it leaves raw files too many, never too few."""
+        with FileLock(self.path.with_name(".records.lock")):
+            every = self.all()
+            names = {record_id(record) for record in kept(every)}
+            left = [record for record in every if record_id(record) in names]
+            if len(left) < len(every):
+                write_text(self.path, "".join(f"{line_of(record)}\n" for record in left))
+        told = {self.folder.parent / str(record["raw"]) for record in left if "raw" in record}
+        raw = [path for path in (self.folder / "raw").glob("*.npz") if path not in told]
+        freed = sum(path.stat().st_size for path in raw)
+        for path in raw:
+            path.unlink()
+        return Pruned(len(every) - len(left), len(left), len(raw), freed)
+
+
+class Pruned(NamedTuple):
+    """What ``Records.prune`` dropped and left: records, files, bytes."""
+
+    records: int
+    left: int
+    files: int
+    freed: int
+
 
 def record_id(record: Mapping[str, Any]) -> str:
     """A record's name: the first 12 hex digits of the sha256 of its stored line."""
@@ -150,30 +176,6 @@ def record_ids(path: Path) -> frozenset[str]:
 def _ids(path: Path, *_: int) -> frozenset[str]:
     lines = path.read_bytes().split(b"\n")
     return frozenset(hashlib.sha256(line).hexdigest()[:ID_DIGITS] for line in lines)
-
-
-def newest(
-    records: Iterable[dict[str, Any]], seed: int, translation: str | None = None
-) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
-    """(task, method) -> metric -> its newest record of ``seed``: of those that are about one
-    ``translation`` (a2b or b2a), or with None of those that name none.
-
-    All numbers of a row are of one network (real data's: of the same pictures): what was measured
-    on a checkpoint before the last one that was measured is left out.
-    """
-    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    subject: dict[tuple[str, str], object] = {}
-    for record in records:
-        if record["seed"] != seed or record.get("translation") != translation:
-            continue
-        row = record["task"], record["method"]
-        measured_on = record.get("checkpoint_sha256") or record.get("data_sha256")
-        if measured_on is not None and subject.setdefault(row, measured_on) != measured_on:
-            subject[row] = measured_on
-            # People were asked about no checkpoint that we know of.
-            found[row] = {k: r for k, r in found[row].items() if k == "quality-human"}
-        found.setdefault(row, {})[record["metric"]] = record
-    return found
 
 
 def raw_of(results: Path, record: Mapping[str, Any]) -> Path | None:

@@ -20,6 +20,7 @@ from reproduce.analysis.theory_table import theory_table
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
+from reproduce.records.current import counting
 from reproduce.records.store import Records
 from reproduce.report.blocks import (
     Block,
@@ -32,7 +33,7 @@ from reproduce.report.blocks import (
     missing_last,
 )
 from reproduce.report.claims import claims_blocks
-from reproduce.report.cost import commit_in_words, cost_blocks, counting_records, environment_blocks
+from reproduce.report.cost import commit_in_words, cost_blocks, environment_blocks
 from reproduce.report.curves import stored_curves
 from reproduce.report.pictures import Album
 
@@ -83,7 +84,7 @@ class _Reporter:
         measured = {record["seed"] for record in self.known}
         self.asked = tuple(seeds)
         self.seeds = tuple(seed for seed in seeds if seed in measured)
-        self.records = counting_records(self.known, self.seeds)
+        self.records = counting(self.known, self.seeds)
         self.date = max((str(record["time"]) for record in self.records), default="")
         self.again = command_of(preset, self.asked)
         self.album = Album(preset, self.folder, self.again)

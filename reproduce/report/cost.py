@@ -8,29 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.console import in_words
-from models.method import DIRECTIONS
 from models.zoo import METHODS
 from reproduce.analysis.table import DASH, Column, Table, of_texts
 from reproduce.analysis.tables import heading
-from reproduce.experiments.places import REAL
 from reproduce.experiments.run import RunConfig
-from reproduce.records.store import newest
+from reproduce.records.current import REAL
 from reproduce.report.blocks import Block, Paragraph
 from reproduce.report.curves import curve_path, load_curve
 
 Record = Mapping[str, Any]
 Trained = tuple[str, str, int]  # task, method and seed of a run
 COMMIT_DIGITS = 10
-
-
-def counting_records(records: Sequence[dict[str, Any]], seeds: Sequence[int]) -> list[Record]:
-    """The records that tables and claims are made of: the newest of every number."""
-    found: list[Record] = []
-    for seed in seeds:
-        for translation in (None, *DIRECTIONS):
-            rows = newest(records, seed, translation)
-            found += [record for by_metric in rows.values() for record in by_metric.values()]
-    return found
 
 
 def cost_blocks(runs: Sequence[RunConfig], records: Sequence[Record], folder: Path) -> list[Block]:

@@ -8,11 +8,11 @@ from typing import Any
 
 from models.errors import UserError
 from reproduce.analysis.claims.causes import FILE as CAUSES
-from reproduce.analysis.tables import REFERENCE as STYLED
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.codes import encoded_by
 from reproduce.records.code import digests, measuring, training
+from reproduce.records.current import REFERENCE as STYLED
 from reproduce.tasks.registry import TASKS
 from reproduce.workflow.graph import Job
 from reproduce.workflow.listing import listing
@@ -122,7 +122,9 @@ def _measurements(
     about = {"protocol": m.protocol, "inputs": m.inputs, "samples": m.samples}
     # All that is told of translations alone takes one pass over them.
     kind, module = ("scores", "scoring") if m.scores == "all" else ("diversity", "measure")
-    yield Job(f"{kind}/{where}", about | _measuring(f"reproduce.{module}"), needs, runs=shown)
+    yield Job(
+        f"{kind}/{where}", about | _measuring(f"reproduce.measuring.{module}"), needs, runs=shown
+    )
     for by in m.preferring(runs[0]):
         yield Job(f"{by}/{where}", _measuring("reproduce.measuring.observed"), needs, runs=shown)
 

@@ -11,7 +11,8 @@ from reproduce.analysis.table_files import table_of
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.measuring.codes import measure_theory
-from reproduce.records.store import Records, newest, record_id
+from reproduce.records.current import newest
+from reproduce.records.store import Records, record_id
 from reproduce.report.curves import make_curves
 from reproduce.report.figures import comparison
 from reproduce.report.mode_figure import mode_grid

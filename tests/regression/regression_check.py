@@ -17,9 +17,9 @@ from regression_tolerances import excluded
 from regression_world import Damage, Findings, Record, World, check_record
 
 from models.errors import UserError
-from reproduce.experiments.places import REAL
 from reproduce.experiments.preset import load_preset
 from reproduce.measuring.stored_manifest import Row
+from reproduce.records.current import REAL
 
 
 def check_row(

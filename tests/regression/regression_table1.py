@@ -30,13 +30,13 @@ from benchmarks.metrics.observer import (
 )
 from benchmarks.networks.extractors import Features, classifier_extractor, extract
 from benchmarks.networks.weights import trained
-from reproduce.experiments.preset import REFERENCE
 from reproduce.measuring.exact import CONTENTS, SAMPLES, STYLES, ExactTask, same_styles
 from reproduce.measuring.fidelity import counts, reference
 from reproduce.measuring.instruments import Instruments
 from reproduce.measuring.measure import REAL_PAIRS
 from reproduce.measuring.observed import DRAWN, OTHERS, OWN, protocol, true_pictures
 from reproduce.measuring.observed import SAMPLES as OBSERVED
+from reproduce.records.current import REFERENCE
 from reproduce.tasks.drawn.truth import Truth
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS

@@ -15,9 +15,9 @@ from benchmarks.metrics.content_scores import ContentTable
 from benchmarks.metrics.mode_scores import ModeScores, load_mode_scores, mode_scores, protocol_name
 from benchmarks.networks.content_reader import ContentReader
 from models.method import Direction
-from reproduce.experiments.places import REAL
 from reproduce.measuring.content_readers import content_of, content_scores
 from reproduce.measuring.modes import CONTENT_SAMPLES, TARGET
+from reproduce.records.current import REAL
 from reproduce.tasks.modes import Modes
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.translate import Translation, stream

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reproduce.records.store import newest
+from reproduce.records.current import newest
 
 
 def record(metric: str, value: float, checkpoint: str | None, **more: Any) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from benchmarks.metrics.observer import preferred
 from benchmarks.pictures import to_bytes
 from models.errors import UserError
 from reproduce.analysis.preference_evidence import write_evidence
-from reproduce.experiments.places import REAL, Places
+from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.observed import OTHERS, OWN, SAMPLES, Observer, measure_observed
+from reproduce.records.current import REAL
 from reproduce.records.store import Records, sha256_file
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.loop import LAST, Logging

@@ -30,8 +30,9 @@ from reproduce.measuring.measure import measure_real
 from reproduce.measuring.modes import measure_modes
 from reproduce.measuring.rerun import differences, verdict
 from reproduce.measuring.rerun_measure import kind_of
+from reproduce.records.current import newest
 from reproduce.records.form import line_of
-from reproduce.records.store import Records, newest, record_id
+from reproduce.records.store import Records, record_id
 from reproduce.training.loop import Logging
 from reproduce.training.pipeline import checkpoint_of
 from reproduce.training.session import train

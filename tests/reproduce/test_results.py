@@ -11,6 +11,7 @@ import pytest
 
 from models.errors import UserError
 from reproduce.records import environment
+from reproduce.records.current import counting
 from reproduce.records.store import Records, sha256_file
 
 FACTS = {
@@ -162,3 +163,19 @@ def test_raw_values_are_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(UserError, match=r"cannot write .*a\.npz \(No space left on device\)"):
         kept.keep_raw("a.npz", full)
     assert list((tmp_path / "quick" / "raw").iterdir()) == []
+
+
+def test_pruning_leaves_what_counts_and_its_raw_values(tmp_path):
+    records = Records(tmp_path, "quick")
+    for value, network in ((1.0, "old"), (2.0, "new"), (3.0, "new")):
+        raw = records.keep_raw("a.npz", lambda path, v=value: path.write_bytes(str(v).encode()))
+        records.append(FACTS | raw | {"value": value, "checkpoint_sha256": network})
+    records.append(FACTS | {"value": 4.0, "seed": 1, "checkpoint_sha256": "other"})
+    (records.folder / "raw" / "stray.npz").write_bytes(b"of no record")
+    pruned = records.prune(counting)
+    assert [r["value"] for r in records.all()] == [3.0, 4.0]
+    kept = [tmp_path / records.all()[0]["raw"]]
+    assert list((records.folder / "raw").iterdir()) == kept and kept[0].read_bytes() == b"3.0"
+    assert pruned == (2, 2, 3, len(b"1.0") + len(b"2.0") + len(b"of no record"))
+    lines = records.path.read_bytes()
+    assert records.prune(counting) == (0, 2, 0, 0) and records.path.read_bytes() == lines

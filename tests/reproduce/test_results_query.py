@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from models.errors import UserError
 from reproduce.commands.cli import main
 from reproduce.commands.results import table
+from reproduce.records.current import newest
 from reproduce.records.form import line_of
 from reproduce.records.query import COLUMNS, find, flat, frame, number, query
-from reproduce.records.store import Records, newest, record_id
+from reproduce.records.store import Records, record_id
 
 STORED = Path(__file__).resolve().parents[2] / "results"
 

@@ -14,11 +14,12 @@ import reproduce.measuring.fidelity
 import reproduce.measuring.scoring
 from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
 from models.init import initialise
-from reproduce.experiments.places import REAL, Places, open_run_task
+from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.instruments import RECIPE, classifier_path
 from reproduce.measuring.scoring import measure_task
+from reproduce.records.current import REAL
 from reproduce.records.store import Records
 from reproduce.tasks.drawn.truth import truth_of
 from reproduce.training.loop import Logging

@@ -15,8 +15,8 @@ from reproduce.analysis.tables import published_table1, table1
 from reproduce.commands.cli import main
 from reproduce.commands.parsers import parser
 from reproduce.commands.table import table
-from reproduce.experiments.places import REAL
 from reproduce.experiments.preset import TABLE1_METHODS, load_preset
+from reproduce.records.current import REAL
 from reproduce.records.store import Records
 from reproduce.tasks.registry import TASKS
 

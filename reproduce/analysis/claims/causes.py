@@ -17,7 +17,7 @@ from models.errors import UserError
 from models.zoo import METHODS, nearest
 from reproduce.analysis.claims.statements import Claim
 from reproduce.analysis.table import DASH
-from reproduce.experiments.places import REAL
+from reproduce.records.current import REAL
 from reproduce.tasks.registry import TASKS
 
 FILE = "causes.yaml"  # beside the records

@@ -17,9 +17,9 @@ import numpy as np
 from models.method import DIRECTIONS
 from models.zoo import METHODS
 from reproduce.analysis.table2 import published_table2
-from reproduce.analysis.tables import REFERENCE, published_table1
-from reproduce.experiments.places import REAL
+from reproduce.analysis.tables import published_table1
 from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, Preset
+from reproduce.records.current import REAL, REFERENCE, Quantity
 from reproduce.tasks.specs import TASKS
 
 Combine = Literal["value", "difference", "ratio"]
@@ -49,21 +49,6 @@ BOUNDS = {"quality": (0.0, 100.0), "cis/is": (0.0, 1.0)}  # of families; others 
 
 BASELINES = ("unit", "cyclegan", "cyclegan-noise")  # neither paired nor multimodal
 ABLATED = {"munit-wo-x": "image", "munit-wo-c": "content", "munit-wo-s": "style"}
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A measured number of one method: ``family`` is diversity (LPIPS distance), quality
-    (preference over MUNIT, %), is, cis (nats), cis/is, or a metric of the records."""
-
-    family: str
-    method: str
-    task: str
-    translation: str | None = None
-    domain: str | None = None  # "a" or "b", where a number is one domain's
-
-    def __str__(self) -> str:
-        return f"{self.family} of {title(self.method)}, {place(self)}"
 
 
 @dataclass(frozen=True)
@@ -140,6 +125,11 @@ def title(method: str) -> str:
     if method == REAL:
         return "real data"
     return METHODS[method].title.replace(" (paired)", "").replace(" reconstruction", "")
+
+
+def in_words(quantity: Quantity) -> str:
+    """What a quantity is of, in words."""
+    return f"{quantity.family} of {title(quantity.method)}, {place(quantity)}"
 
 
 def place(quantity: Quantity) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import get_args
 
 from reproduce.analysis.claims.causes import FILE, load_causes, with_numbers
-from reproduce.analysis.claims.evidence import Evidence
 from reproduce.analysis.claims.statements import Part, place
 from reproduce.analysis.claims.statements import claims as claims_of
 from reproduce.analysis.claims.verdicts import LEVEL, Finding, Verdict, verdicts
 from reproduce.analysis.estimate import Estimate, few
 from reproduce.analysis.table import ENDS, Cell, Column, Row, Table, Tables, in_words
 from reproduce.experiments.preset import Preset
+from reproduce.records.current import Current
 
 COLUMNS = (
     Column("Claim", "claim", words=True, width=0.28),
@@ -37,7 +37,7 @@ def claims_table(preset: Preset, results: Path, seeds: Sequence[int] | None = No
     stated = claims_of(preset)
     by_hand = results / preset.name / FILE
     causes = load_causes(by_hand, stated)
-    evidence = Evidence(results, preset.name, seeds)
+    evidence = Current(results, preset.name, seeds)
     causes = with_numbers(causes, evidence.mean, by_hand)
     findings = verdicts(stated, evidence)
     rows = tuple(_row(finding, causes.get(finding.claim.id, "")) for finding in findings)

@@ -16,10 +16,9 @@ from typing import Literal
 
 import numpy as np
 
-from reproduce.analysis.claims.evidence import Evidence
-from reproduce.analysis.claims.statements import Claim, Part
+from reproduce.analysis.claims.statements import Claim, Part, in_words
 from reproduce.analysis.estimate import holm, interval, tails
-from reproduce.experiments.places import REAL
+from reproduce.records.current import REAL, Current
 
 Verdict = Literal["holds", "fails", "undecided", "not measured"]
 LEVEL = 0.05  # of a wrong verdict among all claims of a preset
@@ -58,7 +57,7 @@ class _Tested:
         return self.part.back(float(np.mean(self.values)))
 
 
-def verdicts(claims: Sequence[Claim], evidence: Evidence, level: float = LEVEL) -> list[Finding]:
+def verdicts(claims: Sequence[Claim], evidence: Current, level: float = LEVEL) -> list[Finding]:
     """One finding a claim, in their order."""
     court = {claim.id: _by_seed(claim, evidence) for claim in claims}
     tested = {
@@ -80,7 +79,7 @@ def verdicts(claims: Sequence[Claim], evidence: Evidence, level: float = LEVEL) 
 _BySeed = Sequence[tuple[Part, Mapping[int, float]]]
 
 
-def _by_seed(claim: Claim, evidence: Evidence) -> _BySeed:
+def _by_seed(claim: Claim, evidence: Current) -> _BySeed:
     """The parts of a claim with their values at each seed at which all of it was measured."""
     known = {q: evidence.of(q) for part in claim.parts for q in part.quantities}
     seeds = set(evidence.seeds)
@@ -120,7 +119,7 @@ def _finding(
     return Finding(claim, verdict, seeds, worst.part, worst.value, low, high, 1 - own, p, corrected)
 
 
-def _untested(claim: Claim, parts: _BySeed, evidence: Evidence) -> Finding:
+def _untested(claim: Claim, parts: _BySeed, evidence: Current) -> Finding:
     """Of one training, which tells nothing of others; or of none."""
     seeds = _seeds(parts)
     if not seeds:
@@ -130,8 +129,8 @@ def _untested(claim: Claim, parts: _BySeed, evidence: Evidence) -> Finding:
     return Finding(claim, "undecided", seeds, part, value, note="one training")
 
 
-def _missing(claim: Claim, evidence: Evidence) -> str:
-    lacking = [str(q) for part in claim.parts for q in part.quantities if not evidence.of(q)]
+def _missing(claim: Claim, evidence: Current) -> str:
+    lacking = [in_words(q) for part in claim.parts for q in part.quantities if not evidence.of(q)]
     if not lacking:
         return "no seed at which all its methods were measured"
     first, others = lacking[0], len(set(lacking)) - 1

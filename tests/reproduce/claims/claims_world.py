@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from reproduce.analysis.claims.evidence import Evidence
 from reproduce.analysis.claims.statements import claims
 from reproduce.analysis.claims.verdicts import Finding, verdicts
 from reproduce.experiments.preset import load_preset
+from reproduce.records.current import Current
 from reproduce.records.store import Records
 
 PRESET = "quick"  # one task of Table 1, one pair of domains of Table 2
@@ -97,5 +97,5 @@ class World:
 
     def findings(self, seeds: Sequence[int] | None = None) -> dict[str, Finding]:
         """By id without the task."""
-        found = verdicts(claims(QUICK), Evidence(self.results, PRESET, seeds))
+        found = verdicts(claims(QUICK), Current(self.results, PRESET, seeds))
         return {f.claim.id.removesuffix(f".{SHOES}"): f for f in found}

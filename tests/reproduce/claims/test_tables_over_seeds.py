@@ -11,7 +11,6 @@ import pytest
 from claims_world import CATS, DIVERSITY, PRESET, QUALITY, QUICK, SEEDS, World, checkpoint
 
 import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
-from reproduce.analysis.claims.evidence import Evidence
 from reproduce.analysis.claims.statements import claims
 from reproduce.analysis.claims.verdicts import verdicts
 from reproduce.analysis.estimate import over_trainings
@@ -21,7 +20,8 @@ from reproduce.analysis.table import Row, Tables
 from reproduce.analysis.table2 import AVERAGE, table2
 from reproduce.analysis.tables import table1
 from reproduce.experiments.preset import TABLE2_METHODS
-from reproduce.records.store import Records, newest
+from reproduce.records.current import Current, newest
+from reproduce.records.store import Records
 
 
 def first(world: World, seeds: Sequence[int] = SEEDS) -> Tables:
@@ -145,7 +145,7 @@ def test_the_order_of_seeds_does_not_matter(world: World) -> None:
 
 
 def test_a_table_says_what_the_claims_say(world: World) -> None:
-    findings = verdicts(claims(QUICK), Evidence(world.results, PRESET))
+    findings = verdicts(claims(QUICK), Current(world.results, PRESET))
     made, checked = first(world), 0
     for finding in findings:
         if finding.claim.id.startswith("quality") and finding.part is not None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from speed_case import SMALL, about, step_record, stored
 
-from benchmarks.cli import main, parser
 from models.choices import ALL, ways_of
+from reproduce.commands.cli import main, parser
 from reproduce.records.environment import environment
 from reproduce.records.query import query
 from reproduce.records.store import Records

@@ -1,23 +1,79 @@
-"""Which record of a quantity counts, and its value, seed by seed."""
+"""Which record counts: the one rule, for tables, claims, figures and reruns.
+
+Of one training (a task, a method, a seed) count the records of its newest network, and of one metric
+the newest of them. Across trainings a quantity is compared only with its like: with what was measured
+in the same way (protocol, weights of the instrument) as the newest record of that quantity.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from models.errors import UserError
 from models.method import DIRECTIONS
-from reproduce.analysis.claims.statements import Quantity
-from reproduce.analysis.tables import QUALITY, REFERENCE
-from reproduce.experiments.places import REAL
-from reproduce.records.store import Records, newest
+from reproduce.records.store import Records
 
 Record = Mapping[str, Any]
 Rows = Mapping[tuple[str, str], dict[str, dict[str, Any]]]  # as ``newest`` gives them
+REFERENCE = "munit"  # the method that others are preferred to
+REAL = "real"  # stands for a method where pictures are real
+# Who preferred, best first: people; an observer, who knows the true translations of drawn pictures; a
+# judge, who compares with photos of similar inputs.
+QUALITY = ("quality-human", "quality-observed", "quality-judged")
 
 
-class Evidence:
+@dataclass(frozen=True)
+class Quantity:
+    """A measured number of one method: ``family`` is diversity (LPIPS distance), quality
+    (preference over MUNIT, %), is, cis (nats), cis/is, or a metric of the records."""
+
+    family: str
+    method: str
+    task: str
+    translation: str | None = None
+    domain: str | None = None  # "a" or "b", where a number is one domain's
+
+
+def newest(
+    records: Iterable[dict[str, Any]], seed: int, translation: str | None = None
+) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    """(task, method) -> metric -> its newest record of ``seed``: of those that are about one
+    ``translation`` (a2b or b2a), or with None of those that name none.
+
+    All numbers of a row are of one network (real data's: of the same pictures): what was measured
+    on a checkpoint before the last one that was measured is left out.
+    """
+    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    subject: dict[tuple[str, str], object] = {}
+    for record in records:
+        if record["seed"] != seed or record.get("translation") != translation:
+            continue
+        row = record["task"], record["method"]
+        measured_on = record.get("checkpoint_sha256") or record.get("data_sha256")
+        if measured_on is not None and subject.setdefault(row, measured_on) != measured_on:
+            subject[row] = measured_on
+            # People were asked about no checkpoint that we know of.
+            found[row] = {k: r for k, r in found[row].items() if k == "quality-human"}
+        found.setdefault(row, {})[record["metric"]] = record
+    return found
+
+
+def counting(
+    records: Sequence[dict[str, Any]], seeds: Iterable[int] | None = None
+) -> list[dict[str, Any]]:
+    """The records that count, of ``seeds`` or of all that there are: what ``newest`` leaves."""
+    found: list[dict[str, Any]] = []
+    for seed in sorted({int(r["seed"]) for r in records}) if seeds is None else seeds:
+        for translation in (None, *DIRECTIONS):
+            for row in newest(records, seed, translation).values():
+                found += row.values()
+    return found
+
+
+class Current:
     """What the records of a preset say of every quantity, by seed."""
 
     def __init__(self, results: Path, preset: str, seeds: Sequence[int] | None = None) -> None:
@@ -127,7 +183,7 @@ class Evidence:
         return float(row[metric]["value"]) if metric in row else None
 
 
-def _value(record: Record, quantity: Quantity, evidence: Evidence) -> float | None:
+def _value(record: Record, quantity: Quantity, evidence: Current) -> float | None:
     """What a record says of a quantity: one domain's part, the ratio CIS / IS, or its value."""
     if quantity.domain:
         told = record.get("theory", {}).get("domains", {}).get(quantity.domain)

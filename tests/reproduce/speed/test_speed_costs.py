@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from speed_case import MACHINE, WEIGHTS, memory_record, step_record, stored, stream_record
 
-from benchmarks.cli import main
 from models.choices import ALL
+from reproduce.commands.cli import main
 from reproduce.experiments.run import make_run
+from reproduce.records.current import newest
 from reproduce.speed.cost_model import FEWEST, Row, fit, rows_of, step_estimate
 from reproduce.speed.counting import Counts, count_step
 from reproduce.speed.machine import Machine
 from reproduce.speed.plot import series, streams, whole_trainings
-from reproduce.speed.store import newest
 
 NORMS = {"ways": ["norms"], "precision": "float32"}
 SIZES = [(32, 1, 8), (32, 4, 8), (32, 1, 32), (64, 1, 8), (64, 8, 16), (128, 2, 8), (256, 1, 64)]
