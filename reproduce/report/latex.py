@@ -13,8 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmarks.files import write_text
-from models.errors import UserError
+from benchmarks.files import whole, write_text
 from reproduce.analysis.table import Table, in_latex, tabular
 from reproduce.report.blocks import Figure
 from reproduce.report.content import Report
@@ -71,14 +70,8 @@ def write_pdf(report: Report, out: Path) -> tuple[list[Path], str]:
         if not _compiled(program, source, Path(folder)):
             shutil.copyfile(Path(folder) / LOG, out / LOG)
             return [source], f"no PDF: LaTeX refused {source}; {out / LOG} says why"
-        part = out / f".{PDF}.{os.getpid()}.part"
-        try:
+        with whole(out / PDF) as part:
             shutil.copyfile(Path(folder) / PDF, part)
-            os.replace(part, out / PDF)
-        except OSError as error:
-            raise UserError(f"cannot write {out / PDF}: {error.strerror or error}") from None
-        finally:
-            part.unlink(missing_ok=True)
     return [source, out / PDF], ""
 
 
