@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.errors import UserError
-from reproduce.analysis.claims.table import claims_table
-from reproduce.analysis.table import Table, Tables, of_texts
+from reproduce.analysis.claims.table import COLUMNS, claims_table, summary
+from reproduce.analysis.table import Row, Table, Tables, of_texts
 from reproduce.analysis.table_files import tables_of
 from reproduce.analysis.theory_results import theory_of
 from reproduce.analysis.theory_table import theory_table
@@ -32,7 +32,6 @@ from reproduce.report.blocks import (
     blocks_of,
     missing_last,
 )
-from reproduce.report.claims import claims_blocks
 from reproduce.report.cost import commit_in_words, cost_blocks, environment_blocks
 from reproduce.report.curves import stored_curves
 from reproduce.report.pictures import Album
@@ -43,6 +42,7 @@ ABOUT = {
     2: "Of how many kinds a domain is, without anybody telling: how much the kind varies for one "
     "input (CIS) and over all inputs (IS).",
 }
+BESIDE = ("Limits", "Paper", "Ours", "p", "Seeds")  # a claim and its verdict
 PAPERS = (
     "A reproduction of “Unsupervised Image-to-Image Translation Networks” (UNIT, NIPS 2017) and "
     "“Multimodal Unsupervised Image-to-Image Translation” (MUNIT, ECCV 2018)."
@@ -163,7 +163,7 @@ class _Reporter:
     def _claims(self) -> list[Block]:
         if not self.records:
             return [Missing(("Verdicts on the papers' claims",), self.again)]
-        return claims_blocks(claims_table(self.preset, self.places.results, self.seeds))
+        return _claims_blocks(claims_table(self.preset, self.places.results, self.seeds))
 
     def _tasks(self) -> list[str]:
         return list(dict.fromkeys(run.task for run in self.runs))
@@ -228,3 +228,22 @@ def _read(path: Path) -> Table:
         raise UserError(
             f"{path} is no table ({error}): make it again, by ablate --stored"
         ) from None
+
+
+def _claims_blocks(tables: Tables) -> list[Block]:
+    """How many claims hold, a table for each source and task, and what the numbers are."""
+    (table,) = tables.parts
+    known = {column.title: column for column in COLUMNS}
+    first = replace(known["Claim"], title="Claim, and what was measured")
+    columns = (first, known["Verdict"], *(known[name] for name in BESIDE))
+    groups: dict[str, list[Row]] = {}
+    for row in table.rows:
+        groups.setdefault(f"{row['source']}: {row['on']}", []).append(row)
+    return [
+        Paragraph(summary([row["verdict"] for row in table.rows])),
+        *(
+            replace(table, title=title, columns=columns, rows=tuple(rows), kind="claims")
+            for title, rows in groups.items()
+        ),
+        *map(Paragraph, tables.notes),
+    ]
