@@ -12,7 +12,7 @@ from benchmarks.metrics.theory.contents import DOMAIN_ACCURACY
 from benchmarks.metrics.theory.styles import STYLE_MMD
 from models.zoo import METHODS
 from reproduce.analysis.table import Column, Row, Table
-from reproduce.analysis.theory_results import OfTask
+from reproduce.analysis.theory import OfTask
 from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, Preset
 from reproduce.report.blocks import Block, Figure, Missing
 from reproduce.report.curves import Curve, in_order, last_values, title_of

@@ -24,8 +24,7 @@ from benchmarks.metrics.theory.contents import (
 )
 from benchmarks.metrics.theory.styles import STYLE_MMD
 from models.errors import UserError
-from reproduce.analysis.theory_results import OfTask, Record, mean_of, theory_of, title
-from reproduce.analysis.theory_table import theory_table
+from reproduce.analysis.theory import OfTask, Record, mean_of, theory_of, theory_table, title
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.records.store import raw_of

@@ -12,8 +12,7 @@ from PIL import Image
 from benchmarks.files import save_arrays
 from benchmarks.metrics.theory import contents, styles
 from models.errors import UserError
-from reproduce.analysis.theory_results import theory_of
-from reproduce.analysis.theory_table import theory_table
+from reproduce.analysis.theory import theory_of, theory_table
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.records.store import Records, sha256_file
