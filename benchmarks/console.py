@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 
 from models.errors import UserError
 
@@ -85,3 +85,15 @@ def in_words(seconds: float | None) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def aligned(lines: Sequence[Sequence[str]], left: Container[int]) -> list[list[str]]:
+    """Cells padded to the widths of their columns; those ``left`` are flush left, others right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        [
+            c.ljust(w) if i in left else c.rjust(w)
+            for i, (c, w) in enumerate(zip(line, widths, strict=True))
+        ]
+        for line in lines
+    ]

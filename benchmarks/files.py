@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,44 +19,45 @@ from models.errors import UserError
 OUTSIDE_DIGESTS = "how a file is written changes no number"
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` to be written, which then takes its place: whole or not at all.
+    Raises UserError where it cannot be written."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
         os.replace(part, path)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+        why = error.strerror or error
+        raise UserError(
+            f"cannot write {path} ({why}): check the space and the permissions, or choose another "
+            "place"
+        ) from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder itself may be none
+            part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def save_arrays(path: Path, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write ``arrays`` and, under ``meta``, JSON values as ``.npz``: whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     text = np.array(json.dumps(dict(meta), sort_keys=True))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                np.savez_compressed(file, meta=text, **cast("dict[str, Any]", arrays))
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+    with whole(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, meta=text, **cast("dict[str, Any]", arrays))
 
 
-class CsvWriter:
-    """Writes rows to an open text file: floats with nine significant digits, since the last digits
-    of a double depend on the machine that computes it, and a file should not."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._writer = csv.writer(out, lineterminator="\n")
-
-    def writerow(self, row: Iterable[object]) -> None:
-        """Write one row; None becomes an empty cell."""
-        self._writer.writerow(
-            f"{value:.9g}" if isinstance(value, float | np.floating) else value for value in row
-        )
+def comma_separated(names: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """CSV under ``names``; None becomes an empty cell. Floats have nine significant digits: the last
+    digits of a double depend on the machine that computes it, and a file should not."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow(f"{v:.9g}" if isinstance(v, float | np.floating) else v for v in row)
+    return out.getvalue()

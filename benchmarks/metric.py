@@ -23,13 +23,27 @@ T = TypeVar("T", covariant=True)
 
 @dataclass(frozen=True)
 class Metric:
-    """A declaration. ``limits`` are the least and greatest possible value, None for unbounded."""
+    """A declaration. ``limits`` are the least and greatest possible value, None for unbounded;
+    tables have ``digits`` after the point, under ``heading``."""
 
     name: str
     unit: str
     direction: Direction
     protocol: str
     limits: tuple[float | None, float | None] = (None, None)
+    title: str = ""  # where it is not the name in words
+    digits: int = 3
+
+    @property
+    def heading(self) -> str:
+        """The metric in words, with an arrow to where it is better."""
+        arrow = {"higher": " ↑", "lower": " ↓", "none": ""}[self.direction]
+        return f"{self.words}{arrow}"
+
+    @property
+    def words(self) -> str:
+        """The metric as a table calls it."""
+        return self.title or self.name.replace("-", " ").capitalize()
 
 
 METRICS: dict[str, Metric] = {}

@@ -17,12 +17,7 @@ from stored import needs_current_results
 
 from benchmarks.cli import parser as study_parser
 from benchmarks.metrics.observer import preferred
-from reproduce.analysis import table2_text
-from reproduce.analysis.over_seeds import stored as records_of
-from reproduce.analysis.score_table import wide_csv, wide_table
-from reproduce.analysis.table2 import table2
-from reproduce.analysis.table_text import comma_separated, latex, markdown
-from reproduce.analysis.tables import table1
+from reproduce.analysis.table_files import tables_of
 from reproduce.commands.cli import main, parser
 from reproduce.experiments.preset import load_preset
 from reproduce.records.store import Records, sha256_file
@@ -82,35 +77,6 @@ def test_tables_are_full() -> None:
 
 
 @needs_current_results
-def test_files_beside_the_records_say_the_same() -> None:
-    preset = load_preset("cpu")
-    by_translation, cells = records_of(preset, ROOT / "results", 1, SEEDS)
-    found = by_translation[None]
-    made = table1(preset, found, cells)
-    assert_stored("table1.md", markdown(made))
-    assert_stored("table1.csv", comma_separated(made))
-    assert_stored("table1.tex", latex(made))
-    wide = wide_table(preset, found, cells)
-    assert_stored("table1-scores.md", wide)
-    assert "FID" in wide
-    assert_stored("table1-scores.csv", wide_csv(found, tuple(preset.tables[1]), cells))
-
-
-@needs_current_results
-def test_a_process_that_only_writes_the_table_knows_every_column() -> None:
-    """As a job of the graph: nothing before it has imported the metrics."""
-    code = (
-        "import sys; from pathlib import Path; from reproduce.experiments.preset import load_preset; "
-        "from reproduce.analysis.over_seeds import stored; from reproduce.analysis.score_table import wide_table; "
-        "found, cells = stored(load_preset('cpu'), Path(sys.argv[1]), 1, [0]); "
-        "sys.stdout.write(wide_table(load_preset('cpu'), found[None], cells))"
-    )
-    words = [sys.executable, "-c", code, str(ROOT / "results")]
-    shown = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "FID ↓" in shown and "Style consistency ↑" in shown
-
-
-@needs_current_results
 def test_every_claim_that_fails_has_a_cause() -> None:
     with (ROOT / "results" / "cpu" / "claims.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -119,20 +85,37 @@ def test_every_claim_that_fails_has_a_cause() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tasks", "seeds"),
-    [pytest.param([], SEEDS, marks=needs_current_results), (["cifar-animals-vehicles"], [0])],
+    ("number", "tasks", "seeds"),
+    [
+        pytest.param(1, [], SEEDS, marks=needs_current_results),
+        pytest.param(2, [], SEEDS, marks=needs_current_results),
+        (2, ["cifar-animals-vehicles"], [0]),
+    ],
 )
-def test_files_of_table_2_say_the_same(tasks: list[str], seeds: list[int]) -> None:
-    preset = load_preset("cpu").of_tasks(2, tasks)
-    made = table2(preset, *records_of(preset, ROOT / "results", 2, seeds))
-    texts = {
-        "md": table2_text.markdown(made),
-        "csv": table2_text.comma_separated(made),
-        "tex": table2_text.latex(made),
-    }
-    for suffix, text in texts.items():
-        assert_stored(f"table2.{suffix}", text, preset.name)
+def test_files_beside_the_records_say_the_same(
+    number: int, tasks: list[str], seeds: list[int]
+) -> None:
+    preset = load_preset("cpu").of_tasks(number, tasks)
+    for name, tables in tables_of(number, preset, ROOT / "results", seeds).items():
+        texts = {"md": tables.markdown(), "csv": tables.csv(), "tex": tables.latex()}
+        for suffix, text in texts.items():
+            if (name, suffix) != ("table1-scores", "tex"):
+                assert_stored(f"{name}.{suffix}", text, preset.name)
     assert preset.name in RESULTS or not tasks
+
+
+@needs_current_results
+def test_a_process_that_only_writes_the_table_knows_every_column() -> None:
+    """As a job of the graph: nothing before it has imported the metrics."""
+    code = (
+        "import sys; from pathlib import Path; from reproduce.experiments.preset import load_preset; "
+        "from reproduce.analysis.table_files import tables_of; "
+        "made = tables_of(1, load_preset('cpu'), Path(sys.argv[1]), [0]); "
+        "sys.stdout.write(made['table1-scores'].markdown())"
+    )
+    words = [sys.executable, "-c", code, str(ROOT / "results")]
+    shown = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "FID ↓" in shown and "Style consistency ↑" in shown
 
 
 @needs_current_results

@@ -55,6 +55,7 @@ _LIMITS = {
     "precision": (0.0, 1.0),
     "recall": (0.0, 1.0),
 }
+_DIGITS = {"fid": 1, "kid": 3, "precision": 2, "recall": 2}
 SCORES = tuple(_KEYS)
 METRIC_OF: dict[tuple[str, str], Metric] = {
     (score, extractor): register(
@@ -64,6 +65,8 @@ METRIC_OF: dict[tuple[str, str], Metric] = {
             direction="lower" if score in ("fid", "kid") else "higher",
             protocol=f"{_ABOUT[score]}; features of {extractor}",
             limits=_LIMITS[score],
+            title=score.upper() if score in ("fid", "kid") else score.capitalize(),
+            digits=_DIGITS[score],
         )
     )
     for score in SCORES

@@ -24,6 +24,7 @@ SILHOUETTE = register(
             "(the pixels that are not background) and the true one"
         ),
         limits=(0.0, 1.0),
+        title="Silhouette IoU",
     )
 )
 BACKGROUND = 0.92  # of full white, in every channel: what is drawn is darker
@@ -39,6 +40,8 @@ PARTS = register(
             "true parts has more contrast in the translation than one inside a part; 0.5 is chance"
         ),
         limits=(0.0, 1.0),
+        title="Parts AUC",
+        digits=2,
     )
 )
 CATEGORY = register(
@@ -51,6 +54,7 @@ CATEGORY = register(
             "over inputs"
         ),
         limits=(0.0, 1.0),
+        digits=2,
     )
 )
 INK, PAPER = 0.5, 0.05  # darkness of a pixel on a border, and of one away from any

@@ -55,6 +55,8 @@ QUALITY_OBSERVED = register(
             "input, ties half; mean over inputs; blind to variety and to what people find realistic"
         ),
         limits=(0.0, 100.0),
+        title="Quality, observed",
+        digits=1,
     )
 )
 PHOTO_DISTANCE = register(
@@ -82,6 +84,8 @@ QUALITY_JUDGED = register(
             "half; mean over inputs; blind to variety and to what people find realistic"
         ),
         limits=(0.0, 100.0),
+        title="Quality, judged",
+        digits=1,
     )
 )
 RIGHT = 64  # right pictures of an input

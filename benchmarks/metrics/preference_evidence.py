@@ -109,17 +109,3 @@ def failures(findings: Sequence[Finding]) -> list[str]:
             listed = ", ".join(f"{100 * share:.1f}%" for share in shares)
             wrong.append(f"{shown}, more and more of it: {listed}, and should fall")
     return wrong
-
-
-def evidence_table(findings: Sequence[Finding]) -> str:
-    """The findings in GitHub-flavoured Markdown."""
-    lines = ["| Shown | Level | Against | Preferred, 99% interval |", "|:--|--:|:--|--:|"]
-    for finding in findings:
-        interval = finding.found.interval
-        level = f"{finding.level:.3f}" if " with " in finding.shown else ""
-        share = (
-            f"{100 * finding.found.share:.1f}% "
-            f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-        )
-        lines.append(f"| {finding.shown} | {level} | {finding.against} | {share} |")
-    return "\n".join(lines) + "\n"

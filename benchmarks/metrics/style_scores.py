@@ -41,6 +41,7 @@ COLOUR_ENTROPY = register(
             "compare with that of real pictures of the same number of samples"
         ),
         limits=(0.0, math.log(len(COLOURS))),
+        digits=2,
     )
 )
 PATTERN_DISTANCE = register(
@@ -53,6 +54,7 @@ PATTERN_DISTANCE = register(
             "input's translations and those of real pictures"
         ),
         limits=(0.0, 1.0),
+        digits=2,
     )
 )
 PATTERN_ENTROPY = register(
@@ -65,6 +67,7 @@ PATTERN_ENTROPY = register(
             "of real pictures of the same number of samples"
         ),
         limits=(0.0, None),
+        digits=2,
     )
 )
 CONSISTENCY = register(
@@ -78,6 +81,7 @@ CONSISTENCY = register(
             "noise and content together or content alone"
         ),
         limits=(0.0, 1.0),
+        digits=2,
     )
 )
 FEWEST_PIXELS = 4  # of a body that shows enough of its colour

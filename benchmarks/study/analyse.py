@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.console import aligned
+from benchmarks.files import write_text
 from benchmarks.metric import Measurement, Metric, register
 from benchmarks.metrics.preference import krippendorff_alpha, preference
-from benchmarks.study.export import pseudonym, write_whole
+from benchmarks.study.export import pseudonym
 from benchmarks.study.folder import Study
 from benchmarks.study.votes import RaterRecord, StoredVote, by_rater, read_votes
 from models.errors import UserError
@@ -152,34 +154,19 @@ def _alpha(votes: list[StoredVote]) -> float | None:
 def report(analysis: Analysis) -> str:
     """The analysis as text."""
     design = analysis.study.design
-    head = ("method", f"preferred to {design.reference}", f"{analysis.level:.0%} interval",
-            "alpha", "questions", "votes", "raters")  # fmt: skip
-    rows = [head]
+    rows: list[tuple[str, ...]] = [
+        ("method", f"preferred to {design.reference}", f"{analysis.level:.0%} interval", "alpha",
+         "questions", "votes", "raters")
+    ]  # fmt: skip
     for result in analysis.results:
         measured = result.measurement
         share, interval = "–", "too few votes"
         if measured is not None and measured.interval is not None:
             share = f"{measured.value:.1f}%"
             interval = f"{measured.interval.low:.1f}% to {measured.interval.high:.1f}%"
-        rows.append(
-            (
-                result.method,
-                share,
-                interval,
-                _decimals(result.alpha),
-                str(result.questions),
-                str(result.votes),
-                str(result.raters),
-            )
-        )
-    widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
-    lines = []
-    for row in rows:
-        cells = [
-            row[0].ljust(widths[0]),
-            *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
-        ]
-        lines.append("  ".join(cells))
+        counts = map(str, (result.questions, result.votes, result.raters))
+        rows.append((result.method, share, interval, _decimals(result.alpha), *counts))
+    lines = ["  ".join(cells) for cells in aligned(rows, left={0})]
     lines += ["", f"agreement (Krippendorff's alpha, all questions): {_decimals(analysis.alpha)}"]
     if analysis.left_share is not None:
         lines.append(f"the left picture was chosen in {analysis.left_share:.1%} of votes")
@@ -206,4 +193,4 @@ def _decimals(value: float | None) -> str:
 
 def write_analysis(analysis: Analysis, path: Path) -> None:
     """Write the analysis as JSON, whole or not at all."""
-    write_whole(path, json.dumps(analysis.as_dict(), indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(analysis.as_dict(), indent=2, allow_nan=False) + "\n")

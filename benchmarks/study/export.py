@@ -6,18 +6,12 @@ raters, which is personal data and never part of what is published.
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
-import os
-import secrets
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.files import comma_separated, write_text
 from benchmarks.study.folder import Study
 from benchmarks.study.votes import by_rater, read_votes
-from models.errors import UserError
 
 VOTE_COLUMNS = (
     "question", "kind", "method", "reference", "input", "method_sample", "reference_sample",
@@ -64,7 +58,7 @@ def export_votes(study: Study, path: Path) -> int:
                 _iso(vote.at),
             )
         )
-    write_csv(path, VOTE_COLUMNS, rows)
+    write_text(path, comma_separated(VOTE_COLUMNS, rows))
     return len(rows)
 
 
@@ -88,31 +82,8 @@ def export_raters(study: Study, path: Path) -> int:
         code = study.code(platform, name, visit) if finished else ""
         done = _iso(finished) if finished else ""
         rows.append((pseudonym(rater), platform, name, visit, votes, *catch, excluded, done, code))
-    write_csv(path, RATER_COLUMNS, rows)
+    write_text(path, comma_separated(RATER_COLUMNS, rows))
     return len(rows)
-
-
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file whole or not at all; UserError if it cannot be written."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    write_whole(path, text.getvalue())
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file under a temporary name, then rename it."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise UserError(f"cannot write {path} ({error.strerror}): choose another place") from None
-    finally:
-        with contextlib.suppress(OSError):  # the folder itself may be none
-            part.unlink(missing_ok=True)
 
 
 def _iso(milliseconds: int) -> str:

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from benchmarks.files import comma_separated, write_text
 from benchmarks.study.draw import counted
-from benchmarks.study.export import write_csv
 from benchmarks.study.folder import PICTURES, Study, new_id
 from benchmarks.study.store import transaction
 from models.errors import UserError
@@ -66,10 +66,8 @@ def export_bundle(study: Study, folder: Path, base_url: str) -> int:
         count = study.design.per_rater
         columns = [f"{role}_{k}" for k in range(1, count + 1) for role in ROLES]
         base = base_url.rstrip("/")
-        write_csv(
-            unfinished / "hits.csv", ["hit", *columns],
-            [[hit, *(f"{base}/{public}.png" for public in ids)] for hit, ids in hits.items()],
-        )  # fmt: skip
+        rows = [[hit, *(f"{base}/{public}.png" for public in ids)] for hit, ids in hits.items()]
+        write_text(unfinished / "hits.csv", comma_separated(["hit", *columns], rows))
         (unfinished / "template.html").write_text(_template(study), encoding="utf-8")
         (unfinished / "README.txt").write_text(_readme(study, base, len(hits)), encoding="utf-8")
         os.replace(unfinished, folder)

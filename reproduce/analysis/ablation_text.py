@@ -1,22 +1,18 @@
-"""An ablation's numbers as Markdown and CSV: generated, never typed."""
+"""An ablation's numbers as a table."""
 
 from __future__ import annotations
 
-import io
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks.files import CsvWriter
+from benchmarks.files import write_text
 from models.zoo import METHODS
 from reproduce.analysis.ablation_results import Curve, Mean
 from reproduce.analysis.estimate import few
-from reproduce.analysis.table_text import DASH, grid, numbers, write_texts
+from reproduce.analysis.table import DASH, ENDS, Row, Tables, fewer, in_words, of_texts
+from reproduce.analysis.tables import estimate_of, scale
 from reproduce.experiments.ablation import Ablation, as_word
-from reproduce.experiments.preset import Preset
 from reproduce.records.current import REAL
-from reproduce.records.query import number
 from reproduce.records.store import record_id
 from reproduce.tasks.registry import TASKS
 
@@ -41,28 +37,33 @@ def heading(curve: Curve, task: str) -> str:
     return f"{_name(curve)}{where}{unit}"
 
 
-def markdown(ablation: Ablation, curves: Sequence[Curve]) -> str:
-    """One row a point, one column a metric and direction, and what it is all about."""
-    rows = [[*(axis.key for axis in ablation.axes), *(heading(c, ablation.task) for c in curves)]]
+def ablation_table(ablation: Ablation, curves: Sequence[Curve]) -> Tables:
+    """One row a point, one column a metric and direction, and what it is all about. The CSV has of
+    each of them the mean over seeds (``seed`` is ``mean``) and each seed's own number, with the id
+    of its record."""
+    keys = [axis.key for axis in ablation.axes]
+    lines = [[*keys, *(heading(c, ablation.task) for c in curves)]]
     for i, point in enumerate(ablation.points):
         words = [
             as_word(value) + (" (default)" if value == axis.default else "")
             for axis, value in zip(ablation.axes, point.values, strict=True)
         ]
-        rows.append([*words, *(_cell(c.means[i], ablation) for c in curves)])
+        lines.append([*words, *(_cell(c.means[i], len(ablation.seeds)) for c in curves)])
     if any(curve.real for curve in curves):
-        blank = [""] * (len(ablation.axes) - 1)
-        rows.append(["real data", *blank, *(_cell(c.real, ablation, real=True) for c in curves)])
-    keys = " and ".join(axis.key for axis in ablation.axes)
-    title = f"### {METHODS[ablation.method].title} by {keys}, {TASKS[ablation.task].title}"
-    table = grid(rows, left=len(ablation.axes))
-    return f"{title}\n\n{table}\n\n{caption(ablation, curves)}\n"
+        blank = [""] * (len(keys) - 1)
+        lines.append(["real data", *blank, *(_cell(c.real) for c in curves)])
+    title = (
+        f"{METHODS[ablation.method].title} by {' and '.join(keys)}, {TASKS[ablation.task].title}"
+    )
+    table = of_texts(title, lines, len(keys), caption(ablation, curves))
+    data = tuple(row for curve in curves for row in _data(ablation, curve))
+    return Tables((table,), data=data, names=(*keys, *CSV_COLUMNS))
 
 
 def caption(ablation: Ablation, curves: Sequence[Curve]) -> str:
     """What was trained and measured, what the intervals cover, and what is missing."""
     preset = ablation.preset
-    sentences = [f"{_scale(preset)}; {_trainings(ablation)}."]
+    sentences = [f"{scale(preset)}; {_trainings(ablation)}."]
     if any(m and m.difference for c in curves for m in c.means):
         sentences.append(
             f"{DIFFERS}: the 95% interval of the difference from the default, taken seed by seed, "
@@ -87,62 +88,43 @@ def caption(ablation: Ablation, curves: Sequence[Curve]) -> str:
     return " ".join(sentences)
 
 
-def comma_separated(ablation: Ablation, curves: Sequence[Curve]) -> str:
-    """CSV: of each point, metric and direction the mean over seeds (``seed`` is
-    ``mean``) and each seed's own number, with the id of its record."""
-    out = io.StringIO()
-    keys = [axis.key for axis in ablation.axes]
-    writer = CsvWriter(out)
-    writer.writerow([*keys, *CSV_COLUMNS])
-    for curve in curves:
-        for point, mean in zip(ablation.points, curve.means, strict=True):
-            words = list(map(as_word, point.values))
-            about = [str(point.default).lower(), point.preset.name, point.method]
-            _write(writer, [*words, *about], curve, mean)
-        real = [*([REAL] * len(keys)), "", ablation.preset.name, REAL]
-        _write(writer, real, curve, curve.real)
-    return out.getvalue()
-
-
 def write_ablation(ablation: Ablation, curves: Sequence[Curve], results: Path) -> list[Path]:
-    """``TASK-METHOD-KEY.md`` and ``.csv`` in the folder of ablations of the preset's results."""
-    texts = {"md": markdown(ablation, curves), "csv": comma_separated(ablation, curves)}
-    return write_texts(texts, results / ablation.preset.name / FOLDER, ablation.name)
+    """``TASK-METHOD-KEY.md``, ``.csv`` and, for the report, ``.json`` in the folder of ablations of
+    the preset's results."""
+    tables, folder = ablation_table(ablation, curves), results / ablation.preset.name / FOLDER
+    path = folder / f"{ablation.name}.json"
+    write_text(path, tables.parts[0].as_json())
+    return [*tables.write(folder, ablation.name, "md csv"), path]
 
 
-def _cell(mean: Mean | None, ablation: Ablation, real: bool = False) -> str:
+def _cell(mean: Mean | None, of: int = 0) -> str:
+    """A mean, marked where it differs from the default's; one of fewer than ``of`` says so."""
     if mean is None:
         return DASH
-    of, difference = mean.estimate, mean.difference
-    text = number(of.value)
-    if math.isfinite(of.half):
-        told = (number(v, of.low, of.high) for v in (of.value, of.low, of.high))
-        text = "{} [{}, {}]".format(*told)
+    text, difference = in_words(mean.estimate, "", form=ENDS), mean.difference
     if difference and (difference.low > 0 or difference.high < 0):
         text += f" {DIFFERS}"
-    lacking = not real and len(mean.records) < len(ablation.seeds)
-    return f"{text} ({_count(len(mean.records), 'seed')})" if lacking else text
+    few = fewer(len(mean.records), of)
+    return f"{text} ({few})" if few else text
 
 
-def _write(writer: Any, words: list[str], curve: Curve, mean: Mean | None) -> None:
-    if mean is None:
-        return
-    about = [curve.metric, curve.translation or "", curve.unit]
-    of = mean.estimate
-    deviation = "" if of.deviation is None else of.deviation
-    difference = numbers(mean.difference)
-    writer.writerow(
-        [*words, *about, "mean", len(mean.records), *numbers(of), deviation, *difference, ""]
-    )
-    for record in mean.records.values():
-        interval = record["interval"] or {"low": "", "high": ""}
-        own = [record["seed"], 1, record["value"], interval["low"], interval["high"]]
-        writer.writerow([*words, *about, *own, "", "", "", "", record_id(record)])
-
-
-def _scale(preset: Preset) -> str:
-    changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())
-    return f"Preset {preset.title}" + (f" with {changes}" if changes else "")
+def _data(ablation: Ablation, curve: Curve) -> Iterator[Row]:
+    keys = [axis.key for axis in ablation.axes]
+    about = {"metric": curve.metric, "translation": curve.translation, "unit": curve.unit}
+    of_real = {"preset": ablation.preset.name, "method": REAL, **dict.fromkeys(keys, REAL)}
+    for point, mean in zip((*ablation.points, None), (*curve.means, curve.real), strict=True):
+        if mean is None:
+            continue
+        where = of_real
+        if point is not None:
+            where = dict(zip(keys, map(as_word, point.values), strict=True))
+            where |= {"default": str(point.default).lower()}
+            where |= {"preset": point.preset.name, "method": point.method}
+        own: Row = {"seed": "mean", "seeds": len(mean.records), "difference": mean.difference}
+        yield {**where, **about, **own, "value": mean.estimate}
+        for record in mean.records.values():
+            told: Row = {"seed": record["seed"], "seeds": 1, "record": record_id(record)}
+            yield {**where, **about, **told, "value": estimate_of(record)}
 
 
 def _trainings(ablation: Ablation) -> str:
@@ -167,7 +149,3 @@ def _named_rows(ablation: Ablation) -> list[str]:
 def _name(curve: Curve) -> str:
     name = "diversity" if curve.metric.startswith("diversity-") else curve.metric
     return NAMES.get(name) or name.replace("-", " ")
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

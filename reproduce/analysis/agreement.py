@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from reproduce.analysis.estimate import Estimate, over_trainings
+from reproduce.analysis.table import ENDS, in_words
 
 FEWEST = 3  # rows, without which ranks say nothing
 
@@ -93,7 +94,5 @@ def _ordered(paper: Sequence[float] | np.ndarray, groups: Sequence[str]) -> list
 
 
 def _shown(estimate: Estimate, digits: int, times: float = 1) -> str:
-    value, low, high = (
-        f"{times * number:.{digits}f}" for number in (estimate.value, estimate.low, estimate.high)
-    )
-    return value if estimate.seeds < 2 else f"{value} [{low}, {high}]"
+    ends = times * estimate.low, times * estimate.high
+    return in_words(Estimate(times * estimate.value, *ends), f".{digits}f", form=ENDS)

@@ -26,13 +26,15 @@ FEW = 4  # seeds, at and below which a reader is told that they are few
 @dataclass(frozen=True)
 class Estimate:
     """A mean over so many ``seeds`` with its 95 % interval (NaN: not known); ``deviation``: the
-    standard deviation between trainings. Of one seed the interval is over inputs."""
+    standard deviation between trainings. Of one seed the interval is over inputs. ``note``: what a
+    reader is told beside it."""
 
     value: float
     low: float = math.nan
     high: float = math.nan
     seeds: int = 1
     deviation: float | None = None
+    note: str = ""
 
     @property
     def half(self) -> float:

@@ -27,13 +27,13 @@ from benchmarks.metrics.preference_evidence import (
     Examination,
     Finding,
     comparisons,
-    evidence_table,
     failures,
 )
 from benchmarks.networks import weights
 from benchmarks.pictures import to_bytes
 from models.zoo import METHODS
-from reproduce.analysis.table_text import grid
+from reproduce.analysis.estimate import Estimate
+from reproduce.analysis.table import ENDS, Column, Row, Table, of_texts
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
@@ -106,7 +106,8 @@ Share of inputs (the first {findings[0].found.n_questions}) on which what is sho
 99 % intervals. Real pictures should win; the reference, {METHODS[REFERENCE].title}, against itself is
 a control; a picture of another input and the more degraded one should lose.
 
-{evidence_table(findings)}
+{_answers(findings).markdown()}
+
 What contradicts that it can tell: {wrong}.
 
 Quality in percent on these inputs, of {SAMPLES} translations an input, with fewer or more right
@@ -141,6 +142,23 @@ def _answer(asked: Comparison, shown: Nearest, others: Nearest) -> Finding:
     return Finding(asked.shown, asked.against, asked.level, found)
 
 
+def _answers(findings: Sequence[Finding]) -> Table:
+    columns = (
+        Column("Shown", words=True),
+        Column("Level"),
+        Column("Against", words=True),
+        Column("Preferred, 99% interval", "preferred", ".1f", "%", ENDS),
+    )
+    rows = list[Row]()
+    for finding in findings:
+        share, ends = 100 * finding.found.share, finding.found.interval
+        level = finding.level if " with " in finding.shown else ""
+        preferred = Estimate(share, 100 * ends.low, 100 * ends.high)
+        about = {"Shown": finding.shown, "Level": level, "Against": finding.against}
+        rows.append({**about, "preferred": preferred})
+    return Table("", columns, tuple(rows))
+
+
 def other_ways(observer: PreferenceKind, trained: Trained) -> str:
     """The methods' Quality by observers with other true pictures and other distances, as a table."""
     shown = {method: observer.translations(of, OWN[:SAMPLES]) for method, of in trained.items()}
@@ -168,7 +186,7 @@ def other_ways(observer: PreferenceKind, trained: Trained) -> str:
         ]
         shares = [f"{share:.1f}" for share in (*qualities, real)]
         lines.append([way, *shares, *(f"{rank:.2f}" for rank in ranks)])
-    return grid(lines)
+    return of_texts("", lines).markdown()
 
 
 def _nearest(seen: Mapping[str, NDArray[np.float32]], truths: slice) -> dict[str, Nearest]:

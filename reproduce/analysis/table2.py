@@ -6,7 +6,6 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.metric import Metric
@@ -14,65 +13,40 @@ from benchmarks.metrics.content_confusion import CONTENT_CONFUSION
 from benchmarks.metrics.inception_score import CIS, IS, REACHED
 from models.method import DIRECTIONS
 from models.zoo import METHODS
-from reproduce.analysis.agreement import Agreement, Number, agreement
+from reproduce.analysis.agreement import Number, agreement
 from reproduce.analysis.estimate import Estimate
-from reproduce.analysis.tables import ONE_TRAINING, Cells, Found, Record, published
+from reproduce.analysis.table import ALONE, DASH, HALF, Cell, Column, Row, Table, Tables, spread
+from reproduce.analysis.tables import (
+    ONE_TRAINING,
+    Cells,
+    Found,
+    Record,
+    against_paper,
+    published,
+    scale,
+    trainings,
+)
 from reproduce.experiments.preset import TABLE2_METHODS, Preset
 from reproduce.records.current import REAL
 from reproduce.tasks.specs import TASKS
 
 AVERAGE = "Average"
 BY_MODES = (IS, CIS, REACHED)  # what a classifier of modes measures
+# The numbers of a method in a direction, as the CSV calls them.
+SCORES = {"cis": CIS, "is": IS, "all_modes_share": REACHED, "content_confusion": CONTENT_CONFUSION}
 ByTranslation = Mapping[Any, Found]  # translation (a2b, b2a) -> what was found of it
 _OfDirection = Mapping[str, Mapping[str, Record]]  # method -> metric -> record
 
 
-@dataclass(frozen=True)
-class Scores:
-    """One method in one direction, or on average: the published numbers and ours, in nats."""
-
-    paper_cis: float | None
-    paper_is: float | None
-    cis: Estimate | None
-    inception: Estimate | None  # IS
-    all_modes: Estimate | None  # share of inputs that reach every mode
-    confusion: Estimate | None  # of content; None where the pictures do not tell theirs
-
-
-@dataclass(frozen=True)
-class DirectionRow:
-    """One direction with all its methods, and what bounds them: real pictures and ln K."""
-
-    title: str
-    scores: Mapping[str, Scores]  # by method
-    real: Estimate | None  # IS of real pictures of the target domain
-    real_confusion: Estimate | None  # of their content: the reader's own errors
-    limit: float | None  # ln K
-
-
-@dataclass(frozen=True)
-class Table2:
-    """Table 2 at a preset's scale; the last row is the average."""
-
-    preset: str
-    changes: str  # what was overridden, in words
-    rows: tuple[DirectionRow, ...]
-    protocol: str
-    classifiers: tuple[str, ...]  # title of a domain, accuracy on held-out pictures
-    readers: tuple[str, ...]  # title of a domain, by factor the share of variance explained
-    seeds: tuple[int, ...] = ()  # of the trainings that numbers are means over; none: of one
-    agreements: tuple[Agreement, ...] = ()  # of all CIS and of all IS with the paper's
-
-
-def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) -> Table2:
-    """Assemble the table from records; what was not measured shows a dash.
+def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) -> Tables:
+    """Table 2 from records, a table a score; what was not measured shows a dash. Scores are in nats.
 
     ``cells`` over several seeds, with what to find for them, are ``over_seeds.stored``'s.
     """
     paper = published_table2()
-    rows, protocols, every = [], set(), list[_OfDirection]()
-    columns: dict[str, list[Number]] = {"CIS": [], "IS": []}
-    classifiers, readers = dict[str, str](), dict[str, str]()
+    rows, protocols, every = list[Row](), set[str](), list[_OfDirection]()
+    numbers: dict[str, list[Number]] = {"CIS": [], "IS": []}
+    classifiers, readers, limits = dict[str, str](), dict[str, str](), set[float | None]()
     for task in preset.tables[2]:
         for translation in DIRECTIONS:
             of_direction = found.get(translation, {})
@@ -81,15 +55,15 @@ def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) ->
             title = spec.directions[translation] if spec else f"{task}, {translation}"
             known = [own[m.name] for own in records.values() for m in BY_MODES if m.name in own]
             modes = next((r["protocol"]["modes"] for r in known), None)
-            limit = math.log(len(modes)) if modes else None
-            rows.append(_row(title, [records], paper, limit, cells))
+            limits.add(math.log(len(modes)) if modes else None)
+            rows += _rows(title, [records], paper, math.log(len(modes)) if modes else None, cells)
             every.append(records)
             for method in TABLE2_METHODS:
                 printed = paper.get((title, METHODS[method].title))
                 for column, metric, at in (("CIS", CIS, 0), ("IS", IS, 1)):
                     if printed and metric.name in records[method]:
                         by_seed = cells.by_seed(records[method][metric.name])
-                        columns[column].append(Number(printed[at], by_seed, title))
+                        numbers[column].append(Number(printed[at], by_seed, title))
             for record in known:
                 if record["method"] != REAL:
                     protocols.add(str(record["protocol"]["protocol"]))
@@ -98,43 +72,96 @@ def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) ->
             for own in records.values():
                 if CONTENT_CONFUSION.name in own:
                     about = own[CONTENT_CONFUSION.name]["protocol"]
-                    readers[about["domain"]] = f"{about['domain']}: {_explained(about['r2'])}"
+                    told = ", ".join(f"{factor} {r2:.2f}" for factor, r2 in about["r2"].items())
+                    readers[about["domain"]] = f"{about['domain']}: {told}"
     # Beside the paper's average only where the directions are its.
-    same = {row.title for row in rows} == {title for title, _ in paper} - {AVERAGE}
-    limits = {row.limit for row in rows}
+    same = {row["direction"] for row in rows} == {title for title, _ in paper} - {AVERAGE}
     limit = limits.pop() if len(limits) == 1 else None
-    rows.append(_row(AVERAGE, every, paper if same else {}, limit, cells))
-    changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())
-    return Table2(
-        preset.title, changes, tuple(rows), ", ".join(sorted(protocols)),
-        tuple(classifiers[name] for name in sorted(classifiers)),
-        tuple(readers[name] for name in sorted(readers)), cells.seeds,
-        tuple(of for of in (agreement(*c) for c in columns.items()) if of is not None),
+    rows += _rows(AVERAGE, every, paper if same else {}, limit, cells)
+    words = (
+        f"{scale(preset)}. {', '.join(sorted(protocols)) or DASH} (inputs x samples of each); "
+        f"{trainings(cells.seeds)} Scores are in nats, without exponential. ln K is the most that K "
+        "modes allow, and real data's IS the most that the classifier can see."
+    )
+    agreements = [agreement(*column) for column in numbers.items()]
+    words += against_paper([of for of in agreements if of is not None], unit="nats")
+    if classifiers:
+        told = ", ".join(classifiers[domain] for domain in sorted(classifiers))
+        words += f" Accuracy of the classifiers on held-out pictures: {told}."
+    if readers:
+        words += (
+            " Content confusion: the share of other inputs whose true content is nearer to what a "
+            "network reads off a translation than its own input's; real data's is the network's own "
+            "error. Share of each factor's variance that it explains on held-out pictures: "
+            f"{'; '.join(readers[domain] for domain in sorted(readers))}."
+        )
+    names = (
+        "direction", "method", "row", "paper_cis", "paper_is",
+        *(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")), "real_is", "ln_k",
+        "real_content_confusion", *spread(list(SCORES), cells.seeds),
     )  # fmt: skip
+    parts = tuple(_parts(rows, len(cells.seeds)))
+    return Tables(parts, (words,), data=tuple(rows), names=names)
 
 
-def _row(
+def _rows(
     title: str, directions: Sequence[_OfDirection],
     paper: Mapping[tuple[str, str], tuple[float, float]], limit: float | None, cells: Cells,
-) -> DirectionRow:  # fmt: skip
-    """One direction, or the mean over several of them."""
+) -> list[Row]:  # fmt: skip
+    """A row a method of one direction, or of the mean over several, with what bounds its scores: real
+    pictures and ln K."""
 
     def cell(method: str, metric: Metric) -> Estimate | None:
         return cells.cell(*(records[method].get(metric.name) for records in directions))
 
-    scores = {
-        method: Scores(
-            *paper.get((title, METHODS[method].title), (None, None)),
-            *(cell(method, metric) for metric in (CIS, IS, REACHED, CONTENT_CONFUSION)),
-        )
-        for method in TABLE2_METHODS
-    }
-    return DirectionRow(title, scores, cell(REAL, IS), cell(REAL, CONTENT_CONFUSION), limit)
+    bounds = {
+        "real_is": cell(REAL, IS), "ln_k": limit,
+        "real_content_confusion": cell(REAL, CONTENT_CONFUSION),
+    }  # fmt: skip
+    rows = list[Row]()
+    for method in TABLE2_METHODS:
+        name = METHODS[method].title
+        cis, inception = paper.get((title, name), (None, None))
+        scores = {key: cell(method, metric) for key, metric in SCORES.items()}
+        about = {"direction": title, "method": method, "row": name}
+        rows.append({**about, "paper_cis": cis, "paper_is": inception, **scores, **bounds})
+    return rows
 
 
-def _explained(r2: Mapping[str, float]) -> str:
-    """R^2 by factor, in words."""
-    return ", ".join(f"{factor} {value:.2f}" for factor, value in r2.items())
+def _parts(rows: Sequence[Row], seeds: int) -> list[Table]:
+    """A table a score: directions by methods."""
+    wide: dict[Cell, dict[str, Cell]] = {}  # by direction, the numbers of all methods
+    for row in rows:
+        of_direction = wide.setdefault(row["direction"], dict(row))
+        of_direction |= {f"{row['method']} {key}": cell for key, cell in row.items()}
+    titles = {method: METHODS[method].title for method in TABLE2_METHODS}
+
+    def paired(score: str) -> list[Column]:
+        return [
+            Column(f"{title}, {who}", f"{method} {start}{score}")
+            for method, title in titles.items()
+            for who, start in (("paper", "paper_"), ("ours", ""))
+        ]
+
+    def alone(score: str, spec: str = ".3f", form: str = HALF) -> list[Column]:
+        return [Column(t, f"{m} {score}", spec, form=form) for m, t in titles.items()]
+
+    parts = {
+        "CIS (nats): how much modes vary for one input": paired("cis"),
+        "IS (nats): how much modes vary over all inputs": [
+            *paired("is"), Column("Real data", "real_is"), Column("ln K", "ln_k"),
+        ],
+        "Inputs that reach every mode": alone("all_modes_share", ".0%", ALONE),
+    }  # fmt: skip
+    if any(row["content_confusion"] for row in rows):
+        parts["Content confusion (lower is better; 0: content kept, 0.5: chance)"] = [
+            *alone("content_confusion"), Column("Real data", "real_content_confusion"),
+        ]  # fmt: skip
+    first = Column("Direction", "direction", words=True)
+    return [
+        Table(title, (first, *columns), tuple(wide.values()), trainings=seeds)
+        for title, columns in parts.items()
+    ]
 
 
 def published_table2() -> dict[tuple[str, str], tuple[float, float]]:

@@ -1,33 +1,39 @@
-"""A table from stored records: its text, and its files."""
+"""The papers' tables of stored records, and their files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from reproduce.analysis import table2_text, table_text
 from reproduce.analysis.over_seeds import stored
-from reproduce.analysis.score_table import write_scores
+from reproduce.analysis.score_table import score_table
+from reproduce.analysis.table import Tables
 from reproduce.analysis.table2 import table2
 from reproduce.analysis.tables import table1
 from reproduce.experiments.preset import Preset
 
 
+def tables_of(
+    number: int, preset: Preset, results: Path, seeds: Sequence[int]
+) -> dict[str, Tables]:
+    """Table ``number`` of the records of ``seeds``, and what stands beside it, by file name."""
+    by_translation, cells = stored(preset, results, number, seeds)
+    if number == 2:
+        return {"table2": table2(preset, by_translation, cells)}
+    found = by_translation[None]
+    return {
+        "table1": table1(preset, found, cells),
+        "table1-scores": score_table(preset, found, cells),
+    }
+
+
 def table_of(
     number: int, preset: Preset, results: Path, seeds: Sequence[int], write: bool
 ) -> tuple[str, list[Path]]:
-    """Table ``number`` of the records of ``seeds`` in Markdown; with ``write`` also its files, which
-    are returned."""
-    by_translation, cells = stored(preset, results, number, seeds)
-    folder, files = results / preset.name, list[Path]()
-    if number == 2:
-        second = table2(preset, by_translation, cells)
-        if write:
-            files = table2_text.write_table(second, folder)
-        return table2_text.markdown(second), files
-    found = by_translation[None]
-    first = table1(preset, found, cells)
-    if write:
-        files = table_text.write_table(first, folder)
-        files += write_scores(preset, found, folder, cells)
-    return table_text.markdown(first), files
+    """Table ``number`` in Markdown; with ``write`` also all its files, which are returned."""
+    made, files = tables_of(number, preset, results, seeds), list[Path]()
+    for name, tables in made.items() if write else ():
+        if tables.parts:
+            suffixes = "md csv" if name.endswith("scores") else "md csv tex"
+            files += tables.write(results / preset.name, name, suffixes)
+    return made[f"table{number}"].markdown(), files

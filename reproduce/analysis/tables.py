@@ -1,4 +1,4 @@
-"""The papers' tables, row by row, assembled from records: the published column beside ours."""
+"""The papers' tables from records: the published column beside ours. Table 1 is here."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from benchmarks.metrics.lpips_features import MEASURED_SIDE
+from benchmarks.metrics.observer import RIGHT
 from models.zoo import METHODS
 from reproduce.analysis.agreement import Agreement, Number, agreement
-from reproduce.analysis.estimate import Estimate
+from reproduce.analysis.estimate import Estimate, few
+from reproduce.analysis.table import DASH, Column, Row, Table, Tables, in_words, spread
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
 from reproduce.records.current import QUALITY, REAL, REFERENCE
 from reproduce.tasks.specs import TASKS
@@ -43,7 +46,7 @@ class _OneTraining:
     seeds: tuple[int, ...] = ()
 
     def cell(self, *records: Record | None) -> Estimate | None:
-        cells = [_cell_of(record) for record in records if record is not None]
+        cells = [estimate_of(record) for record in records if record is not None]
         if not cells or len(cells) < len(records):
             return None
         return cells[0] if len(cells) == 1 else _mean(cells)
@@ -55,7 +58,8 @@ class _OneTraining:
 ONE_TRAINING: Cells = _OneTraining()
 
 
-def _cell_of(record: Record) -> Estimate:
+def estimate_of(record: Record) -> Estimate:
+    """A record's value with its own interval."""
     interval = record["interval"]
     return Estimate(record["value"], *((interval["low"], interval["high"]) if interval else ()))
 
@@ -68,43 +72,6 @@ def _mean(cells: Sequence[Estimate]) -> Estimate:
         for halves in ([c.value - c.low for c in cells], [c.high - c.value for c in cells])
     )
     return Estimate(value, value - below, value + above)
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Share of questions in which a method was preferred to MUNIT, in percent, and by whom."""
-
-    cell: Estimate
-    source: str  # human, observed or judged
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method on one task."""
-
-    task: str
-    method: str
-    title: str
-    paper_quality: float | None
-    paper_diversity: float | None
-    diversity: Estimate | None
-    quality: Quality | None
-    silhouette: Estimate | None
-    protocol: str  # of the diversity
-
-
-@dataclass(frozen=True)
-class Table1:
-    """Table 1 of the MUNIT paper at a preset's scale."""
-
-    preset: str
-    changes: str  # what was overridden, in words
-    tasks: tuple[str, ...]
-    rows: tuple[Row, ...]
-    extractor: str
-    protocol: str
-    seeds: tuple[int, ...] = ()  # of the trainings that numbers are means over; none: of one
-    agreements: Mapping[str, tuple[Agreement, ...]] = field(default_factory=dict)  # by task
 
 
 def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None]]:
@@ -130,9 +97,26 @@ def published(name: str) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def table1(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Table1:
-    """Assemble the table from records. A row without a record shows a dash, and so does one
-    that was measured in another way than the newest: a column holds one quantity.
+# What a table shows; a CSV has more.
+COLUMNS = (
+    Column("Method", "row", words=True),
+    Column("Quality, paper", "paper_quality_percent", ".1f", "%"),
+    Column("Quality, ours", "preferred", ".1f", "%"),
+    Column("Diversity (LPIPS), paper", "paper_diversity"),
+    Column("Diversity (LPIPS), ours", "diversity"),
+    Column("Silhouette IoU", "silhouette_iou"),
+)
+NAMES = (
+    "task", "method", "row", "paper_quality_percent", "paper_diversity", "diversity",
+    "diversity_low", "diversity_high", "extractor", "protocol", "silhouette_iou",
+    "quality_percent", "quality_low", "quality_high", "quality_source",
+)  # fmt: skip
+SPREAD = ("diversity", "silhouette_iou", "quality")
+
+
+def table1(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Tables:
+    """Table 1 of the MUNIT paper from records, a table a task. A row without a record shows a dash,
+    and so does one that was measured in another way than the newest: a column holds one quantity.
 
     ``cells`` over several seeds, with what to find for them, are ``over_seeds.stored``'s.
     """
@@ -146,44 +130,143 @@ def table1(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Table1:
     ]
     newest = max(measured, key=lambda r: r.get("time", ""))["protocol"] if measured else {}
     extractor, protocol = newest.get("extractor", ""), newest.get("protocol", "")
-    rows, agreements = [], {}
+    rows, nearness = list[Row](), ""
     for task in tasks:
         diversities, qualities = list[Number](), list[Number]()
         sources = {m for method in TABLE1_METHODS for m in found.get((task, method), {})}
         asked = next((metric for metric in QUALITY if metric in sources), "")
         counterpart = TASKS[task].stands_for if task in TASKS else task
         for method in (*TABLE1_METHODS, REAL):
-            title = "Real data" if method == REAL else METHODS[method].title
+            title = title_of(method)
             quality, paper = published.get((counterpart, title), (None, None))
             records = found.get((task, method), {})
             diversity = records.get(f"diversity-{extractor}")
             if diversity and method != REAL and diversity["protocol"]["protocol"] != protocol:
                 diversity = None
-            judged = _quality(records, cells)
+            preferred = _quality(records, cells)
             if diversity and paper is not None:
                 diversities.append(Number(paper, cells.by_seed(diversity)))
-            if judged and quality is not None and asked in records and method != REFERENCE:
+            if preferred and quality is not None and asked in records and method != REFERENCE:
                 qualities.append(Number(quality, cells.by_seed(records[asked])))
-            rows.append(
-                Row(task, method, title, quality, paper, cells.cell(diversity),
-                    judged, cells.cell(records.get("silhouette-iou")),
-                    diversity["protocol"]["protocol"] if diversity else "")
-            )  # fmt: skip
+            rows.append({
+                "task": task, "method": method, "row": title, "paper_quality_percent": quality,
+                "paper_diversity": paper, "diversity": cells.cell(diversity),
+                "extractor": extractor,
+                "protocol": diversity["protocol"]["protocol"] if diversity else "",
+                "silhouette_iou": cells.cell(records.get("silhouette-iou")),
+                "quality": preferred, "quality_percent": preferred,
+                "quality_source": preferred and preferred.note,
+                "preferred": _even(preferred, cells) if method == REFERENCE else preferred,
+            })  # fmt: skip
         if qualities:  # to itself the reference is preferred as often as not
             every = {seed for number in qualities for seed in number.ours}
             qualities.append(Number(50.0, dict.fromkeys(every, 50.0)))
         of_columns = agreement("Diversity", diversities), agreement("Quality", qualities)
-        agreements[task] = tuple(of for of in of_columns if of is not None)
-    changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())
-    return Table1(
-        preset.title, changes, tasks, tuple(rows), extractor, protocol, cells.seeds, agreements
+        nearness += against_paper([of for of in of_columns if of is not None], f" on {task}")
+    words = (
+        f"{scale(preset)}. Diversity, ours: protocol {protocol or DASH}, which enlarges pictures "
+        f"under {MEASURED_SIDE} px to {MEASURED_SIDE} px; {trainings(cells.seeds, 'random pairs')}"
     )
+    columns: tuple[Column, ...] = COLUMNS
+    if extractor not in ("", "lpips"):
+        words += f" {extractor} is not the paper's LPIPS, so compare the order of rows, not values."
+        # Named where its numbers stand.
+        columns = tuple(
+            replace(c, title=c.title.replace("LPIPS", extractor)) if c.key == "diversity" else c
+            for c in COLUMNS
+        )
+    words += f"{_about_quality(rows)}{nearness} † is trained on pairs."
+    parts = tuple(
+        Table(
+            heading(task), columns, tuple(row for row in rows if row["task"] == task),
+            trainings=len(cells.seeds),
+        )
+        for task in tasks
+    )  # fmt: skip
+    names = (*NAMES, *spread(SPREAD, cells.seeds))
+    return Tables(parts, (words,), data=tuple(rows), names=names)
 
 
-def _quality(records: Mapping[str, Record], cells: Cells) -> Quality | None:
-    """People's preference where a study was taken in, else the observer's, else the judges'."""
+def _quality(records: Mapping[str, Record], cells: Cells) -> Estimate | None:
+    """The share of questions in which a method was preferred to MUNIT, in percent, and by whom:
+    people where a study was taken in, else the observer, else the judge."""
     for metric in QUALITY:
         cell = cells.cell(records.get(metric))
         if cell is not None:
-            return Quality(cell, metric.removeprefix("quality-"))
+            return replace(cell, note=metric.removeprefix("quality-"))
     return None
+
+
+def _even(control: Estimate | None, cells: Cells) -> Estimate | None:
+    """The reference's Quality, by definition; what it scores against itself is a control."""
+    return control and Estimate(50.0, seeds=len(cells.seeds), note=control.note)
+
+
+def _about_quality(rows: Sequence[Row]) -> str:
+    """Who preferred, and what the reference scores against itself."""
+    asked = [(row, row["quality"]) for row in rows if isinstance(row["quality"], Estimate)]
+    sources = {quality.note for _, quality in asked}
+    words = ""
+    if "judged" in sources:
+        words += (
+            " Quality (judged): share of pairs of translations in which the method's is nearer (LPIPS "
+            f"0.1) than MUNIT's to the nearest of the photos of the {RIGHT} training inputs that are "
+            "most like the input, a stand-in for people."
+        )
+    if "observed" in sources:
+        words += (
+            " Quality (observed): share of pairs of translations in which the method's is nearer "
+            f"(LPIPS 0.1) than MUNIT's to the nearest of {RIGHT} true pictures of the input. The "
+            "observer does not see whether a set of pictures is varied, takes a style that no true "
+            "picture has for an error, and knows nothing of what people find realistic."
+        )
+    if any(row["method"] == REAL for row, _ in asked):
+        words += " Real data's Quality is that of real pictures of the same inputs against MUNIT's."
+    if "human" in sources:
+        words += " Quality (human): preference over MUNIT by people."
+    controls = [
+        f"{in_words(quality, '.1f', '%')} ({row['task']})"
+        for row, quality in asked
+        if row["method"] == REFERENCE and quality.note != "human"
+    ]
+    if controls:
+        words += f" Two samples of MUNIT against each other: {', '.join(controls)}."
+    return words
+
+
+def title_of(method: str) -> str:
+    """As the paper's rows call a method."""
+    return "Real data" if method == REAL else METHODS[method].title
+
+
+def heading(task: str) -> str:
+    """A task's title, with the paper's task that it stands for."""
+    spec = TASKS.get(task)
+    if spec is None or spec.stands_for == task:
+        return spec.title if spec else task
+    return f"{spec.title} (paper: {spec.stands_for})"
+
+
+def scale(preset: Preset) -> str:
+    """A preset and what was overridden, in words."""
+    changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())
+    return f"Preset {preset.title}" + (f" with {changes}" if changes else "")
+
+
+def trainings(seeds: Sequence[int], of_real: str = "") -> str:
+    """What numbers are means over, and their intervals about; ``of_real``: real data's, of one."""
+    if len(seeds) < 2:
+        told = f" (of real data, over {of_real})" if of_real else ""
+        return f"one training each, so the 95% intervals are over inputs{told} and not over seeds."
+    return (
+        f"means over {len(seeds)} trainings each (seeds {', '.join(map(str, seeds))}) with 95% "
+        "intervals over other trainings on the same pictures (Student's t), ± the longer side; "
+        f"real data's are over pictures.{few(len(seeds))} A cell of fewer trainings says so; that "
+        "of one has an interval over inputs."
+    )
+
+
+def against_paper(agreements: Sequence[Agreement], where: str = "", unit: str = "") -> str:
+    """How near columns of ours are to the paper's, in a sentence; empty where that is not known."""
+    told = "; ".join(of.in_words(unit) for of in agreements)
+    return f" Against the paper{where}: {told}." if told else ""

@@ -7,9 +7,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.console import in_words
+from benchmarks.console import aligned, in_words
 from reproduce.analysis.ablation_results import curves_of
-from reproduce.analysis.ablation_text import markdown, write_ablation
+from reproduce.analysis.ablation_text import ablation_table, write_ablation
 from reproduce.commands.arguments import by_task, places_of
 from reproduce.experiments.ablation import Ablation, make_ablation
 from reproduce.experiments.places import Places, set_threads
@@ -56,7 +56,7 @@ def ablate(arguments: argparse.Namespace) -> int:
     curves = curves_of(ablation, metrics, places.results)
     paths = write_ablation(ablation, curves, places.results)
     paths.append(ablation_figure(ablation, curves, places.results))
-    print(markdown(ablation, curves))
+    print(ablation_table(ablation, curves).markdown())
     print("\n".join(map(str, paths)))
     return 0
 
@@ -107,7 +107,4 @@ def _listing(ablation: Ablation, places: Places, jobs: int) -> str:
 def _table(states: Sequence[_State]) -> str:
     rows = [("point", "seed", "state", "folder")]
     rows += [(s.point, str(s.seed), s.words, s.folder) for s in states]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return "\n".join("  ".join(cells).rstrip() for cells in aligned(rows, range(4)))

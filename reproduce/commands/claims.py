@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 
 from benchmarks.files import write_text
-from reproduce.analysis.claims.table import comma_separated, markdown, write_table
-from reproduce.analysis.claims.write import claims_table
-from reproduce.analysis.table_text import fill_readme
+from reproduce.analysis.claims.table import claims_table
+from reproduce.analysis.table import fill_readme
 from reproduce.experiments.preset import load_preset
 
 
@@ -18,13 +17,13 @@ def claims(arguments: argparse.Namespace) -> int:
     folder = arguments.results / preset.name
     table = claims_table(preset, arguments.results, arguments.seeds)
     if arguments.readme is not None:
-        fill_readme(arguments.readme, f"claims-{preset.name}", markdown(table))
-    write_table(table, folder)
+        fill_readme(arguments.readme, f"claims-{preset.name}", table.markdown())
+    table.write(folder, "claims")
     if arguments.csv == "-":
-        print(comma_separated(table), end="")
+        print(table.csv(), end="")
         return 0
     if arguments.csv is not None:
-        write_text(Path(arguments.csv), comma_separated(table))
-    print(markdown(table), end="")
+        write_text(Path(arguments.csv), table.csv())
+    print(table.markdown(), end="")
     print(f"\nTables: {folder}")
     return 0

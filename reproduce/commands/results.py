@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.files import CsvWriter, write_text
+from benchmarks.console import aligned
+from benchmarks.files import comma_separated, write_text
 from models.errors import UserError
 from models.zoo import nearest
 from reproduce.records.query import (
@@ -45,7 +45,8 @@ def results(arguments: argparse.Namespace) -> int:
         chosen = [{c: row[c] for c in columns} for row in rows] if columns else whole
         print(json.dumps(chosen, indent=1, sort_keys=not columns))
     elif arguments.csv is not None:
-        _write(comma_separated(rows, columns or COLUMNS), arguments.csv)
+        shown = columns or COLUMNS
+        _write(comma_separated(shown, ([row.get(c) for c in shown] for row in rows)), arguments.csv)
     else:
         print(table(rows, columns or usual(rows, (*SHOWN, "time") if arguments.all else SHOWN)))
     if not found:
@@ -61,24 +62,10 @@ def usual(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
 
 def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
     """Rows in aligned columns, numbers with as many digits as their intervals are worth."""
-    lines = [{c: c for c in columns}, *map(_texts, rows)]
-    widths = {c: max(len(line[c] or DASH) for line in lines) for c in columns}
     numbers = {c for c in columns if any(isinstance(row.get(c), int | float) for row in rows)}
-
-    def aligned(column: str, text: str) -> str:
-        width, shown = widths[column], text or DASH
-        return shown.rjust(width) if column in numbers else shown.ljust(width)
-
-    return "\n".join("  ".join(aligned(c, line[c]) for c in columns).rstrip() for line in lines)
-
-
-def comma_separated(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    """CSV with nine digits; empty for what a record does not tell."""
-    out = io.StringIO()
-    writer = CsvWriter(out)
-    for row in [{c: c for c in columns}, *rows]:
-        writer.writerow(row.get(c) for c in columns)
-    return out.getvalue()
+    lines = [list(columns), *([text[c] or DASH for c in columns] for text in map(_texts, rows))]
+    left = {i for i, c in enumerate(columns) if c not in numbers}
+    return "\n".join("  ".join(cells).rstrip() for cells in aligned(lines, left))
 
 
 def _texts(row: Row) -> dict[str, str]:

@@ -11,8 +11,8 @@ from benchmarks.metrics.diversity_protocols import get_protocol
 from models.errors import UserError
 from models.zoo import nearest
 from reproduce.analysis.preference_evidence import write_evidence
+from reproduce.analysis.table import fill_readme
 from reproduce.analysis.table_files import table_of
-from reproduce.analysis.table_text import update_readme
 from reproduce.commands.arguments import by_task, places_of, train_all
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import TABLES, Preset, fitting, load_preset
@@ -53,7 +53,7 @@ def table(arguments: argparse.Namespace) -> int:
     write = bool(studies) or not arguments.stored
     text, _ = table_of(arguments.number, preset, places.results, seeds, write)
     if arguments.readme is not None:
-        update_readme(arguments.readme, arguments.number, preset.name, text)
+        fill_readme(arguments.readme, f"table{arguments.number}-{preset.name}", text)
     print(text)
     if write:
         print(f"Tables and figures: {places.results / preset.name}")

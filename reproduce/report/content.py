@@ -5,14 +5,17 @@ Equal records and files give an equal report: no clock, machine or path of this 
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from reproduce.analysis.claims.write import claims_table
-from reproduce.analysis.table_files import table_of
-from reproduce.analysis.theory_results import theory_of
-from reproduce.analysis.theory_table import theory_table
+from models.errors import UserError
+from reproduce.analysis.claims.table import COLUMNS, claims_table, summary
+from reproduce.analysis.table import Row, Table, Tables, of_texts
+from reproduce.analysis.table_files import tables_of
+from reproduce.analysis.theory import theory_of, theory_table
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
@@ -25,11 +28,9 @@ from reproduce.report.blocks import (
     Missing,
     Paragraph,
     Section,
-    Table,
     blocks_of,
     missing_last,
 )
-from reproduce.report.claims import claims_blocks
 from reproduce.report.cost import commit_in_words, cost_blocks, environment_blocks
 from reproduce.report.curves import stored_curves
 from reproduce.report.pictures import Album
@@ -40,6 +41,7 @@ ABOUT = {
     2: "Of how many kinds a domain is, without anybody telling: how much the kind varies for one "
     "input (CIS) and over all inputs (IS).",
 }
+BESIDE = ("Limits", "Paper", "Ours", "p", "Seeds")  # a claim and its verdict
 PAPERS = (
     "A reproduction of “Unsupervised Image-to-Image Translation Networks” (UNIT, NIPS 2017) and "
     "“Multimodal Unsupervised Image-to-Image Translation” (MUNIT, ECCV 2018)."
@@ -148,26 +150,19 @@ class _Reporter:
             tasks = self.preset.tables[number]
             if not any(record["task"] in tasks for record in self.records):
                 return [Missing((f"Table {number}",), self.again)]
-            text, _ = table_of(number, self.preset, self.places.results, self.seeds, False)
-            made: list[Block] = [Paragraph(ABOUT[number]), *blocks_of(text, f"table {number}")]
-            if number == 1:
-                made += self._file("table1-scores.md", "Fidelity, and what drawn pictures tell")
-            return made
+            made = tables_of(number, self.preset, self.places.results, self.seeds)
+            shown: list[Block] = [Paragraph(ABOUT[number]), *blocks_of(made[f"table{number}"])]
+            scores = made.get("table1-scores")
+            if scores and scores.parts:
+                shown += [Heading("Fidelity, and what drawn pictures tell"), *blocks_of(scores)]
+            return shown
 
         return blocks
-
-    def _file(self, name: str, title: str) -> list[Block]:
-        """A table that lies in the results folder as Markdown, under a heading; nothing if there is
-        none."""
-        path = self.folder / name
-        if not path.is_file():
-            return []
-        return [Heading(title), *blocks_of(path.read_text(encoding="utf-8"), str(path))]
 
     def _claims(self) -> list[Block]:
         if not self.records:
             return [Missing(("Verdicts on the papers' claims",), self.again)]
-        return claims_blocks(claims_table(self.preset, self.places.results, self.seeds))
+        return _claims_blocks(claims_table(self.preset, self.places.results, self.seeds))
 
     def _tasks(self) -> list[str]:
         return list(dict.fromkeys(run.task for run in self.runs))
@@ -185,37 +180,34 @@ class _Reporter:
             "styles there but their reconstruction: how close do they come, with and without it? "
             "And two encoders share one space of contents: how alike are their codes?"
         )
-        text = theory_table(self.preset, self.known, self.seeds)
-        if not text:
+        tables = theory_table(self.preset, self.known, self.seeds)
+        if not tables.parts:
             return [question, Missing(("Measurements of style and content codes",), self.again)]
-        tables = [
-            # A task's tables have one heading, and tell themselves apart in their first cells.
-            replace(block, caption=f"{block.caption}: {block.head[0].removesuffix(' of').lower()}")
-            if isinstance(block, Table)
-            else block
-            for block in blocks_of(text, "theory")
-        ]
+        # A task's tables share a title, and tell themselves apart in their first heading.
+        parts = tuple(
+            replace(part, title=f"{part.title}: {part.head[0].removesuffix(' of').lower()}")
+            for part in tables.parts
+        )
         return [
             question,
             *self.album.theory(theory_of(self.preset, self.known, self.seeds)),
-            *tables,
+            *blocks_of(replace(tables, parts=parts)),
         ]
 
     def _ablations(self) -> list[Block]:
         """Those that were made; nobody has to make one."""
         blocks: list[Block] = []
-        for path in sorted((self.folder / "ablations").glob("*.md")):
-            text = blocks_of(path.read_text(encoding="utf-8"), str(path))
-            title = next((b.caption for b in text if isinstance(b, Table)), path.stem)
+        for path in sorted((self.folder / "ablations").glob("*.json")):
+            table = _read(path)
             blocks.append(
                 self.album.figure(
-                    f"ablations/{path.stem}.png", f"The curve of {title}",
-                    f"Line charts: {title}, a panel for each metric. The table after it has the "
-                    "numbers.",
-                    title,
+                    f"ablations/{path.stem}.png", f"The curve of {table.title}",
+                    f"Line charts: {table.title}, a panel for each metric. The table after it has "
+                    "the numbers.",
+                    table.title,
                 )
             )  # fmt: skip
-            blocks += text
+            blocks += blocks_of(Tables((table,)))
         return blocks
 
     def _cost(self) -> list[Block]:
@@ -225,3 +217,32 @@ class _Reporter:
         if not self.records:
             return [Missing(("Measurements, which name their environment",), self.again)]
         return environment_blocks(self.records)
+
+
+def _read(path: Path) -> Table:
+    """An ablation's table."""
+    try:
+        return of_texts(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{path} is no table ({error}): make it again, by ablate --stored"
+        ) from None
+
+
+def _claims_blocks(tables: Tables) -> list[Block]:
+    """How many claims hold, a table for each source and task, and what the numbers are."""
+    (table,) = tables.parts
+    known = {column.title: column for column in COLUMNS}
+    first = replace(known["Claim"], title="Claim, and what was measured")
+    columns = (first, known["Verdict"], *(known[name] for name in BESIDE))
+    groups: dict[str, list[Row]] = {}
+    for row in table.rows:
+        groups.setdefault(f"{row['source']}: {row['on']}", []).append(row)
+    return [
+        Paragraph(summary([row["verdict"] for row in table.rows])),
+        *(
+            replace(table, title=title, columns=columns, rows=tuple(rows), kind="claims")
+            for title, rows in groups.items()
+        ),
+        *map(Paragraph, tables.notes),
+    ]

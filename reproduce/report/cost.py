@@ -9,15 +9,17 @@ from typing import Any
 
 from benchmarks.console import in_words
 from models.zoo import METHODS
-from reproduce.analysis.table_text import DASH, heading
+from reproduce.analysis.table import Column, Row, Table, of_texts
+from reproduce.analysis.tables import heading
 from reproduce.experiments.run import RunConfig
 from reproduce.records.current import REAL
-from reproduce.report.blocks import Block, Paragraph, Table
+from reproduce.report.blocks import Block, Paragraph
 from reproduce.report.curves import curve_path, load_curve
 
 Record = Mapping[str, Any]
 Trained = tuple[str, str, int]  # task, method and seed of a run
 COMMIT_DIGITS = 10
+STEP, MEASURING = "One step (s)", "Measuring (s)"
 
 
 def cost_blocks(runs: Sequence[RunConfig], records: Sequence[Record], folder: Path) -> list[Block]:
@@ -29,20 +31,27 @@ def cost_blocks(runs: Sequence[RunConfig], records: Sequence[Record], folder: Pa
     for run in runs:
         of_task = groups.setdefault(run.task, {})
         of_task.setdefault((run.task, run.method), []).append(run)
-    head = (
-        "Method", "Steps", *(f"Training, seed {seed} (s)" for seed in seeds), "One step (s)",
-        "Measuring (s)",
-    )  # fmt: skip
-    tables, alone = [], []
-    for task, rows in groups.items():
-        lines = [_line(of, seconds, seeds, measuring.get(key, 0.0)) for key, of in rows.items()]
+    columns = (
+        Column("Method", words=True),
+        Column("Steps", spec=",.0f"),
+        *(Column(_of_seed(seed), spec=".0f") for seed in seeds),
+        Column(STEP),
+        Column(MEASURING, spec=".0f"),
+    )
+    tables, alone = list[Table](), list[Row]()
+    for task, methods in groups.items():
+        rows = [_row(of, seconds, measuring.get(key, 0.0)) for key, of in methods.items()]
         if len(rows) > 1:
-            tables.append(Table(f"Cost of each run: {heading(task)}", head, tuple(lines)))
+            tables.append(Table(f"Cost of each run: {heading(task)}", columns, tuple(rows)))
         else:
-            alone.append((f"{lines[0][0]}, {heading(task)}", *lines[0][1:]))
+            alone.append({**rows[0], "Method": f"{rows[0]['Method']}, {heading(task)}"})
     if alone:
-        tables.append(Table("Cost of each run: figures", head, tuple(alone)))
+        tables.append(Table("Cost of each run: figures", columns, tuple(alone)))
     return [_sums(seconds, measuring), *tables]
+
+
+def _of_seed(seed: int) -> str:
+    return f"Training, seed {seed} (s)"
 
 
 def _measuring_seconds(records: Sequence[Record]) -> dict[tuple[str, str], float]:
@@ -67,21 +76,15 @@ def _training_seconds(run: RunConfig, folder: Path) -> float | None:
     return float(curve.seconds[-1]) if curve is not None and known else None
 
 
-def _line(
-    runs: Sequence[RunConfig], seconds: Mapping[Trained, float | None], seeds: Sequence[int],
-    measuring: float,
-) -> tuple[str, ...]:  # fmt: skip
-    """A line of the table: one method's runs on one task."""
-    by_seed = {run.seed: seconds[run.task, run.method, run.seed] for run in runs}
+def _row(
+    runs: Sequence[RunConfig], seconds: Mapping[Trained, float | None], measuring: float
+) -> Row:
+    """One method's runs on one task."""
+    by_seed = {_of_seed(run.seed): seconds[run.task, run.method, run.seed] for run in runs}
     known = [s for s in by_seed.values() if s is not None]
-    steps = runs[0].steps
-    mean = f"{sum(known) / len(known) / steps:.3f}" if known else DASH
-    took = (by_seed.get(seed) for seed in seeds)
-    return (
-        METHODS[runs[0].method].title, f"{steps:,}",
-        *(DASH if s is None else f"{s:.0f}" for s in took), mean,
-        f"{measuring:.0f}" if measuring else DASH,
-    )  # fmt: skip
+    title, steps = METHODS[runs[0].method].title, runs[0].steps
+    step = sum(known) / len(known) / steps if known else None
+    return {"Method": title, "Steps": steps, **by_seed, STEP: step, MEASURING: measuring or None}
 
 
 def _sums(
@@ -113,20 +116,21 @@ def environment_blocks(records: Sequence[Record]) -> list[Block]:
         about = record["environment"]
         for name, version in {"python": about["python"], **about["packages"]}.items():
             packages.setdefault(name, set()).add(str(version))
-    tables: list[Block] = [
-        Table(
-            "What the measuring was done with", ("Device", "CPU threads", "Commit", "Numbers"),
-            tuple((*made, str(count)) for made, count in sorted(measured.items())),
-            frozenset({0, 2}),
-        )
-    ]  # fmt: skip
+    versions = [(name, ", ".join(sorted(found))) for name, found in sorted(packages.items())]
+    tables: list[Block] = [_counts("What the measuring was done with", "Numbers", measured)]
     if trained:
-        rows = tuple((*made, str(count)) for made, count in sorted(trained.items()))
-        head = ("Device", "CPU threads", "Commit", "Networks")
-        tables.append(Table("What the training was done with", head, rows, frozenset({0, 2})))
-    versions = tuple((name, ", ".join(sorted(packages[name]))) for name in sorted(packages))
-    tables.append(Table("Versions", ("Package", "Version"), versions))
-    return tables
+        tables.append(_counts("What the training was done with", "Networks", trained))
+    return [*tables, of_texts("Versions", [("Package", "Version"), *versions])]
+
+
+def _counts(title: str, what: str, counts: Mapping[tuple[str, str, str], int]) -> Table:
+    columns = (
+        Column("Device", words=True), Column("CPU threads"), Column("Commit", words=True),
+        Column(what),
+    )  # fmt: skip
+    names = [column.title for column in columns]
+    rows = (dict(zip(names, (*of, str(n)), strict=True)) for of, n in sorted(counts.items()))
+    return Table(title, columns, tuple(rows))
 
 
 def _machine(made: Mapping[str, Any]) -> tuple[str, str, str]:

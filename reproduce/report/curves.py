@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from benchmarks.files import CsvWriter, write_text
+from benchmarks.files import comma_separated, write_text
 from models.errors import UserError
 from models.zoo import METHODS
 from reproduce.experiments.places import Places
@@ -139,13 +139,10 @@ def curve_path(folder: Path, task: str, method: str, seed: int) -> Path:
 
 def write_curve(curve: Curve, path: Path) -> Path:
     """Keep a curve as CSV: step, seconds, terms."""
-    out = io.StringIO()
-    writer = CsvWriter(out)
-    writer.writerow(["step", "seconds", *curve.terms])
-    for i, (step, seconds) in enumerate(zip(curve.steps, curve.seconds, strict=True)):
-        values = (f"{v[i]:.5g}" for v in curve.terms.values())
-        writer.writerow([int(step), f"{seconds:.1f}", *values])
-    write_text(path, out.getvalue())
+    columns = (map("{:.5g}".format, values) for values in curve.terms.values())
+    steps, seconds = map(int, curve.steps), map("{:.1f}".format, curve.seconds)
+    rows = zip(steps, seconds, *columns, strict=True)
+    write_text(path, comma_separated(["step", "seconds", *curve.terms], rows))
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from benchmarks.files import whole
 from models.zoo import METHODS
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
@@ -92,11 +92,9 @@ def evenly(total: int, count: int) -> list[int]:
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, whole or not at all, and close it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part.png")
-    figure.savefig(part, dpi=DPI, metadata={"Software": None})
+    with whole(path) as part:
+        figure.savefig(part, format="png", dpi=DPI, metadata={"Software": None})
     plt.close(figure)
-    os.replace(part, path)
     return path
 
 

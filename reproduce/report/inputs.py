@@ -8,7 +8,7 @@ from reproduce.records.store import sha256_file
 
 HERE = Path(__file__).parent
 TEMPLATES = ("page.html.j2", "style.css", "report.tex.j2")
-BY_HAND = ("causes.yaml", "ablations/*.md", "ablations/*.png")
+BY_HAND = ("causes.yaml", "ablations/*.json", "ablations/*.png")
 
 
 def inputs_sha256(folder: Path) -> dict[str, str]:

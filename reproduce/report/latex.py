@@ -7,14 +7,14 @@ import re
 import shutil
 import subprocess
 import tempfile
-import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmarks.files import write_text
-from models.errors import UserError
+from benchmarks.files import whole, write_text
+from reproduce.analysis.table import Table, in_latex, tabular
 from reproduce.report.blocks import Figure
 from reproduce.report.content import Report
 from reproduce.report.inputs import HERE
@@ -25,35 +25,11 @@ PASSES = 2  # the second knows the pages of the contents
 SECONDS = 300  # of one pass, at most
 INSTALL = "apt-get install texlive-latex-base texlive-latex-recommended"
 
-# What LaTeX takes for commands, and signs that its standard fonts have under other names.
-_COMMANDS = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$",
-    "#": r"\#", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "<": "$<$", ">": "$>$", "|": "$|$", '"': "''",
-    "±": r"$\pm$", "†": r"$^\dagger$", "−": r"$-$", "→": r"$\rightarrow$", "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$", "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$", "·": r"$\cdot$",
-    "—": "---", "–": "--", "“": "``", "”": "''", "‘": "`", "’": "'", "\u00a0": "~",
-    "²": r"$^2$", "√": r"$\surd$", "λ": r"$\lambda$", "σ": r"$\sigma$", "μ": r"$\mu$",
-}  # fmt: skip
-
 
 def tex(text: str) -> str:
-    """Plain text for LaTeX: no part of it is a command. What stands in backticks is code; a sign
-    that the fonts lack is named by its number."""
-    escaped = "".join(map(_sign, text.replace("->", "→")))
-    escaped = re.sub(r"`([^`]+)`", r"\\texttt{\1}", escaped)
+    """Plain text for LaTeX; what stands in backticks is code, between pairs of asterisks bold."""
+    escaped = re.sub(r"`([^`]+)`", r"\\texttt{\1}", in_latex(text))
     return re.sub(r"\*\*([^*]+)\*\*", r"\\textbf{\1}", escaped)
-
-
-def _sign(sign: str) -> str:
-    if sign in _COMMANDS:
-        return _COMMANDS[sign]
-    if " " <= sign <= "~":
-        return sign
-    if sign.isspace():
-        return " "
-    plain = unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode()
-    return "".join(map(_sign, plain)) if plain else rf"\texttt{{U+{ord(sign):04X}}}"
 
 
 def latex(report: Report) -> str:
@@ -64,12 +40,16 @@ def latex(report: Report) -> str:
         block_start_string="<%", block_end_string="%>", variable_start_string="<<",
         variable_end_string=">>", comment_start_string="<#", comment_end_string="#>",
     )  # fmt: skip
-    environment.filters |= {"tex": tex, "row": _row, "link": _link}
+    environment.filters |= {"tex": tex, "row": _row, "link": _link, "tabular": _tabular}
     return environment.get_template("report.tex.j2").render(report=report)
 
 
 def _row(cells: Iterable[str]) -> str:
     return " & ".join(map(tex, cells))
+
+
+def _tabular(table: Table) -> str:
+    return tabular([replace(table, title="")])
 
 
 def _link(figure: Figure) -> str:
@@ -90,14 +70,8 @@ def write_pdf(report: Report, out: Path) -> tuple[list[Path], str]:
         if not _compiled(program, source, Path(folder)):
             shutil.copyfile(Path(folder) / LOG, out / LOG)
             return [source], f"no PDF: LaTeX refused {source}; {out / LOG} says why"
-        part = out / f".{PDF}.{os.getpid()}.part"
-        try:
+        with whole(out / PDF) as part:
             shutil.copyfile(Path(folder) / PDF, part)
-            os.replace(part, out / PDF)
-        except OSError as error:
-            raise UserError(f"cannot write {out / PDF}: {error.strerror or error}") from None
-        finally:
-            part.unlink(missing_ok=True)
     return [source, out / PDF], ""
 
 

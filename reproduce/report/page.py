@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -12,8 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from benchmarks.files import write_text
-from models.errors import UserError
+from benchmarks.files import whole, write_text
 from reproduce.report.blocks import Figure
 from reproduce.report.content import Report
 from reproduce.report.inputs import HERE
@@ -36,19 +34,8 @@ def write_page(report: Report, out: Path) -> list[Path]:
 
 
 def _copy(source: Path, target: Path) -> Path:
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copyfile(source, part)
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {target} ({error.strerror or error}): check the space and the "
-            "permissions, or choose another --out"
-        ) from None
+    with whole(target) as part:
+        shutil.copyfile(source, part)
     return target
 
 

@@ -11,10 +11,10 @@ from PIL import Image
 from benchmarks.metrics.theory.contents import DOMAIN_ACCURACY
 from benchmarks.metrics.theory.styles import STYLE_MMD
 from models.zoo import METHODS
-from reproduce.analysis.table_text import DASH
-from reproduce.analysis.theory_results import OfTask
+from reproduce.analysis.table import Column, Row, Table
+from reproduce.analysis.theory import OfTask
 from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, Preset
-from reproduce.report.blocks import Block, Figure, Missing, Table
+from reproduce.report.blocks import Block, Figure, Missing
 from reproduce.report.curves import Curve, in_order, last_values, title_of
 from reproduce.report.theory_figures import content_alt, styles_alt
 from reproduce.tasks.registry import TASKS
@@ -125,12 +125,10 @@ class Album:
             return blocks
         ends = {method: last_values(by_seed) for method, by_seed in curves.items()}
         terms = in_order(term for values in ends.values() for term in values)
-        rows = tuple(
-            (METHODS[method].title, *(f"{v[t]:.3g}" if t in v else DASH for t in terms))
-            for method, v in ends.items()
-        )
+        columns = (Column(title_of(term), term, ".3g") for term in terms)
+        rows = tuple[Row, ...]({"Method": METHODS[m].title, **v} for m, v in ends.items())
         caption = f"Where the curves of {title} end: means over the last twentieth"
-        return [*blocks, Table(caption, ("Method", *map(title_of, terms)), rows)]
+        return [*blocks, Table(caption, (Column("Method", words=True), *columns), rows)]
 
     def theory(self, tasks: Sequence[OfTask]) -> list[Block]:
         """Encoded styles and content codes of the tasks where they were measured."""

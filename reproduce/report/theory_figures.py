@@ -15,7 +15,6 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import ScaledTranslation
 from scipy import stats
 
-from benchmarks.files import write_text
 from benchmarks.intervals import FloatArray
 from benchmarks.metrics.theory.contents import (
     CONTENT_MMD,
@@ -25,8 +24,7 @@ from benchmarks.metrics.theory.contents import (
 )
 from benchmarks.metrics.theory.styles import STYLE_MMD
 from models.errors import UserError
-from reproduce.analysis.theory_results import OfTask, Record, mean_of, theory_of, title
-from reproduce.analysis.theory_table import theory_table
+from reproduce.analysis.theory import OfTask, Record, mean_of, theory_of, theory_table, title
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.records.store import raw_of
@@ -52,14 +50,13 @@ def write_theory(preset: Preset, places: Places, seeds: Sequence[int] | None = N
     """``theory.md``, and ``theory-styles-TASK.png`` and ``theory-content-TASK.png`` of each task
     where they were measured, in the preset's results; what was written."""
     folder, records = places.results / preset.name, places.records(preset).all()
-    text = theory_table(preset, records, seeds)
-    if not text:
+    tables = theory_table(preset, records, seeds)
+    if not tables.parts:
         raise UserError(
             f"{folder / 'records.jsonl'} holds no styles or contents: train and measure first, "
             f"e.g. python -m reproduce all --preset {preset.base}"
         )
-    write_text(folder / "theory.md", text)
-    written = [folder / "theory.md"]
+    written = tables.write(folder, "theory", "md")
     for of in theory_of(preset, records, seeds):
         name = Path(of.task).name
         if of.methods(STYLE_MMD.name):

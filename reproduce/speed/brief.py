@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from reproduce.analysis.estimate import Estimate
+from reproduce.analysis.table import ENDS, in_words, of_texts
 from reproduce.speed.table import Record, rows
 
 HEADINGS = ("what", "took", "beside it", "ratio of times", "memory, MiB (beside it)")
@@ -24,8 +26,7 @@ def brief(records: Sequence[Record]) -> str:
     for (device, threads), group in groupby(sorted(records, key=machine), machine):
         found = [*_lines(list(group))]
         if found:
-            ruled = [HEADINGS, ("---",) * len(HEADINGS), *found]
-            text = "\n".join(f"| {' | '.join(cells)} |" for cells in ruled)
+            text = of_texts("", [HEADINGS, *found], len(HEADINGS)).markdown()
             parts.append(f"On {device}, {threads} thread{'s' * (threads > 1)}:\n\n{text}\n")
     return "\n".join(parts)
 
@@ -91,4 +92,4 @@ def _network(row: Mapping[str, Any]) -> str:
 
 
 def _ratio(row: Mapping[str, Any]) -> str:
-    return f"{row['ratio']:.2f} [{row['ratio q1']:.2f}, {row['ratio q3']:.2f}]"
+    return in_words(Estimate(row["ratio"], row["ratio q1"], row["ratio q3"]), ".2f", form=ENDS)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from models.choices import ways_of
 from models.errors import UserError
 from models.zoo import nearest
-from reproduce.analysis.table_text import fill_readme
+from reproduce.analysis.table import fill_readme
 from reproduce.experiments.run import parse_settings
 from reproduce.speed import table as tables
 from reproduce.speed.brief import brief
@@ -92,9 +93,9 @@ def table(arguments: argparse.Namespace) -> int:
     if arguments.format == "csv":
         if len(kinds) > 1:
             raise UserError("a CSV holds one table: add --kind, e.g. --kind step")
-        print(tables.comma_separated(kinds[0], records), end="")
+        print(tables.table(kinds[0], records).csv(), end="")
     else:
-        print("\n".join(filter(None, (tables.markdown(kind, records) for kind in kinds))), end="")
+        _print(kinds, records)
     return 0
 
 
@@ -123,8 +124,12 @@ def _show(measurements: list[Measurement], arguments: argparse.Namespace) -> int
         measurements, arguments.results, folder, again=arguments.again,
         progress=not arguments.no_progress,
     )  # fmt: skip
-    shown = [tables.markdown(kind, records) for kind in tables.TITLES]
-    print("\n".join(filter(None, shown)), end="", flush=True)
+    _print(tables.TITLES, records)
     if failed:
         raise UserError(f"{len(failed)} of {len(failed) + len(records)} not measured; {failed[0]}")
     return 0
+
+
+def _print(kinds: Iterable[str], records: list[dict[str, Any]]) -> None:
+    texts = (tables.table(kind, records).markdown() for kind in kinds)
+    print("\n".join(filter(None, texts)), end="", flush=True)

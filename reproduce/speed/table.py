@@ -1,13 +1,12 @@
-"""Stored costs as tables: Markdown for people, CSV for programs."""
+"""Stored costs as tables."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.files import CsvWriter
 from models.choices import ALL
+from reproduce.analysis.table import DASH, Tables, of_texts
 from reproduce.speed.machine import Machine
 
 Record = Mapping[str, Any]
@@ -25,7 +24,7 @@ TITLES = {
 
 _RATIO = "{ratio} [{ratio q1}, {ratio q3}]"  # quartiles
 _WHAT = {key: f"{{{key}}}" for key in ("method", "px", "batch", "dim")}
-# Of a Markdown table: headings, and how their cells are made of a row.
+# What is shown: headings, and how their cells are made of a row.
 _COLUMNS = {
     "step": _WHAT | {
         "precision": "{precision}", "ways": "{ways}", "s/step": "{s/step}",
@@ -230,37 +229,20 @@ def _data(record: Record) -> dict[str, Any]:
     } | _where(record)  # fmt: skip
 
 
-def markdown(kind: str, records: Sequence[Record]) -> str:
-    """A titled table; empty where there is no record of ``kind``."""
+def table(kind: str, records: Sequence[Record]) -> Tables:
+    """The records of ``kind``; no table where there is none."""
     found = rows(kind, records)
-    if not found:
-        return ""
-    columns = _COLUMNS[kind] | {"threads": "{threads}", "device": "{device}"}
-    lines = [f"**{TITLES[kind]}**", "", _line(columns), _line(["---"] * len(columns))]
-    for row in found:
-        cells = {name: _cell(value) for name, value in row.items()}
-        lines.append(_line([words.format_map(cells) for words in columns.values()]))
-    return "\n".join(lines) + "\n"
-
-
-def comma_separated(kind: str, records: Sequence[Record]) -> str:
-    """The same as CSV."""
-    found = rows(kind, records)
-    columns = list(dict.fromkeys(column for row in found for column in row))
-    out = io.StringIO()
-    writer = CsvWriter(out)
-    for row in [dict(zip(columns, columns, strict=True)), *found]:
-        writer.writerow(row.get(c) for c in columns)
-    return out.getvalue()
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    names = tuple(dict.fromkeys(name for row in found for name in row))
+    shown = _COLUMNS[kind] | {"threads": "{threads}", "device": "{device}"}
+    cells = [{name: _cell(value) for name, value in row.items()} for row in found]
+    lines = [list(shown), *([words.format_map(of) for words in shown.values()] for of in cells)]
+    parts = (of_texts(TITLES[kind], lines, len(shown)),) if found else ()
+    return Tables(parts, data=tuple(found), names=names)
 
 
 def _cell(value: object) -> str:
     if value is None:
-        return "—"
+        return DASH
     if not isinstance(value, float):
         return str(value)
     return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"

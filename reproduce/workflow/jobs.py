@@ -79,7 +79,7 @@ def all_jobs(
     causes = {name: sha for name, sha in (by_hand or {}).items() if name == CAUSES}
     everything = (*(job for of_number in measured.values() for job in of_number), *encoded)
     if everything:
-        tested = about | _code("reproduce.analysis.claims.write") | {"by_hand": causes}
+        tested = about | _code("reproduce.analysis.claims.table") | {"by_hand": causes}
         shown.append(add(Job("claims", tested, everything)))
     told = about | _code("reproduce.report.write") | {"by_hand": dict(by_hand or {})}
     add(Job("report", told, tuple(shown), runs=trained_runs))

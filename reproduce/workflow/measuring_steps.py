@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from reproduce.analysis.claims.table import write_table as write_claims
-from reproduce.analysis.claims.write import claims_table
+from reproduce.analysis.claims.table import claims_table
 from reproduce.analysis.table_files import table_of
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
@@ -64,7 +63,7 @@ def _styles(preset: Preset, job: Job, places: Places) -> Made:
 
 def _claims(preset: Preset, job: Job, places: Places) -> Made:
     table = claims_table(preset, places.results, job.about["seeds"])
-    return Made(write_claims(table, places.results / preset.name))
+    return Made(table.write(places.results / preset.name, "claims"))
 
 
 def _report(preset: Preset, job: Job, places: Places) -> Made:

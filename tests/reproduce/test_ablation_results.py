@@ -16,7 +16,7 @@ from scipy import stats
 
 from models.errors import UserError
 from reproduce.analysis.ablation_results import Curve, curves_of
-from reproduce.analysis.ablation_text import comma_separated, markdown, write_ablation
+from reproduce.analysis.ablation_text import ablation_table, write_ablation
 from reproduce.experiments.ablation import Ablation, make_ablation
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
@@ -87,7 +87,7 @@ def test_with_one_seed_it_is_the_records_own_interval(tmp_path: Path) -> None:
     for mean in curve(ablation, tmp_path).means:
         assert mean is not None and mean.estimate.deviation is None
         assert (mean.estimate.low, mean.estimate.high) == (0.4, 0.6)
-    text = markdown(ablation, [curve(ablation, tmp_path)])
+    text = ablation_table(ablation, [curve(ablation, tmp_path)]).markdown()
     assert "one training each (seed 4)" in text and "over inputs and not over seeds" in text
 
 
@@ -119,14 +119,16 @@ def test_what_was_measured_in_another_way_is_left_out(tmp_path: Path) -> None:
         judge = {"protocol": "paper", "sha256": ("b" if number == 1 else "a") * 64}
         store(tmp_path, point.preset, point.runs[0], 0.5, protocol=judge)
     assert [m is not None for m in curve(ablation, tmp_path).means] == [True, False, True]
-    assert "—" in markdown(ablation, [curve(ablation, tmp_path)]).split("\n")[5]
+    assert "—" in ablation_table(ablation, [curve(ablation, tmp_path)]).markdown().split("\n")[5]
     # Pictures of another size have a judge of their own; the caption says so.
     ablation = made("size=16,32", seeds=[0])
     for letter, point in zip("ab", ablation.points, strict=True):
         judge = {"protocol": "paper", "sha256": letter * 64}
         store(tmp_path, point.preset, point.runs[0], 0.5, protocol=judge)
     found = curve(ablation, tmp_path)
-    assert all(found.means) and "networks of its own" in markdown(ablation, [found])
+    assert (
+        all(found.means) and "networks of its own" in ablation_table(ablation, [found]).markdown()
+    )
 
 
 def test_real_pictures_are_those_that_were_measured_on(tmp_path: Path) -> None:
@@ -142,7 +144,7 @@ def test_real_pictures_are_those_that_were_measured_on(tmp_path: Path) -> None:
     store(tmp_path, ablation.preset, run, 0.3, **real | {"protocol": judge})
     found = curve(ablation, tmp_path)
     assert found.real is not None and found.real.estimate.value == 0.9
-    assert markdown(ablation, [found]).split("\n")[6].split() == [
+    assert ablation_table(ablation, [found]).markdown().split("\n")[6].split() == [
         "|",
         "real",
         "data",
@@ -155,10 +157,10 @@ def test_real_pictures_are_those_that_were_measured_on(tmp_path: Path) -> None:
 def table_of(ablation: Ablation, results: Path) -> list[dict[str, str]]:
     curves = curves_of(ablation, [IOU], results)
     paths = write_ablation(ablation, curves, results)
-    assert [p.name for p in paths] == [f"{ablation.name}.md", f"{ablation.name}.csv"]
+    assert [p.name for p in paths] == [f"{ablation.name}.{end}" for end in ("md", "csv", "json")]
     assert paths[0].parent == results / "cpu" / "ablations"
-    assert paths[0].read_text(encoding="utf-8") == markdown(ablation, curves)
-    assert paths[1].read_text(encoding="utf-8") == comma_separated(ablation, curves)
+    assert paths[0].read_text(encoding="utf-8") == ablation_table(ablation, curves).markdown()
+    assert paths[1].read_text(encoding="utf-8") == ablation_table(ablation, curves).csv()
     with paths[1].open(newline="") as file:
         return list(csv.DictReader(file))
 
@@ -198,7 +200,7 @@ def test_differences_are_between_seeds_that_both_have(tmp_path: Path) -> None:
 def test_the_table_tells_default_rows_and_what_is_missing(tmp_path: Path) -> None:
     ablation = made("recon_c=0,1,5")
     fill(tmp_path, ablation, {(0.0,): [0.1] * 3, (1.0,): [0.5, 0.501, 0.499], (5.0,): [0.7, 0.9]})
-    text = markdown(ablation, [curve(ablation, tmp_path)])
+    text = ablation_table(ablation, [curve(ablation, tmp_path)]).markdown()
     lines = text.split("\n")
     assert lines[0] == "### MUNIT by recon_c, drawn edges -> shoes"
     assert lines[2].split() == ["|", "recon_c", "|", "silhouette", "IoU", "|"]
@@ -213,5 +215,5 @@ def test_the_table_tells_default_rows_and_what_is_missing(tmp_path: Path) -> Non
     # A constant 0.1 against 0.5 is another value; 0.8 of two far seeds might be the same.
     assert "*" in lines[4] and "*" not in lines[5] and "*" not in lines[6]
     without = made("recon_c=5,7")
-    text = markdown(without, [curve(without, tmp_path)])
+    text = ablation_table(without, [curve(without, tmp_path)]).markdown()
     assert "The default, recon_c=1, is not among them." in text and "*:" not in text

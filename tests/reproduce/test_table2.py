@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from models.zoo import METHODS
-from reproduce.analysis.table2 import AVERAGE, Table2, published_table2, table2
-from reproduce.analysis.table2_text import comma_separated, latex, markdown
+from reproduce.analysis.table import Row, Tables
+from reproduce.analysis.table2 import AVERAGE, published_table2, table2
 from reproduce.experiments.preset import TABLE2_METHODS, load_preset
 from reproduce.tasks.registry import TASKS
 
@@ -63,65 +63,61 @@ def found() -> dict[str, dict[tuple[str, str], dict[str, dict[str, Any]]]]:
 
 
 @pytest.fixture
-def made(found) -> Table2:
+def made(found) -> Tables:
     return table2(PRESET, found)
 
 
-def test_directions_are_the_papers_and_each_has_its_numbers(made: Table2) -> None:
+def of(made: Tables, direction: str, method: str) -> Row:
+    (row,) = (r for r in made.data if (r["direction"], r["method"]) == (direction, method))
+    return row
+
+
+def test_directions_are_the_papers_and_each_has_its_numbers(made: Tables) -> None:
     paper = published_table2()
-    assert {row.title for row in made.rows} == {title for title, _ in paper}
-    assert made.rows[-1].title == AVERAGE
-    for i, row in enumerate(made.rows[:-1]):
-        assert row.title == DIRECTIONS[i][2]
+    assert {row["direction"] for row in made.data} == {title for title, _ in paper}
+    for i, (_, _, title) in enumerate(DIRECTIONS):
         for k, method in enumerate(TABLE2_METHODS):
-            scores = row.scores[method]
-            assert (scores.paper_cis, scores.paper_is) == paper[row.title, METHODS[method].title]
-            assert scores.cis is not None and scores.cis.value == pytest.approx(0.01 * i + 0.1 * k)
-            assert scores.inception is not None
-            assert scores.inception.value == pytest.approx(1 + 0.01 * i)
-        assert row.real is not None and row.real.value == 1.3
-        assert row.limit == pytest.approx(math.log(4))
+            row = of(made, title, method)
+            assert (row["paper_cis"], row["paper_is"]) == paper[title, METHODS[method].title]
+            assert row["cis"].value == pytest.approx(0.01 * i + 0.1 * k)
+            assert row["is"].value == pytest.approx(1 + 0.01 * i)
+            assert row["real_is"].value == 1.3 and row["ln_k"] == pytest.approx(math.log(4))
 
 
-def test_the_average_is_over_directions_and_its_interval_adds_variances(made: Table2) -> None:
-    munit = made.rows[-1].scores["munit"]
-    assert (munit.paper_cis, munit.paper_is) == (1.039, 1.050)
-    assert munit.cis is not None
-    assert munit.cis.value == pytest.approx(0.3 + 0.01 * 2.5)
-    assert munit.cis.high - munit.cis.value == pytest.approx(0.03 / math.sqrt(6))
-    assert made.rows[-1].limit == pytest.approx(math.log(4))
+def test_the_average_is_over_directions_and_its_interval_adds_variances(made: Tables) -> None:
+    munit = of(made, AVERAGE, "munit")
+    assert (munit["paper_cis"], munit["paper_is"]) == (1.039, 1.050)
+    assert munit["cis"].value == pytest.approx(0.3 + 0.01 * 2.5)
+    assert munit["cis"].high - munit["cis"].value == pytest.approx(0.03 / math.sqrt(6))
+    assert munit["ln_k"] == pytest.approx(math.log(4))
 
 
 def test_a_direction_that_is_missing_leaves_no_average(found) -> None:
-    task, translation, _ = DIRECTIONS[3]
+    task, translation, title = DIRECTIONS[3]
     del found[translation][task, "unit"]
     made = table2(PRESET, found)
-    assert made.rows[3].scores["unit"].cis is None and made.rows[-1].scores["unit"].cis is None
-    assert made.rows[-1].scores["munit"].cis is not None
-    line = next(line for line in markdown(made).splitlines() if AVERAGE in line)
+    assert of(made, title, "unit")["cis"] is of(made, AVERAGE, "unit")["cis"] is None
+    assert of(made, AVERAGE, "munit")["cis"] is not None
+    line = next(line for line in made.markdown().splitlines() if AVERAGE in line)
     assert "—" in line and "0.115" in line  # the paper's UNIT
 
 
 def test_nothing_measured_prints_the_paper_and_dashes() -> None:
-    text = markdown(table2(PRESET, {}))
+    text = table2(PRESET, {}).markdown()
     assert "1.039" in text and "±" not in text.split("Preset")[0]
     assert "1.386" not in text  # how many modes there are, nobody said
 
 
-def test_content_confusion_stands_beside_and_is_averaged(made: Table2) -> None:
-    for i, row in enumerate(made.rows[:-1]):
+def test_content_confusion_stands_beside_and_is_averaged(made: Tables) -> None:
+    for i, (_, _, title) in enumerate(DIRECTIONS):
         for k, method in enumerate(TABLE2_METHODS):
-            cell = row.scores[method].confusion
-            assert cell is not None and cell.value == pytest.approx(0.02 * i + 0.1 * k)
-        assert row.real_confusion is not None and row.real_confusion.value == 0.004
-    average = made.rows[-1].scores["munit"].confusion
-    assert average is not None and average.value == pytest.approx(0.3 + 0.02 * 2.5)
-    assert average.high - average.value == pytest.approx(0.02 / math.sqrt(6))
-    (part,) = (p for p in markdown(made).split("### ") if p.startswith("Content confusion"))
+            row = of(made, title, method)
+            assert row["content_confusion"].value == pytest.approx(0.02 * i + 0.1 * k)
+            assert row["real_content_confusion"].value == 0.004
+    part, latex = made.markdown().split("### ")[-1], made.latex()
     assert "lower is better" in part and "0.350 ± 0.008" in part and "0.004 ± 0.008" in part
-    for text in (part, latex(made)):
+    for text in (part, latex):
         assert "dogs: yaw 0.95, gaze" in text
-    assert "gaze_x" not in latex(made).replace(r"gaze\_x", "")
 
 
 def test_where_no_picture_tells_its_content_nothing_is_shown(found) -> None:
@@ -129,23 +125,22 @@ def test_where_no_picture_tells_its_content_nothing_is_shown(found) -> None:
         for records in of_direction.values():
             del records["content-confusion"]
     made = table2(PRESET, found)
-    assert made.rows[0].scores["munit"].confusion is None and made.rows[0].real_confusion is None
-    text = markdown(made)
-    assert "Content confusion" not in text and "Content confusion" not in latex(made)
+    text = made.markdown()
+    assert "Content confusion" not in text and "Content confusion" not in made.latex()
     assert "reads off" not in text and "0.325 ± 0.012" in text
-    assert "real_content_confusion\n" in comma_separated(made)
+    assert "real_content_confusion\n" in made.csv()
 
 
-def test_text_has_four_parts_and_says_how_it_was_measured(made: Table2) -> None:
-    text = markdown(made)
+def test_text_has_four_parts_and_says_how_it_was_measured(made: Tables) -> None:
+    text, latex = made.markdown(), made.latex()
     assert text.count("### ") == 4
     assert "0.325 ± 0.012" in text and "1.386" in text and "75%" in text
     assert "without exponential" in text and "0.990" in text
-    assert latex(made).count(r"\begin{tabular}") == 4 and r"$\rightarrow$" in latex(made)
+    assert latex.count(r"\begin{tabular}") == 4 and r"$\rightarrow$" in latex
 
 
-def test_csv_has_nine_digits(made: Table2) -> None:
-    lines = list(csv.DictReader(io.StringIO(comma_separated(made))))
+def test_csv_has_nine_digits(made: Tables) -> None:
+    lines = list(csv.DictReader(io.StringIO(made.csv())))
     assert len(lines) == 7 * 4
     line = next(r for r in lines if r["direction"] == AVERAGE and r["method"] == "munit")
     assert float(line["cis"]) == pytest.approx(0.325) and float(line["paper_cis"]) == 1.039

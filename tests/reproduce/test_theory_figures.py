@@ -12,8 +12,7 @@ from PIL import Image
 from benchmarks.files import save_arrays
 from benchmarks.metrics.theory import contents, styles
 from models.errors import UserError
-from reproduce.analysis.theory_results import theory_of
-from reproduce.analysis.theory_table import theory_table
+from reproduce.analysis.theory import theory_of, theory_table
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.records.store import Records, sha256_file
@@ -63,7 +62,7 @@ class Filled:
 
     @property
     def table(self) -> str:
-        return theory_table(PRESET, self.records.all())
+        return theory_table(PRESET, self.records.all()).markdown()
 
 
 @pytest.fixture
@@ -105,7 +104,7 @@ def test_several_seeds_are_averaged_and_named(filled: Filled) -> None:
     assert cells(text, "MUNIT")[2] == "0.110 (0.100 to 0.120)"
     assert cells(text, "MUNIT w/o s")[2] == "0.100 ± 0.005"
     assert "mean over seeds 0, 1, 2; ranges are those of the seeds" in text
-    one = theory_table(PRESET, filled.records.all(), [1])
+    one = theory_table(PRESET, filled.records.all(), [1]).markdown()
     assert cells(one, "MUNIT")[2] == "0.110 ± 0.005" and "w/o s" not in one
 
 

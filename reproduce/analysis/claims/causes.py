@@ -16,7 +16,7 @@ import yaml
 from models.errors import UserError
 from models.zoo import METHODS, nearest
 from reproduce.analysis.claims.statements import Claim
-from reproduce.analysis.table_text import DASH
+from reproduce.analysis.table import DASH
 from reproduce.records.current import REAL
 from reproduce.tasks.registry import TASKS
 

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from benchmarks.files import CsvWriter
+from reproduce.analysis.claims.causes import FILE, load_causes, with_numbers
 from reproduce.analysis.claims.statements import Part, place
-from reproduce.analysis.claims.verdicts import LEVEL, Finding, Verdict
-from reproduce.analysis.estimate import few
-from reproduce.analysis.table_text import DASH, grid, in_latex, write_texts
+from reproduce.analysis.claims.statements import claims as claims_of
+from reproduce.analysis.claims.verdicts import LEVEL, Finding, Verdict, verdicts
+from reproduce.analysis.estimate import Estimate, few
+from reproduce.analysis.table import ENDS, Cell, Column, Row, Table, Tables, in_words
+from reproduce.experiments.preset import Preset
+from reproduce.records.current import Current
 
-COLUMNS = ["Claim", "Source", "On", "Measured", "Limits", "Paper", "Ours", "p", "Seeds", "Verdict"]
-TEXTS = 4  # columns of words
+COLUMNS = (
+    Column("Claim", "claim", words=True, width=0.28),
+    Column("Source", "source", words=True, width=0.1),
+    Column("On", "on", words=True, width=0.12),
+    Column("Measured", "measured", words=True, width=0.16),
+    Column("Limits", "limits"), Column("Paper", "published"), Column("Ours", "ours"),
+    Column("p", "certainty"), Column("Seeds", "trainings"), Column("Verdict", "verdict"),
+)  # fmt: skip
+NAMES = (
+    "id", "claim", "source", "on", "measured", "limit_low", "limit_high", "why", "paper", "value",
+    "low", "high", "level", "p", "p_corrected", "seeds", "verdict", "note", "cause",
+)  # fmt: skip
 DIGITS = {"quality": 1}  # after the point; elsewhere 3
 
 
-@dataclass(frozen=True)
-class ClaimsTable:
-    """All findings of a preset, by what their numbers were measured, and the causes by claim id."""
-
-    preset: str
-    findings: Sequence[Finding]
-    metrics: Sequence[str]
-    causes: Mapping[str, str]
-
-    def cause(self, finding: Finding) -> str:
-        return self.causes.get(finding.claim.id, "")
+def claims_table(preset: Preset, results: Path, seeds: Sequence[int] | None = None) -> Tables:
+    """The verdicts on all claims about a preset, from its records of ``seeds`` (None: of all)."""
+    stated = claims_of(preset)
+    by_hand = results / preset.name / FILE
+    causes = load_causes(by_hand, stated)
+    evidence = Current(results, preset.name, seeds)
+    causes = with_numbers(causes, evidence.mean, by_hand)
+    findings = verdicts(stated, evidence)
+    rows = tuple(_row(finding, causes.get(finding.claim.id, "")) for finding in findings)
+    return Tables(
+        (Table("", COLUMNS, rows),),
+        (caption(preset.name, findings, evidence.metrics),),
+        lead="What is known of the causes:",
+        points=reasons(rows),
+        data=rows,
+        names=NAMES,
+        title=f"Claims, preset {preset.name}",
+    )
 
 
 def shown_part(finding: Finding) -> Part:
@@ -45,57 +63,51 @@ def where(part: Part) -> str:
     return places[0] if len(places) == 1 else f"mean of {len(places)} directions"
 
 
-def _number(part: Part, value: float) -> str:
-    return f"{value:.{DIGITS.get(part.terms[0][0].family, 3)}f}"
-
-
-def _probability(p: float) -> str:
-    if math.isnan(p):
-        return DASH
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _seeds(finding: Finding) -> str:
-    return str(len(finding.seeds)) if finding.seeds else DASH
-
-
-def _line(finding: Finding) -> list[str]:
+def _row(finding: Finding, cause: str) -> Row:
     claim, part = finding.claim, shown_part(finding)
-    ours = DASH
-    if finding.seeds:
-        ours = _number(part, finding.value)
-        if not math.isnan(finding.low):
-            ours += f" [{_number(part, finding.low)}, {_number(part, finding.high)}]"
-    published = part.published()
-    return [
-        claim.statement, claim.source, where(part), part.label, claim.limits,
-        DASH if published is None else _number(part, published), ours,
-        _probability(finding.p_corrected), _seeds(finding), finding.verdict,
-    ]  # fmt: skip
+    published, p = part.published(), finding.p_corrected
+    spec = f".{DIGITS.get(part.terms[0][0].family, 3)}f"
+
+    def told(value: float, low: float = math.nan, high: float = math.nan) -> str:
+        return in_words(Estimate(value, low, high), spec, form=ENDS)
+
+    return {
+        "id": claim.id, "claim": claim.statement, "source": claim.source, "on": where(part),
+        "measured": part.label, "limits": claim.limits, "limit_low": claim.low,
+        "limit_high": claim.high, "why": claim.why, "paper": published,
+        "published": None if published is None else told(published), "value": finding.value, "low": finding.low,
+        "high": finding.high,
+        "ours": told(finding.value, finding.low, finding.high) if finding.seeds else None,
+        "level": finding.level, "p": finding.p, "p_corrected": p,
+        "certainty": None if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}",
+        "seeds": " ".join(map(str, finding.seeds)),
+        "trainings": str(len(finding.seeds)) if finding.seeds else None,
+        "verdict": finding.verdict, "note": finding.note, "cause": cause,
+    }  # fmt: skip
 
 
-def summary(findings: Sequence[Finding]) -> str:
+def summary(found: Sequence[object]) -> str:
     """How many verdicts there are of each kind, in words."""
-    counts = Counter(finding.verdict for finding in findings)
+    counts = Counter(found)
     named = [f"{counts[v]} {w}" for v, w in zip(get_args(Verdict), _WORDS, strict=True)]
-    return f"Of {len(findings)} claims: {', '.join(named)}."
+    return f"Of {len(found)} claims: {', '.join(named)}."
 
 
 _WORDS = ("hold", "fail", "undecided", "not measured")
 
 
-def caption(table: ClaimsTable) -> str:
+def caption(preset: str, findings: Sequence[Finding], metrics: Sequence[str]) -> str:
     """What the numbers are, in one paragraph."""
-    tested = [finding for finding in table.findings if len(finding.seeds) > 1]
+    tested = [finding for finding in findings if len(finding.seeds) > 1]
     words = (
-        f"Preset {table.preset}. {summary(table.findings)} Measured: "
-        f"{', '.join(table.metrics) or 'nothing'}. A claim holds where its interval, in brackets, lies "
+        f"Preset {preset}. {summary([finding.verdict for finding in findings])} Measured: "
+        f"{', '.join(metrics) or 'nothing'}. A claim holds where its interval, in brackets, lies "
         "within the limits and fails where it lies outside; where it has several parts, the one that "
         "supports it least is shown. Each interval is of the level at which Holm's correction for "
         f"{len(tested)} claims decides its claim, so that a wrong verdict among all has a chance of "
         f"{LEVEL:.0%} at most; intervals of several claims do not hold together. p is corrected too."
     )
-    if any(len(finding.seeds) == 1 for finding in table.findings):
+    if any(len(finding.seeds) == 1 for finding in findings):
         words += " One training tells nothing of others: such a claim is undecided."
     if tested:
         words += (
@@ -106,84 +118,12 @@ def caption(table: ClaimsTable) -> str:
     return words
 
 
-def reasons(table: ClaimsTable) -> list[tuple[str, str]]:
+def reasons(rows: Sequence[Row]) -> tuple[str, ...]:
     """What is known of claims that do not hold: the claim with its verdict, and the cause; claims
     of several tasks together where one text is about all."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for finding in table.findings:
-        if finding.verdict in ("fails", "undecided") and table.cause(finding):
-            said = f"{finding.verdict} on {where(shown_part(finding))}"
-            found.setdefault((finding.claim.statement, table.cause(finding)), []).append(said)
-    return [(f"{claim} ({', '.join(said)})", cause) for (claim, cause), said in found.items()]
-
-
-def markdown(table: ClaimsTable) -> str:
-    """GitHub-flavoured Markdown."""
-    rows = [COLUMNS, *map(_line, table.findings)]
-    text = f"### Claims, preset {table.preset}\n\n{grid(rows, left=TEXTS)}\n\n{caption(table)}\n"
-    known = [f"- {claim}: {cause}" for claim, cause in reasons(table)]
-    return "\n".join([text, "What is known of the causes:\n", *known]) + "\n" if known else text
-
-
-def comma_separated(table: ClaimsTable) -> str:
-    """CSV with nine digits."""
-    out = io.StringIO()
-    writer = CsvWriter(out)
-    writer.writerow(
-        ["id", "claim", "source", "on", "measured", "limit_low", "limit_high", "why", "paper",
-         "value", "low", "high", "level", "p", "p_corrected", "seeds", "verdict", "note",
-         "cause"]
-    )  # fmt: skip
-    for found in table.findings:
-        claim, part = found.claim, shown_part(found)
-        numbers = (found.value, found.low, found.high, found.level, found.p, found.p_corrected)
-        writer.writerow(
-            [claim.id, claim.statement, claim.source, where(part), part.label,
-             *map(_finite, (claim.low, claim.high)), claim.why, part.published(),
-             *map(_finite, numbers), " ".join(map(str, found.seeds)),
-             found.verdict, found.note, table.cause(found)]
-        )  # fmt: skip
-    return out.getvalue()
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-# What LaTeX would take for commands, beside what ``in_latex`` writes out; a backslash comes first.
-_SPECIAL = {"\\": "\x00", "{": r"\{", "}": r"\}", "\x00": r"\textbackslash{}"} | {
-    sign: rf"\{sign}" for sign in "&#$"
-} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}  # fmt: skip
-_RELATIONS = {"<": "$<$", ">": "$>$", "−": "$-$"}
-
-
-def _tex(text: str) -> str:
-    for sign, written in _SPECIAL.items():
-        text = text.replace(sign, written)
-    text = in_latex(text)
-    for sign, written in _RELATIONS.items():
-        text = text.replace(sign, written)
-    return text
-
-
-def latex(table: ClaimsTable) -> str:
-    """A booktabs table."""
-    widths = (0.28, 0.1, 0.12, 0.16)
-    columns = "".join(rf"p{{{width}\linewidth}}" for width in widths)
-    lines = [rf"\begin{{tabular}}{{{columns}{'r' * (len(COLUMNS) - TEXTS)}}}", r"\toprule"]
-    rows = [COLUMNS, *map(_line, table.findings)]
-    lines += [" & ".join(map(_tex, row)) + r" \\" for row in rows]
-    lines.insert(3, r"\midrule")
-    notes = [caption(table), *(f"{claim}: {cause}" for claim, cause in reasons(table))]
-    lines.append(r"\bottomrule")
-    lines += [
-        rf"\multicolumn{{{len(COLUMNS)}}}{{p{{0.9\linewidth}}}}{{\footnotesize {_tex(note)}}} \\"
-        for note in notes
-    ]
-    return "\n".join([*lines, r"\end{tabular}"]) + "\n"
-
-
-def write_table(table: ClaimsTable, folder: Path) -> list[Path]:
-    """``claims.md``, ``.csv`` and ``.tex`` in ``folder``."""
-    texts = {"md": markdown(table), "csv": comma_separated(table), "tex": latex(table)}
-    return write_texts(texts, folder, "claims")
+    found: dict[tuple[Cell, Cell], list[str]] = {}
+    for row in rows:
+        if row["verdict"] in ("fails", "undecided") and row["cause"]:
+            said = f"{row['verdict']} on {row['on']}"
+            found.setdefault((row["claim"], row["cause"]), []).append(said)
+    return tuple(f"{claim} ({', '.join(of)}): {cause}" for (claim, cause), of in found.items())

@@ -5,36 +5,48 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
-from claims_world import CATS, DIVERSITY, PRESET, QUALITY, QUICK, SEEDS, SHOES, World, checkpoint
+from claims_world import CATS, DIVERSITY, PRESET, QUALITY, QUICK, SEEDS, World, checkpoint
 
 import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
-from reproduce.analysis import table2_text, table_text
 from reproduce.analysis.claims.statements import claims
 from reproduce.analysis.claims.verdicts import verdicts
 from reproduce.analysis.estimate import over_trainings
 from reproduce.analysis.over_seeds import stored
-from reproduce.analysis.score_table import wide_csv, wide_table
-from reproduce.analysis.table2 import AVERAGE, Table2, table2
-from reproduce.analysis.tables import Row, Table1, table1
+from reproduce.analysis.score_table import score_table
+from reproduce.analysis.table import Row, Tables
+from reproduce.analysis.table2 import AVERAGE, table2
+from reproduce.analysis.tables import table1
 from reproduce.experiments.preset import TABLE2_METHODS
 from reproduce.records.current import Current, newest
 from reproduce.records.store import Records
 
 
-def first(world: World, seeds: Sequence[int] = SEEDS) -> Table1:
+def first(world: World, seeds: Sequence[int] = SEEDS) -> Tables:
     found, cells = stored(QUICK, world.results, 1, seeds)
     return table1(QUICK, found[None], cells)
 
 
-def second(world: World, seeds: Sequence[int] = SEEDS) -> Table2:
+def second(world: World, seeds: Sequence[int] = SEEDS) -> Tables:
     return table2(QUICK, *stored(QUICK, world.results, 2, seeds))
 
 
-def row(table: Table1, method: str) -> Row:
-    (found,) = (r for r in table.rows if r.method == method)
+def wider(world: World, seeds: Sequence[int] = SEEDS) -> Tables:
+    found, cells = stored(QUICK, world.results, 1, seeds)
+    return score_table(QUICK, found[None], cells)
+
+
+def row(made: Tables, method: str, direction: str = "") -> Row:
+    fitting = (r for r in made.data if r.get("direction", "") == direction)
+    (found,) = (r for r in fitting if r["method"] == method)
     return found
+
+
+def cells(made: Tables) -> dict[str, list[str]]:
+    """The shown cells of the first table, by the first of a row."""
+    return {line[0]: line for line in made.parts[0].lines}
 
 
 def drop(world: World, seed: int, method: str, family: str) -> None:
@@ -55,22 +67,17 @@ def scores(world: World, method: str, metric: str, values: Sequence[float]) -> N
 
 def test_rows_show_means_and_say_of_how_many_trainings(world: World) -> None:
     made = first(world)
-    assert made.seeds == SEEDS
     for method, mean in DIVERSITY.items():
-        cell = row(made, method).diversity
-        assert cell is not None and cell.seeds == 3
-        assert cell.value == pytest.approx(mean, rel=1e-6)
+        cell = row(made, method)["diversity"]
+        assert cell.seeds == 3 and cell.value == pytest.approx(mean, rel=1e-6)
         assert cell == over_trainings([mean * f for f in (0.99, 1.0, 1.01)], (0.0, None))
     for method, percent in QUALITY.items():
-        quality = row(made, method).quality
-        assert quality is not None and quality.source == "judged"
-        assert quality.cell.value == pytest.approx(percent)
-        assert quality.cell.deviation == pytest.approx(0.2)
-    text = table_text.markdown(made)
+        quality = row(made, method)["quality"]
+        assert quality.note == "judged" and quality.value == pytest.approx(percent)
+        assert quality.deviation == pytest.approx(0.2)
+    text = made.markdown()
     assert "means over 3 trainings each (seeds 0, 1, 2)" in text and "one training" not in text
-    assert "(3 seeds)" not in text and "other trainings on the same pictures" in table_text.latex(
-        made
-    )
+    assert "(3 seeds)" not in text and "other trainings on the same pictures" in made.latex()
 
 
 def test_a_cell_of_fewer_trainings_says_so(copied: World) -> None:
@@ -80,50 +87,42 @@ def test_a_cell_of_fewer_trainings_says_so(copied: World) -> None:
     drop(copied, 1, "unit", "quality")
     drop(copied, 0, "real", "diversity")
     made = first(copied)
-    shown = {r.method: r for r in made.rows}
-    unit, cyclegan = shown["unit"].diversity, shown["cyclegan"].diversity
-    assert unit is not None and (unit.seeds, unit.value) == (2, pytest.approx(0.011 * 0.995))
-    assert cyclegan is not None and (cyclegan.seeds, cyclegan.deviation) == (1, None)
-    alone = row(first(copied, [2]), "cyclegan").diversity
-    assert alone is not None and cyclegan.value == pytest.approx(alone.value, rel=1e-6)
+    unit, cyclegan = (row(made, method)["diversity"] for method in ("unit", "cyclegan"))
+    assert (unit.seeds, unit.value) == (2, pytest.approx(0.011 * 0.995))
+    assert (cyclegan.seeds, cyclegan.deviation) == (1, None)
+    alone = row(first(copied, [2]), "cyclegan")["diversity"]
+    assert cyclegan.value == pytest.approx(alone.value, rel=1e-6)
     assert (cyclegan.low, cyclegan.high) == (alone.low, alone.high)
-    text = table_text.markdown(made)
-    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if "|" in line}
-    assert "(2 seeds) |" in lines["UNIT"] and "(judged, 2 seeds)" in lines["UNIT"]
-    assert "(1 seed) |" in lines["CycleGAN"]
+    shown = cells(made)
+    assert shown["UNIT"][4].endswith(" (2 seeds)") and "(judged, 2 seeds)" in shown["UNIT"][2]
+    assert shown["CycleGAN"][4].endswith(" (1 seed)")
     # Real pictures are the same whatever the seed.
-    assert "seed" not in lines["Real data"] and "seed" not in lines["MUNIT"]
-    made_2 = second(copied)
+    assert "seed" not in str(shown["Real data"] + shown["MUNIT"])
+    assert "(2 seeds)" not in second(copied).markdown()
     drop(copied, 1, "munit", "cis")
-    fewer = table2_text.markdown(second(copied))
-    assert "(2 seeds)" not in table2_text.markdown(made_2) and fewer.count("(2 seeds)") == 3
+    assert second(copied).markdown().count("(2 seeds)") == 3
     # Directions of different trainings have no average.
+    kept = {"a2b": 0, "b2a": 2}
     copied.rewrite(
-        lambda r: (
-            r
-            if r["metric"] != "cis" or r["seed"] == {"a2b": 0, "b2a": 2}[r["translation"]]
-            else None
-        )
+        lambda r: r if r["metric"] != "cis" or r["seed"] == kept[r["translation"]] else None
     )
-    *directions, average = (r.scores["unit"].cis for r in second(copied).rows)
-    assert average is None and [c and c.seeds for c in directions] == [1, 1]
+    *directions, average = (r["cis"] for r in second(copied).data if r["method"] == "unit")
+    assert average is None and [cell.seeds for cell in directions] == [1, 1]
 
 
 def test_csv_tells_trainings_and_their_spread(world: World) -> None:
-    rows = list(csv.DictReader(io.StringIO(table_text.comma_separated(first(world)))))
+    rows = list(csv.DictReader(io.StringIO(first(world).csv())))
     unit = next(r for r in rows if r["method"] == "unit")
     assert (unit["diversity_seeds"], unit["quality_seeds"]) == ("3", "3")
     assert float(unit["diversity_deviation"]) == pytest.approx(0.00011, rel=1e-5)
     assert float(unit["quality_deviation"]) == pytest.approx(0.2)
     assert unit["silhouette_iou_seeds"] == unit["silhouette_iou_deviation"] == ""
     table = second(world)
-    rows = list(csv.DictReader(io.StringIO(table2_text.comma_separated(table))))
+    rows = list(csv.DictReader(io.StringIO(table.csv())))
     for line in rows:
-        direction = next(r for r in table.rows if r.title == line["direction"])
-        cell = direction.scores[line["method"]].inception
-        assert cell is not None and cell.deviation is not None
+        deviation = row(table, line["method"], line["direction"])["is"].deviation
         assert line["is_seeds"] == "3"
-        assert float(line["is_deviation"]) == pytest.approx(cell.deviation, abs=1e-9)
+        assert float(line["is_deviation"]) == pytest.approx(deviation, abs=1e-9)
     assert len(rows) == 3 * len(TABLE2_METHODS)
 
 
@@ -134,15 +133,10 @@ def test_one_training_is_shown_as_ever(world: World) -> None:
     for seeds in ([1], [7, 1, 8]):
         asked = first(world, seeds)
         assert asked == made
-        assert "one training each, so the 95% intervals are over inputs" in table_text.caption(
-            asked
-        )
-        for text in (table_text.markdown, table_text.comma_separated, table_text.latex):
-            assert text(asked) == text(made)
+        assert "one training each, so the 95% intervals are over inputs" in asked.markdown()
     made_2 = table2(QUICK, {d: newest(everything, 1, d) for d in ("a2b", "b2a")})
     assert second(world, [1]) == second(world, [1, 9]) == made_2
-    header = table_text.comma_separated(made).splitlines()[0]
-    assert "seeds" not in header and "deviation" not in header
+    assert not [name for name in made.names if "seeds" in name or "deviation" in name]
     assert first(world, [5, 6]) == table1(QUICK, {}) and second(world, [5]) == table2(QUICK, {})
 
 
@@ -152,13 +146,12 @@ def test_the_order_of_seeds_does_not_matter(world: World) -> None:
 
 def test_a_table_says_what_the_claims_say(world: World) -> None:
     findings = verdicts(claims(QUICK), Current(world.results, PRESET))
-    table, checked = first(world), 0
+    made, checked = first(world), 0
     for finding in findings:
         if finding.claim.id.startswith("quality") and finding.part is not None:
             (quantity,) = finding.part.quantities
-            quality = row(table, quantity.method).quality
-            assert quality is not None
-            assert quality.cell.value == pytest.approx(finding.value, abs=1e-12)
+            quality = row(made, quantity.method)["quality"]
+            assert quality.value == pytest.approx(finding.value, abs=1e-12)
             checked += 1
     assert checked == 7
 
@@ -171,20 +164,17 @@ def test_the_average_of_table_2_is_taken_training_by_training(copied: World) -> 
                 "content-confusion", "munit", value, seed, task=CATS, translation=direction,
                 protocol={"domain": direction, "r2": {"yaw": 0.9}},
             )  # fmt: skip
-    made = second(copied)
-    average = made.rows[-1].scores["munit"].confusion
+    average = row(second(copied), "munit", AVERAGE)["content_confusion"]
     # One training made both directions, so what it does to both does not average out.
-    assert made.rows[-1].title == AVERAGE
-    assert average is not None and average.value == pytest.approx(0.35)
-    assert average.deviation == pytest.approx(0.15)
+    assert average.value == pytest.approx(0.35) and average.deviation == pytest.approx(0.15)
 
 
 def test_the_row_of_real_pictures_has_the_interval_of_one_measurement(copied: World) -> None:
     copied.rewrite(lambda r: None if r["method"] == "real" else r)
     for seed, value in enumerate((0.29, 0.30, 0.31)):
         copied.diversity("real", value, seed, protocol="real@300")
-    real = row(first(copied), "real").diversity
-    assert real is not None and real.value == pytest.approx(0.30) and real.seeds == 3
+    real = row(first(copied), "real")["diversity"]
+    assert real.value == pytest.approx(0.30) and real.seeds == 3
     assert (real.low, real.high) == pytest.approx((0.29, 0.31))
 
 
@@ -193,31 +183,27 @@ def test_what_was_measured_in_another_way_is_no_part_of_a_mean(copied: World) ->
     for seed in (0, 1):
         copied.diversity("munit", 0.2, seed, protocol="all-pairs")
     made = first(copied)
-    munit = row(made, "munit").diversity
-    assert made.protocol == "all-pairs" and row(made, "unit").diversity is None
-    assert munit is not None and munit.seeds == 2 and munit.value == pytest.approx(0.2)
+    munit = row(made, "munit")["diversity"]
+    assert "protocol all-pairs" in made.markdown() and row(made, "unit")["diversity"] is None
+    assert munit.seeds == 2 and munit.value == pytest.approx(0.2)
 
 
 def test_tables_say_how_near_they_are_to_the_paper(copied: World) -> None:
-    (diversity, quality) = first(copied).agreements[SHOES]
-    assert diversity.rows == 9 and diversity.correlation.value == pytest.approx(1.0)
-    assert diversity.correlation.seeds == 3 and diversity.orders.value == 1.0
-    assert quality.rows == 8  # MUNIT counts as 50, whether it was set against itself or not
+    near = (
+        "Against the paper on drawn-shoes: Diversity (9 numbers): Spearman 1.00 [1.00, 1.00], "
+        "100 [100, 100]% of the paper's orders; Quality (8 numbers): "
+    )  # MUNIT counts as 50, whether it was set against itself or not
+    assert near in first(copied).notes[0]
     for seed, percent in enumerate((10, 50, 90)):
         copied.quality("munit", percent, seed)
     made = first(copied)
-    assert made.agreements[SHOES][1] == quality
-    control = row(made, "munit").quality
-    assert control is not None and control.cell.deviation == pytest.approx(40)
-    text = table_text.caption(made)
-    assert (
-        "Diversity (9 numbers): Spearman 1.00 [1.00, 1.00], 100 [100, 100]% of the paper's orders"
-        in text
-    )
-    assert "Two samples of MUNIT against each other: 50.0 ± " in text
-    cis, inception = second(copied).agreements
-    assert (cis.column, cis.rows, inception.column) == ("CIS", 8, "IS")
-    assert "nats away on average" in table2_text.caption(second(copied))
+    assert row(made, "munit")["quality"].deviation == pytest.approx(40)
+    assert cells(made)["MUNIT"][2] == "50.0% (judged)"
+    assert near in made.notes[0]
+    assert "Two samples of MUNIT against each other: 50.0 ± " in made.notes[0]
+    (text,) = second(copied).notes
+    assert "CIS (8 numbers)" in text and "; IS (8 numbers)" in text
+    assert text.count("nats away on average") == 2
 
 
 def test_the_wider_table_shows_means_with_intervals(copied: World) -> None:
@@ -227,22 +213,19 @@ def test_the_wider_table_shows_means_with_intervals(copied: World) -> None:
     scores(copied, "bicyclegan", fid, (40.0,))
     scores(copied, "munit", "parts-auc", (0.6, 0.6, 0.6))
     scores(copied, "real", fid, (1.0,))
-    found, cells = stored(QUICK, copied.results, 1, SEEDS)
-    text = wide_table(QUICK, found[None], cells)
-    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if "|" in line}
-    fids = {title: line.split("|")[2].strip() for title, line in lines.items()}
+    made = wider(copied)
+    fids = {title: line[1] for title, line in cells(made).items()}
     assert fids["MUNIT"] == "12.0 ± 5.0"  # 4.303 * 2 / sqrt(3)
     assert fids["UNIT"].startswith("25.0 ± ") and fids["UNIT"].endswith(" (2 seeds)")
     assert fids["BicycleGAN †"] == "40.0 ± 0.0 (1 seed)"
     assert fids["Real data"] == "1.0 ± 0.0"
-    assert "means over 3 trainings each" in text
-    rows = list(csv.DictReader(io.StringIO(wide_csv(found[None], [SHOES], cells))))
+    assert "means over 3 trainings each" in made.markdown()
+    rows = list(csv.DictReader(io.StringIO(made.csv())))
     told = {(r["row"], r["metric"]): r for r in rows}
     assert told["MUNIT", fid]["value_seeds"] == "3"
     assert float(told["MUNIT", fid]["value_deviation"]) == pytest.approx(2)
-    alone = stored(QUICK, copied.results, 1, [0])
-    assert "means over" not in wide_table(QUICK, alone[0][None], alone[1])
-    assert "value_seeds" not in wide_csv(alone[0][None], [SHOES], alone[1])
+    alone = wider(copied, [0])
+    assert "means over" not in alone.markdown() and "value_seeds" not in alone.csv()
 
 
 def test_the_wider_table_holds_the_judge_against_the_observer(copied: World) -> None:
@@ -250,11 +233,11 @@ def test_the_wider_table_holds_the_judge_against_the_observer(copied: World) -> 
         for k, method in enumerate(QUALITY):
             copied.quality(method, 10.0 * k + seed, seed, by="observed")
             copied.quality(method, 5.0 * k + seed, seed, by="judged")
-    found, cells = stored(QUICK, copied.results, 1, SEEDS)
-    text = wide_table(QUICK, found[None], cells)
+    made = wider(copied)
+    text = made.markdown()
     assert "Quality, observed" in text and "Quality, judged" in text
-    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if "|" in line}
-    assert lines["CycleGAN"].count("±") == 2 and "11.0 ±" in lines["CycleGAN"]
+    line = cells(made)["CycleGAN"]
+    assert str(line).count("±") == 2 and line[1].startswith("11.0 ±")
     assert "Spearman 0.99 over 21 trainings" in text or "Spearman 1.00 over 21 trainings" in text
 
 
@@ -264,12 +247,12 @@ def test_qualities_measured_in_different_ways_are_not_averaged(copied: World) ->
         "quality-judged", "unit", 42.0, 1,
         protocol={"reference_sha256": checkpoint("munit", 1), "right": 64},
     )  # fmt: skip
-    quality = row(first(copied), "unit").quality
-    assert quality is not None and (quality.cell.value, quality.cell.seeds) == (42.0, 1)
+    quality = row(first(copied), "unit")["quality"]
+    assert (quality.value, quality.seeds) == (42.0, 1)
 
 
 def test_preference_of_real_pictures_hangs_on_trainings(copied: World) -> None:
     for seed, percent in enumerate((50.0, 60.0, 70.0)):
         copied.quality("real", percent, seed, by="observed")
-    quality = row(first(copied), "real").quality
-    assert quality is not None and quality.cell == over_trainings([50.0, 60.0, 70.0], (0.0, 100.0))
+    quality = row(first(copied), "real")["quality"]
+    assert replace(quality, note="") == over_trainings([50.0, 60.0, 70.0], (0.0, 100.0))

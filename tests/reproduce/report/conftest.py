@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from report_world import HOSTILE, Page, add_theory, places, preset_runs, seeds_of, stored
 
-from reproduce.analysis.table_text import grid
+from reproduce.analysis.table import of_texts
 from reproduce.experiments.preset import load_preset
 from reproduce.report.content import Report, report_of
 from reproduce.report.curves import Curve, curve_path, draw_curves, write_curve
@@ -31,8 +31,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     head = ["recon_c", *(f"Number {i}" for i in range(14))]
     rows = [head, *([f"{k}", *["0.123 ± 0.456"] * 14] for k in range(3))]
     (folder / "ablations").mkdir()
-    text = f"### MUNIT by recon_c\n\n{grid(rows)}\n\n{HOSTILE}\n\n- {HOSTILE}\n"
-    (folder / "ablations" / "munit-recon_c.md").write_text(text)
+    table = of_texts("MUNIT by recon_c", rows, caption=HOSTILE)
+    (folder / "ablations" / "munit-recon_c.json").write_text(table.as_json())
     add_theory(folder / "records.jsonl")
     for name in ("theory-styles-drawn-shoes.png", "guided-drawn-shoes.png", "unit-figure4.png",
                  "ablations/munit-recon_c.png"):  # fmt: skip

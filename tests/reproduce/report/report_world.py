@@ -24,7 +24,7 @@ VOID = {"meta", "link", "img", "br"}
 HOSTILE = '<script>alert(1)</script> \\input{/etc/passwd} `a<b>` & "quoted" 100%_#$~^ -> µ ✓'
 
 
-KEPT = ("records.jsonl", "raw", "*.npz", "table1-scores.md", "figure4-*.png", "modes-*.png")
+KEPT = ("records.jsonl", "raw", "*.npz", "figure4-*.png", "modes-*.png")
 
 
 def stored(root: Path) -> Path:

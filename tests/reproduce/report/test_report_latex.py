@@ -10,18 +10,8 @@ import pytest
 from PIL import Image
 from report_world import HOSTILE
 
-from reproduce.report.blocks import (
-    Bullets,
-    Claims,
-    Code,
-    Figure,
-    Heading,
-    Missing,
-    Paragraph,
-    Row,
-    Section,
-    Table,
-)
+from reproduce.analysis.table import Column, Table, of_texts
+from reproduce.report.blocks import Bullets, Code, Figure, Heading, Missing, Paragraph, Section
 from reproduce.report.content import Report
 from reproduce.report.latex import latex, tex, write_pdf
 from reproduce.report.page import write_page
@@ -38,15 +28,16 @@ def small(folder: Path) -> Report:
     picture = folder / "a_b-c+d.png"
     Image.new("RGB", (300, 100), "teal").save(picture)
     words = f"{HOSTILE} {EVIL} **bold** ± † → ↓ Ω é"
-    rows = (
-        Row(words, words, (words, "1"), "not measured", words),
-        Row("a", "b", ("", "—"), "fails", ""),
-    )
+    rows = [
+        {"claim": words, "measured": words, "verdict": "not measured", "p": words, "cause": words},
+        {"claim": "a", "measured": "b", "verdict": "fails", "p": "—", "cause": ""},
+    ]
+    columns = (Column("Claim", "claim"), Column("Verdict", "verdict"), Column("p"))
     blocks = (
         Paragraph(words), Heading(words), Code(f"{EVIL}\nsecond line"), Bullets((words, "b")),
-        Table(words, ("Method", "Ours"), ((words, "1"), ("", "2"))),
-        Table("Wide", tuple("abcdefghijkl"), (tuple(["0.123 ± 0.456"] * 12),) * 3),
-        Claims(words, ("Claim", "Verdict", "Limits", "p"), rows),
+        of_texts(words, [("Method", "Ours"), (words, "1"), ("", "2")]),
+        of_texts("Wide", [tuple("abcdefghijkl"), *[["0.123 ± 0.456"] * 12] * 3]),
+        Table(words, columns, tuple(rows), kind="claims"),
         Figure(picture, words, words, (300, 100)), Missing((words, "more"), EVIL),
     )  # fmt: skip
     sections = (Section("one", words, blocks), Section("two", "Two", ()))

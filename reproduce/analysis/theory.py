@@ -1,0 +1,209 @@
+"""What theory says of styles and contents against what was measured: records, task by task, and their
+tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.metrics.theory import contents, styles
+from benchmarks.metrics.theory.contents import (
+    CONTENT_MMD,
+    DOMAIN_ACCURACY,
+    PAIR_DISTANCE,
+    RETRIEVAL_RANK,
+)
+from benchmarks.metrics.theory.styles import COV_ERROR, MEAN_NORM, STYLE_MMD
+from models.zoo import METHODS
+from reproduce.analysis.estimate import Estimate
+from reproduce.analysis.table import HALF, Column, Row, Table, Tables, in_words
+from reproduce.analysis.tables import heading, scale
+from reproduce.experiments.preset import TABLE1_METHODS, Preset
+from reproduce.records.current import newest
+from reproduce.tasks.registry import TASKS
+
+Record = Mapping[str, Any]
+NAMES = frozenset(metric.name for metric in (*styles.METRICS, *contents.METRICS))
+RANGE = "{value} ({low} to {high})"
+STYLES = (STYLE_MMD.name, MEAN_NORM.name, COV_ERROR.name)
+CONTENTS = (DOMAIN_ACCURACY.name, CONTENT_MMD.name)
+OF_PAIRS = (PAIR_DISTANCE.name, RETRIEVAL_RANK.name)
+
+
+@dataclass(frozen=True)
+class OfTask:
+    """One task's records: method -> metric -> seed -> record."""
+
+    task: str
+    records: Mapping[str, Mapping[str, Mapping[int, Record]]]
+
+    def methods(self, metric: str) -> list[str]:
+        """Those with this metric, as in Table 1."""
+        return [m for m in TABLE1_METHODS if metric in self.records.get(m, {})]
+
+    def of(self, method: str, metric: str) -> dict[int, Record]:
+        """By seed; empty where it was not measured."""
+        return dict(self.records.get(method, {}).get(metric, {}))
+
+    def mean(self, method: str, metric: str, *path: str) -> float | None:
+        """Mean over seeds of a value, or of one that is told beside it under ``path``."""
+        return mean_of(self.of(method, metric).values(), *path)
+
+    def everyone(self, metric: str) -> list[Record]:
+        """Every method's records of a metric."""
+        return [r for m in self.methods(metric) for r in self.of(m, metric).values()]
+
+    def null(self, metric: str) -> float | None:
+        """What chance alone reaches; over both domains, if any method has both: it depends on
+        their number."""
+        records = self.everyone(metric)
+        both = [r for r in records if len(r["protocol"].get("domains", "ab")) == 2]
+        return mean_of(both or records, "null", "value")
+
+    @property
+    def title(self) -> str:
+        """The task in words."""
+        return TASKS[self.task].title if self.task in TASKS else self.task
+
+    def domain(self, domain: str) -> str:
+        """A domain in words."""
+        words = TASKS[self.task].directions["a2b"] if self.task in TASKS else ""
+        source, _, target = words.partition(" -> ")
+        return ((source if domain == "a" else target) or domain).removeprefix("drawn ")
+
+
+def told(record: Record, *path: str) -> float | None:
+    """The value, or what is told beside it under ``path``."""
+    value: Any = record["value"] if not path else record.get("theory")
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return None if value is None else float(value)
+
+
+def mean_of(records: Iterable[Record], *path: str) -> float | None:
+    """Mean over records of ``told``; None where none tells it."""
+    values = [value for r in records if (value := told(r, *path)) is not None]
+    return float(np.mean(values)) if values else None
+
+
+def theory_of(
+    preset: Preset, records: Sequence[dict[str, Any]], seeds: Sequence[int] | None = None
+) -> list[OfTask]:
+    """Every task with styles or contents among ``records``, those of the preset's tables first;
+    each network's newest. ``seeds``: of all that there are."""
+    own = [r for r in records if r["metric"] in NAMES]
+    wanted = sorted(set(seeds) if seeds else {int(r["seed"]) for r in own})
+    tasks: dict[str, dict[str, dict[str, dict[int, Record]]]] = {}
+    for seed in wanted:
+        for (task, method), by_metric in newest(records, seed).items():
+            for metric in NAMES & by_metric.keys():
+                of_method = tasks.setdefault(task, {}).setdefault(method, {})
+                of_method.setdefault(metric, {})[seed] = by_metric[metric]
+    order = [task for number in sorted(preset.tables) for task in preset.tables[number]]
+    ranked = sorted(tasks, key=lambda t: (order.index(t) if t in order else len(order), t))
+    return [OfTask(task, tasks[task]) for task in ranked]
+
+
+def title(method: str) -> str:
+    """A method as the figures call it."""
+    return METHODS[method].title.replace(" (paired)", "†").replace(" reconstruction", "")
+
+
+def theory_table(
+    preset: Preset, records: Sequence[dict[str, Any]], seeds: Sequence[int] | None = None
+) -> Tables:
+    """Two tables a task, of styles and of content codes; means over ``seeds``, by default all that
+    there are. No tables where nothing was measured."""
+    tasks = theory_of(preset, records, seeds)
+    parts = [table for of in tasks for table in (_styles(of), _contents(of)) if table.rows]
+    return Tables(tuple(parts), (_caption(preset, tasks),))
+
+
+def _styles(of: OfTask) -> Table:
+    columns = (
+        Column("Styles of", "of", words=True),
+        *(Column(f"Deviation, {of.domain(domain)}", domain, ".2f") for domain in "ab"),
+        Column("MMD", STYLES[0]), Column("Mean", STYLES[1]), Column("Covariance error", STYLES[2]),
+    )  # fmt: skip
+    rows: list[Row] = [
+        {"of": title(method)}
+        | {domain: of.mean(method, STYLES[0], "deviation", domain) for domain in "ab"}
+        | {metric: _value(of, method, metric) for metric in STYLES}
+        for method in of.methods(STYLES[0])
+    ]
+    if rows:
+        nulls = {metric: _at_most(of.null(metric)) for metric in STYLES}
+        rows.append({"of": "N(0, I) itself", "a": "1", "b": "1", **nulls})
+        collapsed = mean_of(of.everyone(STYLES[0]), "collapsed")
+        ends = dict(zip(STYLES, (collapsed, "0", "1"), strict=True))
+        rows.append({"of": "all styles 0", "a": "0", "b": "0", **ends})
+    return Table(heading(of.task), columns, tuple(rows))
+
+
+def _contents(of: OfTask) -> Table:
+    ranks = of.everyone(RETRIEVAL_RANK.name)
+    columns = [
+        Column("Codes of", "of", words=True),
+        Column("Domain accuracy", CONTENTS[0]), Column("MMD", CONTENTS[1]),
+    ]  # fmt: skip
+    if ranks:
+        columns += [
+            Column("Pair distance", OF_PAIRS[0]), Column("Retrieval rank", OF_PAIRS[1]),
+            Column("Found first", "first", ".2f"),
+        ]  # fmt: skip
+    metrics = (*CONTENTS, *OF_PAIRS)
+    rows: list[Row] = [
+        {"of": title(method), "first": of.mean(method, OF_PAIRS[1], "first")}
+        | {metric: _value(of, method, metric) for metric in metrics}
+        for method in of.methods(CONTENTS[0])
+    ]
+    if rows:
+        pixels = {metric: mean_of(of.everyone(metric), "pixels") for metric in metrics}
+        found = mean_of(ranks, "first_pixels")
+        rows.append({"of": "the pictures themselves", "first": found, **pixels})
+        halves = mean_of(of.everyone(CONTENTS[0]), "same_domain")
+        chance = (halves, _at_most(of.null(CONTENTS[1])), "1", "0.5")
+        rows.append({"of": "one distribution", **dict(zip(metrics, chance, strict=True))})
+    return Table(heading(of.task), tuple(columns), tuple(rows))
+
+
+def _value(of: OfTask, method: str, metric: str) -> str | None:
+    """Mean over seeds; of one seed with its interval, of several with the range of seeds."""
+    found = list(of.of(method, metric).values())
+    if not found:
+        return None
+    values = [float(record["value"]) for record in found]
+    mean = sum(values) / len(values)
+    if len(values) > 1:
+        return in_words(Estimate(mean, min(values), max(values)), form=RANGE)
+    ends = found[0]["interval"]
+    half = (ends["high"] - ends["low"]) / 2 if ends else math.nan
+    return in_words(Estimate(mean, mean - half, mean + half), form=HALF)
+
+
+def _at_most(value: float | None) -> str | None:
+    return None if value is None else f"≤ {value:.3f}"
+
+
+def _caption(preset: Preset, tasks: Sequence[OfTask]) -> str:
+    seeds = {s for of in tasks for r in of.records.values() for by in r.values() for s in by}
+    several = len(seeds) > 1
+    spread = (
+        "ranges are those of the seeds" if several else "± is half a 95% interval over pictures"
+    )
+    return (
+        f"{scale(preset)}, {'mean over' if several else 'seed'} "
+        f"{'seeds ' if several else ''}{', '.join(map(str, sorted(seeds)))}; {spread}. "
+        "Styles of test pictures against N(0, I): root mean square deviation of their numbers (1 if "
+        "equal), kernel distance (MMD), mean, and error of the covariance relative to I (0 if "
+        "equal); 95% of samples of N(0, I) of as many pictures stay below the row of that name. "
+        "BicycleGAN's styles are draws from its encoder's q(z|x), which a KL term pulls to N(0, I). "
+        "Content codes: how often a classifier tells the domain of a code that it did not learn "
+        "from (chance 0.5), MMD between the domains, distance between codes of one content "
+        "relative to different contents, share of other contents that are nearer, and how often "
+        "the right one is the nearest. † is trained on pairs."
+    )
