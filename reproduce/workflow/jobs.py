@@ -122,7 +122,7 @@ def _measurements(
     about = {"protocol": m.protocol, "inputs": m.inputs, "samples": m.samples}
     # All that is told of translations alone takes one pass over them.
     kind, module = ("scores", "scoring") if m.scores == "all" else ("diversity", "measure")
-    yield Job(f"{kind}/{where}", about | _measuring(f"reproduce.{module}"), needs, runs=shown)
+    yield Job(f"{kind}/{where}", about | _measuring(f"reproduce.measuring.{module}"), needs, runs=shown)
     for by in m.preferring(runs[0]):
         yield Job(f"{by}/{where}", _measuring("reproduce.measuring.observed"), needs, runs=shown)
 

@@ -78,7 +78,7 @@ def test_what_a_killed_command_left_saves_and_is_waited_for(
 
 def test_what_does_not_end_is_named(tmp_path: Path) -> None:
     script = (
-        "from pathlib import Path\nfrom reproduce import guard\nguard.GRACE = -59.8\n"
+        "from pathlib import Path\nfrom reproduce.workflow import guard\nguard.GRACE = -59.8\n"
         "with guard.only_command(Path('.')): pass"
     )
     with FileLock(tmp_path / guard.GUARDED):
