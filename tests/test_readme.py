@@ -117,7 +117,7 @@ def test_every_claim_that_fails_has_a_cause() -> None:
     [pytest.param([], SEEDS, marks=needs_current_results), (["cifar-animals-vehicles"], [0])],
 )
 def test_files_of_table_2_say_the_same(tasks: list[str], seeds: list[int]) -> None:
-    preset = load_preset("cpu").of_tasks(2, tasks)
+    preset = load_preset("cpu").of_tasks(tasks)
     made = table2(preset, *records_of(preset, ROOT / "results", 2, seeds))
     texts = {
         "md": table2_text.markdown(made),

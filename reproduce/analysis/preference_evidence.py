@@ -40,7 +40,7 @@ from reproduce.experiments.run import RunConfig
 from reproduce.measuring.observed import OTHERS, OWN, Observer
 from reproduce.records.code import code_of
 from reproduce.records.store import sha256_file
-from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.trained import checkpoint_of
 
 INPUTS, SAMPLES = 100, 4  # test inputs at most, translations of each
 FEWER_AND_MORE = (8, 16, 32, 64, 128)  # true pictures

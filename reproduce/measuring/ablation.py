@@ -40,7 +40,7 @@ from reproduce.measuring.observed import measure_observed
 from reproduce.measuring.together import complete
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
-from reproduce.training.pipeline import check_runs, checkpoint_of
+from reproduce.training.trained import check_runs, checkpoint_of
 
 DIVERSITY = "diversity"
 MODES = (CIS.name, IS.name, REACHED.name, CONTENT_CONFUSION.name)

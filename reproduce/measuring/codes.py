@@ -36,7 +36,7 @@ from reproduce.records.store import Records, sha256_file
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, PictureSource, Subset
 from reproduce.training.checkpoints import load_method
-from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.trained import checkpoint_of
 
 MOST = 500  # test pictures of a domain: what is compared grows with their square
 BATCH = 50

@@ -41,7 +41,7 @@ from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import Domains, PictureSource, fingerprint
 from reproduce.training.checkpoints import load_method
-from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.trained import checkpoint_of
 from reproduce.training.translate import Translation, stream
 
 TARGET = {"a2b": "b", "b2a": "a"}  # the domain whose modes a direction is to reach

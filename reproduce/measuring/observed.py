@@ -45,7 +45,7 @@ from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
 from reproduce.tasks.drawn.truth import Truth, truth_of
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource
-from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.trained import checkpoint_of
 from reproduce.training.translate import Translation, stream
 
 DRAWN = {"generator_version": GENERATOR_VERSION}  # what an observer's right pictures depend on

@@ -48,7 +48,7 @@ from reproduce.measuring.observed import measure_observed
 from reproduce.measuring.rerun_weights import commit_of, scale_of
 from reproduce.records.store import Records, record_id
 from reproduce.tasks.registry import TASKS
-from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.trained import checkpoint_of
 
 Record = Mapping[str, Any]
 DIVERSITY = {metric.name for metric in METRIC_OF.values()}

@@ -14,27 +14,12 @@ from reproduce.measuring.exact import ExactTask, measure_real_exact, pending_exa
 from reproduce.measuring.fidelity import measure_real_fidelity, pending_fidelity, reference
 from reproduce.measuring.instruments import open_instruments
 from reproduce.measuring.measure import lpips_distance, measure_real, measure_run, pending_run
-from reproduce.measuring.observed import measure_observed
 from reproduce.measuring.together import complete
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
-from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.trained import checkpoint_of
 
 OfTask = dict[str, dict[str, dict[str, Any]]]  # method -> metric -> record
-
-
-def measure_task(preset: Preset, runs: Sequence[RunConfig], places: Places) -> OfTask:
-    """Measure the finished ``runs`` of one task, and its real pictures.
-
-    Diversity, and silhouettes of drawn pictures, always; preference over MUNIT and the wider
-    scores (fidelity, exact scores of drawn pictures) where the preset asks for them.
-    """
-    measure = measure_scores if preset.measure.scores == "all" else measure_diversity
-    found = measure(preset, runs, places)
-    for by in preset.measure.preferring(runs[0]):
-        for method, by_metric in measure_observed(preset, runs[0], runs, places, by).items():
-            found[method] |= by_metric
-    return found
 
 
 def measure_diversity(preset: Preset, runs: Sequence[RunConfig], places: Places) -> OfTask:

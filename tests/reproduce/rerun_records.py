@@ -30,7 +30,7 @@ from reproduce.records.form import line_of
 from reproduce.records.store import Records, record_id
 from reproduce.tasks.drawn.truth import truth_of
 from reproduce.training.loop import Logging
-from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.trained import checkpoint_of
 from reproduce.training.session import train
 
 DIVERSITY = "diversity-lpips"

@@ -12,7 +12,7 @@ from reproduce.experiments.places import Places
 from reproduce.experiments.preset import TABLE1_METHODS, TABLES, load_preset, preset_names
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
-from reproduce.training.pipeline import train_command
+from reproduce.training.trained import train_command
 
 PRESETS = ("quick", "cpu", "gpu", "paper")
 

@@ -21,7 +21,7 @@ from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.tasks.registry import open_task
 from reproduce.training.checkpoints import read_checkpoint
-from reproduce.training.pipeline import is_trained
+from reproduce.training.trained import is_trained
 
 TASK = "edges2shoes"
 

@@ -22,7 +22,7 @@ from reproduce.measuring.scoring import measure_task
 from reproduce.records.store import Records
 from reproduce.tasks.drawn.truth import truth_of
 from reproduce.training.loop import Logging
-from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.trained import checkpoint_of
 from reproduce.training.session import train
 
 QUICK = load_preset("quick")
