@@ -30,8 +30,8 @@ from reproduce.records.form import line_of
 from reproduce.records.store import Records, record_id
 from reproduce.tasks.drawn.truth import truth_of
 from reproduce.training.loop import Logging
-from reproduce.training.trained import checkpoint_of
 from reproduce.training.session import train
+from reproduce.training.trained import checkpoint_of
 
 DIVERSITY = "diversity-lpips"
 Told = tuple[int, str, str]  # an exit code, output and errors

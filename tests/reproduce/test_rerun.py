@@ -33,8 +33,8 @@ from reproduce.measuring.rerun_measure import kind_of
 from reproduce.records.form import line_of
 from reproduce.records.store import Records, newest, record_id
 from reproduce.training.loop import Logging
-from reproduce.training.trained import checkpoint_of
 from reproduce.training.session import train
+from reproduce.training.trained import checkpoint_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -22,8 +22,8 @@ from reproduce.measuring.scoring import measure_task
 from reproduce.records.store import Records
 from reproduce.tasks.drawn.truth import truth_of
 from reproduce.training.loop import Logging
-from reproduce.training.trained import checkpoint_of
 from reproduce.training.session import train
+from reproduce.training.trained import checkpoint_of
 
 QUICK = load_preset("quick")
 METHODS = ("munit", "cyclegan")

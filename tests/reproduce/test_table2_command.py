@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reproduce.commands.parsers import parser
 from stored_judges import store_judges
 
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, confusion
 from benchmarks.metrics.mode_scores import load_mode_scores
 from reproduce.commands.cli import main
-from reproduce.commands.parsers import parser
 from reproduce.commands.table import table
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import TABLE2_METHODS, load_preset

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from report_world import Page
+from reproduce.commands.report_parser import add_report
 
 from benchmarks.console import Help, Parser
 from models.errors import UserError
 from reproduce.commands.report import report
-from reproduce.commands.report_parser import add_report
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import run_folder
 from reproduce.report.curves import curve_path, load_curve
