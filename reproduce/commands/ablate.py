@@ -30,9 +30,7 @@ def add(commands: Any) -> None:
         help="instead of the usual ones (diversity and silhouette-iou of drawn edges, diversity of "
         "photographs, cis and is of animals): any that applies, such as truth-distance, fid, style-mmd; "
         "repeatable")  # fmt: skip
-    sub.add_argument("--stored", action="store_true",
-        help="tabulate and draw from stored records alone, without training")  # fmt: skip
-    options.add_making(sub)
+    options.add_making(sub, stored="tabulate and draw")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,7 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.analysis.ablation_text import markdown, write_ablation
     from reproduce.measuring.ablation import chosen_metrics
     from reproduce.report.ablation_figure import ablation_figure
-    from reproduce.workflow.run import make
 
     told = {key: getattr(arguments, key) for key in ("method", "task", "values", "metrics")}
     sources = options.by_task("source", arguments.source, [arguments.task])
@@ -50,8 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     ablation, results = request.points, request.places.results
     told["metrics"] = metrics = chosen_metrics(arguments.task, arguments.method, arguments.metrics)
-    if not arguments.stored and make(request, options.how_of(arguments)) is None:
-        return 0
+    if not arguments.stored:
+        from reproduce.workflow.run import make
+
+        if make(request, options.how_of(arguments)) is None:
+            return 0
     curves = curves_of(ablation, metrics, results)
     paths = write_ablation(ablation, curves, results)
     paths.append(ablation_figure(ablation, curves, results))

@@ -96,15 +96,20 @@ def add_measuring(sub: Sub) -> None:
         help="this task instead of the preset's; repeatable")  # fmt: skip
 
 
-def add_making(sub: Sub) -> None:
-    """Of commands that train and measure what they need: where, and how many jobs at a time."""
+def add_making(sub: Sub, stored: str = "") -> None:
+    """Of commands that train and measure what they need: where, and how many jobs at a time.
+    ``stored``: what is done from stored records alone, if asked to."""
     add_preset(sub)
     add_settings(sub)
     add_device(sub)
     add_places(sub, *PLACES)
     add_sources(sub)
     add_weights(sub)
-    sub.add_argument("--dry-run", action="store_true",
+    instead = sub.add_mutually_exclusive_group()
+    if stored:
+        instead.add_argument("--stored", action="store_true",
+            help=f"{stored} from stored records alone, without training")  # fmt: skip
+    instead.add_argument("--dry-run", action="store_true",
         help="say what would be made, why, and how long it takes")  # fmt: skip
     sub.add_argument("--cores", type=at_least(0), default=0,
         help="of the processor, to use (default: all)")  # fmt: skip

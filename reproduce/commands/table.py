@@ -20,19 +20,14 @@ def add(commands: Any) -> None:
     sub.add_argument("number", type=int, help="the MUNIT paper's table: 1 or 2")
     options.add_seed(sub)
     options.add_seeds(sub, "of several trainings: print means over them; instead of --seed")
-    options.add_making(sub)
+    options.add_making(sub, stored="print the table")
     options.add_measuring(sub)
-    sub.add_argument("--stored", action="store_true",
-        help="print the table from stored records alone, without training")  # fmt: skip
     sub.add_argument("--readme", type=Path,
         help="with --stored: also write the table between its markers in this file")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from reproduce.analysis.table_files import table_of
-    from reproduce.analysis.table_text import update_readme
     from reproduce.experiments.preset import TABLES
-    from reproduce.measuring.people import take_in
 
     number, seeds = arguments.number, _seeds(arguments)
     if number not in TABLES:
@@ -44,6 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     preset.all_runs(seeds[0], request.overrides, request.sources)  # what nothing reads is refused
     write = not arguments.stored
     if arguments.stored:
+        from reproduce.measuring.people import take_in
+
         for task, path in request.human.items():
             write = bool(take_in(preset, task, Path(path), seeds[0], places)) or write
     else:
@@ -51,6 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
 
         if make(request, options.how_of(arguments)) is None:
             return 0
+    from reproduce.analysis.table_files import table_of
+    from reproduce.analysis.table_text import update_readme
+
     text, _ = table_of(number, preset, places.results, seeds, write=arguments.stored and write)
     if arguments.readme is not None:
         update_readme(arguments.readme, number, preset.name, text)

@@ -18,7 +18,8 @@ from reproduce.experiments.places import REAL, Places, open_run_task
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.instruments import RECIPE, classifier_path
-from reproduce.measuring.scoring import measure_task
+from reproduce.measuring.observed import measure_observed
+from reproduce.measuring.scoring import OfTask, measure_diversity, measure_scores
 from reproduce.records.store import Records
 from reproduce.tasks.drawn.truth import truth_of
 from reproduce.training.loop import Logging
@@ -59,6 +60,16 @@ def places(tmp_path_factory: pytest.TempPathFactory, runs: list[RunConfig]) -> P
         path
     )
     return places
+
+
+def measure_task(preset: Preset, runs: list[RunConfig], places: Places) -> OfTask:
+    """As the graph's jobs do one by one."""
+    measure = measure_scores if preset.measure.scores == "all" else measure_diversity
+    found = measure(preset, runs, places)
+    for by in preset.measure.preferring(runs[0]):
+        for method, by_metric in measure_observed(preset, runs[0], runs, places, by).items():
+            found[method] |= by_metric
+    return found
 
 
 def metrics(found: dict[str, dict[str, object]], method: str) -> set[str]:

@@ -8,14 +8,13 @@ import io
 from pathlib import Path
 
 import pytest
-from reproduce.commands.parsers import parser
 
 from benchmarks.console import run_command
 from models.zoo import METHODS
 from reproduce.analysis.table_text import comma_separated, latex, markdown, write_table
 from reproduce.analysis.tables import published_table1, table1
-from reproduce.commands.cli import main
-from reproduce.commands.table import table
+from reproduce.commands.cli import main, parser
+from reproduce.commands.table import run as table
 from reproduce.experiments.places import REAL
 from reproduce.experiments.preset import TABLE1_METHODS, load_preset
 from reproduce.records.store import Records
