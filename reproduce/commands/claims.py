@@ -1,29 +1,59 @@
-"""What ``python -m reproduce claims`` does."""
+"""``python -m reproduce claims``: the papers' claims put to the test."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from benchmarks.files import write_text
-from reproduce.analysis.claims.table import claims_table
-from reproduce.analysis.table import fill_readme
-from reproduce.experiments.preset import load_preset
+from reproduce.commands import options
 
 
-def claims(arguments: argparse.Namespace) -> int:
-    """Put the papers' claims to the test of the stored records; write and print the table."""
-    preset = load_preset(arguments.preset)
+def add(commands: Any) -> None:
+    sub = options.command(
+        commands, "claims", run, help="put the papers' claims to the test",
+        description="From stored records: each claim's number, its interval over trainings and "
+        "inputs, corrected for the number of claims, and whether it holds, fails or is undecided. "
+        "What is known of the causes is read from causes.yaml beside the records.",
+        epilog="examples:\n  python -m reproduce claims --preset cpu\n"
+        "  python -m reproduce claims --preset cpu --seeds 0 1 2 --csv -",
+    )  # fmt: skip
+    options.add_seeds(sub, "of trainings (default: all that have records)")
+    sub.add_argument("--make", action="store_true",
+        help="first train and measure what is missing or stale behind the claims")  # fmt: skip
+    options.add_making(sub)
+    options.add_measuring(sub)
+    sub.add_argument("--readme", type=Path,
+        help="also write the table between its markers in this file")  # fmt: skip
+    sub.add_argument(
+        "--csv", metavar="FILE", help="as CSV, nine digits a number; - prints it instead"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from benchmarks.files import write_text
+    from reproduce.analysis.claims.table import claims_table
+    from reproduce.analysis.table import fill_readme
+
+    seeds = arguments.seeds
+    request = options.request_of(arguments, seeds if seeds or arguments.make else [0], "claims")
+    if arguments.make:
+        from reproduce.workflow.run import make
+
+        if make(request, options.how_of(arguments)) is None:
+            return 0
+        seeds = request.seeds
+    preset = request.scale
     folder = arguments.results / preset.name
-    table = claims_table(preset, arguments.results, arguments.seeds)
+    tables = claims_table(preset, arguments.results, seeds)
     if arguments.readme is not None:
-        fill_readme(arguments.readme, f"claims-{preset.name}", table.markdown())
-    table.write(folder, "claims")
+        fill_readme(arguments.readme, f"claims-{preset.name}", tables.markdown())
+    tables.write(folder, "claims")
     if arguments.csv == "-":
-        print(table.csv(), end="")
+        print(tables.csv(), end="")
         return 0
     if arguments.csv is not None:
-        write_text(Path(arguments.csv), table.csv())
-    print(table.markdown(), end="")
+        write_text(Path(arguments.csv), tables.csv())
+    print(tables.markdown(), end="")
     print(f"\nTables: {folder}")
     return 0

@@ -1,14 +1,55 @@
-"""The command line of ``python -m reproduce``: what each command calls."""
+"""The command line of ``python -m reproduce``: a file for each command."""
 
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
-from collections.abc import Sequence
 
-from benchmarks.console import run_command
-from reproduce.commands.parsers import parser
+from benchmarks.console import Help, Parser, run_command
+from reproduce.commands import (
+    ablate,
+    all,
+    claims,
+    convert,
+    data,
+    figure,
+    report,
+    rerun,
+    results,
+    step,
+    store,
+    table,
+    train,
+    translate,
+)
+from reproduce.speed.parser import add_speed
+
+COMMANDS = (
+    table, figure, train, translate, data, convert, all, step, ablate, results, rerun, claims,
+    report, store,
+)  # fmt: skip
+EXAMPLES = """examples:
+  python -m reproduce table 1 --preset quick
+  python -m reproduce table 1 --preset cpu --jobs 2
+  python -m reproduce figure 4 --preset quick
+  python -m reproduce train munit --task drawn-shoes --preset cpu --out runs/mine
+  python -m reproduce train munit --task path/to/folder --preset cpu --set size=64 --out runs/real
+  python -m reproduce translate runs/mine/last.safetensors path/to/edges --samples 19 --out out
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = Parser(
+        prog="python -m reproduce", epilog=EXAMPLES, formatter_class=Help,
+        description="Train UNIT, MUNIT and their baselines; regenerate the papers' tables and "
+        "figures.",
+    )  # fmt: skip
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(commands)
+    add_speed(commands)
+    return top
 
 
 def main(words: list[str] | None = None) -> int:
@@ -16,63 +57,4 @@ def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     arguments = parser().parse_args(words)
     arguments.words = words
-    return run_command(_run, arguments)
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    # Imported late: --help and wrong arguments answer at once.
-    from reproduce.commands import basic as commands
-
-    if arguments.command == "speed":
-        done: int = arguments.run(arguments)
-        return done
-    if arguments.command == "all":
-        from reproduce.commands.all import everything
-
-        return everything(arguments)
-    if arguments.command == "step":
-        from reproduce.commands.step import step
-
-        return step(arguments)
-    if arguments.command == "table":
-        from reproduce.commands.table import table
-
-        return table(arguments)
-    if arguments.command == "figure":
-        from reproduce.commands.figure import figure
-
-        return figure(arguments)
-    if arguments.command == "ablate":
-        from reproduce.commands.ablate import ablate
-
-        return ablate(arguments)
-    if arguments.command == "report":
-        from reproduce.commands.report import report
-
-        return report(arguments)
-    if arguments.command == "store":
-        from reproduce.commands.store import store
-
-        return store(arguments)
-    if arguments.command == "claims":
-        from reproduce.commands.claims import claims
-
-        return claims(arguments)
-    if arguments.command in ("results", "rerun"):
-        from reproduce.commands import results as results_command
-
-        return {"results": results_command.results, "rerun": results_command.rerun}[
-            arguments.command
-        ](arguments)
-    return {
-        "train": commands.train,
-        "translate": commands.translate,
-        "data": commands.data,
-        "convert": commands.convert,
-    }[arguments.command](arguments)
-
-
-def resume_hint(words: Sequence[str]) -> str:
-    """The command that goes on with what was begun with ``words`` and interrupted."""
-    words = [w for w in words if w != "--resume"]
-    return "python -m reproduce " + shlex.join([*words, "--resume"])
+    return run_command(arguments.run, arguments)

@@ -1,52 +1,77 @@
-"""What ``python -m reproduce figure`` does."""
+"""``python -m reproduce figure``: figures of the UNIT paper."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from reproduce.commands.arguments import by_task, places_of, train_all
-from reproduce.experiments.places import Places
-from reproduce.experiments.preset import load_preset
-from reproduce.experiments.run import RunConfig, parse_settings
-from reproduce.report.unit_figures import both_directions
-from reproduce.tasks.registry import TASKS, open_task
-from reproduce.tasks.sorting import Sorting, refuse_unread
-from reproduce.training.pipeline import check_runs
+from reproduce.commands import options
+
+if TYPE_CHECKING:
+    from reproduce.workflow.jobs import Request
 
 
-def figure(arguments: argparse.Namespace) -> int:
-    """Train what is missing for figures of the UNIT paper; draw them and print where they are."""
-    overrides = parse_settings(arguments.settings)
+def add(commands: Any) -> None:
+    sub = options.command(
+        commands, "figure", run, help="train what is missing; draw the UNIT paper's figure",
+        description="Figures of the UNIT paper: inputs, spread evenly over the test set, and their "
+        "translations in both directions. 4 is of breeds of dogs, 5 of species of cats, 6 of faces "
+        "without and with an attribute: on drawn stand-ins, or with --preset paper on photographs "
+        "(for 5 out of ImageNet: give it once with data cat-species --imagenet PATH).",
+        epilog="examples:\n  python -m reproduce figure 4 --preset quick\n"
+        "  python -m reproduce figure 4 5 6 --preset cpu\n"
+        "  python -m reproduce figure 6 --preset paper --device cuda --attribute Smiling "
+        "--source faces=path/to/celeba",
+    )  # fmt: skip
+    sub.add_argument("numbers", type=int, nargs="+", metavar="NUMBER",
+        help="the UNIT paper's figures: 4, 5, 6")  # fmt: skip
+    options.add_seed(sub)
+    options.add_making(sub)
+    sub.add_argument("--attribute",
+        help="of CelebA, which domain b of faces has (default: what the command data was given, or "
+        "Blond_Hair); runs and results get a name of their own")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from reproduce.workflow.run import make
+
     # Faces by an attribute that was asked for are other pictures, so all of it has another name.
-    attribute = {} if arguments.attribute is None else {"attribute": arguments.attribute}
-    preset = load_preset(arguments.preset).changed(overrides | attribute, {})
-    tasks = preset.figure_tasks(arguments.numbers)
-    sources = by_task("source", arguments.source, list(tasks.values()))
-    runs = preset.figure_runs(arguments.numbers, arguments.seed, overrides, sources)
-    places = places_of(arguments)
-    check_runs(preset, list(runs.values()))
-    if arguments.attribute is not None:
-        runs = _divided(runs, Sorting(attribute=arguments.attribute), places)
-    train_all(preset, list(runs.values()), places, arguments, overrides)
-    for number, run in runs.items():
-        path = places.results / preset.name / f"unit-figure{number}.png"
-        print(both_directions(preset, run, places, path))
+    marks = {} if arguments.attribute is None else {"attribute": arguments.attribute}
+    request = options.request_of(
+        arguments, [arguments.seed], "unit-figure", figures=arguments.numbers, marks=marks
+    )
+    if marks:
+        request = replace(request, sources=_divided(request, arguments.attribute))
+    if make(request, options.how_of(arguments)) is None:
+        return 0
+    for number in arguments.numbers:
+        print(request.places.results / request.scale.name / f"unit-figure{number}.png")
     return 0
 
 
-def _divided(runs: dict[int, RunConfig], sorting: Sorting, places: Places) -> dict[int, RunConfig]:
-    """The runs with the pictures that are sorted by what ``sorting`` says; UserError where it says
-    nothing of one's task, before anything is sorted."""
-    sources = {number: Path(run.source) if run.source else None for number, run in runs.items()}
-    for number, run in runs.items():
-        refuse_unread(run.task, TASKS[run.task], sources[number], sorting)
-    divided = {}
-    for number, run in runs.items():
-        domains = open_task(
-            run.task, data_dir=places.data, size=run.size, source=sources[number],
-            sorting=sorting, progress=places.progress,
-        )  # fmt: skip
-        divided[number] = replace(run, source=str(domains.folder.resolve()))
-    return divided
+def _divided(request: Request, attribute: str) -> dict[str, str]:
+    """By task, the folder of its pictures, sorted by an attribute; UserError where it says nothing
+    of one's task, before anything is sorted."""
+    from reproduce.tasks.registry import TASKS, open_task
+    from reproduce.tasks.sorting import Sorting, refuse_unread
+    from reproduce.training.trained import check_runs
+
+    sorting, preset = Sorting(attribute=attribute), request.scale
+    _, by_number = preset.all_runs(request.seeds[0], request.overrides, request.sources)
+    runs = {run.task: run for run in by_number.values()}
+    check_runs(preset, list(runs.values()))
+    sources = {task: Path(run.source) if run.source else None for task, run in runs.items()}
+    for task in runs:
+        refuse_unread(task, TASKS[task], sources[task], sorting)
+    return {
+        task: str(
+            open_task(
+                task, data_dir=request.places.data, size=run.size, source=sources[task],
+                sorting=sorting, progress=request.places.progress,
+            ).folder.resolve()
+        )
+        for task, run in runs.items()
+    }  # fmt: skip

@@ -1,37 +1,63 @@
-"""What ``python -m reproduce report`` does."""
+"""``python -m reproduce report``: one page of everything that there is."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from models.errors import UserError
-from reproduce.commands.arguments import by_task, places_of
-from reproduce.experiments.places import Places
-from reproduce.experiments.preset import Preset, load_preset
-from reproduce.experiments.run import RunConfig, parse_settings
-from reproduce.records.current import REFERENCE
-from reproduce.records.store import Records
-from reproduce.report.curves import holds, make_curves
-from reproduce.report.style_figures import draw_styles, style_paths
-from reproduce.report.write import write_report
-from reproduce.training.pipeline import checkpoint_of
+from reproduce.commands import options
 
 
-def report(arguments: argparse.Namespace) -> int:
-    """Draw what is missing and can be drawn from runs; write the report and print where it is."""
-    overrides = parse_settings(arguments.settings)
-    preset = load_preset(arguments.preset).changed(overrides, {})
-    places = places_of(arguments)
-    seeds = _seeds(arguments, preset, places)
-    tasks = {task for tasks in preset.tables.values() for task in tasks}
-    sources = by_task("source", arguments.source, sorted(tasks | set(preset.figures.values())))
-    runs = runs_of(preset, seeds, overrides, sources)
+def add(commands: Any) -> None:
+    sub = options.command(
+        commands, "report", run,
+        help="one page of everything that a preset's results folder holds, and its PDF",
+        description="Writes results/PRESET/report/index.html, which needs nothing from elsewhere, "
+        "and report.pdf where pdflatex is at hand. Of runs that are there, learning curves are kept "
+        "and drawn, and what is missing of the figures of styles; nothing is trained or measured "
+        "without --make, and the page says what is missing and how to make it.",
+        epilog="examples:\n  python -m reproduce report --preset cpu\n"
+        "  python -m reproduce report --preset cpu --seeds 0 1 2 --out out/report",
+    )  # fmt: skip
+    options.add_seeds(sub, "of trainings (default: all that have records)")
+    sub.add_argument("--make", action="store_true",
+        help="first train and measure what is missing or stale, as the command all does")  # fmt: skip
+    options.add_making(sub)
+    options.add_measuring(sub)
+    sub.add_argument("--out", type=Path, help="folder to write to (default: in the results)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from models.errors import UserError
+    from reproduce.records.current import REFERENCE
+    from reproduce.report.curves import holds, make_curves
+    from reproduce.report.style_figures import draw_styles, style_paths
+    from reproduce.report.write import write_report
+    from reproduce.training.trained import checkpoint_of
+
+    if arguments.seeds is not None and len(set(arguments.seeds)) < len(arguments.seeds):
+        raise UserError(f"--seeds {' '.join(map(str, arguments.seeds))}: give each once")
+    request = options.request_of(arguments, arguments.seeds, "report")
+    if arguments.make:
+        from reproduce.workflow.run import make
+
+        if make(request, options.how_of(arguments)) is None:
+            return 0
+    preset, places = request.scale, request.places
+    runs = preset.runs_of(request.seeds, request.overrides, request.sources)
     make_curves(preset, runs, places)
-    for run in runs:
-        if run.method == REFERENCE and run.task in tasks and run.seed == seeds[0]:
-            _styles(preset, run, places)
+    for of_styles in runs:
+        # The figures of styles of a finished run, unless they are there.
+        weights = checkpoint_of(preset, of_styles, places)
+        if (
+            of_styles.method == REFERENCE and of_styles.seed == request.seeds[0]
+            and any(of_styles.task in tasks for tasks in preset.tables.values())
+            and weights.is_file() and holds(weights.parent, of_styles)
+            and not all(path.is_file() for path in style_paths(preset, of_styles, places))
+        ):  # fmt: skip
+            draw_styles(preset, of_styles, places)
     out = arguments.out or places.results / preset.name / "report"
     made, note = write_report(preset, runs, places, out)
     for path in made:
@@ -40,34 +66,3 @@ def report(arguments: argparse.Namespace) -> int:
     if note:
         print(note, file=sys.stderr)
     return 0
-
-
-def _seeds(arguments: argparse.Namespace, preset: Preset, places: Places) -> list[int]:
-    """Those asked for, or all that have records."""
-    asked: list[int] | None = arguments.seeds
-    if asked is None:
-        known = {int(record["seed"]) for record in Records(places.results, preset.name).all()}
-        return sorted(known) or [0]
-    if len(set(asked)) < len(asked):
-        raise UserError(f"--seeds {' '.join(map(str, asked))}: give each once")
-    return asked
-
-
-def runs_of(
-    preset: Preset, seeds: Sequence[int], overrides: dict[str, str], sources: dict[str, str]
-) -> list[RunConfig]:
-    """The runs behind everything of a preset, each once."""
-    runs: dict[tuple[str, str, int], RunConfig] = {}
-    for seed in seeds:
-        tables, figures = preset.all_runs(seed, overrides, sources)
-        for run in (*(r for of_table in tables.values() for r in of_table), *figures.values()):
-            runs.setdefault((run.task, run.method, run.seed), run)
-    return list(runs.values())
-
-
-def _styles(preset: Preset, run: RunConfig, places: Places) -> None:
-    """The figures of styles of a finished run, unless they are there."""
-    checkpoint = checkpoint_of(preset, run, places)
-    there = all(path.is_file() for path in style_paths(preset, run, places))
-    if not there and checkpoint.is_file() and holds(checkpoint.parent, run):
-        draw_styles(preset, run, places)

@@ -1,41 +1,56 @@
-"""What ``python -m reproduce results`` and ``rerun`` do."""
+"""``python -m reproduce results``: stored records, looked up."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.console import aligned
-from benchmarks.files import comma_separated, write_text
-from models.errors import UserError
-from models.zoo import nearest
-from reproduce.records.query import (
-    COLUMNS,
-    NAMES,
-    find,
-    fits,
-    flat,
-    number,
-    query,
-    read_all,
-    values_of,
-)
-from reproduce.records.store import record_id
+from benchmarks.console import at_least
+from reproduce.commands import options
 
 SHOWN = ("id", "preset", "task", "method", "translation", "seed", "metric", "value", "interval",
          "unit", "N", "K", "protocol")  # fmt: skip
-DASH = "—"
-Row = dict[str, Any]
 
 
-def results(arguments: argparse.Namespace) -> int:
+def add(commands: Any) -> None:
+    sub = options.command(
+        commands, "results", run, help="look stored records up",
+        description="The newest records that fit all that is given, one a line; --all shows those "
+        "of earlier networks and measurements too.",
+        epilog="examples:\n  python -m reproduce results --method munit --metric diversity\n"
+        "  python -m reproduce results --preset cpu --task drawn-shoes --metric quality-judged\n"
+        "  python -m reproduce results --metric fid --csv fid.csv\n  python -m reproduce results "
+        "--seed 0 --columns id,method,metric,value,low,high,time --csv -",
+    )  # fmt: skip
+    for name, what in {
+        "preset": "a preset's name, as its folder in the results is called",
+        "task": "a task's name", "method": "e.g. munit; or real, for real pictures",
+        "translation": "a2b or b2a, of measurements in both directions",
+        "metric": "a metric's name, or the beginning of several: diversity, fid, quality",
+    }.items():  # fmt: skip
+        sub.add_argument(f"--{name}", help=what)
+    sub.add_argument("--seed", type=at_least(0), help="of the training")
+    sub.add_argument("--all", action="store_true", help="not the newest alone")
+    sub.add_argument(
+        "--columns", metavar="A,B,...", help="these columns of the CSV, in a table too"
+    )
+    form = sub.add_mutually_exclusive_group()
+    form.add_argument("--csv", metavar="FILE", help="as CSV, nine digits a number; - prints it")
+    form.add_argument("--json", action="store_true", help="whole records, or their --columns")
+    options.add_places(sub, "results")
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Print the records that fit as a table, CSV or JSON; what there is instead if none does."""
+    from benchmarks.files import write_text
+    from reproduce.analysis.records_text import comma_separated, table, usual
+    from reproduce.records.query import COLUMNS, NAMES, flat, query
+    from reproduce.records.store import record_id
+
     columns = _columns(arguments.columns)
     wanted = {field: getattr(arguments, field) for field in (*NAMES, "seed")}
     found = query(arguments.results, **wanted, newest=not arguments.all)
@@ -45,8 +60,12 @@ def results(arguments: argparse.Namespace) -> int:
         chosen = [{c: row[c] for c in columns} for row in rows] if columns else whole
         print(json.dumps(chosen, indent=1, sort_keys=not columns))
     elif arguments.csv is not None:
-        shown = columns or COLUMNS
-        _write(comma_separated(shown, ([row.get(c) for c in shown] for row in rows)), arguments.csv)
+        text = comma_separated(rows, columns or COLUMNS)
+        if arguments.csv == "-":
+            print(text, end="")
+        else:
+            write_text(Path(arguments.csv), text)
+            print(arguments.csv)
     else:
         print(table(rows, columns or usual(rows, (*SHOWN, "time") if arguments.all else SHOWN)))
     if not found:
@@ -54,33 +73,11 @@ def results(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def usual(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
-    """Those of the ``columns`` that tell something of some row; all where there is no row."""
-    texts = [_texts(row) for row in rows]
-    return [c for c in columns if not texts or any(text[c] for text in texts)]
-
-
-def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    """Rows in aligned columns, numbers with as many digits as their intervals are worth."""
-    numbers = {c for c in columns if any(isinstance(row.get(c), int | float) for row in rows)}
-    lines = [list(columns), *([text[c] or DASH for c in columns] for text in map(_texts, rows))]
-    left = {i for i, c in enumerate(columns) if c not in numbers}
-    return "\n".join("  ".join(cells).rstrip() for cells in aligned(lines, left))
-
-
-def _texts(row: Row) -> dict[str, str]:
-    """A row's cells in words; "" for what is missing."""
-    texts = {c: "" if v is None else str(v) for c, v in row.items()}
-    value, low, high = (row[c] for c in ("value", "low", "high"))
-    texts["value"] = number(value, low, high)
-    texts["interval"] = ""
-    if low is not None and high is not None:
-        texts["low"], texts["high"] = number(low, low, high), number(high, low, high)
-        texts["interval"] = f"[{texts['low']}, {texts['high']}]"
-    return texts
-
-
 def _columns(words: str | None) -> list[str]:
+    from models.errors import UserError
+    from models.zoo import nearest
+    from reproduce.records.query import COLUMNS
+
     if words is None:
         return []
     columns = [word.strip() for word in words.split(",")]
@@ -90,16 +87,10 @@ def _columns(words: str | None) -> list[str]:
     return columns
 
 
-def _write(text: str, path: str) -> None:
-    if path == "-":
-        print(text, end="")
-    else:
-        write_text(Path(path), text)
-        print(path)
-
-
 def _instead(folder: Path, wanted: Mapping[str, object], old: bool) -> str:
     """Why nothing fits, and what would."""
+    from reproduce.records.query import fits, query, values_of
+
     every = query(folder, newest=not old)
     if not every:
         return f"no records in {folder} yet; make some: python -m reproduce table 1 --preset quick"
@@ -112,59 +103,3 @@ def _instead(folder: Path, wanted: Mapping[str, object], old: bool) -> str:
     if not hints:
         return "no record has all of these: leave more than one of them out"
     return f"no record has all of these; with the others as they are, {'; '.join(hints)}"
-
-
-def rerun(arguments: argparse.Namespace) -> int:
-    """Make a record again; 1 where the new value lies outside the stored interval."""
-    # Imported late: to look records up takes none of it.
-    from reproduce.commands.arguments import by_task, places_of
-    from reproduce.measuring.rerun import Rerun
-    from reproduce.measuring.rerun import rerun as go
-    from reproduce.training.checkpoints import NonFiniteWeight
-    from reproduce.training.loop import Interrupted
-    from reproduce.training.trainer import NonFiniteLoss
-
-    record, every = find(arguments.results, arguments.record), read_all(arguments.results)
-    for line in _described(record):
-        print(line)
-    places = replace(
-        places_of(arguments),
-        lpips_path=arguments.lpips_weights, inception_path=arguments.inception_weights,
-    )  # fmt: skip
-    sources = by_task("source", arguments.source, [record["task"]])
-    how = Rerun(places, arguments.threads, sources, arguments.append)
-    try:
-        outcome = go(record, every, how, partial(print, flush=True), _note)
-    except Interrupted as stop:
-        print(f"saved after step {stop.step}; the same command goes on", file=sys.stderr)
-        return 130
-    except (NonFiniteLoss, NonFiniteWeight) as error:
-        print(f"error: {error}: the training again diverged", file=sys.stderr)
-        return 1
-    made = outcome.made["value"]
-    print(f"again       {made!r}")
-    print(f"difference  {made - record['value']:.3g}: {outcome.words}")
-    return 0 if outcome.agrees else 1
-
-
-def _note(words: str) -> None:
-    print(f"note: {words}", file=sys.stderr)
-
-
-def _described(record: Mapping[str, Any]) -> list[str]:
-    """A record in a few lines."""
-    row = flat(record)
-    texts = _texts(row)
-    direction = f" {row['translation']}" if row["translation"] else ""
-    sizes = ", ".join(f"{c}={row[c]}" for c in ("N", "K") if row[c] is not None)
-    lines = [
-        f"record      {row['id']}: {row['metric']} of {row['method']} on {row['task']}{direction}, "
-        f"seed {row['seed']}, preset {row['preset']}",
-        f"stored      {row['value']!r} {texts['interval']} {texts['unit']}".rstrip(),
-        f"protocol    {texts['protocol']} {sizes}".rstrip(),
-    ]
-    if row["checkpoint"]:
-        lines.append(f"network     {row['checkpoint']} at step {row['steps']}")
-    made = f"{texts['time'][:10]} by commit {texts['commit'] or 'unknown'}"
-    machine = f"{texts['device']}, {texts['threads']} threads, torch {texts['torch']}"
-    return [*lines, f"made        {made} on {machine}"]

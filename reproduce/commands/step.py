@@ -1,4 +1,4 @@
-"""What ``python -m reproduce step``, the hidden helper of ``all``, does."""
+"""``python -m reproduce step``, which the graph's jobs are made by: one job of a plan."""
 
 from __future__ import annotations
 
@@ -6,56 +6,51 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from models.errors import UserError
-from reproduce.experiments.places import Places, set_threads
-from reproduce.experiments.preset import load_preset
-from reproduce.training.processes import rank
-from reproduce.workflow.graph import is_done
-from reproduce.workflow.jobs import all_jobs
+from reproduce.commands import options
 
 
-def step(arguments: argparse.Namespace) -> int:
-    """Make one job of a plan, in this process; for Snakemake."""
+def add(commands: Any) -> None:
+    # Without help it is not listed: it is for Snakemake.
+    sub = options.command(commands, "step", run, description="One job of a plan, for Snakemake.")
+    sub.add_argument("job", help="its name, as all --dry-run lists it")
+    sub.add_argument("--plan", type=Path, required=True, help="written by all --plan")
+    options.add_threads(sub)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from reproduce.experiments.places import set_threads
     from reproduce.training.checkpoints import NonFiniteWeight
     from reproduce.training.loop import Interrupted
+    from reproduce.training.processes import rank
     from reproduce.training.trainer import NonFiniteLoss
-    from reproduce.workflow.steps import make, share
+    from reproduce.workflow.do import make, share
+    from reproduce.workflow.graph import is_done
+    from reproduce.workflow.jobs import Request
 
     try:
         plan = json.loads(arguments.plan.read_text(encoding="utf-8"))
-        words = plan["words"]
-    except (OSError, ValueError, LookupError) as error:
-        raise UserError(
-            f"{arguments.plan} is no plan of python -m reproduce all: {error}"
-        ) from None
-    preset = load_preset(words["preset"]).changed(words["overrides"], {})
-    jobs = all_jobs(
-        preset, words["seeds"], threads=words["threads"], overrides=words["overrides"],
-        sources=words["sources"], by_hand=words["by_hand"],
-    )  # fmt: skip
-    job = jobs.get(arguments.job)
-    planned = plan["digests"].get(arguments.job)
-    if job is None or planned is None:
+        request, digests = Request.read(plan["request"]), plan["digests"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(f"{arguments.plan} is no plan of python -m reproduce: {error}") from None
+    job = request.jobs().get(arguments.job)
+    if job is None or arguments.job not in digests:
         raise UserError(f"{arguments.plan} has no job {arguments.job}")
-    if job.digest != planned:
+    if job.digest != digests[arguments.job]:
         raise UserError(
-            f"the code or the preset changed after {arguments.plan} was written: run "
-            "python -m reproduce all again"
+            f"the code or the preset changed after {arguments.plan} was written: give the same "
+            "command again"
         )
-    set_threads(job.threads)
-    stamps = Path(words["runs"]) / preset.name / "stamps"
-    places = Places(
-        Path(words["data"]), Path(words["runs"]), Path(words["results"]), words["device"],
-        progress=False,
-    )  # fmt: skip
-    if is_done(job, stamps):
+    set_threads(arguments.threads)
+    if is_done(job, request.places.runs):
         return 0
     try:
         if rank():
-            share(preset, job, places)
+            share(request, job)
         else:
-            make(preset, job, places)
+            make(request, job)
     except Interrupted as stop:
         print(f"saved after step {stop.step}", file=sys.stderr)
         return 130

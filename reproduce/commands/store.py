@@ -1,18 +1,40 @@
-"""What ``python -m reproduce store`` does."""
+"""``python -m reproduce store``: the weights behind the tables, for the regression tests."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
-from reproduce.experiments.places import Places
-from reproduce.experiments.preset import load_preset
-from reproduce.measuring.small_run import PRESET, record_small_runs
-from reproduce.measuring.storing import store_weights
+from reproduce.commands import options
 
 
-def store(arguments: argparse.Namespace) -> int:
-    """Store weights, or the small run's numbers, and say where."""
+def add(commands: Any) -> None:
+    sub = options.command(
+        commands, "store", run,
+        help="store the weights behind the tables, for pytest tests/regression",
+        description="Copies what translating needs of every run that the newest records of a "
+        "preset's tables are about, and the networks that measure, to RESULTS/PRESET/weights: no "
+        "discriminators, no optimiser's state, float16, at most 40 MB in all. From these, pytest "
+        "tests/regression measures the tables again. With --small-run: the runs that a training "
+        "made again by these tests is compared with.",
+        epilog="examples:\n  python -m reproduce store --preset cpu --seeds 0\n"
+        "  python -m reproduce store --small-run --seeds 0 1 2 3 4 5 6 7 8 9",
+    )  # fmt: skip
+    options.add_preset(sub)
+    options.add_seeds(sub, "of the runs", [0])
+    sub.add_argument("--small-run", action="store_true",
+        help="train and measure the small run with each seed, into RESULTS/regression")  # fmt: skip
+    options.add_places(sub, *options.PLACES)
+    options.add_progress(sub)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from reproduce.experiments.places import Places
+    from reproduce.experiments.preset import load_preset
+    from reproduce.measuring.small_run import PRESET, record_small_runs
+    from reproduce.measuring.storing import store_weights
+
     places = Places(
         arguments.data, arguments.runs, arguments.results, progress=not arguments.no_progress
     )
@@ -20,10 +42,9 @@ def store(arguments: argparse.Namespace) -> int:
         made = record_small_runs(arguments.seeds, places)
         print(f"{len(made)} records: {places.results / PRESET}")
         return 0
-    manifest = store_weights(load_preset(arguments.preset), arguments.seeds, places, _note)
+    manifest = store_weights(
+        load_preset(arguments.preset), arguments.seeds, places,
+        lambda words: print(f"note: {words}", file=sys.stderr),
+    )  # fmt: skip
     print(f"{len(manifest.files)} files, {manifest.bytes / 1e6:.1f} MB: {manifest.folder}")
     return 0
-
-
-def _note(words: str) -> None:
-    print(f"note: {words}", file=sys.stderr)

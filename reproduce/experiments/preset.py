@@ -106,12 +106,35 @@ class Preset:
         measure = replace(self.measure, **measuring)  # type: ignore[arg-type]
         return replace(self._renamed(changes), measure=measure)
 
-    def of_tasks(self, table: int, tasks: Sequence[str]) -> Preset:
-        """This preset with other tasks in a table, under a name of its own too."""
+    def of_tasks(self, tasks: Sequence[str]) -> Preset:
+        """This preset with these tasks alone, each in the table that can hold it, under a name of
+        its own too."""
         if not tasks:
             return self
         changes = dict(self.changes) | {"tasks": " ".join(tasks)}
-        return replace(self._renamed(changes), tables={**self.tables, table: list(tasks)})
+        tables = {n: [task for task in tasks if task in fitting(n)] for n in TABLES}
+        return replace(
+            self._renamed(changes),
+            tables={number: held for number, held in tables.items() if held},
+            figures={number: task for number, task in self.figures.items() if task in tasks},
+        )
+
+    def only(self, tables: Sequence[int] = (), figures: Sequence[int] = ()) -> Preset:
+        """This preset with these tables and these figures of the UNIT paper alone; UserError for
+        one that it lacks. Its numbers are the preset's, so the name stays."""
+        for kind, asked, known in (
+            ("table", tables, self.tables),
+            ("figure", figures, self.figures),
+        ):
+            for number in asked:
+                if number not in known:
+                    hint = nearest(str(number), map(str, known))
+                    raise UserError(f"preset {self.base} has no {kind} {number}: {hint}")
+        return replace(
+            self,
+            tables={number: self.tables[number] for number in tables},
+            figures={number: self.figures[number] for number in figures},
+        )
 
     def _renamed(self, changes: Mapping[str, Any]) -> Preset:
         digest = hashlib.sha256(json.dumps(changes).encode()).hexdigest()[:8]
@@ -123,27 +146,14 @@ class Preset:
     ) -> list[RunConfig]:  # fmt: skip
         """All runs behind a table, each with those overrides that it reads; what no run reads is
         refused. ``sources``: where the pictures of a task are, if not in the data folder."""
-        if table not in self.tables:
-            raise self._lacks("table", table, self.tables)
-        runs = self._runs(self.tables[table], TABLES[table], seed, overrides, sources)
-        return runs.if_all_read(f"table {table}", overrides)
-
-    def figure_tasks(self, figures: Sequence[int]) -> dict[int, str]:
-        """The task of each of these figures of the UNIT paper."""
-        for figure in figures:
-            if figure not in self.figures:
-                raise self._lacks("figure", figure, self.figures)
-        return {figure: self.figures[figure] for figure in figures}
+        return self.only([table]).all_runs(seed, overrides, sources)[0][table]
 
     def figure_runs(
         self, figures: Sequence[int], seed: int = 0,
         overrides: Mapping[str, object] | None = None, sources: Mapping[str, str] | None = None,
     ) -> dict[int, RunConfig]:  # fmt: skip
         """The run behind each of these figures; otherwise as ``table_runs``."""
-        tasks = self.figure_tasks(figures)
-        runs = self._runs(list(tasks.values()), FIGURE_METHODS, seed, overrides, sources)
-        what = f"figure {' or '.join(map(str, tasks))}"
-        return dict(zip(tasks, runs.if_all_read(what, overrides), strict=True))
+        return self.only(figures=figures).all_runs(seed, overrides, sources)[1]
 
     def all_runs(
         self, seed: int = 0, overrides: Mapping[str, object] | None = None,
@@ -160,13 +170,28 @@ class Preset:
         whole = figures
         for runs in tables.values():
             whole = runs.and_those_of(whole)
-        whole.if_all_read("this preset", overrides)
+        whole.if_all_read(self._contents(), overrides)
         by_table = {number: runs.runs for number, runs in tables.items()}
         return by_table, dict(zip(sorted(self.figures), figures.runs, strict=True))
 
-    def _lacks(self, kind: str, number: int, known: Mapping[int, object]) -> UserError:
-        hint = nearest(str(number), map(str, known))
-        return UserError(f"preset {self.base} has no {kind} {number}: {hint}")
+    def runs_of(
+        self, seeds: Sequence[int], overrides: Mapping[str, object] | None = None,
+        sources: Mapping[str, str] | None = None,
+    ) -> list[RunConfig]:  # fmt: skip
+        """The runs behind everything, each once."""
+        runs: dict[tuple[str, str, int], RunConfig] = {}
+        for seed in seeds:
+            tables, figures = self.all_runs(seed, overrides, sources)
+            for run in (*(r for of_table in tables.values() for r in of_table), *figures.values()):
+                runs.setdefault((run.task, run.method, run.seed), run)
+        return list(runs.values())
+
+    def _contents(self) -> str:
+        """What it makes, in a few words."""
+        if len(self.tables) + bool(self.figures) > 1:
+            return "this preset"
+        kind, numbers = ("table", self.tables) if self.tables else ("figure", self.figures)
+        return f"{kind} {' or '.join(map(str, numbers))}"
 
     def _runs(
         self, tasks: Sequence[str], methods: Sequence[str], seed: int,

@@ -26,7 +26,7 @@ from reproduce.measuring.kinds import open_kinds
 from reproduce.measuring.modes import check_measurable
 from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.tasks.registry import TASKS
-from reproduce.training.pipeline import check_runs
+from reproduce.training.trained import check_runs
 
 DIVERSITY = "diversity"
 MODES = (CIS.name, IS.name, REACHED.name, CONTENT_CONFUSION.name)

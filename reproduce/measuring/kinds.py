@@ -55,14 +55,6 @@ def measure_runs(
     return measure(open_kinds(names, pictures, places, preset.measure), [*subjects, real])
 
 
-def measure_task(preset: Preset, runs: Sequence[RunConfig], places: Places) -> dict[str, Found]:
-    """The same by what Table 1 shows: diversity, and silhouettes of drawn pictures, always; preference
-    over MUNIT and the wider scores (fidelity, exact scores) where the preset asks for them."""
-    every = preset.measure.scores == "all"
-    names = scores(runs[0].task) if every else ("diversity",)
-    return measure_runs((*names, *preset.measure.preferring(runs[0])), preset, runs, places)
-
-
 def check_scores(preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
     """Refuse before hours of training what could not be measured after them."""
     lpips_distance(preset.measure, places)

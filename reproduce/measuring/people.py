@@ -27,7 +27,7 @@ def take_in(preset: Preset, task: str, path: Path, seed: int, places: Places) ->
     with munit. What has been taken in before is not recorded again; a method with too few votes
     is left out.
     """
-    analysis, sha256 = _read(path), sha256_file(path)
+    analysis, sha256 = read_analysis(path), sha256_file(path)
     records = places.records(preset)
     names = []
     for result in analysis["results"]:
@@ -47,8 +47,8 @@ def take_in(preset: Preset, task: str, path: Path, seed: int, places: Places) ->
     return names
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """The analysis, its measurements checked."""
+def read_analysis(path: Path) -> dict[str, Any]:
+    """A study's analysis, its measurements checked; UserError for anything else."""
     try:
         analysis = json.loads(path.read_text(encoding="utf-8"))
         reference = str(analysis["design"]["reference"])

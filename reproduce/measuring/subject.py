@@ -21,7 +21,7 @@ from reproduce.tasks.drawn.truth import Truth, truth_of
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, PictureSource, Subset
 from reproduce.training.checkpoints import load_method
-from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.trained import checkpoint_of
 from reproduce.training.translate import Translation, stream
 
 

@@ -36,9 +36,9 @@ def training_code(method: str) -> str:
     return str(training(method)["digest"])
 
 
-def measuring(module: str) -> dict[str, Any]:
-    """The same of a module that measures translations."""
-    return digests(module, "reproduce.training.translate")
+def measuring(*modules: str) -> dict[str, Any]:
+    """The same of modules that measure translations."""
+    return digests(*modules, "reproduce.training.translate")
 
 
 @cache

@@ -24,7 +24,7 @@ from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import Domains, PictureSource, Subset
 from reproduce.training.checkpoints import load_method
-from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.trained import checkpoint_of
 from reproduce.training.translate import guided as guided_by
 
 INPUTS, STATIONS, EXAMPLES = 4, 9, 8

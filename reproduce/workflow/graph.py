@@ -15,7 +15,8 @@ import glob
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,28 +26,35 @@ from benchmarks.files import write_text
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.records.store import record_ids, sha256_file
-from reproduce.workflow.listing import listing
 
 
 @dataclass(frozen=True)
 class Job:
     """One thing to make.
 
-    ``name``: like ``train/drawn-shoes/munit/seed0``. ``about``: JSON values that decide the result,
-    beside the digests of the jobs in ``needs``. ``threads``: that it uses; ``runs``: those that it
-    trains, measures or shows.
+    ``preset``: whose results it is part of. ``name``: like ``train/drawn-shoes/munit/seed0``.
+    ``about``: JSON values that decide the result, beside the digests of the jobs in ``needs``.
+    ``runs``: those that it trains, measures or shows.
     """
 
+    preset: Preset = field(compare=False, repr=False)
     name: str
     about: Mapping[str, Any]
     needs: tuple[Job, ...] = ()
-    threads: int = 1
     runs: tuple[RunConfig, ...] = field(default=(), compare=False)
 
     @property
     def kind(self) -> str:
         """The name's first part."""
         return self.name.split("/")[0]
+
+    def called(self, preset: Preset) -> str:
+        """Its name in a graph of ``preset``: jobs of others, as an ablation has them, tell in what
+        these differ."""
+        if self.preset.name == preset.name:
+            return self.name
+        changes = ",".join(f"{key}={value}" for key, value in self.preset.changes.items())
+        return f"{self.name}@{changes or self.preset.name}"
 
     @cached_property
     def digest(self) -> str:
@@ -58,17 +66,47 @@ class Job:
 
     def parts(self) -> dict[str, Any]:
         """What the digest is of, and the names of the modules in its code."""
-        needs = {job.name: job.digest for job in self.needs}
+        names = Counter(job.name for job in self.needs)
+        needs = {
+            job.name if names[job.name] == 1 else job.called(self.preset): job.digest
+            for job in self.needs
+        }
         return {"name": self.name, "about": dict(self.about), "needs": needs}
 
-    def stamp(self, folder: Path) -> Path:
-        """Its stamp among those of a preset."""
-        return folder / f"{self.name.replace('/', '.')}.{self.digest}.json"
+    def stamp(self, runs: Path) -> Path:
+        """Its stamp, beside the runs of its preset."""
+        name = f"{self.name.replace('/', '.')}.{self.digest}.json"
+        return stamps_folder(runs, self.preset) / name
 
 
 def stamps_folder(runs: Path, preset: Preset) -> Path:
     """Where the stamps of a preset are."""
     return runs / preset.name / "stamps"
+
+
+def behind(targets: Iterable[Job]) -> set[int]:
+    """The ids of ``targets`` and of all jobs that they need, directly or not."""
+    waiting, found = list(targets), set[int]()
+    while waiting:
+        job = waiting.pop()
+        if id(job) not in found:
+            found.add(id(job))
+            waiting += job.needs
+    return found
+
+
+def listing(source: Path, *, times: bool, without: str = "") -> str:
+    """A digest of names and sizes, and with ``times`` of when they were written, of the files at
+    ``source``: quick to see whether pictures were changed, if not which.
+
+    ``without``: the name of a file that does not count. A folder that is gone has one too.
+    """
+    files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
+    told = [
+        (p.relative_to(source).as_posix(), s.st_size, *([s.st_mtime_ns] if times else []))
+        for p in files if p.name != without and p.exists() and (s := p.stat())
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -89,11 +127,11 @@ class Made:
         }
 
 
-def write_stamp(job: Job, folder: Path, seconds: float, made: Made) -> Path:
+def write_stamp(job: Job, runs: Path, seconds: float, made: Made) -> Path:
     """Say that ``job`` is done: how long it took, and what it ``made``."""
-    path = job.stamp(folder)
-    others = [p for p in _stamps(job, folder) if p != path]
-    about = job.parts() | {"seconds": round(seconds, 1)} | made.told(folder)
+    path = job.stamp(runs)
+    others = [p for p in _stamps(job, runs) if p != path]
+    about = job.parts() | {"seconds": round(seconds, 1)} | made.told(path.parent)
     for other in others:
         other.unlink(missing_ok=True)
     write_text(path, json.dumps(about, indent=1, sort_keys=True) + "\n")
@@ -110,10 +148,11 @@ def read_stamp(path: Path) -> dict[str, Any] | None:
     return found if known else None
 
 
-def is_done(job: Job, folder: Path) -> bool:
+def is_done(job: Job, runs: Path) -> bool:
     """Whether its stamp is there, the files that it made are as it left them, and what it measured
     is on record."""
-    stamp = read_stamp(job.stamp(folder))
+    path = job.stamp(runs)
+    stamp, folder = read_stamp(path), path.parent
     if stamp is None:
         return False
     return (
@@ -131,38 +170,34 @@ def is_done(job: Job, folder: Path) -> bool:
     )
 
 
-def stale_jobs(jobs: Mapping[str, Job], folder: Path) -> dict[str, str]:
+def stale_jobs(jobs: Mapping[str, Job], runs: Path) -> dict[str, str]:
     """What is to be made, by name, and why, in words; in the order of ``jobs``."""
+    names = {id(job): name for name, job in jobs.items()}
     why: dict[str, str] = {}
     for name, job in jobs.items():
-        renewed = [need.name for need in job.needs if need.name in why]
-        if not is_done(job, folder):
-            why[name] = _reason(job, folder)
+        renewed = [names[id(need)] for need in job.needs if names[id(need)] in why]
+        if not is_done(job, runs):
+            why[name] = _reason(job, runs)
         elif renewed:
             why[name] = f"{renewed[0]} is made again"
     return why
 
 
-def _reason(job: Job, folder: Path) -> str:
-    if job.stamp(folder).exists():
+def _reason(job: Job, runs: Path) -> str:
+    if job.stamp(runs).exists():
         return "what it made is gone or was changed"
-    older = older_stamps(job, folder)
+    older = [stamp for path in _stamps(job, runs) if (stamp := read_stamp(path)) is not None]
     if not older:
         return "not made yet"
     nearest = min((_changes(stamp, job.parts()) for stamp in older), key=len)
     return f"{', '.join(nearest[:3])}{' and more' if len(nearest) > 3 else ''} changed"
 
 
-def older_stamps(job: Job, folder: Path) -> list[dict[str, Any]]:
-    """Stamps of the same job with another digest, or what is left of its own."""
-    return [stamp for path in _stamps(job, folder) if (stamp := read_stamp(path)) is not None]
-
-
-def _stamps(job: Job, folder: Path) -> list[Path]:
+def _stamps(job: Job, runs: Path) -> list[Path]:
     """Its stamps with whatever digest; names that only begin alike are other jobs'."""
     stem = job.name.replace("/", ".")
     return sorted(
-        path for path in folder.glob(f"{glob.escape(stem)}.*.json")
+        path for path in stamps_folder(runs, job.preset).glob(f"{glob.escape(stem)}.*.json")
         if len(path.name) == len(stem) + len(job.digest) + len("..json")
     )  # fmt: skip
 

@@ -1,44 +1,133 @@
-"""Everything that a preset makes, as jobs: who needs whom, and which settings and code decide it."""
+"""What there is to make: all jobs of a preset, who needs whom, and which settings and code decide it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from models.errors import UserError
 from reproduce.analysis.claims.causes import FILE as CAUSES
-from reproduce.experiments.preset import Preset
+from reproduce.experiments.ablation import Ablation, make_ablation
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.codes import encoded_by
 from reproduce.records.code import digests, measuring, training
 from reproduce.records.current import REFERENCE as STYLED
+from reproduce.records.store import sha256_file
 from reproduce.tasks.registry import TASKS
-from reproduce.workflow.graph import Job
-from reproduce.workflow.listing import listing
+from reproduce.workflow.graph import Job, behind, listing
+
+# What a table's command makes, beside the table: grids, and evidence for who prefers.
+_WITH_TABLE = {1: ("table/1", "figure/1/", "evidence/"), 2: ("table/2", "figure/2/")}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for; it decides which jobs there are.
+
+    ``preset``: as ``--preset`` names it. ``target``: the name of what to make (``table/1``,
+    ``claims``, ...; all of ``unit-figure`` with ``figures``); none for everything. ``overrides``
+    reach the runs; ``measuring``, ``scores``, ``tasks`` and ``marks`` change the preset alone, and
+    all but ``scores`` its name. ``sources``, ``human``: paths by task. ``by_hand``: digests of files
+    that the report shows and no job makes. ``ablation``: its method, task, values and metrics.
+    """
+
+    preset: str
+    places: Places
+    seeds: Sequence[int]
+    target: str = ""
+    figures: Sequence[int] = ()
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    measuring: Mapping[str, Any] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
+    scores: str | None = None
+    tasks: Sequence[str] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    human: Mapping[str, str] = field(default_factory=dict)
+    by_hand: Mapping[str, str] = field(default_factory=dict)
+    ablation: Mapping[str, Any] | None = None
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Request:
+        """What ``told`` wrote; LookupError or TypeError for anything else."""
+        places: dict[str, Any] = dict(told["places"])
+        for name in _PATHS:
+            places[name] = None if places[name] is None else Path(places[name])
+        return cls(**{**told, "places": Places(**places)})
+
+    def told(self) -> dict[str, Any]:
+        """As JSON, for a process anywhere: with absolute paths."""
+        places = {k: str(v.absolute()) if isinstance(v, Path) else v
+                  for k, v in asdict(self.places).items()}  # fmt: skip
+        return {**asdict(self), "places": places}
+
+    @cached_property
+    def scale(self) -> Preset:
+        """The preset as it is asked for."""
+        preset = load_preset(self.preset)
+        if self.ablation is not None:  # whose points have what was overridden in their names
+            return self.points.preset
+        preset = preset.changed({**self.overrides, **self.marks}, self.measuring)
+        preset = preset.of_tasks(self.tasks)
+        if self.scores is not None:
+            # More or fewer columns change no number, so the name stays.
+            preset = replace(preset, measure=replace(preset.measure, scores=self.scores))
+        if self.target.startswith("table/"):
+            return preset.only(tables=[int(self.target.split("/")[1])])
+        return preset.only(figures=self.figures) if self.figures else preset
+
+    @cached_property
+    def points(self) -> Ablation:
+        """The ablation that is asked for."""
+        assert self.ablation is not None
+        told = self.ablation
+        return make_ablation(
+            load_preset(self.preset), told["method"], told["task"], told["values"], self.seeds,
+            self.overrides, self.sources.get(told["task"], ""),
+        )  # fmt: skip
+
+    def weights(self) -> dict[str, str]:
+        """Digests of the weights that are to measure instead of the usual ones."""
+        told = {"lpips": self.places.lpips_path, "inception": self.places.inception_path}
+        return {k: sha256_file(path) for k, path in told.items() if path and path.is_file()}
+
+    def jobs(self) -> dict[str, Job]:
+        """The jobs by name, in an order in which each comes after what it needs."""
+        if self.ablation is not None:
+            found = _Jobs(self.scale, self.weights())
+            found.ablation(self.points, self.ablation["metrics"])
+            return found.jobs
+        jobs = all_jobs(
+            self.scale, self.seeds, overrides=self.overrides, sources=self.sources,
+            by_hand=self.by_hand, human=self.human, weights=self.weights(),
+        )  # fmt: skip
+        wanted: tuple[str, ...] = (self.target,)
+        if self.target.startswith("table/"):
+            wanted = _WITH_TABLE[int(self.target.split("/")[1])]
+        kept = behind(job for name, job in jobs.items() if name.startswith(wanted))
+        return {name: job for name, job in jobs.items() if id(job) in kept}
+
+
+_PATHS = ("data", "runs", "results", "lpips_path", "inception_path")
 
 
 def all_jobs(
-    preset: Preset, seeds: Sequence[int], *, threads: int = 1,
-    overrides: Mapping[str, object] | None = None, sources: Mapping[str, str] | None = None,
-    by_hand: Mapping[str, str] | None = None,
+    preset: Preset, seeds: Sequence[int], *, overrides: Mapping[str, object] | None = None,
+    sources: Mapping[str, str] | None = None, by_hand: Mapping[str, str] | None = None,
+    human: Mapping[str, str] | None = None, weights: Mapping[str, str] | None = None,
 ) -> dict[str, Job]:  # fmt: skip
     """Every job of a preset by name, in an order in which each comes after what it needs.
 
-    ``threads``: of one training. ``overrides``: settings of the runs that have them. ``sources``:
-    where the pictures of a task are, if not in the data folder. ``by_hand``: digests of files that
-    the report shows and no job makes. The seeds must be different.
+    ``overrides``: settings of the runs that have them. The seeds must be different. Otherwise as in
+    ``Request``; ``weights`` as digests.
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise UserError(f"seeds {' '.join(map(str, seeds))}: give one or more, each once")
-    jobs: dict[str, Job] = {}
-
-    def add(job: Job) -> Job:
-        return jobs.setdefault(job.name, job)
-
-    def trained(run: RunConfig) -> Job:
-        return add(train_job(run, add(data_job(run)), threads))
-
+    found = _Jobs(preset, weights or {})
     measured: dict[int, list[Job]] = {number: [] for number in preset.tables}
     encoded, shown = list[Job](), list[Job]()
     for seed in seeds:
@@ -46,48 +135,124 @@ def all_jobs(
         for number, runs in by_table.items():
             for task in preset.tables[number]:
                 of_task = [run for run in runs if run.task == task]
-                needs = [trained(run) for run in of_task]
-                measured[number] += map(add, _measurements(number, of_task, needs, preset))
-                encoded += map(add, _theory(of_task, needs))
+                needs = tuple(map(found.trained, of_task))
+                measured[number] += found.measured(number, of_task, needs)
+                encoded += found.encoded(of_task, needs)
                 if seed == seeds[0]:
-                    shown += map(add, _figures(number, of_task, needs))
-                    if number == 1 and preset.measure.scores == "all":
-                        shown += map(add, _evidence(of_task, needs, preset))
+                    shown += found.figures(number, of_task, needs)
         if seed == seeds[0]:
             for number, run in of_figures.items():
                 drawn = _code("reproduce.report.unit_figures")
-                shown.append(add(Job(f"unit-figure/{number}", drawn, (trained(run),), runs=(run,))))
+                shown.append(found.add(f"unit-figure/{number}", drawn, [found.trained(run)], [run]))
+    for task, path in (human or {}).items():
+        voted = {"analysis": path, "sha256": sha256_file(Path(path)), "seed": seeds[0]}
+        measured[1].append(found.add(f"human/{task}", voted))
     about = {"seeds": list(seeds)}
     for number, of_number in measured.items():
-        shown.append(
-            add(
-                Job(
-                    f"table/{number}",
-                    about | _code("reproduce.analysis.table_files"),
-                    tuple(of_number),
-                )
-            )
-        )
+        code = _code("reproduce.analysis.table_files")
+        shown.append(found.add(f"table/{number}", about | code, of_number))
     if encoded:
         code = _code("reproduce.report.theory_figures")
-        shown.append(add(Job("theory-figures", about | code, tuple(encoded))))
-    trainings = tuple(job for job in jobs.values() if job.kind == "train")
-    trained_runs = tuple(run for job in trainings for run in job.runs)
-    shown.append(
-        add(Job("curves", about | _code("reproduce.report.curves"), trainings, runs=trained_runs))
-    )
+        shown.append(found.add("theory-figures", about | code, encoded))
+    trainings = [job for job in found.jobs.values() if job.kind == "train"]
+    runs = [run for job in trainings for run in job.runs]
+    shown.append(found.add("curves", about | _code("reproduce.report.curves"), trainings, runs))
     causes = {name: sha for name, sha in (by_hand or {}).items() if name == CAUSES}
-    everything = (*(job for of_number in measured.values() for job in of_number), *encoded)
+    everything = [*(job for of_number in measured.values() for job in of_number), *encoded]
     if everything:
         tested = about | _code("reproduce.analysis.claims.table") | {"by_hand": causes}
-        shown.append(add(Job("claims", tested, everything)))
+        shown.append(found.add("claims", tested, everything))
     told = about | _code("reproduce.report.write") | {"by_hand": dict(by_hand or {})}
-    add(Job("report", told, tuple(shown), runs=trained_runs))
-    return jobs
+    found.add("report", told, shown, runs)
+    return found.jobs
 
 
-def data_job(run: RunConfig) -> Job:
-    """The pictures of a run's task: drawn anew where the code that draws has changed."""
+class _Jobs:
+    """Jobs of a preset and of variants of it, each once."""
+
+    def __init__(self, preset: Preset, weights: Mapping[str, str]) -> None:
+        self.preset, self.weights = preset, {"weights": dict(weights)} if weights else {}
+        self.jobs: dict[str, Job] = {}
+
+    def add(
+        self, name: str, about: Mapping[str, Any], needs: Iterable[Job] = (),
+        runs: Iterable[RunConfig] = (), preset: Preset | None = None,
+    ) -> Job:  # fmt: skip
+        """The job of that name, which is made only once; ``preset``: the variant that it is of."""
+        job = Job(preset or self.preset, name, about, tuple(needs), tuple(runs))
+        return self.jobs.setdefault(job.called(self.preset), job)
+
+    def trained(self, run: RunConfig, preset: Preset | None = None) -> Job:
+        """The training of a run, after its pictures."""
+        about = {"config": run.as_dict(), "code": training(run.method)}
+        pictures = self.add(*data_of(run), runs=[run])
+        name = f"train/{run.task}/{run.method}/seed{run.seed}"
+        return self.add(name, about, [pictures], [run], preset)
+
+    def measured(
+        self, number: int, runs: Sequence[RunConfig], trained: Sequence[Job]
+    ) -> Iterable[Job]:
+        """How the runs of one task and seed are measured for a table."""
+        where = f"{runs[0].task}/seed{runs[0].seed}"
+        m = self.preset.measure
+        if number == 2:
+            about: dict[str, Any] = {"inputs": m.mode_inputs, "samples": m.mode_samples}
+            about |= self.weights | _measuring("modes")
+            yield self.add(f"modes/{where}", about, trained, runs)
+            return
+        about = {"protocol": m.protocol, "inputs": m.inputs, "samples": m.samples} | self.weights
+        # All that is told of translations alone takes one pass over them.
+        kind = "scores" if m.scores == "all" else "diversity"
+        about |= _measuring(*_MODULES.get(kind, (kind,)))
+        yield self.add(f"{kind}/{where}", about, trained, runs)
+        for by in m.preferring(runs[0]):
+            about = _measuring("preference")
+            yield self.add(f"{by}/{where}", about, trained, runs)
+
+    def encoded(self, runs: Sequence[RunConfig], trained: Sequence[Job]) -> Iterable[Job]:
+        """What is measured of the codes of one task and seed, where methods have some."""
+        needs = [job for job in trained if encoded_by(job.runs[0].method)]
+        if needs:
+            name = f"theory/{runs[0].task}/seed{runs[0].seed}"
+            shown = [run for job in needs for run in job.runs]
+            yield self.add(name, _measuring("codes"), needs, shown)
+
+    def figures(
+        self, number: int, runs: Sequence[RunConfig], trained: Sequence[Job]
+    ) -> Iterable[Job]:
+        """Grids of one task's translations, and that who prefers pictures can tell good from bad."""
+        module = {1: "reproduce.report.figures", 2: "reproduce.report.mode_figure"}[number]
+        yield self.add(f"figure/{number}/{runs[0].task}", _code(module), trained, runs)
+        for run, job in zip(runs, trained, strict=True):
+            if run.method == STYLED:
+                code = _code("reproduce.report.style_figures")
+                yield self.add(f"styles/{run.task}", code, [job], [run])
+        if number == 1 and self.preset.measure.scores == "all":
+            for by in self.preset.measure.preferring(runs[0]):
+                code = _code("reproduce.analysis.preference_evidence")
+                yield self.add(f"evidence/{by}/{runs[0].task}", code, trained, runs)
+
+    def ablation(self, ablation: Ablation, metrics: Sequence[str]) -> Job:
+        """All points of an ablation, measured, tabulated and drawn."""
+        # Seed by seed: what is begun first tells of all points.
+        needs = [
+            self.trained(point.runs[i], point.preset)
+            for i in range(len(ablation.seeds)) for point in ablation.points
+        ]  # fmt: skip
+        about = {
+            "metrics": list(metrics), "seeds": list(ablation.seeds),
+            "points": [ablation.label(point) for point in ablation.points],
+        } | self.weights  # fmt: skip
+        code = _code(
+            "reproduce.measuring.ablation", "reproduce.analysis.ablation_text",
+            "reproduce.report.ablation_figure",
+        )  # fmt: skip
+        return self.add(f"ablation/{ablation.name}", about | code, needs)
+
+
+def data_of(run: RunConfig) -> tuple[str, dict[str, Any]]:
+    """The job of a run's pictures, and what decides it: they are drawn anew where the code that
+    draws has changed."""
     spec = TASKS.get(run.task)
     about: dict[str, Any] = {"source": run.source}
     if run.source:
@@ -96,69 +261,15 @@ def data_job(run: RunConfig) -> Job:
         drawing = "drawn" if spec.kind == "drawn" else "animals"
         about = {"size": run.size, "train": run.train, "test": run.test}
         about |= _code(f"reproduce.tasks.{drawing}.dataset")
-    return Job(f"data/{run.task}-{run.size}px-{run.train}x{run.test}", about, runs=(run,))
+    return f"data/{run.task}-{run.size}px-{run.train}x{run.test}", about
 
 
-def train_job(run: RunConfig, data: Job, threads: int) -> Job:
-    """The training of a run."""
-    about = {"config": run.as_dict(), "code": training(run.method)}
-    name = f"train/{run.task}/{run.method}/seed{run.seed}"
-    return Job(name, about, (data,), threads, (run,))
+# A job that measures by several kinds -> their modules.
+_MODULES = {"scores": ("diversity", "fidelity", "exact")}
 
 
-def _measurements(
-    number: int, runs: Sequence[RunConfig], trained: Sequence[Job], preset: Preset
-) -> Iterable[Job]:
-    """How the runs of one task and seed are measured for a table."""
-    where = f"{runs[0].task}/seed{runs[0].seed}"
-    m = preset.measure
-    needs, shown = tuple(trained), tuple(runs)
-    if number == 2:
-        about: dict[str, Any] = {"inputs": m.mode_inputs, "samples": m.mode_samples}
-        yield Job(
-            f"modes/{where}", about | _measuring("reproduce.measuring.modes"), needs, runs=shown
-        )
-        return
-    about = {"protocol": m.protocol, "inputs": m.inputs, "samples": m.samples}
-    # All that is told of translations alone takes one pass over them.
-    kind, module = ("scores", "scoring") if m.scores == "all" else ("diversity", "measure")
-    yield Job(
-        f"{kind}/{where}", about | _measuring(f"reproduce.measuring.{module}"), needs, runs=shown
-    )
-    for by in m.preferring(runs[0]):
-        yield Job(f"{by}/{where}", _measuring("reproduce.measuring.preference"), needs, runs=shown)
-
-
-def _evidence(runs: Sequence[RunConfig], needs: Sequence[Job], preset: Preset) -> Iterable[Job]:
-    """That who prefers pictures of one task can tell good ones from bad ones."""
-    for by in preset.measure.preferring(runs[0]):
-        code = _code("reproduce.analysis.preference_evidence")
-        yield Job(f"evidence/{by}/{runs[0].task}", code, tuple(needs), runs=tuple(runs))
-
-
-def _theory(runs: Sequence[RunConfig], trained: Sequence[Job]) -> Iterable[Job]:
-    """What is measured of the codes of one task and seed, where methods have some."""
-    needs = tuple(job for job in trained if encoded_by(job.runs[0].method))
-    if needs:
-        shown = tuple(run for job in needs for run in job.runs)
-        name = f"theory/{runs[0].task}/seed{runs[0].seed}"
-        yield Job(name, _measuring("reproduce.measuring.codes"), needs, runs=shown)
-
-
-def _figures(number: int, runs: Sequence[RunConfig], trained: Sequence[Job]) -> Iterable[Job]:
-    """Grids of one task's translations."""
-    module = {1: "reproduce.report.figures", 2: "reproduce.report.mode_figure"}[number]
-    name = f"figure/{number}/{runs[0].task}"
-    yield Job(name, _code(module), tuple(trained), runs=tuple(runs))
-    for run, job in zip(runs, trained, strict=True):
-        if run.method == STYLED:
-            yield Job(
-                f"styles/{run.task}", _code("reproduce.report.style_figures"), (job,), runs=(run,)
-            )
-
-
-def _measuring(module: str) -> dict[str, Any]:
-    return {"code": measuring(module)}
+def _measuring(*modules: str) -> dict[str, Any]:
+    return {"code": measuring(*(f"reproduce.measuring.{module}" for module in modules))}
 
 
 def _code(*modules: str) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Graph:
 
     def snakemake(self, log: Path) -> subprocess.Popen[bytes]:
         words = [
-            "--snakefile", str(ROOT / "reproduce" / "Snakefile"), "--config", f"plan={self.plan}",
+            "--snakefile", str(ROOT / "reproduce" / "workflow" / "Snakefile"), "--config", f"plan={self.plan}",
             "--profile", str(PROFILE), "--directory", str(self.folder / "snakemake"),
             # No accounting here, and no other machine whose files come late.
             "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5",

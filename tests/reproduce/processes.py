@@ -15,7 +15,7 @@ from reproduce.commands.cli import main
 from reproduce.training.processes import only_first_speaks
 
 PRELOAD = [
-    "reproduce.commands.basic",
+    "reproduce.commands.train",
     "reproduce.training.session",
     "reproduce.training.vgg",
     "torch.distributed",

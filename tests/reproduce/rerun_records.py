@@ -26,8 +26,8 @@ from reproduce.measuring.subject import open_pictures
 from reproduce.records.form import line_of
 from reproduce.records.store import Records, record_id
 from reproduce.training.loop import Logging
-from reproduce.training.pipeline import checkpoint_of
 from reproduce.training.session import train
+from reproduce.training.trained import checkpoint_of
 
 DIVERSITY = "diversity-lpips"
 Told = tuple[int, str, str]  # an exit code, output and errors

@@ -8,7 +8,7 @@ import pytest
 from ablating import ANIMALS, SHOES, words
 
 from models.errors import UserError
-from reproduce.commands.parsers import parser
+from reproduce.commands.cli import parser
 from reproduce.experiments.ablation import Ablation, as_word, make_ablation
 from reproduce.experiments.preset import TABLE1_METHODS, load_preset
 from reproduce.experiments.run import run_folder

@@ -15,7 +15,8 @@ from PIL import Image
 from tiny import train_words
 
 from models.zoo import METHODS
-from reproduce.commands.cli import main, resume_hint
+from reproduce.commands.cli import main
+from reproduce.commands.train import resume_hint
 from reproduce.experiments.preset import load_preset
 from reproduce.training.checkpoints import read_checkpoint
 

@@ -108,7 +108,7 @@ MOVED = {  # some of them import each other in a circle
 }  # fmt: skip
 ENTRIES = {
     "training": ("models.munit", "reproduce.training.trainer", "reproduce.training.checkpoints"),
-    "measuring": ("reproduce.measuring.measure", "reproduce.training.translate"),
+    "measuring": ("reproduce.measuring.diversity", "reproduce.training.translate"),
     "modes": ("reproduce.measuring.modes",),
     "drawing": ("reproduce.tasks.drawn.dataset",),
     "report": ("reproduce.report.write",),

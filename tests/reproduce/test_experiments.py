@@ -8,11 +8,9 @@ import torch
 from models.blocks import CountedDropout
 from models.errors import UserError
 from models.zoo import METHODS, make_method, recipe
-from reproduce.experiments.places import Places
 from reproduce.experiments.preset import TABLE1_METHODS, TABLES, load_preset, preset_names
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
-from reproduce.training.pipeline import train_command
 
 PRESETS = ("quick", "cpu", "gpu", "paper")
 
@@ -183,18 +181,6 @@ def test_overrides_that_no_run_reads_are_refused(preset, overrides, told) -> Non
     assert told in str(error.value)
     # One that some run reads is not.
     assert load_preset("paper").table_runs(1, 0, {"lr_step": "5"})
-
-
-def test_a_training_of_the_table_gets_what_its_run_reads(tmp_path) -> None:
-    preset, overrides = load_preset("quick"), {"depth": "4", "n_blocks": "2", "steps": "7"}
-    places = Places(tmp_path, tmp_path, tmp_path)
-    words = {
-        run.method: [w for w in train_command(preset, run, places, 1, overrides) if "--set" in w]
-        for run in preset.table_runs(1, 0, overrides)
-    }
-    assert words["cyclegan"] == ["--set=n_blocks=2", "--set=steps=7"]
-    assert words["cyclegan-noise"] == ["--set=depth=4", "--set=steps=7"]
-    assert words["munit"] == ["--set=steps=7"]
 
 
 def test_a_changed_preset_has_a_name_of_its_own() -> None:

@@ -25,7 +25,7 @@ from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import PictureSource, Subset
 from reproduce.training.checkpoints import load_method, read_checkpoint
-from reproduce.training.pipeline import check_runs
+from reproduce.training.trained import check_runs
 from reproduce.training.translate import stream
 
 # So initialised, networks that have learned nothing give another picture for every input.

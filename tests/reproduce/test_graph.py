@@ -12,9 +12,17 @@ from models.errors import UserError
 from reproduce.experiments.preset import load_preset
 from reproduce.records import code_digest
 from reproduce.records.store import Records, record_id
-from reproduce.workflow.graph import Job, Made, is_done, read_stamp, stale_jobs, write_stamp
+from reproduce.workflow.graph import (
+    Job,
+    Made,
+    is_done,
+    read_stamp,
+    stale_jobs,
+    stamps_folder,
+    write_stamp,
+)
 from reproduce.workflow.jobs import all_jobs
-from reproduce.workflow.plan import in_order
+from reproduce.workflow.run import in_order
 
 QUICK = load_preset("quick")
 
@@ -24,10 +32,10 @@ def code(digest: str, **modules: str) -> dict[str, object]:
 
 
 def chain(middle: object = 1) -> dict[str, Job]:
-    a = Job("a", {"x": 1})
-    b = Job("b/seed0", {"x": middle, "code": code("1", munit="m")}, (a,))
-    c = Job("c", {}, (b,))
-    other = Job("other", {}, (a,))
+    a = Job(QUICK, "a", {"x": 1})
+    b = Job(QUICK, "b/seed0", {"x": middle, "code": code("1", munit="m")}, (a,))
+    c = Job(QUICK, "c", {}, (b,))
+    other = Job(QUICK, "other", {}, (a,))
     return {job.name: job for job in (a, b, c, other)}
 
 
@@ -108,12 +116,6 @@ def test_the_report_hangs_on_everything_and_on_what_was_written_by_hand() -> Non
     assert causes["report"].digest != page["report"].digest
 
 
-def test_the_threads_of_a_job_are_no_part_of_its_result() -> None:
-    few, many = (all_jobs(QUICK, [0], threads=n) for n in (1, 4))
-    assert {n: j.digest for n, j in few.items()} == {n: j.digest for n, j in many.items()}
-    assert many["train/drawn-shoes/munit/seed0"].threads == 4
-
-
 def test_what_is_stamped_is_done_until_it_changes(tmp_path: Path) -> None:
     jobs = chain()
     assert list(stale_jobs(jobs, tmp_path)) == ["a", "b/seed0", "c", "other"]
@@ -146,7 +148,7 @@ def test_a_stamp_of_the_old_form_is_stale_and_says_why(tmp_path: Path) -> None:
     """Stamps held digests by module once, and no digest of all."""
     jobs = chain()
     stamped(jobs, tmp_path)
-    (path,) = tmp_path.glob("b.seed0.*.json")
+    (path,) = stamps_folder(tmp_path, QUICK).glob("b.seed0.*.json")
     old = json.loads(path.read_text()) | {"about": {"x": 1, "code": {"models.munit": "0"}}}
     path.rename(path.with_name(f"b.seed0.{'0' * 16}.json")).write_text(json.dumps(old))
     assert stale_jobs(jobs, tmp_path)["b/seed0"] == "models.munit changed"
@@ -178,7 +180,7 @@ def test_stamps_are_read_as_they_were_written(tmp_path: Path) -> None:
     made.write_bytes(b"1")
     stamp = read_stamp(write_stamp(job, tmp_path, 12.34, Made([made])))
     assert stamp is not None
-    assert stamp["seconds"] == 12.3 and set(stamp["made"]) == {"x.bin"}
+    assert stamp["seconds"] == 12.3 and [*map(Path, stamp["made"])] == [Path("../../x.bin")]
     assert stamp["needs"] == {"a": job.needs[0].digest}
     assert read_stamp(tmp_path / "absent.json") is None
 
@@ -233,34 +235,34 @@ def test_a_picture_that_changes_makes_stale_what_is_trained_on_it(tmp_path: Path
 
 
 def test_a_measurement_is_done_while_its_records_are_there(tmp_path: Path) -> None:
-    records, job = Records(tmp_path / "results", "quick"), Job("diversity/x", {})
+    records, job = Records(tmp_path / "results", "quick"), Job(QUICK, "diversity/x", {})
     facts = {"metric": "m", "value": 1.0, "protocol": {}, "preset": "quick", "task": "t",
              "method": "munit", "seed": 0}  # fmt: skip
     first, second = (records.append(facts | {"value": value}) for value in (1.0, 2.0))
     made = Made(records={records.path: [record_id(first), record_id(second)]})
-    write_stamp(job, tmp_path / "stamps", 1.0, made)
-    assert is_done(job, tmp_path / "stamps")
+    write_stamp(job, tmp_path, 1.0, made)
+    assert is_done(job, tmp_path)
     records.append(facts | {"value": 3.0})
-    assert is_done(job, tmp_path / "stamps"), "others come and go"
+    assert is_done(job, tmp_path), "others come and go"
     lines = records.path.read_text().splitlines(keepends=True)
     records.path.write_text("".join(lines[1:]))
-    assert not is_done(job, tmp_path / "stamps")
-    assert list(stale_jobs({job.name: job}, tmp_path / "stamps")) == [job.name]
+    assert not is_done(job, tmp_path)
+    assert list(stale_jobs({job.name: job}, tmp_path)) == [job.name]
     records.path.unlink()
-    assert not is_done(job, tmp_path / "stamps")
+    assert not is_done(job, tmp_path)
 
 
 def test_a_folder_of_pictures_is_done_while_all_are_there(tmp_path: Path) -> None:
-    pictures, job = tmp_path / "pictures", Job("data/x", {})
+    pictures, job = tmp_path / "pictures", Job(QUICK, "data/x", {})
     (pictures / "trainA").mkdir(parents=True)
     one, other = (pictures / "trainA" / name for name in ("1.png", "2.png"))
     one.write_bytes(b"one")
     other.write_bytes(b"two")
-    write_stamp(job, tmp_path / "stamps", 1.0, Made(folders=[pictures]))
-    assert is_done(job, tmp_path / "stamps")
+    write_stamp(job, tmp_path, 1.0, Made(folders=[pictures]))
+    assert is_done(job, tmp_path)
     other.write_bytes(b"three")
-    assert not is_done(job, tmp_path / "stamps")
+    assert not is_done(job, tmp_path)
     other.write_bytes(b"two")
-    assert is_done(job, tmp_path / "stamps")
+    assert is_done(job, tmp_path)
     one.unlink()
-    assert not is_done(job, tmp_path / "stamps")
+    assert not is_done(job, tmp_path)

@@ -27,7 +27,7 @@ def test_one_picture_has_its_frame_too() -> None:
 
 def test_a_training_imports_no_torchvision() -> None:
     code = (
-        "import sys; import reproduce.training.session, reproduce.workflow.steps; "
+        "import sys; import reproduce.training.session, reproduce.workflow.do; "
         "from benchmarks.pictures import grid; import torch; grid(torch.rand(2, 3, 4, 4), 2); "
         "print([m for m in ('torchvision', 'lpips', 'torch_fidelity') if m in sys.modules])"
     )

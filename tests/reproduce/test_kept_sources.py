@@ -16,12 +16,8 @@ from tiny import assert_same_tensors, train_words
 
 from models.errors import UserError
 from reproduce.commands.cli import main
-from reproduce.experiments.places import Places
-from reproduce.experiments.preset import load_preset
-from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.tasks.registry import open_task
 from reproduce.training.checkpoints import read_checkpoint
-from reproduce.training.pipeline import is_trained
 
 TASK = "edges2shoes"
 
@@ -194,21 +190,3 @@ def test_other_pictures_are_another_run(finished, archive, tmp_path, capsys):
         words = [w.replace("steps=3", "steps=2") for w in words]
     assert main(words) == 2
     assert "are not those that this run began with" in capsys.readouterr().err
-
-
-def test_a_table_does_not_take_a_run_on_other_pictures_for_its_own(archive, tmp_path, capsys):
-    preset = load_preset("quick")
-    places = Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results", progress=False)
-    out = run_folder(places.runs, preset.name, RunConfig("munit", TASK))
-    assert main([*training(tmp_path, "--source", str(archive)), "--out", str(out)]) == 0
-    run = read_checkpoint(out / "last.safetensors").run
-    domains = open_task(TASK, data_dir=places.data, size=32, source=archive, progress=False)
-    assert is_trained(preset, run, places, domains.fingerprint())
-    assert "other code" not in capsys.readouterr().err
-    told = json.loads((out / "run.json").read_text())
-    (out / "run.json").write_text(json.dumps(told | {"code": "0" * 12}))
-    assert is_trained(preset, run, places, domains.fingerprint())
-    assert f"note: {out} was trained by other code than this" in capsys.readouterr().err
-    other = open_task(str(pix2pix(tmp_path / "other", 200)), data_dir=places.data, size=32)
-    with pytest.raises(UserError, match="holds a run on other pictures of edges2shoes"):
-        is_trained(preset, run, places, other.fingerprint())

@@ -232,7 +232,7 @@ def test_training_and_translating_never_open_the_truth(task, tmp_path):
         open_task(task, data_dir=data, size=32, train=6, test=2, progress=False)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["reproduce.commands.basic", "reproduce.training.session", "reproduce.training.vgg"]
+        ["reproduce.commands.train", "reproduce.training.session", "reproduce.training.vgg"]
     )
     log = tmp_path / "log.json"
     words = (task, str(data), str(tmp_path / "one"), str(log))

@@ -32,8 +32,8 @@ from reproduce.records.current import REAL
 from reproduce.records.store import Records, sha256_file
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.loop import LAST, Logging
-from reproduce.training.pipeline import checkpoint_of
 from reproduce.training.session import train
+from reproduce.training.trained import checkpoint_of
 
 PRESET = load_preset("quick")
 METHODS = ("munit", "unit", "cyclegan")

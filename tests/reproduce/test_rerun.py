@@ -36,8 +36,8 @@ from reproduce.records.current import newest
 from reproduce.records.form import line_of
 from reproduce.records.store import Records, record_id
 from reproduce.training.loop import Logging
-from reproduce.training.pipeline import checkpoint_of
 from reproduce.training.session import train
+from reproduce.training.trained import checkpoint_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -25,7 +25,7 @@ from rerun_records import (
 
 from reproduce.commands.cli import main
 from reproduce.experiments.places import Places
-from reproduce.training.pipeline import checkpoint_of
+from reproduce.training.trained import checkpoint_of
 
 
 @pytest.fixture(scope="module")

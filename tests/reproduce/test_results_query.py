@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import UserError
+from reproduce.analysis.records_text import table
 from reproduce.commands.cli import main
-from reproduce.commands.results import table
 from reproduce.records.current import newest
 from reproduce.records.form import line_of
 from reproduce.records.query import COLUMNS, find, flat, frame, number, query

@@ -17,13 +17,14 @@ from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.classifier import RECIPE, classifier_path
-from reproduce.measuring.kinds import measure_task
+from reproduce.measuring.kind import Found
+from reproduce.measuring.kinds import measure_runs, scores
 from reproduce.measuring.subject import open_pictures
 from reproduce.records.current import REAL
 from reproduce.records.store import Records
 from reproduce.training.loop import Logging
-from reproduce.training.pipeline import checkpoint_of
 from reproduce.training.session import train
+from reproduce.training.trained import checkpoint_of
 
 QUICK = load_preset("quick")
 METHODS = ("munit", "cyclegan")
@@ -58,6 +59,12 @@ def places(tmp_path_factory: pytest.TempPathFactory, runs: list[RunConfig]) -> P
         path
     )
     return places
+
+
+def measure_task(preset: Preset, runs: list[RunConfig], places: Places) -> dict[str, Found]:
+    """As the graph's jobs do one by one."""
+    names = scores(runs[0].task) if preset.measure.scores == "all" else ["diversity"]
+    return measure_runs([*names, *preset.measure.preferring(runs[0])], preset, runs, places)
 
 
 def metrics(found: dict[str, dict[str, object]], method: str) -> set[str]:

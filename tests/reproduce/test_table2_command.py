@@ -15,8 +15,6 @@ from stored_judges import store_judges
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, confusion
 from benchmarks.metrics.mode_scores import load_mode_scores
 from reproduce.commands.cli import main
-from reproduce.commands.parsers import parser
-from reproduce.commands.table import table
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import TABLE2_METHODS, load_preset
 from reproduce.experiments.run import parse_settings
@@ -173,9 +171,8 @@ def test_several_seeds_make_what_is_missing_and_print_means(
     weights = {p: p.stat().st_mtime_ns for p in made.rglob("last.safetensors")}
     figure = results(made) / f"modes-{TASK}.png"
     shown = figure.read_bytes()
-    arguments = parser().parse_args(words(made))
-    arguments.seeds, arguments.words = [0, 1], words(made)
-    assert table(arguments) == 0
+    both = [*words(made), "--seeds", "0", "1"]
+    assert main(both) == 0
     printed = capsys.readouterr().out
     assert "means over 2 trainings each (seeds 0, 1)" in printed and "one training" in alone
     new = {p for p in made.rglob("last.safetensors")} - set(weights)
@@ -194,6 +191,6 @@ def test_several_seeds_make_what_is_missing_and_print_means(
     assert row["is_seeds"] == "2"
 
     before = (results(made) / "records.jsonl").read_text()
-    assert table(arguments) == 0
+    assert main(both) == 0
     assert capsys.readouterr().out == printed
     assert (results(made) / "records.jsonl").read_text() == before, "measured again"

@@ -34,7 +34,7 @@ def words(root: Path, *more: str) -> list[str]:
 
 
 def store_classifiers(root: Path) -> None:
-    preset = load_preset("quick").of_tasks(2, [TASK])
+    preset = load_preset("quick").of_tasks([TASK])
     source = {TASK: str(root / "photos")}
     run = preset.table_runs(2, 0, parse_settings(TINY), source)[0]
     assert recipe_for(TASK, run.size) == "small-photos"

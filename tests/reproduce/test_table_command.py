@@ -135,7 +135,7 @@ def test_what_cannot_be_measured_is_not_trained(
 def test_a_failed_training_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words(tmp_path), "--set=lr=1e30"]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and "ended with code 1" in error and "train.log" in error
+    assert error.count("\n") == 1 and "train/" in error and "lower lr" in error and ".log" in error
 
 
 def test_sigterm_leaves_no_training_behind(tmp_path: Path) -> None:

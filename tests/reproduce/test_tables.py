@@ -12,9 +12,8 @@ import pytest
 from benchmarks.console import run_command
 from models.zoo import METHODS
 from reproduce.analysis.tables import published_table1, table1
-from reproduce.commands.cli import main
-from reproduce.commands.parsers import parser
-from reproduce.commands.table import table
+from reproduce.commands.cli import main, parser
+from reproduce.commands.table import run as table
 from reproduce.experiments.preset import TABLE1_METHODS, load_preset
 from reproduce.records.current import REAL
 from reproduce.records.store import Records

@@ -88,7 +88,7 @@ def start(
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["reproduce.commands.basic", "reproduce.training.session", "reproduce.training.vgg"]
+        ["reproduce.commands.train", "reproduce.training.session", "reproduce.training.vgg"]
     )
     process = context.Process(target=_program, args=(words, str(log), kill_at, calls))
     process.start()

@@ -13,7 +13,6 @@ from torch.utils.tensorboard import SummaryWriter
 
 from benchmarks.metrics.theory import contents, styles
 from reproduce.analysis.tables import CHECKOUT
-from reproduce.commands.report import runs_of
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
@@ -72,7 +71,7 @@ def seeds_of(results: Path) -> list[int]:
 
 def preset_runs(name: str, *seeds: int) -> tuple[Preset, list[RunConfig]]:
     preset = load_preset(name)
-    return preset, runs_of(preset, seeds or (0,), {}, {})
+    return preset, preset.runs_of(seeds or (0,))
 
 
 def places(root: Path) -> Places:

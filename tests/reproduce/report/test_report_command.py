@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from report_world import Page
 
-from benchmarks.console import Help, Parser
 from models.errors import UserError
-from reproduce.commands.report import report
-from reproduce.commands.report_parser import add_report
+from reproduce.commands.cli import parser
+from reproduce.commands.report import run as report
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import run_folder
 from reproduce.report.curves import curve_path, load_curve
@@ -31,9 +30,7 @@ figures: {}
 
 
 def parsed(*words: str) -> argparse.Namespace:
-    top = Parser()
-    add_report(top.add_subparsers(), dict(formatter_class=Help))
-    return top.parse_args(["report", *words])
+    return parser().parse_args(["report", *words])
 
 
 def words(root: Path, *more: str) -> list[str]:

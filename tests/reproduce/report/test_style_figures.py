@@ -21,8 +21,8 @@ from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Subset
 from reproduce.training.checkpoints import describe, load_method, read_checkpoint, write_atomic
 from reproduce.training.loop import LAST, Logging
-from reproduce.training.pipeline import checkpoint_of
 from reproduce.training.session import train
+from reproduce.training.trained import checkpoint_of
 from reproduce.training.translate import guided as guided_by
 
 

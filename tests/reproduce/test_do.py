@@ -13,9 +13,9 @@ from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.records.code import made_by, sign
 from reproduce.records.store import Records
-from reproduce.workflow import steps
+from reproduce.workflow import do
 from reproduce.workflow.graph import Job, Made, is_done, stamps_folder
-from reproduce.workflow.jobs import all_jobs
+from reproduce.workflow.jobs import Request
 
 QUICK = load_preset("quick")
 FACTS = {"metric": "m", "value": 1.0, "protocol": {}, "preset": "quick", "task": "t",
@@ -35,15 +35,15 @@ def test_two_makers_of_a_job_make_it_once(places: Places, monkeypatch: pytest.Mo
         time.sleep(0.5)
         return Made()
 
-    monkeypatch.setitem(steps._MAKERS, "slow", slow)
-    job = Job("slow/x", {})
-    threads = [threading.Thread(target=steps.make, args=(QUICK, job, places)) for _ in range(2)]
+    monkeypatch.setitem(do.MAKERS, "slow", slow)
+    request, job = Request("quick", places, [0]), Job(QUICK, "slow/x", {})
+    threads = [threading.Thread(target=do.make, args=(request, job)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     folder = stamps_folder(places.runs, QUICK)
-    assert made == [1] and is_done(job, folder)
+    assert made == [1] and is_done(job, places.runs)
     assert not list(folder.glob("*.begun"))
 
 
@@ -73,23 +73,22 @@ def test_a_network_of_other_code_is_trained_again(tmp_path: Path) -> None:
 def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    preset = QUICK.changed({"train": 6, "test": 4, "steps": 2, "batch": 2, "dim": 4}, {})
-    job = all_jobs(
-        preset, [0], overrides={"train": 6, "test": 4, "steps": 2, "batch": 2, "dim": 4}
-    )["train/drawn-shoes/munit/seed0"]
+    sizes = {"train": "6", "test": "4", "steps": "2", "batch": "2", "dim": "4"}
+    request = Request("quick", places, [0], overrides=sizes)
+    preset, job = request.scale, request.jobs()["train/drawn-shoes/munit/seed0"]
     (data,) = job.needs
-    steps.make(preset, data, places)
+    do.make(request, data)
     (folder,) = (p for p in places.data.iterdir() if (p / "drawn.json").is_file())
     picture = next((folder / "trainB").iterdir())
     drawn = picture.read_bytes()
 
     trained: list[Path] = []
-    monkeypatch.setattr(steps, "train", lambda run, folder, **_: trained.append(folder))
+    monkeypatch.setattr(do, "train", lambda run, folder, **_: trained.append(folder))
     run = places.runs / preset.name / "drawn-shoes" / "munit-seed0"
 
     def begin(job: Job) -> None:
         run.mkdir(parents=True, exist_ok=True)
-        steps._train(preset, job, places)
+        do._train(request, job)
 
     begin(job)
     (run / "last.safetensors").write_bytes(b"half")
@@ -97,20 +96,19 @@ def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(
     assert (run / "last.safetensors").exists(), "its own"
     begin(replace(job, about=dict(job.about) | {"code": {"digest": "edited", "modules": {}}}))
     assert not (run / "last.safetensors").exists(), "another's"
-    (run / steps.MARK).unlink()
+    (run / do.MARK).unlink()
     (run / "last.safetensors").write_bytes(b"of unknown code")
     begin(job)
     assert not (run / "last.safetensors").exists()
     assert len(trained) == 4
 
     picture.write_bytes(b"of other code")
-    (folder / steps.DRAWN_BY).write_text("{}")
-    steps._data(preset, data, places)
+    (folder / do.DRAWN_BY).write_text("{}")
+    do._data(request, data)
     assert picture.read_bytes() == drawn
 
-    stamps = stamps_folder(places.runs, preset)
-    assert is_done(data, stamps)
+    assert is_done(data, places.runs)
     picture.unlink()
-    assert not is_done(data, stamps), "one of them is gone"
-    steps.make(preset, data, places)
-    assert picture.read_bytes() == drawn and is_done(data, stamps)
+    assert not is_done(data, places.runs), "one of them is gone"
+    do.make(request, data)
+    assert picture.read_bytes() == drawn and is_done(data, places.runs)

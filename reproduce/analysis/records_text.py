@@ -1,0 +1,67 @@
+"""Stored records in words: a table, CSV, or one record in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.files import comma_separated as csv_of
+from reproduce.records.query import flat, number
+
+DASH = "—"
+Row = dict[str, Any]
+
+
+def usual(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
+    """Those of the ``columns`` that tell something of some row; all where there is no row."""
+    texts = [_texts(row) for row in rows]
+    return [c for c in columns if not texts or any(text[c] for text in texts)]
+
+
+def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    """Rows in aligned columns, numbers with as many digits as their intervals are worth."""
+    lines = [{c: c for c in columns}, *map(_texts, rows)]
+    widths = {c: max(len(line[c] or DASH) for line in lines) for c in columns}
+    numbers = {c for c in columns if any(isinstance(row.get(c), int | float) for row in rows)}
+
+    def aligned(column: str, text: str) -> str:
+        width, shown = widths[column], text or DASH
+        return shown.rjust(width) if column in numbers else shown.ljust(width)
+
+    return "\n".join("  ".join(aligned(c, line[c]) for c in columns).rstrip() for line in lines)
+
+
+def comma_separated(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    """CSV with nine digits; empty for what a record does not tell."""
+    return csv_of(columns, ([row.get(c) for c in columns] for row in rows))
+
+
+def described(record: Mapping[str, Any]) -> list[str]:
+    """A record in a few lines."""
+    row = flat(record)
+    texts = _texts(row)
+    direction = f" {row['translation']}" if row["translation"] else ""
+    sizes = ", ".join(f"{c}={row[c]}" for c in ("N", "K") if row[c] is not None)
+    lines = [
+        f"record      {row['id']}: {row['metric']} of {row['method']} on {row['task']}{direction}, "
+        f"seed {row['seed']}, preset {row['preset']}",
+        f"stored      {row['value']!r} {texts['interval']} {texts['unit']}".rstrip(),
+        f"protocol    {texts['protocol']} {sizes}".rstrip(),
+    ]
+    if row["checkpoint"]:
+        lines.append(f"network     {row['checkpoint']} at step {row['steps']}")
+    made = f"{texts['time'][:10]} by commit {texts['commit'] or 'unknown'}"
+    machine = f"{texts['device']}, {texts['threads']} threads, torch {texts['torch']}"
+    return [*lines, f"made        {made} on {machine}"]
+
+
+def _texts(row: Row) -> dict[str, str]:
+    """A row's cells in words; "" for what is missing."""
+    texts = {c: "" if v is None else str(v) for c, v in row.items()}
+    value, low, high = (row[c] for c in ("value", "low", "high"))
+    texts["value"] = number(value, low, high)
+    texts["interval"] = ""
+    if low is not None and high is not None:
+        texts["low"], texts["high"] = number(low, low, high), number(high, low, high)
+        texts["interval"] = f"[{texts['low']}, {texts['high']}]"
+    return texts

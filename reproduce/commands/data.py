@@ -1,0 +1,64 @@
+"""``python -m reproduce data``: the pictures of a task."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from benchmarks.console import at_least
+from reproduce.commands import options
+
+
+def add(commands: Any) -> None:
+    sub = options.command(
+        commands, "data", run, help="draw, download or sort the pictures of a task",
+        epilog="examples:\n  python -m reproduce data drawn-shoes --size 256 --train 1000\n"
+        "  python -m reproduce data cifar-animals-vehicles\n"
+        "  python -m reproduce data housecats-bigcats --imagenet path/to/imagenet\n"
+        "  python -m reproduce data path/to/sorted --domains cats dogs",
+    )  # fmt: skip
+    sub.add_argument("task", help="a task's name, or a folder of pictures")
+    options.add_places(sub, "data")
+    sub.add_argument("--source", type=Path,
+        help="local archive or folder with the pictures (two domains, or sorted as train|test/"
+        "<domain>/<class>, or a data set's own form); later commands find them")  # fmt: skip
+    sub.add_argument("--pets", type=Path,
+        help="local copy of Oxford-IIIT Pet, for house cats and dogs (default: download)")  # fmt: skip
+    sub.add_argument("--imagenet", type=Path,
+        help="local folder of ImageNet's synsets, for big cats")  # fmt: skip
+    sub.add_argument("--attribute",
+        help="of CelebA, which domain b of faces has (default: Blond_Hair)")  # fmt: skip
+    sub.add_argument("--domains", nargs=2, metavar=("A", "B"),
+        help="which two of a folder of classes")  # fmt: skip
+    sub.add_argument("--size", type=at_least(1), default=32, help="pixels, if drawn")
+    sub.add_argument("--train", type=at_least(1), default=4000,
+        help="training pictures a domain, if drawn")  # fmt: skip
+    sub.add_argument("--test", type=at_least(1), default=200, help="test pairs, if drawn")
+    options.add_progress(sub)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from reproduce.tasks.modes import open_modes, truth_folder
+    from reproduce.tasks.registry import keep_source, open_task
+    from reproduce.tasks.sorting import AS_NAMED, Sorting
+
+    sorting = Sorting(
+        domains=tuple(arguments.domains) if arguments.domains else None,
+        pets=arguments.pets, imagenet=arguments.imagenet, attribute=arguments.attribute,
+    )  # fmt: skip
+    domains = open_task(
+        arguments.task, data_dir=arguments.data, size=arguments.size, train=arguments.train,
+        test=arguments.test, source=arguments.source, sorting=sorting,
+        progress=not arguments.no_progress,
+    )  # fmt: skip
+    if arguments.source is not None or sorting != AS_NAMED:
+        keep_source(arguments.task, domains.folder, arguments.data)
+    for split, source in domains.splits().items():
+        print(f"{split}: {len(source)} pictures")
+    if truth_folder(domains.folder).is_dir():
+        modes = open_modes(domains.folder)
+        for domain, names in modes.names.items():
+            print(f"modes of {modes.titles[domain]}: {', '.join(names)}")
+    print(domains.folder)
+    return 0

@@ -1,0 +1,233 @@
+"""Arguments that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.console import Help, at_least
+from models.errors import UserError
+
+if TYPE_CHECKING:  # imported late: --help and wrong arguments answer at once
+    from reproduce.experiments.places import Places
+    from reproduce.workflow.jobs import Request
+    from reproduce.workflow.run import How
+
+Sub = argparse.ArgumentParser
+PLACES = {"data": "pictures", "runs": "runs", "results": "results"}
+
+
+def command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], **about: str
+) -> argparse.ArgumentParser:
+    """A command that calls ``run``; ``about``: its help, description and epilog."""
+    sub: argparse.ArgumentParser = commands.add_parser(name, formatter_class=Help, **about)
+    sub.set_defaults(run=run)
+    return sub
+
+
+def add_preset(sub: Sub) -> None:
+    sub.add_argument(
+        "--preset", default="cpu", help="scale: quick, cpu, gpu, paper or a .yaml file of your own"
+    )
+
+
+def add_settings(sub: Sub, about: str = "override any setting, e.g. --set steps=200") -> None:
+    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
+        help=f"{about}; repeatable")  # fmt: skip
+
+
+def add_seed(sub: Sub) -> None:
+    sub.add_argument("--seed", type=at_least(0), default=0, help="of weights, order, noise")
+
+
+def add_seeds(sub: Sub, about: str, default: Sequence[int] | None = None) -> None:
+    sub.add_argument("--seeds", type=at_least(0), nargs="+", default=default, help=about)
+
+
+def add_places(sub: Sub, *names: str) -> None:
+    for name in names:
+        sub.add_argument(
+            f"--{name}", type=Path, default=Path(name), help=f"where {PLACES[name]} are kept"
+        )
+
+
+def add_device(sub: Sub) -> None:
+    sub.add_argument("--device", default="cpu", help="cpu or cuda")
+
+
+def add_threads(sub: Sub, default: str = "torch's choice") -> None:
+    sub.add_argument("--threads", type=at_least(0), default=0,
+        help=f"CPU threads (default: {default})")  # fmt: skip
+
+
+def add_progress(sub: Sub) -> None:
+    sub.add_argument("--no-progress", action="store_true", help="no progress bars")
+
+
+def add_sources(sub: Sub) -> None:
+    sub.add_argument("--source", action="append", default=[], metavar="TASK=PATH",
+        help="local archive or folder with a task's pictures; repeatable")  # fmt: skip
+
+
+def add_weights(sub: Sub) -> None:
+    """Of commands that measure."""
+    sub.add_argument("--lpips-weights", type=Path,
+        help="AlexNet weights (.pth or .safetensors) instead of the ones that are installed")  # fmt: skip
+    sub.add_argument("--inception-weights", type=Path, help="Inception-v3 weights for real "
+        "pictures: torch-fidelity's for FID, torchvision's for IS and CIS")  # fmt: skip
+    sub.add_argument("--inception-sha256", help="what those weights must hash to")
+
+
+def add_measuring(sub: Sub) -> None:
+    """What is measured, and how, instead of what the preset says."""
+    sub.add_argument("--scores", choices=["none", "quality", "all"], help="beside diversity: "
+        "nothing; quality, which is preference over MUNIT by an observer (drawn pictures) or a judge; "
+        "or all, fidelity and exact scores too; instead of the preset's")  # fmt: skip
+    sub.add_argument("--human", action="append", default=[], metavar="TASK=ANALYSIS.json",
+        help="fill Quality from a human study's analysis; repeatable")  # fmt: skip
+    sub.add_argument("--protocol", help="paper, consecutive or all-pairs, or one of these with "
+        "-v0.1, instead of the preset's")  # fmt: skip
+    sub.add_argument("--inputs", type=at_least(2),
+        help="measure this many test inputs instead of the preset's; the protocol's name tells")  # fmt: skip
+    sub.add_argument("--task", action="append", default=[], metavar="TASK", dest="tasks",
+        help="this task instead of the preset's; repeatable")  # fmt: skip
+
+
+def add_making(sub: Sub, stored: str = "") -> None:
+    """Of commands that train and measure what they need: where, and how many jobs at a time.
+    ``stored``: what is done from stored records alone, if asked to."""
+    add_preset(sub)
+    add_settings(sub)
+    add_device(sub)
+    add_places(sub, *PLACES)
+    add_sources(sub)
+    add_weights(sub)
+    instead = sub.add_mutually_exclusive_group()
+    if stored:
+        instead.add_argument("--stored", action="store_true",
+            help=f"{stored} from stored records alone, without training")  # fmt: skip
+    instead.add_argument("--dry-run", action="store_true",
+        help="say what would be made, why, and how long it takes")  # fmt: skip
+    sub.add_argument("--cores", type=at_least(0), default=0,
+        help="of the processor, to use (default: all)")  # fmt: skip
+    sub.add_argument("--jobs", type=at_least(0), default=0,
+        help="trainings side by side (default: one a core, at most 4; with --device cuda one a "
+        "GPU, each on its own)")  # fmt: skip
+    sub.add_argument("--threads", type=at_least(0), default=0,
+        help="CPU threads of each job that measures (default: 1)")  # fmt: skip
+    sub.add_argument("--gpus-per-training", type=at_least(1), default=1, metavar="N",
+        help="GPUs that share each training's batches")  # fmt: skip
+    sub.add_argument("--plan", type=Path,
+        help="only write the plan, for Snakemake by hand or on a cluster")  # fmt: skip
+    sub.add_argument("--profile", metavar="DIR",
+        help="a Snakemake profile: where jobs run, e.g. slurm (reproduce/workflow/CLUSTERS.md)")  # fmt: skip
+    add_progress(sub)
+
+
+def places_of(arguments: argparse.Namespace) -> Places:
+    """The folders, the weights that measure, and a device that exists; the GPUs of other machines
+    need not be here too."""
+    from reproduce.experiments.places import Places
+    from reproduce.training.devices import check_device
+
+    told = vars(arguments)
+    elsewhere = told.get("profile") is not None or told.get("plan") is not None
+    device: str = arguments.device
+    return Places(
+        arguments.data, arguments.runs, arguments.results,
+        device if elsewhere and device == "cuda" else check_device(device),
+        progress=not arguments.no_progress, lpips_path=told.get("lpips_weights"),
+        inception_path=told.get("inception_weights"),
+        inception_sha256=told.get("inception_sha256"),
+    )  # fmt: skip
+
+
+def by_task(option: str, words: Sequence[str], tasks: Iterable[str]) -> dict[str, str]:
+    """``TASK=PATH`` arguments: an absolute path for each of the ``tasks`` that has one."""
+    paths, known = {}, list(dict.fromkeys(tasks))
+    for word in words:
+        task, equals, path = word.partition("=")
+        if not equals or task not in known:
+            raise UserError(f"--{option} {word}: write TASK=PATH with a task of {', '.join(known)}")
+        paths[task] = str(Path(path).resolve())
+    return paths
+
+
+def request_of(
+    arguments: argparse.Namespace, seeds: Sequence[int] | None, target: str = "", **more: Any
+) -> Request:
+    """What is asked for; without ``seeds`` of those on record, which tables and claims are over, else
+    of 0. ``more``: its other fields."""
+    import sys
+    from dataclasses import replace
+
+    from reproduce.experiments.run import parse_settings
+    from reproduce.records.store import Records
+    from reproduce.report.inputs import inputs_sha256
+    from reproduce.workflow.jobs import Request
+
+    request = Request(
+        arguments.preset, places_of(arguments), seeds or [0], target,
+        overrides=parse_settings(arguments.settings), **_measuring(arguments, target), **more,
+    )  # fmt: skip
+    if request.ablation is not None:
+        return request
+    preset, results = request.scale, request.places.results
+    if seeds is None:
+        known = {int(record["seed"]) for record in Records(results, preset.name).all()}
+        request = replace(request, seeds=sorted(known) or [0])
+        told = " ".join(map(str, request.seeds))
+        print(f"note: --seeds {told}, as on record (0 if none is)", file=sys.stderr)
+    tasks = [task for tasks in preset.tables.values() for task in tasks]
+    human = by_task("human", getattr(arguments, "human", []), preset.tables.get(1, []))
+    if human and len(request.seeds) > 1:
+        raise UserError("--human is about the translations of one training: give its --seed alone")
+    return replace(
+        request, human=human, by_hand=inputs_sha256(results / preset.name),
+        sources=request.sources
+        or by_task("source", arguments.source, [*tasks, *preset.figures.values()]),
+    )  # fmt: skip
+
+
+def _measuring(arguments: argparse.Namespace, target: str) -> dict[str, Any]:
+    """The fields of a request that ``add_measuring`` asks for."""
+    if "tasks" not in arguments:
+        return {}
+    from benchmarks.metrics.diversity_protocols import get_protocol
+
+    told = {key: getattr(arguments, key) for key in ("inputs", "protocol")}
+    measuring = {key: value for key, value in told.items() if value is not None}
+    if "protocol" in measuring:  # at its own number of samples
+        measuring["samples"] = get_protocol(measuring["protocol"]).samples
+    tasks = _known_tasks(arguments.tasks, target)
+    return {"measuring": measuring, "scores": arguments.scores, "tasks": tasks}
+
+
+def _known_tasks(asked: Sequence[str], target: str) -> list[str]:
+    """The tasks of --task, each once; those that what is made cannot hold are refused."""
+    from models.zoo import nearest
+    from reproduce.experiments.preset import TABLES, fitting
+    from reproduce.tasks.registry import TASKS
+
+    numbers = [int(target.split("/")[1])] if target.startswith("table/") else [*TABLES]
+    whole = " or ".join(f"table {number}" for number in numbers)
+    known = [task for number in numbers for task in fitting(number)]
+    for task in asked:
+        if task not in TASKS:
+            raise UserError(f"--task {task}: {nearest(task, TASKS)}")
+        if task not in known:
+            raise UserError(f"--task {task} is none of {whole}: use {', '.join(known)}")
+    return list(dict.fromkeys(asked))
+
+
+def how_of(arguments: argparse.Namespace) -> How:
+    """How jobs are run."""
+    from reproduce.workflow.run import How
+
+    return How(
+        arguments.cores, arguments.jobs, arguments.gpus_per_training, arguments.threads,
+        arguments.dry_run, arguments.profile, arguments.plan,
+    )  # fmt: skip

@@ -1,0 +1,107 @@
+"""Processors and GPUs of the graph: how many trainings side by side, and each on GPUs of its own.
+
+``python -m reproduce.workflow.devices FOLDER SLOTS DEVICES WANTED COMMAND...`` becomes the command,
+which sees as many GPUs as it wants. SLOTS files in FOLDER are locked, each for a share of one of the
+DEVICES (their numbers or names, with commas); a lock ends with the processes that have it open.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import UserError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the graph may use: processor cores, trainings side by side, GPUs for each of them.
+
+    ``devices``: the GPUs here that jobs are spread over, by number or name; none where there is one
+    at most, where one was named, or where a scheduler gives them out.
+    """
+
+    cores: int
+    side_by_side: int
+    gpus_per_training: int
+    devices: tuple[str, ...] = ()
+
+    @property
+    def threads(self) -> int:
+        """Of one training."""
+        return max(1, self.cores // self.side_by_side)
+
+    @property
+    def gpu_slots(self) -> int:
+        """Jobs that compute on GPUs at a time: one on each, or as many as trainings need."""
+        return max(len(self.devices), self.side_by_side * self.gpus_per_training)
+
+
+def machine_of(
+    cores: int, jobs: int, device: str, gpus: int, *, elsewhere: bool, trainings: int
+) -> Machine:
+    """``cores`` and ``jobs`` (trainings side by side): 0 for the default. ``elsewhere``: jobs run
+    where a profile or a plan is taken to. ``trainings``: how many there are; one alone has all
+    cores."""
+    from reproduce.training.devices import default_jobs
+
+    cores = cores or os.cpu_count() or 1
+    devices = () if elsewhere else _devices(device)
+    if device != "cpu" and not elsewhere and gpus > max(1, len(devices)):
+        raise UserError(
+            f"--gpus-per-training {gpus}: PyTorch sees {max(1, len(devices))} here; give no more"
+        )
+    side = jobs or max(len(devices) // gpus, default_jobs(0, device))
+    side = max(1, min(side, cores, trainings))
+    return Machine(cores, side, gpus, devices if len(devices) > 1 else ())
+
+
+def _devices(device: str) -> tuple[str, ...]:
+    """All GPUs of this machine, as CUDA_VISIBLE_DEVICES names them; none where one was named."""
+    if device != "cuda":
+        return ()
+    import torch
+
+    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    count = torch.cuda.device_count()
+    return tuple(named if len(named) == count and all(named) else map(str, range(count)))
+
+
+def own_devices(folder: Path, slots: int, devices: Sequence[str], wanted: int) -> list[str]:
+    """So many of the ``devices``, all different, locked until this process and its like end."""
+    while True:
+        held: dict[str, int] = {}
+        for slot in range(slots):
+            device = devices[slot % len(devices)]
+            if device in held or len(held) == wanted:
+                continue
+            descriptor = os.open(folder / f".gpu-slot{slot}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                continue
+            held[device] = descriptor
+        if len(held) == wanted:
+            for descriptor in held.values():
+                os.set_inheritable(descriptor, True)
+            return list(held)
+        for descriptor in held.values():
+            os.close(descriptor)
+        time.sleep(0.5)
+
+
+def main(words: Sequence[str]) -> None:
+    folder, slots, devices, wanted, *command = words
+    chosen = own_devices(Path(folder), int(slots), devices.split(","), int(wanted))
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,424 @@
+"""Making what was asked for: what is stale of it, the plan for Snakemake, and Snakemake at work.
+
+Snakemake and all that it starts are a process group of their own, so that the terminal's Ctrl-C
+reaches this process alone, which then asks them to save and stop. Its standard input is a pipe from
+here, which closes however this process ends: then Snakemake does that (``Snakefile``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from benchmarks.console import in_words
+from benchmarks.files import write_text
+from models.errors import UserError
+from reproduce.experiments.run import RunConfig, run_folder
+from reproduce.training.processes import command
+from reproduce.training.signals import handled
+from reproduce.workflow.cluster_profile import check_executor, profile_path
+from reproduce.workflow.devices import Machine, machine_of
+from reproduce.workflow.estimates import seconds_of
+from reproduce.workflow.graph import Job, is_done, stale_jobs, stamps_folder
+from reproduce.workflow.jobs import Request
+
+ROOT = Path(__file__).resolve().parents[2]
+SNAKEFILE = Path(__file__).with_name("Snakefile")
+PLAN, CONFIG = "plan.json", "snakemake.json"
+COMMANDS, SNAKEMAKE = ".all.lock", ".snakemake.lock"
+GRACE = 120.0  # seconds, from the signal to the end
+# Kinds of jobs that no GPU makes faster.
+ON_PROCESSOR = ("data", "human", "table", "claims", "curves", "theory-figures", "report")
+
+
+@dataclass(frozen=True)
+class How:
+    """How jobs are run; 0 for the default. ``threads``: of the processor, for each job that does not
+    train. ``profile``: Snakemake's; ``plan``: where to write the plan, and no more."""
+
+    cores: int = 0
+    side_by_side: int = 0
+    gpus_per_training: int = 1
+    threads: int = 0
+    dry_run: bool = False
+    profile: str | None = None
+    plan: Path | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether other machines may run the jobs."""
+        return self.profile is not None or self.plan is not None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All jobs behind a request, and what they may use."""
+
+    request: Request
+    how: How
+
+    @cached_property
+    def jobs(self) -> dict[str, Job]:
+        return self.request.jobs()
+
+    @cached_property
+    def machine(self) -> Machine:
+        trainings = sum(job.kind == "train" for job in self.jobs.values())
+        how, device = self.how, self.request.places.device
+        return machine_of(
+            how.cores, how.side_by_side, device, how.gpus_per_training,
+            elsewhere=how.elsewhere, trainings=trainings,
+        )  # fmt: skip
+
+    @property
+    def runs(self) -> Path:
+        return self.request.places.runs
+
+    @property
+    def folder(self) -> Path:
+        """Of stamps, logs and the plan."""
+        return stamps_folder(self.runs, self.request.scale)
+
+    def log(self, name: str) -> Path:
+        """Of a job."""
+        return self.folder / "logs" / f"{name.replace('/', '.')}.log"
+
+    def threads(self, job: Job) -> int:
+        return self.machine.threads if job.kind == "train" else self.how.threads or 1
+
+
+def make(request: Request, how: How) -> int | None:
+    """Make whatever is missing or stale of what was asked for. Returns how many jobs that took;
+    None where they were only listed or planned, as ``how`` says.
+
+    Raises UserError where something could not be trained or measured, before anything is begun, and
+    where a job failed.
+    """
+    graph = Graph(request, how)
+    machine, stale = graph.machine, stale_jobs(graph.jobs, graph.runs)
+    if stale:
+        _check(graph)
+    if how.dry_run:
+        print(_listing(graph, stale) if stale else up_to_date(graph))
+        return None
+    if not stale:
+        if how.plan is not None:
+            print(up_to_date(graph))
+        return 0
+    if how.profile is not None and how.plan is None:
+        check_executor(how.profile)
+    with only_command(graph.folder):
+        stale = stale_jobs(graph.jobs, graph.runs)  # others may have been at work until now
+        path = (how.plan or graph.folder / PLAN).absolute()
+        if stale:
+            write_plan(graph, path, stale)
+            if how.plan is None:
+                words = snakemake_words(path, machine, graph.folder, how.profile)
+                _run(graph, words, path, list(stale))
+    if how.plan is not None:
+        print(path)
+        return None
+    return len(stale)
+
+
+def up_to_date(graph: Graph) -> str:
+    """In words, that nothing is to be done."""
+    whole = graph.request.target or "Everything"
+    name = graph.request.scale.name
+    return f"{whole} of preset {name} is up to date: {len(graph.jobs)} jobs, none to do."
+
+
+def _check(graph: Graph) -> None:
+    """Refuse before hours of training what could not be trained or measured after them."""
+    # All that measures takes seconds to import, which a call that does nothing should not.
+    from reproduce.measuring.ablation import check_ablation
+    from reproduce.measuring.kinds import check_scores
+    from reproduce.measuring.modes import check_measurable
+    from reproduce.measuring.people import read_analysis
+    from reproduce.training.checkpoints import new_method
+    from reproduce.training.shared import check_shareable
+    from reproduce.training.trained import check_runs
+
+    request, preset = graph.request, graph.request.scale
+    # Of a device, what is checked needs none, and a login node has none.
+    places = replace(request.places, device="cpu")
+
+    def runs_of(*kinds: str) -> list[RunConfig]:
+        return [run for job in graph.jobs.values() if job.kind in kinds for run in job.runs]
+
+    for path in request.human.values():
+        read_analysis(Path(path))
+    if request.ablation is not None:
+        check_ablation(request.points, request.ablation["metrics"], places)
+    else:
+        check_runs(preset, runs_of("train"))
+    for run in runs_of("train") if graph.machine.gpus_per_training > 1 else []:
+        check_shareable(new_method(run), run.batch, graph.machine.gpus_per_training)
+    if translated := runs_of("diversity", "scores"):
+        check_scores(preset, translated, places)
+    if of_modes := runs_of("modes"):
+        check_measurable(of_modes, places)
+
+
+def _listing(graph: Graph, stale: Mapping[str, str]) -> str:
+    """What would be made, why, and how long it would take."""
+    machine, width = graph.machine, max(map(len, stale))
+    took = {name: seconds_of(graph.jobs[name], graph.runs) for name in stale}
+    lines = [f"{'job':<{width}}  {'about':>8}  why"]
+    lines += [f"{name:<{width}}  {in_words(took[name]):>8}  {why}" for name, why in stale.items()]
+    known = {name: seconds for name, seconds in took.items() if seconds is not None}
+    work = sum(s * min(graph.threads(graph.jobs[n]), machine.cores) for n, s in known.items())
+    whole = f"about {in_words(work / machine.cores)}" if known else "for an unknown time"
+    if known and len(known) < len(took):
+        whole += f" and {len(took) - len(known)} jobs of unknown time"
+    cores = f"{machine.cores} core{'s' if machine.cores > 1 else ''}"
+    lines.append(f"{len(stale)} of {len(graph.jobs)} jobs to do; {whole} on {cores}.")
+    return "\n".join(lines)
+
+
+# The plan
+
+
+def in_order(jobs: Mapping[str, Job], names: Iterable[str], seeds: Sequence[int]) -> dict[str, int]:
+    """Each job's place: seed after seed, table after table, so that results come early."""
+    last = len(seeds)
+    of = {name: min((seeds.index(run.seed) for run in jobs[name].runs), default=last)
+          for name in names}  # fmt: skip
+    return {name: place for place, name in enumerate(sorted(of, key=of.__getitem__))}
+
+
+def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
+    """The stale jobs; their stamps go, since those of what is to be made again say what is not so."""
+    jobs, machine, request = graph.jobs, graph.machine, graph.request
+    entries, order = [], in_order(jobs, stale, list(request.seeds))
+    for name in stale:
+        job, threads = jobs[name], graph.threads(jobs[name])
+        several = machine.gpus_per_training if job.kind == "train" else 1
+        gpus = several * (request.places.device != "cpu" and job.kind not in ON_PROCESSOR)
+        words = command(["step", name, f"--plan={path}", f"--threads={threads}"], several)
+        entries.append({
+            "rule": re.sub(r"\W", "_", f"{name}_{job.digest[:4]}"),
+            "needs": [str(need.stamp(graph.runs).absolute()) for need in job.needs],
+            "stamp": str(job.stamp(graph.runs).absolute()),
+            "words": shlex.join(_on_own_devices(words, gpus, graph)),
+            "threads": threads * several,
+            "priority": len(stale) - order[name],
+            "resources": {"training": int(job.kind == "train"), "gpu": gpus}
+            | _runtime(seconds_of(job, graph.runs)),
+            "log": str(graph.log(name).absolute()),
+        })  # fmt: skip
+    for name in stale:
+        jobs[name].stamp(graph.runs).unlink(missing_ok=True)
+    plan = {
+        "request": request.told(),
+        "digests": {name: jobs[name].digest for name in stale},
+        "stamps": [entry["stamp"] for entry in entries],
+        "jobs": entries,
+    }
+    write_text(path, json.dumps(plan, indent=1) + "\n")
+
+
+def _runtime(seconds: float | None) -> dict[str, int]:
+    """Minutes to ask for; where nothing is known, the profile's default."""
+    return {} if seconds is None else {"runtime": 10 + 3 * round(seconds / 60)}
+
+
+def _on_own_devices(words: Sequence[str], gpus: int, graph: Graph) -> Sequence[str]:
+    machine = graph.machine
+    if not gpus or not machine.devices:
+        return words
+    where = [str(graph.folder.absolute()), str(machine.gpu_slots), ",".join(machine.devices)]
+    return [sys.executable, "-m", "reproduce.workflow.devices", *where, str(gpus), *words]
+
+
+# Snakemake
+
+
+def snakemake_words(plan: Path, machine: Machine, folder: Path, profile: str | None) -> list[str]:
+    """Snakemake's command line. The plan is told of in a file: ``--config`` would be read as YAML,
+    in which a path may mean something else."""
+    config = folder / CONFIG
+    # To SIGTERM Snakemake waits for its jobs, who get it too; to SIGINT it calls a cluster's off.
+    told = {"plan": str(plan), "end": "SIGTERM" if profile is None else "SIGINT"}
+    write_text(config, json.dumps(told) + "\n")
+    words = [
+        sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--configfile",
+        str(config.absolute()), "--directory", str(folder.absolute()),
+        "--rerun-triggers", "mtime", "--rerun-incomplete", "--nolock", "--quiet", "rules",
+    ]  # fmt: skip
+    if profile is not None:
+        return [*words, "--profile", str(profile_path(profile))]
+    limits = [f"training={machine.side_by_side}", f"gpu={machine.gpu_slots}"]
+    return [*words, "--cores", str(machine.cores), "--resources", *limits]
+
+
+def _run(graph: Graph, words: Sequence[str], plan: Path, stale: Sequence[str]) -> None:
+    """Run Snakemake to its end, showing how far it is; UserError if a job is not done then."""
+    (graph.folder / "logs").mkdir(parents=True, exist_ok=True)
+    said = graph.folder / "snakemake.log"
+    end = signal.SIGTERM if graph.how.profile is None else signal.SIGINT
+    with (
+        handled(_interrupt, "SIGTERM", "SIGHUP"),
+        started(words, graph.folder, said, end) as process,
+    ):
+        _watch(process, graph, stale)
+    left = [name for name in stale if not is_done(graph.jobs[name], graph.runs)]
+    if process.returncode or left:
+        raise UserError(_failure(graph, left, said, plan))
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def started(
+    words: Sequence[str], folder: Path, log: Path, end: signal.Signals
+) -> Iterator[subprocess.Popen[bytes]]:
+    """``words`` at work; in the end it and all that it started are asked by the signal ``end`` to
+    save and stop, and waited for. It holds a lock in ``folder``, even if this process is killed."""
+    # Jobs run in Snakemake's folder, from where this checkout must be found.
+    found = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    lock = os.open(folder / SNAKEMAKE, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                words, stdin=subprocess.PIPE, stdout=file, stderr=file, env=os.environ | {"PYTHONPATH": found},
+                start_new_session=True, pass_fds=[lock],
+            )  # fmt: skip
+    finally:
+        os.close(lock)
+    try:
+        yield process
+    finally:
+        _end(process, end)
+
+
+def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Signal the process and all that it started, and kill what is left of them after a while."""
+    deadline = time.monotonic() + GRACE
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+        while time.monotonic() < deadline:
+            process.poll()  # a zombie would count as one that is left
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def only_command(folder: Path) -> Iterator[None]:
+    """Hold the stamps in ``folder``; while another command does, UserError. What a command that
+    was killed has left at work is waited for."""
+    lock = FileLock(folder / COMMANDS)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"another command is at work in {folder}: wait for it, or end it; the same command goes "
+            "on from there"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"cannot write in {folder} ({error.strerror or error}): choose another --runs"
+        ) from None
+    try:
+        _wait_for_snakemake(folder)
+        yield
+    finally:
+        lock.release()
+
+
+def _wait_for_snakemake(folder: Path) -> None:
+    lock = FileLock(folder / SNAKEMAKE)
+    try:
+        with contextlib.suppress(Timeout), lock.acquire(timeout=0):
+            return
+        print(
+            f"note: jobs of a command that was killed are at work in {folder}; they save and end: "
+            "waiting for them", file=sys.stderr,
+        )  # fmt: skip
+        with lock.acquire(timeout=GRACE + 60):
+            return
+    except Timeout:
+        raise UserError(
+            f"jobs of a command that was killed are still at work in {folder}: end them (they hold "
+            f"{folder / SNAKEMAKE}), and give the same command again"
+        ) from None
+
+
+def _failure(graph: Graph, left: Sequence[str], said: Path, plan: Path) -> str:
+    """Which job failed, and its last words."""
+    for name in left:
+        log = graph.log(name)
+        if log.exists() and log.stat().st_mtime >= plan.stat().st_mtime:  # of this time
+            lines = [x for x in log.read_text(encoding="utf-8", errors="replace").split("\n") if x]
+            # Others may end with what a library said at exit.
+            errors = [line for line in lines if line.startswith("error: ")]
+            if lines:
+                said_last = (errors or lines)[-1]
+                return f"{name} failed ({said_last}): see {log}; the same command goes on"
+    return f"Snakemake ended early, {len(left)} jobs are left: see {said}; the same command goes on"
+
+
+# What people see
+
+
+def _watch(process: subprocess.Popen[bytes], graph: Graph, waiting: Sequence[str]) -> None:
+    """Bars until the process ends: one of all jobs, and one of every training that is under way."""
+    bars: dict[str, Any] = {}
+    hidden = not graph.request.places.progress
+    with contextlib.ExitStack() as stack:
+        total = stack.enter_context(
+            tqdm(total=len(waiting), desc="jobs", unit="job", disable=hidden)
+        )
+        stack.callback(lambda: [bar.close() for bar in bars.values()])
+        while process.poll() is None:
+            time.sleep(0.5)
+            done = {name for name in waiting if _stamp(graph, name).exists()}
+            active = [n for n in waiting
+                      if n not in done and _stamp(graph, n).with_suffix(".begun").exists()]  # fmt: skip
+            total.n = len(done)
+            total.set_postfix_str(", ".join(active[:2]), refresh=True)
+            for name in {*bars} - {*active}:
+                bars.pop(name).close()
+            for name in active if not hidden else []:
+                job = graph.jobs[name]
+                if job.kind == "train":
+                    if name not in bars:
+                        bars[name] = tqdm(total=job.runs[0].steps, desc=f"  {name}", leave=False)
+                    bars[name].n = _steps_done(job, graph.runs)
+                    bars[name].refresh()
+        total.n = sum(_stamp(graph, name).exists() for name in waiting)
+
+
+def _stamp(graph: Graph, name: str) -> Path:
+    return graph.jobs[name].stamp(graph.runs)
+
+
+def _steps_done(job: Job, runs: Path) -> int:
+    """As the training says."""
+    path = run_folder(runs, job.preset.name, job.runs[0]) / "progress.json"
+    try:
+        done: int = json.loads(path.read_text())["step"]
+    except (OSError, ValueError, LookupError):
+        return 0
+    return min(done, job.runs[0].steps)

@@ -1,0 +1,229 @@
+"""Plans, Snakemake as it is told of them, and its end: real processes that only take the time."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from filelock import FileLock
+
+from models.errors import UserError
+from reproduce.experiments.places import Places
+from reproduce.workflow import run
+from reproduce.workflow.devices import Machine, machine_of, own_devices
+from reproduce.workflow.graph import Made, write_stamp
+from reproduce.workflow.jobs import Request
+from reproduce.workflow.run import Graph, How, only_command, snakemake_words, write_plan
+
+ROOT = Path(__file__).resolve().parents[2]
+MODES = "modes/drawn-housecats-dogs/seed0"
+# Says how many of its like are at work, itself among them, and makes its stamp.
+AT_WORK = """
+import os, sys, time
+name, stamp = sys.argv[1:]
+os.makedirs("at-work/" + name)
+time.sleep(1.5)
+print(len(os.listdir("at-work")))
+os.rmdir("at-work/" + name)
+open(stamp, "w").close()
+"""
+# Asked to stop, it takes a second to save.
+SAVES = """
+import signal, sys, time
+from pathlib import Path
+def save(number, frame):
+    time.sleep(1)
+    Path("saved").write_text(str(time.time()))
+    sys.exit(1)
+signal.signal(signal.SIGTERM, save)
+Path("begun").touch()
+time.sleep(60)
+"""
+# The command, as far as Snakemake needs one.
+COMMAND = """
+import signal, sys
+from pathlib import Path
+from reproduce.workflow.devices import Machine
+from reproduce.workflow.run import only_command, snakemake_words, started
+here = Path.cwd()
+with only_command(here):
+    words = snakemake_words(here / "plan.json", Machine(1, 1, 1), here, None)
+    with started(words, here, here / "log", signal.SIGTERM) as process:
+        process.wait()
+"""
+
+
+def planned(folder: Path, device: str = "cpu", how: How | None = None) -> dict[str, Any]:
+    """A plan's entries by the names of their jobs."""
+    places = Places(folder / "data", folder / "runs", folder / "results", device)
+    graph = Graph(Request("quick", places, [0]), how or How(cores=4, plan=folder / "plan.json"))
+    write_plan(graph, folder / "plan.json", dict.fromkeys(graph.jobs, "new"))
+    plan = json.loads((folder / "plan.json").read_text())
+    return dict(zip(graph.jobs, plan["jobs"], strict=True))
+
+
+def test_what_only_writes_asks_for_no_gpu(tmp_path: Path) -> None:
+    gpus = {name: entry["resources"]["gpu"] for name, entry in planned(tmp_path, "cuda").items()}
+    without = {name for name, count in gpus.items() if not count}
+    assert without == {
+        name for name in gpus
+        if name.split("/")[0] in ("data", "table", "claims", "curves", "theory-figures", "report")
+    }  # fmt: skip
+    assert {gpus["train/drawn-shoes/munit/seed0"], gpus["diversity/drawn-shoes/seed0"]} == {1}
+    assert not any(e["resources"]["gpu"] for e in planned(tmp_path).values())
+
+
+def test_gpus_of_a_training_are_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    entries = planned(tmp_path, "cuda", How(cores=8, gpus_per_training=2))
+    train = entries["train/drawn-shoes/munit/seed0"]
+    assert train["resources"]["gpu"] == 2 and train["threads"] == 8
+    words = shlex.split(train["words"])
+    at = words.index("reproduce.workflow.devices")
+    assert words[at + 2 : at + 5] == ["4", "0,1,2,3", "2"] and "torch.distributed.run" in words
+    assert "workflow.devices" not in entries["table/1"]["words"]
+
+
+def test_a_runtime_is_asked_for_only_where_one_is_known(tmp_path: Path) -> None:
+    assert "runtime" not in planned(tmp_path)[MODES]["resources"]
+    places = Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results")
+    write_stamp(Request("quick", places, [0]).jobs()[MODES], places.runs, 300, Made())
+    assert planned(tmp_path)[MODES]["resources"]["runtime"] == 25
+
+
+def test_each_training_is_counted(tmp_path: Path) -> None:
+    for name, entry in planned(tmp_path, "cuda").items():
+        assert entry["resources"]["training"] == name.startswith("train/")
+
+
+def test_trainings_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert machine_of(8, 3, "cpu", 1, elsewhere=False, trainings=99) == Machine(8, 3, 1)
+    assert machine_of(5, 3, "cpu", 1, elsewhere=False, trainings=99).threads == 1
+    assert machine_of(1, 3, "cpu", 1, elsewhere=False, trainings=99).side_by_side == 1
+    assert machine_of(8, 3, "cpu", 1, elsewhere=False, trainings=1).threads == 8
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    four = machine_of(16, 0, "cuda", 1, elsewhere=False, trainings=99)
+    assert four == Machine(16, 4, 1, ("0", "1", "2", "3")) and four.gpu_slots == 4
+    assert machine_of(16, 0, "cuda", 2, elsewhere=False, trainings=99).side_by_side == 2
+    assert machine_of(16, 6, "cuda", 1, elsewhere=False, trainings=99).gpu_slots == 6
+    assert machine_of(16, 0, "cuda:1", 1, elsewhere=False, trainings=99) == Machine(16, 1, 1)
+    assert machine_of(16, 0, "cuda", 8, elsewhere=True, trainings=99).devices == ()
+    with pytest.raises(UserError, match="sees 4"):
+        machine_of(16, 0, "cuda", 5, elsewhere=False, trainings=99)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,2,5,GPU-1")
+    assert machine_of(16, 0, "cuda", 1, elsewhere=False, trainings=99).devices == (
+        "7",
+        "2",
+        "5",
+        "GPU-1",
+    )
+
+
+def entry(stamps: Path, name: str, needs: list[str], training: int) -> dict[str, Any]:
+    """A plan's entry of a job that is the script job.py."""
+    stamp = str(stamps / f"{name}.json")
+    words = [sys.executable, str(stamps / "job.py"), name, stamp]
+    return {
+        "rule": name, "needs": needs, "stamp": stamp, "words": shlex.join(words), "threads": 1,
+        "priority": 1, "resources": {"training": training, "gpu": 0},
+        "log": str(stamps / "logs" / f"{name}.log"),
+    }  # fmt: skip
+
+
+def test_snakemake_in_a_folder_of_any_name_trains_no_more_than_jobs_says(tmp_path: Path) -> None:
+    folder = tmp_path / "it's (a) #1 {b}: c"
+    stamps = folder / "runs" / "stamps"
+    (stamps / "logs").mkdir(parents=True)
+    (stamps / "job.py").write_text(AT_WORK)
+    (stamps / "at-work").mkdir()
+
+    jobs = [entry(stamps, f"t{k}", [], 1) for k in range(3)]
+    jobs.append(entry(stamps, "last", [str(job["stamp"]) for job in jobs], 0))
+    plan = folder / "plan.json"
+    plan.write_text(json.dumps({"jobs": jobs, "stamps": [job["stamp"] for job in jobs]}))
+    one = Machine(cores=4, side_by_side=1, gpus_per_training=1)
+    words = snakemake_words(plan, one, stamps, None)
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(Path(str(job["stamp"])).exists() for job in jobs)
+    assert [(stamps / "logs" / f"t{k}.log").read_text() for k in range(3)] == ["1\n"] * 3
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> subprocess.Popen[bytes]:
+    """A command whose one job is at work."""
+    (tmp_path / "job.py").write_text(SAVES)
+    (tmp_path / "logs").mkdir()
+    job = entry(tmp_path, "job", [], 1)
+    (tmp_path / "plan.json").write_text(json.dumps({"jobs": [job], "stamps": [job["stamp"]]}))
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return process
+
+
+def test_what_a_killed_command_left_saves_and_is_waited_for(
+    command: subprocess.Popen[bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UserError, match=r"another .* at work in .*: wait"), only_command(tmp_path):
+        pass
+    command.send_signal(signal.SIGKILL)
+    command.wait()
+    assert not (tmp_path / "saved").exists()
+    with only_command(tmp_path):
+        assert float((tmp_path / "saved").read_text()) <= time.time()
+    assert capsys.readouterr().err.count("waiting for them") == 1
+
+
+def test_what_a_killed_snakemake_left_saves_and_is_waited_for(
+    command: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    (children,) = Path(f"/proc/{command.pid}/task").glob(f"{command.pid}/children")
+    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+    assert command.wait(timeout=60) == 0
+    assert (tmp_path / "saved").exists()
+
+
+def test_what_does_not_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "GRACE", -59.8)
+    with (
+        FileLock(tmp_path / run.SNAKEMAKE),
+        pytest.raises(UserError, match="still at work in"),
+        only_command(tmp_path),
+    ):
+        pass
+
+
+def test_each_command_has_gpus_of_its_own(tmp_path: Path) -> None:
+    # flock is of an opened file: a lock that this process holds counts for itself too.
+    assert own_devices(tmp_path, 3, ["4", "7", "9"], 2) == ["4", "7"]
+    assert own_devices(tmp_path, 3, ["4", "7", "9"], 1) == ["9"]
+    words = [
+        sys.executable,
+        "-m",
+        "reproduce.workflow.devices",
+        str(tmp_path),
+        "4",
+        "4,7,9",
+        "1",
+    ]
+    shown = [sys.executable, "-c", "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"]
+    for _ in range(2):  # a slot is free again when its command has ended
+        done = subprocess.run(
+            [*words, *shown], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert done.stdout == "4\n", "the fourth slot is the first GPU's second"
