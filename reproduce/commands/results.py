@@ -20,12 +20,15 @@ def add(commands: Any) -> None:
     sub = options.command(
         commands, "results", run, help="look stored records up",
         description="The newest records that fit all that is given, one a line; --all shows those "
-        "of earlier networks and measurements too.",
+        "of earlier networks and measurements too. prune drops those for good.",
         epilog="examples:\n  python -m reproduce results --method munit --metric diversity\n"
         "  python -m reproduce results --preset cpu --task drawn-shoes --metric quality-judged\n"
         "  python -m reproduce results --metric fid --csv fid.csv\n  python -m reproduce results "
-        "--seed 0 --columns id,method,metric,value,low,high,time --csv -",
+        "--seed 0 --columns id,method,metric,value,low,high,time --csv -\n"
+        "  python -m reproduce results prune --preset cpu",
     )  # fmt: skip
+    sub.add_argument("action", nargs="?", choices=["prune"], help="prune: drop the records that no "
+        "table shows any more (of --preset, or of all presets) and their raw values")  # fmt: skip
     for name, what in {
         "preset": "a preset's name, as its folder in the results is called",
         "task": "a task's name", "method": "e.g. munit; or real, for real pictures",
@@ -51,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.records.query import COLUMNS, NAMES, flat, query
     from reproduce.records.store import record_id
 
+    if arguments.action == "prune":
+        return _prune(arguments)
     columns = _columns(arguments.columns)
     wanted = {field: getattr(arguments, field) for field in (*NAMES, "seed")}
     found = query(arguments.results, **wanted, newest=not arguments.all)
@@ -70,6 +75,30 @@ def run(arguments: argparse.Namespace) -> int:
         print(table(rows, columns or usual(rows, (*SHOWN, "time") if arguments.all else SHOWN)))
     if not found:
         print(f"note: {_instead(arguments.results, wanted, arguments.all)}", file=sys.stderr)
+    return 0
+
+
+def _prune(arguments: argparse.Namespace) -> int:
+    """Drop what ``results`` shows with --all alone."""
+    from models.errors import UserError
+    from reproduce.records.current import counting
+    from reproduce.records.query import presets_of
+    from reproduce.records.store import Records
+    from reproduce.speed.store import PRESET as SPEED
+
+    asked = {name: getattr(arguments, name) for name in ("task", "method", "metric", "seed")}
+    if given := [name for name, value in asked.items() if value is not None]:
+        raise UserError(f"prune drops whole presets' records: leave --{given[0]} out")
+    # Costs are compared by what was measured, not by the newest network.
+    known = [name for name in presets_of(arguments.results) if name != SPEED]
+    for preset in [arguments.preset] if arguments.preset else known:
+        if preset not in known:
+            raise UserError(f"no records of preset '{preset}' in {arguments.results}")
+        done = Records(arguments.results, preset).prune(counting)
+        print(
+            f"{preset}: dropped {done.records} records and {done.files} files "
+            f"({done.freed / 1e6:.1f} MB); {done.left} records are left"
+        )
     return 0
 
 

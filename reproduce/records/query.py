@@ -84,13 +84,18 @@ def flat(record: Mapping[str, Any]) -> dict[str, Any]:
     return row
 
 
+def presets_of(results: Path) -> list[str]:
+    """The presets that have records under ``results``."""
+    return sorted(path.parent.name for path in results.glob("*/records.jsonl"))
+
+
 def read_all(results: Path) -> list[dict[str, Any]]:
     """Every record of every preset under ``results``, oldest first within a preset."""
     if not results.is_dir():
         raise UserError(f"no folder {results}: give another --results, or make one with a table")
     every = []
-    for path in sorted(results.glob("*/records.jsonl")):
-        every += Records(results, path.parent.name).all()
+    for preset in presets_of(results):
+        every += Records(results, preset).all()
     return every
 
 

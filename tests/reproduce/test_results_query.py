@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -271,3 +272,20 @@ def test_the_stored_records_answer_as_the_tables_do() -> None:
     assert len({flat(r)["checkpoint"] for r in alone}) == 1
     text = table([flat(r) for r in found], ["id", "metric", "value"])
     assert len({len(line.rstrip()) <= 60 for line in text.splitlines()}) == 1
+
+
+def test_prune_drops_what_only_all_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(STORED / "regression", tmp_path / "regression")
+    path = tmp_path / "regression" / "records.jsonl"
+    shown = [flat(r) for r in query(tmp_path)]
+    old = path.read_text(encoding="utf-8").splitlines()
+    again = json.loads(old[0]) | {"value": 0.5, "time": "2000-01-01T00:00:00+00:00"}
+    path.write_text("\n".join([line_of(again), *old]) + "\n", encoding="utf-8")
+    assert main(["results", "prune", f"--results={tmp_path}"]) == 0
+    assert "regression: dropped 1 records and 0 files" in capsys.readouterr().out
+    assert [flat(r) for r in query(tmp_path)] == shown
+    assert path.read_text(encoding="utf-8").splitlines() == old
+    assert main(["results", "prune", "--metric=fid", f"--results={tmp_path}"]) == 2
+    assert "leave --metric out" in capsys.readouterr().err
