@@ -13,32 +13,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch_fidelity
 from torch import Tensor
 from torch.utils.data import Dataset
-from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
 from benchmarks.files import save_arrays
 from benchmarks.intervals import Interval
 from benchmarks.metric import Measurement, Metric, register
 from benchmarks.metrics.jackknife import jackknife_interval, jackknife_variance, leave_out
-from benchmarks.networks.classifiers import RECIPES
-from benchmarks.networks.extractors import INCEPTION, Extractor, Features
+from benchmarks.networks.classifiers import INCEPTION, RECIPES
 from models.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmarks.networks.extractors import Extractor, Features
 
 GROUPS = 10  # of inputs, left out one by one
 NEIGHBOURS = 3  # Kynkaanniemi et al., section 3
-_KEYS = {
-    "fid": torch_fidelity.KEY_METRIC_FID,
-    "kid": torch_fidelity.KEY_METRIC_KID_MEAN,
-    "precision": torch_fidelity.KEY_METRIC_PRECISION,
-    "recall": torch_fidelity.KEY_METRIC_RECALL,
+_KEYS = {  # as torch-fidelity calls them
+    "fid": "frechet_inception_distance",
+    "kid": "kernel_inception_distance_mean",
+    "precision": "precision",
+    "recall": "recall",
 }
 _ABOUT = {
     "fid": "Frechet distance of Gaussians fitted to the features",
@@ -74,27 +75,31 @@ METRIC_OF: dict[tuple[str, str], Metric] = {
 }
 
 
-class _Known(FeatureExtractorBase):  # type: ignore[misc]
-    """Takes features for pictures, so that torch-fidelity computes on what is there already."""
+@cache
+def _features_as_given() -> str:
+    """The name of an extractor that takes features for pictures, so that torch-fidelity computes on
+    what is there already. Imported late: who only reads scores waits for no network."""
+    from torch_fidelity import register_feature_extractor
+    from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
-    NAME = "features-as-given"
+    class Known(FeatureExtractorBase):  # type: ignore[misc]
+        def __init__(self, name: str, features_list: list[str], **_: object) -> None:
+            super().__init__(name, features_list)
 
-    def __init__(self, name: str, features_list: list[str], **_: object) -> None:
-        super().__init__(name, features_list)
+        def forward(self, rows: Tensor) -> tuple[Tensor]:
+            return (rows,)
 
-    def forward(self, rows: Tensor) -> tuple[Tensor]:
-        return (rows,)
+        @staticmethod
+        def get_provided_features_list() -> tuple[str]:
+            return ("rows",)
 
-    @staticmethod
-    def get_provided_features_list() -> tuple[str]:
-        return ("rows",)
+        @staticmethod
+        def get_default_feature_layer_for_metric(metric: str) -> str:
+            return "rows"
 
-    @staticmethod
-    def get_default_feature_layer_for_metric(metric: str) -> str:
-        return "rows"
-
-
-torch_fidelity.register_feature_extractor(_Known.NAME, _Known)
+    name = "features-as-given"
+    register_feature_extractor(name, Known)
+    return name
 
 
 class _Rows(Dataset[Tensor]):
@@ -113,9 +118,11 @@ def scores(fake: Tensor, real: Tensor) -> dict[str, float]:
 
     KID is one estimate over all pictures of the smaller side, without the noise of random subsets.
     """
+    import torch_fidelity
+
     with torch.random.fork_rng(devices=[]):  # data loaders draw from the global generator
         found = torch_fidelity.calculate_metrics(
-            input1=_Rows(fake), input2=_Rows(real), feature_extractor=_Known.NAME,
+            input1=_Rows(fake), input2=_Rows(real), feature_extractor=_features_as_given(),
             fid=True, kid=True, prc=True, kid_subsets=1, kid_subset_size=min(len(fake), len(real)),
             prc_neighborhood=NEIGHBOURS, batch_size=1024, cuda=False, cache=False,
             save_cpu_ram=True, verbose=False,

@@ -60,6 +60,7 @@ class Recipe(Schedule):
     mottle: float
 
 
+INCEPTION = "inception-v3"  # the extractor of photographs, beside those of these recipes
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (

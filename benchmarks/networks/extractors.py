@@ -25,7 +25,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
 )
 
 from benchmarks.metric import consume
-from benchmarks.networks.classifiers import RECIPES, Classifier, load_classifier
+from benchmarks.networks.classifiers import INCEPTION, RECIPES, Classifier, load_classifier
 from benchmarks.networks.weight_files import (
     cached,
     check_sha256,
@@ -37,7 +37,6 @@ from benchmarks.networks.weight_files import (
 from benchmarks.pictures import to_bytes
 from models.errors import UserError
 
-INCEPTION = "inception-v3"
 INCEPTION_DIMS = 2048
 _LARGEST_FILE = 2**28  # bytes; torch-fidelity's file has 96 million
 _REMEDY = "pass torch-fidelity's weights-inception-2015-12-05-6726825d.pth by its path"
