@@ -20,7 +20,7 @@ from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.codes import encoded_by, metrics_of
 from reproduce.measuring.diversity import lpips_distance
-from reproduce.measuring.exact import ALWAYS, SOMETIMES
+from reproduce.measuring.exact import ExactKind
 from reproduce.measuring.kind import measure
 from reproduce.measuring.kinds import open_kinds
 from reproduce.measuring.modes import check_measurable
@@ -30,7 +30,6 @@ from reproduce.training.trained import check_runs
 
 DIVERSITY = "diversity"
 MODES = (CIS.name, IS.name, REACHED.name, CONTENT_CONFUSION.name)
-EXACT = tuple(metric.name for metric in (*ALWAYS, *SOMETIMES))
 IN_BOTH_DIRECTIONS = MODES
 
 
@@ -45,7 +44,7 @@ def metrics_for(task: str, method: str) -> dict[str, str]:
     known[DIVERSITY] = "diversity"
     if spec.kind == "drawn":
         known |= {SILHOUETTE.name: "diversity", TRUTH_DISTANCE.name: "observed"}
-        known |= dict.fromkeys(EXACT, "exact")
+        known |= dict.fromkeys(sorted(ExactKind.metrics), "exact")
     if spec.kind in ("drawn", "pix2pix"):
         known |= dict.fromkeys(SCORES, "fidelity")
     for codes in encoded_by(method):

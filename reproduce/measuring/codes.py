@@ -60,6 +60,7 @@ class CodesKind(Kind):
     """Styles and contents of a trained run, as its networks encode the test pictures."""
 
     name = "theory"
+    metrics = frozenset(metric.name for metric in (*styles.METRICS, *contents.METRICS))
 
     def wanted(self, subject: Subject) -> tuple[Wanted, Wanted]:
         if subject.real:

@@ -34,6 +34,8 @@ class DiversityKind(Kind):
     """Diversity (MUNIT, section 5.2), silhouette IoU; of real pictures, of random pairs of them."""
 
     name = "diversity"
+    metrics = frozenset(metric.name for metric in METRIC_OF.values())
+    of_runs = frozenset({SILHOUETTE.name})
 
     @cached_property
     def distance(self) -> LpipsDistance:

@@ -54,6 +54,8 @@ class ExactKind(Kind):
     """
 
     name = "exact"
+    metrics = frozenset(metric.name for metric in (*ALWAYS, *SOMETIMES))
+    of_real = frozenset({SILHOUETTE.name})
 
     @cached_property
     def classifier(self) -> Classifier:

@@ -27,6 +27,7 @@ class FidelityKind(Kind):
     """
 
     name = "fidelity"
+    metrics = frozenset(SCORES)
 
     @cached_property
     def extractor(self) -> Extractor:

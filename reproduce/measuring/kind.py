@@ -58,6 +58,9 @@ class Kind(ABC):
     """A kind of measurement of one task's subjects."""
 
     name: ClassVar[str]
+    metrics: ClassVar[frozenset[str]]  # by name, or families whose names go on with an extractor's
+    of_runs: ClassVar[frozenset[str]] = frozenset()  # more, of trained runs alone
+    of_real: ClassVar[frozenset[str]] = frozenset()  # more, of real pictures alone
     batch_size: ClassVar[int] = 32  # of translations
 
     def __init__(
@@ -75,6 +78,12 @@ class Kind(ABC):
     @abstractmethod
     def look(self, subject: Subject) -> Looking:
         """Begin to measure a subject."""
+
+    @classmethod
+    def makes(cls, metric: str, real: bool) -> bool:
+        """Whether it measures a metric, of trained runs or of ``real`` pictures."""
+        known = cls.metrics | (cls.of_real if real else cls.of_runs)
+        return metric in known or metric.partition("-")[0] in known
 
     def records(self, subject: Subject) -> Records:
         """Those that this kind's code, as it is, made; new ones name it."""

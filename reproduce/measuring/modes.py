@@ -45,6 +45,7 @@ from reproduce.tasks.sources import Domains, PictureSource, fingerprint
 TARGET: dict[str | None, str] = {"a2b": "b", "b2a": "a"}  # whose modes a direction is to reach
 TRAINED_BY = train_mode_classifier.__module__
 CLASSIFIER_SEED = 0  # the same classifier for every seed of the methods
+SINGLE, SEVERAL = (IS, EXP_IS, ENTROPY, CONFIDENCE), (CIS, EXP_CIS, REACHED)  # samples an input
 CONTENT_SAMPLES = 10  # translations of each input, its first, whose content is read
 
 
@@ -53,6 +54,7 @@ class ModesKind(Kind):
     what a perfect translator would score."""
 
     name = "modes"
+    metrics = frozenset(metric.name for metric in (*SINGLE, *SEVERAL, CONTENT_CONFUSION))
     batch_size = 64
 
     @property
@@ -95,8 +97,7 @@ class ModesKind(Kind):
         }
         if subject.real:
             told["seed"] = subject.run.seed
-        single = (IS, EXP_IS, ENTROPY, CONFIDENCE)
-        metrics = single if subject.real else (*single, CIS, EXP_CIS, REACHED)
+        metrics = SINGLE if subject.real else (*SINGLE, *SEVERAL)
         confusion: dict[str, Any] = {}
         if self.reader is not None:
             same = {"seed": subject.run.seed} if subject.real else {}

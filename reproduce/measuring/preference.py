@@ -185,6 +185,7 @@ class Observed(PreferenceKind):
     """By one who knows the truth of drawn pictures; UserError where it is not known."""
 
     name, distance, quality = "observed", TRUTH_DISTANCE, QUALITY_OBSERVED
+    metrics = frozenset({TRUTH_DISTANCE.name, QUALITY_OBSERVED.name})
 
     def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
         _ = self.pictures.drawn  # or nothing is worth a look
@@ -205,6 +206,7 @@ class Judged(PreferenceKind):
     """By one who has photos of similar training inputs."""
 
     name, distance, quality = "judged", PHOTO_DISTANCE, QUALITY_JUDGED
+    metrics = frozenset({PHOTO_DISTANCE.name, QUALITY_JUDGED.name})
 
     def right(self, count: int) -> Iterator[Tensor]:
         """The photos of each test input's nearest candidates, nearest first."""

@@ -6,26 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from benchmarks.metrics.content_confusion import CONTENT_CONFUSION
-from benchmarks.metrics.diversity_result import METRIC_OF
-from benchmarks.metrics.fidelity import SCORES
 from benchmarks.metrics.ground_truth import SILHOUETTE
-from benchmarks.metrics.inception_score import (
-    CIS,
-    CONFIDENCE,
-    ENTROPY,
-    EXP_CIS,
-    EXP_IS,
-    IS,
-    REACHED,
-)
-from benchmarks.metrics.observer import (
-    PHOTO_DISTANCE,
-    QUALITY_JUDGED,
-    QUALITY_OBSERVED,
-    TRUTH_DISTANCE,
-)
-from benchmarks.metrics.theory import contents, styles
+from benchmarks.metrics.inception_score import CIS, IS, REACHED
+from benchmarks.metrics.observer import PHOTO_DISTANCE, TRUTH_DISTANCE
 from models.errors import UserError
 from models.method import DIRECTIONS
 from models.zoo import parse_value
@@ -33,9 +16,8 @@ from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Measuring, Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.classifier import RECIPE
-from reproduce.measuring.exact import ALWAYS, SOMETIMES
 from reproduce.measuring.kind import measure
-from reproduce.measuring.kinds import open_kinds
+from reproduce.measuring.kinds import KINDS, open_kinds
 from reproduce.measuring.preference import WAYS
 from reproduce.measuring.rerun_weights import commit_of, scale_of
 from reproduce.measuring.subject import Subject, open_pictures
@@ -44,37 +26,19 @@ from reproduce.records.store import Records, record_id
 from reproduce.tasks.registry import TASKS
 
 Record = Mapping[str, Any]
-DIVERSITY = {metric.name for metric in METRIC_OF.values()}
-EXACT = {metric.name for metric in (*ALWAYS, *SOMETIMES)}
-MODES = {
-    metric.name
-    for metric in (IS, CIS, EXP_IS, EXP_CIS, REACHED, ENTROPY, CONFIDENCE, CONTENT_CONFUSION)
-}
-THEORY = {metric.name for metric in (*styles.METRICS, *contents.METRICS)}
 
 
 def kind_of(record: Record) -> str:
-    """Which measuring function makes a record: diversity, fidelity, exact, observed, judged, modes
-    or theory.
+    """The name of the kind of measurement that makes a record.
 
-    Raises UserError for what no function here makes, or made in another way than now.
+    Raises UserError for what no kind measures, or measured in another way than now.
     """
     metric, real = record["metric"], record["method"] == REAL
-    kind = ""
-    if metric in DIVERSITY or (metric == SILHOUETTE.name and not real):
-        kind = "diversity"
-    elif metric in EXACT or metric == SILHOUETTE.name:
-        kind = "exact"
-    elif metric.partition("-")[0] in SCORES:
-        kind = "fidelity"
-    elif metric in (QUALITY_JUDGED.name, PHOTO_DISTANCE.name):
-        kind = "judged"
-    elif metric in (QUALITY_OBSERVED.name, TRUTH_DISTANCE.name):
-        kind = "observed"
-    elif metric in MODES and record.get("translation") in DIRECTIONS:
-        kind = "modes"
-    elif metric in THEORY and not real:
-        kind = "theory"
+    kind = next((k.name for k in KINDS.values() if k.makes(metric, real)), "")
+    if (kind == "modes") != (record.get("translation") in DIRECTIONS) or (
+        kind == "theory" and real
+    ):
+        kind = ""
     if not kind:
         human = metric == "quality-human"
         why = "people were asked, and no program asks them again" if human else "no function does"
