@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache, partial
 
 from tqdm import tqdm
 
@@ -15,21 +14,16 @@ from benchmarks.metrics.observer import QUALITY_JUDGED, TRUTH_DISTANCE
 from benchmarks.networks.extractors import inception_extractor
 from models.errors import UserError
 from models.zoo import nearest, recipe
-from reproduce.experiments.ablation import Ablation, Point, pictures_of
-from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.ablation import Ablation, pictures_of
+from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.codes import encoded_by, measure_theory, metrics_of
 from reproduce.measuring.exact import (
     ALWAYS,
     SOMETIMES,
-    ExactTask,
-    measure_real_exact,
-    pending_exact,
 )
-from reproduce.measuring.fidelity import measure_real_fidelity, pending_fidelity, reference
-from reproduce.measuring.instruments import open_instruments
-from reproduce.measuring.measure import lpips_distance, measure_real, pending_run
+from reproduce.measuring.measure import lpips_distance
 from reproduce.measuring.modes import (
     check_measurable,
     measure_real_modes,
@@ -37,10 +31,9 @@ from reproduce.measuring.modes import (
     open_modes_task,
 )
 from reproduce.measuring.observed import measure_observed
-from reproduce.measuring.together import complete
-from reproduce.tasks.pictures import Preparation
+from reproduce.measuring.scoring import Translations
 from reproduce.tasks.registry import TASKS
-from reproduce.training.trained import check_runs, checkpoint_of
+from reproduce.training.trained import check_runs
 
 DIVERSITY = "diversity"
 MODES = (CIS.name, IS.name, REACHED.name, CONTENT_CONFUSION.name)
@@ -139,24 +132,9 @@ def _measured(
     the ``real`` runs of the preset ``own``."""
     first = runs[0][1]
     task = open_modes_task(first, places) if "modes" in kinds else None
-    instruments = None
-    if kinds & {"exact", "fidelity"}:
-        instruments = open_instruments(
-            first, places, inception=places.inception_path, inception_sha256=places.inception_sha256
-        )
-    photos = None if instruments is None else cache(partial(reference, instruments))
-    exact = ExactTask(instruments) if instruments is not None and "exact" in kinds else None
+    translations = Translations(kinds, first, places)
     for preset, run in runs:
-        checkpoint = checkpoint_of(preset, run, places)
-        waiting = []
-        if "diversity" in kinds:
-            waiting.append(pending_run(preset, run, checkpoint, places))
-        if exact is not None:
-            waiting.append(pending_exact(preset, run, checkpoint, places, exact))
-        if instruments is not None and "fidelity" in kinds:
-            waiting.append(pending_fidelity(preset, run, checkpoint, places, instruments, photos))
-        source = open_run_task(run, places).test_a
-        complete(waiting, source, Preparation(run.size), run.seed)
+        translations.of_run(preset, run)
         if "observed" in kinds:
             measure_observed(preset, run, [run], places)
         if "theory" in kinds:
@@ -166,24 +144,14 @@ def _measured(
                 measure_run_modes(preset, run, places, task, direction)
         yield
     for run in real:
-        if "diversity" in kinds:
-            measure_real(own, run, places)
+        translations.of_real(own, run)
         if "observed" in kinds:
             measure_observed(own, run, (), places)
         if task is not None:
             for direction in recipe(run.method).method.directions:
                 measure_real_modes(own, run, places, task, direction)
-        if exact is not None:
-            measure_real_exact(own, run, places, exact)
-        if instruments is not None and "fidelity" in kinds:
-            measure_real_fidelity(own, run, places, instruments, photos)
 
 
 def _kinds(ablation: Ablation, metrics: Sequence[str]) -> set[str]:
     known = metrics_for(ablation.task, ablation.method)
     return {known[metric] for metric in metrics}
-
-
-def trainings_of(ablation: Ablation) -> list[tuple[Point, RunConfig]]:
-    """Every training once, seed by seed: what is begun first tells of all points."""
-    return [(p, p.runs[i]) for i in range(len(ablation.seeds)) for p in ablation.points]

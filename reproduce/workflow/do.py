@@ -136,16 +136,10 @@ def _measured(request: Request, job: Job, found: Measured) -> Made:
     )
 
 
-def _diversity(request: Request, job: Job) -> Made:
-    from reproduce.measuring.scoring import measure_diversity
+def _translations(request: Request, job: Job) -> Made:
+    from reproduce.measuring.scoring import measure_translations
 
-    return _measured(request, job, measure_diversity(job.preset, job.runs, request.places))
-
-
-def _scores(request: Request, job: Job) -> Made:
-    from reproduce.measuring.scoring import measure_scores
-
-    return _measured(request, job, measure_scores(job.preset, job.runs, request.places))
+    return _measured(request, job, measure_translations(job.preset, job.runs, request.places))
 
 
 def _preferred(request: Request, job: Job) -> Made:
@@ -275,8 +269,8 @@ def _report(request: Request, job: Job) -> Made:
 MAKERS: dict[str, Callable[[Request, Job], Made]] = {
     "data": _data,
     "train": _train,
-    "diversity": _diversity,
-    "scores": _scores,
+    "diversity": _translations,
+    "scores": _translations,
     "observed": _preferred,
     "judged": _preferred,
     "modes": _modes,

@@ -19,7 +19,7 @@ from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.instruments import RECIPE, classifier_path
 from reproduce.measuring.observed import measure_observed
-from reproduce.measuring.scoring import OfTask, measure_diversity, measure_scores
+from reproduce.measuring.scoring import Found, measure_translations
 from reproduce.records.store import Records
 from reproduce.tasks.drawn.truth import truth_of
 from reproduce.training.loop import Logging
@@ -62,10 +62,9 @@ def places(tmp_path_factory: pytest.TempPathFactory, runs: list[RunConfig]) -> P
     return places
 
 
-def measure_task(preset: Preset, runs: list[RunConfig], places: Places) -> OfTask:
+def measure_task(preset: Preset, runs: list[RunConfig], places: Places) -> dict[str, Found]:
     """As the graph's jobs do one by one."""
-    measure = measure_scores if preset.measure.scores == "all" else measure_diversity
-    found = measure(preset, runs, places)
+    found = measure_translations(preset, runs, places)
     for by in preset.measure.preferring(runs[0]):
         for method, by_metric in measure_observed(preset, runs[0], runs, places, by).items():
             found[method] |= by_metric
