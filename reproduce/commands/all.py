@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from reproduce.commands import options
@@ -28,6 +29,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     seeds = None if arguments.seeds is None else sorted(arguments.seeds)
     request, how = options.request_of(arguments, seeds), options.how_of(arguments)
+    if seeds is None:
+        told = " ".join(map(str, request.seeds))
+        print(f"note: --seeds {told}, as on record (0 if none is)", file=sys.stderr)
     made = make(request, how)
     if made == 0:
         print(up_to_date(Graph(request, how)))

@@ -161,7 +161,6 @@ def request_of(
 ) -> Request:
     """What is asked for; without ``seeds`` of those on record, which tables and claims are over, else
     of 0. ``more``: its other fields."""
-    import sys
     from dataclasses import replace
 
     from reproduce.experiments.run import parse_settings
@@ -179,8 +178,6 @@ def request_of(
     if seeds is None:
         known = {int(record["seed"]) for record in Records(results, preset.name).all()}
         request = replace(request, seeds=sorted(known) or [0])
-        told = " ".join(map(str, request.seeds))
-        print(f"note: --seeds {told}, as on record (0 if none is)", file=sys.stderr)
     tasks = [task for tasks in preset.tables.values() for task in tasks]
     human = by_task("human", getattr(arguments, "human", []), preset.tables.get(1, []))
     if human and len(request.seeds) > 1:

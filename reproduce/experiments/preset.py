@@ -148,13 +148,6 @@ class Preset:
         refused. ``sources``: where the pictures of a task are, if not in the data folder."""
         return self.only([table]).all_runs(seed, overrides, sources)[0][table]
 
-    def figure_runs(
-        self, figures: Sequence[int], seed: int = 0,
-        overrides: Mapping[str, object] | None = None, sources: Mapping[str, str] | None = None,
-    ) -> dict[int, RunConfig]:  # fmt: skip
-        """The run behind each of these figures; otherwise as ``table_runs``."""
-        return self.only(figures=figures).all_runs(seed, overrides, sources)[1]
-
     def all_runs(
         self, seed: int = 0, overrides: Mapping[str, object] | None = None,
         sources: Mapping[str, str] | None = None,

@@ -14,7 +14,7 @@ from benchmarks.metrics.observer import QUALITY_JUDGED, TRUTH_DISTANCE
 from benchmarks.networks.extractors import inception_extractor
 from models.errors import UserError
 from models.zoo import nearest, recipe
-from reproduce.experiments.ablation import Ablation, Point, pictures_of
+from reproduce.experiments.ablation import Ablation, pictures_of
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
@@ -123,8 +123,3 @@ def measure_ablation(ablation: Ablation, metrics: Sequence[str], places: Places)
 def _kinds(ablation: Ablation, metrics: Sequence[str]) -> list[str]:
     known = metrics_for(ablation.task, ablation.method)
     return sorted({known[metric] for metric in metrics})
-
-
-def trainings_of(ablation: Ablation) -> list[tuple[Point, RunConfig]]:
-    """Every training once, seed by seed: what is begun first tells of all points."""
-    return [(p, p.runs[i]) for i in range(len(ablation.seeds)) for p in ablation.points]

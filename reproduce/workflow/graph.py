@@ -148,6 +148,25 @@ def read_stamp(path: Path) -> dict[str, Any] | None:
     return found if known else None
 
 
+def seconds_of(job: Job, runs: Path) -> float | None:
+    """What the job took last, else what it took with another seed, by their stamps; of a training
+    with another number of steps, in proportion. None where no stamp tells."""
+    stem = job.name.partition("/seed")[0]
+    like = stamps_folder(runs, job.preset).glob(f"{glob.escape(stem.replace('/', '.'))}*.json")
+    found = [stamp for path in sorted(like, key=_written) if (stamp := read_stamp(path))]
+    same = [s for s in found if str(s.get("name")).partition("/seed")[0] == stem]
+    if not same:
+        return None
+    last = ([s for s in same if s["name"] == job.name] or same)[-1]
+    steps = last["about"].get("config", {}).get("steps")
+    seconds = float(last["seconds"])
+    return seconds * job.runs[0].steps / steps if job.kind == "train" and steps else seconds
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
 def is_done(job: Job, runs: Path) -> bool:
     """Whether its stamp is there, the files that it made are as it left them, and what it measured
     is on record."""

@@ -34,8 +34,7 @@ from reproduce.training.processes import command
 from reproduce.training.signals import handled
 from reproduce.workflow.cluster_profile import check_executor, profile_path
 from reproduce.workflow.devices import Machine, machine_of
-from reproduce.workflow.estimates import seconds_of
-from reproduce.workflow.graph import Job, is_done, stale_jobs, stamps_folder
+from reproduce.workflow.graph import Job, is_done, seconds_of, stale_jobs, stamps_folder
 from reproduce.workflow.jobs import Request
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,17 +10,18 @@ from ablating import ANIMALS, SHOES, words
 from models.errors import UserError
 from reproduce.commands.cli import parser
 from reproduce.experiments.ablation import Ablation, as_word, make_ablation
+from reproduce.experiments.places import Places
 from reproduce.experiments.preset import TABLE1_METHODS, load_preset
 from reproduce.experiments.run import run_folder
 from reproduce.measuring.ablation import (
     chosen_metrics,
     metrics_for,
-    trainings_of,
     translations_of,
     usual_metrics,
 )
 from reproduce.report.ablation_figure import positions
 from reproduce.tasks.registry import TASKS
+from reproduce.workflow.jobs import Request
 
 
 def made(
@@ -88,12 +89,13 @@ def test_a_grid_has_all_combinations_of_two_settings() -> None:
     assert [found.label(p) for p in found.points][1] == "style_dim=2, recon_c=5"
 
 
-def test_trainings_come_seed_by_seed_each_once() -> None:
-    found = made("recon_c=0,1,5", seeds=(3, 1))
-    runs = [run for _, run in trainings_of(found)]
+def test_trainings_come_seed_by_seed_each_once(tmp_path: Path) -> None:
+    places = Places(tmp_path, tmp_path, tmp_path)
+    told = {"method": "munit", "task": SHOES, "values": ["recon_c=0,1,5"], "metrics": ["diversity"]}
+    jobs = Request("cpu", places, [3, 1], ablation=told).jobs().values()
+    runs = [run for job in jobs if job.kind == "train" for run in job.runs]
     assert [run.seed for run in runs] == [3, 3, 3, 1, 1, 1]
-    folders = {run_folder(Path(), p.preset.name, run) for p, run in trainings_of(found)}
-    assert len(folders) == 6
+    assert len({run.digest() for run in runs}) == 6
 
 
 def test_pictures_may_differ() -> None:

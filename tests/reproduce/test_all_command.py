@@ -118,7 +118,7 @@ def test_one_measurement_deleted_is_one_measurement_redone(
     preset = load_preset(str(made / "tiny.yaml"))
     stamps = stamps_folder(made / "runs", preset)
     job = all_jobs(preset, [0])["diversity/drawn-shoes/seed0"]
-    stamp = json.loads(job.stamp(stamps).read_text())
+    stamp = json.loads(job.stamp(made / "runs").read_text())
     raw = stamps / next(name for name in stamp["made"] if "munit-paper" in name)
     kept = raw.read_bytes()
     raw.unlink()
@@ -178,7 +178,7 @@ def test_seeds_are_in_order_and_by_default_those_on_record(
 
     def planned(*more: str) -> list[int]:
         assert main(words(tmp_path, f"--plan={tmp_path / 'plan.json'}", *more)) == 0
-        return json.loads((tmp_path / "plan.json").read_text())["words"]["seeds"]
+        return json.loads((tmp_path / "plan.json").read_text())["request"]["seeds"]
 
     assert planned() == [0]
     assert "--seeds 0" in capsys.readouterr().err

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reproduce.experiments.preset import load_preset
-from reproduce.workflow.estimates import seconds_of
-from reproduce.workflow.graph import Job, Made, stamps_folder, write_stamp
+from reproduce.workflow.graph import Job, Made, seconds_of, stamps_folder, write_stamp
 from reproduce.workflow.jobs import all_jobs
 
 QUICK = load_preset("quick")

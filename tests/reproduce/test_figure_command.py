@@ -194,17 +194,17 @@ def test_titles_are_those_of_the_pictures_that_were_given(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_has_the_three_figures(name: str) -> None:
     preset = load_preset(name)
-    runs = preset.figure_runs([4, 5, 6])
+    _, runs = preset.only(figures=[4, 5, 6]).all_runs()
     tasks = {n: TASKS[run.task].stands_for for n, run in runs.items()}
     assert tasks == {4: "dog-breeds", 5: "cat-species", 6: "faces"}
     assert {TASKS[run.task].drawn for run in runs.values()} == {name != "paper"}
     check_runs(preset, list(runs.values()))
     with pytest.raises(UserError, match=f"preset {name} has no figure 1"):
-        preset.figure_runs([4, 1])
+        preset.only(figures=[4, 1])
 
 
 def test_the_papers_figures_are_trained_as_published() -> None:
-    runs = load_preset("paper").figure_runs([4, 5, 6])
+    _, runs = load_preset("paper").only(figures=[4, 5, 6]).all_runs()
     assert [(r.size, r.steps, r.batch) for r in runs.values()] == [
         (216, 500_000, 1), (216, 500_000, 1), (128, 2_000_000, 1),
     ]  # fmt: skip

@@ -1,111 +1,22 @@
-"""The cost model, the table and the plots, from made records."""
+"""The table and the plots of speed, from made records."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
 
 import pytest
-from speed_case import MACHINE, WEIGHTS, memory_record, step_record, stored, stream_record
+from speed_case import MACHINE, memory_record, step_record, stored, stream_record
 
 from models.choices import ALL
 from reproduce.commands.cli import main
-from reproduce.experiments.run import make_run
-from reproduce.speed.cost_model import FEWEST, Row, fit, rows_of, step_estimate
-from reproduce.speed.counting import Counts, count_step
-from reproduce.speed.machine import Machine
 from reproduce.speed.plot import series, streams, whole_trainings
 from reproduce.speed.store import newest
 
 NORMS = {"ways": ["norms"], "precision": "float32"}
 SIZES = [(32, 1, 8), (32, 4, 8), (32, 1, 32), (64, 1, 8), (64, 8, 16), (128, 2, 8), (256, 1, 64)]
 RECORDS = [step_record(*size) for size in SIZES]
-
-
-def test_the_fit_finds_the_weights_behind_exact_times() -> None:
-    model = fit(rows_of(RECORDS))
-    assert model is not None and model.weights == pytest.approx(WEIGHTS, rel=1e-6)
-    assert model.fitted_on == len(SIZES)
-
-
-def test_another_machine_is_told_by_its_ceilings() -> None:
-    faster = {"flop_per_s": 5e11, "bytes_per_s": 4e10, "call_s": 2e-6}
-    mixed = RECORDS[:4] + [step_record(*size, machine=faster) for size in SIZES[4:]]
-    model = fit(rows_of(mixed))
-    assert model is not None and model.weights == pytest.approx(WEIGHTS, rel=1e-6)
-
-
-def test_each_size_is_foretold_from_the_others() -> None:
-    for k, record in enumerate(RECORDS):
-        model = fit(rows_of(RECORDS[:k] + RECORDS[k + 1 :]))
-        (row,) = rows_of([record])
-        assert model is not None
-        assert model.seconds(row.counts, row.machine) == pytest.approx(row.seconds, rel=1e-6)
-
-
-def real_steps() -> list[Row]:
-    """13 steps on one thread of an AMD EPYC (seconds of the processor, the least of three)."""
-    lines = Path(__file__).with_name("steps.jsonl").read_text(encoding="utf-8").splitlines()
-    return [
-        Row(Counts(**r["counts"]), Machine(**r["machine"]), r["seconds"], r)
-        for r in map(json.loads, lines)
-    ]
-
-
-def test_no_step_is_foretold_to_beat_the_matrix_product() -> None:
-    model = fit(real_steps())
-    assert model is not None
-    machine = real_steps()[0].machine
-    for method in ("munit", "unit", "bicyclegan"):
-        run = make_run(method, "drawn-shoes", {"size": 256, "batch": 2}, {})
-        counts = count_step(run.method, run.method_config, run.size, run.batch, ALL)
-        assert model.seconds(counts, machine) >= counts.flop / machine.flop_per_s
-
-
-def test_one_step_timed_many_times_is_one() -> None:
-    against = [{"ways": [way], "precision": "float32"} for way in sorted(ALL)]
-    again = [step_record(*SIZES[0], against=one) for one in against]
-    assert len(rows_of(again)) == 1
-    slow = step_record(*SIZES[0], steps=9)
-    slow["measured"]["first"]["median"] *= 3
-    (row,) = rows_of([*again, slow])
-    assert row.seconds == slow["measured"]["first"]["median"]
-    assert fit([row] * FEWEST) is None
-
-
-def test_real_steps_of_a_size_are_foretold_from_the_other_sizes() -> None:
-    timed = real_steps()
-    for size in {row.protocol["size"] for row in timed}:
-        model = fit([row for row in timed if row.protocol["size"] != size])
-        assert model is not None
-        for row in (row for row in timed if row.protocol["size"] == size):
-            foretold = model.seconds(row.counts, row.machine)
-            assert row.seconds / 2 < foretold < 2 * row.seconds, row.protocol
-
-
-def test_too_little_or_something_else_on_record_is_no_model(tmp_path: Path) -> None:
-    assert fit(rows_of(RECORDS[: FEWEST - 1])) is None
-    others = [step_record(*size, ways=[]) for size in SIZES]
-    others += [step_record(*size, precision="bf16") for size in SIZES]
-    others += [step_record(*size, device="cuda") for size in SIZES]
-    assert rows_of([*others, memory_record([], 5)]) == []
-    assert len(rows_of(others, "cuda:1")) == len(SIZES)
-    run = make_run("munit", "drawn-shoes", {"size": 32}, {"dis_layers": 3, "dis_scales": 1})
-    assert step_estimate(run, 1, tmp_path) is None
-
-
-def test_a_run_is_estimated_from_its_shapes_alone(tmp_path: Path) -> None:
-    results = stored(tmp_path, RECORDS)
-    settings = {"dim": 4, "dis_dim": 4, "dis_layers": 3, "dis_scales": 1}
-    small, large = (
-        step_estimate(make_run("munit", "drawn-shoes", {"size": size}, settings), 1, results)
-        for size in (32, 1024)
-    )
-    assert small is not None and large is not None and 0 < small < large
-    looks = {"perceptual": 1, **settings}
-    assert step_estimate(make_run("munit", "drawn-shoes", {"size": 64}, looks), 1, results) is None
 
 
 def test_the_newest_record_of_a_measurement_counts() -> None:
