@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -97,13 +98,14 @@ class Request:
 
     def jobs(self) -> dict[str, Job]:
         """The jobs by name, in an order in which each comes after what it needs."""
+        where = os.path.relpath(self.places.results, self.places.runs)
         if self.ablation is not None:
-            found = _Jobs(self.scale, self.weights())
+            found = _Jobs(self.scale, self.weights(), where)
             found.ablation(self.points, self.ablation["metrics"])
             return found.jobs
         jobs = all_jobs(
             self.scale, self.seeds, overrides=self.overrides, sources=self.sources,
-            by_hand=self.by_hand, human=self.human, weights=self.weights(),
+            by_hand=self.by_hand, human=self.human, weights=self.weights(), where=where,
         )  # fmt: skip
         wanted: tuple[str, ...] = (self.target,)
         if self.target.startswith("table/"):
@@ -119,15 +121,16 @@ def all_jobs(
     preset: Preset, seeds: Sequence[int], *, overrides: Mapping[str, object] | None = None,
     sources: Mapping[str, str] | None = None, by_hand: Mapping[str, str] | None = None,
     human: Mapping[str, str] | None = None, weights: Mapping[str, str] | None = None,
+    where: str = "",
 ) -> dict[str, Job]:  # fmt: skip
     """Every job of a preset by name, in an order in which each comes after what it needs.
 
     ``overrides``: settings of the runs that have them. The seeds must be different. Otherwise as in
-    ``Request``; ``weights`` as digests.
+    ``Request``; ``weights`` as digests; ``where``: of the results, seen from the runs.
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise UserError(f"seeds {' '.join(map(str, seeds))}: give one or more, each once")
-    found = _Jobs(preset, weights or {})
+    found = _Jobs(preset, weights or {}, where)
     measured: dict[int, list[Job]] = {number: [] for number in preset.tables}
     encoded, shown = list[Job](), list[Job]()
     for seed in seeds:
@@ -170,7 +173,8 @@ def all_jobs(
 class _Jobs:
     """Jobs of a preset and of variants of it, each once."""
 
-    def __init__(self, preset: Preset, weights: Mapping[str, str]) -> None:
+    def __init__(self, preset: Preset, weights: Mapping[str, str], where: str) -> None:
+        self.where = {"results": where}
         self.preset, self.weights = preset, {"weights": dict(weights)} if weights else {}
         self.jobs: dict[str, Job] = {}
 
@@ -179,6 +183,8 @@ class _Jobs:
         runs: Iterable[RunConfig] = (), preset: Preset | None = None,
     ) -> Job:  # fmt: skip
         """The job of that name, which is made only once; ``preset``: the variant that it is of."""
+        if name.split("/")[0] not in ("data", "train"):  # all others write results
+            about = {**about, **self.where}
         job = Job(preset or self.preset, name, about, tuple(needs), tuple(runs))
         return self.jobs.setdefault(job.called(self.preset), job)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import UserError
+from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.records import code_digest
 from reproduce.records.store import Records, record_id
@@ -21,7 +22,7 @@ from reproduce.workflow.graph import (
     stamps_folder,
     write_stamp,
 )
-from reproduce.workflow.jobs import all_jobs
+from reproduce.workflow.jobs import Request, all_jobs
 from reproduce.workflow.run import in_order
 
 QUICK = load_preset("quick")
@@ -58,6 +59,62 @@ def test_every_job_comes_after_what_it_needs() -> None:
     assert {"table/1", "table/2", "figure/1/drawn-shoes", "unit-figure/4", "styles/drawn-shoes",
             "theory/drawn-shoes/seed1", "theory-figures", "curves", "claims", "report"} <= seen  # fmt: skip
     assert sum(name.startswith("train/") for name in seen) == 2 * (16 + 12) + 3
+
+
+def digests(jobs: dict[str, Job]) -> dict[str, str]:
+    return {name: job.digest for name, job in jobs.items()}
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results")
+
+
+@pytest.mark.parametrize(
+    ("target", "more", "kinds"),
+    [
+        ("table/1", {}, {"data", "train", "scores", "observed", "judged", "evidence", "figure"}),
+        ("table/2", {}, {"data", "train", "modes", "figure"}),
+        ("unit-figure", {"figures": [4]}, {"data", "train"}),
+        ("claims", {}, {"data", "train", "scores", "modes", "observed", "judged", "theory"}),
+    ],
+)
+def test_a_target_is_made_with_what_it_needs_and_as_everything_is(
+    target: str, more: dict[str, list[int]], kinds: set[str], places: Places
+) -> None:
+    jobs = Request("cpu", places, [0], target, **more).jobs()
+    assert {job.kind for job in jobs.values()} == kinds | {target.split("/")[0]}
+    whole = digests(Request("cpu", places, [0]).jobs())
+    assert digests(jobs).items() <= whole.items()
+
+
+def test_points_of_an_ablation_are_trained_as_set_trains_them(places: Places) -> None:
+    told = {"method": "munit", "task": "drawn-shoes", "values": ["recon_c=1,5"], "metrics": ["fid"]}
+    jobs = Request("quick", places, [0], "ablation", ablation=told).jobs()
+    name = "train/drawn-shoes/munit/seed0"
+    assert {name, f"{name}@recon_c=5", "ablation/drawn-shoes-munit-recon_c"} < set(jobs)
+    other = Request("quick", places, [0], overrides={"recon_c": "5"}).jobs()[name]
+    assert jobs[f"{name}@recon_c=5"].stamp(places.runs) == other.stamp(places.runs)
+
+
+def test_a_plan_tells_all_that_was_asked_for(places: Places) -> None:
+    study, weights = places.data / "study.json", places.data / "weights.pth"
+    places.data.mkdir()
+    study.write_text("{}")
+    plain = digests(Request("quick", places, [0]).jobs())
+    weights.write_bytes(b"1")
+    request = Request(
+        "quick", replace(places, lpips_path=weights), [0], "table/1", scores="all",
+        tasks=["drawn-handbags"], measuring={"inputs": 7}, overrides={"steps": "9"},
+        human={"drawn-handbags": str(study)},
+    )  # fmt: skip
+    again = Request.read(json.loads(json.dumps(request.told())))
+    assert again.scale == request.scale and digests(again.jobs()) == digests(request.jobs())
+    assert "human/drawn-handbags" in request.jobs()
+    # Other weights measure other numbers, and train nothing anew.
+    measured = digests(Request("quick", replace(places, lpips_path=weights), [0]).jobs())
+    assert measured["diversity/drawn-shoes/seed0"] != plain["diversity/drawn-shoes/seed0"]
+    assert all(measured[name] == plain[name] for name in plain if name.startswith("train/"))
 
 
 def test_the_observer_is_asked_where_pictures_are_drawn_and_judges_elsewhere() -> None:
