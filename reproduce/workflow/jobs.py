@@ -98,7 +98,8 @@ class Request:
 
     def jobs(self) -> dict[str, Job]:
         """The jobs by name, in an order in which each comes after what it needs."""
-        where = os.path.relpath(self.places.results, self.places.runs)
+        places = self.places  # what was made in one folder of results is not made in another
+        where = os.path.relpath(places.results.resolve(), places.runs.resolve())
         if self.ablation is not None:
             found = _Jobs(self.scale, self.weights(), where)
             found.ablation(self.points, self.ablation["metrics"])

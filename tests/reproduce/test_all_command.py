@@ -117,7 +117,7 @@ def test_one_measurement_deleted_is_one_measurement_redone(
 ) -> None:
     preset = load_preset(str(made / "tiny.yaml"))
     stamps = stamps_folder(made / "runs", preset)
-    job = all_jobs(preset, [0])["diversity/drawn-shoes/seed0"]
+    job = all_jobs(preset, [0], where="../results")["diversity/drawn-shoes/seed0"]
     stamp = json.loads(job.stamp(made / "runs").read_text())
     raw = stamps / next(name for name in stamp["made"] if "munit-paper" in name)
     kept = raw.read_bytes()
