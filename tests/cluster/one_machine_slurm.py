@@ -27,7 +27,7 @@ from pathlib import Path
 from slurm_cluster import asked, cluster, installed, say, until
 
 ROOT = Path(__file__).resolve().parents[2]
-PROFILE = ROOT / "reproduce" / "profiles" / "slurm"
+PROFILE = ROOT / "reproduce" / "workflow" / "profiles" / "slurm"
 TINY = """
 extends: quick
 about: Nothing is learned; the two trainings that are killed last long enough for it.
