@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.colours import COLOURS, FloatArray, colour_bins
 from benchmarks.files import save_arrays
 from benchmarks.metric import Measurement, consume
-from benchmarks.metrics.colours import COLOURS, FloatArray, colour_bins
 from benchmarks.metrics.ground_truth import CATEGORY, PARTS, mean_over_inputs, parts_auc
 from benchmarks.metrics.style_scores import (
     COLOUR_DISTANCE,

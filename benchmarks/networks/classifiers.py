@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.metrics.colours import CONES, LAB
+from benchmarks.colours import CONES, LAB
 from benchmarks.networks.weight_files import load_tensors, save_tensors
 from models.errors import UserError
 

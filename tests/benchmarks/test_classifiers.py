@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from benchmarks.metrics.colours import oklab
+from benchmarks.colours import oklab
 from benchmarks.networks.classifier_training import Labelled, train_classifier
 from benchmarks.networks.classifiers import RECIPES, Classifier, load_classifier, network_input
 from models.errors import UserError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.metrics.colours import oklab
+from benchmarks.colours import oklab
 from benchmarks.metrics.exact import ExactTable, Known, StyleTruth, examine
 from benchmarks.metrics.ground_truth import part_borders
 from benchmarks.metrics.style_scores import spread

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from benchmarks.metrics.colours import oklab
+from benchmarks.colours import oklab
 from benchmarks.metrics.style_scores import (
     body_colour,
     energy_distance,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.metrics.colours import colour_bins, oklab
+from benchmarks.colours import colour_bins, oklab
 from benchmarks.metrics.style_scores import body_colour
 from models.errors import UserError
 from reproduce.tasks.drawn import draw, write_drawn

@@ -23,7 +23,7 @@ from reproduce.tasks.animals.animal import (
     modes_of,
 )
 from reproduce.tasks.animals.render import render_animal
-from reproduce.tasks.drawing import (
+from reproduce.tasks.drawn.drawing import (
     REMEDY,
     check_numbers,
     check_pictures,

@@ -14,7 +14,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from models.errors import UserError
-from reproduce.tasks.drawing import (
+from reproduce.tasks.drawn.canvas import Bytes
+from reproduce.tasks.drawn.content import Content
+from reproduce.tasks.drawn.drawing import (
     REMEDY,
     check_numbers,
     check_pictures,
@@ -22,8 +24,6 @@ from reproduce.tasks.drawing import (
     in_processes,
     read_made,
 )
-from reproduce.tasks.drawn.canvas import Bytes
-from reproduce.tasks.drawn.content import Content
 from reproduce.tasks.drawn.kinds import KINDS, check_kind, draw_content, draw_style
 from reproduce.tasks.drawn.render import render_edges, render_mask, render_photo
 from reproduce.tasks.drawn.style import Style
