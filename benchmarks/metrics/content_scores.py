@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.files import save_arrays
@@ -67,7 +68,7 @@ class ContentTable:
 
     def save(self, path: Path) -> None:
         """Write everything as ``.npz``: whole or not at all."""
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "predictions": self.predictions.astype(np.float16),
             "truth": self.truth,
             "input_ids": np.array(self.input_ids, dtype=np.str_),

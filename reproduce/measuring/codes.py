@@ -27,7 +27,7 @@ from models.randomness import generator
 from models.unit import Unit
 from models.zoo import recipe
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.kind import Kind, Looking, Made, Wanted
+from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted
 from reproduce.measuring.subject import Subject
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, PictureSource, Subset
@@ -56,7 +56,7 @@ def encoded_by(method: str) -> dict[str, str]:
     return {CONTENTS: "ab"} if issubclass(of, Unit) else {}
 
 
-class CodesKind(Kind):
+class CodesKind(OneByOne):
     """Styles and contents of a trained run, as its networks encode the test pictures."""
 
     name = "theory"
