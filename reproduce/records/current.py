@@ -7,7 +7,7 @@ in the same way (protocol, weights of the instrument) as the newest record of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,19 @@ QUALITY = ("quality-human", "quality-observed", "quality-judged")
 
 @dataclass(frozen=True)
 class Quantity:
-    """A measured number of one method: ``family`` is diversity (LPIPS distance), quality
-    (preference over MUNIT, %), is, cis (nats), cis/is, or a metric of the records."""
+    """A measured number of one method: ``family`` is a metric of the records, or what is before its
+    extractor's name (diversity, fid, ...); quality, the best preference over MUNIT; or cis/is."""
 
     family: str
     method: str
     task: str
     translation: str | None = None
     domain: str | None = None  # "a" or "b", where a number is one domain's
+
+    @property
+    def of_pictures(self) -> bool:
+        """Whether it is about real pictures alone; a preference is about a trained network too."""
+        return self.method == REAL and self.family not in ("quality", *QUALITY)
 
 
 def newest(
@@ -74,9 +79,25 @@ def counting(
 
 
 class Current:
-    """What the records of a preset say of every quantity, by seed."""
+    """What records say of every quantity, by seed; ``seeds``: of all that they tell of."""
 
-    def __init__(self, results: Path, preset: str, seeds: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, records: Sequence[dict[str, Any]], seeds: Iterable[int] | None = None
+    ) -> None:
+        self.seeds = tuple(
+            sorted({int(r["seed"]) for r in records} if seeds is None else set(seeds))
+        )
+        self._found: dict[tuple[int, str | None], Rows] = {
+            (seed, direction): newest(records, seed, direction)
+            for seed in self.seeds
+            for direction in (None, *DIRECTIONS)
+        }
+        self._ways: dict[tuple[object, ...], tuple[object, ...]] = {}
+        self._metrics: set[str] = set()
+
+    @classmethod
+    def stored(cls, results: Path, preset: str, seeds: Sequence[int] | None = None) -> Current:
+        """Of the records of a preset; UserError for none, and for a seed that has none."""
         records = Records(results, preset)
         known = records.all()
         if not known:
@@ -85,20 +106,22 @@ class Current:
                 f"--preset {preset}"
             )
         measured = {int(record["seed"]) for record in known}
-        self.seeds = tuple(sorted(set(seeds or measured)))
-        for seed in self.seeds:
+        for seed in seeds or ():
             if seed not in measured:
                 raise UserError(
                     f"{records.path} holds no record of seed {seed}: measure it first, or leave it "
                     f"out (there are {', '.join(map(str, sorted(measured)))})"
                 )
-        self._found: dict[tuple[int, str | None], Rows] = {
-            (seed, direction): newest(known, seed, direction)
-            for seed in self.seeds
-            for direction in (None, *DIRECTIONS)
-        }
-        self._ways: dict[tuple[object, ...], tuple[object, ...]] = {}
-        self._metrics: set[str] = set()
+        return cls(known, seeds or measured)
+
+    def has(self, seed: int, tasks: Collection[str]) -> bool:
+        """Whether a trained network on one of ``tasks`` was measured at a seed."""
+        return any(
+            task in tasks and method != REAL
+            for (of, _), rows in self._found.items()
+            for task, method in rows
+            if of == seed
+        )
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -196,10 +219,13 @@ def _value(record: Record, quantity: Quantity, evidence: Current) -> float | Non
 
 def _candidates(row: Mapping[str, Any], family: str) -> list[Record]:
     """The records of one network that a family of numbers may be taken from."""
-    if family == "diversity":
-        return [record for metric, record in row.items() if metric.startswith("diversity-")]
-    metric = "cis" if family == "cis/is" else family
-    return [row[metric]] if metric in row else []
+    family = "cis" if family == "cis/is" else family
+    return [record for metric, record in row.items() if is_of(metric, family)]
+
+
+def is_of(metric: str, family: str) -> bool:
+    """Whether a metric is a ``family``, or goes on with an extractor's name."""
+    return metric == family or metric.startswith(f"{family}-")
 
 
 def _scope(quantity: Quantity) -> tuple[object, ...]:
