@@ -12,6 +12,7 @@ from reproduce.commands import (
     claims,
     convert,
     data,
+    demo,
     figure,
     report,
     rerun,
@@ -26,7 +27,7 @@ from reproduce.speed.parser import add_speed
 
 COMMANDS = (
     table, figure, train, translate, data, convert, all, step, ablate, results, rerun, claims,
-    report, store,
+    report, store, demo,
 )  # fmt: skip
 EXAMPLES = """examples:
   python -m reproduce table 1 --preset quick
