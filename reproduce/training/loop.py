@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +37,12 @@ from reproduce.training.checkpoints import (
 from reproduce.training.distributed import World
 from reproduce.training.shared import whole_batch
 from reproduce.training.signals import handled
-from reproduce.training.trainer import NonFiniteLoss, Trainer
+from reproduce.training.trainer import Trainer, Untaken
 
 LAST, GOOD = "last.safetensors", "good.safetensors"
 FAILED, DAMAGED = "failed.safetensors", "damaged.safetensors"
+UNTAKEN = "untaken.jsonl"  # a line an update that was not taken: step, phase, why, pictures
+MANY = 50  # steps in a row without an update of one phase, after which a run stops
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,17 @@ class Interrupted(Exception):
         self.step = step
 
 
+class ManyUntaken(Exception):
+    """``MANY`` steps in a row were without an update, the last of them ``last``."""
+
+    def __init__(self, last: Untaken, pictures: str) -> None:
+        super().__init__(
+            f"{MANY} updates of the {last.phase}s in a row were not taken, of the last in step "
+            f"{last.step + 1} {last.why}; most often with {pictures}"
+        )
+        self.last = last
+
+
 class Loop:
     """The steps of one run, with all that happens beside them.
 
@@ -74,6 +89,8 @@ class Loop:
         self.world, self.logging, self.domains = world, logging, domains
         self.stop, self.asked = False, 0
         self.clock = time.perf_counter()
+        self.untaken: list[dict[str, Any]] = []
+        self.in_a_row: Counter[str] = Counter()
 
     def go(self, parts: Sequence[Batches]) -> None:
         """To the end of the run; ``parts``, joined, are this process's share of every batch."""
@@ -88,7 +105,10 @@ class Loop:
                      unit="step", disable=not self.logging.progress, dynamic_ncols=True)
             )  # fmt: skip
             self.bar = bar
+            self._recall(start)
             self._steps(start, parts)
+        if self.untaken:
+            self._tell_untaken()
 
     def _writer(self, start: int, stack: contextlib.ExitStack) -> SummaryWriter | None:
         if not self.logging.tensorboard:
@@ -107,11 +127,12 @@ class Loop:
         run, logging = self.run, self.logging
         for step in range(start, run.steps):
             x_a, x_b = (x.to(self.world.device) for x in self.world.agreed(lambda: _next(parts)))
+            losses = self.trainer.step(x_a, x_b, step)
             try:
-                losses = self.trainer.step(x_a, x_b, step)
-            except NonFiniteLoss as error:
+                self._count_untaken(parts[0], step)
+            except ManyUntaken as error:
                 x_a, x_b = (whole_batch(self.trainer.method, x, self.world) for x in (x_a, x_b))
-                self._failed(step, error.term, error.value, x_a, x_b)
+                self._failed(step, error.last.why, x_a, x_b)
                 raise
             done = step + 1
             # Asked once: a signal may come between two questions.
@@ -125,10 +146,44 @@ class Loop:
                 try:
                     self.world.by_first(lambda done=done: self._save(done))  # type: ignore[misc]
                 except NonFiniteWeight as error:
-                    self._failed(done, error.weight, float("nan"), x_a, x_b)
+                    self._failed(done, str(error), x_a, x_b)
                     raise
             if stopping and done < run.steps:
                 raise Interrupted(done)
+
+    def _recall(self, start: int) -> None:
+        """What the run's first part did not take; what came after its checkpoint comes again."""
+        path = self.folder / UNTAKEN
+        if self.world.rank or not path.exists():
+            return
+        whole = path.read_text(encoding="utf-8").split("\n")[:-1]  # a kill leaves half a line
+        self.untaken = [line for line in map(json.loads, whole) if line["step"] <= start]
+        write_text(path, "".join(json.dumps(line) + "\n" for line in self.untaken))
+
+    def _count_untaken(self, batches: Batches, step: int) -> None:
+        untaken = self.trainer.untaken
+        self.in_a_row = Counter({one.phase: self.in_a_row[one.phase] + 1 for one in untaken})
+        for one in untaken:
+            about = {"step": step + 1, "phase": one.phase, "why": one.why}
+            self.untaken.append(about | {"pictures": batches.names(step)})
+            if not self.world.rank:
+                with (self.folder / UNTAKEN).open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(self.untaken[-1]) + "\n")
+            if self.in_a_row[one.phase] == MANY:
+                raise ManyUntaken(one, _most_frequent(self.untaken[-MANY:]))
+
+    def _tell_untaken(self) -> None:
+        """At the end of a training, to who started it and in what is kept of it."""
+        if self.world.rank:
+            return
+        path, count = self.folder / "run.json", len(self.untaken)
+        told = json.loads(path.read_text(encoding="utf-8")) | {"untaken": count}
+        write_text(path, json.dumps(told, indent=1, sort_keys=True) + "\n")
+        print(
+            f"note: {count} of {2 * self.run.steps} updates were not taken, most often with "
+            f"{_most_frequent(self.untaken)}: their gradients had exploded, as instance norms' do "
+            f"at pictures of one colour ({self.folder / UNTAKEN} names all)", file=sys.stderr,
+        )  # fmt: skip
 
     def _log(self, done: int, losses: dict[str, float]) -> None:
         totals = {
@@ -147,19 +202,20 @@ class Loop:
             return
         seconds = time.perf_counter() - self.clock
         line: dict[str, Any] = {"step": done, "steps": self.run.steps, "seconds": round(seconds, 2)}
-        write_text(self.folder / "progress.json", json.dumps(line | {"losses": losses}) + "\n")
+        line |= {"untaken": len(self.untaken), "losses": losses}
+        write_text(self.folder / "progress.json", json.dumps(line) + "\n")
 
     def _save(self, done: int) -> None:
         last, good = self.folder / LAST, self.folder / GOOD
         save_training(last, self.trainer, self.run, done, self.data, keep=good)
 
-    def _failed(self, done: int, term: str, value: float, x_a: Tensor, x_b: Tensor) -> None:
-        """A checkpoint to look at: the weights, the batch, and the term that went wrong."""
+    def _failed(self, done: int, why: str, x_a: Tensor, x_b: Tensor) -> None:
+        """A checkpoint to look at: the weights, the batch, and what went wrong."""
         if self.world.rank:
             return
         tensors = model_tensors(self.trainer.method) | {"x_a": x_a, "x_b": x_b}
-        what = {"term": term, "value": str(value)}
-        write_atomic(self.folder / FAILED, tensors, describe(self.run, done, self.data) | what)
+        about = describe(self.run, done, self.data) | {"why": why}
+        write_atomic(self.folder / FAILED, tensors, about)
 
     @torch.no_grad()
     def _samples(self, done: int) -> None:
@@ -180,6 +236,17 @@ class Loop:
         if self.stop and not (number == self.asked == signal.SIGTERM):
             raise KeyboardInterrupt
         self.stop, self.asked = True, number
+
+
+def _most_frequent(untaken: list[dict[str, Any]]) -> str:
+    """In words, which pictures were most often there."""
+    seen = Counter(
+        f"{name} of {domain.upper()}"
+        for line in untaken
+        for domain, names in line["pictures"].items()
+        for name in names
+    )
+    return ", ".join(f"{name} ({count} times)" for name, count in seen.most_common(4))
 
 
 def _next(parts: Sequence[Batches]) -> Batch:

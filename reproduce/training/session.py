@@ -56,7 +56,7 @@ def train(
 
     A folder that holds a run is refused unless ``resume``, which goes on from its last readable
     checkpoint, exactly as if it had never stopped. Raises Interrupted once saved after a signal,
-    and NonFiniteLoss or NonFiniteWeight after writing what led to it to ``failed.safetensors``.
+    and ManyUntaken or NonFiniteWeight after writing what led to it to ``failed.safetensors``.
     Called by all processes that ``torchrun`` started, it is one training that they share.
     """
     logging, device = logging or Logging(), local_device(device)
