@@ -23,7 +23,7 @@ from benchmarks.pictures import grid
 from models.randomness import generator
 from reproduce.experiments.run import RunConfig
 from reproduce.tasks.batches import Batch, Batches, test_batches
-from reproduce.tasks.pictures import Preparation, save_png
+from reproduce.tasks.pictures import Preparation, from_bytes, save_png
 from reproduce.tasks.sources import Domains
 from reproduce.training.checkpoints import (
     NonFiniteWeight,
@@ -106,7 +106,8 @@ class Loop:
     def _steps(self, start: int, parts: Sequence[Batches]) -> None:
         run, logging = self.run, self.logging
         for step in range(start, run.steps):
-            x_a, x_b = (x.to(self.world.device) for x in self.world.agreed(lambda: _next(parts)))
+            pictures = self.world.agreed(lambda: _next(parts))
+            x_a, x_b = (from_bytes(x.to(self.world.device, non_blocking=True)) for x in pictures)
             try:
                 losses = self.trainer.step(x_a, x_b, step)
             except NonFiniteLoss as error:
