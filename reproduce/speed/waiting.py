@@ -54,8 +54,8 @@ def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict
                 x_a, x_b = next(batches) if how == "ahead" else batches.batch(step)
             there = time.perf_counter()
             # The losses are read in a step: when it returns a GPU has its last update left at most.
-            on_device = (from_bytes(x.to(about["device"], non_blocking=True)) for x in (x_a, x_b))
-            trainer.step(*on_device, step)
+            a, b = (from_bytes(x.to(about["device"], non_blocking=True)) for x in (x_a, x_b))
+            trainer.step(a, b, step)
             if step >= warm:
                 waited += there - begin
                 total += time.perf_counter() - begin
