@@ -24,6 +24,12 @@ def add(commands: Any) -> None:
     sub.add_argument("--task", required=True, help="a task's name, or a folder of pictures")
     sub.add_argument("--out", type=Path, required=True, help="folder of the run")
     sub.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    sub.add_argument("--from", type=Path, dest="start", metavar="CHECKPOINT",
+        help="begin with the weights of this one, ours or a converted original, instead of drawn "
+        "ones; what it lacks (an original's discriminators) is drawn")  # fmt: skip
+    sub.add_argument("--steps", type=at_least(1),
+        help="how many in all, like --set steps=N; with --resume more than a finished run had go on at "
+        "lr_policy's rate for those steps (a rate that fell to zero needs --set lr_policy=constant)")  # fmt: skip
     sub.add_argument("--save-every", type=at_least(1), default=500, metavar="STEPS",
         help="steps from checkpoint to checkpoint")  # fmt: skip
     sub.add_argument("--sample-every", type=at_least(1), default=500, metavar="STEPS",
@@ -59,9 +65,10 @@ def run(arguments: argparse.Namespace) -> int:
     device = check_device(arguments.device)
     set_threads(arguments.threads)
     source = "" if arguments.source is None else str(arguments.source.resolve())
+    steps = [] if arguments.steps is None else [f"steps={arguments.steps}"]
     made = load_preset(arguments.preset).make_run(
         arguments.method, arguments.task, arguments.seed,
-        dict(parse_settings(arguments.settings)), source,
+        parse_settings(arguments.settings + steps), source,
     )  # fmt: skip
     logging = Logging(
         save_every=arguments.save_every,
@@ -72,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         path = train(
             made, arguments.out, data_dir=arguments.data, device=device, resume=arguments.resume,
             logging=logging, vgg=arguments.vgg, ways=ways_of(arguments.ways),
-            workers=arguments.workers,
+            workers=arguments.workers, start=arguments.start,
         )  # fmt: skip
     except Interrupted as stop:
         again = resume_hint(arguments.words)

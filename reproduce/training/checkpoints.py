@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from benchmarks.precision import no_tf32
 from models.errors import UserError
 from models.method import Method
 from models.randomness import generator
@@ -249,6 +250,7 @@ def begin_from(path: Path, method: Method, run: RunConfig) -> None:
     if wrong or not given:
         shaping = {"method"} | {k for k, v in run.settings.items() if type(v) in (int, str)}
         different = [d for d in run.differences(checkpoint.run) if d.split("=")[0] in shaping]
+        different.sort(key=lambda words: not words.startswith("method="))
         raise UserError(
             f"{path} holds other networks ({(wrong or ['none'])[0].removeprefix('model.')}), of "
             f"other settings: {', '.join(different[:4]) or 'unknown'}; begin with the same"
@@ -260,7 +262,8 @@ def begin_from(path: Path, method: Method, run: RunConfig) -> None:
 
 
 def load_method(path: Path, device: str = "cpu") -> tuple[Method, Checkpoint]:
-    """The trained method of a checkpoint, ready to translate."""
+    """The trained method of a checkpoint, ready to translate: in float32, as it is measured."""
+    no_tf32()
     checkpoint = read_checkpoint(path, weights_only=True)
     try:
         method = new_method(checkpoint.run)

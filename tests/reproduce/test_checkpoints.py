@@ -258,3 +258,11 @@ def test_bad_vgg_files_are_refused(tmp_path):
         vgg_features("relu9", 32)
     with pytest.raises(UserError, match="needs size=32 at least"):
         vgg_features("relu5_3", 16)
+
+
+def test_a_network_that_translates_computes_as_it_is_measured(trained, monkeypatch):
+    cudnn = torch.backends.cudnn
+    for switch, value in (("allow_tf32", True), ("deterministic", False)):
+        monkeypatch.setattr(cudnn, switch, value)
+    load_method(trained("munit"))
+    assert (cudnn.allow_tf32, cudnn.deterministic) == (False, True)

@@ -473,7 +473,26 @@ def test_a_run_can_be_lengthened_where_the_schedule_allows_it(data, tmp_path, ca
     assert main(train_words("munit", begun, data, steps=3, **constant)) == 0
     assert main(train_words("munit", begun, data, "--resume", steps=5, **constant)) == 0
     assert_same_tensors(begun / "last.safetensors", whole / "last.safetensors")
-    assert main(train_words("munit", tmp_path / "linear", data, steps=3)) == 0
-    capsys.readouterr()
-    assert main(train_words("munit", tmp_path / "linear", data, "--resume", steps=5)) == 2
-    assert "steps=5 (there: 3)" in capsys.readouterr().err
+
+
+def test_steps_are_added_to_a_finished_run_at_a_rate_that_is_told(data, tmp_path, capsys):
+    out = tmp_path / "linear"
+    assert main(train_words("munit", out, data, steps=3)) == 0
+    before = (out / "last.safetensors").read_bytes()
+    assert main(train_words("munit", out, data, "--resume", steps=5)) == 2
+    error = capsys.readouterr().err
+    assert "fell to zero in its 3 steps" in error and "--set lr_policy=constant" in error
+    assert (out / "last.safetensors").read_bytes() == before
+    more = {"lr_policy": "constant", "lr": 0.5}
+    assert main(train_words("munit", out, data, "--resume", steps=5, **more)) == 0
+    assert "2 steps are added to the 3" in capsys.readouterr().err
+    read = read_checkpoint(out / "last.safetensors")
+    assert (read.step, read.run.steps, read.run.settings["lr"]) == (5, 5, 0.5)
+    # Other settings are another run, finished or not.
+    assert main(train_words("munit", out, data, "--resume", steps=9, recon_x=2, **more)) == 2
+    assert "recon_x=2.0 (there: 10.0)" in capsys.readouterr().err
+
+
+def test_a_run_whose_rate_falls_is_not_lengthened_half_way(begun, data, capsys):
+    assert resume(begun, data, steps=9) == 2
+    assert "steps=9 (there: 8)" in capsys.readouterr().err
