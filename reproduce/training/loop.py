@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 import signal
 import threading
 import time
@@ -43,13 +45,26 @@ FAILED, DAMAGED = "failed.safetensors", "damaged.safetensors"
 
 @dataclass(frozen=True)
 class Logging:
-    """How often, in steps, and how."""
+    """How often, and how.
 
-    save_every: int = 500
-    sample_every: int = 500
+    Checkpoints are written every ``save_minutes``, and every ``save_every`` steps if any; the newest
+    ``keep`` of them stay, under their numbers. ``grids``: so many sample grids, at steps that grow by
+    a factor.
+    """
+
+    save_minutes: float = 10.0
+    save_every: int = 0
+    keep: int = 0
+    grids: int = 20
     log_every: int = 10
     tensorboard: bool = True
     progress: bool = True
+
+    def grid_steps(self, steps: int) -> frozenset[int]:
+        """After which of a run's ``steps`` a grid is drawn: the last, and others from the tenth on."""
+        n, first = self.grids, min(10, steps)
+        ratio = (steps / first) ** (1 / max(1, n - 1))
+        return frozenset({steps, *(round(first * ratio**i) for i in range(n - 1))} if n else ())
 
 
 class Interrupted(Exception):
@@ -73,7 +88,8 @@ class Loop:
         self.run, self.folder, self.trainer, self.data = run, folder, trainer, data
         self.world, self.logging, self.domains = world, logging, domains
         self.stop, self.asked = False, 0
-        self.clock = time.perf_counter()
+        self.clock = self.saved_at = self.logged_at = time.perf_counter()
+        self.logged = 0
 
     def go(self, parts: Sequence[Batches]) -> None:
         """To the end of the run; ``parts``, joined, are this process's share of every batch."""
@@ -105,9 +121,10 @@ class Loop:
 
     def _steps(self, start: int, parts: Sequence[Batches]) -> None:
         run, logging = self.run, self.logging
+        grids, self.logged = logging.grid_steps(run.steps), start
         for step in range(start, run.steps):
             pictures = self.world.agreed(lambda: _next(parts))
-            x_a, x_b = (from_bytes(x.to(self.world.device, non_blocking=True)) for x in pictures)
+            x_a, x_b = (self._on_device(x) for x in pictures)
             try:
                 losses = self.trainer.step(x_a, x_b, step)
             except NonFiniteLoss as error:
@@ -115,14 +132,15 @@ class Loop:
                 self._failed(step, error.term, error.value, x_a, x_b)
                 raise
             done = step + 1
-            # Asked once: a signal may come between two questions.
-            stopping = self.world.any(self.stop)
+            # Asked once: a signal may come between two questions, and clocks differ.
+            stopping, due = self.world.any(self.stop, self._is_due())
             self.bar.update()
             if done % logging.log_every == 0 or done == run.steps:
                 self._log(done, losses)
-            if done % logging.sample_every == 0 or done == run.steps:
+            if done in grids:
                 self._samples(done)
-            if done % logging.save_every == 0 or done == run.steps or stopping:
+            due |= logging.save_every > 0 and done % logging.save_every == 0
+            if due or done == run.steps or stopping:
                 try:
                     self.world.by_first(lambda done=done: self._save(done))  # type: ignore[misc]
                 except NonFiniteWeight as error:
@@ -130,6 +148,15 @@ class Loop:
                     raise
             if stopping and done < run.steps:
                 raise Interrupted(done)
+
+    def _on_device(self, pixels: Tensor) -> Tensor:
+        """A batch in [-1, 1]; from pinned memory it comes while the GPU is at work."""
+        return from_bytes(pixels.to(self.world.device, non_blocking=pixels.is_pinned()))
+
+    def _is_due(self) -> bool:
+        """Whether the first process, which writes, has not for too long."""
+        minutes = (time.perf_counter() - self.saved_at) / 60
+        return self.world.rank == 0 and minutes >= self.logging.save_minutes
 
     def _log(self, done: int, losses: dict[str, float]) -> None:
         totals = {
@@ -141,18 +168,32 @@ class Loop:
             ),
         }
         self.bar.set_postfix({k: f"{v:.3f}" for k, v in totals.items()}, refresh=False)
+        now = time.perf_counter()
+        pictures = (done - self.logged) * self.run.batch  # of each domain
+        pace = {
+            "learning_rate": self.trainer.optimisers["generator"].param_groups[0]["lr"],
+            "pictures_per_second": pictures / max(now - self.logged_at, 1e-9),
+        }
+        self.logged, self.logged_at = done, now
         if self.writer is not None:
-            for name, value in (losses | {f"total_{k}": v for k, v in totals.items()}).items():
-                self.writer.add_scalar(f"loss/{name}", value, done)  # type: ignore[no-untyped-call]
+            named = losses | {f"total_{k}": v for k, v in totals.items()}
+            for name, value in ({f"loss/{k}": v for k, v in named.items()} | pace).items():
+                self.writer.add_scalar(name, value, done)  # type: ignore[no-untyped-call]
         if self.world.rank:
             return
-        seconds = time.perf_counter() - self.clock
-        line: dict[str, Any] = {"step": done, "steps": self.run.steps, "seconds": round(seconds, 2)}
-        write_text(self.folder / "progress.json", json.dumps(line | {"losses": losses}) + "\n")
+        line: dict[str, Any] = {
+            "step": done, "steps": self.run.steps, "seconds": round(now - self.clock, 2),
+            "learning_rate": pace["learning_rate"],
+            "pictures_per_second": round(pace["pictures_per_second"], 1), "losses": losses,
+        }  # fmt: skip
+        write_text(self.folder / "progress.json", json.dumps(line) + "\n")
 
     def _save(self, done: int) -> None:
         last, good = self.folder / LAST, self.folder / GOOD
         save_training(last, self.trainer, self.run, done, self.data, keep=good)
+        self.saved_at = time.perf_counter()
+        if self.logging.keep:
+            keep_numbered(last, done, self.logging.keep)
 
     def _failed(self, done: int, term: str, value: float, x_a: Tensor, x_b: Tensor) -> None:
         """A checkpoint to look at: the weights, the batch, and the term that went wrong."""
@@ -181,6 +222,18 @@ class Loop:
         if self.stop and not (number == self.asked == signal.SIGTERM):
             raise KeyboardInterrupt
         self.stop, self.asked = True, number
+
+
+def keep_numbered(last: Path, step: int, count: int) -> None:
+    """Let ``last`` stay as ``step...`` too, of which the newest ``count`` are kept."""
+    own = last.with_name(f"step{step:08}.safetensors")
+    own.unlink(missing_ok=True)
+    try:
+        os.link(last, own)
+    except OSError:  # a file system without links
+        shutil.copyfile(last, own)
+    for older in sorted(last.parent.glob("step*.safetensors"))[:-count]:
+        older.unlink()
 
 
 def _next(parts: Sequence[Batches]) -> Batch:

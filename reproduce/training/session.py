@@ -26,6 +26,7 @@ from reproduce.records.store import sha256_file
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import open_task
 from reproduce.tasks.sources import Domains, PictureSource
+from reproduce.training.ahead import NoiseAhead
 from reproduce.training.checkpoints import (
     Checkpoint,
     begin_from,
@@ -85,6 +86,10 @@ def train(
         if begun.domains is None or begun.sources is None:
             return found.path if found else folder / LAST
         trainer = make_trainer(method, run.seed, run.steps, world, run.precision)
+        if device.startswith("cuda"):
+            shape = (run.batch // world.size, run.size, run.size)
+            ahead = NoiseAhead(method, trainer.noise, shape, device)
+            trainer.noise = stack.enter_context(ahead)
         if found is not None:
             restore_training(found, trainer)
             if first and found.path.name == GOOD and (folder / LAST).exists():

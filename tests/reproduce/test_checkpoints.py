@@ -212,7 +212,7 @@ def vgg(tmp_path_factory):
 def test_the_perceptual_loss_trains_and_its_network_is_not_saved(layer, vgg, data, tmp_path):
     out = tmp_path / "run"
     words = tiny.train_words(
-        "munit", out, data, "--vgg", str(vgg), "--save-every", "1", "--sample-every", "9",
+        "munit", out, data, "--vgg", str(vgg), "--save-every", "1",
         perceptual=1, perceptual_layer=layer, steps=2, batch=1,
     )  # fmt: skip
     log = tmp_path / "log"
