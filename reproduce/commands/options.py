@@ -63,6 +63,12 @@ def add_threads(sub: Sub, default: str = "torch's choice") -> None:
         help=f"CPU threads (default: {default})")  # fmt: skip
 
 
+def add_workers(sub: Sub) -> None:
+    sub.add_argument("--workers", type=at_least(0), default=0,
+        help="processes that prepare a training's pictures (0: threads of its own), where a fast GPU "
+        "waits for large ones (python -m reproduce speed data)")  # fmt: skip
+
+
 def add_progress(sub: Sub) -> None:
     sub.add_argument("--no-progress", action="store_true", help="no progress bars")
 
@@ -118,6 +124,7 @@ def add_making(sub: Sub, stored: str = "") -> None:
         "GPU, each on its own)")  # fmt: skip
     sub.add_argument("--threads", type=at_least(0), default=0,
         help="CPU threads of each job that measures (default: 1)")  # fmt: skip
+    add_workers(sub)
     sub.add_argument("--gpus-per-training", type=at_least(1), default=1, metavar="N",
         help="GPUs that share each training's batches")  # fmt: skip
     sub.add_argument("--plan", type=Path,
@@ -141,7 +148,7 @@ def places_of(arguments: argparse.Namespace) -> Places:
         device if elsewhere and device == "cuda" else check_device(device),
         progress=not arguments.no_progress, lpips_path=told.get("lpips_weights"),
         inception_path=told.get("inception_weights"),
-        inception_sha256=told.get("inception_sha256"),
+        inception_sha256=told.get("inception_sha256"), workers=told.get("workers", 0),
     )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ class Places:
     progress: bool = True
     inception_path: Path | None = None
     inception_sha256: str | None = None
+    workers: int = 0  # processes that prepare a training's pictures
 
     def records(self, preset: Preset, module: str | None = None) -> Records:
         """Those of a preset; for ``module``, which measures, those that its code as it is made."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ TABLE1_METHODS = (
 )  # fmt: skip
 # Table 2, column by column.
 TABLE2_METHODS = ("cyclegan", "cyclegan-noise", "unit", "munit")
+LOGGING = ("save_minutes", "save_every", "keep", "grids")
 SCORES = ("none", "quality", "all")
 TABLES: dict[int, tuple[str, ...]] = {1: TABLE1_METHODS, 2: TABLE2_METHODS}
 # The UNIT paper's Figs. 4 to 6.
@@ -74,6 +75,8 @@ class Preset:
     tables: Mapping[int, list[str]]  # tasks of each table
     figures: Mapping[int, str]  # task of each figure of the UNIT paper
     measure: Measuring
+    # How often a training saves and shows (``training.loop.Logging``): changes no number.
+    logging: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -299,6 +302,9 @@ def _preset(name: str, base: str, values: dict[str, Any]) -> Preset:
                 raise UserError(f"{base}: unknown task '{task}': {nearest(str(task), TASKS)}")
     _check_tables(base, values["tables"])
     values["measure"] = Measuring(**values["measure"])
+    for name in values.get("logging", {}):
+        if name not in LOGGING:
+            raise UserError(f"{base}: logging has no '{name}': {nearest(str(name), LOGGING)}")
     return Preset(name=name, base=base, changes={}, **({"tasks": {}} | values))
 
 

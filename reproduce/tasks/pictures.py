@@ -160,10 +160,20 @@ def _one_line(error: BaseException) -> str:
 
 def to_tensor(image: Image.Image) -> torch.Tensor:
     """An RGB picture as float32 (3, H, W) in [-1, 1]: 0 becomes -1 and 255 becomes 1."""
+    return from_bytes(_to_bytes(image))
+
+
+def _to_bytes(image: Image.Image) -> torch.Tensor:
+    """An RGB picture as uint8 (3, H, W)."""
     if image.mode != "RGB":
         raise ValueError(f"expected an RGB picture, not mode {image.mode}")
-    pixels = torch.from_numpy(np.array(image))  # (H, W, 3) uint8
-    return pixels.permute(2, 0, 1).to(torch.float32).contiguous().div_(127.5).sub_(1.0)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def from_bytes(pixels: torch.Tensor) -> torch.Tensor:
+    """uint8 pixels as float32 in [-1, 1] where they are, with the same bits on every device."""
+    # A GPU multiplies by the reciprocal of a number, which rounds otherwise; by a tensor it divides.
+    return pixels.to(torch.float32).div_(torch.full((), 127.5, device=pixels.device)).sub_(1.0)
 
 
 def to_image(tensor: torch.Tensor) -> Image.Image:
@@ -227,21 +237,25 @@ class Preparation:
     def __call__(
         self, image: Image.Image, generator: torch.Generator | None = None
     ) -> torch.Tensor:
-        """``image`` as float32 (3, height, width) in [-1, 1].
+        """``image`` as float32 (3, height, width) in [-1, 1]."""
+        return from_bytes(self.cut(self.scaled(image), generator))
+
+    def scaled(self, image: Image.Image) -> torch.Tensor:
+        """The part without randomness: ``image`` resized, as uint8 (3, H, W)."""
+        return _to_bytes(self._resized(image))
+
+    def cut(self, pixels: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """What ``scaled`` gave, cropped to (3, height, width) and flipped.
 
         The draws are fractions of the room there is, so two pictures prepared with equal
         generators are cropped and flipped alike, even at different resolutions.
         """
         down, across, mirror = self._draw(generator)
         height, width = self.shape
-        image = self._resized(image)
-        top = int(down * (image.height - height + 1))
-        left = int(across * (image.width - width + 1))
-        if (image.height, image.width) != (height, width):
-            image = image.crop((left, top, left + width, top + height))
-        if self.flip and mirror < 0.5:
-            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return to_tensor(image)
+        top = int(down * (pixels.shape[1] - height + 1))
+        left = int(across * (pixels.shape[2] - width + 1))
+        pixels = pixels[:, top : top + height, left : left + width]
+        return pixels.flip(2) if self.flip and mirror < 0.5 else pixels
 
     def _draw(self, generator: torch.Generator | None) -> tuple[float, float, float]:
         if self.crop == "centre" and not self.flip:

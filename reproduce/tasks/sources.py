@@ -238,8 +238,9 @@ class Domains:
     def check(self, *, progress: bool = False) -> None:
         """Decode every picture once; the first that cannot be read is a UserError now, rather
         than in the middle of a training."""
-        todo = [(source, i) for source in self.splits().values() for i in range(len(source))]
-        for source, i in tqdm(todo, desc=f"reading {self.name}", disable=not progress):
+        # By file: the halves and pairs of a side-by-side file are one picture to decode.
+        todo = {s.path(i): (s, i) for s in self.splits().values() for i in range(len(s))}
+        for source, i in tqdm(todo.values(), desc=f"reading {self.name}", disable=not progress):
             source.read(i)
 
     def fingerprint(self, *, progress: bool = False) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
+from benchmarks.cores import cores
 from models.errors import UserError
 
 
@@ -29,4 +28,4 @@ def default_jobs(jobs: int, device: str) -> int:
     """How many trainings side by side."""
     if jobs:
         return jobs
-    return 1 if device != "cpu" else min(4, os.cpu_count() or 1)
+    return 1 if device != "cpu" else min(4, cores())

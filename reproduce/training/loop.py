@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 import signal
 import sys
 import threading
@@ -25,7 +27,7 @@ from benchmarks.pictures import grid
 from models.randomness import generator
 from reproduce.experiments.run import RunConfig
 from reproduce.tasks.batches import Batch, Batches, test_batches
-from reproduce.tasks.pictures import Preparation, save_png
+from reproduce.tasks.pictures import Preparation, from_bytes, save_png
 from reproduce.tasks.sources import Domains
 from reproduce.training.checkpoints import (
     NonFiniteWeight,
@@ -47,13 +49,26 @@ MANY = 50  # steps in a row without an update of one phase, after which a run st
 
 @dataclass(frozen=True)
 class Logging:
-    """How often, in steps, and how."""
+    """How often, and how.
 
-    save_every: int = 500
-    sample_every: int = 500
+    Checkpoints are written every ``save_minutes``, and every ``save_every`` steps if any; the newest
+    ``keep`` of them stay, under their numbers. ``grids``: so many sample grids, at steps that grow by
+    a factor.
+    """
+
+    save_minutes: float = 10.0
+    save_every: int = 0
+    keep: int = 0
+    grids: int = 20
     log_every: int = 10
     tensorboard: bool = True
     progress: bool = True
+
+    def grid_steps(self, steps: int) -> frozenset[int]:
+        """After which of a run's ``steps`` a grid is drawn: the last, and others from the tenth on."""
+        n, first = self.grids, min(10, steps)
+        ratio = (steps / first) ** (1 / max(1, n - 1))
+        return frozenset({steps, *(round(first * ratio**i) for i in range(n - 1))} if n else ())
 
 
 class Interrupted(Exception):
@@ -88,7 +103,8 @@ class Loop:
         self.run, self.folder, self.trainer, self.data = run, folder, trainer, data
         self.world, self.logging, self.domains = world, logging, domains
         self.stop, self.asked = False, 0
-        self.clock = time.perf_counter()
+        self.clock = self.saved_at = self.logged_at = time.perf_counter()
+        self.logged = 0
         self.untaken: list[dict[str, Any]] = []
         self.in_a_row: Counter[str] = Counter()
 
@@ -125,8 +141,10 @@ class Loop:
 
     def _steps(self, start: int, parts: Sequence[Batches]) -> None:
         run, logging = self.run, self.logging
+        grids, self.logged = logging.grid_steps(run.steps), start
         for step in range(start, run.steps):
-            x_a, x_b = (x.to(self.world.device) for x in self.world.agreed(lambda: _next(parts)))
+            pictures = self.world.agreed(lambda: _next(parts))
+            x_a, x_b = (self._on_device(x) for x in pictures)
             losses = self.trainer.step(x_a, x_b, step)
             try:
                 self._count_untaken(parts[0], step)
@@ -135,14 +153,15 @@ class Loop:
                 self._failed(step, error.last.why, x_a, x_b)
                 raise
             done = step + 1
-            # Asked once: a signal may come between two questions.
-            stopping = self.world.any(self.stop)
+            # Asked once: a signal may come between two questions, and clocks differ.
+            stopping, due = self.world.any(self.stop, self._is_due())
             self.bar.update()
             if done % logging.log_every == 0 or done == run.steps:
                 self._log(done, losses)
-            if done % logging.sample_every == 0 or done == run.steps:
+            if done in grids:
                 self._samples(done)
-            if done % logging.save_every == 0 or done == run.steps or stopping:
+            due |= logging.save_every > 0 and done % logging.save_every == 0
+            if due or done == run.steps or stopping:
                 try:
                     self.world.by_first(lambda done=done: self._save(done))  # type: ignore[misc]
                 except NonFiniteWeight as error:
@@ -185,6 +204,15 @@ class Loop:
             f"at pictures of one colour ({self.folder / UNTAKEN} names all)", file=sys.stderr,
         )  # fmt: skip
 
+    def _on_device(self, pixels: Tensor) -> Tensor:
+        """A batch in [-1, 1]; from pinned memory it comes while the GPU is at work."""
+        return from_bytes(pixels.to(self.world.device, non_blocking=pixels.is_pinned()))
+
+    def _is_due(self) -> bool:
+        """Whether the first process, which writes, has not for too long."""
+        minutes = (time.perf_counter() - self.saved_at) / 60
+        return self.world.rank == 0 and minutes >= self.logging.save_minutes
+
     def _log(self, done: int, losses: dict[str, float]) -> None:
         totals = {
             "G": sum(
@@ -195,19 +223,33 @@ class Loop:
             ),
         }
         self.bar.set_postfix({k: f"{v:.3f}" for k, v in totals.items()}, refresh=False)
+        now = time.perf_counter()
+        pictures = (done - self.logged) * self.run.batch  # of each domain
+        pace = {
+            "learning_rate": self.trainer.optimisers["generator"].param_groups[0]["lr"],
+            "pictures_per_second": pictures / max(now - self.logged_at, 1e-9),
+        }
+        self.logged, self.logged_at = done, now
         if self.writer is not None:
-            for name, value in (losses | {f"total_{k}": v for k, v in totals.items()}).items():
-                self.writer.add_scalar(f"loss/{name}", value, done)  # type: ignore[no-untyped-call]
+            named = losses | {f"total_{k}": v for k, v in totals.items()}
+            for name, value in ({f"loss/{k}": v for k, v in named.items()} | pace).items():
+                self.writer.add_scalar(name, value, done)  # type: ignore[no-untyped-call]
         if self.world.rank:
             return
-        seconds = time.perf_counter() - self.clock
-        line: dict[str, Any] = {"step": done, "steps": self.run.steps, "seconds": round(seconds, 2)}
-        line |= {"untaken": len(self.untaken), "losses": losses}
+        line: dict[str, Any] = {
+            "step": done, "steps": self.run.steps, "seconds": round(now - self.clock, 2),
+            "learning_rate": pace["learning_rate"],
+            "pictures_per_second": round(pace["pictures_per_second"], 1),
+            "untaken": len(self.untaken), "losses": losses,
+        }  # fmt: skip
         write_text(self.folder / "progress.json", json.dumps(line) + "\n")
 
     def _save(self, done: int) -> None:
         last, good = self.folder / LAST, self.folder / GOOD
         save_training(last, self.trainer, self.run, done, self.data, keep=good)
+        self.saved_at = time.perf_counter()
+        if self.logging.keep:
+            keep_numbered(last, done, self.logging.keep)
 
     def _failed(self, done: int, why: str, x_a: Tensor, x_b: Tensor) -> None:
         """A checkpoint to look at: the weights, the batch, and what went wrong."""
@@ -247,6 +289,18 @@ def _most_frequent(untaken: list[dict[str, Any]]) -> str:
         for name in names
     )
     return ", ".join(f"{name} ({count} times)" for name, count in seen.most_common(4))
+
+
+def keep_numbered(last: Path, step: int, count: int) -> None:
+    """Let ``last`` stay as ``step...`` too, of which the newest ``count`` are kept."""
+    own = last.with_name(f"step{step:08}.safetensors")
+    own.unlink(missing_ok=True)
+    try:
+        os.link(last, own)
+    except OSError:  # a file system without links
+        shutil.copyfile(last, own)
+    for older in sorted(last.parent.glob("step*.safetensors"))[:-count]:
+        older.unlink()
 
 
 def _next(parts: Sequence[Batches]) -> Batch:

@@ -22,11 +22,14 @@ from models.unit import Unit
 from reproduce.experiments.run import RunConfig
 from reproduce.records.code import training_code
 from reproduce.records.environment import environment
+from reproduce.records.store import sha256_file
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import open_task
 from reproduce.tasks.sources import Domains, PictureSource
+from reproduce.training.ahead import NoiseAhead
 from reproduce.training.checkpoints import (
     Checkpoint,
+    begin_from,
     new_method,
     read_checkpoint,
     remove_parts,
@@ -50,9 +53,11 @@ def train(
     vgg: Path | None = None,
     ways: Iterable[str] = ALL,
     workers: int = 0,
+    start: Path | None = None,
 ) -> Path:
     """Train ``run`` in ``folder``, computing in these ``ways`` (``models.choices``), and return its
-    last checkpoint. Pictures are prepared by threads, or by ``workers`` processes if any.
+    last checkpoint. Pictures are prepared by threads, or by ``workers`` processes if any. ``start``:
+    the checkpoint whose weights it begins with, instead of drawn ones.
 
     A folder that holds a run is refused unless ``resume``, which goes on from its last readable
     checkpoint, exactly as if it had never stopped. Raises Interrupted once saved after a signal,
@@ -60,7 +65,7 @@ def train(
     Called by all processes that ``torchrun`` started, it is one training that they share.
     """
     logging, device = logging or Logging(), local_device(device)
-    method = _build(run, device, vgg)
+    method = _build(run, device, vgg, start)
     choose(method, ways)
     check_shareable(method, run.batch, world_size())
     preparation = Preparation(run.size, run.resize or None, run.crop, run.flip)  # type: ignore[arg-type]
@@ -76,21 +81,26 @@ def train(
             return _begin(run, folder, data_dir, resume, method.paired, logging.progress, first)
 
         begun = world.in_turn(begin)
-        found, start = begun.found, begun.found.step if begun.found else 0
-        world.same(f"step {start}, pictures {begun.data[:12]}", "checkpoint or pictures")
+        found, done = begun.found, begun.found.step if begun.found else 0
+        world.same(f"step {done}, pictures {begun.data[:12]}", "checkpoint or pictures")
         if begun.domains is None or begun.sources is None:
             return found.path if found else folder / LAST
         trainer = make_trainer(method, run.seed, run.steps, world, run.precision)
+        if device.startswith("cuda"):
+            shape = (run.batch // world.size, run.size, run.size)
+            ahead = NoiseAhead(method, trainer.noise, shape, device)
+            trainer.noise = stack.enter_context(ahead)
         if found is not None:
             restore_training(found, trainer)
             if first and found.path.name == GOOD and (folder / LAST).exists():
                 # Out of the way: it must not take the good one's place when the next is saved.
                 os.replace(folder / LAST, folder / DAMAGED)
-        world.by_first(lambda: _describe(folder, run, begun.data, world, ways))
+        origin = _origin(folder, start, found)
+        world.by_first(lambda: _describe(folder, run, begun.data, world, ways, origin))
         loop = Loop(run, folder, trainer, begun.domains, begun.data, world, logging)
         loop.go(
             shared_batches(
-                method, world, *begun.sources, preparation, run.batch, run.seed, start, workers
+                method, world, *begun.sources, preparation, run.batch, run.seed, done, workers
             )
         )
     return folder / LAST
@@ -124,7 +134,7 @@ def _begin(
     return _Begun(found, data, domains, sources)
 
 
-def _build(run: RunConfig, device: str, vgg: Path | None) -> Method:
+def _build(run: RunConfig, device: str, vgg: Path | None, start: Path | None) -> Method:
     """The run's networks. What does not fit together is refused here, before any file is made."""
     method = new_method(run)
     method.check_size(run.size, run.size)
@@ -138,6 +148,8 @@ def _build(run: RunConfig, device: str, vgg: Path | None) -> Method:
         raise UserError("--vgg is for the perceptual loss alone: add --set perceptual=1, e.g.")
     elif layer:
         check_layer(layer)
+    if start is not None:
+        begin_from(start, method, run)
     return method.to(device)
 
 
@@ -171,10 +183,7 @@ def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
             continue
         if errors:
             print(f"note: {errors[0]}; going on from {path}", file=sys.stderr)
-        longer = replace(checkpoint.run, steps=run.steps)
-        if run.method_config.lr_policy == "linear" or run.steps < checkpoint.step:
-            longer = checkpoint.run  # the schedule depends on the number of steps
-        different = run.differences(longer)
+        different = run.differences(_lengthened(checkpoint, run, path))
         if different:
             raise UserError(
                 f"{folder} holds another run, {'; '.join(different[:3])}: "
@@ -185,6 +194,27 @@ def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
         f"{errors[0]}; no earlier one is left in {folder}: remove the folder, or choose another "
         "--out"
     )
+
+
+def _lengthened(checkpoint: Checkpoint, run: RunConfig, path: Path) -> RunConfig:
+    """The checkpoint's run with as many steps as ``run`` where that only adds some. What is added
+    to a finished one may have another rate."""
+    known, policy = checkpoint.run, run.settings["lr_policy"]
+    if run.steps <= known.steps or checkpoint.step < known.steps:
+        # A rate that falls in a line depends on the number of steps.
+        fixed = policy == "linear" or run.steps < checkpoint.step
+        return known if fixed else replace(known, steps=run.steps)
+    if policy == "linear":
+        raise UserError(
+            f"{path} is of a finished run, whose rate fell to zero in its {known.steps} steps: to "
+            f"add some, say at which rate, e.g. --set lr_policy=constant --set lr={run.settings['lr']}"
+        )
+    print(
+        f"note: {run.steps - known.steps} steps are added to the {known.steps} of {path}: "
+        f"lr={run.settings['lr']}, {policy}, counted from the run's beginning", file=sys.stderr,
+    )  # fmt: skip
+    rate = {key: run.settings[key] for key in ("lr", "lr_policy", "lr_step", "lr_gamma")}
+    return replace(known, steps=run.steps, settings={**known.settings, **rate})
 
 
 def _fingerprint(domains: Domains, found: Checkpoint | None, progress: bool, check: bool) -> str:
@@ -228,12 +258,32 @@ def only_run(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _describe(folder: Path, run: RunConfig, data: str, world: World, ways: Iterable[str]) -> None:
+def _describe(
+    folder: Path, run: RunConfig, data: str, world: World, ways: Iterable[str], origin: str
+) -> None:
     text = json.dumps(
         {"run": run.as_dict(), "config_sha256": run.digest(), "data_sha256": data}
         | {"environment": environment(world.device), "processes": world.size}
-        | {"code": training_code(run.method), "ways": sorted(ways)},
+        | {"code": training_code(run.method), "ways": sorted(ways)}
+        | ({"begun_from_sha256": origin} if origin else {}),
         indent=1,
         sort_keys=True,
     )
     write_text(folder / "run.json", text + "\n")
+
+
+def _origin(folder: Path, start: Path | None, found: Checkpoint | None) -> str:
+    """The sha256 of the checkpoint whose weights a run begins, or began, with; empty for drawn ones."""
+    origin = sha256_file(start) if start else ""
+    if found is None:
+        return origin
+    try:
+        told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        begun = str(told.get("begun_from_sha256", ""))
+    except (OSError, ValueError, AttributeError):
+        begun = ""
+    if origin not in ("", begun):
+        raise UserError(
+            f"{folder} holds a run that began otherwise: leave --from, or choose another --out"
+        )
+    return begun

@@ -138,7 +138,7 @@ def shared_batches(
         Batches(
             source_a, source_b, preparation, batch, seed, paired=method.paired,
             start_step=start_step, rank=g * world.size + world.rank, world_size=count * world.size,
-            workers=workers,
+            workers=workers, device=world.device,
         )
         for g in range(count)
     ]  # fmt: skip

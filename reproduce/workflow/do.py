@@ -92,7 +92,8 @@ def share(request: Request, job: Job) -> None:
     run, places = job.runs[0], request.places
     train(
         run, run_folder(places.runs, job.preset.name, run), data_dir=places.data,
-        device=places.device, resume=True, logging=Logging(progress=False),
+        device=places.device, resume=True, logging=Logging(**job.preset.logging, progress=False),
+        workers=places.workers,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from models.randomness import generator
 from reproduce.tasks.pictures import (
     MOST_PIXELS,
     Preparation,
+    from_bytes,
     read_picture,
     save_png,
     to_image,
@@ -266,6 +267,17 @@ def test_save_png_round_trip_leaves_nothing_else(tmp_path):
     with pytest.raises(IsADirectoryError):
         save_png(tensor, tmp_path / "folder")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "x.png"]
+
+
+def test_bytes_are_scaled_with_the_same_bits_on_every_device(monkeypatch):
+    levels = torch.arange(256, dtype=torch.uint8)
+    expected = levels.float().div(127.5).sub(1)
+    # What a GPU makes of a division by a number.
+    assert not torch.equal(levels.float().mul(1 / 127.5).sub(1), expected)
+    by, divide = [], torch.Tensor.div_
+    monkeypatch.setattr(torch.Tensor, "div_", lambda x, y: by.append(y) or divide(x, y))
+    assert torch.equal(from_bytes(levels), expected)
+    assert isinstance(by[0], torch.Tensor)
 
 
 # Preparation
