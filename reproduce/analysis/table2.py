@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from benchmarks.metric import Metric
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION
 from benchmarks.metrics.inception_score import CIS, IS, REACHED
+from benchmarks.published import AVERAGE, published_table2
 from models.method import DIRECTIONS
 from models.zoo import METHODS
 from reproduce.analysis.agreement import Number, agreement
@@ -22,7 +21,6 @@ from reproduce.analysis.tables import (
     Found,
     Record,
     against_paper,
-    published,
     scale,
     trainings,
 )
@@ -30,7 +28,6 @@ from reproduce.experiments.preset import TABLE2_METHODS, Preset
 from reproduce.records.current import REAL
 from reproduce.tasks.specs import TASKS
 
-AVERAGE = "Average"
 BY_MODES = (IS, CIS, REACHED)  # what a classifier of modes measures
 # The numbers of a method in a direction, as the CSV calls them.
 SCORES = {"cis": CIS, "is": IS, "all_modes_share": REACHED, "content_confusion": CONTENT_CONFUSION}
@@ -162,12 +159,3 @@ def _parts(rows: Sequence[Row], seeds: int) -> list[Table]:
         Table(title, (first, *columns), tuple(wide.values()), trainings=seeds)
         for title, columns in parts.items()
     ]
-
-
-def published_table2() -> dict[tuple[str, str], tuple[float, float]]:
-    """(direction, method's title) -> CIS, IS in nats."""
-    rows = csv.DictReader(io.StringIO(published("table2_cis_is.csv")))
-    return {
-        (row["direction"], row["method"]): (float(row["cis_nats"]), float(row["is_nats"]))
-        for row in rows
-    }

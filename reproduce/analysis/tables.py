@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from benchmarks.metrics.lpips_features import MEASURED_SIDE
 from benchmarks.metrics.observer import RIGHT
+from benchmarks.published import published_table1
 from models.zoo import METHODS
 from reproduce.analysis.agreement import Agreement, Number, agreement
 from reproduce.analysis.estimate import Estimate, few
@@ -23,7 +20,6 @@ from reproduce.experiments.preset import TABLE1_METHODS, Preset
 from reproduce.records.current import QUALITY, REAL, REFERENCE
 from reproduce.tasks.specs import TASKS
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 Record = Mapping[str, Any]
 Found = Mapping[tuple[str, str], Mapping[str, Record]]  # (task, method) -> metric -> record
 
@@ -72,29 +68,6 @@ def _mean(cells: Sequence[Estimate]) -> Estimate:
         for halves in ([c.value - c.low for c in cells], [c.high - c.value for c in cells])
     )
     return Estimate(value, value - below, value + above)
-
-
-def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None]]:
-    """(task, row title) -> quality in percent, diversity; None where the paper prints none."""
-
-    def number(text: str) -> float | None:
-        return float(text) if text else None
-
-    text = published("table1_quality_diversity.csv")
-    return {
-        (r["task"], r["method"]): (
-            number(r["quality_percent_preferred_over_munit"]),
-            number(r["lpips_diversity"]),
-        )
-        for r in csv.DictReader(io.StringIO(text))
-    }
-
-
-def published(name: str) -> str:
-    """A file of ``results/paper``, which an installed wheel holds as ``reproduce/paper``."""
-    packaged = files("reproduce") / "paper" / name
-    file = packaged if packaged.is_file() else CHECKOUT / "results" / "paper" / name
-    return file.read_text(encoding="utf-8")
 
 
 # What a table shows; a CSV has more.
