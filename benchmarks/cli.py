@@ -53,7 +53,7 @@ def print_distance(arguments: argparse.Namespace) -> int:
 
     from benchmarks.metrics.lpips_features import LpipsDistance, measured_size
     from benchmarks.networks.weights import trained
-    from benchmarks.study.pictures import read
+    from benchmarks.pictures import read
 
     first, second = arguments.pictures
     for path in arguments.pictures:
