@@ -14,7 +14,7 @@ from models.method import DIRECTIONS
 from reproduce.analysis.estimate import Estimate, over_trainings
 from reproduce.analysis.tables import ONE_TRAINING, Cells, Found, Record
 from reproduce.experiments.preset import Preset
-from reproduce.records.current import QUALITY, REAL, Current, Quantity, newest
+from reproduce.records.current import QUALITY, REAL, Current, Quantity, newest, submitted
 from reproduce.records.store import Records
 
 
@@ -48,6 +48,9 @@ class OverSeeds:
         given = [record for record in records if record is not None]
         if len(given) < len(records):
             return None
+        if any("submission" in record for record in given):  # of no training of ours
+            one = ONE_TRAINING.cell(*given)
+            return one and replace(one, seeds=len(self.seeds))
         values = self.by_seed(*given)
         if not values:
             return None
@@ -111,7 +114,8 @@ def stored(
 ) -> tuple[dict[str | None, Found], Cells]:
     """What the records say of a table: its rows, by translation (table 1: None), and what gives
     them their numbers. Only those of ``seeds`` count that have records of the table's methods;
-    where that is one, its records stand as they are."""
+    where that is one, its records stand as they are. Among the rows are those of outputs that were
+    not made here."""
     everything = Records(results, preset.name).all()
     translations: Sequence[str | None] = (None,) if number == 1 else DIRECTIONS
     by_seed: dict[int, dict[str | None, Found]] = {
@@ -122,7 +126,11 @@ def stored(
         s for s, found in by_seed.items()
         if any(task in tasks and method != REAL for rows in found.values() for task, method in rows)
     ]  # fmt: skip
+    known = known or list(seeds[:1])
+    rows: dict[str | None, Found] = {
+        t: {**latest(by_seed[s][t] for s in known), **submitted(everything, known, t)}
+        for t in translations
+    }
     if len(known) < 2:
-        return by_seed[known[0] if known else seeds[0]], ONE_TRAINING
-    rows: dict[str | None, Found] = {t: latest(by_seed[s][t] for s in known) for t in translations}
+        return rows, ONE_TRAINING
     return rows, OverSeeds(Current(results, preset.name, known), known)

@@ -30,6 +30,7 @@ from reproduce.analysis.tables import (
     Found,
     Record,
     heading,
+    submissions,
     title_of,
     trainings,
 )
@@ -45,7 +46,11 @@ SHOWN = (
     )),
 )  # fmt: skip
 NAMES = ("task", "row", "metric", "unit", "direction", "value", "low", "high")
-ROWS = (*TABLE1_METHODS, REAL)
+
+
+def _rows(found: Found, task: str) -> tuple[str, ...]:
+    """The methods, what was not trained here, real data."""
+    return (*TABLE1_METHODS, *submissions(found, tasks=[task]), REAL)
 
 
 def score_table(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Tables:
@@ -60,7 +65,7 @@ def score_table(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Ta
     notes = (f"Values are {trainings(cells.seeds)}",) if cells.seeds else ()
     data = list[Row]()
     for task in tasks:
-        for method in ROWS:
+        for method in _rows(found, task):
             for name in SHOWN:
                 record = _newest([found.get((task, method), {})], name)
                 cell = cells.cell(record)
@@ -73,7 +78,7 @@ def score_table(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Ta
 
 def _table(found: Found, task: str, cells: Cells) -> Table:
     """One task's rows, with the columns that any of them fills."""
-    records = {method: found.get((task, method), {}) for method in ROWS}
+    records = {method: found.get((task, method), {}) for method in _rows(found, task)}
     newest = {name: r for name in SHOWN if (r := _newest(records.values(), name))}
     columns = [Column("Method", words=True)]
     for name, record in newest.items():
@@ -94,7 +99,7 @@ def _table(found: Found, task: str, cells: Cells) -> Table:
 
 
 def _newest(rows: Iterable[Mapping[str, Record]], name: str) -> Record | None:
-    """Of a metric, or a family of them, what was measured last."""
+    """Of a metric, or a family of them, what was measured last, of trainings if there are any."""
     family = name if name.endswith("-") else f"{name} "
     fitting = [
         record
@@ -102,7 +107,7 @@ def _newest(rows: Iterable[Mapping[str, Record]], name: str) -> Record | None:
         for metric, record in records.items()
         if metric == name or metric.startswith(family)
     ]
-    return max(fitting, key=lambda record: str(record["time"]), default=None)
+    return max(fitting, key=lambda r: ("submission" not in r, str(r["time"])), default=None)
 
 
 def _comparable(record: Record, newest: Record) -> bool:

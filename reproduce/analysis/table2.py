@@ -16,12 +16,16 @@ from reproduce.analysis.agreement import Number, agreement
 from reproduce.analysis.estimate import Estimate
 from reproduce.analysis.table import ALONE, DASH, HALF, Cell, Column, Row, Table, Tables, spread
 from reproduce.analysis.tables import (
+    NOT_TRAINED,
     ONE_TRAINING,
     Cells,
     Found,
     Record,
+    about_submissions,
     against_paper,
     scale,
+    submissions,
+    title_of,
     trainings,
 )
 from reproduce.experiments.preset import TABLE2_METHODS, Preset
@@ -44,16 +48,22 @@ def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) ->
     rows, protocols, every = list[Row](), set[str](), list[_OfDirection]()
     numbers: dict[str, list[Number]] = {"CIS": [], "IS": []}
     classifiers, readers, limits = dict[str, str](), dict[str, str](), set[float | None]()
-    for task in preset.tables[2]:
+    tasks = preset.tables[2]
+    others = submissions(*(found.get(direction, {}) for direction in DIRECTIONS), tasks=tasks)
+    methods = (*TABLE2_METHODS, *others)
+    for task in tasks:
         for translation in DIRECTIONS:
             of_direction = found.get(translation, {})
-            records = {m: of_direction.get((task, m), {}) for m in (*TABLE2_METHODS, REAL)}
+            records: dict[str, Mapping[str, Record]]
+            records = {m: of_direction.get((task, m), {}) for m in (*methods, REAL)}
+            records |= {label: _comparable(records, label) for label in others}
             spec = TASKS.get(task)
             title = spec.directions[translation] if spec else f"{task}, {translation}"
             known = [own[m.name] for own in records.values() for m in BY_MODES if m.name in own]
             modes = next((r["protocol"]["modes"] for r in known), None)
             limits.add(math.log(len(modes)) if modes else None)
-            rows += _rows(title, [records], paper, math.log(len(modes)) if modes else None, cells)
+            most = math.log(len(modes)) if modes else None
+            rows += _rows(title, methods, [records], paper, most, cells)
             every.append(records)
             for method in TABLE2_METHODS:
                 printed = paper.get((title, METHODS[method].title))
@@ -74,7 +84,7 @@ def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) ->
     # Beside the paper's average only where the directions are its.
     same = {row["direction"] for row in rows} == {title for title, _ in paper} - {AVERAGE}
     limit = limits.pop() if len(limits) == 1 else None
-    rows += _rows(AVERAGE, every, paper if same else {}, limit, cells)
+    rows += _rows(AVERAGE, methods, every, paper if same else {}, limit, cells)
     words = (
         f"{scale(preset)}. {', '.join(sorted(protocols)) or DASH} (inputs x samples of each); "
         f"{trainings(cells.seeds)} Scores are in nats, without exponential. ln K is the most that K "
@@ -97,12 +107,28 @@ def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) ->
         *(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")), "real_is", "ln_k",
         "real_content_confusion", *spread(list(SCORES), cells.seeds),
     )  # fmt: skip
-    parts = tuple(_parts(rows, len(cells.seeds)))
-    return Tables(parts, (words,), data=tuple(rows), names=names)
+    parts = tuple(_parts(rows, methods, len(cells.seeds)))
+    points = about_submissions(others)
+    lead = NOT_TRAINED if points else ""
+    return Tables(parts, (words,), lead, points, data=tuple(rows), names=names)
+
+
+def _comparable(records: _OfDirection, label: str) -> Mapping[str, Record]:
+    """What was not trained here, where it was measured by the instruments of our own rows."""
+
+    def way(record: Record) -> object:
+        return record["protocol"].get("sha256"), record["protocol"].get("protocol")
+
+    ours = [records[method] for method in TABLE2_METHODS]
+    return {
+        metric: record
+        for metric, record in records[label].items()
+        if all(way(own[metric]) == way(record) for own in ours if metric in own)
+    }
 
 
 def _rows(
-    title: str, directions: Sequence[_OfDirection],
+    title: str, methods: Sequence[str], directions: Sequence[_OfDirection],
     paper: Mapping[tuple[str, str], tuple[float, float]], limit: float | None, cells: Cells,
 ) -> list[Row]:  # fmt: skip
     """A row a method of one direction, or of the mean over several, with what bounds its scores: real
@@ -116,8 +142,8 @@ def _rows(
         "real_content_confusion": cell(REAL, CONTENT_CONFUSION),
     }  # fmt: skip
     rows = list[Row]()
-    for method in TABLE2_METHODS:
-        name = METHODS[method].title
+    for method in methods:
+        name = title_of(method)
         cis, inception = paper.get((title, name), (None, None))
         scores = {key: cell(method, metric) for key, metric in SCORES.items()}
         about = {"direction": title, "method": method, "row": name}
@@ -125,19 +151,20 @@ def _rows(
     return rows
 
 
-def _parts(rows: Sequence[Row], seeds: int) -> list[Table]:
+def _parts(rows: Sequence[Row], methods: Sequence[str], seeds: int) -> list[Table]:
     """A table a score: directions by methods."""
     wide: dict[Cell, dict[str, Cell]] = {}  # by direction, the numbers of all methods
     for row in rows:
         of_direction = wide.setdefault(row["direction"], dict(row))
         of_direction |= {f"{row['method']} {key}": cell for key, cell in row.items()}
-    titles = {method: METHODS[method].title for method in TABLE2_METHODS}
+    titles = {method: title_of(method) for method in methods}
 
     def paired(score: str) -> list[Column]:
         return [
             Column(f"{title}, {who}", f"{method} {start}{score}")
             for method, title in titles.items()
             for who, start in (("paper", "paper_"), ("ours", ""))
+            if who == "ours" or method in METHODS
         ]
 
     def alone(score: str, spec: str = ".3f", form: str = HALF) -> list[Column]:

@@ -84,6 +84,8 @@ NAMES = (
     "diversity_low", "diversity_high", "extractor", "protocol", "silhouette_iou",
     "quality_percent", "quality_low", "quality_high", "quality_source",
 )  # fmt: skip
+SUBMITTED = "‡"
+NOT_TRAINED = f"{SUBMITTED} was not trained here; its outputs were measured like all others:"
 SPREAD = ("diversity", "silhouette_iou", "quality")
 
 
@@ -101,7 +103,10 @@ def table1(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Tables:
         for metric, record in records.items()
         if metric.startswith("diversity") and task in tasks and method != REAL
     ]
-    newest = max(measured, key=lambda r: r.get("time", ""))["protocol"] if measured else {}
+    own = submissions(found, tasks=tasks)
+    # What others measured sets no protocol, unless there is nothing else.
+    last = max(measured, key=lambda r: ("submission" not in r, r.get("time", "")), default=None)
+    newest = last["protocol"] if last else {}
     extractor, protocol = newest.get("extractor", ""), newest.get("protocol", "")
     rows, nearness = list[Row](), ""
     for task in tasks:
@@ -109,7 +114,9 @@ def table1(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Tables:
         sources = {m for method in TABLE1_METHODS for m in found.get((task, method), {})}
         asked = next((metric for metric in QUALITY if metric in sources), "")
         counterpart = TASKS[task].stands_for if task in TASKS else task
-        for method in (*TABLE1_METHODS, REAL):
+        for method in (*TABLE1_METHODS, *own, REAL):
+            if method in own and (task, method) not in found:
+                continue
             title = title_of(method)
             quality, paper = published.get((counterpart, title), (None, None))
             records = found.get((task, method), {})
@@ -157,7 +164,9 @@ def table1(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Tables:
         for task in tasks
     )  # fmt: skip
     names = (*NAMES, *spread(SPREAD, cells.seeds))
-    return Tables(parts, (words,), data=tuple(rows), names=names)
+    told = about_submissions(own)
+    lead = NOT_TRAINED if told else ""
+    return Tables(parts, (words,), lead, told, data=tuple(rows), names=names)
 
 
 def _quality(records: Mapping[str, Record], cells: Cells) -> Estimate | None:
@@ -208,8 +217,30 @@ def _about_quality(rows: Sequence[Row]) -> str:
 
 
 def title_of(method: str) -> str:
-    """As the paper's rows call a method."""
-    return "Real data" if method == REAL else METHODS[method].title
+    """As the paper's rows call a method; a row that was not trained here bears a mark."""
+    if method in METHODS:
+        return METHODS[method].title
+    return "Real data" if method == REAL else f"{method} {SUBMITTED}"
+
+
+def submissions(*founds: Found, tasks: Sequence[str]) -> dict[str, Record]:
+    """Rows that were not trained here, by name, with a record of each that says whose they are."""
+    return {
+        method: record
+        for found in founds
+        for (task, method), row in sorted(found.items()) if task in tasks
+        for record in row.values() if "submission" in record
+    }  # fmt: skip
+
+
+def about_submissions(rows: Mapping[str, Record]) -> tuple[str, ...]:
+    """What a reader is told of rows that were not trained here, one each."""
+    told = []
+    for label, record in rows.items():
+        about = {key: str(value) for key, value in record["submission"].items()}
+        facts = [about.pop("name", label), *(f"{key} {value}" for key, value in about.items())]
+        told.append(f"{title_of(label)}: {'; '.join(facts)}.")
+    return tuple(told)
 
 
 def heading(task: str) -> str:

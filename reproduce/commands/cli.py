@@ -13,6 +13,7 @@ from reproduce.commands import (
     convert,
     data,
     figure,
+    inputs,
     report,
     rerun,
     results,
@@ -25,7 +26,7 @@ from reproduce.commands import (
 from reproduce.speed.parser import add_speed
 
 COMMANDS = (
-    table, figure, train, translate, data, convert, all, step, ablate, results, rerun, claims,
+    table, figure, inputs, train, translate, data, convert, all, step, ablate, results, rerun, claims,
     report, store,
 )  # fmt: skip
 EXAMPLES = """examples:

@@ -100,7 +100,7 @@ class Kind(ABC):
     def raw_name(self, kind: str, subject: Subject, *words: str) -> str:
         """A file's name that no other measurement takes."""
         where = () if self.direction is None else (self.direction,)
-        about = Path(subject.run.task).name, *where, subject.name
+        about = Path(subject.run.task).name, *where, subject.name.replace(" ", "_")
         return "-".join((kind, *about, *words)) + ".npz"
 
     def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:

@@ -90,6 +90,11 @@ class Subject:
         """The method, or what stands for it in records of real pictures."""
         return REAL if self.real else self.run.method
 
+    @property
+    def trained(self) -> bool:
+        """Whether its network is at hand."""
+        return not self.real
+
     @cached_property
     def checkpoint(self) -> Path:
         """The trained weights."""
