@@ -187,22 +187,18 @@ def fidelity(
 ) -> FidelityResult:
     """Scores of ``fake`` against ``real``, features of the same ``extractor``.
 
-    ``fake`` has as many samples of every input, and both sides as many pictures. Intervals leave
-    out tenths of the inputs with all their samples; the real pictures are taken as given, since
+    ``fake`` has as many samples of every input. The protocol tells the number of pictures of both
+    sides: at other numbers, scores do not compare. Intervals leave out tenths of the inputs with all their samples; the real pictures are taken as given, since
     they are the same for every method. ``about`` goes into the protocol.
 
-    Raises UserError for unequal numbers, pictures of different sizes, fewer than 10 inputs, and
+    Raises UserError for pictures of different sizes, fewer than 10 inputs, and
     not more pictures than the features have dimensions.
     """
     inputs = fake.inputs
-    if len(fake.values) != len(real.values):
+    fewest = min(len(fake.values), len(real.values))
+    if fewest <= extractor.dims:
         raise UserError(
-            f"{len(fake.values)} translations against {len(real.values)} real pictures: compare "
-            "equal numbers"
-        )
-    if len(fake.values) <= extractor.dims:
-        raise UserError(
-            f"{len(fake.values)} pictures for {extractor.dims} features: their covariance would "
+            f"{fewest} pictures for {extractor.dims} features: their covariance would "
             f"lack full rank; measure more than {extractor.dims} pictures a side"
         )
     if fake.size != real.size:

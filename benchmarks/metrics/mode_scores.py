@@ -63,8 +63,8 @@ class ClassifiesModes(Interface):
     def sha256(self) -> str: ...
 
     @property
-    def accuracy(self) -> float:
-        """On pictures that no training saw."""
+    def accuracy(self) -> float | None:
+        """On pictures that no training saw; None where nobody knows."""
         ...
 
     def probabilities(self, pictures: Tensor) -> ArrayLike | Tensor:
@@ -194,6 +194,37 @@ def load_mode_scores(path: Path) -> ModeScores:
         raise UserError(f"{path}: probabilities, inputs and modes do not fit together: {remedy}")
     checked(found / STEPS, f"{path}: probabilities")
     return ModeScores(found / STEPS, ids, protocol)
+
+
+def load_probabilities(path: Path, modes: Sequence[str] = ()) -> ModeScores:
+    """Someone's probabilities, an ``.npy`` array (inputs, samples, K); ``modes``: names of the K.
+    UserError for anything else."""
+    try:
+        given = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path} is no array of numbers ({error}): save it by numpy.save") from None
+    if not isinstance(given, np.ndarray) or given.ndim != 3:
+        raise UserError(
+            f"{path} holds {getattr(given, 'shape', 'several arrays')}: save one array (inputs, "
+            "samples, K)"
+        )
+    found = checked(given, str(path))
+    inputs, samples, count = found.shape
+    names = list(modes) or [str(c) for c in range(count)]
+    if len(names) != count:
+        raise UserError(f"{path} has {count} modes, {len(names)} are named")
+    width = len(str(inputs - 1))
+    facts = {
+        "protocol": protocol_name(inputs, samples),
+        "N": inputs,
+        "K": samples,
+        "modes": names,
+        "ln_modes": math.log(count),
+        "classifier": path.name,
+        "sha256": hashlib.sha256(found.tobytes()).hexdigest(),
+        "accuracy": None,
+    }
+    return ModeScores(found, tuple(f"{i:0{width}d}" for i in range(inputs)), facts)
 
 
 class ModeProbabilities:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,12 @@ class Cells:
     def record(self, quantity: Quantity) -> Record | None:
         """The newest record of a quantity, for what it says beside its value."""
         found = self._evidence.records(quantity).values()
-        return max(found, key=lambda r: str(r.get("time", "")), default=None)
+        submitted = self._evidence.submission(quantity)
+        return max(found, key=lambda r: str(r.get("time", "")), default=submitted)
+
+    def submissions(self, tasks: Collection[str]) -> dict[str, Record]:
+        """Rows that were not trained here, by name, with a record of each that says whose it is."""
+        return self._evidence.submissions(tasks)
 
     def by_seed(self, *quantities: Quantity) -> dict[int, float]:
         """The mean of the ``quantities`` at each seed at which all of them were measured."""
@@ -47,7 +52,11 @@ class Cells:
         records = [self._evidence.records(quantity) for quantity in quantities]
         measured = sorted(set(self._evidence.seeds).intersection(*records))
         if not measured:
-            return None
+            submitted = [self._evidence.submission(quantity) for quantity in quantities]
+            known = [estimate_of(record) for record in submitted if record is not None]
+            if not known or len(known) < len(submitted):
+                return None
+            return replace(_mean(known), seeds=max(1, len(self.seeds)))
         last = max(measured, key=lambda seed: max(str(of[seed].get("time", "")) for of in records))
         one = _mean([estimate_of(of[last]) for of in records])
         if len(self._evidence.seeds) == 1:

@@ -36,7 +36,11 @@ SHOWN = (
     )),
 )  # fmt: skip
 NAMES = ("task", "row", "metric", "unit", "direction", "value", "low", "high")
-ROWS = (*TABLE1_METHODS, REAL)
+
+
+def _rows(task: str, cells: Cells) -> tuple[str, ...]:
+    """The methods, what was not trained here, real data."""
+    return (*TABLE1_METHODS, *cells.submissions([task]), REAL)
 
 
 def score_table(preset: Preset, cells: Cells) -> Tables:
@@ -46,7 +50,7 @@ def score_table(preset: Preset, cells: Cells) -> Tables:
     parts = tuple(t for task in tasks if len((t := _table(task, cells)).columns) > 2)
     found = {
         (task, method, name): record
-        for task in tasks for method in ROWS for name in SHOWN
+        for task in tasks for method in _rows(task, cells) for name in SHOWN
         if (record := cells.record(Quantity(name, method, task)))
     }  # fmt: skip
     shown = {name: record["metric"] for (*_, name), record in found.items()}
@@ -70,11 +74,11 @@ def _table(task: str, cells: Cells) -> Table:
     columns, rows = [Column("Method", words=True)], list[Row]()
     form = HALF if cells.seeds else ALONE
     for name in SHOWN:
-        known = (cells.record(Quantity(name, method, task)) for method in ROWS)
+        known = (cells.record(Quantity(name, method, task)) for method in _rows(task, cells))
         if record := next(filter(None, known), None):
             metric = METRICS[record["metric"]]
             columns.append(Column(metric.heading, name, f".{metric.digits}f", form=form))
-    for method in ROWS:
+    for method in _rows(task, cells):
         own = {name: cells.of(Quantity(name, method, task)) for name in SHOWN}
         rows.append({"Method": title_of(method), **own})
     return Table(

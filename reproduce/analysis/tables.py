@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.resources import files
-from pathlib import Path
 
 from benchmarks.metrics.ground_truth import SILHOUETTE
 from benchmarks.metrics.lpips_features import MEASURED_SIDE
 from benchmarks.metrics.observer import RIGHT
+from benchmarks.published import published_table1
 from models.zoo import METHODS
 from reproduce.analysis.agreement import Agreement, Number, agreement
-from reproduce.analysis.cells import Cells
+from reproduce.analysis.cells import Cells, Record
 from reproduce.analysis.estimate import Estimate, few
 from reproduce.analysis.table import DASH, Column, Row, Table, Tables, in_words, spread
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
 from reproduce.records.current import QUALITY, REAL, REFERENCE, Quantity
 from reproduce.tasks.specs import TASKS
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-
-
-def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None]]:
-    """(task, row title) -> quality in percent, diversity; None where the paper prints none."""
-
-    def number(text: str) -> float | None:
-        return float(text) if text else None
-
-    text = published("table1_quality_diversity.csv")
-    return {
-        (r["task"], r["method"]): (
-            number(r["quality_percent_preferred_over_munit"]),
-            number(r["lpips_diversity"]),
-        )
-        for r in csv.DictReader(io.StringIO(text))
-    }
-
-
-def published(name: str) -> str:
-    """A file of ``results/paper``, which an installed wheel holds as ``reproduce/paper``."""
-    packaged = files("reproduce") / "paper" / name
-    file = packaged if packaged.is_file() else CHECKOUT / "results" / "paper" / name
-    return file.read_text(encoding="utf-8")
-
 
 # What a table shows; a CSV has more.
 COLUMNS = (
@@ -61,6 +32,8 @@ NAMES = (
     "diversity_low", "diversity_high", "extractor", "protocol", "silhouette_iou",
     "quality_percent", "quality_low", "quality_high", "quality_source",
 )  # fmt: skip
+SUBMITTED = "‡"
+NOT_TRAINED = f"{SUBMITTED} was not trained here; its outputs were measured like all others:"
 SPREAD = ("diversity", "silhouette_iou", "quality")
 
 
@@ -69,7 +42,9 @@ def table1(preset: Preset, cells: Cells) -> Tables:
     and so does one that was measured in another way than the newest: a column holds one quantity.
     """
     published, tasks = published_table1(), tuple(preset.tables[1])
-    every = [Quantity("diversity", method, task) for task in tasks for method in TABLE1_METHODS]
+    others = cells.submissions(tasks)
+    # What others submit sets no protocol, unless there is nothing else.
+    every = [Quantity("diversity", m, task) for m in (*TABLE1_METHODS, *others) for task in tasks]
     protocols = [record["protocol"] for quantity in every if (record := cells.record(quantity))]
     extractor, protocol = (
         next((str(of[key]) for of in protocols), "") for key in ("extractor", "protocol")
@@ -77,7 +52,11 @@ def table1(preset: Preset, cells: Cells) -> Tables:
     rows, nearness = list[Row](), ""
     for task in tasks:
         diversities, qualities = list[Number](), list[Number]()
-        about = {m: cells.record(Quantity("quality", m, task)) for m in (*TABLE1_METHODS, REAL)}
+        own = cells.submissions([task])
+        about = {
+            method: cells.record(Quantity("quality", method, task))
+            for method in (*TABLE1_METHODS, *own, REAL)
+        }
         asked = min((r["metric"] for r in about.values() if r), key=QUALITY.index, default="")
         counterpart = TASKS[task].stands_for if task in TASKS else task
         for method in about:
@@ -129,7 +108,9 @@ def table1(preset: Preset, cells: Cells) -> Tables:
         for task in tasks
     )  # fmt: skip
     names = (*NAMES, *spread(SPREAD, cells.seeds))
-    return Tables(parts, (words,), data=tuple(rows), names=names)
+    told = about_submissions(others)
+    lead = NOT_TRAINED if told else ""
+    return Tables(parts, (words,), lead, told, data=tuple(rows), names=names)
 
 
 def _even(control: Estimate | None, cells: Cells) -> Estimate | None:
@@ -170,8 +151,20 @@ def _about_quality(rows: Sequence[Row]) -> str:
 
 
 def title_of(method: str) -> str:
-    """As the paper's rows call a method."""
-    return "Real data" if method == REAL else METHODS[method].title
+    """As the paper's rows call a method; a row that was not trained here bears a mark."""
+    if method in METHODS:
+        return METHODS[method].title
+    return "Real data" if method == REAL else f"{method} {SUBMITTED}"
+
+
+def about_submissions(rows: Mapping[str, Record]) -> tuple[str, ...]:
+    """What a reader is told of rows that were not trained here, one each."""
+    told = []
+    for label, record in rows.items():
+        about = {key: str(value) for key, value in record["submission"].items()}
+        facts = [about.pop("name", label), *(f"{key} {value}" for key, value in about.items())]
+        told.append(f"{title_of(label)}: {'; '.join(facts)}.")
+    return tuple(told)
 
 
 def heading(task: str) -> str:

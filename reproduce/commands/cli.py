@@ -14,6 +14,7 @@ from reproduce.commands import (
     data,
     demo,
     figure,
+    inputs,
     report,
     rerun,
     results,
@@ -26,8 +27,8 @@ from reproduce.commands import (
 from reproduce.speed.parser import add_speed
 
 COMMANDS = (
-    table, figure, train, translate, data, convert, all, step, ablate, results, rerun, claims,
-    report, store, demo,
+    table, figure, inputs, train, translate, demo, data, convert, all, step, ablate, results, rerun,
+    claims, report, store,
 )  # fmt: skip
 EXAMPLES = """examples:
   python -m reproduce table 1 --preset quick

@@ -155,15 +155,20 @@ class ExactKind(OneByOne):
         colours: dict[str, dict[int, Any]] = {}
         for name, k, picture in pictures:
             colours.setdefault(name, {})[k] = body_colour(picture, self.known[name].body)
+        if not colours:
+            return None
         by_style = [[colours[n][k] for n in sorted(colours)] for k in range(STYLES)]
         return style_consistency(np.array(by_style), self.protocol() | {"K": STYLES})
 
     def same_styles(self, subject: Subject) -> Iterator[Translation]:
-        """Every content in the same styles; nothing of a method without noise."""
+        """Every content in the same styles; nothing of a method without noise, nor of outputs whose
+        styles nobody knows."""
         if subject.real:
             return self.pictures.drawn.best_translations(
                 self.names[:CONTENTS], STYLES, same_styles=True
             )
+        if not subject.trained:
+            return iter(())
         seed, contents = subject.run.seed, min(CONTENTS, len(self.names))
         return same_noises(subject.method, self.pictures, contents, seed)
 

@@ -3,6 +3,9 @@
 Of one training (a task, a method, a seed) count the records of its newest network, and of one metric
 the newest of them. Across trainings a quantity is compared only with its like: with what was measured
 in the same way (protocol, weights of the instrument) as the newest record of that quantity.
+
+Records of outputs that were not made here name their ``submission``. They are rows of tables and
+nothing else: no claim, mean over trainings or way of measuring follows from them.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from models.method import DIRECTIONS
 from reproduce.records.store import Records
 
 Record = Mapping[str, Any]
+# What a record is about, by its sha256: a network, outputs that were not made here, real pictures.
+MEASURED_ON = ("checkpoint_sha256", "outputs_sha256", "data_sha256")
 Rows = Mapping[tuple[str, str], dict[str, dict[str, Any]]]  # as ``newest`` gives them
 REFERENCE = "munit"  # the method that others are preferred to
 REAL = "real"  # stands for a method where pictures are real
@@ -51,13 +56,39 @@ def newest(
     All numbers of a row are of one network (real data's: of the same pictures): what was measured
     on a checkpoint before the last one that was measured is left out.
     """
+    fitting = (r for r in records if r["seed"] == seed and "submission" not in r)
+    return _newest(fitting, translation)
+
+
+def submitted(
+    records: Sequence[dict[str, Any]], seeds: Iterable[int], translation: str | None = None
+) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    """The same of outputs that were not made here, (task, the name of their row) -> ..., whatever
+    the seed: they are no training of ours. A preference over MUNIT counts where its newest network at
+    one of ``seeds`` is the reference."""
+    references = {
+        record.get("checkpoint_sha256")
+        for seed in seeds
+        for (_, method), row in newest(records, seed).items() if method == REFERENCE
+        for record in row.values()
+    }  # fmt: skip
+    fitting = (
+        r for r in records
+        if "submission" in r and r["protocol"].get("reference_sha256") in {None, *references}
+    )  # fmt: skip
+    return _newest(fitting, translation)
+
+
+def _newest(
+    records: Iterable[dict[str, Any]], translation: str | None
+) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
     found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     subject: dict[tuple[str, str], object] = {}
     for record in records:
-        if record["seed"] != seed or record.get("translation") != translation:
+        if record.get("translation") != translation:
             continue
         row = record["task"], record["method"]
-        measured_on = record.get("checkpoint_sha256") or record.get("data_sha256")
+        measured_on = next(filter(None, map(record.get, MEASURED_ON)), None)
         if measured_on is not None and subject.setdefault(row, measured_on) != measured_on:
             subject[row] = measured_on
             # People were asked about no checkpoint that we know of.
@@ -69,13 +100,13 @@ def newest(
 def counting(
     records: Sequence[dict[str, Any]], seeds: Iterable[int] | None = None
 ) -> list[dict[str, Any]]:
-    """The records that count, of ``seeds`` or of all that there are: what ``newest`` leaves."""
-    found: list[dict[str, Any]] = []
-    for seed in sorted({int(r["seed"]) for r in records}) if seeds is None else seeds:
-        for translation in (None, *DIRECTIONS):
-            for row in newest(records, seed, translation).values():
-                found += row.values()
-    return found
+    """The records that count, of ``seeds`` or of all that there are: what ``newest`` leaves, and
+    ``submitted``."""
+    seeds = sorted({int(r["seed"]) for r in records}) if seeds is None else [*seeds]
+    directions = (None, *DIRECTIONS)
+    every = [newest(records, seed, direction) for seed in seeds for direction in directions]
+    every += [submitted(records, seeds, direction) for direction in directions]
+    return [record for rows in every for row in rows.values() for record in row.values()]
 
 
 class Current:
@@ -84,9 +115,12 @@ class Current:
     def __init__(
         self, records: Sequence[dict[str, Any]], seeds: Iterable[int] | None = None
     ) -> None:
-        self.seeds = tuple(
-            sorted({int(r["seed"]) for r in records} if seeds is None else set(seeds))
-        )
+        own = {int(record["seed"]) for record in records if "submission" not in record}
+        self.seeds = tuple(sorted(own if seeds is None else set(seeds)))
+        self._submitted: dict[str | None, Rows] = {
+            direction: submitted(records, self.seeds, direction)
+            for direction in (None, *DIRECTIONS)
+        }
         self._found: dict[tuple[int, str | None], Rows] = {
             (seed, direction): newest(records, seed, direction)
             for seed in self.seeds
@@ -100,12 +134,12 @@ class Current:
         """Of the records of a preset; UserError for none, and for a seed that has none."""
         records = Records(results, preset)
         known = records.all()
-        if not known:
+        measured = {int(record["seed"]) for record in known if "submission" not in record}
+        if not measured:
             raise UserError(
                 f"{records.path} holds no records: measure first, e.g. python -m reproduce table 1 "
                 f"--preset {preset}"
             )
-        measured = {int(record["seed"]) for record in known}
         for seed in seeds or ():
             if seed not in measured:
                 raise UserError(
@@ -122,6 +156,25 @@ class Current:
             for task, method in rows
             if of == seed
         )
+
+    def submissions(self, tasks: Collection[str]) -> dict[str, Record]:
+        """Rows that were not trained here, by name, with a record of each that says whose it is."""
+        return {
+            label: record
+            for rows in self._submitted.values()
+            for (task, label), row in sorted(rows.items()) if task in tasks
+            for record in row.values()
+        }  # fmt: skip
+
+    def submission(self, quantity: Quantity) -> Record | None:
+        """The record of such a row, if it was measured in the way that counts."""
+        row = self._submitted[quantity.translation].get((quantity.task, quantity.method), {})
+        if quantity.family == "quality":
+            return next((row[metric] for metric in QUALITY if metric in row), None)
+        for record in _candidates(row, quantity.family):
+            if self._way_that_counts(quantity) in ((), _way(record)):
+                return record
+        return None
 
     @property
     def metrics(self) -> tuple[str, ...]:

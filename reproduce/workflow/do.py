@@ -146,6 +146,16 @@ def _human(request: Request, job: Job) -> Made:
     )
 
 
+def _row(request: Request, job: Job) -> Made:
+    from reproduce.measuring.submission import measure_row
+
+    about = job.about
+    found = measure_row(
+        job.preset, job.runs, request.places, about["table"], about["label"], Path(about["outputs"])
+    )
+    return _of_records(request, job, found.values())
+
+
 def _ablation(request: Request, job: Job) -> Made:
     from reproduce.analysis.ablation_results import curves_of
     from reproduce.analysis.ablation_text import write_ablation
@@ -237,6 +247,7 @@ MAKERS: dict[str, Callable[[Request, Job], Made]] = {
     "train": _train,
     **dict.fromkeys(("diversity", "scores", "observed", "judged", "modes", "theory"), _kind),
     "human": _human,
+    "row": _row,
     "ablation": _ablation,
     "evidence": _evidence,
     "table": _table,

@@ -144,10 +144,14 @@ def test_measurements_carry_protocol_and_intervals():
     assert METRIC_OF["recall", NAME].direction == "higher"
 
 
+def test_the_protocol_tells_the_numbers_of_both_sides():
+    found = fidelity(table(normal(100), 5), table(normal(200, seed=1)), EXTRACTOR)
+    assert found.protocol["protocol"] == "20x5-vs-200"
+
+
 def test_numbers_that_would_not_compare_are_refused():
     real = table(normal(200, seed=1))
     for fake, message in (
-        (table(normal(100)), "100 translations against 200 real pictures"),
         (Features(table(normal(200)).keys, normal(200), (64, 64)), r"are \(64, 64\), real"),
         (table(normal(200), 25), "8 inputs cannot be left out in 10 groups"),
         (Features((*table(normal(199), 2).keys, ("x", 0)), normal(200), (32, 32)), "different num"),

@@ -13,6 +13,7 @@ from PIL import Image
 from tiny_methods import make
 from torch import Tensor
 
+from benchmarks.pictures import as_saved
 from models.errors import UserError
 from models.method import Method
 from reproduce.experiments.places import Places
@@ -101,7 +102,8 @@ def test_each_kind_is_given_what_a_stream_of_its_own_would_give(places: Places) 
         )
         for (key, given), (name, k, picture) in zip(kind.seen.items(), own, strict=True):
             assert key == (name, k), "and in the same order"
-            torch.testing.assert_close(given, picture, rtol=0, atol=1e-5)
+            torch.testing.assert_close(given, picture, rtol=0, atol=0.5 / 127.5 + 1e-5)
+            assert torch.equal(given, as_saved(given[None])[0]), "and as a PNG file holds it"
 
 
 def test_nothing_is_translated_twice(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:

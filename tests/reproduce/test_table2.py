@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from found import records_of
 
+from benchmarks.published import AVERAGE, published_table2
 from models.zoo import METHODS
 from reproduce.analysis.cells import Cells
 from reproduce.analysis.table import Row, Tables
-from reproduce.analysis.table2 import AVERAGE, published_table2, table2
+from reproduce.analysis.table2 import table2
 from reproduce.experiments.preset import TABLE2_METHODS, load_preset
 from reproduce.records.current import Current
 from reproduce.tasks.registry import TASKS

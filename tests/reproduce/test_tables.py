@@ -11,8 +11,9 @@ import pytest
 from found import cells_of
 
 from benchmarks.console import run_command
+from benchmarks.published import published_table1
 from models.zoo import METHODS
-from reproduce.analysis.tables import published_table1, table1
+from reproduce.analysis.tables import table1
 from reproduce.commands.cli import main, parser
 from reproduce.commands.table import run as table
 from reproduce.experiments.preset import TABLE1_METHODS, load_preset
