@@ -37,9 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"no table {number} here: known: {', '.join(map(str, TABLES))}")
     if arguments.human and number != 1:
         raise UserError("--human fills the Quality of table 1: leave it out")
-    from reproduce.measuring.submission import measure_row, open_row, parse_rows
+    rows: dict[str, str] = {}
+    if arguments.rows:  # what measures takes seconds to import
+        from reproduce.measuring.submission import measure_row, open_row, parse_rows
 
-    rows = parse_rows(arguments.rows)
+        rows = parse_rows(arguments.rows)
     request = options.request_of(arguments, seeds, f"table/{number}", rows=rows)
     preset, places = request.scale, request.places
     # What nothing reads is refused, and outputs that do not fit, before hours are spent.
