@@ -55,7 +55,7 @@ def add_places(sub: Sub, *names: str) -> None:
 
 
 def add_device(sub: Sub) -> None:
-    sub.add_argument("--device", default="cpu", help="cpu or cuda")
+    sub.add_argument("--device", default="cpu", help="cpu, cuda, or mps (Apple's GPUs; untested)")
 
 
 def add_threads(sub: Sub, default: str = "torch's choice") -> None:

@@ -75,7 +75,8 @@ def _training(folder: Path, run: RunConfig) -> dict[str, Any]:
         if told["config_sha256"] != run.digest():
             return {}
         made = told["environment"]
-        return {"training": {k: made[k] for k in ("device", "threads", "commit", "dirty")}}
+        kept = ("device", "threads", "commit", "dirty", "gpu")
+        return {"training": {k: made[k] for k in kept if k in made}}
     except (OSError, ValueError, LookupError, TypeError):
         return {}
 

@@ -302,9 +302,9 @@ def _preset(name: str, base: str, values: dict[str, Any]) -> Preset:
                 raise UserError(f"{base}: unknown task '{task}': {nearest(str(task), TASKS)}")
     _check_tables(base, values["tables"])
     values["measure"] = Measuring(**values["measure"])
-    for name in values.get("logging", {}):
-        if name not in LOGGING:
-            raise UserError(f"{base}: logging has no '{name}': {nearest(str(name), LOGGING)}")
+    for key in values.get("logging", {}):
+        if key not in LOGGING:
+            raise UserError(f"{base}: logging has no '{key}': {nearest(str(key), LOGGING)}")
     return Preset(name=name, base=base, changes={}, **({"tasks": {}} | values))
 
 

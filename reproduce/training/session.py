@@ -136,6 +136,8 @@ def _begin(
 
 def _build(run: RunConfig, device: str, vgg: Path | None, start: Path | None) -> Method:
     """The run's networks. What does not fit together is refused here, before any file is made."""
+    if device.startswith("mps") and run.precision != "float32":
+        raise UserError(f"precision={run.precision} is not for --device mps: use float32")
     method = new_method(run)
     method.check_size(run.size, run.size)
     config = method.config

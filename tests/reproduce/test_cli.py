@@ -166,9 +166,10 @@ def test_wrong_settings_are_refused(method, changes, told, refused, data, tmp_pa
         (("--task", "drawn-shoe"), "did you mean drawn-shoes?"),
         (("--task", "nowhere/at/all"), "unknown task 'nowhere/at/all'"),
         (("--source", "nowhere"), "nowhere does not exist"),
-        (("--device", "gpu"), "unknown device 'gpu': use cpu or cuda"),
+        (("--device", "gpu"), "unknown device 'gpu': use cpu, cuda or mps"),
         (("--device", "cuda:99"), "use --device cpu"),
-        (("--device", "mps"), "device 'mps' is not supported"),
+        (("--device", "mps"), "sees no Apple GPU"),
+        (("--device", "xpu"), "device 'xpu' is not supported"),
         (("--vgg", "x.pth"), "--vgg is for the perceptual loss alone"),
     ],
 )

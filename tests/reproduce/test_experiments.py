@@ -11,6 +11,7 @@ from models.zoo import METHODS, make_method, recipe
 from reproduce.experiments.preset import TABLE1_METHODS, TABLES, load_preset, preset_names
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
+from reproduce.training.loop import Logging
 
 PRESETS = ("quick", "cpu", "gpu", "paper")
 
@@ -209,3 +210,22 @@ def test_a_preset_of_ones_own_whose_tables_cannot_be_made_is_refused(tmp_path, t
     (tmp_path / "mine.yaml").write_text(f"extends: quick\ntables: {tables}\n")
     with pytest.raises(UserError, match=told):
         load_preset(str(tmp_path / "mine.yaml"))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_rates_that_fall_as_published_fall_at_every_scale(name):
+    runs = load_preset(name).table_runs(1)
+    ends = {r.method: r.method_config.lr_factor(r.steps - 1, r.steps) for r in runs}
+    assert ends.pop("unit") == 1, "constant, as its first release has it"
+    assert max(ends.values()) <= 0.01
+
+
+def test_a_preset_says_how_often_a_training_saves_and_shows(tmp_path):
+    def preset(logging):
+        (tmp_path / "mine.yaml").write_text(f"extends: quick\nlogging: {logging}\n")
+        return load_preset(str(tmp_path / "mine.yaml"))
+
+    how = Logging(**preset("{save_minutes: 3, grids: 4, keep: 2}").logging)
+    assert (how.save_minutes, how.grids, how.keep) == (3, 4, 2)
+    with pytest.raises(UserError, match=r"logging has no 'grid': did you mean grids\?"):
+        preset("{grid: 4}")
