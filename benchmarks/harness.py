@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,7 +185,9 @@ def _script(path: Path, device: Device) -> tuple[Classify, str]:
         )
     try:
         load: Any = torch.jit.load  # which has no types
-        network = load(str(path), map_location=device).eval()
+        with warnings.catch_warnings():  # deprecated, and what people have
+            warnings.simplefilter("ignore", FutureWarning)
+            network = load(str(path), map_location=device).eval()
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
