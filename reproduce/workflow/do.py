@@ -77,11 +77,14 @@ def _drawn_by(job: Job, folder: Path) -> str:
 
 
 def _train(request: Request, job: Job) -> Made:
-    """Trains a run, or goes on with it; one of other settings, pictures or code begins anew."""
+    """Trains a run, or goes on with it; one of other settings, pictures or code begins anew, and
+    the last that was there stays beside it as ``NAME.stale``."""
     folder = run_folder(request.places.runs, job.preset.name, job.runs[0])
     if folder.exists() and not _is_of(job, folder):
+        stale = folder.with_name(f"{folder.name}.stale")
         with only_run(folder):
-            _away(folder)
+            _away(stale)
+            os.replace(folder, stale)
     write_text(folder / MARK, job.digest + "\n")
     share(request, job)
     return Made([folder / LAST])
