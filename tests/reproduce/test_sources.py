@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from models.errors import UserError
+from reproduce.tasks import sources
 from reproduce.tasks.layouts import open_pictures
 from reproduce.tasks.sources import Domains, FolderSource, HalfSource, ListSource
 
@@ -244,3 +245,15 @@ def test_check_decodes_every_picture(tmp_path):
     damaged.write_bytes(damaged.read_bytes()[:-40])
     with pytest.raises(UserError, match=r"trainB/2\.png"):
         found.check()
+
+
+def test_check_decodes_a_side_by_side_file_once(tmp_path, monkeypatch):
+    for split in ("train", "val"):
+        for i in range(3):
+            write_pair(tmp_path / split / f"{i}.png")
+    found, decoded = open_pictures(tmp_path), []
+    assert found.pairs is not None and len(found.splits()) == 6
+    read = sources.read_picture
+    monkeypatch.setattr(sources, "read_picture", lambda p: decoded.append(p.name) or read(p))
+    found.check()
+    assert len(decoded) == 2 * 3
