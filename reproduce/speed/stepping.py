@@ -111,17 +111,14 @@ def noise(about: Mapping[str, Any], domain: str) -> Tensor:
 def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
     """The most memory of a few steps in ``about["ways"]``: of this process, which should do nothing
     else, above what it held before; on a GPU what PyTorch took there."""
-    base = held()
-    forget_peak()
-    gpu = about["device"].startswith("cuda")
+    base = held(about["device"])
+    forget_peak(about["device"])
     step = stepper(about, about["ways"], about["precision"])
     for _ in range(warm_steps(about["device"])):
         step()
         tick()
-    found = {"base_bytes": base, "peak_bytes": peak()}
-    found["above_bytes"] = above(base)
-    if gpu:
-        # Reserved, since what a recorded step holds does not count as allocated.
-        found["above_bytes"] = found["reserved_bytes"] = torch.cuda.max_memory_reserved()
-        found["allocated_bytes"] = torch.cuda.max_memory_allocated()
+    found = {"base_bytes": base, "peak_bytes": peak(about["device"])}
+    found["above_bytes"] = above(base, about["device"])
+    if about["device"].startswith("cuda"):
+        found["allocated_bytes"] = torch.cuda.max_memory_allocated(about["device"])
     return found

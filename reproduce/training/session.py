@@ -244,7 +244,8 @@ def only_run(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
-            f"another run is at work in {folder}: wait for it, or choose another --out"
+            f"another run is at work in {folder}{holder(folder / '.lock')}: wait for it, or choose "
+            "another --out"
         ) from None
     except OSError as error:
         raise UserError(
@@ -258,6 +259,19 @@ def only_run(folder: Path) -> Iterator[None]:
         raise
     finally:
         lock.release()
+
+
+def holder(lock: Path) -> str:
+    """In words, which machine's process holds a lock; empty for one that ends with its process.
+
+    Where a file system knows no flock, a file stands for the lock, and is left by a machine that
+    dies. Of another machine nobody can tell whether it did.
+    """
+    try:
+        process, host, *_ = lock.read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return ""
+    return f" (process {process} of {host}; remove {lock} if that is dead)"
 
 
 def _describe(

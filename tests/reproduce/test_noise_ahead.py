@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 import torch
-from tiny_methods import EVERY, fresh, pictures
+from tiny import assert_same_tensors
+from tiny_methods import EVERY, TINY, fresh, pictures
 from torch import Tensor
 
+from models.choices import ALL
 from models.method import NoiseSpec, Phase
+from reproduce.experiments.preset import load_preset
 from reproduce.training.ahead import STEPS, NoiseAhead
+from reproduce.training.loop import Logging
+from reproduce.training.session import train
 from reproduce.training.trainer import Trainer
 
 SHAPE = (2, 16, 16)
@@ -73,3 +79,28 @@ def test_its_threads_pin_for_their_own_gpu_and_it_comes_without_waiting(
     with NoiseAhead(trainer.method, trainer.noise, SHAPE, "cuda:1") as noise:
         noise("generator", role, spec[role], 2, 0)
     assert set(chosen) == {"cuda:1"} and how == [("cuda:1", True)]
+
+
+class Gpu(str):
+    """The processor, taken for a GPU."""
+
+    def startswith(self, prefix: str, *more: int) -> bool:  # type: ignore[override]
+        return prefix == "cuda" or super().startswith(prefix, *more)
+
+
+def test_a_training_for_a_gpu_is_given_what_was_pinned(
+    pinned: list[Tensor], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "none")
+    settings = {"train": 20, "test": 8, "batch": 2, "steps": 3}
+    run = load_preset("quick").make_run("unit", "drawn-shoes", 0, TINY["unit"] | settings)
+    quiet = Logging(tensorboard=False, progress=False, grids=0)
+    on_cpu, on_gpu = (
+        train(run, tmp_path / name, data_dir=data, device=device, logging=quiet,
+              ways=ALL - {"graphs"})
+        for name, device in (("cpu", "cpu"), ("gpu", Gpu("cpu")))
+    )  # fmt: skip
+    assert_same_tensors(on_cpu, on_gpu)
+    kinds = {x.dtype for x in pinned}
+    assert {torch.uint8, torch.float32, torch.int64} <= kinds, "pictures, noise, dropout's seeds"

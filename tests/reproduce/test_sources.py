@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from models.errors import UserError
+from reproduce.tasks import sources
 from reproduce.tasks.layouts import open_pictures
 from reproduce.tasks.sources import Domains, FolderSource, HalfSource, ListSource
 
@@ -273,3 +274,15 @@ def test_a_folder_that_may_not_be_read_is_refused():
         finally:
             os.seteuid(before)
             (root / "closed").chmod(0o700)
+
+
+def test_check_decodes_a_side_by_side_file_once(tmp_path, monkeypatch):
+    for split in ("train", "val"):
+        for i in range(3):
+            write_pair(tmp_path / split / f"{i}.png")
+    found, decoded = open_pictures(tmp_path), []
+    assert found.pairs is not None and len(found.splits()) == 6
+    read = sources.read_picture
+    monkeypatch.setattr(sources, "read_picture", lambda p: decoded.append(p.name) or read(p))
+    found.check()
+    assert len(decoded) == 2 * 3
