@@ -23,16 +23,28 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
+from tqdm import tqdm
 
+from benchmarks.layouts import pictures_under
 from benchmarks.metric import Accumulates, Measurement
 from benchmarks.metrics.diversity import Diversity
 from benchmarks.metrics.diversity_protocols import get_protocol
 from benchmarks.metrics.diversity_result import DiversityResult
+from benchmarks.metrics.fidelity import FidelityResult
+from benchmarks.metrics.fidelity import fidelity as scores_of
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.metrics.mode_scores import ClassifiesModes, ModeProbabilities, ModeScores
+from benchmarks.networks.extractors import (
+    Extraction,
+    Extractor,
+    Features,
+    extract,
+    inception_extractor,
+)
 from benchmarks.networks.mode_classifiers import load_mode_classifier
 from benchmarks.networks.weights import Version, trained
 from benchmarks.outputs import Range, in_range
+from benchmarks.pictures import read, tensor_of
 from models.errors import UserError
 
 Device = torch.device | str
@@ -126,6 +138,31 @@ def modes(
     return Streaming(
         ModeProbabilities(classifier, classifier.modes), lambda r: r.measurements(seed), value_range
     )
+
+
+class _AgainstReal:
+    """Fidelity of translations that come one by one, to features of real pictures."""
+
+    def __init__(self, real: Features, extractor: Extractor) -> None:
+        self._real, self._extractor, self._fake = real, extractor, Extraction(extractor)
+        self.update = self._fake.update
+
+    def finish(self) -> FidelityResult:
+        return scores_of(self._fake.finish(), self._real, self._extractor)
+
+
+def fidelity(
+    real: Path, *, extractor: Extractor | None = None, value_range: Range | None = None,
+    device: Device = "cpu", progress: bool = False,
+) -> Streaming[FidelityResult]:  # fmt: skip
+    """FID, KID, precision and recall against the pictures in the folder ``real``, which have the size of
+    the translations; by torch-fidelity's Inception-v3 or another ``extractor``."""
+    if extractor is None:
+        extractor = inception_extractor(allow_download=True, device=device)
+    paths = tqdm(pictures_under(real).items(), unit="real picture", disable=not progress)
+    features = extract(((name, 0, tensor_of(read(path))) for name, path in paths), extractor)
+    metric = _AgainstReal(features, extractor)
+    return Streaming(metric, FidelityResult.measurements, value_range)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -25,7 +24,7 @@ from benchmarks.metrics.observer import (
 )
 from benchmarks.networks.weights import trained
 from benchmarks.outputs import Outputs
-from benchmarks.pictures import from_bytes, read
+from benchmarks.pictures import read, tensor_of
 from benchmarks.study.pictures import fitted
 from models.errors import UserError
 
@@ -81,5 +80,4 @@ def judged(
 
 def _prepared(path: Path, size: tuple[int, int]) -> Tensor:
     """A picture (3, H, W) in [-1, 1] of ``size`` (height, width), its centre kept."""
-    image = fitted(read(path), (size[1], size[0]))
-    return from_bytes(torch.from_numpy(np.array(image)).permute(2, 0, 1))
+    return tensor_of(fitted(read(path), (size[1], size[0])))

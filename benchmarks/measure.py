@@ -186,38 +186,28 @@ def print_modes(arguments: argparse.Namespace) -> int:
 
 
 def print_fidelity(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from benchmarks.layouts import pictures_under
-    from benchmarks.metrics.fidelity import fidelity
+    from benchmarks.harness import fidelity
     from benchmarks.networks.classifiers import load_classifier
-    from benchmarks.networks.extractors import (
-        classifier_extractor,
-        extract,
-        inception_extractor,
-    )
+    from benchmarks.networks.extractors import classifier_extractor, inception_extractor
 
     outputs = _opened(arguments)
-    real = pictures_under(arguments.real)
-    photos = (
-        (name, 0, _photo(path, outputs.size))
-        for name, path in tqdm(real.items(), unit="photo", disable=arguments.no_progress)
-    )
     if arguments.classifier is not None:
         extractor = classifier_extractor(load_classifier(arguments.classifier, arguments.device))
     else:
         extractor = inception_extractor(
             arguments.inception_weights, allow_download=True, device=arguments.device
         )
-    shown = _shown(arguments, outputs, arguments.inputs, arguments.samples)
-    fake = extract(shown, extractor)
-    result = fidelity(fake, extract(photos, extractor), extractor)
+    metric = fidelity(arguments.real, extractor=extractor, progress=not arguments.no_progress)
+    for item in _shown(arguments, outputs, arguments.inputs, arguments.samples):
+        metric.take(*item)
+    measured = list(metric.compute().values())
+    about = measured[0].protocol
     notes = [
-        f"{len(fake.values)} translations against {len(real)} real pictures: all four depend on these "
-        "numbers, so compare only at equal ones",
+        f"{about['N_fake']} translations against {about['N_real']} real pictures: all four depend on "
+        "these numbers, so compare only at equal ones",
         "the MUNIT paper has none of them",
     ]
-    return _tell(arguments, outputs, result.measurements(), notes, result.save)
+    return _tell(arguments, outputs, measured, notes, metric.result.save)
 
 
 def print_quality(arguments: argparse.Namespace) -> int:
@@ -279,22 +269,6 @@ def _shown(
     inputs, samples = inputs or len(outputs.names), samples or outputs.samples
     stream = outputs.stream(samples, range(inputs))
     yield from tqdm(stream, total=inputs * samples, unit="picture", disable=arguments.no_progress)
-
-
-def _photo(path: Path, size: tuple[int, int]) -> Tensor:
-    """A real picture (3, H, W) in [-1, 1]."""
-    import numpy as np
-    import torch
-
-    from benchmarks.pictures import from_bytes, read
-
-    pixels = torch.from_numpy(np.asarray(read(path)).copy()).permute(2, 0, 1)
-    if tuple(pixels.shape[1:]) != size:
-        raise UserError(
-            f"{path} is {pixels.shape[2]}x{pixels.shape[1]}, the outputs are {size[1]}x{size[0]}: "
-            "scale the real pictures to the outputs' size"
-        )
-    return from_bytes(pixels)
 
 
 def _paper(what: str, rows: Iterable[tuple[str, str, float | None]]) -> list[str]:

@@ -97,6 +97,11 @@ def to_bytes(pictures: Tensor) -> Tensor:
     return pictures.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def tensor_of(image: Image.Image) -> Tensor:
+    """An RGB picture as float32 (3, H, W) in [-1, 1]."""
+    return from_bytes(torch.from_numpy(np.array(image)).permute(2, 0, 1))
+
+
 def from_bytes(pixels: Tensor) -> Tensor:
     """uint8 pictures as float32 in [-1, 1]."""
     return pixels.float().div_(127.5).sub_(1.0)

@@ -75,7 +75,7 @@ def parse_rows(words: Sequence[str]) -> dict[str, str]:
     rows: dict[str, str] = {}
     for word in words:
         label, equals, path = word.partition("=")
-        if not (equals and path):
+        if not (label and equals and path):
             raise UserError(f"--row {word}: write NAME=PATH, e.g. --row 'Mine=out/mine'")
         if not LABEL.fullmatch(label):
             raise UserError(
