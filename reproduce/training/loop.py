@@ -40,6 +40,7 @@ from reproduce.training.distributed import World
 from reproduce.training.shared import whole_batch
 from reproduce.training.signals import handled
 from reproduce.training.trainer import Trainer, Untaken
+from reproduce.training.translate import shown_to
 
 LAST, GOOD = "last.safetensors", "good.safetensors"
 FAILED, DAMAGED = "failed.safetensors", "damaged.safetensors"
@@ -144,7 +145,9 @@ class Loop:
         grids, self.logged = logging.grid_steps(run.steps), start
         for step in range(start, run.steps):
             pictures = self.world.agreed(lambda: _next(parts))
-            x_a, x_b = (self._on_device(x) for x in pictures)
+            x_a, x_b = (
+                self._on_device(x, domain) for x, domain in zip(pictures, "ab", strict=True)
+            )
             losses = self.trainer.step(x_a, x_b, step)
             try:
                 self._count_untaken(parts[0], step)
@@ -204,9 +207,10 @@ class Loop:
             f"at pictures of one colour ({self.folder / UNTAKEN} names all)", file=sys.stderr,
         )  # fmt: skip
 
-    def _on_device(self, pixels: Tensor) -> Tensor:
+    def _on_device(self, pixels: Tensor, domain: str) -> Tensor:
         """A batch in [-1, 1]; from pinned memory it comes while the GPU is at work."""
-        return from_bytes(pixels.to(self.world.device, non_blocking=pixels.is_pinned()))
+        x = from_bytes(pixels.to(self.world.device, non_blocking=pixels.is_pinned()))
+        return shown_to(self.trainer.method, x, domain)
 
     def _is_due(self) -> bool:
         """Whether the first process, which writes, has not for too long."""
@@ -323,14 +327,13 @@ def sample_grid(
         source = domains.test_a if direction == "a2b" else domains.test_b
         count = min(rows, len(source))
         _, x = next(test_batches(source, Preparation(run.size), count))
-        x = x.to(device)
-        columns = [x]
+        columns = [x.to(device)]
+        x = shown_to(method, x, direction[0])
         for sample in range(3):
             draws = generator(run.seed, "samples", direction, sample)
             noise = method.draw_noise(count, x.shape[2], x.shape[3], draws)
-            columns.append(
-                method.translate(x, direction, {k: v.to(device) for k, v in noise.items()})
-            )
+            made = method.translate(x, direction, {k: v.to(device) for k, v in noise.items()})
+            columns.append(made.expand(-1, 3, -1, -1))
         pictures.append(torch.stack(columns, dim=1).flatten(0, 1).cpu())
     method.train()
     return grid(torch.cat(pictures).nan_to_num(0).clamp(-1, 1) * 0.5 + 0.5, columns=4)

@@ -23,6 +23,7 @@ from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import PictureSource
 from reproduce.training.checkpoints import Checkpoint, load_method, read_checkpoint
 from reproduce.training.single_pictures import DrawnTask
+from reproduce.training.translate import as_rgb, shown_to
 
 SHOWN = 12  # pictures of a domain to choose from
 
@@ -81,9 +82,10 @@ class Network:
         stored = read_checkpoint(self.path, weights_only=True).stored
         return bool(self.method.style_role) and (stored is None or stored.guided)
 
-    def prepared(self, picture: Image.Image) -> Tensor:
-        """(1, 3, size, size) in [-1, 1], as it sees pictures at test time."""
-        return Preparation(self.run.size).at_test()(picture)[None].to(self.device)
+    def prepared(self, picture: Image.Image, domain: str) -> Tensor:
+        """(1, C, size, size) in [-1, 1], as it sees pictures of a domain at test time."""
+        x = Preparation(self.run.size).at_test()(picture)[None]
+        return shown_to(self.method, x, domain)
 
     @torch.no_grad()
     def translations(
@@ -91,7 +93,7 @@ class Network:
     ) -> tuple[Tensor, list[list[float]]]:
         """(N, 3, size, size) in [-1, 1] of a picture, and their style codes: one for each seed of
         random noise, in ``styles`` instead where there are any."""
-        x, size = self.prepared(picture), self.run.size
+        x, size = self.prepared(picture, self.direction[0]), self.run.size
         if styles:
             seeds = [seeds[0] if seeds else 0] * len(styles)
         drawn = [self.method.draw_noise(1, size, size, generator(s, "demo")) for s in seeds]
@@ -102,12 +104,13 @@ class Network:
         on_device = {role: values.to(self.device) for role, values in noise.items()}
         which = torch.zeros(len(seeds), dtype=torch.long, device=self.device)
         pictures = self.method.translate_each(x, which, self.direction, on_device or None)
-        return pictures.float().cpu(), codes
+        return as_rgb(pictures), codes
 
     @torch.no_grad()
     def style_of(self, picture: Image.Image) -> list[float]:
         """The style code of an example; UserError for a network without an encoder of styles."""
-        code: list[float] = self.method.style_of(self.prepared(picture), self.direction)[0].tolist()
+        example = self.prepared(picture, self.direction[2])
+        code: list[float] = self.method.style_of(example, self.direction)[0].tolist()
         return code
 
     @cached_property
@@ -141,8 +144,8 @@ def networks_of(path: Path, device: str) -> list[Network]:
     """A checkpoint's, one for each direction that it translates in; UserError for none of RGB."""
     read: Checkpoint = read_checkpoint(path, weights_only=True)
     config = read.run.method_config
-    if (config.channels_a, config.channels_b) != (3, 3):
-        raise UserError(f"{path} is of a network for other pictures than RGB")
+    if not {config.channels_a, config.channels_b} <= {1, 3}:
+        raise UserError(f"{path} is of a network for neither RGB nor grey pictures")
     directions = (
         read.stored.directions if read.stored else METHODS[read.run.method].method.directions
     )
