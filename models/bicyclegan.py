@@ -199,6 +199,9 @@ class Bicyclegan(Method):
         if direction != "a2b":
             raise UserError("bicyclegan translates a2b only; train it with the domains swapped")
 
+    def translates(self, length: int) -> bool:
+        return length % 2**self.config.depth == 0
+
     def fits(self, length: int) -> bool:
         c = self.config
         smallest = length
@@ -207,7 +210,7 @@ class Bicyclegan(Method):
         # Instance norm of one pixel is undefined; the residual encoder pools after its norms.
         last = 2 if c.enc_kind == "conv" and c.norm != "none" and c.enc_blocks > 1 else 1
         return (
-            length % 2**c.depth == 0
+            self.translates(length)
             and length >= last * 2**c.enc_blocks
             and smallest // 2**c.dis_layers - 2 >= 1
         )

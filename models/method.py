@@ -219,15 +219,20 @@ class Method(nn.Module, ABC):
         return {role: s.draw(n, generator) for role, s in self.sampling_noise(h, w).items()}
 
     @abstractmethod
-    def fits(self, length: int) -> bool:
-        """Whether a picture may be ``length`` pixels high (or wide)."""
+    def translates(self, length: int) -> bool:
+        """Whether a picture to translate may be ``length`` pixels high (or wide)."""
 
-    def check_size(self, h: int, w: int) -> None:
+    @abstractmethod
+    def fits(self, length: int) -> bool:
+        """Whether a picture to train on may be, which discriminators and encoders see too."""
+
+    def check_size(self, h: int, w: int, *, training: bool = True) -> None:
         """Refuse an illegal picture size, naming the nearest legal one."""
-        if self.fits(h) and self.fits(w):
+        fits = self.fits if training else self.translates
+        if fits(h) and fits(w):
             return
         name = type(self).__name__
-        legal = [m for m in range(4, 4097) if self.fits(m)]
+        legal = [m for m in range(4, 4097) if fits(m)]
         if not legal:
             raise UserError(f"no size up to 4096 is legal for {name} with these settings: "
                             "use fewer layers")  # fmt: skip

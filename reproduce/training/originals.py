@@ -46,7 +46,7 @@ def import_original(path: Path, method: str, out: Path, size: int) -> list[Path]
     config = make_config(method, settings)
     run = RunConfig(method=method, task=IMPORTED, size=size, steps=1, settings=asdict(config))
     network = new_method(run)
-    network.check_size(size, size)
+    network.check_size(size, size, training=False)
     load_original(network, state, partial=True)
     metadata = {"format": FORMAT, "run": json.dumps(run.as_dict(), sort_keys=True), "step": "1"}
     weights = {

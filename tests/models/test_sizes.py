@@ -55,6 +55,20 @@ def test_legal_sizes_train_and_illegal_ones_cannot(
     assert trains(method, legal[0], legal[1])  # not square
 
 
+@pytest.mark.parametrize(("name", "settings", "multiple"), FIT_CASES, ids=str)
+def test_what_is_only_translated_need_not_suit_discriminators(
+    name: str, settings: Mapping[str, object], multiple: int
+) -> None:
+    method = make(name, **settings).eval()
+    legal = [s for s in range(4, 65) if method.translates(s)]
+    assert all(s % multiple == 0 for s in legal)
+    assert {s for s in range(4, 65) if method.fits(s)} <= {*legal}
+    for h, w in ((legal[0], legal[1]), (legal[-1], legal[0])):
+        method.check_size(h, w, training=False)
+        noise = method.draw_noise(2, h, w, torch.Generator())
+        assert method.translate(pictures(2, h, w), "a2b", noise or None).shape == (2, 3, h, w)
+
+
 @EVERY
 def test_illegal_sizes_name_the_nearest_legal(name: str) -> None:
     method = make(name)
