@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.console import Help, at_least
+from benchmarks.console import Help, at_least, path_of
 from models.errors import UserError
 
 if TYPE_CHECKING:  # imported late: --help and wrong arguments answer at once
@@ -146,6 +147,8 @@ def places_of(arguments: argparse.Namespace) -> Places:
     from reproduce.training.devices import check_device
 
     told = vars(arguments)
+    for name in PLACES.keys() & told.keys():
+        _refuse_file(f"--{name}", told[name])
     elsewhere = told.get("profile") is not None or told.get("plan") is not None
     device: str = arguments.device
     return Places(
@@ -157,6 +160,22 @@ def places_of(arguments: argparse.Namespace) -> Places:
     )  # fmt: skip
 
 
+def _refuse_file(option: str, folder: Path) -> Path:
+    """The nearest folder there is; UserError where a file is in the way."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UserError(f"{option} {folder}: {there} is a file: name a folder")
+    return there
+
+
+def task(word: str) -> str:
+    """The type of an argument that names a task: its name, or a path."""
+    try:
+        return str(path_of(word))
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def by_task(option: str, words: Sequence[str], tasks: Iterable[str]) -> dict[str, str]:
     """``TASK=PATH`` arguments: an absolute path for each of the ``tasks`` that has one."""
     paths, known = {}, list(dict.fromkeys(tasks))
@@ -164,7 +183,7 @@ def by_task(option: str, words: Sequence[str], tasks: Iterable[str]) -> dict[str
         task, equals, path = word.partition("=")
         if not equals or task not in known:
             raise UserError(f"--{option} {word}: write TASK=PATH with a task of {', '.join(known)}")
-        paths[task] = str(Path(path).resolve())
+        paths[task] = str(path_of(path).resolve())
     return paths
 
 
@@ -233,7 +252,17 @@ def _known_tasks(asked: Sequence[str], target: str) -> list[str]:
 
 
 def how_of(arguments: argparse.Namespace) -> How:
-    """How jobs are run."""
+    """How jobs are run; what they make must have a place."""
+    if arguments.gpus_per_training > 1 and not arguments.device.startswith("cuda"):
+        raise UserError(
+            f"--gpus-per-training {arguments.gpus_per_training} with --device {arguments.device}: "
+            "add --device cuda"
+        )
+    for name in ("runs", "results"):
+        folder = getattr(arguments, name)
+        there = _refuse_file(f"--{name}", folder)
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise UserError(f"--{name} {folder}: {there} may not be written to: choose another")
     from reproduce.workflow.run import How
 
     return How(

@@ -21,7 +21,8 @@ def add(commands: Any) -> None:
         "--out runs/b --resume",
     )  # fmt: skip
     sub.add_argument("method", help="e.g. munit, munit-wo-x, unit, cyclegan, bicyclegan")
-    sub.add_argument("--task", required=True, help="a task's name, or a folder of pictures")
+    sub.add_argument("--task", type=options.task, required=True,
+        help="a task's name, or a folder of pictures")  # fmt: skip
     sub.add_argument("--out", type=Path, required=True, help="folder of the run")
     sub.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     sub.add_argument("--from", type=Path, dest="start", metavar="CHECKPOINT",

@@ -10,6 +10,8 @@ from benchmarks.console import at_least
 from models.errors import UserError
 from reproduce.commands import options
 
+LONGEST_NAME = 230  # bytes, of the 255 that file systems allow; numbers and a suffix follow
+
 
 def add(commands: Any) -> None:
     sub = options.command(
@@ -53,6 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     source, preparation = open_inputs(arguments.inputs), Preparation(read.run.size)
     for i in range(len(source)):
         source.read(i)  # what cannot be read is told before anything is written
+        if len(Path(source.ids[i]).name.encode()) > LONGEST_NAME:
+            raise UserError(
+                f"{source.path(i)}: the name is too long for its translations': shorten it"
+            )
     folder = arguments.inputs.resolve()
     if folder.is_dir() and folder in (arguments.out.resolve(), *arguments.out.resolve().parents):
         raise UserError(

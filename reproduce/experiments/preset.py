@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.console import path_of
 from models.errors import UserError
 from models.zoo import nearest, recipe
 from reproduce.experiments.run import RunConfig, legal_keys, make_run, refuse_unread
@@ -268,7 +269,7 @@ def load_preset(name: str) -> Preset:
     """
     if name in preset_names():
         return _preset(name, name, _read(PRESETS / f"{name}.yaml"))
-    own = Path(name)
+    own = path_of(name)
     if own.suffix != ".yaml" or not own.is_file():
         raise UserError(
             f"unknown preset '{name}': {nearest(name, preset_names())}, or a .yaml file of your own"

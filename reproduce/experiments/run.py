@@ -92,6 +92,8 @@ class RunConfig:
 
     def differences(self, other: RunConfig) -> list[str]:
         """In words, what differs from ``other``; settings that neither of the two reads do not."""
+        if self.method != other.method:
+            return [f"method={self.method} (there: {other.method})"]
         ours, theirs = flat(self), flat(other)
         keys = sorted((set(ours) | set(theirs)) - (set(self.unread()) & set(other.unread())))
         return [f"{k}={ours.get(k)} (there: {theirs.get(k)})" for k in keys

@@ -166,7 +166,8 @@ class ListSource(_Files):
 
 
 def listed_names(list_file: Path) -> Iterator[tuple[int, str]]:
-    """(line number, normalised relative path) for every line of a list that is not blank."""
+    """(line number, normalised relative path) for every line of a list that is neither blank nor a
+    comment (#)."""
     try:
         lines = list_file.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
@@ -175,9 +176,9 @@ def listed_names(list_file: Path) -> Iterator[tuple[int, str]]:
         raise UserError(f"{list_file} is not UTF-8 text; save the list as UTF-8") from error
     for number, line in enumerate(lines, start=1):
         written = line.strip()
-        if not written:
+        if not written or written.startswith("#"):
             continue
-        name = os.path.normpath(written)
+        name = os.path.normpath(written.replace("\\", "/"))  # as Windows writes paths
         if os.path.isabs(name) or name.split(os.sep)[0] == ".." or "\0" in name:
             raise UserError(
                 f"{list_file} line {number}: {written!r} leads out of the list's folder; "

@@ -24,7 +24,7 @@ from reproduce.records.code import training_code
 from reproduce.records.environment import environment
 from reproduce.records.store import sha256_file
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.registry import open_task
+from reproduce.tasks.registry import TASKS, open_task
 from reproduce.tasks.sources import Domains, PictureSource
 from reproduce.training.ahead import NoiseAhead
 from reproduce.training.checkpoints import (
@@ -84,6 +84,8 @@ def train(
         found, done = begun.found, begun.found.step if begun.found else 0
         world.same(f"step {done}, pictures {begun.data[:12]}", "checkpoint or pictures")
         if begun.domains is None or begun.sources is None:
+            if first:
+                print(f"note: the run in {folder} is finished: nothing to do", file=sys.stderr)
             return found.path if found else folder / LAST
         trainer = make_trainer(method, run.seed, run.steps, world, run.precision)
         if device.startswith("cuda"):
@@ -121,13 +123,18 @@ def _begin(
     check: bool,
 ) -> _Begun:  # fmt: skip
     found = _found(folder, run, resume)
-    if found is not None and found.step >= run.steps and not run.source:
+    if found is not None and found.step >= run.steps and not run.source and run.task in TASKS:
         return _Begun(found, found.data)
     domains = open_task(
         run.task, data_dir=data_dir, size=run.size, seed=0, train=run.train, test=run.test,
         source=Path(run.source) if run.source else None, progress=progress,
     )  # fmt: skip
     sources = _sources(domains, run, paired)
+    if run.batch > (fewest := min(map(len, sources))):
+        raise UserError(
+            f"batch={run.batch} is more than the {fewest} training pictures of a domain: set a "
+            "smaller batch"
+        )
     data = _fingerprint(domains, found, progress, check)
     if found is not None and found.step >= run.steps:  # and on the pictures that were given
         return _Begun(found, data)
@@ -187,7 +194,10 @@ def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
             continue
         if errors:
             print(f"note: {errors[0]}; going on from {path}", file=sys.stderr)
-        different = run.differences(_lengthened(checkpoint, run, path))
+        known = _lengthened(checkpoint, run, path)
+        if not {run.task, known.task} & TASKS.keys():  # paths: what lies there is compared
+            known = replace(known, task=run.task, source=run.source)
+        different = run.differences(known)
         if different:
             raise UserError(
                 f"{folder} holds another run, {'; '.join(different[:3])}: "

@@ -286,3 +286,10 @@ def test_check_decodes_a_side_by_side_file_once(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "read_picture", lambda p: decoded.append(p.name) or read(p))
     found.check()
     assert len(decoded) == 2 * 3
+
+
+def test_lists_have_comments_and_paths_as_windows_writes_them(tmp_path):
+    for name in ("in/a.png", "b.png"):
+        write(tmp_path / name)
+    (tmp_path / "list.txt").write_text("# two\nin\\a.png\n\nb.png\n")
+    assert ListSource(tmp_path / "list.txt", tmp_path).ids == ["b", "in/a"]
