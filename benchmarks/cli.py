@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: the LPIPS distance of two pictures, and the human preference study."""
+"""``python -m benchmarks``: the numbers of anyone's translations, and the human preference study."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import benchmarks.measure as measure
 import benchmarks.study.cli as study
 from benchmarks.console import Help, Parser, run_command
 from models.errors import UserError
@@ -17,11 +18,12 @@ EXAMPLES = "  python -m benchmarks lpips a.png b.png --version 0.0\n"
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = Parser(
-        prog="python -m benchmarks", formatter_class=Help, epilog=f"examples:\n{EXAMPLES}{study.EXAMPLES}",
-        description="Measure the distance of two pictures (lpips), and translations with people (the "
-        "human preference study).",
+        prog="python -m benchmarks", formatter_class=Help, epilog=f"examples:\n{measure.EXAMPLES}{EXAMPLES}{study.EXAMPLES}",
+        description="Measure translations by any method under the MUNIT paper's protocols, or ask "
+        "people about them.",
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    measure.add_commands(commands)
     add_lpips(commands)
     study.add_commands(commands)
     return top
@@ -53,7 +55,7 @@ def print_distance(arguments: argparse.Namespace) -> int:
 
     from benchmarks.metrics.lpips_features import LpipsDistance, measured_size
     from benchmarks.networks.weights import trained
-    from benchmarks.study.pictures import read
+    from benchmarks.pictures import read
 
     first, second = arguments.pictures
     for path in arguments.pictures:

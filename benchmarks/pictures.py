@@ -1,13 +1,83 @@
-"""Pictures as the bytes of their files, which is what is measured; and in rows and columns."""
+"""Pictures: read from files, as the bytes of their files, which is what is measured, and in rows and
+columns."""
 
 from __future__ import annotations
 
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from models.errors import UserError
 
 RANGE_TOLERANCE = 1e-3  # rounding of a tanh, far below one grey level
+# Pillow would otherwise try every plugin it has, some of which start other programs (EPS).
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
+LOSSY = frozenset({"JPEG", "WEBP"})
+_NO_RGB = {"L": "greyscale", "1": "black and white", "P": "of a palette", "CMYK": "CMYK"}
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error)
+
+
+def read(path: Path) -> Image.Image:
+    """The picture in ``path`` as upright 8-bit RGB, transparency laid on white, for people to look at;
+    UserError if it is none or too large."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            upright = ImageOps.exif_transpose(image)
+    except (Image.DecompressionBombError, *_BROKEN) as error:
+        raise _refused(path, error) from None
+    if upright.mode[0] in "IF":
+        raise UserError(f"{path} has pixels of more than 8 bits: save it as an 8-bit PNG")
+    if upright.has_transparency_data:
+        paper = Image.new("RGBA", upright.size, "white")
+        upright = Image.alpha_composite(paper, upright.convert("RGBA"))
+    return upright.convert("RGB")
+
+
+def size_to_measure(path: Path, lossy: bool = False) -> tuple[int, int]:
+    """Width and height of a picture that can be measured as it is, by its header; UserError for one
+    that cannot: grey, transparent, of more than 8 bits, and unless ``lossy`` is allowed, compressed
+    with loss."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            kind, mode, size = image.format, image.mode, image.size
+            transparent = image.has_transparency_data
+    except (Image.DecompressionBombError, *_BROKEN) as error:
+        raise _refused(path, error) from None
+    if kind in LOSSY and not lossy:
+        raise UserError(
+            f"{path} is a {kind}: its compression changes LPIPS and every other number; save PNGs, or "
+            "give --lossy to measure it all the same"
+        )
+    if transparent:
+        raise UserError(f"{path} has an alpha channel: save it as RGB, without one")
+    if mode[0] in "IF":
+        raise UserError(f"{path} has pixels of more than 8 bits: save it as an 8-bit PNG")
+    if mode != "RGB":
+        raise UserError(f"{path} is {_NO_RGB.get(mode, mode)}: save it as RGB")
+    return size
+
+
+def pixels_of(path: Path) -> NDArray[np.uint8]:
+    """The pixels (H, W, 3) of a picture that ``size_to_measure`` let pass."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return np.array(image)
+    except (Image.DecompressionBombError, *_BROKEN) as error:
+        raise _refused(path, error) from None
+
+
+def _refused(path: Path, error: Exception) -> UserError:
+    if isinstance(error, Image.DecompressionBombError):
+        return UserError(f"{path} is too large a picture: scale it down")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UserError(f"{path} is no picture that can be read ({reason}): replace it")
 
 
 def to_bytes(pictures: Tensor) -> Tensor:
@@ -25,6 +95,22 @@ def to_bytes(pictures: Tensor) -> Tensor:
     if not (low >= -1 - RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE):
         raise UserError(f"pictures have values in [{low:g}, {high:g}]: features need [-1, 1]")
     return pictures.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def tensor_of(image: Image.Image) -> Tensor:
+    """An RGB picture as float32 (3, H, W) in [-1, 1]."""
+    return from_bytes(torch.from_numpy(np.array(image)).permute(2, 0, 1))
+
+
+def from_bytes(pixels: Tensor) -> Tensor:
+    """uint8 pictures as float32 in [-1, 1]."""
+    return pixels.float().div_(127.5).sub_(1.0)
+
+
+def as_saved(pictures: Tensor) -> Tensor:
+    """Pictures (N, 3, H, W) in [-1, 1] as a PNG file of them holds them: what is measured of a network
+    is what is measured of its files. UserError as ``to_bytes``."""
+    return from_bytes(to_bytes(pictures))
 
 
 def grid(pictures: Tensor, columns: int, padding: int = 1, value: float = 0.0) -> Tensor:

@@ -67,7 +67,7 @@ class Bicyclegan(Method):
     order = ("generator", "discriminator")
     paired = True
     directions = ("a2b",)
-    guided = True
+    style_role = "z"
     config: BicycleganConfig
 
     def __init__(self, config: BicycleganConfig, generator: Generator | None) -> None:
@@ -189,10 +189,11 @@ class Bicyclegan(Method):
         z = noise["z"] if noise else x.new_zeros(len(x), self.config.noise_dim)
         return self._generate(x, z, noise or {}, 2)
 
-    def translate_guided(self, x: Tensor, direction: Direction, example: Tensor) -> Tensor:
+    def style_of(self, example: Tensor, direction: Direction) -> Tensor:
+        """The mean of the encoder's posterior."""
         self._only(direction)
         self.require("encoder")
-        return self._generate(x, self.encoder(example)[0], {}, 2)
+        return self.encoder(example)[0]
 
     def _only(self, direction: Direction) -> None:
         if direction != "a2b":

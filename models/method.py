@@ -119,7 +119,7 @@ class Method(nn.Module, ABC):
     order: ClassVar[tuple[Phase, Phase]]
     paired: ClassVar[bool] = False
     directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
-    guided: ClassVar[bool] = False  # can an example picture give the style?
+    style_role: ClassVar[str] = ""  # the role of sampling noise that is a style code
     config: MethodConfig
     absent: frozenset[str] = frozenset()  # networks that an imported checkpoint did not hold
     fast: frozenset[str] = ALL  # ways to compute (``choices``)
@@ -205,6 +205,10 @@ class Method(nn.Module, ABC):
 
     def translate_guided(self, x: Tensor, direction: Direction, example: Tensor) -> Tensor:
         """Translate x in the style of ``example`` (N, C, H', W') of the other domain."""
+        return self.translate(x, direction, {self.style_role: self.style_of(example, direction)})
+
+    def style_of(self, example: Tensor, direction: Direction) -> Tensor:
+        """The style code (N, S) of ``example`` (N, C, H, W), a picture of the target domain."""
         raise UserError(
             f"{type(self).__name__} has no style encoder: an example picture can guide only "
             "munit and bicyclegan"

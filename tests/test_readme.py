@@ -15,7 +15,7 @@ import pytest
 from comparing import assert_same_csv, assert_same_text
 from stored import needs_current_results
 
-from benchmarks.cli import parser as study_parser
+from benchmarks.cli import parser as benchmarks_parser
 from benchmarks.metrics.observer import preferred
 from reproduce.analysis.table_files import tables_of
 from reproduce.commands.cli import main, parser
@@ -28,7 +28,7 @@ RESULTS = (ROOT / "results/cpu/README.md").read_text(encoding="utf-8")
 COSTS = (ROOT / "results/speed/README.md").read_text(encoding="utf-8")
 PAGES = [
     "README.md", "CONTRIBUTING.md", "results/cpu/README.md", "results/cpu/recipe.md",
-    "results/speed/README.md", "benchmarks/study/README.md", "reproduce/tasks/README.md",
+    "results/speed/README.md", "benchmarks/README.md", "benchmarks/study/README.md", "reproduce/tasks/README.md",
     "reproduce/workflow/CLUSTERS.md",
 ]  # fmt: skip
 
@@ -197,9 +197,11 @@ def test_commands_parse(words: list[str]) -> None:
         load_preset(arguments.preset)
 
 
-@pytest.mark.parametrize("words", commands("benchmarks"), ids=lambda words: words[1])
-def test_commands_of_the_study_parse(words: list[str]) -> None:
-    assert study_parser().parse_args(words).step == words[1]
+@pytest.mark.parametrize("words", commands("benchmarks"), ids=lambda words: " ".join(words[:2]))
+def test_commands_that_measure_parse(words: list[str]) -> None:
+    arguments = benchmarks_parser().parse_args(words)
+    assert arguments.command == words[0]
+    assert words[0] != "study" or arguments.step == words[1]
 
 
 def test_the_table_of_commands_names_them_all() -> None:

@@ -162,15 +162,18 @@ class FidelityResult:
     def save(self, path: Path) -> None:
         """Write raw values as ``.npz``: whole or not at all.
 
-        Means and covariances of both sides, from which FID follows, where they are small; the
-        replicates of all scores. The features themselves would take megabytes a method.
+        Means and covariances (upper triangles, row by row) of both sides as float32, from which
+        FID follows, where they are small; the replicates of all scores. The features themselves
+        would take megabytes a method.
         """
         raw: dict[str, Any] = {f"without_group_{s}": v for s, v in self.replicates.items()}
         for side, features in (("fake", self.fake), ("real", self.real)):
             values = features.values.double().numpy()
-            raw[f"{side}_mean"] = values.mean(axis=0)
-            if values.shape[1] <= 256:
-                raw[f"{side}_covariance"] = np.cov(values, rowvar=False)
+            dims = values.shape[1]
+            raw[f"{side}_mean"] = values.mean(axis=0, dtype=np.float32)
+            if dims <= 256:
+                triangle = np.cov(values, rowvar=False)[np.triu_indices(dims)]
+                raw[f"{side}_covariance"] = triangle.astype(np.float32)
         save_arrays(path, {"protocol": self.protocol, "values": self.values}, raw)
 
 
@@ -184,22 +187,18 @@ def fidelity(
 ) -> FidelityResult:
     """Scores of ``fake`` against ``real``, features of the same ``extractor``.
 
-    ``fake`` has as many samples of every input, and both sides as many pictures. Intervals leave
-    out tenths of the inputs with all their samples; the real pictures are taken as given, since
+    ``fake`` has as many samples of every input. The protocol tells the number of pictures of both
+    sides: at other numbers, scores do not compare. Intervals leave out tenths of the inputs with all their samples; the real pictures are taken as given, since
     they are the same for every method. ``about`` goes into the protocol.
 
-    Raises UserError for unequal numbers, pictures of different sizes, fewer than 10 inputs, and
+    Raises UserError for pictures of different sizes, fewer than 10 inputs, and
     not more pictures than the features have dimensions.
     """
     inputs = fake.inputs
-    if len(fake.values) != len(real.values):
+    fewest = min(len(fake.values), len(real.values))
+    if fewest <= extractor.dims:
         raise UserError(
-            f"{len(fake.values)} translations against {len(real.values)} real pictures: compare "
-            "equal numbers"
-        )
-    if len(fake.values) <= extractor.dims:
-        raise UserError(
-            f"{len(fake.values)} pictures for {extractor.dims} features: their covariance would "
+            f"{fewest} pictures for {extractor.dims} features: their covariance would "
             f"lack full rank; measure more than {extractor.dims} pictures a side"
         )
     if fake.size != real.size:

@@ -16,8 +16,9 @@ however well it suits; and they know nothing of what people find realistic.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -106,6 +107,30 @@ def right_distances(pictures: Tensor, right: Tensor, distance: Distance) -> NDAr
     shown = distance.features(pictures)
     found = [distance.distance(shown, one.expand_as(shown)) for one in right]
     return torch.stack(found, dim=1).float().cpu().numpy()
+
+
+def look(
+    right: Iterable[Tensor], shown: Mapping[str, Iterator[Tensor]], distances: Sequence[Distance]
+) -> list[dict[str, NDArray[np.float32]]]:
+    """By each of ``distances``, those of all that is ``shown`` of each input (K, 3, H, W) to its
+    ``right`` pictures (R, 3, H, W): (I, K, R). Input by input, all in the same order."""
+    found: list[dict[str, list[NDArray[np.float32]]]] = [
+        {key: [] for key in shown} for _ in distances
+    ]
+    for these in right:
+        pictures = {key: next(of) for key, of in shown.items()}
+        for distance, rows in zip(distances, found, strict=True):
+            features = distance.features(these)
+            # One after the other, so that no bit depends on what else is shown.
+            for key, some in pictures.items():
+                rows[key].append(right_distances(some, features, distance))
+    return [{key: np.stack(rows) for key, rows in of.items()} for of in found]
+
+
+def by_input(translations: Iterable[tuple[str, int, Tensor]]) -> Iterator[Tensor]:
+    """Translations that come grouped by inputs, input by input (K, 3, H, W)."""
+    for _, of_input in groupby(translations, key=lambda translation: translation[0]):
+        yield torch.stack([picture for *_, picture in of_input])
 
 
 def preferred(distances: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float64]:

@@ -34,7 +34,8 @@ def add_commands(commands: Any) -> None:
         "--method unit=out/unit \\\n      --reference munit --real testB --out study", **shown)  # fmt: skip
     make.add_argument("--inputs", type=Path, required=True, help="folder of the inputs")
     make.add_argument("--method", action="append", required=True, metavar="NAME=DIR",
-        help="folder that 'reproduce translate' wrote; repeatable")  # fmt: skip
+        help="its translations, as 'reproduce translate' writes them, a folder an input, or as "
+        "other programs name them; repeatable")  # fmt: skip
     make.add_argument("--reference", required=True, metavar="NAME",
         help="the method that all others are compared with")  # fmt: skip
     make.add_argument("--out", type=Path, required=True, help="folder for the study")

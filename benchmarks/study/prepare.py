@@ -18,6 +18,8 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
+from benchmarks.layouts import find_layout, of_inputs, pictures_under
+from benchmarks.pictures import read
 from benchmarks.study.draw import Drawn, counted, draw_questions, seat_order
 from benchmarks.study.folder import DATABASE, PICTURES, SECRET, SETTINGS, Design, Settings, new_id
 from benchmarks.study.pictures import (
@@ -25,10 +27,7 @@ from benchmarks.study.pictures import (
     encoded,
     farthest,
     fitted,
-    pictures_under,
-    read,
     thumbnail,
-    translations_under,
     write,
 )
 from benchmarks.study.sessions import first_side
@@ -113,7 +112,8 @@ class _Material:
             raise UserError(f"{plan.inputs} holds one picture: a study needs at least two inputs")
         names = list(self.inputs)
         self.translations = {
-            method: translations_under(folder, names) for method, folder in plan.methods.items()
+            method: of_inputs(find_layout([folder]), names, folder)
+            for method, folder in plan.methods.items()
         }
         self.real = None if plan.real is None else pictures_under(plan.real)
         missing = [name for name in names if self.real is not None and name not in self.real]

@@ -2,82 +2,79 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from benchmarks.metric import Metric
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION
 from benchmarks.metrics.inception_score import CIS, IS, REACHED
+from benchmarks.published import AVERAGE, published_table2
 from models.method import DIRECTIONS
 from models.zoo import METHODS
 from reproduce.analysis.agreement import Number, agreement
+from reproduce.analysis.cells import Cells
 from reproduce.analysis.estimate import Estimate
 from reproduce.analysis.table import ALONE, DASH, HALF, Cell, Column, Row, Table, Tables, spread
 from reproduce.analysis.tables import (
-    ONE_TRAINING,
-    Cells,
-    Found,
-    Record,
+    NOT_TRAINED,
+    about_submissions,
     against_paper,
-    published,
     scale,
+    title_of,
     trainings,
 )
 from reproduce.experiments.preset import TABLE2_METHODS, Preset
-from reproduce.records.current import REAL
+from reproduce.records.current import REAL, Quantity
 from reproduce.tasks.specs import TASKS
 
-AVERAGE = "Average"
 BY_MODES = (IS, CIS, REACHED)  # what a classifier of modes measures
 # The numbers of a method in a direction, as the CSV calls them.
 SCORES = {"cis": CIS, "is": IS, "all_modes_share": REACHED, "content_confusion": CONTENT_CONFUSION}
-ByTranslation = Mapping[Any, Found]  # translation (a2b, b2a) -> what was found of it
-_OfDirection = Mapping[str, Mapping[str, Record]]  # method -> metric -> record
 
 
-def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) -> Tables:
-    """Table 2 from records, a table a score; what was not measured shows a dash. Scores are in nats.
-
-    ``cells`` over several seeds, with what to find for them, are ``over_seeds.stored``'s.
-    """
+def table2(preset: Preset, cells: Cells) -> Tables:
+    """Table 2 from records, a table a score; what was not measured shows a dash. Scores are in nats."""
     paper = published_table2()
-    rows, protocols, every = list[Row](), set[str](), list[_OfDirection]()
+    rows, protocols, every = list[Row](), set[str](), list[tuple[str, str]]()
     numbers: dict[str, list[Number]] = {"CIS": [], "IS": []}
     classifiers, readers, limits = dict[str, str](), dict[str, str](), set[float | None]()
-    for task in preset.tables[2]:
+    tasks = preset.tables[2]
+    others = cells.submissions(tasks)
+    methods = (*TABLE2_METHODS, *others)
+    measured = (*methods, REAL)
+    for task in tasks:
         for translation in DIRECTIONS:
-            of_direction = found.get(translation, {})
-            records = {m: of_direction.get((task, m), {}) for m in (*TABLE2_METHODS, REAL)}
+            where = task, translation
             spec = TASKS.get(task)
             title = spec.directions[translation] if spec else f"{task}, {translation}"
-            known = [own[m.name] for own in records.values() for m in BY_MODES if m.name in own]
+            known = [
+                r for m in measured for of in BY_MODES if (r := cells.record(_of(of, m, where)))
+            ]
             modes = next((r["protocol"]["modes"] for r in known), None)
             limits.add(math.log(len(modes)) if modes else None)
-            rows += _rows(title, [records], paper, math.log(len(modes)) if modes else None, cells)
-            every.append(records)
+            most = math.log(len(modes)) if modes else None
+            rows += _rows(title, methods, [where], paper, most, cells)
+            every.append(where)
             for method in TABLE2_METHODS:
                 printed = paper.get((title, METHODS[method].title))
                 for column, metric, at in (("CIS", CIS, 0), ("IS", IS, 1)):
-                    if printed and metric.name in records[method]:
-                        by_seed = cells.by_seed(records[method][metric.name])
+                    by_seed = cells.by_seed(_of(metric, method, where))
+                    if printed and by_seed:
                         numbers[column].append(Number(printed[at], by_seed, title))
             for record in known:
                 if record["method"] != REAL:
                     protocols.add(str(record["protocol"]["protocol"]))
                 about = record["protocol"]
                 classifiers[about["domain"]] = f"{about['domain']} {about['accuracy']:.3f}"
-            for own in records.values():
-                if CONTENT_CONFUSION.name in own:
-                    about = own[CONTENT_CONFUSION.name]["protocol"]
+            for method in measured:
+                if read := cells.record(_of(CONTENT_CONFUSION, method, where)):
+                    about = read["protocol"]
                     told = ", ".join(f"{factor} {r2:.2f}" for factor, r2 in about["r2"].items())
                     readers[about["domain"]] = f"{about['domain']}: {told}"
     # Beside the paper's average only where the directions are its.
     same = {row["direction"] for row in rows} == {title for title, _ in paper} - {AVERAGE}
     limit = limits.pop() if len(limits) == 1 else None
-    rows += _rows(AVERAGE, every, paper if same else {}, limit, cells)
+    rows += _rows(AVERAGE, methods, every, paper if same else {}, limit, cells)
     words = (
         f"{scale(preset)}. {', '.join(sorted(protocols)) or DASH} (inputs x samples of each); "
         f"{trainings(cells.seeds)} Scores are in nats, without exponential. ln K is the most that K "
@@ -100,27 +97,33 @@ def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) ->
         *(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")), "real_is", "ln_k",
         "real_content_confusion", *spread(list(SCORES), cells.seeds),
     )  # fmt: skip
-    parts = tuple(_parts(rows, len(cells.seeds)))
-    return Tables(parts, (words,), data=tuple(rows), names=names)
+    parts = tuple(_parts(rows, methods, len(cells.seeds)))
+    points = about_submissions(others)
+    lead = NOT_TRAINED if points else ""
+    return Tables(parts, (words,), lead, points, data=tuple(rows), names=names)
+
+
+def _of(metric: Metric, method: str, where: tuple[str, str]) -> Quantity:
+    return Quantity(metric.name, method, *where)
 
 
 def _rows(
-    title: str, directions: Sequence[_OfDirection],
+    title: str, methods: Sequence[str], directions: Sequence[tuple[str, str]],
     paper: Mapping[tuple[str, str], tuple[float, float]], limit: float | None, cells: Cells,
 ) -> list[Row]:  # fmt: skip
     """A row a method of one direction, or of the mean over several, with what bounds its scores: real
     pictures and ln K."""
 
     def cell(method: str, metric: Metric) -> Estimate | None:
-        return cells.cell(*(records[method].get(metric.name) for records in directions))
+        return cells.of(*(_of(metric, method, where) for where in directions))
 
     bounds = {
         "real_is": cell(REAL, IS), "ln_k": limit,
         "real_content_confusion": cell(REAL, CONTENT_CONFUSION),
     }  # fmt: skip
     rows = list[Row]()
-    for method in TABLE2_METHODS:
-        name = METHODS[method].title
+    for method in methods:
+        name = title_of(method)
         cis, inception = paper.get((title, name), (None, None))
         scores = {key: cell(method, metric) for key, metric in SCORES.items()}
         about = {"direction": title, "method": method, "row": name}
@@ -128,19 +131,20 @@ def _rows(
     return rows
 
 
-def _parts(rows: Sequence[Row], seeds: int) -> list[Table]:
+def _parts(rows: Sequence[Row], methods: Sequence[str], seeds: int) -> list[Table]:
     """A table a score: directions by methods."""
     wide: dict[Cell, dict[str, Cell]] = {}  # by direction, the numbers of all methods
     for row in rows:
         of_direction = wide.setdefault(row["direction"], dict(row))
         of_direction |= {f"{row['method']} {key}": cell for key, cell in row.items()}
-    titles = {method: METHODS[method].title for method in TABLE2_METHODS}
+    titles = {method: title_of(method) for method in methods}
 
     def paired(score: str) -> list[Column]:
         return [
             Column(f"{title}, {who}", f"{method} {start}{score}")
             for method, title in titles.items()
             for who, start in (("paper", "paper_"), ("ours", ""))
+            if who == "ours" or method in METHODS
         ]
 
     def alone(score: str, spec: str = ".3f", form: str = HALF) -> list[Column]:
@@ -162,12 +166,3 @@ def _parts(rows: Sequence[Row], seeds: int) -> list[Table]:
         Table(title, (first, *columns), tuple(wide.values()), trainings=seeds)
         for title, columns in parts.items()
     ]
-
-
-def published_table2() -> dict[tuple[str, str], tuple[float, float]]:
-    """(direction, method's title) -> CIS, IS in nats."""
-    rows = csv.DictReader(io.StringIO(published("table2_cis_is.csv")))
-    return {
-        (row["direction"], row["method"]): (float(row["cis_nats"]), float(row["is_nats"]))
-        for row in rows
-    }

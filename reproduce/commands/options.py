@@ -87,17 +87,22 @@ def add_weights(sub: Sub) -> None:
     sub.add_argument("--inception-sha256", help="what those weights must hash to")
 
 
-def add_measuring(sub: Sub) -> None:
-    """What is measured, and how, instead of what the preset says."""
+def add_protocol(sub: Sub) -> None:
+    """How it is measured, instead of what the preset says."""
     sub.add_argument("--scores", choices=["none", "quality", "all"], help="beside diversity: "
         "nothing; quality, which is preference over MUNIT by an observer (drawn pictures) or a judge; "
         "or all, fidelity and exact scores too; instead of the preset's")  # fmt: skip
-    sub.add_argument("--human", action="append", default=[], metavar="TASK=ANALYSIS.json",
-        help="fill Quality from a human study's analysis; repeatable")  # fmt: skip
     sub.add_argument("--protocol", help="paper, consecutive or all-pairs, or one of these with "
         "-v0.1, instead of the preset's")  # fmt: skip
     sub.add_argument("--inputs", type=at_least(2),
         help="measure this many test inputs instead of the preset's; the protocol's name tells")  # fmt: skip
+
+
+def add_measuring(sub: Sub) -> None:
+    """What is measured, and how, instead of what the preset says."""
+    add_protocol(sub)
+    sub.add_argument("--human", action="append", default=[], metavar="TASK=ANALYSIS.json",
+        help="fill Quality from a human study's analysis; repeatable")  # fmt: skip
     sub.add_argument("--task", action="append", default=[], metavar="TASK", dest="tasks",
         help="this task instead of the preset's; repeatable")  # fmt: skip
 
@@ -177,7 +182,7 @@ def request_of(
 
     request = Request(
         arguments.preset, places_of(arguments), seeds or [0], target,
-        overrides=parse_settings(arguments.settings), **_measuring(arguments, target), **more,
+        overrides=parse_settings(arguments.settings), **measuring_of(arguments, target), **more,
     )  # fmt: skip
     if request.ablation is not None:
         return request
@@ -196,9 +201,9 @@ def request_of(
     )  # fmt: skip
 
 
-def _measuring(arguments: argparse.Namespace, target: str) -> dict[str, Any]:
+def measuring_of(arguments: argparse.Namespace, target: str = "") -> dict[str, Any]:
     """The fields of a request that ``add_measuring`` asks for."""
-    if "tasks" not in arguments:
+    if "protocol" not in arguments:
         return {}
     from benchmarks.metrics.diversity_protocols import get_protocol
 
@@ -206,7 +211,7 @@ def _measuring(arguments: argparse.Namespace, target: str) -> dict[str, Any]:
     measuring = {key: value for key, value in told.items() if value is not None}
     if "protocol" in measuring:  # at its own number of samples
         measuring["samples"] = get_protocol(measuring["protocol"]).samples
-    tasks = _known_tasks(arguments.tasks, target)
+    tasks = _known_tasks(getattr(arguments, "tasks", []), target)
     return {"measuring": measuring, "scores": arguments.scores, "tasks": tasks}
 
 

@@ -15,13 +15,16 @@ def add(commands: Any) -> None:
         commands, "table", run, help="train and measure what is missing; print the table",
         epilog="examples:\n  python -m reproduce table 1 --preset cpu\n  python -m reproduce table "
         "2 --preset cpu --task cifar-animals-vehicles\n  python -m reproduce table 1 --preset cpu "
-        "--seeds 0 1 2 --stored",
+        "--seeds 0 1 2 --stored\n  python -m reproduce table 1 --preset cpu --row 'Mine=out/mine'",
     )  # fmt: skip
     sub.add_argument("number", type=int, help="the MUNIT paper's table: 1 or 2")
     options.add_seed(sub)
     options.add_seeds(sub, "of several trainings: print means over them; instead of --seed")
     options.add_making(sub, stored="print the table")
     options.add_measuring(sub)
+    sub.add_argument("--row", action="append", default=[], metavar="NAME=OUTPUTS", dest="rows",
+        help="outputs that were not made here, of the pictures that the command inputs writes: measure "
+        "them like all others and print them among them, also with --stored; repeatable")  # fmt: skip
     sub.add_argument("--readme", type=Path,
         help="with --stored: also write the table between its markers in this file")  # fmt: skip
 
@@ -34,15 +37,28 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"no table {number} here: known: {', '.join(map(str, TABLES))}")
     if arguments.human and number != 1:
         raise UserError("--human fills the Quality of table 1: leave it out")
-    request = options.request_of(arguments, seeds, f"table/{number}")
+    rows: dict[str, str] = {}
+    if arguments.rows:  # what measures takes seconds to import
+        from reproduce.measuring.submission import measure_row, open_row, parse_rows
+
+        rows = parse_rows(arguments.rows)
+    request = options.request_of(arguments, seeds, f"table/{number}", rows=rows)
     preset, places = request.scale, request.places
-    preset.all_runs(seeds[0], request.overrides, request.sources)  # what nothing reads is refused
+    # What nothing reads is refused, and outputs that do not fit, before hours are spent.
+    runs = preset.table_runs(number, seeds[0], request.overrides, request.sources)
+    by_task = {task: [r for r in runs if r.task == task] for task in preset.tables[number]}
+    for label, path in rows.items():
+        for of_task in by_task.values():
+            open_row(preset, of_task[0], number, label, Path(path))
     write = not arguments.stored
     if arguments.stored:
         from reproduce.measuring.people import take_in
 
         for task, path in request.human.items():
             write = bool(take_in(preset, task, Path(path), seeds[0], places)) or write
+        for label, path in rows.items():
+            for of_task in by_task.values():
+                write = bool(measure_row(preset, of_task, places, number, label, Path(path)))
     else:
         from reproduce.workflow.run import make
 

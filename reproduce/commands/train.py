@@ -60,9 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.experiments.run import parse_settings
     from reproduce.training.checkpoints import NonFiniteWeight
     from reproduce.training.devices import check_device
-    from reproduce.training.loop import FAILED, Interrupted, Logging
+    from reproduce.training.loop import FAILED, Interrupted, Logging, ManyUntaken
     from reproduce.training.session import train
-    from reproduce.training.trainer import NonFiniteLoss
 
     device = check_device(arguments.device)
     set_threads(arguments.threads)
@@ -90,10 +89,10 @@ def run(arguments: argparse.Namespace) -> int:
         again = resume_hint(arguments.words)
         print(f"stopped at once; to go on from the last checkpoint: {again}", file=sys.stderr)
         return 130
-    except (NonFiniteLoss, NonFiniteWeight) as error:
+    except (ManyUntaken, NonFiniteWeight) as error:
         print(
             f"error: {error}: training stopped; the weights and the batch that led to it are in "
-            f"{arguments.out / FAILED}; try a lower lr", file=sys.stderr,
+            f"{arguments.out / FAILED}; take out pictures of one colour, or set a lower lr", file=sys.stderr,
         )  # fmt: skip
         return 1
     print(path)

@@ -48,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     method, read = load_method(arguments.checkpoint, check_device(arguments.device))
     if direction not in method.directions:
         raise UserError(f"{read.run.method} translates {' and '.join(method.directions)} only")
-    if (method.config.channels_a, method.config.channels_b) != (3, 3):
-        raise UserError(f"{arguments.checkpoint} is of a network for other pictures than RGB")
+    if not {method.config.channels_a, method.config.channels_b} <= {1, 3}:
+        raise UserError(f"{arguments.checkpoint} is of a network for neither RGB nor grey pictures")
     source, preparation = open_inputs(arguments.inputs), Preparation(read.run.size)
     for i in range(len(source)):
         source.read(i)  # what cannot be read is told before anything is written

@@ -14,10 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
-from models.errors import UserError
 from models.method import Direction
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Measuring
@@ -76,8 +74,8 @@ class Kind(ABC):
         kind says nothing of it."""
 
     @abstractmethod
-    def look(self, subject: Subject) -> Looking:
-        """Begin to measure a subject."""
+    def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
+        """Of each subject, by name, the records."""
 
     @classmethod
     def makes(cls, metric: str, real: bool) -> bool:
@@ -102,29 +100,36 @@ class Kind(ABC):
     def raw_name(self, kind: str, subject: Subject, *words: str) -> str:
         """A file's name that no other measurement takes."""
         where = () if self.direction is None else (self.direction,)
-        about = Path(subject.run.task).name, *where, subject.name
+        about = Path(subject.run.task).name, *where, subject.name.replace(" ", "_")
         return "-".join((kind, *about, *words)) + ".npz"
 
+
+class OneByOne(Kind):
+    """A kind that looks at each subject alone."""
+
+    @abstractmethod
+    def look(self, subject: Subject) -> Looking:
+        """Begin to measure a subject."""
+
     def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
-        """Of each subject, by name, the records."""
         return {subject.name: measure_one([self], subject) for subject in subjects}
 
 
 def measure(kinds: Sequence[Kind], subjects: Sequence[Subject]) -> dict[str, Found]:
-    """The records of all ``kinds``, by ``key_of``, of each of the ``subjects``, by name; what has a record of this
-    very subject, made by this code, is not measured again."""
-    alone = [kind for kind in kinds if type(kind).measure is not Kind.measure]
-    shared = [kind for kind in kinds if kind not in alone]
-    found = {subject.name: measure_one(shared, subject) for subject in subjects}
-    for kind in alone:
-        for name, of_subject in kind.measure(subjects).items():
-            found[name] |= of_subject
+    """The records of all ``kinds``, by ``key_of``, of each of the ``subjects``, by name; what has a
+    record of this very subject, made by this code, is not measured again."""
+    sharing = [kind for kind in kinds if isinstance(kind, OneByOne)]
+    found = {subject.name: measure_one(sharing, subject) for subject in subjects}
+    for kind in kinds:
+        if kind not in sharing:
+            for name, of_subject in kind.measure(subjects).items():
+                found[name] |= of_subject
     return found
 
 
-def measure_one(kinds: Sequence[Kind], subject: Subject) -> Found:
+def measure_one(kinds: Sequence[OneByOne], subject: Subject) -> Found:
     """The same of one subject."""
-    found, missing = Found(), list[Kind]()
+    found, missing = Found(), list[OneByOne]()
     for kind in kinds:
         needed, more = kind.wanted(subject)
         known = kind.recorded(subject, {**needed, **more})
@@ -142,7 +147,7 @@ def _pass(kind: Kind) -> tuple[str, int]:
     return kind.direction or "a2b", kind.batch_size
 
 
-def _one_pass(kinds: Sequence[Kind], subject: Subject) -> Found:
+def _one_pass(kinds: Sequence[OneByOne], subject: Subject) -> Found:
     begin = time.perf_counter()
     looking = [kind.look(subject) for kind in kinds]
     for one in looking:
@@ -192,10 +197,5 @@ def _translations(
         for name, k, picture in subject.translations(
             samples, range(first, end), kind.direction or "a2b", kind.batch_size
         ):
-            if not bool(torch.isfinite(picture).all()):
-                raise UserError(
-                    f"the translation of {name} is not finite: the checkpoint's training diverged; "
-                    "train it again, with a lower lr"
-                )
             yield first, (name, k, picture)
         first = end

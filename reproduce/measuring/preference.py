@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import groupby, islice
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from benchmarks.metric import Metric
 from benchmarks.metrics.diversity_result import describe
+from benchmarks.metrics.judge import CANDIDATES, most_like
 from benchmarks.metrics.lpips_features import MEASURED_SIDE, LpipsDistance
 from benchmarks.metrics.observer import (
     PHOTO_DISTANCE,
@@ -32,20 +33,18 @@ from benchmarks.metrics.observer import (
     TRUTH_DISTANCE,
     Distance,
     Observation,
-    right_distances,
+    by_input,
+    look,
 )
 from benchmarks.networks.weights import LpipsWeights, trained
-from reproduce.measuring.kind import Found, Kind, Looking, Made, Wanted, keep, key_of
+from reproduce.measuring.kind import Found, Kind, Made, Wanted, keep, key_of
 from reproduce.measuring.subject import Subject
 from reproduce.records.current import REFERENCE
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
 from reproduce.tasks.drawn.truth import Truth
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource
-from reproduce.training.translate import Translation
 
-CANDIDATES = 4000  # training inputs, among which a judge looks for similar ones
-BATCH = 512  # of them at a time
 SAMPLES = 10  # translations of each input
 OWN = range(0, 2 * SAMPLES, 2)  # a method's; the reference's others are odd,
 OTHERS = range(1, 2 * SAMPLES, 2)  # so that it can be set against itself
@@ -98,10 +97,6 @@ class PreferenceKind(Kind):
         """Whether a perfect translator's pictures are known."""
         return True
 
-    def look(self, subject: Subject) -> Looking:
-        """Not alone: subjects are compared."""
-        raise NotImplementedError
-
     def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
         runs = [subject.run for subject in subjects]
         if len({(run.task, run.size, run.seed) for run in runs}) > 1:
@@ -144,21 +139,11 @@ class PreferenceKind(Kind):
     ) -> list[dict[str, NDArray[np.float32]]]:  # fmt: skip
         """By each of ``distances``, those of all that is shown of the first ``inputs``, (I, K), to
         the right pictures, (I, K, R)."""
-        found: list[dict[str, list[NDArray[np.float32]]]] = [
-            {key: [] for key in shown} for _ in distances
-        ]
         bar = tqdm(
             islice(self.right(right), inputs), total=inputs, unit="input",
             desc=f"{self.pictures.domains.name}: {self.quality.name}", disable=not self.places.progress,
         )  # fmt: skip
-        for these in bar:
-            pictures = {key: next(of) for key, of in shown.items()}
-            for distance, rows in zip(distances, found, strict=True):
-                features = distance.features(these)
-                # One after the other, so that no bit depends on what else is shown.
-                for key, some in pictures.items():
-                    rows[key].append(right_distances(some, features, distance))
-        return [{key: np.stack(rows) for key, rows in of.items()} for of in found]
+        return look(bar, shown, distances)
 
     def observation(self, distances: NDArray[np.float32]) -> Observation:
         """Of distances (I, K, R) of all inputs, how near the nearest true pictures are."""
@@ -211,12 +196,13 @@ class Judged(PreferenceKind):
     def right(self, count: int) -> Iterator[Tensor]:
         """The photos of each test input's nearest candidates, nearest first."""
         like, photos, candidates = self._candidates()
-        asked = self._small_features(self.pictures.domains.test_a, range(len(self.names)))
-        found = torch.empty(len(asked), 0)
-        for begin in range(0, candidates, BATCH):
-            known = self._small_features(like, range(begin, min(begin + BATCH, candidates)))
-            found = torch.cat([found, torch.cdist(asked, known).cpu()], dim=1)
-        for nearest in found.argsort(dim=1, stable=True)[:, :count].tolist():
+        small = Preparation(min(self.pictures.size, MEASURED_SIDE)).at_test()
+        inputs = self.pictures.domains.test_a
+        found = most_like(
+            lambda i: small(inputs.read(i)), len(self.names), lambda i: small(like.read(i)),
+            candidates, count, self.lpips,
+        )  # fmt: skip
+        for nearest in found:
             yield torch.stack([self.pictures.read(photos, i) for i in nearest])
 
     @property
@@ -243,13 +229,6 @@ class Judged(PreferenceKind):
         like, photos = domains.pairs or (domains.train_b,) * 2
         return like, photos, min(CANDIDATES, len(like))
 
-    def _small_features(self, source: PictureSource, rows: range) -> Tensor:
-        """LPIPS features (N, D) of pictures at 64 px, at which likeness is looked for."""
-        small = Preparation(min(self.pictures.size, MEASURED_SIDE)).at_test()
-        pictures = [small(source.read(i)) for i in rows]
-        parts = [torch.stack(pictures[i : i + 64]) for i in range(0, len(pictures), 64)]
-        return torch.cat([self.lpips.features(part) for part in parts])
-
 
 WAYS: dict[str, type[PreferenceKind]] = {"observed": Observed, "judged": Judged}
 
@@ -262,9 +241,3 @@ def protocol(size: int, weights: LpipsWeights, about: Mapping[str, Any]) -> dict
 def true_pictures(truth: Truth, name: str, right: int = RIGHT) -> Tensor:
     """Of test input ``name``, (R, 3, size, size): in styles that no other measurement draws."""
     return torch.stack(list(truth.repainted(name, (("observer", name, k) for k in range(right)))))
-
-
-def by_input(translations: Iterable[Translation]) -> Shown:
-    """Translations that come grouped by inputs, input by input."""
-    for _, of_input in groupby(translations, key=lambda translation: translation[0]):
-        yield torch.stack([picture for *_, picture in of_input])

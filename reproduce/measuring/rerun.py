@@ -64,6 +64,11 @@ def rerun(record: Record, every: Sequence[Record], how: Rerun, tell: Tell, note:
 
     Raises UserError where it cannot be made again, which is found before anything is trained.
     """
+    if "submission" in record:
+        raise UserError(
+            f"record {record_id(record)} is of outputs that were not made here: measure them again by "
+            f"table --row '{record['method']}=OUTPUTS'"
+        )
     kind, preset = kind_of(record), preset_of(record)
     if how.append:
         _check_newest(record, every)

@@ -8,8 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from benchmarks.pictures import as_saved
 from models.errors import UserError
 from models.method import Direction, Method
 from reproduce.experiments.places import Places, facts_of, open_run_task
@@ -88,6 +90,11 @@ class Subject:
         """The method, or what stands for it in records of real pictures."""
         return REAL if self.real else self.run.method
 
+    @property
+    def trained(self) -> bool:
+        """Whether its network is at hand."""
+        return not self.real
+
     @cached_property
     def checkpoint(self) -> Path:
         """The trained weights."""
@@ -146,13 +153,20 @@ class Subject:
         self, samples: int | range, inputs: range | None = None, direction: Direction = "a2b",
         batch_size: int = 32,
     ) -> Iterator[Translation]:  # fmt: skip
-        """Of these test pictures, or of all, by the trained networks."""
+        """Of these test pictures, or of all, by the trained networks, as PNG files of them hold them."""
         source = self.pictures.source(direction)
         count = None
         if inputs is not None:
             source = Subset(source, range(inputs.start, len(source)))
             count = len(inputs)
-        return stream(
+        made = stream(
             self.method, source, Preparation(self.run.size), samples=samples, inputs=count,
             direction=direction, seed=self.run.seed, batch_size=batch_size,
         )  # fmt: skip
+        for name, k, picture in made:
+            if not bool(torch.isfinite(picture).all()):
+                raise UserError(
+                    f"the translation of {name} is not finite: the checkpoint's training diverged; "
+                    "train it again, with a lower lr"
+                )
+            yield name, k, as_saved(picture[None])[0]

@@ -3,11 +3,14 @@
 Of one training (a task, a method, a seed) count the records of its newest network, and of one metric
 the newest of them. Across trainings a quantity is compared only with its like: with what was measured
 in the same way (protocol, weights of the instrument) as the newest record of that quantity.
+
+Records of outputs that were not made here name their ``submission``. They are rows of tables and
+nothing else: no claim, mean over trainings or way of measuring follows from them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,8 @@ from models.method import DIRECTIONS
 from reproduce.records.store import Records
 
 Record = Mapping[str, Any]
+# What a record is about, by its sha256: a network, outputs that were not made here, real pictures.
+MEASURED_ON = ("checkpoint_sha256", "outputs_sha256", "data_sha256")
 Rows = Mapping[tuple[str, str], dict[str, dict[str, Any]]]  # as ``newest`` gives them
 REFERENCE = "munit"  # the method that others are preferred to
 REAL = "real"  # stands for a method where pictures are real
@@ -27,14 +32,19 @@ QUALITY = ("quality-human", "quality-observed", "quality-judged")
 
 @dataclass(frozen=True)
 class Quantity:
-    """A measured number of one method: ``family`` is diversity (LPIPS distance), quality
-    (preference over MUNIT, %), is, cis (nats), cis/is, or a metric of the records."""
+    """A measured number of one method: ``family`` is a metric of the records, or what is before its
+    extractor's name (diversity, fid, ...); quality, the best preference over MUNIT; or cis/is."""
 
     family: str
     method: str
     task: str
     translation: str | None = None
     domain: str | None = None  # "a" or "b", where a number is one domain's
+
+    @property
+    def of_pictures(self) -> bool:
+        """Whether it is about real pictures alone; a preference is about a trained network too."""
+        return self.method == REAL and self.family not in ("quality", *QUALITY)
 
 
 def newest(
@@ -46,13 +56,39 @@ def newest(
     All numbers of a row are of one network (real data's: of the same pictures): what was measured
     on a checkpoint before the last one that was measured is left out.
     """
+    fitting = (r for r in records if r["seed"] == seed and "submission" not in r)
+    return _newest(fitting, translation)
+
+
+def submitted(
+    records: Sequence[dict[str, Any]], seeds: Iterable[int], translation: str | None = None
+) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    """The same of outputs that were not made here, (task, the name of their row) -> ..., whatever
+    the seed: they are no training of ours. A preference over MUNIT counts where its newest network at
+    one of ``seeds`` is the reference."""
+    references = {
+        record.get("checkpoint_sha256")
+        for seed in seeds
+        for (_, method), row in newest(records, seed).items() if method == REFERENCE
+        for record in row.values()
+    }  # fmt: skip
+    fitting = (
+        r for r in records
+        if "submission" in r and r["protocol"].get("reference_sha256") in {None, *references}
+    )  # fmt: skip
+    return _newest(fitting, translation)
+
+
+def _newest(
+    records: Iterable[dict[str, Any]], translation: str | None
+) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
     found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     subject: dict[tuple[str, str], object] = {}
     for record in records:
-        if record["seed"] != seed or record.get("translation") != translation:
+        if record.get("translation") != translation:
             continue
         row = record["task"], record["method"]
-        measured_on = record.get("checkpoint_sha256") or record.get("data_sha256")
+        measured_on = next(filter(None, map(record.get, MEASURED_ON)), None)
         if measured_on is not None and subject.setdefault(row, measured_on) != measured_on:
             subject[row] = measured_on
             # People were asked about no checkpoint that we know of.
@@ -64,41 +100,81 @@ def newest(
 def counting(
     records: Sequence[dict[str, Any]], seeds: Iterable[int] | None = None
 ) -> list[dict[str, Any]]:
-    """The records that count, of ``seeds`` or of all that there are: what ``newest`` leaves."""
-    found: list[dict[str, Any]] = []
-    for seed in sorted({int(r["seed"]) for r in records}) if seeds is None else seeds:
-        for translation in (None, *DIRECTIONS):
-            for row in newest(records, seed, translation).values():
-                found += row.values()
-    return found
+    """The records that count, of ``seeds`` or of all that there are: what ``newest`` leaves, and
+    ``submitted``."""
+    seeds = sorted({int(r["seed"]) for r in records}) if seeds is None else [*seeds]
+    directions = (None, *DIRECTIONS)
+    every = [newest(records, seed, direction) for seed in seeds for direction in directions]
+    every += [submitted(records, seeds, direction) for direction in directions]
+    return [record for rows in every for row in rows.values() for record in row.values()]
 
 
 class Current:
-    """What the records of a preset say of every quantity, by seed."""
+    """What records say of every quantity, by seed; ``seeds``: of all that they tell of."""
 
-    def __init__(self, results: Path, preset: str, seeds: Sequence[int] | None = None) -> None:
-        records = Records(results, preset)
-        known = records.all()
-        if not known:
-            raise UserError(
-                f"{records.path} holds no records: measure first, e.g. python -m reproduce table 1 "
-                f"--preset {preset}"
-            )
-        measured = {int(record["seed"]) for record in known}
-        self.seeds = tuple(sorted(set(seeds or measured)))
-        for seed in self.seeds:
-            if seed not in measured:
-                raise UserError(
-                    f"{records.path} holds no record of seed {seed}: measure it first, or leave it "
-                    f"out (there are {', '.join(map(str, sorted(measured)))})"
-                )
+    def __init__(
+        self, records: Sequence[dict[str, Any]], seeds: Iterable[int] | None = None
+    ) -> None:
+        own = {int(record["seed"]) for record in records if "submission" not in record}
+        self.seeds = tuple(sorted(own if seeds is None else set(seeds)))
+        self._submitted: dict[str | None, Rows] = {
+            direction: submitted(records, self.seeds, direction)
+            for direction in (None, *DIRECTIONS)
+        }
         self._found: dict[tuple[int, str | None], Rows] = {
-            (seed, direction): newest(known, seed, direction)
+            (seed, direction): newest(records, seed, direction)
             for seed in self.seeds
             for direction in (None, *DIRECTIONS)
         }
         self._ways: dict[tuple[object, ...], tuple[object, ...]] = {}
         self._metrics: set[str] = set()
+
+    @classmethod
+    def stored(cls, results: Path, preset: str, seeds: Sequence[int] | None = None) -> Current:
+        """Of the records of a preset; UserError for none, and for a seed that has none."""
+        records = Records(results, preset)
+        known = records.all()
+        measured = {int(record["seed"]) for record in known if "submission" not in record}
+        if not measured:
+            raise UserError(
+                f"{records.path} holds no records: measure first, e.g. python -m reproduce table 1 "
+                f"--preset {preset}"
+            )
+        for seed in seeds or ():
+            if seed not in measured:
+                raise UserError(
+                    f"{records.path} holds no record of seed {seed}: measure it first, or leave it "
+                    f"out (there are {', '.join(map(str, sorted(measured)))})"
+                )
+        return cls(known, seeds or measured)
+
+    def has(self, seed: int, tasks: Collection[str]) -> bool:
+        """Whether a trained network on one of ``tasks`` was measured at a seed."""
+        return any(
+            task in tasks and method != REAL
+            for (of, _), rows in self._found.items()
+            for task, method in rows
+            if of == seed
+        )
+
+    def submissions(self, tasks: Collection[str]) -> dict[str, Record]:
+        """Rows that were not trained here, by name, with a record of each that says whose it is."""
+        return {
+            label: record
+            for rows in self._submitted.values()
+            for (task, label), row in sorted(rows.items()) if task in tasks
+            for record in row.values()
+        }  # fmt: skip
+
+    def submission(self, quantity: Quantity) -> Record | None:
+        """The record of such a row, if it was measured in the way that counts."""
+        row = self._submitted[quantity.translation].get((quantity.task, quantity.method), {})
+        if quantity.family == "quality":
+            return next((row[metric] for metric in QUALITY if metric in row), None)
+        for record in _candidates(row, quantity.family):
+            if self._way_that_counts(quantity) in ((), _way(record)):
+                return record
+        return None
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -196,10 +272,13 @@ def _value(record: Record, quantity: Quantity, evidence: Current) -> float | Non
 
 def _candidates(row: Mapping[str, Any], family: str) -> list[Record]:
     """The records of one network that a family of numbers may be taken from."""
-    if family == "diversity":
-        return [record for metric, record in row.items() if metric.startswith("diversity-")]
-    metric = "cis" if family == "cis/is" else family
-    return [row[metric]] if metric in row else []
+    family = "cis" if family == "cis/is" else family
+    return [record for metric, record in row.items() if is_of(metric, family)]
+
+
+def is_of(metric: str, family: str) -> bool:
+    """Whether a metric is a ``family``, or goes on with an extractor's name."""
+    return metric == family or metric.startswith(f"{family}-")
 
 
 def _scope(quantity: Quantity) -> tuple[object, ...]:

@@ -15,6 +15,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "task": (str,), "method": (str,), "translation": _NAME, "unit": _NAME, "raw": _NAME,
     "raw_sha256": _NAME, "interval": _NESTED, "environment": _NESTED, "config": _NESTED,
     "measure": _NESTED, "changes": _NESTED, "training": _NESTED, "pictures": _NESTED,
+    "submission": _NESTED,
 }  # fmt: skip
 _WORDS = {
     (int,): "a whole number", _NUMBER: "a number", (str,): "a name", _NAME: "a name",

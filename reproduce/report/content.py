@@ -160,7 +160,7 @@ class _Reporter:
         return blocks
 
     def _claims(self) -> list[Block]:
-        if not self.records:
+        if all("submission" in record for record in self.records):
             return [Missing(("Verdicts on the papers' claims",), self.again)]
         return _claims_blocks(claims_table(self.preset, self.places.results, self.seeds))
 

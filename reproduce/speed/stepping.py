@@ -20,7 +20,6 @@ from reproduce.speed.spread import ratios, spread
 from reproduce.training.distributed import World
 from reproduce.training.graphed import TRIALS, WARMUP
 from reproduce.training.shared import make_trainer
-from reproduce.training.trainer import NonFiniteLoss
 
 Tick = Callable[[], None]  # called after each piece of work that a progress bar shows
 
@@ -93,10 +92,9 @@ def stepper(about: Mapping[str, Any], ways: Sequence[str], precision: str) -> Ca
 
     def step() -> None:
         nonlocal done
-        try:
-            trainer.step(x_a, x_b, done)
-        except NonFiniteLoss as error:
-            raise UserError(f"{about['method']}: {error}: use other settings") from None
+        trainer.step(x_a, x_b, done)
+        for one in trainer.untaken:
+            raise UserError(f"{about['method']}: {one.why} in step {done}: use other settings")
         done += 1
 
     return step

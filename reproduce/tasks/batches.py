@@ -107,9 +107,20 @@ class Batches:
         source = self.source_a if domain == "a" else self.source_b
         return self._indices(len(source), "a" if self.paired else domain, step)
 
-    def _indices(self, length: int, role: str, step: int) -> list[int]:
+    def names(self, step: int) -> dict[str, list[str]]:
+        """The pictures of each domain that all processes together see at ``step``."""
+        whole = range(self.batch_size)
+        roles = {"a": (self.source_a, "a"), "b": (self.source_b, "a" if self.paired else "b")}
+        return {
+            domain: [source.ids[i] for i in self._indices(len(source), role, step, whole)]
+            for domain, (source, role) in roles.items()
+        }
+
+    def _indices(
+        self, length: int, role: str, step: int, positions: range | None = None
+    ) -> list[int]:
         found = []
-        for position in self._share:
+        for position in positions or self._share:
             epoch, place = divmod(step * self.batch_size + position, length)
             found.append(int(_order(self.seed, f"order_{role}", epoch, length)[place]))
         return found

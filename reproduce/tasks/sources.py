@@ -6,12 +6,15 @@ The folder layouts that people keep their data sets in are in ``layouts.py``.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol
+from typing import Literal, NoReturn, Protocol
 
 from PIL import Image
 from tqdm import tqdm
@@ -94,17 +97,21 @@ class _Files:
 
 
 class FolderSource(_Files):
-    """Every picture under a folder, at any depth; hidden files and folders are ignored."""
+    """Every picture under a folder, at any depth. Hidden files and folders are ignored, and what else
+    is passed over is told once."""
 
     def __init__(self, path: str | Path) -> None:
         root = Path(path)
         if not root.is_dir():
             raise UserError(f"{root} is not a folder; give a folder of pictures")
-        names = list(_pictures_under(root))
+        files = list(_files_under(root))
+        names = [name for name in files if _suffix(name) in SUFFIXES]
         if not names:
             raise UserError(
                 f"{root} holds no pictures; put some there ({', '.join(sorted(SUFFIXES))})"
             )
+        if others := Counter(_suffix(name) or "no suffix" for name in {*files}.difference(names)):
+            _tell_of_others(root, ", ".join(f"{n} {kind}" for kind, n in sorted(others.items())))
         super().__init__(root, names)
 
 
@@ -179,10 +186,28 @@ def listed_names(list_file: Path) -> Iterator[tuple[int, str]]:
         yield number, name
 
 
-def _pictures_under(root: Path) -> Iterator[str]:
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+@cache
+def _tell_of_others(root: Path, others: str) -> None:
+    logging.getLogger("reproduce").warning(
+        f"note: passed over in {root}, as no pictures that are read here: {others}"
+    )
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise UserError(
+        f"{error.filename} cannot be read ({error.strerror}): give yourself the right to, or move it "
+        "out of the pictures' folder"
+    ) from None
+
+
+def _files_under(root: Path) -> Iterator[str]:
     # Links are followed, since large data sets are often linked in, but no folder is visited twice.
     seen: set[tuple[int, int]] = set()
-    for folder, subfolders, files in os.walk(root, followlinks=True):
+    for folder, subfolders, files in os.walk(root, followlinks=True, onerror=_unreadable):
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in seen:
             subfolders.clear()
@@ -190,7 +215,7 @@ def _pictures_under(root: Path) -> Iterator[str]:
         seen.add((status.st_dev, status.st_ino))
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for file in files:
-            if not file.startswith(".") and os.path.splitext(file)[1].lower() in SUFFIXES:
+            if not file.startswith("."):
                 yield os.path.relpath(os.path.join(folder, file), root)
 
 

@@ -61,7 +61,7 @@ def train(
 
     A folder that holds a run is refused unless ``resume``, which goes on from its last readable
     checkpoint, exactly as if it had never stopped. Raises Interrupted once saved after a signal,
-    and NonFiniteLoss or NonFiniteWeight after writing what led to it to ``failed.safetensors``.
+    and ManyUntaken or NonFiniteWeight after writing what led to it to ``failed.safetensors``.
     Called by all processes that ``torchrun`` started, it is one training that they share.
     """
     logging, device = logging or Logging(), local_device(device)
@@ -141,10 +141,12 @@ def _build(run: RunConfig, device: str, vgg: Path | None, start: Path | None) ->
     method = new_method(run)
     method.check_size(run.size, run.size)
     config = method.config
-    if (config.channels_a, config.channels_b) != (3, 3):
-        raise UserError("pictures are read in RGB: channels_a and channels_b must be 3 to train")
+    if not {config.channels_a, config.channels_b} <= {1, 3}:
+        raise UserError("pictures are read in RGB or grey: channels_a and channels_b are 3 or 1")
     layer: str = getattr(config, "perceptual_layer", "")
     if isinstance(method, (Munit, Unit)) and method.config.perceptual:
+        if 1 in (config.channels_a, config.channels_b):
+            raise UserError("the perceptual loss looks at RGB: set perceptual=0, or 3 channels")
         method.features = vgg_features(layer, run.size, vgg)
     elif vgg is not None:
         raise UserError("--vgg is for the perceptual loss alone: add --set perceptual=1, e.g.")

@@ -99,11 +99,14 @@ def _drawn_by(job: Job, folder: Path) -> str:
 
 
 def _train(request: Request, job: Job) -> Made:
-    """Trains a run, or goes on with it; one of other settings, pictures or code begins anew."""
+    """Trains a run, or goes on with it; one of other settings, pictures or code begins anew, and
+    the last that was there stays beside it as ``NAME.stale``."""
     folder = run_folder(request.places.runs, job.preset.name, job.runs[0])
     if folder.exists() and not _is_of(job, folder):
+        stale = folder.with_name(f"{folder.name}.stale")
         with only_run(folder):
-            _away(folder)
+            _away(stale)
+            os.replace(folder, stale)
     write_text(folder / MARK, job.digest + "\n")
     share(request, job)
     return Made([folder / LAST])
@@ -166,6 +169,16 @@ def _human(request: Request, job: Job) -> Made:
     return _of_records(
         request, job, [r for r in records if r.get("analysis_sha256") == about["sha256"]]
     )
+
+
+def _row(request: Request, job: Job) -> Made:
+    from reproduce.measuring.submission import measure_row
+
+    about = job.about
+    found = measure_row(
+        job.preset, job.runs, request.places, about["table"], about["label"], Path(about["outputs"])
+    )
+    return _of_records(request, job, found.values())
 
 
 def _ablation(request: Request, job: Job) -> Made:
@@ -259,6 +272,7 @@ MAKERS: dict[str, Callable[[Request, Job], Made]] = {
     "train": _train,
     **dict.fromkeys(("diversity", "scores", "observed", "judged", "modes", "theory"), _kind),
     "human": _human,
+    "row": _row,
     "ablation": _ablation,
     "evidence": _evidence,
     "table": _table,

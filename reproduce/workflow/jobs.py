@@ -33,7 +33,8 @@ class Request:
     ``preset``: as ``--preset`` names it. ``target``: the name of what to make (``table/1``,
     ``claims``, ...; all of ``unit-figure`` with ``figures``); none for everything. ``overrides``
     reach the runs; ``measuring``, ``scores``, ``tasks`` and ``marks`` change the preset alone, and
-    all but ``scores`` its name. ``sources``, ``human``: paths by task. ``by_hand``: digests of files
+    all but ``scores`` its name. ``sources``, ``human``: paths by task; ``rows``: of outputs that were
+    not made here, by the name of their row. ``by_hand``: digests of files
     that the report shows and no job makes. ``ablation``: its method, task, values and metrics.
     """
 
@@ -49,6 +50,7 @@ class Request:
     tasks: Sequence[str] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     human: Mapping[str, str] = field(default_factory=dict)
+    rows: Mapping[str, str] = field(default_factory=dict)
     by_hand: Mapping[str, str] = field(default_factory=dict)
     ablation: Mapping[str, Any] | None = None
 
@@ -106,7 +108,8 @@ class Request:
             return found.jobs
         jobs = all_jobs(
             self.scale, self.seeds, overrides=self.overrides, sources=self.sources,
-            by_hand=self.by_hand, human=self.human, weights=self.weights(), where=where,
+            by_hand=self.by_hand, human=self.human, rows=self.rows, weights=self.weights(),
+            where=where,
         )  # fmt: skip
         wanted: tuple[str, ...] = (self.target,)
         if self.target.startswith("table/"):
@@ -121,8 +124,8 @@ _PATHS = ("data", "runs", "results", "lpips_path", "inception_path")
 def all_jobs(
     preset: Preset, seeds: Sequence[int], *, overrides: Mapping[str, object] | None = None,
     sources: Mapping[str, str] | None = None, by_hand: Mapping[str, str] | None = None,
-    human: Mapping[str, str] | None = None, weights: Mapping[str, str] | None = None,
-    where: str = "",
+    human: Mapping[str, str] | None = None, rows: Mapping[str, str] | None = None,
+    weights: Mapping[str, str] | None = None, where: str = "",
 ) -> dict[str, Job]:  # fmt: skip
     """Every job of a preset by name, in an order in which each comes after what it needs.
 
@@ -143,6 +146,7 @@ def all_jobs(
                 measured[number] += found.measured(number, of_task, needs)
                 encoded += found.encoded(of_task, needs)
                 if seed == seeds[0]:
+                    measured[number] += found.given(number, of_task, needs, rows or {})
                     shown += found.figures(number, of_task, needs)
         if seed == seeds[0]:
             for number, run in of_figures.items():
@@ -215,6 +219,20 @@ class _Jobs:
         for by in m.preferring(runs[0]):
             about = _measuring("preference")
             yield self.add(f"{by}/{where}", about, trained, runs)
+
+    def given(
+        self, number: int, runs: Sequence[RunConfig], trained: Sequence[Job],
+        rows: Mapping[str, str],
+    ) -> Iterable[Job]:  # fmt: skip
+        """How outputs that were not made here are measured on one task; preferences are over MUNIT."""
+        task = runs[0].task
+        needs = [job for job in trained if number == 1 and job.runs[0].method == STYLED]
+        for label, path in rows.items():
+            about: dict[str, Any] = {"label": label, "outputs": path, "table": number}
+            about |= {"files": listing(Path(path), times=True)} | self.weights
+            about |= _measuring("submission")
+            name = f"row/{number}/{task}/{label.replace(' ', '_')}"
+            yield self.add(name, about, needs or [self.add(*data_of(runs[0]), runs=runs[:1])], runs)
 
     def encoded(self, runs: Sequence[RunConfig], trained: Sequence[Job]) -> Iterable[Job]:
         """What is measured of the codes of one task and seed, where methods have some."""

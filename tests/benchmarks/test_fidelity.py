@@ -144,10 +144,14 @@ def test_measurements_carry_protocol_and_intervals():
     assert METRIC_OF["recall", NAME].direction == "higher"
 
 
+def test_the_protocol_tells_the_numbers_of_both_sides():
+    found = fidelity(table(normal(100), 5), table(normal(200, seed=1)), EXTRACTOR)
+    assert found.protocol["protocol"] == "20x5-vs-200"
+
+
 def test_numbers_that_would_not_compare_are_refused():
     real = table(normal(200, seed=1))
     for fake, message in (
-        (table(normal(100)), "100 translations against 200 real pictures"),
         (Features(table(normal(200)).keys, normal(200), (64, 64)), r"are \(64, 64\), real"),
         (table(normal(200), 25), "8 inputs cannot be left out in 10 groups"),
         (Features((*table(normal(199), 2).keys, ("x", 0)), normal(200), (32, 32)), "different num"),
@@ -159,14 +163,22 @@ def test_numbers_that_would_not_compare_are_refused():
         fidelity(few, few, EXTRACTOR)
 
 
+def whole(triangle):
+    """The symmetric matrix of an upper triangle."""
+    found = np.zeros((EXTRACTOR.dims,) * 2)
+    found[np.triu_indices(EXTRACTOR.dims)] = triangle
+    return found + np.triu(found, 1).T
+
+
 def test_raw_values_tell_the_fid(tmp_path):
     result = fidelity(table(normal(200)), table(normal(200, seed=1) * 1.5), EXTRACTOR)
     result.save(tmp_path / "new" / "raw.npz")
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["raw.npz"]
     with np.load(tmp_path / "new" / "raw.npz", allow_pickle=False) as raw:
         difference = raw["fake_mean"] - raw["real_mean"]
-        product = np.linalg.eigvals(raw["fake_covariance"] @ raw["real_covariance"])
-        traces = np.trace(raw["fake_covariance"]) + np.trace(raw["real_covariance"])
+        fake, real = (whole(raw[f"{side}_covariance"]) for side in ("fake", "real"))
+        product = np.linalg.eigvals(fake @ real)
+        traces = np.trace(fake) + np.trace(real)
         found = difference @ difference + traces - 2 * np.sqrt(product.astype(complex)).real.sum()
         assert found == pytest.approx(result.values["fid"], rel=1e-5)
         assert raw["without_group_recall"].tolist() == result.replicates["recall"]

@@ -7,11 +7,11 @@ import pickle
 import zipfile
 from pathlib import Path
 
-import lpips
 import pytest
 import safetensors.torch
 import torch
 import torchvision
+from package_lpips import reference
 from torch.nn.functional import interpolate
 
 from benchmarks.metrics.lpips_features import SMALLEST_SIZE, LpipsDistance, enlarged, measured_size
@@ -39,14 +39,6 @@ def state() -> dict[str, torch.Tensor]:
     state = {name: tensor.clone() for name, tensor in SHIPPED.trunk.items()}
     state["features.8.bias"][17] += 1e-6
     return state
-
-
-def reference(version: Version) -> lpips.LPIPS:
-    """The package's own network, with its own channel weights, around the shipped trunk."""
-    net = lpips.LPIPS(net="alex", version=version, pnet_rand=True, verbose=False)
-    trunk = {n: SHIPPED.trunk["features." + n.split(".", 1)[1]] for n in net.net.state_dict()}
-    net.net.load_state_dict(trunk, strict=True)
-    return net
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:torchvision")

@@ -286,3 +286,14 @@ def test_small_pictures_come_fast_enough(tmp_path):
         return 20 * 16 / (time.process_time() - start)
 
     assert max(rate() for _ in range(3)) > 1_500  # measured: 5,600 pictures a second
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_names_are_those_of_the_whole_batch(a, b, paired):
+    source_b = a if paired else b
+    whole = Batches(a, source_b, PLAIN, 4, seed=0, paired=paired)
+    share = Batches(a, source_b, PLAIN, 4, seed=0, paired=paired, rank=1, world_size=2)
+    for step in range(3):
+        x_a, x_b = whole.batch(step)
+        names = {"a": [str(i) for i in shown(x_a)], "b": [str(i) for i in shown(x_b)]}
+        assert whole.names(step) == share.names(step) == names

@@ -113,7 +113,7 @@ def test_the_hint_goes_on_with_the_same_words():
         ("munitt", {}, "unknown method 'munitt': did you mean munit?"),
         ("munit", {"stepz": 3}, "munit has no setting 'stepz': did you mean steps?"),
         ("munit", {"steps": "3x"}, "steps=3x is not a legal value"),
-        ("munit", {"channels_a": 1}, "channels_a and channels_b must be 3"),
+        ("munit", {"channels_a": 2}, "channels_a and channels_b are 3 or 1"),
         ("munit", {"size": 30}, "the nearest legal size is 32x32"),
         ("munit", {"size": 9}, "the nearest legal size is 16x16"),
         ("unit", {"size": 34}, "the nearest legal size is 36x36"),

@@ -267,7 +267,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(data: Path, tmp_path: Path)
 
 
 def test_no_number_in_one_process_stops_all(data: Path, tmp_path: Path) -> None:
-    words = train_words("munit", tmp_path / "run", data, batch=4, steps=9, lr="1e30")
+    words = train_words("munit", tmp_path / "run", data, batch=4, steps=60, lr="1e30")
     codes = processes.finish(processes.start(2, tmp_path / "log", processes.train, words))
     assert codes == [1, 1]
     (line,), others = said(tmp_path / "log")

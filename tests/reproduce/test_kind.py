@@ -13,11 +13,12 @@ from PIL import Image
 from tiny_methods import make
 from torch import Tensor
 
+from benchmarks.pictures import as_saved
 from models.errors import UserError
 from models.method import Method
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
-from reproduce.measuring.kind import Kind, Looking, Made, Wanted, measure_one
+from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted, measure_one
 from reproduce.measuring.subject import Pictures, Subject
 from reproduce.records.store import Records
 from reproduce.tasks.pictures import Preparation
@@ -47,7 +48,7 @@ class Greys:
         return Image.new("RGB", (32, 32), (10 * index, 100, 200 - 10 * index))
 
 
-class Keeps(Kind):
+class Keeps(OneByOne):
     """Keeps what it is given; its record says how much that was."""
 
     name = "keeps"
@@ -101,7 +102,8 @@ def test_each_kind_is_given_what_a_stream_of_its_own_would_give(places: Places) 
         )
         for (key, given), (name, k, picture) in zip(kind.seen.items(), own, strict=True):
             assert key == (name, k), "and in the same order"
-            torch.testing.assert_close(given, picture, rtol=0, atol=1e-5)
+            torch.testing.assert_close(given, picture, rtol=0, atol=0.5 / 127.5 + 1e-5)
+            assert torch.equal(given, as_saved(given[None])[0]), "and as a PNG file holds it"
 
 
 def test_nothing_is_translated_twice(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:

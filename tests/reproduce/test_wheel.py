@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from reproduce.analysis.tables import published_table1
+from benchmarks.published import published_table1
 
 pytest.importorskip("setuptools", minversion="77")
 
@@ -52,7 +52,7 @@ def test_it_holds_every_file_of_the_packages(site: Path) -> None:
         assert not missing, "not named in pyproject.toml's [tool.setuptools]"
     paper = {path.name: path.read_bytes() for path in (ROOT / "results" / "paper").glob("*.csv")}
     assert paper
-    assert {p.name: p.read_bytes() for p in (site / "reproduce" / "paper").iterdir()} == paper
+    assert {p.name: p.read_bytes() for p in (site / "benchmarks" / "paper").iterdir()} == paper
     assert {p.name for p in site.iterdir() if p.suffix != ".dist-info"} == set(PACKAGES)
     networks = {p.name for p in (site / "benchmarks" / "networks").iterdir()}
     assert networks >= {"NOTICE.md", "alexnet_features.safetensors"}

@@ -14,10 +14,9 @@ from typing import Literal
 
 import numpy as np
 
+from benchmarks.published import published_table1, published_table2
 from models.method import DIRECTIONS
 from models.zoo import METHODS
-from reproduce.analysis.table2 import published_table2
-from reproduce.analysis.tables import published_table1
 from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, Preset
 from reproduce.records.current import REAL, REFERENCE, Quantity
 from reproduce.tasks.specs import TASKS

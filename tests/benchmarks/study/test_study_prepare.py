@@ -13,9 +13,10 @@ import pytest
 from PIL import Image, PngImagePlugin
 from study_case import METHODS, draw_material
 
+from benchmarks.pictures import read
 from benchmarks.study.draw import draw_questions, seat_order
 from benchmarks.study.folder import Study
-from benchmarks.study.pictures import fitted, read
+from benchmarks.study.pictures import fitted
 from benchmarks.study.prepare import Plan, prepare
 from models.errors import UserError
 
@@ -210,7 +211,7 @@ def test_material_that_does_not_fit(tmp_path):
         prepare(dataclasses.replace(plan, questions=16), tmp_path / "study")
     for sample in ("00", "01"):
         (unit / f"002_sample{sample}.png").unlink()
-    with pytest.raises(UserError, match=r"no translation of input '002' \(002_sample00.png\)"):
+    with pytest.raises(UserError, match=r"no translation of input '002'"):
         prepare(plan, tmp_path / "study")
     with pytest.raises(UserError, match="give a second --method"):
         prepare(

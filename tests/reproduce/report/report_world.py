@@ -12,7 +12,7 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 from benchmarks.metrics.theory import contents, styles
-from reproduce.analysis.tables import CHECKOUT
+from benchmarks.published import CHECKOUT
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig

@@ -1,0 +1,247 @@
+"""Metrics for any method in any framework: pictures go in batch by batch, numbers come out.
+
+    metric = diversity("paper", inputs=100, samples=38)
+    for input_ids, samples in batches:  # samples: (B, S, H, W, 3), uint8
+        metric.update(input_ids, samples)
+    for name, measured in metric.compute().items():
+        print(name, measured.value, measured.interval)
+
+Pictures are measured as PNG files of them hold them, so arrays, tensors and files give equal numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+from tqdm import tqdm
+
+from benchmarks.layouts import pictures_under
+from benchmarks.metric import Accumulates, Measurement
+from benchmarks.metrics.diversity import Diversity
+from benchmarks.metrics.diversity_protocols import get_protocol
+from benchmarks.metrics.diversity_result import DiversityResult
+from benchmarks.metrics.fidelity import FidelityResult
+from benchmarks.metrics.fidelity import fidelity as scores_of
+from benchmarks.metrics.lpips_features import LpipsDistance
+from benchmarks.metrics.mode_scores import ClassifiesModes, ModeProbabilities, ModeScores
+from benchmarks.networks.extractors import (
+    Extraction,
+    Extractor,
+    Features,
+    extract,
+    inception_extractor,
+)
+from benchmarks.networks.mode_classifiers import load_mode_classifier
+from benchmarks.networks.weights import Version, trained
+from benchmarks.outputs import Range, in_range
+from benchmarks.pictures import read, tensor_of
+from models.errors import UserError
+
+Device = torch.device | str
+Classify = Callable[[Tensor], ArrayLike | Tensor]
+
+
+class Result(Protocol):
+    """What a metric says of all pictures."""
+
+    def save(self, path: Path) -> None:
+        """Write the raw values as ``.npz``: whole or not at all."""
+
+
+T = TypeVar("T", bound=Result)
+
+
+class Streaming(Generic[T]):
+    """A metric in torchmetrics' habit. ``value_range``: of floats that it will be given."""
+
+    def __init__(
+        self, metric: Accumulates[T], measured: Callable[[T], Sequence[Measurement]],
+        value_range: Range | None = None,
+    ) -> None:  # fmt: skip
+        self._metric, self._measured, self._range = metric, measured, value_range
+        self._count: dict[str, int] = {}
+        self._result: T | None = None
+
+    def update(self, input_ids: Sequence[str], samples: ArrayLike | Tensor) -> None:
+        """Translations of the inputs called ``input_ids`` (B): further samples of each.
+
+        ``samples``: (B, S, H, W, 3) or, one a call, (B, H, W, 3); of tensors also with channels
+        first. uint8, or floats in the declared range. Memory is least where all samples of an input
+        come together. Raises UserError for anything else.
+        """
+        given = samples if isinstance(samples, Tensor) else torch.from_numpy(np.array(samples))
+        given = given.detach().cpu()
+        if given.ndim == 4:
+            given = given[:, None]
+        if given.ndim != 5 or len(given) != len(input_ids):
+            raise UserError(
+                f"{len(input_ids)} inputs with samples of shape {tuple(given.shape)}: give "
+                "(inputs, samples, H, W, 3)"
+            )
+        if given.shape[-1] == 3:
+            given = given.movedim(-1, 2)
+        if given.shape[2] != 3:
+            raise UserError(f"samples of shape {tuple(given.shape)}: pictures have 3 channels, RGB")
+        for name, pictures in zip(input_ids, given, strict=True):
+            for picture in in_range(pictures, self._range):
+                self.take(str(name), self._count.get(str(name), 0), picture)
+
+    def take(self, name: str, sample: int, picture: Tensor) -> None:
+        """One translation (3, H, W) in [-1, 1], as a PNG file holds it."""
+        self._metric.update(name, sample, picture)
+        self._count[name] = sample + 1
+        self._result = None
+
+    def compute(self) -> dict[str, Measurement]:
+        """The numbers by name, with 95 % intervals over inputs and all that defines them."""
+        return {measured.name: measured for measured in self._measured(self.result)}
+
+    @property
+    def result(self) -> T:
+        """Raw values; UserError where samples or inputs are missing."""
+        if self._result is None:
+            self._result = self._metric.finish()
+        return self._result
+
+
+def diversity(
+    protocol: str = "paper", inputs: int | None = None, samples: int | None = None, *,
+    lpips: Version = "0.0", value_range: Range | None = None, device: Device = "cpu", seed: int = 0,
+    weights: Path | None = None,
+) -> Streaming[DiversityResult]:  # fmt: skip
+    """LPIPS diversity by a ``protocol`` (paper, consecutive, all-pairs) and version of LPIPS, of so many
+    ``inputs`` and ``samples`` of each: without them, as many as the protocol has."""
+    name = protocol if lpips == "0.0" else f"{protocol}-v{lpips}"
+    found = get_protocol(name, inputs, samples)
+    distance = LpipsDistance(trained(found.version, weights), device)
+    return Streaming(Diversity(distance, found, seed=seed), _of_diversity, value_range)
+
+
+def _of_diversity(result: DiversityResult) -> Sequence[Measurement]:
+    return [result.measurement()]
+
+
+def modes(
+    classifier: ClassifiesModes, *, value_range: Range | None = None, seed: int = 0
+) -> Streaming[ModeScores]:
+    """IS and CIS by a ``classifier`` of the target domain's modes (``open_classifier`` opens files)."""
+    return Streaming(
+        ModeProbabilities(classifier, classifier.modes), lambda r: r.measurements(seed), value_range
+    )
+
+
+class _AgainstReal:
+    """Fidelity of translations that come one by one, to features of real pictures."""
+
+    def __init__(self, real: Features, extractor: Extractor) -> None:
+        self._real, self._extractor, self._fake = real, extractor, Extraction(extractor)
+        self.update = self._fake.update
+
+    def finish(self) -> FidelityResult:
+        return scores_of(self._fake.finish(), self._real, self._extractor)
+
+
+def fidelity(
+    real: Path, *, extractor: Extractor | None = None, value_range: Range | None = None,
+    device: Device = "cpu", progress: bool = False,
+) -> Streaming[FidelityResult]:  # fmt: skip
+    """FID, KID, precision and recall against the pictures in the folder ``real``, which have the size of
+    the translations; by torch-fidelity's Inception-v3 or another ``extractor``."""
+    if extractor is None:
+        extractor = inception_extractor(allow_download=True, device=device)
+    paths = tqdm(pictures_under(real).items(), unit="real picture", disable=not progress)
+    features = extract(((name, 0, tensor_of(read(path))) for name, path in paths), extractor)
+    metric = _AgainstReal(features, extractor)
+    return Streaming(metric, FidelityResult.measurements, value_range)
+
+
+@dataclass(frozen=True)
+class GivenClassifier:
+    """Someone's classifier, of which nothing is known but what it answers: ``call`` takes float32
+    (B, 3, H, W) in [-1, 1] to (B, K) probabilities, or with ``logits`` to what softmax makes them of."""
+
+    name: str
+    modes: tuple[str, ...]
+    sha256: str
+    call: Classify
+    logits: bool = False
+    accuracy: float | None = None
+
+    @torch.inference_mode()
+    def probabilities(self, pictures: Tensor) -> Tensor:
+        found = torch.as_tensor(self.call(pictures)).double()
+        return found.softmax(dim=1) if self.logits else found
+
+
+def open_classifier(
+    word: str, size: tuple[int, int], *, modes: Sequence[str] = (), logits: bool = False,
+    device: Device = "cpu",
+) -> ClassifiesModes:  # fmt: skip
+    """The classifier that ``word`` names: a file of ours, a TorchScript file, or ``module:function``.
+
+    ``size``: height and width of the pictures. ``modes``: their names, else numbers. UserError for
+    what is none, and for answers that are no row of numbers a picture.
+    """
+    path = Path(word)
+    if path.suffix == ".safetensors":
+        return load_mode_classifier(path, device)
+    call, sha256 = _function(word) if ":" in word and not path.exists() else _script(path, device)
+    try:
+        with torch.inference_mode():
+            answer = torch.as_tensor(call(torch.zeros(2, 3, *size)))
+    except Exception as error:  # whatever someone's code stumbles over
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"{word} fails on pictures (2, 3, {size[0]}, {size[1]}): {reason}"
+        ) from error
+    if answer.ndim != 2 or len(answer) != 2 or answer.shape[1] < 2:
+        raise UserError(
+            f"{word} answers {tuple(answer.shape)} for 2 pictures: it must give (2, modes)"
+        )
+    names = tuple(modes) or tuple(map(str, range(answer.shape[1])))
+    if len(names) != answer.shape[1]:
+        raise UserError(f"{word} knows {answer.shape[1]} modes, --modes names {len(names)}")
+    return GivenClassifier(word, names, sha256, call, logits)
+
+
+def _script(path: Path, device: Device) -> tuple[Classify, str]:
+    if not path.is_file():
+        raise UserError(
+            f"{path}: no such file: give a classifier's .safetensors, a TorchScript file or "
+            "module:function"
+        )
+    try:
+        load: Any = torch.jit.load  # which has no types
+        with warnings.catch_warnings():  # deprecated, and what people have
+            warnings.simplefilter("ignore", FutureWarning)
+            network = load(str(path), map_location=device).eval()
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"{path} is no TorchScript file ({reason}): save it by torch.jit.save"
+        ) from None
+    call: Classify = lambda pictures: network(pictures.to(device)).cpu()  # noqa: E731
+    return call, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _function(word: str) -> tuple[Classify, str]:
+    module, _, name = word.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"{word} cannot be imported ({error}): write module:function") from None
+    if not callable(found):
+        raise UserError(f"{word} is no function: give one that takes pictures to probabilities")
+    file = getattr(importlib.import_module(module), "__file__", None)
+    call: Classify = found
+    return call, hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""

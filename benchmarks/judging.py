@@ -1,0 +1,83 @@
+"""Quality of outputs by a judge, who has photos of similar training inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from benchmarks.layouts import pictures_under
+from benchmarks.metric import Measurement
+from benchmarks.metrics.diversity_result import describe
+from benchmarks.metrics.judge import CANDIDATES, most_like
+from benchmarks.metrics.lpips_features import MEASURED_SIDE, LpipsDistance
+from benchmarks.metrics.observer import (
+    PHOTO_DISTANCE,
+    QUALITY_JUDGED,
+    RIGHT,
+    Observation,
+    by_input,
+    look,
+)
+from benchmarks.networks.weights import trained
+from benchmarks.outputs import Outputs
+from benchmarks.pictures import read, tensor_of
+from benchmarks.study.pictures import fitted
+from models.errors import UserError
+
+SAMPLES = 10  # translations of each input, where there are so many
+
+
+def judged(
+    own: Outputs, against: Outputs, inputs: Sequence[Path], train_inputs: Path | None,
+    train_photos: Path, *, samples: int | None = None, device: str = "cpu", seed: int = 0,
+    progress: bool = True,
+) -> tuple[list[Measurement], Callable[[Path], None]]:  # fmt: skip
+    """Preference for ``own`` over ``against`` and the distances of ``own``, and what writes these.
+
+    Both translate the pictures ``inputs``, in that order. ``train_inputs``: named as their photos in
+    ``train_photos``; without, inputs are compared with the photos themselves.
+    """
+    photos = pictures_under(train_photos)
+    like = photos if train_inputs is None else pictures_under(train_inputs)
+    for name in like:
+        if name not in photos:
+            raise UserError(f"{train_photos} has no photo of training input '{name}': add it")
+    candidates = min(CANDIDATES, len(like))
+    known = [(path, photos[name]) for name, path in list(like.items())[:candidates]]
+    height, width = own.size
+    scale = min(1.0, MEASURED_SIDE / min(own.size))
+    small = round(height * scale), round(width * scale)
+    distance = LpipsDistance(trained("0.1"), device)
+    found = most_like(
+        lambda i: _prepared(inputs[i], small), len(inputs),
+        lambda i: _prepared(known[i][0], small), candidates, RIGHT, distance,
+    )  # fmt: skip
+    right = (torch.stack([_prepared(known[i][1], own.size) for i in rows]) for rows in found)
+    counts = [samples or min(SAMPLES, outputs.samples) for outputs in (own, against)]
+    (seen,) = look(
+        tqdm(right, total=len(inputs), unit="input", disable=not progress),
+        {
+            key: by_input(outputs.stream(count))
+            for key, outputs, count in zip(("own", "against"), (own, against), counts, strict=True)
+        },
+        [distance],
+    )
+    about = {
+        "right": min(RIGHT, candidates), "candidates": candidates,
+        "pairs_known": train_inputs is not None, "resolution": [height, width],
+    } | describe(distance.weights)  # fmt: skip
+    views = {key: Observation(rows.min(axis=2), own.names, about) for key, rows in seen.items()}
+    measured = [
+        views["own"].quality(QUALITY_JUDGED, views["against"], {}, seed),
+        views["own"].mean(PHOTO_DISTANCE, seed),
+    ]
+    return measured, lambda path: views["own"].save(path, reference=views["against"].distances)
+
+
+def _prepared(path: Path, size: tuple[int, int]) -> Tensor:
+    """A picture (3, H, W) in [-1, 1] of ``size`` (height, width), its centre kept."""
+    return tensor_of(fitted(read(path), (size[1], size[0])))

@@ -1,0 +1,316 @@
+"""``python -m benchmarks diversity``, ``modes``, ``fidelity``, ``quality``: the numbers of outputs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.console import Help, at_least
+from benchmarks.published import published_table1, published_table2
+from models.errors import UserError
+
+if TYPE_CHECKING:  # imported late: --help and wrong arguments answer at once
+    from torch import Tensor
+
+    from benchmarks.metric import Measurement
+    from benchmarks.outputs import Outputs
+
+EXAMPLES = """\
+  python -m benchmarks diversity out/munit --protocol paper --lpips 0.0
+  python -m benchmarks modes out/munit.npz --classifier mine:classify
+  python -m benchmarks fidelity out/munit --real testB
+  python -m benchmarks quality out/mine --against out/munit --inputs testA \\
+      --train-inputs trainA --train-photos trainB
+"""
+OUTPUTS = (
+    "translations: a folder (a folder an input, files named {input}_{sample}.png, or as "
+    "reproduce translate, MUNIT's test.py and test_batch.py, BicycleGAN's test.py and StarGAN v2's "
+    "evaluation write them), several folders (one a sample), or an .npy or .npz array (inputs, "
+    "samples, H, W, 3)"
+)
+LPIPS_SAID = {
+    "0.0": "LPIPS 0.0, the MUNIT paper's, gives AlexNet pictures in [-1, 1] as they are; 0.1, the lpips "
+    "package's default, standardises colours first: their values do not compare",
+    "0.1": "LPIPS 0.1 is the lpips package's default; the MUNIT paper's is 0.0, which does not "
+    "standardise colours first: their values do not compare",
+}  # fmt: skip
+
+
+def add_commands(commands: Any) -> None:
+    """Add the four commands to the sub-parsers ``commands``."""
+    one = _command(
+        commands, "diversity", print_diversity, "LPIPS between translations of one input"
+    )
+    one.add_argument("--protocol", choices=("paper", "consecutive", "all-pairs"), default="paper",
+        help="which samples are compared: (0, 1), (2, 3), ... of 38 (the paper's 19 pairs); each with "
+        "the next; each with each")  # fmt: skip
+    one.add_argument("--lpips", choices=("0.0", "0.1"), default="0.0",
+        help="version; the MUNIT paper's is 0.0")  # fmt: skip
+    one.add_argument("--lpips-weights", type=Path, metavar="FILE",
+        help="AlexNet weights instead of those that are installed")  # fmt: skip
+
+    one = _command(commands, "modes", print_modes, "IS and CIS, in nats", several="*")
+    by = one.add_mutually_exclusive_group(required=True)
+    by.add_argument("--classifier", metavar="WHAT",
+        help="of the target's modes: a .safetensors file of ours, a TorchScript file, or "
+        "module:function, which takes float32 (B, 3, H, W) in [-1, 1] to probabilities (B, K)")  # fmt: skip
+    by.add_argument("--probabilities", type=Path, metavar="FILE",
+        help=".npy of probabilities (inputs, samples, K), instead of outputs")  # fmt: skip
+    one.add_argument("--logits", action="store_true", help="the classifier answers logits")
+    one.add_argument("--modes", nargs="+", default=[], metavar="NAME", help="names of the modes")
+
+    one = _command(commands, "fidelity", print_fidelity, "FID, KID, precision and recall")
+    one.add_argument("--real", type=Path, required=True, metavar="DIR",
+        help="real pictures of the target domain, of the outputs' size")  # fmt: skip
+    one.add_argument("--inception-weights", type=Path, metavar="FILE",
+        help="torch-fidelity's weights (default: from torch's cache, or by download)")  # fmt: skip
+    one.add_argument("--classifier", type=Path, metavar="FILE",
+        help="take the features of this classifier of ours instead of Inception-v3's")  # fmt: skip
+
+    one = _command(
+        commands, "quality", print_quality, "preference over others by a judge, or people"
+    )
+    one.add_argument("--against", type=Path, nargs="+", required=True, metavar="OUTPUTS",
+        help="the translations that these are compared with")  # fmt: skip
+    one.add_argument("--inputs", type=Path, required=True, metavar="DIR", help="the test inputs",
+        dest="test_inputs")  # fmt: skip
+    one.add_argument("--train-inputs", type=Path, metavar="DIR",
+        help="training inputs, named as their photos; without pairs, leave it out")  # fmt: skip
+    one.add_argument("--train-photos", type=Path, metavar="DIR",
+        help="training photos of the target; without them, tells how to ask people")  # fmt: skip
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], about: str, several: str = "+"
+) -> argparse.ArgumentParser:  # fmt: skip
+    """A command that measures outputs."""
+    own = [line for line in EXAMPLES.replace("\\\n", "").splitlines() if f" {name} " in line]
+    one: argparse.ArgumentParser = commands.add_parser(
+        name, help=f"of outputs: {about}", formatter_class=Help,
+        epilog="example:\n" + "\n".join(own),
+    )  # fmt: skip
+    one.add_argument("outputs", type=Path, nargs=several, metavar="OUTPUTS", help=OUTPUTS)
+    one.add_argument("--pattern", metavar="NAMES",
+        help="how files are named, e.g. '{input}-{sample}.png'")  # fmt: skip
+    one.add_argument("--range", type=float, nargs=2, metavar=("LOW", "HIGH"), dest="value_range",
+        help="of an array of floats: what black and white are")  # fmt: skip
+    one.add_argument("--lossy", action="store_true",
+        help="measure JPEGs too, though compression changes the numbers")  # fmt: skip
+    if name != "quality":
+        one.add_argument("--inputs", type=at_least(2), help="only the first inputs, by name")
+    one.add_argument("--samples", type=at_least(1), help="only the first samples of each")
+    one.add_argument("--seed", type=at_least(0), default=0, help="of the bootstrap")
+    one.add_argument("--device", default="cpu", help="cpu or cuda")
+    told = one.add_mutually_exclusive_group()
+    told.add_argument("--json", action="store_true", help="print JSON alone")
+    told.add_argument("--csv", action="store_true", help="print CSV alone")
+    one.add_argument("--raw", type=_npz, metavar="FILE", help="keep raw values as .npz")
+    one.add_argument("--no-progress", action="store_true", help="no progress bar")
+    one.set_defaults(run=run)
+    return one
+
+
+def print_diversity(arguments: argparse.Namespace) -> int:
+    from benchmarks.harness import diversity
+    from benchmarks.metrics.diversity_protocols import get_protocol
+
+    outputs = _opened(arguments)
+    name = arguments.protocol + ("" if arguments.lpips == "0.0" else f"-v{arguments.lpips}")
+    whole = get_protocol(name)
+    inputs = arguments.inputs or min(whole.inputs, len(outputs.names))
+    samples = arguments.samples or min(whole.samples, outputs.samples)
+    if arguments.samples is None and whole.rule == "independent":
+        samples -= samples % 2
+    if samples < 2:
+        raise UserError(
+            f"{samples} samples an input: diversity compares at least 2; translate more"
+        )
+    metric = diversity(
+        arguments.protocol, inputs, samples, lpips=arguments.lpips, device=arguments.device,
+        seed=arguments.seed, weights=arguments.lpips_weights,
+    )  # fmt: skip
+    for item in _shown(arguments, outputs, inputs, samples):
+        metric.take(*item)
+    measured = list(metric.compute().values())
+    notes = [f"rule: {whole.source}", LPIPS_SAID[arguments.lpips]]
+    if measured[0].protocol["protocol"] == get_protocol("paper").name:
+        notes += _paper(
+            "LPIPS diversity at 256 px",
+            [(task, row, value) for (task, row), (_, value) in published_table1().items()],
+        )
+    else:
+        notes.append(f"not the paper's protocol, which is: {get_protocol('paper').source}")
+    return _tell(arguments, outputs, measured, notes, metric.result.save)
+
+
+def print_modes(arguments: argparse.Namespace) -> int:
+    from benchmarks.harness import modes, open_classifier
+    from benchmarks.metrics.mode_scores import PAPER, load_probabilities
+
+    if bool(arguments.outputs) == bool(arguments.probabilities):
+        raise UserError("give OUTPUTS and a --classifier, or --probabilities alone")
+    if arguments.probabilities is not None:
+        outputs, result = None, load_probabilities(arguments.probabilities, arguments.modes)
+    else:
+        outputs = _opened(arguments)
+        classifier = open_classifier(
+            arguments.classifier, outputs.size, modes=arguments.modes, logits=arguments.logits,
+            device=arguments.device,
+        )  # fmt: skip
+        metric = modes(classifier, seed=arguments.seed)
+        for item in _shown(arguments, outputs, arguments.inputs, arguments.samples):
+            metric.take(*item)
+        result = metric.result
+    measured = result.measurements(arguments.seed)
+    about = result.protocol
+    accuracy = about["accuracy"]
+    notes = [
+        f"by {about['classifier']}, which knows {len(about['modes'])} modes (ln K = "
+        f"{about['ln_modes']:.3f}), "
+        + ("accuracy not known" if accuracy is None else f"accuracy {accuracy:.3f}"),
+        "the paper's table holds nats; its released script prints the exponential of CIS",
+    ]
+    if (about["N"], about["K"]) == PAPER:
+        for at, name in enumerate(("CIS", "IS")):
+            rows = [(where, row, value[at]) for (where, row), value in published_table2().items()]
+            notes += _paper(f"{name} in nats, by a classifier that was not released", rows)
+    else:
+        notes.append(
+            f"not the paper's protocol, which is: {PAPER[0]} inputs, {PAPER[1]} samples of each"
+        )
+    return _tell(arguments, outputs, measured, notes, result.save)
+
+
+def print_fidelity(arguments: argparse.Namespace) -> int:
+    from benchmarks.harness import fidelity
+    from benchmarks.networks.classifiers import load_classifier
+    from benchmarks.networks.extractors import classifier_extractor, inception_extractor
+
+    outputs = _opened(arguments)
+    if arguments.classifier is not None:
+        extractor = classifier_extractor(load_classifier(arguments.classifier, arguments.device))
+    else:
+        extractor = inception_extractor(
+            arguments.inception_weights, allow_download=True, device=arguments.device
+        )
+    metric = fidelity(arguments.real, extractor=extractor, progress=not arguments.no_progress)
+    for item in _shown(arguments, outputs, arguments.inputs, arguments.samples):
+        metric.take(*item)
+    measured = list(metric.compute().values())
+    about = measured[0].protocol
+    notes = [
+        f"{about['N_fake']} translations against {about['N_real']} real pictures: all four depend on "
+        "these numbers, so compare only at equal ones",
+        "the MUNIT paper has none of them",
+    ]
+    return _tell(arguments, outputs, measured, notes, metric.result.save)
+
+
+def print_quality(arguments: argparse.Namespace) -> int:
+    from benchmarks.layouts import pictures_under
+    from benchmarks.outputs import open_outputs
+
+    own, inputs = _opened(arguments), pictures_under(arguments.test_inputs)
+    against = open_outputs(arguments.against, lossy=arguments.lossy)
+    print(f"against {against}", file=sys.stderr)
+    if own.size != against.size:
+        raise UserError(f"{arguments.against[0]} is of another size: {against}")
+    own = own.called([*inputs], arguments.outputs[0])
+    against = against.called([*inputs], arguments.against[0])
+    if arguments.train_photos is None:
+        if arguments.train_inputs is not None:
+            raise UserError("--train-inputs needs --train-photos, which are judged by: give both")
+        print(
+            "A judge needs --train-photos. To ask people, as the paper did:\n"
+            f"  python -m benchmarks study prepare --inputs {arguments.test_inputs} --method "
+            f"mine={arguments.outputs[0]} --method other={arguments.against[0]} --reference other "
+            "--out study\n  python -m benchmarks study serve --study study"
+        )
+        return 0
+    from benchmarks.judging import judged
+
+    measured, save = judged(
+        own, against, [*inputs.values()], arguments.train_inputs, arguments.train_photos,
+        samples=arguments.samples, device=arguments.device, seed=arguments.seed,
+        progress=not arguments.no_progress,
+    )  # fmt: skip
+    notes = ["the paper asked people, whose percentages do not compare with a judge's"]
+    return _tell(arguments, own, measured, notes, save)
+
+
+def _npz(word: str) -> Path:
+    if not word.endswith(".npz"):
+        raise argparse.ArgumentTypeError(f"{word}: raw values are stored as .npz, rename it")
+    return Path(word)
+
+
+def _opened(arguments: argparse.Namespace) -> Outputs:
+    """The outputs, after saying what was understood."""
+    from benchmarks.outputs import check_size, open_outputs
+
+    value_range = None if arguments.value_range is None else tuple(arguments.value_range)
+    outputs = open_outputs(arguments.outputs, arguments.pattern, value_range, arguments.lossy)
+    inputs = None if arguments.command == "quality" else arguments.inputs
+    check_size(outputs, inputs, arguments.samples)
+    print(outputs, file=sys.stderr if arguments.json or arguments.csv else sys.stdout, flush=True)
+    return outputs
+
+
+def _shown(
+    arguments: argparse.Namespace, outputs: Outputs, inputs: int | None, samples: int | None
+) -> Iterator[tuple[str, int, Tensor]]:
+    """The first samples of the first inputs, with a bar."""
+    from tqdm import tqdm
+
+    inputs, samples = inputs or len(outputs.names), samples or outputs.samples
+    stream = outputs.stream(samples, range(inputs))
+    yield from tqdm(stream, total=inputs * samples, unit="picture", disable=arguments.no_progress)
+
+
+def _paper(what: str, rows: Iterable[tuple[str, str, float | None]]) -> list[str]:
+    """The paper's numbers, a line a task or direction."""
+    told: dict[str, list[str]] = {}
+    for where, row, value in rows:
+        if value is not None:
+            told.setdefault(where, []).append(f"{row} {value:.3f}")
+    return [f"the paper ({what}), {where}: {', '.join(values)}" for where, values in told.items()]
+
+
+def _tell(
+    arguments: argparse.Namespace, outputs: Outputs | None, measured: Sequence[Measurement],
+    notes: Sequence[str], save: Callable[[Path], object],
+) -> int:  # fmt: skip
+    """Print the numbers, once the raw values are kept."""
+    from benchmarks.files import comma_separated
+    from benchmarks.metric import METRICS
+
+    if arguments.raw is not None:
+        save(arguments.raw)
+    if arguments.json:
+        told = {"outputs": None if outputs is None else str(outputs)}
+        print(json.dumps(told | {"measured": [m.as_dict() for m in measured]}, indent=1))
+        return 0
+    if arguments.csv:
+        names = ("metric", "value", "low", "high", "unit", "protocol")
+        rows = (
+            (m.name, m.value, m.interval and m.interval.low, m.interval and m.interval.high,
+             METRICS[m.name].unit, m.protocol["protocol"])
+            for m in measured
+        )  # fmt: skip
+        print(comma_separated(names, rows), end="")
+        return 0
+    for one in measured:
+        metric = METRICS[one.name]
+        ends = one.interval and f" [{one.interval.low:.6f}, {one.interval.high:.6f}]"
+        print(f"{one.name}: {one.value:.6f}{ends or ''} {metric.unit}")
+    over = next(m.interval.over for m in measured if m.interval is not None)
+    print(f"in brackets: 95% intervals over {over}")
+    print(f"protocol: {measured[0].protocol['protocol']}")
+    for one in measured:
+        print(f"{one.name}: {METRICS[one.name].protocol}")
+    print("\n".join(notes))
+    return 0

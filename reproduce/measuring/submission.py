@@ -1,0 +1,262 @@
+"""Rows of one's own: outputs that were not made here, measured like all others."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from benchmarks.outputs import ARRAYS, Outputs, check_size, open_outputs
+from models.errors import UserError
+from models.method import DIRECTIONS, Direction
+from models.zoo import METHODS
+from reproduce.experiments.places import Places, facts_of
+from reproduce.experiments.preset import Preset
+from reproduce.experiments.run import RunConfig
+from reproduce.measuring.exact import SAMPLES as EXACT
+from reproduce.measuring.fidelity import SAMPLES as FIDELITY
+from reproduce.measuring.kind import Found, measure
+from reproduce.measuring.kinds import open_kinds, scores
+from reproduce.measuring.preference import OWN
+from reproduce.measuring.subject import Pictures, Subject, open_pictures
+from reproduce.records.current import REAL, REFERENCE
+from reproduce.tasks.pictures import Preparation, save_png
+from reproduce.training.translate import Translation
+
+FILE = "submission.yaml"
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .+_-]{0,39}")
+_OF_ALL = max(EXACT, FIDELITY, OWN[-1] + 1)  # samples that scores beside diversity look at
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+
+
+class Submission(BaseModel):
+    """``submission.yaml``: what travels with outputs, and is shown in the report."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: Line
+    link: Annotated[str, StringConstraints(pattern=r"^https?://[^\s\"'<>]{1,500}$")] | None = None
+    paper: Line | None = None
+    commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,40}$")] | None = None
+    seed: int | None = Field(default=None, ge=0)
+    notes: Annotated[str, StringConstraints(max_length=2000)] | None = None
+
+
+def read_submission(folder: Path) -> dict[str, Any]:
+    """What ``submission.yaml`` in ``folder`` says; nothing where there is none. UserError for one with
+    other fields or values."""
+    path = folder / FILE
+    if not path.exists():
+        return {}
+    try:
+        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Submission.model_validate(told).model_dump(exclude_none=True)
+    except ValidationError as error:
+        first: Any = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        fields = ", ".join(Submission.model_fields)
+        raise UserError(f"{path}: {where}: {first['msg']} (fields: {fields})") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}; mend it") from None
+
+
+def parse_rows(words: Sequence[str]) -> dict[str, str]:
+    """``NAME=PATH`` arguments: the absolute path of each row; UserError for names that are taken."""
+    rows: dict[str, str] = {}
+    for word in words:
+        label, equals, path = word.partition("=")
+        if not (label and equals and path):
+            raise UserError(f"--row {word}: write NAME=PATH, e.g. --row 'Mine=out/mine'")
+        if not LABEL.fullmatch(label):
+            raise UserError(
+                f"--row {label}=...: a name has letters, digits, spaces and . + _ -, at most 40"
+            )
+        taken = {*METHODS, *(method.title for method in METHODS.values()), REAL, "Real data"}
+        if label.lower() in {name.lower() for name in taken}:
+            raise UserError(f"--row {label}=...: the table has a row of that name: take another")
+        if label in rows:
+            raise UserError(f"--row {label} is given twice: name each row once")
+        rows[label] = str(Path(path).resolve())
+    return rows
+
+
+def directions_of(number: int) -> tuple[Direction, ...]:
+    """The translations that a table measures."""
+    return ("a2b",) if number == 1 else DIRECTIONS
+
+
+def asked(preset: Preset, number: int, inputs: int) -> tuple[int, int]:
+    """How many of ``inputs`` test pictures a row of table ``number`` translates, and how often."""
+    measuring = preset.measure
+    if number == 2:
+        return min(measuring.mode_inputs, inputs), measuring.mode_samples
+    if measuring.scores == "none":
+        return measuring.inputs, measuring.samples
+    return inputs, max(measuring.samples, _OF_ALL)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Outputs for one task of a table, found and checked but for the names of their inputs."""
+
+    label: str
+    outputs: Mapping[Direction, tuple[Path, Outputs]]
+    submission: Mapping[str, Any]
+
+
+def open_row(preset: Preset, run: RunConfig, number: int, label: str, path: Path) -> Row | None:
+    """The outputs at ``path`` for the task of ``run``: in a folder of the task's name, or where the
+    table has one task, ``path`` itself; for table 2 in ``a2b`` and ``b2a`` there. None where there
+    are outputs for other tasks alone.
+
+    Raises UserError for what is missing, of another size, or too few samples.
+    """
+    tasks = preset.tables[number]
+    base = _found(path / Path(run.task).name)
+    if base is None:
+        if any(_found(path / Path(task).name) for task in tasks):
+            return None
+        if len(tasks) > 1 or not path.exists():
+            names = " or ".join(str(path / Path(task).name) for task in tasks)
+            raise UserError(f"{path} has no outputs for table {number}: put them in {names}")
+        base = path
+    outputs: dict[Direction, tuple[Path, Outputs]] = {}
+    for direction in directions_of(number):
+        where = base if number == 1 else _found(base / direction)
+        if where is None:
+            raise UserError(f"{base} has no {direction}: table 2 is about both directions")
+        found = open_outputs([where])
+        if found.size != (run.size, run.size):
+            raise UserError(
+                f"{where}: {found}; table {number} of preset {preset.title} is at "
+                f"{run.size}x{run.size}: translate the pictures that the command inputs writes"
+            )
+        _, samples = asked(preset, number, len(found.names))
+        check_size(found, None, samples)
+        outputs[direction] = where, found
+    home = next((p for p in (base, path) if (p / FILE).exists()), path)
+    return Row(label, outputs, read_submission(home if home.is_dir() else home.parent))
+
+
+def _found(path: Path) -> Path | None:
+    """A folder, or the array of that name."""
+    there = (path, *(path.with_name(path.name + suffix) for suffix in ARRAYS))
+    return next((p for p in there if p.exists()), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Submitted(Subject):
+    """Outputs that were not made here, in the place of a trained run on the same pictures."""
+
+    row: Row = field(kw_only=True)
+
+    @property
+    def name(self) -> str:
+        return self.row.label
+
+    @property
+    def trained(self) -> bool:
+        return False
+
+    @cached_property
+    def outputs(self) -> dict[Direction, Outputs]:
+        """By direction, with the names of the test inputs."""
+        found: dict[Direction, Outputs] = {}
+        for direction, (path, outputs) in self.row.outputs.items():
+            names = self.pictures.source(direction).ids
+            number = 1 if len(self.row.outputs) == 1 else 2
+            if len(outputs.names) != len(names):  # all test inputs will do too
+                names = names[: asked(self.preset, number, len(names))[0]]
+            found[direction] = outputs.called(names, path)
+        return found
+
+    @cached_property
+    def sha256(self) -> str:
+        told = "\n".join(f"{d} {o.sha256}" for d, o in sorted(self.outputs.items()))
+        return sha256(told.encode()).hexdigest()
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        facts = facts_of(self.preset, self.run, self.places, real=True)
+        return facts | {
+            "method": self.name,
+            "data_sha256": self.pictures.data,
+            "outputs_sha256": self.sha256,
+            "submission": dict(self.row.submission),
+        }
+
+    @property
+    def same(self) -> Mapping[str, Any]:
+        about = {
+            "method": self.name,
+            "task": self.run.task,
+            "submission": dict(self.row.submission),
+        }
+        return about | {"outputs_sha256": self.sha256, "data_sha256": self.pictures.data}
+
+    def translations(
+        self, samples: int | range, inputs: range | None = None, direction: Direction = "a2b",
+        batch_size: int = 32,
+    ) -> Iterator[Translation]:  # fmt: skip
+        return self.outputs[direction].stream(samples, inputs)
+
+
+def measure_row(
+    preset: Preset, runs: Sequence[RunConfig], places: Places, number: int, label: str, path: Path
+) -> Found:
+    """Measure the outputs at ``path`` for the task of ``runs`` as table ``number`` does its own rows.
+
+    Preference over MUNIT is measured where its network is at hand.
+    """
+    row = open_row(preset, runs[0], number, label, path)
+    if row is None:
+        return {}
+    pictures = open_pictures(runs[0], places)
+    subject = Submitted(preset, runs[0], places, pictures, row=row)
+    measuring = preset.measure
+    if number == 2:
+        return measure(open_kinds(["modes"], pictures, places, measuring), [subject])[label]
+    names = scores(runs[0].task) if measuring.scores == "all" else ("diversity",)
+    found = measure(open_kinds(names, pictures, places, measuring), [subject])[label]
+    rivals = [Subject(preset, run, places, pictures) for run in runs if run.method == REFERENCE]
+    subjects = [*(rival for rival in rivals if rival.checkpoint.is_file()), subject]
+    for kind in open_kinds(measuring.preferring(runs[0]), pictures, places, measuring):
+        found |= kind.measure(subjects)[label]
+    return found
+
+
+def write_inputs(
+    pictures: Pictures, preset: Preset, number: int, out: Path
+) -> list[tuple[Path, int]]:
+    """Write the test inputs that a row of table ``number`` translates, as networks see them: ``out``
+    whole or not at all. Returns the folder of each direction, and how many samples it asks for."""
+    if out.exists():
+        raise UserError(f"{out} exists already: remove it, or choose another --out")
+    unfinished = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
+    fixed, folders = Preparation(pictures.size).at_test(), list[tuple[Path, int]]()
+    try:
+        for direction in directions_of(number):
+            source = pictures.source(direction)
+            count, samples = asked(preset, number, len(source))
+            for i, name in enumerate(source.ids[:count]):
+                path = unfinished / ("" if number == 1 else direction) / f"{name}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save_png(fixed(source.read(i)), path)
+            folders.append((out if number == 1 else out / direction, samples))
+        os.replace(unfinished, out)
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(f"cannot write {out} ({why}): choose another --out") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return folders

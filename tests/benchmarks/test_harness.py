@@ -1,0 +1,108 @@
+"""Metrics from Python: whatever frame pictures come in, the numbers are those of their files."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from outputs_case import LAYOUTS, Pixels, pixels_of
+
+from benchmarks.harness import diversity, modes, open_classifier
+from benchmarks.outputs import open_outputs
+from models.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = [f"in{i}" for i in range(4)]
+
+
+def of_files(folder: Path, pixels: Pixels) -> float:
+    metric = diversity(inputs=4, samples=6)
+    for item in open_outputs(LAYOUTS["translate"](folder, pixels)).stream():
+        metric.take(*item)
+    return metric.compute()["diversity-lpips"].value
+
+
+def channels_first(pixels: Pixels) -> torch.Tensor:
+    return torch.from_numpy(pixels).movedim(-1, 2)
+
+
+FRAMES: dict[str, tuple[Callable[[Pixels], Any], tuple[float, float] | None]] = {
+    "uint8": (lambda p: p, None),
+    "floats": (lambda p: p / 255, (0, 1)),
+    "float32": (lambda p: (p / 127.5 - 1).astype(np.float32), (-1, 1)),
+    "lists": (lambda p: p.tolist(), None),
+    "tensors": (channels_first, None),
+    "float tensors": (lambda p: channels_first(p).float() / 127.5 - 1, (-1, 1)),
+    "tensors, channels last": (torch.from_numpy, None),
+    "with gradients": (lambda p: (channels_first(p) / 255).requires_grad_(), (0, 1)),
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_arrays_and_tensors_give_the_files_number(frame: str, tmp_path: Path) -> None:
+    pixels, (given, value_range) = pixels_of(), FRAMES[frame]
+    if frame == "lists":
+        value_range = (0, 255)
+        given = lambda p: p.astype(float).tolist()  # noqa: E731
+    metric = diversity("paper", inputs=4, samples=6, value_range=value_range)
+    for i in (0, 2):
+        metric.update(NAMES[i : i + 2], given(pixels[i : i + 2]))
+    assert metric.compute()["diversity-lpips"].value == of_files(tmp_path / "out", pixels)
+
+
+def test_samples_may_come_one_by_one(tmp_path: Path) -> None:
+    pixels = pixels_of()
+    metric = diversity(inputs=4, samples=6)
+    for k in range(6):
+        metric.update(NAMES, pixels[:, k])
+    assert metric.compute()["diversity-lpips"].value == of_files(tmp_path / "out", pixels)
+
+
+def test_modes_stream_too() -> None:
+    classifier = open_classifier("test_measure_commands:classify", (16, 24), modes=["r", "g", "b"])
+    metric = modes(classifier)
+    metric.update(NAMES, pixels_of())
+    found = metric.compute()
+    assert found["is"].value >= found["cis"].value > 0
+    assert found["is"].protocol["modes"] == ["r", "g", "b"]
+
+
+@pytest.mark.parametrize(
+    ("samples", "value_range", "message"),
+    [
+        (np.zeros((3, 6, 16, 16, 3), np.uint8), None, "4 inputs with samples of shape (3, 6"),
+        (np.zeros((4, 6, 16, 16), np.uint8), None, "pictures have 3 channels"),
+        (np.zeros((4, 6, 16, 16, 4), np.uint8), None, "pictures have 3 channels"),
+        (np.zeros((4, 16, 16, 3)), None, "give uint8, or floats with their range"),
+        (np.full((4, 16, 16, 3), 2.0), (-1, 1), "values in [2, 2] are outside [-1, 1]"),
+        (np.full((4, 16, 16, 3), np.nan), (-1, 1), "values in [nan, nan]"),
+        (np.zeros((4, 16, 16, 3), np.int32), (0, 255), "pictures are torch.int32"),
+    ],
+)
+def test_what_does_not_fit(samples: Any, value_range: Any, message: str) -> None:
+    metric = diversity(inputs=4, samples=6, value_range=value_range)
+    with pytest.raises(UserError, match=re.escape(message)):
+        metric.update(NAMES, samples)
+
+
+def test_what_is_missing_is_named() -> None:
+    metric = diversity(inputs=4, samples=6)
+    metric.update(NAMES, pixels_of()[:, :5])
+    with pytest.raises(UserError, match="input 'in0' has 5 of 6 samples"):
+        metric.compute()
+
+
+def test_the_documented_example_runs() -> None:
+    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert re.fullmatch(r"diversity-lpips 0\.\d+ Interval\(.*\)\n", done.stdout)

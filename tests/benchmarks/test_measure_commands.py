@@ -1,0 +1,308 @@
+"""``python -m benchmarks diversity|modes|fidelity|quality``: others' numbers of the same pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lpips
+import numpy as np
+import pytest
+import torch
+import torch_fidelity
+from outputs_case import LAYOUTS, Pixels, pixels_of, save
+from package_lpips import reference
+from torch import Tensor
+from torch_fidelity.metric_isc import isc_features_to_metric
+
+from benchmarks.cli import main
+from benchmarks.metrics.diversity_result import DiversityResult
+from benchmarks.metrics.inception_score import conditional_inception_score
+from benchmarks.metrics.mode_scores import load_mode_scores
+from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
+from benchmarks.networks.weights import Version
+from benchmarks.published import published_table1, published_table2
+from models.init import initialise
+
+
+def measured(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
+    """The numbers that a command prints as JSON, by name."""
+    capsys.readouterr()
+    assert main([*map(str, words), "--json", "--no-progress"]) == 0
+    return {m["metric"]: m for m in json.loads(capsys.readouterr().out)["measured"]}
+
+
+def printed(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    capsys.readouterr()
+    assert main([*map(str, words), "--no-progress"]) == 0
+    return capsys.readouterr().out
+
+
+@torch.inference_mode()
+def package_diversity(pixels: Pixels, version: Version, pairs: list[tuple[int, int]]) -> float:
+    """The lpips package's own loop over the pairs of each input."""
+    network = reference(version)
+    distances = [
+        float(network(lpips.im2tensor(of_input[i]), lpips.im2tensor(of_input[j])))
+        for of_input in pixels for i, j in pairs
+    ]  # fmt: skip
+    return float(np.mean(distances))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:torchvision")
+@pytest.mark.parametrize(
+    ("version", "protocol", "pairs"),
+    [
+        ("0.0", "paper", [(0, 1), (2, 3)]),
+        ("0.1", "paper", [(0, 1), (2, 3)]),
+        ("0.0", "consecutive", [(0, 1), (1, 2), (2, 3), (3, 4)]),
+        ("0.1", "all-pairs", [(i, j) for i in range(5) for j in range(i + 1, 5)]),
+    ],
+)
+def test_diversity_is_the_lpips_packages(
+    version: Version, protocol: str, pairs: list[tuple[int, int]], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    pixels = pixels_of(5, 5, (64, 64))
+    (folder,) = LAYOUTS["flat"](tmp_path / "out", pixels)
+    raw = tmp_path / "raw.npz"
+    words = "diversity", folder, "--protocol", protocol, "--lpips", version, "--raw", raw
+    found = measured(capsys, *words)["diversity-lpips"]
+    assert found["value"] == pytest.approx(package_diversity(pixels, version, pairs), abs=1e-6)
+    assert found["interval"]["low"] < found["value"] < found["interval"]["high"]
+    assert DiversityResult.load(raw).value == found["value"]
+
+
+def test_every_layout_has_the_same_diversity(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = pixels_of()
+    values = {
+        layout: measured(capsys, "diversity", *write(tmp_path / f"{number}", pixels))
+        for number, (layout, write) in enumerate(LAYOUTS.items())
+    }
+    assert len({found["diversity-lpips"]["value"] for found in values.values()}) == 1
+
+
+def test_it_says_what_it_understood_how_it_measured_and_what_the_paper_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = LAYOUTS[".npy"](tmp_path / "small", pixels_of(4, 7, (8, 8)))
+    told = printed(capsys, "diversity", path)
+    assert told.startswith("4 inputs x 7 samples, 8x8, an array of uint8\n")
+    assert "protocol: paper-min64@4x3\n" in told and "not the paper's protocol" in told
+    assert "LPIPS 0.0, the MUNIT paper's" in told and "edges2shoes" not in told
+    # Equal samples are one picture to the network.
+    whole = pixels_of(100, 1, (8, 8)).repeat(38, axis=1)
+    (path,) = LAYOUTS[".npy"](tmp_path / "whole", whole)
+    told = printed(capsys, "diversity", path)
+    assert "protocol: paper-min64\n" in told
+    munit = published_table1()["edges2shoes", "MUNIT"][1]
+    assert "edges2shoes: UNIT 0.011, " in told and f"MUNIT {munit:.3f}" in told
+    assert "edges2shoes" not in printed(capsys, "diversity", path, "--lpips", "0.1")
+
+
+def test_csv_has_all_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (path,) = LAYOUTS[".npy"](tmp_path / "a", pixels_of())
+    value = measured(capsys, "diversity", path)["diversity-lpips"]["value"]
+    rows = list(csv.DictReader(io.StringIO(printed(capsys, "diversity", path, "--csv"))))
+    assert [row["metric"] for row in rows] == ["diversity-lpips"]
+    assert float(rows[0]["value"]) == pytest.approx(value, rel=1e-8)
+    assert rows[0]["protocol"] == "paper-min64@4x3"
+
+
+def test_jpegs_are_measured_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = pixels_of()
+    for i, of_input in enumerate(pixels):
+        for k, picture in enumerate(of_input):
+            save(tmp_path / "out" / f"in{i}_{k}.jpg", picture)
+    lossy = measured(capsys, "diversity", tmp_path / "out", "--lossy")["diversity-lpips"]["value"]
+    (path,) = LAYOUTS[".npy"](tmp_path / "a", pixels)
+    exact = measured(capsys, "diversity", path)["diversity-lpips"]["value"]
+    assert abs(lossy - exact) > 1e-3
+
+
+def classify(pictures: Tensor) -> Tensor:
+    """A classifier of three modes: which colour is most."""
+    return pictures.mean((2, 3)).mul(9).softmax(1)
+
+
+class _Logits(torch.nn.Module):
+    def forward(self, pictures: Tensor) -> Tensor:
+        return pictures.mean((2, 3)).mul(9)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_is_and_cis_by_any_classifier(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = pixels_of(6, 5)
+    (path,) = LAYOUTS[".npy"](tmp_path / "a", pixels)
+    p = classify(torch.from_numpy(pixels).flatten(0, 1).movedim(-1, 1) / 127.5 - 1)
+    rows = p.double().reshape(6, 5, 3).numpy()
+    np.save(tmp_path / "p.npy", rows)
+    torch.jit.script(_Logits()).save(tmp_path / "net.pt")
+    raw = tmp_path / "raw.npz"
+    every = [
+        measured(capsys, "modes", path, "--classifier", f"{__name__}:classify", "--raw", raw),
+        measured(capsys, "modes", path, "--classifier", tmp_path / "net.pt", "--logits"),
+        measured(capsys, "modes", "--probabilities", tmp_path / "p.npy"),
+    ]
+    # torch-fidelity's score of the same probabilities, in one split.
+    isc = isc_features_to_metric(p.double().log(), splits=1, shuffle=False)
+    for found in every:
+        assert found["exp-is"]["value"] == pytest.approx(isc["inception_score_mean"], abs=1e-6)
+        assert found["is"]["value"] == pytest.approx(
+            math.log(isc["inception_score_mean"]), abs=1e-6
+        )
+        assert found["cis"]["value"] == pytest.approx(conditional_inception_score(rows), abs=1e-6)
+    np.testing.assert_allclose(load_mode_scores(raw).probabilities, rows, atol=1e-6)
+
+
+def test_the_papers_scores_are_shown_at_its_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    p = np.random.default_rng(0).dirichlet(np.ones(4), (100, 100))
+    np.save(tmp_path / "p.npy", p)
+    told = printed(capsys, "modes", "--probabilities", tmp_path / "p.npy", "--modes", *"abcd")
+    cis, _ = published_table2()["house cats -> big cats", "MUNIT"]
+    assert "house cats -> big cats: " in told and f"MUNIT {cis:.3f}" in told
+    np.save(tmp_path / "p.npy", p[:, :99])
+    told = printed(capsys, "modes", "--probabilities", tmp_path / "p.npy")
+    assert "house cats" not in told and "100 inputs, 100 samples of each" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--classifier", "none.pt"], "none.pt: no such file"),
+        (["--classifier", "TEXT"], "is no TorchScript file"),
+        (["--classifier", "nothing:here"], "nothing:here cannot be imported"),
+        (["--classifier", "math:pi"], "math:pi is no function"),
+        (["--classifier", "math:sqrt"], "math:sqrt fails on pictures (2, 3, 16, 24)"),
+        (["--classifier", "torch:mean"], "torch:mean answers () for 2 pictures"),
+        (["--classifier", f"{__name__}:classify", "--modes", "a", "b"], "3 modes, --modes names 2"),
+        (["--classifier", "torch:flatten"], "torch:flatten answers"),
+    ],
+)  # fmt: skip
+def test_classifiers_that_do_not_fit(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = LAYOUTS[".npy"](tmp_path / "a", pixels_of())
+    (tmp_path / "TEXT").write_text("no network")
+    words = [str(tmp_path / word) if word == "TEXT" else word for word in words]
+    assert main(["modes", str(path), *words, "--no-progress"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ") and told.count("\n") == 1 and message in told
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.ones((4, 3)) / 3, "save one array (inputs, samples, K)"),
+        (np.ones((4, 2, 3)), "sums to 3"),
+        (np.full((4, 2, 3), np.nan), "is NaN"),
+        (np.array(["text"]), "save one array"),
+    ],
+)
+def test_probabilities_that_do_not_fit(
+    array: np.ndarray, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "p.npy", array)
+    assert main(["modes", "--probabilities", str(tmp_path / "p.npy")]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and message in told
+
+
+def test_fidelity_is_torch_fidelitys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, heads = "small-resnet-2", {"pattern": ("p", "q")}
+    network = SmallResNet(RECIPES[name], heads)
+    initialise(network, "kaiming", torch.Generator().manual_seed(0))
+    saved = tmp_path / "classifier.safetensors"
+    Classifier(RECIPES[name], heads, network, {"pattern": 0.5}, {}).save(saved)
+    (fake,) = LAYOUTS["flat"](tmp_path / "fake", pixels_of(20, 5, (32, 32)))
+    (real,) = LAYOUTS["flat"](tmp_path / "real", pixels_of(30, 4, (32, 32), seed=1) // 2)
+    found = measured(capsys, "fidelity", fake, "--real", real, "--classifier", saved)
+    expected = torch_fidelity.calculate_metrics(
+        input1=str(fake), input2=str(real), feature_extractor=name,
+        feature_extractor_weights_path=str(saved), fid=True, kid=True, prc=True,
+        kid_subsets=1, kid_subset_size=100, cuda=False, cache=False, save_cpu_ram=True,
+        verbose=False,
+    )  # fmt: skip
+    fid = found[f"fid-{name}"]
+    assert fid["value"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-5)
+    assert fid["protocol"]["protocol"] == "20x5-vs-120" and fid["value"] > 0.01
+    assert found[f"precision-{name}"]["value"] == expected["precision"]
+    assert found[f"recall-{name}"]["value"] == expected["recall"]
+    (large,) = LAYOUTS["flat"](tmp_path / "large", pixels_of(20, 5, (64, 64)))
+    words = "fidelity", str(fake), "--real", str(large), "--classifier", str(saved)
+    assert main([*words, "--no-progress"]) == 2
+    assert "resize them to one size" in capsys.readouterr().err
+
+
+@pytest.fixture
+def judging(tmp_path: Path) -> dict[str, Path]:
+    """Photos of four colours: outputs of the right one, and of another input's."""
+    draws = np.random.default_rng(0)
+    colours = draws.integers(0, 256, (4, 1, 1, 3))
+
+    def near(colour: np.ndarray) -> np.ndarray:
+        noise = draws.integers(-20, 21, (64, 64, 3))
+        return np.clip(colour + noise, 0, 255).astype(np.uint8)
+
+    for i in range(4):
+        save(tmp_path / "testA" / f"in{i}.png", near(255 - colours[i]))
+        for k in range(3):
+            save(tmp_path / "good" / f"in{i}_{k}.png", near(colours[i]))
+            save(tmp_path / "bad" / f"in{i}_{k}.png", near(colours[(i + 1) % 4]))
+            save(tmp_path / "trainA" / f"t{i}{k}.png", near(255 - colours[i]))
+            save(tmp_path / "trainB" / f"t{i}{k}.png", near(colours[i]))
+    return {path.name: path for path in tmp_path.iterdir()}
+
+
+def quality(judging: dict[str, Path], own: str, other: str, *more: object) -> list[object]:
+    return [
+        "quality", judging[own], "--against", judging[other], "--inputs", judging["testA"], *more
+    ]  # fmt: skip
+
+
+def test_a_judge_prefers_what_is_like_the_right_photos(
+    judging: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("benchmarks.judging.RIGHT", 3)
+    photos = "--train-inputs", judging["trainA"], "--train-photos", judging["trainB"]
+    good = measured(capsys, *quality(judging, "good", "bad", *photos))
+    bad = measured(capsys, *quality(judging, "bad", "good", *photos))
+    assert good["quality-judged"]["value"] == 100 and bad["quality-judged"]["value"] == 0
+    assert good["photo-distance"]["value"] < bad["photo-distance"]["value"]
+
+
+def test_without_photos_people_are_to_be_asked(
+    judging: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = printed(capsys, *quality(judging, "good", "bad"))
+    assert "study prepare" in told and f"mine={judging['good']}" in told
+
+
+def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
+    (path,) = LAYOUTS[".npy"](tmp_path / "a", pixels_of(40, 38, (64, 64)))
+    raw = tmp_path / "results" / "raw.npz"
+    words = ["-m", "benchmarks", "diversity", str(path), "--raw", str(raw)]
+    with subprocess.Popen(
+        [sys.executable, *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        while "picture" not in process.stderr.read(40):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130 and "interrupted" in error and "Traceback" not in error
+    assert not raw.parent.exists()

@@ -1,0 +1,358 @@
+"""Rows of one's own: a stranger's outputs in the table and the report, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from stored_judges import store_judges
+
+from benchmarks.cli import main as benchmarks
+from models.errors import UserError
+from reproduce.analysis.table2 import table2
+from reproduce.analysis.tables import table1
+from reproduce.commands.cli import main
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import load_preset
+from reproduce.experiments.run import parse_settings
+from reproduce.measuring.submission import parse_rows, read_submission
+from reproduce.records.current import Current, Quantity, counting, newest, submitted
+from reproduce.records.store import Records, record_id
+from reproduce.workflow.jobs import all_jobs
+
+STRANGER = Path(__file__).resolve().parents[1] / "stranger.py"
+TINY = ["--preset=quick", "--set=train=20", "--set=test=6"]
+SAID = {"name": "Tint", "link": "https://example.org/tint", "commit": "0123abc", "seed": 3}
+
+
+def places(root: Path, *names: str) -> list[str]:
+    return [f"--{name}={root / name}" for name in names]
+
+
+def inputs_of(root: Path, task: str, *more: str) -> int:
+    """Write the inputs, let the stranger translate them; how many samples were asked for."""
+    words = ["inputs", task, f"--out={root / 'in'}", "--no-progress", *places(root, "data")]
+    assert main([*words, *TINY, *more]) == 0
+    return translated(root / "in", root / "out" / task)
+
+
+def translated(inputs: Path, outputs: Path, samples: int = 38) -> int:
+    subprocess.run([sys.executable, STRANGER, inputs, outputs, str(samples)], check=True)
+    return samples
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where the stranger's row of Table 1 was measured, and nothing trained."""
+    root = tmp_path_factory.mktemp("rows")
+    inputs_of(root, "drawn-shoes", "--inputs=4", "--scores=none")
+    said = "\n".join(f"{key}: {value}" for key, value in SAID.items())
+    (root / "out" / "submission.yaml").write_text(said)
+    assert main([*table(root, 1), "--inputs=4", "--scores=none"]) == 0
+    return root
+
+
+def table(root: Path, number: int) -> list[str]:
+    where = places(root, "data", "runs", "results")
+    row = f"--row=Tint={root / 'out'}"
+    return ["table", str(number), "--stored", row, "--no-progress", *TINY, *where]
+
+
+def records_of(root: Path) -> Records:
+    (folder,) = (root / "results").iterdir()
+    return Records(root / "results", folder.name)
+
+
+def test_inputs_are_what_the_table_measures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["inputs", "drawn-shoes", *TINY, "--no-progress", *places(tmp_path, "data")]
+    for more, count, samples in (
+        (["--inputs=4", "--scores=none"], 4, 38), (["--scores=quality"], 6, 38),
+        (["--scores=quality", "--protocol=consecutive", "--inputs=4"], 6, 20),
+    ):  # fmt: skip
+        out = tmp_path / str(samples) / str(count)
+        assert main([*words, *more, f"--out={out}"]) == 0
+        assert f"{count} inputs, 32x32; translate each {samples} times" in capsys.readouterr().out
+        assert sorted(p.name for p in out.iterdir()) == [f"{i:05d}.png" for i in range(count)]
+    assert main([*words, f"--out={out}"]) == 2
+    assert "exists already" in capsys.readouterr().err
+    drawn = next((tmp_path / "data").glob("*/testA"))
+    assert len(list(drawn.iterdir())) == 6
+
+
+def test_a_stranger_stands_in_the_table(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = records_of(made).path.read_text()
+    assert main([*table(made, 1), "--inputs=4", "--scores=none"]) == 0
+    told = capsys.readouterr().out
+    rows = [line for line in told.splitlines() if line.startswith("|")][2:]
+    assert len(rows) == 10 and rows[-2].startswith("| Tint ‡ ") and "±" in rows[-2]
+    assert "‡ was not trained here" in told
+    assert "- Tint ‡: Tint; commit 0123abc; link https://example.org/tint; seed 3." in told
+    assert records_of(made).path.read_text() == before, "measured again"
+
+
+def test_its_number_is_that_of_its_folder(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(made / "out" / "drawn-shoes")
+    capsys.readouterr()
+    assert benchmarks(["diversity", folder, "--json", "--no-progress"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["measured"]
+    record = next(r for r in records_of(made).all() if r["metric"] == "diversity-lpips")
+    assert found["value"] == record["value"] and found["interval"] == record["interval"]
+    assert record["method"] == "Tint" and record["submission"] == SAID
+
+
+def test_it_is_in_the_report_and_no_claim_sees_it(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = ["--inputs=4", "--scores=none", *TINY, *places(made, "data", "runs", "results")]
+    assert main(["report", "--no-progress", f"--out={made / 'report'}", *same]) == 0
+    page = (made / "report" / "index.html").read_text(encoding="utf-8")
+    assert re.search(r"<t[hd][^>]*>Tint ‡", page) and "https://example.org/tint" in page
+    name = records_of(made).folder.name
+    with pytest.raises(UserError, match="holds no records: measure first"):
+        Current(made / "results", name)
+
+
+def test_it_cannot_be_made_again(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = record_id(records_of(made).all()[0])
+    capsys.readouterr()
+    assert main(["rerun", name, *places(made, "data", "runs", "results")]) == 2
+    assert (
+        "not made here: measure them again by table --row 'Tint=OUTPUTS'" in capsys.readouterr().err
+    )
+    assert main(["results", *places(made, "results")]) == 0
+    assert name in capsys.readouterr().out
+
+
+def test_other_outputs_take_its_place(made: Path, tmp_path: Path) -> None:
+    """An array of noise, under the same name."""
+    (tmp_path / "data").symlink_to(made / "data")
+    noise = np.random.default_rng(0).integers(0, 256, (4, 38, 32, 32, 3), dtype=np.uint8)
+    (tmp_path / "out").mkdir()
+    np.savez(tmp_path / "out" / "drawn-shoes.npz", samples=noise)
+    for path in (made, tmp_path):
+        words = [*table(path, 1), "--inputs=4", "--scores=none"]
+        assert main([*words, f"--results={tmp_path / 'results'}"]) == 0
+    every = records_of(tmp_path).all()
+    row = submitted(every, [0])["drawn-shoes", "Tint"]
+    assert row["diversity-lpips"]["outputs_sha256"] == every[-1]["outputs_sha256"]
+    assert row["diversity-lpips"]["submission"] == {}
+
+
+@pytest.fixture(scope="module")
+def made2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of Table 2, by classifiers that only claim to know."""
+    root = tmp_path_factory.mktemp("rows2")
+    settings = parse_settings(["train=20", "test=6"])
+    run = load_preset("quick").table_runs(2, 0, settings)[0]
+    store_judges(run, Places(root / "data", root / "runs", root / "results", progress=False), 1.0)
+    words = ["inputs", run.task, f"--out={root / 'in'}", "--no-progress", *places(root, "data")]
+    assert main([*words, *TINY]) == 0
+    for direction in ("a2b", "b2a"):
+        translated(root / "in" / direction, root / "out" / direction, 100)
+    assert main(table(root, 2)) == 0
+    return root
+
+
+def test_a_stranger_stands_in_table_2(made2: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(table(made2, 2)) == 0
+    told = capsys.readouterr().out
+    head = next(line for line in told.splitlines() if line.startswith("| Direction"))
+    assert [c.strip() for c in head.strip("|").split("|")][-1] == "Tint ‡, ours"
+    cis = [r for r in records_of(made2).all() if r["metric"] == "cis"]
+    assert {r["translation"] for r in cis} == {"a2b", "b2a"} and all(r["value"] > 0 for r in cis)
+    assert f"{cis[0]['value']:.3f} ± " in told
+
+
+# By records alone: what rows of one's own do to all others.
+def record(method: str, seed: int, value: float, **more: Any) -> dict[str, Any]:
+    return {
+        "metric": "diversity-lpips", "value": value, "task": "drawn-shoes", "method": method,
+        "preset": "quick", "seed": seed, "interval": {"low": value - 0.01, "high": value + 0.02},
+        "protocol": {"extractor": "lpips", "protocol": "paper-min64@50x19"},
+    } | more  # fmt: skip
+
+
+def trained(method: str, seed: int, value: float) -> dict[str, Any]:
+    return record(
+        method, seed, value, checkpoint_sha256=f"{method}{seed}", time=f"2026-01-0{seed + 1}"
+    )
+
+
+OURS = [trained("munit", 0, 0.3), trained("munit", 1, 0.4), trained("unit", 0, 0.0)]
+THEIRS = record(
+    "Tint", 0, 0.5, outputs_sha256="t", submission={"name": "x"}, time="2026-02-01",
+    protocol={"extractor": "lpips", "protocol": "all-pairs-min64@50x19"},
+)  # fmt: skip
+
+
+def test_rows_are_found_apart_from_trainings() -> None:
+    every = [*OURS, THEIRS]
+    assert newest(every, 0) == newest(OURS, 0)
+    assert submitted(every, [0, 1]) == {("drawn-shoes", "Tint"): {"diversity-lpips": THEIRS}}
+    assert [r["method"] for r in counting(every)].count("Tint") == 1
+
+
+def test_a_row_changes_no_other_row(tmp_path: Path) -> None:
+    """Though it was measured last, and in another way: there it shows a dash."""
+    preset = load_preset("quick").only(tables=[1])
+    alone = table1(preset, newest(OURS, 0))
+    beside = table1(preset, newest(OURS, 0) | submitted([THEIRS], [0]))
+    lines = beside.parts[0].lines
+    assert [line for line in lines if "‡" not in line[0]] == alone.parts[0].lines
+    assert next(line for line in lines if "‡" in line[0])[4] == "—"
+
+
+def test_a_row_is_no_training_among_several(tmp_path: Path) -> None:
+    from reproduce.analysis.over_seeds import stored
+
+    store = Records(tmp_path, "quick")
+    theirs = THEIRS | {"protocol": OURS[0]["protocol"]}
+    for one in (*OURS, trained("unit", 1, 0.0), theirs):
+        store.append(one)
+    preset = load_preset("quick").only(tables=[1])
+    rows, cells = stored(preset, tmp_path, 1, [0, 1])
+    made = table1(preset, rows[None], cells)
+    by_title = {line[0]: line[4] for line in made.parts[0].lines}
+    assert by_title["Tint ‡"] == "0.500 ± 0.020", "with its own interval, and no word of seeds"
+    claims = Current(tmp_path, "quick")
+    assert claims.seeds == (0, 1)
+    assert claims.of(Quantity("diversity", "munit", "drawn-shoes")) == {0: 0.3, 1: 0.4}
+
+
+def test_a_preference_is_over_the_munit_of_the_table() -> None:
+    told = {"metric": "quality-observed", "unit": "%"}
+    old = THEIRS | told | {"protocol": {"reference_sha256": "munit-older"}}
+    new = THEIRS | told | {"protocol": {"reference_sha256": "munit1"}}
+    assert submitted([*OURS, old], [0, 1]) == {}
+    row = submitted([*OURS, new, old], [0, 1])["drawn-shoes", "Tint"]
+    assert row == {"quality-observed": new}
+    assert submitted([*OURS, new], [0]) == {}
+
+
+def test_table_2_takes_no_numbers_of_another_classifier() -> None:
+    preset = load_preset("quick").only(tables=[2])
+    task = preset.tables[2][0]
+    about = {"domain": "dogs", "accuracy": 1.0, "modes": ["a", "b"], "protocol": "paper@6x100"}
+
+    def score(method: str, sha256: str, **more: Any) -> dict[str, Any]:
+        told = {"protocol": about | {"sha256": sha256}, "metric": "cis", "task": task}
+        return record(method, 0, 0.1) | told | more
+
+    def shown(sha256: str) -> str:
+        theirs = score("Tint", sha256, submission={}, outputs_sha256="t")
+        found = {(task, "munit"): {"cis": score("munit", "1")}, (task, "Tint"): {"cis": theirs}}
+        return table2(preset, {"a2b": found}).parts[0].lines[0][-1]
+
+    assert shown("1") == "0.100 ± 0.020" and shown("2") == "—"
+
+
+def test_the_graph_measures_rows_before_the_table(tmp_path: Path) -> None:
+    preset = load_preset("quick").only(tables=[1])
+    (tmp_path / "out").mkdir()
+
+    def jobs(rows: dict[str, str]) -> Any:
+        return all_jobs(preset, [0, 1], rows=rows)
+
+    rows = {"My row": str(tmp_path / "out")}
+    found = jobs(rows)
+    row = found["row/1/drawn-shoes/My_row"]
+    assert {job.name for job in row.needs} == {"train/drawn-shoes/munit/seed0"}
+    assert row in found["table/1"].needs
+    assert not any(name.startswith("row/") for name in jobs({}))
+    (tmp_path / "out" / "new.png").write_bytes(b"")
+    assert jobs(rows)["row/1/drawn-shoes/My_row"].digest != row.digest
+
+
+# What does not fit.
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("out", "write NAME=PATH"),
+        ("=out", "write NAME=PATH"),
+        ("Mine=", "write NAME=PATH"),
+        ("a/b=out", "a name has letters"),
+        ("x" * 41 + "=out", "at most 40"),
+        ("munit=out", "has a row of that name"),
+        ("Real data=out", "has a row of that name"),
+        ("CycleGAN=out", "has a row of that name"),
+        ("Mine=out Mine=out", "is given twice"),
+    ],
+)
+def test_names_of_rows_that_do_not_fit(word: str, message: str) -> None:
+    words = word.split() if word.startswith("Mine=out ") else [word]
+    with pytest.raises(UserError, match=re.escape(message)):
+        parse_rows(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file: Input should be a valid dictionary"),
+        ("- a\n- b\n", "the file: "),
+        ("name: [", "is no YAML"),
+        ("link: https://example.org\n", "name: Field required"),
+        ("name: ''\n", "name: "),
+        ("name: x\nlink: javascript:alert(1)\n", "link: "),
+        ("name: x\ncommit: HEAD\n", "commit: "),
+        ("name: x\nseed: -1\n", "seed: "),
+        ("name: x\nseed: one\n", "seed: "),
+        ("name: x\nauthor: me\n", "author: Extra inputs are not permitted"),
+        ("name: x\nnotes: [1]\n", "notes: "),
+    ],
+)
+def test_submissions_that_do_not_fit(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "submission.yaml").write_text(text)
+    with pytest.raises(UserError) as caught:
+        read_submission(tmp_path)
+    assert str(caught.value).startswith(str(tmp_path / "submission.yaml"))
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_outputs_that_do_not_fit_are_refused_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+
+    def refused(*more: str) -> str:
+        row = f"--row=Tint={out}"
+        where = places(tmp_path, "data", "runs", "results")
+        assert main(["table", "1", *TINY, "--no-progress", row, *where, *more]) == 2
+        told = capsys.readouterr().err
+        assert told.startswith("error: ") and told.count("\n") == 1
+        assert not (tmp_path / "data").exists() and not (tmp_path / "results").exists()
+        return told
+
+    def write(shape: tuple[int, ...]) -> None:
+        np.save(out / "drawn-shoes.npy", np.zeros(shape, np.uint8))
+
+    scores = "--scores=none"
+    assert "out has no outputs for table 1" in refused(scores)
+    out.mkdir()
+    assert "holds no pictures" in refused(scores)
+    write((6, 38, 64, 64, 3))
+    assert "64x64, an array of uint8; table 1 of preset quick is at 32x32" in refused(scores)
+    write((6, 8, 32, 32, 3))
+    assert "38 samples an input are asked for, there are 8" in refused(scores)
+    write((6, 38, 32, 32, 3))
+    (out / "submission.yaml").write_text("name: 1\n")
+    assert "submission.yaml: name: " in refused(scores)
+
+
+def test_outputs_of_other_inputs_are_refused(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out" / "drawn-shoes"
+    translated(made / "in", folder)
+    (folder / "00003").rename(folder / "other")
+    capsys.readouterr()
+    words = [*table(tmp_path, 1), "--inputs=4", "--scores=none", f"--data={made / 'data'}"]
+    assert main(words) == 2
+    assert "drawn-shoes has no translation of input '00003'" in capsys.readouterr().err
