@@ -303,9 +303,11 @@ def _preset(name: str, base: str, values: dict[str, Any]) -> Preset:
                 raise UserError(f"{base}: unknown task '{task}': {nearest(str(task), TASKS)}")
     _check_tables(base, values["tables"])
     values["measure"] = Measuring(**values["measure"])
-    for key in values.get("logging", {}):
+    for key, value in values.get("logging", {}).items():
         if key not in LOGGING:
             raise UserError(f"{base}: logging has no '{key}': {nearest(str(key), LOGGING)}")
+        if not isinstance(value, int | float) or not value >= 0:
+            raise UserError(f"{base}: logging: {key}: {value} is no number from 0 up")
     return Preset(name=name, base=base, changes={}, **({"tasks": {}} | values))
 
 

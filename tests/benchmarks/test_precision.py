@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -12,6 +13,8 @@ from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.extractors import Extraction
 from benchmarks.networks.weights import trained
 from benchmarks.precision import full_precision
+from models.errors import UserError
+from reproduce.measuring.kept import kept
 
 
 def switches() -> tuple[bool, ...]:
@@ -40,6 +43,17 @@ def test_classifiers_turn_them_off_for_good_and_autocast_for_the_while() -> None
 def test_features_for_fid_turn_them_off() -> None:
     Extraction(cast(Any, None))
     assert switches() == (False, False, True)
+
+
+def test_networks_that_measure_are_trained_without(tmp_path: Path) -> None:
+    def train() -> Any:
+        assert switches() == (False, False, True)
+        raise UserError("enough")
+
+    with pytest.raises(UserError, match="enough"):
+        kept(
+            tmp_path / "x.safetensors", "benchmarks.networks.classifiers", lambda path: None, train
+        )
 
 
 def test_lpips_turns_them_off() -> None:

@@ -229,3 +229,5 @@ def test_a_preset_says_how_often_a_training_saves_and_shows(tmp_path):
     assert (how.save_minutes, how.grids, how.keep) == (3, 4, 2)
     with pytest.raises(UserError, match=r"logging has no 'grid': did you mean grids\?"):
         preset("{grid: 4}")
+    with pytest.raises(UserError, match="logging: grids: many is no number"):
+        preset("{grids: many}")
