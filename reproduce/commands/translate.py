@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.console import at_least
 from models.errors import UserError
 from reproduce.commands import options
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models.method import Direction, Method
 
 LONGEST_NAME = 230  # bytes, of the 255 that file systems allow; numbers and a suffix follow
 
@@ -18,15 +23,21 @@ def add(commands: Any) -> None:
         commands, "translate", run, help="translate pictures with a checkpoint",
         epilog="examples:\n  python -m reproduce translate runs/a/last.safetensors edges/ "
         "--samples 19 --out out\n  python -m reproduce translate runs/a/last.safetensors edges/ "
-        "--example red_shoe.png --out out",
+        "--example red_shoe.png --out out\n  python -m reproduce translate runs/a/last.safetensors edges/ "
+        "--samples 8 --styles eight.npz --out out\n  python -m reproduce translate "
+        "runs/a/last.safetensors edges/ --interpolate 0 1 20 --out out",
     )  # fmt: skip
     sub.add_argument("checkpoint", type=Path)
     sub.add_argument("inputs", type=Path, help="a picture, or a folder of pictures")
     sub.add_argument("--out", type=Path, required=True, help="folder for the PNGs")
     styles = sub.add_mutually_exclusive_group()
     styles.add_argument("--samples", type=at_least(1), default=1, help="random styles an input")
-    styles.add_argument("--example", type=Path, help="picture(s) of the other domain: take "
-        "their style instead of random ones")  # fmt: skip
+    styles.add_argument("--example", "--style-of", type=Path, help="picture(s) of the other domain, "
+        "or a folder of them: take their style instead of random ones")  # fmt: skip
+    styles.add_argument("--interpolate", nargs=3, type=at_least(0), metavar=("A", "B", "STEPS"),
+        help="walk from random style number A to B: STEPS frames of each input, and a GIF")  # fmt: skip
+    sub.add_argument("--styles", type=Path, metavar="FILE.npz", help="the same styles for every "
+        "input: those in the file, or where there is none, random ones that are kept there")  # fmt: skip
     sub.add_argument("--direction", default="a2b", help="a2b (default) or b2a")
     sub.add_argument("--seed", type=int, default=0, help="of the random styles")
     options.add_device(sub)
@@ -37,6 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.tasks.pictures import Preparation
     from reproduce.training.checkpoints import load_method
     from reproduce.training.devices import check_device
+    from reproduce.training.styles import (
+        FILE,
+        has_styles,
+        save_styles,
+        styles_of_inputs,
+        walk,
+        with_gifs,
+    )
     from reproduce.training.translate import (
         guided,
         open_inputs,
@@ -65,21 +84,63 @@ def run(arguments: argparse.Namespace) -> int:
             f"--out {arguments.out} lies in the inputs' folder, where translations would be "
             "inputs the next time: choose another --out"
         )
+    size, kept = preparation.shape, None
+    suffix = "sample"
     if arguments.example is not None:
+        if arguments.styles is not None:
+            raise UserError("--styles and --example: give one of them")
         examples = open_inputs(arguments.example)
-        columns = len(examples)
+        columns, suffix = len(examples), "example"
         pictures = guided(method, source, examples, preparation, direction)
     else:
         columns = arguments.samples
+        fixed = None
+        if arguments.interpolate or arguments.styles:
+            fixed = _fixed(arguments, method, size, direction)
+        if arguments.interpolate:
+            first, last, columns = arguments.interpolate
+            if columns < 2:
+                raise UserError(f"--interpolate: {columns} steps are no walk, use at least 2")
+            assert fixed is not None
+            fixed, suffix = walk(fixed, first, last, columns), "frame"
+        elif fixed is not None:
+            columns = len(next(iter(fixed.values())))
         pictures = stream(
-            method, source, preparation, samples=columns, direction=direction, seed=arguments.seed
-        )
-    suffix = "example" if arguments.example else "sample"
+            method, source, preparation, samples=columns, direction=direction, seed=arguments.seed,
+            styles=fixed,
+        )  # fmt: skip
+        if has_styles(method, size):
+            kept = fixed or styles_of_inputs(
+                method, source.ids, columns, size, direction, arguments.seed
+            )
+        if arguments.interpolate:
+            pictures = with_gifs(pictures, arguments.out)
     written = write_translations(
         pictures, arguments.out, len(source) * columns, suffix=suffix,
         progress=not arguments.no_progress,
     )  # fmt: skip
+    if kept is not None:
+        save_styles(arguments.out / FILE, kept, input_ids=source.ids)
     grid = arguments.out / "grid.png"
     save_grid(source, preparation, written, columns, grid)
     print(f"{len(written)} translations and {grid.name} in {arguments.out}")
     return 0
+
+
+def _fixed(
+    arguments: argparse.Namespace, method: Method, size: tuple[int, int], direction: Direction
+) -> dict[str, Tensor]:
+    """The styles of --styles, the same for every input; where there is no such file yet, random ones,
+    kept there."""
+    from reproduce.training.styles import drawn_styles, load_styles, save_styles
+
+    file = arguments.styles
+    if file is not None and file.suffix != ".npz":
+        raise UserError(f"--styles {file}: styles are stored as .npz, rename it")
+    if file is not None and file.exists():
+        return load_styles(file, method, size)
+    count = max(arguments.interpolate[:2]) + 1 if arguments.interpolate else arguments.samples
+    styles = drawn_styles(method, count, size, direction, arguments.seed)
+    if file is not None:
+        save_styles(file, styles)
+    return styles

@@ -24,6 +24,7 @@ from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import Domains, PictureSource, Subset
 from reproduce.training.checkpoints import load_method
+from reproduce.training.styles import slerp
 from reproduce.training.trained import checkpoint_of
 from reproduce.training.translate import as_rgb, shown_to
 from reproduce.training.translate import guided as guided_by
@@ -40,25 +41,6 @@ class _Block:
 
     rows: Sequence[Sequence[Tensor | None]]
     titles: dict[int, str]
-
-
-def slerp(first: Tensor, second: Tensor, share: float) -> Tensor:
-    """The point at ``share`` of the way from ``first`` to ``second`` on the arc between them.
-
-    Both (..., d). N(0, I) lies near a sphere, and the arc stays as near to it as its ends; a
-    straight line would pass through styles that are hardly ever drawn. The angle is that of the
-    whole vectors; parallel ones are joined by a straight line.
-    """
-    unit = (v / v.norm(dim=-1, keepdim=True) for v in (first, second))
-    cosine = torch.linalg.vecdot(*unit)[..., None].clamp(-1, 1)
-    angle = torch.acos(cosine)
-    sine = torch.sin(angle)
-    straight = sine < 1e-3  # below which rounding decides the angle
-    sine = torch.where(straight, torch.ones_like(sine), sine)
-    near, far = torch.sin((1 - share) * angle) / sine, torch.sin(share * angle) / sine
-    near = torch.where(straight, torch.full_like(near, 1 - share), near)
-    far = torch.where(straight, torch.full_like(far, share), far)
-    return near * first + far * second
 
 
 @torch.no_grad()

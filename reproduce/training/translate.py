@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -52,15 +52,17 @@ def stream(
     seed: int = 0,
     inputs: int | None = None,
     batch_size: int = 32,
+    styles: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Translation]:
     """``samples`` translations (a range: those numbers) of each of the first ``inputs`` pictures of
     ``source``.
 
-    Noise is addressed by (seed, input id, sample), so neither the batch size nor the other
+    ``styles``: by role of noise, row k for sample k of every input, instead of random ones. Noise is
+    addressed by (seed, input id, sample), so neither the batch size nor the other
     pictures change a translation, beyond rounding. Pictures come grouped by input.
     """
     device = next(method.parameters()).device
-    fixed = preparation.at_test()
+    fixed, size = preparation.at_test(), preparation.shape
     count = len(source) if inputs is None else inputs
     if count > len(source):
         raise UserError(
@@ -74,7 +76,10 @@ def stream(
         places = {name: place for place, name in enumerate(own)}
         which = torch.tensor([places[name] for name, _, _ in waiting], device=device)
         x = shown_to(method, torch.stack(list(own.values())), direction[0])
-        noise = [_noise(method, x, seed, direction, name, k) for name, k, _ in waiting]
+        if styles is None:
+            noise = [noise_of(method, size, seed, direction, name, k) for name, k, _ in waiting]
+        else:
+            noise = [{role: v[k : k + 1] for role, v in styles.items()} for _, k, _ in waiting]
         joined = {role: torch.cat([n[role] for n in noise]).to(device) for role in noise[0]}
         pictures = as_rgb(method.translate_each(x, which, direction, joined or None))
         for (name, k, _), picture in zip(waiting, pictures, strict=True):
@@ -102,11 +107,11 @@ def keeping_first(
         yield name, k, picture
 
 
-def _noise(
-    method: Method, x: Tensor, seed: int, direction: str, name: str, sample: int
+def noise_of(
+    method: Method, size: tuple[int, int], seed: int, direction: str, name: str, sample: int
 ) -> dict[str, Tensor]:
-    draws = generator(seed, "translate", direction, name, sample)
-    return method.draw_noise(1, x.shape[2], x.shape[3], draws)
+    """The noise of one translation of the input ``name``, at ``size`` (height, width)."""
+    return method.draw_noise(1, *size, generator(seed, "translate", direction, name, sample))
 
 
 @torch.no_grad()

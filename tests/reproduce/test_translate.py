@@ -12,7 +12,7 @@ from PIL import Image
 
 from models.errors import UserError
 from reproduce.commands.cli import main
-from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.pictures import Preparation, to_tensor
 from reproduce.tasks.sources import FolderSource
 from reproduce.training.checkpoints import load_method
 from reproduce.training.translate import (
@@ -119,8 +119,11 @@ def test_every_input_gets_its_own_files(trained, inputs, tmp_path, capsys):
     assert "14 translations and grid.png" in capsys.readouterr().out
     names = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
     ids = ("a", "a.b", "a.c", "one/a", "two/a", "clear", "grid")
-    assert names == {f"{i}_sample0{k}.png" for i in ids for k in (0, 1)} | {"grid.png"}
-    pictures = [Image.open(out / name) for name in names - {"grid.png"}]
+    assert names == {f"{i}_sample0{k}.png" for i in ids for k in (0, 1)} | {
+        "grid.png",
+        "styles.npz",
+    }
+    pictures = [Image.open(out / name) for name in names - {"grid.png", "styles.npz"}]
     assert {(p.format, p.mode, p.size) for p in pictures} == {("PNG", "RGB", (32, 32))}
     assert len({p.tobytes() for p in pictures}) == 14
     assert Image.open(out / "grid.png").size == (3 * 34 + 2, 7 * 34 + 2)
@@ -142,7 +145,7 @@ def test_a_single_picture_and_the_other_direction(trained, inputs, tmp_path):
         words = ("--direction", direction)
         assert translate(trained("munit"), inputs / "a.b.png", tmp_path / direction, *words) == 0
         names = sorted(p.name for p in (tmp_path / direction).iterdir())
-        assert names == ["a.b_sample00.png", "grid.png"]
+        assert names == ["a.b_sample00.png", "grid.png", "styles.npz"]
     one, two = (pixels(tmp_path / d / "a.b_sample00.png") for d in ("a2b", "b2a"))
     assert not np.array_equal(one, two)
     # The same picture, alone or in its folder.
@@ -208,6 +211,103 @@ def test_a_grid_stays_small(tmp_path):
     written = [tmp_path / "in" / "0.png"] * (20 * 50)
     save_grid(source, FIXED, written, 50, tmp_path / "grid.png")
     assert Image.open(tmp_path / "grid.png").size == (21 * 34 + 2, 16 * 34 + 2)
+
+
+# Styles as numbers
+
+
+def test_styles_are_written_beside_the_pictures(trained, inputs, tmp_path):
+    out = tmp_path / "out"
+    assert translate(trained("munit"), inputs, out, "--samples", "2") == 0
+    network, _ = load_method(trained("munit"))
+    with np.load(out / "styles.npz") as told:
+        ids, codes = list(told["input_ids"]), torch.from_numpy(told["style"])
+    assert codes.shape == (7, 2, network.config.style_dim)
+    x = FIXED.at_test()(open_inputs(inputs).read(ids.index("one/a")))[None]
+    with torch.no_grad():
+        again = network.translate(x, "a2b", {"style": codes[ids.index("one/a"), 1:]})[0]
+    shown = pixels(out / "one" / "a_sample01.png")
+    torch.testing.assert_close(to_tensor(Image.fromarray(shown)), again, rtol=0, atol=1.01 / 255)
+
+
+def test_the_same_styles_for_every_input_are_kept_and_taken_again(trained, inputs, tmp_path):
+    file = tmp_path / "three.npz"
+    words = "--styles", str(file), "--samples", "3", "--seed", "4"
+    assert translate(trained("munit"), inputs, tmp_path / "one", *words) == 0
+    with np.load(file) as told:
+        assert told["style"].shape[0] == 3
+    # From the file, whatever seed and number are asked for; of every input the same.
+    assert translate(trained("munit"), inputs, tmp_path / "two", "--styles", str(file)) == 0
+    names = sorted(p.name for p in (tmp_path / "one").glob("*_sample*.png"))
+    assert names == sorted(p.name for p in (tmp_path / "two").glob("*_sample*.png"))
+    for name in names:
+        one, two = (pixels(tmp_path / folder / name) for folder in ("one", "two"))
+        assert np.array_equal(one, two)
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    (copied / "renamed.png").write_bytes((inputs / "a.png").read_bytes())
+    assert translate(trained("munit"), copied, tmp_path / "three", "--styles", str(file)) == 0
+    one, three = (tmp_path / "one" / "a_sample02.png", tmp_path / "three" / "renamed_sample02.png")
+    assert np.abs(pixels(one).astype(int) - pixels(three)).max() <= 1
+
+
+@pytest.mark.parametrize("method", ["munit", "bicyclegan"])
+def test_a_walk_between_styles_is_frames_and_a_gif(method, trained, inputs, tmp_path):
+    file, out = tmp_path / "styles.npz", tmp_path / "walk"
+    words = "--styles", str(file), "--samples", "3"
+    assert translate(trained(method), inputs, tmp_path / "ends", *words) == 0
+    assert (
+        translate(
+            trained(method), inputs, out, "--styles", str(file), "--interpolate", "0", "2", "5"
+        )
+        == 0
+    )
+    for frame, sample in (("00", "00"), ("04", "02")):
+        for name in ("a", "one/a"):
+            end = pixels(out / f"{name}_frame{frame}.png").astype(int)
+            if method == "munit":  # dropout stays the first's along the walk
+                assert (
+                    np.abs(end - pixels(tmp_path / "ends" / f"{name}_sample{sample}.png")).max()
+                    <= 1
+                )
+    with Image.open(out / "one" / "a.gif") as gif:
+        assert gif.n_frames == 5 + 3 and gif.size == (32, 32)
+    assert len(list(out.rglob("*_frame*.png"))) == 35 and len(list(out.rglob("*.gif"))) == 7
+
+
+@pytest.mark.parametrize(
+    ("method", "more", "words"),
+    [
+        ("munit", ("--interpolate", "0", "1", "1"), "1 steps are no walk"),
+        ("munit", ("--styles", "a.json"), "a.json: styles are stored as .npz"),
+        ("unit", ("--interpolate", "0", "1", "3"), "Unit has no styles"),
+        ("cyclegan", ("--interpolate", "0", "1", "3"), "CycleGAN has no styles"),
+        ("munit", ("--styles", "s.npz", "--example", "INPUTS"), "--styles and --example"),
+    ],
+)
+def test_styles_that_are_none_are_refused(method, more, words, trained, inputs, tmp_path, capsys):
+    more = [str(inputs) if word == "INPUTS" else word for word in more]
+    assert translate(trained(method), inputs, tmp_path / "out", *more) == 2
+    error = capsys.readouterr().err
+    assert words.lower() in error.lower() and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_of_styles_that_do_not_fit_are_refused(trained, inputs, tmp_path, capsys):
+    file = tmp_path / "styles.npz"
+    for content, words in (
+        ({"style": np.zeros((2, 3, 8), np.float32)}, "style has shape (2, 3, 8)"),
+        ({"style": np.zeros((2, 8))}, "style has shape (2, 8)"),
+        ({"other": np.zeros((2, 8), np.float32)}, "holds no styles of this method"),
+        (None, "holds no styles of this method"),
+        ({"style": np.zeros((2, 8), np.float32)}, "--interpolate 5: there are styles 0 to 1"),
+    ):
+        file.write_bytes(b"text") if content is None else np.savez(file, **content)
+        words_of = "--styles", str(file), "--interpolate", "0", "5", "3"
+        assert translate(trained("munit"), inputs, tmp_path / "out", *words_of) == 2
+        error = capsys.readouterr().err
+        assert words in error and error.count("\n") == 1
+        assert not (tmp_path / "out").exists()
 
 
 # What cannot be translated

@@ -16,12 +16,13 @@ from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.report.figures import DPI
-from reproduce.report.style_figures import CELL, HEAD, guided, interpolation, slerp
+from reproduce.report.style_figures import CELL, HEAD, guided, interpolation
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Subset
 from reproduce.training.checkpoints import describe, load_method, read_checkpoint, write_atomic
 from reproduce.training.loop import LAST, Logging
 from reproduce.training.session import train
+from reproduce.training.styles import slerp
 from reproduce.training.trained import checkpoint_of
 from reproduce.training.translate import guided as guided_by
 
