@@ -269,7 +269,8 @@ class CountedDropout(nn.Module):
     the layer is the identity, as an ordinary dropout in evaluation mode.
 
     Seeds are hashed by the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), elements by
-    one of 32 bits (Wellons's lowbias32, 2018): there are many of them.
+    one of 32 bits (Wellons's lowbias32, 2018), of which each of two neighbours has 16: there are
+    many of them. So ``p`` is a multiple of 2^-16, the one nearest to what was asked for.
     """
 
     fast = ALL
@@ -278,7 +279,7 @@ class CountedDropout(nn.Module):
         super().__init__()
         if not 0 <= p < 1:
             raise UserError(f"dropout={p} is not a legal value: use at least 0 and below 1")
-        self.p = p
+        self.p = round(p * 2**16) / 2**16
         self.layer = 0
         self.seeds: Tensor | None = None
 
@@ -288,7 +289,7 @@ class CountedDropout(nn.Module):
         keep = self._keep(x, self.seeds)
         if self._saving(x):
             return _Dropped.apply(x, keep, self.p)  # type: ignore[no-any-return]
-        return x * (keep.to(x.dtype) / (1 - self.p))
+        return x * keep.to(x.dtype).div_(1 - self.p)
 
     def of_relu(self, x: Tensor) -> Tensor:
         """Dropout of ReLU of ``x``: where the result is above 0 the gradient passes, so that the
@@ -303,9 +304,12 @@ class CountedDropout(nn.Module):
     def _keep(self, x: Tensor, seeds: Tensor) -> Tensor:
         """Which elements stay, as bool like x."""
         base = _mix64(seeds.to(x.device) + self.layer * 0x9E3779B9)[:, None]  # (N, 1)
-        index = torch.arange(x[0].numel(), device=x.device, dtype=torch.int32) * _GOLDEN
-        bits = _mix32_(index + base.to(torch.int32)) ^ (base >> 32).to(torch.int32)  # (N, CHW)
-        return (_mix32_(bits) >= int(self.p * 2**32) - 2**31).view(x.shape)
+        n = x[0].numel()
+        index = torch.arange((n + 1) // 2, device=x.device, dtype=torch.int32) * _GOLDEN
+        bits = index + base.to(torch.int32)  # (N, CHW / 2)
+        bits ^= (base >> 32).to(torch.int32)
+        halves = _mix32_(bits).view(torch.int16)[:, :n]
+        return (halves >= int(self.p * 2**16) - 2**15).view(x.shape)
 
 
 class _Dropped(torch.autograd.Function):
@@ -315,19 +319,19 @@ class _Dropped(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, keep: Tensor, p: float) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(keep)
         ctx.p = p
-        return x * (keep.to(x.dtype) / (1 - p))
+        return x * keep.to(x.dtype).div_(1 - p)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (keep,) = ctx.saved_tensors
-        return gradient * (keep.to(gradient.dtype) / (1 - ctx.p)), None, None
+        return gradient * keep.to(gradient.dtype).div_(1 - ctx.p), None, None
 
 
 class _ReluDropped(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, keep: Tensor, p: float) -> Tensor:  # type: ignore[override]
-        out = torch.relu(x) * (keep.to(x.dtype) / (1 - p))
+        out = torch.relu(x).mul_(keep.to(x.dtype).div_(1 - p))
         ctx.save_for_backward(out)
         ctx.p = p
         return out
@@ -336,7 +340,7 @@ class _ReluDropped(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (out,) = ctx.saved_tensors
-        return gradient * ((out > 0).to(gradient.dtype) / (1 - ctx.p)), None, None
+        return gradient * (out > 0).to(gradient.dtype).div_(1 - ctx.p), None, None
 
 
 _GOLDEN = 0x9E3779B9 - 2**32  # as signed 32 bits, where integers wrap around
