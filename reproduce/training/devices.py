@@ -1,28 +1,8 @@
-"""Where trainings run: devices that exist, and how many trainings side by side."""
+"""How many trainings run side by side."""
 
 from __future__ import annotations
 
 import os
-
-import torch
-
-from models.errors import UserError
-
-
-def check_device(name: str) -> str:
-    """A device that exists; UserError otherwise."""
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UserError(f"unknown device '{name}': use cpu or cuda") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(
-            f"PyTorch sees {torch.cuda.device_count() or 'no'} GPU, so no '{name}': "
-            "use --device cpu, or another number"
-        )
-    if device.type not in ("cpu", "cuda"):
-        raise UserError(f"device '{name}' is not supported: use cpu or cuda")
-    return name
 
 
 def default_jobs(jobs: int, device: str) -> int:
