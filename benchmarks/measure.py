@@ -212,10 +212,11 @@ def print_fidelity(arguments: argparse.Namespace) -> int:
 
 def print_quality(arguments: argparse.Namespace) -> int:
     from benchmarks.layouts import pictures_under
-    from benchmarks.outputs import open_outputs
+    from benchmarks.outputs import check_size, open_outputs
 
     own, inputs = _opened(arguments), pictures_under(arguments.test_inputs)
     against = open_outputs(arguments.against, lossy=arguments.lossy)
+    check_size(against, None, arguments.samples)
     print(f"against {against}", file=sys.stderr)
     if own.size != against.size:
         raise UserError(f"{arguments.against[0]} is of another size: {against}")
@@ -250,8 +251,10 @@ def _npz(word: str) -> Path:
 
 def _opened(arguments: argparse.Namespace) -> Outputs:
     """The outputs, after saying what was understood."""
+    from benchmarks.devices import check_device
     from benchmarks.outputs import check_size, open_outputs
 
+    check_device(arguments.device)
     value_range = None if arguments.value_range is None else tuple(arguments.value_range)
     outputs = open_outputs(arguments.outputs, arguments.pattern, value_range, arguments.lossy)
     inputs = None if arguments.command == "quality" else arguments.inputs

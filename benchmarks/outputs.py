@@ -42,7 +42,7 @@ class _Source(Protocol):
 class Outputs:
     """``samples`` translations of each input in ``names``, all of one ``size`` (height, width).
 
-    ``numbered``: the names are places in the order of the test inputs. ``lossy``: some were
+    ``numbered``: the names are places in the order of the test inputs. ``lossy``: some may have been
     compressed with loss. ``passed``: pictures beside them that are not read.
     """
 
@@ -58,6 +58,8 @@ class Outputs:
     def __str__(self) -> str:
         height, width = self.size
         told = f"{len(self.names)} inputs x {self.samples} samples, {width}x{height}, {self.words}"
+        if self.lossy:
+            told += ", where compression with loss is allowed"
         if self.passed:
             several = f" and {len(self.passed) - 1} more" if len(self.passed) > 1 else ""
             told += f"; passed over: {self.passed[0].name}{several}"

@@ -30,10 +30,10 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
+    from benchmarks.devices import check_device
     from reproduce.experiments.preset import load_preset
     from reproduce.report.demo.app import serve
     from reproduce.report.demo.networks import networks_of, stored_networks
-    from reproduce.training.devices import check_device
 
     device = check_device(arguments.device)
     networks = [one for path in arguments.checkpoints for one in networks_of(path, device)]

@@ -143,8 +143,8 @@ def add_making(sub: Sub, stored: str = "") -> None:
 def places_of(arguments: argparse.Namespace) -> Places:
     """The folders, the weights that measure, and a device that exists; the GPUs of other machines
     need not be here too."""
+    from benchmarks.devices import check_device
     from reproduce.experiments.places import Places
-    from reproduce.training.devices import check_device
 
     told = vars(arguments)
     for name in PLACES.keys() & told.keys():

@@ -55,12 +55,12 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from benchmarks.devices import check_device
     from models.choices import ways_of
     from reproduce.experiments.places import set_threads
     from reproduce.experiments.preset import load_preset
     from reproduce.experiments.run import parse_settings
     from reproduce.training.checkpoints import NonFiniteWeight
-    from reproduce.training.devices import check_device
     from reproduce.training.loop import FAILED, Interrupted, Logging, ManyUntaken
     from reproduce.training.session import train
 

@@ -45,9 +45,9 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from benchmarks.devices import check_device
     from reproduce.tasks.pictures import Preparation
     from reproduce.training.checkpoints import load_method
-    from reproduce.training.devices import check_device
     from reproduce.training.styles import (
         FILE,
         has_styles,

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.devices import check_device
 from benchmarks.metrics.diversity_protocols import get_protocol
 from benchmarks.metrics.lpips_features import SMALLEST_SIZE
 from models.choices import ALL
@@ -22,7 +23,6 @@ from reproduce.speed.stepping import warm_steps
 from reproduce.speed.store import Measurement
 from reproduce.speed.translating import ROUNDS
 from reproduce.tasks.registry import TASKS
-from reproduce.training.devices import check_device
 
 SHOES = "drawn-shoes"  # has pairs, which bicyclegan needs
 DIFFERENT = 60  # convolutions of a step, about

@@ -292,6 +292,31 @@ def test_without_photos_people_are_to_be_asked(
     assert "study prepare" in told and f"mine={judging['good']}" in told
 
 
+def test_more_words_that_do_not_fit(
+    judging: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*words: object) -> str:
+        assert main([*map(str, words), "--no-progress"]) == 2
+        told = capsys.readouterr().err.splitlines()
+        assert told[-1].startswith("error: ")
+        return told[-1]
+
+    good = judging["good"]
+    assert "unknown device 'tpu9'" in refused("diversity", good, "--device", "tpu9")
+    assert "needs --train-photos" in refused(
+        *quality(judging, "good", "bad", "--train-inputs", judging["trainA"])
+    )
+    assert "4 samples an input are asked" in refused(
+        *quality(judging, "good", "bad", "--samples", 4)
+    )
+    (judging["bad"] / "in0_0.png").unlink()
+    assert "lacks sample 0" in refused(*quality(judging, "good", "bad"))
+    (judging["trainB"] / "t00.png").unlink()
+    photos = "--train-inputs", judging["trainA"], "--train-photos", judging["trainB"]
+    assert "no photo of training input 't00'" in refused(*quality(judging, "good", "good", *photos))
+    assert "give OUTPUTS and a --classifier" in refused("modes", "--classifier", "math:sqrt")
+
+
 def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
     (path,) = LAYOUTS[".npy"](tmp_path / "a", pixels_of(40, 38, (64, 64)))
     raw = tmp_path / "results" / "raw.npz"

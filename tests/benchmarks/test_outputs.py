@@ -13,6 +13,7 @@ from PIL import Image
 
 from benchmarks.cli import main
 from benchmarks.outputs import open_outputs
+from benchmarks.study.prepare import Plan, prepare
 from models.errors import UserError
 
 
@@ -86,6 +87,19 @@ def test_equal_pictures_have_equal_digests(tmp_path: Path) -> None:
     made = [open_outputs(LAYOUTS["flat"](tmp_path / n, pixels_of())).sha256 for n in "ab"]
     other = open_outputs(LAYOUTS["flat"](tmp_path / "c", pixels_of(seed=1))).sha256
     assert made[0] == made[1] != other
+
+
+@pytest.mark.parametrize("layout", ["a folder an input", "BicycleGAN", "MUNIT's test_batch.py"])
+def test_a_study_takes_every_layout(layout: str, tmp_path: Path) -> None:
+    for i in range(4):
+        save(tmp_path / "testA" / f"in{i}.png", pixels_of(1, 1)[0, 0])
+    methods = {
+        name: LAYOUTS[layout](tmp_path / name, pixels_of(seed=seed))[0]
+        for seed, name in enumerate(("mine", "other"))
+    }
+    plan = Plan(tmp_path / "testA", methods, "other", questions=8, per_rater=5)
+    design = prepare(plan, tmp_path / "study")
+    assert design.inputs == 4 and design.size == (24, 16)
 
 
 # What is wrong -> how a folder of good outputs gets it, and what the one line says.

@@ -9,10 +9,10 @@ import tiny
 import torch
 from tiny_methods import fresh
 
+from benchmarks.devices import check_device
 from models.errors import UserError
 from reproduce.commands.cli import main
 from reproduce.records.environment import environment
-from reproduce.training.devices import check_device
 from reproduce.training.distributed import World
 from reproduce.training.shared import make_trainer
 from reproduce.training.trainer import Trainer
