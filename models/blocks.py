@@ -77,7 +77,7 @@ class LayerNorm(nn.Module):
         if "norms" in self.fast:
             # In mixed precision gains are float32, and would make the largest maps float32 too.
             gamma, beta = self.gamma.to(x.dtype), self.beta.to(x.dtype)
-            return _like(_LayerNorm.apply(x.contiguous(), gamma, beta), x)
+            return _LayerNorm.apply(x.contiguous(), gamma, beta)  # type: ignore[no-any-return]
         var, mean = torch.var_mean(x, dim=(1, 2, 3), keepdim=True)  # (N, 1, 1, 1)
         # A constant picture has deviation 0, where the square root has no gradient.
         flat = var == 0
@@ -119,13 +119,6 @@ class _LayerNorm(torch.autograd.Function):
         return of_x, of_gamma, gradient.sum(dim=(0, 2, 3))
 
 
-def _like(out: Tensor, x: Tensor) -> Tensor:
-    """``out`` in the layout of ``x``: norms of one picture's channels want them apart."""
-    if x.is_contiguous():
-        return out
-    return out.contiguous(memory_format=torch.channels_last)
-
-
 class InstanceNorm(nn.Module):
     """Instance normalisation without affine parameters (Ulyanov et al., 2016)."""
 
@@ -137,7 +130,7 @@ class InstanceNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if "norms" in self.fast:  # the kernel of group norm is twice as fast
-            return _like(torch.group_norm(x.contiguous(), self.channels, eps=EPS), x)
+            return torch.group_norm(x.contiguous(), self.channels, eps=EPS)
         return F.instance_norm(x, eps=EPS)
 
 
@@ -162,7 +155,7 @@ class AdaIN(nn.Module):
             out = torch.group_norm(joined, n * c, gains, offsets, EPS)
         else:
             out = F.batch_norm(joined, None, None, gains, offsets, training=True, eps=EPS)
-        return _like(out.view(n, c, h, w), x)
+        return out.view(n, c, h, w)
 
 
 def norm_layer(name: str, channels: int) -> nn.Module:

@@ -55,8 +55,6 @@ class PaddedConv(nn.Conv2d):
     ) -> Tensor:  # fmt: skip
         """``x`` padded by ``borders`` (left, right, top, bottom) and convolved with ``weight``."""
         mode, stride = mode or self._mode, stride or self.stride
-        if "layout" in self.fast:
-            x = x.contiguous(memory_format=torch.channels_last)
         if mode == "constant":
             left, right, top, bottom = borders
             if left == right and top == bottom:  # which the convolution does without a copy

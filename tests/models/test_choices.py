@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import models.convolutions
 from models.blocks import ConvBlock, CountedDropout, InstanceNorm, LeakyReLU
-from models.choices import ALL, ON_REQUEST, PLAIN, WAYS, choose, ways_of
+from models.choices import ALL, PLAIN, WAYS, choose, ways_of
 from models.convolutions import PaddedConv
 from models.errors import UserError
 from reproduce.training.trainer import Trainer
@@ -61,7 +61,7 @@ def noises(method: Any) -> dict[str, dict[str, Tensor]]:
 
 
 @EVERY
-@pytest.mark.parametrize("way", [*WAYS, *ON_REQUEST, "all"])
+@pytest.mark.parametrize("way", [*WAYS, "all"])
 def test_every_way_gives_the_plain_terms_and_gradients(name: str, way: str) -> None:
     plain, fast = make(name).double(), make(name).double()
     choose(plain, PLAIN)
@@ -198,17 +198,10 @@ def test_the_choice_reaches_every_layer_and_unknown_ways_are_refused() -> None:
 def test_ways_are_named_in_words() -> None:
     assert ways_of("plain") == [] and ways_of("all") == sorted(ALL)
     assert ways_of("norms, kernels") == ["kernels", "norms"]
-    assert ways_of("all,layout") == sorted([*ALL, "layout"]) and "layout" not in ALL
+    assert ways_of("all,norms") == sorted(ALL)
     for words in ("", "all,norm", "plain,norms"):
         with pytest.raises(UserError, match="unknown way"):
             ways_of(words)
-
-
-def test_layout_puts_channels_together() -> None:
-    layer, x = PaddedConv(4, 4, 3, 1, 1, padding_mode="reflect"), torch.rand(1, 4, 8, 8)
-    for ways, together in (([], False), (["layout"], True)):
-        choose(layer, ways)
-        assert layer(x).is_contiguous(memory_format=torch.channels_last) == together
 
 
 def passes(ways: list[str]) -> int:
