@@ -178,6 +178,12 @@ class Submitted(Subject):
             if len(outputs.names) != len(names):  # all test inputs will do too
                 names = names[: asked(self.preset, number, len(names))[0]]
             found[direction] = outputs.called(names, path)
+            others = set() if outputs.numbered else set(outputs.names) - set(names)
+            if others:
+                raise UserError(
+                    f"{path} translates '{min(others)}', which the command inputs does not write: "
+                    "remove it"
+                )
         return found
 
     @cached_property
