@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Container, Sequence
+from pathlib import Path
+from typing import Any
 
 from models.errors import UserError
 
@@ -19,10 +21,36 @@ class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
 
 
 class Parser(argparse.ArgumentParser):
-    """One line and exit code 2 for wrong arguments."""
+    """One line and exit code 2 for wrong arguments; those of ``type=Path`` are read by
+    ``path_of``."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.register("type", Path, _path)
 
     def error(self, message: str) -> None:  # type: ignore[override]
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def path_of(word: str) -> Path:
+    """The path that a user wrote, ``~`` being a home; UserError for none, and for one that cannot
+    be written in UTF-8, as names of results are."""
+    if not word.strip():
+        raise UserError("an empty path: name a file or folder (. is the one you are in)")
+    try:
+        word.encode()
+        return Path(word).expanduser()
+    except UnicodeEncodeError:
+        raise UserError(f"{word!a} is no name in UTF-8: rename it") from None
+    except RuntimeError:
+        raise UserError(f"{word}: there is no such user: write the whole path") from None
+
+
+def _path(word: str) -> Path:
+    try:
+        return path_of(word)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def at_least(smallest: int) -> Callable[[str], int]:

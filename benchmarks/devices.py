@@ -12,12 +12,23 @@ def check_device(name: str) -> str:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UserError(f"unknown device '{name}': use cpu or cuda") from None
+        raise UserError(f"unknown device '{name}': use cpu, cuda or mps") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(
-            f"PyTorch sees {torch.cuda.device_count() or 'no'} GPU, so no '{name}': "
+            f"PyTorch sees {torch.cuda.device_count() or 'no'} GPU, so no '{name}'{_why_none()}: "
             "use --device cpu, or another number"
         )
-    if device.type not in ("cpu", "cuda"):
-        raise UserError(f"device '{name}' is not supported: use cpu or cuda")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError("PyTorch sees no Apple GPU, so no 'mps': use --device cpu")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise UserError(f"device '{name}' is not supported: use cpu, cuda or mps")
     return name
+
+
+def _why_none() -> str:
+    """What is wrong where PyTorch could not use a GPU at all: a driver that is too old, e.g."""
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except (RuntimeError, AssertionError) as error:
+        return f" ({str(error).split('. ')[0].splitlines()[0]})" if str(error) else ""
+    return ""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.console import Help, at_least
+from benchmarks.console import Help, at_least, path_of
 from benchmarks.published import published_table1, published_table2
 from models.errors import UserError
 
@@ -246,7 +246,7 @@ def print_quality(arguments: argparse.Namespace) -> int:
 def _npz(word: str) -> Path:
     if not word.endswith(".npz"):
         raise argparse.ArgumentTypeError(f"{word}: raw values are stored as .npz, rename it")
-    return Path(word)
+    return path_of(word)
 
 
 def _opened(arguments: argparse.Namespace) -> Outputs:

@@ -7,7 +7,7 @@ A ``Measurement`` is one value of a declared metric, ready for a record.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -71,6 +71,21 @@ def consume(metric: Accumulates[T], stream: Iterable[tuple[str, int, Tensor]]) -
     for item in stream:
         metric.update(*item)
     return metric.finish()
+
+
+def all_alike(seen: Collection[tuple[str, int]]) -> tuple[list[str], int]:
+    """The inputs, sorted, and S, of pictures (input, sample) that came in any order.
+
+    Raises UserError unless each input has samples 0 to S - 1.
+    """
+    ids = sorted({name for name, _ in seen})
+    samples = len(seen) // max(1, len(ids))
+    if not ids or set(seen) != {(name, k) for name in ids for k in range(samples)}:
+        raise UserError(
+            f"{len(seen)} translations are not samples 0 to S - 1 of each of {len(ids)} inputs: "
+            "translate all alike"
+        )
+    return ids, samples
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.blocks import AdaINResBlock, ConvBlock, CountedDropout, ResBlock, activation
+from models.blocks import (
+    AdaINResBlock,
+    ConvBlock,
+    CountedDropout,
+    InstanceNorm,
+    ResBlock,
+    activation,
+)
 from models.convolutions import NarrowConv, UpsampledConv
 
 
@@ -144,20 +151,23 @@ def nips_blocks(channels: int, n: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(*(NipsResBlock(channels, dropout) for _ in range(n)))
 
 
-def nips_front(channels: int, dim: int, n_front: int) -> nn.Sequential:
-    """Front of an encoder (UNIT table 5): 7x7, then strided 3x3, leaky ReLU, no norm."""
+def nips_front(channels: int, dim: int, n_front: int, *, norm: bool = False) -> nn.Sequential:
+    """Front of an encoder (UNIT table 5): 7x7, then strided 3x3, leaky ReLU, no norm; with
+    ``norm`` the strided ones have instance norm and ReLU."""
+    strided: dict[str, Any] = dict(norm="in", activ="relu") if norm else dict(activ="lrelu0.01")
     layers = [ConvBlock(channels, dim, 7, 1, 3, activ="lrelu0.01", pad="zero")]
     for _ in range(n_front - 1):
-        layers.append(ConvBlock(dim, 2 * dim, 3, 2, 1, activ="lrelu0.01", pad="zero"))
+        layers.append(ConvBlock(dim, 2 * dim, 3, 2, 1, pad="zero", **strided))
         dim *= 2
     return nn.Sequential(*layers)
 
 
-def nips_back(dim: int, channels: int, n_front: int) -> nn.Sequential:
-    """Back of a generator (UNIT table 5): strided transposed 3x3, then 1x1 and tanh."""
+def nips_back(dim: int, channels: int, n_front: int, *, norm: bool = False) -> nn.Sequential:
+    """Back of a generator (UNIT table 5): strided transposed 3x3, then 1x1 and tanh; ``norm`` as
+    in ``nips_front``."""
     layers: list[nn.Module] = []
     for _ in range(n_front - 1):
         layers.append(nn.ConvTranspose2d(dim, dim // 2, 3, 2, 1, output_padding=1))
-        layers.append(activation("lrelu0.01"))
+        layers += [InstanceNorm(dim // 2), nn.ReLU()] if norm else [activation("lrelu0.01")]
         dim //= 2
     return nn.Sequential(*layers, nn.ConvTranspose2d(dim, channels, 1), nn.Tanh())

@@ -67,7 +67,7 @@ class Bicyclegan(Method):
     order = ("generator", "discriminator")
     paired = True
     directions = ("a2b",)
-    guided = True
+    style_role = "z"
     config: BicycleganConfig
 
     def __init__(self, config: BicycleganConfig, generator: Generator | None) -> None:
@@ -189,14 +189,18 @@ class Bicyclegan(Method):
         z = noise["z"] if noise else x.new_zeros(len(x), self.config.noise_dim)
         return self._generate(x, z, noise or {}, 2)
 
-    def translate_guided(self, x: Tensor, direction: Direction, example: Tensor) -> Tensor:
+    def style_of(self, example: Tensor, direction: Direction) -> Tensor:
+        """The mean of the encoder's posterior."""
         self._only(direction)
         self.require("encoder")
-        return self._generate(x, self.encoder(example)[0], {}, 2)
+        return self.encoder(example)[0]
 
     def _only(self, direction: Direction) -> None:
         if direction != "a2b":
             raise UserError("bicyclegan translates a2b only; train it with the domains swapped")
+
+    def translates(self, length: int) -> bool:
+        return length % 2**self.config.depth == 0
 
     def fits(self, length: int) -> bool:
         c = self.config
@@ -206,7 +210,7 @@ class Bicyclegan(Method):
         # Instance norm of one pixel is undefined; the residual encoder pools after its norms.
         last = 2 if c.enc_kind == "conv" and c.norm != "none" and c.enc_blocks > 1 else 1
         return (
-            length % 2**c.depth == 0
+            self.translates(length)
             and length >= last * 2**c.enc_blocks
             and smallest // 2**c.dis_layers - 2 >= 1
         )

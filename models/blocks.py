@@ -74,28 +74,63 @@ class LayerNorm(nn.Module):
         self.beta = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> the same
+        if "norms" in self.fast:
+            # In mixed precision gains are float32, and would make the largest maps float32 too.
+            gamma, beta = self.gamma.to(x.dtype), self.beta.to(x.dtype)
+            return _LayerNorm.apply(x.contiguous(), gamma, beta)  # type: ignore[no-any-return]
         var, mean = torch.var_mean(x, dim=(1, 2, 3), keepdim=True)  # (N, 1, 1, 1)
         # A constant picture has deviation 0, where the square root has no gradient.
         flat = var == 0
         std = var.masked_fill(flat, 1.0).sqrt().masked_fill(flat, 0.0)
-        if "norms" not in self.fast:
-            return (x - mean) / (std + EPS) * self.gamma.view(1, -1, 1, 1) + self.beta.view(
-                1, -1, 1, 1
-            )
-        scale = self.gamma.view(1, -1, 1, 1) / (std + EPS)  # (N, C, 1, 1)
-        shift = self.beta.view(1, -1, 1, 1) - mean * scale
-        # In mixed precision gains are float32, and would make the largest maps float32 too.
-        return torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype))
+        gamma, beta = self.gamma.view(1, -1, 1, 1), self.beta.view(1, -1, 1, 1)
+        return (x - mean) / (std + EPS) * gamma + beta
+
+
+class _LayerNorm(torch.autograd.Function):
+    """The layer norm above by the kernels of group norm, which read a picture once for both moments,
+    and once for all gradients: theirs are those of (x - mean) * r with r = 1 / sqrt(variance), where
+    this norm has 1 / (std + eps)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:  # type: ignore[override]
+        n, c, h, w = x.shape
+        _, mean, r = torch.native_group_norm(x, None, None, n, c, h * w, 1, 0.0)  # r: (N, 1)
+        std = (c * h * w / (c * h * w - 1)) ** 0.5 / r  # 0 of a constant picture
+        scale = gamma / (std + EPS)  # (N, C)
+        shift = beta - mean * scale
+        ctx.save_for_backward(x, gamma, mean, std)
+        scale, shift = (v.view(n, c, 1, 1).to(x.dtype) for v in (scale, shift))
+        return torch.addcmul(shift, x, scale)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, gamma, mean, std = ctx.saved_tensors
+        n, c, h, w = x.shape
+        # Group norm's kernel subtracts a part along x - mean that has r to the third power: with
+        # this r, and gradients multiplied by what it lacks, all three are those of this norm.
+        eps = torch.where(std == 0, EPS, std)  # x - mean is 0 there
+        r = (c * h * w / (c * h * w - 1) / (std + EPS) / eps) ** 0.5
+        lacking = (1 / (std + EPS) / r).view(n, 1, 1, 1).to(x.dtype)
+        gradient = gradient.contiguous()
+        of_x, of_gamma, _ = torch.ops.aten.native_group_norm_backward(
+            gradient * lacking, x, mean, r, gamma, n, c, h * w, 1, [True, True, False]
+        )
+        return of_x, of_gamma, gradient.sum(dim=(0, 2, 3))
 
 
 class InstanceNorm(nn.Module):
     """Instance normalisation without affine parameters (Ulyanov et al., 2016)."""
+
+    fast = ALL
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
 
     def forward(self, x: Tensor) -> Tensor:
+        if "norms" in self.fast:  # the kernel of group norm is twice as fast
+            return torch.group_norm(x.contiguous(), self.channels, eps=EPS)
         return F.instance_norm(x, eps=EPS)
 
 
@@ -105,6 +140,8 @@ class AdaIN(nn.Module):
     The gains and offsets of one sample come from its style; ``forward`` is given both.
     """
 
+    fast = ALL
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
@@ -112,11 +149,12 @@ class AdaIN(nn.Module):
     def forward(self, x: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
         """x (N, C, H, W), gain and offset (N, C)."""
         n, c, h, w = x.shape
-        # One batch norm over N*C channels computes all N instance norms with their own gains.
-        out = F.batch_norm(
-            x.reshape(1, n * c, h, w), None, None, gain.reshape(-1), offset.reshape(-1),
-            training=True, eps=EPS,
-        )  # fmt: skip
+        # One norm over N*C channels computes all N instance norms with their own gains.
+        joined, gains, offsets = x.reshape(1, n * c, h, w), gain.reshape(-1), offset.reshape(-1)
+        if "norms" in self.fast:
+            out = torch.group_norm(joined, n * c, gains, offsets, EPS)
+        else:
+            out = F.batch_norm(joined, None, None, gains, offsets, training=True, eps=EPS)
         return out.view(n, c, h, w)
 
 
@@ -224,7 +262,8 @@ class CountedDropout(nn.Module):
     the layer is the identity, as an ordinary dropout in evaluation mode.
 
     Seeds are hashed by the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), elements by
-    one of 32 bits (Wellons's lowbias32, 2018): there are many of them.
+    one of 32 bits (Wellons's lowbias32, 2018), of which each of two neighbours has 16: there are
+    many of them. So ``p`` is a multiple of 2^-16, the one nearest to what was asked for.
     """
 
     fast = ALL
@@ -233,7 +272,7 @@ class CountedDropout(nn.Module):
         super().__init__()
         if not 0 <= p < 1:
             raise UserError(f"dropout={p} is not a legal value: use at least 0 and below 1")
-        self.p = p
+        self.p = round(p * 2**16) / 2**16
         self.layer = 0
         self.seeds: Tensor | None = None
 
@@ -243,7 +282,7 @@ class CountedDropout(nn.Module):
         keep = self._keep(x, self.seeds)
         if self._saving(x):
             return _Dropped.apply(x, keep, self.p)  # type: ignore[no-any-return]
-        return x * (keep.to(x.dtype) / (1 - self.p))
+        return x * keep.to(x.dtype).div_(1 - self.p)
 
     def of_relu(self, x: Tensor) -> Tensor:
         """Dropout of ReLU of ``x``: where the result is above 0 the gradient passes, so that the
@@ -258,9 +297,12 @@ class CountedDropout(nn.Module):
     def _keep(self, x: Tensor, seeds: Tensor) -> Tensor:
         """Which elements stay, as bool like x."""
         base = _mix64(seeds.to(x.device) + self.layer * 0x9E3779B9)[:, None]  # (N, 1)
-        index = torch.arange(x[0].numel(), device=x.device, dtype=torch.int32) * _GOLDEN
-        bits = _mix32_(index + base.to(torch.int32)) ^ (base >> 32).to(torch.int32)  # (N, CHW)
-        return (_mix32_(bits) >= int(self.p * 2**32) - 2**31).view(x.shape)
+        n = x[0].numel()
+        index = torch.arange((n + 1) // 2, device=x.device, dtype=torch.int32) * _GOLDEN
+        bits = index + base.to(torch.int32)  # (N, CHW / 2)
+        bits ^= (base >> 32).to(torch.int32)
+        halves = _mix32_(bits).view(torch.int16)[:, :n]
+        return (halves >= int(self.p * 2**16) - 2**15).view(x.shape)
 
 
 class _Dropped(torch.autograd.Function):
@@ -270,19 +312,19 @@ class _Dropped(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, keep: Tensor, p: float) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(keep)
         ctx.p = p
-        return x * (keep.to(x.dtype) / (1 - p))
+        return x * keep.to(x.dtype).div_(1 - p)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (keep,) = ctx.saved_tensors
-        return gradient * (keep.to(gradient.dtype) / (1 - ctx.p)), None, None
+        return gradient * keep.to(gradient.dtype).div_(1 - ctx.p), None, None
 
 
 class _ReluDropped(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, keep: Tensor, p: float) -> Tensor:  # type: ignore[override]
-        out = torch.relu(x) * (keep.to(x.dtype) / (1 - p))
+        out = torch.relu(x).mul_(keep.to(x.dtype).div_(1 - p))
         ctx.save_for_backward(out)
         ctx.p = p
         return out
@@ -291,7 +333,7 @@ class _ReluDropped(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (out,) = ctx.saved_tensors
-        return gradient * ((out > 0).to(gradient.dtype) / (1 - ctx.p)), None, None
+        return gradient * (out > 0).to(gradient.dtype).div_(1 - ctx.p), None, None
 
 
 _GOLDEN = 0x9E3779B9 - 2**32  # as signed 32 bits, where integers wrap around

@@ -18,17 +18,14 @@ WAYS = {
     "batching": "what differs in its pictures alone goes through a network in one pass, and what is "
     "translated several times is encoded once",
     "sharing": "codes that both phases of a step need are computed once",
-    "kernels": "narrow, upsampled and one-pixel convolutions as equal ones of better shape",
-    "norms": "layer norm as one multiplication and one addition",
+    "kernels": "narrow, upsampled and one-pixel convolutions, and gradients of pictures, as equal "
+    "convolutions of better shape",
+    "norms": "all by the kernels of group norm, layer norm as one multiplication and one addition",
     "memory": "large pictures that were padded are padded again for the gradients, and activations' "
     "inputs are not kept, of those without a norm before them not even made, and of a dropout a byte "
     "an element",
     "optimiser": "one kernel updates all weights",
     "graphs": "on a GPU, a step's kernels are recorded once and then asked for together",
-}
-# Ways that gained nothing where they were measured: taken only where they are asked for.
-ON_REQUEST = {
-    "layout": "padded convolutions are given pictures whose channels lie together",
 }
 ALL = frozenset(WAYS)
 PLAIN: frozenset[str] = frozenset()
@@ -49,11 +46,10 @@ def ways_of(words: str) -> list[str]:
 def choose(network: nn.Module, ways: Iterable[str]) -> None:
     """Let ``network`` compute in these ways alone; UserError for one that there is not."""
     chosen = frozenset(ways)
-    known = [*WAYS, *ON_REQUEST]
-    for name in sorted(chosen.difference(known)):
-        close = difflib.get_close_matches(name, known, 1)
+    for name in sorted(chosen.difference(WAYS)):
+        close = difflib.get_close_matches(name, WAYS, 1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise UserError(f"unknown way to be fast '{name}': {hint}use some of {', '.join(known)}")
+        raise UserError(f"unknown way to be fast '{name}': {hint}use some of {', '.join(WAYS)}")
     for module in network.modules():
         if hasattr(module, "fast"):
             module.fast = chosen  # type: ignore[assignment]

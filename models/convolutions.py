@@ -55,11 +55,11 @@ class PaddedConv(nn.Conv2d):
     ) -> Tensor:  # fmt: skip
         """``x`` padded by ``borders`` (left, right, top, bottom) and convolved with ``weight``."""
         mode, stride = mode or self._mode, stride or self.stride
-        if "layout" in self.fast:
-            x = x.contiguous(memory_format=torch.channels_last)
         if mode == "constant":
             left, right, top, bottom = borders
             if left == right and top == bottom:  # which the convolution does without a copy
+                if left == top and self._of_pictures(x, stride, left):
+                    return _OfPictures.apply(x, weight, bias, left)  # type: ignore[no-any-return]
                 return F.conv2d(x, weight, bias, stride, (top, left))
         elif "memory" in self.fast and torch.is_grad_enabled() and is_large(x):
             device = x.device.type
@@ -68,7 +68,29 @@ class PaddedConv(nn.Conv2d):
                 x, weight = x.to(short), weight.to(short)
                 bias = None if bias is None else bias.to(short)
             return _PadAgain.apply(x, weight, bias, borders, stride, mode)  # type: ignore[no-any-return]
-        return F.conv2d(F.pad(x, borders, mode=mode), weight, bias, stride)
+        x = F.pad(x, borders, mode=mode)
+        if self._of_pictures(x, stride, 0):
+            return _OfPictures.apply(x, weight, bias, 0)  # type: ignore[no-any-return]
+        return F.conv2d(x, weight, bias, stride)
+
+    def _of_pictures(self, x: Tensor, stride: tuple[int, ...], padding: int) -> bool:
+        """Whether x are pictures that want a gradient, which is another convolution to few channels."""
+        return (
+            "kernels" in self.fast
+            and x.requires_grad
+            and torch.is_grad_enabled()
+            and self.in_channels <= _FEW
+            and set(stride) == {1}
+            and padding < self.kernel_size[0] == self.kernel_size[1]
+            and not any(size % 2 for size in x.shape[2:])
+            and _own_functions_see(x)
+        )
+
+
+def _own_functions_see(x: Tensor) -> bool:
+    """Whether what they are given is what they compute with: autocast does not reach into them."""
+    device = x.device.type
+    return not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device))
 
 
 def is_large(x: Tensor) -> bool:
@@ -108,6 +130,84 @@ class _PadAgain(torch.autograd.Function):
         return of_x, of_weight, of_bias, None, None, None
 
 
+_FEW = 4  # channels that leave most of a processor's vector lanes empty
+
+
+def _to_few(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int = 0) -> Tensor:
+    """A convolution of stride 1 to few channels (the 3 of a picture), whose result has even sides.
+
+    The same kernel at its four places in one larger kernel of stride 2 has four times the channels;
+    the four phases are then interleaved. That is faster although a quarter of the products are with
+    zeros.
+    """
+    places = [F.pad(weight, (q, 1 - q, p, 1 - p)) for p in (0, 1) for q in (0, 1)]
+    kernels = torch.stack(places, dim=1).flatten(0, 1)
+    bias = None if bias is None else bias.repeat_interleave(4)
+    return F.pixel_shuffle(F.conv2d(x, kernels, bias, 2, padding), 2)
+
+
+def _turned(weight: Tensor) -> Tensor:
+    """The kernels that lead gradients back."""
+    return weight.flip(2, 3).transpose(0, 1).contiguous()
+
+
+def _of_weight(gradient: Tensor, x: Tensor, weight: Tensor, padding: int = 0) -> Tensor:
+    mask, zero = [False, True, False], [0, 0]
+    found: Tensor = torch.ops.aten.convolution_backward(
+        gradient, x, weight, None, [1, 1], [padding] * 2, [1, 1], False, zero, 1, mask
+    )[1]
+    return found
+
+
+class _OfPictures(torch.autograd.Function):
+    """A square convolution of stride 1 of few channels, whose gradient is one to few channels."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: int
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.padding = padding
+        return F.conv2d(x, weight, bias, 1, padding)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (x, weight), around = ctx.saved_tensors, ctx.padding
+        needs = ctx.needs_input_grad
+        return (
+            _to_few(gradient, _turned(weight), None, weight.shape[2] - 1 - around),
+            _of_weight(gradient, x, weight, around) if needs[1] else None,
+            gradient.sum(dim=(0, 2, 3)) if needs[2] else None,
+            None,
+        )
+
+
+class _ToPictures(torch.autograd.Function):
+    """A square convolution of stride 1 to few channels, whose gradient is one of few channels."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _to_few(x, weight, bias)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (x, weight), needs = ctx.saved_tensors, ctx.needs_input_grad
+        around, back = weight.shape[2] - 1, _turned(weight)
+        of_weight = None
+        if needs[1]:  # as if x were the gradient of a convolution of the gradient
+            of_weight = _turned(_of_weight(x, gradient, back, around))
+        return (
+            F.conv2d(gradient, back, None, 1, around) if needs[0] else None,
+            of_weight,
+            gradient.sum(dim=(0, 2, 3)) if needs[2] else None,
+        )
+
+
 class UpsampledConv(PaddedConv):
     """Nearest upsampling to twice the size, then a 5x5 convolution with padding 2.
 
@@ -139,10 +239,8 @@ class UpsampledConv(PaddedConv):
             # meets the first (or last) tap alone, so it reaches one row or column of outputs.
             # Rows are corrected with the columns reflected, columns with the rows repeated:
             # what is left of the corners is then counted once.
-            h, w = y.shape[2:]
-            y[:, :, :: h - 1] += self._border(x, self.weight, "reflect")
             turned = self._border(x.mT, self.weight.mT, "replicate")
-            y[:, :, :, :: w - 1] += turned.mT
+            y = _Corrected.apply(y, self._border(x, self.weight, "reflect"), turned.mT)
         return y
 
     @staticmethod
@@ -155,19 +253,34 @@ class UpsampledConv(PaddedConv):
         return torch.stack(out.chunk(2, dim=1), dim=2)
 
 
-class NarrowConv(PaddedConv):
-    """A convolution of stride 1 to few channels (the 3 of a picture).
+class _Corrected(torch.autograd.Function):
+    """Adds to the outermost rows and columns in place; autograd's own addition to a part copies the
+    whole gradient for each."""
 
-    So few outputs leave most of a processor's vector lanes empty. The same kernel at its four
-    places in one larger kernel of stride 2 has four times the channels; the four phases are then
-    interleaved. That is faster although a quarter of the products are with zeros.
-    """
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, rows: Tensor, columns: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.mark_dirty(y)
+        y[:, :, :: y.shape[2] - 1] += rows
+        y[:, :, :, :: y.shape[3] - 1] += columns
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+        h, w = gradient.shape[2:]
+        return gradient, gradient[:, :, :: h - 1], gradient[:, :, :, :: w - 1]
+
+
+class NarrowConv(PaddedConv):
+    """A convolution of stride 1 to few channels (``_to_few``)."""
 
     def forward(self, x: Tensor) -> Tensor:
         kernel, (left, right, top, bottom) = self.kernel_size[0], self._borders
         h, w = x.shape[2] + top + bottom - kernel + 1, x.shape[3] + left + right - kernel + 1
         if "kernels" not in self.fast or h % 2 or w % 2:
             return super().forward(x)
+        if self._mode != "constant" and _own_functions_see(x):
+            padded = F.pad(x, self._borders, mode=self._mode)
+            return _ToPictures.apply(padded, self.weight, self.bias)  # type: ignore[no-any-return]
         places = [F.pad(self.weight, (q, 1 - q, p, 1 - p)) for p in (0, 1) for q in (0, 1)]
         kernels = torch.stack(places, dim=1).flatten(0, 1)
         bias = None if self.bias is None else self.bias.repeat_interleave(4)

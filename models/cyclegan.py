@@ -175,8 +175,10 @@ class Cyclegan(Method):
     def translate(self, x: Tensor, direction: Direction, noise: Noise | None = None) -> Tensor:
         return self._run(x, direction, noise or {}, "z", 1)
 
+    def translates(self, length: int) -> bool:
+        multiple = 4 if self.config.generator == "resnet" else 2**self.config.depth
+        return length % multiple == 0 and length >= 8
+
     def fits(self, length: int) -> bool:
-        c = self.config
-        multiple = 4 if c.generator == "resnet" else 2**c.depth
-        after = length // 2**c.dis_layers - 2  # two 4x4 convolutions of stride 1 at the end
-        return length % multiple == 0 and length >= 8 and after >= 1
+        # Two 4x4 convolutions of stride 1 are at the end of a discriminator.
+        return self.translates(length) and length // 2**self.config.dis_layers - 2 >= 1

@@ -130,3 +130,40 @@ class MultiPatchDiscriminator(nn.Module):
             x = halve(x) if i else x
             outputs.append(network(x))
         return outputs
+
+
+class _Domain(nn.Module):
+    """A domain's own lower layers, and upper ones that belong to both domains."""
+
+    def __init__(self, own: nn.Sequential, upper: nn.Sequential) -> None:
+        super().__init__()
+        self.own = own
+        self._upper = (upper,)  # no part of this network: its weights count once
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [self._upper[0](self.own(x))]
+
+
+def shared_discriminators(
+    channels_a: int, channels_b: int, dim: int, n_layers: int, *, activ: str, pad: str
+) -> tuple[nn.Module, nn.Module, nn.Module]:
+    """UNIT's for faces: one patch network a domain, whose upper four layers and classifier are the
+    same. Returns both domains', and what they share.
+
+    Original: ``COCOSharedDis`` of the first release: a strided 7x7 convolution, then strided 3x3.
+    """
+    style: dict[str, Any] = dict(activ=activ, pad=pad, conv=StridedConv)
+    widths = [dim * 2**i for i in range(n_layers)]
+
+    def blocks(first: int, last: int) -> list[nn.Module]:
+        return [
+            ConvBlock(a, b, 3, 2, 1, **style) for a, b in itertools.pairwise(widths[first:last])
+        ]
+
+    own = max(1, n_layers - 4)
+    upper = nn.Sequential(*blocks(own - 1, n_layers), nn.Conv2d(widths[-1], 1, 1))
+    of_a, of_b = (
+        nn.Sequential(ConvBlock(channels, dim, 7, 2, 3, **style), *blocks(0, own))
+        for channels in (channels_a, channels_b)
+    )
+    return _Domain(of_a, upper), _Domain(of_b, upper), upper

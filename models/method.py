@@ -119,7 +119,7 @@ class Method(nn.Module, ABC):
     order: ClassVar[tuple[Phase, Phase]]
     paired: ClassVar[bool] = False
     directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
-    guided: ClassVar[bool] = False  # can an example picture give the style?
+    style_role: ClassVar[str] = ""  # the role of sampling noise that is a style code
     config: MethodConfig
     absent: frozenset[str] = frozenset()  # networks that an imported checkpoint did not hold
     fast: frozenset[str] = ALL  # ways to compute (``choices``)
@@ -205,6 +205,10 @@ class Method(nn.Module, ABC):
 
     def translate_guided(self, x: Tensor, direction: Direction, example: Tensor) -> Tensor:
         """Translate x in the style of ``example`` (N, C, H', W') of the other domain."""
+        return self.translate(x, direction, {self.style_role: self.style_of(example, direction)})
+
+    def style_of(self, example: Tensor, direction: Direction) -> Tensor:
+        """The style code (N, S) of ``example`` (N, C, H, W), a picture of the target domain."""
         raise UserError(
             f"{type(self).__name__} has no style encoder: an example picture can guide only "
             "munit and bicyclegan"
@@ -215,15 +219,20 @@ class Method(nn.Module, ABC):
         return {role: s.draw(n, generator) for role, s in self.sampling_noise(h, w).items()}
 
     @abstractmethod
-    def fits(self, length: int) -> bool:
-        """Whether a picture may be ``length`` pixels high (or wide)."""
+    def translates(self, length: int) -> bool:
+        """Whether a picture to translate may be ``length`` pixels high (or wide)."""
 
-    def check_size(self, h: int, w: int) -> None:
+    @abstractmethod
+    def fits(self, length: int) -> bool:
+        """Whether a picture to train on may be, which discriminators and encoders see too."""
+
+    def check_size(self, h: int, w: int, *, training: bool = True) -> None:
         """Refuse an illegal picture size, naming the nearest legal one."""
-        if self.fits(h) and self.fits(w):
+        fits = self.fits if training else self.translates
+        if fits(h) and fits(w):
             return
         name = type(self).__name__
-        legal = [m for m in range(4, 4097) if self.fits(m)]
+        legal = [m for m in range(4, 4097) if fits(m)]
         if not legal:
             raise UserError(f"no size up to 4096 is legal for {name} with these settings: "
                             "use fewer layers")  # fmt: skip

@@ -48,7 +48,7 @@ class AutoEncoder(nn.Module):
 class Munit(MunitFamily):
     """Networks and objective of MUNIT; the ablations are the same with one weight at zero."""
 
-    guided = True
+    style_role = "style"
     config: MunitConfig
 
     def __init__(self, config: MunitConfig, generator: Generator | None) -> None:
@@ -136,9 +136,9 @@ class Munit(MunitFamily):
         source, target = self._ends(direction)
         return target.decoder(source.content(x)[which], noise["style"])
 
-    def translate_guided(self, x: Tensor, direction: Direction, example: Tensor) -> Tensor:
-        source, target = self._ends(direction)
-        return target.decoder(source.content(x), target.style(example))
+    def style_of(self, example: Tensor, direction: Direction) -> Tensor:
+        _, target = self._ends(direction)
+        return target.style(example)
 
     def _ends(self, direction: Direction) -> tuple[AutoEncoder, AutoEncoder]:
         return (self.gen_a, self.gen_b) if direction == "a2b" else (self.gen_b, self.gen_a)

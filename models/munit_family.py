@@ -106,11 +106,11 @@ class MunitFamily(Method):
             "dis_b": gan_of_both(self.dis_b, fakes["x_ab"], x_b, **how),
         }
 
+    def translates(self, length: int) -> bool:
+        multiple = 2**self.config.n_downsample
+        return length % multiple == 0 and length >= max(4, 2 * multiple)
+
     def fits(self, length: int) -> bool:
-        c, multiple = self.config, 2**self.config.n_downsample
+        c = self.config
         kinds: dict[str, Any] = dict(pad=c.dis_pad, norm=c.dis_norm, kernel=self.dis_kernel)
-        return (
-            length % multiple == 0
-            and length >= max(4, 2 * multiple)
-            and chain_fits(length, c.dis_layers, c.dis_scales, **kinds)
-        )
+        return self.translates(length) and chain_fits(length, c.dis_layers, c.dis_scales, **kinds)

@@ -2,7 +2,10 @@
 
 Two published recipes: ``release``, shipped with MUNIT (``UNIT_Trainer``), whose domains share no
 weights; and ``nips``, the paper's and its first release's, whose last encoder block and first
-generator block are shared between the domains (section 3: G* = G_L o G_H). Equations: the paper's.
+generator block are shared between the domains (section 3: G* = G_L o G_H). That release trained two
+things otherwise: dogs and cats with instance norm and ReLU in the strided layers (``nips-animals``;
+its ``COCOResGen``, ``nips`` being ``COCOResGen2``), and faces with a discriminator whose upper four
+layers both domains share (``nips-faces``; ``COCOSharedDis``). Equations: the paper's.
 The KL terms are those of the equations, of the codes' means; the first release took the noisy
 codes instead, which has the same expectation up to a constant. The discriminators, and what else
 MUNIT has too, are in ``munit_family``.
@@ -18,6 +21,7 @@ from torch import Generator, Tensor, nn
 
 from models.autoencoders import ContentEncoder, Decoder, nips_back, nips_blocks, nips_front
 from models.blocks import seed_dropouts
+from models.discriminators import shared_discriminators
 from models.errors import UserError
 from models.losses import Terms, kl_unit, l1
 from models.method import DROPOUT, Codes, Direction, Noise, NoiseSpec, Phase
@@ -41,9 +45,15 @@ class UnitConfig(MunitFamilyConfig):
         unread = super().unread()
         if self.recipe == "release":  # dropout is read there, and refused
             unread |= self.unread_with("recipe=release", "recipe=nips", "n_shared")
-        elif self.recipe == "nips":
-            unread |= self.unread_with("recipe=nips", "recipe=release", "activ", "pad")
+        elif self.recipe in NIPS:
+            held = f"recipe={self.recipe}"
+            unread |= self.unread_with(held, "recipe=release", "activ", "pad")
+            if self.recipe == "nips-faces":
+                unread |= self.unread_with(held, "recipe=nips", "dis_norm", "dis_scales")
         return unread
+
+
+NIPS = ("nips", "nips-animals", "nips-faces")
 
 
 NIPS_RECIPE: dict[str, object] = dict(
@@ -63,16 +73,17 @@ class Unit(MunitFamily):
         self.config = c = config
         if c.recipe == "release":
             self.halves_release(c)
-        elif c.recipe == "nips":
+        elif c.recipe in NIPS:
             self.halves_nips(c)
         else:
-            raise UserError(f"unknown UNIT recipe '{c.recipe}': use release or nips")
-        if c.recipe == "nips" and (c.activ, c.pad) != ("relu", "reflect"):
+            known = ", ".join(NIPS)
+            raise UserError(f"unknown UNIT recipe '{c.recipe}': use release, {known}")
+        if c.recipe in NIPS and (c.activ, c.pad) != ("relu", "reflect"):
             raise UserError("UNIT's nips recipe has activations and padding of its own: leave "
                             "activ and pad, or set recipe=release")  # fmt: skip
-        if c.dropout and c.recipe != "nips":
+        if c.dropout and c.recipe not in NIPS:
             raise UserError("UNIT's release has no dropout: set recipe=nips or dropout=0")
-        if c.recipe == "nips":
+        if c.recipe in NIPS:
             self.dis_kernel = 3
         self.add_discriminators()
         self.finish(generator, c.init, "gaussian")
@@ -92,23 +103,37 @@ class Unit(MunitFamily):
 
     def halves_nips(self, c: UnitConfig) -> None:
         """UNIT table 5; ``shared_enc`` is E_H, ``shared_dec`` is G_H."""
-        front = c.n_downsample + 1
+        front, norm = c.n_downsample + 1, c.recipe == "nips-animals"
         self.latent_dim = dim = c.dim * 2**c.n_downsample
 
         def encoder(channels: int) -> nn.Module:
             return nn.Sequential(
-                nips_front(channels, c.dim, front), nips_blocks(dim, c.n_res, c.dropout)
+                nips_front(channels, c.dim, front, norm=norm), nips_blocks(dim, c.n_res, c.dropout)
             )
 
         def decoder(channels: int) -> nn.Module:
             return nn.Sequential(
-                nips_blocks(dim, c.n_res, c.dropout), nips_back(dim, channels, front)
+                nips_blocks(dim, c.n_res, c.dropout), nips_back(dim, channels, front, norm=norm)
             )
 
         self.enc_a, self.enc_b = encoder(c.channels_a), encoder(c.channels_b)  # type: ignore[assignment]
         self.shared_enc = nips_blocks(dim, c.n_shared, c.dropout)
         self.shared_dec = nips_blocks(dim, c.n_shared, c.dropout)
         self.dec_a, self.dec_b = decoder(c.channels_a), decoder(c.channels_b)  # type: ignore[assignment]
+
+    def add_discriminators(self) -> None:
+        c = self.config
+        if c.recipe != "nips-faces":
+            super().add_discriminators()
+            return
+        self.dis_a, self.dis_b, self.dis_shared = shared_discriminators(  # type: ignore[assignment]
+            c.channels_a, c.channels_b, c.dis_dim, c.dis_layers, activ=c.dis_activ, pad=c.dis_pad
+        )
+        self.features = None
+
+    def discriminators(self) -> list[nn.Module]:
+        own = super().discriminators()
+        return [*own, self.dis_shared] if self.config.recipe == "nips-faces" else own
 
     def generators(self) -> list[nn.Module]:
         return [self.enc_a, self.enc_b, self.shared_enc, self.shared_dec, self.dec_a, self.dec_b]

@@ -79,6 +79,12 @@ def make_config(name: str, settings: Mapping[str, object]) -> MethodConfig:
     return r.config(**values)
 
 
+TAKEN = {
+    "int": "a whole number from 0 up", "float": "a number from 0 up", "bool": "true or false",
+    "str": "a word",
+}  # fmt: skip
+
+
 def parse_value(key: str, value: object, kind: str) -> object:
     """``value`` as the type that the annotation ``kind`` names; UserError if it is not one."""
     if kind == "float | None" and str(value).lower() == "none":
@@ -102,7 +108,9 @@ def parse_value(key: str, value: object, kind: str) -> object:
                 return str(value)
     except (ValueError, KeyError):
         pass
-    raise UserError(f"{key}={value} is not a legal value: {key} takes a non-negative {kind}")
+    raise UserError(
+        f"{key}={value} is not a legal value: {key} takes {TAKEN[kind.split(' | ')[0]]}"
+    )
 
 
 def make_method(name: str, config: MethodConfig, generator: Generator) -> Method:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.files import save_arrays
-from benchmarks.metric import Measurement
+from benchmarks.metric import Measurement, all_alike
 from benchmarks.metrics.content_confusion import FloatArray, confusion, content_confusion
 from benchmarks.metrics.mode_scores import protocol_name
 from models.errors import UserError
@@ -68,8 +68,8 @@ class ContentTable:
 
     def save(self, path: Path) -> None:
         """Write everything as ``.npz``: whole or not at all."""
-        arrays = {
-            "predictions": self.predictions,
+        arrays: dict[str, NDArray[Any]] = {
+            "predictions": self.predictions.astype(np.float16),
             "truth": self.truth,
             "input_ids": np.array(self.input_ids, dtype=np.str_),
         }
@@ -97,7 +97,7 @@ class ContentScores:
         self._batch_size = batch_size
         self._row_of: dict[tuple[str, int], int] = {}
         self._waiting: list[Tensor] = []
-        self._found = array("d")  # grows in place
+        self._found = bytearray()  # of float16, as kept; grows in place
 
     def update(self, name: str, sample: int, picture: Tensor) -> None:
         """Take translation number ``sample`` (3, H, W), in [-1, 1], of the input ``name``.
@@ -120,13 +120,7 @@ class ContentScores:
         """All that was read. UserError unless each input has the samples 0 to S - 1."""
         if self._waiting:
             self._read()
-        ids = tuple(sorted({name for name, _ in self._row_of}))
-        samples = len(self._row_of) // max(1, len(ids))
-        if not ids or set(self._row_of) != {(name, k) for name in ids for k in range(samples)}:
-            raise UserError(
-                f"{len(self._row_of)} translations are not samples 0 to S - 1 of each of {len(ids)} "
-                "inputs: translate all alike"
-            )
+        ids, samples = all_alike(self._row_of)
         rows = np.array([[self._row_of[name, k] for k in range(samples)] for name in ids])
         used = list(self._reader.used)
         facts = {
@@ -137,9 +131,9 @@ class ContentScores:
             "factors": used,
             "r2": {factor: self._reader.r2[factor] for factor in used},
         }
-        table = np.frombuffer(self._found).reshape(-1, len(used))
+        table = np.frombuffer(self._found, np.float16).astype(np.float64).reshape(-1, len(used))
         truth = np.stack([self._truth[name] for name in ids])
-        return ContentTable(table[rows], truth, ids, facts | self._about)
+        return ContentTable(table[rows], truth, tuple(ids), facts | self._about)
 
     def _read(self) -> None:
         found = self._reader.read(torch.stack(self._waiting))
@@ -149,5 +143,5 @@ class ContentScores:
                 f"reader {self._reader.name} gives {found.shape} for {expected[0]} pictures of "
                 f"{expected[1]} factors: it must give one row a picture"
             )
-        self._found.extend(np.asarray(found, dtype=np.float64).ravel())
+        self._found += np.asarray(found, dtype=np.float16).tobytes()
         self._waiting.clear()

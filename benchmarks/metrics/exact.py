@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.colours import COLOURS, FloatArray, colour_bins
 from benchmarks.files import save_arrays
-from benchmarks.metric import Measurement, consume
+from benchmarks.metric import Measurement, all_alike, consume
 from benchmarks.metrics.ground_truth import CATEGORY, PARTS, mean_over_inputs, parts_auc
 from benchmarks.metrics.style_scores import (
     COLOUR_DISTANCE,
@@ -106,13 +106,18 @@ class ExactTable:
         """Write every raw value as ``.npz``: whole or not at all."""
         arrays = {
             "input_ids": np.array(self.ids, dtype=np.str_),
-            "colours": self.colours.astype(np.float32),
+            "colours": self.colours.astype(np.float16),
             "patterns": self.patterns.astype(np.int8),
             "categories": self.categories.astype(np.int8),
-            "parts": self.parts.astype(np.float32),
+            "parts": self.parts.astype(np.float16),
             "kept": self.kept,
         }
         save_arrays(path, protocol, arrays)
+
+
+def halved(values: NDArray[Any]) -> FloatArray:
+    """Rounded to half precision, in which raw values are kept: scores are of what is kept."""
+    return values.astype(np.float16).astype(np.float64)
 
 
 class Examination:
@@ -149,10 +154,7 @@ class Examination:
         if self._waiting:
             self._classify()
         seen = self._seen
-        ids = sorted({name for name, _ in seen})
-        samples = len(seen) // max(1, len(ids))
-        if not seen or set(seen) != {(name, k) for name in ids for k in range(samples)}:
-            raise UserError("inputs have different numbers of samples: translate all alike")
+        ids, samples = all_alike(seen)
 
         def table(values: Mapping[tuple[str, int], tuple[Any, Any]], place: int) -> Any:
             return np.array([[values[name, k][place] for k in range(samples)] for name in ids])
@@ -162,10 +164,10 @@ class Examination:
         true = np.array([-1 if category is None else category for category in known])
         return ExactTable(
             ids=tuple(ids),
-            colours=table(seen, 0),
+            colours=halved(table(seen, 0)),
             patterns=table(self._classes, 0),
             categories=categories,
-            parts=table(seen, 1).astype(np.float64),
+            parts=halved(table(seen, 1)),
             kept=categories == true[:, None],
             n_patterns=len(self._classifier.heads["pattern"]),
         )

@@ -162,15 +162,18 @@ class FidelityResult:
     def save(self, path: Path) -> None:
         """Write raw values as ``.npz``: whole or not at all.
 
-        Means and covariances of both sides, from which FID follows, where they are small; the
-        replicates of all scores. The features themselves would take megabytes a method.
+        Means and covariances (upper triangles, row by row) of both sides as float32, from which
+        FID follows, where they are small; the replicates of all scores. The features themselves
+        would take megabytes a method.
         """
         raw: dict[str, Any] = {f"without_group_{s}": v for s, v in self.replicates.items()}
         for side, features in (("fake", self.fake), ("real", self.real)):
             values = features.values.double().numpy()
-            raw[f"{side}_mean"] = values.mean(axis=0)
-            if values.shape[1] <= 256:
-                raw[f"{side}_covariance"] = np.cov(values, rowvar=False)
+            dims = values.shape[1]
+            raw[f"{side}_mean"] = values.mean(axis=0, dtype=np.float32)
+            if dims <= 256:
+                triangle = np.cov(values, rowvar=False)[np.triu_indices(dims)]
+                raw[f"{side}_covariance"] = triangle.astype(np.float32)
         save_arrays(path, {"protocol": self.protocol, "values": self.values}, raw)
 
 

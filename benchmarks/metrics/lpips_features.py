@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from benchmarks.networks.weights import LpipsWeights
+from benchmarks.precision import full_precision
 from models.errors import UserError
 
 MEASURED_SIDE = 64  # pixels: pictures whose shorter side is under it are enlarged to it
@@ -73,11 +74,7 @@ class LpipsDistance:
         """
         check_pictures(pictures)
         x = enlarged(pictures.to(self.device, memory_format=self._format))
-        # TF32 convolutions on GPUs would change the third digit.
-        with (
-            torch.autocast(self.device.type, enabled=False),
-            torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-        ):
+        with full_precision(self.device):
             layers = self._net(self._scaling(x) if self.weights.version == "0.1" else x)
         return _flat(layers, self._roots)
 

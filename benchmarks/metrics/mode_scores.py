@@ -1,7 +1,8 @@
 """IS and CIS of a stream of pictures, what the two hide, and the probabilities behind them.
 
 Each picture is classified and forgotten; the probabilities (inputs, samples, K) are kept in a
-file, so that any other statistic can be had without translating again.
+file, so that any other statistic can be had without translating again. They are rounded to whole
+65,535ths first, which 16 bits hold: scores move by some 1e-6 nats, and are those of what is kept.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from torch import Tensor
 
 from benchmarks.files import save_arrays
 from benchmarks.intervals import Interval, bootstrap_mean
-from benchmarks.metric import Measurement, Metric, consume
+from benchmarks.metric import Measurement, Metric, all_alike, consume
 from benchmarks.metrics.inception_score import (
     CIS,
     CONFIDENCE,
@@ -46,6 +47,7 @@ from benchmarks.pictures import to_bytes
 from models.errors import UserError
 
 PAPER = (100, 100)  # MUNIT, section 5.2: inputs, samples of each
+STEPS = 65_535  # a probability of 1
 
 
 class ClassifiesModes(Interface):
@@ -151,12 +153,22 @@ class ModeScores:
         return Measurement(metric.name, value, interval, self.protocol)
 
     def save(self, path: Path) -> None:
-        """Write the probabilities as ``.npz``: whole or not at all."""
+        """Write the probabilities, in steps of 1 / 65,535, as ``.npz``: whole or not at all."""
         arrays = {
-            "probabilities": self.probabilities,
+            "probabilities": in_steps(self.probabilities),
             "input_ids": np.array(self.input_ids, dtype=np.str_),
         }
         save_arrays(path, self.protocol, arrays)
+
+
+def in_steps(p: FloatArray) -> NDArray[np.uint16]:
+    """Probabilities (..., K) in whole steps of 1 / 65,535, rows of which sum to 65,535: the largest
+    one takes what rounding leaves."""
+    steps = np.rint(p * STEPS).astype(np.int64)
+    largest = steps.argmax(axis=-1, keepdims=True)
+    rest = STEPS - steps.sum(axis=-1, keepdims=True)
+    np.put_along_axis(steps, largest, np.take_along_axis(steps, largest, -1) + rest, -1)
+    return steps.astype(np.uint16)
 
 
 def _exponential(interval: Interval) -> Interval:
@@ -178,10 +190,10 @@ def load_mode_scores(path: Path) -> ModeScores:
     except Exception as error:
         raise UserError(f"{path}: holds no probabilities of modes ({error}): {remedy}") from error
     fits = found.ndim == 3 and found.shape[0] == len(ids) and found.shape[2] == len(modes)
-    if not fits or found.dtype != np.float64 or list(ids) != sorted(set(ids)):
+    if not fits or found.dtype != np.uint16 or list(ids) != sorted(set(ids)):
         raise UserError(f"{path}: probabilities, inputs and modes do not fit together: {remedy}")
-    checked(found, f"{path}: probabilities")
-    return ModeScores(found, ids, protocol)
+    checked(found / STEPS, f"{path}: probabilities")
+    return ModeScores(found / STEPS, ids, protocol)
 
 
 def load_probabilities(path: Path, modes: Sequence[str] = ()) -> ModeScores:
@@ -242,9 +254,8 @@ class ModeProbabilities:
         self._row_of: dict[tuple[str, int], int] = {}
         self._row_of_content: dict[bytes, int] = {}
         self._waiting: list[Tensor] = []
-        self._found = array(
-            "d"
-        )  # grows in place: arrays batch by batch would leave holes in memory
+        # Grows in place: arrays batch by batch would leave holes in memory.
+        self._found = array("H")
         self._size: tuple[int, ...] = ()
 
     def update(self, name: str, sample: int, picture: Tensor) -> None:
@@ -274,13 +285,7 @@ class ModeProbabilities:
         """All probabilities; UserError for missing samples."""
         if self._waiting:
             self._classify()
-        ids = tuple(sorted({name for name, _ in self._row_of}))
-        samples = len(self._row_of) // max(1, len(ids))
-        if not ids or set(self._row_of) != {(name, k) for name in ids for k in range(samples)}:
-            raise UserError(
-                f"{len(self._row_of)} translations are not samples 0 to S - 1 of each of {len(ids)} "
-                "inputs: translate all alike"
-            )
+        ids, samples = all_alike(self._row_of)
         rows = [[self._row_of[name, k] for k in range(samples)] for name in ids]
         classifier = self._classifier
         facts = {
@@ -294,8 +299,8 @@ class ModeProbabilities:
             "sha256": classifier.sha256,
             "accuracy": classifier.accuracy,
         }
-        table = np.frombuffer(self._found).reshape(-1, len(classifier.modes))
-        return ModeScores(table[np.array(rows)], ids, facts | self._about)
+        table = np.frombuffer(self._found, np.uint16).reshape(-1, len(classifier.modes))
+        return ModeScores(table[np.array(rows)] / STEPS, tuple(ids), facts | self._about)
 
     def _classify(self) -> None:
         """Give the waiting uint8 pictures to the classifier as float32 in [-1, 1]."""
@@ -307,8 +312,8 @@ class ModeProbabilities:
                 f"classifier {classifier.name} gives {found.shape} for {expected[0]} pictures of "
                 f"{expected[1]} modes: it must give one row a picture, one column a mode"
             )
-        checked(found, f"probabilities by classifier {classifier.name}")
-        self._found.extend(found.ravel())
+        found = checked(found, f"probabilities by classifier {classifier.name}")
+        self._found.extend(in_steps(found).ravel())
         self._waiting.clear()
 
 

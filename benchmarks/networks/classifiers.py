@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 
 from benchmarks.colours import CONES, LAB
 from benchmarks.networks.weight_files import load_tensors, save_tensors
+from benchmarks.precision import full_precision
 from models.errors import UserError
 
 TO_CONES, TO_LAB = torch.from_numpy(CONES), torch.from_numpy(LAB)
@@ -143,16 +143,6 @@ def hash_of_numbers(about: object, network: nn.Module) -> str:
         digest.update(f"\n{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-@contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
-    """float32 throughout: TF32 convolutions on GPUs would change the third digit."""
-    with (
-        torch.autocast(device.type, enabled=False),
-        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-    ):
-        yield
 
 
 class Classifier:

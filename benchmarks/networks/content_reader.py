@@ -18,12 +18,12 @@ from benchmarks.networks.classifiers import (
     LARGEST_FILE,
     Recipe,
     SmallResNet,
-    full_precision,
     hash_of_numbers,
     network_input,
 )
 from benchmarks.networks.weight_files import load_tensors, save_tensors
 from benchmarks.pictures import to_bytes
+from benchmarks.precision import full_precision
 from models.errors import UserError
 
 FloatArray = NDArray[np.float64]

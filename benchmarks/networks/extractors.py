@@ -35,6 +35,7 @@ from benchmarks.networks.weight_files import (
     read_bytes,
 )
 from benchmarks.pictures import to_bytes
+from benchmarks.precision import no_tf32
 from models.errors import UserError
 
 INCEPTION_DIMS = 2048
@@ -216,6 +217,7 @@ class Extraction:
     def __init__(self, extractor: Extractor, batch_size: int = 64) -> None:
         if batch_size < 1:
             raise UserError(f"batch size must be at least 1, got {batch_size}")
+        no_tf32()
         self._extractor, self._batch_size = extractor, batch_size
         self._found: dict[tuple[str, int], Tensor] = {}
         self._waiting: dict[tuple[str, int], Tensor] = {}

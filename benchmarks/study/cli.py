@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from benchmarks.console import Help, at_least, share
+from benchmarks.console import Help, at_least, path_of, share
 from models.errors import UserError
 
 EXAMPLES = """\
@@ -143,7 +143,7 @@ def _methods(words: list[str]) -> dict[str, Path]:
             raise UserError(f"--method {word}: write NAME=DIR, e.g. --method munit=out/munit")
         if name in methods:
             raise UserError(f"--method {name} is given twice: name each method once")
-        methods[name] = Path(folder)
+        methods[name] = path_of(folder)
     return methods
 
 

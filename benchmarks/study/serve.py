@@ -38,7 +38,7 @@ def serve(
         limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=65, timeout_graceful_shutdown=10,
         proxy_headers=bool(trust_proxy), forwarded_allow_ips=trust_proxy or None,
     )  # fmt: skip
-    with _listening(host, port) as listener:
+    with listening(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         site = f"http://{shown}:{listener.getsockname()[1]}"
         say(f"raters:   {site}/?rater=NAME")
@@ -48,7 +48,7 @@ def serve(
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=1024)

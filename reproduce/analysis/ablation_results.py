@@ -13,13 +13,13 @@ from typing import Any
 from benchmarks.metric import METRICS
 from benchmarks.metrics.diversity_protocols import get_protocol
 from models.errors import UserError
+from reproduce.analysis.cells import estimate_of
 from reproduce.analysis.estimate import Estimate, over_trainings
-from reproduce.analysis.tables import ONE_TRAINING
 from reproduce.experiments.ablation import Ablation, Value
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.ablation import translations_of
-from reproduce.records.current import REAL
+from reproduce.records.current import REAL, is_of
 from reproduce.records.store import Records
 
 Record = dict[str, Any]
@@ -125,7 +125,7 @@ def _mean(
         return None
     estimate = over_trainings([r["value"] for r in by_seed.values()], limits)
     if len(by_seed) == 1:
-        estimate = ONE_TRAINING.cell(*by_seed.values()) or estimate
+        (estimate,) = map(estimate_of, by_seed.values())
     both = sorted(set(by_seed) & set(default))
     differences = [by_seed[s]["value"] - default[s]["value"] for s in both]
     return Mean(estimate, by_seed, over_trainings(differences) if differences else None)
@@ -141,13 +141,9 @@ def _about(
         record for record in stored.of(preset)
         if record["task"] == run.task and record["method"] == run.method
         and record["seed"] == run.seed and record.get("translation") == translation
-        and _is(record["metric"], metric) and _same_run(record, run)
+        and is_of(record["metric"], metric) and _same_run(record, run)
         and (metric != "diversity" or record["protocol"].get("protocol") == protocol)
     ]  # fmt: skip
-
-
-def _is(name: str, metric: str) -> bool:
-    return name == metric or name.startswith(f"{metric}-")
 
 
 def _same_run(record: Record, run: RunConfig) -> bool:

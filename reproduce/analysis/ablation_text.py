@@ -8,9 +8,10 @@ from pathlib import Path
 from benchmarks.files import write_text
 from models.zoo import METHODS
 from reproduce.analysis.ablation_results import Curve, Mean
+from reproduce.analysis.cells import estimate_of
 from reproduce.analysis.estimate import few
 from reproduce.analysis.table import DASH, ENDS, Row, Tables, fewer, in_words, of_texts
-from reproduce.analysis.tables import estimate_of, scale
+from reproduce.analysis.tables import scale
 from reproduce.experiments.ablation import Ablation, as_word
 from reproduce.records.current import REAL
 from reproduce.records.store import record_id

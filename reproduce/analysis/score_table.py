@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 from scipy import stats
 
 import benchmarks.metrics.fidelity  # noqa: F401  declares the metrics that are shown
@@ -23,23 +21,15 @@ from benchmarks.metrics.style_scores import (
     PATTERN_ENTROPY,
 )
 from reproduce.analysis.agreement import FEWEST
+from reproduce.analysis.cells import Cells
 from reproduce.analysis.table import ALONE, HALF, Column, Row, Table, Tables, spread
-from reproduce.analysis.tables import (
-    ONE_TRAINING,
-    Cells,
-    Found,
-    Record,
-    heading,
-    submissions,
-    title_of,
-    trainings,
-)
+from reproduce.analysis.tables import heading, title_of, trainings
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
-from reproduce.records.current import REAL, REFERENCE
+from reproduce.records.current import REAL, REFERENCE, Quantity
 
 # Column by column: metrics, or families of them, whose names end in the extractor's.
 SHOWN = (
-    "fid-", "kid-", "precision-", "recall-",
+    "fid", "kid", "precision", "recall",
     *(metric.name for metric in (
         TRUTH_DISTANCE, PHOTO_DISTANCE, QUALITY_OBSERVED, QUALITY_JUDGED, SILHOUETTE, CATEGORY,
         PARTS, COLOUR_DISTANCE, COLOUR_ENTROPY, PATTERN_DISTANCE, PATTERN_ENTROPY, CONSISTENCY,
@@ -48,87 +38,64 @@ SHOWN = (
 NAMES = ("task", "row", "metric", "unit", "direction", "value", "low", "high")
 
 
-def _rows(found: Found, task: str) -> tuple[str, ...]:
+def _rows(task: str, cells: Cells) -> tuple[str, ...]:
     """The methods, what was not trained here, real data."""
-    return (*TABLE1_METHODS, *submissions(found, tasks=[task]), REAL)
+    return (*TABLE1_METHODS, *cells.submissions([task]), REAL)
 
 
-def score_table(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Tables:
+def score_table(preset: Preset, cells: Cells) -> Tables:
     """All tasks of Table 1, with what the columns mean; no tables where nothing but one score was
     measured. Intervals are those over several trainings; the CSV has all, one line a number."""
     tasks = preset.tables[1]
-    made = (_table(found, task, cells) for task in tasks)
-    parts = tuple(table for table in made if len(table.columns) > 2)
-    known = {name: record for name in SHOWN if (record := _newest(found.values(), name))}
-    about = (METRICS[record["metric"]] for record in known.values())
+    parts = tuple(t for task in tasks if len((t := _table(task, cells)).columns) > 2)
+    found = {
+        (task, method, name): record
+        for task in tasks for method in _rows(task, cells) for name in SHOWN
+        if (record := cells.record(Quantity(name, method, task)))
+    }  # fmt: skip
+    shown = {name: record["metric"] for (*_, name), record in found.items()}
+    about = (METRICS[shown[name]] for name in SHOWN if name in shown)
     points = tuple(f"**{m.words}**: {m.protocol} ({m.unit})" for m in about)
     notes = (f"Values are {trainings(cells.seeds)}",) if cells.seeds else ()
-    data = list[Row]()
-    for task in tasks:
-        for method in _rows(found, task):
-            for name in SHOWN:
-                record = _newest([found.get((task, method), {})], name)
-                cell = cells.cell(record)
-                if record is not None and cell is not None:
-                    same = {key: record[key] for key in ("metric", "unit", "direction")}
-                    data.append({"task": task, "row": title_of(method), **same, "value": cell})
-    names = (*NAMES, *spread(["value"], cells.seeds))
-    return Tables(parts, notes, "", points, tuple(data), names)
-
-
-def _table(found: Found, task: str, cells: Cells) -> Table:
-    """One task's rows, with the columns that any of them fills."""
-    records = {method: found.get((task, method), {}) for method in _rows(found, task)}
-    newest = {name: r for name in SHOWN if (r := _newest(records.values(), name))}
-    columns = [Column("Method", words=True)]
-    for name, record in newest.items():
-        metric = METRICS[record["metric"]]
-        form = HALF if cells.seeds else ALONE
-        columns.append(Column(metric.heading, name, f".{metric.digits}f", form=form))
-    rows = list[Row]()
-    for method, own in records.items():
-        row = {name: _newest([own], name) for name in newest}
-        comparable = {
-            name: cells.cell(record)
-            for name, record in row.items()
-            if record is not None and _comparable(record, newest[name])
+    data = tuple(
+        {
+            "task": task, "row": title_of(method),
+            **{key: record[key] for key in ("metric", "unit", "direction")},
+            "value": cells.of(Quantity(name, method, task)),
         }
-        rows.append({"Method": title_of(method), **comparable})
-    caption = _judges_stand(records, cells)
-    return Table(heading(task), tuple(columns), tuple(rows), caption, len(cells.seeds))
+        for (task, method, name), record in found.items()
+    )  # fmt: skip
+    names = (*NAMES, *spread(["value"], cells.seeds))
+    return Tables(parts, notes, "", points, data, names)
 
 
-def _newest(rows: Iterable[Mapping[str, Record]], name: str) -> Record | None:
-    """Of a metric, or a family of them, what was measured last, of trainings if there are any."""
-    family = name if name.endswith("-") else f"{name} "
-    fitting = [
-        record
-        for records in rows
-        for metric, record in records.items()
-        if metric == name or metric.startswith(family)
-    ]
-    return max(fitting, key=lambda r: ("submission" not in r, str(r["time"])), default=None)
-
-
-def _comparable(record: Record, newest: Record) -> bool:
-    """One column holds one quantity: numbers of other extractors' weights do not belong."""
-    return bool(
-        record["metric"] == newest["metric"]
-        and record["protocol"].get("sha256") == newest["protocol"].get("sha256")
+def _table(task: str, cells: Cells) -> Table:
+    """One task's rows, with the columns that any of them fills."""
+    columns, rows = [Column("Method", words=True)], list[Row]()
+    form = HALF if cells.seeds else ALONE
+    for name in SHOWN:
+        known = (cells.record(Quantity(name, method, task)) for method in _rows(task, cells))
+        if record := next(filter(None, known), None):
+            metric = METRICS[record["metric"]]
+            columns.append(Column(metric.heading, name, f".{metric.digits}f", form=form))
+    for method in _rows(task, cells):
+        own = {name: cells.of(Quantity(name, method, task)) for name in SHOWN}
+        rows.append({"Method": title_of(method), **own})
+    return Table(
+        heading(task), tuple(columns), tuple(rows), _judges_stand(task, cells), len(cells.seeds)
     )
 
 
-def _judges_stand(records: Mapping[str, Mapping[str, Record]], cells: Cells) -> str:
+def _judges_stand(task: str, cells: Cells) -> str:
     """How far judges can stand in for the observer, in a line; empty where not both were asked."""
-    pairs = [
-        (judged[seed], observed[seed])
-        for method, own in records.items()
-        if method not in (REAL, REFERENCE)
-        and {QUALITY_JUDGED.name, QUALITY_OBSERVED.name} <= own.keys()
-        and (judged := cells.by_seed(own[QUALITY_JUDGED.name])) is not None
-        and (observed := cells.by_seed(own[QUALITY_OBSERVED.name])) is not None
-        for seed in sorted(judged.keys() & observed.keys())
-    ]
+    pairs = list[tuple[float, float]]()
+    for method in TABLE1_METHODS:
+        if method != REFERENCE:
+            judged, observed = (
+                cells.by_seed(Quantity(metric.name, method, task))
+                for metric in (QUALITY_JUDGED, QUALITY_OBSERVED)
+            )
+            pairs += [(judged[seed], observed[seed]) for seed in sorted({*judged} & {*observed})]
     if len(pairs) < FEWEST or any(len(set(side)) == 1 for side in zip(*pairs, strict=True)):
         return ""
     rank = float(stats.spearmanr(*zip(*pairs, strict=True)).statistic)

@@ -253,12 +253,18 @@ def _sign(sign: str) -> str:
     return "".join(map(_sign, ascii_)) if ascii_ else rf"\texttt{{U+{ord(sign):04X}}}"
 
 
-def fill_readme(path: Path, mark: str, text: str) -> None:
-    """Put a text between ``<!-- mark -->`` and ``<!-- /mark -->`` in a Markdown file."""
+def place_in_readme(path: Path, mark: str) -> tuple[str, str]:
+    """What comes before the place between ``<!-- mark -->`` and ``<!-- /mark -->``, and after it;
+    UserError where a file has no such place, before hours are spent on what it is to hold."""
     start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
     whole = path.read_text(encoding="utf-8") if path.is_file() else ""
     if whole.count(start) != 1 or whole.count(end) != 1:
         raise UserError(f"{path} has no place for the table: put {start} and {end} on lines of it")
-    before, after = whole.split(start)[0], whole.split(end)[1]
+    return whole.split(start)[0] + start, end + whole.split(end)[1]
+
+
+def fill_readme(path: Path, mark: str, text: str) -> None:
+    """Put a text between ``<!-- mark -->`` and ``<!-- /mark -->`` in a Markdown file."""
+    before, after = place_in_readme(path, mark)
     # One level below the README's own headings.
-    write_text(path, f"{before}{start}\n{text.replace('### ', '#### ')}{end}{after}")
+    write_text(path, f"{before}\n{text.replace('### ', '#### ')}{after}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from benchmarks.metric import Metric
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION
@@ -13,72 +12,63 @@ from benchmarks.published import AVERAGE, published_table2
 from models.method import DIRECTIONS
 from models.zoo import METHODS
 from reproduce.analysis.agreement import Number, agreement
+from reproduce.analysis.cells import Cells
 from reproduce.analysis.estimate import Estimate
 from reproduce.analysis.table import ALONE, DASH, HALF, Cell, Column, Row, Table, Tables, spread
 from reproduce.analysis.tables import (
     NOT_TRAINED,
-    ONE_TRAINING,
-    Cells,
-    Found,
-    Record,
     about_submissions,
     against_paper,
     scale,
-    submissions,
     title_of,
     trainings,
 )
 from reproduce.experiments.preset import TABLE2_METHODS, Preset
-from reproduce.records.current import REAL
+from reproduce.records.current import REAL, Quantity
 from reproduce.tasks.specs import TASKS
 
 BY_MODES = (IS, CIS, REACHED)  # what a classifier of modes measures
 # The numbers of a method in a direction, as the CSV calls them.
 SCORES = {"cis": CIS, "is": IS, "all_modes_share": REACHED, "content_confusion": CONTENT_CONFUSION}
-ByTranslation = Mapping[Any, Found]  # translation (a2b, b2a) -> what was found of it
-_OfDirection = Mapping[str, Mapping[str, Record]]  # method -> metric -> record
 
 
-def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) -> Tables:
-    """Table 2 from records, a table a score; what was not measured shows a dash. Scores are in nats.
-
-    ``cells`` over several seeds, with what to find for them, are ``over_seeds.stored``'s.
-    """
+def table2(preset: Preset, cells: Cells) -> Tables:
+    """Table 2 from records, a table a score; what was not measured shows a dash. Scores are in nats."""
     paper = published_table2()
-    rows, protocols, every = list[Row](), set[str](), list[_OfDirection]()
+    rows, protocols, every = list[Row](), set[str](), list[tuple[str, str]]()
     numbers: dict[str, list[Number]] = {"CIS": [], "IS": []}
     classifiers, readers, limits = dict[str, str](), dict[str, str](), set[float | None]()
     tasks = preset.tables[2]
-    others = submissions(*(found.get(direction, {}) for direction in DIRECTIONS), tasks=tasks)
+    others = cells.submissions(tasks)
     methods = (*TABLE2_METHODS, *others)
+    measured = (*methods, REAL)
     for task in tasks:
         for translation in DIRECTIONS:
-            of_direction = found.get(translation, {})
-            records: dict[str, Mapping[str, Record]]
-            records = {m: of_direction.get((task, m), {}) for m in (*methods, REAL)}
-            records |= {label: _comparable(records, label) for label in others}
+            where = task, translation
             spec = TASKS.get(task)
             title = spec.directions[translation] if spec else f"{task}, {translation}"
-            known = [own[m.name] for own in records.values() for m in BY_MODES if m.name in own]
+            known = [
+                r for m in measured for of in BY_MODES if (r := cells.record(_of(of, m, where)))
+            ]
             modes = next((r["protocol"]["modes"] for r in known), None)
             limits.add(math.log(len(modes)) if modes else None)
             most = math.log(len(modes)) if modes else None
-            rows += _rows(title, methods, [records], paper, most, cells)
-            every.append(records)
+            rows += _rows(title, methods, [where], paper, most, cells)
+            every.append(where)
             for method in TABLE2_METHODS:
                 printed = paper.get((title, METHODS[method].title))
                 for column, metric, at in (("CIS", CIS, 0), ("IS", IS, 1)):
-                    if printed and metric.name in records[method]:
-                        by_seed = cells.by_seed(records[method][metric.name])
+                    by_seed = cells.by_seed(_of(metric, method, where))
+                    if printed and by_seed:
                         numbers[column].append(Number(printed[at], by_seed, title))
             for record in known:
                 if record["method"] != REAL:
                     protocols.add(str(record["protocol"]["protocol"]))
                 about = record["protocol"]
                 classifiers[about["domain"]] = f"{about['domain']} {about['accuracy']:.3f}"
-            for own in records.values():
-                if CONTENT_CONFUSION.name in own:
-                    about = own[CONTENT_CONFUSION.name]["protocol"]
+            for method in measured:
+                if read := cells.record(_of(CONTENT_CONFUSION, method, where)):
+                    about = read["protocol"]
                     told = ", ".join(f"{factor} {r2:.2f}" for factor, r2 in about["r2"].items())
                     readers[about["domain"]] = f"{about['domain']}: {told}"
     # Beside the paper's average only where the directions are its.
@@ -113,29 +103,19 @@ def table2(preset: Preset, found: ByTranslation, cells: Cells = ONE_TRAINING) ->
     return Tables(parts, (words,), lead, points, data=tuple(rows), names=names)
 
 
-def _comparable(records: _OfDirection, label: str) -> Mapping[str, Record]:
-    """What was not trained here, where it was measured by the instruments of our own rows."""
-
-    def way(record: Record) -> object:
-        return record["protocol"].get("sha256"), record["protocol"].get("protocol")
-
-    ours = [records[method] for method in TABLE2_METHODS]
-    return {
-        metric: record
-        for metric, record in records[label].items()
-        if all(way(own[metric]) == way(record) for own in ours if metric in own)
-    }
+def _of(metric: Metric, method: str, where: tuple[str, str]) -> Quantity:
+    return Quantity(metric.name, method, *where)
 
 
 def _rows(
-    title: str, methods: Sequence[str], directions: Sequence[_OfDirection],
+    title: str, methods: Sequence[str], directions: Sequence[tuple[str, str]],
     paper: Mapping[tuple[str, str], tuple[float, float]], limit: float | None, cells: Cells,
 ) -> list[Row]:  # fmt: skip
     """A row a method of one direction, or of the mean over several, with what bounds its scores: real
     pictures and ln K."""
 
     def cell(method: str, metric: Metric) -> Estimate | None:
-        return cells.cell(*(records[method].get(metric.name) for records in directions))
+        return cells.of(*(_of(metric, method, where) for where in directions))
 
     bounds = {
         "real_is": cell(REAL, IS), "ln_k": limit,

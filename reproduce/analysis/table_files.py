@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from reproduce.analysis.over_seeds import stored
+from reproduce.analysis.cells import Cells
 from reproduce.analysis.score_table import score_table
 from reproduce.analysis.table import Tables
 from reproduce.analysis.table2 import table2
 from reproduce.analysis.tables import table1
 from reproduce.experiments.preset import Preset
+from reproduce.records.current import Current
+from reproduce.records.store import Records
 
 
 def tables_of(
     number: int, preset: Preset, results: Path, seeds: Sequence[int]
 ) -> dict[str, Tables]:
-    """Table ``number`` of the records of ``seeds``, and what stands beside it, by file name."""
-    by_translation, cells = stored(preset, results, number, seeds)
+    """Table ``number`` of the records of ``seeds``, and what stands beside it, by file name. Only
+    seeds count that have records of the table's methods."""
+    records, tasks = Records(results, preset.name).all(), preset.tables.get(number, [])
+    every = Current(records, seeds)
+    cells = Cells(Current(records, [s for s in every.seeds if every.has(s, tasks)] or seeds[:1]))
     if number == 2:
-        return {"table2": table2(preset, by_translation, cells)}
-    found = by_translation[None]
-    return {
-        "table1": table1(preset, found, cells),
-        "table1-scores": score_table(preset, found, cells),
-    }
+        return {"table2": table2(preset, cells)}
+    return {"table1": table1(preset, cells), "table1-scores": score_table(preset, cells)}
 
 
 def table_of(

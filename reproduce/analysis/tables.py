@@ -2,73 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
 
-import numpy as np
-
+from benchmarks.metrics.ground_truth import SILHOUETTE
 from benchmarks.metrics.lpips_features import MEASURED_SIDE
 from benchmarks.metrics.observer import RIGHT
 from benchmarks.published import published_table1
 from models.zoo import METHODS
 from reproduce.analysis.agreement import Agreement, Number, agreement
+from reproduce.analysis.cells import Cells, Record
 from reproduce.analysis.estimate import Estimate, few
 from reproduce.analysis.table import DASH, Column, Row, Table, Tables, in_words, spread
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
-from reproduce.records.current import QUALITY, REAL, REFERENCE
+from reproduce.records.current import QUALITY, REAL, REFERENCE, Quantity
 from reproduce.tasks.specs import TASKS
-
-Record = Mapping[str, Any]
-Found = Mapping[tuple[str, str], Mapping[str, Record]]  # (task, method) -> metric -> record
-
-
-class Cells(Protocol):
-    """What makes a table's cells of records."""
-
-    seeds: tuple[int, ...]  # of the trainings that cells are means over; none: of one training
-
-    def cell(self, *records: Record | None) -> Estimate | None:
-        """The mean of what these records are about; None where one of them is None."""
-
-    def by_seed(self, *records: Record) -> dict[int, float]:
-        """The same at each seed."""
-
-
-class _OneTraining:
-    """Records as they are."""
-
-    seeds: tuple[int, ...] = ()
-
-    def cell(self, *records: Record | None) -> Estimate | None:
-        cells = [estimate_of(record) for record in records if record is not None]
-        if not cells or len(cells) < len(records):
-            return None
-        return cells[0] if len(cells) == 1 else _mean(cells)
-
-    def by_seed(self, *records: Record) -> dict[int, float]:
-        return {int(records[0]["seed"]): float(np.mean([r["value"] for r in records]))}
-
-
-ONE_TRAINING: Cells = _OneTraining()
-
-
-def estimate_of(record: Record) -> Estimate:
-    """A record's value with its own interval."""
-    interval = record["interval"]
-    return Estimate(record["value"], *((interval["low"], interval["high"]) if interval else ()))
-
-
-def _mean(cells: Sequence[Estimate]) -> Estimate:
-    """Inputs of different tasks are independent, so variances add up."""
-    value = float(np.mean([cell.value for cell in cells]))
-    below, above = (
-        math.sqrt(sum(d * d for d in halves)) / len(cells)
-        for halves in ([c.value - c.low for c in cells], [c.high - c.value for c in cells])
-    )
-    return Estimate(value, value - below, value + above)
-
 
 # What a table shows; a CSV has more.
 COLUMNS = (
@@ -89,58 +37,54 @@ NOT_TRAINED = f"{SUBMITTED} was not trained here; its outputs were measured like
 SPREAD = ("diversity", "silhouette_iou", "quality")
 
 
-def table1(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Tables:
+def table1(preset: Preset, cells: Cells) -> Tables:
     """Table 1 of the MUNIT paper from records, a table a task. A row without a record shows a dash,
     and so does one that was measured in another way than the newest: a column holds one quantity.
-
-    ``cells`` over several seeds, with what to find for them, are ``over_seeds.stored``'s.
     """
-    published = published_table1()
-    tasks = tuple(preset.tables[1])
-    measured = [
-        record
-        for (task, method), records in found.items()
-        for metric, record in records.items()
-        if metric.startswith("diversity") and task in tasks and method != REAL
-    ]
-    own = submissions(found, tasks=tasks)
-    # What others measured sets no protocol, unless there is nothing else.
-    last = max(measured, key=lambda r: ("submission" not in r, r.get("time", "")), default=None)
-    newest = last["protocol"] if last else {}
-    extractor, protocol = newest.get("extractor", ""), newest.get("protocol", "")
+    published, tasks = published_table1(), tuple(preset.tables[1])
+    others = cells.submissions(tasks)
+    # What others submit sets no protocol, unless there is nothing else.
+    every = [Quantity("diversity", m, task) for m in (*TABLE1_METHODS, *others) for task in tasks]
+    protocols = [record["protocol"] for quantity in every if (record := cells.record(quantity))]
+    extractor, protocol = (
+        next((str(of[key]) for of in protocols), "") for key in ("extractor", "protocol")
+    )
     rows, nearness = list[Row](), ""
     for task in tasks:
         diversities, qualities = list[Number](), list[Number]()
-        sources = {m for method in TABLE1_METHODS for m in found.get((task, method), {})}
-        asked = next((metric for metric in QUALITY if metric in sources), "")
+        own = cells.submissions([task])
+        about = {
+            method: cells.record(Quantity("quality", method, task))
+            for method in (*TABLE1_METHODS, *own, REAL)
+        }
+        asked = min((r["metric"] for r in about.values() if r), key=QUALITY.index, default="")
         counterpart = TASKS[task].stands_for if task in TASKS else task
-        for method in (*TABLE1_METHODS, *own, REAL):
-            if method in own and (task, method) not in found:
-                continue
+        for method in about:
             title = title_of(method)
             quality, paper = published.get((counterpart, title), (None, None))
-            records = found.get((task, method), {})
-            diversity = records.get(f"diversity-{extractor}")
-            if diversity and method != REAL and diversity["protocol"]["protocol"] != protocol:
-                diversity = None
-            preferred = _quality(records, cells)
-            if diversity and paper is not None:
+            diversity, preference, iou = (
+                Quantity(family, method, task)
+                for family in ("diversity", "quality", SILHOUETTE.name)
+            )
+            diverse, preferred, source = cells.of(diversity), cells.of(preference), about[method]
+            if source and preferred:
+                preferred = replace(preferred, note=source["metric"].removeprefix("quality-"))
+                if quality is not None and source["metric"] == asked and method != REFERENCE:
+                    qualities.append(Number(quality, cells.by_seed(preference)))
+            if paper is not None:
                 diversities.append(Number(paper, cells.by_seed(diversity)))
-            if preferred and quality is not None and asked in records and method != REFERENCE:
-                qualities.append(Number(quality, cells.by_seed(records[asked])))
             rows.append({
                 "task": task, "method": method, "row": title, "paper_quality_percent": quality,
-                "paper_diversity": paper, "diversity": cells.cell(diversity),
-                "extractor": extractor,
-                "protocol": diversity["protocol"]["protocol"] if diversity else "",
-                "silhouette_iou": cells.cell(records.get("silhouette-iou")),
+                "paper_diversity": paper, "diversity": diverse, "extractor": extractor,
+                "protocol": record["protocol"]["protocol"] if (record := cells.record(diversity)) else "",
+                "silhouette_iou": cells.of(iou),
                 "quality": preferred, "quality_percent": preferred,
                 "quality_source": preferred and preferred.note,
                 "preferred": _even(preferred, cells) if method == REFERENCE else preferred,
             })  # fmt: skip
         if qualities:  # to itself the reference is preferred as often as not
-            every = {seed for number in qualities for seed in number.ours}
-            qualities.append(Number(50.0, dict.fromkeys(every, 50.0)))
+            asked_at = {seed for number in qualities for seed in number.ours}
+            qualities.append(Number(50.0, dict.fromkeys(asked_at, 50.0)))
         of_columns = agreement("Diversity", diversities), agreement("Quality", qualities)
         nearness += against_paper([of for of in of_columns if of is not None], f" on {task}")
     words = (
@@ -164,19 +108,9 @@ def table1(preset: Preset, found: Found, cells: Cells = ONE_TRAINING) -> Tables:
         for task in tasks
     )  # fmt: skip
     names = (*NAMES, *spread(SPREAD, cells.seeds))
-    told = about_submissions(own)
+    told = about_submissions(others)
     lead = NOT_TRAINED if told else ""
     return Tables(parts, (words,), lead, told, data=tuple(rows), names=names)
-
-
-def _quality(records: Mapping[str, Record], cells: Cells) -> Estimate | None:
-    """The share of questions in which a method was preferred to MUNIT, in percent, and by whom:
-    people where a study was taken in, else the observer, else the judge."""
-    for metric in QUALITY:
-        cell = cells.cell(records.get(metric))
-        if cell is not None:
-            return replace(cell, note=metric.removeprefix("quality-"))
-    return None
 
 
 def _even(control: Estimate | None, cells: Cells) -> Estimate | None:
@@ -221,16 +155,6 @@ def title_of(method: str) -> str:
     if method in METHODS:
         return METHODS[method].title
     return "Real data" if method == REAL else f"{method} {SUBMITTED}"
-
-
-def submissions(*founds: Found, tasks: Sequence[str]) -> dict[str, Record]:
-    """Rows that were not trained here, by name, with a record of each that says whose they are."""
-    return {
-        method: record
-        for found in founds
-        for (task, method), row in sorted(found.items()) if task in tasks
-        for record in row.values() if "submission" in record
-    }  # fmt: skip
 
 
 def about_submissions(rows: Mapping[str, Record]) -> tuple[str, ...]:

@@ -31,12 +31,15 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from benchmarks.console import path_of
     from benchmarks.files import write_text
     from reproduce.analysis.claims.table import claims_table
-    from reproduce.analysis.table import fill_readme
+    from reproduce.analysis.table import fill_readme, place_in_readme
 
     seeds = arguments.seeds
     request = options.request_of(arguments, seeds if seeds or arguments.make else [0], "claims")
+    if arguments.readme is not None:
+        place_in_readme(arguments.readme, f"claims-{request.scale.name}")
     if arguments.make:
         from reproduce.workflow.run import make
 
@@ -53,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(tables.csv(), end="")
         return 0
     if arguments.csv is not None:
-        write_text(Path(arguments.csv), tables.csv())
+        write_text(path_of(arguments.csv), tables.csv())
     print(tables.markdown(), end="")
     print(f"\nTables: {folder}")
     return 0

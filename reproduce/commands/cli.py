@@ -12,6 +12,7 @@ from reproduce.commands import (
     claims,
     convert,
     data,
+    demo,
     figure,
     inputs,
     report,
@@ -26,8 +27,8 @@ from reproduce.commands import (
 from reproduce.speed.parser import add_speed
 
 COMMANDS = (
-    table, figure, inputs, train, translate, data, convert, all, step, ablate, results, rerun, claims,
-    report, store,
+    table, figure, inputs, train, translate, demo, data, convert, all, step, ablate, results, rerun,
+    claims, report, store,
 )  # fmt: skip
 EXAMPLES = """examples:
   python -m reproduce table 1 --preset quick

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.console import Help, at_least
+from benchmarks.console import Help, at_least, path_of
 from models.errors import UserError
 
 if TYPE_CHECKING:  # imported late: --help and wrong arguments answer at once
@@ -55,12 +56,18 @@ def add_places(sub: Sub, *names: str) -> None:
 
 
 def add_device(sub: Sub) -> None:
-    sub.add_argument("--device", default="cpu", help="cpu or cuda")
+    sub.add_argument("--device", default="cpu", help="cpu, cuda, or mps (Apple's GPUs; untested)")
 
 
 def add_threads(sub: Sub, default: str = "torch's choice") -> None:
     sub.add_argument("--threads", type=at_least(0), default=0,
         help=f"CPU threads (default: {default})")  # fmt: skip
+
+
+def add_workers(sub: Sub) -> None:
+    sub.add_argument("--workers", type=at_least(0), default=0,
+        help="processes that prepare a training's pictures (0: threads of its own), where a fast GPU "
+        "waits for large ones (python -m reproduce speed data)")  # fmt: skip
 
 
 def add_progress(sub: Sub) -> None:
@@ -123,6 +130,7 @@ def add_making(sub: Sub, stored: str = "") -> None:
         "GPU, each on its own)")  # fmt: skip
     sub.add_argument("--threads", type=at_least(0), default=0,
         help="CPU threads of each job that measures (default: 1)")  # fmt: skip
+    add_workers(sub)
     sub.add_argument("--gpus-per-training", type=at_least(1), default=1, metavar="N",
         help="GPUs that share each training's batches")  # fmt: skip
     sub.add_argument("--plan", type=Path,
@@ -139,6 +147,8 @@ def places_of(arguments: argparse.Namespace) -> Places:
     from reproduce.experiments.places import Places
 
     told = vars(arguments)
+    for name in PLACES.keys() & told.keys():
+        _refuse_file(f"--{name}", told[name])
     elsewhere = told.get("profile") is not None or told.get("plan") is not None
     device: str = arguments.device
     return Places(
@@ -146,8 +156,24 @@ def places_of(arguments: argparse.Namespace) -> Places:
         device if elsewhere and device == "cuda" else check_device(device),
         progress=not arguments.no_progress, lpips_path=told.get("lpips_weights"),
         inception_path=told.get("inception_weights"),
-        inception_sha256=told.get("inception_sha256"),
+        inception_sha256=told.get("inception_sha256"), workers=told.get("workers", 0),
     )  # fmt: skip
+
+
+def _refuse_file(option: str, folder: Path) -> Path:
+    """The nearest folder there is; UserError where a file is in the way."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UserError(f"{option} {folder}: {there} is a file: name a folder")
+    return there
+
+
+def task(word: str) -> str:
+    """The type of an argument that names a task: its name, or a path."""
+    try:
+        return str(path_of(word))
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def by_task(option: str, words: Sequence[str], tasks: Iterable[str]) -> dict[str, str]:
@@ -157,7 +183,7 @@ def by_task(option: str, words: Sequence[str], tasks: Iterable[str]) -> dict[str
         task, equals, path = word.partition("=")
         if not equals or task not in known:
             raise UserError(f"--{option} {word}: write TASK=PATH with a task of {', '.join(known)}")
-        paths[task] = str(Path(path).resolve())
+        paths[task] = str(path_of(path).resolve())
     return paths
 
 
@@ -226,7 +252,17 @@ def _known_tasks(asked: Sequence[str], target: str) -> list[str]:
 
 
 def how_of(arguments: argparse.Namespace) -> How:
-    """How jobs are run."""
+    """How jobs are run; what they make must have a place."""
+    if arguments.gpus_per_training > 1 and not arguments.device.startswith("cuda"):
+        raise UserError(
+            f"--gpus-per-training {arguments.gpus_per_training} with --device {arguments.device}: "
+            "add --device cuda"
+        )
+    for name in ("runs", "results"):
+        folder = getattr(arguments, name)
+        there = _refuse_file(f"--{name}", folder)
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise UserError(f"--{name} {folder}: {there} may not be written to: choose another")
     from reproduce.workflow.run import How
 
     return How(

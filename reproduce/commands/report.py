@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from models.errors import UserError
-    from reproduce.records.current import REFERENCE
+    from reproduce.records.current import REFERENCE, Current
     from reproduce.report.curves import holds, make_curves
     from reproduce.report.style_figures import draw_styles, style_paths
     from reproduce.report.write import write_report
@@ -47,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
     preset, places = request.scale, request.places
     runs = preset.runs_of(request.seeds, request.overrides, request.sources)
+    if not any(checkpoint_of(preset, run, places).is_file() for run in runs):
+        Current.stored(places.results, preset.name, request.seeds)  # or there is nothing to show
     make_curves(preset, runs, places)
     for of_styles in runs:
         # The figures of styles of a finished run, unless they are there.

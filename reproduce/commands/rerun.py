@@ -37,8 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.measuring.rerun import Rerun, rerun
     from reproduce.records.query import find, read_all
     from reproduce.training.checkpoints import NonFiniteWeight
-    from reproduce.training.loop import Interrupted
-    from reproduce.training.trainer import NonFiniteLoss
+    from reproduce.training.loop import Interrupted, ManyUntaken
 
     record, every = find(arguments.results, arguments.record), read_all(arguments.results)
     for line in described(record):
@@ -51,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     except Interrupted as stop:
         print(f"saved after step {stop.step}; the same command goes on", file=sys.stderr)
         return 130
-    except (NonFiniteLoss, NonFiniteWeight) as error:
+    except (ManyUntaken, NonFiniteWeight) as error:
         print(f"error: {error}: the training again diverged", file=sys.stderr)
         return 1
     made = outcome.made["value"]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.console import at_least
+from benchmarks.console import at_least, path_of
 from reproduce.commands import options
 
 SHOWN = ("id", "preset", "task", "method", "translation", "seed", "metric", "value", "interval",
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.csv == "-":
             print(text, end="")
         else:
-            write_text(Path(arguments.csv), text)
+            write_text(path_of(arguments.csv), text)
             print(arguments.csv)
     else:
         print(table(rows, columns or usual(rows, (*SHOWN, "time") if arguments.all else SHOWN)))

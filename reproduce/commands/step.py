@@ -23,9 +23,8 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from reproduce.experiments.places import set_threads
     from reproduce.training.checkpoints import NonFiniteWeight
-    from reproduce.training.loop import Interrupted
+    from reproduce.training.loop import Interrupted, ManyUntaken
     from reproduce.training.processes import rank
-    from reproduce.training.trainer import NonFiniteLoss
     from reproduce.workflow.do import make, share
     from reproduce.workflow.graph import is_done
     from reproduce.workflow.jobs import Request
@@ -54,6 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
     except Interrupted as stop:
         print(f"saved after step {stop.step}", file=sys.stderr)
         return 130
-    except (NonFiniteLoss, NonFiniteWeight) as error:
-        raise UserError(f"{error}: try a lower lr") from None
+    except (ManyUntaken, NonFiniteWeight) as error:
+        raise UserError(f"{error}: take out pictures of one colour, or set a lower lr") from None
     return 0

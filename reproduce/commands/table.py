@@ -30,6 +30,7 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from reproduce.analysis.table import fill_readme, place_in_readme
     from reproduce.experiments.preset import TABLES
 
     number, seeds = arguments.number, _seeds(arguments)
@@ -37,14 +38,18 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"no table {number} here: known: {', '.join(map(str, TABLES))}")
     if arguments.human and number != 1:
         raise UserError("--human fills the Quality of table 1: leave it out")
-    from reproduce.measuring.submission import measure_row, open_row, parse_rows
+    rows: dict[str, str] = {}
+    if arguments.rows:  # what measures takes seconds to import
+        from reproduce.measuring.submission import measure_row, open_row, parse_rows
 
-    rows = parse_rows(arguments.rows)
+        rows = parse_rows(arguments.rows)
     request = options.request_of(arguments, seeds, f"table/{number}", rows=rows)
     preset, places = request.scale, request.places
     # What nothing reads is refused, and outputs that do not fit, before hours are spent.
     runs = preset.table_runs(number, seeds[0], request.overrides, request.sources)
     by_task = {task: [r for r in runs if r.task == task] for task in preset.tables[number]}
+    if arguments.readme is not None:
+        place_in_readme(arguments.readme, f"table{number}-{preset.name}")
     for label, path in rows.items():
         for of_task in by_task.values():
             open_row(preset, of_task[0], number, label, Path(path))
@@ -62,7 +67,6 @@ def run(arguments: argparse.Namespace) -> int:
 
         if make(request, options.how_of(arguments)) is None:
             return 0
-    from reproduce.analysis.table import fill_readme
     from reproduce.analysis.table_files import table_of
 
     text, _ = table_of(number, preset, places.results, seeds, write=arguments.stored and write)

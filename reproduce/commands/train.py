@@ -21,16 +21,25 @@ def add(commands: Any) -> None:
         "--out runs/b --resume",
     )  # fmt: skip
     sub.add_argument("method", help="e.g. munit, munit-wo-x, unit, cyclegan, bicyclegan")
-    sub.add_argument("--task", required=True, help="a task's name, or a folder of pictures")
+    sub.add_argument("--task", type=options.task, required=True,
+        help="a task's name, or a folder of pictures")  # fmt: skip
     sub.add_argument("--out", type=Path, required=True, help="folder of the run")
     sub.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    sub.add_argument("--save-every", type=at_least(1), default=500, metavar="STEPS",
-        help="steps from checkpoint to checkpoint")  # fmt: skip
-    sub.add_argument("--sample-every", type=at_least(1), default=500, metavar="STEPS",
-        help="steps from sample grid to sample grid")  # fmt: skip
-    sub.add_argument("--workers", type=at_least(0), default=0,
-        help="processes that prepare pictures (0: threads of this one), where a fast GPU waits for "
-        "large ones (python -m reproduce speed data)")  # fmt: skip
+    sub.add_argument("--from", type=Path, dest="start", metavar="CHECKPOINT",
+        help="begin with the weights of this one, ours or a converted original, instead of drawn "
+        "ones; what it lacks (an original's discriminators) is drawn")  # fmt: skip
+    sub.add_argument("--steps", type=at_least(1),
+        help="how many in all, like --set steps=N; with --resume more than a finished run had go on at "
+        "lr_policy's rate for those steps (a rate that fell to zero needs --set lr_policy=constant)")  # fmt: skip
+    sub.add_argument("--save-minutes", type=at_least(0), metavar="MINUTES",
+        help="from checkpoint to checkpoint (default: the preset's, else 10)")  # fmt: skip
+    sub.add_argument("--save-every", type=at_least(0), metavar="STEPS",
+        help="steps from checkpoint to checkpoint, besides")  # fmt: skip
+    sub.add_argument("--keep", type=at_least(0), metavar="N",
+        help="keep the newest N checkpoints, as stepNNNNNNNN.safetensors")  # fmt: skip
+    sub.add_argument("--grids", type=at_least(0), metavar="N",
+        help="sample grids, at steps that grow by a factor (default: the preset's, else 20)")  # fmt: skip
+    options.add_workers(sub)
     sub.add_argument("--ways", default="all", help="ways to be fast: all, plain (as the papers "
         "say, step by step), or names separated by commas; the numbers are the same but for "
         "rounding")  # fmt: skip
@@ -52,27 +61,26 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.experiments.preset import load_preset
     from reproduce.experiments.run import parse_settings
     from reproduce.training.checkpoints import NonFiniteWeight
-    from reproduce.training.loop import FAILED, Interrupted, Logging
+    from reproduce.training.loop import FAILED, Interrupted, Logging, ManyUntaken
     from reproduce.training.session import train
-    from reproduce.training.trainer import NonFiniteLoss
 
     device = check_device(arguments.device)
     set_threads(arguments.threads)
     source = "" if arguments.source is None else str(arguments.source.resolve())
-    made = load_preset(arguments.preset).make_run(
+    steps = [] if arguments.steps is None else [f"steps={arguments.steps}"]
+    preset = load_preset(arguments.preset)
+    made = preset.make_run(
         arguments.method, arguments.task, arguments.seed,
-        dict(parse_settings(arguments.settings)), source,
+        parse_settings(arguments.settings + steps), source,
     )  # fmt: skip
-    logging = Logging(
-        save_every=arguments.save_every,
-        sample_every=arguments.sample_every,
-        progress=not arguments.no_progress,
-    )
+    told = {k: getattr(arguments, k) for k in ("save_minutes", "save_every", "keep", "grids")}
+    asked = {key: value for key, value in told.items() if value is not None}
+    logging = Logging(**{**preset.logging, **asked, "progress": not arguments.no_progress})
     try:
         path = train(
             made, arguments.out, data_dir=arguments.data, device=device, resume=arguments.resume,
             logging=logging, vgg=arguments.vgg, ways=ways_of(arguments.ways),
-            workers=arguments.workers,
+            workers=arguments.workers, start=arguments.start,
         )  # fmt: skip
     except Interrupted as stop:
         again = resume_hint(arguments.words)
@@ -82,10 +90,10 @@ def run(arguments: argparse.Namespace) -> int:
         again = resume_hint(arguments.words)
         print(f"stopped at once; to go on from the last checkpoint: {again}", file=sys.stderr)
         return 130
-    except (NonFiniteLoss, NonFiniteWeight) as error:
+    except (ManyUntaken, NonFiniteWeight) as error:
         print(
             f"error: {error}: training stopped; the weights and the batch that led to it are in "
-            f"{arguments.out / FAILED}; try a lower lr", file=sys.stderr,
+            f"{arguments.out / FAILED}; take out pictures of one colour, or set a lower lr", file=sys.stderr,
         )  # fmt: skip
         return 1
     print(path)

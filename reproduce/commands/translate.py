@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from models.method import Direction, Method
 
+LONGEST_NAME = 230  # bytes, of the 255 that file systems allow; numbers and a suffix follow
+
 
 def add(commands: Any) -> None:
     sub = options.command(
@@ -67,11 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
     method, read = load_method(arguments.checkpoint, check_device(arguments.device))
     if direction not in method.directions:
         raise UserError(f"{read.run.method} translates {' and '.join(method.directions)} only")
-    if (method.config.channels_a, method.config.channels_b) != (3, 3):
-        raise UserError(f"{arguments.checkpoint} is of a network for other pictures than RGB")
+    if not {method.config.channels_a, method.config.channels_b} <= {1, 3}:
+        raise UserError(f"{arguments.checkpoint} is of a network for neither RGB nor grey pictures")
     source, preparation = open_inputs(arguments.inputs), Preparation(read.run.size)
     for i in range(len(source)):
         source.read(i)  # what cannot be read is told before anything is written
+        if len(Path(source.ids[i]).name.encode()) > LONGEST_NAME:
+            raise UserError(
+                f"{source.path(i)}: the name is too long for its translations': shorten it"
+            )
     folder = arguments.inputs.resolve()
     if folder.is_dir() and folder in (arguments.out.resolve(), *arguments.out.resolve().parents):
         raise UserError(

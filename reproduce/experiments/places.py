@@ -31,6 +31,7 @@ class Places:
     progress: bool = True
     inception_path: Path | None = None
     inception_sha256: str | None = None
+    workers: int = 0  # processes that prepare a training's pictures
 
     def records(self, preset: Preset, module: str | None = None) -> Records:
         """Those of a preset; for ``module``, which measures, those that its code as it is made."""
@@ -74,7 +75,8 @@ def _training(folder: Path, run: RunConfig) -> dict[str, Any]:
         if told["config_sha256"] != run.digest():
             return {}
         made = told["environment"]
-        return {"training": {k: made[k] for k in ("device", "threads", "commit", "dirty")}}
+        kept = ("device", "threads", "commit", "dirty", "gpu")
+        return {"training": {k: made[k] for k in kept if k in made}}
     except (OSError, ValueError, LookupError, TypeError):
         return {}
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchmarks.console import path_of
 from models.errors import UserError
-from models.zoo import nearest, recipe
+from models.zoo import METHODS, nearest, recipe
 from reproduce.experiments.run import RunConfig, legal_keys, make_run, refuse_unread
 from reproduce.tasks.specs import TASKS
 
@@ -34,6 +36,23 @@ SCORES = ("none", "quality", "all")
 TABLES: dict[int, tuple[str, ...]] = {1: TABLE1_METHODS, 2: TABLE2_METHODS}
 # The UNIT paper's Figs. 4 to 6.
 FIGURE_METHODS = ("unit",)
+
+
+_Number = Annotated[int | float, Field(ge=0)]
+_Count = Annotated[int, Field(ge=1)]
+_Settings = dict[str, bool | int | float | str]
+
+
+class _Measure(BaseModel):
+    """As ``Measuring``."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    protocol: str
+    inputs: _Count
+    samples: _Count
+    mode_inputs: _Count = 100
+    mode_samples: _Count = 100
+    scores: Literal["none", "quality", "all"] = "all"
 
 
 @dataclass(frozen=True)
@@ -74,6 +93,8 @@ class Preset:
     tables: Mapping[int, list[str]]  # tasks of each table
     figures: Mapping[int, str]  # task of each figure of the UNIT paper
     measure: Measuring
+    # How often a training saves and shows (``training.loop.Logging``): changes no number.
+    logging: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -265,41 +286,84 @@ def load_preset(name: str) -> Preset:
     """
     if name in preset_names():
         return _preset(name, name, _read(PRESETS / f"{name}.yaml"))
-    own = Path(name)
+    own = path_of(name)
     if own.suffix != ".yaml" or not own.is_file():
         raise UserError(
             f"unknown preset '{name}': {nearest(name, preset_names())}, or a .yaml file of your own"
         )
     if own.stem in preset_names() or "+" in own.stem:
         raise UserError(f"{name}: a preset of your own needs another name than {own.stem}")
-    try:
-        return _preset(own.stem, str(own.resolve()), _read(own))
-    except (TypeError, AttributeError, KeyError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{name} is no preset ({error}): begin with a copy of {PRESETS}") from None
+    return _preset(own.stem, str(own.resolve()), _read(own))
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds no lines of 'key: value': begin with 'extends: cpu'")
     return values
 
 
-def _preset(name: str, base: str, values: dict[str, Any]) -> Preset:
+class _File(BaseModel):
+    """What a preset's file holds, once what it extends is filled in."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    about: str
+    run: _Settings
+    methods: dict[str, _Settings]
+    tasks: dict[str, dict[str, _Settings]] = {}
+    tables: dict[int, list[str]]
+    figures: dict[int, str]
+    measure: _Measure
+    logging: dict[Literal["save_minutes", "save_every", "keep", "grids"], _Number] = {}
+
+
+# What a value should have been, by pydantic's name of the mistake.
+_TAKEN = {
+    "dict_type": "takes lines of 'key: value'", "model_type": "takes lines of 'key: value'",
+    "list_type": "takes a list",
+    "int_type": "takes a whole number", "float_type": "takes a number", "string_type": "takes text",
+    "missing": "is missing", "extra_forbidden": "is no key of a preset",
+    "greater_than_equal": "takes at least {ge}", "literal_error": "takes one of {expected}",
+}  # fmt: skip
+
+
+def _preset(name: str, base: str, values: dict[Any, Any]) -> Preset:
     while "extends" in values:
-        other = values["extends"]
         own = {key: value for key, value in values.items() if key != "extends"}
-        values = _read(PRESETS / f"{_known(other)}.yaml") | own
-    for tasks in (*values["tables"].values(), values["figures"].values()):
-        for task in tasks:
-            if task not in TASKS:
-                raise UserError(f"{base}: unknown task '{task}': {nearest(str(task), TASKS)}")
-    _check_tables(base, values["tables"])
-    values["measure"] = Measuring(**values["measure"])
-    return Preset(name=name, base=base, changes={}, **({"tasks": {}} | values))
+        values = _read(PRESETS / f"{_known(base, values['extends'])}.yaml") | own
+    try:
+        file = _File.model_validate({str(key): value for key, value in values.items()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        # Of a setting, which may be several things, pydantic names each that it is not.
+        where = [
+            str(at) for at in first["loc"] if at not in ("bool", "int", "float", "str", "[key]")
+        ]
+        taken = _TAKEN.get(first["type"], "is no legal value").format(**first.get("ctx", {}))
+        given = "nothing" if first["input"] is None else f"{first['input']!r:.60}"
+        given = "" if first["type"] == "missing" else f", not {given}"
+        raise UserError(f"{base}: {': '.join(where)} {taken}{given}") from None
+    _check_names(base, file)
+    _check_tables(base, file.tables)
+    told = {key: getattr(file, key) for key in _File.model_fields if key != "measure"}
+    measure = Measuring(**file.measure.model_dump())
+    return Preset(name=name, base=base, changes={}, measure=measure, **told)
+
+
+def _check_names(base: str, file: _File) -> None:
+    """Refuse tasks and methods that there are not."""
+    methods = {"all", *METHODS, *(of.method.__name__.lower() for of in METHODS.values())}
+    asked = [*file.tables.values(), file.figures.values(), file.tasks]
+    for task in (task for tasks in asked for task in tasks):
+        if task not in TASKS:
+            raise UserError(f"{base}: unknown task '{task}': {nearest(task, TASKS)}")
+    for settings in (file.methods, *file.tasks.values()):
+        for method in settings:
+            if method not in methods:
+                raise UserError(f"{base}: unknown method '{method}': {nearest(method, methods)}")
 
 
 def _check_tables(base: str, tables: Mapping[Any, Sequence[str]]) -> None:
@@ -315,7 +379,8 @@ def _check_tables(base: str, tables: Mapping[Any, Sequence[str]]) -> None:
             raise UserError(f"{base}: table {number} has {', '.join(tasks)}: give each once")
 
 
-def _known(name: object) -> str:
+def _known(base: str, name: object) -> str:
     if name not in preset_names():
-        raise UserError(f"unknown preset '{name}' to extend: {nearest(str(name), preset_names())}")
+        hint = nearest(str(name), preset_names())
+        raise UserError(f"{base}: extends: unknown preset '{name}': {hint}")
     return str(name)

@@ -94,7 +94,8 @@ class RunConfig:
         """In words, what differs from ``other``; settings that neither of the two reads do not."""
         ours, theirs = flat(self), flat(other)
         keys = sorted((set(ours) | set(theirs)) - (set(self.unread()) & set(other.unread())))
-        return [f"{k}={ours.get(k)} (there: {theirs.get(k)})" for k in keys
+        first = sorted(keys, key=lambda k: k != "method")  # which the others follow from
+        return [f"{k}={ours.get(k)} (there: {theirs.get(k)})" for k in first
                 if ours.get(k) != theirs.get(k)]  # fmt: skip
 
 

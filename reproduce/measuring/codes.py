@@ -27,10 +27,11 @@ from models.randomness import generator
 from models.unit import Unit
 from models.zoo import recipe
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.kind import Kind, Looking, Made, Wanted
+from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted
 from reproduce.measuring.subject import Subject
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, PictureSource, Subset
+from reproduce.training.translate import shown_to
 
 MOST = 500  # test pictures of a domain: what is compared grows with their square
 BATCH = 50
@@ -56,7 +57,7 @@ def encoded_by(method: str) -> dict[str, str]:
     return {CONTENTS: "ab"} if issubclass(of, Unit) else {}
 
 
-class CodesKind(Kind):
+class CodesKind(OneByOne):
     """Styles and contents of a trained run, as its networks encode the test pictures."""
 
     name = "theory"
@@ -144,7 +145,7 @@ def _styles(
 ) -> NDArray[np.float32]:
     """Styles (N, D). BicycleGAN encodes a distribution q(z|x): a draw from it, since it is their
     mixture that its KL term pulls to N(0, I)."""
-    x = x.to(next(method.parameters()).device)
+    x = shown_to(method, x, domain)
     if isinstance(method, Munit):
         found = (method.gen_a if domain == "a" else method.gen_b).style(x)
     else:
@@ -162,7 +163,7 @@ def _styles(
 @torch.no_grad()
 def _contents(method: Method, x: Tensor, domain: str) -> Tensor:
     """Content codes (N, C, h, w); UNIT's latent codes without their noise, as in translation."""
-    x = x.to(next(method.parameters()).device)
+    x = shown_to(method, x, domain)
     if isinstance(method, Munit):
         return (method.gen_a if domain == "a" else method.gen_b).content(x)
     assert isinstance(method, Unit)

@@ -16,7 +16,7 @@ from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.weights import trained
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Measuring
-from reproduce.measuring.kind import Kind, Looking, Made, Wanted
+from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted
 from reproduce.measuring.subject import Pictures, Subject
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, FolderSource
@@ -30,7 +30,7 @@ def lpips_distance(measuring: Measuring, places: Places) -> LpipsDistance:
     return LpipsDistance(trained(version, places.lpips_path), places.device)
 
 
-class DiversityKind(Kind):
+class DiversityKind(OneByOne):
     """Diversity (MUNIT, section 5.2), silhouette IoU; of real pictures, of random pairs of them."""
 
     name = "diversity"

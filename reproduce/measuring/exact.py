@@ -35,7 +35,7 @@ from models.method import Method
 from models.randomness import generator
 from reproduce.measuring.classifier import chosen, task_classifier
 from reproduce.measuring.diversity import masks_by_id, silhouettes
-from reproduce.measuring.kind import Kind, Looking, Made, Wanted
+from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted
 from reproduce.measuring.subject import Pictures, Subject
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
 from reproduce.training.translate import Translation
@@ -48,7 +48,7 @@ ALWAYS = (CATEGORY, COLOUR_DISTANCE, COLOUR_ENTROPY, PATTERN_DISTANCE, PATTERN_E
 SOMETIMES = (CONSISTENCY, PARTS)  # not of methods without noise, nor of pictures without parts
 
 
-class ExactKind(Kind):
+class ExactKind(OneByOne):
     """Exact scores; of real pictures those of a perfect translator, who paints each input anew in
     random styles. What is true of test inputs and styles is found once, when it is first asked for.
     """

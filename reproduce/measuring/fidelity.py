@@ -9,7 +9,7 @@ from benchmarks.metrics.fidelity import METRIC_OF, SCORES, fidelity, protocol_na
 from benchmarks.networks.extractors import Extraction, Extractor, Features, extract
 from models.errors import UserError
 from reproduce.measuring.classifier import chosen, extractor_of
-from reproduce.measuring.kind import Kind, Looking, Made, Wanted
+from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted
 from reproduce.measuring.subject import Subject
 from reproduce.training.translate import Translation
 
@@ -17,7 +17,7 @@ SAMPLES = 10  # translations of each test input, fewer where there are too few p
 REFERENCE_SEED = 0  # of the photos to compare with: the same for every method and seed
 
 
-class FidelityKind(Kind):
+class FidelityKind(OneByOne):
     """FID, KID, precision and recall.
 
     Real pictures are what a perfect translator would score. Drawn inputs are painted anew in random

@@ -13,6 +13,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from benchmarks.pictures import to_bytes
+from benchmarks.precision import no_tf32
 from reproduce.records.code import made_by, sign
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource
@@ -36,6 +37,7 @@ def kept(
 ) -> Network:
     """The network at ``path``, trained now unless the code behind the module ``trained_by``, as it
     is, trained it before."""
+    no_tf32()
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if made_by(path, trained_by):

@@ -74,8 +74,8 @@ class Kind(ABC):
         kind says nothing of it."""
 
     @abstractmethod
-    def look(self, subject: Subject) -> Looking:
-        """Begin to measure a subject."""
+    def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
+        """Of each subject, by name, the records."""
 
     @classmethod
     def makes(cls, metric: str, real: bool) -> bool:
@@ -103,26 +103,33 @@ class Kind(ABC):
         about = Path(subject.run.task).name, *where, subject.name.replace(" ", "_")
         return "-".join((kind, *about, *words)) + ".npz"
 
+
+class OneByOne(Kind):
+    """A kind that looks at each subject alone."""
+
+    @abstractmethod
+    def look(self, subject: Subject) -> Looking:
+        """Begin to measure a subject."""
+
     def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
-        """Of each subject, by name, the records."""
         return {subject.name: measure_one([self], subject) for subject in subjects}
 
 
 def measure(kinds: Sequence[Kind], subjects: Sequence[Subject]) -> dict[str, Found]:
-    """The records of all ``kinds``, by ``key_of``, of each of the ``subjects``, by name; what has a record of this
-    very subject, made by this code, is not measured again."""
-    alone = [kind for kind in kinds if type(kind).measure is not Kind.measure]
-    shared = [kind for kind in kinds if kind not in alone]
-    found = {subject.name: measure_one(shared, subject) for subject in subjects}
-    for kind in alone:
-        for name, of_subject in kind.measure(subjects).items():
-            found[name] |= of_subject
+    """The records of all ``kinds``, by ``key_of``, of each of the ``subjects``, by name; what has a
+    record of this very subject, made by this code, is not measured again."""
+    sharing = [kind for kind in kinds if isinstance(kind, OneByOne)]
+    found = {subject.name: measure_one(sharing, subject) for subject in subjects}
+    for kind in kinds:
+        if kind not in sharing:
+            for name, of_subject in kind.measure(subjects).items():
+                found[name] |= of_subject
     return found
 
 
-def measure_one(kinds: Sequence[Kind], subject: Subject) -> Found:
+def measure_one(kinds: Sequence[OneByOne], subject: Subject) -> Found:
     """The same of one subject."""
-    found, missing = Found(), list[Kind]()
+    found, missing = Found(), list[OneByOne]()
     for kind in kinds:
         needed, more = kind.wanted(subject)
         known = kind.recorded(subject, {**needed, **more})
@@ -140,7 +147,7 @@ def _pass(kind: Kind) -> tuple[str, int]:
     return kind.direction or "a2b", kind.batch_size
 
 
-def _one_pass(kinds: Sequence[Kind], subject: Subject) -> Found:
+def _one_pass(kinds: Sequence[OneByOne], subject: Subject) -> Found:
     begin = time.perf_counter()
     looking = [kind.look(subject) for kind in kinds]
     for one in looking:

@@ -36,7 +36,7 @@ from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.content_readers import content_scores, open_content
 from reproduce.measuring.kept import as_bytes, kept, kept_path
-from reproduce.measuring.kind import Kind, Looking, Made, Wanted
+from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted
 from reproduce.measuring.subject import Subject
 from reproduce.tasks.modes import Modes, open_modes
 from reproduce.tasks.registry import TASKS
@@ -49,7 +49,7 @@ SINGLE, SEVERAL = (IS, EXP_IS, ENTROPY, CONFIDENCE), (CIS, EXP_CIS, REACHED)  # 
 CONTENT_SAMPLES = 10  # translations of each input, its first, whose content is read
 
 
-class ModesKind(Kind):
+class ModesKind(OneByOne):
     """IS, CIS and what goes with them in one direction; of real pictures, each its own input, IS:
     what a perfect translator would score."""
 

@@ -37,7 +37,7 @@ from benchmarks.metrics.observer import (
     look,
 )
 from benchmarks.networks.weights import LpipsWeights, trained
-from reproduce.measuring.kind import Found, Kind, Looking, Made, Wanted, keep, key_of
+from reproduce.measuring.kind import Found, Kind, Made, Wanted, keep, key_of
 from reproduce.measuring.subject import Subject
 from reproduce.records.current import REFERENCE
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
@@ -96,10 +96,6 @@ class PreferenceKind(Kind):
     def has_perfect(self) -> bool:
         """Whether a perfect translator's pictures are known."""
         return True
-
-    def look(self, subject: Subject) -> Looking:
-        """Not alone: subjects are compared."""
-        raise NotImplementedError
 
     def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
         runs = [subject.run for subject in subjects]

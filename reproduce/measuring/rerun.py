@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cores import cores
 from benchmarks.metrics.observer import QUALITY_JUDGED, QUALITY_OBSERVED
 from models.errors import UserError
 from reproduce.experiments.places import Places, set_threads
@@ -222,7 +222,7 @@ def _threads(record: Record, what: str) -> int:
     """CPU threads at the record's ``training``, or of its measuring ``environment``; one where
     trainings side by side had one each, as far as is known."""
     told = (record.get(what) or {}).get("threads", 1)
-    return min(told, os.cpu_count() or 1) if type(told) is int and told > 0 else 1
+    return min(told, cores()) if type(told) is int and told > 0 else 1
 
 
 def _append(made: dict[str, Any], scratch: Path, results: Path) -> dict[str, Any]:

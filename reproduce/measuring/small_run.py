@@ -70,7 +70,7 @@ def train_small(seed: int, data: Path, runs: Path) -> tuple[RunConfig, Path]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # so small, and the same bits on every number of cores
     try:
-        quiet = Logging(tensorboard=False, progress=False, sample_every=run.steps)
+        quiet = Logging(tensorboard=False, progress=False, grids=0)
         folder = runs / f"{METHOD}-seed{seed}"
         return run, train(run, folder, data_dir=data, logging=quiet)
     finally:

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from benchmarks.console import path_of
 from benchmarks.outputs import ARRAYS, Outputs, check_size, open_outputs
 from models.errors import UserError
 from models.method import DIRECTIONS, Direction
@@ -86,7 +87,7 @@ def parse_rows(words: Sequence[str]) -> dict[str, str]:
             raise UserError(f"--row {label}=...: the table has a row of that name: take another")
         if label in rows:
             raise UserError(f"--row {label} is given twice: name each row once")
-        rows[label] = str(Path(path).resolve())
+        rows[label] = str(path_of(path).resolve())
     return rows
 
 

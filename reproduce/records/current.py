@@ -10,7 +10,7 @@ nothing else: no claim, mean over trainings or way of measuring follows from the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,14 +32,19 @@ QUALITY = ("quality-human", "quality-observed", "quality-judged")
 
 @dataclass(frozen=True)
 class Quantity:
-    """A measured number of one method: ``family`` is diversity (LPIPS distance), quality
-    (preference over MUNIT, %), is, cis (nats), cis/is, or a metric of the records."""
+    """A measured number of one method: ``family`` is a metric of the records, or what is before its
+    extractor's name (diversity, fid, ...); quality, the best preference over MUNIT; or cis/is."""
 
     family: str
     method: str
     task: str
     translation: str | None = None
     domain: str | None = None  # "a" or "b", where a number is one domain's
+
+    @property
+    def of_pictures(self) -> bool:
+        """Whether it is about real pictures alone; a preference is about a trained network too."""
+        return self.method == REAL and self.family not in ("quality", *QUALITY)
 
 
 def newest(
@@ -105,31 +110,71 @@ def counting(
 
 
 class Current:
-    """What the records of a preset say of every quantity, by seed."""
+    """What records say of every quantity, by seed; ``seeds``: of all that they tell of."""
 
-    def __init__(self, results: Path, preset: str, seeds: Sequence[int] | None = None) -> None:
-        records = Records(results, preset)
-        known = [record for record in records.all() if "submission" not in record]
-        if not known:
-            raise UserError(
-                f"{records.path} holds no records: measure first, e.g. python -m reproduce table 1 "
-                f"--preset {preset}"
-            )
-        measured = {int(record["seed"]) for record in known}
-        self.seeds = tuple(sorted(set(seeds or measured)))
-        for seed in self.seeds:
-            if seed not in measured:
-                raise UserError(
-                    f"{records.path} holds no record of seed {seed}: measure it first, or leave it "
-                    f"out (there are {', '.join(map(str, sorted(measured)))})"
-                )
+    def __init__(
+        self, records: Sequence[dict[str, Any]], seeds: Iterable[int] | None = None
+    ) -> None:
+        own = {int(record["seed"]) for record in records if "submission" not in record}
+        self.seeds = tuple(sorted(own if seeds is None else set(seeds)))
+        self._submitted: dict[str | None, Rows] = {
+            direction: submitted(records, self.seeds, direction)
+            for direction in (None, *DIRECTIONS)
+        }
         self._found: dict[tuple[int, str | None], Rows] = {
-            (seed, direction): newest(known, seed, direction)
+            (seed, direction): newest(records, seed, direction)
             for seed in self.seeds
             for direction in (None, *DIRECTIONS)
         }
         self._ways: dict[tuple[object, ...], tuple[object, ...]] = {}
         self._metrics: set[str] = set()
+
+    @classmethod
+    def stored(cls, results: Path, preset: str, seeds: Sequence[int] | None = None) -> Current:
+        """Of the records of a preset; UserError for none, and for a seed that has none."""
+        records = Records(results, preset)
+        known = records.all()
+        measured = {int(record["seed"]) for record in known if "submission" not in record}
+        if not measured:
+            raise UserError(
+                f"{records.path} holds no records: measure first, e.g. python -m reproduce table 1 "
+                f"--preset {preset}"
+            )
+        for seed in seeds or ():
+            if seed not in measured:
+                raise UserError(
+                    f"{records.path} holds no record of seed {seed}: measure it first, or leave it "
+                    f"out (there are {', '.join(map(str, sorted(measured)))})"
+                )
+        return cls(known, seeds or measured)
+
+    def has(self, seed: int, tasks: Collection[str]) -> bool:
+        """Whether a trained network on one of ``tasks`` was measured at a seed."""
+        return any(
+            task in tasks and method != REAL
+            for (of, _), rows in self._found.items()
+            for task, method in rows
+            if of == seed
+        )
+
+    def submissions(self, tasks: Collection[str]) -> dict[str, Record]:
+        """Rows that were not trained here, by name, with a record of each that says whose it is."""
+        return {
+            label: record
+            for rows in self._submitted.values()
+            for (task, label), row in sorted(rows.items()) if task in tasks
+            for record in row.values()
+        }  # fmt: skip
+
+    def submission(self, quantity: Quantity) -> Record | None:
+        """The record of such a row, if it was measured in the way that counts."""
+        row = self._submitted[quantity.translation].get((quantity.task, quantity.method), {})
+        if quantity.family == "quality":
+            return next((row[metric] for metric in QUALITY if metric in row), None)
+        for record in _candidates(row, quantity.family):
+            if self._way_that_counts(quantity) in ((), _way(record)):
+                return record
+        return None
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -227,10 +272,13 @@ def _value(record: Record, quantity: Quantity, evidence: Current) -> float | Non
 
 def _candidates(row: Mapping[str, Any], family: str) -> list[Record]:
     """The records of one network that a family of numbers may be taken from."""
-    if family == "diversity":
-        return [record for metric, record in row.items() if metric.startswith("diversity-")]
-    metric = "cis" if family == "cis/is" else family
-    return [row[metric]] if metric in row else []
+    family = "cis" if family == "cis/is" else family
+    return [record for metric, record in row.items() if is_of(metric, family)]
+
+
+def is_of(metric: str, family: str) -> bool:
+    """Whether a metric is a ``family``, or goes on with an extractor's name."""
+    return metric == family or metric.startswith(f"{family}-")
 
 
 def _scope(quantity: Quantity) -> tuple[object, ...]:

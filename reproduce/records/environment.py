@@ -24,7 +24,22 @@ def environment(device: str = "cpu") -> dict[str, object]:
         "device": name,
         "threads": torch.get_num_threads(),
         **commit(),
+        **({"gpu": _gpu()} if device.startswith("cuda") else {}),
     }
+
+
+def _gpu() -> dict[str, object]:
+    """What decides a GPU's last digits beside the GPU: its software, and how exact it is to be."""
+    cudnn = torch.backends.cudnn
+    try:
+        driver = Path("/proc/driver/nvidia/version").read_text().splitlines()[0]
+    except (OSError, IndexError):
+        driver = ""
+    return {
+        "driver": driver, "cuda": torch.version.cuda, "cudnn": cudnn.version(),  # type: ignore[no-untyped-call]
+        "tf32": {"convolutions": cudnn.allow_tf32, "products": torch.backends.cuda.matmul.allow_tf32},
+        "deterministic": cudnn.deterministic,
+    }  # fmt: skip
 
 
 @lru_cache(maxsize=1)

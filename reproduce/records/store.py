@@ -40,29 +40,11 @@ class Records:
         Raises:
             UserError: another line is no record, or lacks what a record has.
         """
-        if not self.path.exists():
+        try:
+            about = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        records = []
-        lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
-        for number, line in enumerate(lines, 1):
-            if not line:
-                continue
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError:
-                record = None
-            if not isinstance(record, dict):
-                if number == len(lines):
-                    break
-                problem = "is no record"
-            else:
-                problem = problem_of(record, self.folder.name)
-            if problem:
-                raise UserError(
-                    f"{self.path} line {number} {problem}: restore the file from version control"
-                )
-            records.append(record)
-        return records
+        return list(_read(self.path, about.st_size, about.st_mtime_ns))
 
     def find(self, **wanted: object) -> dict[str, Any] | None:
         """The newest record whose fields equal ``wanted``; dots reach into nested fields. Records
@@ -170,6 +152,32 @@ def record_ids(path: Path) -> frozenset[str]:
     except OSError:
         return frozenset()
     return _ids(path, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, *_: int) -> tuple[dict[str, Any], ...]:
+    """The records of a file as it is now, parsed once a process."""
+    records = []
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line:
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            record = None
+        if not isinstance(record, dict):
+            if number == len(lines):
+                break
+            problem = "is no record"
+        else:
+            problem = problem_of(record, path.parent.name)
+        if problem:
+            raise UserError(
+                f"{path} line {number} {problem}: restore the file from version control"
+            )
+        records.append(record)
+    return tuple(records)
 
 
 @lru_cache(maxsize=4)

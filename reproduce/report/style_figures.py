@@ -26,6 +26,7 @@ from reproduce.tasks.sources import Domains, PictureSource, Subset
 from reproduce.training.checkpoints import load_method
 from reproduce.training.styles import slerp
 from reproduce.training.trained import checkpoint_of
+from reproduce.training.translate import as_rgb, shown_to
 from reproduce.training.translate import guided as guided_by
 
 INPUTS, STATIONS, EXAMPLES = 4, 9, 8
@@ -66,8 +67,8 @@ def interpolation(
         rows: list[list[Tensor | None]] = []
         for i in evenly(len(source), inputs):
             x = fixed(source.read(i))
-            many = x.to(places.device).expand(STATIONS, -1, -1, -1)
-            rows.append([x, *network.translate(many, direction, styles).float().cpu()])
+            many = shown_to(network, x[None], direction[0]).expand(STATIONS, -1, -1, -1)
+            rows.append([x, *as_rgb(network.translate(many, direction, styles))])
         titles = {0: _title(run.task, direction), 1: "one style", STATIONS: "another"}
         blocks.append(_Block(rows, titles))
     return _draw(blocks, path)

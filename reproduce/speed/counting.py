@@ -75,11 +75,8 @@ def step_of_shapes(
 class _Shapes(Trainer):
     """A trainer of tensors without values: no loss can be read, nothing is updated."""
 
-    def _checked(self, terms: Terms, step: int) -> dict[str, float]:
+    def _finish(self, phase: Phase, terms: Terms, step: int) -> dict[str, float]:
         return {}
-
-    def _update(self, phase: Phase) -> None:
-        pass
 
 
 class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -21,6 +21,7 @@ from benchmarks.metrics.mode_scores import mode_scores
 from benchmarks.networks.mode_classifiers import ModeClassifier, Trial
 from benchmarks.networks.mode_recipes import MODE_RECIPES
 from benchmarks.networks.weights import LpipsWeights, trained
+from benchmarks.precision import no_tf32
 from models.init import initialise
 from models.randomness import generator
 from reproduce.speed.drawn import Repeated, network_of, pictures_of
@@ -38,12 +39,13 @@ _HELD_OUT = 64
 def time_diversity(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
     """``diversity`` of pictures of noise, and the same pairs by the package, a chunk of inputs at
     a time; both see the same pictures and ``about["batch"]`` of them (or pairs) at once."""
-    base = held()
+    no_tf32()  # for the package too: both are to compute the same
+    base = held(about["device"])
     protocol = get_protocol(about["protocol_name"])
     weights = trained(protocol.version)
     ours = LpipsDistance(weights, about["device"])
     theirs = package(weights).to(about["device"])
-    forget_peak()
+    forget_peak(about["device"])
     taken: list[list[float]] = [[], []]
     furthest, total, pairs = 0.0, 0.0, 0
     for inputs in np.array_split(np.arange(about["inputs"]), -(-about["inputs"] // CHUNK)):
@@ -61,7 +63,7 @@ def time_diversity(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[s
     return {
         "seconds": sum(taken[0]), "package_seconds": sum(taken[1]), "ratio": ratios(*taken),
         "furthest": furthest, "mean": total / pairs, "pairs": pairs,
-        "peak_bytes": peak(), "above_bytes": above(base),
+        "peak_bytes": peak(about["device"]), "above_bytes": above(base, about["device"]),
     }  # fmt: skip
 
 
@@ -119,13 +121,13 @@ def by_package(
 def time_modes(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
     """IS and CIS of ``inputs`` x ``samples`` translations, the translating included; and memory,
     also of a tenth of the samples before it, which should be the same."""
-    base = held()
+    base = held(about["device"])
     source = Repeated(pictures_of(about).test_a, about["inputs"])
     network = network_of(about, about["ways"]).eval()
     judge = untaught(about["size"]).to(about["device"])
     points = []
     for samples in dict.fromkeys((max(2, about["samples"] // 10), about["samples"])):
-        forget_peak()
+        forget_peak(about["device"])
         begin = time.perf_counter()
         pictures = stream(
             network, source, Preparation(about["size"]).at_test(), samples=samples, batch_size=64
@@ -134,7 +136,7 @@ def time_modes(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, 
         measurements = {m.name: m.value for m in scores.measurements(0)}
         points.append({
             "pictures": about["inputs"] * samples, "seconds": time.perf_counter() - begin,
-            "peak_bytes": peak(), "above_bytes": above(base),
+            "peak_bytes": peak(about["device"]), "above_bytes": above(base, about["device"]),
         })  # fmt: skip
     last = {"seconds": points[-1]["seconds"], "above_bytes": points[-1]["above_bytes"]}
     return {"points": points, **last, "is": measurements[IS.name], "cis": measurements[CIS.name]}

@@ -1,4 +1,7 @@
-"""Memory of this process: what it holds, and the most that it held."""
+"""Memory: what this process holds, and the most that it held; with a GPU as ``device``, there.
+
+Of a GPU what PyTorch reserved counts, since what a recorded step holds is not allocated.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,25 @@ import resource
 import sys
 from pathlib import Path
 
+import torch
+
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def held() -> int:
+def held(device: str = "cpu") -> int:
     """Resident bytes now."""
+    if device.startswith("cuda"):
+        return torch.cuda.memory_reserved(device)
     return _status("VmRSS") or peak()
 
 
-def peak() -> int:
+def peak(device: str = "cpu") -> int:
     """The most resident bytes so far, or since ``forget_peak``.
 
     ``getrusage`` is second choice: its peak of a new process may be that of its parent.
     """
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_reserved(device)
     found = _status("VmHWM")
     if found:
         return found
@@ -26,14 +35,18 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def above(base: int) -> int:
+def above(base: int, device: str = "cpu") -> int:
     """How much the peak is above ``base``, of ``held``. Linux counts pages in batches, a thread at a
     time, so that a peak may read some pages below what was held."""
-    return max(0, peak() - base)
+    return max(0, peak(device) - base)
 
 
-def forget_peak() -> None:
+def forget_peak(device: str = "cpu") -> None:
     """Let the peak begin anew, where the system can; else it stays that of the whole process."""
+    if device.startswith("cuda"):
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
     try:
         _CLEAR.write_text("5")
     except OSError:

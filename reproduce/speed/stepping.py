@@ -20,7 +20,6 @@ from reproduce.speed.spread import ratios, spread
 from reproduce.training.distributed import World
 from reproduce.training.graphed import TRIALS, WARMUP
 from reproduce.training.shared import make_trainer
-from reproduce.training.trainer import NonFiniteLoss
 
 Tick = Callable[[], None]  # called after each piece of work that a progress bar shows
 
@@ -93,10 +92,9 @@ def stepper(about: Mapping[str, Any], ways: Sequence[str], precision: str) -> Ca
 
     def step() -> None:
         nonlocal done
-        try:
-            trainer.step(x_a, x_b, done)
-        except NonFiniteLoss as error:
-            raise UserError(f"{about['method']}: {error}: use other settings") from None
+        trainer.step(x_a, x_b, done)
+        for one in trainer.untaken:
+            raise UserError(f"{about['method']}: {one.why} in step {done}: use other settings")
         done += 1
 
     return step
@@ -113,17 +111,14 @@ def noise(about: Mapping[str, Any], domain: str) -> Tensor:
 def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
     """The most memory of a few steps in ``about["ways"]``: of this process, which should do nothing
     else, above what it held before; on a GPU what PyTorch took there."""
-    base = held()
-    forget_peak()
-    gpu = about["device"].startswith("cuda")
+    base = held(about["device"])
+    forget_peak(about["device"])
     step = stepper(about, about["ways"], about["precision"])
     for _ in range(warm_steps(about["device"])):
         step()
         tick()
-    found = {"base_bytes": base, "peak_bytes": peak()}
-    found["above_bytes"] = above(base)
-    if gpu:
-        # Reserved, since what a recorded step holds does not count as allocated.
-        found["above_bytes"] = found["reserved_bytes"] = torch.cuda.max_memory_reserved()
-        found["allocated_bytes"] = torch.cuda.max_memory_allocated()
+    found = {"base_bytes": base, "peak_bytes": peak(about["device"])}
+    found["above_bytes"] = above(base, about["device"])
+    if about["device"].startswith("cuda"):
+        found["allocated_bytes"] = torch.cuda.max_memory_allocated(about["device"])
     return found

@@ -106,6 +106,13 @@ def _measure(
     with tqdm(total=one.ticks, desc=f"{place} {one.title}", disable=not progress, leave=False,
               dynamic_ncols=True) as bar:  # fmt: skip
         made = measured(one.kind, {**one.about, "data": str(data)}, bar.update)
+    return append(records, one, made, time.perf_counter() - begin)
+
+
+def append(
+    records: Records, one: Measurement, made: Mapping[str, Any], seconds: float
+) -> dict[str, Any]:
+    """The record of what was ``made``: what was ``measured``, and in which ``environment``."""
     unit, path = _VALUES[one.kind]
     value: Any = made["measured"]
     for key in path:
@@ -115,7 +122,7 @@ def _measure(
         "direction": "higher" if one.kind == "translate" else "lower",
         "protocol": one.protocol, "preset": PRESET, "task": one.about.get("task", NOISE),
         "method": one.about.get("method", "lpips"), "seed": 0, "size": one.about["size"],
-        "code": code_of(one.kind), "seconds": round(time.perf_counter() - begin, 2), **made,
+        "code": code_of(one.kind), "seconds": round(seconds, 2), **made,
     })  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def time_translation(about: Mapping[str, Any], tick: Callable[[], None]) -> dict
     First the ways asked for and the plain one alternately, a few batches each; then as many
     pictures as the last of ``about["counts"]``, with seconds and peak memory at each count.
     """
-    base = held()
+    base = held(about["device"])
     source = pictures_of(about).test_a
     fast, plain = (network_of(about, ways).eval() for ways in (about["ways"], PLAIN))
     fixed = Preparation(about["size"]).at_test()
@@ -67,7 +67,7 @@ def _grow(
     """Seconds and peak memory after each of the counts, in one stream."""
     many = Repeated(source, max(about["counts"]))
     points = []
-    forget_peak()
+    forget_peak(about["device"])
     begin = time.perf_counter()
     pictures = stream(
         network, many, Preparation(about["size"]).at_test(), samples=1, batch_size=about["batch"]
@@ -75,6 +75,9 @@ def _grow(
     for number, _ in enumerate(pictures, 1):
         if number in about["counts"]:
             found = {"pictures": number, "seconds": time.perf_counter() - begin}
-            points.append(found | {"peak_bytes": peak(), "above_bytes": peak() - base})
+            points.append(
+                found
+                | {"peak_bytes": peak(about["device"]), "above_bytes": peak(about["device"]) - base}
+            )
             tick()
     return points

@@ -10,7 +10,7 @@ from models.errors import UserError
 from reproduce.speed.drawn import network_of, pictures_of
 from reproduce.speed.stepping import warm_steps
 from reproduce.tasks.batches import Batches
-from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.pictures import Preparation, from_bytes
 from reproduce.training.distributed import World
 from reproduce.training.shared import make_trainer
 
@@ -39,7 +39,13 @@ def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict
     waited = total = 0.0
     warm = warm_steps(about["device"])
     with Batches(
-        *sources, preparation, about["batch"], 0, paired=network.paired, workers=about["workers"]
+        *sources,
+        preparation,
+        about["batch"],
+        0,
+        paired=network.paired,
+        workers=about["workers"],
+        device=about["device"],
     ) as batches:
         x_a, x_b = batches.batch(0)
         for step in range(warm + about["steps"]):
@@ -48,7 +54,8 @@ def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict
                 x_a, x_b = next(batches) if how == "ahead" else batches.batch(step)
             there = time.perf_counter()
             # The losses are read in a step: when it returns a GPU has its last update left at most.
-            trainer.step(x_a.to(about["device"]), x_b.to(about["device"]), step)
+            a, b = (from_bytes(x.to(about["device"], non_blocking=True)) for x in (x_a, x_b))
+            trainer.step(a, b, step)
             if step >= warm:
                 waited += there - begin
                 total += time.perf_counter() - begin

@@ -18,12 +18,13 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.cores import cores
 from models.errors import UserError
 from models.randomness import generator
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource
 
-THREADS = 2
+KEPT = 2**30  # bytes of scaled pictures that are kept in memory, of both domains together
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -36,12 +37,13 @@ def _order(seed: int, role: str, epoch: int, length: int) -> torch.Tensor:
 class Batches:
     """An endless iterator over training batches from two domains.
 
-    Yields ``(x_a, x_b)``, each float32 (``batch_size / world_size``, 3, H, W) in [-1, 1].
-    ``batch_size`` is that of the whole step; process ``rank`` of ``world_size`` gets its
-    contiguous slice. With ``paired`` the two sources are aligned: one order, one crop and one
-    flip for both. ``step`` is the next step to come.
+    Yields ``(x_a, x_b)``, each uint8 (``batch_size / world_size``, 3, H, W), for ``from_bytes``; for
+    a GPU as ``device`` in pinned memory. ``batch_size`` is that of the whole step; process ``rank``
+    of ``world_size`` gets its contiguous slice. With ``paired`` the two sources are aligned: one
+    order, one crop and one flip for both. ``step`` is the next step to come.
 
-    ``prefetch`` batches are prepared ahead, by threads, or by ``workers`` processes if any. An
+    ``prefetch`` batches (default: two a thread) are prepared ahead, by threads, or by ``workers``
+    processes if any. Scaled pictures are kept up to ``kept`` bytes: small ones are decoded once. An
     error comes up at the step it belongs to. ``close()``, or leaving the ``with`` block, ends the
     threads and processes.
     """
@@ -58,8 +60,10 @@ class Batches:
         start_step: int = 0,
         rank: int = 0,
         world_size: int = 1,
-        prefetch: int = 4,
+        prefetch: int | None = None,
         workers: int = 0,
+        device: str = "cpu",
+        kept: int = KEPT,
     ) -> None:
         if batch_size < 1 or batch_size % world_size:
             raise UserError(
@@ -68,6 +72,9 @@ class Batches:
             )
         if not 0 <= rank < world_size:
             raise ValueError(f"rank {rank} is not among {world_size} processes")
+        self.pinned = device.startswith("cuda")
+        self.device, self.threads = device, min(8, max(2, cores())) if self.pinned else 2
+        prefetch = 2 * self.threads if prefetch is None else prefetch
         if prefetch < 1 or workers < 0 or start_step < 0:
             raise ValueError("prefetch must be at least 1, workers and start_step at least 0")
         if paired and source_a.ids != source_b.ids:
@@ -86,6 +93,8 @@ class Batches:
         self._share = range(rank * share, (rank + 1) * share)
         self.prefetch = prefetch
         self.workers = workers
+        self._kept: dict[tuple[int, int], torch.Tensor] = {}
+        self._room = kept // max(1, workers)
         self._ahead: _Threads | _Processes | None = None
 
     def batch(self, step: int) -> Batch:
@@ -98,9 +107,20 @@ class Batches:
         source = self.source_a if domain == "a" else self.source_b
         return self._indices(len(source), "a" if self.paired else domain, step)
 
-    def _indices(self, length: int, role: str, step: int) -> list[int]:
+    def names(self, step: int) -> dict[str, list[str]]:
+        """The pictures of each domain that all processes together see at ``step``."""
+        whole = range(self.batch_size)
+        roles = {"a": (self.source_a, "a"), "b": (self.source_b, "a" if self.paired else "b")}
+        return {
+            domain: [source.ids[i] for i in self._indices(len(source), role, step, whole)]
+            for domain, (source, role) in roles.items()
+        }
+
+    def _indices(
+        self, length: int, role: str, step: int, positions: range | None = None
+    ) -> list[int]:
         found = []
-        for position in self._share:
+        for position in positions or self._share:
             epoch, place = divmod(step * self.batch_size + position, length)
             found.append(int(_order(self.seed, f"order_{role}", epoch, length)[place]))
         return found
@@ -110,8 +130,17 @@ class Batches:
         indices = self._indices(len(source), role, step)
         for position, index in zip(self._share, indices, strict=True):
             draws = generator(self.seed, f"prepare_{role}", step, position)
-            pictures.append(self.preparation(source.read(index), draws))
+            pictures.append(self.preparation.cut(self._scaled(source, index), draws))
         return torch.stack(pictures)
+
+    def _scaled(self, source: PictureSource, index: int) -> torch.Tensor:
+        name = id(source), index
+        if (pixels := self._kept.get(name)) is None:
+            pixels = self.preparation.scaled(source.read(index))
+            if self._room >= pixels.numel():
+                self._room -= pixels.numel()
+                self._kept[name] = pixels
+        return pixels
 
     def __iter__(self) -> Batches:
         return self
@@ -151,13 +180,19 @@ class _Threads:
     def __init__(self, batches: Batches) -> None:
         self._batches = batches
         self._steps = itertools.count(batches.step)
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="batches")
+        # A thread's GPU is the first until it says otherwise, and pinning memory opens it.
+        begin = (torch.cuda.set_device, (batches.device,)) if batches.pinned else (None, ())
+        self._pool = ThreadPoolExecutor(batches.threads, "batches", *begin)
         self._coming: deque[Future[Batch]] = deque()
         for _ in range(batches.prefetch):
             self._order_one()
 
     def _order_one(self) -> None:
-        self._coming.append(self._pool.submit(self._batches.batch, next(self._steps)))
+        self._coming.append(self._pool.submit(self._batch, next(self._steps)))
+
+    def _batch(self, step: int) -> Batch:
+        x_a, x_b = self._batches.batch(step)
+        return (x_a.pin_memory(), x_b.pin_memory()) if self._batches.pinned else (x_a, x_b)
 
     def next(self) -> Batch:
         batch = self._coming.popleft().result()
@@ -179,6 +214,7 @@ class _Processes:
             num_workers=batches.workers,
             prefetch_factor=-(-batches.prefetch // batches.workers),
             collate_fn=_as_is,
+            pin_memory=batches.pinned,
             # Without one of its own, a loader advances the global generator.
             generator=torch.Generator(),
         )

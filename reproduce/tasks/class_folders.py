@@ -32,6 +32,8 @@ def is_class_folder(folder: Path) -> bool:
     if any(_is_picture(path) for level in levels for path in level.iterdir()):
         return False
     kinds = [kind for level in levels for domain in _folders(level) for kind in _folders(domain)]
+    if any(_plain(kind.name) in flat for kind in kinds):  # data sets, side by side
+        return False
     return any(_is_picture(path) for kind in kinds for path in kind.iterdir())
 
 

@@ -2,7 +2,10 @@
 
 ==========  =======================================================================
 folders     ``trainA trainB testA testB``, and for paired methods ``trainPairs``
-            with side-by-side files (CycleGAN's layout)
+            with side-by-side files (CycleGAN's layout); ``trainA`` and ``trainB``
+            alone do to train on
+domains     ``train`` and ``val`` (or ``test``), in each a folder of pictures for
+            each of two domains, a first by name (AFHQ's layout)
 pix2pix     ``train`` and ``val`` (or ``test``) with side-by-side files, domain a
             on the left, b on the right
 lists       ``trainA.txt trainB.txt testA.txt testB.txt``, also ``train_A.txt`` or
@@ -14,12 +17,24 @@ Upper and lower case, ``_`` and ``-`` make no difference in these names.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from models.errors import UserError
-from reproduce.tasks.sources import Domains, FolderSource, HalfSource, ListSource, listed_names
+from reproduce.tasks.sources import (
+    Domains,
+    FolderSource,
+    HalfSource,
+    ListSource,
+    Subset,
+    listed_names,
+    natural_order,
+)
 
 SPLITS = ("trainA", "trainB", "testA", "testB")
+SHOWN = 8  # training pictures that stand for test pictures where there are none
 ROLES = frozenset({split.lower() for split in SPLITS} | {"trainpairs", "train", "val", "test"})
 
 
@@ -31,30 +46,38 @@ def open_pictures(path: str | Path, name: str | None = None) -> Domains:
     """
     folder = _existing(path)
     name = name or folder.resolve().name
-    inside = [sub for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith(".")]
+    inside = _inside(folder)
     if not _recognised(folder) and len(inside) == 1:
         folder = inside[0]
-    layout = _recognised(folder)
-    if layout == "lists":
-        return open_lists(folder, name)
-    if layout == "folders":
-        return open_folder(folder, name)
-    if layout == "pix2pix":
-        return open_pix2pix(folder, name)
+    if layout := _recognised(folder):
+        return OPENERS[layout](folder, name)
+    several = [sub.name for sub in _inside(folder) if _recognised(sub)]
+    if several:
+        raise UserError(
+            f"{folder} holds several data sets ({', '.join(several)}); give one of them"
+        )
     raise UserError(
         f"{folder} holds no data set in a known layout; expected folders {', '.join(SPLITS)}, or "
-        "train and val with side-by-side files, or lists trainA.txt, trainB.txt, testA.txt, "
-        "testB.txt"
+        "train and val with side-by-side files or a folder for each domain, or lists trainA.txt, "
+        "trainB.txt, testA.txt, testB.txt"
     )
 
 
 def open_folder(path: str | Path, name: str | None = None) -> Domains:
-    """Two domains in the folders ``trainA trainB testA testB``, with ``trainPairs`` if present."""
+    """Two domains in the folders ``trainA trainB testA testB``, with ``trainPairs`` if present.
+    Without any for testing, a few training pictures are shown in their place."""
     folder = _existing(path)
     found = _subfolders(folder)
-    _require(folder, found, "folders")
+    untested = not found.keys() & {"testa", "testb"}
+    _require(folder, found, "folders", SPLITS[:2] if untested else SPLITS)
     pairs = found.get("trainpairs")
-    train_a, train_b, test_a, test_b = (FolderSource(found[split.lower()]) for split in SPLITS)
+    train_a, train_b = (FolderSource(found[split.lower()]) for split in SPLITS[:2])
+    test_a, test_b = (
+        Subset(of, range(min(SHOWN, len(of)))) if untested else FolderSource(found[split.lower()])
+        for split, of in zip(SPLITS[2:], (train_a, train_b), strict=True)
+    )
+    if untested:
+        _tell_of_no_test(folder)
     return Domains(
         name or folder.resolve().name,
         folder,
@@ -64,6 +87,25 @@ def open_folder(path: str | Path, name: str | None = None) -> Domains:
         test_b,
         pairs=(HalfSource(pairs, "left"), HalfSource(pairs, "right")) if pairs else None,
     )
+
+
+def open_domains(path: str | Path, name: str | None = None) -> Domains:
+    """A folder of pictures for each of two domains in ``train`` and in ``val`` (or ``test``)."""
+    folder = _existing(path)
+    found = _subfolders(folder)
+    train, test = found["train"], found.get("val") or found.get("test")
+    names = [sub.name for sub in _inside(train)]
+    if len(names) != 2:
+        raise UserError(
+            f"{train} holds {len(names)} folders ({', '.join(names)}), and a task has two domains: "
+            f"copy or link two of them to {', '.join(SPLITS)}"
+        )
+    if test is None or any(not (test / domain).is_dir() for domain in names):
+        raise UserError(f"{folder} lacks val (or test) with the folders {' and '.join(names)}")
+    train_a, train_b, test_a, test_b = (
+        FolderSource(split / domain) for split in (train, test) for domain in names
+    )
+    return Domains(name or folder.resolve().name, folder, train_a, train_b, test_a, test_b)
 
 
 def open_pix2pix(path: str | Path, name: str | None = None) -> Domains:
@@ -112,7 +154,23 @@ def _recognised(folder: Path) -> str | None:
         return "lists"
     if subfolders.keys() & {split.lower() for split in SPLITS}:
         return "folders"
-    return "pix2pix" if "train" in subfolders else None
+    if "train" not in subfolders:
+        return None
+    return "domains" if _inside(subfolders["train"]) else "pix2pix"
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Its folders, in natural order."""
+    found = (sub for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith("."))
+    return sorted(found, key=lambda sub: natural_order(sub.name))
+
+
+@cache
+def _tell_of_no_test(folder: Path) -> None:
+    logging.getLogger("reproduce").warning(
+        f"note: {folder} has no testA and testB: training shows translations of {SHOWN} training "
+        "pictures, and there is nothing to measure on"
+    )
 
 
 def _existing(path: str | Path) -> Path:
@@ -147,9 +205,16 @@ def _by_role(folder: Path, names: dict[Path, str]) -> dict[str, Path]:
     return found
 
 
-def _require(folder: Path, found: dict[str, Path], what: str) -> None:
-    missing = [split for split in SPLITS if split.lower() not in found]
+def _require(
+    folder: Path, found: dict[str, Path], what: str, splits: Sequence[str] = SPLITS
+) -> None:
+    missing = [split for split in splits if split.lower() not in found]
     if missing:
         raise UserError(
             f"{folder} lacks the {what} {', '.join(missing)}; expected {', '.join(SPLITS)}"
         )
+
+
+OPENERS = {
+    "lists": open_lists, "folders": open_folder, "domains": open_domains, "pix2pix": open_pix2pix
+}  # fmt: skip

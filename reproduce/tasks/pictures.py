@@ -7,12 +7,14 @@ refused by name, and no global setting of PIL is touched.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import stat
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +26,8 @@ from models.errors import UserError
 
 SMALLEST_SIDE = 8
 MOST_PIXELS = 100_000_000
+MOST_ASPECT = 16  # a longer strip would be scaled to gigabytes before it is cropped
+GREY = (0.299, 0.587, 0.114)  # of red, green, blue, as pix2pix and BicycleGAN read one channel
 
 # Pillow would otherwise try every plugin it has, some of which start other programs (EPS).
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -41,7 +45,7 @@ DECODER_ERRORS = (
     zlib.error,
 )
 
-ORIENTATION_TAG = 0x0112
+ORIENTATION_TAG, MAXIMUM_TAG = 0x0112, 0x0119
 UPRIGHT_BY = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -56,9 +60,10 @@ UPRIGHT_BY = {
 def read_picture(path: str | Path) -> Image.Image:
     """The picture in ``path``, upright (EXIF), as 8-bit RGB; the first frame of an animation.
 
-    16-bit grey is scaled to 8 bits, transparency is laid over white. Raises ``UserError`` for
-    what is no picture, is damaged, has a side under 8 pixels or has over 100 million pixels (the
-    last two are read off the header, before anything is decoded).
+    16-bit grey is scaled to 8 bits, by the largest value that a TIFF states if it does; transparency
+    is laid over white. Raises ``UserError`` for what is no picture, is damaged, has a side under 8
+    pixels, is more than 16 times as long as wide or has over 100 million pixels (the last three are
+    read off the header, before anything is decoded).
     """
     path = Path(path)
     _refuse_non_files(path)
@@ -114,6 +119,11 @@ def _open(file: object, path: Path) -> Image.Image:
             f"{path} is {width}x{height} pixels, too small to train on; "
             f"replace it by one of at least {SMALLEST_SIDE}x{SMALLEST_SIDE}, or remove it"
         )
+    if max(width, height) > MOST_ASPECT * min(width, height):
+        raise UserError(
+            f"{path} is {width}x{height} pixels, more than {MOST_ASPECT} times as long as wide; "
+            "crop or remove it"
+        )
     return image
 
 
@@ -132,13 +142,33 @@ def _as_rgb(image: Image.Image, path: Path) -> Image.Image:
 def _grey16_as_rgb(image: Image.Image, path: Path) -> Image.Image:
     # Pillow's own conversion clips at 255, which turns almost every 16-bit picture white.
     values = np.asarray(image).astype(np.int32)
-    if values.min() < 0 or values.max() > 65535:
+    largest, most = int(values.max()), _stated_maximum(image)
+    if values.min() < 0 or largest > 65535:
         raise UserError(f"{path} has pixels outside 16 bits; save it as an 8- or 16-bit PNG")
-    grey = ((values + 128) // 257).astype(np.uint8)
+    if most is None or largest > most:
+        most = 65535
+        if 0 < largest < 4096:
+            _tell_of_dark(path.parent)
+    grey = ((values * 255 + most // 2) // most).astype(np.uint8)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         grey[values == transparent] = 255
     return Image.fromarray(grey).convert("RGB")
+
+
+def _stated_maximum(image: Image.Image) -> int | None:
+    """What a TIFF says its largest value is, if it does (MaxSampleValue)."""
+    told = getattr(image, "tag_v2", {}).get(MAXIMUM_TAG)
+    value = told[0] if isinstance(told, tuple) and told else told
+    return value if isinstance(value, int) and 255 <= value <= 65535 else None
+
+
+@cache
+def _tell_of_dark(folder: Path) -> None:
+    logging.getLogger("reproduce").warning(
+        f"note: 16-bit pictures in {folder} use values below 4,096 of 65,535 and look dark: if they "
+        "hold 8 or 12 bits, save them scaled to 16 bits, or as 8-bit PNG"
+    )
 
 
 def _orientation(image: Image.Image) -> int:
@@ -160,10 +190,28 @@ def _one_line(error: BaseException) -> str:
 
 def to_tensor(image: Image.Image) -> torch.Tensor:
     """An RGB picture as float32 (3, H, W) in [-1, 1]: 0 becomes -1 and 255 becomes 1."""
+    return from_bytes(_to_bytes(image))
+
+
+def _to_bytes(image: Image.Image) -> torch.Tensor:
+    """An RGB picture as uint8 (3, H, W)."""
     if image.mode != "RGB":
         raise ValueError(f"expected an RGB picture, not mode {image.mode}")
-    pixels = torch.from_numpy(np.array(image))  # (H, W, 3) uint8
-    return pixels.permute(2, 0, 1).to(torch.float32).contiguous().div_(127.5).sub_(1.0)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def from_bytes(pixels: torch.Tensor) -> torch.Tensor:
+    """uint8 pixels as float32 in [-1, 1] where they are, with the same bits on every device."""
+    # A GPU multiplies by the reciprocal of a number, which rounds otherwise; by a tensor it divides.
+    return pixels.to(torch.float32).div_(torch.full((), 127.5, device=pixels.device)).sub_(1.0)
+
+
+def of_channels(pictures: torch.Tensor, channels: int) -> torch.Tensor:
+    """(..., 3, H, W) as a network of ``channels`` sees them: three, or one of grey."""
+    if channels == 3:
+        return pictures
+    weights = pictures.new_tensor(GREY).view(3, 1, 1)
+    return (pictures * weights).sum(dim=-3, keepdim=True)
 
 
 def to_image(tensor: torch.Tensor) -> Image.Image:
@@ -227,21 +275,25 @@ class Preparation:
     def __call__(
         self, image: Image.Image, generator: torch.Generator | None = None
     ) -> torch.Tensor:
-        """``image`` as float32 (3, height, width) in [-1, 1].
+        """``image`` as float32 (3, height, width) in [-1, 1]."""
+        return from_bytes(self.cut(self.scaled(image), generator))
+
+    def scaled(self, image: Image.Image) -> torch.Tensor:
+        """The part without randomness: ``image`` resized, as uint8 (3, H, W)."""
+        return _to_bytes(self._resized(image))
+
+    def cut(self, pixels: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """What ``scaled`` gave, cropped to (3, height, width) and flipped.
 
         The draws are fractions of the room there is, so two pictures prepared with equal
         generators are cropped and flipped alike, even at different resolutions.
         """
         down, across, mirror = self._draw(generator)
         height, width = self.shape
-        image = self._resized(image)
-        top = int(down * (image.height - height + 1))
-        left = int(across * (image.width - width + 1))
-        if (image.height, image.width) != (height, width):
-            image = image.crop((left, top, left + width, top + height))
-        if self.flip and mirror < 0.5:
-            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return to_tensor(image)
+        top = int(down * (pixels.shape[1] - height + 1))
+        left = int(across * (pixels.shape[2] - width + 1))
+        pixels = pixels[:, top : top + height, left : left + width]
+        return pixels.flip(2) if self.flip and mirror < 0.5 else pixels
 
     def _draw(self, generator: torch.Generator | None) -> tuple[float, float, float]:
         if self.crop == "centre" and not self.flip:

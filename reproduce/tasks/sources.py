@@ -6,12 +6,15 @@ The folder layouts that people keep their data sets in are in ``layouts.py``.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol
+from typing import Literal, NoReturn, Protocol
 
 from PIL import Image
 from tqdm import tqdm
@@ -94,17 +97,21 @@ class _Files:
 
 
 class FolderSource(_Files):
-    """Every picture under a folder, at any depth; hidden files and folders are ignored."""
+    """Every picture under a folder, at any depth. Hidden files and folders are ignored, and what else
+    is passed over is told once."""
 
     def __init__(self, path: str | Path) -> None:
         root = Path(path)
         if not root.is_dir():
             raise UserError(f"{root} is not a folder; give a folder of pictures")
-        names = list(_pictures_under(root))
+        files = list(_files_under(root))
+        names = [name for name in files if _suffix(name) in SUFFIXES]
         if not names:
             raise UserError(
                 f"{root} holds no pictures; put some there ({', '.join(sorted(SUFFIXES))})"
             )
+        if others := Counter(_suffix(name) or "no suffix" for name in {*files}.difference(names)):
+            _tell_of_others(root, ", ".join(f"{n} {kind}" for kind, n in sorted(others.items())))
         super().__init__(root, names)
 
 
@@ -159,7 +166,8 @@ class ListSource(_Files):
 
 
 def listed_names(list_file: Path) -> Iterator[tuple[int, str]]:
-    """(line number, normalised relative path) for every line of a list that is not blank."""
+    """(line number, normalised relative path) for every line of a list that is neither blank nor a
+    comment (#)."""
     try:
         lines = list_file.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
@@ -168,9 +176,9 @@ def listed_names(list_file: Path) -> Iterator[tuple[int, str]]:
         raise UserError(f"{list_file} is not UTF-8 text; save the list as UTF-8") from error
     for number, line in enumerate(lines, start=1):
         written = line.strip()
-        if not written:
+        if not written or written.startswith("#"):
             continue
-        name = os.path.normpath(written)
+        name = os.path.normpath(written.replace("\\", "/"))  # as Windows writes paths
         if os.path.isabs(name) or name.split(os.sep)[0] == ".." or "\0" in name:
             raise UserError(
                 f"{list_file} line {number}: {written!r} leads out of the list's folder; "
@@ -179,10 +187,28 @@ def listed_names(list_file: Path) -> Iterator[tuple[int, str]]:
         yield number, name
 
 
-def _pictures_under(root: Path) -> Iterator[str]:
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+@cache
+def _tell_of_others(root: Path, others: str) -> None:
+    logging.getLogger("reproduce").warning(
+        f"note: passed over in {root}, as no pictures that are read here: {others}"
+    )
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise UserError(
+        f"{error.filename} cannot be read ({error.strerror}): give yourself the right to, or move it "
+        "out of the pictures' folder"
+    ) from None
+
+
+def _files_under(root: Path) -> Iterator[str]:
     # Links are followed, since large data sets are often linked in, but no folder is visited twice.
     seen: set[tuple[int, int]] = set()
-    for folder, subfolders, files in os.walk(root, followlinks=True):
+    for folder, subfolders, files in os.walk(root, followlinks=True, onerror=_unreadable):
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in seen:
             subfolders.clear()
@@ -190,7 +216,7 @@ def _pictures_under(root: Path) -> Iterator[str]:
         seen.add((status.st_dev, status.st_ino))
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for file in files:
-            if not file.startswith(".") and os.path.splitext(file)[1].lower() in SUFFIXES:
+            if not file.startswith("."):
                 yield os.path.relpath(os.path.join(folder, file), root)
 
 
@@ -238,8 +264,9 @@ class Domains:
     def check(self, *, progress: bool = False) -> None:
         """Decode every picture once; the first that cannot be read is a UserError now, rather
         than in the middle of a training."""
-        todo = [(source, i) for source in self.splits().values() for i in range(len(source))]
-        for source, i in tqdm(todo, desc=f"reading {self.name}", disable=not progress):
+        # By file: the halves and pairs of a side-by-side file are one picture to decode.
+        todo = {s.path(i): (s, i) for s in self.splits().values() for i in range(len(s))}
+        for source, i in tqdm(todo.values(), desc=f"reading {self.name}", disable=not progress):
             source.read(i)
 
     def fingerprint(self, *, progress: bool = False) -> str:

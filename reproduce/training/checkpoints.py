@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from benchmarks.precision import no_tf32
 from models.errors import UserError
 from models.method import Method
 from models.randomness import generator
@@ -237,8 +238,32 @@ def _load_weights(method: Method, checkpoint: Checkpoint) -> None:
     method.load_state_dict(state, strict=False)  # the VGG-16 is not in it
 
 
+def begin_from(path: Path, method: Method, run: RunConfig) -> None:
+    """Give a run's fresh networks the weights of another run's, or of a converted original; those
+    that it lacks (an original's discriminators) keep their first ones. UserError where they do not
+    fit."""
+    checkpoint, own = read_checkpoint(path), model_tensors(method)
+    given = {f"model.{k}": t for k, t in checkpoint.part("model").items()}
+    networks = {k.split(".")[1] for k in given}
+    missing = [k for k in own if k.split(".")[1] in networks and k not in given]
+    wrong = missing + [k for k, t in given.items() if k not in own or own[k].shape != t.shape]
+    if wrong or not given:
+        shaping = {"method"} | {k for k, v in run.settings.items() if type(v) in (int, str)}
+        different = [d for d in run.differences(checkpoint.run) if d.split("=")[0] in shaping]
+        different.sort(key=lambda words: not words.startswith("method="))
+        raise UserError(
+            f"{path} holds other networks ({(wrong or ['none'])[0].removeprefix('model.')}), of "
+            f"other settings: {', '.join(different[:4]) or 'unknown'}; begin with the same"
+        )
+    unfit = next((k for k, t in given.items() if not bool(torch.isfinite(t).all())), None)
+    if unfit:
+        raise UserError(f"{path} holds weights that are not finite ({unfit}): use an earlier one")
+    method.load_state_dict(checkpoint.part("model"), strict=False)
+
+
 def load_method(path: Path, device: str = "cpu") -> tuple[Method, Checkpoint]:
-    """The trained method of a checkpoint, ready to translate."""
+    """The trained method of a checkpoint, ready to translate: in float32, as it is measured."""
+    no_tf32()
     checkpoint = read_checkpoint(path, weights_only=True)
     try:
         method = new_method(checkpoint.run)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -26,8 +26,11 @@ from reproduce.training.processes import local_rank, rank, world_size
 
 T = TypeVar("T")
 
-# The others wait while the first downloads or draws pictures. Who has died is noticed at once.
+# What is said goes by gloo, between processors: it waits for no GPU, and who has died is noticed at
+# once. The others wait while the first downloads or draws pictures.
 PATIENCE = timedelta(days=1)
+# Pictures, losses and gradients of GPUs go by NCCL, which does not notice: it gives up.
+GPU_PATIENCE = timedelta(minutes=10)
 EXPECTED = (UserError, OSError, MemoryError, torch.OutOfMemoryError)
 
 
@@ -46,12 +49,13 @@ class World:
     rank: int = 0
     size: int = 1
     device: str = "cpu"
+    gpus: Any = None  # the group by which GPUs talk
 
     def sum_(self, x: Tensor) -> Tensor:
         """``x`` with the sum over all processes in its place: the same bits in each of them."""
         if self.size > 1:
             with _noticing_the_dead():
-                dist.all_reduce(x)
+                dist.all_reduce(x, group=self.gpus if x.is_cuda else None)
         return x
 
     def parts(self, x: Tensor) -> list[Tensor]:
@@ -62,22 +66,22 @@ class World:
             torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(self.size)
         ]
         with _noticing_the_dead():
-            dist.all_gather(found, x.contiguous())
+            dist.all_gather(found, x.contiguous(), group=self.gpus if x.is_cuda else None)
         return found
 
-    def any(self, flag: bool) -> bool:
-        """Whether ``flag`` is true in one of them."""
+    def any(self, *flags: bool) -> list[bool]:
+        """For each of ``flags``, whether it is true in one of them."""
         if self.size == 1:
-            return flag
-        return bool(self.sum_(torch.tensor([int(flag)], device=self.device)).item())
+            return list(flags)
+        return [n > 0 for n in self.sum_(torch.tensor(flags, dtype=torch.int64)).tolist()]
 
     def texts(self, text: str) -> list[str]:
         """``text`` of every process."""
         if self.size == 1:
             return [text]
-        raw = torch.tensor(list(text.encode()), dtype=torch.uint8, device=self.device)
-        length = max(int(n) for n in self.parts(torch.tensor([len(raw)], device=self.device)))
-        padded = torch.zeros(length, dtype=torch.uint8, device=self.device)
+        raw = torch.tensor(list(text.encode()), dtype=torch.uint8)
+        length = max(int(n) for n in self.parts(torch.tensor([len(raw)])))
+        padded = torch.zeros(length, dtype=torch.uint8)
         padded[: len(raw)] = raw
         return [bytes(p.tolist()).rstrip(b"\0").decode() for p in self.parts(padded)]
 
@@ -93,7 +97,7 @@ class World:
             result = action()
         except Exception as error:
             trouble = error
-        if not self.any(trouble is not None):
+        if not any(self.any(trouble is not None)):
             return result  # type: ignore[return-value]
         said = self.texts("" if trouble is None else str(trouble) or type(trouble).__name__)
         if trouble is not None and (self.rank == 0 or not isinstance(trouble, EXPECTED)):
@@ -136,16 +140,16 @@ def joined(device: str) -> Iterator[World]:
         yield World(device=device)
         return
     try:
-        # gloo knows no GPU, nccl nothing else.
-        backend = "nccl" if device.startswith("cuda") else "gloo"
-        dist.init_process_group(backend, timeout=PATIENCE)
+        dist.init_process_group("gloo", timeout=PATIENCE)
+        on_gpus = device.startswith("cuda")
+        gpus = dist.new_group(backend="nccl", timeout=GPU_PATIENCE) if on_gpus else None
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
             f"{size} processes could not find one another ({reason}): start them with torchrun"
         ) from None
     try:
-        yield World(number, size, device)
+        yield World(number, size, device, gpus)
     except EXPECTED as error:
         if number and not isinstance(error, EndedElsewhere):
             # Nobody else knows. The usual streams are the first process's (``only_first_speaks``).
@@ -159,6 +163,8 @@ def joined(device: str) -> Iterator[World]:
 def local_device(device: str) -> str:
     """``device`` for this process: of several GPUs, its own."""
     if world_size() == 1 or not device.startswith("cuda"):
+        if device.startswith("cuda:"):  # else what names no GPU opens the first one too
+            torch.cuda.set_device(device)
         return device
     if device != "cuda":
         raise UserError(

@@ -116,7 +116,7 @@ class GraphedTrainer(Trainer):
             return self._repeated(x_a, x_b, step)
 
     def _repeated(self, x_a: Tensor, x_b: Tensor, step: int) -> dict[str, float]:
-        self._set_lr(step)
+        self._begin(step)
         record: dict[str, float] = {}
         for phase in self.method.order:
             noise = self._noise_of(phase, x_a, step)
@@ -128,8 +128,7 @@ class GraphedTrainer(Trainer):
             self._again[phase]()
             for p, gradient in zip(self.weights[phase], self._gradients[phase], strict=True):
                 p.grad = gradient
-            record |= self._checked(self._terms[phase], step)
-            self._update(phase)
+            record |= self._finish(phase, self._terms[phase], step)
         return record
 
     def _compute(self, phase: Phase, x_a: Tensor, x_b: Tensor, noise: Noise, made: Made) -> Terms:

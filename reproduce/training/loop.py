@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 import signal
+import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +27,7 @@ from benchmarks.pictures import grid
 from models.randomness import generator
 from reproduce.experiments.run import RunConfig
 from reproduce.tasks.batches import Batch, Batches, test_batches
-from reproduce.tasks.pictures import Preparation, save_png
+from reproduce.tasks.pictures import Preparation, from_bytes, save_png
 from reproduce.tasks.sources import Domains
 from reproduce.training.checkpoints import (
     NonFiniteWeight,
@@ -35,21 +39,37 @@ from reproduce.training.checkpoints import (
 from reproduce.training.distributed import World
 from reproduce.training.shared import whole_batch
 from reproduce.training.signals import handled
-from reproduce.training.trainer import NonFiniteLoss, Trainer
+from reproduce.training.trainer import Trainer, Untaken
+from reproduce.training.translate import shown_to
 
 LAST, GOOD = "last.safetensors", "good.safetensors"
 FAILED, DAMAGED = "failed.safetensors", "damaged.safetensors"
+UNTAKEN = "untaken.jsonl"  # a line an update that was not taken: step, phase, why, pictures
+MANY = 50  # steps in a row without an update of one phase, after which a run stops
 
 
 @dataclass(frozen=True)
 class Logging:
-    """How often, in steps, and how."""
+    """How often, and how.
 
-    save_every: int = 500
-    sample_every: int = 500
+    Checkpoints are written every ``save_minutes``, and every ``save_every`` steps if any; the newest
+    ``keep`` of them stay, under their numbers. ``grids``: so many sample grids, at steps that grow by
+    a factor.
+    """
+
+    save_minutes: float = 10.0
+    save_every: int = 0
+    keep: int = 0
+    grids: int = 20
     log_every: int = 10
     tensorboard: bool = True
     progress: bool = True
+
+    def grid_steps(self, steps: int) -> frozenset[int]:
+        """After which of a run's ``steps`` a grid is drawn: the last, and others from the tenth on."""
+        n, first = self.grids, min(10, steps)
+        ratio = (steps / first) ** (1 / max(1, n - 1))
+        return frozenset({steps, *(round(first * ratio**i) for i in range(n - 1))} if n else ())
 
 
 class Interrupted(Exception):
@@ -58,6 +78,17 @@ class Interrupted(Exception):
     def __init__(self, step: int) -> None:
         super().__init__(f"interrupted after step {step}")
         self.step = step
+
+
+class ManyUntaken(Exception):
+    """``MANY`` steps in a row were without an update, the last of them ``last``."""
+
+    def __init__(self, last: Untaken, pictures: str) -> None:
+        super().__init__(
+            f"{MANY} updates of the {last.phase}s in a row were not taken, of the last in step "
+            f"{last.step + 1} {last.why}; most often with {pictures}"
+        )
+        self.last = last
 
 
 class Loop:
@@ -73,7 +104,10 @@ class Loop:
         self.run, self.folder, self.trainer, self.data = run, folder, trainer, data
         self.world, self.logging, self.domains = world, logging, domains
         self.stop, self.asked = False, 0
-        self.clock = time.perf_counter()
+        self.clock = self.saved_at = self.logged_at = time.perf_counter()
+        self.logged = 0
+        self.untaken: list[dict[str, Any]] = []
+        self.in_a_row: Counter[str] = Counter()
 
     def go(self, parts: Sequence[Batches]) -> None:
         """To the end of the run; ``parts``, joined, are this process's share of every batch."""
@@ -88,7 +122,10 @@ class Loop:
                      unit="step", disable=not self.logging.progress, dynamic_ncols=True)
             )  # fmt: skip
             self.bar = bar
+            self._recall(start)
             self._steps(start, parts)
+        if self.untaken:
+            self._tell_untaken()
 
     def _writer(self, start: int, stack: contextlib.ExitStack) -> SummaryWriter | None:
         if not self.logging.tensorboard:
@@ -105,30 +142,80 @@ class Loop:
 
     def _steps(self, start: int, parts: Sequence[Batches]) -> None:
         run, logging = self.run, self.logging
+        grids, self.logged = logging.grid_steps(run.steps), start
         for step in range(start, run.steps):
-            x_a, x_b = (x.to(self.world.device) for x in self.world.agreed(lambda: _next(parts)))
+            pictures = self.world.agreed(lambda: _next(parts))
+            x_a, x_b = (
+                self._on_device(x, domain) for x, domain in zip(pictures, "ab", strict=True)
+            )
+            losses = self.trainer.step(x_a, x_b, step)
             try:
-                losses = self.trainer.step(x_a, x_b, step)
-            except NonFiniteLoss as error:
+                self._count_untaken(parts[0], step)
+            except ManyUntaken as error:
                 x_a, x_b = (whole_batch(self.trainer.method, x, self.world) for x in (x_a, x_b))
-                self._failed(step, error.term, error.value, x_a, x_b)
+                self._failed(step, error.last.why, x_a, x_b)
                 raise
             done = step + 1
-            # Asked once: a signal may come between two questions.
-            stopping = self.world.any(self.stop)
+            # Asked once: a signal may come between two questions, and clocks differ.
+            stopping, due = self.world.any(self.stop, self._is_due())
             self.bar.update()
             if done % logging.log_every == 0 or done == run.steps:
                 self._log(done, losses)
-            if done % logging.sample_every == 0 or done == run.steps:
+            if done in grids:
                 self._samples(done)
-            if done % logging.save_every == 0 or done == run.steps or stopping:
+            due |= logging.save_every > 0 and done % logging.save_every == 0
+            if due or done == run.steps or stopping:
                 try:
                     self.world.by_first(lambda done=done: self._save(done))  # type: ignore[misc]
                 except NonFiniteWeight as error:
-                    self._failed(done, error.weight, float("nan"), x_a, x_b)
+                    self._failed(done, str(error), x_a, x_b)
                     raise
             if stopping and done < run.steps:
                 raise Interrupted(done)
+
+    def _recall(self, start: int) -> None:
+        """What the run's first part did not take; what came after its checkpoint comes again."""
+        path = self.folder / UNTAKEN
+        if self.world.rank or not path.exists():
+            return
+        whole = path.read_text(encoding="utf-8").split("\n")[:-1]  # a kill leaves half a line
+        self.untaken = [line for line in map(json.loads, whole) if line["step"] <= start]
+        write_text(path, "".join(json.dumps(line) + "\n" for line in self.untaken))
+
+    def _count_untaken(self, batches: Batches, step: int) -> None:
+        untaken = self.trainer.untaken
+        self.in_a_row = Counter({one.phase: self.in_a_row[one.phase] + 1 for one in untaken})
+        for one in untaken:
+            about = {"step": step + 1, "phase": one.phase, "why": one.why}
+            self.untaken.append(about | {"pictures": batches.names(step)})
+            if not self.world.rank:
+                with (self.folder / UNTAKEN).open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(self.untaken[-1]) + "\n")
+            if self.in_a_row[one.phase] == MANY:
+                raise ManyUntaken(one, _most_frequent(self.untaken[-MANY:]))
+
+    def _tell_untaken(self) -> None:
+        """At the end of a training, to who started it and in what is kept of it."""
+        if self.world.rank:
+            return
+        path, count = self.folder / "run.json", len(self.untaken)
+        told = json.loads(path.read_text(encoding="utf-8")) | {"untaken": count}
+        write_text(path, json.dumps(told, indent=1, sort_keys=True) + "\n")
+        print(
+            f"note: {count} of {2 * self.run.steps} updates were not taken, most often with "
+            f"{_most_frequent(self.untaken)}: their gradients had exploded, as instance norms' do "
+            f"at pictures of one colour ({self.folder / UNTAKEN} names all)", file=sys.stderr,
+        )  # fmt: skip
+
+    def _on_device(self, pixels: Tensor, domain: str) -> Tensor:
+        """A batch in [-1, 1]; from pinned memory it comes while the GPU is at work."""
+        x = from_bytes(pixels.to(self.world.device, non_blocking=pixels.is_pinned()))
+        return shown_to(self.trainer.method, x, domain)
+
+    def _is_due(self) -> bool:
+        """Whether the first process, which writes, has not for too long."""
+        minutes = (time.perf_counter() - self.saved_at) / 60
+        return self.world.rank == 0 and minutes >= self.logging.save_minutes
 
     def _log(self, done: int, losses: dict[str, float]) -> None:
         totals = {
@@ -140,26 +227,41 @@ class Loop:
             ),
         }
         self.bar.set_postfix({k: f"{v:.3f}" for k, v in totals.items()}, refresh=False)
+        now = time.perf_counter()
+        pictures = (done - self.logged) * self.run.batch  # of each domain
+        pace = {
+            "learning_rate": self.trainer.optimisers["generator"].param_groups[0]["lr"],
+            "pictures_per_second": pictures / max(now - self.logged_at, 1e-9),
+        }
+        self.logged, self.logged_at = done, now
         if self.writer is not None:
-            for name, value in (losses | {f"total_{k}": v for k, v in totals.items()}).items():
-                self.writer.add_scalar(f"loss/{name}", value, done)  # type: ignore[no-untyped-call]
+            named = losses | {f"total_{k}": v for k, v in totals.items()}
+            for name, value in ({f"loss/{k}": v for k, v in named.items()} | pace).items():
+                self.writer.add_scalar(name, value, done)  # type: ignore[no-untyped-call]
         if self.world.rank:
             return
-        seconds = time.perf_counter() - self.clock
-        line: dict[str, Any] = {"step": done, "steps": self.run.steps, "seconds": round(seconds, 2)}
-        write_text(self.folder / "progress.json", json.dumps(line | {"losses": losses}) + "\n")
+        line: dict[str, Any] = {
+            "step": done, "steps": self.run.steps, "seconds": round(now - self.clock, 2),
+            "learning_rate": pace["learning_rate"],
+            "pictures_per_second": round(pace["pictures_per_second"], 1),
+            "untaken": len(self.untaken), "losses": losses,
+        }  # fmt: skip
+        write_text(self.folder / "progress.json", json.dumps(line) + "\n")
 
     def _save(self, done: int) -> None:
         last, good = self.folder / LAST, self.folder / GOOD
         save_training(last, self.trainer, self.run, done, self.data, keep=good)
+        self.saved_at = time.perf_counter()
+        if self.logging.keep:
+            keep_numbered(last, done, self.logging.keep)
 
-    def _failed(self, done: int, term: str, value: float, x_a: Tensor, x_b: Tensor) -> None:
-        """A checkpoint to look at: the weights, the batch, and the term that went wrong."""
+    def _failed(self, done: int, why: str, x_a: Tensor, x_b: Tensor) -> None:
+        """A checkpoint to look at: the weights, the batch, and what went wrong."""
         if self.world.rank:
             return
         tensors = model_tensors(self.trainer.method) | {"x_a": x_a, "x_b": x_b}
-        what = {"term": term, "value": str(value)}
-        write_atomic(self.folder / FAILED, tensors, describe(self.run, done, self.data) | what)
+        about = describe(self.run, done, self.data) | {"why": why}
+        write_atomic(self.folder / FAILED, tensors, about)
 
     @torch.no_grad()
     def _samples(self, done: int) -> None:
@@ -182,6 +284,29 @@ class Loop:
         self.stop, self.asked = True, number
 
 
+def _most_frequent(untaken: list[dict[str, Any]]) -> str:
+    """In words, which pictures were most often there."""
+    seen = Counter(
+        f"{name} of {domain.upper()}"
+        for line in untaken
+        for domain, names in line["pictures"].items()
+        for name in names
+    )
+    return ", ".join(f"{name} ({count} times)" for name, count in seen.most_common(4))
+
+
+def keep_numbered(last: Path, step: int, count: int) -> None:
+    """Let ``last`` stay as ``step...`` too, of which the newest ``count`` are kept."""
+    own = last.with_name(f"step{step:08}.safetensors")
+    own.unlink(missing_ok=True)
+    try:
+        os.link(last, own)
+    except OSError:  # a file system without links
+        shutil.copyfile(last, own)
+    for older in sorted(last.parent.glob("step*.safetensors"))[:-count]:
+        older.unlink()
+
+
 def _next(parts: Sequence[Batches]) -> Batch:
     found = [next(part) for part in parts]
     if len(found) == 1:
@@ -202,14 +327,13 @@ def sample_grid(
         source = domains.test_a if direction == "a2b" else domains.test_b
         count = min(rows, len(source))
         _, x = next(test_batches(source, Preparation(run.size), count))
-        x = x.to(device)
-        columns = [x]
+        columns = [x.to(device)]
+        x = shown_to(method, x, direction[0])
         for sample in range(3):
             draws = generator(run.seed, "samples", direction, sample)
             noise = method.draw_noise(count, x.shape[2], x.shape[3], draws)
-            columns.append(
-                method.translate(x, direction, {k: v.to(device) for k, v in noise.items()})
-            )
+            made = method.translate(x, direction, {k: v.to(device) for k, v in noise.items()})
+            columns.append(made.expand(-1, 3, -1, -1))
         pictures.append(torch.stack(columns, dim=1).flatten(0, 1).cpu())
     method.train()
     return grid(torch.cat(pictures).nan_to_num(0).clamp(-1, 1) * 0.5 + 0.5, columns=4)

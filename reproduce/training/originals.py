@@ -46,8 +46,13 @@ def import_original(path: Path, method: str, out: Path, size: int) -> list[Path]
     config = make_config(method, settings)
     run = RunConfig(method=method, task=IMPORTED, size=size, steps=1, settings=asdict(config))
     network = new_method(run)
-    network.check_size(size, size)
+    network.check_size(size, size, training=False)
     load_original(network, state, partial=True)
+    for name, tensor in network.state_dict().items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise UserError(
+                f"{path}: {name} is not finite: its training diverged; take an earlier one"
+            )
     metadata = {"format": FORMAT, "run": json.dumps(run.as_dict(), sort_keys=True), "step": "1"}
     weights = {
         f"model.{k}": t

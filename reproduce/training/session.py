@@ -22,11 +22,14 @@ from models.unit import Unit
 from reproduce.experiments.run import RunConfig
 from reproduce.records.code import training_code
 from reproduce.records.environment import environment
+from reproduce.records.store import sha256_file
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.registry import open_task
+from reproduce.tasks.registry import TASKS, open_task
 from reproduce.tasks.sources import Domains, PictureSource
+from reproduce.training.ahead import NoiseAhead
 from reproduce.training.checkpoints import (
     Checkpoint,
+    begin_from,
     new_method,
     read_checkpoint,
     remove_parts,
@@ -50,17 +53,19 @@ def train(
     vgg: Path | None = None,
     ways: Iterable[str] = ALL,
     workers: int = 0,
+    start: Path | None = None,
 ) -> Path:
     """Train ``run`` in ``folder``, computing in these ``ways`` (``models.choices``), and return its
-    last checkpoint. Pictures are prepared by threads, or by ``workers`` processes if any.
+    last checkpoint. Pictures are prepared by threads, or by ``workers`` processes if any. ``start``:
+    the checkpoint whose weights it begins with, instead of drawn ones.
 
     A folder that holds a run is refused unless ``resume``, which goes on from its last readable
     checkpoint, exactly as if it had never stopped. Raises Interrupted once saved after a signal,
-    and NonFiniteLoss or NonFiniteWeight after writing what led to it to ``failed.safetensors``.
+    and ManyUntaken or NonFiniteWeight after writing what led to it to ``failed.safetensors``.
     Called by all processes that ``torchrun`` started, it is one training that they share.
     """
     logging, device = logging or Logging(), local_device(device)
-    method = _build(run, device, vgg)
+    method = _build(run, device, vgg, start)
     choose(method, ways)
     check_shareable(method, run.batch, world_size())
     preparation = Preparation(run.size, run.resize or None, run.crop, run.flip)  # type: ignore[arg-type]
@@ -76,21 +81,28 @@ def train(
             return _begin(run, folder, data_dir, resume, method.paired, logging.progress, first)
 
         begun = world.in_turn(begin)
-        found, start = begun.found, begun.found.step if begun.found else 0
-        world.same(f"step {start}, pictures {begun.data[:12]}", "checkpoint or pictures")
+        found, done = begun.found, begun.found.step if begun.found else 0
+        world.same(f"step {done}, pictures {begun.data[:12]}", "checkpoint or pictures")
         if begun.domains is None or begun.sources is None:
+            if first:
+                print(f"note: the run in {folder} is finished: nothing to do", file=sys.stderr)
             return found.path if found else folder / LAST
         trainer = make_trainer(method, run.seed, run.steps, world, run.precision)
+        if device.startswith("cuda"):
+            shape = (run.batch // world.size, run.size, run.size)
+            ahead = NoiseAhead(method, trainer.noise, shape, device)
+            trainer.noise = stack.enter_context(ahead)
         if found is not None:
             restore_training(found, trainer)
             if first and found.path.name == GOOD and (folder / LAST).exists():
                 # Out of the way: it must not take the good one's place when the next is saved.
                 os.replace(folder / LAST, folder / DAMAGED)
-        world.by_first(lambda: _describe(folder, run, begun.data, world, ways))
+        origin = _origin(folder, start, found)
+        world.by_first(lambda: _describe(folder, run, begun.data, world, ways, origin))
         loop = Loop(run, folder, trainer, begun.domains, begun.data, world, logging)
         loop.go(
             shared_batches(
-                method, world, *begun.sources, preparation, run.batch, run.seed, start, workers
+                method, world, *begun.sources, preparation, run.batch, run.seed, done, workers
             )
         )
     return folder / LAST
@@ -111,33 +123,44 @@ def _begin(
     check: bool,
 ) -> _Begun:  # fmt: skip
     found = _found(folder, run, resume)
-    if found is not None and found.step >= run.steps and not run.source:
+    if found is not None and found.step >= run.steps and not run.source and run.task in TASKS:
         return _Begun(found, found.data)
     domains = open_task(
         run.task, data_dir=data_dir, size=run.size, seed=0, train=run.train, test=run.test,
         source=Path(run.source) if run.source else None, progress=progress,
     )  # fmt: skip
     sources = _sources(domains, run, paired)
+    if run.batch > (fewest := min(map(len, sources))):
+        raise UserError(
+            f"batch={run.batch} is more than the {fewest} training pictures of a domain: set a "
+            "smaller batch"
+        )
     data = _fingerprint(domains, found, progress, check)
     if found is not None and found.step >= run.steps:  # and on the pictures that were given
         return _Begun(found, data)
     return _Begun(found, data, domains, sources)
 
 
-def _build(run: RunConfig, device: str, vgg: Path | None) -> Method:
+def _build(run: RunConfig, device: str, vgg: Path | None, start: Path | None) -> Method:
     """The run's networks. What does not fit together is refused here, before any file is made."""
+    if device.startswith("mps") and run.precision != "float32":
+        raise UserError(f"precision={run.precision} is not for --device mps: use float32")
     method = new_method(run)
     method.check_size(run.size, run.size)
     config = method.config
-    if (config.channels_a, config.channels_b) != (3, 3):
-        raise UserError("pictures are read in RGB: channels_a and channels_b must be 3 to train")
+    if not {config.channels_a, config.channels_b} <= {1, 3}:
+        raise UserError("pictures are read in RGB or grey: channels_a and channels_b are 3 or 1")
     layer: str = getattr(config, "perceptual_layer", "")
     if isinstance(method, (Munit, Unit)) and method.config.perceptual:
+        if 1 in (config.channels_a, config.channels_b):
+            raise UserError("the perceptual loss looks at RGB: set perceptual=0, or 3 channels")
         method.features = vgg_features(layer, run.size, vgg)
     elif vgg is not None:
         raise UserError("--vgg is for the perceptual loss alone: add --set perceptual=1, e.g.")
     elif layer:
         check_layer(layer)
+    if start is not None:
+        begin_from(start, method, run)
     return method.to(device)
 
 
@@ -171,10 +194,10 @@ def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
             continue
         if errors:
             print(f"note: {errors[0]}; going on from {path}", file=sys.stderr)
-        longer = replace(checkpoint.run, steps=run.steps)
-        if run.method_config.lr_policy == "linear" or run.steps < checkpoint.step:
-            longer = checkpoint.run  # the schedule depends on the number of steps
-        different = run.differences(longer)
+        known = _lengthened(checkpoint, run, path)
+        if not {run.task, known.task} & TASKS.keys():  # paths: what lies there is compared
+            known = replace(known, task=run.task, source=run.source)
+        different = run.differences(known)
         if different:
             raise UserError(
                 f"{folder} holds another run, {'; '.join(different[:3])}: "
@@ -185,6 +208,27 @@ def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
         f"{errors[0]}; no earlier one is left in {folder}: remove the folder, or choose another "
         "--out"
     )
+
+
+def _lengthened(checkpoint: Checkpoint, run: RunConfig, path: Path) -> RunConfig:
+    """The checkpoint's run with as many steps as ``run`` where that only adds some. What is added
+    to a finished one may have another rate."""
+    known, policy = checkpoint.run, run.settings["lr_policy"]
+    if run.steps <= known.steps or checkpoint.step < known.steps:
+        # A rate that falls in a line depends on the number of steps.
+        fixed = policy == "linear" or run.steps < checkpoint.step
+        return known if fixed else replace(known, steps=run.steps)
+    if policy == "linear":
+        raise UserError(
+            f"{path} is of a finished run, whose rate fell to zero in its {known.steps} steps: to "
+            f"add some, say at which rate, e.g. --set lr_policy=constant --set lr={run.settings['lr']}"
+        )
+    print(
+        f"note: {run.steps - known.steps} steps are added to the {known.steps} of {path}: "
+        f"lr={run.settings['lr']}, {policy}, counted from the run's beginning", file=sys.stderr,
+    )  # fmt: skip
+    rate = {key: run.settings[key] for key in ("lr", "lr_policy", "lr_step", "lr_gamma")}
+    return replace(known, steps=run.steps, settings={**known.settings, **rate})
 
 
 def _fingerprint(domains: Domains, found: Checkpoint | None, progress: bool, check: bool) -> str:
@@ -212,7 +256,8 @@ def only_run(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
-            f"another run is at work in {folder}: wait for it, or choose another --out"
+            f"another run is at work in {folder}{holder(folder / '.lock')}: wait for it, or choose "
+            "another --out"
         ) from None
     except OSError as error:
         raise UserError(
@@ -228,12 +273,45 @@ def only_run(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _describe(folder: Path, run: RunConfig, data: str, world: World, ways: Iterable[str]) -> None:
+def holder(lock: Path) -> str:
+    """In words, which machine's process holds a lock; empty for one that ends with its process.
+
+    Where a file system knows no flock, a file stands for the lock, and is left by a machine that
+    dies. Of another machine nobody can tell whether it did.
+    """
+    try:
+        process, host, *_ = lock.read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return ""
+    return f" (process {process} of {host}; remove {lock} if that is dead)"
+
+
+def _describe(
+    folder: Path, run: RunConfig, data: str, world: World, ways: Iterable[str], origin: str
+) -> None:
     text = json.dumps(
         {"run": run.as_dict(), "config_sha256": run.digest(), "data_sha256": data}
         | {"environment": environment(world.device), "processes": world.size}
-        | {"code": training_code(run.method), "ways": sorted(ways)},
+        | {"code": training_code(run.method), "ways": sorted(ways)}
+        | ({"begun_from_sha256": origin} if origin else {}),
         indent=1,
         sort_keys=True,
     )
     write_text(folder / "run.json", text + "\n")
+
+
+def _origin(folder: Path, start: Path | None, found: Checkpoint | None) -> str:
+    """The sha256 of the checkpoint whose weights a run begins, or began, with; empty for drawn ones."""
+    origin = sha256_file(start) if start else ""
+    if found is None:
+        return origin
+    try:
+        told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        begun = str(told.get("begun_from_sha256", ""))
+    except (OSError, ValueError, AttributeError):
+        begun = ""
+    if origin not in ("", begun):
+        raise UserError(
+            f"{folder} holds a run that began otherwise: leave --from, or choose another --out"
+        )
+    return begun

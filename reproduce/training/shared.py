@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -36,8 +34,6 @@ class SharedTrainer(Trainer):
         super().__init__(method, seed, total_steps, noise=self._own_noise, precision=precision)
         self.world = world
         self.sums = summed_terms(method)
-        for optimiser in self.optimisers.values():
-            optimiser.register_step_pre_hook(self._average)
 
     def _own_noise(self, phase: Phase, role: str, spec: NoiseSpec, n: int, step: int) -> Tensor:
         whole = self._counted(phase, role, spec, n * self.world.size, step)
@@ -58,20 +54,18 @@ class SharedTrainer(Trainer):
             if terms[name].requires_grad:  # its gradients are added up, not averaged
                 terms[name].register_hook(self._times_processes)  # type: ignore[no-untyped-call]
 
-    def _checked(self, terms: Terms, step: int) -> dict[str, float]:
-        """The terms of the whole batch; what is no number in one process stops all."""
-        if not terms:
-            return {}
+    def _values(self, terms: Terms) -> dict[str, float]:
+        """Of the whole batch: an update that one process does not take, none does."""
         values = self.world.sum_(torch.stack(list(terms.values())))
         shares = [1 if name in self.sums else self.world.size for name in terms]
         whole = values / torch.tensor(shares, dtype=values.dtype, device=values.device)
-        return super()._checked(dict(zip(terms, whole, strict=True)), step)
+        return super()._values(dict(zip(terms, whole, strict=True)))
 
     def _times_processes(self, gradient: Tensor) -> Tensor:
         return gradient * self.world.size
 
-    def _average(self, optimiser: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        gradients = [p.grad for group in optimiser.param_groups for p in group["params"]]
+    def _after_gradients(self, phase: Phase) -> None:
+        gradients = [p.grad for p in self.weights[phase] if p.grad is not None]
         flat = self.world.sum_(torch.cat([g.reshape(-1) for g in gradients])) / self.world.size
         parts = torch.split(flat, [g.numel() for g in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
@@ -144,7 +138,7 @@ def shared_batches(
         Batches(
             source_a, source_b, preparation, batch, seed, paired=method.paired,
             start_step=start_step, rank=g * world.size + world.rank, world_size=count * world.size,
-            workers=workers,
+            workers=workers, device=world.device,
         )
         for g in range(count)
     ]  # fmt: skip

@@ -3,7 +3,8 @@
 A stored file is a checkpoint without what translating never reads: discriminators, Adam's moments,
 histories, and the networks of directions that no table measures. Three rules make it small:
 
-- only tensors that translating in the stored directions reads, which is found by watching it;
+- only tensors that translating in the stored directions reads, in random styles or in an example's,
+  which is found by watching it;
 - in float16 (11 bits of precision: pictures change by less than half a grey level);
 - without the rims of 4x4 kernels that training never reached, because they saw nothing but padding
   (innermost layers of U-nets on small pictures). They have their first values still, which the
@@ -39,12 +40,13 @@ class Stored:
     """What a stored file says of itself.
 
     ``checkpoint_sha256``: of the full checkpoint, as records name it; ``directions`` that it can
-    translate in; ``rims``: tensors that lack theirs.
+    translate in; ``rims``: tensors that lack theirs; ``guided``: whether encoders of styles are there.
     """
 
     checkpoint_sha256: str
     directions: tuple[Direction, ...]
     rims: tuple[str, ...]
+    guided: bool = False
 
     def as_text(self) -> str:
         """For a file's metadata."""
@@ -52,6 +54,7 @@ class Stored:
             "checkpoint_sha256": self.checkpoint_sha256,
             "directions": self.directions,
             "rims": self.rims,
+            "guided": self.guided,
         }
         return json.dumps(about, sort_keys=True)
 
@@ -59,18 +62,22 @@ class Stored:
     def from_text(text: str) -> Stored:
         """The inverse of ``as_text``; ValueError for anything else."""
         about = json.loads(text)
-        keys = {"checkpoint_sha256", "directions", "rims"}
-        if not isinstance(about, dict) or set(about) != keys:
+        keys = {"checkpoint_sha256", "directions", "rims", "guided"}
+        if not isinstance(about, dict) or set(about) | {"guided"} != keys:
             raise ValueError("it does not say what was stored")
         directions = tuple(d for d in DIRECTIONS if d in about["directions"])
         if not directions or len(directions) != len(about["directions"]):
             raise ValueError(f"it is stored for directions {about['directions']}")
-        return Stored(str(about["checkpoint_sha256"]), directions, tuple(map(str, about["rims"])))
+        rims, guided = tuple(map(str, about["rims"])), about.get("guided") is True
+        return Stored(str(about["checkpoint_sha256"]), directions, rims, guided)
 
 
 @torch.no_grad()
-def tensors_read(method: Method, directions: Sequence[Direction], size: int) -> set[str]:
-    """Names of the weights that translating pictures of ``size`` pixels reads."""
+def tensors_read(
+    method: Method, directions: Sequence[Direction], size: int, guided: bool
+) -> set[str]:
+    """Names of the weights that translating pictures of ``size`` pixels reads; ``guided``: in the
+    styles of examples too."""
     read: set[str] = set()
 
     def watch(prefix: str) -> Callable[..., None]:
@@ -88,6 +95,9 @@ def tensors_read(method: Method, directions: Sequence[Direction], size: int) -> 
     try:
         for direction in directions:
             probe(method, direction, size)
+            if guided:
+                channels = (method.config.channels_a, method.config.channels_b)
+                method.style_of(torch.zeros(1, channels[direction == "a2b"], size, size), direction)
     finally:
         method.train(training)
         for hook in hooks:
@@ -144,7 +154,7 @@ def fill(
 
     Raises UserError for a file that lacks a tensor, or has another one or one of another size.
     """
-    wanted = tensors_read(method, stored.directions, size)
+    wanted = tensors_read(method, stored.directions, size, stored.guided)
     wrong = sorted(wanted ^ set(state))
     if not wrong:
         own = method.state_dict()
@@ -165,8 +175,8 @@ def fill(
 def _refusing(name: str, stored: Stored, path: Path) -> Callable[..., None]:
     def refuse(*_: object) -> None:
         raise UserError(
-            f"{path} was stored for {' and '.join(stored.directions)} with random styles alone and "
-            f"holds no weights of {name}: use the run's own checkpoint"
+            f"{path} was stored for {' and '.join(stored.directions)} and holds no weights of {name}: "
+            "use the run's own checkpoint"
         )
 
     return refuse

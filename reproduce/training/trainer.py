@@ -7,6 +7,7 @@ The golden tests drive this same class with recorded noise.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,12 +22,22 @@ from models.randomness import generator
 NoiseSource = Callable[[Phase, str, NoiseSpec, int, int], Tensor]  # phase, role, spec, n, step
 
 
-class NonFiniteLoss(Exception):
-    """A loss term became NaN or infinite; that phase's weights are those before its update."""
+# Longest gradient that is taken, over all weights of a phase, for each unit of its terms' weights. In
+# healthy trainings it is below 100. A picture of one colour has none of the deviation that instance
+# norms divide by: each of them multiplies gradients by 1 / sqrt(eps) = 316, ten in a row by more than
+# float32 holds. The original takes such an update, as "images filled with NaNs" (an issue of its users)
+# or as squares in Adam's second moment beside which those weights stand still for ever.
+LONGEST = 1e4
+_GRADIENT = "gradient"  # its length, which is read together with the terms
 
-    def __init__(self, step: int, term: str, value: float) -> None:
-        super().__init__(f"loss term {term} is {value} in step {step}")
-        self.step, self.term, self.value = step, term, value
+
+@dataclass(frozen=True)
+class Untaken:
+    """An update that was not taken, and ``why``, in words: weights and moments are as before it."""
+
+    step: int
+    phase: Phase
+    why: str
 
 
 @dataclass
@@ -43,7 +54,8 @@ class Trainer:
 
     ``seed`` addresses all noise; ``total_steps`` shapes the learning-rate schedule; ``noise``
     replaces the counted draws (tests hand in recorded numbers); ``precision`` is float32 or
-    bf16 (automatic mixed precision with float32 weights).
+    bf16 (automatic mixed precision with float32 weights). ``untaken`` are updates of the last step
+    whose terms or gradients were no numbers, or too large (``LONGEST``).
     """
 
     def __init__(
@@ -58,6 +70,7 @@ class Trainer:
         self.method, self.seed, self.total_steps = method, seed, total_steps
         self.noise = noise or self._counted
         self.precision = precision
+        self.untaken: list[Untaken] = []
         self.weights: dict[Phase, list[Tensor]] = {
             "generator": [p for net in method.generators() for p in net.parameters()],
             "discriminator": [p for net in method.discriminators() for p in net.parameters()],
@@ -76,8 +89,9 @@ class Trainer:
         self.pools = {name: ImagePool(size) for name, size in method.pool_names().items()}
 
     def step(self, x_a: Tensor, x_b: Tensor, step: int) -> dict[str, float]:
-        """Update everything once on a batch x_a, x_b (N, 3, H, W); all terms, unweighted."""
-        self._set_lr(step)
+        """Update everything once on a batch x_a, x_b (N, 3, H, W); all terms that are numbers,
+        unweighted."""
+        self._begin(step)
         record: dict[str, float] = {}
         made = Made()
         for phase in self.method.order:
@@ -85,9 +99,12 @@ class Trainer:
             if phase == "discriminator" and made.fakes is not None and self._looked_at:
                 made.shown = self._pooled(made.fakes, step)
             terms = self._compute(phase, x_a, x_b, noise, made)
-            record |= self._checked(terms, step)
-            self._update(phase)
+            record |= self._finish(phase, terms, step)
         return record
+
+    def _begin(self, step: int) -> None:
+        self.untaken = []
+        self._set_lr(step)
 
     def _compute(self, phase: Phase, x_a: Tensor, x_b: Tensor, noise: Noise, made: Made) -> Terms:
         """The terms of a phase, and the gradients of their weighted sum: work of the device alone,
@@ -106,7 +123,11 @@ class Trainer:
             # decay then still moves weights that only that term would have reached.
             if p.grad is None:
                 p.grad = torch.zeros_like(p)
-        return {name: term.detach() for name, term in terms.items()}
+        self._after_gradients(phase)
+        found = {name: term.detach() for name, term in terms.items()}
+        gradients = [p.grad for p in self.weights[phase] if p.grad is not None]
+        found[_GRADIENT] = torch.nn.utils.get_total_norm(gradients)
+        return found
 
     def _objective(
         self, phase: Phase, x_a: Tensor, x_b: Tensor, noise: Noise, made: Made
@@ -139,6 +160,9 @@ class Trainer:
     def _before_gradients(self, terms: Terms) -> None:
         """Called with the terms before their gradients."""
 
+    def _after_gradients(self, phase: Phase) -> None:
+        """Called when the weights of ``phase`` have their gradients."""
+
     def _counted(self, phase: Phase, role: str, spec: NoiseSpec, n: int, step: int) -> Tensor:
         return spec.draw(n, generator(self.seed, "noise", phase, role, step))
 
@@ -164,19 +188,31 @@ class Trainer:
 
     def _pooled(self, fakes: dict[str, Tensor], step: int) -> dict[str, Tensor]:
         shown = dict(fakes)
+        if self.untaken:  # these may be no numbers, and the history is for ever
+            return shown
         for name, pool in self.pools.items():
             shown[name] = pool.query(fakes[name], generator(self.seed, "pool", name, step))
         return shown
 
-    def _checked(self, terms: Terms, step: int) -> dict[str, float]:
-        """The terms' values. Read after the gradients: a device computes both without a pause."""
-        if not terms:
-            return {}
-        values = torch.stack(list(terms.values())).tolist()
-        for name, value in zip(terms, values, strict=True):
-            if value - value != 0:  # NaN or infinite
-                raise NonFiniteLoss(step, name, value)
-        return dict(zip(terms, values, strict=True))
+    def _finish(self, phase: Phase, terms: Terms, step: int) -> dict[str, float]:
+        """Take the update, unless its terms or gradients are none to take; the terms' values."""
+        values = self._values(terms)
+        length = values.pop(_GRADIENT)
+        wrong = [name for name, value in values.items() if not math.isfinite(value)]
+        if wrong:
+            why = f"loss term {wrong[0]} is {values[wrong[0]]}"
+        elif not length <= self._longest(phase):
+            why = f"the gradient's length is {length:.2g}"
+        else:
+            self.optimisers[phase].step()
+            return values
+        self.untaken.append(Untaken(step, phase, why))
+        return {name: value for name, value in values.items() if name not in wrong}
 
-    def _update(self, phase: Phase) -> None:
-        self.optimisers[phase].step()
+    def _longest(self, phase: Phase) -> float:
+        weights = getattr(self.method, f"{phase}_weights")
+        return LONGEST * sum(weights.values())
+
+    def _values(self, terms: Terms) -> dict[str, float]:
+        """Read after the gradients: a device computes both without a pause."""
+        return dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))

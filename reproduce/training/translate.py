@@ -14,7 +14,7 @@ from benchmarks.pictures import grid
 from models.errors import UserError
 from models.method import DIRECTIONS, Direction, Method
 from models.randomness import generator
-from reproduce.tasks.pictures import Preparation, read_picture, save_png
+from reproduce.tasks.pictures import Preparation, of_channels, read_picture, save_png
 from reproduce.tasks.sources import FolderSource, PictureSource
 
 Translation = tuple[str, int, Tensor]  # input id, sample number, picture (3, H, W) in [-1, 1]
@@ -26,6 +26,19 @@ def parse_direction(words: str) -> Direction:
         if words == direction:
             return direction
     raise UserError(f"unknown direction '{words}': use a2b or b2a")
+
+
+def shown_to(method: Method, pictures: Tensor, domain: str) -> Tensor:
+    """Pictures (N, 3, H, W) of ``domain`` ("a" or "b") as ``method`` sees them: in its channels and
+    on its device."""
+    config = method.config
+    channels = config.channels_a if domain == "a" else config.channels_b
+    return of_channels(pictures.to(next(method.parameters()).device), channels)
+
+
+def as_rgb(pictures: Tensor) -> Tensor:
+    """Translations (N, C, H, W) as float32 (N, 3, H, W) on the CPU: one of grey three times."""
+    return pictures.float().cpu().expand(-1, 3, -1, -1)
 
 
 @torch.no_grad()
@@ -62,13 +75,13 @@ def stream(
         own = {name: picture for name, _, picture in waiting}  # each input once
         places = {name: place for place, name in enumerate(own)}
         which = torch.tensor([places[name] for name, _, _ in waiting], device=device)
-        x = torch.stack(list(own.values())).to(device)
+        x = shown_to(method, torch.stack(list(own.values())), direction[0])
         if styles is None:
             noise = [noise_of(method, size, seed, direction, name, k) for name, k, _ in waiting]
         else:
             noise = [{role: v[k : k + 1] for role, v in styles.items()} for _, k, _ in waiting]
         joined = {role: torch.cat([n[role] for n in noise]).to(device) for role in noise[0]}
-        pictures = method.translate_each(x, which, direction, joined or None).float().cpu()
+        pictures = as_rgb(method.translate_each(x, which, direction, joined or None))
         for (name, k, _), picture in zip(waiting, pictures, strict=True):
             yield name, k, picture
 
@@ -107,14 +120,12 @@ def guided(
     direction: Direction,
 ) -> Iterator[Translation]:  # fmt: skip
     """Every picture of ``source`` in the style of every picture of ``examples``."""
-    device = next(method.parameters()).device
-    fixed = preparation.at_test()
-    styles = [fixed(examples.read(k))[None].to(device) for k in range(len(examples))]
+    fixed, (of, to) = preparation.at_test(), direction.split("2")
+    styles = [shown_to(method, fixed(examples.read(k))[None], to) for k in range(len(examples))]
     for i in range(len(source)):
-        x = fixed(source.read(i))[None].to(device)
+        x = shown_to(method, fixed(source.read(i))[None], of)
         for k, example in enumerate(styles):
-            picture = method.translate_guided(x, direction, example)[0]
-            yield source.ids[i], k, picture.float().cpu()
+            yield source.ids[i], k, as_rgb(method.translate_guided(x, direction, example))[0]
 
 
 def open_inputs(path: Path) -> PictureSource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -33,6 +34,33 @@ def profile_path(profile: str) -> Path:
     return path
 
 
+def asked_for(profile: str) -> dict[str, dict[str, Any]]:
+    """What the profile's ``jobs.yaml``, if it has one, asks for besides: of jobs with a GPU
+    (``gpu``) and of those without (``cpu``).
+
+    Raises:
+        UserError: it says something else.
+    """
+    path = profile_path(profile) / "jobs.yaml"
+    if not path.is_file():
+        return {}
+    told = _read(path)
+    for kind, resources in told.items():
+        if kind not in ("gpu", "cpu") or not isinstance(resources or {}, dict):
+            raise UserError(f"{path}: '{kind}' is none of gpu and cpu, each with `resource: value`")
+    return {kind: dict(resources or {}) for kind, resources in told.items()}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        told = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{file}: not a profile: {' '.join(str(error).split())}") from error
+    if not isinstance(told, dict):
+        raise UserError(f"{file}: not a profile: it has to be lines of `option: value`")
+    return told
+
+
 def check_executor(profile: str) -> None:
     """Refuse, before anything is begun, a profile whose jobs could not be given to anyone.
 
@@ -40,12 +68,7 @@ def check_executor(profile: str) -> None:
         UserError: there is no such profile, or what its executor needs is not installed here.
     """
     for file in _files(profile_path(profile)):
-        try:
-            told = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise UserError(f"{file}: not a profile: {' '.join(str(error).split())}") from error
-        if not isinstance(told, dict):
-            raise UserError(f"{file}: not a profile: it has to be lines of `option: value`")
+        told = _read(file)
         executor = told.get("executor", "local")
         if executor in BUILT_IN:
             continue

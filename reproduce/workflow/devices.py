@@ -42,15 +42,22 @@ class Machine:
         return max(len(self.devices), self.side_by_side * self.gpus_per_training)
 
 
+NODE_CORES = 8  # that a training asks a cluster for; a login node's say nothing of them
+
+
 def machine_of(
-    cores: int, jobs: int, device: str, gpus: int, *, elsewhere: bool, trainings: int
-) -> Machine:
+    cores: int, jobs: int, device: str, gpus: int, *, elsewhere: bool, trainings: int,
+    on_nodes: bool = False,
+) -> Machine:  # fmt: skip
     """``cores`` and ``jobs`` (trainings side by side): 0 for the default. ``elsewhere``: jobs run
-    where a profile or a plan is taken to. ``trainings``: how many there are; one alone has all
-    cores."""
+    where a profile or a plan is taken to; ``on_nodes``: of a cluster, where ``cores`` are each
+    training's. ``trainings``: how many there are; one alone has all cores."""
+    from benchmarks.cores import cores as own_cores
     from reproduce.training.devices import default_jobs
 
-    cores = cores or os.cpu_count() or 1
+    if on_nodes:
+        return Machine(cores or NODE_CORES, 1, gpus)
+    cores = cores or own_cores()
     devices = () if elsewhere else _devices(device)
     if device != "cpu" and not elsewhere and gpus > max(1, len(devices)):
         raise UserError(

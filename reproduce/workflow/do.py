@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from benchmarks.files import write_text
 from reproduce.experiments.places import open_run_task
@@ -20,7 +21,7 @@ from reproduce.records.store import Records, record_id
 from reproduce.tasks.modes import truth_folder
 from reproduce.tasks.registry import drawn_folder
 from reproduce.training.loop import LAST, Logging
-from reproduce.training.session import only_run, train
+from reproduce.training.session import holder, only_run, train
 from reproduce.workflow.graph import Job, Made, is_done, listing, stamps_folder, write_stamp
 from reproduce.workflow.jobs import Request
 
@@ -39,16 +40,37 @@ def make(request: Request, job: Job) -> Path:
     runs = request.places.runs
     stamp, folder = job.stamp(runs), stamps_folder(runs, job.preset)
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{job.name.replace('/', '.')}.lock"):
+    with _taken(folder / f".{job.name.replace('/', '.')}.lock"):
         if is_done(job, runs):
             return stamp
         begun = stamp.with_suffix(".begun")
-        write_text(begun, "")
-        begin = time.perf_counter()
-        made = MAKERS[job.kind](request, job)
+        begin = time.perf_counter() - _seconds_before(begun)
+        write_text(begun, f"{time.perf_counter() - begin}\n")
+        try:
+            made = MAKERS[job.kind](request, job)
+        except BaseException:  # whoever goes on adds to them
+            write_text(begun, f"{time.perf_counter() - begin}\n")
+            raise
         write_stamp(job, runs, time.perf_counter() - begin, made)
         begun.unlink(missing_ok=True)
     return stamp
+
+
+def _taken(path: Path) -> contextlib.AbstractContextManager[object]:
+    lock = FileLock(path)
+    try:
+        return lock.acquire(timeout=1)
+    except Timeout:
+        print(f"note: another process makes it{holder(path)}: waiting for it", flush=True)
+        return lock.acquire()
+
+
+def _seconds_before(begun: Path) -> float:
+    """What a job took in calls that ended early."""
+    try:
+        return float(begun.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0.0
 
 
 def _data(request: Request, job: Job) -> Made:
@@ -77,11 +99,14 @@ def _drawn_by(job: Job, folder: Path) -> str:
 
 
 def _train(request: Request, job: Job) -> Made:
-    """Trains a run, or goes on with it; one of other settings, pictures or code begins anew."""
+    """Trains a run, or goes on with it; one of other settings, pictures or code begins anew, and
+    the last that was there stays beside it as ``NAME.stale``."""
     folder = run_folder(request.places.runs, job.preset.name, job.runs[0])
     if folder.exists() and not _is_of(job, folder):
+        stale = folder.with_name(f"{folder.name}.stale")
         with only_run(folder):
-            _away(folder)
+            _away(stale)
+            os.replace(folder, stale)
     write_text(folder / MARK, job.digest + "\n")
     share(request, job)
     return Made([folder / LAST])
@@ -92,7 +117,8 @@ def share(request: Request, job: Job) -> None:
     run, places = job.runs[0], request.places
     train(
         run, run_folder(places.runs, job.preset.name, run), data_dir=places.data,
-        device=places.device, resume=True, logging=Logging(progress=False),
+        device=places.device, resume=True, logging=Logging(**job.preset.logging, progress=False),
+        workers=places.workers,
     )  # fmt: skip
 
 

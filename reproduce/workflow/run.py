@@ -32,7 +32,7 @@ from models.errors import UserError
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.training.processes import command
 from reproduce.training.signals import handled
-from reproduce.workflow.cluster_profile import check_executor, profile_path
+from reproduce.workflow.cluster_profile import asked_for, check_executor, profile_path
 from reproduce.workflow.devices import Machine, machine_of
 from reproduce.workflow.graph import Job, is_done, seconds_of, stale_jobs, stamps_folder
 from reproduce.workflow.jobs import Request
@@ -64,6 +64,10 @@ class How:
         """Whether other machines may run the jobs."""
         return self.profile is not None or self.plan is not None
 
+    def on_nodes(self, device: str) -> bool:
+        """Whether those are a cluster's. A plan for processors may be made here, too."""
+        return self.profile is not None or (self.plan is not None and device != "cpu")
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -82,7 +86,7 @@ class Graph:
         how, device = self.how, self.request.places.device
         return machine_of(
             how.cores, how.side_by_side, device, how.gpus_per_training,
-            elsewhere=how.elsewhere, trainings=trainings,
+            elsewhere=how.elsewhere, trainings=trainings, on_nodes=how.on_nodes(device),
         )  # fmt: skip
 
     @property
@@ -99,7 +103,19 @@ class Graph:
         return self.folder / "logs" / f"{name.replace('/', '.')}.log"
 
     def threads(self, job: Job) -> int:
-        return self.machine.threads if job.kind == "train" else self.how.threads or 1
+        if job.kind == "train":
+            return self.machine.threads
+        measures = self.on_nodes and job.kind not in ON_PROCESSOR
+        return self.how.threads or (min(4, self.machine.cores) if measures else 1)
+
+    @property
+    def on_nodes(self) -> bool:
+        return self.how.on_nodes(self.request.places.device)
+
+    def gpus(self, job: Job) -> int:
+        """How many GPUs a job computes on."""
+        several = self.machine.gpus_per_training if job.kind == "train" else 1
+        return several * (self.request.places.device != "cpu" and job.kind not in ON_PROCESSOR)
 
 
 def make(request: Request, how: How) -> int | None:
@@ -129,7 +145,7 @@ def make(request: Request, how: How) -> int | None:
             write_plan(graph, path, stale)
             if how.plan is None:
                 words = snakemake_words(path, machine, graph.folder, how.profile)
-                _run(graph, words, path, list(stale))
+                _to_the_end(graph, words, path, list(stale))
     if how.plan is not None:
         print(path)
         return None
@@ -206,10 +222,11 @@ def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
     """The stale jobs; their stamps go, since those of what is to be made again say what is not so."""
     jobs, machine, request = graph.jobs, graph.machine, graph.request
     entries, order = [], in_order(jobs, stale, list(request.seeds))
+    asked = asked_for(graph.how.profile) if graph.how.profile else {}
     for name in stale:
         job, threads = jobs[name], graph.threads(jobs[name])
         several = machine.gpus_per_training if job.kind == "train" else 1
-        gpus = several * (request.places.device != "cpu" and job.kind not in ON_PROCESSOR)
+        gpus = graph.gpus(job)
         words = command(["step", name, f"--plan={path}", f"--threads={threads}"], several)
         entries.append({
             "rule": re.sub(r"\W", "_", f"{name}_{job.digest[:4]}"),
@@ -218,7 +235,8 @@ def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
             "words": shlex.join(_on_own_devices(words, gpus, graph)),
             "threads": threads * several,
             "priority": len(stale) - order[name],
-            "resources": {"training": int(job.kind == "train"), "gpu": gpus}
+            "resources": {"training": int(job.kind == "train")}
+            | (_of_node(job, gpus, asked) if graph.on_nodes else {"gpu": gpus})
             | _runtime(seconds_of(job, graph.runs)),
             "log": str(graph.log(name).absolute()),
         })  # fmt: skip
@@ -231,6 +249,20 @@ def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
         "jobs": entries,
     }
     write_text(path, json.dumps(plan, indent=1) + "\n")
+
+
+def _of_node(job: Job, gpus: int, asked: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What a job asks a cluster for beside cores and time; ``{gpus}`` in a value is their number."""
+    found: dict[str, Any] = {"nodes": 1}
+    if job.kind not in ("train", *ON_PROCESSOR):
+        found["mem_mb"] = 16_000  # features of all translations, and networks that measure them
+    for key, value in asked.get("gpu" if gpus else "cpu", {}).items():
+        found[key] = value.format(gpus=gpus) if isinstance(value, str) else value
+    if "gres" not in found:  # SLURM's plugin takes one of the two
+        found["gpu"] = gpus
+    if gpus > 1:
+        found["tasks_per_gpu"] = 0  # one task, which starts a process a GPU
+    return found
 
 
 def _runtime(seconds: float | None) -> dict[str, int]:
@@ -265,6 +297,25 @@ def snakemake_words(plan: Path, machine: Machine, folder: Path, profile: str | N
         return [*words, "--profile", str(profile_path(profile))]
     limits = [f"training={machine.side_by_side}", f"gpu={machine.gpu_slots}"]
     return [*words, "--cores", str(machine.cores), "--resources", *limits]
+
+
+def _to_the_end(graph: Graph, words: Sequence[str], plan: Path, stale: Sequence[str]) -> None:
+    """``_run``; on a cluster again and again, as long as that brings trainings forward: one that takes
+    longer than jobs may did not fail."""
+    while True:
+        before = _progress(graph, stale)
+        try:
+            return _run(graph, words, plan, stale)
+        except UserError as error:
+            if graph.how.profile is None or _progress(graph, stale) <= before:
+                raise
+            print(f"note: {error}; but trainings went on: once more", file=sys.stderr)
+
+
+def _progress(graph: Graph, names: Sequence[str]) -> int:
+    """Steps done by all trainings together."""
+    jobs = [graph.jobs[name] for name in names if graph.jobs[name].kind == "train"]
+    return sum(_steps_done(job, graph.runs) for job in jobs)
 
 
 def _run(graph: Graph, words: Sequence[str], plan: Path, stale: Sequence[str]) -> None:

@@ -163,14 +163,22 @@ def test_numbers_that_would_not_compare_are_refused():
         fidelity(few, few, EXTRACTOR)
 
 
+def whole(triangle):
+    """The symmetric matrix of an upper triangle."""
+    found = np.zeros((EXTRACTOR.dims,) * 2)
+    found[np.triu_indices(EXTRACTOR.dims)] = triangle
+    return found + np.triu(found, 1).T
+
+
 def test_raw_values_tell_the_fid(tmp_path):
     result = fidelity(table(normal(200)), table(normal(200, seed=1) * 1.5), EXTRACTOR)
     result.save(tmp_path / "new" / "raw.npz")
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["raw.npz"]
     with np.load(tmp_path / "new" / "raw.npz", allow_pickle=False) as raw:
         difference = raw["fake_mean"] - raw["real_mean"]
-        product = np.linalg.eigvals(raw["fake_covariance"] @ raw["real_covariance"])
-        traces = np.trace(raw["fake_covariance"]) + np.trace(raw["real_covariance"])
+        fake, real = (whole(raw[f"{side}_covariance"]) for side in ("fake", "real"))
+        product = np.linalg.eigvals(fake @ real)
+        traces = np.trace(fake) + np.trace(real)
         found = difference @ difference + traces - 2 * np.sqrt(product.astype(complex)).real.sum()
         assert found == pytest.approx(result.values["fid"], rel=1e-5)
         assert raw["without_group_recall"].tolist() == result.replicates["recall"]

@@ -19,6 +19,7 @@ from models.blocks import (
     number_dropouts,
     seed_dropouts,
 )
+from models.choices import choose
 from models.errors import UserError
 
 
@@ -114,6 +115,21 @@ def test_upsampler_doubles_each_time(n: int) -> None:
     out = up(torch.randn(2, 8, 4, 6))
     assert out.shape == (2, 3, 4 * 2**n, 6 * 2**n)
     assert out.abs().max() <= 1
+
+
+def test_layer_norm_in_one_pass_has_the_plain_gradients_also_of_a_constant_picture() -> None:
+    layer, x = LayerNorm(3).double(), draw(3, 3, 4, 4)
+    x[1] = 0.25
+    x.requires_grad_()
+    found = []
+    for ways in ([], ["norms"]):
+        choose(layer, ways)
+        out = layer(x)
+        found.append(
+            [out, *torch.autograd.grad((out * draw(3, 3, 4, 4)).sum(), [x, *layer.parameters()])]
+        )
+    for plain, fast in zip(*found, strict=True):
+        torch.testing.assert_close(fast, plain, rtol=1e-10, atol=1e-10)
 
 
 # Counted dropout -------------------------------------------------------------------------------

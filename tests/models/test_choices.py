@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import models.convolutions
 from models.blocks import ConvBlock, CountedDropout, InstanceNorm, LeakyReLU
-from models.choices import ALL, ON_REQUEST, PLAIN, WAYS, choose, ways_of
+from models.choices import ALL, PLAIN, WAYS, choose, ways_of
 from models.convolutions import PaddedConv
 from models.errors import UserError
 from reproduce.training.trainer import Trainer
@@ -61,7 +61,7 @@ def noises(method: Any) -> dict[str, dict[str, Tensor]]:
 
 
 @EVERY
-@pytest.mark.parametrize("way", [*WAYS, *ON_REQUEST, "all"])
+@pytest.mark.parametrize("way", [*WAYS, "all"])
 def test_every_way_gives_the_plain_terms_and_gradients(name: str, way: str) -> None:
     plain, fast = make(name).double(), make(name).double()
     choose(plain, PLAIN)
@@ -75,16 +75,16 @@ def test_every_way_gives_the_plain_terms_and_gradients(name: str, way: str) -> N
 
 @EVERY
 def test_twenty_steps_in_float32_agree(name: str) -> None:
-    losses: dict[str, list[dict[str, float]]] = {}
-    for way, ways in (("fast", ALL), ("plain", PLAIN)):
-        method = make(name)
-        choose(method, ways)
-        trainer = Trainer(method, 0, 20)
-        losses[way] = [
-            trainer.step(pictures(4, seed=i), pictures(4, seed=100 + i), i) for i in range(20)
-        ]
-    for fast, plain in zip(losses["fast"], losses["plain"], strict=True):
-        assert fast == pytest.approx(plain, rel=1e-5, abs=1e-5)
+    """Each from the plain path's weights: what rounding moves grows from step to step, and by a jump
+    where a gradient changes its sign."""
+    plain, fast = make(name), make(name)
+    choose(plain, PLAIN)
+    choose(fast, ALL)
+    one, other = Trainer(plain, 0, 20), Trainer(fast, 0, 20)
+    for i in range(20):
+        fast.load_state_dict(plain.state_dict())
+        batch = pictures(4, seed=i), pictures(4, seed=100 + i)
+        assert other.step(*batch, i) == pytest.approx(one.step(*batch, i), rel=1e-5, abs=1e-5)
 
 
 def kept(run: Callable[[], Tensor]) -> int:
@@ -198,17 +198,10 @@ def test_the_choice_reaches_every_layer_and_unknown_ways_are_refused() -> None:
 def test_ways_are_named_in_words() -> None:
     assert ways_of("plain") == [] and ways_of("all") == sorted(ALL)
     assert ways_of("norms, kernels") == ["kernels", "norms"]
-    assert ways_of("all,layout") == sorted([*ALL, "layout"]) and "layout" not in ALL
+    assert ways_of("all,norms") == sorted(ALL)
     for words in ("", "all,norm", "plain,norms"):
         with pytest.raises(UserError, match="unknown way"):
             ways_of(words)
-
-
-def test_layout_puts_channels_together() -> None:
-    layer, x = PaddedConv(4, 4, 3, 1, 1, padding_mode="reflect"), torch.rand(1, 4, 8, 8)
-    for ways, together in (([], False), (["layout"], True)):
-        choose(layer, ways)
-        assert layer(x).is_contiguous(memory_format=torch.channels_last) == together
 
 
 def passes(ways: list[str]) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import models.convolutions
 from models.choices import PLAIN, choose
-from models.convolutions import NarrowConv, StridedConv, UpsampledConv
+from models.convolutions import NarrowConv, PaddedConv, StridedConv, UpsampledConv
 from models.discriminators import MultiScaleDiscriminator, gan_of_both
 from models.losses import gan
 
@@ -100,3 +100,18 @@ def test_discriminator_sees_both_batches_as_if_alone(norm: str, real_first: bool
     # Running statistics remember the order.
     for ours, theirs in zip(dis.buffers(), alone.buffers(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("channels", "h"), [(3, 8), (3, 7), (5, 8)])
+def test_gradients_of_pictures_are_those_of_the_plain_convolution(
+    mode: str, bias: bool, channels: int, h: int
+) -> None:
+    layer = PaddedConv(channels, 6, 7, 1, 3, padding_mode=mode, bias=bias).double()  # type: ignore[arg-type]
+    x = draw(2, channels, h, 8).requires_grad_()
+    expected = F.conv2d(padded(x, 3, mode), layer.weight, layer.bias)
+    choose(layer, ["kernels"])
+    assert_same(layer, x, expected, (2, 6, h, 8))
+    rearranged = type(layer(x).grad_fn).__name__ == "_OfPicturesBackward"
+    assert rearranged == (channels == 3 and h == 8)

@@ -104,7 +104,7 @@ def test_no_noise_is_the_mean_translation_and_has_no_memory(name: str) -> None:
 def test_guided_translation(name: str) -> None:
     method = make(name)
     x, red, blue = pictures(2), pictures(2, 24, 32, seed=7), pictures(2, 24, 32, seed=8)
-    if not method.guided:
+    if not method.style_role:
         with pytest.raises(UserError, match="only munit and bicyclegan"):
             method.translate_guided(x, "a2b", red)
         return

@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny_methods import EVERY, make, pictures
 
+from models.choices import choose
 from models.errors import UserError
 from models.method import Method
 from models.zoo import make_config, make_method
@@ -32,6 +33,8 @@ FIT_CASES: list[tuple[str, dict[str, object], int]] = [
 
 
 def trains(method: Method, h: int, w: int) -> bool:
+    """On the plain path, whose instance norm refuses a single pixel, of which nothing is left."""
+    choose(method, frozenset())
     trainer = Trainer(method, 0, 1)
     try:
         trainer.step(pictures(2, h, w), pictures(2, h, w, seed=1), 0)
@@ -53,6 +56,20 @@ def test_legal_sizes_train_and_illegal_ones_cannot(
     for size in [*legal[:2], legal[-1]]:
         assert trains(method, size, size), f"{size} is legal but fails"
     assert trains(method, legal[0], legal[1])  # not square
+
+
+@pytest.mark.parametrize(("name", "settings", "multiple"), FIT_CASES, ids=str)
+def test_what_is_only_translated_need_not_suit_discriminators(
+    name: str, settings: Mapping[str, object], multiple: int
+) -> None:
+    method = make(name, **settings).eval()
+    legal = [s for s in range(4, 65) if method.translates(s)]
+    assert all(s % multiple == 0 for s in legal)
+    assert {s for s in range(4, 65) if method.fits(s)} <= {*legal}
+    for h, w in ((legal[0], legal[1]), (legal[-1], legal[0])):
+        method.check_size(h, w, training=False)
+        noise = method.draw_noise(2, h, w, torch.Generator())
+        assert method.translate(pictures(2, h, w), "a2b", noise or None).shape == (2, 3, h, w)
 
 
 @EVERY

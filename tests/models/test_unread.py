@@ -35,6 +35,8 @@ CASES: list[tuple[str, dict[str, object]]] = [
     ("munit", {"gan": 0.0, "dis_layers": 1}),
     ("unit", {"gan": 0.0, "lr_policy": "step", "perceptual": 1.0}),
     ("unit-release", {"recon_x": 0.0, "dis_layers": 1}),
+    ("unit", {"recipe": "nips-animals"}),
+    ("unit", {"recipe": "nips-faces", "dis_scales": 1}),
     ("cyclegan", {"cycle": 0.0}),
     ("cyclegan", {"cycle": 0.0, "cycle_b": 5.0, "gan": 0.0}),
     ("cyclegan", {"generator": "unet", "identity": 0.0, "lr_policy": "step"}),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -96,7 +95,3 @@ def _check_group(results: Path, preset: str, group: tuple[str, str | None]) -> d
         broken.say(group[0], str(error))
         return dict.fromkeys(rows, broken)
     return {row: check_row(world, row, bench) for row in rows}
-
-
-def processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,11 +7,12 @@ a number may change, and why.
 from __future__ import annotations
 
 import pytest
-from regression_check import check_all, processors
+from regression_check import check_all
 from regression_tolerances import excluded, tolerance
 from regression_world import PRESET, RESULTS, SEED, Findings, World
 from stored import needs_current_results
 
+from benchmarks.cores import cores
 from reproduce.experiments.preset import load_preset
 from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, Row
 from reproduce.training.slim import LIMIT
@@ -24,7 +25,7 @@ ROWS = list(World(RESULTS, load_preset(PRESET)).rows) if STORED else []
 @pytest.fixture(scope="module")
 def found(world: World) -> dict[Row, Findings]:
     """All comparisons, in a process a core, two at most."""
-    return check_all(world.results, world.preset.name, min(2, processors()))
+    return check_all(world.results, world.preset.name, min(2, cores()))
 
 
 def _name(row: Row) -> str:

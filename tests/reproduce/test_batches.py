@@ -41,7 +41,7 @@ def b(tmp_path):
 
 
 def shown(x: torch.Tensor) -> list[int]:
-    return ((x[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
+    return x[:, 0, 0, 0].tolist()
 
 
 def equal(x, y) -> bool:
@@ -51,9 +51,7 @@ def equal(x, y) -> bool:
 def test_shapes_and_types(a, b):
     x_a, x_b = Batches(a, b, PLAIN, 3, seed=0).batch(0)
     assert x_a.shape == x_b.shape == (3, 3, 8, 8)
-    assert x_a.dtype == torch.float32
-    assert x_a.min() >= -1
-    assert x_a.max() <= 1
+    assert x_a.dtype == torch.uint8
 
 
 def test_each_epoch_shows_every_picture_once_also_across_batches(a, b):
@@ -201,11 +199,49 @@ class Watched:
 
 def test_what_is_prepared_ahead_is_bounded(a, b):
     watched = Watched(a)
-    with Batches(watched, b, PLAIN, 2, seed=0, prefetch=3) as batches:
+    with Batches(watched, b, PLAIN, 2, seed=0, prefetch=3, kept=0) as batches:
         for _ in range(5):
             next(batches)
         time.sleep(0.3)
         assert watched.count == 2 * (5 + 3)
+
+
+@pytest.mark.parametrize(
+    ("kept", "reads"), [(7 * 8 * 8 * 3, 7), (4 * 8 * 8 * 3, 4 + 3 * 6), (0, 42)]
+)
+def test_pictures_are_read_once_as_far_as_memory_is_given(a, b, kept, reads):
+    watched = Watched(a)
+    batches = Batches(
+        watched, watched, Preparation(8, flip=True), 7, seed=0, paired=True, kept=kept
+    )
+    plain = Batches(a, a, Preparation(8, flip=True), 7, seed=0, paired=True, kept=0)
+    for step in range(3):
+        assert equal(batches.batch(step), plain.batch(step))
+    assert watched.count == reads
+
+
+class Gpu:
+    """A GPU's part in preparing batches, recorded."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.chosen: list[object] = []
+        self.pinned: list[torch.Tensor] = []
+        monkeypatch.setattr(torch.cuda, "set_device", self.chosen.append)
+        monkeypatch.setattr(torch.Tensor, "pin_memory", lambda x: self.pin(x))
+
+    def pin(self, x: torch.Tensor) -> torch.Tensor:
+        self.pinned.append(x)
+        return x
+
+
+def test_for_a_gpu_batches_are_bytes_in_pinned_memory(a, b, monkeypatch):
+    gpu = Gpu(monkeypatch)
+    monkeypatch.setattr(under_test, "cores", lambda: 5)
+    with Batches(a, b, PLAIN, 2, seed=0, device="cuda:1") as batches:
+        x_a, x_b = next(batches)
+    assert any(x is x_a for x in gpu.pinned) and any(x is x_b for x in gpu.pinned)
+    assert gpu.chosen and set(gpu.chosen) == {"cuda:1"}, "a thread pins memory for the first GPU"
+    assert (batches.threads, batches.prefetch) == (5, 10)
 
 
 def test_closing_does_not_wait_for_all_that_was_ordered(a, b):
@@ -229,7 +265,8 @@ def test_test_batches_show_everything_once_and_in_order(b):
     assert [len(ids) for ids, _ in chunks] == [4, 4, 2]
     assert [i for ids, _ in chunks for i in ids] == b.ids
     assert torch.cat([x for _, x in chunks]).shape == (10, 3, 8, 8)
-    assert [i for _, x in chunks for i in shown(x)] == list(range(10))
+    levels = torch.cat([(x[:, 0, 0, 0] + 1) * 127.5 for _, x in chunks])
+    assert levels.round().tolist() == list(range(10))
     again = torch.cat([x for _, x in under_test.test_batches(b, Preparation(8), 3)])
     assert torch.equal(torch.cat([x for _, x in chunks]), again)
 
@@ -249,3 +286,14 @@ def test_small_pictures_come_fast_enough(tmp_path):
         return 20 * 16 / (time.process_time() - start)
 
     assert max(rate() for _ in range(3)) > 1_500  # measured: 5,600 pictures a second
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_names_are_those_of_the_whole_batch(a, b, paired):
+    source_b = a if paired else b
+    whole = Batches(a, source_b, PLAIN, 4, seed=0, paired=paired)
+    share = Batches(a, source_b, PLAIN, 4, seed=0, paired=paired, rank=1, world_size=2)
+    for step in range(3):
+        x_a, x_b = whole.batch(step)
+        names = {"a": [str(i) for i in shown(x_a)], "b": [str(i) for i in shown(x_b)]}
+        assert whole.names(step) == share.names(step) == names

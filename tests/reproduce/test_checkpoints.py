@@ -212,7 +212,7 @@ def vgg(tmp_path_factory):
 def test_the_perceptual_loss_trains_and_its_network_is_not_saved(layer, vgg, data, tmp_path):
     out = tmp_path / "run"
     words = tiny.train_words(
-        "munit", out, data, "--vgg", str(vgg), "--save-every", "1", "--sample-every", "9",
+        "munit", out, data, "--vgg", str(vgg), "--save-every", "1",
         perceptual=1, perceptual_layer=layer, steps=2, batch=1,
     )  # fmt: skip
     log = tmp_path / "log"
@@ -258,3 +258,11 @@ def test_bad_vgg_files_are_refused(tmp_path):
         vgg_features("relu9", 32)
     with pytest.raises(UserError, match="needs size=32 at least"):
         vgg_features("relu5_3", 16)
+
+
+def test_a_network_that_translates_computes_as_it_is_measured(trained, monkeypatch):
+    cudnn = torch.backends.cudnn
+    for switch, value in (("allow_tf32", True), ("deterministic", False)):
+        monkeypatch.setattr(cudnn, switch, value)
+    load_method(trained("munit"))
+    assert (cudnn.allow_tf32, cudnn.deterministic) == (False, True)

@@ -263,3 +263,11 @@ def test_networks_that_were_not_there_are_not_made_up(tmp_path: Path) -> None:
     torch.save(network(method, "G_B"), tmp_path / "latest_net_G_B.pth")
     with pytest.raises(UserError, match="way back"):
         convert(tmp_path / "latest_net_G_B.pth", "cyclegan")
+
+
+def test_a_small_export_comes_back_though_discriminators_would_not_fit(tmp_path: Path) -> None:
+    path = save_pair(original("munit"), tmp_path / "gen.pt")
+    method = convert(path, "munit", size=32)
+    assert method.translates(32) and not method.fits(32)
+    with pytest.raises(UserError, match="the nearest legal size is 32x32"):
+        import_original(path, "munit", tmp_path / "odd.safetensors", 33)

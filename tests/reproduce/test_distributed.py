@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import processes
@@ -23,7 +24,7 @@ from models.errors import UserError
 from models.zoo import make_config, make_method
 from reproduce.commands.cli import main
 from reproduce.training.checkpoints import read_checkpoint, restore_training, save_training
-from reproduce.training.distributed import World, local_device
+from reproduce.training.distributed import World, joined, local_device
 from reproduce.training.shared import check_shareable, positions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,7 +141,10 @@ def test_batch_norm_is_for_one_process(settings: dict[str, object]) -> None:
 
 
 def test_every_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert local_device("cuda:0") == "cuda:0", "alone, any"
+    chosen: list[object] = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    assert local_device("cuda:1") == "cuda:1", "alone, any"
+    assert chosen == ["cuda:1"], "its own is the one that what names none uses"
     for name, value in (("WORLD_SIZE", "2"), ("RANK", "1"), ("LOCAL_RANK", "1")):
         monkeypatch.setenv(name, value)
     assert local_device("cpu") == "cpu"
@@ -152,6 +156,36 @@ def test_every_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("LOCAL_RANK", "first")
     with pytest.raises(UserError, match="LOCAL_RANK is 'first'"):
         local_device("cuda")
+
+
+def test_gpus_wait_for_each_other_for_minutes_and_processes_for_a_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    called: list[tuple[str, timedelta]] = []
+    for name in ("init_process_group", "new_group"):
+        monkeypatch.setattr(
+            torch.distributed, name, lambda backend, timeout: called.append((backend, timeout))
+        )
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: None)
+    for name, value in (("WORLD_SIZE", "2"), ("RANK", "1")):
+        monkeypatch.setenv(name, value)
+    with joined("cpu"):
+        assert called == [("gloo", timedelta(days=1))]
+    called.clear()
+    with joined("cuda:1"):
+        assert called == [("gloo", timedelta(days=1)), ("nccl", timedelta(minutes=10))]
+
+
+def test_what_processes_ask_each_other_waits_for_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Tensor] = []
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda x, group: asked.append(x))
+    monkeypatch.setattr(
+        torch.distributed, "all_gather", lambda found, x, group: [y.copy_(x) for y in found]
+    )
+    world = World(0, 2, "meta")  # as if its tensors were a GPU's, where values cannot be read
+    assert world.any(True, False) == [True, False]
+    assert world.texts("a") == ["a", "a"]
+    assert len(asked) == 1, "several questions are one"
 
 
 def said(log: Path, count: int = 2) -> list[list[str]]:
@@ -233,7 +267,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(data: Path, tmp_path: Path)
 
 
 def test_no_number_in_one_process_stops_all(data: Path, tmp_path: Path) -> None:
-    words = train_words("munit", tmp_path / "run", data, batch=4, steps=9, lr="1e30")
+    words = train_words("munit", tmp_path / "run", data, batch=4, steps=60, lr="1e30")
     codes = processes.finish(processes.start(2, tmp_path / "log", processes.train, words))
     assert codes == [1, 1]
     (line,), others = said(tmp_path / "log")

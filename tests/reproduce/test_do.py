@@ -96,10 +96,13 @@ def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(
     assert (run / "last.safetensors").exists(), "its own"
     begin(replace(job, about=dict(job.about) | {"code": {"digest": "edited", "modules": {}}}))
     assert not (run / "last.safetensors").exists(), "another's"
+    stale = run.with_name("munit-seed0.stale") / "last.safetensors"
+    assert stale.read_bytes() == b"half"
     (run / do.MARK).unlink()
     (run / "last.safetensors").write_bytes(b"of unknown code")
     begin(job)
     assert not (run / "last.safetensors").exists()
+    assert stale.read_bytes() == b"of unknown code", "one is kept"
     assert len(trained) == 4
 
     picture.write_bytes(b"of other code")

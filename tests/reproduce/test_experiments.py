@@ -11,6 +11,7 @@ from models.zoo import METHODS, make_method, recipe
 from reproduce.experiments.preset import TABLE1_METHODS, TABLES, load_preset, preset_names
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
+from reproduce.training.loop import Logging
 
 PRESETS = ("quick", "cpu", "gpu", "paper")
 
@@ -25,7 +26,7 @@ def test_an_unknown_preset_is_refused_with_the_nearest():
     with pytest.raises(UserError, match=r"unknown preset 'papre': did you mean paper\?"):
         load_preset("papre")
     for name in ("../presets/cpu", "cpu.yaml", ""):
-        with pytest.raises(UserError, match="unknown preset"):
+        with pytest.raises(UserError, match="unknown preset|an empty path"):
             load_preset(name)
 
 
@@ -209,3 +210,93 @@ def test_a_preset_of_ones_own_whose_tables_cannot_be_made_is_refused(tmp_path, t
     (tmp_path / "mine.yaml").write_text(f"extends: quick\ntables: {tables}\n")
     with pytest.raises(UserError, match=told):
         load_preset(str(tmp_path / "mine.yaml"))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_rates_that_fall_as_published_fall_at_every_scale(name):
+    runs = load_preset(name).table_runs(1)
+    ends = {r.method: r.method_config.lr_factor(r.steps - 1, r.steps) for r in runs}
+    assert ends.pop("unit") == 1, "constant, as its first release has it"
+    assert max(ends.values()) <= 0.01
+
+
+def test_a_preset_says_how_often_a_training_saves_and_shows(tmp_path):
+    def preset(logging):
+        (tmp_path / "mine.yaml").write_text(f"extends: quick\nlogging: {logging}\n")
+        return load_preset(str(tmp_path / "mine.yaml"))
+
+    how = Logging(**preset("{save_minutes: 3, grids: 4, keep: 2}").logging)
+    assert (how.save_minutes, how.grids, how.keep) == (3, 4, 2)
+    with pytest.raises(UserError, match="logging: grid takes one of .*'grids', not 'grid'"):
+        preset("{grid: 4}")
+    with pytest.raises(UserError, match="logging: grids takes a whole number, not 'many'"):
+        preset("{grids: many}")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("run: 3", "run takes lines of 'key: value', not 3"),
+        ("run: [3]", "run takes lines of 'key: value', not [3]"),
+        ("run: {size: [3]}", "run: size is no legal value, not [3]"),
+        ("run: {size: {a: 1}}", "run: size is no legal value"),
+        ("run: {size:}", "run: size is no legal value, not nothing"),
+        ("methods: 3", "methods takes lines of 'key: value', not 3"),
+        ("methods: {munit: 3}", "methods: munit takes lines of 'key: value', not 3"),
+        ("methods: {munit:}", "methods: munit takes lines of 'key: value', not nothing"),
+        ("methods: {munitt: {}}", "unknown method 'munitt': did you mean munit?"),
+        ("tasks: 3", "tasks takes lines of 'key: value', not 3"),
+        ("tasks: [drawn-shoes]", "tasks takes lines of 'key: value'"),
+        ("tasks: {drawn-shoes: 3}", "tasks: drawn-shoes takes lines of 'key: value', not 3"),
+        ("tasks: {drawn-shoe: {}}", "unknown task 'drawn-shoe': did you mean drawn-shoes?"),
+        ("tasks: {drawn-shoes: {munitt: {}}}", "unknown method 'munitt'"),
+        ("tables: 3", "tables takes lines of 'key: value', not 3"),
+        ("tables: [1]", "tables takes lines of 'key: value', not [1]"),
+        ("tables: {a: [drawn-shoes]}", "tables: a takes a whole number, not 'a'"),
+        ("tables: {1: drawn-shoes}", "tables: 1 takes a list, not 'drawn-shoes'"),
+        ("tables: {1: [3]}", "tables: 1: 0 takes text, not 3"),
+        ("tables: {3: [drawn-shoes]}", "no table 3: use 1, 2"),
+        ("figures: {4: [drawn-faces]}", "figures: 4 takes text, not ['drawn-faces']"),
+        ("figures: {4: drawn-face}", "unknown task 'drawn-face': did you mean drawn-faces?"),
+        ("measure: 3", "measure takes lines of 'key: value', not 3"),
+        ("measure: {inputs: 3}", "measure: protocol is missing"),
+        (
+            "measure: {protocol: paper, inputs: x, samples: 2}",
+            "measure: inputs takes a whole number",
+        ),
+        ("measure: {protocol: paper, inputs: 2.5, samples: 2}", "inputs takes a whole number"),
+        ("measure: {protocol: paper, inputs: 0, samples: 2}", "inputs takes at least 1, not 0"),
+        ("measure: {protocol: paper, inputs: yes, samples: 2}", "inputs takes a whole number"),
+        ("measure: {protocol: 3, inputs: 2, samples: 2}", "measure: protocol takes text, not 3"),
+        (
+            "measure: {protocol: paper, inputs: 2, samples: 2, scores: some}",
+            "takes one of 'none', 'quality' or 'all', not 'some'",
+        ),
+        (
+            "measure: {protocol: paper, inputs: 2, samples: 2, size: 3}",
+            "size is no key of a preset",
+        ),
+        ("logging: 3", "logging takes lines of 'key: value', not 3"),
+        ("logging: {grids: -1}", "logging: grids takes at least 0, not -1"),
+        ("about: 3", "about takes text, not 3"),
+        ("abuot: mine", "abuot is no key of a preset"),
+        ("3: 4", "3 is no key of a preset"),
+        ("extends: cpuu", "extends: unknown preset 'cpuu': did you mean cpu?"),
+        ("extends: [cpu]", "extends: unknown preset '['cpu']'"),
+        ("extends: 7", "extends: unknown preset '7'"),
+        ("!!python/object:os.system {}", "cannot be read as YAML"),
+        ("- a", "holds no lines of 'key: value'"),
+        ("", "holds no lines of 'key: value'"),
+        ("{a", "cannot be read as YAML"),
+    ],
+)
+def test_a_malformed_preset_is_refused_in_a_line_that_names_key_and_value(tmp_path, text, told):
+    file = tmp_path / "mine.yaml"
+    whole = text if text[:1] in ("-", "", "{", "!", "e") else f"extends: cpu\n{text}\n"
+    file.write_text(whole)
+    with pytest.raises(UserError) as error:
+        load_preset(str(file))
+    message = str(error.value)
+    assert told in message and str(file) in message and "\n" not in message
+    for name in ("dict", "NoneType", "argument", "attribute", "TypeError", "iterable", "Input"):
+        assert name not in message

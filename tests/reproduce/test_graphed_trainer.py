@@ -17,7 +17,7 @@ from models.method import Method
 from reproduce.training.distributed import World
 from reproduce.training.graphed import TRIALS, WARMUP, GraphedTrainer, recordable
 from reproduce.training.shared import make_trainer
-from reproduce.training.trainer import NonFiniteLoss, Trainer
+from reproduce.training.trainer import Trainer
 
 STEPS = WARMUP + TRIALS + 4
 
@@ -80,16 +80,28 @@ def test_every_way_can_be_recorded() -> None:
         assert go(Trainer(plain, 0, 9), 7) == go(GraphedTrainer(graphed, 0, 9, Tapes()), 7)
 
 
-def test_a_loss_that_is_no_number_stops_a_repeated_step_before_its_update() -> None:
+def test_a_repeated_step_by_losses_that_are_no_numbers_is_not_taken() -> None:
     method = fresh("munit")
     trainer = GraphedTrainer(method, 0, 20, Tapes())
     go(trainer)
     before = {k: v.clone() for k, v in method.state_dict().items()}
     broken = pictures(2)
     broken[0, 0, 3, 3] = float("nan")
-    with pytest.raises(NonFiniteLoss):
-        trainer.step(broken, pictures(2), STEPS)
+    trainer.step(broken, pictures(2), STEPS)
+    assert [one.phase for one in trainer.untaken] == ["discriminator", "generator"]
     assert all(torch.equal(v, before[k]) for k, v in method.state_dict().items())
+
+
+def test_a_repeated_step_whose_gradients_explode_is_not_taken() -> None:
+    method = fresh("munit")
+    trainer = GraphedTrainer(method, 0, 20, Tapes())
+    go(trainer)
+    before = {k: v.clone() for k, v in method.gen_a.state_dict().items()}
+    trainer.step(torch.ones(2, 3, 16, 16), pictures(2), STEPS)
+    assert [one.phase for one in trainer.untaken] == ["generator"]
+    assert all(torch.equal(v, before[k]) for k, v in method.gen_a.state_dict().items())
+    go(trainer, 1, STEPS + 1)
+    assert not trainer.untaken
 
 
 class Deaf(Tapes):
@@ -206,10 +218,8 @@ def test_nothing_of_a_step_is_made_on_the_host(name: str) -> None:
             return out
 
     class Shapes(Trainer):
-        def _checked(self, terms: object, step: int) -> dict[str, float]:
+        def _finish(self, *given: object) -> dict[str, float]:
             return {}
-
-        def _update(self, phase: object) -> None: ...
 
         def _noise_of(self, *given: object) -> dict[str, Tensor]:
             with torch.utils._python_dispatch._disable_current_modes():

@@ -18,7 +18,7 @@ from models.errors import UserError
 from models.method import Method
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
-from reproduce.measuring.kind import Kind, Looking, Made, Wanted, measure_one
+from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted, measure_one
 from reproduce.measuring.subject import Pictures, Subject
 from reproduce.records.store import Records
 from reproduce.tasks.pictures import Preparation
@@ -48,7 +48,7 @@ class Greys:
         return Image.new("RGB", (32, 32), (10 * index, 100, 200 - 10 * index))
 
 
-class Keeps(Kind):
+class Keeps(OneByOne):
     """Keeps what it is given; its record says how much that was."""
 
     name = "keeps"

@@ -7,6 +7,7 @@ from PIL import Image
 
 from models.errors import UserError
 from reproduce.tasks.layouts import open_folder, open_lists, open_pictures, open_pix2pix
+from reproduce.tasks.registry import open_task
 
 
 def fill(folder: Path, count: int = 2, size: tuple[int, int] = (8, 8), red: int = 0) -> None:
@@ -136,11 +137,46 @@ def test_a_single_folder_in_between_is_entered(tmp_path):
 def test_unknown_layouts_say_what_was_expected(tmp_path):
     fill(tmp_path / "cats")
     fill(tmp_path / "dogs")
-    fill_folders(tmp_path / "cats")  # of two folders, none is guessed
-    fill_folders(tmp_path / "dogs")
     with pytest.raises(UserError, match="expected folders trainA, trainB, testA, testB"):
         open_pictures(tmp_path)
     with pytest.raises(UserError, match="does not exist"):
         open_pictures(tmp_path / "none")
     with pytest.raises(UserError, match="not a folder"):
         open_pictures(tmp_path / "cats" / "0.png")
+
+
+def test_a_folder_for_each_domain_is_read_as_afhq_has_them(tmp_path):
+    for split, count in (("train", 3), ("val", 2)):
+        fill(tmp_path / split / "dog", count, red=10)
+        fill(tmp_path / split / "cat", count + 2, red=90)
+    domains = open_pictures(tmp_path)
+    assert counts(domains) == [5, 3, 4, 2]
+    assert domains.train_a.read(0).getpixel((0, 0))[0] == 90
+    fill(tmp_path / "train" / "wild")
+    with pytest.raises(
+        UserError, match=r"3 folders \(cat, dog, wild\), and a task has two domains"
+    ):
+        open_pictures(tmp_path)
+    (tmp_path / "train" / "wild").rename(tmp_path / "wild")
+    (tmp_path / "val" / "dog").rename(tmp_path / "val" / "dogs")
+    with pytest.raises(UserError, match=r"lacks val \(or test\) with the folders cat and dog"):
+        open_pictures(tmp_path)
+
+
+def test_training_folders_alone_do_to_train_on(tmp_path, caplog):
+    fill(tmp_path / "trainA", 3)
+    fill(tmp_path / "trainB", 20)
+    domains = open_pictures(tmp_path)
+    assert counts(domains) == [3, 20, 3, 8]
+    assert not domains.paired_test
+    assert "nothing to measure on" in caplog.messages[0]
+    fill(tmp_path / "testA")
+    with pytest.raises(UserError, match="lacks the folders testB"):
+        open_pictures(tmp_path)
+
+
+def test_several_data_sets_are_none(tmp_path):
+    for name in ("one", "two"):
+        fill_folders(tmp_path / name)
+    with pytest.raises(UserError, match=r"several data sets \(one, two\); give one of them"):
+        open_task(str(tmp_path), data_dir=tmp_path / "data", size=8)

@@ -16,6 +16,8 @@ from models.randomness import generator
 from reproduce.tasks.pictures import (
     MOST_PIXELS,
     Preparation,
+    from_bytes,
+    of_channels,
     read_picture,
     save_png,
     to_image,
@@ -72,6 +74,35 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path, suffix):
         Image.fromarray(wide).save(tmp_path / f"x.{suffix}")
     expected = np.round(wide / 65535 * 255).astype(np.uint8)
     assert np.array_equal(pixels(tmp_path / f"x.{suffix}")[..., 2], expected)
+
+
+def test_a_tiff_states_its_largest_value_and_dark_files_are_told_of_once(tmp_path, caplog):
+    twelve = np.arange(256, dtype=np.uint16).reshape(16, 16) * 16 + 15
+    Image.fromarray(twelve).save(tmp_path / "told.tiff", tiffinfo={0x0119: 4095})
+    assert np.array_equal(pixels(tmp_path / "told.tiff")[..., 0], np.round(twelve / 4095 * 255))
+    assert not caplog.messages
+    for name in ("one.png", "two.png"):
+        Image.fromarray(twelve).save(tmp_path / name)
+        assert pixels(tmp_path / name).max() == 16
+    (told,) = caplog.messages
+    assert "8 or 12 bits" in told and str(tmp_path) in told
+
+
+def test_a_strip_is_refused_before_it_is_decoded(tmp_path):
+    Image.new("1", (8, 16 * 8 + 1)).save(tmp_path / "long.png")
+    with pytest.raises(UserError, match="8x129 pixels, more than 16 times as long as wide"):
+        read_picture(tmp_path / "long.png")
+    Image.new("1", (16 * 8, 8)).save(tmp_path / "fine.png")
+    assert read_picture(tmp_path / "fine.png").size == (128, 8)
+
+
+def test_one_channel_is_grey_as_pix2pix_weighs_it():
+    picture = torch.rand(2, 3, 4, 5) * 2 - 1
+    assert of_channels(picture, 3) is picture
+    grey = of_channels(picture, 1)
+    assert grey.shape == (2, 1, 4, 5)
+    expected = 0.299 * picture[:, 0] + 0.587 * picture[:, 1] + 0.114 * picture[:, 2]
+    assert torch.allclose(grey[:, 0], expected, atol=1e-6)
 
 
 def test_every_eight_bit_level_survives_sixteen_bits(tmp_path):
@@ -266,6 +297,17 @@ def test_save_png_round_trip_leaves_nothing_else(tmp_path):
     with pytest.raises(IsADirectoryError):
         save_png(tensor, tmp_path / "folder")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "x.png"]
+
+
+def test_bytes_are_scaled_with_the_same_bits_on_every_device(monkeypatch):
+    levels = torch.arange(256, dtype=torch.uint8)
+    expected = levels.float().div(127.5).sub(1)
+    # What a GPU makes of a division by a number.
+    assert not torch.equal(levels.float().mul(1 / 127.5).sub(1), expected)
+    by, divide = [], torch.Tensor.div_
+    monkeypatch.setattr(torch.Tensor, "div_", lambda x, y: by.append(y) or divide(x, y))
+    assert torch.equal(from_bytes(levels), expected)
+    assert isinstance(by[0], torch.Tensor)
 
 
 # Preparation

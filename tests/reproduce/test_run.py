@@ -14,17 +14,21 @@ from typing import Any
 
 import pytest
 import torch
-from filelock import FileLock
+from filelock import FileLock, SoftFileLock
 
 from models.errors import UserError
 from reproduce.experiments.places import Places
-from reproduce.workflow import run
+from reproduce.experiments.run import run_folder
+from reproduce.training.loop import Interrupted
+from reproduce.training.session import holder
+from reproduce.workflow import do, run
 from reproduce.workflow.devices import Machine, machine_of, own_devices
-from reproduce.workflow.graph import Made, write_stamp
+from reproduce.workflow.graph import Job, Made, seconds_of, write_stamp
 from reproduce.workflow.jobs import Request
 from reproduce.workflow.run import Graph, How, only_command, snakemake_words, write_plan
 
 ROOT = Path(__file__).resolve().parents[2]
+TRAIN, WRITING = "train/drawn-shoes/munit/seed0", "table/1"
 MODES = "modes/drawn-housecats-dogs/seed0"
 # Says how many of its like are at work, itself among them, and makes its stamp.
 AT_WORK = """
@@ -227,3 +231,99 @@ def test_each_command_has_gpus_of_its_own(tmp_path: Path) -> None:
             [*words, *shown], cwd=ROOT, capture_output=True, text=True, check=True
         )
         assert done.stdout == "4\n", "the fourth slot is the first GPU's second"
+
+
+# A cluster
+
+
+def on_nodes(folder: Path, jobs: str = "", **how: Any) -> dict[str, Any]:
+    """The plan of GPU jobs for a cluster's profile with this jobs.yaml."""
+    profile = folder / "profile"
+    profile.mkdir(exist_ok=True)
+    (profile / "config.yaml").write_text("executor: slurm\n")
+    if jobs:
+        (profile / "jobs.yaml").write_text(jobs)
+    return planned(folder, "cuda", How(profile=str(profile), **how))
+
+
+def test_cores_of_jobs_on_nodes_are_not_the_login_nodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(128)))
+    entries = on_nodes(tmp_path)
+    threads = {kind: entries[name]["threads"] for kind, name in (("t", TRAIN), ("w", WRITING))}
+    assert threads == {"t": 8, "w": 1}
+    assert "--threads=8" in entries[TRAIN]["words"]
+    measuring = next(e for name, e in entries.items() if name.startswith(("scores", "diversity")))
+    assert measuring["threads"] == 4 and measuring["resources"]["mem_mb"] == 16_000
+    assert on_nodes(tmp_path, cores=12, gpus_per_training=2)[TRAIN]["threads"] == 24
+
+
+def test_a_training_on_several_gpus_is_one_task_on_one_node(tmp_path: Path) -> None:
+    resources = on_nodes(tmp_path, gpus_per_training=2)[TRAIN]["resources"]
+    assert (resources["nodes"], resources["gpu"], resources["tasks_per_gpu"]) == (1, 2, 0)
+
+
+def test_a_type_of_gpu_is_asked_for_by_jobs_that_have_one(tmp_path: Path) -> None:
+    asked = "gpu: {gpu_model: h100, slurm_partition: fast}\ncpu: {slurm_partition: cheap}\n"
+    entries = on_nodes(tmp_path, asked)
+    train, write = entries[TRAIN]["resources"], entries[WRITING]["resources"]
+    assert (train["gpu_model"], train["gpu"], train["slurm_partition"]) == ("h100", 1, "fast")
+    assert "gpu_model" not in write and not write["gpu"] and write["slurm_partition"] == "cheap"
+    entries = on_nodes(tmp_path, 'gpu: {gres: "gpu:h100:{gpus}"}\n', gpus_per_training=2)
+    assert entries[TRAIN]["resources"]["gres"] == "gpu:h100:2"
+    assert "gpu" not in entries[TRAIN]["resources"], "SLURM's plugin refuses both"
+
+
+def test_a_training_that_makes_progress_did_not_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results", "cuda")
+    graph = Graph(Request("quick", places, [0]), How(profile="slurm"))
+    progress = run_folder(places.runs, "quick", graph.jobs[TRAIN].runs[0]) / "progress.json"
+    progress.parent.mkdir(parents=True)
+    ends = iter([100, 250, 250])  # at which step each round of jobs ends
+
+    def round_of_jobs(*_: object) -> None:
+        progress.write_text(json.dumps({"step": next(ends)}))
+        raise UserError("its time is over")
+
+    monkeypatch.setattr(run, "_run", round_of_jobs)
+    with pytest.raises(UserError, match="its time is over"):
+        run._to_the_end(graph, [], tmp_path / "plan.json", [TRAIN])
+    assert next(ends, None) is None, "as long as steps were made, and no longer"
+    assert capsys.readouterr().err.count("once more") == 2
+
+
+def test_seconds_of_calls_that_ended_early_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results")
+    request, now = Request("quick", places, [0]), [0.0]
+    job = request.jobs()[TRAIN]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
+    def hours(count: int, end: BaseException | None) -> None:
+        def work(request: Request, job: Job) -> Made:
+            now[0] += 3600 * count
+            if end is not None:
+                raise end
+            return Made()
+
+        monkeypatch.setitem(do.MAKERS, "train", work)
+        do.make(request, job)
+
+    for end in (Interrupted(1), KeyboardInterrupt()):
+        with pytest.raises(type(end)):
+            hours(2, end)
+    hours(3, None)
+    assert seconds_of(job, places.runs) == 7 * 3600
+
+
+def test_a_lock_that_a_dead_machine_left_is_named(tmp_path: Path) -> None:
+    lock = tmp_path / ".lock"
+    assert holder(lock) == ""
+    with SoftFileLock(lock):  # as where flock is unknown
+        assert f"process {os.getpid()} of " in holder(lock) and f"remove {lock}" in holder(lock)
+    with FileLock(lock):
+        assert holder(lock) == ""

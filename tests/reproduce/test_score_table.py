@@ -7,11 +7,13 @@ import io
 from typing import Any
 
 import pytest
+from found import cells_of
 
 import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
 from benchmarks.metric import METRICS
 from reproduce.analysis.score_table import SHOWN, score_table
 from reproduce.experiments.preset import load_preset
+from reproduce.records.current import is_of
 
 TASK = "drawn-shoes"
 FID = "fid-small-resnet-2"
@@ -36,7 +38,7 @@ def found() -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
 
 
 def cells(found: dict[Any, Any], title: str) -> list[str]:
-    (table,) = score_table(load_preset("cpu"), found).parts
+    (table,) = score_table(load_preset("cpu"), cells_of(found)).parts
     (line,) = (line for line in (table.head, *table.lines) if line[0] == title)
     return line
 
@@ -54,7 +56,9 @@ def test_numbers_of_another_extractor_are_left_out(found) -> None:
 
 
 def test_csv_has_every_digit(found) -> None:
-    lines = list(csv.DictReader(io.StringIO(score_table(load_preset("cpu"), found).csv())))
+    lines = list(
+        csv.DictReader(io.StringIO(score_table(load_preset("cpu"), cells_of(found)).csv()))
+    )
     assert [(r["row"], r["metric"], float(r["value"])) for r in lines] == [
         ("UNIT", FID, 12.345), ("UNIT", "parts-auc", 0.777), ("MUNIT", FID, 6.0),
         ("Real data", FID, 1.0),
@@ -63,13 +67,13 @@ def test_csv_has_every_digit(found) -> None:
 
 
 def test_it_says_what_columns_mean_and_nothing_makes_no_table(found) -> None:
-    text = score_table(load_preset("cpu"), found).markdown()
+    text = score_table(load_preset("cpu"), cells_of(found)).markdown()
     assert text.count("### ") == 1  # the other task has no scores
     assert METRICS[FID].protocol in text and METRICS["parts-auc"].protocol in text
     assert "style-consistency" not in text
-    assert not score_table(load_preset("cpu"), {}).parts
+    assert not score_table(load_preset("cpu"), cells_of({})).parts
 
 
 def test_every_column_is_a_declared_metric() -> None:
     for name in SHOWN:
-        assert [m for m in METRICS if m == name or m.startswith(name)], name
+        assert [m for m in METRICS if is_of(m, name)], name

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from models.errors import UserError
+from reproduce.tasks import sources
 from reproduce.tasks.layouts import open_pictures
 from reproduce.tasks.sources import Domains, FolderSource, HalfSource, ListSource
 
@@ -244,3 +246,50 @@ def test_check_decodes_every_picture(tmp_path):
     damaged.write_bytes(damaged.read_bytes()[:-40])
     with pytest.raises(UserError, match=r"trainB/2\.png"):
         found.check()
+
+
+def test_what_is_passed_over_is_counted_once(tmp_path, caplog):
+    for name in ("a.png", "in/b.png"):
+        write(tmp_path / name)
+    for name in ("c.heic", "in/d.HEIC", "list.txt", "README"):
+        (tmp_path / name).write_bytes(b"x")
+    for _ in range(2):
+        assert FolderSource(tmp_path).ids == ["a", "in/b"]
+    (told,) = caplog.messages
+    assert told.endswith("2 .heic, 1 .txt, 1 no suffix") and str(tmp_path) in told
+
+
+def test_a_folder_that_may_not_be_read_is_refused():
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        root.chmod(0o755)
+        write(root / "a.png")
+        (root / "closed").mkdir(mode=0)
+        before = os.geteuid()
+        try:
+            if before == 0:  # who may read everything
+                os.seteuid(65534)
+            with pytest.raises(UserError, match=r"closed cannot be read \(Permission denied\)"):
+                FolderSource(root)
+        finally:
+            os.seteuid(before)
+            (root / "closed").chmod(0o700)
+
+
+def test_check_decodes_a_side_by_side_file_once(tmp_path, monkeypatch):
+    for split in ("train", "val"):
+        for i in range(3):
+            write_pair(tmp_path / split / f"{i}.png")
+    found, decoded = open_pictures(tmp_path), []
+    assert found.pairs is not None and len(found.splits()) == 6
+    read = sources.read_picture
+    monkeypatch.setattr(sources, "read_picture", lambda p: decoded.append(p.name) or read(p))
+    found.check()
+    assert len(decoded) == 2 * 3
+
+
+def test_lists_have_comments_and_paths_as_windows_writes_them(tmp_path):
+    for name in ("in/a.png", "b.png"):
+        write(tmp_path / name)
+    (tmp_path / "list.txt").write_text("# two\nin\\a.png\n\nb.png\n")
+    assert ListSource(tmp_path / "list.txt", tmp_path).ids == ["b", "in/a"]

@@ -47,10 +47,11 @@ def test_only_what_translating_reads_is_stored(trained, tmp_path) -> None:
     target = tmp_path / "stored.safetensors"
     store_run(trained("munit"), ("a2b",), target, SHA)
     networks = _networks(target)
-    assert networks == {"model.gen_a.content", "model.gen_b.decoder"}
+    assert networks == {"model.gen_a.content", "model.gen_b.decoder", "model.gen_b.style"}
     store_run(trained("munit"), DIRECTIONS, target, SHA)
     networks = _networks(target)
-    assert networks == {f"model.gen_{d}.{part}" for d in "ab" for part in ("content", "decoder")}
+    parts = ("content", "decoder", "style")
+    assert networks == {f"model.gen_{d}.{part}" for d in "ab" for part in parts}
 
 
 @pytest.mark.parametrize("method", ["munit", "unit", "cyclegan"])
@@ -63,13 +64,15 @@ def test_a_direction_that_is_not_stored_is_refused(method, trained, tmp_path) ->
         probe(stored, "b2a", read.run.size)
 
 
-def test_an_example_s_style_is_refused(trained, tmp_path) -> None:
-    target = tmp_path / "stored.safetensors"
-    store_run(trained("munit"), DIRECTIONS, target, SHA)
-    stored, read = load_method(target)
-    picture = torch.zeros(1, 3, read.run.size, read.run.size)
-    with pytest.raises(UserError, match="holds no weights of gen_b.style"):
-        stored.translate_guided(picture, "a2b", picture)
+def test_an_example_gives_its_style(trained, tmp_path) -> None:
+    full, target = trained("munit"), tmp_path / "stored.safetensors"
+    store_run(full, ("a2b",), target, SHA)
+    (stored, read), (whole, _) = load_method(target), load_method(full)
+    picture = torch.linspace(-1, 1, 3 * read.run.size**2).view(1, 3, read.run.size, read.run.size)
+    now, was = (m.translate_guided(picture, "a2b", picture) for m in (stored, whole))
+    assert 0 < (was - now).abs().max() < 2 / 255
+    with pytest.raises(UserError, match="holds no weights of gen_a.style"):
+        stored.style_of(picture, "b2a")
 
 
 def test_rims_that_training_never_reached_come_back(trained, tmp_path) -> None:
@@ -105,7 +108,7 @@ def test_watching_changes_nothing(directions: tuple[Direction, ...], trained) ->
     method, read = load_method(trained("unit"))
     before = {k: t.clone() for k, t in method.state_dict().items()}
     method.train()
-    names = tensors_read(method, directions, read.run.size)
+    names = tensors_read(method, directions, read.run.size, guided=False)
     assert method.training and names
     assert all(torch.equal(t, before[k]) for k, t in method.state_dict().items())
     assert ("enc_b" in {n.split(".")[0] for n in names}) == (len(directions) == 2)
@@ -118,7 +121,7 @@ def test_watching_is_no_batch_that_norms_count() -> None:
     before = {k: t.clone() for k, t in method.state_dict().items() if "running" in k}
     assert before
     method.train()
-    names = tensors_read(method, ("a2b",), 16)
+    names = tensors_read(method, ("a2b",), 16, guided=False)
     assert {k for k in before if k.startswith("gen_ab.")} <= names
     assert all(torch.equal(method.state_dict()[k], t) for k, t in before.items())
 

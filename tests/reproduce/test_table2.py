@@ -8,12 +8,15 @@ import math
 from typing import Any
 
 import pytest
+from found import records_of
 
 from benchmarks.published import AVERAGE, published_table2
 from models.zoo import METHODS
+from reproduce.analysis.cells import Cells
 from reproduce.analysis.table import Row, Tables
 from reproduce.analysis.table2 import table2
 from reproduce.experiments.preset import TABLE2_METHODS, load_preset
+from reproduce.records.current import Current
 from reproduce.tasks.registry import TASKS
 
 PRESET = load_preset("cpu")
@@ -63,9 +66,15 @@ def found() -> dict[str, dict[tuple[str, str], dict[str, dict[str, Any]]]]:
     return every
 
 
+def of_both(found) -> Cells:
+    """Of the records of both directions."""
+    every = (records_of(rows, translation=of) for of, rows in found.items())
+    return Cells(Current([record for records in every for record in records], [0]))
+
+
 @pytest.fixture
 def made(found) -> Tables:
-    return table2(PRESET, found)
+    return table2(PRESET, of_both(found))
 
 
 def of(made: Tables, direction: str, method: str) -> Row:
@@ -96,7 +105,7 @@ def test_the_average_is_over_directions_and_its_interval_adds_variances(made: Ta
 def test_a_direction_that_is_missing_leaves_no_average(found) -> None:
     task, translation, title = DIRECTIONS[3]
     del found[translation][task, "unit"]
-    made = table2(PRESET, found)
+    made = table2(PRESET, of_both(found))
     assert of(made, title, "unit")["cis"] is of(made, AVERAGE, "unit")["cis"] is None
     assert of(made, AVERAGE, "munit")["cis"] is not None
     line = next(line for line in made.markdown().splitlines() if AVERAGE in line)
@@ -104,7 +113,7 @@ def test_a_direction_that_is_missing_leaves_no_average(found) -> None:
 
 
 def test_nothing_measured_prints_the_paper_and_dashes() -> None:
-    text = table2(PRESET, {}).markdown()
+    text = table2(PRESET, of_both({})).markdown()
     assert "1.039" in text and "±" not in text.split("Preset")[0]
     assert "1.386" not in text  # how many modes there are, nobody said
 
@@ -125,7 +134,7 @@ def test_where_no_picture_tells_its_content_nothing_is_shown(found) -> None:
     for of_direction in found.values():
         for records in of_direction.values():
             del records["content-confusion"]
-    made = table2(PRESET, found)
+    made = table2(PRESET, of_both(found))
     text = made.markdown()
     assert "Content confusion" not in text and "Content confusion" not in made.latex()
     assert "reads off" not in text and "0.325 ± 0.012" in text

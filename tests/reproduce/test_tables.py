@@ -8,6 +8,7 @@ import io
 from pathlib import Path
 
 import pytest
+from found import cells_of
 
 from benchmarks.console import run_command
 from benchmarks.published import published_table1
@@ -28,7 +29,10 @@ def record(task: str, method: str, value: float, metric: str = "diversity-lpips"
     return {
         "metric": metric, "value": value, "task": task, "method": method, "preset": "cpu", "seed": 0,
         "interval": {"low": value - 0.01, "high": value + 0.02},
-        "protocol": {"extractor": "lpips", "protocol": "paper-min64"},
+        "checkpoint_sha256": method,
+        "protocol": {
+            "extractor": "lpips", "protocol": "paper-min64", "reference_sha256": "munit",
+        },
     }  # fmt: skip
 
 
@@ -78,7 +82,7 @@ def test_the_published_file_has_every_row_of_the_table(published):
 
 
 def test_markdown_has_nine_rows_a_task_with_the_papers_numbers(found, published):
-    text = table1(load_preset("cpu"), found).markdown()
+    text = table1(load_preset("cpu"), cells_of(found)).markdown()
     tables = markdown_rows(text)
     assert [len(rows) for rows in tables] == [9, 9]
     for task, rows in zip(load_preset("cpu").tables[1], tables, strict=True):
@@ -107,7 +111,7 @@ def test_people_come_before_the_observer_and_the_observer_before_judges(found):
     shown = []
     for value, who in ((20.0, "judged"), (30.0, "observed"), (40.0, "human")):
         row[f"quality-{who}"] = record("drawn-shoes", "unit", value, f"quality-{who}")
-        text = table1(load_preset("cpu"), found).markdown()
+        text = table1(load_preset("cpu"), cells_of(found)).markdown()
         shown.append(markdown_rows(text)[0][0][2])
         assert f"Quality ({who}): " in text
         if who == "observed":
@@ -118,7 +122,7 @@ def test_people_come_before_the_observer_and_the_observer_before_judges(found):
 def test_the_table_of_nothing_is_dashes():
     for name in ("quick", "cpu", "gpu", "paper"):
         preset = load_preset(name)
-        tables = markdown_rows(table1(preset, {}).markdown())
+        tables = markdown_rows(table1(preset, cells_of({})).markdown())
         assert [len(rows) for rows in tables] == [9] * len(preset.tables[1])
         for rows in tables:
             assert all(cells[2] == cells[4] == cells[5] == "—" for cells in rows)
@@ -126,7 +130,7 @@ def test_the_table_of_nothing_is_dashes():
 
 
 def test_csv_holds_nine_digits(found, published):
-    rows = list(csv.DictReader(io.StringIO(table1(load_preset("cpu"), found).csv())))
+    rows = list(csv.DictReader(io.StringIO(table1(load_preset("cpu"), cells_of(found)).csv())))
     assert len(rows) == 18
     for row in rows:
         paper = published[TASKS[row["task"]].stands_for][row["row"]]
@@ -151,7 +155,7 @@ def test_csv_holds_nine_digits(found, published):
 
 
 def test_latex_has_the_same_cells(found):
-    made = table1(load_preset("cpu"), found)
+    made = table1(load_preset("cpu"), cells_of(found))
     body = [line for line in made.latex().splitlines() if line.count(" & ") == 5]
     assert len(body) == 2 * (1 + 9)
     shown = [cells for rows in markdown_rows(made.markdown()) for cells in rows]
@@ -223,7 +227,7 @@ def test_a_column_holds_one_quantity():
     other = record("drawn-shoes", "cyclegan", 0.01, new["metric"]) | {"time": "2026-01-01"}
     other["protocol"] = {"extractor": unverified, "protocol": "consecutive"}
     found = {("drawn-shoes", r["method"]): {r["metric"]: r} for r in (old, new, other)}
-    made = table1(load_preset("cpu"), found)
+    made = table1(load_preset("cpu"), cells_of(found))
     shown = {row["method"]: row["diversity"] for row in made.parts[0].rows}
     assert shown["munit"].value == 0.09
     assert shown["unit"] is None and shown["cyclegan"] is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import random
@@ -29,7 +30,8 @@ from models.choices import ALL, ways_of
 from models.errors import UserError
 from reproduce.commands.cli import main
 from reproduce.experiments.preset import load_preset
-from reproduce.training.checkpoints import load_method, read_checkpoint
+from reproduce.training import loop
+from reproduce.training.checkpoints import load_method, read_checkpoint, save_training
 from reproduce.training.loop import Interrupted, Logging
 from reproduce.training.session import train
 
@@ -76,7 +78,7 @@ def test_ten_kills_leave_no_trace_in_the_weights(method, data, tmp_path):
 
 def test_a_kill_at_every_system_call_of_saving_is_survived(data, tmp_path):
     def words(out, *more):
-        often = ("--save-every", "1", "--sample-every", "9")
+        often = ("--save-every", "1")
         return train_words("munit", out, data, *often, *more, steps=2)
 
     assert main(words(tmp_path / "whole")) == 0
@@ -98,26 +100,26 @@ def test_a_kill_at_every_system_call_of_saving_is_survived(data, tmp_path):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_weights_do_not_depend_on_how_often_one_looks(method, data, tmp_path):
-    for name, often in (("seldom", "99"), ("often", "1")):
-        looks = ("--save-every", often, "--sample-every", often)
-        assert main(train_words(method, tmp_path / name, data, *looks, steps=7)) == 0
+    for name, often, grids in (("seldom", "99", "0"), ("often", "1", "9")):
+        looks = ("--save-every", often, "--grids", grids)
+        assert main(train_words(method, tmp_path / name, data, *looks, steps=12)) == 0
     assert_same_tensors(
         tmp_path / "seldom" / "last.safetensors", tmp_path / "often" / "last.safetensors"
     )
 
 
 def test_a_batch_norm_learns_nothing_from_samples(data, tmp_path):
-    for name, often in (("seldom", "99"), ("often", "1")):
-        words = train_words("cyclegan", tmp_path / name, data, "--sample-every", often, norm="bn")
+    for name, grids in (("seldom", "0"), ("often", "3")):
+        looks = ("--grids", grids)
+        words = train_words("cyclegan", tmp_path / name, data, *looks, norm="bn", steps=12)
         assert main(words) == 0
     last = tiny.tensors(tmp_path / "often" / "last.safetensors")
     assert any("running_mean" in name for name in last)
-    # The last step is sampled by both, before it is saved: only training may have counted.
     assert_same_tensors(
         tmp_path / "seldom" / "last.safetensors", tmp_path / "often" / "last.safetensors"
     )
     counted = [int(t) for name, t in last.items() if name.endswith("num_batches_tracked")]
-    assert {c % 3 for c in counted} == {0}, "3 steps, each a whole number of passes"
+    assert {c % 12 for c in counted} == {0}, "12 steps, each a whole number of passes"
 
 
 # Interrupted
@@ -172,7 +174,8 @@ def test_a_real_command_is_interrupted_and_resumed_by_its_own_words(data, tmp_pa
 # Numbers that are none
 
 
-def test_a_loss_that_is_not_finite_stops_with_its_step_and_term(data, tmp_path, capsys):
+def test_many_updates_in_a_row_that_are_not_taken_stop_a_run(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(loop, "MANY", 3)
     assert main(train_words("munit", tmp_path / "run", data, steps=9, lr="1e30")) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "Traceback" not in error
@@ -180,14 +183,48 @@ def test_a_loss_that_is_not_finite_stops_with_its_step_and_term(data, tmp_path, 
     with safe_open(failed, "pt") as file:
         metadata = file.metadata()
         assert file.get_tensor("x_a").shape == file.get_tensor("x_b").shape == (2, 3, 32, 32)
-    assert metadata["value"] in ("nan", "inf")
-    assert (
-        f"loss term {metadata['term']} is {metadata['value']} in step {metadata['step']}" in error
-    )
+    assert metadata["why"] in error and "3 updates of the generators in a row" in error
+    assert f"of the last in step {int(metadata['step']) + 1} loss term" in error
     method, checkpoint = load_method(failed)
     assert str(checkpoint.step) == metadata["step"]
     name = next(iter(dict(method.named_parameters())))
     assert torch.equal(dict(method.named_parameters())[name], checkpoint.tensors[f"model.{name}"])
+
+
+def test_updates_that_are_not_taken_are_told_with_their_pictures(tmp_path, capsys):
+    folder, out = tiny.data_set(tmp_path / "two colours"), tmp_path / "run"
+    tiny.white(folder / "trainA" / "2.png")
+    words = train_words("munit", out, tmp_path, task=str(folder), batch=1, steps=8, n_res=3)
+    assert main(words) == 0
+    lines = [json.loads(line) for line in (out / "untaken.jsonl").read_text().splitlines()]
+    assert [line["pictures"]["a"] for line in lines] == [["2"], ["2"]]  # in two epochs of four
+    assert {line["phase"] for line in lines} == {"generator"}
+    assert all(line["why"].startswith("the gradient's length is ") for line in lines)
+    progress = json.loads((out / "progress.json").read_text())
+    assert progress["untaken"] == json.loads((out / "run.json").read_text())["untaken"] == 2
+    (note,) = capsys.readouterr().err.splitlines()
+    assert note.startswith("note: 2 of 16 updates were not taken, most often with 2 of A (2 times)")
+
+
+def test_what_was_not_taken_is_remembered_by_a_resumed_run(tmp_path):
+    folder, kinds = (
+        tiny.data_set(tmp_path / "data"),
+        {"batch": 1, "n_res": 3, "lr_policy": "constant"},
+    )
+    tiny.white(folder / "trainA" / "2.png")
+
+    def told(out: str, *steps: int) -> str:
+        path = tmp_path / out / "untaken.jsonl"
+        for count in steps:
+            words = train_words("munit", path.parent, tmp_path, task=str(folder), **kinds)
+            words = [w.replace("steps=3", f"steps={count}") for w in words]
+            assert main([*words, "--resume"]) == 0
+            found = path.read_text()
+            # A kill leaves lines of steps that come again, and half of one.
+            path.write_text(found + '{"step": 6, "pictures": {}}\n{"step": 8, "pic')
+        return found
+
+    assert told("parts", 5, 8) == told("whole", 8)
 
 
 def test_weights_that_are_not_finite_are_never_saved_as_good(data, tmp_path, capsys):
@@ -212,7 +249,7 @@ def scalars(folder: Path) -> EventAccumulator:
 
 def test_tensorboard_holds_losses_and_samples(data, tmp_path):
     out = tmp_path / "run"
-    assert main(train_words("munit", out, data, "--sample-every", "10", steps=20)) == 0
+    assert main(train_words("munit", out, data, "--grids", "2", steps=20)) == 0
     events = scalars(out)
     tags = events.Tags()
     assert tags["images"] == ["samples"]
@@ -220,6 +257,12 @@ def test_tensorboard_holds_losses_and_samples(data, tmp_path):
     assert {f"loss/{name}" for name in losses | {"total_G", "total_D"}} <= set(tags["scalars"])
     assert [e.step for e in events.Scalars("loss/gan_a")] == [10, 20]
     assert [e.step for e in events.Images("samples")] == [10, 20]
+    rates = [e.value for e in events.Scalars("learning_rate")]  # falls to zero in the second half
+    assert rates == pytest.approx([1e-3, 1e-3 / 11])
+    assert all(e.value > 0 for e in events.Scalars("pictures_per_second"))
+    progress = json.loads((out / "progress.json").read_text())
+    assert progress["learning_rate"] == pytest.approx(1e-3 / 11) and progress["step"] == 20
+    assert progress["pictures_per_second"] > 0
     recon = events.Scalars("loss/recon_x_a")[-1].value
     assert 0.05 < recon < 2
     grid = Image.open(io.BytesIO(events.Images("samples")[-1].encoded_image_string))
@@ -227,9 +270,44 @@ def test_tensorboard_holds_losses_and_samples(data, tmp_path):
     assert Image.open(out / "samples.png").size == grid.size
 
 
+def test_grids_are_few_and_farther_and_farther_apart():
+    steps = sorted(Logging().grid_steps(1_000_000))
+    assert len(steps) == 20 and steps[0] == 10 and steps[-1] == 1_000_000
+    factors = [b / a for a, b in itertools.pairwise(steps)]
+    assert max(factors) - min(factors) < 0.2
+    assert Logging().grid_steps(3) == {3} and not Logging(grids=0).grid_steps(99)
+
+
+def test_checkpoints_are_a_matter_of_time(tmp_path, data, monkeypatch):
+    seconds, saved, prepared = [0.0], [], loop._next
+
+    def a_minute_a_step(parts):
+        seconds[0] += 60
+        return prepared(parts)
+
+    def noted(path, trainer, run, step, *more, **how):
+        saved.append(step)
+        save_training(path, trainer, run, step, *more, **how)
+
+    monkeypatch.setattr(loop, "_next", a_minute_a_step)
+    monkeypatch.setattr(loop, "save_training", noted)
+    monkeypatch.setattr(time, "perf_counter", lambda: seconds[0])
+    logging = Logging(save_minutes=2, tensorboard=False, progress=False)
+    train(tiny_run(steps=7), tmp_path / "run", data_dir=data, logging=logging)
+    assert saved == [2, 4, 6, 7]
+
+
+def test_the_newest_checkpoints_are_kept_on_request(data, tmp_path):
+    words = train_words("munit", tmp_path / "run", data, "--save-every=2", "--keep=2", steps=7)
+    assert main(words) == 0
+    kept = sorted((tmp_path / "run").glob("step*.safetensors"))
+    assert [read_checkpoint(path).step for path in kept] == [6, 7]
+    assert [path.stem for path in kept] == ["step00000006", "step00000007"]
+
+
 def test_resuming_purges_what_the_lost_steps_logged(data, tmp_path):
     out, run = tmp_path / "run", tiny_run(steps=30)
-    logging = Logging(save_every=5, log_every=1, sample_every=99, progress=False)
+    logging = Logging(save_every=5, log_every=1, grids=0, progress=False)
 
     def two_signals() -> None:
         tiny.until(lambda: (out / "progress.json").exists() and step() >= 12)
@@ -396,7 +474,7 @@ def test_a_full_disk_leaves_whole_files(kib, small_disk, trained, data, tmp_path
     capfd.readouterr()
     room = {"half a checkpoint": checkpoint // 2, "one checkpoint": checkpoint + 350}
     out = small_disk(room.get(kib, kib)) / "run"
-    words = train_words("munit", out, data, "--save-every", "2", "--sample-every", "2", steps=40)
+    words = train_words("munit", out, data, "--save-every", "2", steps=40)
     assert main(words) == 2
     error = capfd.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1, error
@@ -473,7 +551,26 @@ def test_a_run_can_be_lengthened_where_the_schedule_allows_it(data, tmp_path, ca
     assert main(train_words("munit", begun, data, steps=3, **constant)) == 0
     assert main(train_words("munit", begun, data, "--resume", steps=5, **constant)) == 0
     assert_same_tensors(begun / "last.safetensors", whole / "last.safetensors")
-    assert main(train_words("munit", tmp_path / "linear", data, steps=3)) == 0
-    capsys.readouterr()
-    assert main(train_words("munit", tmp_path / "linear", data, "--resume", steps=5)) == 2
-    assert "steps=5 (there: 3)" in capsys.readouterr().err
+
+
+def test_steps_are_added_to_a_finished_run_at_a_rate_that_is_told(data, tmp_path, capsys):
+    out = tmp_path / "linear"
+    assert main(train_words("munit", out, data, steps=3)) == 0
+    before = (out / "last.safetensors").read_bytes()
+    assert main(train_words("munit", out, data, "--resume", steps=5)) == 2
+    error = capsys.readouterr().err
+    assert "fell to zero in its 3 steps" in error and "--set lr_policy=constant" in error
+    assert (out / "last.safetensors").read_bytes() == before
+    more = {"lr_policy": "constant", "lr": 0.5}
+    assert main(train_words("munit", out, data, "--resume", steps=5, **more)) == 0
+    assert "2 steps are added to the 3" in capsys.readouterr().err
+    read = read_checkpoint(out / "last.safetensors")
+    assert (read.step, read.run.steps, read.run.settings["lr"]) == (5, 5, 0.5)
+    # Other settings are another run, finished or not.
+    assert main(train_words("munit", out, data, "--resume", steps=9, recon_x=2, **more)) == 2
+    assert "recon_x=2.0 (there: 10.0)" in capsys.readouterr().err
+
+
+def test_a_run_whose_rate_falls_is_not_lengthened_half_way(begun, data, capsys):
+    assert resume(begun, data, steps=9) == 2
+    assert "steps=9 (there: 8)" in capsys.readouterr().err

@@ -187,6 +187,23 @@ def test_a_method_without_styles_refuses_an_example(method, trained, inputs, tmp
     assert not out.exists()
 
 
+@pytest.mark.parametrize("method", ["munit", "bicyclegan"])
+def test_a_domain_of_grey_is_read_and_written_in_one_channel(method, inputs, data, tmp_path):
+    words = tiny.train_words(method, tmp_path / "run", data, channels_a=1)
+    assert main(words) == 0
+    checkpoint, out = tmp_path / "run" / "last.safetensors", tmp_path / "out"
+    network, read = load_method(checkpoint)
+    assert network.config.channels_a == 1
+    assert translate(checkpoint, inputs, out, "--samples", "2") == 0
+    assert translate(checkpoint, inputs, out, "--example", str(inputs / "a.png")) == 0
+    colours = pixels(out / "a_sample00.png")
+    assert colours.shape == (read.run.size, read.run.size, 3) and np.ptp(colours, axis=2).any()
+    if "b2a" in network.directions:
+        assert translate(checkpoint, inputs, out / "back", "--direction", "b2a") == 0
+        grey = pixels(out / "back" / "a_sample00.png")
+        assert grey.shape == colours.shape and not np.ptp(grey, axis=2).any()
+
+
 def test_a_grid_stays_small(tmp_path):
     for i in range(20):
         tiny.picture(tmp_path / "in" / f"{i}.png")

@@ -67,6 +67,10 @@ def picture(path: Path, colour: tuple[int, int, int] = (200, 30, 30), size: int 
     return path
 
 
+def white(path: Path, size: int = 40) -> None:
+    Image.new("RGB", (size, size), "white").save(path)
+
+
 def data_set(folder: Path, count: int = 4, suffix: str = ".png") -> Path:
     """trainA trainB testA testB of ``count`` pictures each."""
     for number, split in enumerate(("trainA", "trainB", "testA", "testB")):

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchmarks.cores import cores
 from models.errors import UserError
 from reproduce.tasks.drawn.render import check_size
 
@@ -33,8 +34,8 @@ def check_numbers(size: int, seed: int, train: int, test: int, jobs: int) -> Non
 
 
 def default_processes(pictures: int, size: int) -> int:
-    """One a processor, at most 8, and one alone for few pictures."""
-    return max(1, min(os.cpu_count() or 1, 8, pictures * size // 50_000))
+    """One a core, at most 8, and one alone for few pictures."""
+    return max(1, min(cores(), 8, pictures * size // 50_000))
 
 
 def in_processes(

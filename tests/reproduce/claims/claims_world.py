@@ -97,5 +97,5 @@ class World:
 
     def findings(self, seeds: Sequence[int] | None = None) -> dict[str, Finding]:
         """By id without the task."""
-        found = verdicts(claims(QUICK), Current(self.results, PRESET, seeds))
+        found = verdicts(claims(QUICK), Current.stored(self.results, PRESET, seeds))
         return {f.claim.id.removesuffix(f".{SHOES}"): f for f in found}

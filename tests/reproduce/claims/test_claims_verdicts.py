@@ -181,7 +181,7 @@ def test_theory_is_read_from_its_records_domain_by_domain(copied: World) -> None
 def test_more_claims_make_each_harder(world: World) -> None:
     stated = [c for c in claims(QUICK) if c.id.startswith("diversity.munit-wo-s")]
     many = [replace(stated[0], id=f"diversity.{i}") for i in range(40)]
-    evidence = Current(world.results, PRESET)
+    evidence = Current.stored(world.results, PRESET)
     (alone,), crowd = verdicts(stated, evidence), verdicts(many, evidence)
     assert alone.p == crowd[0].p and crowd[0].p_corrected == pytest.approx(40 * alone.p)
     assert crowd[0].low < alone.low and crowd[0].high > alone.high

@@ -12,31 +12,29 @@ from claims_world import CATS, DIVERSITY, PRESET, QUALITY, QUICK, SEEDS, World, 
 
 import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
 from benchmarks.published import AVERAGE
+from reproduce.analysis.cells import Cells
 from reproduce.analysis.claims.statements import claims
 from reproduce.analysis.claims.verdicts import verdicts
 from reproduce.analysis.estimate import over_trainings
-from reproduce.analysis.over_seeds import stored
-from reproduce.analysis.score_table import score_table
 from reproduce.analysis.table import Row, Tables
 from reproduce.analysis.table2 import table2
+from reproduce.analysis.table_files import tables_of
 from reproduce.analysis.tables import table1
 from reproduce.experiments.preset import TABLE2_METHODS
-from reproduce.records.current import Current, newest
+from reproduce.records.current import Current
 from reproduce.records.store import Records
 
 
 def first(world: World, seeds: Sequence[int] = SEEDS) -> Tables:
-    found, cells = stored(QUICK, world.results, 1, seeds)
-    return table1(QUICK, found[None], cells)
+    return tables_of(1, QUICK, world.results, seeds)["table1"]
 
 
 def second(world: World, seeds: Sequence[int] = SEEDS) -> Tables:
-    return table2(QUICK, *stored(QUICK, world.results, 2, seeds))
+    return tables_of(2, QUICK, world.results, seeds)["table2"]
 
 
 def wider(world: World, seeds: Sequence[int] = SEEDS) -> Tables:
-    found, cells = stored(QUICK, world.results, 1, seeds)
-    return score_table(QUICK, found[None], cells)
+    return tables_of(1, QUICK, world.results, seeds)["table1-scores"]
 
 
 def row(made: Tables, method: str, direction: str = "") -> Row:
@@ -129,16 +127,18 @@ def test_csv_tells_trainings_and_their_spread(world: World) -> None:
 
 def test_one_training_is_shown_as_ever(world: World) -> None:
     """Whether it is asked for alone, or others have no records."""
-    everything = Records(world.results, PRESET).all()
-    made = table1(QUICK, newest(everything, 1))
+    alone = [r for r in Records(world.results, PRESET).all() if r["seed"] == 1]
+    made = table1(QUICK, Cells(Current(alone)))
     for seeds in ([1], [7, 1, 8]):
         asked = first(world, seeds)
         assert asked == made
         assert "one training each, so the 95% intervals are over inputs" in asked.markdown()
-    made_2 = table2(QUICK, {d: newest(everything, 1, d) for d in ("a2b", "b2a")})
+    made_2 = table2(QUICK, Cells(Current(alone)))
     assert second(world, [1]) == second(world, [1, 9]) == made_2
     assert not [name for name in made.names if "seeds" in name or "deviation" in name]
-    assert first(world, [5, 6]) == table1(QUICK, {}) and second(world, [5]) == table2(QUICK, {})
+    nothing = Cells(Current([]))
+    assert first(world, [5, 6]) == table1(QUICK, nothing)
+    assert second(world, [5]) == table2(QUICK, nothing)
 
 
 def test_the_order_of_seeds_does_not_matter(world: World) -> None:
@@ -146,7 +146,7 @@ def test_the_order_of_seeds_does_not_matter(world: World) -> None:
 
 
 def test_a_table_says_what_the_claims_say(world: World) -> None:
-    findings = verdicts(claims(QUICK), Current(world.results, PRESET))
+    findings = verdicts(claims(QUICK), Current.stored(world.results, PRESET))
     made, checked = first(world), 0
     for finding in findings:
         if finding.claim.id.startswith("quality") and finding.part is not None:

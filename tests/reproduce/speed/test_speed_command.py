@@ -89,7 +89,7 @@ def test_what_fails_keeps_nothing_else_from_being_measured(tmp_path: Path) -> No
         (["step", "--methods=cyclegan", "--set=depth=4"], "depth=4 has no effect"),
         (["step", "--methods=bicyclegan", "--size=64", "--batch=1"], "even"),
         (["step", "--precision=half"], "bf16"),
-        (["step", "--device=tpu"], "cpu or cuda"),
+        (["step", "--device=tpu"], "use cpu, cuda or mps"),
         (["step", "--preset=cpus"], "did you mean cpu"),
         (["translate", "--task=edges2shoes"], "drawn-shoes"),
         (["measure", "--protocol=papers"], "consecutive"),

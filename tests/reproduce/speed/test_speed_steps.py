@@ -17,7 +17,7 @@ from models.zoo import make_config
 from reproduce.speed import counting
 from reproduce.speed.counting import count_step
 from reproduce.speed.machine import Machine, measure_machine
-from reproduce.speed.memory import forget_peak, held, peak
+from reproduce.speed.memory import above, forget_peak, held, peak
 from reproduce.speed.primitives import _Collected, _work, time_primitives
 from reproduce.speed.spread import ratios, spread
 from reproduce.speed.stepping import alternately, stepper, time_step
@@ -145,6 +145,23 @@ def test_the_peak_shows_a_block_that_is_gone_again() -> None:
     if Path("/proc/self/clear_refs").exists():
         forget_peak()
         assert peak() - before < 0.5 * size
+
+
+def test_memory_on_a_gpu_is_that_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for name, value in (
+        ("memory_reserved", 5), ("max_memory_reserved", 9), ("reset_peak_memory_stats", None),
+    ):  # fmt: skip
+        monkeypatch.setattr(
+            torch.cuda,
+            name,
+            lambda device, name=name, value=value: asked.append(name + device) or value,
+        )
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
+    gpu = "cuda:1"
+    forget_peak(gpu)
+    assert (held(gpu), peak(gpu), above(5, gpu)) == (5, 9, 4)
+    assert len(asked) == 4 and all(call.endswith(gpu) for call in asked)
 
 
 def test_memory_of_a_step_grows_with_its_pictures() -> None:

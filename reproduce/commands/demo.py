@@ -1,0 +1,43 @@
+"""``python -m reproduce demo``: a page to play with trained networks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from benchmarks.console import at_least
+from reproduce.commands import options
+
+
+def add(commands: Any) -> None:
+    sub = options.command(
+        commands, "demo", run, help="draw, and see translations in your browser",
+        description="Serves a page at 127.0.0.1: draw edges or take a picture, see it in random styles, "
+        "move a style's numbers, walk between two, take an example's, and compare methods. Nothing "
+        "leaves this machine.",
+        epilog="examples:\n  python -m reproduce demo\n  python -m reproduce demo "
+        "runs/mine/last.safetensors --port 8000",
+    )  # fmt: skip
+    sub.add_argument("checkpoints", type=Path, nargs="*", metavar="CHECKPOINT",
+        help="networks to play with (default: the preset's stored weights)")  # fmt: skip
+    options.add_preset(sub)
+    options.add_places(sub, "results")
+    options.add_device(sub)
+    sub.add_argument("--port", type=at_least(0), default=7860, help="0: any that is free")
+    sub.add_argument("--no-browser", action="store_true", help="only print the address")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until Ctrl-C."""
+    from benchmarks.devices import check_device
+    from reproduce.experiments.preset import load_preset
+    from reproduce.report.demo.app import serve
+    from reproduce.report.demo.networks import networks_of, stored_networks
+
+    device = check_device(arguments.device)
+    networks = [one for path in arguments.checkpoints for one in networks_of(path, device)]
+    if not networks:
+        networks = stored_networks(arguments.results, load_preset(arguments.preset).name, device)
+    serve(networks, arguments.port, not arguments.no_browser)
+    return 0

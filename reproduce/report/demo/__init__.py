@@ -1,0 +1,1 @@
+"""A page to play with trained networks: draw, see styles, walk between them."""

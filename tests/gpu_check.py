@@ -1,0 +1,301 @@
+"""What only a GPU can tell, for the first one that comes: does it compute what processors do, and how fast?
+
+    python tests/gpu_check.py --out gpu-check
+    python -m reproduce speed table --results gpu-check
+
+Needs this checkout and nothing else, and takes eight minutes at most (``--minutes``). In order of
+worth: recorded cases of the original implementations in float64; steps that are repeated as CUDA
+graphs beside steps kernel by kernel; a training that goes from the GPU to the processor and back;
+translations and their LPIPS on both; seconds of a step of every method; at last a training of MUNIT
+at the preset ``gpu``, for the time that is left. ``OUT/gpu_check.json`` has all figures, and
+``OUT/speed/records.jsonl`` those that ``speed table`` shows. Exit code 1 if a check fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "models"))
+
+import torch
+from golden_case import GoldenCase
+from tiny_methods import TINY, fresh, pictures
+from torch import Tensor
+
+from benchmarks.metrics.diversity import diversity
+from benchmarks.metrics.diversity_protocols import get_protocol
+from benchmarks.metrics.lpips_features import LpipsDistance
+from benchmarks.networks.weights import trained
+from models.choices import ALL, choose
+from models.method import Method
+from models.original import load_original, to_original
+from reproduce.experiments.preset import load_preset
+from reproduce.experiments.run import RunConfig
+from reproduce.records.environment import environment
+from reproduce.records.store import Records
+from reproduce.speed.planning import Networks, Where, steps
+from reproduce.speed.stepping import time_step
+from reproduce.speed.store import PRESET, append
+from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.registry import open_task
+from reproduce.training.checkpoints import load_method, read_checkpoint
+from reproduce.training.distributed import World
+from reproduce.training.loop import Interrupted, Logging
+from reproduce.training.session import train
+from reproduce.training.shared import make_trainer
+from reproduce.training.trainer import Trainer
+from reproduce.training.translate import stream
+
+HERE = Path(__file__).resolve().parent
+BAR = 1e-8  # of the recorded cases, as on processors
+TASK = "drawn-shoes"
+TIMED = ("munit", "unit", "cyclegan", "bicyclegan", "unit-release", "cyclegan-noise")
+Figures = dict[str, Any]
+
+
+class Check:
+    """What is checked: on which device, how small, until when, and what was found."""
+
+    def __init__(self, device: str, out: Path, scratch: Path, minutes: float, small: bool) -> None:
+        self.device, self.out, self.scratch, self.small = device, out, scratch, small
+        self.end = time.monotonic() + 60 * minutes
+        self.found: list[Figures] = []
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return self.end - time.monotonic()
+
+    def take(self, work: Callable[[Check], Figures]) -> None:
+        """One check; what it raises is a failure, and the next one follows."""
+        begin = time.monotonic()
+        entry: Figures = {"name": work.__name__, "about": (work.__doc__ or "").split("\n")[0]}
+        try:
+            entry |= {"passed": True} if self.left > 0 else {"passed": None, "told": "no time left"}
+            entry |= work(self) if self.left > 0 else {}
+        except Exception as error:
+            entry |= {"passed": False, "told": str(error) or type(error).__name__}
+            entry["traceback"] = traceback.format_exc()
+        self.found.append(entry | {"seconds": round(time.monotonic() - begin, 1)})
+        print(json.dumps({k: v for k, v in self.found[-1].items() if k != "traceback"}), flush=True)
+        self.write()
+
+    def write(self) -> None:
+        """After every check: a machine may be taken away."""
+        told = {"device": self.device, "small": self.small, "environment": environment(self.device)}
+        text = json.dumps(told | {"checks": self.found}, indent=1)
+        (self.out / "gpu_check.json").write_text(text + "\n")
+
+
+def golden(check: Check) -> Figures:
+    """Recorded cases of the originals in float64: every loss and weight."""
+    furthest = {}
+    for folder in sorted(p.parent for p in (HERE / "golden").glob("*/case.json")):
+        if check.small and not folder.name.startswith("munit"):
+            continue
+        case = GoldenCase(folder)
+        method = case.method()
+        load_original(method, case.init)
+        trainer = Trainer(method.to(check.device), 0, case.case["steps"], noise=case.noise)
+        off = 0.0
+        for k, recorded in enumerate(case.case["losses"]):
+            x_a, x_b = (case.inputs[f"step{k}.x_{d}"].to(check.device) for d in "ab")
+            losses = case.losses(method, trainer.step(x_a, x_b, k))
+            off = max(off, *(abs(losses[n] - v) / max(1, abs(v)) for n, v in recorded.items()))
+        weights = to_original(method.cpu())
+        for name, value in case.final.items():
+            off = max(off, (weights[name].reshape(value.shape) - value).abs().max().item())
+        furthest[folder.name] = off
+    assert furthest and max(furthest.values()) < BAR, f"further than {BAR} apart: {furthest}"
+    return {"furthest": furthest}
+
+
+def graphs(check: Check) -> Figures:
+    """Steps repeated as CUDA graphs, beside the same kernel by kernel."""
+    found: Figures = {}
+    for precision in ("float32",) if check.small else ("float32", "bf16"):
+        for name in TIMED[:2] if check.small else TIMED:
+            eager, graphed = (
+                _losses(check, name, ways, precision) for ways in (ALL - {"graphs"}, ALL)
+            )
+            off = max(
+                abs(x - y) / max(1e-3, abs(x))
+                for one, other in zip(eager, graphed, strict=True)
+                for x, y in zip(one.values(), other.values(), strict=True)
+            )
+            found[f"{name} {precision}"] = {"off": off, "same_bits": eager == graphed}
+    worst = {k: v for k, v in found.items() if v["off"] > (1e-3 if "float32" in k else 5e-2)}
+    assert not worst, f"graphs compute something else: {worst}"
+    return {"losses": found}
+
+
+def _losses(
+    check: Check, name: str, ways: frozenset[str], precision: str
+) -> list[dict[str, float]]:
+    method = fresh(name).to(check.device)
+    choose(method, ways)
+    trainer = make_trainer(method, 3, 12, World(device=check.device), precision)
+    return [
+        trainer.step(*(pictures(2, seed=2 * k + i).to(check.device) for i in (0, 1)), k)
+        for k in range(9)
+    ]
+
+
+def _run(method: str = "munit", **settings: object) -> RunConfig:
+    small = {"train": 20, "test": 8, "batch": 2, "steps": 6, "lr_policy": "constant"}
+    return load_preset("quick").make_run(method, TASK, 0, TINY[method] | small | settings)
+
+
+def _trained(check: Check, run: RunConfig, name: str, device: str, **how: Any) -> Path:
+    quiet = Logging(tensorboard=False, progress=False, grids=0)
+    data = check.scratch / "data"
+    return train(run, check.scratch / name, data_dir=data, device=device, logging=quiet, **how)
+
+
+def _apart(one: Path, other: Path) -> float:
+    tensors, others = (read_checkpoint(path).part("model") for path in (one, other))
+    return max((t - others[k]).abs().max().item() for k, t in tensors.items())
+
+
+def resume(check: Check) -> Figures:
+    """A training that goes from the GPU to the processor and back, beside one that stays."""
+    whole = _trained(check, _run(), "whole", check.device)
+    again = _trained(check, _run(), "again", check.device)
+    for last, device in ((2, check.device), (4, "cpu"), (6, check.device)):
+        moved = _trained(check, _run(steps=last), "moved", device, resume=True)
+    found = {"apart": _apart(whole, moved), "same_device_apart": _apart(whole, again)}
+    assert read_checkpoint(moved).step == 6 and found["apart"] < 1e-3, found
+    return found
+
+
+def measurement(check: Check) -> Figures:
+    """Translations of one network, and their LPIPS, on the processor and here."""
+    checkpoint = _trained(check, _run(size=64), "measured", "cpu")
+    with _switches():
+        made = [_measured(check, checkpoint, device) for device in ("cpu", check.device)]
+    (cpu, value), (own, other) = made
+    pixels = max((x - y).abs().max().item() for x, y in zip(cpu, own, strict=True))
+    found = {"pixels_apart": pixels, "lpips": value, "lpips_apart": abs(value - other)}
+    assert pixels < 1e-3 and found["lpips_apart"] < 1e-5, found
+    return found
+
+
+@contextlib.contextmanager
+def _switches() -> Iterator[None]:
+    """What measures turns TF32 off for its process; steps are to be timed with it."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic
+    yield
+    cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic = before
+
+
+def _measured(check: Check, checkpoint: Path, device: str) -> tuple[list[Tensor], float]:
+    method: Method
+    method, read = load_method(checkpoint, device)
+    run = read.run
+    domains = open_task(run.task, data_dir=check.scratch / "data", size=run.size, train=run.train,
+                        test=run.test, progress=False)  # fmt: skip
+    protocol = get_protocol("consecutive", 4)
+    made = list(stream(method, domains.test_a, Preparation(run.size).at_test(),
+                       samples=protocol.samples, inputs=4))  # fmt: skip
+    lpips = LpipsDistance(trained(protocol.version), device)
+    return [picture.cpu() for _, _, picture in made], diversity(made, lpips, protocol).value
+
+
+def step_times(check: Check) -> Figures:
+    """Seconds of a step at 256 px, batch 1 and 8, float32 and bf16, beside the plain path."""
+    where, records = Where(check.device, torch.get_num_threads()), Records(check.out, PRESET)
+    networks = Networks(settings=TINY["munit"]) if check.small else Networks()
+    shape: Figures = {"size": 32, "count": 2} if check.small else {"size": 256, "count": 10}
+    found: Figures = {}
+    for batch, precision in ((1, "float32"), (1, "bf16"), (8, "float32"), (8, "bf16")):
+        for name in TIMED[:1] if check.small else TIMED:
+            if check.left < 60 and not check.small:  # which the training is to have
+                return {"seconds_a_step": found, "told": "no time for the rest"}
+            pairs = 2 if name == "bicyclegan" and batch == 1 else batch
+            (one,) = steps([name], networks, where, batch=pairs, precision=precision, memory=False,
+                           **shape)  # fmt: skip
+            begin = time.perf_counter()
+            made = {"measured": time_step(one.about, lambda: None)}
+            made["environment"] = environment(check.device)
+            append(records, one, made, time.perf_counter() - begin)
+            fast, plain = (made["measured"][k]["median"] for k in ("first", "second"))
+            found[f"{name} batch {pairs} {precision}"] = {"fast": fast, "plain": plain}
+            if check.device.startswith("cuda"):
+                torch.cuda.empty_cache()
+        if check.small:
+            break
+    return {"seconds_a_step": found}
+
+
+def training(check: Check) -> Figures:
+    """MUNIT of the preset gpu, as far as the time reaches."""
+    settings = {"train": 20, "test": 8, "steps": 10**5, "lr_policy": "constant"}
+    if check.small:
+        run = _run(steps=10**5)
+    else:
+        run = load_preset("gpu").make_run("munit", TASK, 0, settings | {"train": 500, "test": 50})
+    folder = check.scratch / "training"
+    open_task(run.task, data_dir=check.scratch / "data", size=run.size, train=run.train,
+              test=run.test, progress=False)  # fmt: skip
+    seconds = 3 if check.small else max(10.0, check.left - 15)
+    with _stopped_after(seconds), contextlib.suppress(Interrupted):
+        _trained(check, run, folder.name, check.device)
+    told: Figures = json.loads((folder / "progress.json").read_text())
+    reached = read_checkpoint(folder / "last.safetensors").step
+    assert reached >= told["step"] > 0
+    return {"steps": reached, "steps_a_second": told["step"] / told["seconds"], "told": told}
+
+
+@contextlib.contextmanager
+def _stopped_after(seconds: float) -> Iterator[None]:
+    """As a batch system stops a training."""
+    timer = threading.Timer(seconds, signal.raise_signal, (signal.SIGTERM,))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+CHECKS = (golden, graphs, resume, measurement, step_times, training)
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--out", type=Path, default=Path("gpu-check"), help="folder of the figures")
+    parser.add_argument("--minutes", type=float, default=8.0, help="to take at most")
+    parser.add_argument(
+        "--small", action="store_true", help="in less than a minute, on a processor"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=[c.__name__ for c in CHECKS], help="these alone"
+    )
+    arguments = parser.parse_args(words)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="gpu-check-") as scratch:
+        check = Check(
+            arguments.device, arguments.out, Path(scratch), arguments.minutes, arguments.small
+        )
+        for work in CHECKS:
+            if not arguments.only or work.__name__ in arguments.only:
+                check.take(work)
+    return int(any(entry["passed"] is False for entry in check.found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""The script for the first GPU that comes, as small as a processor can take it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import gpu_check
+import pytest
+import torch
+
+from reproduce.commands.cli import main
+
+NAMES = ["golden", "graphs", "resume", "measurement", "step_times", "training"]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("gpu-check")
+    before = torch.backends.cudnn.allow_tf32
+    assert gpu_check.main(["--device=cpu", "--small", f"--out={folder}"]) == 0
+    assert torch.backends.cudnn.allow_tf32 == before, "steps were timed as if they measured"
+    return folder
+
+
+def test_every_check_passes_and_leaves_its_figures(out: Path) -> None:
+    told = json.loads((out / "gpu_check.json").read_text())
+    checks = {entry["name"]: entry for entry in told["checks"]}
+    assert list(checks) == NAMES and all(entry["passed"] for entry in checks.values())
+    assert max(checks["golden"]["furthest"].values()) < 1e-8
+    assert checks["resume"]["apart"] == 0, "on one processor the same bits"
+    assert checks["training"]["steps"] > 0 and told["environment"]["packages"]["torch"]
+
+
+def test_the_table_of_speed_reads_its_step_times(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["speed", "table", f"--results={out}", "--kind=step", "--format=csv"]) == 0
+    heading, row = capsys.readouterr().out.splitlines()
+    assert "ratio" in heading and "munit" in row
+
+
+def test_what_fails_is_told_and_the_next_check_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu_check, "BAR", 0.0)
+    words = ["--device=cpu", "--small", f"--out={tmp_path}", "--only", "golden", "resume"]
+    assert gpu_check.main(words) == 1
+    golden, resume = json.loads((tmp_path / "gpu_check.json").read_text())["checks"]
+    assert golden["passed"] is False and "furthest" not in golden and "munit" in golden["told"]
+    assert resume["passed"] is True
+
+
+def test_it_ends_when_its_time_is_over(tmp_path: Path) -> None:
+    words = ["--device=cpu", "--small", f"--out={tmp_path}", "--minutes=0"]
+    assert gpu_check.main(words) == 0
+    checks = json.loads((tmp_path / "gpu_check.json").read_text())["checks"]
+    assert [(c["name"], c["passed"]) for c in checks] == [(name, None) for name in NAMES]
