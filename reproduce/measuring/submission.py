@@ -85,7 +85,8 @@ def parse_rows(words: Sequence[str]) -> dict[str, str]:
         taken = {*METHODS, *(method.title for method in METHODS.values()), REAL, "Real data"}
         if label.lower() in {name.lower() for name in taken}:
             raise UserError(f"--row {label}=...: the table has a row of that name: take another")
-        if label in rows:
+        # Where names are parts of files' names, a space is an underscore.
+        if label.replace(" ", "_") in {known.replace(" ", "_") for known in rows}:
             raise UserError(f"--row {label} is given twice: name each row once")
         rows[label] = str(path_of(path).resolve())
     return rows
