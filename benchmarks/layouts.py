@@ -89,25 +89,21 @@ def pictures_under(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in found}
 
 
-def of_inputs(layout: Layout, names: Sequence[str], where: object) -> Files:
-    """The translations of the inputs called ``names``, in their order; of a numbered layout the first
-    input is the first name. UserError for one that is missing and for one that is not among them."""
-    files = layout.files
-    if layout.numbered and len(files) == len(names):
-        return dict(zip(names, files.values(), strict=True))
+def places_of(
+    names: Sequence[str], found: Sequence[str], numbered: bool, where: object
+) -> list[int]:
+    """Where the inputs called ``names`` are among the inputs ``found`` in ``where``; of a ``numbered``
+    layout the first is the first, if there are as many. UserError for one that is missing."""
+    if numbered and len(found) == len(names):
+        return list(range(len(names)))
+    place = {name: number for number, name in enumerate(found)}
     for name in names:
-        if name not in files:
+        if name not in place:
             raise UserError(
-                f"{where} has no translation of input '{name}': translate the same inputs with "
-                f"every method (found: {layout.words}, {len(files)} inputs, the first "
-                f"'{next(iter(files))}')"
+                f"{where} has no translation of input '{name}' (of {len(found)} inputs, the first is "
+                f"'{found[0]}'): translate the same inputs with every method"
             )
-    known = set(names)
-    for name, samples in files.items():
-        if name not in known:
-            path = next(iter(samples.values()))
-            raise UserError(f"{path} translates '{name}', which is none of the inputs: remove it")
-    return {name: files[name] for name in names}
+    return [place[name] for name in names]
 
 
 def _in_folder(folder: Path) -> Layout:

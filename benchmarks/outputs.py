@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.layouts import Files, find_layout, of_inputs
+from benchmarks.layouts import Files, find_layout, places_of
 from benchmarks.pictures import as_saved, from_bytes, pixels_of, size_to_measure
 from models.errors import UserError
 
@@ -51,6 +51,7 @@ class Outputs:
     size: tuple[int, int]
     words: str
     source: _Source = field(repr=False)
+    rows: tuple[int, ...] = field(repr=False)  # of the source, an input each
     numbered: bool = False
     lossy: bool = False
     passed: tuple[Path, ...] = ()
@@ -68,7 +69,7 @@ class Outputs:
     @property
     def sha256(self) -> str:
         """Of the names and all pictures."""
-        told = "\n".join((*self.names, str(self.samples), self.source.digest()))
+        told = "\n".join((*self.names, *map(str, self.rows), self.source.digest()))
         return hashlib.sha256(told.encode()).hexdigest()
 
     def stream(
@@ -80,27 +81,14 @@ class Outputs:
             samples = range(self.samples if samples is None else samples)
         for number in range(len(self.names)) if inputs is None else inputs:
             for sample in samples:
-                yield self.names[number], sample, self.source.read(number, sample)
+                yield self.names[number], sample, self.source.read(self.rows[number], sample)
 
     def called(self, names: Sequence[str], where: object) -> Outputs:
-        """These outputs with the inputs' ``names``, in their order; UserError where an input lacks or
-        something else was translated. ``where``: they are, for messages."""
-        if isinstance(self.source, _Files):
-            layout = replace(
-                self.source.layout, files=dict(zip(self.names, self.source.rows, strict=True))
-            )
-            files = of_inputs(layout, names, where)
-            return replace(
-                self, names=tuple(names), source=replace(self.source, rows=[*files.values()])
-            )
-        if self.numbered and len(names) == len(self.names):
-            return replace(self, names=tuple(names))
-        if list(names) == list(self.names):
-            return self
-        raise UserError(
-            f"{where} has {len(self.names)} inputs, asked for are {len(names)}, in their order: "
-            "translate these, or name them in an array 'input_ids'"
-        )
+        """The translations of the inputs called ``names``, in their order; UserError where one lacks.
+        ``where``: these are, for the message."""
+        places = places_of(names, self.names, self.numbered, where)
+        rows = tuple(self.rows[place] for place in places)
+        return replace(self, names=tuple(names), rows=rows, numbered=False)
 
 
 def open_outputs(
@@ -132,10 +120,10 @@ def open_outputs(
                 f"{path} is {found[0]}x{found[1]}, {first} is {size[0]}x{size[1]}: all outputs must "
                 "have one size"
             )
-    rows = list(layout.files.values())
+    rows = [[*samples.values()] for samples in layout.files.values()]
     return Outputs(
-        tuple(layout.files), len(rows[0]), (size[1], size[0]), layout.words, _Files(layout, rows),
-        layout.numbered, lossy, layout.passed,
+        tuple(layout.files), len(rows[0]), (size[1], size[0]), layout.words, _Files(rows),
+        tuple(range(len(rows))), layout.numbered, lossy, layout.passed,
     )  # fmt: skip
 
 
@@ -171,17 +159,16 @@ def _check_counts(files: Files) -> None:
 
 @dataclass(frozen=True)
 class _Files:
-    layout: Any
-    rows: Sequence[dict[str, Path]]
+    rows: Sequence[Sequence[Path]]
 
     def read(self, number: int, sample: int) -> Tensor:
-        path = [*self.rows[number].values()][sample]
-        return from_bytes(torch.from_numpy(pixels_of(path)).permute(2, 0, 1))
+        pixels = torch.from_numpy(pixels_of(self.rows[number][sample]))
+        return from_bytes(pixels.permute(2, 0, 1))
 
     def digest(self) -> str:
         digest = hashlib.sha256()
         for samples in self.rows:
-            for path in samples.values():
+            for path in samples:
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 
@@ -212,7 +199,7 @@ def _of_array(path: Path, value_range: Range | None) -> Outputs:
     )
     return Outputs(
         names, shape[1], (shape[2], shape[3]), f"an array of {told}",
-        _Array(path, reader, value_range), numbered=ids is None,
+        _Array(path, reader, value_range), tuple(range(shape[0])), numbered=ids is None,
     )  # fmt: skip
 
 

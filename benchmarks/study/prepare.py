@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.layouts import find_layout, of_inputs, pictures_under
+from benchmarks.layouts import find_layout, pictures_under, places_of
 from benchmarks.pictures import read
 from benchmarks.study.draw import Drawn, counted, draw_questions, seat_order
 from benchmarks.study.folder import DATABASE, PICTURES, SECRET, SETTINGS, Design, Settings, new_id
@@ -91,6 +91,14 @@ def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
     return design
 
 
+def _translations(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Path]]:
+    """Of each of the inputs, by sample; UserError for an input without any."""
+    layout = find_layout([folder])
+    files = list(layout.files.values())
+    places = places_of(names, [*layout.files], layout.numbered, folder)
+    return {name: files[place] for name, place in zip(names, places, strict=True)}
+
+
 def _names(found: Mapping[str, Mapping[str, Path]]) -> dict[str, list[str]]:
     return {name: sorted(samples) for name, samples in found.items()}
 
@@ -112,8 +120,7 @@ class _Material:
             raise UserError(f"{plan.inputs} holds one picture: a study needs at least two inputs")
         names = list(self.inputs)
         self.translations = {
-            method: of_inputs(find_layout([folder]), names, folder)
-            for method, folder in plan.methods.items()
+            method: _translations(folder, names) for method, folder in plan.methods.items()
         }
         self.real = None if plan.real is None else pictures_under(plan.real)
         missing = [name for name in names if self.real is not None and name not in self.real]

@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from models.errors import UserError
     from reproduce.records.current import REFERENCE, Current
+    from reproduce.records.store import Records
     from reproduce.report.curves import holds, make_curves
     from reproduce.report.style_figures import draw_styles, style_paths
     from reproduce.report.write import write_report
@@ -47,7 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
     preset, places = request.scale, request.places
     runs = preset.runs_of(request.seeds, request.overrides, request.sources)
-    if not any(checkpoint_of(preset, run, places).is_file() for run in runs):
+    known = Records(places.results, preset.name).all()
+    others = any("submission" in record for record in known)  # that were not trained here
+    if not others and not any(checkpoint_of(preset, run, places).is_file() for run in runs):
         Current.stored(places.results, preset.name, request.seeds)  # or there is nothing to show
     make_curves(preset, runs, places)
     for of_styles in runs:

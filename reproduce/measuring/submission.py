@@ -85,7 +85,8 @@ def parse_rows(words: Sequence[str]) -> dict[str, str]:
         taken = {*METHODS, *(method.title for method in METHODS.values()), REAL, "Real data"}
         if label.lower() in {name.lower() for name in taken}:
             raise UserError(f"--row {label}=...: the table has a row of that name: take another")
-        if label in rows:
+        # Where names are parts of files' names, a space is an underscore.
+        if label.replace(" ", "_") in {known.replace(" ", "_") for known in rows}:
             raise UserError(f"--row {label} is given twice: name each row once")
         rows[label] = str(path_of(path).resolve())
     return rows
@@ -179,6 +180,12 @@ class Submitted(Subject):
             if len(outputs.names) != len(names):  # all test inputs will do too
                 names = names[: asked(self.preset, number, len(names))[0]]
             found[direction] = outputs.called(names, path)
+            others = set() if outputs.numbered else set(outputs.names) - set(names)
+            if others:
+                raise UserError(
+                    f"{path} translates '{min(others)}', which the command inputs does not write: "
+                    "remove it"
+                )
         return found
 
     @cached_property

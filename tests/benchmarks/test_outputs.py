@@ -38,8 +38,16 @@ def test_outputs_are_matched_with_test_inputs(layout: str, tmp_path: Path) -> No
     assert outputs.names == tuple(names)
     (_, _, second), *_ = outputs.stream(range(3, 4), range(1, 2))
     assert torch.equal(second, tensors(pixels)[6 + 3])
-    with pytest.raises(UserError, match="out has"):
+    with pytest.raises(UserError, match="out has no translation of input"):
         outputs.called([*names, "in4"], "out")
+
+
+@pytest.mark.parametrize("layout", ["translate", ".npz"])
+def test_named_inputs_may_come_in_any_order(layout: str, tmp_path: Path) -> None:
+    pixels = pixels_of()
+    outputs = open_outputs(LAYOUTS[layout](tmp_path / "out", pixels)).called(["in3", "in1"], "out")
+    shown = [picture for *_, picture in outputs.stream(1)]
+    assert torch.equal(torch.stack(shown), tensors(pixels)[[18, 6]])
 
 
 def test_numbers_count_as_numbers(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from stored_judges import store_judges
 
 from benchmarks.cli import main as benchmarks
 from models.errors import UserError
+from reproduce.analysis.cells import Cells
 from reproduce.analysis.table2 import table2
 from reproduce.analysis.tables import table1
 from reproduce.commands.cli import main
@@ -117,7 +119,7 @@ def test_it_is_in_the_report_and_no_claim_sees_it(
     assert re.search(r"<t[hd][^>]*>Tint ‡", page) and "https://example.org/tint" in page
     name = records_of(made).folder.name
     with pytest.raises(UserError, match="holds no records: measure first"):
-        Current(made / "results", name)
+        Current.stored(made / "results", name)
 
 
 def test_it_cannot_be_made_again(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,6 +175,10 @@ def test_a_stranger_stands_in_table_2(made2: Path, capsys: pytest.CaptureFixture
     assert f"{cis[0]['value']:.3f} ± " in told
 
 
+def cells_of(records: list[dict[str, Any]], seeds: list[int]) -> Cells:
+    return Cells(Current(records, seeds))
+
+
 # By records alone: what rows of one's own do to all others.
 def record(method: str, seed: int, value: float, **more: Any) -> dict[str, Any]:
     return {
@@ -202,29 +208,24 @@ def test_rows_are_found_apart_from_trainings() -> None:
     assert [r["method"] for r in counting(every)].count("Tint") == 1
 
 
-def test_a_row_changes_no_other_row(tmp_path: Path) -> None:
+def test_a_row_changes_no_other_row() -> None:
     """Though it was measured last, and in another way: there it shows a dash."""
     preset = load_preset("quick").only(tables=[1])
-    alone = table1(preset, newest(OURS, 0))
-    beside = table1(preset, newest(OURS, 0) | submitted([THEIRS], [0]))
+    alone = table1(preset, cells_of(OURS, [0]))
+    beside = table1(preset, cells_of([*OURS, THEIRS], [0]))
     lines = beside.parts[0].lines
     assert [line for line in lines if "‡" not in line[0]] == alone.parts[0].lines
     assert next(line for line in lines if "‡" in line[0])[4] == "—"
 
 
-def test_a_row_is_no_training_among_several(tmp_path: Path) -> None:
-    from reproduce.analysis.over_seeds import stored
-
-    store = Records(tmp_path, "quick")
+def test_a_row_is_no_training_among_several() -> None:
     theirs = THEIRS | {"protocol": OURS[0]["protocol"]}
-    for one in (*OURS, trained("unit", 1, 0.0), theirs):
-        store.append(one)
+    every = [*OURS, trained("unit", 1, 0.0), theirs]
     preset = load_preset("quick").only(tables=[1])
-    rows, cells = stored(preset, tmp_path, 1, [0, 1])
-    made = table1(preset, rows[None], cells)
+    made = table1(preset, cells_of(every, [0, 1]))
     by_title = {line[0]: line[4] for line in made.parts[0].lines}
     assert by_title["Tint ‡"] == "0.500 ± 0.020", "with its own interval, and no word of seeds"
-    claims = Current(tmp_path, "quick")
+    claims = Current(every)
     assert claims.seeds == (0, 1)
     assert claims.of(Quantity("diversity", "munit", "drawn-shoes")) == {0: 0.3, 1: 0.4}
 
@@ -245,13 +246,18 @@ def test_table_2_takes_no_numbers_of_another_classifier() -> None:
     about = {"domain": "dogs", "accuracy": 1.0, "modes": ["a", "b"], "protocol": "paper@6x100"}
 
     def score(method: str, sha256: str, **more: Any) -> dict[str, Any]:
-        told = {"protocol": about | {"sha256": sha256}, "metric": "cis", "task": task}
+        told = {
+            "protocol": about | {"sha256": sha256},
+            "metric": "cis",
+            "task": task,
+            "translation": "a2b",
+        }
         return record(method, 0, 0.1) | told | more
 
     def shown(sha256: str) -> str:
         theirs = score("Tint", sha256, submission={}, outputs_sha256="t")
-        found = {(task, "munit"): {"cis": score("munit", "1")}, (task, "Tint"): {"cis": theirs}}
-        return table2(preset, {"a2b": found}).parts[0].lines[0][-1]
+        made = table2(preset, cells_of([score("munit", "1"), theirs], [0]))
+        return made.parts[0].lines[0][-1]
 
     assert shown("1") == "0.100 ± 0.020" and shown("2") == "—"
 
@@ -353,8 +359,10 @@ def test_outputs_of_other_inputs_are_refused(
 ) -> None:
     folder = tmp_path / "out" / "drawn-shoes"
     translated(made / "in", folder)
-    (folder / "00003").rename(folder / "other")
-    capsys.readouterr()
     words = [*table(tmp_path, 1), "--inputs=4", "--scores=none", f"--data={made / 'data'}"]
-    assert main(words) == 2
-    assert "drawn-shoes has no translation of input '00003'" in capsys.readouterr().err
+    shutil.copytree(folder / "00003", folder / "other")
+    for message in ("translates 'other', which", "has no translation of input '00003'"):
+        capsys.readouterr()
+        assert main(words) == 2
+        assert f"drawn-shoes {message}" in capsys.readouterr().err
+        shutil.rmtree(folder / "00003", ignore_errors=True)
