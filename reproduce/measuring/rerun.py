@@ -72,7 +72,7 @@ def rerun(record: Record, every: Sequence[Record], how: Rerun, tell: Tell, note:
     kind, preset = kind_of(record), preset_of(record)
     if how.append:
         _check_newest(record, every)
-    run = replace(run_of(record, every), source=(how.sources or {}).get(record["task"], ""))
+    run = replace(run_of(record), source=(how.sources or {}).get(record["task"], ""))
     for words in differences(record, environment(how.places.device)):
         note(words)
     if record["method"] != REAL and run.digest() != record["config_sha256"]:
@@ -203,7 +203,7 @@ def _others(record: Record, every: Sequence[Record], how: Rerun) -> list[tuple[R
         if not about:
             missing.append(f"{method} (of which no record tells)")
             continue
-        run = run_of(about[-1], every)
+        run = run_of(about[-1])
         weights = stored_weights(about[-1], run, how.places)
         if weights is None:
             missing.append(f"{method} ({about[-1]['checkpoint_sha256'][:12]})")

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from benchmarks.metrics.ground_truth import SILHOUETTE
-from benchmarks.metrics.inception_score import CIS, IS, REACHED
 from benchmarks.metrics.observer import PHOTO_DISTANCE, TRUTH_DISTANCE
 from models.errors import UserError
 from models.method import DIRECTIONS
@@ -15,7 +13,6 @@ from models.zoo import parse_value
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Measuring, Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.classifier import RECIPE
 from reproduce.measuring.kind import measure
 from reproduce.measuring.kinds import KINDS, open_kinds
 from reproduce.measuring.preference import WAYS
@@ -23,7 +20,6 @@ from reproduce.measuring.rerun_weights import commit_of, scale_of
 from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.records.current import REAL
 from reproduce.records.store import Records, record_id
-from reproduce.tasks.registry import TASKS
 
 Record = Mapping[str, Any]
 
@@ -43,16 +39,15 @@ def kind_of(record: Record) -> str:
         human = metric == "quality-human"
         why = "people were asked, and no program asks them again" if human else "no function does"
         raise UserError(f"{metric} of record {record_id(record)} cannot be measured again: {why}")
-    _check_instruments(record, kind)
     return kind
 
 
 def preset_of(record: Record) -> Preset:
     """The preset that a record was measured with, under the same name."""
-    known, told = scale_of(record), record.get("measure")
-    measure = _measuring(record, told) if told else _from_protocol(record, known.measure)
-    changes = record.get("changes") or {}
-    return replace(known, name=record["preset"], changes=changes, measure=measure)
+    return replace(
+        scale_of(record), name=record["preset"], changes=record.get("changes") or {},
+        measure=_measuring(record, record.get("measure") or {}),
+    )  # fmt: skip
 
 
 def measure_again(
@@ -90,19 +85,6 @@ def measure_again(
     return made
 
 
-def _check_instruments(record: Record, kind: str) -> None:
-    told, words = record["protocol"], ""
-    drawn = record["task"] in TASKS and TASKS[record["task"]].drawn
-    if kind in ("exact", "fidelity") and drawn and told.get("extractor", RECIPE) != RECIPE:
-        words = f"a {told['extractor']} where there is a {RECIPE} now"
-    elif kind == "judged" and "right" not in told:
-        words = "judges of another kind"
-    if words:
-        raise UserError(
-            f"record {record_id(record)} was measured with {words}: check out {commit_of(record)}"
-        )
-
-
 def _measuring(record: Record, told: Mapping[str, Any]) -> Measuring:
     kinds = {field.name: str(field.type) for field in fields(Measuring)}
     if set(told) != set(kinds):
@@ -112,14 +94,3 @@ def _measuring(record: Record, told: Mapping[str, Any]) -> Measuring:
         )
     values: dict[str, Any] = {key: parse_value(key, told[key], kinds[key]) for key in kinds}
     return Measuring(**values)
-
-
-def _from_protocol(record: Record, measure: Measuring) -> Measuring:
-    """How a record of an earlier version was measured, as far as its protocol tells."""
-    told, metric = record["protocol"], record["metric"]
-    n, k = (v if type(v) is int else 0 for v in (told.get("N"), told.get("K")))
-    if metric == SILHOUETTE.name and record["method"] != REAL:
-        return replace(measure, inputs=n)
-    if metric in (IS.name, CIS.name, REACHED.name) and record["method"] != REAL:
-        return replace(measure, mode_inputs=n, mode_samples=k)
-    return measure

@@ -34,14 +34,14 @@ class Weights:
     same: bool
 
 
-def run_of(record: Record, every: Sequence[Record]) -> RunConfig:
+def run_of(record: Record) -> RunConfig:
     """The run that a record is about; of a record of real pictures, one on the same pictures.
 
     Raises UserError for a record that contradicts itself, and for one that does not tell enough.
     """
     _check_names(record)
     if record["method"] == REAL:
-        return _run_on_pictures(record, every)
+        return _run_on_pictures(record)
     config = record.get("config")
     text = json.dumps(config, sort_keys=True)
     if hashlib.sha256(text.encode()).hexdigest() != record.get("config_sha256"):
@@ -141,7 +141,7 @@ def scale_of(record: Record) -> Preset:
     """The preset that a record is of, without its changes. One of somebody's own is unknown here;
     any stands for it, since the record tells its runs and how it was measured."""
     title = record["preset"].partition("+")[0]
-    return load_preset(title if title in preset_names() or not record.get("measure") else "cpu")
+    return load_preset(title if title in preset_names() else "cpu")
 
 
 def commit_of(record: Record) -> str:
@@ -168,19 +168,14 @@ def _check_names(record: Record) -> None:
             )
 
 
-def _run_on_pictures(record: Record, every: Sequence[Record]) -> RunConfig:
+def _run_on_pictures(record: Record) -> RunConfig:
     """A run of some method on the pictures of a record of real ones."""
-    told = record.get("pictures")
-    if told is None:  # a record of an earlier version: another one on the same pictures tells
-        same = [r for r in every if r.get("config") and r.get("data_sha256") == record["data_sha256"]
-                and r["task"] == record["task"] and r.get("size") == record.get("size")]  # fmt: skip
-        if not same:
-            raise UserError(
-                f"record {record_id(record)} does not tell how many pictures were drawn, nor does "
-                "another record on the same ones: it cannot be made again"
-            )
-        told = same[-1]["config"]
-    values = {"size": record.get("size"), "train": told.get("train"), "test": told.get("test")}
+    told = record.get("pictures") or {}
+    values: dict[str, Any] = {
+        "size": record.get("size"),
+        "train": told.get("train"),
+        "test": told.get("test"),
+    }
     if not all(type(v) is int and v > 0 for v in values.values()):
         raise UserError(f"record {record_id(record)} tells no sizes of its pictures: {RESTORE}")
     return replace(scale_of(record).make_run("munit", record["task"], record["seed"]), **values)

@@ -72,12 +72,8 @@ def test_changed_records_are_refused(
         "other options": changed(record, measure={"inputs": 4}),
         "inputs=x": changed(record, measure=record["measure"] | {"inputs": "x"}),
         "holds other pictures": changed(record, data_sha256="0" * 64),
-        "small-resnet-1": changed(
-            stored(made, "parts-auc"), protocol={"extractor": "small-resnet-1"}
-        ),
         "people were asked": changed(record, metric="quality-human"),
         "no function does": changed(record, metric="beauty"),
-        "judges of another kind": changed(quality, protocol={"judge": {"judges": 2}}),
         "with N=5, this version measures with 4": changed(
             record, protocol=record["protocol"] | {"N": 5}
         ),
