@@ -23,11 +23,12 @@ NoiseSource = Callable[[Phase, str, NoiseSpec, int, int], Tensor]  # phase, role
 
 
 # Longest gradient that is taken, over all weights of a phase, for each unit of its terms' weights. In
-# healthy trainings it is below 100. A picture of one colour has none of the deviation that instance
-# norms divide by: each of them multiplies gradients by 1 / sqrt(eps) = 316, ten in a row by more than
-# float32 holds. The original takes such an update, as "images filled with NaNs" (an issue of its users)
-# or as squares in Adam's second moment beside which those weights stand still for ever.
-LONGEST = 1e4
+# healthy trainings generators' is below 10 and discriminators' below 100. A picture of one colour has
+# none of the deviation that instance norms divide by: each of them multiplies what rounding leaves by
+# up to 1 / sqrt(eps) = 316, and ten of them by more than float32 holds. The original takes such an
+# update, and its users met "images filled with NaNs", or weights that stand still for ever beside the
+# squares in Adam's second moment.
+LONGEST: dict[Phase, float] = {"generator": 1e2, "discriminator": 1e4}
 _GRADIENT = "gradient"  # its length, which is read together with the terms
 
 
@@ -211,7 +212,7 @@ class Trainer:
 
     def _longest(self, phase: Phase) -> float:
         weights = getattr(self.method, f"{phase}_weights")
-        return LONGEST * sum(weights.values())
+        return LONGEST[phase] * sum(weights.values())
 
     def _values(self, terms: Terms) -> dict[str, float]:
         """Read after the gradients: a device computes both without a pause."""

@@ -12,7 +12,7 @@ from tiny_methods import EVERY, fresh, make, pictures
 from torch import Tensor
 
 import models.convolutions
-from models.choices import ALL, choose
+from models.choices import ALL, PLAIN, choose
 from models.method import Method
 from reproduce.training.distributed import World
 from reproduce.training.graphed import TRIALS, WARMUP, GraphedTrainer, recordable
@@ -94,6 +94,7 @@ def test_a_repeated_step_by_losses_that_are_no_numbers_is_not_taken() -> None:
 
 def test_a_repeated_step_whose_gradients_explode_is_not_taken() -> None:
     method = fresh("munit")
+    choose(method, PLAIN)
     trainer = GraphedTrainer(method, 0, 20, Tapes())
     go(trainer)
     before = {k: v.clone() for k, v in method.gen_a.state_dict().items()}
