@@ -10,9 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
+from PIL import Image
 
+from benchmarks.cli import main as benchmarks
 from reproduce.commands.cli import main
 from reproduce.experiments.preset import TABLE1_METHODS
 
@@ -86,6 +89,33 @@ def test_files_and_records(made: Path) -> None:
         record = next(r for r in diversity if r["method"] == row["method"])
         assert float(row["diversity"]) == pytest.approx(record["value"], rel=1e-8)
         assert (made / "results" / record["raw"]).is_file()
+
+
+def test_the_harness_gives_the_tables_number(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of what ``translate`` writes, read back from its files and from an array of them."""
+    records = [json.loads(line) for line in (results(made) / "records.jsonl").open()]
+    munit = [r for r in records if (r["method"], r["metric"]) == ("munit", "diversity-lpips")][-1]
+    (weights,) = made.glob("runs/*/drawn-shoes/munit-seed0/last.safetensors")
+    (inputs,) = made.glob("data/*/testA")
+    out = tmp_path / "out"
+    words = ["translate", weights, inputs, "--samples=38", f"--out={out}", "--no-progress"]
+    assert main([*map(str, words)]) == 0
+    names = [f"{i:05d}" for i in range(3)]
+    pixels = [
+        [np.asarray(Image.open(out / f"{name}_sample{k:02d}.png")) for k in range(38)]
+        for name in names
+    ]
+    np.savez(tmp_path / "out.npz", samples=np.array(pixels), input_ids=names)
+    values = []
+    for outputs in (out, tmp_path / "out.npz"):
+        capsys.readouterr()
+        words = ["diversity", outputs, "--inputs=3", "--json", "--no-progress"]
+        assert benchmarks([*map(str, words)]) == 0
+        (found,) = json.loads(capsys.readouterr().out)["measured"]
+        values.append(found["value"])
+    assert values[0] == values[1] == pytest.approx(munit["value"], abs=1e-6)
 
 
 def test_only_what_is_missing_is_made_again(made: Path) -> None:
