@@ -92,13 +92,13 @@ def pictures_under(folder: Path) -> dict[str, Path]:
 def places_of(
     names: Sequence[str], found: Sequence[str], numbered: bool, where: object
 ) -> list[int]:
-    """Where the inputs called ``names`` are among the inputs ``found`` in ``where``; of a ``numbered``
-    layout the first is the first, if there are as many. UserError for one that is missing."""
-    if numbered and len(found) == len(names):
-        return list(range(len(names)))
+    """Where the inputs called ``names`` are among the inputs ``found`` in ``where``; where these
+    are not called so, of a ``numbered`` layout of as many the first is the first. UserError for one that is missing."""
     place = {name: number for number, name in enumerate(found)}
     for name in names:
         if name not in place:
+            if numbered and len(found) == len(names):
+                return list(range(len(names)))
             raise UserError(
                 f"{where} has no translation of input '{name}' (of {len(found)} inputs, the first is "
                 f"'{found[0]}'): translate the same inputs with every method"
@@ -115,8 +115,7 @@ def _in_folder(folder: Path) -> Layout:
     if len({path.parent for path in pictures.values()}) == 1:
         found = _named(folder, pictures, FLAT)
         if found is not None:
-            digits = all(name.isdecimal() for name in found.files)
-            return Layout(found.words, found.files, digits)
+            return found
         wrong = next(p for p in pictures.values() if not re.search(r"_\d+$", p.stem))
         raise UserError(
             f"{wrong} tells no input and sample ({NAMES}): rename it, or give --pattern, e.g. "
@@ -138,7 +137,10 @@ def _named(folder: Path, pictures: Mapping[str, Path], names: _Names) -> Layout 
             passed.append(path)
         else:
             return None
-    return Layout(names.words, _ordered(files), names.numbered, tuple(passed)) if files else None
+    if not files:
+        return None
+    numbered = names.numbered or (names is FLAT and all(name.isdecimal() for name in files))
+    return Layout(names.words, _ordered(files, numbered), numbered, tuple(passed))
 
 
 def _folder_an_input(folder: Path, pictures: Mapping[str, Path]) -> Layout:
@@ -214,13 +216,13 @@ def _add(files: Files, name: str, sample: str, path: Path) -> None:
         raise UserError(f"{path} and {other} are one sample of input '{name}': remove one of them")
 
 
-def _ordered(files: Files) -> Files:
-    return {
-        name: dict(sorted(files[name].items(), key=lambda s: int(s[0]))) for name in sorted(files)
-    }
+def _ordered(files: Files, numbered: bool = False) -> Files:
+    """Samples by number, inputs by name or, where these are numbers, by what they count."""
+    names = sorted(files, key=_natural if numbered else None)
+    return {name: dict(sorted(files[name].items(), key=lambda s: int(s[0]))) for name in names}
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
+def _natural(path: Path | str) -> list[tuple[int, str]]:
     """Numbers in names by what they count."""
-    parts = re.split(r"(\d+)", path.as_posix())
+    parts = re.split(r"(\d+)", str(path))
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -59,6 +59,19 @@ def test_numbers_count_as_numbers(tmp_path: Path) -> None:
     assert torch.equal(torch.stack(shown), tensors(pixels))
 
 
+def test_numbered_inputs_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    pixels = pixels_of(12, 2)
+    for i, of_input in enumerate(pixels):
+        for k, picture in enumerate(of_input):
+            save(tmp_path / "a" / f"{i}_{k}.png", picture)
+    outputs = open_outputs([tmp_path / "a"]).called([f"shoe{i:02d}" for i in range(12)], "a")
+    shown = [picture for *_, picture in outputs.stream()]
+    assert torch.equal(torch.stack(shown), tensors(pixels))
+    # Where the test inputs are called so, by name.
+    last, first = open_outputs([tmp_path / "a"]).called(["11", "0"], "a").stream(1)
+    assert torch.equal(last[2], tensors(pixels)[22]) and torch.equal(first[2], tensors(pixels)[0])
+
+
 def test_a_pattern_says_how_files_are_named(tmp_path: Path) -> None:
     pixels = pixels_of(2, 2)
     for i in range(2):
