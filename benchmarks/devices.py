@@ -1,10 +1,14 @@
-"""Devices that exist."""
+"""Devices that exist, and processor cores that this process may use."""
 
 from __future__ import annotations
+
+import os
 
 import torch
 
 from models.errors import UserError
+
+OUTSIDE_DIGESTS = "where it is computed decides no number"
 
 
 def check_device(name: str) -> str:
@@ -32,3 +36,10 @@ def _why_none() -> str:
     except (RuntimeError, AssertionError) as error:
         return f" ({str(error).split('. ')[0].splitlines()[0]})" if str(error) else ""
     return ""
+
+
+def cores() -> int:
+    """Those that it was given: in a job of a cluster fewer than its machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

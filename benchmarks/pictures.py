@@ -40,6 +40,13 @@ def read(path: Path) -> Image.Image:
     return upright.convert("RGB")
 
 
+def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """``image`` scaled to cover ``size`` (width, height), its centre kept: what networks see."""
+    if image.size == size:
+        return image
+    return ImageOps.fit(image, size, Image.Resampling.BICUBIC)
+
+
 def size_to_measure(path: Path, lossy: bool = False) -> tuple[int, int]:
     """Width and height of a picture that can be measured as it is, by its header; UserError for one
     that cannot: grey, transparent, of more than 8 bits, and unless ``lossy`` is allowed, compressed

@@ -15,7 +15,7 @@ import pytest
 from comparing import assert_same_csv, assert_same_text
 from stored import needs_current_results
 
-from benchmarks.cli import parser as benchmarks_parser
+from benchmarks.__main__ import parser as benchmarks_parser
 from benchmarks.metrics.observer import preferred
 from reproduce.analysis.table_files import tables_of
 from reproduce.commands.cli import main, parser
@@ -28,7 +28,7 @@ RESULTS = (ROOT / "results/cpu/README.md").read_text(encoding="utf-8")
 COSTS = (ROOT / "results/speed/README.md").read_text(encoding="utf-8")
 PAGES = [
     "README.md", "CONTRIBUTING.md", "results/cpu/README.md", "results/cpu/recipe.md",
-    "results/speed/README.md", "benchmarks/README.md", "benchmarks/study/README.md", "reproduce/tasks/README.md",
+    "results/speed/README.md", "benchmarks/harness/README.md", "benchmarks/study/README.md", "reproduce/tasks/README.md",
     "reproduce/workflow/CLUSTERS.md",
 ]  # fmt: skip
 

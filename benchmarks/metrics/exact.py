@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.colours import COLOURS, FloatArray, colour_bins
 from benchmarks.files import save_arrays
 from benchmarks.metric import Measurement, all_alike, consume
 from benchmarks.metrics.ground_truth import CATEGORY, PARTS, mean_over_inputs, parts_auc
@@ -29,6 +28,7 @@ from benchmarks.metrics.style_scores import (
     total_variation,
 )
 from benchmarks.networks.classifiers import Classifier
+from benchmarks.networks.colours import COLOURS, FloatArray, colour_bins
 from benchmarks.pictures import to_bytes
 from models.errors import UserError
 

@@ -20,8 +20,8 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
+from benchmarks.networks.precision import full_precision
 from benchmarks.networks.weights import LpipsWeights
-from benchmarks.precision import full_precision
 from models.errors import UserError
 
 MEASURED_SIDE = 64  # pixels: pictures whose shorter side is under it are enlarged to it

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist, pdist
 from torch import Tensor
 
-from benchmarks.colours import COLOURS, FloatArray, oklab
 from benchmarks.metric import Measurement, Metric, register
 from benchmarks.metrics.jackknife import jackknife, jackknife_interval, jackknife_variance
+from benchmarks.networks.colours import COLOURS, FloatArray, oklab
 from models.errors import UserError
 
 COLOUR_DISTANCE = register(

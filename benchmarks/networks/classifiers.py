@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.colours import CONES, LAB
+from benchmarks.networks.colours import CONES, LAB
+from benchmarks.networks.precision import full_precision
 from benchmarks.networks.weight_files import load_tensors, save_tensors
-from benchmarks.precision import full_precision
 from models.errors import UserError
 
 TO_CONES, TO_LAB = torch.from_numpy(CONES), torch.from_numpy(LAB)

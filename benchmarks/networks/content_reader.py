@@ -21,9 +21,9 @@ from benchmarks.networks.classifiers import (
     hash_of_numbers,
     network_input,
 )
+from benchmarks.networks.precision import full_precision
 from benchmarks.networks.weight_files import load_tensors, save_tensors
 from benchmarks.pictures import to_bytes
-from benchmarks.precision import full_precision
 from models.errors import UserError
 
 FloatArray = NDArray[np.float64]

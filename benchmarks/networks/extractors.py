@@ -26,6 +26,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
 
 from benchmarks.metric import consume
 from benchmarks.networks.classifiers import INCEPTION, RECIPES, Classifier, load_classifier
+from benchmarks.networks.precision import no_tf32
 from benchmarks.networks.weight_files import (
     cached,
     check_sha256,
@@ -35,7 +36,6 @@ from benchmarks.networks.weight_files import (
     read_bytes,
 )
 from benchmarks.pictures import to_bytes
-from benchmarks.precision import no_tf32
 from models.errors import UserError
 
 INCEPTION_DIMS = 2048

@@ -16,9 +16,9 @@ from torch import Tensor
 from benchmarks.networks.calibration import Calibration, Floats, Ints, calibrate
 from benchmarks.networks.classifiers import hash_of_numbers
 from benchmarks.networks.mode_recipes import MODE_RECIPES, ModeNetwork, ModeRecipe
+from benchmarks.networks.precision import full_precision
 from benchmarks.networks.weight_files import load_tensors, save_tensors
 from benchmarks.pictures import to_bytes
-from benchmarks.precision import full_precision
 from models.errors import UserError
 
 BATCH = 64  # pictures that a network sees at once when it measures

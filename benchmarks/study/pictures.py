@@ -11,16 +11,9 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter
 
 from benchmarks.study.draw import counted
-
-
-def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """``image`` scaled to cover ``size`` (width, height), its centre kept: what networks see."""
-    if image.size == size:
-        return image
-    return ImageOps.fit(image, size, Image.Resampling.BICUBIC)
 
 
 def degraded(image: Image.Image, seed: int, name: str) -> Image.Image:

@@ -18,18 +18,11 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.layouts import find_layout, pictures_under, places_of
-from benchmarks.pictures import read
+from benchmarks.harness.layouts import find_layout, pictures_under, places_of
+from benchmarks.pictures import fitted, read
 from benchmarks.study.draw import Drawn, counted, draw_questions, seat_order
 from benchmarks.study.folder import DATABASE, PICTURES, SECRET, SETTINGS, Design, Settings, new_id
-from benchmarks.study.pictures import (
-    degraded,
-    encoded,
-    farthest,
-    fitted,
-    thumbnail,
-    write,
-)
+from benchmarks.study.pictures import degraded, encoded, farthest, thumbnail, write
 from benchmarks.study.sessions import first_side
 from benchmarks.study.store import SCHEMA, connect, transaction
 from models.errors import UserError

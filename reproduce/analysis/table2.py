@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from benchmarks.harness.published import AVERAGE, published_table2
 from benchmarks.metric import Metric
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION
 from benchmarks.metrics.inception_score import CIS, IS, REACHED
-from benchmarks.published import AVERAGE, published_table2
 from models.method import DIRECTIONS
 from models.zoo import METHODS
 from reproduce.analysis.agreement import Number, agreement

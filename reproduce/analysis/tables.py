@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from benchmarks.harness.published import published_table1
 from benchmarks.metrics.ground_truth import SILHOUETTE
 from benchmarks.metrics.lpips_features import MEASURED_SIDE
 from benchmarks.metrics.observer import RIGHT
-from benchmarks.published import published_table1
 from models.zoo import METHODS
 from reproduce.analysis.agreement import Agreement, Number, agreement
 from reproduce.analysis.cells import Cells, Record

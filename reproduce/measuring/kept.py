@@ -12,8 +12,8 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from benchmarks.networks.precision import no_tf32
 from benchmarks.pictures import to_bytes
-from benchmarks.precision import no_tf32
 from reproduce.records.code import made_by, sign
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource

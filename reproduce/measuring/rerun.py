@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cores import cores
+from benchmarks.devices import cores
 from benchmarks.metrics.observer import QUALITY_JUDGED, QUALITY_OBSERVED
 from models.errors import UserError
 from reproduce.experiments.places import Places, set_threads

@@ -20,8 +20,8 @@ from benchmarks.metrics.lpips_features import LpipsDistance, enlarged
 from benchmarks.metrics.mode_scores import mode_scores
 from benchmarks.networks.mode_classifiers import ModeClassifier, Trial
 from benchmarks.networks.mode_recipes import MODE_RECIPES
+from benchmarks.networks.precision import no_tf32
 from benchmarks.networks.weights import LpipsWeights, trained
-from benchmarks.precision import no_tf32
 from models.init import initialise
 from models.randomness import generator
 from reproduce.speed.drawn import Repeated, network_of, pictures_of

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.cores import cores
+from benchmarks.devices import cores
 from models.errors import UserError
 from models.randomness import generator
 from reproduce.tasks.pictures import Preparation

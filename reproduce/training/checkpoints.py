@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from benchmarks.precision import no_tf32
+from benchmarks.networks.precision import no_tf32
 from models.errors import UserError
 from models.method import Method
 from models.randomness import generator

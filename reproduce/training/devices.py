@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.cores import cores
+from benchmarks.devices import cores
 
 
 def default_jobs(jobs: int, device: str) -> int:

@@ -52,7 +52,7 @@ def machine_of(
     """``cores`` and ``jobs`` (trainings side by side): 0 for the default. ``elsewhere``: jobs run
     where a profile or a plan is taken to; ``on_nodes``: of a cluster, where ``cores`` are each
     training's. ``trainings``: how many there are; one alone has all cores."""
-    from benchmarks.cores import cores as own_cores
+    from benchmarks.devices import cores as own_cores
     from reproduce.training.devices import default_jobs
 
     if on_nodes:

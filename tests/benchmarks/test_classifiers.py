@@ -10,9 +10,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from benchmarks.colours import oklab
 from benchmarks.networks.classifier_training import Labelled, train_classifier
 from benchmarks.networks.classifiers import RECIPES, Classifier, load_classifier, network_input
+from benchmarks.networks.colours import oklab
 from models.errors import UserError
 
 HEADS = {"colour": ("red", "green", "blue"), "pattern": ("plain", "stripes")}

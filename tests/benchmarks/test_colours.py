@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.colours import COLOURS, colour_bins, oklab
+from benchmarks.networks.colours import COLOURS, colour_bins, oklab
 from reproduce.tasks.drawn.palette import to_rgb
 
 

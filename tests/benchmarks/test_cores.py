@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from benchmarks.cores import cores
+from benchmarks.devices import cores
 
 
 def test_cores_are_those_that_a_job_was_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.colours import oklab
 from benchmarks.metrics.exact import ExactTable, Known, StyleTruth, examine
 from benchmarks.metrics.ground_truth import part_borders
 from benchmarks.metrics.style_scores import spread
 from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
+from benchmarks.networks.colours import oklab
 from models.errors import UserError
 from models.init import initialise
 

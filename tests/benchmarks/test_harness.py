@@ -14,8 +14,8 @@ import pytest
 import torch
 from outputs_case import LAYOUTS, Pixels, pixels_of
 
-from benchmarks.harness import diversity, modes, open_classifier
-from benchmarks.outputs import open_outputs
+from benchmarks.harness.outputs import open_outputs
+from benchmarks.harness.streaming import diversity, modes, open_classifier
 from models.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +100,7 @@ def test_what_is_missing_is_named() -> None:
 
 
 def test_the_documented_example_runs() -> None:
-    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "benchmarks" / "harness" / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

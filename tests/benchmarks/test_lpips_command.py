@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.cli import main
+from benchmarks.__main__ import main
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.weights import trained
 

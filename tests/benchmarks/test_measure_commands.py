@@ -22,13 +22,13 @@ from package_lpips import reference
 from torch import Tensor
 from torch_fidelity.metric_isc import isc_features_to_metric
 
-from benchmarks.cli import main
+from benchmarks.__main__ import main
+from benchmarks.harness.published import published_table1, published_table2
 from benchmarks.metrics.diversity_result import DiversityResult
 from benchmarks.metrics.inception_score import conditional_inception_score, inception_score
 from benchmarks.metrics.mode_scores import load_mode_scores
 from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
 from benchmarks.networks.weights import Version
-from benchmarks.published import published_table1, published_table2
 from models.init import initialise
 
 

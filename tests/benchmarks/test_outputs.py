@@ -11,8 +11,8 @@ import torch
 from outputs_case import LAYOUTS, Pixels, pixels_of, save
 from PIL import Image
 
-from benchmarks.cli import main
-from benchmarks.outputs import open_outputs
+from benchmarks.__main__ import main
+from benchmarks.harness.outputs import open_outputs
 from benchmarks.study.prepare import Plan, prepare
 from models.errors import UserError
 

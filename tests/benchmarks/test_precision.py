@@ -11,8 +11,8 @@ import torch
 
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.extractors import Extraction
+from benchmarks.networks.precision import full_precision
 from benchmarks.networks.weights import trained
-from benchmarks.precision import full_precision
 from models.errors import UserError
 from reproduce.measuring.kept import kept
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from scipy import stats
 
-from benchmarks.colours import oklab
 from benchmarks.metrics.style_scores import (
     body_colour,
     energy_distance,
@@ -20,6 +19,7 @@ from benchmarks.metrics.style_scores import (
     style_consistency,
     total_variation,
 )
+from benchmarks.networks.colours import oklab
 from models.errors import UserError
 
 DRAWS = np.random.default_rng(0)

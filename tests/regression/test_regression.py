@@ -12,7 +12,7 @@ from regression_tolerances import excluded, tolerance
 from regression_world import PRESET, RESULTS, SEED, Findings, World
 from stored import needs_current_results
 
-from benchmarks.cores import cores
+from benchmarks.devices import cores
 from reproduce.experiments.preset import load_preset
 from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, Row
 from reproduce.training.slim import LIMIT

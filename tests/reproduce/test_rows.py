@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from stored_judges import store_judges
 
-from benchmarks.cli import main as benchmarks
+from benchmarks.__main__ import main as benchmarks
 from models.errors import UserError
 from reproduce.analysis.cells import Cells
 from reproduce.analysis.table2 import table2

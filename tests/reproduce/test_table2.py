@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from found import records_of
 
-from benchmarks.published import AVERAGE, published_table2
+from benchmarks.harness.published import AVERAGE, published_table2
 from models.zoo import METHODS
 from reproduce.analysis.cells import Cells
 from reproduce.analysis.table import Row, Tables

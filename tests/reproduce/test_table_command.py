@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from benchmarks.cli import main as benchmarks
+from benchmarks.__main__ import main as benchmarks
 from reproduce.commands.cli import main
 from reproduce.experiments.preset import TABLE1_METHODS
 

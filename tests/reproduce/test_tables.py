@@ -11,7 +11,7 @@ import pytest
 from found import cells_of
 
 from benchmarks.console import run_command
-from benchmarks.published import published_table1
+from benchmarks.harness.published import published_table1
 from models.zoo import METHODS
 from reproduce.analysis.tables import table1
 from reproduce.commands.cli import main, parser

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.colours import colour_bins, oklab
 from benchmarks.metrics.style_scores import body_colour
+from benchmarks.networks.colours import colour_bins, oklab
 from models.errors import UserError
 from reproduce.tasks.drawn import draw, write_drawn
 from reproduce.tasks.drawn.truth import Truth, truth_of

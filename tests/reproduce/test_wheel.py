@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.published import published_table1
+from benchmarks.harness.published import published_table1
 
 pytest.importorskip("setuptools", minversion="77")
 

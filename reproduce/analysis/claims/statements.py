@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.published import published_table1, published_table2
+from benchmarks.harness.published import published_table1, published_table2
 from models.method import DIRECTIONS
 from models.zoo import METHODS
 from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, Preset

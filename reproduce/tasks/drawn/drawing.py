@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks.cores import cores
+from benchmarks.devices import cores
 from models.errors import UserError
 from reproduce.tasks.drawn.render import check_size
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.colours import COLOURS, colour_bins, oklab
+from benchmarks.networks.colours import COLOURS, colour_bins, oklab
 from models.errors import UserError
 from models.randomness import counted_seed
 from reproduce.tasks.drawn.canvas import SAMPLES, boundaries, count, paint_lines, part_map

@@ -18,7 +18,7 @@ import pytest
 from simulated import honest, simulate
 from study_case import ROOT, served
 
-from benchmarks.cli import main
+from benchmarks.__main__ import main
 from benchmarks.study.folder import Study
 from benchmarks.study.prepare import Plan
 

@@ -13,10 +13,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 from study_case import METHODS, draw_material
 
-from benchmarks.pictures import read
+from benchmarks.pictures import fitted, read
 from benchmarks.study.draw import draw_questions, seat_order
 from benchmarks.study.folder import Study
-from benchmarks.study.pictures import fitted
 from benchmarks.study.prepare import Plan, prepare
 from models.errors import UserError
 

@@ -11,7 +11,7 @@ import pytest
 from claims_world import CATS, DIVERSITY, PRESET, QUALITY, QUICK, SEEDS, World, checkpoint
 
 import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
-from benchmarks.published import AVERAGE
+from benchmarks.harness.published import AVERAGE
 from reproduce.analysis.cells import Cells
 from reproduce.analysis.claims.statements import claims
 from reproduce.analysis.claims.verdicts import verdicts

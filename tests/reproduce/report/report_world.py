@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
+from benchmarks.harness.published import CHECKOUT
 from benchmarks.metrics.theory import contents, styles
-from benchmarks.published import CHECKOUT
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig

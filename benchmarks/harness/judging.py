@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.layouts import pictures_under
+from benchmarks.harness.layouts import pictures_under
+from benchmarks.harness.outputs import Outputs
 from benchmarks.metric import Measurement
 from benchmarks.metrics.diversity_result import describe
 from benchmarks.metrics.judge import CANDIDATES, most_like
@@ -23,9 +24,7 @@ from benchmarks.metrics.observer import (
     look,
 )
 from benchmarks.networks.weights import trained
-from benchmarks.outputs import Outputs
-from benchmarks.pictures import read, tensor_of
-from benchmarks.study.pictures import fitted
+from benchmarks.pictures import fitted, read, tensor_of
 from models.errors import UserError
 
 SAMPLES = 10  # translations of each input, where there are so many

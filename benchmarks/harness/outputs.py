@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.layouts import Files, find_layout, places_of
+from benchmarks.harness.layouts import Files, find_layout, places_of
 from benchmarks.pictures import as_saved, from_bytes, pixels_of, size_to_measure
 from models.errors import UserError
 

@@ -25,7 +25,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.layouts import pictures_under
+from benchmarks.harness.layouts import pictures_under
+from benchmarks.harness.outputs import Range, in_range
 from benchmarks.metric import Accumulates, Measurement
 from benchmarks.metrics.diversity import Diversity
 from benchmarks.metrics.diversity_protocols import get_protocol
@@ -43,7 +44,6 @@ from benchmarks.networks.extractors import (
 )
 from benchmarks.networks.mode_classifiers import load_mode_classifier
 from benchmarks.networks.weights import Version, trained
-from benchmarks.outputs import Range, in_range
 from benchmarks.pictures import read, tensor_of
 from models.errors import UserError
 

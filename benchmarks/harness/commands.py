@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.console import Help, at_least, path_of
-from benchmarks.published import published_table1, published_table2
+from benchmarks.harness.published import published_table1, published_table2
 from models.errors import UserError
 
 if TYPE_CHECKING:  # imported late: --help and wrong arguments answer at once
     from torch import Tensor
 
+    from benchmarks.harness.outputs import Outputs
     from benchmarks.metric import Measurement
-    from benchmarks.outputs import Outputs
 
 EXAMPLES = """\
   python -m benchmarks diversity out/munit --protocol paper --lpips 0.0
@@ -26,6 +26,8 @@ EXAMPLES = """\
   python -m benchmarks quality out/mine --against out/munit --inputs testA \\
       --train-inputs trainA --train-photos trainB
 """
+LPIPS_EXAMPLE = "  python -m benchmarks lpips a.png b.png --version 0.0\n"
+EXAMPLES += LPIPS_EXAMPLE
 OUTPUTS = (
     "translations: a folder (a folder an input, files named {input}_{sample}.png, or as "
     "reproduce translate, MUNIT's test.py and test_batch.py, BicycleGAN's test.py and StarGAN v2's "
@@ -41,7 +43,8 @@ LPIPS_SAID = {
 
 
 def add_commands(commands: Any) -> None:
-    """Add the four commands to the sub-parsers ``commands``."""
+    """Add the commands to the sub-parsers ``commands``."""
+    _add_lpips(commands)
     one = _command(
         commands, "diversity", print_diversity, "LPIPS between translations of one input"
     )
@@ -115,7 +118,7 @@ def _command(
 
 
 def print_diversity(arguments: argparse.Namespace) -> int:
-    from benchmarks.harness import diversity
+    from benchmarks.harness.streaming import diversity
     from benchmarks.metrics.diversity_protocols import get_protocol
 
     outputs = _opened(arguments)
@@ -148,7 +151,7 @@ def print_diversity(arguments: argparse.Namespace) -> int:
 
 
 def print_modes(arguments: argparse.Namespace) -> int:
-    from benchmarks.harness import modes, open_classifier
+    from benchmarks.harness.streaming import modes, open_classifier
     from benchmarks.metrics.mode_scores import PAPER, load_probabilities
 
     if bool(arguments.outputs) == bool(arguments.probabilities):
@@ -186,7 +189,7 @@ def print_modes(arguments: argparse.Namespace) -> int:
 
 
 def print_fidelity(arguments: argparse.Namespace) -> int:
-    from benchmarks.harness import fidelity
+    from benchmarks.harness.streaming import fidelity
     from benchmarks.networks.classifiers import load_classifier
     from benchmarks.networks.extractors import classifier_extractor, inception_extractor
 
@@ -211,8 +214,8 @@ def print_fidelity(arguments: argparse.Namespace) -> int:
 
 
 def print_quality(arguments: argparse.Namespace) -> int:
-    from benchmarks.layouts import pictures_under
-    from benchmarks.outputs import check_size, open_outputs
+    from benchmarks.harness.layouts import pictures_under
+    from benchmarks.harness.outputs import check_size, open_outputs
 
     own, inputs = _opened(arguments), pictures_under(arguments.test_inputs)
     against = open_outputs(arguments.against, lossy=arguments.lossy)
@@ -232,7 +235,7 @@ def print_quality(arguments: argparse.Namespace) -> int:
             "--out study\n  python -m benchmarks study serve --study study"
         )
         return 0
-    from benchmarks.judging import judged
+    from benchmarks.harness.judging import judged
 
     measured, save = judged(
         own, against, [*inputs.values()], arguments.train_inputs, arguments.train_photos,
@@ -252,7 +255,7 @@ def _npz(word: str) -> Path:
 def _opened(arguments: argparse.Namespace) -> Outputs:
     """The outputs, after saying what was understood."""
     from benchmarks.devices import check_device
-    from benchmarks.outputs import check_size, open_outputs
+    from benchmarks.harness.outputs import check_size, open_outputs
 
     check_device(arguments.device)
     value_range = None if arguments.value_range is None else tuple(arguments.value_range)
@@ -316,4 +319,48 @@ def _tell(
     for one in measured:
         print(f"{one.name}: {METRICS[one.name].protocol}")
     print("\n".join(notes))
+    return 0
+
+
+def _add_lpips(commands: Any) -> None:
+    parser = commands.add_parser("lpips", help="the LPIPS distance of two pictures",
+        description="Print the LPIPS distance (AlexNet trained on ImageNet) of two pictures of one "
+        "size. Grey pictures become RGB, transparent ones are laid on white.",
+        epilog=f"example:\n{LPIPS_EXAMPLE}", formatter_class=Help)  # fmt: skip
+    parser.add_argument("pictures", type=Path, nargs=2, metavar="PICTURE")
+    parser.add_argument("--version", choices=("0.0", "0.1"), default="0.1",
+        help="of LPIPS; the MUNIT paper's is 0.0")  # fmt: skip
+    parser.set_defaults(run=print_distance)
+
+
+def print_distance(arguments: argparse.Namespace) -> int:
+    """Print the distance; what may surprise about it goes to standard error."""
+    # Imported late: --help needs none of it.
+    import numpy as np
+    import torch
+
+    from benchmarks.metrics.lpips_features import LpipsDistance, measured_size
+    from benchmarks.networks.weights import trained
+    from benchmarks.pictures import read
+
+    first, second = arguments.pictures
+    for path in arguments.pictures:
+        if not path.is_file():
+            raise UserError(f"{path}: no such file: give two pictures")
+    images = [read(path) for path in arguments.pictures]
+    sizes = ["{}x{}".format(*image.size) for image in images]
+    if sizes[0] != sizes[1]:
+        raise UserError(
+            f"{first} is {sizes[0]} and {second} is {sizes[1]} (width x height): scale one to the "
+            "other's size"
+        )
+    pixels = torch.from_numpy(np.stack([np.asarray(image) for image in images]))
+    distance = LpipsDistance(trained(arguments.version))
+    features = distance.features(pixels.permute(0, 3, 1, 2) / 127.5 - 1)
+    height, width = measured_size(*pixels.shape[1:3])
+    if f"{width}x{height}" != sizes[0]:
+        print(f"note: enlarged from {sizes[0]} to {width}x{height}", file=sys.stderr)
+    if any(path.suffix.lower() in (".jpg", ".jpeg") for path in arguments.pictures):
+        print("note: JPEG compression changes LPIPS: compare PNGs if you can", file=sys.stderr)
+    print(f"{float(distance.distance(features[:1], features[1:])):.6f}")
     return 0

@@ -6,7 +6,7 @@ import csv
 from importlib.resources import files
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 AVERAGE = "Average"  # of Table 2's directions
 
 
