@@ -75,3 +75,22 @@ def packed(root: Path, archive: Path, *names: str) -> Path:
 
 def md5(path: Path) -> str:
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+# Attributes.
+HEADER = ("Bald", "Blond_Hair", "Smiling")
+
+
+def celeba(root: Path, count: int = 12) -> Path:
+    """Every third is blond, every second smiles; the last four are for validation and testing."""
+    lines = [str(count), " ".join(HEADER) + " "]
+    parts = []
+    for i in range(1, count + 1):
+        name = f"{i:06d}.jpg"
+        noise(root / "img_align_celeba" / name, (18, 22))
+        values = [-1, 1 if i % 3 == 0 else -1, 1 if i % 2 == 0 else -1]
+        lines.append(f"{name} " + " ".join(f"{value:2d}" for value in values))
+        parts.append(f"{name} {0 if i <= count - 4 else 1 if i <= count - 2 else 2}")
+    (root / "list_attr_celeba.txt").write_text("\n".join(lines) + "\n")
+    (root / "list_eval_partition.txt").write_text("\n".join(parts) + "\n")
+    return root

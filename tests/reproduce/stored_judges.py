@@ -14,7 +14,8 @@ from benchmarks.networks.mode_classifiers import ModeClassifier, Trial
 from benchmarks.networks.mode_recipes import MODE_RECIPES
 from models.init import initialise
 from reproduce.experiments.places import Places, open_run_task
-from reproduce.experiments.run import RunConfig
+from reproduce.experiments.preset import load_preset
+from reproduce.experiments.run import RunConfig, parse_settings
 from reproduce.measuring.content_readers import FACTORS, RECIPE, reader_path, tells_content
 from reproduce.measuring.modes import classifier_path, recipe_for
 from reproduce.tasks.modes import open_modes
@@ -49,3 +50,12 @@ def store_judges(run: RunConfig, places: Places, accuracy: float = 1.0) -> list[
             made = ContentReader(RECIPE, scale, (32, 32), reader, claims, about)
             made.save(reader_path(domains, modes, domain, run, places.runs))
     return paths
+
+
+TINY = ["steps=2", "train=12", "test=8", "batch=2", "dim=4", "dis_dim=4"]  # runs of Table 2
+
+
+def store_classifiers(root: Path, accuracy: float = 1.0) -> list[Path]:
+    run = load_preset("quick").table_runs(2, 0, parse_settings(TINY))[0]
+    places = Places(root / "data", root / "runs", root / "results", progress=False)
+    return store_judges(run, places, accuracy)

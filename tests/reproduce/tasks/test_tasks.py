@@ -14,7 +14,7 @@ from PIL import Image
 from models.errors import UserError
 from reproduce.tasks.registry import TASKS, open_task
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def fill(folder: Path, count: int, size: tuple[int, int] = (8, 8)) -> None:

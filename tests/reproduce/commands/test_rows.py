@@ -28,7 +28,7 @@ from reproduce.records.current import Current, Quantity, counting, newest, submi
 from reproduce.records.store import Records, record_id
 from reproduce.workflow.jobs import all_jobs
 
-STRANGER = Path(__file__).resolve().parents[1] / "stranger.py"
+STRANGER = Path(__file__).resolve().parents[2] / "stranger.py"
 TINY = ["--preset=quick", "--set=train=20", "--set=test=6"]
 SAID = {"name": "Tint", "link": "https://example.org/tint", "commit": "0123abc", "seed": 3}
 

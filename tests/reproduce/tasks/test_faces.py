@@ -6,28 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from sorted_pictures import noise, opened, origins
+from sorted_pictures import celeba, opened, origins
 from torchvision.datasets import CelebA
 
 from models.errors import UserError
 from reproduce.tasks.modes import open_modes
-
-HEADER = ("Bald", "Blond_Hair", "Smiling")
-
-
-def celeba(root: Path, count: int = 12) -> Path:
-    """Every third is blond, every second smiles; the last four are for validation and testing."""
-    lines = [str(count), " ".join(HEADER) + " "]
-    parts = []
-    for i in range(1, count + 1):
-        name = f"{i:06d}.jpg"
-        noise(root / "img_align_celeba" / name, (18, 22))
-        values = [-1, 1 if i % 3 == 0 else -1, 1 if i % 2 == 0 else -1]
-        lines.append(f"{name} " + " ".join(f"{value:2d}" for value in values))
-        parts.append(f"{name} {0 if i <= count - 4 else 1 if i <= count - 2 else 2}")
-    (root / "list_attr_celeba.txt").write_text("\n".join(lines) + "\n")
-    (root / "list_eval_partition.txt").write_text("\n".join(parts) + "\n")
-    return root
 
 
 def numbers(names: list[str]) -> list[int]:

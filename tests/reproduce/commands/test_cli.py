@@ -20,7 +20,7 @@ from reproduce.commands.train import resume_hint
 from reproduce.experiments.preset import load_preset
 from reproduce.training.checkpoints import read_checkpoint
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

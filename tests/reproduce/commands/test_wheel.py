@@ -16,7 +16,7 @@ from benchmarks.harness.published import published_table1
 
 pytest.importorskip("setuptools", minversion="77")
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("models", "reproduce", "benchmarks")
 
 

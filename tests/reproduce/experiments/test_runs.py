@@ -12,7 +12,7 @@ from models.errors import UserError
 from models.zoo import METHODS, make_config
 from reproduce.experiments.run import RUN_KEYS, RunConfig, make_run, parse_settings, run_folder
 
-RECORDS = Path(__file__).resolve().parents[2] / "results" / "cpu" / "records.jsonl"
+RECORDS = Path(__file__).resolve().parents[3] / "results" / "cpu" / "records.jsonl"
 
 
 def test_settings_are_key_value_pairs():

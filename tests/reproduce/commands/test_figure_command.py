@@ -11,8 +11,7 @@ import tiny
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from sorted_pictures import sorted_folder
-from test_faces import celeba
+from sorted_pictures import celeba, sorted_folder
 
 from models.errors import UserError
 from reproduce.commands.cli import main

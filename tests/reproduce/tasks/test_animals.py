@@ -24,7 +24,7 @@ from reproduce.tasks.animals.canvas import Canvas, cover
 from reproduce.tasks.animals.pose import TURN, Frame
 from reproduce.tasks.drawn.curves import box, ellipse
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SIZE = 32
 KINDS = [(domain, mode) for domain, kind in DOMAINS.items() for mode in kind.modes]
 
@@ -251,7 +251,7 @@ def test_animals_stand_out_and_keep_within_the_picture() -> None:
 
 def test_another_process_draws_the_same() -> None:
     code = (
-        "import sys; sys.path[:0] = ['.', 'tests/reproduce']\n"
+        "import sys; sys.path[:0] = ['.', 'tests/reproduce', 'tests/reproduce/tasks']\n"
         "from test_animals import digest\n"
         "print(digest('house-cats', 32, 2), digest('dogs', 48, 2))"
     )

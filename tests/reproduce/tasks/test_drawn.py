@@ -28,7 +28,7 @@ from reproduce.tasks.drawn.canvas import SAMPLES, blur, count, fill
 from reproduce.tasks.drawn.curves import box, curve, ellipse
 from reproduce.tasks.drawn.palette import to_rgb
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SIZE = 32
 
 
@@ -248,7 +248,7 @@ def test_a_style_of_the_other_kind_is_refused() -> None:
 
 def test_another_process_draws_the_same() -> None:
     code = (
-        "import sys; sys.path[:0] = ['.', 'tests/reproduce']\n"
+        "import sys; sys.path[:0] = ['.', 'tests/reproduce', 'tests/reproduce/tasks']\n"
         "from test_drawn import digest\n"
         "print(digest('shoes', 32), digest('handbags', 48))"
     )

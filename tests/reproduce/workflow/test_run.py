@@ -27,7 +27,7 @@ from reproduce.workflow.graph import Job, Made, seconds_of, write_stamp
 from reproduce.workflow.jobs import Request
 from reproduce.workflow.run import Graph, How, only_command, snakemake_words, write_plan
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TRAIN, WRITING = "train/drawn-shoes/munit/seed0", "table/1"
 MODES = "modes/drawn-housecats-dogs/seed0"
 # Says how many of its like are at work, itself among them, and makes its stamp.

@@ -35,7 +35,7 @@ from reproduce.training.checkpoints import load_method, read_checkpoint, save_tr
 from reproduce.training.loop import Interrupted, Logging
 from reproduce.training.session import train
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 METHODS = ("munit", "cyclegan")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stored_judges import store_judges
+from stored_judges import TINY, store_classifiers
 
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, confusion
 from benchmarks.metrics.mode_scores import load_mode_scores
@@ -25,19 +25,12 @@ from reproduce.tasks.modes import open_modes, truth_folder
 
 TASK = "drawn-housecats-dogs"
 CONTENT = CONTENT_CONFUSION.name
-TINY = ["steps=2", "train=12", "test=8", "batch=2", "dim=4", "dis_dim=4"]
 
 
 def words(root: Path) -> list[str]:
     places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
     tiny = [f"--set={setting}" for setting in TINY]
     return ["table", "2", "--preset=quick", "--jobs=2", "--no-progress", *places, *tiny]
-
-
-def store_classifiers(root: Path, accuracy: float = 1.0) -> list[Path]:
-    run = load_preset("quick").table_runs(2, 0, parse_settings(TINY))[0]
-    places = Places(root / "data", root / "runs", root / "results", progress=False)
-    return store_judges(run, places, accuracy)
 
 
 @pytest.fixture(scope="module")

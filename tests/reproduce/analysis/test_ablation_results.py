@@ -4,63 +4,20 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from ablating import SHOES
+from ablating import IOU, curve, fill, made, store, width
 from scipy import stats
 
 from models.errors import UserError
-from reproduce.analysis.ablation_results import Curve, curves_of
+from reproduce.analysis.ablation_results import curves_of
 from reproduce.analysis.ablation_text import ablation_table, write_ablation
-from reproduce.experiments.ablation import Ablation, make_ablation
-from reproduce.experiments.preset import Preset, load_preset
-from reproduce.experiments.run import RunConfig
+from reproduce.experiments.ablation import Ablation
 from reproduce.records.store import Records, record_id
-
-IOU = "silhouette-iou"
-
-
-def made(*values: str, seeds: Sequence[int] = (0, 1, 2), task: str = SHOES) -> Ablation:
-    return make_ablation(load_preset("cpu"), "munit", task, values, seeds)
-
-
-def store(
-    results: Path, preset: Preset, run: RunConfig, value: float, **more: Any
-) -> dict[str, Any]:
-    """A record of a number; without an interval of its own unless one is given."""
-    record = {
-        "metric": IOU, "value": value, "unit": "IoU", "direction": "higher", "interval": None,
-        "protocol": {"protocol": "paper", "sha256": "a" * 64}, "preset": preset.name,
-        "task": run.task, "method": run.method, "seed": run.seed, "config": run.as_dict(),
-        "data_sha256": "d" * 64, "size": 32,
-    }  # fmt: skip
-    return Records(results, preset.name).append(record | more)
-
-
-def fill(
-    results: Path,
-    ablation: Ablation,
-    values: Mapping[tuple[Any, ...], Sequence[float]],
-    **more: Any,
-) -> None:
-    """Of each point, a number for each seed."""
-    for point in ablation.points:
-        for run, value in zip(point.runs, values.get(point.values, ()), strict=False):
-            store(results, point.preset, run, value, **more)
-
-
-def curve(ablation: Ablation, results: Path, metric: str = IOU) -> Curve:
-    (found,) = curves_of(ablation, [metric], results)
-    return found
-
-
-def width(low: float, high: float) -> dict[str, Any]:
-    return {"interval": {"low": low, "high": high, "level": 0.95}}
 
 
 def test_over_seeds_it_is_students_t(tmp_path: Path) -> None:

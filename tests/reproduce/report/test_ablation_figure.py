@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ablating import ANIMALS
+from ablating import ANIMALS, curve, fill, made, store, width
 from matplotlib import pyplot as plt
 from matplotlib.container import ErrorbarContainer
 from PIL import Image
-from test_ablation_results import curve, fill, made, store, width
 
 from reproduce.analysis.ablation_results import curves_of
 from reproduce.report.ablation_figure import ablation_figure, alt_text, drawn, positions

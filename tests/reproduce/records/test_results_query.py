@@ -22,7 +22,7 @@ from reproduce.records.form import line_of
 from reproduce.records.query import COLUMNS, find, flat, frame, number, query
 from reproduce.records.store import Records, record_id
 
-STORED = Path(__file__).resolve().parents[2] / "results"
+STORED = Path(__file__).resolve().parents[3] / "results"
 
 
 def record(**more: Any) -> dict[str, Any]:

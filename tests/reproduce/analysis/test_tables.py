@@ -21,7 +21,7 @@ from reproduce.records.current import REAL
 from reproduce.records.store import Records
 from reproduce.tasks.registry import TASKS
 
-PAPER = Path(__file__).resolve().parents[2] / "results" / "paper" / "table1_quality_diversity.csv"
+PAPER = Path(__file__).resolve().parents[3] / "results" / "paper" / "table1_quality_diversity.csv"
 ROWS = (*TABLE1_METHODS, REAL)
 
 

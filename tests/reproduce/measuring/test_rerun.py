@@ -23,7 +23,7 @@ from rerun_records import (
     with_records,
 )
 from stored import needs_current_results
-from test_table2_command import store_classifiers
+from stored_judges import store_classifiers
 
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
@@ -39,7 +39,7 @@ from reproduce.training.loop import Logging
 from reproduce.training.session import train
 from reproduce.training.trained import checkpoint_of
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 NEW = ("measure", "changes", "pictures", "training")  # fields that earlier records lack
 

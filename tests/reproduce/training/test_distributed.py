@@ -27,7 +27,7 @@ from reproduce.training.checkpoints import read_checkpoint, restore_training, sa
 from reproduce.training.distributed import World, joined, local_device
 from reproduce.training.shared import check_shareable, positions
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ALONE = World()
 EVERY_CASE = pytest.mark.parametrize("case", CASES)
 
