@@ -28,7 +28,7 @@ from benchmarks.metrics.mode_scores import (
 )
 from models.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MODES = ("siamese", "tabby", "black", "orange")
 SIDE = 16
 Item = tuple[str, int, Tensor]

@@ -18,7 +18,7 @@ from benchmarks.harness.outputs import open_outputs
 from benchmarks.harness.streaming import diversity, modes, open_classifier
 from models.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NAMES = [f"in{i}" for i in range(4)]
 
 
