@@ -22,6 +22,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from reproduce.experiments.places import set_threads
+    from reproduce.records.code import take_digests
     from reproduce.training.checkpoints import NonFiniteWeight
     from reproduce.training.loop import Interrupted, ManyUntaken
     from reproduce.training.processes import rank
@@ -32,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         plan = json.loads(arguments.plan.read_text(encoding="utf-8"))
         request, digests = Request.read(plan["request"]), plan["digests"]
+        take_digests(plan["code"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{arguments.plan} is no plan of python -m reproduce: {error}") from None
     job = request.jobs().get(arguments.job)

@@ -18,6 +18,8 @@ from reproduce.records.store import Records
 from reproduce.tasks.registry import open_task
 from reproduce.tasks.sources import Domains
 
+CAUSES = "causes.yaml"  # written by hand, beside the records
+
 
 @dataclass(frozen=True)
 class Places:

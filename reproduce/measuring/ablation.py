@@ -11,7 +11,6 @@ from benchmarks.metrics.fidelity import SCORES
 from benchmarks.metrics.ground_truth import SILHOUETTE
 from benchmarks.metrics.inception_score import CIS, IS, REACHED
 from benchmarks.metrics.observer import QUALITY_JUDGED, TRUTH_DISTANCE
-from benchmarks.networks.extractors import inception_extractor
 from models.errors import UserError
 from models.zoo import nearest, recipe
 from reproduce.experiments.ablation import Ablation, pictures_of
@@ -94,6 +93,8 @@ def check_ablation(ablation: Ablation, metrics: Sequence[str], places: Places) -
     if "modes" in kinds:
         check_measurable([run for point in ablation.points for run in point.runs], places)
     if "fidelity" in kinds and not spec.drawn:
+        from benchmarks.networks.extractors import inception_extractor
+
         inception_extractor(places.inception_path, places.inception_sha256, True, places.device)
 
 

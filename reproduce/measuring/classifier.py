@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.networks.classifier_training import Labelled, train_classifier
 from benchmarks.networks.classifiers import RECIPES, Classifier, Recipe, load_classifier
-from benchmarks.networks.extractors import Extractor, classifier_extractor, inception_extractor
 from models.errors import UserError
 from reproduce.experiments.places import Places
 from reproduce.measuring.kept import as_bytes, kept, kept_path
 from reproduce.measuring.subject import Pictures
+
+if TYPE_CHECKING:  # imported late: torch-fidelity brings torchvision, which takes seconds
+    from benchmarks.networks.extractors import Extractor
 
 RECIPE = "small-resnet-2"
 CATEGORY_FLOOR = 0.9  # held-out accuracy of the category, under which no number is worth much
@@ -60,6 +63,8 @@ def task_classifier(
 def extractor_of(pictures: Pictures, places: Places) -> Extractor:
     """Of drawn pictures the features of their classifier; of all others those of Inception-v3, from
     the places' file, torch's cache or by download."""
+    from benchmarks.networks.extractors import classifier_extractor, inception_extractor
+
     if pictures.truth is not None:
         return classifier_extractor(task_classifier(pictures, places))
     return inception_extractor(places.inception_path, places.inception_sha256, True, places.device)

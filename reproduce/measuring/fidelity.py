@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from benchmarks.metrics.fidelity import METRIC_OF, SCORES, fidelity, protocol_name
-from benchmarks.networks.extractors import Extraction, Extractor, Features, extract
 from models.errors import UserError
 from reproduce.measuring.classifier import chosen, extractor_of
 from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted
 from reproduce.measuring.subject import Subject
 from reproduce.training.translate import Translation
+
+if TYPE_CHECKING:  # imported late: torch-fidelity brings torchvision, which takes seconds
+    from benchmarks.networks.extractors import Extractor, Features
 
 SAMPLES = 10  # translations of each test input, fewer where there are too few photos
 REFERENCE_SEED = 0  # of the photos to compare with: the same for every method and seed
@@ -51,6 +54,8 @@ class FidelityKind(OneByOne):
 
         The classifier behind the features was trained on others.
         """
+        from benchmarks.networks.extractors import extract
+
         inputs, samples = self.counts
         source = self.pictures.domains.train_b
         rows = chosen(inputs * samples, len(source), REFERENCE_SEED)
@@ -71,6 +76,8 @@ class FidelityKind(OneByOne):
         return {METRIC_OF[score, self.extractor.name].name: told for score in SCORES}, {}
 
     def look(self, subject: Subject) -> Looking:
+        from benchmarks.networks.extractors import Extraction
+
         (inputs, samples), features = self.counts, Extraction(self.extractor)
         pictures = None
         if subject.real:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from benchmarks.networks.extractors import inception_extractor
 from models.method import DIRECTIONS
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Measuring, Preset
@@ -60,4 +59,6 @@ def check_scores(preset: Preset, runs: Sequence[RunConfig], places: Places) -> N
     lpips_distance(preset.measure, places)
     drawn = all(run.task in TASKS and TASKS[run.task].kind == "drawn" for run in runs)
     if preset.measure.scores == "all" and not drawn:
+        from benchmarks.networks.extractors import inception_extractor
+
         inception_extractor(places.inception_path, places.inception_sha256, True, places.device)

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import UserError
-from reproduce.analysis.claims.causes import FILE as CAUSES
 from reproduce.experiments.ablation import Ablation, make_ablation
-from reproduce.experiments.places import Places
+from reproduce.experiments.places import CAUSES, Places
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.codes import encoded_by

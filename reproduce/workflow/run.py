@@ -30,6 +30,7 @@ from benchmarks.console import in_words
 from benchmarks.files import write_text
 from models.errors import UserError
 from reproduce.experiments.run import RunConfig, run_folder
+from reproduce.records.code import known_digests
 from reproduce.training.processes import command
 from reproduce.training.signals import handled
 from reproduce.workflow.cluster_profile import asked_for, check_executor, profile_path
@@ -245,6 +246,7 @@ def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
     plan = {
         "request": request.told(),
         "digests": {name: jobs[name].digest for name in stale},
+        "code": known_digests(),
         "stamps": [entry["stamp"] for entry in entries],
         "jobs": entries,
     }

@@ -20,7 +20,6 @@ from reproduce.analysis.table import DASH
 from reproduce.records.current import REAL
 from reproduce.tasks.registry import TASKS
 
-FILE = "causes.yaml"  # beside the records
 _NUMBER = re.compile(r"\{([a-z0-9-]+) +([a-z0-9-]+) +([a-z0-9-]+)(?: +([0-9]))?\}")
 Values = Callable[[str, str, str], float | None]  # of metric, method, task: what is on record
 

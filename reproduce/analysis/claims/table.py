@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from reproduce.analysis.claims.causes import FILE, load_causes, with_numbers
+from reproduce.analysis.claims.causes import load_causes, with_numbers
 from reproduce.analysis.claims.statements import Part, place
 from reproduce.analysis.claims.statements import claims as claims_of
 from reproduce.analysis.claims.verdicts import LEVEL, Finding, Verdict, verdicts
 from reproduce.analysis.estimate import Estimate, few
 from reproduce.analysis.table import ENDS, Cell, Column, Row, Table, Tables, in_words
+from reproduce.experiments.places import CAUSES
 from reproduce.experiments.preset import Preset
 from reproduce.records.current import Current
 
@@ -35,7 +36,7 @@ DIGITS = {"quality": 1}  # after the point; elsewhere 3
 def claims_table(preset: Preset, results: Path, seeds: Sequence[int] | None = None) -> Tables:
     """The verdicts on all claims about a preset, from its records of ``seeds`` (None: of all)."""
     stated = claims_of(preset)
-    by_hand = results / preset.name / FILE
+    by_hand = results / preset.name / CAUSES
     causes = load_causes(by_hand, stated)
     evidence = Current.stored(results, preset.name, seeds)
     causes = with_numbers(causes, evidence.mean, by_hand)

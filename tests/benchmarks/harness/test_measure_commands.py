@@ -8,7 +8,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -277,7 +276,7 @@ def quality(judging: dict[str, Path], own: str, other: str, *more: object) -> li
 def test_a_judge_prefers_what_is_like_the_right_photos(
     judging: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("benchmarks.judging.RIGHT", 3)
+    monkeypatch.setattr("benchmarks.harness.judging.RIGHT", 3)
     photos = "--train-inputs", judging["trainA"], "--train-photos", judging["trainB"]
     good = measured(capsys, *quality(judging, "good", "bad", *photos))
     bad = measured(capsys, *quality(judging, "bad", "good", *photos))
@@ -325,8 +324,9 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
         [sys.executable, *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
-        while "picture" not in process.stderr.read(40):
-            time.sleep(0.01)
+        said = ""
+        while "picture" not in said:
+            said += process.stderr.read(1)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
     assert process.returncode == 130 and "interrupted" in error and "Traceback" not in error
