@@ -49,7 +49,7 @@ class _Reflected:
     def __init__(self, method: Method, source: PictureSource, index: int) -> None:
         image = source.read(index)
         self.ids, self._path = [source.ids[index]], source.path(index)
-        self.shape = tuple[int, int](legal_length(method, n) for n in (image.height, image.width))
+        self.shape = legal_length(method, image.height), legal_length(method, image.width)
         self._image, (top, left) = reflected(image, *self.shape)
         self._kept = slice(top, top + image.height), slice(left, left + image.width)
 

@@ -59,7 +59,7 @@ def test_a_legal_shape_is_translated_as_it_is(trained, inputs):
 
 
 def test_an_illegal_shape_is_that_of_its_reflection_cropped(trained, inputs):
-    network, checkpoint = load_method(trained("munit"))
+    network, _ = load_method(trained("munit"))
     source = FolderSource(inputs)
     image = source.read(source.ids.index("odd"))
     assert [legal_length(network, n) for n in (37, 50)] == [40, 52]
