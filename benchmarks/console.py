@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
@@ -20,13 +21,36 @@ class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
         return super()._get_help_string(action) if shown else action.help
 
 
+class _Once(argparse.Action):
+    """Keeps an option's value, and refuses another one."""
+
+    _of: argparse.Namespace | None = None  # of which arguments it was given already
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any,
+        option_string: str | None = None,
+    ) -> None:  # fmt: skip
+        if self._of is namespace and getattr(namespace, self.dest) != values:
+            raise argparse.ArgumentError(self, "is given twice, with different values")
+        self._of = namespace if option_string else None
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
-    """One line and exit code 2 for wrong arguments; those of ``type=Path`` are read by
-    ``path_of``."""
+    """One line and exit code 2 for wrong arguments, for empty ones and for options that are given
+    twice; those of ``type=Path`` are read by ``path_of``."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.register("type", None, _text)
         self.register("type", Path, _path)
+        for name in (None, "store"):
+            self.register("action", name, _Once)
+
+    def add_subparsers(self, **options: Any) -> Any:  # type: ignore[override]
+        commands = super().add_subparsers(**options)
+        commands.type = str  # the command's own parser reads its words
+        return commands
 
     def error(self, message: str) -> None:  # type: ignore[override]
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
@@ -51,6 +75,24 @@ def _path(word: str) -> Path:
         return path_of(word)
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _text(word: str) -> str:
+    if not word.strip():
+        raise argparse.ArgumentTypeError("an empty value: name one, or leave the option out")
+    return word
+
+
+def file_or_dash(word: str) -> Path | None:
+    """The type of an argument that names a file to write; None for ``-``, which prints instead."""
+    return None if word == "-" else _path(word)
+
+
+def sha256(word: str) -> str:
+    """The type of an argument that is a SHA-256 or how it begins, in lower case."""
+    if not re.fullmatch("[0-9a-fA-F]{8,64}", word):
+        raise argparse.ArgumentTypeError(f"{word} is no SHA-256: give 8 to 64 hexadecimal digits")
+    return word.lower()
 
 
 def at_least(smallest: int) -> Callable[[str], int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -15,10 +14,9 @@ import pytest
 from comparing import assert_same_csv, assert_same_text
 from stored import needs_current_results
 
-from benchmarks.__main__ import parser as benchmarks_parser
 from benchmarks.metrics.observer import preferred
 from reproduce.analysis.table_files import tables_of
-from reproduce.commands.cli import main, parser
+from reproduce.commands.cli import main
 from reproduce.experiments.preset import load_preset
 from reproduce.records.store import Records, sha256_file
 
@@ -174,34 +172,6 @@ def test_the_tree_is_there() -> None:
         name = line.split()[0]
         top = name if not line.startswith(" ") else top
         assert (ROOT / (top if name == top else top + name)).is_dir(), line
-
-
-def commands(program: str) -> list[list[str]]:
-    """Every ``python -m PROGRAM`` of the pages' blocks, as arguments."""
-    pages = [(ROOT / page).read_text(encoding="utf-8") for page in PAGES]
-    blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", "\n".join(pages), re.DOTALL)
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    tails = [
-        line.split(f"python -m {program} ", 1)[1]
-        for line in lines
-        if f"python -m {program} " in line
-    ]
-    return [shlex.split(tail, comments=True) for tail in tails]
-
-
-@pytest.mark.parametrize("words", commands("reproduce"), ids=lambda words: words[0])
-def test_commands_parse(words: list[str]) -> None:
-    arguments = parser().parse_args(words)
-    assert arguments.command == words[0]
-    if getattr(arguments, "preset", ""):
-        load_preset(arguments.preset)
-
-
-@pytest.mark.parametrize("words", commands("benchmarks"), ids=lambda words: " ".join(words[:2]))
-def test_commands_that_measure_parse(words: list[str]) -> None:
-    arguments = benchmarks_parser().parse_args(words)
-    assert arguments.command == words[0]
-    assert words[0] != "study" or arguments.step == words[1]
 
 
 def test_the_table_of_commands_names_them_all() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import math
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,8 @@ def add_commands(commands: Any) -> None:
         "left")  # fmt: skip
     run.add_argument("--frame-ancestors", default="none", metavar="SITES",
         help="sites that may show the page in a frame, as MTurk does")  # fmt: skip
-    run.add_argument("--trust-proxy", default="", metavar="ADDRESSES",
-        help="proxies that tell raters' addresses (X-Forwarded-For), separated by commas")  # fmt: skip
+    run.add_argument("--trust-proxy", type=proxies, metavar="ADDRESSES",
+        help="proxies that tell raters' addresses (X-Forwarded-For), separated by commas; * for all")  # fmt: skip
     run.set_defaults(run=serve)
 
     out = steps.add_parser("export", help="raw votes, raters, or a bundle for MTurk",
@@ -102,6 +103,19 @@ def add_commands(commands: Any) -> None:
     read.add_argument("--level", type=share, default=0.95, help="of the intervals")
     read.add_argument("--out", type=Path, metavar="FILE", help="default: STUDY/analysis.json")
     read.set_defaults(run=analyse)
+
+
+def proxies(word: str) -> str:
+    """The type of an argument that lists addresses or networks; what is none would be trusted by
+    nobody, silently."""
+    for one in [] if word == "*" else word.split(","):
+        try:
+            ipaddress.ip_network(one.strip())
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"{one} is no IP address or network: write 127.0.0.1, 10.0.0.0/8 or *"
+            ) from None
+    return word
 
 
 def _study(parser: argparse.ArgumentParser) -> None:
@@ -166,10 +180,10 @@ def export(arguments: argparse.Namespace) -> int:
     from benchmarks.study.folder import Study
     from benchmarks.study.mturk import export_bundle
 
-    if not (arguments.csv or arguments.raters or arguments.mturk):
-        raise UserError("nothing to export: give --csv FILE, --raters FILE or --mturk DIR")
     if bool(arguments.mturk) != bool(arguments.base_url):
         raise UserError("--mturk DIR and --base-url URL belong together: give both")
+    if not (arguments.csv or arguments.raters or arguments.mturk):
+        raise UserError("nothing to export: give --csv FILE, --raters FILE or --mturk DIR")
     study = Study(arguments.study)
     if arguments.csv:
         print(f"{export_votes(study, arguments.csv)} votes in {arguments.csv}")

@@ -22,7 +22,7 @@ def serve(
     port: int,
     stall_minutes: float,
     frame_ancestors: str,
-    trust_proxy: str,
+    trust_proxy: str | None,
     say: Callable[[str], None] = print,
 ) -> None:
     """Serve ``study`` at ``host``:``port`` (0: any free one) until SIGINT or SIGTERM.
@@ -36,7 +36,7 @@ def serve(
         # Neither ids in links nor addresses are logged.
         access_log=False, log_level="warning", server_header=False,
         limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=65, timeout_graceful_shutdown=10,
-        proxy_headers=bool(trust_proxy), forwarded_allow_ips=trust_proxy or None,
+        proxy_headers=bool(trust_proxy), forwarded_allow_ips=trust_proxy,
     )  # fmt: skip
     with listening(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from benchmarks.console import file_or_dash
 from reproduce.commands import options
 
 
@@ -25,13 +26,11 @@ def add(commands: Any) -> None:
     options.add_measuring(sub)
     sub.add_argument("--readme", type=Path,
         help="also write the table between its markers in this file")  # fmt: skip
-    sub.add_argument(
-        "--csv", metavar="FILE", help="as CSV, nine digits a number; - prints it instead"
-    )
+    sub.add_argument("--csv", type=file_or_dash, default=False, metavar="FILE",
+        help="as CSV, nine digits a number; - prints it instead")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from benchmarks.console import path_of
     from benchmarks.files import write_text
     from reproduce.analysis.claims.table import claims_table
     from reproduce.analysis.table import fill_readme, place_in_readme
@@ -52,11 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.readme is not None:
         fill_readme(arguments.readme, f"claims-{preset.name}", tables.markdown())
     tables.write(folder, "claims")
-    if arguments.csv == "-":
+    if arguments.csv is None:
         print(tables.csv(), end="")
         return 0
-    if arguments.csv is not None:
-        write_text(path_of(arguments.csv), tables.csv())
+    if arguments.csv:
+        write_text(arguments.csv, tables.csv())
     print(tables.markdown(), end="")
     print(f"\nTables: {folder}")
     return 0

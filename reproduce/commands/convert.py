@@ -30,6 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.training.originals import export_original, import_original
 
     if arguments.checkpoint.suffix == ".safetensors":
+        if arguments.method is not None:
+            raise UserError(
+                f"{arguments.checkpoint} tells its method itself: leave --method {arguments.method} out"
+            )
         written = export_original(arguments.checkpoint, arguments.out)
     elif arguments.method is None:
         raise UserError(

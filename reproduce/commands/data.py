@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.console import at_least
+from models.errors import UserError
 from reproduce.commands import options
 
 
@@ -43,6 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.tasks.registry import keep_source, open_task
     from reproduce.tasks.sorting import AS_NAMED, Sorting
 
+    for name in ("pets", "imagenet"):  # before anything else is downloaded
+        local = getattr(arguments, name)
+        if local is not None and not local.is_dir():
+            raise UserError(f"--{name} {local} is no folder: give the one that was unpacked")
     sorting = Sorting(
         domains=tuple(arguments.domains) if arguments.domains else None,
         pets=arguments.pets, imagenet=arguments.imagenet, attribute=arguments.attribute,

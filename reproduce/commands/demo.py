@@ -35,9 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.report.demo.app import serve
     from reproduce.report.demo.networks import networks_of, stored_networks
 
-    device = check_device(arguments.device)
+    device, preset = check_device(arguments.device), load_preset(arguments.preset)
     networks = [one for path in arguments.checkpoints for one in networks_of(path, device)]
     if not networks:
-        networks = stored_networks(arguments.results, load_preset(arguments.preset).name, device)
+        networks = stored_networks(arguments.results, preset.name, device)
     serve(networks, arguments.port, not arguments.no_browser)
     return 0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.console import Help, at_least, path_of
+from benchmarks.console import Help, at_least, path_of, sha256
 from models.errors import UserError
 
 if TYPE_CHECKING:  # imported late: --help and wrong arguments answer at once
@@ -85,7 +85,8 @@ def add_weights(sub: Sub) -> None:
         help="AlexNet weights (.pth or .safetensors) instead of the ones that are installed")  # fmt: skip
     sub.add_argument("--inception-weights", type=Path, help="Inception-v3 weights for real "
         "pictures: torch-fidelity's for FID, torchvision's for IS and CIS")  # fmt: skip
-    sub.add_argument("--inception-sha256", help="what those weights must hash to")
+    sub.add_argument("--inception-sha256", type=sha256, metavar="HEX",
+        help="what those weights must hash to")  # fmt: skip
 
 
 def add_protocol(sub: Sub) -> None:
@@ -147,6 +148,8 @@ def places_of(arguments: argparse.Namespace) -> Places:
     from reproduce.experiments.places import Places
 
     told = vars(arguments)
+    if told.get("inception_sha256") and not told.get("inception_weights"):
+        raise UserError("--inception-sha256 is of --inception-weights: give them too")
     for name in PLACES.keys() & told.keys():
         _refuse_file(f"--{name}", told[name])
     elsewhere = told.get("profile") is not None or told.get("plan") is not None
@@ -183,6 +186,8 @@ def by_task(option: str, words: Sequence[str], tasks: Iterable[str]) -> dict[str
         task, equals, path = word.partition("=")
         if not equals or task not in known:
             raise UserError(f"--{option} {word}: write TASK=PATH with a task of {', '.join(known)}")
+        if task in paths:
+            raise UserError(f"--{option} {task} is given twice: give one of them")
         paths[task] = str(path_of(path).resolve())
     return paths
 
@@ -263,6 +268,10 @@ def how_of(arguments: argparse.Namespace) -> How:
         there = _refuse_file(f"--{name}", folder)
         if not os.access(there, os.W_OK | os.X_OK):
             raise UserError(f"--{name} {folder}: {there} may not be written to: choose another")
+    if arguments.profile is not None:
+        from reproduce.workflow.cluster_profile import profile_path
+
+        profile_path(arguments.profile)
     from reproduce.workflow.run import How
 
     return How(

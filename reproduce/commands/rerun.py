@@ -39,11 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.training.checkpoints import NonFiniteWeight
     from reproduce.training.loop import Interrupted, ManyUntaken
 
+    places = options.places_of(arguments)
     record, every = find(arguments.results, arguments.record), read_all(arguments.results)
+    sources = options.by_task("source", arguments.source, [record["task"]])
     for line in described(record):
         print(line)
-    places = options.places_of(arguments)
-    sources = options.by_task("source", arguments.source, [record["task"]])
     how = Rerun(places, arguments.threads, sources, arguments.append)
     try:
         outcome = rerun(record, every, how, partial(print, flush=True), _note)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.console import at_least, path_of
+from benchmarks.console import at_least, file_or_dash
 from reproduce.commands import options
 
 SHOWN = ("id", "preset", "task", "method", "translation", "seed", "metric", "value", "interval",
@@ -42,7 +42,8 @@ def add(commands: Any) -> None:
         "--columns", metavar="A,B,...", help="these columns of the CSV, in a table too"
     )
     form = sub.add_mutually_exclusive_group()
-    form.add_argument("--csv", metavar="FILE", help="as CSV, nine digits a number; - prints it")
+    form.add_argument("--csv", type=file_or_dash, default=False, metavar="FILE",
+        help="as CSV, nine digits a number; - prints it")  # fmt: skip
     form.add_argument("--json", action="store_true", help="whole records, or their --columns")
     options.add_places(sub, "results")
 
@@ -64,13 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
         whole = [dict(record) | {"id": record_id(record)} for record in found]
         chosen = [{c: row[c] for c in columns} for row in rows] if columns else whole
         print(json.dumps(chosen, indent=1, sort_keys=not columns))
-    elif arguments.csv is not None:
-        text = comma_separated(rows, columns or COLUMNS)
-        if arguments.csv == "-":
-            print(text, end="")
-        else:
-            write_text(path_of(arguments.csv), text)
-            print(arguments.csv)
+    elif arguments.csv is None:
+        print(comma_separated(rows, columns or COLUMNS), end="")
+    elif arguments.csv:
+        write_text(arguments.csv, comma_separated(rows, columns or COLUMNS))
+        print(arguments.csv)
     else:
         print(table(rows, columns or usual(rows, (*SHOWN, "time") if arguments.all else SHOWN)))
     if not found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,12 @@ def add(commands: Any) -> None:
         "--samples 19 --out out\n  python -m reproduce translate runs/a/last.safetensors edges/ "
         "--example red_shoe.png --out out\n  python -m reproduce translate runs/a/last.safetensors edges/ "
         "--samples 8 --styles eight.npz --out out\n  python -m reproduce translate "
-        "runs/a/last.safetensors edges/ --interpolate 0 1 20 --out out",
+        "runs/a/last.safetensors edges/ --interpolate 0 1 20 --out out\n  python -m reproduce translate "
+        "runs/a/last.safetensors edges/ --size keep --format jpeg --out out",
     )  # fmt: skip
     sub.add_argument("checkpoint", type=Path)
     sub.add_argument("inputs", type=Path, help="a picture, or a folder of pictures")
-    sub.add_argument("--out", type=Path, required=True, help="folder for the PNGs")
+    sub.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     styles = sub.add_mutually_exclusive_group()
     styles.add_argument("--samples", type=at_least(1), default=1, help="random styles an input")
     styles.add_argument("--example", "--style-of", type=Path, help="picture(s) of the other domain, "
@@ -38,16 +40,35 @@ def add(commands: Any) -> None:
         help="walk from random style number A to B: STEPS frames of each input, and a GIF")  # fmt: skip
     sub.add_argument("--styles", type=Path, metavar="FILE.npz", help="the same styles for every "
         "input: those in the file, or where there is none, random ones that are kept there")  # fmt: skip
+    sub.add_argument("--size", type=_size, metavar="SIZE", help="of the translations: keep, each "
+        "picture's own (sides that are not legal are lengthened by reflection and cropped back), PX "
+        "or HEIGHTxWIDTH, scaled to cover and cropped (default: as trained)")  # fmt: skip
+    sub.add_argument("--format", choices=("png", "jpeg", "webp"), default="png",
+        help="jpeg and webp (quality 95) change LPIPS and FID: measure PNGs")  # fmt: skip
     sub.add_argument("--direction", default="a2b", help="a2b (default) or b2a")
     sub.add_argument("--seed", type=int, default=0, help="of the random styles")
     options.add_device(sub)
     options.add_progress(sub)
 
 
+def _size(word: str) -> tuple[int, int] | str:
+    """``keep``, or (height, width)."""
+    if word == "keep":
+        return word
+    height, _, width = word.partition("x")
+    try:
+        return int(height), int(width or height)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{word}: write keep, a number of pixels, or HEIGHTxWIDTH, e.g. 64x96"
+        ) from None
+
+
 def run(arguments: argparse.Namespace) -> int:
     from benchmarks.devices import check_device
     from reproduce.tasks.pictures import Preparation
     from reproduce.training.checkpoints import load_method
+    from reproduce.training.own_shape import guided_as_they_are, recoded, stream_as_they_are
     from reproduce.training.styles import (
         FILE,
         has_styles,
@@ -71,7 +92,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"{read.run.method} translates {' and '.join(method.directions)} only")
     if not {method.config.channels_a, method.config.channels_b} <= {1, 3}:
         raise UserError(f"{arguments.checkpoint} is of a network for neither RGB nor grey pictures")
-    source, preparation = open_inputs(arguments.inputs), Preparation(read.run.size)
+    keep = arguments.size == "keep"
+    preparation = Preparation(read.run.size if keep else arguments.size or read.run.size)
+    if not keep:
+        method.check_size(*preparation.shape, training=False)
+    source = open_inputs(arguments.inputs)
     for i in range(len(source)):
         source.read(i)  # what cannot be read is told before anything is written
         if len(Path(source.ids[i]).name.encode()) > LONGEST_NAME:
@@ -91,7 +116,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise UserError("--styles and --example: give one of them")
         examples = open_inputs(arguments.example)
         columns, suffix = len(examples), "example"
-        pictures = guided(method, source, examples, preparation, direction)
+        pictures = (
+            guided_as_they_are(method, source, examples, read.run.size, direction)
+            if keep else guided(method, source, examples, preparation, direction)
+        )  # fmt: skip
     else:
         columns = arguments.samples
         fixed = None
@@ -105,9 +133,11 @@ def run(arguments: argparse.Namespace) -> int:
             fixed, suffix = walk(fixed, first, last, columns), "frame"
         elif fixed is not None:
             columns = len(next(iter(fixed.values())))
-        pictures = stream(
-            method, source, preparation, samples=columns, direction=direction, seed=arguments.seed,
-            styles=fixed,
+        told: dict[str, Any] = {"samples": columns, "direction": direction, "styles": fixed}
+        told["seed"] = arguments.seed
+        pictures = (
+            stream_as_they_are(method, source, read.run.size, **told)
+            if keep else stream(method, source, preparation, **told)
         )  # fmt: skip
         if has_styles(method, size):
             kept = fixed or styles_of_inputs(
@@ -123,6 +153,9 @@ def run(arguments: argparse.Namespace) -> int:
         save_styles(arguments.out / FILE, kept, input_ids=source.ids)
     grid = arguments.out / "grid.png"
     save_grid(source, preparation, written, columns, grid)
+    recoded(written, arguments.format)
+    if arguments.format != "png":
+        print("note: compression changes LPIPS and FID: measure PNGs", file=sys.stderr)
     print(f"{len(written)} translations and {grid.name} in {arguments.out}")
     return 0
 

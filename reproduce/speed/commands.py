@@ -83,13 +83,13 @@ def every(arguments: argparse.Namespace) -> int:
 
 def table(arguments: argparse.Namespace) -> int:
     """``speed table``."""
+    kinds = [arguments.kind] if arguments.kind else list(tables.TITLES)
+    if kinds[0] not in tables.TITLES:
+        raise UserError(f"unknown kind '{kinds[0]}': {nearest(kinds[0], tables.TITLES)}")
     records = load(arguments.results)
     if arguments.readme is not None:
         fill_readme(arguments.readme, PRESET, brief(records))
         return 0
-    kinds = [arguments.kind] if arguments.kind else list(tables.TITLES)
-    if kinds[0] not in tables.TITLES:
-        raise UserError(f"unknown kind '{kinds[0]}': {nearest(kinds[0], tables.TITLES)}")
     if arguments.format == "csv":
         if len(kinds) > 1:
             raise UserError("a CSV holds one table: add --kind, e.g. --kind step")
@@ -114,7 +114,7 @@ def _where(arguments: argparse.Namespace) -> Where:
 
 def _networks(arguments: argparse.Namespace) -> Iterator[Networks]:
     for width in arguments.width:
-        yield Networks(arguments.preset, width, parse_settings(arguments.settings))
+        yield Networks(arguments.preset or "", width, parse_settings(arguments.settings))
 
 
 def _show(measurements: list[Measurement], arguments: argparse.Namespace) -> int:

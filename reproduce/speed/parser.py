@@ -33,7 +33,7 @@ def add_speed(commands: Any) -> None:
         "  python -m reproduce speed step --methods munit --preset gpu --device cuda "
         "--precision float32 bf16", **shown)  # fmt: skip
     _methods(step)
-    _networks(step, preset="")
+    _networks(step, preset=None)
     step.add_argument("--size", type=at_least(1), nargs="+", default=[0], metavar="PX",
         help="pictures are SIZE x SIZE (default: the preset's, else 256)")  # fmt: skip
     step.add_argument("--batch", type=at_least(1), nargs="+", default=[0], metavar="N",
@@ -131,7 +131,7 @@ def _methods(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--methods", nargs="+", default=["munit"], metavar="NAME")
 
 
-def _networks(parser: argparse.ArgumentParser, preset: str) -> None:
+def _networks(parser: argparse.ArgumentParser, preset: str | None) -> None:
     parser.add_argument("--preset", default=preset,
         help="its networks, sizes and batches" + ("" if preset else " (default: as published)"))  # fmt: skip
     parser.add_argument("--width", type=at_least(1), nargs="+", default=[0], metavar="DIM",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -66,7 +67,7 @@ class Networks:
         if self.preset:
             found = load_preset(self.preset).make_run(method, task, overrides=wide | asked)
         else:
-            found = make_run(method, task, {}, wide | asked)
+            found = _fitting(make_run(method, task, {}, wide | asked), {**given, **wide}, asked)
         if getattr(found.method_config, "perceptual", 0):
             raise UserError("perceptual=1 needs weights of VGG-16 and is not timed: leave it out")
         with torch.device("meta"):
@@ -79,6 +80,33 @@ class Networks:
         wide = {k: self.width for k in _WIDTHS if self.width and k in known and k not in given}
         unread = make_config(method, {**wide, **given}).unread()
         return {**{k: v for k, v in wide.items() if k not in unread}, **given}
+
+
+def _fitting(run: RunConfig, given: Mapping[str, object], asked: Mapping[str, Any]) -> RunConfig:
+    """``run``, where the published discriminators are too large for its pictures with fewer layers,
+    then fewer scales, if they fit then; settings that were ``given`` stay."""
+    config = run.method_config
+    if _fits(run):
+        return run
+    keys = [k for k in ("dis_scales", "dis_layers") if hasattr(config, k) and k not in given]
+    smaller = [range(getattr(config, key), 0, -1) for key in keys]
+    for values in itertools.product(*smaller):
+        told = dict(zip(keys, map(str, values), strict=True))
+        found = make_run(run.method, run.task, {}, {**given, **asked, **told})
+        if _fits(found):
+            words = ", ".join(f"{key}={value}" for key, value in told.items())
+            print(
+                f"note: {run.method} at {run.size} px with {words}: the published discriminators do "
+                "not fit", file=sys.stderr,
+            )  # fmt: skip
+            return found
+    return run
+
+
+def _fits(run: RunConfig) -> bool:
+    with torch.device("meta"):
+        network = recipe(run.method).method(run.method_config, None)  # type: ignore[call-arg]
+    return bool(network.fits(run.size))
 
 
 def steps(

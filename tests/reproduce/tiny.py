@@ -42,6 +42,12 @@ def train_words(
     ]  # fmt: skip
 
 
+def instead(words: list[str], option: str, *values: str) -> list[str]:
+    """``words`` with these ``values`` of an option, whatever they say of it, --set but added."""
+    at = words.index(option) if option in words and option != "--set" else len(words)
+    return [*words[:at], *words[at + 2 :], option, *values]
+
+
 def tensors(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path)
 

@@ -1,0 +1,152 @@
+"""Every example that a ``--help`` prints and every command of a README runs: on tiny pictures and for
+a step, as far as its plan where it takes hours, or up to the refusal of what is not here."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from test_readme import PAGES
+
+import reproduce.speed.commands as speed
+from benchmarks.__main__ import main as benchmarks_main
+from benchmarks.__main__ import parser as benchmarks_parser
+from reproduce.commands.cli import main, parser
+
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAMS = {"reproduce": (main, parser), "benchmarks": (benchmarks_main, benchmarks_parser)}
+# Downloads, servers, and hours without a plan: their arguments are right.
+ONLY_PARSED = (
+    "data cifar", "data edges2shoes", "table 2 --preset cpu --task cifar", "fidelity", "demo", "study serve", "store --small-run",
+)  # fmt: skip
+# What is not here, and what is said then.
+REFUSED = {
+    "--row": "has no outputs for table 1", "path/to/celeba": "does not exist", "path/to/imagenet": "is no folder",
+    "oxford-iiit-pet": "is no folder", "path/to/sorted": "path/to/sorted", "edges2shoes.tar.gz": "edges2shoes",
+    "rerun": "no record", "store --preset": "is not the network", "Batch_123": "Batch_123", "--human": "analysis.json",
+    "analyse": "no votes yet", ".pt --method": "no file",
+}  # fmt: skip
+MAKES = ("table", "figure", "all", "ablate")
+CLASSIFIER = """def classify(pictures):
+    import torch
+    brightness = pictures.mean((1, 2, 3)) / 2 + 0.5
+    return torch.stack([brightness, 1 - brightness], 1)
+"""
+
+
+def every(one: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield one
+    for action in one._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                yield from every(sub)
+
+
+def examples() -> list[str]:
+    """Each once, without ``python -m``."""
+    texts = [one.epilog or "" for _, make in PROGRAMS.values() for one in every(make())]
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        texts += re.findall(r"```(?:bash|sh)\n(.*?)```", text, re.DOTALL)
+    lines = "\n".join(texts).replace("\\\n", " ").splitlines()
+    found = [match[1] for line in lines if (match := re.search(r"python -m ((?:re|be).*)", line))]
+    return list(dict.fromkeys(shlex.join(shlex.split(line, comments=True)) for line in found))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the examples name: pictures, checkpoints, translations, a study, stored records."""
+    folder = tmp_path_factory.mktemp("world")
+    own = tiny.data_set(folder / "path/to/folder", suffix=".jpg")
+    for path in own.glob("*/*.jpg"):
+        path.rename(path.with_name(f"{path.stem:0>5}.jpg"))
+    for split in ("trainA", "trainB", "testA", "testB"):
+        for place in (folder / split, folder / "data/mine" / split):
+            shutil.copytree(own / split, place)
+    for place in ("edges", "path/to/edges", "data/drawn-shoes-32px-seed0-4000x200/testA"):
+        shutil.copytree(own / "testA", folder / place)
+    shutil.copytree(own / "testB", folder / "data/drawn-shoes-32px-seed0-4000x200/testB")
+    for name in ("red_shoe.png", "a.png", "b.png"):
+        tiny.picture(folder / name, (200, len(name) * 20, 30), size=64)
+    assert main(tiny.train_words("munit", folder / "runs/a", folder, task=str(own), steps=1)) == 0
+    for run in (
+        "mine",
+        "unit",
+        "bags",
+        "cpu/drawn-shoes/munit-seed0",
+        "cpu/drawn-shoes/unit-seed0",
+    ):
+        shutil.copytree(folder / "runs/a", folder / "runs" / run)
+    for name in ("mine", "munit", "unit"):
+        words = [str(folder / "runs/a/last.safetensors"), str(own / "testA"), "--samples=4"]
+        assert main(["translate", *words, f"--out={folder / 'out' / name}"]) == 0
+    draws = np.random.default_rng(0)
+    np.savez(folder / "out/munit.npz", draws.integers(0, 256, (4, 2, 32, 32, 3), dtype=np.uint8))
+    (folder / "mine.py").write_text(CLASSIFIER)
+    for stored in ("cpu", "speed"):
+        (folder / "results" / stored).mkdir(parents=True)
+        for path in (ROOT / "results" / stored).glob("*.*"):
+            shutil.copy(path, folder / "results" / stored)
+    return folder
+
+
+@pytest.fixture
+def study(world: Path) -> None:
+    methods = [f"--method={name}={world / 'out' / name}" for name in ("munit", "unit")]
+    if not (world / "study").exists():
+        words = ["--questions=4", "--raters=1", "--per-rater=4", "--catch=0", "--reference=munit"]
+        words += [f"--inputs={world / 'testA'}", f"--out={world / 'study'}"]
+        assert benchmarks_main(["study", "prepare", *methods, *words]) == 0
+
+
+def small(words: list[str], out: Path) -> list[str]:
+    """The words of the same command for less of it."""
+    command = words[0]
+    if command in MAKES and not {"--stored", "--dry-run", "--plan"} & {*words}:
+        return [*words, "--dry-run"]
+    if command == "train":
+        rest = [w for w in " ".join(words).replace("--set steps=5000 ", "").split()]
+        drawn = ["--set=train=4", "--set=test=2"] if "drawn" in " ".join(words) else []
+        rest = tiny.instead(rest, "--out", str(out))
+        return [*rest, "--set=steps=1", "--set=batch=2", *drawn, "--no-progress"]
+    if command == "data" and "--train" in words:
+        return tiny.instead(tiny.instead([*words, "--test", "2"], "--size", "32"), "--train", "2")
+    if command == "inputs":
+        return [*words, "--set=train=2", "--set=test=2", "--inputs=2"]
+    if words[:2] == ["study", "prepare"]:
+        return [*words, "--questions=2", "--raters=1", "--per-rater=2", "--catch=0"]
+    return words
+
+
+@pytest.mark.parametrize("example", examples())
+def test_it_runs(example, world, study, monkeypatch, capsys, tmp_path):
+    program, *words = shlex.split(example)
+    run, make = PROGRAMS[program]
+    line = " ".join(words)
+    if line.startswith(ONLY_PARSED):
+        assert make().parse_args(words).run
+        return
+    if line.startswith("study prepare"):
+        shutil.rmtree(world / "study")
+    monkeypatch.chdir(world)
+    monkeypatch.syspath_prepend(world)
+    planned = list[object]()
+    monkeypatch.setattr(speed, "_show", lambda found, arguments: planned.extend(found) or 0)
+    code = run(small(words, tmp_path / "run"))
+    _, error = capsys.readouterr()
+    no_gpu = (
+        "cuda" in words and not torch.cuda.is_available() and not {"--profile", "--plan"} & {*words}
+    )
+    told = "use --device cpu" if no_gpu else next((t for k, t in REFUSED.items() if k in line), "")
+    assert code == (2 if told else 0), error
+    assert told in error
+    if words[0] == "speed" and words[1] not in ("table", "plot") and not told:
+        assert planned

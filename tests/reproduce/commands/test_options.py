@@ -1,0 +1,174 @@
+"""Every option of every command, found in the parsers: what is empty, of a wrong type or contradicts
+itself is refused in one line that names it, and nothing is written."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import tiny
+
+from benchmarks.__main__ import main as benchmarks_main
+from benchmarks.__main__ import parser as benchmarks_parser
+from reproduce.commands.cli import main, parser
+from reproduce.records.query import read_all
+from reproduce.records.store import record_id
+
+ROOT = Path(__file__).resolve().parents[3]
+MAINS = {"reproduce": main, "benchmarks": benchmarks_main}
+# What a command cannot do without; {world} is the folder of the fixture below.
+NEEDED = {
+    "number": "1", "numbers": "4", "task": "drawn-shoes", "method": "munit", "out": "out",
+    "checkpoint": "{world}/run/last.safetensors", "checkpoints": "{world}/run/last.safetensors",
+    "inputs": "{world}/own/testA", "test_inputs": "{world}/own/testA", "real": "{world}/own/testB",
+    "outputs": "{world}/outputs", "against": "{world}/outputs", "probabilities": "{world}/p.npy",
+    "pictures": "{world}/own/testA/0.png", "study": "{world}/study", "reference": "munit",
+    "results": f"{ROOT}/results", "record": "{record}", "values": "recon_x=1,2", "plan": "{world}/plan",
+    "job": "table/1",
+}  # fmt: skip
+ALSO = {
+    ("prepare", "method"): "munit={world}/outputs", ("import", "results"): "{world}/votes.csv",
+    ("modes", "classifier"): "{world}/c.pt",
+}  # fmt: skip
+WRONG = "~nobody-here/x"
+FREE = ("modes",)  # any word will do
+WORDS = ("16", "32", "0.3", "0.4", "aaaaaaaa", "bbbbbbbb", "a.npz", "b.npz", "10.0.0.1", "10.0.0.2")
+
+
+@dataclass(frozen=True)
+class Case:
+    """``words`` of a command line, and what its refusal must name: one of ``told``."""
+
+    program: str
+    name: str
+    words: tuple[str, ...]
+    told: tuple[str, ...]
+
+
+def leaves(one: argparse.ArgumentParser, path: tuple[str, ...] = ()):
+    """Every command that has no commands, with its parser."""
+    groups = [a for a in one._actions if isinstance(a, argparse._SubParsersAction)]
+    for group in groups:
+        for name, sub in group.choices.items():
+            yield from leaves(sub, (*path, name))
+    if not groups:
+        yield path, one
+
+
+def needed(path: tuple[str, ...], action: argparse.Action) -> list[str]:
+    value = ALSO.get((path[-1], action.dest)) or NEEDED[action.dest]
+    return [*action.option_strings[-1:], *[value] * count(action)]
+
+
+def count(action: argparse.Action) -> int:
+    return action.nargs if isinstance(action.nargs, int) else 1
+
+
+def is_needed(path: tuple[str, ...], action: argparse.Action) -> bool:
+    left_out = not action.option_strings and action.nargs in ("*", "?")
+    return action.required or (path[-1], action.dest) in ALSO or not (
+        action.option_strings or left_out
+    )  # fmt: skip
+
+
+def values(one: argparse.ArgumentParser, action: argparse.Action) -> list[str]:
+    """Two different ones that the action takes, or the words of a KEY=VALUE that is told twice."""
+    if "=" in str(action.metavar):
+        key = {"K": "steps", "T": "drawn-shoes", "N": "mine"}[str(action.metavar)[0]]
+        key = "drawn-dog-breeds" if "figure" in one.prog and key == "drawn-shoes" else key
+        return [f"{key}=a", f"{key}=b"]
+    found = []
+    for word in map(str, action.choices or WORDS):
+        try:
+            found.append((one._get_value(action, word), word)[1])
+        except argparse.ArgumentError:
+            continue
+    return found[:2]
+
+
+def cases() -> Iterator[Case]:
+    for program, top in (("reproduce", parser()), ("benchmarks", benchmarks_parser())):
+        for path, one in leaves(top):
+            yield from of_command(program, path, one)
+
+
+def of_command(program: str, path: tuple[str, ...], one: argparse.ArgumentParser) -> Iterator[Case]:
+    actions = [a for a in one._actions if a.dest != "help"]
+    known = {option for action in actions for option in action.option_strings}
+    safe = [word for word in ("--make", "--dry-run") if word in known]
+    safe += [f"--results={ROOT}/results"] if path[0] in ("results", "rerun") else []
+
+    def case(action: argparse.Action, kind: str, words: list[str], *told: str) -> Case:
+        rest = [needed(path, a) for a in actions if is_needed(path, a) and a is not action]
+        told = ("",) if action.dest in FREE else told
+        name = (action.option_strings or [action.metavar or action.dest])[0]
+        line = (*path, *words, *itertools.chain(*rest), *safe)
+        if not action.option_strings:  # in the order of the others
+            own = [words if a is action else needed(path, a) for a in actions if is_needed(path, a)]
+            line = (*path, *itertools.chain(*own), *(() if words in own else words), *safe)
+        return Case(program, f"{' '.join(path)} {name} {kind}", line, (str(name), *told))
+
+    for action in actions:
+        for kind, value in (("empty", ""), ("wrong", WRONG)):
+            if action.option_strings and (action.nargs == 0 or count(action) == 1):
+                words = [f"{action.option_strings[0]}={value}"]
+            else:
+                words = [*action.option_strings[:1], *[value] * count(action)]
+            yield case(action, kind, words, *filter(None, [value]))
+        if action.option_strings and action.nargs != 0:
+            append = isinstance(action, argparse._AppendAction)
+            if not append or "=" in str(action.metavar):
+                option = action.option_strings[0]
+                words = [[option, *[v] * count(action)] for v in values(one, action)]
+                yield case(action, "twice", [*itertools.chain(*words)], "given twice")
+    for group in one._mutually_exclusive_groups:
+        for a, b in itertools.combinations(group._group_actions, 2):
+            pair = [
+                [x.option_strings[0], *[values(one, x)[0]] * count(x)]
+                if x.nargs != 0 else x.option_strings[:1] for x in (a, b)
+            ]  # fmt: skip
+            yield case(b, f"with {a.dest}", [*itertools.chain(*pair)], "not allowed with")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint, pictures, translations and a study."""
+    folder = tmp_path_factory.mktemp("world")
+    own = tiny.data_set(folder / "own")
+    assert main(tiny.train_words("munit", folder / "run", folder, task=str(own), steps=1)) == 0
+    words = [str(folder / "run/last.safetensors"), str(own / "testA"), "--samples=2"]
+    for name in ("outputs", "other"):
+        assert main(["translate", *words, f"--out={folder / name}"]) == 0
+    methods = [f"--method={name}={folder / name}" for name in ("outputs", "other")]
+    words = ["study", "prepare", f"--inputs={own / 'testA'}", *methods, "--reference=other"]
+    words += ["--questions=4", "--raters=1", "--per-rater=4", "--catch=0"]
+    assert benchmarks_main([*words, f"--out={folder / 'study'}"]) == 0
+    words = ["table", "1", "--preset=quick", f"--plan={folder / 'plan'}"]
+    places = [f"--{name}={folder}" for name in ("data", "runs", "results")]
+    assert main([*words, *places]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def record() -> str:
+    """The id of a stored record."""
+    every = read_all(ROOT / "results")
+    return next(record_id(one) for one in every if one["task"] == "drawn-shoes")
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, id=f"{c.program} {c.name}") for c in cases()])
+def test_it_is_refused(case, world, record, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = MAINS[case.program]([word.format(world=world, record=record) for word in case.words])
+    except SystemExit as stop:
+        code = stop.code
+    error = capsys.readouterr().err
+    assert code == 2, error
+    assert error.startswith("error: ") and error.count("\n") == 1, error
+    assert any(word in error for word in case.told), error
+    assert list(tmp_path.iterdir()) == []
