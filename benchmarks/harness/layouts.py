@@ -78,7 +78,7 @@ def pictures_under(folder: Path) -> dict[str, Path]:
         raise UserError(f"{folder} is not a folder: give a folder of pictures")
     found = sorted(
         path for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file()
+        if path.suffix.lower() in {*SUFFIXES, ".pgm"} and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )  # fmt: skip
     if not found:

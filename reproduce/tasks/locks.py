@@ -17,6 +17,9 @@ def only_process(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = folder.with_name(f".{folder.name}.lock").open("w")
     except OSError as error:
+        if folder.is_dir():  # it took its name when it was complete: nobody makes it
+            yield
+            return
         raise UserError(
             f"cannot write in {folder.parent} ({error.strerror}); choose another data folder"
         ) from error

@@ -141,7 +141,7 @@ def test_it_runs(example, world, study, monkeypatch, capsys, tmp_path):
     planned = list[object]()
     monkeypatch.setattr(speed, "_show", lambda found, arguments: planned.extend(found) or 0)
     code = run(small(words, tmp_path / "run"))
-    _, error = capsys.readouterr()
+    error = capsys.readouterr().err
     no_gpu = (
         "cuda" in words and not torch.cuda.is_available() and not {"--profile", "--plan"} & {*words}
     )

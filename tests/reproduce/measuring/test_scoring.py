@@ -10,7 +10,7 @@ import tiny
 import torch
 
 import reproduce.measuring.exact
-import reproduce.measuring.fidelity
+from benchmarks.networks import extractors
 from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
 from models.init import initialise
 from reproduce.experiments.places import Places
@@ -106,7 +106,7 @@ def test_all_scores_are_measured_once_and_then_only_read(
     def never(*arguments: object) -> None:
         raise AssertionError("photos were looked at though everything is on record")
 
-    monkeypatch.setattr(reproduce.measuring.fidelity, "extract", never)
+    monkeypatch.setattr(extractors, "extract", never)
     monkeypatch.setattr(reproduce.measuring.exact, "examine", never)
     monkeypatch.setattr(reproduce.measuring.exact, "silhouettes", never)
     assert measure_task(scored("all"), runs, places) == found
