@@ -188,7 +188,8 @@ def test_missing_synsets_are_named(tmp_path):
     ],
 )
 def test_what_has_no_effect_is_refused(words, told, tmp_path, capsys):
-    assert main(["data", *words, "--data", str(tmp_path / "data"), "--no-progress"]) == 2
+    there = [str(tmp_path) if word == "x" else word for word in words]
+    assert main(["data", *there, "--data", str(tmp_path / "data"), "--no-progress"]) == 2
     assert told in capsys.readouterr().err
 
 

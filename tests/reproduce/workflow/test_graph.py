@@ -11,7 +11,8 @@ import pytest
 from models.errors import UserError
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
-from reproduce.records import code, code_digest
+from reproduce.records import code as recorded_code
+from reproduce.records import code_digest
 from reproduce.records.store import Records, record_id
 from reproduce.workflow.graph import (
     Job,
@@ -253,7 +254,7 @@ def test_code_makes_stale_what_it_decides(monkeypatch: pytest.MonkeyPatch) -> No
             return replace(source, code="edited") if name == module else source
 
         monkeypatch.setattr(code_digest, "_read", read)
-        monkeypatch.setattr(code, "_KNOWN", {})
+        monkeypatch.setattr(recorded_code, "_KNOWN", {})
         after = all_jobs(QUICK, [0])
         return {name for name in before if after[name].digest != before[name].digest}
 
