@@ -48,6 +48,15 @@ def instead(words: list[str], option: str, *values: str) -> list[str]:
     return [*words[:at], *words[at + 2 :], option, *values]
 
 
+def last(words: list[str]) -> list[str]:
+    """Each ``--name=value`` once, as given last; --set and --source add up."""
+    named = {word.partition("=")[0]: i for i, word in enumerate(words) if "=" in word}
+    return [
+        word for i, word in enumerate(words)
+        if word.startswith(("--set=", "--source=")) or named.get(word.partition("=")[0], i) == i
+    ]  # fmt: skip
+
+
 def tensors(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path)
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from sorted_pictures import celeba, sorted_folder
+from tiny import last
 
 from models.errors import UserError
 from reproduce.commands.cli import main
@@ -39,7 +40,7 @@ def words(
     places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
     tiny = [f"--set={setting}" for setting in settings or TINY + DRAWN]
     shared = ["--preset=quick", "--no-progress", "--threads=1"]
-    return ["figure", *numbers.split(), *shared, *places, *tiny, *more]
+    return last(["figure", *numbers.split(), *shared, *places, *tiny, *more])
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from stored_judges import TINY, store_classifiers
+from tiny import last
 
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, confusion
 from benchmarks.metrics.mode_scores import load_mode_scores
@@ -102,7 +103,7 @@ def test_a_weak_classifier_is_refused(
 ) -> None:
     weak = store_classifiers(made, accuracy=0.9)
     try:
-        assert main([*words(made), f"--results={tmp_path / 'results'}"]) == 2
+        assert main(last([*words(made), f"--results={tmp_path / 'results'}"])) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and "0.900" in error and "floor" in error
         assert not list(tmp_path.glob("results/*/records.jsonl"))
