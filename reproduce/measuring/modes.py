@@ -126,7 +126,7 @@ class ModesKind(OneByOne):
                 table = content.finish()
                 told = table.measurement(seed).as_dict() | {"by_factor": table.by_factor}
                 made.append(Made(told, (self._raw("content", subject, table.protocol), table.save)))
-            found = scores.finish()
+            found = scores.finish().compact()
             raw = self._raw("modes", subject, found.protocol), found.save
             more = {"modes": found.distribution()}
             # The one that tables show comes last.

@@ -272,14 +272,29 @@ def test_probabilities_survive_a_file(tmp_path: Path) -> None:
     scores.save(path)
     assert load_mode_scores(tmp_path / "before.npz").input_ids == ("00", "01")  # not written over
     assert [p.name for p in path.parent.iterdir()] == ["raw.npz"]
-    again = load_mode_scores(path)
-    assert np.array_equal(again.probabilities, scores.probabilities)
-    assert again.probabilities.dtype == np.float64
-    assert (again.input_ids, again.protocol) == (scores.input_ids, scores.protocol)
-    assert again.measurements(0) == scores.measurements(0)
+    for kept in (scores, scores.compact()):
+        kept.save(path)
+        again = load_mode_scores(path)
+        assert np.array_equal(again.probabilities, kept.probabilities)
+        assert again.probabilities.dtype == np.float64
+        assert (again.input_ids, again.protocol) == (kept.input_ids, kept.protocol)
+        assert again.measurements(0) == kept.measurements(0)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UserError, match=r"cannot write .*raw\.npz"):
         scores.save(tmp_path / "file" / "raw.npz")
+
+
+def test_compact_probabilities_move_no_score_by_more_than_is_said() -> None:
+    rng = np.random.default_rng(0)
+    for k in (2, 4, 10):
+        p = rng.dirichlet(np.full(k, 0.03), (50, 20))  # nearly certain: where rounding hurts
+        found = ModeScores(
+            p, tuple(f"{i:02d}" for i in range(50)), {"modes": [*map(str, range(k))]}
+        )
+        few = found.compact()
+        assert np.abs(few.probabilities - p).max() <= k / 131_070
+        moved = np.subtract(found.sums.scores(), few.sums.scores())
+        assert 0 < np.abs(moved).max() < 9e-5 * (k - 1)
 
 
 def test_broken_files_are_refused(tmp_path: Path) -> None:
@@ -293,10 +308,13 @@ def test_broken_files_are_refused(tmp_path: Path) -> None:
         "twice": {"input_ids": np.array(["a", "a", "b"])},
         "order": {"input_ids": np.array(["b", "a", "c"])},
         "single": {"probabilities": p.astype(np.float32)},
+        "rounded": {
+            "meta": np.array(json.dumps(json.loads(str(arrays["meta"])) | {"rounded": "1/65535"}))
+        },
         "flat": {"probabilities": p[:, 0]},
         "modes": {"meta": np.array('{"modes": ["a", "b"]}')},
         "list": {"meta": np.array("[]")},
-        "sums": {"probabilities": p // 2},
+        "sums": {"probabilities": p / 2},
     }
     for name, arrays_changed in changed.items():
         np.savez(tmp_path / f"{name}.npz", **arrays | arrays_changed)
