@@ -57,7 +57,7 @@ def add_commands(commands: Any) -> None:
     run = steps.add_parser("serve", help="the web page for raters, and the overview for you",
         epilog="Links for raters: ?rater=NAME, MTurk's (workerId, assignmentId, hitId) or "
         "Prolific's (PROLIFIC_PID, STUDY_ID, SESSION_ID).\nFor the open internet, put a proxy "
-        "with TLS in front.\n\nexamples:\n  python -m benchmarks study serve --study study\n  "
+        "with TLS in front that passes Host on.\n\nexamples:\n  python -m benchmarks study serve --study study\n  "
         "python -m benchmarks study serve --study study --trust-proxy 127.0.0.1 \\\n      "
         '--frame-ancestors "https://worker.mturk.com https://workersandbox.mturk.com"', **shown)  # fmt: skip
     _study(run)

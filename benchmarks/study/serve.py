@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Callable
 
 import uvicorn
 
 from benchmarks.study.folder import Study
 from benchmarks.study.server import StudyServer
-from models.errors import UserError
+from benchmarks.study.web import listening
 
 MOST_CONNECTIONS = 2000
 
@@ -38,7 +37,7 @@ def serve(
         limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=65, timeout_graceful_shutdown=10,
         proxy_headers=bool(trust_proxy), forwarded_allow_ips=trust_proxy,
     )  # fmt: skip
-    with listening(host, port) as listener:
+    with listening(host, port, "--host or --port") as listener:
         shown = f"[{host}]" if ":" in host else host
         site = f"http://{shown}:{listener.getsockname()[1]}"
         say(f"raters:   {site}/?rater=NAME")
@@ -46,15 +45,3 @@ def serve(
         say(f"Unanswered questions are handed on after {stall_minutes:g} minutes. Ctrl-C stops.")
         with contextlib.suppress(KeyboardInterrupt):  # raised anew after an orderly stop
             uvicorn.Server(config).run(sockets=[listener])
-
-
-def listening(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=1024)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(
-            f"cannot listen on {host}:{port} ({reason}): choose another --host or --port"
-        ) from None
-    return listener

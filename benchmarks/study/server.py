@@ -9,15 +9,14 @@ import logging
 import re
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import resources
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -25,10 +24,9 @@ from benchmarks.study.folder import PICTURES, Study
 from benchmarks.study.guard import Guard, too_many
 from benchmarks.study.limits import NEW_SESSIONS_PER_ADDRESS, VOTES_PER_SESSION, Limit, address_key
 from benchmarks.study.overview import overview
-from benchmarks.study.requests import Arrival, Vote, bearer, body
+from benchmarks.study.requests import MOST_BYTES, Arrival, Vote, bearer
 from benchmarks.study.sessions import (
     Moment,
-    Refused,
     find_session,
     open_session,
     resume,
@@ -36,14 +34,15 @@ from benchmarks.study.sessions import (
     vote,
 )
 from benchmarks.study.store import Writer
+from benchmarks.study.web import Refused, answer, body, files, not_found, refused
 
 PUBLIC_ID = re.compile(r"[0-9a-f]{32}")
 PAGES = {
-    "/": ("index.html", "text/html"),
-    "/overview": ("overview.html", "text/html"),
-    "/app.js": ("app.js", "text/javascript"),
-    "/overview.js": ("overview.js", "text/javascript"),
-    "/style.css": ("style.css", "text/css"),
+    "/": ("static/index.html", "text/html"),
+    "/overview": ("static/overview.html", "text/html"),
+    "/app.js": ("static/app.js", "text/javascript"),
+    "/overview.js": ("static/overview.js", "text/javascript"),
+    "/style.css": ("static/style.css", "text/css"),
 }
 
 
@@ -69,8 +68,7 @@ class StudyServer:
             self.writer.close()
 
         routes = [
-            *(Route(path, _page(*page)) for path, page in PAGES.items()),
-            Route("/favicon.ico", _nothing),  # browsers ask for it unasked
+            *files("benchmarks.study", PAGES),
             Route("/pictures/{name}", self.picture),
             Route("/api/study", self.about),
             Route("/api/sessions", self.begin, methods=["POST"]),
@@ -82,8 +80,8 @@ class StudyServer:
             routes=routes,
             lifespan=lifespan,
             exception_handlers={
-                Refused: _refused,
-                HTTPException: _not_found,
+                Refused: refused,
+                HTTPException: not_found,
                 sqlite3.OperationalError: _unavailable,
             },
         )
@@ -97,7 +95,7 @@ class StudyServer:
     async def about(self, request: Request) -> Response:
         """What is shown before consent."""
         settings = self.study.settings
-        return _json(
+        return answer(
             {
                 "name": self.study.name,
                 "title": settings.title,
@@ -115,14 +113,14 @@ class StudyServer:
         wait = self.new_sessions.wait(host, time.monotonic())
         if wait:
             return too_many(wait)
-        who = (await body(request, Arrival)).identity()
+        who = (await body(request, Arrival, MOST_BYTES)).identity()
 
         def work(connection: sqlite3.Connection) -> dict[str, Any]:
             session = open_session(connection, self.study, who, self.moment())
             token = self.study.session_token(session)
             return {"token": token, "state": state(connection, self.study, session)}
 
-        return _json(await self.writer.run(work))
+        return answer(await self.writer.run(work))
 
     async def look(self, request: Request) -> Response:
         """Where a session stands."""
@@ -133,7 +131,7 @@ class StudyServer:
             resume(connection, session, self.moment())
             return state(connection, self.study, session)
 
-        return _json(await self.writer.run(work))
+        return answer(await self.writer.run(work))
 
     async def take_vote(self, request: Request) -> Response:
         """A vote, acknowledged once it is on the disk."""
@@ -141,14 +139,14 @@ class StudyServer:
         wait = self.votes.wait(token, time.monotonic())
         if wait:
             return too_many(wait)
-        given = await body(request, Vote)
+        given = await body(request, Vote, MOST_BYTES)
 
         def work(connection: sqlite3.Connection) -> dict[str, Any]:
             session = find_session(connection, token)
             vote(connection, session, given.question, given.choice, self.moment())
             return state(connection, self.study, session)
 
-        return _json(await self.writer.run(work))
+        return answer(await self.writer.run(work))
 
     async def picture(self, request: Request) -> Response:
         """A picture of the study. Ids are looked up, never joined to a path."""
@@ -169,43 +167,14 @@ class StudyServer:
             with self.study.connect() as connection:
                 return overview(connection, self.study, self.moment().gone_before)
 
-        return _json(await asyncio.to_thread(read))
+        return answer(await asyncio.to_thread(read))
 
     def _read_picture(self, file: str) -> bytes:
         return (self.study.path / PICTURES / f"{file}.png").read_bytes()
-
-
-def _page(file: str, kind: str) -> Callable[[Request], Any]:
-    content = resources.files("benchmarks.study").joinpath("static", file).read_bytes()
-
-    async def page(_: Request) -> Response:
-        return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
-
-    return page
-
-
-async def _nothing(_: Request) -> Response:
-    return Response(status_code=204)
-
-
-def _json(content: Any, status: int = 200, **headers: str) -> JSONResponse:
-    return JSONResponse(content, status, {"cache-control": "no-store", **headers})
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    # The rest of a body that was given up is not read: the connection ends with the answer.
-    headers = {"connection": "close"} if error.status in (408, 413, 415) else {}
-    return _json({"error": str(error)}, error.status, **headers)
-
-
-async def _not_found(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _json({"error": error.detail}, error.status_code, **dict(error.headers or {}))
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
     """The database could not be written (a full disk, a lock): nothing was stored; try again."""
     logging.getLogger("uvicorn.error").error("the study's database: %s", error)
     told = "The study cannot store answers at present. Try again, please."
-    return _json({"error": told}, 503, **{"retry-after": "2"})
+    return answer({"error": told}, 503, **{"retry-after": "2"})

@@ -16,16 +16,9 @@ import numpy as np
 
 from benchmarks.study.draw import counted
 from benchmarks.study.folder import Design, Study, hashed
+from benchmarks.study.web import Refused
 
 Side = Literal["left", "right"]
-
-
-class Refused(Exception):
-    """A request that changes nothing; ``status`` is HTTP's."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True)
