@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.console import in_utf8
 from benchmarks.pictures import SUFFIXES
 from models.errors import UserError
 
@@ -83,6 +84,8 @@ def pictures_under(folder: Path) -> dict[str, Path]:
     )  # fmt: skip
     if not found:
         raise UserError(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    for path in found:
+        in_utf8(str(path))
     bare = {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
     if len(bare) == len(found):
         return bare

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.console import at_least
+from benchmarks.console import at_least, in_utf8
 from models.errors import UserError
 from reproduce.commands import options
 
@@ -99,6 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = open_inputs(arguments.inputs)
     for i in range(len(source)):
         source.read(i)  # what cannot be read is told before anything is written
+        in_utf8(str(source.path(i)))
         if len(Path(source.ids[i]).name.encode()) > LONGEST_NAME:
             raise UserError(
                 f"{source.path(i)}: the name is too long for its translations': shorten it"

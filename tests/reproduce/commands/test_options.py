@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,3 +173,12 @@ def test_it_is_refused(case, world, record, tmp_path, monkeypatch, capsys):
     assert error.startswith("error: ") and error.count("\n") == 1, error
     assert any(word in error for word in case.told), error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("program", MAINS)
+@pytest.mark.parametrize("words", ["{} own --out out", "study serve --study x --host {}"])
+def test_words_that_are_no_utf8_are_refused(program, words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        MAINS[program](words.format(os.fsdecode(b"x\xff")).split())
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("error: 'x\\udcff' is no name in UTF-8: rename it")

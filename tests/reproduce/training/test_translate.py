@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -344,7 +345,9 @@ def test_bad_inputs_are_refused(trained, inputs, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     text = tmp_path / "text.png"
     text.write_text("no picture")
+    tiny.picture(tmp_path / "odd" / os.fsdecode(b"\xff.png"))
     for given, words in (
+        (tmp_path / "odd", "udcff.png' is no name in UTF-8"),
         (tmp_path / "nowhere", "does not exist"),
         (tmp_path / "empty", "holds no pictures"),
         (text, "is not a picture that can be read"),
