@@ -39,6 +39,42 @@ def whole(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+def check_folder(option: str, folder: Path, *, written: bool = True) -> None:
+    """UserError, naming the option that told of it, where ``folder`` could be none, or where nothing
+    could be ``written`` in it: before hours are spent on what goes there."""
+    _check_place(f"{option} {folder}", folder, written)
+
+
+def check_file(option: str, path: Path) -> None:
+    """The same of a file to write."""
+    if path.is_dir():
+        raise UserError(f"{option} {path} is a folder: name a file in it")
+    _check_place(f"{option} {path}", path.parent, True)
+
+
+def _check_place(told: str, folder: Path, written: bool) -> None:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UserError(f"{told}: {there} is a file: name a folder")
+    if written and not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{told}: {there} may not be written to: choose another")
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """``folder``, made with its parents where it is missing. Those of them that a UserError leaves
+    empty go again."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except UserError:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with whole(path) as part:

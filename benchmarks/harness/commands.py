@@ -255,9 +255,12 @@ def _npz(word: str) -> Path:
 def _opened(arguments: argparse.Namespace) -> Outputs:
     """The outputs, after saying what was understood."""
     from benchmarks.devices import check_device
+    from benchmarks.files import check_file
     from benchmarks.harness.outputs import check_size, open_outputs
 
     check_device(arguments.device)
+    if arguments.raw is not None:
+        check_file("--raw", arguments.raw)
     value_range = None if arguments.value_range is None else tuple(arguments.value_range)
     outputs = open_outputs(arguments.outputs, arguments.pattern, value_range, arguments.lossy)
     inputs = None if arguments.command == "quality" else arguments.inputs

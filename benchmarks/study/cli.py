@@ -124,9 +124,11 @@ def _study(parser: argparse.ArgumentParser) -> None:
 
 def prepare(arguments: argparse.Namespace) -> int:
     """``study prepare``."""
+    from benchmarks.files import check_folder
     from benchmarks.study.prepare import Plan
     from benchmarks.study.prepare import prepare as write_study
 
+    check_folder("--out", arguments.out)
     plan = Plan(
         inputs=arguments.inputs, methods=_methods(arguments.method),
         reference=arguments.reference, questions=arguments.questions, raters=arguments.raters,
@@ -218,13 +220,15 @@ def reopen(arguments: argparse.Namespace) -> int:
 
 def analyse(arguments: argparse.Namespace) -> int:
     """``study analyse``."""
+    from benchmarks.files import check_file
     from benchmarks.study.analyse import analyse as measure
     from benchmarks.study.analyse import report, write_analysis
     from benchmarks.study.folder import Study
 
+    path = arguments.out or arguments.study / "analysis.json"
+    check_file("--study" if arguments.out is None else "--out", path)
     found = measure(Study(arguments.study), arguments.level)
     print(report(found))
-    path = arguments.out or arguments.study / "analysis.json"
     write_analysis(found, path)
     print(f"written: {path}")
     return 0

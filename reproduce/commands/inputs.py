@@ -30,6 +30,7 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from benchmarks.files import check_folder
     from models.zoo import nearest
     from reproduce.experiments.places import Places
     from reproduce.experiments.preset import TABLES, fitting
@@ -39,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.tasks.specs import TASKS
     from reproduce.workflow.jobs import Request
 
+    check_folder("--data", arguments.data, written=False)
+    check_folder("--out", arguments.out)
     here = Path()
     places = Places(arguments.data, here, here, progress=not arguments.no_progress)
     overrides = parse_settings(arguments.settings)

@@ -66,6 +66,7 @@ def _size(word: str) -> tuple[int, int] | str:
 
 def run(arguments: argparse.Namespace) -> int:
     from benchmarks.devices import check_device
+    from benchmarks.files import check_folder
     from reproduce.tasks.pictures import Preparation
     from reproduce.training.checkpoints import load_method
     from reproduce.training.own_shape import guided_as_they_are, recoded, stream_as_they_are
@@ -86,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         write_translations,
     )
 
+    check_folder("--out", arguments.out)
     direction = parse_direction(arguments.direction)
     method, read = load_method(arguments.checkpoint, check_device(arguments.device))
     if direction not in method.directions:

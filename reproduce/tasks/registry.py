@@ -49,6 +49,11 @@ def open_task(
     spec = TASKS.get(name_or_path)
     if spec is None and source is None and Path(name_or_path).exists():
         source = Path(name_or_path)
+    elif spec is None and source is not None and Path(name_or_path).exists():
+        raise UserError(
+            f"{name_or_path} holds pictures of its own, and --source is of a task with a name: give "
+            "one of the two folders as the task"
+        )
     elif spec is None:
         raise _unknown(name_or_path)
     refuse_unread(name_or_path, spec, source, sorting)

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from tiny_methods import draws, pictures, scattered
 from torch import Tensor
 
@@ -271,3 +274,22 @@ def test_a_small_export_comes_back_though_discriminators_would_not_fit(tmp_path:
     assert method.translates(32) and not method.fits(32)
     with pytest.raises(UserError, match="the nearest legal size is 32x32"):
         import_original(path, "munit", tmp_path / "odd.safetensors", 33)
+
+
+def test_weights_that_are_not_finite_are_refused_in_and_out(tmp_path: Path) -> None:
+    method = original("munit")
+    path = save_pair(method, tmp_path / "gen.pt")
+    convert(path, "munit")
+    with torch.no_grad():
+        next(method.parameters()).fill_(torch.nan)
+    save_pair(method, path)
+    with pytest.raises(UserError, match=r"gen.pt holds weights that are not finite"):
+        import_original(path, "munit", tmp_path / "bad.safetensors", 256)
+    ours = tmp_path / "ours.safetensors"
+    spoilt = tiny.tensors(ours)
+    next(iter(spoilt.values())).fill_(torch.nan)
+    with safe_open(ours, framework="pt") as file:
+        save_file(spoilt, tmp_path / "spoilt.safetensors", file.metadata())
+    with pytest.raises(UserError, match=r"spoilt.safetensors holds weights that are not finite"):
+        export_original(tmp_path / "spoilt.safetensors", tmp_path / "out.pt")
+    assert not (tmp_path / "out.pt").exists() and not (tmp_path / "bad.safetensors").exists()
