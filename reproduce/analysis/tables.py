@@ -32,6 +32,7 @@ NAMES = (
     "diversity_low", "diversity_high", "extractor", "protocol", "silhouette_iou",
     "quality_percent", "quality_low", "quality_high", "quality_source",
 )  # fmt: skip
+SHOWN = ("row", "preferred", "diversity")  # whether there are numbers or not
 SUBMITTED = "‡"
 NOT_TRAINED = f"{SUBMITTED} was not trained here; its outputs were measured like all others:"
 SPREAD = ("diversity", "silhouette_iou", "quality")
@@ -55,7 +56,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
         own = cells.submissions([task])
         about = {
             method: cells.record(Quantity("quality", method, task))
-            for method in (*TABLE1_METHODS, *own, REAL)
+            for method in (*preset.methods_of(1, task), *own, REAL)
         }
         asked = min((r["metric"] for r in about.values() if r), key=QUALITY.index, default="")
         counterpart = TASKS[task].stands_for if task in TASKS else task
@@ -91,15 +92,21 @@ def table1(preset: Preset, cells: Cells) -> Tables:
         f"{scale(preset)}. Diversity, ours: protocol {protocol or DASH}, which enlarges pictures "
         f"under {MEASURED_SIDE} px to {MEASURED_SIDE} px; {trainings(cells.seeds, 'random pairs')}"
     )
-    columns: tuple[Column, ...] = COLUMNS
+    columns = tuple(
+        column for column in COLUMNS
+        if column.key in SHOWN or any(row[column.key] is not None for row in rows)
+    )  # fmt: skip
     if extractor not in ("", "lpips"):
         words += f" {extractor} is not the paper's LPIPS, so compare the order of rows, not values."
         # Named where its numbers stand.
         columns = tuple(
             replace(c, title=c.title.replace("LPIPS", extractor)) if c.key == "diversity" else c
-            for c in COLUMNS
+            for c in columns
         )
-    words += f"{_about_quality(rows)}{nearness} † is trained on pairs."
+    words += f"{_about_quality(rows)}{nearness}"
+    if any(METHODS[m].method.paired for task in tasks for m in preset.methods_of(1, task)):
+        words += " † is trained on pairs."
+    words += "".join(f" {told}." for told in preset.unpaired())
     parts = tuple(
         Table(
             heading(task), columns, tuple(row for row in rows if row["task"] == task),

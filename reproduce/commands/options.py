@@ -105,8 +105,8 @@ def add_measuring(sub: Sub) -> None:
     add_protocol(sub)
     sub.add_argument("--human", action="append", default=[], metavar="TASK=ANALYSIS.json",
         help="fill Quality from a human study's analysis; repeatable")  # fmt: skip
-    sub.add_argument("--task", action="append", default=[], metavar="TASK", dest="tasks",
-        help="this task instead of the preset's; repeatable")  # fmt: skip
+    sub.add_argument("--task", action="append", type=task, default=[], metavar="TASK", dest="tasks",
+        help="this task, or folder of your own pictures, instead of the preset's; repeatable")  # fmt: skip
 
 
 def add_making(sub: Sub, stored: str = "") -> None:
@@ -179,6 +179,38 @@ def task(word: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def tasks_of(
+    words: Sequence[str], places: Places, tables: Sequence[int] = (), *, stored: bool = False
+) -> dict[str, Any]:
+    """The fields of a request that say which tasks are asked for, by name or path, each once; one's own
+    pictures are opened, or with ``stored`` looked up in the records. Tasks that none of the ``tables``
+    can hold are refused."""
+    from reproduce.experiments.preset import fitting
+    from reproduce.tasks.own import own_on_record, own_task
+    from reproduce.tasks.registry import TASKS, is_own
+
+    found: dict[str, Any] = {"tasks": [], "own": {}, "sources": {}}
+    whole = " or ".join(f"table {number}" for number in tables)
+    for word in words:
+        if word in TASKS:
+            spec = TASKS[word]
+        elif stored and is_own(word) and (told := own_on_record(word, places.results)):
+            spec = told
+        else:
+            spec, folder = own_task(word, places.data, progress=places.progress)
+            found["sources"][spec.name] = str(folder)
+        if tables and not {*spec.tables} & {*tables}:
+            known = [name for number in tables for name in fitting(number)]
+            raise UserError(
+                f"--task {word} is none of {whole}: use {', '.join(known)}, or pictures of your own"
+                + (", sorted as train|test/<domain>/<class>" if 1 not in tables else "")
+            )
+        if spec.kind == "own":
+            found["own"][spec.name] = {"paired": spec.paired, "domains": spec.domains}
+        found["tasks"] = list(dict.fromkeys([*found["tasks"], spec.name]))
+    return found
+
+
 def by_task(option: str, words: Sequence[str], tasks: Iterable[str]) -> dict[str, str]:
     """``TASK=PATH`` arguments: an absolute path for each of the ``tasks`` that has one."""
     paths, known = {}, list(dict.fromkeys(tasks))
@@ -199,14 +231,24 @@ def request_of(
     of 0. ``more``: its other fields."""
     from dataclasses import replace
 
+    from reproduce.experiments.preset import TABLES
     from reproduce.experiments.run import parse_settings
     from reproduce.records.store import Records
     from reproduce.report.inputs import inputs_sha256
     from reproduce.workflow.jobs import Request
 
+    places, told = places_of(arguments), vars(arguments)
+    if told.get("tasks"):
+        tables = [int(target.split("/")[1])] if target.startswith("table/") else [*TABLES]
+        stored = told.get("stored", False) or not told.get("make", True)
+        more |= tasks_of(told["tasks"], places, tables, stored=stored)
+        if target == "claims" and more["own"]:
+            raise UserError(
+                "the papers claim nothing about pictures of your own: leave that --task out"
+            )
     request = Request(
-        arguments.preset, places_of(arguments), seeds or [0], target,
-        overrides=parse_settings(arguments.settings), **measuring_of(arguments, target), **more,
+        arguments.preset, places, seeds or [0], target,
+        overrides=parse_settings(arguments.settings), **measuring_of(arguments), **more,
     )  # fmt: skip
     if request.ablation is not None:
         return request
@@ -214,18 +256,23 @@ def request_of(
     if seeds is None:
         known = {int(record["seed"]) for record in Records(results, preset.name).all()}
         request = replace(request, seeds=sorted(known) or [0])
-    tasks = [task for tasks in preset.tables.values() for task in tasks]
+    named = [
+        *(task for tasks in preset.tables.values() for task in tasks),
+        *preset.figures.values(),
+    ]
+    sources = by_task(
+        "source", arguments.source, [task for task in named if task not in preset.own]
+    )
     human = by_task("human", getattr(arguments, "human", []), preset.tables.get(1, []))
     if human and len(request.seeds) > 1:
         raise UserError("--human is about the translations of one training: give its --seed alone")
     return replace(
         request, human=human, by_hand=inputs_sha256(results / preset.name),
-        sources=request.sources
-        or by_task("source", arguments.source, [*tasks, *preset.figures.values()]),
+        sources={**request.sources, **sources},
     )  # fmt: skip
 
 
-def measuring_of(arguments: argparse.Namespace, target: str = "") -> dict[str, Any]:
+def measuring_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """The fields of a request that ``add_measuring`` asks for."""
     if "protocol" not in arguments:
         return {}
@@ -235,25 +282,7 @@ def measuring_of(arguments: argparse.Namespace, target: str = "") -> dict[str, A
     measuring = {key: value for key, value in told.items() if value is not None}
     if "protocol" in measuring:  # at its own number of samples
         measuring["samples"] = get_protocol(measuring["protocol"]).samples
-    tasks = _known_tasks(getattr(arguments, "tasks", []), target)
-    return {"measuring": measuring, "scores": arguments.scores, "tasks": tasks}
-
-
-def _known_tasks(asked: Sequence[str], target: str) -> list[str]:
-    """The tasks of --task, each once; those that what is made cannot hold are refused."""
-    from models.zoo import nearest
-    from reproduce.experiments.preset import TABLES, fitting
-    from reproduce.tasks.registry import TASKS
-
-    numbers = [int(target.split("/")[1])] if target.startswith("table/") else [*TABLES]
-    whole = " or ".join(f"table {number}" for number in numbers)
-    known = [task for number in numbers for task in fitting(number)]
-    for task in asked:
-        if task not in TASKS:
-            raise UserError(f"--task {task}: {nearest(task, TASKS)}")
-        if task not in known:
-            raise UserError(f"--task {task} is none of {whole}: use {', '.join(known)}")
-    return list(dict.fromkeys(asked))
+    return {"measuring": measuring, "scores": arguments.scores}
 
 
 def how_of(arguments: argparse.Namespace) -> How:

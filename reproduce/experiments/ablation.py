@@ -17,7 +17,7 @@ from models.errors import UserError
 from models.zoo import METHODS, nearest, parse_value, recipe
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RUN_KEYS, RunConfig, flat, legal_keys
-from reproduce.tasks.specs import TASKS
+from reproduce.tasks.specs import TaskSpec
 
 MOST_KEYS = 2
 PICTURES = ("task", "size", "train", "test")  # what decides the pictures of a run
@@ -69,6 +69,11 @@ class Ablation:
     own: tuple[RunConfig, ...]
 
     @property
+    def spec(self) -> TaskSpec:
+        """What is known of its task."""
+        return self.preset.spec(self.task)
+
+    @property
     def name(self) -> str:
         """Of its files: ``drawn-shoes-munit-recon_c``."""
         return "-".join((self.task, self.method, *(axis.key for axis in self.axes)))
@@ -101,8 +106,7 @@ def make_ablation(
     """
     overrides = dict(overrides or {})
     recipe(method)
-    if task not in TASKS:
-        raise UserError(f"unknown task '{task}': {nearest(task, TASKS)}")
+    preset.spec(task)
     if not seeds or len(set(seeds)) < len(seeds):
         raise UserError(f"seeds {' '.join(map(str, seeds))}: give one or more, each once")
     if not 1 <= len(words) <= MOST_KEYS:

@@ -20,7 +20,7 @@ from benchmarks.console import path_of
 from models.errors import UserError
 from models.zoo import METHODS, nearest, recipe
 from reproduce.experiments.run import RunConfig, legal_keys, make_run, refuse_unread
-from reproduce.tasks.specs import TASKS
+from reproduce.tasks.specs import TASKS, TaskSpec
 
 OUTSIDE_DIGESTS = "what a preset sets is named by its jobs and records"
 PRESETS = Path(__file__).parent / "presets"
@@ -95,11 +95,46 @@ class Preset:
     measure: Measuring
     # How often a training saves and shows (``training.loop.Logging``): changes no number.
     logging: Mapping[str, Any] = field(default_factory=dict)
+    own: Mapping[str, TaskSpec] = field(default_factory=dict)  # tasks of the user's pictures
 
     @property
     def title(self) -> str:
         """Its name without the mark of what was overridden."""
         return self.name.partition("+")[0]
+
+    def words(self) -> list[str]:
+        """Of a command, those that ask for it."""
+        words = ["--preset", self.base]
+        for key, value in self.changes.items():
+            if key == "tasks":
+                words += [word for task in value.split() for word in ("--task", task)]
+            elif key in ("protocol", "inputs", "attribute"):
+                words += [f"--{key}", str(value)]
+            elif key != "samples":  # they go with the protocol
+                words += ["--set", f"{key}={value}"]
+        return words
+
+    def spec(self, task: str) -> TaskSpec:
+        """What is known of a task; UserError for one that there is not."""
+        spec = self.own.get(task) or TASKS.get(task)
+        if spec is None:
+            raise UserError(f"unknown task '{task}': {nearest(task, TASKS)}")
+        return spec
+
+    def methods_of(self, table: int, task: str) -> tuple[str, ...]:
+        """The rows of a table that a task can fill: without training pairs, none that learns from
+        them."""
+        paired = self.spec(task).paired
+        return tuple(m for m in TABLES[table] if paired or not recipe(m).method.paired)
+
+    def unpaired(self) -> list[str]:
+        """In words, which rows of the tables are left out for want of training pairs."""
+        return [
+            f"{task} has no training pairs, so {METHODS[method].title.removesuffix(' (paired)')} is left out"
+            for number, tasks in self.tables.items()
+            for task in tasks
+            for method in TABLES[number] if method not in self.methods_of(number, task)
+        ]  # fmt: skip
 
     def make_run(
         self, method: str, task: str, seed: int = 0,
@@ -133,7 +168,7 @@ class Preset:
         if not tasks:
             return self
         changes = dict(self.changes) | {"tasks": " ".join(tasks)}
-        tables = {n: [task for task in tasks if task in fitting(n)] for n in TABLES}
+        tables = {n: [task for task in tasks if n in self.spec(task).tables] for n in TABLES}
         return replace(
             self._renamed(changes),
             tables={number: held for number, held in tables.items() if held},
@@ -176,11 +211,15 @@ class Preset:
         """The runs behind every table, and behind every figure of the UNIT paper; what none of
         them reads is refused."""
         tables = {
-            number: self._runs(tasks, TABLES[number], seed, overrides, sources)
+            number: self._runs(
+                [(task, method) for task in tasks for method in self.methods_of(number, task)],
+                seed, overrides, sources,
+            )
             for number, tasks in sorted(self.tables.items())
-        }
+        }  # fmt: skip
         names = [task for _, task in sorted(self.figures.items())]
-        figures = self._runs(names, FIGURE_METHODS, seed, overrides, sources)
+        shown = [(task, method) for task in names for method in FIGURE_METHODS]
+        figures = self._runs(shown, seed, overrides, sources)
         whole = figures
         for runs in tables.values():
             whole = runs.and_those_of(whole)
@@ -208,23 +247,23 @@ class Preset:
         return f"{kind} {' or '.join(map(str, numbers))}"
 
     def _runs(
-        self, tasks: Sequence[str], methods: Sequence[str], seed: int,
+        self, asked: Sequence[tuple[str, str]], seed: int,
         overrides: Mapping[str, object] | None, sources: Mapping[str, str] | None,
     ) -> _Runs:  # fmt: skip
+        """Those of the (task, method) that are ``asked`` for."""
         overrides = overrides or {}
-        found = _Runs([], {key for method in methods for key in legal_keys(method)}, set(), {})
-        for task in tasks:
-            for method in methods:
-                # As if a preset said it all: nothing is refused that another run may read.
-                values = self._values(method, task) | {"seed": seed}
-                values |= own_overrides(method, overrides)
-                source = (sources or {}).get(task, "")
-                run = make_run(method, task, values, {}, source)
-                own = own_overrides(method, overrides, run)
-                found.runs.append(self.make_run(method, task, seed, own, source))
-                found.read.update(own)
-                for key, reason in run.unread().items():
-                    found.unread.setdefault(key, reason)
+        found = _Runs([], {key for _, method in asked for key in legal_keys(method)}, set(), {})
+        for task, method in asked:
+            # As if a preset said it all: nothing is refused that another run may read.
+            values = self._values(method, task) | {"seed": seed}
+            values |= own_overrides(method, overrides)
+            source = (sources or {}).get(task, "")
+            run = make_run(method, task, values, {}, source)
+            own = own_overrides(method, overrides, run)
+            found.runs.append(self.make_run(method, task, seed, own, source))
+            found.read.update(own)
+            for key, reason in run.unread().items():
+                found.unread.setdefault(key, reason)
         return found
 
 
@@ -267,11 +306,8 @@ def own_overrides(
 
 
 def fitting(table: int) -> list[str]:
-    """The tasks that a table can hold: table 1 is about pairs of pictures, table 2 about several
-    modes in a domain."""
-    if table == 1:
-        return [name for name, task in TASKS.items() if not task.domains]
-    return [name for name, task in TASKS.items() if task.domains and task.fewest_modes > 1]
+    """The named tasks that a table can hold."""
+    return [name for name, task in TASKS.items() if table in task.tables]
 
 
 def preset_names() -> list[str]:

@@ -13,7 +13,7 @@ from benchmarks.metrics.theory.styles import STYLE_MMD
 from models.zoo import METHODS
 from reproduce.analysis.table import Column, Row, Table
 from reproduce.analysis.theory import OfTask
-from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, Preset
+from reproduce.experiments.preset import TABLE2_METHODS, Preset
 from reproduce.report.blocks import Block, Figure, Missing
 from reproduce.report.curves import Curve, in_order, last_values, title_of
 from reproduce.report.theory_figures import content_alt, styles_alt
@@ -46,7 +46,7 @@ class Album:
         blocks = []
         for task in self.preset.tables.get(1, []):
             title = _title(task)
-            methods = ", ".join(METHODS[method].title for method in TABLE1_METHODS)
+            methods = ", ".join(METHODS[m].title for m in self.preset.methods_of(1, task))
             blocks.append(
                 self.figure(
                     f"figure4-{task}.png", f"Translations of {title} by all methods",
