@@ -239,7 +239,9 @@ def request_of(
 
     places, told = places_of(arguments), vars(arguments)
     if told.get("tasks"):
-        tables = [int(target.split("/")[1])] if target.startswith("table/") else [*TABLES]
+        tables = [] if target == "unit-figure" else [*TABLES]
+        if target.startswith("table/"):
+            tables = [int(target.split("/")[1])]
         stored = told.get("stored", False) or not told.get("make", True)
         more |= tasks_of(told["tasks"], places, tables, stored=stored)
         if target == "claims" and more["own"]:

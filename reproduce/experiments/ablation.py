@@ -115,7 +115,7 @@ def make_ablation(
         )
     for key in overrides:
         _check_key(method, key, "--set ")
-    shared = preset.changed(overrides, {})
+    shared = _named(preset, overrides, task)
     own = tuple(preset.make_run(method, task, seed, overrides, source) for seed in seeds)
     axes = tuple(_axis(method, word, own[0]) for word in words)
     keys = [axis.key for axis in axes]
@@ -133,10 +133,16 @@ def make_ablation(
         mine: Mapping[str, str] = overrides | {key: told[key] for key in differ}
         runs = tuple(preset.make_run(method, task, seed, mine, source) for seed in seeds)
         row, mine, runs = _as_row(preset, method, mine, runs)
-        return Point(values, preset.changed(mine, {}), row, mine, runs, not differ)
+        return Point(values, _named(preset, mine, task), row, mine, runs, not differ)
 
     points = tuple(map(point, itertools.product(*(axis.values for axis in axes))))
     return Ablation(shared, method, task, tuple(seeds), axes, points, own)
+
+
+def _named(preset: Preset, overrides: Mapping[str, str], task: str) -> Preset:
+    """Under whose name runs with these overrides are: of one's own pictures, as ``--task`` has them."""
+    changed = preset.changed(overrides, {})
+    return changed.of_tasks([task]) if task in preset.own else changed
 
 
 def as_word(value: Value) -> str:

@@ -10,7 +10,7 @@ from models.method import DIRECTIONS
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import Measuring, Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.codes import CodesKind
+from reproduce.measuring.codes import CodesKind, is_paired
 from reproduce.measuring.diversity import DiversityKind, lpips_distance
 from reproduce.measuring.exact import ExactKind
 from reproduce.measuring.fidelity import FidelityKind
@@ -47,14 +47,16 @@ def scores(task: str) -> tuple[str, ...]:
 
 
 def measure_runs(
-    names: Iterable[str], preset: Preset, runs: Sequence[RunConfig], places: Places
+    names: Collection[str], preset: Preset, runs: Sequence[RunConfig], places: Places
 ) -> dict[str, Found]:
     """Measure the finished ``runs`` of one task, and its real pictures, by the kinds of these names:
     records by method and metric."""
     pictures = open_pictures(runs[0], places)
     subjects = [Subject(preset, run, places, pictures) for run in runs]
-    real = Subject(preset, runs[0], places, pictures, real=True)
-    return measure(open_kinds(names, pictures, places, preset.measure), [*subjects, real])
+    # Equal names of test pictures alone do not say that one is the other's translation.
+    if is_paired(pictures.domains) or Judged.name not in names:
+        subjects.append(Subject(preset, runs[0], places, pictures, real=True))
+    return measure(open_kinds(names, pictures, places, preset.measure), subjects)
 
 
 def check_kinds(

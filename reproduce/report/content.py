@@ -38,7 +38,7 @@ from reproduce.report.pictures import Album
 
 ABOUT = {
     1: "How much translations of one input differ (Diversity), and how often they are preferred "
-    "to full MUNIT's (Quality): the numbers of the paper beside ours.",
+    "to full MUNIT's (Quality).",
     2: "Of how many kinds a domain is, without anybody telling: how much the kind varies for one "
     "input (CIS) and over all inputs (IS).",
 }

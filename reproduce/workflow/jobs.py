@@ -76,13 +76,17 @@ class Request:
         if self.ablation is not None:  # whose points have what was overridden in their names
             return self.points.preset
         preset = self._preset.changed({**self.overrides, **self.marks}, self.measuring)
+        if self.figures:
+            preset = preset.only(figures=self.figures)
+            shown = dict.fromkeys(preset.figures, self.tasks[0]) if self.tasks else preset.figures
+            return replace(preset.of_tasks(self.tasks), tables={}, figures=shown)
         preset = preset.of_tasks(self.tasks)
         if self.scores is not None:
             # More or fewer columns change no number, so the name stays.
             preset = replace(preset, measure=replace(preset.measure, scores=self.scores))
         if self.target.startswith("table/"):
             return preset.only(tables=[int(self.target.split("/")[1])])
-        return preset.only(figures=self.figures) if self.figures else preset
+        return preset
 
     @property
     def _preset(self) -> Preset:
@@ -268,7 +272,8 @@ class _Jobs:
             if run.method == STYLED:
                 code = _code("reproduce.report.style_figures")
                 yield self.add(f"styles/{run.task}", code, [job], [run])
-        if number == 1 and self.preset.measure.scores == "all":
+        known = self.preset.spec(runs[0].task).paired  # which photo is an input's own
+        if number == 1 and known and self.preset.measure.scores == "all":
             for by in self.preset.measure.preferring(runs[0]):
                 code = _code("reproduce.analysis.preference_evidence")
                 yield self.add(f"evidence/{by}/{runs[0].task}", code, trained, runs)
