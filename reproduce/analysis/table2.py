@@ -96,7 +96,8 @@ def table2(preset: Preset, cells: Cells) -> Tables:
         *(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")), "real_is", "ln_k",
         "real_content_confusion", *spread(list(SCORES), cells.seeds),
     )  # fmt: skip
-    parts = tuple(_parts(rows, methods, len(cells.seeds)))
+    published = TABLE2_METHODS if {*tasks} - {*preset.own} else ()
+    parts = tuple(_parts(rows, methods, published, len(cells.seeds)))
     points = about_submissions(others)
     lead = NOT_TRAINED if points else ""
     return Tables(parts, (words,), lead, points, data=tuple(rows), names=names)
@@ -130,21 +131,22 @@ def _rows(
     return rows
 
 
-def _parts(rows: Sequence[Row], methods: Sequence[str], seeds: int) -> list[Table]:
-    """A table a score: directions by methods."""
+def _parts(
+    rows: Sequence[Row], methods: Sequence[str], published: Sequence[str], seeds: int
+) -> list[Table]:
+    """A table a score: directions by methods, beside the paper's numbers of the ``published``."""
     wide: dict[Cell, dict[str, Cell]] = {}  # by direction, the numbers of all methods
     for row in rows:
         of_direction = wide.setdefault(row["direction"], dict(row))
         of_direction |= {f"{row['method']} {key}": cell for key, cell in row.items()}
     titles = {method: title_of(method) for method in methods}
-    printed = any(row["paper_cis"] is not None for row in rows)
 
     def paired(score: str) -> list[Column]:
         return [
             Column(f"{title}, {who}", f"{method} {start}{score}")
             for method, title in titles.items()
             for who, start in (("paper", "paper_"), ("ours", ""))
-            if who == "ours" or (printed and method in METHODS)
+            if who == "ours" or method in published
         ]
 
     def alone(score: str, spec: str = ".3f", form: str = HALF) -> list[Column]:
