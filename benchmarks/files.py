@@ -6,13 +6,13 @@ import csv
 import io
 import json
 import os
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.errors import UserError
 
@@ -45,11 +45,26 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def save_arrays(path: Path, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write ``arrays`` and, under ``meta``, JSON values as ``.npz``: whole or not at all."""
+def save_arrays(
+    path: Path, meta: Mapping[str, Any], arrays: Mapping[str, Any],
+    input_ids: Sequence[str] | None = None,
+) -> None:  # fmt: skip
+    """Write ``arrays``, ``input_ids`` and, under ``meta``, JSON values as ``.npz``: whole or not at
+    all."""
     text = np.array(json.dumps(dict(meta), sort_keys=True))
+    ids = {} if input_ids is None else {"input_ids": np.array(input_ids, dtype=np.str_)}
     with whole(path) as part, part.open("wb") as file:
-        np.savez_compressed(file, meta=text, **cast("dict[str, Any]", arrays))
+        np.savez_compressed(file, meta=text, **arrays, **ids)
+
+
+def load_arrays(path: Path) -> tuple[Any, dict[str, Any]]:
+    """``meta`` and all arrays that ``save_arrays`` wrote; UserError for anything else."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+            return json.loads(str(arrays.pop("meta"))), arrays
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: no raw values ({error}): measure again") from None
 
 
 def comma_separated(names: Sequence[str], rows: Iterable[Iterable[object]]) -> str:

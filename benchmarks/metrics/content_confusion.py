@@ -12,28 +12,33 @@ how much that is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+from torch import Tensor
 
-from benchmarks.metric import Measurement, Metric, register
+from benchmarks.files import save_arrays
+from benchmarks.intervals import FloatArray
+from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.ground_truth import mean_over_inputs
+from benchmarks.metrics.mode_scores import protocol_name
+from benchmarks.pictures import from_bytes
+from benchmarks.streams import Batches
 from models.errors import UserError
 
-FloatArray = NDArray[np.float64]
-CONTENT_CONFUSION = register(
-    Metric(
-        name="content-confusion",
-        unit="share",
-        direction="lower",
-        protocol=(
-            "mean over inputs and samples of the share of the other inputs whose true content "
-            "(standardised factors, Euclidean) is nearer to the content read off the translation "
-            "than its own input's, ties one half; 0.5 is chance"
-        ),
-        limits=(0.0, 1.0),
-    )
+CONTENT_CONFUSION = Metric(
+    name="content-confusion",
+    unit="share",
+    direction="lower",
+    protocol="mean over inputs and samples of the share of the other inputs whose true content "
+    "(standardised factors, Euclidean) is nearer to the content read off the translation "
+    "than its own input's, ties one half; 0.5 is chance",
+    limits=(0.0, 1.0),
 )
 
 
@@ -61,7 +66,7 @@ def confusion(predictions: ArrayLike, truth: ArrayLike) -> FloatArray:
 
 
 def _of_input(read: FloatArray, true: FloatArray, own: int) -> FloatArray:
-    """The confusion (S,) of translations ``read`` (S, F) of the input with the number ``own``."""
+    """The confusion (S,) of translations ``read`` (S, F) of input number ``own``."""
     distances = np.square(read[:, None] - true).sum(axis=2)  # (S, N)
     mine = distances[:, own : own + 1]
     # An input is at its own distance from itself, a tie that is none.
@@ -70,13 +75,100 @@ def _of_input(read: FloatArray, true: FloatArray, own: int) -> FloatArray:
     return shares
 
 
-def content_confusion(
-    predictions: ArrayLike,
-    truth: ArrayLike,
-    seed: int = 0,
-    protocol: Mapping[str, object] | None = None,
-) -> Measurement:
-    """The mean of ``confusion`` with a 95 % bootstrap interval over inputs; ``seed`` is the
-    bootstrap's."""
-    by_input = confusion(predictions, truth).mean(axis=1)
-    return mean_over_inputs(CONTENT_CONFUSION, by_input.tolist(), seed, protocol or {})
+class ReadsContent(Protocol):
+    """What the scores ask of a reader of a domain's content."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def used(self) -> Sequence[str]:
+        """The factors that it reads."""
+        ...
+
+    @property
+    def r2(self) -> Mapping[str, float]:
+        """Of each factor, on pictures that no training saw."""
+        ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    def read(self, pictures: Tensor) -> FloatArray:
+        """Pictures (B, 3, H, W) in [-1, 1] to standardised factors (B, F)."""
+        ...
+
+
+@dataclass(frozen=True)
+class ContentTable:
+    """Contents read off translations (inputs, samples, F), the inputs' true ones (inputs, F), and
+    what follows from them. Inputs are in the order of ``input_ids`` (sorted)."""
+
+    predictions: FloatArray
+    truth: FloatArray
+    input_ids: tuple[str, ...]
+    protocol: dict[str, Any]
+
+    def measurement(self, seed: int) -> Measurement:
+        """Content confusion; ``seed`` is the bootstrap's. UserError for fewer than two inputs."""
+        by_input = confusion(self.predictions, self.truth).mean(axis=1)
+        return mean_over_inputs(CONTENT_CONFUSION, by_input.tolist(), seed, self.protocol)
+
+    @cached_property
+    def by_factor(self) -> dict[str, float]:
+        """The confusion that one factor alone would give, by factor: which content is lost."""
+        return {
+            factor: float(confusion(self.predictions[..., [k]], self.truth[:, [k]]).mean())
+            for k, factor in enumerate(self.protocol["factors"])
+        }
+
+    def save(self, path: Path) -> None:
+        """Write everything as ``.npz``: whole or not at all."""
+        read = {"predictions": self.predictions.astype(np.float16), "truth": self.truth}
+        save_arrays(path, self.protocol, read, self.input_ids)
+
+
+class ContentScores(Batches[ContentTable]):
+    """Collects what a reader reads off a stream of translations.
+
+    ``truth``: by input id, the factors (F,) that ``reader`` uses, standardised as it does.
+    ``about`` goes into the protocol.
+    """
+
+    def __init__(
+        self, reader: ReadsContent, truth: Mapping[str, FloatArray],
+        about: Mapping[str, Any] | None = None, batch_size: int = 64,
+    ) -> None:  # fmt: skip
+        super().__init__(batch_size)
+        self._reader, self._truth, self._about = reader, dict(truth), dict(about or {})
+        self._found = bytearray()  # of float16, as kept; grows in place
+
+    def update(self, input_id: str, sample: int, picture: Tensor) -> None:
+        if input_id not in self._truth:
+            raise UserError(f"the true content of input {input_id!r} is not known: measure others")
+        super().update(input_id, sample, picture)
+
+    def _result(self, size: tuple[int, int]) -> ContentTable:
+        ids, rows = self._all_alike()
+        used = list(self._reader.used)
+        facts = {
+            "protocol": protocol_name(*rows.shape),
+            "K": rows.shape[1],
+            "reader": self._reader.name,
+            "sha256": self._reader.sha256,
+            "factors": used,
+            "r2": {factor: self._reader.r2[factor] for factor in used},
+        }
+        table = np.frombuffer(self._found, np.float16).astype(np.float64).reshape(-1, len(used))
+        truth = np.stack([self._truth[name] for name in ids])
+        return ContentTable(table[rows], truth, ids, facts | self._about)
+
+    def _measure(self, pictures: Tensor) -> None:
+        found = self._reader.read(from_bytes(pictures))
+        expected = len(pictures), len(self._reader.used)
+        if found.shape != expected:
+            raise UserError(
+                f"reader {self._reader.name} gives {found.shape} for {expected[0]} pictures of "
+                f"{expected[1]} factors: it must give one row a picture"
+            )
+        self._found += np.asarray(found, dtype=np.float16).tobytes()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -13,26 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.files import save_arrays
+from benchmarks.files import load_arrays, save_arrays
 from benchmarks.intervals import Interval, bootstrap_mean, dyadic_mean
-from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.lpips_features import MEASURED_SIDE
 from benchmarks.networks.weights import LpipsWeights
-from models.errors import UserError
 
 METRIC_OF = {
-    weights: register(
-        Metric(
-            name=f"diversity-{weights}",
-            unit="LPIPS" if weights == "lpips" else weights,
-            direction="higher",
-            protocol=(
-                f"mean distance ({text}) over pairs of translations of one input, then over "
-                "inputs; for real data over random pairs of pictures; pictures whose shorter side "
-                f"is under {MEASURED_SIDE} px are enlarged to it"
-            ),
-            limits=(0.0, None),
-        )
+    weights: Metric(
+        name=f"diversity-{weights}",
+        unit="LPIPS" if weights == "lpips" else weights,
+        direction="higher",
+        protocol=f"mean distance ({text}) over pairs of translations of one input, then over "
+        "inputs; for real data over random pairs of pictures; pictures whose shorter side "
+        f"is under {MEASURED_SIDE} px are enlarged to it",
+        limits=(0.0, None),
     )
     for weights, text in {
         "lpips": "LPIPS, AlexNet trained on ImageNet",
@@ -57,14 +50,6 @@ class DiversityResult:
     seed: int
 
     @property
-    def n_inputs(self) -> int:
-        return len(self.input_ids)
-
-    @property
-    def n_pairs(self) -> int:
-        return int(self.distances.size)
-
-    @property
     def value(self) -> float:
         return float(self.distances.mean(axis=1, dtype=np.float64).mean())
 
@@ -87,38 +72,17 @@ class DiversityResult:
     def as_dict(self) -> dict[str, Any]:
         return self.measurement().as_dict()
 
-    def save(self, path: Path | str) -> None:
+    def save(self, path: Path) -> None:
         """Writes the raw values as ``.npz``: whole or not at all."""
-        path = Path(path)
-        if path.suffix != ".npz":
-            raise UserError(f"{path}: raw diversity values are stored as .npz: rename it")
-        arrays = {
-            "distances": self.distances,
-            "input_ids": np.array(self.input_ids, dtype=np.str_),
-            "pair_ids": self.pair_ids,
-        }
-        save_arrays(path, {"protocol": self.protocol, "seed": self.seed}, arrays)
+        arrays = {"distances": self.distances, "pair_ids": self.pair_ids}
+        save_arrays(path, {"protocol": self.protocol, "seed": self.seed}, arrays, self.input_ids)
 
     @classmethod
-    def load(cls, path: Path | str) -> DiversityResult:
-        """Reads what ``save`` wrote; a missing, broken or foreign file raises UserError."""
-        remedy = "measure again"
-        try:
-            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                distances, pair_ids = file["distances"], file["pair_ids"]
-                input_ids = tuple(str(name) for name in file["input_ids"])
-                meta = json.loads(str(file["meta"]))
-                result = cls(distances, input_ids, pair_ids, meta["protocol"], int(meta["seed"]))
-        except FileNotFoundError as error:
-            raise UserError(f"{path}: no such file: {remedy}") from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path}: no raw diversity values ({error}): {remedy}") from error
-        shape = (len(input_ids), len(pair_ids)) if input_ids else (len(pair_ids), 1)
-        shaped = distances.shape == shape and pair_ids.shape[1:] == (2,) and distances.size > 0
-        known = isinstance(result.protocol, dict) and result.protocol.get("extractor") in METRIC_OF
-        if distances.dtype != np.float32 or not shaped or not known:
-            raise UserError(f"{path}: inconsistent raw diversity values: {remedy}")
-        return result
+    def load(cls, path: Path) -> DiversityResult:
+        """Reads what ``save`` wrote; UserError for anything else."""
+        meta, of = load_arrays(path)
+        ids = tuple(of["input_ids"].tolist())
+        return cls(of["distances"], ids, of["pair_ids"], meta["protocol"], meta["seed"])
 
 
 def describe(weights: LpipsWeights) -> dict[str, Any]:

@@ -24,9 +24,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from benchmarks.files import save_arrays
-from benchmarks.intervals import Interval
-from benchmarks.metric import Measurement, Metric, register
-from benchmarks.metrics.jackknife import jackknife_interval, jackknife_variance, leave_out
+from benchmarks.intervals import Interval, jackknife_interval, jackknife_variance, leave_out
+from benchmarks.metric import Measurement, Metric
 from benchmarks.networks.classifiers import INCEPTION, RECIPES
 from models.errors import UserError
 
@@ -59,16 +58,14 @@ _LIMITS = {
 _DIGITS = {"fid": 1, "kid": 3, "precision": 2, "recall": 2}
 SCORES = tuple(_KEYS)
 METRIC_OF: dict[tuple[str, str], Metric] = {
-    (score, extractor): register(
-        Metric(
-            name=f"{score}-{extractor}",
-            unit="squared feature distance" if score == "fid" else "1",
-            direction="lower" if score in ("fid", "kid") else "higher",
-            protocol=f"{_ABOUT[score]}; features of {extractor}",
-            limits=_LIMITS[score],
-            title=score.upper() if score in ("fid", "kid") else score.capitalize(),
-            digits=_DIGITS[score],
-        )
+    (score, extractor): Metric(
+        name=f"{score}-{extractor}",
+        unit="squared feature distance" if score == "fid" else "1",
+        direction="lower" if score in ("fid", "kid") else "higher",
+        protocol=f"{_ABOUT[score]}; features of {extractor}",
+        limits=_LIMITS[score],
+        title=score.upper() if score in ("fid", "kid") else score.capitalize(),
+        digits=_DIGITS[score],
     )
     for score in SCORES
     for extractor in (INCEPTION, f"{INCEPTION}-unverified", *RECIPES)

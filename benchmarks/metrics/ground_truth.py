@@ -11,51 +11,39 @@ from scipy import stats
 from torch import Tensor
 
 from benchmarks.intervals import bootstrap_mean
-from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metric import Measurement, Metric
 from models.errors import UserError
 
-SILHOUETTE = register(
-    Metric(
-        name="silhouette-iou",
-        unit="IoU",
-        direction="higher",
-        protocol=(
-            "mean over inputs of the intersection over union of the translation's silhouette "
-            "(the pixels that are not background) and the true one"
-        ),
-        limits=(0.0, 1.0),
-        title="Silhouette IoU",
-    )
+SILHOUETTE = Metric(
+    name="silhouette-iou",
+    unit="IoU",
+    direction="higher",
+    protocol="mean over inputs of the intersection over union of the translation's silhouette "
+    "(the pixels that are not background) and the true one",
+    limits=(0.0, 1.0),
+    title="Silhouette IoU",
 )
 BACKGROUND = 0.92  # of full white, in every channel: what is drawn is darker
 VISIBLE = 0.1  # share of a pixel from which on the object shows in it
 
-PARTS = register(
-    Metric(
-        name="parts-auc",
-        unit="AUC",
-        direction="higher",
-        protocol=(
-            "mean over inputs and samples of the probability that a pixel on a border between two "
-            "true parts has more contrast in the translation than one inside a part; 0.5 is chance"
-        ),
-        limits=(0.0, 1.0),
-        title="Parts AUC",
-        digits=2,
-    )
+PARTS = Metric(
+    name="parts-auc",
+    unit="AUC",
+    direction="higher",
+    protocol="mean over inputs and samples of the probability that a pixel on a border between two "
+    "true parts has more contrast in the translation than one inside a part; 0.5 is chance",
+    limits=(0.0, 1.0),
+    title="Parts AUC",
+    digits=2,
 )
-CATEGORY = register(
-    Metric(
-        name="category-kept",
-        unit="share",
-        direction="higher",
-        protocol=(
-            "share of translations that a classifier puts into the category of their input, mean "
-            "over inputs"
-        ),
-        limits=(0.0, 1.0),
-        digits=2,
-    )
+CATEGORY = Metric(
+    name="category-kept",
+    unit="share",
+    direction="higher",
+    protocol="share of translations that a classifier puts into the category of their input, mean "
+    "over inputs",
+    limits=(0.0, 1.0),
+    digits=2,
 )
 INK, PAPER = 0.5, 0.05  # darkness of a pixel on a border, and of one away from any
 FEWEST = 8  # pixels of either kind that an input needs to be judged by

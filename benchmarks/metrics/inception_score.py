@@ -12,7 +12,7 @@ score exceeds ln K. With few samples CIS is too low, by about (K - 1) / (2 sampl
 classifier is certain, and 0 with a single one: compare only at equal numbers.
 
 Sources: MUNIT (ECCV 2018), section 5.2; Salimans et al., "Improved techniques for training GANs",
-NIPS 2016, whose score is the exponential: ``exp_is``.
+NIPS 2016, whose score is the exponential: ``EXP_IS``.
 """
 
 from __future__ import annotations
@@ -22,81 +22,62 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from benchmarks.intervals import Interval
-from benchmarks.metric import Metric, register
+from benchmarks.intervals import FloatArray, Interval
+from benchmarks.metric import Metric
 from benchmarks.metrics.style_scores import entropy
 from models.errors import UserError
 
-FloatArray = NDArray[np.float64]
 SUM_TOLERANCE = 1e-6  # of a softmax in float32 over a thousand classes
 _LIMITS = (0.0, None)  # and ln K, which depends on the domain; the protocol of a value holds it
-IS = register(
-    Metric(
-        name="is",
-        unit="nats",
-        direction="higher",
-        protocol=(
-            "mean over translations y of KL(p(c|y) || p(c)), c the mode; at most ln of the number "
-            "of modes; no exponential"
-        ),
-        limits=_LIMITS,
-    )
+IS = Metric(
+    name="is",
+    unit="nats",
+    direction="higher",
+    protocol="mean over translations y of KL(p(c|y) || p(c)), c the mode; at most ln of the number "
+    "of modes; no exponential",
+    limits=_LIMITS,
 )
-CIS = register(
-    Metric(
-        name="cis",
-        unit="nats",
-        direction="higher",
-        protocol=(
-            "mean over translations y of inputs x of KL(p(c|y) || p(c|x)), c the mode; at most IS; "
-            "0 for deterministic translators; no exponential"
-        ),
-        limits=_LIMITS,
-    )
+CIS = Metric(
+    name="cis",
+    unit="nats",
+    direction="higher",
+    protocol="mean over translations y of inputs x of KL(p(c|y) || p(c|x)), c the mode; at most IS; "
+    "0 for deterministic translators; no exponential",
+    limits=_LIMITS,
 )
 EXP_IS, EXP_CIS = (
-    register(
-        Metric(
-            name=f"exp-{metric.name}",
-            unit="modes",
-            direction="higher",
-            protocol=f"exponential of {metric.name}; 1 to the number of modes",
-            limits=(1.0, None),
-        )
+    Metric(
+        name=f"exp-{metric.name}",
+        unit="modes",
+        direction="higher",
+        protocol=f"exponential of {metric.name}; 1 to the number of modes",
+        limits=(1.0, None),
     )
     for metric in (IS, CIS)
 )
-REACHED = register(
-    Metric(
-        name="modes-reached",
-        unit="share",
-        direction="higher",
-        protocol=(
-            "share of inputs that reach all modes; a mode is reached when it is the most probable "
-            "one (the first, of equals) of at least one of the input's translations"
-        ),
-        limits=(0.0, 1.0),
-    )
+REACHED = Metric(
+    name="modes-reached",
+    unit="share",
+    direction="higher",
+    protocol="share of inputs that reach all modes; a mode is reached when it is the most probable "
+    "one (the first, of equals) of at least one of the input's translations",
+    limits=(0.0, 1.0),
 )
-ENTROPY = register(
-    Metric(
-        name="mode-entropy",
-        unit="nats",
-        direction="higher",
-        protocol="entropy of p(c), the mean over all translations; at most ln of the modes",
-        limits=_LIMITS,
-    )
+ENTROPY = Metric(
+    name="mode-entropy",
+    unit="nats",
+    direction="higher",
+    protocol="entropy of p(c), the mean over all translations; at most ln of the modes",
+    limits=_LIMITS,
 )
-CONFIDENCE = register(
-    Metric(
-        name="mode-confidence",
-        unit="probability",
-        direction="none",
-        protocol="mean over translations of the probability of the most probable mode",
-        limits=(0.0, 1.0),
-    )
+CONFIDENCE = Metric(
+    name="mode-confidence",
+    unit="probability",
+    direction="none",
+    protocol="mean over translations of the probability of the most probable mode",
+    limits=(0.0, 1.0),
 )
 
 
@@ -211,16 +192,6 @@ def conditional_inception_score(p: ArrayLike) -> float:
             "with at least 2 samples of every input"
         )
     return found.scores()[1]
-
-
-def exp_is(p: ArrayLike) -> float:
-    """exp(IS), in [1, K]: the Inception Score as other software prints it, in one split."""
-    return math.exp(inception_score(p))
-
-
-def exp_cis(p: ArrayLike) -> float:
-    """exp(CIS), in [1, K]: what MUNIT's released script prints, though not what its table holds."""
-    return math.exp(conditional_inception_score(p))
 
 
 def bootstrap_inception_score(sums: PerInput, seed: int, over: str = "inputs") -> Interval:

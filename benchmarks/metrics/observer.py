@@ -29,65 +29,49 @@ from torch import Tensor
 
 from benchmarks.files import save_arrays
 from benchmarks.intervals import bootstrap_mean
-from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.diversity_protocols import ENLARGED
 from models.errors import UserError
 
-TRUTH_DISTANCE = register(
-    Metric(
-        name="truth-distance",
-        unit="LPIPS",
-        direction="lower",
-        protocol=(
-            "distance (LPIPS 0.1) of a translation to the nearest of 64 true pictures of its input, "
-            "drawn in random styles; mean over translations, then over inputs"
-        ),
-        limits=(0.0, None),
-    )
+TRUTH_DISTANCE = Metric(
+    name="truth-distance",
+    unit="LPIPS",
+    direction="lower",
+    protocol="distance (LPIPS 0.1) of a translation to the nearest of 64 true pictures of its input, "
+    "drawn in random styles; mean over translations, then over inputs",
+    limits=(0.0, None),
 )
-QUALITY_OBSERVED = register(
-    Metric(
-        name="quality-observed",
-        unit="%",
-        direction="higher",
-        protocol=(
-            "share of pairs of translations of one input, by the method and by the reference, in "
-            "which the method's is nearer (LPIPS 0.1) to the nearest of 64 true pictures of that "
-            "input, ties half; mean over inputs; blind to variety and to what people find realistic"
-        ),
-        limits=(0.0, 100.0),
-        title="Quality, observed",
-        digits=1,
-    )
+QUALITY_OBSERVED = Metric(
+    name="quality-observed",
+    unit="%",
+    direction="higher",
+    protocol="share of pairs of translations of one input, by the method and by the reference, in "
+    "which the method's is nearer (LPIPS 0.1) to the nearest of 64 true pictures of that "
+    "input, ties half; mean over inputs; blind to variety and to what people find realistic",
+    limits=(0.0, 100.0),
+    title="Quality, observed",
+    digits=1,
 )
-PHOTO_DISTANCE = register(
-    Metric(
-        name="photo-distance",
-        unit="LPIPS",
-        direction="lower",
-        protocol=(
-            "distance (LPIPS 0.1) of a translation to the nearest of the photos of the 64 training "
-            "inputs (without pairs: of the 64 photos) that are nearest to its input; mean over "
-            "translations, then over inputs"
-        ),
-        limits=(0.0, None),
-    )
+PHOTO_DISTANCE = Metric(
+    name="photo-distance",
+    unit="LPIPS",
+    direction="lower",
+    protocol="distance (LPIPS 0.1) of a translation to the nearest of the photos of the 64 training "
+    "inputs (without pairs: of the 64 photos) that are nearest to its input; mean over "
+    "translations, then over inputs",
+    limits=(0.0, None),
 )
-QUALITY_JUDGED = register(
-    Metric(
-        name="quality-judged",
-        unit="%",
-        direction="higher",
-        protocol=(
-            "share of pairs of translations of one input, by the method and by the reference, in "
-            "which the method's is nearer (LPIPS 0.1) to the nearest of the photos of the 64 "
-            "training inputs (without pairs: of the 64 photos) that are nearest to that input, ties "
-            "half; mean over inputs; blind to variety and to what people find realistic"
-        ),
-        limits=(0.0, 100.0),
-        title="Quality, judged",
-        digits=1,
-    )
+QUALITY_JUDGED = Metric(
+    name="quality-judged",
+    unit="%",
+    direction="higher",
+    protocol="share of pairs of translations of one input, by the method and by the reference, in "
+    "which the method's is nearer (LPIPS 0.1) to the nearest of the photos of the 64 "
+    "training inputs (without pairs: of the 64 photos) that are nearest to that input, ties "
+    "half; mean over inputs; blind to variety and to what people find realistic",
+    limits=(0.0, 100.0),
+    title="Quality, judged",
+    digits=1,
 )
 RIGHT = 64  # right pictures of an input
 
@@ -178,8 +162,8 @@ class Observation:
 
     def save(self, path: Path, **more: NDArray[np.float32]) -> None:
         """Writes the distances as ``.npz``, ``more`` beside them: whole or not at all."""
-        arrays = {"distances": self.distances, "input_ids": np.array(self.names, dtype=np.str_)}
-        save_arrays(path, {"protocol": dict(self.protocol)}, arrays | more)
+        arrays = {"distances": self.distances, **more}
+        save_arrays(path, {"protocol": dict(self.protocol)}, arrays, self.names)
 
     def _told(self) -> dict[str, Any]:
         inputs, samples = self.distances.shape

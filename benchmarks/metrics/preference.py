@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,9 +23,6 @@ from scipy import stats
 from benchmarks.intervals import Interval
 from benchmarks.metric import Measurement
 from models.errors import UserError
-
-Clusters = Literal["both", "questions"]
-OVER = {"both": "questions and raters", "questions": "questions"}
 
 
 @dataclass(frozen=True)
@@ -50,19 +47,13 @@ class Preference:
 
 
 def preference(
-    choices: ArrayLike,
-    questions: ArrayLike,
-    raters: ArrayLike,
-    *,
-    level: float = 0.95,
-    clusters: Clusters = "both",
+    choices: ArrayLike, questions: ArrayLike, raters: ArrayLike, level: float = 0.95
 ) -> Preference:
     """Share of ``choices`` (N,) that are 1 (the method preferred; 0: the reference).
 
     ``questions`` and ``raters`` (N,) name the question that each vote answers and who gave it, by
-    numbers or strings; raters need not answer every question. ``clusters="both"``: the interval
-    is valid for other questions and other raters than these; ``"questions"``: for other questions
-    put to these very raters (fixed judges). The former is never narrower.
+    numbers or strings; raters need not answer every question. The interval is valid for other
+    questions and other raters than these.
 
     Variance: that between questions, plus what raters add to independent votes (Cameron, Gelbach
     and Miller), each corrected by its effective number of clusters (sum n)^2 / sum n^2. Quantile: t
@@ -70,37 +61,28 @@ def preference(
     that has this variance, so it stays in [0, 1] and has width at shares 0 and 1.
 
     Raises UserError for choices other than 0 and 1, lists of different lengths, and fewer than
-    two questions (or raters, where the interval is to be valid for others).
+    two questions or raters.
     """
-    if not 0.0 < level < 1.0:
-        raise UserError(f"confidence level {level} is outside (0, 1): use e.g. 0.95")
-    if clusters not in OVER:
-        raise UserError(f"unknown clusters '{clusters}': use {' or '.join(OVER)}")
     votes = np.asarray(choices, dtype=np.float64)
     question, n_questions = _numbered("questions", questions, votes)
     rater, n_raters = _numbered("raters", raters, votes)
     if not np.isin(votes, (0.0, 1.0)).all():
         raise UserError("a choice is 1 (the method) or 0 (the reference): mend the list of votes")
-    if n_questions < 2:
-        raise UserError("an interval over questions needs at least 2 of them: ask more")
-    if clusters == "both" and n_raters < 2:
-        raise UserError(
-            "an interval over raters needs at least 2 of them: ask more, "
-            "or use clusters='questions' for the interval of this rater's share"
-        )
+    for count, of in ((n_questions, "questions"), (n_raters, "raters")):
+        if count < 2:
+            raise UserError(f"an interval over {of} needs at least 2 of them: ask more")
     share = float(votes.mean())
     inverse, freedom = _between_questions(votes, question)
-    if clusters == "both":
-        by_rater, rater_freedom = _clustered(votes, rater)
-        alone, _ = _clustered(votes, question * n_raters + rater)
-        spread = max(share * (1 - share), 1 / len(votes))
-        added = max(by_rater - alone, 0.0) / spread
-        # Satterthwaite: what raters add is as uncertain as the sum it was computed from.
-        uncertain = inverse**2 / freedom + (by_rater / spread) ** 2 / rater_freedom
-        inverse += added
-        freedom = min(freedom, inverse**2 / uncertain)
+    by_rater, rater_freedom = _clustered(votes, rater)
+    alone, _ = _clustered(votes, question * n_raters + rater)
+    spread = max(share * (1 - share), 1 / len(votes))
+    added = max(by_rater - alone, 0.0) / spread
+    # Satterthwaite: what raters add is as uncertain as the sum it was computed from.
+    uncertain = inverse**2 / freedom + (by_rater / spread) ** 2 / rater_freedom
+    inverse += added
+    freedom = min(freedom, inverse**2 / uncertain)
     low, high = _wilson(share, 1 / inverse, float(stats.t.ppf(0.5 + level / 2, max(1.0, freedom))))
-    interval = Interval(low, high, level, "Wilson, cluster-robust", OVER[clusters])
+    interval = Interval(low, high, level, "Wilson, cluster-robust", "questions and raters")
     return Preference(share, interval, n_questions, n_raters, len(votes))
 
 

@@ -15,74 +15,54 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist, pdist
 from torch import Tensor
 
-from benchmarks.metric import Measurement, Metric, register
-from benchmarks.metrics.jackknife import jackknife, jackknife_interval, jackknife_variance
+from benchmarks.intervals import jackknife, jackknife_interval, jackknife_variance
+from benchmarks.metric import Measurement, Metric
 from benchmarks.networks.colours import COLOURS, FloatArray, oklab
 from models.errors import UserError
 
-COLOUR_DISTANCE = register(
-    Metric(
-        name="colour-distance",
-        unit="OKLab",
-        direction="lower",
-        protocol=(
-            "mean over inputs of the energy distance (unbiased, squared form) between the body "
-            "colours of an input's translations and those of real pictures"
-        ),
-    )
+COLOUR_DISTANCE = Metric(
+    name="colour-distance",
+    unit="OKLab",
+    direction="lower",
+    protocol="mean over inputs of the energy distance (unbiased, squared form) between the body "
+    "colours of an input's translations and those of real pictures",
 )
-COLOUR_ENTROPY = register(
-    Metric(
-        name="colour-entropy",
-        unit="nats",
-        direction="higher",
-        protocol=(
-            f"mean over inputs of the entropy of an input's body colours in {len(COLOURS)} bins; "
-            "compare with that of real pictures of the same number of samples"
-        ),
-        limits=(0.0, math.log(len(COLOURS))),
-        digits=2,
-    )
+COLOUR_ENTROPY = Metric(
+    name="colour-entropy",
+    unit="nats",
+    direction="higher",
+    protocol=f"mean over inputs of the entropy of an input's body colours in {len(COLOURS)} bins; "
+    "compare with that of real pictures of the same number of samples",
+    limits=(0.0, math.log(len(COLOURS))),
+    digits=2,
 )
-PATTERN_DISTANCE = register(
-    Metric(
-        name="pattern-distance",
-        unit="total variation",
-        direction="lower",
-        protocol=(
-            "mean over inputs of the total variation between the classified patterns of an "
-            "input's translations and those of real pictures"
-        ),
-        limits=(0.0, 1.0),
-        digits=2,
-    )
+PATTERN_DISTANCE = Metric(
+    name="pattern-distance",
+    unit="total variation",
+    direction="lower",
+    protocol="mean over inputs of the total variation between the classified patterns of an "
+    "input's translations and those of real pictures",
+    limits=(0.0, 1.0),
+    digits=2,
 )
-PATTERN_ENTROPY = register(
-    Metric(
-        name="pattern-entropy",
-        unit="nats",
-        direction="higher",
-        protocol=(
-            "mean over inputs of the entropy of an input's classified patterns; compare with that "
-            "of real pictures of the same number of samples"
-        ),
-        limits=(0.0, None),
-        digits=2,
-    )
+PATTERN_ENTROPY = Metric(
+    name="pattern-entropy",
+    unit="nats",
+    direction="higher",
+    protocol="mean over inputs of the entropy of an input's classified patterns; compare with that "
+    "of real pictures of the same number of samples",
+    limits=(0.0, None),
+    digits=2,
 )
-CONSISTENCY = register(
-    Metric(
-        name="style-consistency",
-        unit="ICC",
-        direction="higher",
-        protocol=(
-            "intraclass correlation of body colours over contents translated with the same noise: "
-            "the share of the colours' variance that the noise decides; 1: the noise alone, 0: "
-            "noise and content together or content alone"
-        ),
-        limits=(0.0, 1.0),
-        digits=2,
-    )
+CONSISTENCY = Metric(
+    name="style-consistency",
+    unit="ICC",
+    direction="higher",
+    protocol="intraclass correlation of body colours over contents translated with the same noise: "
+    "the share of the colours' variance that the noise decides; 1: the noise alone, 0: "
+    "noise and content together or content alone",
+    limits=(0.0, 1.0),
+    digits=2,
 )
 FEWEST_PIXELS = 4  # of a body that shows enough of its colour
 LEAST_SPREAD = 1e-4  # OKLab; far below one grey level

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
     FeatureExtractorInceptionV3,
 )
 
-from benchmarks.metric import consume
 from benchmarks.networks.classifiers import INCEPTION, RECIPES, Classifier, load_classifier
 from benchmarks.networks.precision import no_tf32
 from benchmarks.networks.weight_files import (
@@ -35,7 +34,7 @@ from benchmarks.networks.weight_files import (
     parse_state,
     read_bytes,
 )
-from benchmarks.pictures import to_bytes
+from benchmarks.streams import Batches, Stream, consume
 from models.errors import UserError
 
 INCEPTION_DIMS = 2048
@@ -207,58 +206,24 @@ class Features:
         return sorted({name for name, _ in self.keys})
 
 
-class Extraction:
-    """Features of pictures that come one by one.
-
-    At most ``batch_size`` pictures are held at a time. Their order does not matter, ``batch_size``
-    only to the last bits.
-    """
+class Extraction(Batches[Features]):
+    """Features of pictures that come one by one."""
 
     def __init__(self, extractor: Extractor, batch_size: int = 64) -> None:
-        if batch_size < 1:
-            raise UserError(f"batch size must be at least 1, got {batch_size}")
+        super().__init__(batch_size)
         no_tf32()
-        self._extractor, self._batch_size = extractor, batch_size
-        self._found: dict[tuple[str, int], Tensor] = {}
-        self._waiting: dict[tuple[str, int], Tensor] = {}
-        self._size: tuple[int, int] | None = None
+        self._extractor = extractor
+        self._rows: list[Tensor] = []
 
-    def update(self, name: str, sample: int, picture: Tensor) -> None:
-        """Take a picture (3, H, W) in [-1, 1]; UserError for one of another size, out of range or
-        given twice."""
-        key = (name, sample)
-        if key in self._found or key in self._waiting:
-            raise UserError(f"sample {sample} of input {name!r} came twice: pass it once")
-        pixels = to_bytes(picture[None])[0].cpu()
-        shape = (pixels.shape[1], pixels.shape[2])
-        self._size = self._size or shape
-        if shape != self._size:
-            raise UserError(
-                f"sample {sample} of input {name!r} is {shape[0]}x{shape[1]}, others are "
-                f"{self._size[0]}x{self._size[1]}: resize all pictures to one size"
-            )
-        self._waiting[key] = pixels
-        if len(self._waiting) == self._batch_size:
-            self._work()
-
-    def finish(self) -> Features:
-        """All features; UserError where there was no picture."""
-        if self._waiting:
-            self._work()
-        if self._size is None:
-            raise UserError("no pictures to measure: pass at least one")
-        keys = tuple(sorted(self._found))
-        return Features(keys, torch.stack([self._found[key] for key in keys]), self._size)
-
-    def _work(self) -> None:
-        rows = self._extractor.features(torch.stack(list(self._waiting.values())))
+    def _measure(self, pictures: Tensor) -> None:
         # Rows are copied, or one held row would keep its whole batch.
-        self._found.update({key: row.clone() for key, row in zip(self._waiting, rows, strict=True)})
-        self._waiting.clear()
+        self._rows += [row.clone() for row in self._extractor.features(pictures)]
+
+    def _result(self, size: tuple[int, int]) -> Features:
+        keys = tuple(sorted(self._row_of))
+        return Features(keys, torch.stack([self._rows[self._row_of[key]] for key in keys]), size)
 
 
-def extract(
-    stream: Iterable[tuple[str, int, Tensor]], extractor: Extractor, batch_size: int = 64
-) -> Features:
-    """``Extraction`` of a stream of (input id, sample number, picture (3, H, W) in [-1, 1])."""
+def extract(stream: Stream, extractor: Extractor, batch_size: int = 64) -> Features:
+    """``Extraction`` of all of ``stream``."""
     return consume(Extraction(extractor, batch_size), stream)

@@ -9,21 +9,19 @@ from typing import Any
 
 from benchmarks.console import aligned
 from benchmarks.files import write_text
-from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.preference import krippendorff_alpha, preference
 from benchmarks.study.export import pseudonym
 from benchmarks.study.folder import Study
 from benchmarks.study.votes import RaterRecord, StoredVote, by_rater, read_votes
 from models.errors import UserError
 
-QUALITY_HUMAN = register(
-    Metric(
-        name="quality-human",
-        unit="%",
-        direction="higher",
-        protocol="human preference study",
-        limits=(0.0, 100.0),
-    )
+QUALITY_HUMAN = Metric(
+    name="quality-human",
+    unit="%",
+    direction="higher",
+    protocol="human preference study",
+    limits=(0.0, 100.0),
 )
 
 

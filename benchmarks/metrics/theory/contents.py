@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.intervals import Interval, bootstrap_mean, wilson_share
-from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.theory.classifier import FOLDS, domain_hits, same_domain_accuracy
 from benchmarks.metrics.theory.codes import Codes
 from benchmarks.metrics.theory.kernels import (
@@ -32,55 +32,39 @@ from benchmarks.metrics.theory.replicates import (
 )
 from models.errors import UserError
 
-DOMAIN_ACCURACY = register(
-    Metric(
-        name="content-domain-accuracy",
-        unit="share",
-        direction="lower",
-        protocol=(
-            f"share of test pictures whose domain a classifier finds from their content codes, "
-            f"learned from other pictures ({FOLDS} folds, both domains of one size): kernel ridge "
-            "regression on each channel's mean, deviation, extremes and 4 x 4 map; 0.5 is chance"
-        ),
-        limits=(0.0, 1.0),
-    )
+DOMAIN_ACCURACY = Metric(
+    name="content-domain-accuracy",
+    unit="share",
+    direction="lower",
+    protocol=f"share of test pictures whose domain a classifier finds from their content codes, "
+    f"learned from other pictures ({FOLDS} folds, both domains of one size): kernel ridge "
+    "regression on each channel's mean, deviation, extremes and 4 x 4 map; 0.5 is chance",
+    limits=(0.0, 1.0),
 )
-CONTENT_MMD = register(
-    Metric(
-        name="content-mmd",
-        unit="MMD",
-        direction="lower",
-        protocol=(
-            "kernel distance between the content codes of the two domains' test pictures: the "
-            "square root of the unbiased MMD^2 where it is above 0, with a Gaussian kernel whose "
-            "bandwidth is the median distance between all codes"
-        ),
-        limits=(0.0, 2**0.5),
-    )
+CONTENT_MMD = Metric(
+    name="content-mmd",
+    unit="MMD",
+    direction="lower",
+    protocol="kernel distance between the content codes of the two domains' test pictures: the "
+    "square root of the unbiased MMD^2 where it is above 0, with a Gaussian kernel whose "
+    "bandwidth is the median distance between all codes",
+    limits=(0.0, 2**0.5),
 )
-PAIR_DISTANCE = register(
-    Metric(
-        name="content-pair-distance",
-        unit="of different contents",
-        direction="lower",
-        protocol=(
-            "mean absolute difference between the codes of one content, encoded from its picture in "
-            "either domain, over that of different contents; 0: the same code, 1: no nearer than any"
-        ),
-        limits=(0.0, None),
-    )
+PAIR_DISTANCE = Metric(
+    name="content-pair-distance",
+    unit="of different contents",
+    direction="lower",
+    protocol="mean absolute difference between the codes of one content, encoded from its picture in "
+    "either domain, over that of different contents; 0: the same code, 1: no nearer than any",
+    limits=(0.0, None),
 )
-RETRIEVAL_RANK = register(
-    Metric(
-        name="content-retrieval-rank",
-        unit="share",
-        direction="lower",
-        protocol=(
-            "share of the other domain's codes that are nearer to a picture's code than that of the "
-            "same content, by mean absolute difference; mean of both directions; 0.5 is chance"
-        ),
-        limits=(0.0, 1.0),
-    )
+RETRIEVAL_RANK = Metric(
+    name="content-retrieval-rank",
+    unit="share",
+    direction="lower",
+    protocol="share of the other domain's codes that are nearer to a picture's code than that of the "
+    "same content, by mean absolute difference; mean of both directions; 0.5 is chance",
+    limits=(0.0, 1.0),
 )
 METRICS = (DOMAIN_ACCURACY, CONTENT_MMD, PAIR_DISTANCE, RETRIEVAL_RANK)
 OF_PAIRS = (PAIR_DISTANCE, RETRIEVAL_RANK)

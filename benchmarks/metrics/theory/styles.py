@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.intervals import FloatArray
-from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.theory.kernels import (
     FromNormal,
     Points,
@@ -29,43 +29,31 @@ from benchmarks.metrics.theory.replicates import (
 )
 from models.errors import UserError
 
-STYLE_MMD = register(
-    Metric(
-        name="style-mmd",
-        unit="MMD",
-        direction="lower",
-        protocol=(
-            "kernel distance between the styles of a domain's test pictures and N(0, I): the square "
-            "root of the unbiased MMD^2 where it is above 0, with a Gaussian kernel whose bandwidth "
-            "is the median distance of two draws from N(0, I); mean over the domains"
-        ),
-        limits=(0.0, 2**0.5),
-    )
+STYLE_MMD = Metric(
+    name="style-mmd",
+    unit="MMD",
+    direction="lower",
+    protocol="kernel distance between the styles of a domain's test pictures and N(0, I): the square "
+    "root of the unbiased MMD^2 where it is above 0, with a Gaussian kernel whose bandwidth "
+    "is the median distance of two draws from N(0, I); mean over the domains",
+    limits=(0.0, 2**0.5),
 )
-MEAN_NORM = register(
-    Metric(
-        name="style-mean-norm",
-        unit="standard deviations",
-        direction="lower",
-        protocol=(
-            "root mean square, over a style's numbers, of their mean over a domain's test pictures; "
-            "0 for N(0, I); mean over the domains"
-        ),
-        limits=(0.0, None),
-    )
+MEAN_NORM = Metric(
+    name="style-mean-norm",
+    unit="standard deviations",
+    direction="lower",
+    protocol="root mean square, over a style's numbers, of their mean over a domain's test pictures; "
+    "0 for N(0, I); mean over the domains",
+    limits=(0.0, None),
 )
-COV_ERROR = register(
-    Metric(
-        name="style-cov-error",
-        unit="of |I|",
-        direction="lower",
-        protocol=(
-            "Frobenius norm of the difference between the covariance of the styles of a domain's "
-            "test pictures and I, over the norm of I; 0 for N(0, I), 1 for styles that are all the "
-            "same; mean over the domains"
-        ),
-        limits=(0.0, None),
-    )
+COV_ERROR = Metric(
+    name="style-cov-error",
+    unit="of |I|",
+    direction="lower",
+    protocol="Frobenius norm of the difference between the covariance of the styles of a domain's "
+    "test pictures and I, over the norm of I; 0 for N(0, I), 1 for styles that are all the "
+    "same; mean over the domains",
+    limits=(0.0, None),
 )
 METRICS = (STYLE_MMD, MEAN_NORM, COV_ERROR)
 

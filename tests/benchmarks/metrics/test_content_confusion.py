@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.metric import METRICS
 from benchmarks.metrics.content_confusion import confusion, content_confusion
-from benchmarks.metrics.content_scores import ContentScores, ContentTable
+from benchmarks.metrics.content_confusion import ContentScores, ContentTable
 from models.errors import UserError
 
 Item = tuple[str, int, Tensor]
