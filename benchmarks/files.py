@@ -52,7 +52,9 @@ def save_arrays(
     """Write ``arrays``, ``input_ids`` and, under ``meta``, JSON values as ``.npz``: whole or not at
     all."""
     text = np.array(json.dumps(dict(meta), sort_keys=True))
-    ids = {} if input_ids is None else {"input_ids": np.array(input_ids, dtype=np.str_)}
+    ids: dict[str, Any] = (
+        {} if input_ids is None else {"input_ids": np.array(input_ids, dtype=np.str_)}
+    )
     with whole(path) as part, part.open("wb") as file:
         np.savez_compressed(file, meta=text, **arrays, **ids)
 

@@ -24,7 +24,7 @@ from scipy import stats
 from torch import Tensor
 
 from benchmarks.files import load_arrays, save_arrays
-from benchmarks.intervals import Interval, bootstrap_mean
+from benchmarks.intervals import FloatArray, Interval, bootstrap_mean
 from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.inception_score import (
     CIS,
@@ -34,7 +34,6 @@ from benchmarks.metrics.inception_score import (
     EXP_IS,
     IS,
     REACHED,
-    FloatArray,
     PerInput,
     bootstrap_inception_score,
     bootstrap_of_means,
@@ -176,7 +175,7 @@ def load_mode_scores(path: Path) -> ModeScores:
     """What ``ModeScores.save`` wrote; UserError for anything else."""
     protocol, arrays = load_arrays(path)
     p = arrays["probabilities"] / (STEPS if "rounded" in protocol else 1)
-    return ModeScores(checked(p, str(path)), tuple(arrays["input_ids"].tolist()), protocol)
+    return ModeScores(p, tuple(arrays["input_ids"].tolist()), protocol)
 
 
 def load_probabilities(path: Path, modes: Sequence[str] = ()) -> ModeScores:

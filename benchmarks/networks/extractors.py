@@ -26,20 +26,12 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
 
 from benchmarks.networks.classifiers import INCEPTION, RECIPES, Classifier, load_classifier
 from benchmarks.networks.precision import no_tf32
-from benchmarks.networks.weight_files import (
-    cached,
-    check_sha256,
-    check_state,
-    hash_digits,
-    parse_state,
-    read_bytes,
-)
+from benchmarks.networks.weight_files import Published
 from benchmarks.streams import Batches, Stream, consume
 from models.errors import UserError
 
 INCEPTION_DIMS = 2048
-_LARGEST_FILE = 2**28  # bytes; torch-fidelity's file has 96 million
-_REMEDY = "pass torch-fidelity's weights-inception-2015-12-05-6726825d.pth by its path"
+PUBLISHED = Published("torch-fidelity", URL_INCEPTION_V3)
 
 
 @dataclass(frozen=True)
@@ -114,56 +106,39 @@ def classifier_extractor(classifier: Classifier) -> Extractor:
 
 
 def inception_extractor(
-    path: Path | str | None = None,
+    path: Path | None = None,
     sha256: str | None = None,
     allow_download: bool = False,
     device: torch.device | str = "cpu",
 ) -> Extractor:
     """Inception-v3 as FID is defined on (TensorFlow's weights of 2015), 2,048 features.
 
-    The weights come from ``path``, else from torch's cache, else by download if allowed; with
-    ``sha256`` the file must have that hash. A file that is not torch-fidelity's own, by its hash,
-    gives an extractor of another name. Raises UserError when there is no file, or it is broken,
-    hostile or of another network.
+    The weights are read as by ``Published.read``. A file that is not torch-fidelity's own, by its
+    hash, gives an extractor of another name.
     """
-    if path is None:
-        path = cached(URL_INCEPTION_V3, allow_download, _REMEDY)
-        sha256 = sha256 or hash_digits(path)
-    path = Path(path)
-    content = read_bytes(path, _LARGEST_FILE, _REMEDY)
-    found = check_sha256(path, content, sha256)
-    state = parse_state(path, content, _LARGEST_FILE, _REMEDY)
-    network = _inception(path, state)
-    official = found.startswith(hash_digits(Path(URL_INCEPTION_V3)))
+    with torch.random.fork_rng(devices=[]):
+        with torch.device("meta"):
+            wanted = _inception(_Shapes, {}).state_dict()
+        found = PUBLISHED.read(path, sha256, allow_download, wanted)
+        network = _inception(FeatureExtractorInceptionV3, found.state)
     return Extractor(
-        name=INCEPTION if official else f"{INCEPTION}-unverified",
+        name=INCEPTION if found.verified else f"{INCEPTION}-unverified",
         registered="inception-v3-compat",
         sha256=_hash_of_numbers(network.state_dict()),
         dims=INCEPTION_DIMS,
-        source=path.name,
+        source=found.file,
         network=network.to(device),
         device=torch.device(device),
     )
 
 
-def _inception(path: Path, state: Mapping[str, Tensor]) -> nn.Module:
-    """The network around checked weights.
-
-    torch-fidelity reads its weights as a pickle that may run code, so it gets a file that was
-    written here, of tensors alone.
-    """
-    with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as folder:
+def _inception(kind: type[nn.Module], state: Mapping[str, Tensor]) -> nn.Module:
+    """The network around checked weights. torch-fidelity reads its weights as a pickle that may run
+    code, so it gets a file that was written here, of tensors alone."""
+    with tempfile.TemporaryDirectory() as folder:
         own = Path(folder) / "inception.pth"
-        wanted = _inception_shapes()
-        # Files by old versions of PyTorch do not count the batches of their norms.
-        counters = {k: v for k, v in wanted.items() if k.endswith("num_batches_tracked")}
-        state = {k: torch.zeros((), dtype=v.dtype) for k, v in counters.items()} | dict(state)
-        check_state(path, state, wanted, "Inception-v3", _REMEDY)
         torch.save({k: v.detach().clone() for k, v in state.items()}, own)
-        network: nn.Module = FeatureExtractorInceptionV3(
-            INCEPTION, [str(INCEPTION_DIMS)], feature_extractor_weights_path=str(own)
-        )
-    return network
+        return kind(INCEPTION, [str(INCEPTION_DIMS)], feature_extractor_weights_path=str(own))
 
 
 class _Shapes(FeatureExtractorInceptionV3):  # type: ignore[misc]
@@ -171,17 +146,6 @@ class _Shapes(FeatureExtractorInceptionV3):  # type: ignore[misc]
 
     def load_state_dict(self, *_: object, **__: object) -> None:
         return None
-
-
-def _inception_shapes() -> dict[str, Tensor]:
-    with tempfile.TemporaryDirectory() as folder, torch.device("meta"):
-        empty = Path(folder) / "empty.pth"
-        torch.save({}, empty)
-        shapes = _Shapes(
-            INCEPTION, [str(INCEPTION_DIMS)], feature_extractor_weights_path=str(empty)
-        )
-        state: dict[str, Tensor] = shapes.state_dict()
-    return state
 
 
 def _hash_of_numbers(state: Mapping[str, Tensor]) -> str:

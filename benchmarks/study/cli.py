@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import math
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -123,16 +124,11 @@ def _study(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(arguments: argparse.Namespace) -> int:
-    """``study prepare``."""
     from benchmarks.study.prepare import Plan
     from benchmarks.study.prepare import prepare as write_study
 
-    plan = Plan(
-        inputs=arguments.inputs, methods=_methods(arguments.method),
-        reference=arguments.reference, questions=arguments.questions, raters=arguments.raters,
-        per_rater=arguments.per_rater, catch=arguments.catch,
-        exclude_below=arguments.exclude_below, seed=arguments.seed, real=arguments.real,
-    )  # fmt: skip
+    asked = vars(arguments) | {"methods": _methods(arguments.method)}
+    plan = Plan(**{field.name: asked[field.name] for field in fields(Plan)})
     design = write_study(plan, arguments.out, progress=not arguments.no_progress)
     seats = len(design.methods) * design.questions * design.raters
     sessions = math.ceil(seats / design.real_per_session)
@@ -162,23 +158,20 @@ def _methods(words: list[str]) -> dict[str, Path]:
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """``study serve``."""
     from benchmarks.study.folder import Study
-    from benchmarks.study.serve import serve as run_server
+    from benchmarks.study.server import serve as run_server
 
     run_server(
-        Study(arguments.study), host=arguments.host, port=arguments.port,
-        stall_minutes=arguments.stall_minutes, frame_ancestors=arguments.frame_ancestors,
-        trust_proxy=arguments.trust_proxy, say=lambda line: print(line, flush=True),
+        Study(arguments.study), arguments.host, arguments.port, arguments.stall_minutes,
+        arguments.frame_ancestors, arguments.trust_proxy,
     )  # fmt: skip
     return 0
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """``study export``."""
-    from benchmarks.study.export import export_raters, export_votes
     from benchmarks.study.folder import Study
     from benchmarks.study.mturk import export_bundle
+    from benchmarks.study.votes import export_raters, export_votes
 
     if bool(arguments.mturk) != bool(arguments.base_url):
         raise UserError("--mturk DIR and --base-url URL belong together: give both")
@@ -196,7 +189,6 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def import_results(arguments: argparse.Namespace) -> int:
-    """``study import``."""
     from benchmarks.study.folder import Study
     from benchmarks.study.mturk import import_results as take_in
 
@@ -208,16 +200,14 @@ def import_results(arguments: argparse.Namespace) -> int:
 
 
 def reopen(arguments: argparse.Namespace) -> int:
-    """``study reopen``."""
     from benchmarks.study.folder import Study
-    from benchmarks.study.reopen import reopen as ask_anew
+    from benchmarks.study.votes import reopen as ask_anew
 
     print(f"{ask_anew(Study(arguments.study))} answers are asked for anew")
     return 0
 
 
 def analyse(arguments: argparse.Namespace) -> int:
-    """``study analyse``."""
     from benchmarks.study.analyse import analyse as measure
     from benchmarks.study.analyse import report, write_analysis
     from benchmarks.study.folder import Study

@@ -9,20 +9,21 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageFilter
 from tqdm import tqdm
 
 from benchmarks.harness.layouts import find_layout, pictures_under, places_of
 from benchmarks.pictures import fitted, read
 from benchmarks.study.draw import Drawn, counted, draw_questions, seat_order
 from benchmarks.study.folder import DATABASE, PICTURES, SECRET, SETTINGS, Design, Settings, new_id
-from benchmarks.study.pictures import degraded, encoded, farthest, thumbnail, write
 from benchmarks.study.sessions import first_side
 from benchmarks.study.store import SCHEMA, connect, transaction
 from models.errors import UserError
@@ -155,23 +156,19 @@ class _Rows:
     pictures: list[tuple[str, str]] = field(default_factory=list)
     questions: list[tuple[str | int, ...]] = field(default_factory=list)
 
-    def picture(self, image: Image.Image | None, *key: str) -> str:
+    def picture(self, image: Callable[[], Image.Image], *key: str) -> str:
         """A public id of its own for one appearance of a picture; the file is shared."""
         if key not in self.files:
-            assert image is not None
             self.files[key] = new_id()
-            write(self.folder / PICTURES / f"{self.files[key]}.png", encoded(image))
+            write(self.folder / PICTURES / f"{self.files[key]}.png", image())
         self.pictures.append((new_id(), self.files[key]))
         return self.pictures[-1][0]
 
-    def known(self, *key: str) -> bool:
-        return key in self.files
-
-    def question(self, kind: str, drawn: Drawn, input_picture: str, first: str, second: str) -> str:
+    def question(self, kind: str, drawn: Drawn, *pictures: str) -> str:
+        """``pictures``: ids of the input, the first and the second."""
         name = new_id()
-        row = (name, len(self.questions), kind, drawn.method, drawn.input, drawn.first,
-               drawn.second, input_picture, first, second)  # fmt: skip
-        self.questions.append(row)
+        told = drawn.method, drawn.input, drawn.first, drawn.second
+        self.questions.append((name, len(self.questions), kind, *told, *pictures))
         return name
 
 
@@ -198,9 +195,21 @@ def _write(
          (first_side(design.seed, int(numbers[ids[method][k]])) + seat) % 2)
         for position, (method, k, seat) in enumerate(seat_order(counts, design.raters, design.seed))
     ]  # fmt: skip
+    meta = [("design", design.model_dump_json()), ("name", new_id())]
     # Sorted by their random ids: the order of rows tells nothing either.
+    filled: dict[str, list[tuple[Any, ...]]] = {
+        "meta": [*meta],
+        "pictures": [*sorted(rows.pictures)],
+        "questions": sorted(rows.questions),
+        "seats (question, seat, position, first_left)": seats,
+    }
     with closing(connect(folder / DATABASE)) as connection:
-        _fill(connection, design, sorted(rows.pictures), sorted(rows.questions), seats)
+        connection.executescript(SCHEMA)
+        with transaction(connection):
+            for table, values in filled.items():
+                places = ", ".join("?" * len(values[0]))
+                connection.executemany(f"INSERT INTO {table} VALUES ({places})", values)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     settings = Settings(design=design).model_dump_json(indent=2) + "\n"
     (folder / SETTINGS).write_text(settings, encoding="utf-8")
     secret = os.open(folder / SECRET, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -210,9 +219,8 @@ def _write(
 
 def _real_question(rows: _Rows, material: _Material, design: Design, drawn: Drawn) -> str:
     def shown(method: str, sample: str) -> str:
-        key = "translation", method, drawn.input, sample
-        image = None if rows.known(*key) else material.translation(method, drawn.input, sample)
-        return rows.picture(image, *key)
+        read_it = partial(material.translation, method, drawn.input, sample)
+        return rows.picture(read_it, "translation", method, drawn.input, sample)
 
     return rows.question(
         "real", drawn, _input(rows, material, drawn.input),
@@ -221,8 +229,7 @@ def _real_question(rows: _Rows, material: _Material, design: Design, drawn: Draw
 
 
 def _input(rows: _Rows, material: _Material, name: str) -> str:
-    key = "input", name
-    return rows.picture(None if rows.known(*key) else material.shown_input(name), *key)
+    return rows.picture(partial(material.shown_input, name), "input", name)
 
 
 def _draw_catches(design: Design, material: _Material) -> list[Drawn]:
@@ -253,25 +260,31 @@ def _catch_question(rows: _Rows, material: _Material, design: Design, catch: Dra
         wrong = degraded(right, design.seed, name)
     rows.question(
         "catch", catch, _input(rows, material, name),
-        rows.picture(right, "right", name), rows.picture(wrong, "wrong", name),
+        rows.picture(lambda: right, "right", name), rows.picture(lambda: wrong, "wrong", name),
     )  # fmt: skip
 
 
-def _fill(
-    connection: sqlite3.Connection, design: Design, pictures: list[tuple[str, str]],
-    questions: list[tuple[str | int, ...]], seats: list[tuple[str, int, int, int]],
-) -> None:  # fmt: skip
-    connection.executescript(SCHEMA)
-    with transaction(connection):
-        connection.executemany(
-            "INSERT INTO meta VALUES (?, ?)",
-            [("design", design.model_dump_json()), ("name", new_id())],
-        )
-        connection.executemany("INSERT INTO pictures VALUES (?, ?)", pictures)
-        connection.executemany(
-            "INSERT INTO questions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", questions
-        )
-        connection.executemany(
-            "INSERT INTO seats (question, seat, position, first_left) VALUES (?, ?, ?, ?)", seats
-        )
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+def degraded(image: Image.Image, seed: int, name: str) -> Image.Image:
+    """``image`` so blurred and noisy that nobody who looks prefers it."""
+    blurred = image.filter(ImageFilter.GaussianBlur(max(image.size) / 8))
+    noise = counted(seed, "noise", name).normal(0, 64, (image.height, image.width, 3))
+    pixels = np.clip(np.asarray(blurred, dtype=np.float64) + noise, 0, 255)
+    return Image.fromarray(pixels.round().astype(np.uint8))
+
+
+def farthest(image: np.ndarray, others: dict[str, np.ndarray]) -> str:
+    """The name of the thumbnail among ``others`` that differs most from ``image``."""
+    return max(sorted(others), key=lambda name: float(np.abs(others[name] - image).mean()))
+
+
+def thumbnail(image: Image.Image) -> np.ndarray:
+    """16x16 RGB values in [0, 255], to compare pictures roughly."""
+    return np.asarray(image.resize((16, 16), Image.Resampling.BOX), dtype=np.float64)
+
+
+def write(path: Path, image: Image.Image) -> None:
+    """A PNG of the pixels and nothing else, dated like all others: a picture that raters see must not
+    tell where it comes from."""
+    # Through an array: what Pillow remembers of the source (profiles, comments) stays behind.
+    Image.fromarray(np.asarray(image)).save(path, format="PNG")
+    os.utime(path, (0, 0))

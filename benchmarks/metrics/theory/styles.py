@@ -14,15 +14,13 @@ import numpy as np
 from benchmarks.intervals import FloatArray
 from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.theory.kernels import (
+    NULL_DRAWS,
     FromNormal,
     Points,
+    Scored,
     collapsed,
     distance,
     normal_bandwidth,
-)
-from benchmarks.metrics.theory.replicates import (
-    NULL_DRAWS,
-    Scored,
     null_limit,
     resampled,
     spread_interval,
@@ -130,24 +128,14 @@ def style_scores(styles: Mapping[str, Points], *, paired: bool, seed: int) -> li
     return scored
 
 
-def number_of_styles(points: Points, metric: str, seed: int) -> tuple[float, float]:
-    """One of ``METRICS``, by name, of the styles (N, D) of one domain alone, and its standard error
-    by the bootstrap."""
-    sample, row = Sample(points), [known.name for known in METRICS].index(metric)
-    value = sample.numbers(np.ones((1, len(points))))[row, 0]
-    return float(value), float(sample.numbers(resampled(len(points), seed))[row].std(ddof=1))
-
-
 @lru_cache(maxsize=8)
 def null_numbers(domains: int, count: int, dim: int) -> FloatArray:
     """(3, NULL_DRAWS): the same numbers of samples from N(0, I), ``count`` of each domain."""
     rng = np.random.default_rng([0x7E1, domains, count, dim])
     once = np.ones((1, count))
-    drawn = [
-        np.mean(
-            [Sample(rng.standard_normal((count, dim))).numbers(once)[:, 0] for _ in range(domains)],
-            axis=0,
-        )
-        for _ in range(NULL_DRAWS)
-    ]
+
+    def numbers() -> FloatArray:
+        return Sample(rng.standard_normal((count, dim))).numbers(once)[:, 0]
+
+    drawn = [np.mean([numbers() for _ in range(domains)], axis=0) for _ in range(NULL_DRAWS)]
     return np.stack(drawn, axis=1)

@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from benchmarks.metric import METRICS
-from benchmarks.metrics.content_confusion import confusion, content_confusion
-from benchmarks.metrics.content_confusion import ContentScores, ContentTable
+from benchmarks.metric import METRICS, Measurement
+from benchmarks.metrics.content_confusion import ContentScores, ContentTable, confusion
 from models.errors import UserError
 
 Item = tuple[str, int, Tensor]
@@ -21,6 +19,10 @@ Item = tuple[str, int, Tensor]
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng([3, seed]).standard_normal(shape)
+
+
+def content_confusion(read: np.ndarray, truth: np.ndarray) -> Measurement:
+    return ContentTable(read, truth, (), {}).measurement(4)
 
 
 def test_content_that_is_kept_has_none() -> None:
@@ -57,20 +59,11 @@ def test_opposite_content_is_worse_than_chance() -> None:
     assert content_confusion(-truth[:, None], truth).value > 0.5
 
 
-def test_agrees_with_ranks_of_distances() -> None:
-    read, truth = normal(15, 4, 3, seed=5), normal(15, 3, seed=6)
-    found = confusion(read, truth)
-    for i in range(15):
-        order = cdist(read[i], truth).argsort(axis=1)
-        ranks = (order == i).argmax(axis=1)
-        assert found[i] == pytest.approx(ranks / 14, abs=1e-12)
-
-
 def test_an_input_counts_once_however_wrong_it_is_in_how_many_samples() -> None:
     truth = np.array([[0.0], [1.0], [2.0]])
     read = np.array([[[0.0], [0.0]], [[1.0], [0.2]], [[2.0], [-9.0]]])
     assert confusion(read, truth).tolist() == [[0, 0], [0, 0.5], [0, 1]]
-    m = content_confusion(read, truth, seed=4)
+    m = content_confusion(read, truth)
     assert m.value == pytest.approx((0 + 0.25 + 0.5) / 3)
     assert m.interval.over == "inputs" and m.protocol["N"] == 3
     assert m.interval.low <= m.value <= m.interval.high
@@ -159,20 +152,12 @@ def test_rows_are_those_of_their_inputs_and_the_protocol_says_who_read() -> None
     table = collected(stream(0)[::-1])
     assert table.input_ids == tuple(TRUTH)
     expected = np.repeat(table.truth[:, None], 3, axis=1)
-    assert table.predictions == pytest.approx(expected, rel=2**-11, abs=1e-6)  # kept as halves
+    assert table.predictions == pytest.approx(expected, abs=1 / 255)  # of bytes, kept as halves
     record = json.loads(json.dumps(table.measurement(2).as_dict(), allow_nan=False))
     assert record["protocol"] == {
         "protocol": "paper@8x3", "N": 8, "K": 3, "reader": "mean-colour", "sha256": "ab" * 32,
         "factors": ["red", "green"], "r2": {"red": 0.9, "green": 0.8}, "domain": "colours",
     }  # fmt: skip
-
-
-def test_some_of_the_inputs_are_compared_among_themselves() -> None:
-    some = [item for item in stream(0.1) if item[0] < "05"]
-    table = collected(some)
-    assert table.truth.shape == (5, 2)
-    expected = confusion(table.predictions, np.stack([TRUTH[n] for n in table.input_ids]))
-    assert table.measurement(0).value == pytest.approx(expected.mean())
 
 
 def test_which_factor_is_lost() -> None:
@@ -210,11 +195,11 @@ def test_streams_that_do_not_fit_are_refused() -> None:
 
     for wrong, message in (
         ([*items, items[3]], "sample 0 of input '01' came twice"),
-        ([("99", 0, items[0][2])], "sample 0 of input '99': its true content is not known"),
-        ([items[0], ("01", 0, torch.zeros(3, 5, 4))], "of another size than others: resize"),
+        ([("99", 0, items[0][2])], "the true content of input '99' is not known"),
+        ([items[0], ("01", 0, torch.zeros(3, 5, 4))], "input '01' is 5x4, others are 4x4: resize"),
         (items[:-1], "are not samples 0 to S - 1 of each of 8 inputs: translate all alike"),
         ([("00", 1, items[0][2])], "are not samples 0 to S - 1"),
-        ([], "are not samples 0 to S - 1"),
+        ([], "no pictures to measure"),
         ([items[0]], "measure more inputs"),
     ):
         with pytest.raises(UserError, match=message):

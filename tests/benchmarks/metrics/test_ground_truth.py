@@ -31,11 +31,6 @@ def test_closed_forms(right, expected):
     assert twice(square(4, right), mask(4, 12)) == pytest.approx(expected)
 
 
-def test_disjoint_is_0_and_nothing_on_nothing_is_1():
-    assert twice(square(0, 4), mask(8, 12)) == 0
-    assert twice(torch.ones(3, 16, 16), torch.zeros(16, 16)) == 1
-
-
 def test_any_colour_that_is_not_near_white_counts():
     for colour in ((1.0, 1.0, -1.0), (-1.0, 1.0, 1.0), (0.5, 0.5, 0.5)):
         picture = torch.ones(3, 16, 16)
@@ -63,8 +58,8 @@ def test_pictures_without_a_true_silhouette_are_refused():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("size", [32, 64])
-def test_real_photos_agree_with_their_masks(kind, size):
+def test_real_photos_agree_with_their_masks(kind):
+    size = 32
     pictures, masks = {}, {}
     for i in range(25):
         content, style = draw(kind, 0, "test", i)
