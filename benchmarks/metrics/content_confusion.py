@@ -12,11 +12,11 @@ how much that is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,6 +27,7 @@ from benchmarks.intervals import FloatArray
 from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.ground_truth import mean_over_inputs
 from benchmarks.metrics.mode_scores import protocol_name
+from benchmarks.networks.content_reader import ContentReader
 from benchmarks.pictures import from_bytes
 from benchmarks.streams import Batches
 from models.errors import UserError
@@ -61,42 +62,14 @@ def confusion(predictions: ArrayLike, truth: ArrayLike) -> FloatArray:
         if not np.isfinite(values).all():
             place = np.argwhere(~np.isfinite(values))[0].tolist()
             raise UserError(f"{what}: value {place} is NaN or infinite: mend the reader or truth")
-    shares = [_of_input(read[i], true, i) for i in range(len(true))]
-    return np.stack(shares)
-
-
-def _of_input(read: FloatArray, true: FloatArray, own: int) -> FloatArray:
-    """The confusion (S,) of translations ``read`` (S, F) of input number ``own``."""
-    distances = np.square(read[:, None] - true).sum(axis=2)  # (S, N)
-    mine = distances[:, own : own + 1]
-    # An input is at its own distance from itself, a tie that is none.
-    nearer = (distances < mine).sum(axis=1) + ((distances == mine).sum(axis=1) - 1) / 2
-    shares: FloatArray = nearer / (len(true) - 1)
+    shares = np.empty(read.shape[:2])
+    for own, samples in enumerate(read):
+        distances = np.square(samples[:, None] - true).sum(axis=2)  # (S, N)
+        mine = distances[:, own : own + 1]
+        # An input is at its own distance from itself, a tie that is none.
+        nearer = (distances < mine).sum(axis=1) + ((distances == mine).sum(axis=1) - 1) / 2
+        shares[own] = nearer / (len(true) - 1)
     return shares
-
-
-class ReadsContent(Protocol):
-    """What the scores ask of a reader of a domain's content."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def used(self) -> Sequence[str]:
-        """The factors that it reads."""
-        ...
-
-    @property
-    def r2(self) -> Mapping[str, float]:
-        """Of each factor, on pictures that no training saw."""
-        ...
-
-    @property
-    def sha256(self) -> str: ...
-
-    def read(self, pictures: Tensor) -> FloatArray:
-        """Pictures (B, 3, H, W) in [-1, 1] to standardised factors (B, F)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -136,7 +109,7 @@ class ContentScores(Batches[ContentTable]):
     """
 
     def __init__(
-        self, reader: ReadsContent, truth: Mapping[str, FloatArray],
+        self, reader: ContentReader, truth: Mapping[str, FloatArray],
         about: Mapping[str, Any] | None = None, batch_size: int = 64,
     ) -> None:  # fmt: skip
         super().__init__(batch_size)
@@ -165,10 +138,4 @@ class ContentScores(Batches[ContentTable]):
 
     def _measure(self, pictures: Tensor) -> None:
         found = self._reader.read(from_bytes(pictures))
-        expected = len(pictures), len(self._reader.used)
-        if found.shape != expected:
-            raise UserError(
-                f"reader {self._reader.name} gives {found.shape} for {expected[0]} pictures of "
-                f"{expected[1]} factors: it must give one row a picture"
-            )
         self._found += np.asarray(found, dtype=np.float16).tobytes()

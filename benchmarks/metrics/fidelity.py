@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from benchmarks.files import save_arrays
-from benchmarks.intervals import Interval, jackknife_interval, jackknife_variance, leave_out
+from benchmarks.intervals import Limits, jackknife_interval, jackknife_variance, leave_out
 from benchmarks.metric import Measurement, Metric
 from benchmarks.networks.classifiers import INCEPTION, RECIPES
 from models.errors import UserError
@@ -34,40 +34,46 @@ if TYPE_CHECKING:
 
 GROUPS = 10  # of inputs, left out one by one
 NEIGHBOURS = 3  # Kynkaanniemi et al., section 3
-_KEYS = {  # as torch-fidelity calls them
-    "fid": "frechet_inception_distance",
-    "kid": "kernel_inception_distance_mean",
-    "precision": "precision",
-    "recall": "recall",
-}
-_ABOUT = {
-    "fid": "Frechet distance of Gaussians fitted to the features",
-    "kid": "squared maximum mean discrepancy, cubic kernel, unbiased, over all pairs of pictures",
-    "precision": "share of translations within a real picture's 3 nearest neighbours",
+# By score: what torch-fidelity calls it, what it is, its limits and digits.
+_SCORES: dict[str, tuple[str, str, Limits, int]] = {
+    "fid": (
+        "frechet_inception_distance",
+        "Frechet distance of Gaussians fitted to the features",
+        (0.0, None),
+        1,
+    ),
+    "kid": (
+        "kernel_inception_distance_mean",
+        "squared maximum mean discrepancy, cubic kernel, unbiased, over all pairs of pictures",
+        (None, None),  # unbiased, so it may fall below 0
+        3,
+    ),
+    "precision": (
+        "precision",
+        "share of translations within a real picture's 3 nearest neighbours",
+        (0.0, 1.0),
+        2,
+    ),
     "recall": (
+        "recall",
         "share of real pictures within a translation's 3 nearest neighbours; near 0 where the "
-        "samples of an input are copies of each other"
+        "samples of an input are copies of each other",
+        (0.0, 1.0),
+        2,
     ),
 }
-_LIMITS = {
-    "fid": (0.0, None),
-    "kid": (None, None),  # unbiased, so it may fall below 0
-    "precision": (0.0, 1.0),
-    "recall": (0.0, 1.0),
-}
-_DIGITS = {"fid": 1, "kid": 3, "precision": 2, "recall": 2}
-SCORES = tuple(_KEYS)
+SCORES = tuple(_SCORES)
 METRIC_OF: dict[tuple[str, str], Metric] = {
     (score, extractor): Metric(
         name=f"{score}-{extractor}",
         unit="squared feature distance" if score == "fid" else "1",
         direction="lower" if score in ("fid", "kid") else "higher",
-        protocol=f"{_ABOUT[score]}; features of {extractor}",
-        limits=_LIMITS[score],
+        protocol=f"{about}; features of {extractor}",
+        limits=limits,
         title=score.upper() if score in ("fid", "kid") else score.capitalize(),
-        digits=_DIGITS[score],
+        digits=digits,
     )
-    for score in SCORES
+    for score, (_, about, limits, digits) in _SCORES.items()
     for extractor in (INCEPTION, f"{INCEPTION}-unverified", *RECIPES)
 }
 
@@ -124,7 +130,7 @@ def scores(fake: Tensor, real: Tensor) -> dict[str, float]:
             prc_neighborhood=NEIGHBOURS, batch_size=1024, cuda=False, cache=False,
             save_cpu_ram=True, verbose=False,
         )  # fmt: skip
-    values = {score: float(found[key]) for score, key in _KEYS.items()}
+    values = {score: float(found[key]) for score, (key, *_) in _SCORES.items()}
     # Of two equal sets, rounding leaves something like -1e-6.
     return values | {"fid": max(0.0, values["fid"])}
 
@@ -141,20 +147,13 @@ class FidelityResult:
 
     def measurements(self) -> list[Measurement]:
         """One a score; intervals over inputs, given the real pictures."""
-        extractor = self.protocol["extractor"]
-        return [
-            Measurement(
-                METRIC_OF[score, extractor].name, self.values[score], self._interval(score),
-                self.protocol,
-            )
-            for score in SCORES
-        ]  # fmt: skip
-
-    def _interval(self, score: str) -> Interval:
-        groups = self.replicates[score]
-        return jackknife_interval(
-            self.values[score], jackknife_variance(groups), len(groups), "inputs", _LIMITS[score]
-        )
+        made = []
+        for score, groups in self.replicates.items():
+            metric, value = METRIC_OF[score, self.protocol["extractor"]], self.values[score]
+            variance = jackknife_variance(groups)
+            interval = jackknife_interval(value, variance, len(groups), "inputs", metric.limits)
+            made.append(Measurement(metric.name, value, interval, self.protocol))
+        return made
 
     def save(self, path: Path) -> None:
         """Write raw values as ``.npz``: whole or not at all.

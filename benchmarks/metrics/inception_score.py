@@ -87,12 +87,7 @@ def checked(p: ArrayLike, of: str = "probabilities") -> FloatArray:
     ``of`` names them in errors. Raises UserError for NaN and infinity, negative values, other sums,
     an empty array, and fewer than 2 modes.
     """
-    try:
-        rows = np.asarray(p, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"{of} are no array of numbers ({error}): pass (inputs, samples, K)"
-        ) from None
+    rows = np.asarray(p, dtype=np.float64)
     if rows.ndim < 2 or rows.size == 0 or rows.shape[-1] < 2:
         raise UserError(
             f"{of} have shape {rows.shape}: pass one row a picture, of at least 2 modes"
@@ -159,10 +154,11 @@ class PerInput:
 
 
 def per_input(p: ArrayLike) -> PerInput:
-    """Sums over the samples of probabilities (inputs, samples, K), or (pictures, K): one each."""
+    """Sums over the samples of probabilities (inputs, samples, K).
+
+    Raises UserError for what are no probabilities (see ``checked``).
+    """
     rows = checked(p)
-    if rows.ndim == 2:
-        rows = rows[:, None]
     if rows.ndim != 3:
         raise UserError(f"probabilities have shape {rows.shape}: pass (inputs, samples, K)")
     mean = _mean(rows, 1)
@@ -170,48 +166,20 @@ def per_input(p: ArrayLike) -> PerInput:
     return PerInput(mean, entropy(mean), _mean(entropies, 1))
 
 
-def inception_score(p: ArrayLike) -> float:
-    """IS in nats, in [0, ln K], of probabilities (inputs, samples, K) or (pictures, K).
-
-    Raises UserError for what are no probabilities (see ``checked``).
-    """
-    return per_input(p).scores()[0]
-
-
-def conditional_inception_score(p: ArrayLike) -> float:
-    """CIS in nats, in [0, IS], of probabilities (inputs, samples, K).
-
-    Raises UserError for what are no probabilities, and for one sample an input, of which CIS
-    is 0 whatever the method.
-    """
-    found = per_input(p)
-    shape = np.shape(p)
-    if len(shape) != 3 or shape[1] < 2:
-        raise UserError(
-            f"CIS of probabilities of shape {shape} says nothing: pass (inputs, samples, K) "
-            "with at least 2 samples of every input"
-        )
-    return found.scores()[1]
-
-
 def bootstrap_inception_score(sums: PerInput, seed: int, over: str = "inputs") -> Interval:
     """95 % interval of IS: whole inputs are drawn, with all their samples."""
-    rows = np.column_stack([sums.mean, sums.certain])
-    value, limits = sums.scores()[0], (0.0, sums.limit)
-    return bootstrap_of_means(
-        value, rows, lambda m: entropy(m[:, :-1]) - m[:, -1], seed, limits, over
-    )
+    rows, limits = np.column_stack([sums.mean, sums.certain]), (0.0, sums.limit)
+
+    def score(means: FloatArray) -> FloatArray:
+        return entropy(means[:, :-1]) - means[:, -1]
+
+    return bootstrap_of_means(sums.scores()[0], rows, score, seed, limits, over)
 
 
 def bootstrap_of_means(
-    value: float,
-    rows: FloatArray,
-    statistic: Callable[[FloatArray], FloatArray],
-    seed: int,
-    limits: tuple[float, float],
-    over: str = "inputs",
-    resamples: int = 2000,
-) -> Interval:
+    value: float, rows: FloatArray, statistic: Callable[[FloatArray], FloatArray], seed: int,
+    limits: tuple[float, float], over: str = "inputs", resamples: int = 2000,
+) -> Interval:  # fmt: skip
     """95 % basic bootstrap interval of ``value``, a function of means.
 
     ``rows`` (N, D) belong to N independent items; ``statistic`` takes means (M, D) to values (M,).

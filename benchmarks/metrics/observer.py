@@ -16,7 +16,7 @@ however well it suits; and they know nothing of what people find realistic.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -74,6 +74,7 @@ QUALITY_JUDGED = Metric(
     digits=1,
 )
 RIGHT = 64  # right pictures of an input
+CANDIDATES = 4000  # training inputs, among which a judge looks for similar ones
 
 
 class Distance(Protocol):
@@ -169,3 +170,23 @@ class Observation:
         inputs, samples = self.distances.shape
         name = f"{inputs}x{samples}-vs-{self.protocol['right']}{ENLARGED}"
         return {"protocol": name, "inputs": inputs, "K": samples} | dict(self.protocol)
+
+
+def most_like(
+    inputs: Callable[[int], Tensor], count: int, candidates: Callable[[int], Tensor], known: int,
+    nearest: int, distance: Distance,
+) -> list[list[int]]:  # fmt: skip
+    """Of each of ``count`` inputs the numbers of the ``nearest`` of ``known`` candidates, nearest
+    first. Both are read by number, (3, H, W) in [-1, 1], of one size: likeness shows at 64 px."""
+
+    def features(read: Callable[[int], Tensor], rows: range) -> Tensor:
+        parts = [rows[i : i + 64] for i in range(0, len(rows), 64)]
+        return torch.cat([distance.features(torch.stack([*map(read, part)])) for part in parts])
+
+    asked = features(inputs, range(count))
+    found = torch.empty(count, 0)
+    for begin in range(0, known, 512):
+        of = features(candidates, range(begin, min(begin + 512, known)))
+        found = torch.cat([found, torch.cdist(asked, of).cpu()], dim=1)
+    rows: list[list[int]] = found.argsort(dim=1, stable=True)[:, :nearest].tolist()
+    return rows

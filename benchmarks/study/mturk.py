@@ -26,7 +26,7 @@ from pathlib import Path
 from benchmarks.files import comma_separated, write_text
 from benchmarks.study.draw import counted
 from benchmarks.study.folder import PICTURES, Study, new_id
-from benchmarks.study.store import transaction
+from benchmarks.study.store import rater_of, transaction
 from models.errors import UserError
 
 ROLES = ("input", "a", "b")
@@ -218,12 +218,7 @@ def _import_row(
         return
     answers = _answers(row, len(hits[hit]))
     now = time.time_ns() // 1_000_000
-    connection.execute(
-        "INSERT INTO raters (platform, name) VALUES ('mturk', ?) ON CONFLICT DO NOTHING", (worker,)
-    )
-    rater = connection.execute(
-        "SELECT id FROM raters WHERE platform = 'mturk' AND name = ?", (worker,)
-    ).fetchone()[0]
+    rater = rater_of(connection, "mturk", worker)
     session = connection.execute(
         "INSERT INTO sessions (rater, visit, planned, begun, seen, finished) "
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",

@@ -13,9 +13,9 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -107,20 +107,17 @@ class transaction:
         self.connection.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
-@dataclass
-class _Job(Generic[T]):
-    work: Callable[[sqlite3.Connection], T]
-    future: asyncio.Future[T]
-    outcome: T | None = None
-    error: BaseException | None = None
+def rater_of(connection: sqlite3.Connection, platform: str, name: str) -> int:
+    """The number of a rater, new or known."""
+    words = platform, name
+    connection.execute(
+        "INSERT INTO raters (platform, name) VALUES (?, ?) ON CONFLICT DO NOTHING", words
+    )
+    found = connection.execute("SELECT id FROM raters WHERE platform = ? AND name = ?", words)
+    return int(found.fetchone()[0])
 
-    def deliver(self) -> None:
-        if self.future.done():
-            return  # whoever asked has left; the work is done all the same
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.outcome)  # type: ignore[arg-type]
+
+Job = tuple[Callable[[sqlite3.Connection], Any], Future[Any]]
 
 
 class Writer:
@@ -129,7 +126,7 @@ class Writer:
     MOST_TOGETHER = 200
 
     def __init__(self, path: Path) -> None:
-        self._waiting: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._connection = connect(path)
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
@@ -137,11 +134,11 @@ class Writer:
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in a transaction; returns after the commit reached the disk.
 
-        What ``work`` raises undoes its own changes alone. All callers share one event loop.
+        What ``work`` raises undoes its own changes alone. It is done even if whoever asked has left.
         """
-        job = _Job(work, asyncio.get_running_loop().create_future())
-        self._waiting.put(job)
-        return await job.future
+        future: Future[T] = Future()
+        self._waiting.put((work, future))
+        return await asyncio.shield(asyncio.wrap_future(future))
 
     def close(self) -> None:
         """Finish what waits, then close the database."""
@@ -155,42 +152,33 @@ class Writer:
             jobs, closing = self._collect()
             try:
                 with transaction(self._connection):
-                    for job in jobs:
-                        self._attempt(job)
+                    done = [self._attempt(work) for work, _ in jobs]
             except sqlite3.Error as error:  # not one of them is on the disk
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-                for job in jobs:
-                    job.error = error
-            if jobs:
-                # The loop is woken once, not for every job.
-                jobs[0].future.get_loop().call_soon_threadsafe(_deliver, jobs)
+                done = [(None, error)] * len(jobs)
+            for (_, future), (outcome, wrong) in zip(jobs, done, strict=True):
+                future.set_result(outcome) if wrong is None else future.set_exception(wrong)
 
-    def _collect(self) -> tuple[list[_Job[Any]], bool]:
-        jobs: list[_Job[Any]] = []
+    def _collect(self) -> tuple[list[Job], bool]:
+        jobs: list[Job] = []
         job = self._waiting.get()
         while job is not None:
             jobs.append(job)
-            if len(jobs) == self.MOST_TOGETHER:
+            if len(jobs) == self.MOST_TOGETHER or self._waiting.empty():
                 return jobs, False
-            try:
-                job = self._waiting.get_nowait()
-            except queue.Empty:
-                return jobs, False
+            job = self._waiting.get_nowait()
         return jobs, True
 
-    def _attempt(self, job: _Job[Any]) -> None:
+    def _attempt(self, work: Callable[[sqlite3.Connection], Any]) -> tuple[Any, Exception | None]:
         self._connection.execute("SAVEPOINT job")
+        outcome, wrong = None, None
         try:
-            job.outcome = job.work(self._connection)
+            outcome = work(self._connection)
         except sqlite3.OperationalError:
             raise  # disk full, locked: the transaction cannot be trusted
         except Exception as error:
             self._connection.execute("ROLLBACK TO job")
-            job.error = error
+            wrong = error
         self._connection.execute("RELEASE job")
-
-
-def _deliver(jobs: list[_Job[Any]]) -> None:
-    for job in jobs:
-        job.deliver()
+        return outcome, wrong

@@ -24,7 +24,7 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 from benchmarks.__main__ import main
 from benchmarks.harness.published import published_table1, published_table2
 from benchmarks.metrics.diversity_result import DiversityResult
-from benchmarks.metrics.inception_score import conditional_inception_score, inception_score
+from benchmarks.metrics.inception_score import per_input
 from benchmarks.metrics.mode_scores import load_mode_scores
 from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
 from benchmarks.networks.weights import Version
@@ -161,8 +161,8 @@ def test_is_and_cis_by_any_classifier(tmp_path: Path, capsys: pytest.CaptureFixt
         flat = torch.from_numpy(same.reshape(-1, 3))
         isc = isc_features_to_metric(flat.log(), splits=1, shuffle=False)
         assert found["exp-is"]["value"] == pytest.approx(isc["inception_score_mean"], abs=1e-6)
-        assert found["is"]["value"] == pytest.approx(inception_score(same), abs=1e-6)
-        assert found["cis"]["value"] == pytest.approx(conditional_inception_score(same), abs=1e-6)
+        assert found["is"]["value"] == pytest.approx(per_input(same).scores()[0], abs=1e-6)
+        assert found["cis"]["value"] == pytest.approx(per_input(same).scores()[1], abs=1e-6)
 
 
 def test_the_papers_scores_are_shown_at_its_numbers(
