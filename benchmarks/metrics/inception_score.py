@@ -107,15 +107,13 @@ def checked(p: ArrayLike, of: str = "probabilities") -> FloatArray:
             f"{of}: row {place} sums to {sums[tuple(place)][0]:.9g}, not to 1 within {SUM_TOLERANCE:g}: "
             "pass the output of a softmax"
         )
-    normal: FloatArray = rows / sums
-    return normal
+    return rows / sums
 
 
 def _mean(values: FloatArray, axis: int) -> FloatArray:
     """The mean, within the extremes as means are: that of equal values is exactly their value."""
     extremes = values.min(axis=axis), values.max(axis=axis)
-    found: FloatArray = np.clip(values.mean(axis=axis), *extremes)
-    return found
+    return np.clip(values.mean(axis=axis), *extremes)
 
 
 @dataclass(frozen=True)
@@ -138,8 +136,7 @@ class PerInput:
     @property
     def cis(self) -> FloatArray:
         """CIS of each input (I,). Never below 0, as entropy is concave; rounding leaves -1e-16."""
-        found: FloatArray = np.clip(self.total - self.certain, 0.0, self.limit)
-        return found
+        return np.clip(self.total - self.certain, 0.0, self.limit)
 
     @property
     def entropy(self) -> float:

@@ -96,8 +96,7 @@ class ModeScores:
         """(inputs, K): of how many of an input's translations each mode is the most probable."""
         said = self.probabilities.argmax(axis=2)
         modes = range(self.probabilities.shape[2])
-        found: NDArray[np.int64] = np.stack([(said == c).sum(axis=1) for c in modes], axis=1)
-        return found
+        return np.stack([(said == c).sum(axis=1) for c in modes], axis=1)
 
     def distribution(self) -> dict[str, dict[str, float]]:
         """By mode: ``mean``, its part of p(c), and ``count``, the translations it is found in."""

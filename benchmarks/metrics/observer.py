@@ -130,8 +130,7 @@ def preferred(distances: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.fl
             "input, the same inputs in both"
         )
     behind = distances[:, :, None] - reference[:, None, :]
-    share: NDArray[np.float64] = ((behind < 0) + 0.5 * (behind == 0)).mean(axis=(1, 2))
-    return share
+    return ((behind < 0) + 0.5 * (behind == 0)).mean(axis=(1, 2))
 
 
 @dataclass(frozen=True)
@@ -188,5 +187,4 @@ def most_like(
     for begin in range(0, known, 512):
         of = features(candidates, range(begin, min(begin + 512, known)))
         found = torch.cat([found, torch.cdist(asked, of).cpu()], dim=1)
-    rows: list[list[int]] = found.argsort(dim=1, stable=True)[:, :nearest].tolist()
-    return rows
+    return found.argsort(dim=1, stable=True)[:, :nearest].tolist()

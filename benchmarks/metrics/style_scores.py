@@ -77,8 +77,7 @@ def body_colour(picture: Tensor, body: NDArray[np.bool_]) -> FloatArray:
     if int(body.sum()) < FEWEST_PIXELS:
         raise UserError(f"a body of {int(body.sum())} pixels shows no colour: use larger pictures")
     pixels = ((picture.clamp(-1, 1) + 1) / 2).double().cpu().numpy()[:, body]
-    median: FloatArray = np.median(oklab(pixels.T), axis=0)
-    return median
+    return np.median(oklab(pixels.T), axis=0)
 
 
 def energy_distance(sample: ArrayLike, truth: ArrayLike, truth_spread: float) -> float:
@@ -101,8 +100,7 @@ def shares(classes: ArrayLike, count: int) -> FloatArray:
     rows = np.asarray(classes, dtype=np.int64)
     if rows.ndim != 2 or rows.size == 0 or rows.min() < 0 or rows.max() >= count:
         raise UserError(f"classes must be (inputs, samples) within 0..{count - 1}")
-    found: FloatArray = np.stack([(rows == c).mean(axis=1) for c in range(count)], axis=1)
-    return found
+    return np.stack([(rows == c).mean(axis=1) for c in range(count)], axis=1)
 
 
 def entropy(distributions: ArrayLike) -> FloatArray:
@@ -116,8 +114,7 @@ def entropy(distributions: ArrayLike) -> FloatArray:
 def total_variation(distributions: ArrayLike, truth: ArrayLike) -> FloatArray:
     """Half the sum of absolute differences of each row of (I, C) from ``truth`` (C,)."""
     difference = np.asarray(distributions, dtype=np.float64) - np.asarray(truth, dtype=np.float64)
-    found: FloatArray = np.abs(difference).sum(axis=1) / 2
-    return found
+    return np.abs(difference).sum(axis=1) / 2
 
 
 def intraclass_correlation(colours: ArrayLike) -> float:

@@ -214,8 +214,7 @@ def outputs_of(network: nn.Module, pictures: Tensor) -> FloatArray:
     device = next(network.parameters()).device
     with torch.no_grad(), full_precision(device):
         parts = [network(part.to(device)).double().cpu() for part in torch.split(pictures, BATCH)]
-    found: FloatArray = torch.cat(parts).numpy()
-    return found
+    return torch.cat(parts).numpy()
 
 
 def learned_size(pictures: Tensor, size: tuple[int, int], name: str) -> Tensor:

@@ -38,8 +38,7 @@ def oklab(srgb: ArrayLike) -> FloatArray:
     values = np.asarray(srgb, dtype=np.float64)
     curved = ((values + 0.055) / 1.055) ** 2.4
     linear = np.where(values <= 0.04045, values / 12.92, curved)
-    lab: FloatArray = np.cbrt(linear @ CONES.T) @ LAB.T
-    return lab
+    return np.cbrt(linear @ CONES.T) @ LAB.T
 
 
 def colour_bins(lab: ArrayLike) -> NDArray[np.int64]:
@@ -53,5 +52,4 @@ def colour_bins(lab: ArrayLike) -> NDArray[np.int64]:
     neutral = np.digitize(lightness, NEUTRALS)
     turns = np.mod(np.arctan2(b, a) / (2 * np.pi), 1.0)
     hue = np.minimum((turns * HUES).astype(np.int64), HUES - 1)
-    bins: NDArray[np.int64] = np.where(np.hypot(a, b) < NEUTRAL_CHROMA, neutral, 3 + hue)
-    return bins
+    return np.where(np.hypot(a, b) < NEUTRAL_CHROMA, neutral, 3 + hue)

@@ -57,8 +57,7 @@ class ContentNetwork(nn.Module):
         stem, norm = self.resnet.stem, self.resnet.stem_norm
         x = F.relu(norm(stem(network_input(pictures, self.side))))  # (N, w, H, W)
         x = F.relu(self.reduce(self.resnet.blocks(x)))  # (N, maps, H / 8, W / 8)
-        found: Tensor = self.head(F.adaptive_avg_pool2d(x, self.grid).flatten(1))
-        return found
+        return self.head(F.adaptive_avg_pool2d(x, self.grid).flatten(1))
 
 
 CONTENT_RECIPES: dict[str, ContentRecipe] = {
@@ -87,8 +86,7 @@ class Scale:
 
     def standardised(self, values: FloatArray) -> FloatArray:
         """``values`` (N, F) in standard deviations from the mean."""
-        found: FloatArray = (values - np.array(self.mean)) / np.array(self.deviation)
-        return found
+        return (values - np.array(self.mean)) / np.array(self.deviation)
 
 
 class ContentReader(Trained):

@@ -69,8 +69,7 @@ class ModeClassifier(Trained):
         """Pictures (B, 3, H, W) in [-1, 1] to the probabilities (B, K) of their modes. UserError as
         ``learned_size``."""
         logits = outputs_of(self.network, learned_size(pictures, self.size, self.name))
-        found: FloatArray = softmax(logits / self.temperature, axis=1)
-        return found
+        return softmax(logits / self.temperature, axis=1)
 
     def require(self) -> None:
         """Refuse a classifier whose held-out accuracy is under the recipe's floor."""

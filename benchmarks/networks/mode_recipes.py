@@ -58,8 +58,7 @@ class _SmallNetwork(ModeNetwork):
 
     def forward(self, pictures: Tensor) -> Tensor:
         _, logits = self.resnet(network_input(pictures, self.side))
-        found: Tensor = logits[MODE]
-        return found
+        return logits[MODE]
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,7 @@ class InceptionNetwork(ModeNetwork):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """In evaluation mode."""
-        found: Tensor = self.inception(self._input(pictures))
-        return found
+        return self.inception(self._input(pictures))
 
     def loss(self, pictures: Tensor, labels: Tensor) -> Tensor:
         main, auxiliary = self.inception(self._input(pictures))

@@ -131,5 +131,4 @@ def _predictions(learned: FloatArray, labels: FloatArray, tried: FloatArray) -> 
 
     ridge = min(RIDGES, key=left_out)
     answers = vectors @ (turned / (values + ridge))
-    said: FloatArray = gaussian(squared_distances(y, x), bandwidth) @ answers
-    return said
+    return gaussian(squared_distances(y, x), bandwidth) @ answers

@@ -53,8 +53,7 @@ def _columns(x: Points, y: Points) -> Iterator[tuple[FloatArray, FloatArray]]:
 
 def gaussian(squared: FloatArray, bandwidth: float) -> FloatArray:
     """k of points at these squared distances; ``bandwidth`` is sigma."""
-    kernel: FloatArray = np.exp(-squared / (2 * bandwidth**2))
-    return kernel
+    return np.exp(-squared / (2 * bandwidth**2))
 
 
 def median_distance(squared: FloatArray) -> float:
@@ -96,8 +95,7 @@ class FromNormal:
         pairs = total**2 - np.square(weights).sum(axis=1)
         own = ((weights @ self._between) * weights).sum(axis=1) / pairs
         cross = weights @ self._to_normal / total
-        found: FloatArray = own - 2 * cross + self._of_normal
-        return found
+        return own - 2 * cross + self._of_normal
 
 
 class BetweenSamples:
@@ -124,8 +122,7 @@ class BetweenSamples:
         return own - 2 * self._mean(first, second)
 
     def _mean(self, u: FloatArray, v: FloatArray) -> FloatArray:
-        mean: FloatArray = ((u @ self._kernel) * v).sum(1) / ((u @ self._apart) * v).sum(1)
-        return mean
+        return ((u @ self._kernel) * v).sum(1) / ((u @ self._apart) * v).sum(1)
 
     def mixed(self, draws: int, rng: np.random.Generator) -> FloatArray:
         """MMD^2 (draws,) were it chance which sample a point is in: pairs swap their points,
@@ -141,8 +138,7 @@ class BetweenSamples:
 
 def distance(squared: FloatArray) -> FloatArray:
     """MMD from estimates of its square, of which those below 0 say that there is none."""
-    root: FloatArray = np.sqrt(np.maximum(squared, 0.0))
-    return root
+    return np.sqrt(np.maximum(squared, 0.0))
 
 
 @dataclass(frozen=True)
