@@ -38,11 +38,7 @@ class Preference:
     def measurement(self, metric: str, protocol: Mapping[str, Any] | None = None) -> Measurement:
         """As a value of the declared ``metric``, in percent; the counts join ``protocol``."""
         percent = replace(self.interval, low=100 * self.interval.low, high=100 * self.interval.high)
-        counts = {
-            "questions": self.n_questions,
-            "raters": self.n_raters,
-            "votes": self.n_votes,
-        }
+        counts = {"questions": self.n_questions, "raters": self.n_raters, "votes": self.n_votes}
         return Measurement(metric, 100 * self.share, percent, dict(protocol or {}) | counts)
 
 

@@ -9,12 +9,7 @@ import pytest
 import torch
 import torch_fidelity
 
-from benchmarks.intervals import (
-    jackknife,
-    jackknife_interval,
-    jackknife_variance,
-    leave_out,
-)
+from benchmarks.intervals import jackknife, jackknife_interval, jackknife_variance, leave_out
 from benchmarks.metrics.fidelity import METRIC_OF, fidelity, scores
 from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
 from benchmarks.networks.extractors import Extractor, Features, classifier_extractor, extract
