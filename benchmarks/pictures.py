@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +23,26 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
 LOSSY = frozenset({"JPEG", "WEBP"})
 _NO_RGB = {"L": "greyscale", "1": "black and white", "P": "of a palette", "CMYK": "CMYK"}
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """UserError for what is no picture, broken or too large."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            yield image
+    except Image.DecompressionBombError:
+        raise UserError(f"{path} is too large a picture: scale it down") from None
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path} is no picture that can be read ({reason}): replace it") from None
 
 
 def read(path: Path) -> Image.Image:
     """The picture in ``path`` as upright 8-bit RGB, transparency laid on white, for people to look at;
     UserError if it is none or too large."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            upright = ImageOps.exif_transpose(image)
-    except (Image.DecompressionBombError, *_BROKEN) as error:
-        raise _refused(path, error) from None
+    with _opened(path) as image:
+        upright = ImageOps.exif_transpose(image)
     if upright.mode[0] in "IF":
         raise UserError(f"{path} has pixels of more than 8 bits: save it as an 8-bit PNG")
     if upright.has_transparency_data:
@@ -51,12 +62,9 @@ def size_to_measure(path: Path, lossy: bool = False) -> tuple[int, int]:
     """Width and height of a picture that can be measured as it is, by its header; UserError for one
     that cannot: grey, transparent, of more than 8 bits, and unless ``lossy`` is allowed, compressed
     with loss."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            kind, mode, size = image.format, image.mode, image.size
-            transparent = image.has_transparency_data
-    except (Image.DecompressionBombError, *_BROKEN) as error:
-        raise _refused(path, error) from None
+    with _opened(path) as image:
+        kind, mode, size = image.format, image.mode, image.size
+        transparent = image.has_transparency_data
     if kind in LOSSY and not lossy:
         raise UserError(
             f"{path} is a {kind}: its compression changes LPIPS and every other number; save PNGs, or "
@@ -73,18 +81,8 @@ def size_to_measure(path: Path, lossy: bool = False) -> tuple[int, int]:
 
 def pixels_of(path: Path) -> NDArray[np.uint8]:
     """The pixels (H, W, 3) of a picture that ``size_to_measure`` let pass."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            return np.array(image)
-    except (Image.DecompressionBombError, *_BROKEN) as error:
-        raise _refused(path, error) from None
-
-
-def _refused(path: Path, error: Exception) -> UserError:
-    if isinstance(error, Image.DecompressionBombError):
-        return UserError(f"{path} is too large a picture: scale it down")
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return UserError(f"{path} is no picture that can be read ({reason}): replace it")
+    with _opened(path) as image:
+        return np.array(image)
 
 
 def to_bytes(pictures: Tensor) -> Tensor:
@@ -97,11 +95,16 @@ def to_bytes(pictures: Tensor) -> Tensor:
         raise UserError(
             f"pictures are {pictures.dtype} {shape}: features need real numbers, (N, 3, H, W)"
         )
+    check_range(pictures, "features need")
+    return pictures.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def check_range(pictures: Tensor, needs: str) -> None:
+    """UserError for NaN and values out of [-1, 1], which is what someone ``needs``."""
     low, high = (float(v) for v in torch.aminmax(pictures))
     # Written so that NaN, which compares false to everything, is refused.
     if not (low >= -1 - RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE):
-        raise UserError(f"pictures have values in [{low:g}, {high:g}]: features need [-1, 1]")
-    return pictures.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+        raise UserError(f"pictures have values in [{low:g}, {high:g}]: {needs} [-1, 1]")
 
 
 def tensor_of(image: Image.Image) -> Tensor:

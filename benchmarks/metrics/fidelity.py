@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,33 +77,6 @@ METRIC_OF: dict[tuple[str, str], Metric] = {
 }
 
 
-@cache
-def _features_as_given() -> str:
-    """The name of an extractor that takes features for pictures, so that torch-fidelity computes on
-    what is there already. Imported late: who only reads scores waits for no network."""
-    from torch_fidelity import register_feature_extractor
-    from torch_fidelity.feature_extractor_base import FeatureExtractorBase
-
-    class Known(FeatureExtractorBase):  # type: ignore[misc]
-        def __init__(self, name: str, features_list: list[str], **_: object) -> None:
-            super().__init__(name, features_list)
-
-        def forward(self, rows: Tensor) -> tuple[Tensor]:
-            return (rows,)
-
-        @staticmethod
-        def get_provided_features_list() -> tuple[str]:
-            return ("rows",)
-
-        @staticmethod
-        def get_default_feature_layer_for_metric(metric: str) -> str:
-            return "rows"
-
-    name = "features-as-given"
-    register_feature_extractor(name, Known)
-    return name
-
-
 class _Rows(Dataset[Tensor]):
     def __init__(self, values: Tensor) -> None:
         self.values = values
@@ -121,11 +93,13 @@ def scores(fake: Tensor, real: Tensor) -> dict[str, float]:
 
     KID is one estimate over all pictures of the smaller side, without the noise of random subsets.
     """
-    import torch_fidelity
+    import torch_fidelity  # late: who only reads scores waits for no network
+
+    from benchmarks.networks.extractors import AS_GIVEN
 
     with torch.random.fork_rng(devices=[]):  # data loaders draw from the global generator
         found = torch_fidelity.calculate_metrics(
-            input1=_Rows(fake), input2=_Rows(real), feature_extractor=_features_as_given(),
+            input1=_Rows(fake), input2=_Rows(real), feature_extractor=AS_GIVEN,
             fid=True, kid=True, prc=True, kid_subsets=1, kid_subset_size=min(len(fake), len(real)),
             prc_neighborhood=NEIGHBOURS, batch_size=1024, cuda=False, cache=False,
             save_cpu_ram=True, verbose=False,

@@ -22,12 +22,12 @@ from torch.nn.functional import interpolate
 
 from benchmarks.networks.precision import full_precision
 from benchmarks.networks.weights import LpipsWeights
+from benchmarks.pictures import check_range
 from models.errors import UserError
 
 MEASURED_SIDE = 64  # pixels: pictures whose shorter side is under it are enlarged to it
 SMALLEST_SIZE = 8  # pixels: of less there is nothing to enlarge
 _EPSILON = 1e-10  # added to a norm, as lpips.normalize_tensor does
-RANGE_TOLERANCE = 1e-3  # rounding of a tanh or of a stored picture, far below one grey level
 
 
 def _alexnet(weights: LpipsWeights) -> nn.Module:
@@ -130,9 +130,4 @@ def check_pictures(pictures: torch.Tensor) -> None:
             f"pictures of {shape[2]}x{shape[3]} are too small for LPIPS: "
             f"use at least {SMALLEST_SIZE}x{SMALLEST_SIZE}"
         )
-    if shape[0] == 0:
-        return
-    low, high = (float(v) for v in torch.aminmax(pictures))
-    # Written so that NaN, which compares false to everything, is refused.
-    if not (low >= -1 - RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE):
-        raise UserError(f"pictures have values in [{low:g}, {high:g}]: LPIPS needs [-1, 1]")
+    check_range(pictures, "LPIPS needs")

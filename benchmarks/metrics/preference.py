@@ -137,9 +137,7 @@ def krippendorff_alpha(values: ArrayLike, units: ArrayLike, raters: ArrayLike) -
 
     Raises UserError for lists of different lengths and for a unit valued twice by one rater.
     """
-    value = np.unique(np.asarray(values), return_inverse=True)[1]
-    unit = np.unique(np.asarray(units), return_inverse=True)[1]
-    rater = np.unique(np.asarray(raters), return_inverse=True)[1]
+    value, unit, rater = (np.unique(v, return_inverse=True)[1] for v in (values, units, raters))
     if not value.shape == unit.shape == rater.shape or value.ndim != 1:
         raise UserError("agreement needs as many values as units and raters: mend the lists")
     if len(value) == 0:

@@ -57,19 +57,35 @@ class Extractor:
         return features.float().cpu()
 
 
-class ClassifierFeatures(FeatureExtractorBase):  # type: ignore[misc]
+LAYER = "features"
+AS_GIVEN = "features-as-given"
+
+
+class FeaturesAsGiven(FeatureExtractorBase):  # type: ignore[misc]
+    """Takes features for pictures, so that torch-fidelity computes on what is there already."""
+
+    def __init__(self, name: str, features_list: list[str], **_: object) -> None:
+        super().__init__(name, features_list)
+
+    def forward(self, rows: Tensor) -> tuple[Tensor]:
+        return (rows,)
+
+    @staticmethod
+    def get_provided_features_list() -> tuple[str]:
+        return (LAYER,)
+
+    @staticmethod
+    def get_default_feature_layer_for_metric(metric: str) -> str:
+        return LAYER
+
+
+class ClassifierFeatures(FeaturesAsGiven):
     """A saved classifier as torch-fidelity wants it; its features before the heads."""
 
-    LAYER = "features"
-
     def __init__(
-        self,
-        name: str,
-        features_list: list[str],
-        feature_extractor_weights_path: str | None = None,
-        classifier: Classifier | None = None,
-        **_: object,
-    ) -> None:
+        self, name: str, features_list: list[str], classifier: Classifier | None = None,
+        feature_extractor_weights_path: str | None = None, **_: object,
+    ) -> None:  # fmt: skip
         super().__init__(name, features_list)
         if classifier is None:
             if feature_extractor_weights_path is None:
@@ -79,18 +95,10 @@ class ClassifierFeatures(FeatureExtractorBase):  # type: ignore[misc]
         self.network = classifier.network  # so that it follows this module to a GPU
 
     def forward(self, pictures: Tensor) -> tuple[Tensor]:
-        features, _ = self.classifier(pictures)
-        return (features,)
-
-    @staticmethod
-    def get_provided_features_list() -> tuple[str]:
-        return (ClassifierFeatures.LAYER,)
-
-    @staticmethod
-    def get_default_feature_layer_for_metric(metric: str) -> str:
-        return ClassifierFeatures.LAYER
+        return super().forward(self.classifier(pictures)[0])
 
 
+register_feature_extractor(AS_GIVEN, FeaturesAsGiven)
 for _name in RECIPES:
     register_feature_extractor(_name, ClassifierFeatures)
 
@@ -98,7 +106,7 @@ for _name in RECIPES:
 def classifier_extractor(classifier: Classifier) -> Extractor:
     """The features of a trained classifier, on the device where it is."""
     name = classifier.recipe.name
-    network = ClassifierFeatures(name, [ClassifierFeatures.LAYER], classifier=classifier)
+    network = ClassifierFeatures(name, [LAYER], classifier)
     source = f"accuracy {classifier.accuracy}"
     return Extractor(
         name, name, classifier.sha256, classifier.recipe.dims, source, network, classifier.device

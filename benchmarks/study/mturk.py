@@ -8,7 +8,6 @@ is drawn at random and kept in the database alone.
 from __future__ import annotations
 
 import csv
-import html
 import json
 import math
 import os
@@ -22,6 +21,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+
+from jinja2 import Environment
+from markupsafe import Markup, escape
 
 from benchmarks.files import comma_separated, write_text
 from benchmarks.study.draw import counted
@@ -124,32 +126,14 @@ def _distinct(rows: Sequence[tuple[str, str]], count: int) -> list[str]:
 
 
 def _template(study: Study) -> str:
-    def text(line: str) -> str:
+    def harmless(value: object) -> object:
         # MTurk fills in what stands in ${...}; texts must not.
-        return html.escape(line).replace("$", "&#36;")
+        return Markup(escape(value).replace("$", "&#36;")) if isinstance(value, str) else value
 
-    def paragraphs(lines: Sequence[str]) -> str:
-        return "\n    ".join(f"<p>{text(line)}</p>" for line in lines)
-
-    question = (
-        "<fieldset>\n      <legend>Question {k} of {n}: which is the more accurate translation of "
-        'the input?</legend>\n      <img src="${{input_{k}}}" alt="The input picture">\n'
-        '      <div class="pair">\n'
-        '        <label><img src="${{a_{k}}}" alt="">'
-        '<input type="radio" name="q{k}" value="al" required> <span>Left</span></label>\n'
-        '        <label><img src="${{b_{k}}}" alt="">'
-        '<input type="radio" name="q{k}" value="br" required> <span>Right</span></label>\n'
-        "      </div>\n    </fieldset>"
-    )
-    count = study.design.per_rater
-    filled = {
-        "title": text(study.settings.title),
-        "instructions": paragraphs(study.settings.instructions),
-        "consent": paragraphs(study.settings.consent[:1]),
-        "questions": "\n    ".join(question.format(k=k, n=count) for k in range(1, count + 1)),
-    }
     page = resources.files("benchmarks.study").joinpath("static", "mturk.html").read_text("utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], page)
+    template = Environment(autoescape=True, finalize=harmless).from_string(page)
+    texts = study.settings.model_dump(include={"title", "instructions", "consent"})
+    return template.render(**texts, count=study.design.per_rater)
 
 
 def _readme(study: Study, base: str, hits: int) -> str:
