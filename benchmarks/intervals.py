@@ -1,8 +1,7 @@
 """Confidence intervals: of a mean over independent inputs or over pairs, and of what is no mean.
 
-An interval must resample what was drawn at random. Translations of one input are not independent
-pictures, and two pairs that share a picture are not independent pairs; treating them as such
-makes intervals too narrow.
+An interval resamples what was drawn at random: translations of one input are not independent pictures,
+nor are two pairs that share one.
 """
 
 from __future__ import annotations
@@ -51,10 +50,7 @@ def bootstrap_mean(
 ) -> Interval:
     """Bias-corrected and accelerated bootstrap of the mean of independent ``values`` (N,).
 
-    The same seed gives the same interval; no global random state is read. Fewer than about
-    20 values give intervals somewhat too narrow, as bootstraps do. Constant values give an
-    interval without width, method "constant".
-
+    The same seed gives the same interval. Constant values give one without width, method "constant".
     Source: Efron, "Better bootstrap confidence intervals", JASA 1987; by ``scipy.stats``.
     Raises UserError for fewer than two values or values that are not finite.
     """
@@ -86,7 +82,6 @@ def wilson_share(share: float, count: int, level: float = 0.95, over: str = "inp
 
     It has a width where all trials hit or none does, as the bootstrap has not. For trials in clusters
     ``count`` is the number of clusters, as if all of one hit or missed together: the cautious way.
-
     Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA
     1927. Raises UserError for a share outside [0, 1] and for no trials.
     """
@@ -109,8 +104,7 @@ def dyadic_mean(
 
     Two values are correlated when their pairs (P, 2) share an item. The variance adds the products
     of residuals of all such pairs of values, and never falls below the one that takes values
-    as independent; the interval is normal. Nothing is drawn, so there is no seed.
-
+    as independent; the interval is normal.
     Source: Aronow, Samii and Assenova, "Cluster-robust variance estimation for dyadic data",
     Political Analysis 2015.
     """
@@ -132,10 +126,7 @@ def dyadic_mean(
 
 
 def leave_out(count: int, groups: int) -> list[NDArray[np.int64]]:
-    """For each of ``groups`` groups, the indices below ``count`` that are not in it.
-
-    Index i is in group i mod ``groups``, so groups differ by at most one in size.
-    """
+    """For each of ``groups`` groups, the indices below ``count`` that are not in it: not i mod groups."""
     if not 2 <= groups <= count:
         raise UserError(f"{count} inputs cannot be left out in {groups} groups: measure more")
     index = np.arange(count)

@@ -86,10 +86,7 @@ def pixels_of(path: Path) -> NDArray[np.uint8]:
 
 
 def to_bytes(pictures: Tensor) -> Tensor:
-    """Pictures (N, 3, H, W) in [-1, 1] as the uint8 that a PNG file of them holds.
-
-    Raises UserError for other shapes, NaN and values out of range.
-    """
+    """Pictures (N, 3, H, W) in [-1, 1] as the uint8 that a PNG file of them holds; UserError for others."""
     shape = tuple(pictures.shape)
     if pictures.ndim != 4 or shape[1] != 3 or not pictures.is_floating_point():
         raise UserError(
@@ -118,18 +115,13 @@ def from_bytes(pixels: Tensor) -> Tensor:
 
 
 def as_saved(pictures: Tensor) -> Tensor:
-    """Pictures (N, 3, H, W) in [-1, 1] as a PNG file of them holds them: what is measured of a network
-    is what is measured of its files. UserError as ``to_bytes``."""
+    """Pictures (N, 3, H, W) in [-1, 1] as a PNG file of them holds them. UserError as ``to_bytes``."""
     return from_bytes(to_bytes(pictures))
 
 
 def grid(pictures: Tensor, columns: int, padding: int = 1, value: float = 0.0) -> Tensor:
-    """Pictures (N, C, H, W) row by row, at most ``columns`` in one, as one (C, H', W') with
-    ``padding`` pixels of ``value`` between them and around.
-
-    As ``torchvision.utils.make_grid``, without the seconds that every training would spend to import
-    torchvision for it.
-    """
+    """Pictures (N, C, H, W) row by row, at most ``columns`` in one, as one (C, H', W') with ``padding``
+    pixels of ``value`` between them and around: torchvision's make_grid, which takes seconds to import."""
     count, channels, height, width = pictures.shape
     columns = min(columns, count)
     down, right = height + padding, width + padding

@@ -1,13 +1,9 @@
 """Content confusion: which input does a translation look like, its own or another?
 
-IS and CIS know modes alone: a method that ignores its input and draws every mode in equal shares
-reaches the most that both allow. So the content of each translation, read off the picture as a
-vector of factors, is compared with the true contents of all inputs. The confusion of a translation
-is the share of the other inputs whose content is nearer to it than its own input's, ties one
-half: 0 where content is kept, 0.5 by chance, above it where content is turned into its opposite.
-
-What the reader gets wrong counts as confusion too; real pictures against their own contents tell
-how much that is.
+IS and CIS know modes alone: a method that ignores its input may reach the most that both allow. So
+the content that is read off each translation, a vector of factors, is compared with the true contents of
+all inputs: 0 where content is kept, 0.5 by chance. What the reader gets wrong counts too; real
+pictures against their own contents tell how much that is.
 """
 
 from __future__ import annotations
@@ -102,11 +98,8 @@ class ContentTable:
 
 
 class ContentScores(Batches[ContentTable]):
-    """Collects what a reader reads off a stream of translations.
-
-    ``truth``: by input id, the factors (F,) that ``reader`` uses, standardised as it does.
-    ``about`` goes into the protocol.
-    """
+    """``truth``: by input id, the factors (F,) that ``reader`` uses, standardised as it does.
+    ``about`` goes into the protocol."""
 
     def __init__(
         self, reader: ContentReader, truth: Mapping[str, FloatArray],

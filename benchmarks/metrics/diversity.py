@@ -175,11 +175,8 @@ class Diversity:
         )
 
     def _add(self, name: str, samples: Mapping[int, torch.Tensor]) -> None:
-        """All pictures of an input.
-
-        The last bits of a convolution may depend on the batch around a picture. Equal pictures share
-        one feature vector, so that their distance is 0 on every device, not nearly 0.
-        """
+        """All pictures of an input. Equal ones share one feature vector, so that their distance is 0 on
+        every device: the last bits of a convolution may depend on the batch around a picture."""
         self._complete.add(name)
         row: dict[bytes, int] = {}
         index = []
@@ -227,13 +224,10 @@ def real_diversity(
 ) -> DiversityResult:
     """Mean distance of ``n_pairs`` random pairs of distinct real pictures: Table 1's last row.
 
-    ``pictures`` maps ids to (3, H, W) in [-1, 1]; a mapping that reads a file when asked will
-    do, and only pictures in a pair are asked for, once each. Pairs are drawn without
-    repetition by ``seed`` over the sorted ids, so no order of files matters. Features are held
-    from a picture's first pair to its last: for 1,900 pairs at most about 760 of them, whatever
-    the number of pictures (100 MB up to 64x64, 2 GB at 256x256).
-
-    Raises UserError when there are too few pictures for so many pairs, or one is unfit.
+    ``pictures`` maps ids to (3, H, W) in [-1, 1]; only those in a pair are asked for, once each. Pairs
+    are drawn without repetition by ``seed`` over the sorted ids. Features are held from a picture's
+    first pair to its last: for 1,900 pairs at most about 760 of them (100 MB up to 64x64, 2 GB at
+    256x256). Raises UserError when there are too few pictures for so many pairs, or one is unfit.
     """
     names = sorted(pictures)
     possible = len(names) * (len(names) - 1) // 2

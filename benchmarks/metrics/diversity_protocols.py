@@ -55,10 +55,8 @@ class Protocol:
         return pairs(self.rule, self.samples)
 
     def scaled(self, inputs: int | None = None, samples: int | None = None) -> Protocol:
-        """The same recipe at another size, which its name then tells: ``paper-min64@20x9``.
-
-        The numbers after the @ are inputs and pairs an input.
-        """
+        """The same recipe at another size, which its name then tells: ``paper-min64@20x9``, inputs by
+        pairs an input."""
         inputs = self.inputs if inputs is None else inputs
         samples = self.samples if samples is None else samples
         if (inputs, samples) == (self.inputs, self.samples):

@@ -36,12 +36,9 @@ METRIC_OF = {
 
 @dataclass(frozen=True)
 class DiversityResult:
-    """Distances of all pairs, and the protocol they were measured under.
-
-    ``distances`` is (inputs, pairs), rows in the order of ``input_ids`` (sorted). For real data
+    """``distances`` is (inputs, pairs), rows in the order of ``input_ids`` (sorted). For real data
     each row is one pair of pictures, ``pair_ids`` (pairs, 2) names them and ``input_ids`` is
-    empty. ``value`` is the mean over rows of the means over their pairs.
-    """
+    empty. ``value`` is the mean over rows of the means over their pairs."""
 
     distances: NDArray[np.float32]
     input_ids: tuple[str, ...]

@@ -130,12 +130,8 @@ class FidelityResult:
         return made
 
     def save(self, path: Path) -> None:
-        """Write raw values as ``.npz``: whole or not at all.
-
-        Means and covariances (upper triangles, row by row) of both sides as float32, from which
-        FID follows, where they are small; the replicates of all scores. The features themselves
-        would take megabytes a method.
-        """
+        """Write raw values as ``.npz``, whole or not at all: the replicates of all scores, and where they
+        are small, means and covariances (upper triangles) of both sides, from which FID follows."""
         raw: dict[str, Any] = {f"without_group_{s}": v for s, v in self.replicates.items()}
         for side, features in (("fake", self.fake), ("real", self.real)):
             values = features.values.double().numpy()
@@ -157,9 +153,8 @@ def fidelity(
 ) -> FidelityResult:
     """Scores of ``fake`` against ``real``, features of the same ``extractor``.
 
-    ``fake`` has as many samples of every input. The protocol tells the number of pictures of both
-    sides: at other numbers, scores do not compare. Intervals leave out tenths of the inputs with all their samples; the real pictures are taken as given, since
-    they are the same for every method. ``about`` goes into the protocol.
+    ``fake`` has as many samples of every input. Intervals leave out tenths of the inputs with all their
+    samples; the real pictures are taken as given. ``about`` goes into the protocol.
 
     Raises UserError for pictures of different sizes, fewer than 10 inputs, and
     not more pictures than the features have dimensions.

@@ -50,10 +50,7 @@ FEWEST = 8  # pixels of either kind that an input needs to be judged by
 
 
 def silhouette(picture: Tensor) -> Tensor:
-    """Where a picture (3, H, W) in [-1, 1] on white ground is not background: (H, W) bool.
-
-    Holes are the background's too: what is white counts as background wherever it lies.
-    """
+    """Where a picture (3, H, W) in [-1, 1] on white ground is not white: (H, W) bool."""
     return ((picture + 1) / 2).amin(dim=0) < BACKGROUND
 
 
@@ -88,23 +85,17 @@ def contrast(picture: Tensor) -> Tensor:
 
 
 def part_borders(edges: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixels (H, W) bool on a border between two parts, and pixels away from any.
-
-    ``edges``: an edge map (3, H, W) in [-1, 1], black on white; ``mask``: the silhouette (H, W)
-    in [0, 1]. Pixels whose 3x3 surroundings reach out of the silhouette are neither, since the
-    outline is what silhouette IoU measures.
-    """
+    """Pixels (H, W) bool on a border between two parts, and pixels away from any; on the outline,
+    which silhouette IoU measures, neither. ``edges``: an edge map (3, H, W) in [-1, 1], black on white;
+    ``mask``: the silhouette (H, W) in [0, 1]."""
     ink = (1 - edges.mean(dim=0)) / 2
     inside = -_highest(-mask[None])[0] > 0.999
     return inside & (ink > INK), inside & (_highest(ink[None])[0] < PAPER)
 
 
 def parts_auc(picture: Tensor, borders: tuple[Tensor, Tensor]) -> float | None:
-    """Area under the ROC curve of contrast as a detector of the true borders between parts.
-
-    A Mann-Whitney statistic, ties one half: no threshold, and neither brightness nor saturation
-    matters. None where an input has fewer than 8 pixels of either kind.
-    """
+    """Area under the ROC curve of contrast as a detector of the true borders between parts; None where
+    an input has fewer than 8 pixels of either kind."""
     on, off = borders
     if min(int(on.sum()), int(off.sum())) < FEWEST:
         return None

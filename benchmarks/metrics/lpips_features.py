@@ -46,10 +46,7 @@ def _alexnet(weights: LpipsWeights) -> nn.Module:
 
 class LpipsDistance:
     """LPIPS with AlexNet, equal to ``lpips.LPIPS(net="alex")`` of the ``enlarged`` pictures to 1e-6
-    in float32.
-
-    ``features`` once a picture, then ``distance`` between any of them.
-    """
+    in float32: ``features`` once a picture, then ``distance`` between any of them."""
 
     def __init__(self, weights: LpipsWeights, device: torch.device | str = "cpu") -> None:
         if any((channels < 0).any() for channels in weights.channels):
@@ -66,12 +63,8 @@ class LpipsDistance:
 
     @torch.inference_mode()
     def features(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Pictures (N, 3, H, W), float32 RGB in [-1, 1], to flat features (N, D) on the device.
-
-        D is 31,872 up to 64x64 and 640,128 at 256x256. Sides under 8 pixels and values that are
-        NaN or outside [-1, 1] raise UserError. Pictures wrongly scaled to [0, 1] pass: they look
-        like bright ones.
-        """
+        """Pictures (N, 3, H, W), float32 RGB in [-1, 1], to flat features (N, D) on the device. D is
+        31,872 up to 64x64 and 640,128 at 256x256. UserError as ``check_pictures``."""
         check_pictures(pictures)
         x = enlarged(pictures.to(self.device, memory_format=self._format))
         with full_precision(self.device):

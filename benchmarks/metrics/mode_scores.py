@@ -1,8 +1,7 @@
 """IS and CIS of a stream of pictures, what the two hide, and the probabilities behind them.
 
-Each picture is classified and forgotten; the probabilities (inputs, samples, K) are kept in a
-file, so that any other statistic can be had without translating again. ``ModeScores.compact``
-rounds them to what 16 bits hold, a tenth of the size, where many are kept.
+The probabilities (inputs, samples, K) are kept, so that any other statistic can be had without
+translating again.
 """
 
 from __future__ import annotations
@@ -78,9 +77,8 @@ class ClassifiesModes(Interface):
 class ModeScores:
     """Probabilities (inputs, samples, K) and what follows from them.
 
-    Inputs are in the order of ``input_ids`` (sorted), modes in that of ``protocol["modes"]``. Of
-    real pictures each is an input with one sample, and only IS makes sense. Files are exact, or
-    where ``protocol["rounded"]`` says so of 16 bits.
+    Inputs are in the order of ``input_ids`` (sorted), modes in that of ``protocol["modes"]``. Of real
+    pictures each is an input with one sample. Files hold 16 bits where ``protocol["rounded"]`` says so.
     """
 
     probabilities: FloatArray

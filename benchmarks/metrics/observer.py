@@ -9,9 +9,9 @@ An **observer** knows the truth: of an input whose content is known (drawn pictu
 picture can be drawn, in any style. Where the truth is unknown a **judge** takes the next best:
 photos of the training inputs that are most like the input.
 
-Both see what spoils a picture: blur, noise, blotches, parts that are missing or in another place. They
-do not see whether a set of pictures is varied; a style that no right picture has counts as an error,
-however well it suits; and they know nothing of what people find realistic.
+Both see blur, noise, blotches, parts that are missing or in another place, but not whether a set of
+pictures is varied; a style that no right picture has counts as an error; and they know nothing of what
+people find realistic.
 """
 
 from __future__ import annotations

@@ -1,8 +1,5 @@
 """Preference shares with intervals clustered by question and rater, and raters' agreement.
 
-Votes are not independent: those on one question share its pictures, those of one rater share a
-taste. The interval takes both into account, so it speaks of other questions and other raters.
-
 Sources: Cameron, Gelbach and Miller, "Robust inference with multiway clustering", JBES 2011;
 Wilson's interval with an effective sample size, Dean and Pagano, "Evaluating confidence interval
 methods for binomial proportions in clustered surveys", JSSAM 2015; Krippendorff, "Computing

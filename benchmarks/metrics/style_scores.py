@@ -1,9 +1,8 @@
 """Exact scores on drawn pictures, whose factors are known: are the styles covered, and does one
 style stay one style over different contents?
 
-Coverage is asked of each input by itself: its translations should show the colours and patterns
-in the shares that objects have, whatever the content. A translator that paints every shoe in one
-colour of its own choice has none, however colourful its shoes are together.
+Coverage is asked of each input by itself: a translator that paints every shoe in one colour of its own
+choice has none, however colourful its shoes are together.
 """
 
 from __future__ import annotations
@@ -69,11 +68,8 @@ LEAST_SPREAD = 1e-4  # OKLab; far below one grey level
 
 
 def body_colour(picture: Tensor, body: NDArray[np.bool_]) -> FloatArray:
-    """The dominant colour (3,), in OKLab, of a picture (3, H, W) in [-1, 1] within ``body`` (H, W).
-
-    The median channel by channel: a pattern's second colour, covering less than half, and
-    highlights leave it nearly alone.
-    """
+    """The dominant colour (3,), in OKLab, of a picture (3, H, W) in [-1, 1] within ``body`` (H, W): the
+    median channel by channel, which patterns and highlights leave nearly alone."""
     if int(body.sum()) < FEWEST_PIXELS:
         raise UserError(f"a body of {int(body.sum())} pixels shows no colour: use larger pictures")
     pixels = ((picture.clamp(-1, 1) + 1) / 2).double().cpu().numpy()[:, body]

@@ -1,8 +1,5 @@
-"""Small classifiers with a recipe that anyone can train: from pictures to what they show.
-
-A classifier has several heads (say: category, colour, pattern) over one vector of features. The
-features measure fidelity, the heads measure what a translation keeps and which styles it reaches.
-"""
+"""Small classifiers with several heads (say: category, pattern) over one vector of features. The
+features measure fidelity, the heads measure what a translation keeps and which styles it reaches."""
 
 from __future__ import annotations
 
@@ -116,11 +113,9 @@ class SmallResNet(nn.Module):
 
 
 def network_input(pictures: Tensor, side: int) -> Tensor:
-    """uint8 (N, 3, H, W) to float32 (N, 5, H, W), averaged down where larger than ``side``.
-
-    OKLab, scaled to about [-1, 1], and the colour difference to the pixel below and to the right:
-    with these two channels patterns of any two colours are learned in minutes, not hours.
-    """
+    """uint8 (N, 3, H, W) to float32 (N, 5, H, W), averaged down where larger than ``side``: OKLab, scaled
+    to about [-1, 1], and the colour difference to the pixel below and to the right, by which patterns of
+    any two colours are learned in minutes, not hours."""
     x = pictures.float() / 255
     height, width = x.shape[2:]
     if max(height, width) > side:

@@ -1,10 +1,8 @@
 """What turns pictures into the features that fidelity is measured on.
 
-Two kinds: Inception-v3 with torch-fidelity's weights, for photographs; and a task's own
-classifier, for drawn pictures, of which ImageNet knows nothing. Both are feature extractors of
-torch-fidelity, registered under their names, so that anyone can check a number by calling
-``torch_fidelity.calculate_metrics(feature_extractor=NAME, feature_extractor_weights_path=...)``
-on saved pictures.
+Inception-v3 with torch-fidelity's weights, for photographs; a task's own classifier, for drawn
+pictures. Both are registered with torch-fidelity, so that anyone can check a number on saved pictures:
+``torch_fidelity.calculate_metrics(feature_extractor=NAME, feature_extractor_weights_path=...)``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """How a classifier of a domain's modes is built and trained: recipes with names.
 
-``small-drawn`` and ``small-photos`` train a residual network from nothing, on drawn pictures and
-on photographs of 32 to 64 pixels. ``inception-v3-finetune`` fine-tunes Inception-v3 from ImageNet,
-as in MUNIT (section 5.2), where the schedule was never published; the one here is our own.
+``small-drawn`` and ``small-photos`` (32 to 64 pixels) train from nothing. ``inception-v3-finetune``
+fine-tunes Inception-v3 from ImageNet, as in MUNIT (section 5.2), by a schedule of our own.
 """
 
 from __future__ import annotations

@@ -39,13 +39,12 @@ _REMEDY = "use torchvision's AlexNet, or leave --lpips-weights out for the one t
 
 @dataclass(frozen=True)
 class LpipsWeights:
-    """Parameters of one LPIPS network.
+    """Parameters of one LPIPS network: torchvision's ``features.*`` tensors and the weights (C,), >= 0,
+    of the five layers' channels.
 
-    ``name`` says what its distances may be called: "lpips" for torchvision's ImageNet weights,
-    recognised by their numbers; "lpips-unverified" for any other AlexNet. ``version`` is LPIPS's
-    own: "0.0" feeds the trunk with [-1, 1] as it is, "0.1" standardises the colours first.
-    ``trunk`` holds torchvision's ``features.*`` tensors, ``channels`` the five layers' weights,
-    (C,) each, >= 0.
+    ``name``: "lpips" for torchvision's ImageNet weights, recognised by their numbers;
+    "lpips-unverified" for any other AlexNet. ``version``: "0.0" feeds the trunk with [-1, 1] as it is,
+    "0.1" standardises the colours first.
     """
 
     name: Name

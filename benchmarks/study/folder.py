@@ -54,7 +54,6 @@ class Design(BaseModel):
 
     @property
     def real_per_session(self) -> int:
-        """Questions of a full session that count."""
         return self.per_rater - self.catches_per_session
 
     @property
@@ -141,7 +140,6 @@ class Study:
         return hmac.digest(self.secret, "\0".join(words).encode(), hashlib.sha256)
 
     def overview_token(self) -> str:
-        """What opens the experimenter's page."""
         return self.keyed("overview").hex()
 
     def session_token(self, session: int) -> str:

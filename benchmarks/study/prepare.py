@@ -204,7 +204,7 @@ def _write(
         "seats (question, seat, position, first_left)": seats,
     }
     with closing(connect(folder / DATABASE)) as connection:
-        connection.executescript(SCHEMA)
+        connection.executescript(SCHEMA.read_text(encoding="utf-8"))
         with transaction(connection):
             for table, values in filled.items():
                 places = ", ".join("?" * len(values[0]))

@@ -105,7 +105,6 @@ class StudyServer:
         return Moment(now, now - self.stall)
 
     async def about(self, request: Request) -> Response:
-        """What is shown before consent."""
         told = self.study.settings.model_dump(mode="json", exclude={"design"})
         return _json(told | {"name": self.study.name, "per_rater": self.study.design.per_rater})
 
