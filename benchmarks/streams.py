@@ -33,8 +33,6 @@ class Batches(ABC, Generic[T]):
     """
 
     def __init__(self, batch_size: int = 64) -> None:
-        if batch_size < 1:
-            raise UserError(f"batch size must be at least 1, got {batch_size}")
         self._batch_size = batch_size
         self._row_of: dict[tuple[str, int], int] = {}  # among what ``_measure`` was given
         self._waiting: list[Tensor] = []

@@ -44,20 +44,11 @@ def confusion(predictions: ArrayLike, truth: ArrayLike) -> FloatArray:
 
     ``predictions`` (N, S, F): factors read off S translations of each of N inputs; ``truth``
     (N, F): the inputs' own, in the same order and units. All factors weigh the same.
-    Raises UserError for shapes that do not fit, fewer than two inputs, and NaN or infinity.
+    Raises UserError for fewer than two inputs.
     """
     read, true = (np.asarray(values, dtype=np.float64) for values in (predictions, truth))
-    if read.ndim != 3 or true.shape != (read.shape[0], read.shape[2]) or read.size == 0:
-        raise UserError(
-            f"predictions are {read.shape}, true contents {true.shape}: pass "
-            "(inputs, samples, factors) and (inputs, factors)"
-        )
     if len(true) < 2:
         raise UserError("content confusion of a single input says nothing: measure more inputs")
-    for values, what in ((read, "predictions"), (true, "true contents")):
-        if not np.isfinite(values).all():
-            place = np.argwhere(~np.isfinite(values))[0].tolist()
-            raise UserError(f"{what}: value {place} is NaN or infinite: mend the reader or truth")
     shares = np.empty(read.shape[:2])
     for own, samples in enumerate(read):
         distances = np.square(samples[:, None] - true).sum(axis=2)  # (S, N)

@@ -96,20 +96,11 @@ class Diversity:
     of one input and one batch when pictures come grouped by inputs, of all of them when they do not.
     Batches are filled across inputs, as a few pictures cost nearly as much as a full batch. Neither
     the order nor ``batch_size`` changes the values (to 1e-7). ``seed`` is the bootstrap's.
-
-    Raises UserError for weights of another LPIPS version than the protocol's.
     """
 
     def __init__(
         self, distance: Distance, protocol: Protocol, batch_size: int = 16, seed: int = 0
     ) -> None:
-        if batch_size < 1:
-            raise UserError(f"batch size must be at least 1, got {batch_size}")
-        if distance.weights.version != protocol.version:
-            raise UserError(
-                f"protocol {protocol.name} is measured with LPIPS {protocol.version}, the weights "
-                f"are {distance.weights.version}: load weights of version {protocol.version}"
-            )
         self._distance, self._protocol, self._seed = distance, protocol, seed
         self._batch_size, self._pairs = batch_size, protocol.pairs().tolist()
         self._incomplete: dict[str, dict[int, torch.Tensor]] = {}
@@ -236,8 +227,6 @@ def real_diversity(
             f"{n_pairs} pairs of {len(names)} pictures cannot be drawn: "
             f"use 2 to {possible} pairs, or more pictures"
         )
-    if batch_size < 1:
-        raise UserError(f"batch size must be at least 1, got {batch_size}")
     drawn = _draw_pairs(len(names), n_pairs, seed)
     last_use = {item: k for k, pair in enumerate(drawn) for item in pair}
     held: dict[int, torch.Tensor] = {}

@@ -21,7 +21,7 @@ def pairs(rule: PairRule, samples: int) -> torch.Tensor:
 
     "independent": (0, 1), (2, 3), ...: no picture twice, so an even number of samples;
     "consecutive": (0, 1), (1, 2), ...; "all": every i < j. Raises UserError for fewer than two
-    samples, an odd number of them where pairs are independent, and an unknown rule.
+    samples and an odd number of them where pairs are independent.
     """
     if samples < 2:
         raise UserError(f"diversity needs at least 2 samples an input, got {samples}")
@@ -35,9 +35,7 @@ def pairs(rule: PairRule, samples: int) -> torch.Tensor:
         return index.view(-1, 2)
     if rule == "consecutive":
         return torch.stack((index[:-1], index[1:]), dim=1)
-    if rule == "all":
-        return torch.combinations(index, 2)
-    raise UserError(f"unknown pair rule {rule!r}: use independent, consecutive or all")
+    return torch.combinations(index, 2)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,6 @@ from benchmarks.metrics.style_scores import (
 from benchmarks.networks.classifiers import Classifier
 from benchmarks.networks.colours import COLOURS, FloatArray, colour_bins
 from benchmarks.streams import Batches, Stream, consume
-from models.errors import UserError
 
 Ints = NDArray[np.int64]
 
@@ -131,8 +130,6 @@ class Examination(Batches[ExactTable]):
         self._classes: dict[str, list[int]] = {"pattern": [], "category": []}
 
     def update(self, input_id: str, sample: int, picture: Tensor) -> None:
-        if input_id not in self._known:
-            raise UserError(f"nothing is known of input {input_id!r}: draw the task again")
         super().update(input_id, sample, picture)
         truth = self._known[input_id]
         area = None if truth.borders is None else parts_auc(picture, truth.borders)

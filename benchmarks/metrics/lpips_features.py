@@ -49,8 +49,6 @@ class LpipsDistance:
     in float32: ``features`` once a picture, then ``distance`` between any of them."""
 
     def __init__(self, weights: LpipsWeights, device: torch.device | str = "cpu") -> None:
-        if any((channels < 0).any() for channels in weights.channels):
-            raise UserError(f"{weights.source}: a channel weight is negative: use other weights")
         self.weights = weights
         self.device = torch.device(device)
         # On processors convolutions with channels last take half the time at 256x256.
@@ -74,11 +72,6 @@ class LpipsDistance:
     @torch.inference_mode()
     def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         """Features (P, D) and (P, D) of the two pictures of P pairs to distances (P,), >= 0."""
-        if first.shape != second.shape or first.ndim != 2:
-            raise UserError(
-                f"features {tuple(first.shape)} and {tuple(second.shape)} do not pair up: "
-                "compare pictures of one size"
-            )
         return (first - second).square_().sum(dim=1)
 
 

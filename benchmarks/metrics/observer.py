@@ -124,11 +124,6 @@ def preferred(distances: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.fl
     ``distances`` (I, K) of K translations of each input by the method, ``reference`` (I, L) of L by
     the reference: all K x L pairs are asked about, and a tie counts half.
     """
-    if distances.ndim != 2 or reference.ndim != 2 or len(distances) != len(reference):
-        raise UserError(
-            f"distances {distances.shape} and {reference.shape} of the reference: give one row an "
-            "input, the same inputs in both"
-        )
     behind = distances[:, :, None] - reference[:, None, :]
     return ((behind < 0) + 0.5 * (behind == 0)).mean(axis=(1, 2))
 

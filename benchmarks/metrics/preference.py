@@ -53,14 +53,12 @@ def preference(
     with Satterthwaite's degrees of freedom. The interval is Wilson's with the sample size
     that has this variance, so it stays in [0, 1] and has width at shares 0 and 1.
 
-    Raises UserError for choices other than 0 and 1, lists of different lengths, and fewer than
-    two questions or raters.
+    Raises UserError for fewer than two questions or raters.
     """
     votes = np.asarray(choices, dtype=np.float64)
-    question, n_questions = _numbered("questions", questions, votes)
-    rater, n_raters = _numbered("raters", raters, votes)
-    if not np.isin(votes, (0.0, 1.0)).all():
-        raise UserError("a choice is 1 (the method) or 0 (the reference): mend the list of votes")
+    names, question = np.unique(questions, return_inverse=True)
+    people, rater = np.unique(raters, return_inverse=True)
+    n_questions, n_raters = len(names), len(people)
     for count, of in ((n_questions, "questions"), (n_raters, "raters")):
         if count < 2:
             raise UserError(f"an interval over {of} needs at least 2 of them: ask more")
@@ -77,17 +75,6 @@ def preference(
     low, high = _wilson(share, 1 / inverse, float(stats.t.ppf(0.5 + level / 2, max(1.0, freedom))))
     interval = Interval(low, high, level, "Wilson, cluster-robust", "questions and raters")
     return Preference(share, interval, n_questions, n_raters, len(votes))
-
-
-def _numbered(
-    what: str, names: ArrayLike, votes: NDArray[np.float64]
-) -> tuple[NDArray[np.intp], int]:
-    """Names as numbers from 0, and how many there are."""
-    given = np.asarray(names)
-    if votes.ndim != 1 or given.shape != votes.shape:
-        raise UserError(f"{votes.shape} choices have {given.shape} {what}: give one name a vote")
-    found, index = np.unique(given, return_inverse=True)
-    return index, len(found)
 
 
 def _clustered(votes: NDArray[np.float64], cluster: NDArray[np.intp]) -> tuple[float, float]:
@@ -125,22 +112,16 @@ def _wilson(share: float, votes: float, quantile: float) -> tuple[float, float]:
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
-def krippendorff_alpha(values: ArrayLike, units: ArrayLike, raters: ArrayLike) -> float | None:
-    """Krippendorff's nominal alpha of ``values`` (N,) given to ``units`` (N,) by ``raters`` (N,).
+def krippendorff_alpha(values: ArrayLike, units: ArrayLike) -> float | None:
+    """Krippendorff's nominal alpha of ``values`` (N,) given to ``units`` (N,), each by another rater.
 
     1: raters always agree; 0: as much as by chance; below: less. A rater may leave units out (the
     row is absent); a unit with one value counts for nothing. None where all values are the same
     or none can be compared: without variation, agreement cannot be told from chance.
-
-    Raises UserError for lists of different lengths and for a unit valued twice by one rater.
     """
-    value, unit, rater = (np.unique(v, return_inverse=True)[1] for v in (values, units, raters))
-    if not value.shape == unit.shape == rater.shape or value.ndim != 1:
-        raise UserError("agreement needs as many values as units and raters: mend the lists")
+    value, unit = (np.unique(v, return_inverse=True)[1] for v in (values, units))
     if len(value) == 0:
         return None
-    if len(np.unique(np.stack([unit, rater]), axis=1).T) < len(value):
-        raise UserError("a rater valued one unit twice: keep one of the two")
     counts = np.zeros((unit.max() + 1, value.max() + 1))
     np.add.at(counts, (unit, value), 1)
     counts = counts[counts.sum(axis=1) >= 2]

@@ -157,11 +157,6 @@ class Classifier(Trained):
     @torch.no_grad()
     def __call__(self, pictures: Tensor) -> tuple[Tensor, dict[str, NDArray[np.float64]]]:
         """uint8 pictures (N, 3, H, W) to features (N, D) and probabilities (N, C) by head."""
-        if pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[1] != 3:
-            raise UserError(
-                f"pictures are {pictures.dtype} {tuple(pictures.shape)}: a classifier needs "
-                "torch.uint8 (N, 3, H, W)"
-            )
         with full_precision(self.device):
             features, logits = self.network(
                 network_input(pictures.to(self.device), self.recipe.side)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.networks.augmentation import disturbed
-from benchmarks.networks.classifier_training import check_bytes, drawn, fit, one_size
+from benchmarks.networks.classifier_training import drawn, fit, one_size
 from benchmarks.networks.classifiers import (
     Recipe,
     SmallResNet,
@@ -25,7 +25,6 @@ from benchmarks.networks.classifiers import (
 )
 from benchmarks.networks.colours import FloatArray
 from benchmarks.networks.weight_files import Trained, hash_of_numbers, load_trained
-from models.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -126,11 +125,6 @@ class ContentReader(Trained):
 
     def standardised(self, values: FloatArray) -> FloatArray:
         """True values (N, all factors) to the factors ``used`` (N, F), as ``read`` gives them."""
-        if values.ndim != 2 or values.shape[1] != len(self.factors):
-            raise UserError(
-                f"true contents are {values.shape}, {self.name} knows {len(self.factors)} factors "
-                f"({', '.join(self.factors)}): pass one row a picture, of these"
-            )
         return self.scale.standardised(values)[:, self._columns]
 
     def record(self) -> dict[str, Any]:
@@ -152,13 +146,11 @@ def load_content_reader(path: Path, device: torch.device | str = "cpu") -> Conte
 
 def _build(state: dict[str, Tensor], about: dict[str, Any]) -> ContentReader:
     recipe = CONTENT_RECIPES[about["recipe"]]
-    factors, (height, width) = check_factors(about["factors"]), about["size"]
+    factors, (height, width) = about["factors"], about["size"]
     mean, deviation, r2 = (
         tuple(float(value) for value in values)
         for values in (about["scale"]["mean"], about["scale"]["deviation"], about["r2"])
     )
-    if not len(mean) == len(deviation) == len(r2) == len(factors) or min(deviation) <= 0:
-        raise ValueError("scale and R^2 do not fit the factors")
     with torch.device("meta"):
         network = ContentNetwork(recipe, len(factors))
     network.load_state_dict(state, assign=True)
@@ -167,37 +159,12 @@ def _build(state: dict[str, Tensor], about: dict[str, Any]) -> ContentReader:
     return ContentReader(recipe, Scale(mean, deviation), size, network, explained, facts)
 
 
-def check_factors(factors: Sequence[str]) -> tuple[str, ...]:
-    """``factors`` as a tuple; UserError unless they are one or more different names."""
-    names = tuple(factors)
-    if not names or not all(isinstance(name, str) and name for name in names):
-        raise UserError(f"factors are {factors!r}: name one or more")
-    if len(set(names)) < len(names):
-        raise UserError(f"factors are {', '.join(names)}: name each once")
-    return names
-
-
 @dataclass(frozen=True)
 class Described:
     """uint8 pictures (N, 3, H, W) and the true values (N, F) of their factors."""
 
     pictures: Tensor
     values: FloatArray
-
-    def check(self, factors: Sequence[str], what: str) -> None:
-        """UserError unless there are pictures, each with a number for each of ``factors``."""
-        check_bytes(self.pictures, what)
-        count = len(self.pictures)
-        if self.values.shape != (count, len(factors)):
-            raise UserError(
-                f"{what}: true contents are {self.values.shape}, {count} pictures of "
-                f"{len(factors)} factors need ({count}, {len(factors)})"
-            )
-        if not np.isfinite(self.values).all():
-            row, column = np.argwhere(~np.isfinite(self.values))[0].tolist()
-            raise UserError(
-                f"{what}: {factors[column]} of picture {row} is NaN or infinite: mend the truth"
-            )
 
 
 def train_content_reader(
@@ -208,15 +175,11 @@ def train_content_reader(
     """Train by ``recipe`` on ``train``, then try on ``held_out``, looked at once.
 
     Minimises the mean squared error of the factors, standardised by ``train``. Both hold pictures
-    of one size and values in the order of ``factors``. ``facts`` are kept in the record. Raises
-    UserError for pictures or values that do not fit.
+    of one size and values in the order of ``factors``. ``facts`` are kept in the record.
     """
-    names = check_factors(factors)
-    train.check(names, "training pictures")
-    held_out.check(names, "held-out pictures")
     size = one_size(train.pictures, held_out.pictures)
     draws = np.random.default_rng([0xC047, seed & (2**64 - 1)])
-    network = drawn(lambda: ContentNetwork(recipe, len(names)), draws)
+    network = drawn(lambda: ContentNetwork(recipe, len(factors)), draws)
     network.to(device).to(memory_format=torch.channels_last)
     scale = Scale.of(train.values)
     wanted = torch.from_numpy(scale.standardised(train.values)).float()
@@ -230,7 +193,7 @@ def train_content_reader(
         outputs_of(network, held_out.pictures), scale.standardised(held_out.values)
     )
     counts = {"train": len(train.pictures), "held_out": len(held_out.pictures), "seed": seed}
-    r2 = dict(zip(names, explained, strict=True))
+    r2 = dict(zip(factors, explained, strict=True))
     return ContentReader(recipe, scale, size, network, r2, counts | dict(facts or {}))
 
 

@@ -51,8 +51,6 @@ class ModeClassifier(Trained):
         self, recipe: ModeRecipe, modes: Sequence[str], size: tuple[int, int], network: ModeNetwork,
         temperature: float, accuracy: float, verified: bool, facts: Mapping[str, Any],
     ) -> None:  # fmt: skip
-        if not (1 <= temperature <= HIGHEST and 0 <= accuracy <= 1):
-            raise ValueError(f"temperature {temperature}, accuracy {accuracy}")
         self.recipe, self.modes, self.size = recipe, tuple(modes), size
         self.temperature, self.accuracy = temperature, accuracy
         self.verified, self.facts = verified, dict(facts)
@@ -100,7 +98,7 @@ def load_mode_classifier(path: Path, device: torch.device | str = "cpu") -> Mode
 
 def _build(state: dict[str, Tensor], about: dict[str, Any]) -> ModeClassifier:
     recipe = MODE_RECIPES[about["recipe"]]
-    modes, (height, width) = check_modes(about["modes"]), about["size"]
+    modes, (height, width) = tuple(about["modes"]), about["size"]
     with torch.device("meta"):
         network = recipe.network(len(modes))
     network.finish()
@@ -109,15 +107,6 @@ def _build(state: dict[str, Tensor], about: dict[str, Any]) -> ModeClassifier:
         recipe, modes, (int(height), int(width)), network, float(about["temperature"]),
         float(about["accuracy"]), about["verified"] is True, dict(about["facts"]),
     )  # fmt: skip
-
-
-def check_modes(modes: object) -> tuple[str, ...]:
-    """``modes`` as a tuple; UserError unless they are two or more different names."""
-    names = tuple(modes) if isinstance(modes, list | tuple) else ()
-    named = all(isinstance(name, str) and name for name in names)
-    if not named or len(names) < 2 or len(set(names)) < len(names):
-        raise UserError(f"modes are {modes!r}: name two or more, each once")
-    return names
 
 
 def train_mode_classifier(
@@ -132,12 +121,11 @@ def train_mode_classifier(
     the temperature. ``weights``: where Inception-v3 begins. ``facts`` are kept in the record.
     Raises UserError for pictures, labels or modes that do not fit.
     """
-    names = check_modes(list(modes))
-    train.check({MODE: names}, "training picture", 1)
-    held_out.check({MODE: names}, "held-out picture", 2)
+    train.check({MODE: tuple(modes)}, "training picture", 1)
+    held_out.check({MODE: tuple(modes)}, "held-out picture", 2)
     size = one_size(train.pictures, held_out.pictures)
     draws = np.random.default_rng([0x30DE5, seed & (2**64 - 1)])
-    network = _start(recipe, len(names), weights, draws)
+    network = _start(recipe, len(modes), weights, draws)
     network.to(device).to(memory_format=torch.channels_last)
     labels = torch.from_numpy(train.labels[MODE])
 
@@ -154,7 +142,7 @@ def train_mode_classifier(
     if weights is not None:
         about["weights"] = {"file": weights.file, "sha256": weights.sha256}
     return ModeClassifier(
-        recipe, names, size, network, temperature_of(logits, true),
+        recipe, modes, size, network, temperature_of(logits, true),
         float((logits.argmax(axis=1) == true).mean()), weights is None or weights.verified,
         about | dict(facts or {}),
     )  # fmt: skip

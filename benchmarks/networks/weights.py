@@ -11,12 +11,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 
 from benchmarks.networks.weight_files import check_state, parse_state, read_bytes
-from models.errors import UserError
 
 Version = Literal["0.0", "0.1"]
 Name = Literal["lpips", "lpips-unverified"]
@@ -67,8 +66,6 @@ def trained(version: Version, path: Path | str | None = None) -> LpipsWeights:
     classifier may be missing). Pickles are read as weights only. Raises UserError when there is
     no file, or it is broken, hostile or of another network; it never falls back to other weights.
     """
-    if version not in get_args(Version):
-        raise UserError(f"unknown LPIPS version {version!r}: use one of {get_args(Version)}")
     path = PACKAGED if path is None else Path(path)
     trunk = _trunk(path)
     name: Name = "lpips" if hash_of(trunk) == IMAGENET_TRUNK else "lpips-unverified"

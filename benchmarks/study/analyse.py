@@ -127,7 +127,7 @@ def _columns(votes: list[StoredVote]) -> tuple[list[int], list[str], list[str]]:
 
 
 def _alpha(votes: list[StoredVote]) -> float | None:
-    return krippendorff_alpha(*_columns(votes))
+    return krippendorff_alpha(*_columns(votes)[:2])
 
 
 def report(analysis: Analysis) -> str:

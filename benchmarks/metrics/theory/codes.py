@@ -83,8 +83,6 @@ def domain_hits(a: Points, b: Points) -> FloatArray:
     classes stay of one size, and where the two are a pair, neither gives the other away.
     """
     count = len(a)
-    if a.shape != b.shape or count < 2:
-        raise UserError(f"codes {a.shape} and {b.shape}: give as many of both domains, 2 or more")
     order = np.random.default_rng([0x7E2, SEED, count]).permutation(count)
     fold = np.empty(count, dtype=np.int64)
     fold[order] = np.arange(count) % FOLDS

@@ -134,7 +134,6 @@ def test_streams_that_make_no_sense_are_refused():
         ([*good, good[0]], "sample 0 of input '0' came twice"),
         (good[:-1], "are not samples 0 to S - 1"),
         ([], "no pictures to measure"),
-        ([("new", 0, good[0][2])], "nothing is known of input 'new'"),
         ([("0", 0, nan)], r"features need \[-1, 1\]"),
     ):
         with pytest.raises(UserError, match=message):

@@ -325,8 +325,6 @@ def test_streams_that_make_no_sense_are_refused(items: list[Item], message: str)
         mode_scores(items, Colours(), MODES)
 
 
-def test_other_refusals() -> None:
-    with pytest.raises(UserError, match="batch size must be at least 1, got 0"):
-        mode_scores(noise(2, 2), Colours(), MODES, batch_size=0)
+def test_an_interval_needs_two_inputs() -> None:
     with pytest.raises(UserError, match="an interval over inputs needs at least 2"):
         mode_scores(noise(1, 4), Colours(), MODES).measurements(0)

@@ -61,9 +61,6 @@ def test_entropy_and_shares():
     mixed = DRAWS.integers(0, 5, (6, 30))
     expected = [stats.entropy(np.bincount(row, minlength=5)) for row in mixed]
     assert entropy(shares(mixed, 5)) == pytest.approx(expected, abs=1e-12)
-    for wrong in ([[4]], [[-1]], [], [1, 2]):
-        with pytest.raises(UserError, match=r"classes must be \(inputs, samples\) within 0..3"):
-            shares(wrong, 4)
 
 
 def test_total_variation():

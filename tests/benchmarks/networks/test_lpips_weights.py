@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 
 from benchmarks.metrics.lpips_features import SMALLEST_SIZE, LpipsDistance, enlarged, measured_size
 from benchmarks.networks import weights as weights_module
-from benchmarks.networks.weights import LpipsWeights, Version, trained
+from benchmarks.networks.weights import Version, trained
 from models.errors import UserError
 
 SHIPPED = trained("0.0")
@@ -82,8 +82,6 @@ def test_distance_is_zero_symmetric_and_keeps_the_order_of_pairs(distance: Lpips
     assert distance.distance(f, f).tolist() == [0, 0, 0]
     ab = distance.distance(f[[0, 1]], f[[1, 2]])
     torch.testing.assert_close(ab.flip(0), distance.distance(f[[2, 1]], f[[1, 0]]), rtol=0, atol=0)
-    with pytest.raises(UserError, match="one size"):
-        distance.distance(f, distance.features(pictures(3, 80, 80)))
 
 
 @pytest.mark.parametrize("size", [32, 64])
@@ -129,12 +127,6 @@ def test_weights_are_recognised_by_their_numbers_whatever_the_file(
     assert other.name == "lpips-unverified" and other.sha256 != SHIPPED.sha256
     LpipsDistance(other)
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_negative_channel_weights_are_refused() -> None:
-    channels = (*SHIPPED.channels[:4], -SHIPPED.channels[4])
-    with pytest.raises(UserError, match="negative"):
-        LpipsDistance(LpipsWeights("lpips", "0.0", SHIPPED.trunk, channels, "x.pth"))
 
 
 class Hostile:
@@ -217,5 +209,3 @@ def test_other_networks_files_and_versions_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.pth", tmp_path):
         with pytest.raises(UserError, match="no such file"):
             trained("0.0", path)
-    with pytest.raises(UserError, match=r"unknown LPIPS version '1\.0'"):
-        trained("1.0")  # type: ignore[arg-type]

@@ -239,8 +239,6 @@ def test_a_classifier_learns_both_heads(known: dict[str, Any]) -> None:
     assert of.facts == {"train": 200, "held_out": 100, "size": [16, 16], "seed": 4}
     features, probabilities = of(labelled(20, 2).pictures)
     assert features.shape == (20, 64) and probabilities["pattern"].shape == (20, 2)
-    with pytest.raises(UserError, match="needs torch.uint8"):
-        of(torch.zeros(1, 3, 16, 16))
 
 
 def test_modes_are_learned_and_tried_on_held_out_pictures(known: dict[str, Any]) -> None:
@@ -284,8 +282,6 @@ def test_content_is_read_where_it_can_be_seen(known: dict[str, Any]) -> None:
     assert r_squared(read, true) == pytest.approx([of.r2[f] for f in of.used], abs=0.05)
     assert scaled.mean(axis=0) == pytest.approx([0, 0], abs=1e-12)
     assert scaled.std(axis=0) == pytest.approx([1, 1])
-    with pytest.raises(UserError, match=r"are \(4, 2\), small-content knows 3 factors"):
-        of.standardised(np.zeros((4, 2)))
 
 
 def test_r_squared_and_constant_factors() -> None:
@@ -325,36 +321,17 @@ def test_classifiers_under_their_floor_are_refused(known: dict[str, Any]) -> Non
         poor.require()
 
 
-def test_labels_modes_and_contents_that_do_not_fit_are_refused() -> None:
-    many, few = labelled(30, 0), labelled(5, 1)
-    for labels, message in (
-        ({"colour": many.labels["colour"]}, "need as many labels of pattern"),
-        (many.labels | {"colour": many.labels["colour"] + 1}, "labels of colour go from 0 to 2"),
-        (many.labels | {"colour": np.zeros(30, np.int64)}, "no training picture of colour 'green'"),
-    ):
-        with pytest.raises(UserError, match=message):
-            train_classifier(BROAD, HEADS, Labelled(many.pictures, labels), few)
-    good, held_out = moded(40, 0), moded(8, 1)
+def test_training_that_cannot_work_is_refused() -> None:
+    many, good, held_out = labelled(30, 0), moded(40, 0), moded(8, 1)
+    one = Labelled(many.pictures, many.labels | {"colour": np.zeros(30, np.int64)})
+    with pytest.raises(UserError, match="no training picture of colour 'green'"):
+        train_classifier(BROAD, HEADS, one, many)
     single = Labelled(held_out.pictures[:7], {"mode": held_out.labels["mode"][:7]})
-    for test, modes, message in (
-        (single, MODES, "only 1 held-out picture of mode 'striped blue': use more"),
-        (moded(8, 1, side=32), MODES, "held-out pictures are"),
-        (Labelled(held_out.pictures[:0], {}), MODES, "at least one"),
-        (held_out, ("a", "b", "b", "c"), "each once"),
-        (held_out, ("a",), "two or more"),
+    for test, message in (
+        (single, "only 1 held-out picture of mode 'striped blue': use more"),
+        (moded(8, 1, side=32), "held-out pictures are"),
     ):
         with pytest.raises(UserError, match=message):
-            train_mode_classifier(OF_MODES, modes, good, test)
+            train_mode_classifier(OF_MODES, MODES, good, test)
     with pytest.raises(UserError, match="inception-v3-finetune starts from ImageNet weights"):
         train_mode_classifier(MODE_RECIPES["inception-v3-finetune"], MODES, good, held_out)
-    told = described(8, 1)
-    unknown = Described(told.pictures, told.values.copy())
-    unknown.values[3, 1] = np.nan
-    for train, factors, message in (
-        (told, FACTORS[:2], r"8 pictures of 2 factors need \(8, 2\)"),
-        (unknown, FACTORS, "training pictures: down of picture 3 is NaN"),
-        (told, ("a", "b", "a"), "name each once"),
-        (told, (), "name one or more"),
-    ):
-        with pytest.raises(UserError, match=message):
-            train_content_reader(OF_CONTENT, factors, train, told)
