@@ -182,33 +182,6 @@ def test_a_stream_may_reuse_its_buffer() -> None:
     assert diversity(stream(), PixelDistance(), protocol).value == expected > 0
 
 
-def test_pictures_of_a_finished_input_are_let_go() -> None:
-    class Tracked(PixelDistance):
-        def __init__(self) -> None:
-            super().__init__()
-            self.progress: list[tuple[int, int]] = []
-
-        def features(self, pictures: torch.Tensor) -> torch.Tensor:
-            self.progress.append((given, len(pictures)))
-            return super().features(pictures)
-
-    given = 0
-
-    def stream() -> Iterator[Item]:
-        nonlocal given
-        for item in ramp(5, 6):
-            given += 1
-            yield item
-
-    distance = Tracked()
-    found = diversity(stream(), distance, get_protocol("paper", 5, 6), batch_size=4)
-    # A batch is full whosever pictures it holds, and none waits for more than one input's.
-    full = [(6, 4), (12, 4), (12, 4), (18, 4), (24, 4), (24, 4), (30, 4)]
-    assert distance.progress == [*full, (30, 2)]
-    whole = diversity(ramp(5, 6), PixelDistance(), get_protocol("paper", 5, 6), batch_size=30)
-    assert np.array_equal(found.distances, whole.distances)
-
-
 def test_the_record_holds_value_interval_and_protocol(lpips_distance: LpipsDistance) -> None:
     found = diversity(noise(3, 4), lpips_distance, get_protocol("paper", 3, 4))
     record = json.loads(json.dumps(found.as_dict(), allow_nan=False))

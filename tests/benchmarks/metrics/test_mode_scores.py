@@ -166,19 +166,6 @@ def test_rows_are_those_of_their_pictures() -> None:
     assert values(scores)["exp-is"] == pytest.approx(theirs, abs=1e-6)
 
 
-def test_a_stream_may_reuse_its_buffer() -> None:
-    buffer = torch.empty(3, SIDE, SIDE)
-
-    def reused() -> Iterator[Item]:
-        for name, k, picture in noise(2, 4):
-            buffer.copy_(picture)
-            yield name, k, buffer
-
-    expected = mode_scores(noise(2, 4), Colours(2.0), MODES).probabilities
-    found = mode_scores(reused(), Colours(2.0), MODES).probabilities
-    assert np.array_equal(found, expected)
-
-
 def test_real_pictures_have_an_is_and_no_cis() -> None:
     pictures = [(f"{i:03d}.png", 0, of_mode(i % 4, i)) for i in range(40)]
     scores = mode_scores(pictures, Colours(), MODES)

@@ -84,13 +84,6 @@ def test_distance_is_zero_symmetric_and_keeps_the_order_of_pairs(distance: Lpips
     torch.testing.assert_close(ab.flip(0), distance.distance(f[[2, 1]], f[[1, 0]]), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("size", [32, 64])
-def test_features_do_not_depend_on_the_batch(distance: LpipsDistance, size: int) -> None:
-    x = pictures(5, size, size)
-    alone = torch.cat([distance.features(x[k : k + 1]) for k in range(5)])
-    torch.testing.assert_close(distance.features(x), alone, rtol=0, atol=1e-6)
-
-
 @pytest.mark.parametrize(
     ("bad", "message"),
     [

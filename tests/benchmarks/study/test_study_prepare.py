@@ -150,12 +150,6 @@ def test_pictures_shown_are_those_of_the_question(material: Plan, prepared: Path
     assert Counter(row[4] for row in rows if row[0] == "catch") == {"another": 5, "spoilt": 5}
 
 
-def test_inputs_are_shown_as_networks_saw_them(tmp_path):
-    image = Image.new("RGB", (64, 32), "white")
-    image.paste("red", (10, 0, 54, 32))
-    assert np.asarray(fitted(image, (16, 16))).reshape(-1, 3).tolist() == [[255, 0, 0]] * 256
-
-
 def test_metadata_and_transparency_stay_behind(tmp_path):
     plan = draw_material(tmp_path / "m", inputs=3)
     note = PngImagePlugin.PngInfo()
