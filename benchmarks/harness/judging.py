@@ -12,7 +12,7 @@ from tqdm import tqdm
 from benchmarks.harness.layouts import pictures_under
 from benchmarks.harness.outputs import Outputs
 from benchmarks.metric import Measurement
-from benchmarks.metrics.diversity_result import describe
+from benchmarks.metrics.diversity import describe
 from benchmarks.metrics.lpips_features import MEASURED_SIDE, LpipsDistance
 from benchmarks.metrics.observer import (
     CANDIDATES,

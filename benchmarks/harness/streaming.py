@@ -28,9 +28,8 @@ from tqdm import tqdm
 from benchmarks.harness.layouts import pictures_under
 from benchmarks.harness.outputs import Range, in_range
 from benchmarks.metric import Accumulates, Measurement
-from benchmarks.metrics.diversity import Diversity
+from benchmarks.metrics.diversity import Diversity, DiversityResult
 from benchmarks.metrics.diversity_protocols import get_protocol
-from benchmarks.metrics.diversity_result import DiversityResult
 from benchmarks.metrics.fidelity import FidelityResult
 from benchmarks.metrics.fidelity import fidelity as scores_of
 from benchmarks.metrics.lpips_features import LpipsDistance

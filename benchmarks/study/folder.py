@@ -19,6 +19,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from benchmarks.study.store import connect
@@ -152,6 +153,12 @@ class Study:
         letters = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
         digits = "".join(letters[(number >> 5 * k) % 32] for k in range(10))
         return f"{digits[:5]}-{digits[5:]}"
+
+
+def counted(seed: int, *address: str | int) -> np.random.Generator:
+    """A fresh generator for ``address``; distinct addresses give unrelated draws."""
+    text = "/".join(map(repr, (seed, *address)))
+    return np.random.default_rng(list(hashlib.sha256(text.encode()).digest()))
 
 
 def hashed(token: str) -> str:

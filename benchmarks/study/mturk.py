@@ -26,8 +26,7 @@ from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from benchmarks.files import comma_separated, write_text
-from benchmarks.study.draw import counted
-from benchmarks.study.folder import PICTURES, Study, new_id
+from benchmarks.study.folder import PICTURES, Study, counted, new_id
 from benchmarks.study.store import rater_of, transaction
 from models.errors import UserError
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,14 +22,35 @@ from tqdm import tqdm
 
 from benchmarks.harness.layouts import find_layout, pictures_under, places_of
 from benchmarks.pictures import fitted, read
-from benchmarks.study.draw import Drawn, counted, draw_questions, seat_order
-from benchmarks.study.folder import DATABASE, PICTURES, SECRET, SETTINGS, Design, Settings, new_id
+from benchmarks.study.folder import (
+    DATABASE,
+    PICTURES,
+    SECRET,
+    SETTINGS,
+    Design,
+    Settings,
+    counted,
+    new_id,
+)
 from benchmarks.study.sessions import first_side
 from benchmarks.study.store import SCHEMA, connect, transaction
 from models.errors import UserError
 
 CATCH_CANDIDATES = 16  # a wrong answer is taken from the least similar of so many inputs
 FEWEST_CATCHES = 10
+
+
+Samples = Mapping[str, Sequence[str]]  # input id -> ids of its translations by one method
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One question: an input, a translation of it by ``method``, and one by the reference."""
+
+    method: str
+    input: str
+    first: str
+    second: str
 
 
 @dataclass(frozen=True)
@@ -288,3 +309,49 @@ def write(path: Path, image: Image.Image) -> None:
     # Through an array: what Pillow remembers of the source (profiles, comments) stays behind.
     Image.fromarray(np.asarray(image)).save(path, format="PNG")
     os.utime(path, (0, 0))
+
+
+def draw_questions(
+    method: str, samples: Samples, reference: Samples, count: int, seed: int
+) -> list[Drawn]:
+    """``count`` different questions on ``method`` against the reference.
+
+    Inputs are used equally often; a further question on an input takes another pair of samples.
+    Raises UserError where there are not so many.
+    """
+    inputs = sorted(reference)
+    pairs = {name: len(samples[name]) * len(reference[name]) for name in inputs}
+    if count > sum(pairs.values()):
+        raise UserError(
+            f"{count} questions on {method} cannot be drawn: its translations and the "
+            f"reference's make {sum(pairs.values())} pairs; ask fewer --questions, or translate "
+            "more inputs or samples"
+        )
+    draws = counted(seed, "questions", method)
+    orders = {name: draws.permutation(pairs[name]).tolist() for name in inputs}
+    drawn: list[Drawn] = []
+    while len(drawn) < count:
+        for k in draws.permutation(len(inputs)).tolist():
+            name = inputs[k]
+            if orders[name] and len(drawn) < count:
+                one, other = divmod(orders[name].pop(), len(reference[name]))
+                drawn.append(Drawn(method, name, samples[name][one], reference[name][other]))
+    return drawn
+
+
+def seat_order(counts: Mapping[str, int], raters: int, seed: int) -> Iterator[tuple[str, int, int]]:
+    """The order in which seats are given out: (method, index of its question, seat).
+
+    Round by round; within a round the methods take turns, so that a session meets all of them.
+    """
+    for seat in range(raters):
+        orders = {
+            method: counted(seed, "order", method, seat).permutation(count).tolist()
+            for method, count in sorted(counts.items())
+        }
+        turns = counted(seed, "turns", seat)
+        while orders:
+            methods = sorted(orders)
+            for k in turns.permutation(len(methods)).tolist():
+                yield methods[k], orders[methods[k]].pop(), seat
+            orders = {method: order for method, order in orders.items() if order}

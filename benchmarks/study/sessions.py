@@ -14,8 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from benchmarks.study.draw import counted
-from benchmarks.study.folder import Design, Study, hashed
+from benchmarks.study.folder import Design, Study, counted, hashed
 from benchmarks.study.store import rater_of
 
 Side = Literal["left", "right"]

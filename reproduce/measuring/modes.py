@@ -28,13 +28,12 @@ from benchmarks.metrics.inception_score import (
 from benchmarks.metrics.mode_scores import ModeProbabilities, protocol_name
 from benchmarks.networks.classifier_training import Labelled
 from benchmarks.networks.content_reader import ContentReader
-from benchmarks.networks.imagenet_inception import imagenet_weights
 from benchmarks.networks.mode_classifiers import (
     ModeClassifier,
     load_mode_classifier,
     train_mode_classifier,
 )
-from benchmarks.networks.mode_recipes import MODE, MODE_RECIPES, InceptionModes
+from benchmarks.networks.mode_recipes import MODE, MODE_RECIPES, InceptionModes, imagenet_weights
 from benchmarks.networks.weight_files import FoundWeights
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.run import RunConfig

@@ -22,7 +22,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.metric import Metric
-from benchmarks.metrics.diversity_result import describe
+from benchmarks.metrics.diversity import describe
 from benchmarks.metrics.lpips_features import MEASURED_SIDE, LpipsDistance
 from benchmarks.metrics.observer import (
     CANDIDATES,

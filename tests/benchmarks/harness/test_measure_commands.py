@@ -23,7 +23,7 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 
 from benchmarks.__main__ import main
 from benchmarks.harness.published import published_table1, published_table2
-from benchmarks.metrics.diversity_result import DiversityResult
+from benchmarks.metrics.diversity import DiversityResult
 from benchmarks.metrics.inception_score import per_input
 from benchmarks.metrics.mode_scores import load_mode_scores
 from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
 from benchmarks.networks.colours import COLOURS, colour_bins, oklab
-from reproduce.tasks.drawn.palette import to_rgb
 
 
 def test_grey_has_no_colour_and_white_is_1():

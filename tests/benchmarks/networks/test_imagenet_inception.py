@@ -12,9 +12,14 @@ import torch
 from torchvision.models import inception_v3
 
 from benchmarks.networks.classifier_training import Labelled
-from benchmarks.networks.imagenet_inception import PUBLISHED, imagenet_weights, inception
 from benchmarks.networks.mode_classifiers import load_mode_classifier, train_mode_classifier
-from benchmarks.networks.mode_recipes import MODE_RECIPES, InceptionNetwork
+from benchmarks.networks.mode_recipes import (
+    MODE_RECIPES,
+    PUBLISHED,
+    InceptionNetwork,
+    imagenet_weights,
+    inception,
+)
 from models.errors import UserError
 from models.init import initialise
 

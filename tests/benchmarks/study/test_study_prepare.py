@@ -13,10 +13,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 from study_case import METHODS, draw_material
 
-from benchmarks.pictures import fitted, read
-from benchmarks.study.draw import draw_questions, seat_order
+from benchmarks.pictures import read
 from benchmarks.study.folder import Study
-from benchmarks.study.prepare import Plan, prepare
+from benchmarks.study.prepare import Plan, draw_questions, prepare, seat_order
 from models.errors import UserError
 
 SAMPLES = {f"in{k}": ["00", "01", "02"] for k in range(10)}

@@ -11,7 +11,6 @@ from benchmarks.metrics.theory.codes import (
     describe,
     domain_hits,
     joined,
-    same_domain_accuracy,
 )
 from benchmarks.metrics.theory.contents import (
     CONTENT_MMD,
