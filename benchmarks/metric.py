@@ -62,10 +62,8 @@ class Accumulates(Protocol[T]):
 
 @dataclass(frozen=True)
 class Measurement:
-    """A value of the metric ``name`` with its interval and everything needed to compare it.
-
-    Raises UserError for a name that nobody declared and for a value outside the metric's limits.
-    """
+    """A value of the metric ``name`` with its interval and everything needed to compare it. Raises
+    UserError for a name that nobody declared and for a value outside the metric's limits."""
 
     name: str
     value: float

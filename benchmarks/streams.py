@@ -27,10 +27,8 @@ def consume(metric: Accumulates[T], stream: Stream) -> T:
 
 
 class Batches(ABC, Generic[T]):
-    """Translations of inputs, in any order; at most ``batch_size`` of them are held.
-
-    They are rounded to the bytes of a PNG file. ``batch_size`` matters to a network's last bits alone.
-    """
+    """Translations of inputs, in any order; at most ``batch_size`` of them are held. They are
+    rounded to the bytes of a PNG file. ``batch_size`` matters to a network's last bits alone."""
 
     def __init__(self, batch_size: int = 64) -> None:
         self._batch_size = batch_size
@@ -83,10 +81,8 @@ class Batches(ABC, Generic[T]):
     def _result(self, size: tuple[int, int]) -> T: ...
 
     def _all_alike(self) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-        """The inputs, sorted, and the rows (I, S) of their samples.
-
-        Raises UserError unless each input has samples 0 to S - 1.
-        """
+        """The inputs, sorted, and the rows (I, S) of their samples. Raises UserError unless each
+        input has samples 0 to S - 1."""
         seen = self._row_of
         ids = sorted({name for name, _ in seen})
         samples = len(seen) // len(ids)

@@ -40,12 +40,9 @@ CONTENT_CONFUSION = Metric(
 
 
 def confusion(predictions: ArrayLike, truth: ArrayLike) -> FloatArray:
-    """The confusion (N, S), in [0, 1], of every translation.
-
-    ``predictions`` (N, S, F): factors read off S translations of each of N inputs; ``truth``
-    (N, F): the inputs' own, in the same order and units. All factors weigh the same.
-    Raises UserError for fewer than two inputs.
-    """
+    """The confusion (N, S), in [0, 1], of every translation. ``predictions`` (N, S, F): factors
+    read off S translations of each of N inputs; ``truth`` (N, F): the inputs' own, in the same
+    order and units. All factors weigh the same. Raises UserError for fewer than two inputs."""
     read, true = (np.asarray(values, dtype=np.float64) for values in (predictions, truth))
     if len(true) < 2:
         raise UserError("content confusion of a single input says nothing: measure more inputs")

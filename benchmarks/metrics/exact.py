@@ -54,12 +54,9 @@ class StyleTruth:
 
 @dataclass(frozen=True)
 class ExactTable:
-    """What was seen on I inputs with K samples each, inputs sorted by id.
-
-    ``colours`` (I, K, 3) in OKLab; ``patterns`` and ``categories`` (I, K), the most probable
-    classes; ``parts`` (I, K), nan where an input cannot be judged; ``kept`` (I, K), whether the
-    category is the true one.
-    """
+    """What was seen on I inputs with K samples each, inputs sorted by id. ``colours`` (I, K, 3) in
+    OKLab; ``patterns`` and ``categories`` (I, K), the most probable classes; ``parts`` (I, K), nan
+    where an input cannot be judged; ``kept`` (I, K), whether the category is the true one."""
 
     ids: tuple[str, ...]
     colours: FloatArray

@@ -89,10 +89,8 @@ class _Rows(Dataset[Tensor]):
 
 
 def scores(fake: Tensor, real: Tensor) -> dict[str, float]:
-    """FID, KID, precision and recall of features (N, D) against (M, D), by torch-fidelity.
-
-    KID is one estimate over all pictures of the smaller side, without the noise of random subsets.
-    """
+    """FID, KID, precision and recall of features (N, D) against (M, D), by torch-fidelity. KID is
+    one estimate over all pictures of the smaller side, without the noise of random subsets."""
     import torch_fidelity  # late: who only reads scores waits for no network
 
     from benchmarks.networks.extractors import AS_GIVEN

@@ -83,10 +83,8 @@ CONFIDENCE = Metric(
 
 def checked(p: ArrayLike, of: str = "probabilities") -> FloatArray:
     """``p`` (..., K) as float64, every row divided by its sum, which is 1 to 1e-6 or refused.
-
     ``of`` names them in errors. Raises UserError for NaN and infinity, negative values, other sums,
-    an empty array, and fewer than 2 modes.
-    """
+    an empty array, and fewer than 2 modes."""
     rows = np.asarray(p, dtype=np.float64)
     if rows.ndim < 2 or rows.size == 0 or rows.shape[-1] < 2:
         raise UserError(
@@ -118,11 +116,9 @@ def _mean(values: FloatArray, axis: int) -> FloatArray:
 
 @dataclass(frozen=True)
 class PerInput:
-    """All that the scores need to know of each of I inputs.
-
-    ``mean`` (I, K) is p(c | x), ``total`` (I,) its entropy and ``certain`` (I,) the mean
-    entropy of p(c | y) over the input's samples, both in nats.
-    """
+    """All that the scores need to know of each of I inputs. ``mean`` (I, K) is p(c | x), ``total``
+    (I,) its entropy and ``certain`` (I,) the mean entropy of p(c | y) over the input's samples,
+    both in nats."""
 
     mean: FloatArray
     total: FloatArray
@@ -151,10 +147,8 @@ class PerInput:
 
 
 def per_input(p: ArrayLike) -> PerInput:
-    """Sums over the samples of probabilities (inputs, samples, K).
-
-    Raises UserError for what are no probabilities (see ``checked``).
-    """
+    """Sums over the samples of probabilities (inputs, samples, K). Raises UserError for what are no
+    probabilities (see ``checked``)."""
     rows = checked(p)
     if rows.ndim != 3:
         raise UserError(f"probabilities have shape {rows.shape}: pass (inputs, samples, K)")

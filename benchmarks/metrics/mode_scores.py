@@ -67,19 +67,15 @@ class ClassifiesModes(Interface):
 
     def probabilities(self, pictures: Tensor) -> ArrayLike | Tensor:
         """float32 pictures (B, 3, H, W) in [-1, 1] to probabilities (B, K), columns as ``modes``.
-
-        Each row follows from its own picture alone.
-        """
+        Each row follows from its own picture alone."""
         ...
 
 
 @dataclass(frozen=True)
 class ModeScores:
-    """Probabilities (inputs, samples, K) and what follows from them.
-
-    Inputs are in the order of ``input_ids`` (sorted), modes in that of ``protocol["modes"]``. Of real
-    pictures each is an input with one sample. Files hold 16 bits where ``protocol["rounded"]`` says so.
-    """
+    """Probabilities (inputs, samples, K) and what follows from them. Inputs are in the order of
+    ``input_ids`` (sorted), modes in that of ``protocol["modes"]``. Of real pictures each is an
+    input with one sample. Files hold 16 bits where ``protocol["rounded"]`` says so."""
 
     probabilities: FloatArray
     input_ids: tuple[str, ...]
@@ -105,11 +101,9 @@ class ModeScores:
         }
 
     def measurements(self, seed: int) -> list[Measurement]:
-        """All scores with 95 % intervals over inputs; ``seed`` is the bootstrap's.
-
-        CIS and what else compares samples of one input are left out where each has only one.
-        Raises UserError for fewer than two inputs.
-        """
+        """All scores with 95 % intervals over inputs; ``seed`` is the bootstrap's. CIS and what
+        else compares samples of one input are left out where each has only one. Raises UserError
+        for fewer than two inputs."""
         sums, several = self.sums, self.probabilities.shape[1] > 1
         over = "inputs" if several else "pictures"
 
@@ -144,11 +138,9 @@ class ModeScores:
         ]
 
     def compact(self) -> ModeScores:
-        """Scores of probabilities rounded to whole 65,535ths, so that values are of what is kept.
-
-        A mode of probability 0 after rounding had up to 1 / 131,070, which adds 9e-5 nats to an
-        entropy: no score moves by more than that for each mode but one.
-        """
+        """Scores of probabilities rounded to whole 65,535ths, so that values are of what is kept. A
+        mode of probability 0 after rounding had up to 1 / 131,070, which adds 9e-5 nats to an
+        entropy: no score moves by more than that for each mode but one."""
         rounded = in_steps(self.probabilities) / STEPS
         return ModeScores(rounded, self.input_ids, self.protocol | {"rounded": f"1/{STEPS}"})
 
@@ -210,12 +202,9 @@ def _facts(
 
 
 class ModeProbabilities(Batches[ModeScores]):
-    """Classifies pictures that come one by one.
-
-    ``modes``: those of the target domain. Equal pictures are classified once: a deterministic
-    translator has a CIS of exactly 0 on every device. ``about`` goes into the protocol. Raises
-    UserError for a classifier of other modes.
-    """
+    """Classifies pictures that come one by one. ``modes``: those of the target domain. Equal
+    pictures are classified once: a deterministic translator has a CIS of exactly 0 on every device.
+    ``about`` goes into the protocol. Raises UserError for a classifier of other modes."""
 
     def __init__(
         self, classifier: ClassifiesModes, modes: Sequence[str],

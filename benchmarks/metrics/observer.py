@@ -120,10 +120,8 @@ def by_input(translations: Iterable[tuple[str, int, Tensor]]) -> Iterator[Tensor
 
 def preferred(distances: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float64]:
     """Of each input the share of pairs, 0 to 1, in which the method's picture is the nearer one.
-
     ``distances`` (I, K) of K translations of each input by the method, ``reference`` (I, L) of L by
-    the reference: all K x L pairs are asked about, and a tie counts half.
-    """
+    the reference: all K x L pairs are asked about, and a tie counts half."""
     behind = distances[:, :, None] - reference[:, None, :]
     return ((behind < 0) + 0.5 * (behind == 0)).mean(axis=(1, 2))
 

@@ -91,9 +91,8 @@ def _between_questions(
     votes: NDArray[np.float64], question: NDArray[np.intp]
 ) -> tuple[float, float]:
     """One over the effective number of votes that clustering by question leaves, and its freedom.
-
-    Two questions of average size are added, one unanimous each way: else unanimous votes would
-    have no variance, and nearly unanimous ones one that a few votes decide."""
+    Two questions of average size are added, one unanimous each way: else unanimous votes would have
+    no variance, and nearly unanimous ones one that a few votes decide."""
     n_questions = int(question.max()) + 1
     size = max(1, round(len(votes) / n_questions))
     more = np.repeat([0, 1], size)

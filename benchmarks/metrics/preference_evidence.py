@@ -47,9 +47,8 @@ def blurred(pictures: Tensor, level: float, seed: int = 0) -> Tensor:
 
 
 def noisy(pictures: Tensor, level: float, seed: int = 0) -> Tensor:
-    """Independent normal noise on every value, of standard deviation ``level`` x 255, clamped.
-
-    One seed gives one noise: at a higher level it is the same, stronger."""
+    """Independent normal noise on every value, of standard deviation ``level`` x 255, clamped. One
+    seed gives one noise: at a higher level it is the same, stronger."""
     draws = np.random.default_rng([0x9015E, seed & (2**64 - 1)])
     noise = torch.from_numpy(draws.standard_normal(tuple(pictures.shape), dtype=np.float32))
     return _to_bytes(pictures.float() + level * 255 * noise)
@@ -130,11 +129,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Examination:
-    """Questions about Q inputs: uint8 pictures (Q, 3, H, W).
-
-    ``first`` and ``second``: two different samples of the reference; ``names`` (Q,): of the
-    inputs, one row each.
-    """
+    """Questions about Q inputs: uint8 pictures (Q, 3, H, W). ``first`` and ``second``: two
+    different samples of the reference; ``names`` (Q,): of the inputs, one row each."""
 
     real: Tensor
     first: Tensor
@@ -162,11 +158,9 @@ def comparisons(about: Examination, seed: int = 0) -> list[Comparison]:
 
 
 def failures(findings: Sequence[Finding]) -> list[str]:
-    """What the findings do not bear out, in words; empty where the judges can judge.
-
-    Wins, losses and 50% must agree with the intervals. "More loses more" is asked of the shares
-    themselves, which come from the same questions, down to a floor of 1 %.
-    """
+    """What the findings do not bear out, in words; empty where the judges can judge. Wins, losses
+    and 50% must agree with the intervals. "More loses more" is asked of the shares themselves,
+    which come from the same questions, down to a floor of 1 %."""
     wrong = []
     for finding in findings:
         share, interval = finding.found.share, finding.found.interval

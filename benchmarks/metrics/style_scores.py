@@ -78,10 +78,8 @@ def body_colour(picture: Tensor, body: NDArray[np.bool_]) -> FloatArray:
 
 def energy_distance(sample: ArrayLike, truth: ArrayLike, truth_spread: float) -> float:
     """2 E|x - y| - E|x - x'| - E|y - y'| of points (K, D) and (T, D): 0 for equal distributions.
-
     Unbiased, so single values may fall below 0. ``truth_spread``: E|y - y'|, see ``spread``.
-    Source: Szekely and Rizzo, "Energy statistics", J. Statistical Planning and Inference 2013.
-    """
+    Source: Szekely and Rizzo, "Energy statistics", J. Statistical Planning and Inference 2013."""
     between = float(cdist(np.asarray(sample), np.asarray(truth)).mean())
     return 2 * between - spread(sample) - truth_spread
 

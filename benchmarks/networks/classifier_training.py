@@ -72,11 +72,9 @@ def train_classifier(
     device: torch.device | str = "cpu", facts: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> Classifier:  # fmt: skip
-    """Train by ``recipe`` on ``train``; its accuracy is that on ``held_out``, looked at once.
-
-    The sum of the heads' cross-entropies. ``facts`` are kept with the classifier. Raises UserError
-    for a class that ``train`` lacks.
-    """
+    """Train by ``recipe`` on ``train``; its accuracy is that on ``held_out``, looked at once. The
+    sum of the heads' cross-entropies. ``facts`` are kept with the classifier. Raises UserError for
+    a class that ``train`` lacks."""
     train.check(heads, "training picture", 1)
     draws = np.random.default_rng([0xC1A5, seed & (2**64 - 1)])
     network = drawn(lambda: SmallResNet(recipe, heads), draws).to(device)
@@ -103,10 +101,8 @@ def fit(
     draws: np.random.Generator, progress: bool,
 ) -> None:  # fmt: skip
     """Minimise ``loss_of(rows)``, the mean loss of the pictures of these indices below ``count``.
-
     AdamW, with a learning rate that rises and falls linearly, over every picture once before any
-    comes again; in training mode throughout.
-    """
+    comes again; in training mode throughout."""
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=schedule.weight_decay
     )

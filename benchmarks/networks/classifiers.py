@@ -28,10 +28,8 @@ Heads = Mapping[str, tuple[str, ...]]  # head -> names of its classes
 
 @dataclass(frozen=True)
 class Schedule:
-    """``steps`` of AdamW on ``batch`` pictures; ``lr`` is the highest learning rate.
-
-    ``side``: the larger side in pixels of what the network sees.
-    """
+    """``steps`` of AdamW on ``batch`` pictures; ``lr`` is the highest learning rate. ``side``: the
+    larger side in pixels of what the network sees."""
 
     name: str
     side: int
@@ -132,11 +130,8 @@ def network_input(pictures: Tensor, side: int) -> Tensor:
 
 
 class Classifier(Trained):
-    """A trained classifier.
-
-    ``accuracy``: by head, on pictures that no training saw. ``facts``: JSON values of its
-    training: counts of pictures, their size, seed, digest of the data.
-    """
+    """A trained classifier. ``accuracy``: by head, on pictures that no training saw. ``facts``:
+    JSON values of its training: counts of pictures, their size, seed, digest of the data."""
 
     kind = "classifier"
     network: SmallResNet

@@ -42,11 +42,8 @@ def oklab(srgb: ArrayLike) -> FloatArray:
 
 
 def colour_bins(lab: ArrayLike) -> NDArray[np.int64]:
-    """OKLab colours (..., 3) as indices (...) into ``COLOURS``.
-
-    Colours of little chroma are told by lightness, all others by hue alone: eight sectors of 45
-    degrees, the first from 0.
-    """
+    """OKLab colours (..., 3) as indices (...) into ``COLOURS``. Colours of little chroma are told
+    by lightness, all others by hue alone: eight sectors of 45 degrees, the first from 0."""
     values = np.asarray(lab, dtype=np.float64)
     lightness, a, b = values[..., 0], values[..., 1], values[..., 2]
     neutral = np.digitize(lightness, NEUTRALS)

@@ -172,11 +172,9 @@ def train_content_reader(
     seed: int = 0, device: torch.device | str = "cpu", facts: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> ContentReader:  # fmt: skip
-    """Train by ``recipe`` on ``train``, then try on ``held_out``, looked at once.
-
-    Minimises the mean squared error of the factors, standardised by ``train``. Both hold pictures
-    of one size and values in the order of ``factors``. ``facts`` are kept in the record.
-    """
+    """Train by ``recipe`` on ``train``, then try on ``held_out``, looked at once. Minimises the
+    mean squared error of the factors, standardised by ``train``. Both hold pictures of one size and
+    values in the order of ``factors``. ``facts`` are kept in the record."""
     size = one_size(train.pictures, held_out.pictures)
     draws = np.random.default_rng([0xC047, seed & (2**64 - 1)])
     network = drawn(lambda: ContentNetwork(recipe, len(factors)), draws)
@@ -198,9 +196,7 @@ def train_content_reader(
 
 
 def r_squared(read: FloatArray, true: FloatArray) -> list[float]:
-    """By column of (N, F): 1 minus the mean squared error over the variance of ``true``.
-
-    0 where ``true`` never varies: there is nothing to explain.
-    """
+    """By column of (N, F): 1 minus the mean squared error over the variance of ``true``. 0 where
+    ``true`` never varies: there is nothing to explain."""
     error, variance = np.square(read - true).mean(axis=0), true.var(axis=0)
     return [1 - float(e / v) if v > 0 else 0.0 for e, v in zip(error, variance, strict=True)]

@@ -34,11 +34,9 @@ PUBLISHED = Published("torch-fidelity", URL_INCEPTION_V3)
 
 @dataclass(frozen=True)
 class Extractor:
-    """A network that gives every picture a vector of ``dims`` numbers.
-
-    ``name`` is how metrics are called; ``sha256`` is of the numbers inside, not of a file.
-    ``registered`` is the name under which torch-fidelity knows it.
-    """
+    """A network that gives every picture a vector of ``dims`` numbers. ``name`` is how metrics are
+    called; ``sha256`` is of the numbers inside, not of a file. ``registered`` is the name under
+    which torch-fidelity knows it."""
 
     name: str
     registered: str
@@ -117,11 +115,9 @@ def inception_extractor(
     allow_download: bool = False,
     device: torch.device | str = "cpu",
 ) -> Extractor:
-    """Inception-v3 as FID is defined on (TensorFlow's weights of 2015), 2,048 features.
-
-    The weights are read as by ``Published.read``. A file that is not torch-fidelity's own, by its
-    hash, gives an extractor of another name.
-    """
+    """Inception-v3 as FID is defined on (TensorFlow's weights of 2015), 2,048 features. The weights
+    are read as by ``Published.read``. A file that is not torch-fidelity's own, by its hash, gives
+    an extractor of another name."""
     with torch.random.fork_rng(devices=[]):
         with torch.device("meta"):
             wanted = _inception(_Shapes, {}).state_dict()

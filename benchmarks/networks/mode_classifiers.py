@@ -178,11 +178,9 @@ def temperature_of(logits: FloatArray, labels: NDArray[np.int64]) -> float:
 
 
 def fit_temperature(logits: FloatArray, labels: NDArray[np.int64]) -> float:
-    """The T in [1, 10] that makes ``labels`` (N,) most probable under softmax(logits / T).
-
-    Only softened, never sharpened: where nearly all pictures are named rightly, the few mistakes
-    would decide how sure the classifier may be of translations, which are less clean.
-    """
+    """The T in [1, 10] that makes ``labels`` (N,) most probable under softmax(logits / T). Only
+    softened, never sharpened: where nearly all pictures are named rightly, the few mistakes would
+    decide how sure the classifier may be of translations, which are less clean."""
     right = np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
 
     def slope(inverse: float) -> float:

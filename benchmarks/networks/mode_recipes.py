@@ -74,11 +74,9 @@ class _SmallNetwork(ModeNetwork):
 
 @dataclass(frozen=True)
 class InceptionModes(Schedule):
-    """Inception-v3 from ImageNet, all layers trained, on pictures resized to ``side``.
-
-    ``least``: training pictures are cropped to this share of their side or more, and half of them
-    are mirrored; ``floor``: the held-out accuracy under which a table refuses it.
-    """
+    """Inception-v3 from ImageNet, all layers trained, on pictures resized to ``side``. ``least``:
+    training pictures are cropped to this share of their side or more, and half of them are
+    mirrored; ``floor``: the held-out accuracy under which a table refuses it."""
 
     least: float
     floor: float

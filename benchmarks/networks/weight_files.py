@@ -23,11 +23,8 @@ from models.errors import UserError
 
 
 def read_bytes(path: Path, largest: int, remedy: str) -> bytes:
-    """The file's bytes, read once: what is hashed is what is parsed.
-
-    Raises UserError, ending in ``remedy``, for a missing or unreadable file and for one of more
-    than ``largest`` bytes.
-    """
+    """The file's bytes, read once: what is hashed is what is parsed. Raises UserError, ending in
+    ``remedy``, for a missing or unreadable file and for one of more than ``largest`` bytes."""
     if not path.is_file():
         raise UserError(f"{path}: no such file: {remedy}")
     try:
@@ -86,9 +83,7 @@ def check_state(
     remedy: str,
 ) -> None:
     """Refuse a state whose names, shapes or kinds are not those of ``wanted``, or not finite.
-
-    ``network``: what it should be, for the message.
-    """
+    ``network``: what it should be, for the message."""
     foreign = [str(name) for name in state if name not in wanted]
     if foreign:
         raise UserError(f"{path}: {foreign[0]!r} is no part of {network}: {remedy}")
@@ -149,11 +144,8 @@ def load_trained(
     build: Callable[[dict[str, torch.Tensor], dict[str, Any]], T],
     device: torch.device | str,
 ) -> T:
-    """What ``kind.save`` wrote; ``build`` makes it of the state and the record.
-
-    UserError for any other file, weights that are not finite float32 numbers, and a record of other
-    weights.
-    """
+    """What ``kind.save`` wrote; ``build`` makes it of the state and the record. UserError for any
+    other file, weights that are not finite float32 numbers, and a record of other weights."""
     remedy = "remove the file, so that it is trained again"
     content = read_bytes(path, LARGEST_TRAINED, remedy)
     try:

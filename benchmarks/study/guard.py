@@ -24,10 +24,8 @@ VOTES_PER_SESSION = (5.0, 60.0)
 
 
 class Limit:
-    """Token buckets by key: ``burst`` at once, then ``rate`` a second.
-
-    At most ``keys`` of them are remembered, the last used; a flood of keys costs no memory.
-    """
+    """Token buckets by key: ``burst`` at once, then ``rate`` a second. At most ``keys`` of them are
+    remembered, the last used; a flood of keys costs no memory."""
 
     def __init__(self, rate: float, burst: float, keys: int = 20_000) -> None:
         self.rate, self.burst, self.keys = rate, burst, keys
@@ -57,9 +55,7 @@ def address_key(host: str) -> str:
 
 def security_headers(frame_ancestors: str) -> list[tuple[bytes, bytes]]:
     """Headers for all answers. ``frame_ancestors``: sites that may frame the page, or 'none'.
-
-    Raises UserError for anything but names of sites, which could smuggle other rules in.
-    """
+    Raises UserError for anything but names of sites, which could smuggle other rules in."""
     for site in frame_ancestors.split():
         if site != "none" and not ANCESTOR.fullmatch(site):
             raise UserError(f"--frame-ancestors {site}: write sites, e.g. https://www.mturk.com")

@@ -37,10 +37,8 @@ ANSWERS = ("al", "ar", "bl", "br")
 
 def export_bundle(study: Study, folder: Path, base_url: str) -> int:
     """Write ``template.html``, ``hits.csv``, ``pictures/`` and ``README.txt`` to a new ``folder``.
-
-    ``base_url``: where the pictures will lie, https. Returns the number of HITs. The HITs of a study
-    are drawn once; exporting again, to another address say, gives the same.
-    """
+    ``base_url``: where the pictures will lie, https. Returns the number of HITs. The HITs of a
+    study are drawn once; exporting again, to another address say, gives the same."""
     if folder.exists():
         raise UserError(f"{folder} exists already: remove it, or choose another --mturk")
     if not re.fullmatch(r"https://[^\s\"'<>]+", base_url):
@@ -162,11 +160,9 @@ class Imported:
 
 
 def import_results(study: Study, path: Path) -> Imported:
-    """Read MTurk's batch results (CSV) into the study, all of it or nothing.
-
-    Rejected assignments and what was imported before are passed over; of a worker's two answers
-    to one question the first counts. Raises UserError, naming the line, for anything else.
-    """
+    """Read MTurk's batch results (CSV) into the study, all of it or nothing. Rejected assignments
+    and what was imported before are passed over; of a worker's two answers to one question the
+    first counts. Raises UserError, naming the line, for anything else."""
     csv.field_size_limit(min(sys.maxsize, 10_000_000))
     outcome = Imported()
     try:

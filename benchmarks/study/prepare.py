@@ -70,10 +70,8 @@ class Plan:
 
 
 def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
-    """Write the study ``out``, whole or not at all.
-
-    Raises UserError for folders that do not belong together and questions that cannot be drawn.
-    """
+    """Write the study ``out``, whole or not at all. Raises UserError for folders that do not belong
+    together and questions that cannot be drawn."""
     if out.exists():
         raise UserError(f"{out} exists already: remove it, or choose another --out")
     material = _Material(plan)
@@ -314,11 +312,9 @@ def write(path: Path, image: Image.Image) -> None:
 def draw_questions(
     method: str, samples: Samples, reference: Samples, count: int, seed: int
 ) -> list[Drawn]:
-    """``count`` different questions on ``method`` against the reference.
-
-    Inputs are used equally often; a further question on an input takes another pair of samples.
-    Raises UserError where there are not so many.
-    """
+    """``count`` different questions on ``method`` against the reference. Inputs are used equally
+    often; a further question on an input takes another pair of samples. Raises UserError where
+    there are not so many."""
     inputs = sorted(reference)
     pairs = {name: len(samples[name]) * len(reference[name]) for name in inputs}
     if count > sum(pairs.values()):
@@ -340,10 +336,8 @@ def draw_questions(
 
 
 def seat_order(counts: Mapping[str, int], raters: int, seed: int) -> Iterator[tuple[str, int, int]]:
-    """The order in which seats are given out: (method, index of its question, seat).
-
-    Round by round; within a round the methods take turns, so that a session meets all of them.
-    """
+    """The order in which seats are given out: (method, index of its question, seat). Round by
+    round; within a round the methods take turns, so that a session meets all of them."""
     for seat in range(raters):
         orders = {
             method: counted(seed, "order", method, seat).permutation(count).tolist()

@@ -214,10 +214,8 @@ def serve(
     trust_proxy: str | None,
 ) -> None:  # fmt: skip
     """Serve ``study`` at ``host``:``port`` (0: any free one) until SIGINT or SIGTERM.
-
     ``trust_proxy``: addresses of proxies whose X-Forwarded-For names the rater's address. Raises
-    UserError where the address cannot be had.
-    """
+    UserError where the address cannot be had."""
     app = StudyServer(study, stall_minutes).app(frame_ancestors)
     config = uvicorn.Config(
         app,

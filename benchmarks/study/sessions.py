@@ -38,11 +38,9 @@ class Moment:
 
 @dataclass(frozen=True)
 class Identity:
-    """A rater as the recruiting platform names them.
-
-    ``visit`` is the part that outsiders cannot guess: MTurk's assignment, Prolific's session, or a
-    random number that the rater's browser keeps. ``several``: one rater may have several.
-    """
+    """A rater as the recruiting platform names them. ``visit`` is the part that outsiders cannot
+    guess: MTurk's assignment, Prolific's session, or a random number that the rater's browser
+    keeps. ``several``: one rater may have several."""
 
     platform: Literal["mturk", "prolific", "link"]
     name: str
@@ -51,11 +49,9 @@ class Identity:
 
 
 def open_session(connection: sqlite3.Connection, study: Study, who: Identity, when: Moment) -> int:
-    """The session of ``who``, new or resumed; its id.
-
-    What raters who are gone left unanswered is handed over, but only when no other seat is
-    free. Raises Refused if the name is taken, or when nothing is left to answer.
-    """
+    """The session of ``who``, new or resumed; its id. What raters who are gone left unanswered is
+    handed over, but only when no other seat is free. Raises Refused if the name is taken, or when
+    nothing is left to answer."""
     rater = rater_of(connection, who.platform, who.name)
     sessions = dict(
         connection.execute("SELECT visit, id FROM sessions WHERE rater = ?", (rater,)).fetchall()
@@ -95,10 +91,8 @@ def find_session(connection: sqlite3.Connection, token: str) -> int:
 
 
 def resume(connection: sqlite3.Connection, session: int, when: Moment) -> None:
-    """Note that the rater is here; replace what was handed to others meanwhile.
-
-    A session with nothing left to answer is finished, for good.
-    """
+    """Note that the rater is here; replace what was handed to others meanwhile. A session with
+    nothing left to answer is finished, for good."""
     connection.execute("UPDATE sessions SET seen = ? WHERE id = ?", (when.now, session))
     rater, planned, finished = connection.execute(
         "SELECT rater, planned, finished FROM sessions WHERE id = ?", (session,)
@@ -144,9 +138,7 @@ def vote(
 
 def state(connection: sqlite3.Connection, study: Study, session: int) -> dict[str, Any]:
     """What the rater's page shows: how far they are, the question, and the code at the end.
-
-    ``question`` and ``next`` hold picture ids and nothing from which a method could be told.
-    """
+    ``question`` and ``next`` hold picture ids and nothing from which a method could be told."""
     total, done = connection.execute(
         "SELECT count(*), count(votes.seat) FROM seats LEFT JOIN votes ON votes.seat = seats.id "
         "WHERE session = ?",

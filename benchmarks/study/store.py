@@ -69,10 +69,8 @@ class Writer:
         self._thread.start()
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` in a transaction; returns after the commit reached the disk.
-
-        What ``work`` raises undoes its own changes alone. It is done even if whoever asked has left.
-        """
+        """Run ``work`` in a transaction; returns after the commit reached the disk. What ``work``
+        raises undoes its own changes alone. It is done even if whoever asked has left."""
         future: Future[T] = Future()
         self._waiting.put((work, future))
         return await asyncio.shield(asyncio.wrap_future(future))

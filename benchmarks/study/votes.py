@@ -97,11 +97,9 @@ def by_rater(votes: Iterable[StoredVote], design: Design) -> dict[int, RaterReco
 
 
 def export_votes(study: Study, path: Path) -> int:
-    """One row a vote, by question and rater; returns how many.
-
-    Of a catch trial, method and its sample are "catch" and "right", the reference's sample tells
-    how the wrong answer was made, and ``preferred`` is "right" or "wrong".
-    """
+    """One row a vote, by question and rater; returns how many. Of a catch trial, method and its
+    sample are "catch" and "right", the reference's sample tells how the wrong answer was made, and
+    ``preferred`` is "right" or "wrong"."""
     with study.connect() as connection:
         votes = read_votes(connection)
     raters = by_rater(votes, study.design)
@@ -159,10 +157,8 @@ def export_raters(study: Study, path: Path) -> int:
 
 
 def overview(connection: sqlite3.Connection, study: Study, gone_before: int) -> dict[str, Any]:
-    """How far the study is and who fails the catch trials, as plain values.
-
-    Counts alone: whoever sees preferences while votes come in is tempted to stop at a good moment.
-    """
+    """How far the study is and who fails the catch trials, as plain values. Counts alone: whoever
+    sees preferences while votes come in is tempted to stop at a good moment."""
     votes, design = read_votes(connection), study.design
     done = Counter(vote.method for vote in votes if vote.kind == "real")
     sessions = []

@@ -90,10 +90,8 @@ class Pairs:
 
 
 def pairs_of(distances: FloatArray) -> Pairs:
-    """From distances (N, N) between a[i] and b[j], of which a[i] and b[i] are a pair; N >= 2.
-
-    Codes at one distance share their ranks.
-    """
+    """From distances (N, N) between a[i] and b[j], of which a[i] and b[i] are a pair; N >= 2. Codes
+    at one distance share their ranks."""
     n = len(distances)
     same = np.diagonal(distances).copy()
     others = (distances.sum(axis=1) + distances.sum(axis=0) - 2 * same) / (2 * (n - 1))
@@ -151,11 +149,9 @@ class _Compared:
 def content_scores(
     a: Codes, b: Codes, pixels: tuple[Codes, Codes], *, paired: bool, seed: int
 ) -> ContentResult:
-    """The numbers of the codes of as many pictures of either domain.
-
-    ``pixels``: the same pictures themselves as codes. ``paired``: a[i] and b[i] are of one content;
-    without pairs the numbers of pairs are left out. Raises UserError for fewer than 8 pictures.
-    """
+    """The numbers of the codes of as many pictures of either domain. ``pixels``: the same pictures
+    themselves as codes. ``paired``: a[i] and b[i] are of one content; without pairs the numbers of
+    pairs are left out. Raises UserError for fewer than 8 pictures."""
     count = len(a)
     if count < FEWEST or {len(b), len(pixels[0]), len(pixels[1])} != {count}:
         raise UserError(

@@ -100,11 +100,8 @@ class FromNormal:
 
 class BetweenSamples:
     """MMD^2 of two samples of N points each, from the ``squared`` distances (2N, 2N) of all points,
-    those of the first sample first.
-
-    ``paired``: point i of one sample and point i of the other tell of one thing, and are no pair of
-    independent points.
-    """
+    those of the first sample first. ``paired``: point i of one sample and point i of the other tell
+    of one thing, and are no pair of independent points."""
 
     def __init__(self, squared: FloatArray, paired: bool) -> None:
         self.count = len(squared) // 2
