@@ -7,10 +7,13 @@ import ipaddress
 import math
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.console import Help, at_least, path_of, share
 from models.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmarks.study.folder import Study
 
 EXAMPLES = """\
   python -m benchmarks study prepare --inputs testA --method munit=out/munit \\
@@ -123,6 +126,12 @@ def _study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", type=Path, required=True, help="folder that 'prepare' wrote")
 
 
+def _opened(arguments: argparse.Namespace) -> Study:
+    from benchmarks.study.folder import Study  # no help waits for it
+
+    return Study(arguments.study)
+
+
 def prepare(arguments: argparse.Namespace) -> int:
     from benchmarks.study.prepare import Plan
     from benchmarks.study.prepare import prepare as write_study
@@ -158,18 +167,16 @@ def _methods(words: list[str]) -> dict[str, Path]:
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    from benchmarks.study.folder import Study
     from benchmarks.study.server import serve as run_server
 
     run_server(
-        Study(arguments.study), arguments.host, arguments.port, arguments.stall_minutes,
+        _opened(arguments), arguments.host, arguments.port, arguments.stall_minutes,
         arguments.frame_ancestors, arguments.trust_proxy,
     )  # fmt: skip
     return 0
 
 
 def export(arguments: argparse.Namespace) -> int:
-    from benchmarks.study.folder import Study
     from benchmarks.study.mturk import export_bundle
     from benchmarks.study.votes import export_raters, export_votes
 
@@ -177,7 +184,7 @@ def export(arguments: argparse.Namespace) -> int:
         raise UserError("--mturk DIR and --base-url URL belong together: give both")
     if not (arguments.csv or arguments.raters or arguments.mturk):
         raise UserError("nothing to export: give --csv FILE, --raters FILE or --mturk DIR")
-    study = Study(arguments.study)
+    study = _opened(arguments)
     if arguments.csv:
         print(f"{export_votes(study, arguments.csv)} votes in {arguments.csv}")
     if arguments.raters:
@@ -189,10 +196,9 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def import_results(arguments: argparse.Namespace) -> int:
-    from benchmarks.study.folder import Study
     from benchmarks.study.mturk import import_results as take_in
 
-    found = take_in(Study(arguments.study), arguments.results)
+    found = take_in(_opened(arguments), arguments.results)
     print(f"{found.votes} votes of {found.assignments} assignments imported")
     print(f"passed over: {found.known} assignments known already, {found.rejected} rejected, "
           f"{found.repeated} second answers of a worker to one question")  # fmt: skip
@@ -200,19 +206,17 @@ def import_results(arguments: argparse.Namespace) -> int:
 
 
 def reopen(arguments: argparse.Namespace) -> int:
-    from benchmarks.study.folder import Study
     from benchmarks.study.votes import reopen as ask_anew
 
-    print(f"{ask_anew(Study(arguments.study))} answers are asked for anew")
+    print(f"{ask_anew(_opened(arguments))} answers are asked for anew")
     return 0
 
 
 def analyse(arguments: argparse.Namespace) -> int:
     from benchmarks.study.analyse import analyse as measure
     from benchmarks.study.analyse import report, write_analysis
-    from benchmarks.study.folder import Study
 
-    found = measure(Study(arguments.study), arguments.level)
+    found = measure(_opened(arguments), arguments.level)
     print(report(found))
     path = arguments.out or arguments.study / "analysis.json"
     write_analysis(found, path)

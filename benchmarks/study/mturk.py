@@ -234,11 +234,9 @@ def _seat(connection: sqlite3.Connection, question: str, rater: int) -> int | No
     free = [seat for seat, _, holder in seats if holder is None]
     if free:
         return int(free[0])
-    further = connection.execute(
-        "INSERT INTO seats (question, seat, first_left) VALUES (?, ?, 0)",
-        (question, max((number for _, number, _ in seats), default=-1) + 1),
-    )
-    return further.lastrowid
+    further = max((number for _, number, _ in seats), default=-1) + 1
+    insert = "INSERT INTO seats (question, seat, first_left) VALUES (?, ?, 0) RETURNING id"
+    return int(connection.execute(insert, (question, further)).fetchone()[0])
 
 
 def _answers(row: Mapping[str, str], count: int) -> list[str]:

@@ -67,11 +67,10 @@ def open_session(connection: sqlite3.Connection, study: Study, who: Identity, wh
     seats = _claim(connection, rater, design.real_per_session, [], when)
     if not seats:
         raise Refused(409, "There are no questions left for you at present. Thank you!")
-    new = connection.execute(
-        "INSERT INTO sessions (rater, visit, planned, begun, seen) VALUES (?, ?, ?, ?, ?)",
+    session = connection.execute(
+        "INSERT INTO sessions (rater, visit, planned, begun, seen) VALUES (?, ?, ?, ?, ?) RETURNING id",
         (rater, who.visit, len(seats), when.now, when.now),
-    ).lastrowid
-    session = new or 0
+    ).fetchone()[0]
     connection.execute(
         "UPDATE sessions SET token = ? WHERE id = ?",
         (hashed(study.session_token(session)), session),
@@ -238,13 +237,10 @@ def _catch_seats(
         "GROUP BY questions.id ORDER BY count(seats.id), number LIMIT ?",
         (rater, wanted),
     ).fetchall()
+    insert = "INSERT INTO seats (question, seat, first_left) VALUES (?, ?, ?) RETURNING id"
     # The side of each trial alternates over its seats, beginning at random.
-    connection.executemany(
-        "INSERT INTO seats (question, seat, first_left) VALUES (?, ?, ?)",
-        [(q, seat, (first_side(design.seed, number) + seat) % 2) for q, number, seat in used],
-    )
-    found = "SELECT id FROM seats WHERE question = ? AND seat = ?"
-    return [connection.execute(found, (q, seat)).fetchone()[0] for q, _, seat in used]
+    sided = [(q, seat, (first_side(design.seed, number) + seat) % 2) for q, number, seat in used]
+    return [connection.execute(insert, row).fetchone()[0] for row in sided]
 
 
 def first_side(seed: int, number: int) -> int:
