@@ -116,14 +116,17 @@ def share(word: str) -> float:
     return number
 
 
-def run_command(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
-    """Run ``command``; 2 for what a user can mend, 130 when interrupted."""
+def run_command(
+    command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace,
+    interrupted: str = "run the same command to go on",
+) -> int:  # fmt: skip
+    """Run ``command``; 2 for what a user can mend, 130 when ``interrupted``, with that advice."""
     try:
         return command(arguments)
     except UserError as error:
         return refuse(str(error))
     except KeyboardInterrupt:
-        print("interrupted; run the same command to go on", file=sys.stderr)
+        print(f"interrupted; {interrupted}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # Whoever read our output has left; what Python still wants to flush goes nowhere.

@@ -182,6 +182,17 @@ def protocol_name(inputs: int, samples: int, real: int) -> str:
     return f"{inputs}x{samples}-vs-{real}"
 
 
+def check_counts(inputs: int, fake: int, real: int, extractor: Extractor) -> None:
+    """UserError for fewer than 10 inputs, and for not more pictures, ``fake`` or ``real``, than the
+    features have dimensions."""
+    if min(fake, real) <= extractor.dims:
+        raise UserError(
+            f"{min(fake, real)} pictures for {extractor.dims} features: their covariance would "
+            f"lack full rank; measure more than {extractor.dims} pictures a side"
+        )
+    leave_out(inputs, GROUPS)
+
+
 def fidelity(
     fake: Features, real: Features, extractor: Extractor, about: Mapping[str, Any] | None = None
 ) -> FidelityResult:
@@ -191,16 +202,10 @@ def fidelity(
     sides: at other numbers, scores do not compare. Intervals leave out tenths of the inputs with all their samples; the real pictures are taken as given, since
     they are the same for every method. ``about`` goes into the protocol.
 
-    Raises UserError for pictures of different sizes, fewer than 10 inputs, and
-    not more pictures than the features have dimensions.
+    Raises UserError for pictures of different sizes, and as ``check_counts``.
     """
     inputs = fake.inputs
-    fewest = min(len(fake.values), len(real.values))
-    if fewest <= extractor.dims:
-        raise UserError(
-            f"{fewest} pictures for {extractor.dims} features: their covariance would "
-            f"lack full rank; measure more than {extractor.dims} pictures a side"
-        )
+    check_counts(len(inputs), len(fake.values), len(real.values), extractor)
     if fake.size != real.size:
         raise UserError(
             f"translations are {fake.size}, real pictures {real.size}: resize them to one size"

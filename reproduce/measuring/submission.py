@@ -17,7 +17,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from benchmarks.console import path_of
-from benchmarks.harness.outputs import ARRAYS, Outputs, check_size, open_outputs
+from benchmarks.harness.arrays import ARRAYS
+from benchmarks.harness.outputs import Outputs, check_size, open_outputs
 from models.errors import UserError
 from models.method import DIRECTIONS, Direction
 from models.zoo import METHODS
