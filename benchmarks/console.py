@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -95,13 +96,15 @@ def sha256(word: str) -> str:
     return word.lower()
 
 
-def at_least(smallest: int) -> Callable[[str], int]:
-    """The type of an argument that is a whole number from ``smallest`` up."""
+def at_least(smallest: int, largest: float = math.inf) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from ``smallest`` up, ``largest`` at most."""
 
     def read(word: str) -> int:
         number = int(word)
         if number < smallest:
             raise argparse.ArgumentTypeError(f"{number} is too small, use at least {smallest}")
+        if number > largest:
+            raise argparse.ArgumentTypeError(f"{number} is too large, use at most {largest}")
         return number
 
     read.__name__ = "int"  # argparse names it where ``word`` is no number

@@ -96,7 +96,7 @@ def _keeps_pixels(webp: Path) -> bool:
 def _check_depth(path: Path, image: ImageFile.ImageFile) -> None:
     """Refuse more than 8 bits a channel, of which Pillow keeps 8 where there are three, unsaid."""
     deep = image.mode[0] in "IF" or any(
-        "RGB;16" in str(how) or (codec.startswith("ppm") and how[1] > 255)
+        "RGB;16" in str(how) or (codec[:3] == "ppm" and isinstance(how, tuple) and how[1] > 255)
         for codec, _, _, how in image.tile
     )
     if deep:

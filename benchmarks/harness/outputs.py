@@ -198,7 +198,7 @@ def _of_array(path: Path, value_range: Range | None) -> Outputs:
         if value_range is not None:
             raise UserError(f"{path} holds uint8, 0 to 255: leave out --range")
     elif kind.kind != "f" or kind.itemsize > 8:
-        raise UserError(f"{path} holds {kind}: save uint8, or floats and give their --range")
+        raise UserError(f"{path} holds {kind}: save uint8, or float32 and give its --range")
     elif value_range is None:
         raise UserError(
             f"{path} holds floats: give their --range, e.g. --range -1 1 or --range 0 1"

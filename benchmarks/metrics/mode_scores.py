@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from torch import Tensor
 
-from benchmarks.files import save_arrays
+from benchmarks.files import foreign, save_arrays
 from benchmarks.intervals import Interval, bootstrap_mean
 from benchmarks.metric import Measurement, Metric, all_alike, consume
 from benchmarks.metrics.inception_score import (
@@ -208,10 +208,8 @@ def load_mode_scores(path: Path) -> ModeScores:
 def load_probabilities(path: Path, modes: Sequence[str] = ()) -> ModeScores:
     """Someone's probabilities, an ``.npy`` array (inputs, samples, K); ``modes``: names of the K.
     UserError for anything else."""
-    try:
+    with foreign(f"{path} is no array of numbers", "save it by numpy.save"):
         given = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is no array of numbers ({error}): save it by numpy.save") from None
     if not isinstance(given, np.ndarray) or given.ndim != 3:
         raise UserError(
             f"{path} holds {getattr(given, 'shape', 'several arrays')}: save one array (inputs, "
@@ -220,8 +218,8 @@ def load_probabilities(path: Path, modes: Sequence[str] = ()) -> ModeScores:
     found = checked(given, str(path))
     inputs, samples, count = found.shape
     names = list(modes) or [str(c) for c in range(count)]
-    if len(names) != count:
-        raise UserError(f"{path} has {count} modes, {len(names)} are named")
+    if len(set(names)) != count:
+        raise UserError(f"{path} has {count} modes, {len(set(names))} are named")
     width = len(str(inputs - 1))
     facts = {
         "protocol": protocol_name(inputs, samples),
