@@ -103,7 +103,7 @@ def _command(
     one.add_argument("outputs", type=Path, nargs=several, metavar="OUTPUTS", help=OUTPUTS)
     add_reading(one)
     one.add_argument("--lossy", action="store_true",
-        help="measure JPEGs too, though compression changes the numbers")  # fmt: skip
+        help="measure JPEGs and the like too, though compression changes the numbers")  # fmt: skip
     if name != "quality":
         one.add_argument("--inputs", type=at_least(2), help="only the first inputs, by name")
     one.add_argument("--samples", type=at_least(1), help="only the first samples of each")
@@ -205,20 +205,17 @@ def print_modes(arguments: argparse.Namespace) -> int:
 def print_fidelity(arguments: argparse.Namespace) -> int:
     from benchmarks.harness.streaming import fidelity
     from benchmarks.networks.classifiers import load_classifier
-    from benchmarks.networks.extractors import classifier_extractor, inception_extractor
+    from benchmarks.networks.extractors import classifier_extractor
 
-    outputs = _opened(arguments)
+    outputs, extractor = _opened(arguments), None
     if arguments.classifier is not None:
         extractor = classifier_extractor(load_classifier(arguments.classifier, arguments.device))
-    else:
-        extractor = inception_extractor(
-            arguments.inception_weights, allow_download=True, device=arguments.device
-        )
     inputs = arguments.inputs or len(outputs.names)
     samples = arguments.samples or outputs.samples
     metric = fidelity(
-        arguments.real, inputs, samples, extractor=extractor, progress=not arguments.no_progress
-    )
+        arguments.real, inputs, samples, extractor=extractor, weights=arguments.inception_weights,
+        device=arguments.device, progress=not arguments.no_progress,
+    )  # fmt: skip
     for item in _shown(arguments, outputs, inputs, samples):
         metric.take(*item)
     measured = list(metric.compute().values())
@@ -249,7 +246,7 @@ def print_quality(arguments: argparse.Namespace) -> int:
         arguments.lossy,
     )
     check_size(against, None, arguments.samples)
-    print(f"against {against}", file=sys.stderr)
+    _say(arguments, f"against {against}")
     if own.size != against.size:
         raise UserError(f"{arguments.against[0]} is of another size: {against}")
     own = own.called([*inputs], arguments.outputs[0])
@@ -318,8 +315,12 @@ def _opened(arguments: argparse.Namespace) -> Outputs:
     outputs = open_outputs(arguments.outputs, arguments.pattern, value_range, arguments.lossy)
     inputs = None if arguments.command == "quality" else arguments.inputs
     check_size(outputs, inputs, arguments.samples)
-    print(outputs, file=sys.stderr if arguments.json or arguments.csv else sys.stdout, flush=True)
+    _say(arguments, str(outputs))
     return outputs
+
+
+def _say(arguments: argparse.Namespace, line: str) -> None:
+    print(line, file=sys.stderr if arguments.json or arguments.csv else sys.stdout, flush=True)
 
 
 def _shown(

@@ -208,7 +208,7 @@ def _of_array(path: Path, value_range: Range | None) -> Outputs:
         told += " in [{:g}, {:g}]".format(*check_range(value_range))
     width = len(str(shape[0] - 1))
     ids = file.ids or [f"#{i:0{width}d}" for i in range(shape[0])]  # that no input is called
-    if len(ids) != shape[0] or len(set(ids)) < len(ids):
+    if len(ids) != shape[0] or len({*ids} - {""}) < len(ids):
         raise UserError(f"{path}: input_ids must name each of the {shape[0]} inputs, each once")
     return Outputs(
         tuple(ids), shape[1], (shape[2], shape[3]), f"an array of {told}",

@@ -39,6 +39,7 @@ from benchmarks.metrics.fidelity import fidelity as scores_of
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.metrics.mode_scores import ClassifiesModes, ModeProbabilities, ModeScores
 from benchmarks.networks.extractors import (
+    INCEPTION_DIMS,
     Extraction,
     Extractor,
     Features,
@@ -167,10 +168,11 @@ class _AgainstReal:
     def __init__(self, real: Sequence[Path], extractor: Extractor, progress: bool) -> None:
         self._real, self._size = real, one_size(real, size_of)
         self._extractor, self._progress = extractor, progress
-        self._fake, self._features = Extraction(extractor), list[Features]()
+        self._fake = Extraction(extractor)
+        self._features: Features | None = None
 
     def update(self, name: str, sample: int, picture: Tensor) -> None:
-        if not self._features:
+        if self._features is None:
             height, width = picture.shape[1:]
             if (width, height) != self._size:
                 raise UserError(
@@ -179,27 +181,30 @@ class _AgainstReal:
                 )
             paths = tqdm(self._real, unit="real picture", disable=not self._progress)
             pictures = ((str(path), 0, tensor_of(read(path))) for path in paths)
-            self._features.append(extract(pictures, self._extractor))
+            self._features = extract(pictures, self._extractor)
         self._fake.update(name, sample, picture)
 
     def finish(self) -> FidelityResult:
         fake = self._fake.finish()
-        return scores_of(fake, self._features[0], self._extractor)
+        assert self._features is not None  # which the first of them asked for
+        return scores_of(fake, self._features, self._extractor)
 
 
 def fidelity(
     real: Path, inputs: int | None = None, samples: int | None = None, *,
-    extractor: Extractor | None = None, value_range: Range | None = None, device: Device = "cpu",
-    progress: bool = False,
+    extractor: Extractor | None = None, weights: Path | None = None,
+    value_range: Range | None = None, device: Device = "cpu", progress: bool = False,
 ) -> Streaming[FidelityResult]:  # fmt: skip
     """FID, KID, precision and recall against the pictures in the folder ``real``, which have the size of
-    the translations; by torch-fidelity's Inception-v3 or another ``extractor``. ``inputs``, ``samples``
-    of each: how many will come, if that is known; too few are refused at once."""
+    the translations; by torch-fidelity's Inception-v3, with its own or other ``weights``, or another
+    ``extractor``. ``inputs``, ``samples`` of each: how many will come, if that is known; too few are
+    refused at once."""
     paths = [*pictures_under(real).values()]
-    if extractor is None:
-        extractor = inception_extractor(allow_download=True, device=device)
     if inputs is not None and samples is not None:
-        check_counts(inputs, inputs * samples, len(paths), extractor)
+        dims = INCEPTION_DIMS if extractor is None else extractor.dims
+        check_counts(inputs, inputs * samples, len(paths), dims)
+    if extractor is None:
+        extractor = inception_extractor(weights, allow_download=True, device=device)
     metric = _AgainstReal(paths, extractor, progress)
     return Streaming(metric, FidelityResult.measurements, value_range)
 
@@ -271,7 +276,7 @@ def _script(path: Path, device: Device) -> tuple[Classify, str]:
 
 def _function(word: str) -> tuple[Classify, str]:
     module, _, name = word.partition(":")
-    with foreign(f"{word} cannot be imported", "write module:function"):
+    with foreign(f"{word} cannot be imported", "mend it, or write module:function"):
         code = importlib.import_module(module)
         found: Classify = getattr(code, name)
     if not callable(found):

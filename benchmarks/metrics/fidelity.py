@@ -182,13 +182,13 @@ def protocol_name(inputs: int, samples: int, real: int) -> str:
     return f"{inputs}x{samples}-vs-{real}"
 
 
-def check_counts(inputs: int, fake: int, real: int, extractor: Extractor) -> None:
+def check_counts(inputs: int, fake: int, real: int, dims: int) -> None:
     """UserError for fewer than 10 inputs, and for not more pictures, ``fake`` or ``real``, than the
     features have dimensions."""
-    if min(fake, real) <= extractor.dims:
+    if min(fake, real) <= dims:
         raise UserError(
-            f"{min(fake, real)} pictures for {extractor.dims} features: their covariance would "
-            f"lack full rank; measure more than {extractor.dims} pictures a side"
+            f"{min(fake, real)} pictures for {dims} features: their covariance would lack full "
+            f"rank; measure more than {dims:,} pictures a side"
         )
     leave_out(inputs, GROUPS)
 
@@ -205,7 +205,7 @@ def fidelity(
     Raises UserError for pictures of different sizes, and as ``check_counts``.
     """
     inputs = fake.inputs
-    check_counts(len(inputs), len(fake.values), len(real.values), extractor)
+    check_counts(len(inputs), len(fake.values), len(real.values), extractor.dims)
     if fake.size != real.size:
         raise UserError(
             f"translations are {fake.size}, real pictures {real.size}: resize them to one size"

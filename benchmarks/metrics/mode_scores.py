@@ -215,6 +215,8 @@ def load_probabilities(path: Path, modes: Sequence[str] = ()) -> ModeScores:
             f"{path} holds {getattr(given, 'shape', 'several arrays')}: save one array (inputs, "
             "samples, K)"
         )
+    if given.dtype.kind not in "fiu":
+        raise UserError(f"{path} holds {given.dtype}: save float64")
     found = checked(given, str(path))
     inputs, samples, count = found.shape
     names = list(modes) or [str(c) for c in range(count)]
