@@ -8,6 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -195,10 +196,29 @@ def test_an_array_is_read_in_any_order(tmp_path: Path) -> None:
         assert torch.equal(outputs.source.read(*divmod(number, 6)), wanted[number])
 
 
+def test_a_study_of_arrays_says_what_does_not_fit(tmp_path: Path) -> None:
+    for i in range(3):
+        save(tmp_path / "testA" / f"in{i}.png", GOOD[i, 0])
+    np.save(tmp_path / "a.npy", GOOD / 255)
+    np.save(tmp_path / "b.npy", pixels_of(3, 2, (24, 24)) / 255)
+    methods = {name: tmp_path / f"{name}.npy" for name in "ab"}
+    plan = Plan(tmp_path / "testA", methods, "a", questions=12, per_rater=5)
+    with pytest.raises(UserError, match="give its --range|give their --range"):
+        prepare(plan, tmp_path / "study")
+    with pytest.raises(
+        UserError, match=r"b.npy: input \d, sample \d has 24x24 pixels, others 24x16"
+    ):
+        prepare(replace(plan, value_range=(0, 1)), tmp_path / "study")
+
+
 def test_equal_pictures_have_equal_digests(tmp_path: Path) -> None:
     made = [open_outputs(LAYOUTS["flat"](tmp_path / n, pixels_of())).sha256 for n in "ab"]
     other = open_outputs(LAYOUTS["flat"](tmp_path / "c", pixels_of(seed=1))).sha256
     assert made[0] == made[1] != other
+
+
+def pixels_in(path: Path) -> bytes:
+    return np.asarray(Image.open(path)).tobytes()
 
 
 @pytest.mark.parametrize(
@@ -214,22 +234,23 @@ def test_a_study_takes_every_layout(layout: str, tmp_path: Path) -> None:
     plan = Plan(tmp_path / "testA", methods, "other", questions=8, per_rater=5)
     design = prepare(plan, tmp_path / "study")
     assert design.inputs == 4 and design.size == (24, 16)
+    shown = {pixels_in(path) for path in (tmp_path / "study" / "pictures").iterdir()}
+    own = {
+        picture.tobytes()
+        for seed in (0, 1)
+        for picture in pixels_of(seed=seed).reshape(-1, 16, 24, 3)
+    }
+    assert len(shown & own) >= 8
 
 
 GOOD = pixels_of(3, 2)
 
 
 # What is wrong -> how a folder of good outputs gets it, and what the one line says.
-def _grey(folder: Path) -> None:
-    Image.open(folder / "in1_2.png").convert("L").save(folder / "in1_2.png")
-
-
-def _alpha(folder: Path) -> None:
-    Image.open(folder / "in1_2.png").convert("RGBA").save(folder / "in1_2.png")
-
-
-def _palette(folder: Path) -> None:
-    Image.open(folder / "in1_2.png").convert("P").save(folder / "in1_2.png")
+def _of(mode: str) -> Callable[[Path], None]:
+    return lambda folder: (
+        Image.open(folder / "in1_2.png").convert(mode).save(folder / "in1_2.png", "TIFF")
+    )
 
 
 def _deep(folder: Path) -> None:
@@ -333,9 +354,9 @@ def _one_twice(folder: Path) -> None:
 
 
 FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "grey": (_grey, "in1_2.png is greyscale"),
-    "alpha": (_alpha, "in1_2.png has an alpha channel"),
-    "palette": (_palette, "in1_2.png is of a palette"),
+    "grey": (_of("L"), "in1_2.png is greyscale"),
+    "alpha": (_of("RGBA"), "in1_2.png has an alpha channel"),
+    "palette": (_of("P"), "in1_2.png is of a palette"),
     "16 bits": (_deep, "in1_2.png has pixels of more than 8 bits"),
     "JPEG": (_jpeg, "in1_2.jpg is a JPEG: its compression changes LPIPS"),
     "JPEG that is called PNG": (_hidden_jpeg, "in1_2.png is a JPEG"),
@@ -358,7 +379,8 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "an animation": (_as("PNG", save_all=True, append_images=[Image.new("RGB", (24, 16))]),
                      "in1_2.png holds several pictures"),
     "EPS": (_as("EPS"), "in1_2.png is no picture"),
-    "CMYK": (lambda f: Image.new("CMYK", (24, 16)).save(f / "in1_2.png", "TIFF"), "is CMYK"),
+    "CMYK": (_of("CMYK"), "in1_2.png is CMYK"),
+    "black and white": (_of("1"), "in1_2.png is black and white"),
     "a link to nothing": (_link_to_nothing, "in1_2.png is no picture that can be read (No such"),
     "a name that is not UTF-8": (_not_utf8, "is no name in UTF-8"),
     "one sample under two numbers": (_one_twice, "are one sample of input 'in1'"),
