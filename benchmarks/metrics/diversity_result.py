@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.files import save_arrays
+from benchmarks.files import foreign, save_arrays
 from benchmarks.intervals import Interval, bootstrap_mean, dyadic_mean
 from benchmarks.metric import Measurement, Metric, register
 from benchmarks.metrics.lpips_features import MEASURED_SIDE
@@ -103,16 +102,15 @@ class DiversityResult:
     def load(cls, path: Path | str) -> DiversityResult:
         """Reads what ``save`` wrote; a missing, broken or foreign file raises UserError."""
         remedy = "measure again"
-        try:
-            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                distances, pair_ids = file["distances"], file["pair_ids"]
-                input_ids = tuple(str(name) for name in file["input_ids"])
-                meta = json.loads(str(file["meta"]))
-                result = cls(distances, input_ids, pair_ids, meta["protocol"], int(meta["seed"]))
-        except FileNotFoundError as error:
-            raise UserError(f"{path}: no such file: {remedy}") from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path}: no raw diversity values ({error}): {remedy}") from error
+        with (
+            foreign(f"{path}: no raw diversity values", remedy),
+            Path(path).open("rb") as raw,
+            np.load(raw, allow_pickle=False) as file,
+        ):
+            distances, pair_ids = file["distances"], file["pair_ids"]
+            input_ids = tuple(str(name) for name in file["input_ids"])
+            meta = json.loads(str(file["meta"]))
+            result = cls(distances, input_ids, pair_ids, meta["protocol"], int(meta["seed"]))
         shape = (len(input_ids), len(pair_ids)) if input_ids else (len(pair_ids), 1)
         shaped = distances.shape == shape and pair_ids.shape[1:] == (2,) and distances.size > 0
         known = isinstance(result.protocol, dict) and result.protocol.get("extractor") in METRIC_OF

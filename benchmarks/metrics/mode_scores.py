@@ -186,17 +186,15 @@ def _exponential(interval: Interval) -> Interval:
 def load_mode_scores(path: Path) -> ModeScores:
     """What ``ModeScores.save`` wrote; UserError for a missing, broken or foreign file."""
     remedy = "measure again"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file: {remedy}")
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            found = file["probabilities"]
-            ids = tuple(str(name) for name in file["input_ids"])
-            protocol = json.loads(str(file["meta"]))
-            modes = protocol["modes"]
-    # A broken file surfaces as whatever the parser stumbled over.
-    except Exception as error:
-        raise UserError(f"{path}: holds no probabilities of modes ({error}): {remedy}") from error
+    with (
+        foreign(f"{path}: holds no probabilities of modes", remedy),
+        path.open("rb") as raw,
+        np.load(raw, allow_pickle=False) as file,
+    ):
+        found = file["probabilities"]
+        ids = tuple(str(name) for name in file["input_ids"])
+        protocol = json.loads(str(file["meta"]))
+        modes = protocol["modes"]
     fits = found.ndim == 3 and found.shape[0] == len(ids) and found.shape[2] == len(modes)
     kind, unit = (np.uint16, STEPS) if "rounded" in protocol else (np.float64, 1)
     if not fits or found.dtype != kind or list(ids) != sorted(set(ids)):

@@ -14,7 +14,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -25,7 +24,6 @@ from pydantic import (
 )
 
 from benchmarks.console import path_of
-from benchmarks.files import foreign
 from benchmarks.harness.arrays import ARRAYS
 from benchmarks.harness.outputs import Outputs, check_size, open_outputs
 from models.errors import UserError
@@ -41,6 +39,7 @@ from reproduce.measuring.kinds import open_kinds, scores
 from reproduce.measuring.preference import OWN
 from reproduce.measuring.subject import Pictures, Subject, open_pictures
 from reproduce.records.current import REAL, REFERENCE
+from reproduce.records.yaml_file import read_yaml
 from reproduce.tasks.pictures import Preparation, save_png
 from reproduce.training.translate import Translation
 
@@ -82,17 +81,16 @@ def read_submission(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     if not path.exists():
         return {}
-    with foreign(f"{path} is no YAML", "mend it"):
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
-        try:
-            return Submission.model_validate(told).model_dump(exclude_none=True)
-        except ValidationError as error:
-            first: Any = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            fields = ", ".join(Submission.model_fields)
-            told = first["msg"].removeprefix("Value error, ")
-            told += ": put it in quotes" if first["type"] == "string_type" else ""
-            raise UserError(f"{path}: {where}: {told} (fields: {fields})") from None
+    told = read_yaml(path, "mend it")
+    try:
+        return Submission.model_validate(told).model_dump(exclude_none=True)
+    except ValidationError as error:
+        first: Any = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        fields = ", ".join(Submission.model_fields)
+        wrong = first["msg"].removeprefix("Value error, ")
+        wrong += ": put it in quotes" if first["type"] == "string_type" else ""
+        raise UserError(f"{path}: {where}: {wrong} (fields: {fields})") from None
 
 
 def parse_rows(words: Sequence[str]) -> dict[str, str]:

@@ -320,6 +320,7 @@ def test_names_of_rows_that_do_not_fit(word: str, message: str) -> None:
         ("name: x\n---\nname: y\n", "is no YAML"),
         ("name: !!python/object:os.system x\n", "is no YAML"),
         ("name: &a [*a]\n", "name: "),
+        ("name: x\nname: y\n", "is no YAML (name is given twice): mend it"),
         ("seed: 1" + "0" * 5000, "is no YAML"),
         ("name: 2024-01-01\n", "name: Input should be a valid string: put it in quotes"),
         ("name: x\ncommit: 1234567\n", "commit: Input should be a valid string: put it in quotes"),
