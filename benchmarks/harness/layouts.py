@@ -35,6 +35,7 @@ class _Names:
     translation: str
     beside: str = "(?!)"
     numbered: bool = False
+    whole: bool = False  # with the suffix
 
 
 # The first that fits all pictures is taken.
@@ -133,14 +134,14 @@ def _in_folder(folder: Path) -> Layout:
 
 def _named(folder: Path, pictures: Mapping[str, Path], names: _Names) -> Layout | None:
     """The layout, where every picture is one of these names."""
-    translation, beside = re.compile(names.translation, re.S), re.compile(names.beside)
+    translation, beside = (re.compile(n, re.S) for n in (names.translation, names.beside))
     files, passed = Files(), list[Path]()
     for path in pictures.values():
-        stem = path.relative_to(folder).with_suffix("").as_posix()
-        match = translation.fullmatch(stem)
+        name = (path if names.whole else path.with_suffix("")).relative_to(folder).as_posix()
+        match = translation.fullmatch(name)
         if match:
             _add(files, match["input"] or folder.resolve().name, match["sample"], path)
-        elif beside.fullmatch(stem):
+        elif beside.fullmatch(name):
             passed.append(path)
         else:
             return None
@@ -227,18 +228,14 @@ def _by_pattern(paths: Sequence[Path], pattern: str) -> Layout:
     if "}{" in pattern:
         raise UserError(f"--pattern {pattern}: put something between {{input}} and {{sample}}")
     parts = re.split(r"(\{input\}|\{sample\})", pattern)
-    named = re.compile("".join(_FIELD.get(part, re.escape(part)) for part in parts), re.S)
-    files, passed = Files(), list[Path]()
+    named = "".join(_FIELD.get(part, re.escape(part)) for part in parts)
     (folder,) = paths
-    for path in pictures_under(folder).values():
-        match = named.fullmatch(path.relative_to(folder).as_posix())
-        if match:
-            _add(files, match["input"], match["sample"], path)
-        else:
-            passed.append(path)
-    if not files:
-        raise UserError(f"{passed[0]} is not {pattern}, nor is any other picture: mend --pattern")
-    return Layout(f"named {pattern}", _ordered(files), False, tuple(passed))
+    pictures = pictures_under(folder)
+    found = _named(folder, pictures, _Names(f"named {pattern}", named, beside=".+", whole=True))
+    if found is None:
+        first = next(iter(pictures.values()))
+        raise UserError(f"{first} is not {pattern}, nor is any other picture: mend --pattern")
+    return found
 
 
 def _add(files: Files, name: str, sample: str, path: Path) -> None:
