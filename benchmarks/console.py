@@ -9,9 +9,11 @@ import re
 import sys
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from models.errors import UserError
+
+T = TypeVar("T")
 
 
 class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -44,7 +46,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.register("type", None, _text)
-        self.register("type", Path, _path)
+        self.register("type", Path, type_of(path_of))
         for name in (None, "store"):
             self.register("action", name, _Once)
 
@@ -71,11 +73,16 @@ def path_of(word: str) -> Path:
         raise UserError(f"{word}: there is no such user: write the whole path") from None
 
 
-def _path(word: str) -> Path:
-    try:
-        return path_of(word)
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def type_of(read: Callable[[str], T]) -> Callable[[str], T]:
+    """``read`` as the type of an argument, whose name stands before what its UserError says."""
+
+    def typed(word: str) -> T:
+        try:
+            return read(word)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return typed
 
 
 def _text(word: str) -> str:
@@ -86,7 +93,7 @@ def _text(word: str) -> str:
 
 def file_or_dash(word: str) -> Path | None:
     """The type of an argument that names a file to write; None for ``-``, which prints instead."""
-    return None if word == "-" else _path(word)
+    return None if word == "-" else type_of(path_of)(word)
 
 
 def sha256(word: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.console import Help, at_least, path_of
+from benchmarks.console import Help, at_least, path_of, type_of
 from benchmarks.harness.published import published_table1, published_table2
 from models.errors import UserError
 
@@ -113,7 +113,7 @@ def _command(
     told = one.add_mutually_exclusive_group()
     told.add_argument("--json", action="store_true", help="print JSON alone")
     told.add_argument("--csv", action="store_true", help="print CSV alone")
-    one.add_argument("--raw", type=_npz, metavar="FILE", help="keep raw values as .npz")
+    one.add_argument("--raw", type=type_of(_npz), metavar="FILE", help="keep raw values as .npz")
     one.add_argument("--no-progress", action="store_true", help="no progress bar")
     one.set_defaults(run=run)
     return one
@@ -121,7 +121,7 @@ def _command(
 
 def add_reading(parser: Any, of: str = "") -> None:
     """How outputs are read; ``of``: before the options' names."""
-    parser.add_argument(f"--{of}pattern", metavar="NAMES",
+    parser.add_argument(f"--{of}pattern", type=type_of(_pattern), metavar="NAMES",
         help="how files are named, e.g. '{input}-{sample}.png'")  # fmt: skip
     parser.add_argument(f"--{of}range", type=float, nargs=2, metavar=("LOW", "HIGH"),
         help="of an array of floats: what black and white are")  # fmt: skip
@@ -287,17 +287,22 @@ def _asking(arguments: argparse.Namespace) -> str:
 
 
 def _npz(word: str) -> Path:
-    """The type of ``--raw``: a place for it, which is asked before hours are spent."""
+    """The value of ``--raw``: a place for it, which is asked before hours are spent."""
     from benchmarks.files import check_place
 
     if not word.endswith(".npz"):
-        raise argparse.ArgumentTypeError(f"{word}: raw values are stored as .npz, rename it")
-    try:
-        path = path_of(word)
-        check_place(path)
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise UserError(f"{word}: raw values are stored as .npz, rename it")
+    path = path_of(word)
+    check_place(path)
     return path
+
+
+def _pattern(word: str) -> str:
+    """The value of ``--pattern``."""
+    from benchmarks.harness.layouts import names_of
+
+    names_of(word)
+    return word
 
 
 def range_of(words: Sequence[float] | None) -> tuple[float, float] | None:

@@ -220,18 +220,22 @@ def _numbered_beside(folder: Path) -> list[Path]:
     return [found[number] for number in sorted(found)]
 
 
-def _by_pattern(paths: Sequence[Path], pattern: str) -> Layout:
-    if len(paths) > 1:
-        raise UserError("--pattern is for one folder: give that one alone")
+def names_of(pattern: str) -> _Names:
+    """How files are named by ``--pattern``; UserError for one that cannot tell input and sample."""
     if any(pattern.count(field) != 1 for field in _FIELD):
         raise UserError(f"--pattern {pattern}: it needs {{input}} and {{sample}}, each once")
     if "}{" in pattern:
         raise UserError(f"--pattern {pattern}: put something between {{input}} and {{sample}}")
     parts = re.split(r"(\{input\}|\{sample\})", pattern)
     named = "".join(_FIELD.get(part, re.escape(part)) for part in parts)
-    (folder,) = paths
-    pictures = pictures_under(folder)
-    found = _named(folder, pictures, _Names(f"named {pattern}", named, beside=".+", whole=True))
+    return _Names(f"named {pattern}", named, beside=".+", whole=True)
+
+
+def _by_pattern(paths: Sequence[Path], pattern: str) -> Layout:
+    if len(paths) > 1:
+        raise UserError("--pattern is for one folder: give that one alone")
+    pictures = pictures_under(paths[0])
+    found = _named(paths[0], pictures, names_of(pattern))
     if found is None:
         first = next(iter(pictures.values()))
         raise UserError(f"{first} is not {pattern}, nor is any other picture: mend --pattern")

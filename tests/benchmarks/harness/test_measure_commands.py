@@ -292,7 +292,7 @@ def test_a_place_for_raw_values_is_asked_before_anything_is_measured(
     (tmp_path / "a.npz").mkdir()
     for raw, message in (
         (folder / "in0_0.png" / "raw.npz", "(Not a directory)"), (Path("/proc/x/raw.npz"), "cannot write"),
-        (tmp_path / "a.npz", "is a folder"), (tmp_path / f"{'x' * 240}.npz", "too long"),
+        (tmp_path / "a.npz", "is a folder"), (tmp_path / f"{'x' * 245}.npz", "too long"),
     ):  # fmt: skip
         with pytest.raises(SystemExit):
             main(["diversity", str(folder), "--raw", str(raw)])
