@@ -223,9 +223,9 @@ def _numbered_beside(folder: Path) -> list[Path]:
 def names_of(pattern: str) -> _Names:
     """How files are named by ``--pattern``; UserError for one that cannot tell input and sample."""
     if any(pattern.count(field) != 1 for field in _FIELD):
-        raise UserError(f"--pattern {pattern}: it needs {{input}} and {{sample}}, each once")
+        raise UserError(f"{pattern}: it needs {{input}} and {{sample}}, each once")
     if "}{" in pattern:
-        raise UserError(f"--pattern {pattern}: put something between {{input}} and {{sample}}")
+        raise UserError(f"{pattern}: put something between {{input}} and {{sample}}")
     parts = re.split(r"(\{input\}|\{sample\})", pattern)
     named = "".join(_FIELD.get(part, re.escape(part)) for part in parts)
     return _Names(f"named {pattern}", named, beside=".+", whole=True)

@@ -271,7 +271,7 @@ def test_probabilities_that_do_not_fit(
         "--samples 2",
         "--logits",
         "--range 0 1",
-        "--pattern x",
+        "--pattern {input}_{sample}",
         "--lossy",
         "--device cuda",
     ],

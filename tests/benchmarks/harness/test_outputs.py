@@ -404,8 +404,12 @@ def _empty_input(folder: Path) -> None:
 
 def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     """What the one line of a refusal says."""
-    assert main([*map(str, words), "--no-progress"]) == 2
+    try:
+        code = main([*map(str, words), "--no-progress"])
+    except SystemExit as stop:
+        code = int(str(stop.code))
     told = capsys.readouterr()
+    assert code == 2
     assert told.err.startswith("error: ") and told.err.count("\n") == 1
     return told.err
 
