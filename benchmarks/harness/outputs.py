@@ -205,7 +205,15 @@ def _of_array(path: Path, value_range: Range | None) -> Outputs:
         )
     told = str(kind)
     if value_range is not None:
-        told += " in [{:g}, {:g}]".format(*check_range(value_range))
+        low, high = check_range(value_range)
+        told += f" in [{low:g}, {high:g}]"
+        # 0 to 1 of 0 to 255: two grey levels are no picture, and all numbers would be near 0.
+        least, greatest = file.picture(0).min(), file.picture(0).max()
+        if 0 < greatest - least < (high - low) / 200:
+            raise UserError(
+                f"{path}: values of the first picture are in [{least:g}, {greatest:g}]: mend --range "
+                f"{low:g} {high:g}"
+            )
     width = len(str(shape[0] - 1))
     ids = file.ids or [f"#{i:0{width}d}" for i in range(shape[0])]  # that no input is called
     if len(ids) != shape[0] or len({*ids} - {""}) < len(ids):

@@ -536,6 +536,7 @@ def test_more_that_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[st
     for low, high, message in (
         (0, 0.5, "input 0, sample 0: values in ["), (1, 0, "the first must be the smaller"),
         ("nan", 1, "give two numbers"), (0, "inf", "give two numbers"),
+        (0, 255, "values of the first picture are in [0"),
     ):  # fmt: skip
         assert message in refused(capsys, "diversity", b, "--range", low, high)
     np.save(b, np.full((2, 2, 16, 16, 3), np.nan))
