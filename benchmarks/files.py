@@ -35,26 +35,26 @@ def foreign(what: object, remedy: str) -> Iterator[None]:
         raise UserError(f"{what} ({reason}): {remedy}") from error
 
 
-def files_under(folder: Path) -> Iterator[Path]:
-    """Every file under ``folder`` but hidden ones, in order. Links are followed, since large folders
-    are often linked in; one to a folder that it lies in is not. Links to nothing count as files.
+def files_under(folder: Path, hidden: bool = False) -> Iterator[Path]:
+    """Every file under ``folder``, ``hidden`` ones too or not, in order. Links are followed, since large
+    folders are often linked in; one to a folder that it lies in is not. Links to nothing count as files.
 
     Raises UserError for a folder that cannot be read and a name that is not in UTF-8.
     """
-    yield from _files_under(folder, frozenset())
+    yield from _files_under(folder, hidden, frozenset())
 
 
-def _files_under(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+def _files_under(folder: Path, hidden: bool, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
     with foreign(f"{folder} cannot be read", "give yourself the right to, or move it away"):
         status, paths = folder.stat(), sorted(folder.iterdir())
     here = status.st_dev, status.st_ino
     for path in paths if here not in above else ():
-        if path.name.startswith("."):
+        if path.name.startswith(".") and not hidden:
             continue
         with foreign(f"{folder}: {path.name!a} is no name in UTF-8", "rename it"):
             path.name.encode()
         if path.is_dir():
-            yield from _files_under(path, above | {here})
+            yield from _files_under(path, hidden, above | {here})
         elif path.is_file() or path.is_symlink():
             yield path
 

@@ -278,7 +278,12 @@ def test_the_graph_measures_rows_before_the_table(tmp_path: Path) -> None:
     assert row in found["table/1"].needs
     assert not any(name.startswith("row/") for name in jobs({}))
     (tmp_path / "out" / "new.png").write_bytes(b"")
-    assert jobs(rows)["row/1/drawn-shoes/My_row"].digest != row.digest
+    new = jobs(rows)["row/1/drawn-shoes/My_row"].digest
+    assert new != row.digest
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").write_bytes(b"")
+    (tmp_path / "out" / "linked").symlink_to(tmp_path / "elsewhere")
+    assert jobs(rows)["row/1/drawn-shoes/My_row"].digest != new
 
 
 # What does not fit.
