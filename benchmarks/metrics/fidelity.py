@@ -146,6 +146,17 @@ def protocol_name(inputs: int, samples: int, real: int) -> str:
     return f"{inputs}x{samples}-vs-{real}"
 
 
+def check_counts(inputs: int, fake: int, real: int, dims: int) -> None:
+    """UserError for fewer than 10 inputs, and for not more pictures, ``fake`` or ``real``, than the
+    features have dimensions."""
+    if min(fake, real) <= dims:
+        raise UserError(
+            f"{min(fake, real)} pictures for {dims} features: their covariance would lack full "
+            f"rank; measure more than {dims:,} pictures a side"
+        )
+    leave_out(inputs, GROUPS)
+
+
 def fidelity(
     fake: Features, real: Features, extractor: Extractor, about: Mapping[str, Any] | None = None
 ) -> FidelityResult:
@@ -154,16 +165,10 @@ def fidelity(
     ``fake`` has as many samples of every input. Intervals leave out tenths of the inputs with all their
     samples; the real pictures are taken as given. ``about`` goes into the protocol.
 
-    Raises UserError for pictures of different sizes, fewer than 10 inputs, and
-    not more pictures than the features have dimensions.
+    Raises UserError for pictures of different sizes, and as ``check_counts``.
     """
     inputs = fake.inputs
-    fewest = min(len(fake.values), len(real.values))
-    if fewest <= extractor.dims:
-        raise UserError(
-            f"{fewest} pictures for {extractor.dims} features: their covariance would "
-            f"lack full rank; measure more than {extractor.dims} pictures a side"
-        )
+    check_counts(len(inputs), len(fake.values), len(real.values), extractor.dims)
     if fake.size != real.size:
         raise UserError(
             f"translations are {fake.size}, real pictures {real.size}: resize them to one size"

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from torch import Tensor
 
-from benchmarks.files import load_arrays, save_arrays
+from benchmarks.files import foreign, load_arrays, save_arrays
 from benchmarks.intervals import FloatArray, Interval, bootstrap_mean
 from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.inception_score import (
@@ -170,20 +170,20 @@ def load_mode_scores(path: Path) -> ModeScores:
 def load_probabilities(path: Path, modes: Sequence[str] = ()) -> ModeScores:
     """Someone's probabilities, an ``.npy`` array (inputs, samples, K); ``modes``: names of the K.
     UserError for anything else."""
-    try:
+    with foreign(f"{path} is no array of numbers", "save it by numpy.save"):
         given = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is no array of numbers ({error}): save it by numpy.save") from None
     if not isinstance(given, np.ndarray) or given.ndim != 3:
         raise UserError(
             f"{path} holds {getattr(given, 'shape', 'several arrays')}: save one array (inputs, "
             "samples, K)"
         )
+    if given.dtype.kind not in "fiu":
+        raise UserError(f"{path} holds {given.dtype}: save float64")
     found = checked(given, str(path))
     count = found.shape[2]
     names = list(modes) or [str(c) for c in range(count)]
-    if len(names) != count:
-        raise UserError(f"{path} has {count} modes, {len(names)} are named")
+    if len(set(names)) != count:
+        raise UserError(f"{path} has {count} modes, {len(set(names))} are named")
     width = len(str(len(found) - 1))
     digest = hashlib.sha256(found.tobytes()).hexdigest()
     ids = tuple(f"{i:0{width}d}" for i in range(len(found)))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import math
+import shlex
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.console import Help, at_least, path_of, share
+from benchmarks.harness.commands import OUTPUTS, add_reading, range_of
 from models.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,8 +41,8 @@ def add_commands(commands: Any) -> None:
         "--method unit=out/unit \\\n      --reference munit --real testB --out study", **shown)  # fmt: skip
     make.add_argument("--inputs", type=Path, required=True, help="folder of the inputs")
     make.add_argument("--method", action="append", required=True, metavar="NAME=DIR",
-        help="its translations, as 'reproduce translate' writes them, a folder an input, or as "
-        "other programs name them; repeatable")  # fmt: skip
+        help=f"its {OUTPUTS.replace(', several folders (one a sample)', '')}; repeatable")  # fmt: skip
+    add_reading(make)
     make.add_argument("--reference", required=True, metavar="NAME",
         help="the method that all others are compared with")  # fmt: skip
     make.add_argument("--out", type=Path, required=True, help="folder for the study")
@@ -136,7 +138,9 @@ def prepare(arguments: argparse.Namespace) -> int:
     from benchmarks.study.prepare import Plan
     from benchmarks.study.prepare import prepare as write_study
 
-    asked = vars(arguments) | {"methods": _methods(arguments.method)}
+    asked = vars(arguments) | {
+        "methods": _methods(arguments.method), "value_range": range_of(arguments.range),
+    }  # fmt: skip
     plan = Plan(**{field.name: asked[field.name] for field in fields(Plan)})
     design = write_study(plan, arguments.out, progress=not arguments.no_progress)
     seats = len(design.methods) * design.questions * design.raters
@@ -150,7 +154,7 @@ def prepare(arguments: argparse.Namespace) -> int:
         print(f"someone who guesses passes with probability {design.guess_passes:.0%}; "
               "raise --catch if that is too often")  # fmt: skip
     print(f"edit the texts for raters in {arguments.out / 'study.json'}, then: "
-          f"python -m benchmarks study serve --study {arguments.out}")  # fmt: skip
+          f"python -m benchmarks study serve --study {shlex.quote(str(arguments.out))}")  # fmt: skip
     return 0
 
 

@@ -20,8 +20,10 @@ import numpy as np
 from PIL import Image, ImageFilter
 from tqdm import tqdm
 
+from benchmarks.harness.arrays import ARRAYS, Range
 from benchmarks.harness.layouts import find_layout, pictures_under, places_of
-from benchmarks.pictures import fitted, read
+from benchmarks.harness.outputs import Outputs, open_outputs
+from benchmarks.pictures import fitted, read, to_bytes
 from benchmarks.study.folder import (
     DATABASE,
     PICTURES,
@@ -55,7 +57,8 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Plan:
-    """What ``study prepare`` was asked for. ``methods``: name -> folder of translations."""
+    """What ``study prepare`` was asked for. ``methods``: name -> folder or array of translations, files
+    of all folders named by ``pattern``, floats of all arrays in ``value_range``."""
 
     inputs: Path
     methods: Mapping[str, Path]
@@ -67,6 +70,8 @@ class Plan:
     exclude_below: float = 0.8
     seed: int = 0
     real: Path | None = None
+    pattern: str | None = None
+    value_range: Range | None = None
 
 
 def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
@@ -104,15 +109,45 @@ def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
     return design
 
 
-def _translations(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Path]]:
-    """Of each of the inputs, by sample; UserError for an input without any."""
-    layout = find_layout([folder])
+@dataclass(frozen=True)
+class _Translation:
+    """A picture, and where it is."""
+
+    where: str
+    load: Callable[[], Image.Image]
+
+
+_Translations = dict[str, dict[str, _Translation]]  # of each input, by sample
+
+
+def _translations(path: Path, plan: Plan, names: Sequence[str]) -> _Translations:
+    """UserError for an input without any."""
+    if path.suffix.lower() in ARRAYS:
+        outputs = open_outputs([path], None, plan.value_range).called(names, path)
+        return {
+            name: {
+                f"{k:02d}": _Translation(
+                    f"{path}: input {i}, sample {k}", partial(_of, outputs, i, k)
+                )
+                for k in range(outputs.samples)
+            }
+            for i, name in enumerate(names)
+        }
+    layout = find_layout([path], plan.pattern)
     files = list(layout.files.values())
-    places = places_of(names, [*layout.files], layout.numbered, folder)
-    return {name: files[place] for name, place in zip(names, places, strict=True)}
+    places = places_of(names, [*layout.files], layout.numbered, path)
+    return {
+        name: {k: _Translation(str(p), partial(read, p)) for k, p in files[place].items()}
+        for name, place in zip(names, places, strict=True)
+    }
 
 
-def _names(found: Mapping[str, Mapping[str, Path]]) -> dict[str, list[str]]:
+def _of(outputs: Outputs, number: int, sample: int) -> Image.Image:
+    pixels = to_bytes(outputs.read(number, sample)[None])[0]
+    return Image.fromarray(pixels.permute(1, 2, 0).numpy())
+
+
+def _names(found: _Translations) -> dict[str, list[str]]:
     return {name: sorted(samples) for name, samples in found.items()}
 
 
@@ -133,13 +168,13 @@ class _Material:
             raise UserError(f"{plan.inputs} holds one picture: a study needs at least two inputs")
         names = list(self.inputs)
         self.translations = {
-            method: _translations(folder, names) for method, folder in plan.methods.items()
+            method: _translations(path, plan, names) for method, path in plan.methods.items()
         }
         self.real = None if plan.real is None else pictures_under(plan.real)
         missing = [name for name in names if self.real is not None and name not in self.real]
         if missing:
             raise UserError(f"{plan.real} has no real picture of input '{missing[0]}': add it")
-        self.size = read(next(iter(self.translations[plan.reference][names[0]].values()))).size
+        self.size = next(iter(self.translations[plan.reference][names[0]].values())).load().size
 
     def shown_input(self, name: str) -> Image.Image:
         """Input ``name`` as the networks saw it."""
@@ -147,12 +182,12 @@ class _Material:
 
     def translation(self, method: str, name: str, sample: str) -> Image.Image:
         """A translation; UserError where its size would give the method away."""
-        path = self.translations[method][name][sample]
-        image = read(path)
+        translation = self.translations[method][name][sample]
+        image = translation.load()
         if image.size != self.size:
             width, height = self.size
             raise UserError(
-                f"{path} has {image.width}x{image.height} pixels, others {width}x{height}: "
+                f"{translation.where} has {image.width}x{image.height} pixels, others {width}x{height}: "
                 "compare translations of one size"
             )
         return image
