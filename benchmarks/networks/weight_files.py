@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar, cast
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import nn
 
-from benchmarks.files import whole
+from benchmarks.files import foreign, whole
 from models.errors import UserError
 
 
@@ -148,17 +147,13 @@ def load_trained(
     other file, weights that are not finite float32 numbers, and a record of other weights."""
     remedy = "remove the file, so that it is trained again"
     content = read_bytes(path, LARGEST_TRAINED, remedy)
-    try:
+    with foreign(f"{path}: no {kind.kind} of this version", remedy):
         state = safetensors.torch.load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         about = json.loads(header["__metadata__"][kind.kind])
         made = build(state, about)
         if made.sha256 != about["sha256"]:
             raise ValueError(f"weights have sha256 {made.sha256}, recorded is {about['sha256']}")
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError,
-            RuntimeError) as error:  # fmt: skip
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(f"{path}: no {kind.kind} of this version ({reason}): {remedy}") from error
     for name, tensor in state.items():
         counter = name.endswith("num_batches_tracked")
         if (not counter and tensor.dtype != torch.float32) or not torch.isfinite(tensor).all():
