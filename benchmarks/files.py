@@ -35,11 +35,10 @@ def foreign(what: object, remedy: str) -> Iterator[None]:
 
 
 def files_under(folder: Path, hidden: bool = False) -> Iterator[Path]:
-    """Every file under ``folder``, ``hidden`` ones too or not, in order. Links are followed, since large
-    folders are often linked in; one to a folder that it lies in is not. Links to nothing count as files.
-
-    Raises UserError for a folder that cannot be read and a name that is not in UTF-8.
-    """
+    """Every file under ``folder``, ``hidden`` ones too or not, in order. Links are followed, since
+    large folders are often linked in; one to a folder that it lies in is not. Links to nothing
+    count as files. Raises UserError for a folder that cannot be read and a name that is not in
+    UTF-8."""
     yield from _files_under(folder, hidden, frozenset())
 
 

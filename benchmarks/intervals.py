@@ -48,12 +48,10 @@ def _finite_vector(values: ArrayLike) -> FloatArray:
 def bootstrap_mean(
     values: ArrayLike, seed: int, n: int = 2000, level: float = 0.95, over: str = "inputs"
 ) -> Interval:
-    """Bias-corrected and accelerated bootstrap of the mean of independent ``values`` (N,).
-
-    The same seed gives the same interval. Constant values give one without width, method "constant".
-    Source: Efron, "Better bootstrap confidence intervals", JASA 1987; by ``scipy.stats``.
-    Raises UserError for fewer than two values or values that are not finite.
-    """
+    """Bias-corrected and accelerated bootstrap of the mean of independent ``values`` (N,). The same
+    seed gives the same interval. Constant values give one without width, method "constant". Source:
+    Efron, "Better bootstrap confidence intervals", JASA 1987; by ``scipy.stats``. Raises UserError
+    for fewer than two values or values that are not finite."""
     vector = _finite_vector(values)
     mean = float(vector.sum() / len(vector))
     # BCa divides by the spread; without any, every resample has the same mean.
@@ -78,13 +76,10 @@ def bootstrap_mean(
 
 
 def wilson_share(share: float, count: int, level: float = 0.95, over: str = "inputs") -> Interval:
-    """Wilson's interval of a ``share`` of hits in ``count`` independent trials.
-
-    It has a width where all trials hit or none does, as the bootstrap has not. For trials in clusters
-    ``count`` is the number of clusters, as if all of one hit or missed together: the cautious way.
-    Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA
-    1927.
-    """
+    """Wilson's interval of a ``share`` of hits in ``count`` independent trials. It has a width
+    where all trials hit or none does, as the bootstrap has not. For trials in clusters ``count`` is
+    the number of clusters, as if all of one hit or missed together: the cautious way. Source:
+    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927."""
     z = float(stats.norm.ppf(0.5 + level / 2))
     scale = 1 + z * z / count
     centre = (share + z * z / (2 * count)) / scale
@@ -128,12 +123,10 @@ def leave_out(count: int, groups: int) -> list[NDArray[np.int64]]:
 
 
 def jackknife_variance(replicates: Sequence[float]) -> float:
-    """Variance of a statistic from its values with each of G groups left out.
-
-    (G - 1) / G times the sum of squared deviations from their mean: Efron and Stein, "The
-    jackknife estimate of variance", Annals of Statistics 1981; for groups Kott, "The delete-a-group
-    jackknife", Journal of Official Statistics 2001.
-    """
+    """Variance of a statistic from its values with each of G groups left out. (G - 1) / G times the
+    sum of squared deviations from their mean: Efron and Stein, "The jackknife estimate of
+    variance", Annals of Statistics 1981; for groups Kott, "The delete-a-group jackknife", Journal
+    of Official Statistics 2001."""
     values = np.asarray(replicates, dtype=np.float64)
     return float((len(values) - 1) / len(values) * np.square(values - values.mean()).sum())
 

@@ -160,13 +160,10 @@ def check_counts(inputs: int, fake: int, real: int, dims: int) -> None:
 def fidelity(
     fake: Features, real: Features, extractor: Extractor, about: Mapping[str, Any] | None = None
 ) -> FidelityResult:
-    """Scores of ``fake`` against ``real``, features of the same ``extractor``.
-
-    ``fake`` has as many samples of every input. Intervals leave out tenths of the inputs with all their
-    samples; the real pictures are taken as given. ``about`` goes into the protocol.
-
-    Raises UserError for pictures of different sizes, and as ``check_counts``.
-    """
+    """Scores of ``fake`` against ``real``, features of the same ``extractor``. ``fake`` has as many
+    samples of every input. Intervals leave out tenths of the inputs with all their samples; the
+    real pictures are taken as given. ``about`` goes into the protocol. Raises UserError for
+    pictures of different sizes, and as ``check_counts``."""
     inputs = fake.inputs
     check_counts(len(inputs), len(fake.values), len(real.values), extractor.dims)
     if fake.size != real.size:

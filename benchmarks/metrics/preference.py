@@ -112,12 +112,10 @@ def _wilson(share: float, votes: float, quantile: float) -> tuple[float, float]:
 
 
 def krippendorff_alpha(values: ArrayLike, units: ArrayLike) -> float | None:
-    """Krippendorff's nominal alpha of ``values`` (N,) given to ``units`` (N,), each by another rater.
-
-    1: raters always agree; 0: as much as by chance; below: less. A rater may leave units out (the
-    row is absent); a unit with one value counts for nothing. None where all values are the same
-    or none can be compared: without variation, agreement cannot be told from chance.
-    """
+    """Krippendorff's nominal alpha of ``values`` (N,) given to ``units`` (N,), each by another
+    rater. 1: raters always agree; 0: as much as by chance; below: less. A rater may leave units out
+    (the row is absent); a unit with one value counts for nothing. None where all values are the
+    same or none can be compared: without variation, agreement cannot be told from chance."""
     value, unit = (np.unique(v, return_inverse=True)[1] for v in (values, units))
     if len(value) == 0:
         return None

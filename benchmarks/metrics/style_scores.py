@@ -129,12 +129,10 @@ def intraclass_correlation(colours: ArrayLike) -> float:
 def style_consistency(
     colours: ArrayLike, protocol: dict[str, object] | None = None, groups: int = 10
 ) -> Measurement | None:
-    """Does a style stay one style? From body colours (M styles, N contents, 3) in OKLab.
-
-    None where the noise changes no colour: a deterministic translator has no styles, and the
-    question has no answer. The interval adds the jackknife variances over contents and over styles.
-    Raises UserError for fewer styles or contents than ``groups``.
-    """
+    """Does a style stay one style? From body colours (M styles, N contents, 3) in OKLab. None where
+    the noise changes no colour: a deterministic translator has no styles, and the question has no
+    answer. The interval adds the jackknife variances over contents and over styles. Raises
+    UserError for fewer styles or contents than ``groups``."""
     x = np.asarray(colours, dtype=np.float64)
     styles, contents = x.shape[:2]
     if min(styles, contents) < groups:

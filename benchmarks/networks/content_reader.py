@@ -30,11 +30,9 @@ from benchmarks.networks.weight_files import Trained, hash_of_numbers, load_trai
 @dataclass(frozen=True)
 class ContentRecipe(Recipe):
     """A residual network of three stages of ``depth`` blocks, whose last maps are averaged to
-    ``grid`` x ``grid`` places: where things are is content, so they are not pooled away.
-
-    ``shift`` is 0: pictures that are moved or mirrored have another content. ``floor``: factors
-    with an R^2 below it on held-out pictures are not used.
-    """
+    ``grid`` x ``grid`` places: where things are is content, so they are not pooled away. ``shift``
+    is 0: pictures that are moved or mirrored have another content. ``floor``: factors with an R^2
+    below it on held-out pictures are not used."""
 
     depth: int
     grid: int

@@ -38,13 +38,10 @@ _REMEDY = "use torchvision's AlexNet, or leave --lpips-weights out for the one t
 
 @dataclass(frozen=True)
 class LpipsWeights:
-    """Parameters of one LPIPS network: torchvision's ``features.*`` tensors and the weights (C,), >= 0,
-    of the five layers' channels.
-
-    ``name``: "lpips" for torchvision's ImageNet weights, recognised by their numbers;
-    "lpips-unverified" for any other AlexNet. ``version``: "0.0" feeds the trunk with [-1, 1] as it is,
-    "0.1" standardises the colours first.
-    """
+    """Parameters of one LPIPS network: torchvision's ``features.*`` tensors and the weights (C,),
+    >= 0, of the five layers' channels. ``name``: "lpips" for torchvision's ImageNet weights,
+    recognised by their numbers; "lpips-unverified" for any other AlexNet. ``version``: "0.0" feeds
+    the trunk with [-1, 1] as it is, "0.1" standardises the colours first."""
 
     name: Name
     version: Version
@@ -60,12 +57,10 @@ class LpipsWeights:
 
 
 def trained(version: Version, path: Path | str | None = None) -> LpipsWeights:
-    """LPIPS over an AlexNet from ``path``, else over the one that comes with this package.
-
-    ``path`` is a ``.pth`` or ``.safetensors`` state dict of torchvision's AlexNet (the
-    classifier may be missing). Pickles are read as weights only. Raises UserError when there is
-    no file, or it is broken, hostile or of another network; it never falls back to other weights.
-    """
+    """LPIPS over an AlexNet from ``path``, else over the one that comes with this package. ``path``
+    is a ``.pth`` or ``.safetensors`` state dict of torchvision's AlexNet (the classifier may be
+    missing). Pickles are read as weights only. Raises UserError when there is no file, or it is
+    broken, hostile or of another network; it never falls back to other weights."""
     path = PACKAGED if path is None else Path(path)
     trunk = _trunk(path)
     name: Name = "lpips" if hash_of(trunk) == IMAGENET_TRUNK else "lpips-unverified"

@@ -190,11 +190,9 @@ def overview(connection: sqlite3.Connection, study: Study, gone_before: int) -> 
 
 def reopen(study: Study) -> int:
     """Add a seat for every vote that the exclusion rule discards, so that every question keeps its
-    raters; returns how many were added.
-
-    Doing it again adds what was discarded since. The study may be served meanwhile: new seats go
-    to the next raters. Raters who are not finished are not judged yet.
-    """
+    raters; returns how many were added. Doing it again adds what was discarded since. The study may
+    be served meanwhile: new seats go to the next raters. Raters who are not finished are not judged
+    yet."""
     added = 0
     with study.connect() as connection, transaction(connection):
         votes = read_votes(connection)

@@ -76,12 +76,10 @@ def _averaged(codes: Tensor, side: int) -> Tensor:
 
 
 def domain_hits(a: Points, b: Points) -> FloatArray:
-    """Whether the domain of each code was found, (2, N) of 1, 0 and, undecided, 0.5.
-
-    ``a``, ``b`` (N, D): as many features of either domain's codes. Every code is tried once, by
-    one of ``FOLDS`` classifiers. Codes a[i] and b[i] are learned from together or not at all:
-    classes stay of one size, and where the two are a pair, neither gives the other away.
-    """
+    """Whether the domain of each code was found, (2, N) of 1, 0 and, undecided, 0.5. ``a``, ``b``
+    (N, D): as many features of either domain's codes. Every code is tried once, by one of ``FOLDS``
+    classifiers. Codes a[i] and b[i] are learned from together or not at all: classes stay of one
+    size, and where the two are a pair, neither gives the other away."""
     count = len(a)
     order = np.random.default_rng([0x7E2, SEED, count]).permutation(count)
     fold = np.empty(count, dtype=np.int64)

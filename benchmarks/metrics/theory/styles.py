@@ -82,12 +82,10 @@ class Sample:
 
 
 def style_scores(styles: Mapping[str, Points], *, paired: bool, seed: int) -> list[Scored]:
-    """The three numbers of the styles (N, D) by domain.
-
-    ``paired``: picture i of every domain shows one thing, and they are resampled together. Each
-    number comes with the value of every domain, and with what N(0, I) gives itself: 95 % of its
-    samples of as many styles lie below that. Raises UserError for numbers that are not finite.
-    """
+    """The three numbers of the styles (N, D) by domain. ``paired``: picture i of every domain shows
+    one thing, and they are resampled together. Each number comes with the value of every domain,
+    and with what N(0, I) gives itself: 95 % of its samples of as many styles lie below that. Raises
+    UserError for numbers that are not finite."""
     if not all(np.isfinite(points).all() for points in styles.values()):
         raise UserError("styles must be finite, got NaN or infinity: use another checkpoint")
     count, dim = next(iter(styles.values())).shape
