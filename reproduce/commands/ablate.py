@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
     sub.add_argument("method", help="e.g. munit, unit, cyclegan, bicyclegan")
     sub.add_argument("values", nargs="+", metavar="KEY=VALUE,VALUE,...",
         help="one or two settings, of the method or of its training (steps, batch, ...)")  # fmt: skip
-    sub.add_argument("--task", type=options.task, required=True,
+    sub.add_argument("--task", type=options.task, nargs=1, required=True, metavar="TASK", dest="tasks",
         help="a task's name, e.g. drawn-shoes, or a folder of your own pictures")  # fmt: skip
     options.add_seeds(sub, "of weights, order, noise: everything is trained once with each", [0])
     sub.add_argument("--metric", action="append", default=[], dest="metrics", metavar="METRIC",
@@ -40,16 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.measuring.ablation import chosen_metrics
     from reproduce.report.ablation_figure import ablation_figure
 
-    asked = options.tasks_of(
-        [arguments.task], options.places_of(arguments), stored=arguments.stored
-    )
     told = {key: getattr(arguments, key) for key in ("method", "values", "metrics")}
-    told["task"] = task = asked["tasks"][0]
-    sources = options.by_task("source", arguments.source, [] if task in asked["own"] else [task])
     request = options.request_of(
-        arguments, arguments.seeds, f"ablation of {arguments.method}", ablation=told,
-        own=asked["own"], sources={**asked["sources"], **sources},
-    )  # fmt: skip
+        arguments, arguments.seeds, f"ablation of {arguments.method}", ablation=told
+    )
     ablation, results = request.points, request.places.results
     told["metrics"] = metrics = chosen_metrics(ablation.spec, arguments.method, arguments.metrics)
     if not arguments.stored:

@@ -217,7 +217,8 @@ def by_task(option: str, words: Sequence[str], tasks: Iterable[str]) -> dict[str
     for word in words:
         task, equals, path = word.partition("=")
         if not equals or task not in known:
-            raise UserError(f"--{option} {word}: write TASK=PATH with a task of {', '.join(known)}")
+            use = f"write TASK=PATH with a task of {', '.join(known)}" if known else "leave it out"
+            raise UserError(f"--{option} {word}: {use}")
         if task in paths:
             raise UserError(f"--{option} {task} is given twice: give one of them")
         paths[task] = str(path_of(path).resolve())
@@ -239,9 +240,7 @@ def request_of(
 
     places, told = places_of(arguments), vars(arguments)
     if told.get("tasks"):
-        tables = [] if target == "unit-figure" else [*TABLES]
-        if target.startswith("table/"):
-            tables = [int(target.split("/")[1])]
+        tables = [n for n in TABLES if target in (f"table/{n}", "claims", "report", "")]
         stored = told.get("stored", False) or not told.get("make", True)
         more |= tasks_of(told["tasks"], places, tables, stored=stored)
         if target == "claims" and more["own"]:
@@ -252,26 +251,20 @@ def request_of(
         arguments.preset, places, seeds or [0], target,
         overrides=parse_settings(arguments.settings), **measuring_of(arguments), **more,
     )  # fmt: skip
+    preset, results = request.scale, request.places.results
+    named = {*preset.figures.values(), *(task for of in preset.tables.values() for task in of)}
+    named = named if request.ablation is None else {*request.tasks}
+    sources = by_task("source", arguments.source, sorted(named - {*preset.own}))
+    request = replace(request, sources={**request.sources, **sources})
     if request.ablation is not None:
         return request
-    preset, results = request.scale, request.places.results
     if seeds is None:
         known = {int(record["seed"]) for record in Records(results, preset.name).all()}
         request = replace(request, seeds=sorted(known) or [0])
-    named = [
-        *(task for tasks in preset.tables.values() for task in tasks),
-        *preset.figures.values(),
-    ]
-    sources = by_task(
-        "source", arguments.source, [task for task in named if task not in preset.own]
-    )
     human = by_task("human", getattr(arguments, "human", []), preset.tables.get(1, []))
     if human and len(request.seeds) > 1:
         raise UserError("--human is about the translations of one training: give its --seed alone")
-    return replace(
-        request, human=human, by_hand=inputs_sha256(results / preset.name),
-        sources={**request.sources, **sources},
-    )  # fmt: skip
+    return replace(request, human=human, by_hand=inputs_sha256(results / preset.name))
 
 
 def measuring_of(arguments: argparse.Namespace) -> dict[str, Any]:

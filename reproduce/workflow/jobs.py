@@ -36,7 +36,7 @@ class Request:
     all but ``scores`` its name. ``own``: what ``own_spec`` takes for tasks of one's own, by name.
     ``sources``, ``human``: paths by task; ``rows``: of outputs that were not made here, by the name of
     their row. ``by_hand``: digests of files that the report shows and no job makes. ``ablation``: its
-    method, task, values and metrics.
+    method, values and metrics; its task is the one of ``tasks``.
     """
 
     preset: str
@@ -97,10 +97,10 @@ class Request:
     def points(self) -> Ablation:
         """The ablation that is asked for."""
         assert self.ablation is not None
-        told = self.ablation
+        told, (task,) = self.ablation, self.tasks
         return make_ablation(
-            self._preset, told["method"], told["task"], told["values"], self.seeds, self.overrides,
-            self.sources.get(told["task"], ""),
+            self._preset, told["method"], task, told["values"], self.seeds, self.overrides,
+            self.sources.get(task, ""),
         )  # fmt: skip
 
     def left_out(self) -> list[str]:

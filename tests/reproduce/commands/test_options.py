@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 MAINS = {"reproduce": main, "benchmarks": benchmarks_main}
 # What a command cannot do without; {world} is the folder of the fixture below.
 NEEDED = {
-    "number": "1", "numbers": "4", "task": "drawn-shoes", "method": "munit", "out": "out",
+    "number": "1", "numbers": "4", "task": "drawn-shoes", "tasks": "drawn-shoes", "method": "munit", "out": "out",
     "checkpoint": "{world}/run/last.safetensors", "checkpoints": "{world}/run/last.safetensors",
     "inputs": "{world}/own/testA", "test_inputs": "{world}/own/testA", "real": "{world}/own/testB",
     "outputs": "{world}/outputs", "against": "{world}/outputs", "probabilities": "{world}/p.npy",

@@ -91,8 +91,8 @@ def test_a_grid_has_all_combinations_of_two_settings() -> None:
 
 def test_trainings_come_seed_by_seed_each_once(tmp_path: Path) -> None:
     places = Places(tmp_path, tmp_path, tmp_path)
-    told = {"method": "munit", "task": SHOES, "values": ["recon_c=0,1,5"], "metrics": ["diversity"]}
-    jobs = Request("cpu", places, [3, 1], ablation=told).jobs().values()
+    told = {"method": "munit", "values": ["recon_c=0,1,5"], "metrics": ["diversity"]}
+    jobs = Request("cpu", places, [3, 1], tasks=[SHOES], ablation=told).jobs().values()
     runs = [run for job in jobs if job.kind == "train" for run in job.runs]
     assert [run.seed for run in runs] == [3, 3, 3, 1, 1, 1]
     assert len({run.digest() for run in runs}) == 6
