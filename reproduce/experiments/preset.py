@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass as checked
 
 from benchmarks.console import path_of
 from models.errors import UserError
@@ -32,44 +33,28 @@ TABLE1_METHODS = (
 )  # fmt: skip
 # Table 2, column by column.
 TABLE2_METHODS = ("cyclegan", "cyclegan-noise", "unit", "munit")
-SCORES = ("none", "quality", "all")
 TABLES: dict[int, tuple[str, ...]] = {1: TABLE1_METHODS, 2: TABLE2_METHODS}
 # The UNIT paper's Figs. 4 to 6.
 FIGURE_METHODS = ("unit",)
 
 
 _Number = Annotated[int | float, Field(ge=0)]
-_Count = Annotated[int, Field(ge=1)]
+_Count = Annotated[int, Field(ge=1, strict=True)]
 _Settings = dict[str, bool | int | float | str]
 
 
-class _Measure(BaseModel):
-    """As ``Measuring``."""
+@checked(frozen=True, config=ConfigDict(extra="forbid"))
+class Measuring:
+    """How a preset measures: diversity's protocol, inputs and samples, and what is measured beside
+    it. ValidationError for anything else."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
     protocol: str
     inputs: _Count
     samples: _Count
-    mode_inputs: _Count = 100
-    mode_samples: _Count = 100
+    mode_inputs: _Count = 100  # for IS and CIS, with
+    mode_samples: _Count = 100  # translations of each
+    # "quality": preference over MUNIT; "all": fidelity and exact scores too
     scores: Literal["none", "quality", "all"] = "all"
-
-
-@dataclass(frozen=True)
-class Measuring:
-    """How a preset measures: diversity's protocol, inputs and samples, and what is measured beside
-    it."""
-
-    protocol: str
-    inputs: int
-    samples: int
-    mode_inputs: int = 100  # for IS and CIS, with
-    mode_samples: int = 100  # translations of each
-    scores: str = "all"  # "quality": preference over MUNIT; "all": fidelity and exact scores too
-
-    def __post_init__(self) -> None:
-        if self.scores not in SCORES:
-            raise UserError(f"unknown scores '{self.scores}': use one of {', '.join(SCORES)}")
 
     def preferring(self, run: RunConfig) -> tuple[str, ...]:
         """Who is asked for Quality on the pictures of ``run``: where the project draws them an
@@ -349,16 +334,17 @@ class _File(BaseModel):
     tasks: dict[str, dict[str, _Settings]] = {}
     tables: dict[int, list[str]]
     figures: dict[int, str]
-    measure: _Measure
+    measure: Measuring
     logging: dict[Literal["save_minutes", "save_every", "keep", "grids"], _Number] = {}
 
 
 # What a value should have been, by pydantic's name of the mistake.
 _TAKEN = {
-    "dict_type": "takes lines of 'key: value'", "model_type": "takes lines of 'key: value'",
+    **dict.fromkeys(("dict_type", "model_type", "dataclass_type"), "takes lines of 'key: value'"),
+    **dict.fromkeys(("extra_forbidden", "unexpected_keyword_argument"), "is no key of a preset"),
     "list_type": "takes a list",
     "int_type": "takes a whole number", "float_type": "takes a number", "string_type": "takes text",
-    "missing": "is missing", "extra_forbidden": "is no key of a preset",
+    "missing": "is missing",
     "greater_than_equal": "takes at least {ge}", "literal_error": "takes one of {expected}",
 }  # fmt: skip
 
@@ -381,9 +367,8 @@ def _preset(name: str, base: str, values: dict[Any, Any]) -> Preset:
         raise UserError(f"{base}: {': '.join(where)} {taken}{given}") from None
     _check_names(base, file)
     _check_tables(base, file.tables)
-    told = {key: getattr(file, key) for key in _File.model_fields if key != "measure"}
-    measure = Measuring(**file.measure.model_dump())
-    return Preset(name=name, base=base, changes={}, measure=measure, **told)
+    told = {key: getattr(file, key) for key in _File.model_fields}
+    return Preset(name=name, base=base, changes={}, **told)
 
 
 def _check_names(base: str, file: _File) -> None:

@@ -83,7 +83,7 @@ class Request:
         preset = preset.of_tasks(self.tasks)
         if self.scores is not None:
             # More or fewer columns change no number, so the name stays.
-            preset = replace(preset, measure=replace(preset.measure, scores=self.scores))
+            preset = replace(preset, measure=replace(preset.measure, scores=self.scores))  # type: ignore[arg-type]
         if self.target.startswith("table/"):
             return preset.only(tables=[int(self.target.split("/")[1])])
         return preset
