@@ -35,7 +35,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 LONG = (
     "test_all_command.py", "test_regression.py", "test_training.py", "test_table_command.py",
     "test_ablate_command.py", "test_distributed.py", "test_table2_command.py",
-    "test_table2_photos.py", "test_figure_command.py", "test_retraining.py",
+    "test_own_pictures.py", "test_figure_command.py", "test_retraining.py",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from reproduce.analysis.tables import scale
 from reproduce.experiments.ablation import Ablation, as_word
 from reproduce.records.current import REAL
 from reproduce.records.store import record_id
-from reproduce.tasks.registry import TASKS
+from reproduce.tasks.specs import TaskSpec
 
 FOLDER = "ablations"
 DIFFERS = "*"
@@ -31,9 +31,9 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def heading(curve: Curve, task: str) -> str:
+def heading(curve: Curve, task: TaskSpec) -> str:
     """A curve in words: its metric, direction of translation and unit."""
-    where = f", {TASKS[task].directions[curve.translation]}" if curve.translation else ""
+    where = f", {task.directions[curve.translation]}" if curve.translation else ""
     unit = f" ({curve.unit})" if curve.unit not in NAMED_AFTER else ""
     return f"{_name(curve)}{where}{unit}"
 
@@ -43,7 +43,7 @@ def ablation_table(ablation: Ablation, curves: Sequence[Curve]) -> Tables:
     each of them the mean over seeds (``seed`` is ``mean``) and each seed's own number, with the id
     of its record."""
     keys = [axis.key for axis in ablation.axes]
-    lines = [[*keys, *(heading(c, ablation.task) for c in curves)]]
+    lines = [[*keys, *(heading(c, ablation.spec) for c in curves)]]
     for i, point in enumerate(ablation.points):
         words = [
             as_word(value) + (" (default)" if value == axis.default else "")
@@ -53,9 +53,7 @@ def ablation_table(ablation: Ablation, curves: Sequence[Curve]) -> Tables:
     if any(curve.real for curve in curves):
         blank = [""] * (len(keys) - 1)
         lines.append(["real data", *blank, *(_cell(c.real) for c in curves)])
-    title = (
-        f"{METHODS[ablation.method].title} by {' and '.join(keys)}, {TASKS[ablation.task].title}"
-    )
+    title = f"{METHODS[ablation.method].title} by {' and '.join(keys)}, {ablation.spec.title}"
     table = of_texts(title, lines, len(keys), caption(ablation, curves))
     data = tuple(row for curve in curves for row in _data(ablation, curve))
     return Tables((table,), data=data, names=(*keys, *CSV_COLUMNS))

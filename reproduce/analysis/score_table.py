@@ -38,19 +38,19 @@ SHOWN = (
 NAMES = ("task", "row", "metric", "unit", "direction", "value", "low", "high")
 
 
-def _rows(task: str, cells: Cells) -> tuple[str, ...]:
+def _rows(preset: Preset, task: str, cells: Cells) -> tuple[str, ...]:
     """The methods, what was not trained here, real data."""
-    return (*TABLE1_METHODS, *cells.submissions([task]), REAL)
+    return (*preset.methods_of(1, task), *cells.submissions([task]), REAL)
 
 
 def score_table(preset: Preset, cells: Cells) -> Tables:
     """All tasks of Table 1, with what the columns mean; no tables where nothing but one score was
     measured. Intervals are those over several trainings; the CSV has all, one line a number."""
     tasks = preset.tables[1]
-    parts = tuple(t for task in tasks if len((t := _table(task, cells)).columns) > 2)
+    parts = tuple(t for task in tasks if len((t := _table(preset, task, cells)).columns) > 2)
     found = {
         (task, method, name): record
-        for task in tasks for method in _rows(task, cells) for name in SHOWN
+        for task in tasks for method in _rows(preset, task, cells) for name in SHOWN
         if (record := cells.record(Quantity(name, method, task)))
     }  # fmt: skip
     shown = {name: record["metric"] for (*_, name), record in found.items()}
@@ -69,16 +69,17 @@ def score_table(preset: Preset, cells: Cells) -> Tables:
     return Tables(parts, notes, "", points, data, names)
 
 
-def _table(task: str, cells: Cells) -> Table:
+def _table(preset: Preset, task: str, cells: Cells) -> Table:
     """One task's rows, with the columns that any of them fills."""
+    methods = _rows(preset, task, cells)
     columns, rows = [Column("Method", words=True)], list[Row]()
     form = HALF if cells.seeds else ALONE
     for name in SHOWN:
-        known = (cells.record(Quantity(name, method, task)) for method in _rows(task, cells))
+        known = (cells.record(Quantity(name, method, task)) for method in methods)
         if record := next(filter(None, known), None):
             metric = METRICS[record["metric"]]
             columns.append(Column(metric.heading, name, f".{metric.digits}f", form=form))
-    for method in _rows(task, cells):
+    for method in methods:
         own = {name: cells.of(Quantity(name, method, task)) for name in SHOWN}
         rows.append({"Method": title_of(method), **own})
     return Table(

@@ -25,7 +25,6 @@ from reproduce.analysis.tables import (
 )
 from reproduce.experiments.preset import TABLE2_METHODS, Preset
 from reproduce.records.current import REAL, Quantity
-from reproduce.tasks.specs import TASKS
 
 BY_MODES = (IS, CIS, REACHED)  # what a classifier of modes measures
 # The numbers of a method in a direction, as the CSV calls them.
@@ -45,22 +44,22 @@ def table2(preset: Preset, cells: Cells) -> Tables:
     for task in tasks:
         for translation in DIRECTIONS:
             where = task, translation
-            spec = TASKS.get(task)
-            title = spec.directions[translation] if spec else f"{task}, {translation}"
+            title = preset.spec(task).directions[translation]
             known = [
                 r for m in measured for of in BY_MODES if (r := cells.record(_of(of, m, where)))
             ]
             modes = next((r["protocol"]["modes"] for r in known), None)
             limits.add(math.log(len(modes)) if modes else None)
             most = math.log(len(modes)) if modes else None
-            rows += _rows(title, methods, [where], paper, most, cells)
+            printed = {} if task in preset.own else paper  # even where domains are called alike
+            rows += _rows(title, methods, [where], printed, most, cells)
             every.append(where)
             for method in TABLE2_METHODS:
-                printed = paper.get((title, METHODS[method].title))
+                of_paper = printed.get((title, METHODS[method].title))
                 for column, metric, at in (("CIS", CIS, 0), ("IS", IS, 1)):
                     by_seed = cells.by_seed(_of(metric, method, where))
-                    if printed and by_seed:
-                        numbers[column].append(Number(printed[at], by_seed, title))
+                    if of_paper and by_seed:
+                        numbers[column].append(Number(of_paper[at], by_seed, title))
             for record in known:
                 if record["method"] != REAL:
                     protocols.add(str(record["protocol"]["protocol"]))
@@ -74,7 +73,7 @@ def table2(preset: Preset, cells: Cells) -> Tables:
     # Beside the paper's average only where the directions are its.
     same = {row["direction"] for row in rows} == {title for title, _ in paper} - {AVERAGE}
     limit = limits.pop() if len(limits) == 1 else None
-    rows += _rows(AVERAGE, methods, every, paper if same else {}, limit, cells)
+    rows += _rows(AVERAGE, methods, every, paper if same and not preset.own else {}, limit, cells)
     words = (
         f"{scale(preset)}. {', '.join(sorted(protocols)) or DASH} (inputs x samples of each); "
         f"{trainings(cells.seeds)} Scores are in nats, without exponential. ln K is the most that K "
@@ -97,7 +96,8 @@ def table2(preset: Preset, cells: Cells) -> Tables:
         *(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")), "real_is", "ln_k",
         "real_content_confusion", *spread(list(SCORES), cells.seeds),
     )  # fmt: skip
-    parts = tuple(_parts(rows, methods, len(cells.seeds)))
+    published = TABLE2_METHODS if {*tasks} - {*preset.own} else ()
+    parts = tuple(_parts(rows, methods, published, len(cells.seeds)))
     points = about_submissions(others)
     lead = NOT_TRAINED if points else ""
     return Tables(parts, (words,), lead, points, data=tuple(rows), names=names)
@@ -131,8 +131,10 @@ def _rows(
     return rows
 
 
-def _parts(rows: Sequence[Row], methods: Sequence[str], seeds: int) -> list[Table]:
-    """A table a score: directions by methods."""
+def _parts(
+    rows: Sequence[Row], methods: Sequence[str], published: Sequence[str], seeds: int
+) -> list[Table]:
+    """A table a score: directions by methods, beside the paper's numbers of the ``published``."""
     wide: dict[Cell, dict[str, Cell]] = {}  # by direction, the numbers of all methods
     for row in rows:
         of_direction = wide.setdefault(row["direction"], dict(row))
@@ -144,7 +146,7 @@ def _parts(rows: Sequence[Row], methods: Sequence[str], seeds: int) -> list[Tabl
             Column(f"{title}, {who}", f"{method} {start}{score}")
             for method, title in titles.items()
             for who, start in (("paper", "paper_"), ("ours", ""))
-            if who == "ours" or method in METHODS
+            if who == "ours" or method in published
         ]
 
     def alone(score: str, spec: str = ".3f", form: str = HALF) -> list[Column]:

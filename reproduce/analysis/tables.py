@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from benchmarks.harness.published import published_table1
 from benchmarks.metrics.ground_truth import SILHOUETTE
@@ -32,6 +33,7 @@ NAMES = (
     "diversity_low", "diversity_high", "extractor", "protocol", "silhouette_iou",
     "quality_percent", "quality_low", "quality_high", "quality_source",
 )  # fmt: skip
+OF_OWN = ("row", "preferred", "diversity")  # columns that one's own pictures always have
 SUBMITTED = "‡"
 NOT_TRAINED = f"{SUBMITTED} was not trained here; its outputs were measured like all others:"
 SPREAD = ("diversity", "silhouette_iou", "quality")
@@ -49,13 +51,13 @@ def table1(preset: Preset, cells: Cells) -> Tables:
     extractor, protocol = (
         next((str(of[key]) for of in protocols), "") for key in ("extractor", "protocol")
     )
-    rows, nearness = list[Row](), ""
+    rows, nearness, judges = list[Row](), "", list[Mapping[str, Any]]()
     for task in tasks:
         diversities, qualities = list[Number](), list[Number]()
         own = cells.submissions([task])
         about = {
             method: cells.record(Quantity("quality", method, task))
-            for method in (*TABLE1_METHODS, *own, REAL)
+            for method in (*preset.methods_of(1, task), *own, REAL)
         }
         asked = min((r["metric"] for r in about.values() if r), key=QUALITY.index, default="")
         counterpart = TASKS[task].stands_for if task in TASKS else task
@@ -69,6 +71,8 @@ def table1(preset: Preset, cells: Cells) -> Tables:
             diverse, preferred, source = cells.of(diversity), cells.of(preference), about[method]
             if source and preferred:
                 preferred = replace(preferred, note=source["metric"].removeprefix("quality-"))
+                if preferred.note == "judged":
+                    judges.append(source["protocol"])
                 if quality is not None and source["metric"] == asked and method != REFERENCE:
                     qualities.append(Number(quality, cells.by_seed(preference)))
             if paper is not None:
@@ -91,15 +95,22 @@ def table1(preset: Preset, cells: Cells) -> Tables:
         f"{scale(preset)}. Diversity, ours: protocol {protocol or DASH}, which enlarges pictures "
         f"under {MEASURED_SIDE} px to {MEASURED_SIDE} px; {trainings(cells.seeds, 'random pairs')}"
     )
-    columns: tuple[Column, ...] = COLUMNS
+    columns = tuple(
+        column for column in COLUMNS
+        if {*tasks} - {*preset.own} or column.key in OF_OWN
+        or any(row[column.key] is not None for row in rows)
+    )  # fmt: skip
     if extractor not in ("", "lpips"):
         words += f" {extractor} is not the paper's LPIPS, so compare the order of rows, not values."
         # Named where its numbers stand.
         columns = tuple(
             replace(c, title=c.title.replace("LPIPS", extractor)) if c.key == "diversity" else c
-            for c in COLUMNS
+            for c in columns
         )
-    words += f"{_about_quality(rows)}{nearness} † is trained on pairs."
+    words += f"{_about_quality(rows, judges)}{nearness}"
+    if any(METHODS[m].method.paired for task in tasks for m in preset.methods_of(1, task)):
+        words += " † is trained on pairs."
+    words += "".join(f" {told}." for told in preset.unpaired())
     parts = tuple(
         Table(
             heading(task), columns, tuple(row for row in rows if row["task"] == task),
@@ -118,16 +129,20 @@ def _even(control: Estimate | None, cells: Cells) -> Estimate | None:
     return control and Estimate(50.0, seeds=len(cells.seeds), note=control.note)
 
 
-def _about_quality(rows: Sequence[Row]) -> str:
-    """Who preferred, and what the reference scores against itself."""
+def _about_quality(rows: Sequence[Row], judges: Iterable[Mapping[str, Any]]) -> str:
+    """Who preferred, of judges by their protocols, and what the reference scores against itself."""
     asked = [(row, row["quality"]) for row in rows if isinstance(row["quality"], Estimate)]
     sources = {quality.note for _, quality in asked}
     words = ""
-    if "judged" in sources:
+    photos = {
+        f"photos of the {of.get('right', RIGHT)} training inputs"
+        if of.get("pairs_known", True) else f"{of['right']} training photos" for of in judges
+    }  # fmt: skip
+    if photos:
         words += (
             " Quality (judged): share of pairs of translations in which the method's is nearer (LPIPS "
-            f"0.1) than MUNIT's to the nearest of the photos of the {RIGHT} training inputs that are "
-            "most like the input, a stand-in for people."
+            f"0.1) than MUNIT's to the nearest of the {' or '.join(sorted(photos))} that are most like "
+            "the input, a stand-in for people."
         )
     if "observed" in sources:
         words += (

@@ -24,7 +24,8 @@ def add(commands: Any) -> None:
     sub.add_argument("method", help="e.g. munit, unit, cyclegan, bicyclegan")
     sub.add_argument("values", nargs="+", metavar="KEY=VALUE,VALUE,...",
         help="one or two settings, of the method or of its training (steps, batch, ...)")  # fmt: skip
-    sub.add_argument("--task", required=True, help="a task's name, e.g. drawn-shoes")
+    sub.add_argument("--task", type=options.task, nargs=1, required=True, metavar="TASK", dest="tasks",
+        help="a task's name, e.g. drawn-shoes, or a folder of your own pictures")  # fmt: skip
     options.add_seeds(sub, "of weights, order, noise: everything is trained once with each", [0])
     sub.add_argument("--metric", action="append", default=[], dest="metrics", metavar="METRIC",
         help="instead of the usual ones (diversity and silhouette-iou of drawn edges, diversity of "
@@ -39,14 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.measuring.ablation import chosen_metrics
     from reproduce.report.ablation_figure import ablation_figure
 
-    told = {key: getattr(arguments, key) for key in ("method", "task", "values", "metrics")}
-    sources = options.by_task("source", arguments.source, [arguments.task])
+    told = {key: getattr(arguments, key) for key in ("method", "values", "metrics")}
     request = options.request_of(
-        arguments, arguments.seeds, f"ablation of {arguments.method}", ablation=told,
-        sources=sources,
-    )  # fmt: skip
+        arguments, arguments.seeds, f"ablation of {arguments.method}", ablation=told
+    )
     ablation, results = request.points, request.places.results
-    told["metrics"] = metrics = chosen_metrics(arguments.task, arguments.method, arguments.metrics)
+    told["metrics"] = metrics = chosen_metrics(ablation.spec, arguments.method, arguments.metrics)
     if not arguments.stored:
         from reproduce.workflow.run import make
 

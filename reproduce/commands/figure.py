@@ -22,12 +22,14 @@ def add(commands: Any) -> None:
         epilog="examples:\n  python -m reproduce figure 4 --preset quick\n"
         "  python -m reproduce figure 4 5 6 --preset cpu\n"
         "  python -m reproduce figure 6 --preset paper --device cuda --attribute Smiling "
-        "--source faces=path/to/celeba",
+        "--source faces=path/to/celeba\n  python -m reproduce figure 4 --preset quick --task path/to/folder",
     )  # fmt: skip
     sub.add_argument("numbers", type=int, nargs="+", metavar="NUMBER",
         help="the UNIT paper's figures: 4, 5, 6")  # fmt: skip
     options.add_seed(sub)
     options.add_making(sub)
+    sub.add_argument("--task", type=options.task, nargs=1, default=[], metavar="TASK", dest="tasks",
+        help="of this task, or folder of your own pictures, instead")  # fmt: skip
     sub.add_argument("--attribute",
         help="of CelebA, which domain b of faces has (default: what the command data was given, or "
         "Blond_Hair); runs and results get a name of their own")  # fmt: skip
@@ -65,7 +67,7 @@ def _divided(request: Request, attribute: str) -> dict[str, str]:
     check_runs(preset, list(runs.values()))
     sources = {task: Path(run.source) if run.source else None for task, run in runs.items()}
     for task in runs:
-        refuse_unread(task, TASKS[task], sources[task], sorting)
+        refuse_unread(task, TASKS.get(task), sources[task], sorting)
     return {
         task: str(
             open_task(

@@ -104,8 +104,8 @@ def add_measuring(sub: Sub) -> None:
     add_protocol(sub)
     sub.add_argument("--human", action="append", default=[], metavar="TASK=ANALYSIS.json",
         help="fill Quality from a human study's analysis; repeatable")  # fmt: skip
-    sub.add_argument("--task", action="append", default=[], metavar="TASK", dest="tasks",
-        help="this task instead of the preset's; repeatable")  # fmt: skip
+    sub.add_argument("--task", action="append", type=task, default=[], metavar="TASK", dest="tasks",
+        help="this task, or folder of your own pictures, instead of the preset's; repeatable")  # fmt: skip
 
 
 def add_making(sub: Sub, stored: str = "") -> None:
@@ -171,13 +171,46 @@ def task(word: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def tasks_of(
+    words: Sequence[str], places: Places, tables: Sequence[int] = (), *, stored: bool = False
+) -> dict[str, Any]:
+    """The fields of a request that say which tasks are asked for, by name or path, each once; one's own
+    pictures are opened, or with ``stored`` looked up in the records. Tasks that none of the ``tables``
+    can hold are refused."""
+    from reproduce.experiments.preset import fitting
+    from reproduce.tasks.own import own_on_record, own_task
+    from reproduce.tasks.registry import TASKS, is_own
+
+    found: dict[str, Any] = {"tasks": [], "own": {}, "sources": {}}
+    whole = " or ".join(f"table {number}" for number in tables)
+    for word in words:
+        if word in TASKS:
+            spec = TASKS[word]
+        elif stored and is_own(word) and (told := own_on_record(word, places.results)):
+            spec = told
+        else:
+            spec, folder = own_task(word, places.data, progress=places.progress)
+            found["sources"][spec.name] = str(folder)
+        if tables and not {*spec.tables} & {*tables}:
+            known = [name for number in tables for name in fitting(number)]
+            raise UserError(
+                f"--task {word} is none of {whole}: use {', '.join(known)}, or pictures of your own"
+                + (", sorted as train|test/<domain>/<class>" if 1 not in tables else "")
+            )
+        if spec.kind == "own":
+            found["own"][spec.name] = {"paired": spec.paired, "domains": spec.domains}
+        found["tasks"] = list(dict.fromkeys([*found["tasks"], spec.name]))
+    return found
+
+
 def by_task(option: str, words: Sequence[str], tasks: Iterable[str]) -> dict[str, str]:
     """``TASK=PATH`` arguments: an absolute path for each of the ``tasks`` that has one."""
     paths, known = {}, list(dict.fromkeys(tasks))
     for word in words:
         task, equals, path = word.partition("=")
         if not equals or task not in known:
-            raise UserError(f"--{option} {word}: write TASK=PATH with a task of {', '.join(known)}")
+            use = f"write TASK=PATH with a task of {', '.join(known)}" if known else "leave it out"
+            raise UserError(f"--{option} {word}: {use}")
         if task in paths:
             raise UserError(f"--{option} {task} is given twice: give one of them")
         paths[task] = str(path_of(path).resolve())
@@ -191,33 +224,42 @@ def request_of(
     of 0. ``more``: its other fields."""
     from dataclasses import replace
 
+    from reproduce.experiments.preset import TABLES
     from reproduce.experiments.run import parse_settings
     from reproduce.records.store import Records
     from reproduce.report.inputs import inputs_sha256
     from reproduce.workflow.jobs import Request
 
+    places, told = places_of(arguments), vars(arguments)
+    if told.get("tasks"):
+        tables = [n for n in TABLES if target in (f"table/{n}", "claims", "report", "")]
+        stored = told.get("stored", False) or not told.get("make", True)
+        more |= tasks_of(told["tasks"], places, tables, stored=stored)
+        if target == "claims" and more["own"]:
+            raise UserError(
+                "the papers claim nothing about pictures of your own: leave that --task out"
+            )
     request = Request(
-        arguments.preset, places_of(arguments), seeds or [0], target,
-        overrides=parse_settings(arguments.settings), **measuring_of(arguments, target), **more,
+        arguments.preset, places, seeds or [0], target,
+        overrides=parse_settings(arguments.settings), **measuring_of(arguments), **more,
     )  # fmt: skip
+    preset, results = request.scale, request.places.results
+    named = {*preset.figures.values(), *(task for of in preset.tables.values() for task in of)}
+    named = named if request.ablation is None else {*request.tasks}
+    sources = by_task("source", arguments.source, sorted(named - {*preset.own}))
+    request = replace(request, sources={**request.sources, **sources})
     if request.ablation is not None:
         return request
-    preset, results = request.scale, request.places.results
     if seeds is None:
         known = {int(record["seed"]) for record in Records(results, preset.name).all()}
         request = replace(request, seeds=sorted(known) or [0])
-    tasks = [task for tasks in preset.tables.values() for task in tasks]
     human = by_task("human", getattr(arguments, "human", []), preset.tables.get(1, []))
     if human and len(request.seeds) > 1:
         raise UserError("--human is about the translations of one training: give its --seed alone")
-    return replace(
-        request, human=human, by_hand=inputs_sha256(results / preset.name),
-        sources=request.sources
-        or by_task("source", arguments.source, [*tasks, *preset.figures.values()]),
-    )  # fmt: skip
+    return replace(request, human=human, by_hand=inputs_sha256(results / preset.name))
 
 
-def measuring_of(arguments: argparse.Namespace, target: str = "") -> dict[str, Any]:
+def measuring_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """The fields of a request that ``add_measuring`` asks for."""
     if "protocol" not in arguments:
         return {}
@@ -227,30 +269,12 @@ def measuring_of(arguments: argparse.Namespace, target: str = "") -> dict[str, A
     measuring = {key: value for key, value in told.items() if value is not None}
     if "protocol" in measuring:  # at its own number of samples
         measuring["samples"] = get_protocol(measuring["protocol"]).samples
-    tasks = _known_tasks(getattr(arguments, "tasks", []), target)
-    return {"measuring": measuring, "scores": arguments.scores, "tasks": tasks}
-
-
-def _known_tasks(asked: Sequence[str], target: str) -> list[str]:
-    """The tasks of --task, each once; those that what is made cannot hold are refused."""
-    from models.zoo import nearest
-    from reproduce.experiments.preset import TABLES, fitting
-    from reproduce.tasks.registry import TASKS
-
-    numbers = [int(target.split("/")[1])] if target.startswith("table/") else [*TABLES]
-    whole = " or ".join(f"table {number}" for number in numbers)
-    known = [task for number in numbers for task in fitting(number)]
-    for task in asked:
-        if task not in TASKS:
-            raise UserError(f"--task {task}: {nearest(task, TASKS)}")
-        if task not in known:
-            raise UserError(f"--task {task} is none of {whole}: use {', '.join(known)}")
-    return list(dict.fromkeys(asked))
+    return {"measuring": measuring, "scores": arguments.scores}
 
 
 def how_of(arguments: argparse.Namespace) -> How:
     """How jobs are run; what they make must have a place."""
-    from benchmarks.files import check_file, check_folder
+    from benchmarks.files import check_folder, check_place
 
     if arguments.gpus_per_training > 1 and not arguments.device.startswith("cuda"):
         raise UserError(
@@ -260,7 +284,7 @@ def how_of(arguments: argparse.Namespace) -> How:
     for name in ("runs", "results"):
         check_folder(f"--{name}", getattr(arguments, name))
     if arguments.plan is not None:
-        check_file("--plan", arguments.plan)
+        check_place(arguments.plan)
     if arguments.profile is not None:
         from reproduce.workflow.cluster_profile import profile_path
 

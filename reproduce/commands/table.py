@@ -15,7 +15,8 @@ def add(commands: Any) -> None:
         commands, "table", run, help="train and measure what is missing; print the table",
         epilog="examples:\n  python -m reproduce table 1 --preset cpu\n  python -m reproduce table "
         "2 --preset cpu --task cifar-animals-vehicles\n  python -m reproduce table 1 --preset cpu "
-        "--seeds 0 1 2 --stored\n  python -m reproduce table 1 --preset cpu --row 'Mine=out/mine'",
+        "--seeds 0 1 2 --stored\n  python -m reproduce table 1 --preset cpu --row 'Mine=out/mine'\n"
+        "  python -m reproduce table 1 --preset quick --task path/to/folder",
     )  # fmt: skip
     sub.add_argument("number", type=int, help="the MUNIT paper's table: 1 or 2")
     options.add_seed(sub)

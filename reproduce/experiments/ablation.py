@@ -17,7 +17,7 @@ from models.errors import UserError
 from models.zoo import METHODS, nearest, parse_value, recipe
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RUN_KEYS, RunConfig, flat, legal_keys
-from reproduce.tasks.specs import TASKS
+from reproduce.tasks.specs import TaskSpec
 
 MOST_KEYS = 2
 PICTURES = ("task", "size", "train", "test")  # what decides the pictures of a run
@@ -69,6 +69,11 @@ class Ablation:
     own: tuple[RunConfig, ...]
 
     @property
+    def spec(self) -> TaskSpec:
+        """What is known of its task."""
+        return self.preset.spec(self.task)
+
+    @property
     def name(self) -> str:
         """Of its files: ``drawn-shoes-munit-recon_c``."""
         return "-".join((self.task, self.method, *(axis.key for axis in self.axes)))
@@ -101,8 +106,7 @@ def make_ablation(
     """
     overrides = dict(overrides or {})
     recipe(method)
-    if task not in TASKS:
-        raise UserError(f"unknown task '{task}': {nearest(task, TASKS)}")
+    preset.spec(task)
     if not seeds or len(set(seeds)) < len(seeds):
         raise UserError(f"seeds {' '.join(map(str, seeds))}: give one or more, each once")
     if not 1 <= len(words) <= MOST_KEYS:
@@ -111,7 +115,7 @@ def make_ablation(
         )
     for key in overrides:
         _check_key(method, key, "--set ")
-    shared = preset.changed(overrides, {})
+    shared = _named(preset, overrides, task)
     own = tuple(preset.make_run(method, task, seed, overrides, source) for seed in seeds)
     axes = tuple(_axis(method, word, own[0]) for word in words)
     keys = [axis.key for axis in axes]
@@ -129,10 +133,16 @@ def make_ablation(
         mine: Mapping[str, str] = overrides | {key: told[key] for key in differ}
         runs = tuple(preset.make_run(method, task, seed, mine, source) for seed in seeds)
         row, mine, runs = _as_row(preset, method, mine, runs)
-        return Point(values, preset.changed(mine, {}), row, mine, runs, not differ)
+        return Point(values, _named(preset, mine, task), row, mine, runs, not differ)
 
     points = tuple(map(point, itertools.product(*(axis.values for axis in axes))))
     return Ablation(shared, method, task, tuple(seeds), axes, points, own)
+
+
+def _named(preset: Preset, overrides: Mapping[str, str], task: str) -> Preset:
+    """Under whose name runs with these overrides are: of one's own pictures, as ``--task`` has them."""
+    changed = preset.changed(overrides, {})
+    return changed.of_tasks([task]) if task in preset.own else changed
 
 
 def as_word(value: Value) -> str:

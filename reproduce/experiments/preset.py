@@ -13,14 +13,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass as checked
 
 from benchmarks.console import path_of
 from models.errors import UserError
 from models.zoo import METHODS, nearest, recipe
 from reproduce.experiments.run import RunConfig, legal_keys, make_run, refuse_unread
-from reproduce.tasks.specs import TASKS
+from reproduce.records.yaml_file import read_yaml
+from reproduce.tasks.specs import TASKS, TaskSpec
 
 OUTSIDE_DIGESTS = "what a preset sets is named by its jobs and records"
 PRESETS = Path(__file__).parent / "presets"
@@ -32,44 +33,28 @@ TABLE1_METHODS = (
 )  # fmt: skip
 # Table 2, column by column.
 TABLE2_METHODS = ("cyclegan", "cyclegan-noise", "unit", "munit")
-SCORES = ("none", "quality", "all")
 TABLES: dict[int, tuple[str, ...]] = {1: TABLE1_METHODS, 2: TABLE2_METHODS}
 # The UNIT paper's Figs. 4 to 6.
 FIGURE_METHODS = ("unit",)
 
 
 _Number = Annotated[int | float, Field(ge=0)]
-_Count = Annotated[int, Field(ge=1)]
+_Count = Annotated[int, Field(ge=1, strict=True)]
 _Settings = dict[str, bool | int | float | str]
 
 
-class _Measure(BaseModel):
-    """As ``Measuring``."""
+@checked(frozen=True, config=ConfigDict(extra="forbid"))
+class Measuring:
+    """How a preset measures: diversity's protocol, inputs and samples, and what is measured beside
+    it. ValidationError for anything else."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
     protocol: str
     inputs: _Count
     samples: _Count
-    mode_inputs: _Count = 100
-    mode_samples: _Count = 100
+    mode_inputs: _Count = 100  # for IS and CIS, with
+    mode_samples: _Count = 100  # translations of each
+    # "quality": preference over MUNIT; "all": fidelity and exact scores too
     scores: Literal["none", "quality", "all"] = "all"
-
-
-@dataclass(frozen=True)
-class Measuring:
-    """How a preset measures: diversity's protocol, inputs and samples, and what is measured beside
-    it."""
-
-    protocol: str
-    inputs: int
-    samples: int
-    mode_inputs: int = 100  # for IS and CIS, with
-    mode_samples: int = 100  # translations of each
-    scores: str = "all"  # "quality": preference over MUNIT; "all": fidelity and exact scores too
-
-    def __post_init__(self) -> None:
-        if self.scores not in SCORES:
-            raise UserError(f"unknown scores '{self.scores}': use one of {', '.join(SCORES)}")
 
     def preferring(self, run: RunConfig) -> tuple[str, ...]:
         """Who is asked for Quality on the pictures of ``run``: where the project draws them an
@@ -95,11 +80,46 @@ class Preset:
     measure: Measuring
     # How often a training saves and shows (``training.loop.Logging``): changes no number.
     logging: Mapping[str, Any] = field(default_factory=dict)
+    own: Mapping[str, TaskSpec] = field(default_factory=dict)  # tasks of the user's pictures
 
     @property
     def title(self) -> str:
         """Its name without the mark of what was overridden."""
         return self.name.partition("+")[0]
+
+    def words(self) -> list[str]:
+        """Of a command, those that ask for it."""
+        words = ["--preset", self.base]
+        for key, value in self.changes.items():
+            if key == "tasks":
+                words += [word for task in value.split() for word in ("--task", task)]
+            elif key in ("protocol", "inputs"):
+                words += [f"--{key}", str(value)]
+            elif key != "samples":  # they go with the protocol
+                words += ["--set", f"{key}={value}"]
+        return words
+
+    def spec(self, task: str) -> TaskSpec:
+        """What is known of a task; UserError for one that there is not."""
+        spec = self.own.get(task) or TASKS.get(task)
+        if spec is None:
+            raise UserError(f"unknown task '{task}': {nearest(task, TASKS)}")
+        return spec
+
+    def methods_of(self, table: int, task: str) -> tuple[str, ...]:
+        """The rows of a table that a task can fill: without training pairs, none that learns from
+        them."""
+        paired = self.spec(task).paired
+        return tuple(m for m in TABLES[table] if paired or not recipe(m).method.paired)
+
+    def unpaired(self) -> list[str]:
+        """In words, which rows of the tables are left out for want of training pairs."""
+        return [
+            f"{task} has no training pairs, so {METHODS[method].title.removesuffix(' (paired)')} is left out"
+            for number, tasks in self.tables.items()
+            for task in tasks
+            for method in TABLES[number] if method not in self.methods_of(number, task)
+        ]  # fmt: skip
 
     def make_run(
         self, method: str, task: str, seed: int = 0,
@@ -133,7 +153,7 @@ class Preset:
         if not tasks:
             return self
         changes = dict(self.changes) | {"tasks": " ".join(tasks)}
-        tables = {n: [task for task in tasks if task in fitting(n)] for n in TABLES}
+        tables = {n: [task for task in tasks if n in self.spec(task).tables] for n in TABLES}
         return replace(
             self._renamed(changes),
             tables={number: held for number, held in tables.items() if held},
@@ -176,11 +196,15 @@ class Preset:
         """The runs behind every table, and behind every figure of the UNIT paper; what none of
         them reads is refused."""
         tables = {
-            number: self._runs(tasks, TABLES[number], seed, overrides, sources)
+            number: self._runs(
+                [(task, method) for task in tasks for method in self.methods_of(number, task)],
+                seed, overrides, sources,
+            )
             for number, tasks in sorted(self.tables.items())
-        }
+        }  # fmt: skip
         names = [task for _, task in sorted(self.figures.items())]
-        figures = self._runs(names, FIGURE_METHODS, seed, overrides, sources)
+        shown = [(task, method) for task in names for method in FIGURE_METHODS]
+        figures = self._runs(shown, seed, overrides, sources)
         whole = figures
         for runs in tables.values():
             whole = runs.and_those_of(whole)
@@ -208,23 +232,23 @@ class Preset:
         return f"{kind} {' or '.join(map(str, numbers))}"
 
     def _runs(
-        self, tasks: Sequence[str], methods: Sequence[str], seed: int,
+        self, asked: Sequence[tuple[str, str]], seed: int,
         overrides: Mapping[str, object] | None, sources: Mapping[str, str] | None,
     ) -> _Runs:  # fmt: skip
+        """Those of the (task, method) that are ``asked`` for."""
         overrides = overrides or {}
-        found = _Runs([], {key for method in methods for key in legal_keys(method)}, set(), {})
-        for task in tasks:
-            for method in methods:
-                # As if a preset said it all: nothing is refused that another run may read.
-                values = self._values(method, task) | {"seed": seed}
-                values |= own_overrides(method, overrides)
-                source = (sources or {}).get(task, "")
-                run = make_run(method, task, values, {}, source)
-                own = own_overrides(method, overrides, run)
-                found.runs.append(self.make_run(method, task, seed, own, source))
-                found.read.update(own)
-                for key, reason in run.unread().items():
-                    found.unread.setdefault(key, reason)
+        found = _Runs([], {key for _, method in asked for key in legal_keys(method)}, set(), {})
+        for task, method in asked:
+            # As if a preset said it all: nothing is refused that another run may read.
+            values = self._values(method, task) | {"seed": seed}
+            values |= own_overrides(method, overrides)
+            source = (sources or {}).get(task, "")
+            run = make_run(method, task, values, {}, source)
+            own = own_overrides(method, overrides, run)
+            found.runs.append(self.make_run(method, task, seed, own, source))
+            found.read.update(own)
+            for key, reason in run.unread().items():
+                found.unread.setdefault(key, reason)
         return found
 
 
@@ -267,11 +291,8 @@ def own_overrides(
 
 
 def fitting(table: int) -> list[str]:
-    """The tasks that a table can hold: table 1 is about pairs of pictures, table 2 about several
-    modes in a domain."""
-    if table == 1:
-        return [name for name, task in TASKS.items() if not task.domains]
-    return [name for name, task in TASKS.items() if task.domains and task.fewest_modes > 1]
+    """The named tasks that a table can hold."""
+    return [name for name, task in TASKS.items() if table in task.tables]
 
 
 def preset_names() -> list[str]:
@@ -297,10 +318,7 @@ def load_preset(name: str) -> Preset:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+    values = read_yaml(path, "write lines of 'key: value'")
     if not isinstance(values, dict):
         raise UserError(f"{path} holds no lines of 'key: value': begin with 'extends: cpu'")
     return values
@@ -316,16 +334,17 @@ class _File(BaseModel):
     tasks: dict[str, dict[str, _Settings]] = {}
     tables: dict[int, list[str]]
     figures: dict[int, str]
-    measure: _Measure
+    measure: Measuring
     logging: dict[Literal["save_minutes", "save_every", "keep", "grids"], _Number] = {}
 
 
 # What a value should have been, by pydantic's name of the mistake.
 _TAKEN = {
-    "dict_type": "takes lines of 'key: value'", "model_type": "takes lines of 'key: value'",
+    **dict.fromkeys(("dict_type", "model_type", "dataclass_type"), "takes lines of 'key: value'"),
+    **dict.fromkeys(("extra_forbidden", "unexpected_keyword_argument"), "is no key of a preset"),
     "list_type": "takes a list",
     "int_type": "takes a whole number", "float_type": "takes a number", "string_type": "takes text",
-    "missing": "is missing", "extra_forbidden": "is no key of a preset",
+    "missing": "is missing",
     "greater_than_equal": "takes at least {ge}", "literal_error": "takes one of {expected}",
 }  # fmt: skip
 
@@ -348,9 +367,8 @@ def _preset(name: str, base: str, values: dict[Any, Any]) -> Preset:
         raise UserError(f"{base}: {': '.join(where)} {taken}{given}") from None
     _check_names(base, file)
     _check_tables(base, file.tables)
-    told = {key: getattr(file, key) for key in _File.model_fields if key != "measure"}
-    measure = Measuring(**file.measure.model_dump())
-    return Preset(name=name, base=base, changes={}, measure=measure, **told)
+    told = {key: getattr(file, key) for key in _File.model_fields}
+    return Preset(name=name, base=base, changes={}, **told)
 
 
 def _check_names(base: str, file: _File) -> None:

@@ -18,13 +18,11 @@ from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.codes import encoded_by, metrics_of
-from reproduce.measuring.diversity import lpips_distance
 from reproduce.measuring.exact import ExactKind
 from reproduce.measuring.kind import measure
-from reproduce.measuring.kinds import open_kinds
-from reproduce.measuring.modes import check_measurable
+from reproduce.measuring.kinds import check_kinds, open_kinds
 from reproduce.measuring.subject import Subject, open_pictures
-from reproduce.tasks.registry import TASKS
+from reproduce.tasks.specs import TaskSpec
 from reproduce.training.trained import check_runs
 
 DIVERSITY = "diversity"
@@ -32,34 +30,32 @@ MODES = (CIS.name, IS.name, REACHED.name, CONTENT_CONFUSION.name)
 IN_BOTH_DIRECTIONS = MODES
 
 
-def metrics_for(task: str, method: str) -> dict[str, str]:
+def metrics_for(task: TaskSpec, method: str) -> dict[str, str]:
     """The metrics that can be asked for of a method on a task -> what measures them."""
-    spec = TASKS[task]
     known: dict[str, str] = {}
-    if spec.domains and spec.fewest_modes > 1:
+    if 2 in task.tables:
         known |= dict.fromkeys(MODES[:3], "modes")
-        if spec.drawn:
+        if task.drawn:
             known[CONTENT_CONFUSION.name] = "modes"
     known[DIVERSITY] = "diversity"
-    if spec.kind == "drawn":
+    if task.kind == "drawn":
         known |= {SILHOUETTE.name: "diversity", TRUTH_DISTANCE.name: "observed"}
         known |= dict.fromkeys(sorted(ExactKind.metrics), "exact")
-    if spec.kind in ("drawn", "pix2pix"):
+    if 1 in task.tables:
         known |= dict.fromkeys(SCORES, "fidelity")
     for codes in encoded_by(method):
-        known |= {m.name: "theory" for m in metrics_of(codes, not spec.domains)}
+        known |= {m.name: "theory" for m in metrics_of(codes, task.paired)}
     return known
 
 
-def usual_metrics(task: str) -> tuple[str, ...]:
+def usual_metrics(task: TaskSpec) -> tuple[str, ...]:
     """Those that apply and are cheap."""
-    spec = TASKS[task]
-    if spec.domains and spec.fewest_modes > 1:
+    if 2 in task.tables:
         return CIS.name, IS.name
-    return (DIVERSITY, SILHOUETTE.name) if spec.kind == "drawn" else (DIVERSITY,)
+    return (DIVERSITY, SILHOUETTE.name) if task.kind == "drawn" else (DIVERSITY,)
 
 
-def chosen_metrics(task: str, method: str, asked: Sequence[str]) -> tuple[str, ...]:
+def chosen_metrics(task: TaskSpec, method: str, asked: Sequence[str]) -> tuple[str, ...]:
     """Those ``asked`` for, or the usual ones; UserError for what does not apply."""
     known = metrics_for(task, method)
     for metric in asked:
@@ -70,7 +66,7 @@ def chosen_metrics(task: str, method: str, asked: Sequence[str]) -> tuple[str, .
             )
         if metric not in known:
             raise UserError(
-                f"--metric {metric} is none of {method} on {task}: {nearest(metric, known)}"
+                f"--metric {metric} is none of {method} on {task.name}: {nearest(metric, known)}"
             )
     return tuple(dict.fromkeys(asked)) or usual_metrics(task)
 
@@ -83,19 +79,12 @@ def translations_of(metric: str, method: str) -> tuple[str | None, ...]:
 def check_ablation(ablation: Ablation, metrics: Sequence[str], places: Places) -> None:
     """Refuse before hours of training what could not be trained or measured after them."""
     kinds = _kinds(ablation, metrics)
-    spec = TASKS[ablation.task]
-    if recipe(ablation.method).method.paired and spec.domains:
+    if recipe(ablation.method).method.paired and not ablation.spec.paired:
         raise UserError(f"{ablation.method} learns from pairs, and {ablation.task} has none")
     for point in ablation.points:
         check_runs(point.preset, point.runs)
-    if "diversity" in kinds:
-        lpips_distance(ablation.preset.measure, places)
-    if "modes" in kinds:
-        check_measurable([run for point in ablation.points for run in point.runs], places)
-    if "fidelity" in kinds and not spec.drawn:
-        from benchmarks.networks.extractors import inception_extractor
-
-        inception_extractor(places.inception_path, places.inception_sha256, True, places.device)
+    runs = [run for point in ablation.points for run in point.runs]
+    check_kinds(kinds, ablation.preset, runs, places)
 
 
 def measure_ablation(ablation: Ablation, metrics: Sequence[str], places: Places) -> None:
@@ -122,5 +111,5 @@ def measure_ablation(ablation: Ablation, metrics: Sequence[str], places: Places)
 
 
 def _kinds(ablation: Ablation, metrics: Sequence[str]) -> list[str]:
-    known = metrics_for(ablation.task, ablation.method)
+    known = metrics_for(ablation.spec, ablation.method)
     return sorted({known[metric] for metric in metrics})

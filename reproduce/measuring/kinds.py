@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 
+from models.errors import UserError
 from models.method import DIRECTIONS
-from reproduce.experiments.places import Places
+from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import Measuring, Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.codes import CodesKind
+from reproduce.measuring.codes import CodesKind, is_paired
 from reproduce.measuring.diversity import DiversityKind, lpips_distance
 from reproduce.measuring.exact import ExactKind
 from reproduce.measuring.fidelity import FidelityKind
 from reproduce.measuring.kind import Found, Kind, measure
-from reproduce.measuring.modes import ModesKind
+from reproduce.measuring.modes import ModesKind, check_measurable
 from reproduce.measuring.preference import Judged, Observed
 from reproduce.measuring.subject import Pictures, Subject, open_pictures
 from reproduce.tasks.registry import TASKS
+from reproduce.tasks.sources import Domains
 
 KINDS: dict[str, type[Kind]] = {
     kind.name: kind
@@ -44,21 +47,54 @@ def scores(task: str) -> tuple[str, ...]:
 
 
 def measure_runs(
-    names: Iterable[str], preset: Preset, runs: Sequence[RunConfig], places: Places
+    names: Collection[str], preset: Preset, runs: Sequence[RunConfig], places: Places
 ) -> dict[str, Found]:
     """Measure the finished ``runs`` of one task, and its real pictures, by the kinds of these names:
     records by method and metric."""
     pictures = open_pictures(runs[0], places)
     subjects = [Subject(preset, run, places, pictures) for run in runs]
-    real = Subject(preset, runs[0], places, pictures, real=True)
-    return measure(open_kinds(names, pictures, places, preset.measure), [*subjects, real])
+    # Equal names of test pictures alone do not say that one is the other's translation.
+    if is_paired(pictures.domains) or Judged.name not in names:
+        subjects.append(Subject(preset, runs[0], places, pictures, real=True))
+    return measure(open_kinds(names, pictures, places, preset.measure), subjects)
 
 
-def check_scores(preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
-    """Refuse before hours of training what could not be measured after them."""
-    lpips_distance(preset.measure, places)
-    drawn = all(run.task in TASKS and TASKS[run.task].kind == "drawn" for run in runs)
-    if preset.measure.scores == "all" and not drawn:
+def check_kinds(
+    names: Collection[str], preset: Preset, runs: Sequence[RunConfig], places: Places
+) -> None:
+    """Refuse before hours of training what kinds of these names could not measure after them."""
+    if DiversityKind.name in names:
+        lpips_distance(preset.measure, places)
+    if ModesKind.name in names:
+        check_measurable(runs, places)
+    every = {(run.task, run.source, run.test): run for run in runs}.values()
+    drawn = [run for run in every if "exact" in scores(run.task) and not run.source]
+    for run in drawn:
+        if DiversityKind.name in names and run.test < preset.measure.inputs:
+            raise UserError(
+                f"{preset.measure.inputs} inputs are to be measured and test={run.test} are drawn: "
+                "set test higher, or --inputs lower"
+            )
+    for source, run in {run.source: run for run in every}.items():
+        if source and Path(source).is_dir():
+            _check_counts(names, preset.measure, open_run_task(run, places))
+    if FidelityKind.name in names and len(drawn) < len(every):
         from benchmarks.networks.extractors import inception_extractor
 
         inception_extractor(places.inception_path, places.inception_sha256, True, places.device)
+
+
+def _check_counts(names: Collection[str], measuring: Measuring, domains: Domains) -> None:
+    inputs, others, photos = map(len, (domains.test_a, domains.test_b, domains.train_b))
+    if DiversityKind.name in names and inputs < measuring.inputs:
+        raise UserError(
+            f"{measuring.inputs} inputs are to be measured and {domains.folder} has {inputs} to test "
+            f"with: add some, or take --inputs {inputs}"
+        )
+    if DiversityKind.name in names and others < 2:
+        raise UserError(f"{domains.folder} has one test picture of domain b: add another")
+    if FidelityKind.name in names and photos < inputs:
+        raise UserError(
+            f"{domains.folder} has {photos} training pictures of domain b for {inputs} test inputs, and "
+            "fidelity compares equal numbers: add some, or leave it out (--scores quality)"
+        )

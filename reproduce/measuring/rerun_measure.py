@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, replace
 from typing import Any
+
+from pydantic import ValidationError
 
 from benchmarks.metrics.observer import PHOTO_DISTANCE, TRUTH_DISTANCE
 from models.errors import UserError
 from models.method import DIRECTIONS
-from models.zoo import parse_value
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Measuring, Preset
 from reproduce.experiments.run import RunConfig
@@ -86,11 +87,14 @@ def measure_again(
 
 
 def _measuring(record: Record, told: Mapping[str, Any]) -> Measuring:
-    kinds = {field.name: str(field.type) for field in fields(Measuring)}
-    if set(told) != set(kinds):
+    try:
+        found = Measuring(**told)
+    except (TypeError, ValidationError):
+        found = None
+    if found is None or set(told) != set(asdict(found)):
+        words = ", ".join(f"{key}={value}" for key, value in told.items())
         raise UserError(
-            f"record {record_id(record)} was measured with other options than there are now: check "
-            f"out {commit_of(record)}"
+            f"record {record_id(record)} was measured with other options than there are now ({words}): "
+            f"check out {commit_of(record)}"
         )
-    values: dict[str, Any] = {key: parse_value(key, told[key], kinds[key]) for key in kinds}
-    return Measuring(**values)
+    return found

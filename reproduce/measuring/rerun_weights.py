@@ -17,7 +17,7 @@ from reproduce.experiments.preset import Preset, load_preset, preset_names
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.records.current import REAL
 from reproduce.records.store import record_id, sha256_file
-from reproduce.tasks.registry import TASKS
+from reproduce.tasks.registry import TASKS, is_own
 from reproduce.training.loop import LAST, Logging
 from reproduce.training.session import train
 
@@ -72,7 +72,7 @@ def check_pictures(record: Record, run: RunConfig, places: Places) -> Path:
     found = domains.fingerprint(progress=places.progress)
     if found == record["data_sha256"]:
         return domains.folder
-    if TASKS[run.task].drawn and not run.source:
+    if run.task in TASKS and TASKS[run.task].drawn and not run.source:
         remedy = f"remove it to have them drawn again, or check out {commit_of(record)}"
     else:
         remedy = f"restore them, or name the right ones (--source {run.task}=PATH)"
@@ -154,7 +154,7 @@ def _check_names(record: Record) -> None:
     """Refuse what would become a path of its own, and what cannot be opened by its name."""
     if Path(record["preset"]).name != record["preset"]:
         raise UserError(f"record {record_id(record)} is of no preset: {RESTORE}")
-    if record["task"] not in TASKS:
+    if record["task"] not in TASKS and not is_own(record["task"]):
         raise UserError(
             f"record {record_id(record)} is of the pictures {record['task']}, which no task is "
             "called: only records of named tasks are made again"

@@ -20,7 +20,6 @@ from reproduce.analysis.ablation_results import Curve
 from reproduce.analysis.ablation_text import FOLDER, heading
 from reproduce.experiments.ablation import Ablation, Axis, Value, as_word
 from reproduce.report.figures import save
-from reproduce.tasks.registry import TASKS
 
 WIDTH, PANEL, AROUND = 4.8, 2.2, 0.9  # inches: readable where a page is 390 px wide
 SPANS = 10.0  # from the smallest to the greatest number above 0: a logarithmic axis
@@ -58,7 +57,7 @@ def drawn(ablation: Ablation, curves: Sequence[Curve]) -> Figure:
             handles, labels, fontsize=7.5, loc="lower center", bbox_to_anchor=(0.5, 1.13), ncols=3,
             frameon=False,
         )  # fmt: skip
-    title = f"{METHODS[ablation.method].title}, {TASKS[ablation.task].title}"
+    title = f"{METHODS[ablation.method].title}, {ablation.spec.title}"
     figure.suptitle(f"{title}\npreset {ablation.preset.title}, {_bars(ablation)}", fontsize=9)
     return figure
 
@@ -86,7 +85,7 @@ def alt_text(ablation: Ablation, curves: Sequence[Curve]) -> str:
         ]
         if curve.real is not None:
             told.append(f"real data: {curve.real.estimate.value:.3g}")
-        parts.append(f"{heading(curve, ablation.task)} at {', '.join(told)}")
+        parts.append(f"{heading(curve, ablation.spec)} at {', '.join(told)}")
     return f"Curves of {METHODS[ablation.method].title} on {ablation.task}. {'. '.join(parts)}."
 
 
@@ -131,7 +130,7 @@ def _panel(panel: Axes, ablation: Ablation, curve: Curve, places: dict[Value, fl
                 )  # fmt: skip
     if curve.real is not None:
         panel.axhline(curve.real.estimate.value, color="#555555", ls="--", lw=1, label="real data")
-    panel.set_title(heading(curve, ablation.task), fontsize=8.5, loc="left")
+    panel.set_title(heading(curve, ablation.spec), fontsize=8.5, loc="left")
     panel.tick_params(labelsize=8)
     panel.grid(axis="y", color="#DDDDDD", lw=0.6)
     panel.set_axisbelow(True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.errors import UserError
+from reproduce.analysis.claims.statements import claims
 from reproduce.analysis.claims.table import COLUMNS, claims_table, summary
 from reproduce.analysis.table import Row, Table, Tables, of_texts
 from reproduce.analysis.table_files import tables_of
@@ -37,7 +38,7 @@ from reproduce.report.pictures import Album
 
 ABOUT = {
     1: "How much translations of one input differ (Diversity), and how often they are preferred "
-    "to full MUNIT's (Quality): the numbers of the paper beside ours.",
+    "to full MUNIT's (Quality).",
     2: "Of how many kinds a domain is, without anybody telling: how much the kind varies for one "
     "input (CIS) and over all inputs (IS).",
 }
@@ -67,10 +68,7 @@ def report_of(preset: Preset, runs: Sequence[RunConfig], places: Places) -> Repo
 
 def command_of(preset: Preset, seeds: Sequence[int]) -> str:
     """The command that makes everything of a preset."""
-    words = ["python", "-m", "reproduce", "all", "--preset", preset.base]
-    words += ["--seeds", *map(str, seeds)]
-    for key, value in preset.changes.items():
-        words += ["--set", f"{key}={value}"]
+    words = ["python", "-m", "reproduce", "all", *preset.words(), "--seeds", *map(str, seeds)]
     return shlex.join(words)
 
 
@@ -160,6 +158,8 @@ class _Reporter:
         return blocks
 
     def _claims(self) -> list[Block]:
+        if not claims(self.preset):
+            return []
         if all("submission" in record for record in self.records):
             return [Missing(("Verdicts on the papers' claims",), self.again)]
         return _claims_blocks(claims_table(self.preset, self.places.results, self.seeds))

@@ -54,9 +54,9 @@ def comparison(
                 network, source, fixed, samples=SAMPLES, seed=run.seed, batch_size=SAMPLES
             )
         }
-    return _draw(
-        source, domains.test_b if domains.paired_test else None, chosen, fixed, columns, path
-    )
+    # Equal names of test pictures alone do not say that they belong together.
+    truth = domains.test_b if domains.pairs and domains.paired_test else None
+    return _draw(source, truth, chosen, fixed, columns, path)
 
 
 def _draw(
@@ -69,7 +69,7 @@ def _draw(
     )
     for axis in axes.flat:
         axis.set_axis_off()
-    axes[0][0].set_title("input &\nground truth", fontsize=8)
+    axes[0][0].set_title("input &\nground truth" if truth else "input", fontsize=8)
     for column, method in enumerate(columns, 1):
         title = METHODS[method].title.replace(" (paired)", "†").replace(" reconstruction", "")
         axes[0][column].set_title(title.replace(" w", "\nw"), fontsize=8)

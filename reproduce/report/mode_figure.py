@@ -20,7 +20,6 @@ from reproduce.experiments.preset import TABLE2_METHODS, Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.report.figures import evenly, save, show
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import PictureSource, Subset
 from reproduce.training.checkpoints import load_method
 from reproduce.training.trained import checkpoint_of
@@ -51,7 +50,7 @@ def mode_grid(preset: Preset, runs: Sequence[RunConfig], places: Places, path: P
         axis.set_axis_off()
     first = 0
     for direction, rows in blocks.items():
-        _head(axes[first], runs[0].task, direction, methods)
+        _head(axes[first], preset.spec(runs[0].task).directions[direction], methods)
         for i, row in enumerate(rows):
             for axis, picture in zip(axes[first + i], row, strict=True):
                 show(axis, picture)
@@ -60,10 +59,8 @@ def mode_grid(preset: Preset, runs: Sequence[RunConfig], places: Places, path: P
     return save(figure, path)
 
 
-def _head(axes: Sequence[Axes], task: str, direction: Direction, methods: Sequence[str]) -> None:
-    spec = TASKS.get(task)
-    source, _, target = (spec.directions[direction] if spec else direction).partition(" -> ")
-    axes[0].set_title(f"{source}\nto {target}" if target else source, fontsize=7)
+def _head(axes: Sequence[Axes], direction: str, methods: Sequence[str]) -> None:
+    axes[0].set_title(direction.replace(" -> ", "\nto "), fontsize=7)
     column = 1
     for method in methods:
         axes[column].set_title(METHODS[method].title.replace(" w", "\nw"), fontsize=7, loc="left")

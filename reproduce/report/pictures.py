@@ -13,7 +13,7 @@ from benchmarks.metrics.theory.styles import STYLE_MMD
 from models.zoo import METHODS
 from reproduce.analysis.table import Column, Row, Table
 from reproduce.analysis.theory import OfTask
-from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, Preset
+from reproduce.experiments.preset import TABLE2_METHODS, Preset
 from reproduce.report.blocks import Block, Figure, Missing
 from reproduce.report.curves import Curve, in_order, last_values, title_of
 from reproduce.report.theory_figures import content_alt, styles_alt
@@ -46,14 +46,18 @@ class Album:
         blocks = []
         for task in self.preset.tables.get(1, []):
             title = _title(task)
-            methods = ", ".join(METHODS[method].title for method in TABLE1_METHODS)
+            methods = ", ".join(METHODS[m].title for m in self.preset.methods_of(1, task))
+            truths, truth, dagger = (
+                (" with their ground truth", " with its ground truth", " † is trained on pairs.")
+                if self.preset.spec(task).paired else ("", "", "")
+            )  # fmt: skip
             blocks.append(
                 self.figure(
                     f"figure4-{task}.png", f"Translations of {title} by all methods",
-                    f"Grid of pictures, {title}: in the first column test inputs with their ground "
-                    f"truth, then a column for each of {methods}, with three outputs of each input.",
-                    f"{title}, like MUNIT's Fig. 4: each input with its ground truth, and three "
-                    f"outputs of every method below each other. † is trained on pairs. {EVENLY}",
+                    f"Grid of pictures, {title}: in the first column test inputs{truths}, then a "
+                    f"column for each of {methods}, with three outputs of each input.",
+                    f"{title}, like MUNIT's Fig. 4: each input{truth}, and three outputs of every "
+                    f"method below each other.{dagger} {EVENLY}",
                 )
             )  # fmt: skip
         for task in self.preset.tables.get(2, []):
@@ -154,7 +158,8 @@ class Album:
         return blocks
 
     def _table_tasks(self) -> list[str]:
-        return [task for _, tasks in sorted(self.preset.tables.items()) for task in tasks]
+        every = (task for _, tasks in sorted(self.preset.tables.items()) for task in tasks)
+        return list(dict.fromkeys(every))
 
 
 def _title(task: str) -> str:

@@ -21,7 +21,6 @@ from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.report.figures import evenly, save, show
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import Domains, PictureSource, Subset
 from reproduce.training.checkpoints import load_method
 from reproduce.training.styles import slerp
@@ -53,7 +52,7 @@ def interpolation(
     network, _ = load_method(checkpoint_of(preset, run, places), places.device)
     domains, fixed = open_run_task(run, places), Preparation(run.size).at_test()
     blocks = []
-    for direction in _directions(run.task):
+    for direction, title in _titles(preset, run.task).items():
         source = _sides(domains, direction)[0]
         first, second = (
             network.draw_noise(1, run.size, run.size, generator(run.seed, "walk", direction, end))
@@ -69,8 +68,7 @@ def interpolation(
             x = fixed(source.read(i))
             many = shown_to(network, x[None], direction[0]).expand(STATIONS, -1, -1, -1)
             rows.append([x, *as_rgb(network.translate(many, direction, styles))])
-        titles = {0: _title(run.task, direction), 1: "one style", STATIONS: "another"}
-        blocks.append(_Block(rows, titles))
+        blocks.append(_Block(rows, {0: title, 1: "one style", STATIONS: "another"}))
     return _draw(blocks, path)
 
 
@@ -83,7 +81,7 @@ def guided(
     network, _ = load_method(checkpoint_of(preset, run, places), places.device)
     domains, fixed = open_run_task(run, places), Preparation(run.size).at_test()
     blocks = []
-    for direction in _directions(run.task):
+    for direction, title in _titles(preset, run.task).items():
         every, shown = _sides(domains, direction)
         spread = evenly(min(len(every), len(shown)), inputs + examples)
         taken = evenly(len(spread), min(inputs, len(spread)))
@@ -96,25 +94,21 @@ def guided(
         place = {name: i for i, name in enumerate(source.ids, 1)}
         for name, _, picture in guided_by(network, source, styles, fixed, direction):
             rows[place[name]].append(picture)
-        blocks.append(_Block(rows, {0: _title(run.task, direction), 1: "examples of style"}))
+        blocks.append(_Block(rows, {0: title, 1: "examples of style"}))
     return _draw(blocks, path)
 
 
-def _directions(task: str) -> tuple[Direction, ...]:
-    """Both where either domain has styles worth a look; edges have none."""
-    spec = TASKS.get(task)
-    return ("a2b", "b2a") if spec is not None and spec.domains else ("a2b",)
+def _titles(preset: Preset, task: str) -> dict[Direction, str]:
+    """By direction; both where either domain has styles worth a look: edges have none."""
+    spec = preset.spec(task)
+    shown: tuple[Direction, ...] = ("a2b", "b2a") if spec.domains else ("a2b",)
+    return {direction: spec.directions[direction].replace(" -> ", "\nto ") for direction in shown}
 
 
 def _sides(domains: Domains, direction: Direction) -> tuple[PictureSource, PictureSource]:
     """Test pictures of the domains that a translation goes from and to."""
     a, b = domains.test_a, domains.test_b
     return (a, b) if direction == "a2b" else (b, a)
-
-
-def _title(task: str, direction: Direction) -> str:
-    spec = TASKS.get(task)
-    return (spec.directions[direction] if spec else direction).replace(" -> ", "\nto ")
 
 
 def _draw(blocks: Sequence[_Block], path: Path) -> Path:

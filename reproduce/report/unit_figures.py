@@ -13,7 +13,6 @@ from reproduce.experiments.run import RunConfig
 from reproduce.report.figures import DPI, save, show
 from reproduce.report.mode_figure import translated_rows
 from reproduce.tasks.modes import open_modes, truth_folder
-from reproduce.tasks.registry import TASKS
 
 ROWS = 4
 PAIRS = 2  # of input and translation, in a row of one direction
@@ -34,7 +33,7 @@ def both_directions(preset: Preset, run: RunConfig, places: Places, path: Path) 
     )
     for axis in axes.flat:
         axis.set_axis_off()
-    titles = domain_titles(run, places)
+    titles = domain_titles(preset, run, places)
     for side, direction in enumerate(DIRECTIONS):
         first = side * (len(block) + 1)
         rows = translated_rows(preset, [run], places, direction, {run.method: 1}, ROWS * PAIRS)
@@ -50,10 +49,10 @@ def both_directions(preset: Preset, run: RunConfig, places: Places, path: Path) 
     return save(figure, path)
 
 
-def domain_titles(run: RunConfig, places: Places) -> tuple[str, str]:
+def domain_titles(preset: Preset, run: RunConfig, places: Places) -> tuple[str, str]:
     """What the two domains of a run's task show, in words. Photographs may be of other breeds or
     attributes than the task's: then it is what they were sorted by."""
-    spec = TASKS[run.task]
+    spec = preset.spec(run.task)
     if run.source or not spec.drawn:
         folder = open_run_task(run, places).folder
         if truth_folder(folder).is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from reproduce.tasks.layouts import open_folder, open_pictures
 from reproduce.tasks.locks import only_process
 from reproduce.tasks.sorting import AS_NAMED, Sorting, refuse_unread, sort_classes, sort_out
 from reproduce.tasks.sources import Domains
+from reproduce.tasks.specs import OWN_DIGITS
 from reproduce.tasks.specs import TASKS as TASKS
 from reproduce.tasks.specs import TaskSpec as TaskSpec
 
@@ -38,27 +40,29 @@ def open_task(
 ) -> Domains:
     """The pictures of a task: drawn, downloaded or found, whichever the name calls for.
 
-    ``name_or_path``: a name in ``TASKS``, or a folder or ``.tar.gz`` archive of one's own.
-    ``source``: a local folder or archive with the pictures of the named task, instead of drawing
-    or downloading them; of a published task, those that ``keep_source`` was given also do. What
-    is sorted by class there is made a flat folder, its modes hidden beside it.
+    ``name_or_path``: a name in ``TASKS``, a folder or ``.tar.gz`` archive of one's own, or the name
+    of an own task. ``source``: a local folder or archive with the pictures of the named task,
+    instead of drawing or downloading them; of a published or own task, those that ``keep_source``
+    was given also do. What is sorted by class there is made a flat folder, its modes hidden beside it.
     ``data_dir`` receives what is drawn, downloaded, unpacked and sorted, once; it may be shared by
     processes that start together. ``size`` (pixels), ``seed``, ``train`` and ``test`` (pictures a
     domain) matter to drawn tasks only, ``sorting`` to photographs.
     """
-    spec = TASKS.get(name_or_path)
+    spec, name = TASKS.get(name_or_path), name_or_path
     if spec is None and source is None and Path(name_or_path).exists():
         source = Path(name_or_path)
+        name = _bare_name(source)
     elif spec is None and source is not None and Path(name_or_path).exists():
         raise UserError(
             f"{name_or_path} holds pictures of its own, and --source is of a task with a name: give "
             "one of the two folders as the task"
         )
     elif spec is None:
-        raise _unknown(name_or_path)
+        source = (source or _kept_source(name, data_dir)) if is_own(name) else None
+        if source is None:
+            raise _unknown(name)
     refuse_unread(name_or_path, spec, source, sorting)
     if source is not None:
-        name = spec.name if spec else _bare_name(source)
         folder = _unpacked(source, name, data_dir, progress)
         return _open_local(folder, name, spec, sorting, data_dir, progress)
     assert spec is not None
@@ -126,11 +130,16 @@ def _draw_animals(spec: TaskSpec, folder: Path, numbers: dict[str, Any], progres
         )
 
 
+def is_own(name: str) -> bool:
+    """Whether a task of one's own can have that name (``own_task`` gives it)."""
+    return name not in TASKS and bool(re.fullmatch(rf"[^/]+-[0-9a-f]{{{OWN_DIGITS}}}", name))
+
+
 def keep_source(name: str, folder: Path, data_dir: Path) -> None:
-    """Let ``open_task`` take the pictures of the published task ``name`` from ``folder`` from now
-    on. A drawn task is not concerned: its name promises what is drawn."""
+    """Let ``open_task`` take the pictures of the published or own task ``name`` from ``folder`` from
+    now on. A drawn task is not concerned: its name promises what is drawn."""
     spec = TASKS.get(name)
-    if spec is None or spec.drawn:
+    if spec.drawn if spec else not is_own(name):
         return
     folder, root = folder.resolve(), data_dir.resolve()
     # What lies in the data folder moves with it.
@@ -146,10 +155,12 @@ def _kept_source(name: str, data_dir: Path) -> Path | None:
     keeper = _keeper(name, data_dir)
     if not keeper.exists():
         return None
-    remedy = (
-        f"give them again (python -m reproduce data {name} --data {data_dir} --source PATH), or "
-        f"delete {keeper} to have them downloaded"
-    )
+    remedy = f"give them again (--task PATH), or by --source {name}=PATH"
+    if name in TASKS:
+        remedy = (
+            f"give them again (python -m reproduce data {name} --data {data_dir} --source PATH), or "
+            f"delete {keeper} to have them downloaded"
+        )
     try:
         kept = json.loads(keeper.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,19 +12,20 @@ class TaskSpec:
     """What is known of a task before any of its pictures are there.
 
     ``kind``: ``"drawn"`` and ``"animals"`` are made on this machine, ``"pix2pix"`` is downloaded,
-    ``"photos"`` are sorted out of a data set of photographs. ``directions`` names the two
-    translations. ``stands_for``: the task of the papers whose place it takes.
+    ``"photos"`` are sorted out of a data set of photographs, ``"own"`` are in a folder of the user's.
+    ``directions`` names the two translations. ``stands_for``: the task of the papers whose place it takes.
     ``subject``: what is drawn. ``urls``, ``sha256``, ``size`` (bytes): the published archive,
     its mirrors in the order of trial; a digest of None has not been published.
     ``domains``: the two, where they have modes, and ``modes``: those that each must have, in this
-    order; empty for all that there are, ``fewest_modes`` or more.
+    order; empty for all that there are, ``fewest_modes`` or more. ``paired``: whether there are
+    training pairs.
     """
 
     name: str
     title: str
     directions: dict[str, str]
     stands_for: str
-    kind: Literal["drawn", "pix2pix", "animals", "photos"]
+    kind: Literal["drawn", "pix2pix", "animals", "photos", "own"]
     subject: str = ""
     urls: tuple[str, ...] = ()
     sha256: str | None = None
@@ -31,11 +33,33 @@ class TaskSpec:
     domains: tuple[str, ...] = ()
     modes: tuple[tuple[str, ...], ...] = ()
     fewest_modes: int = 2
+    paired: bool = True
 
     @property
     def drawn(self) -> bool:
         """Whether its pictures are drawn here, in the size and number that a run asks for."""
         return self.kind in ("drawn", "animals")
+
+    @property
+    def tables(self) -> tuple[int, ...]:
+        """Those of the MUNIT paper that can hold it: table 1 is about pairs of pictures, table 2
+        about several modes in a domain, and one's own pictures may be both."""
+        first = not self.domains or self.kind == "own"
+        return (1,) * first + (2,) * (bool(self.domains) and self.fewest_modes > 1)
+
+
+def own_spec(name: str, paired: bool, domains: Sequence[str]) -> TaskSpec:
+    """A task of one's own pictures; ``domains``: what the two are called where they have modes."""
+    a, b = domains or "ab"
+    return TaskSpec(
+        name=name,
+        title=name,
+        directions={"a2b": f"{a} -> {b}", "b2a": f"{b} -> {a}"},
+        stands_for="",
+        kind="own",
+        domains=tuple(domains),
+        paired=paired,
+    )
 
 
 def _edges_to(subject: str, kind: Literal["drawn", "pix2pix"]) -> TaskSpec:
@@ -84,9 +108,11 @@ def _sorted_pair(
         domains=(a, b),
         modes=modes,
         fewest_modes=fewest_modes,
+        paired=False,
     )
 
 
+OWN_DIGITS = 8  # of the pictures' fingerprint, in the name of a task of one's own
 CIFAR_MODES = (("cat", "deer", "dog", "horse"), ("airplane", "automobile", "ship", "truck"))
 
 TASKS: dict[str, TaskSpec] = {

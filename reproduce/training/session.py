@@ -39,6 +39,7 @@ from reproduce.training.distributed import World, joined, local_device
 from reproduce.training.loop import DAMAGED, FAILED, GOOD, LAST, Logging, Loop
 from reproduce.training.processes import world_size
 from reproduce.training.shared import check_shareable, make_trainer, shared_batches
+from reproduce.training.trained import learned_from
 from reproduce.training.vgg import check_layer, vgg_features
 
 
@@ -78,7 +79,7 @@ def train(
             if first:
                 stack.enter_context(only_run(folder))
                 remove_parts(folder)
-            return _begin(run, folder, data_dir, resume, method.paired, logging.progress, first)
+            return _begin(run, folder, data_dir, resume, logging.progress, first)
 
         begun = world.in_turn(begin)
         found, done = begun.found, begun.found.step if begun.found else 0
@@ -119,8 +120,7 @@ class _Begun:
 
 
 def _begin(
-    run: RunConfig, folder: Path, data_dir: Path, resume: bool, paired: bool, progress: bool,
-    check: bool,
+    run: RunConfig, folder: Path, data_dir: Path, resume: bool, progress: bool, check: bool
 ) -> _Begun:  # fmt: skip
     found = _found(folder, run, resume)
     if found is not None and found.step >= run.steps and not run.source and run.task in TASKS:
@@ -129,12 +129,7 @@ def _begin(
         run.task, data_dir=data_dir, size=run.size, seed=0, train=run.train, test=run.test,
         source=Path(run.source) if run.source else None, progress=progress,
     )  # fmt: skip
-    sources = _sources(domains, run, paired)
-    if run.batch > (fewest := min(map(len, sources))):
-        raise UserError(
-            f"batch={run.batch} is more than the {fewest} training pictures of a domain: set a "
-            "smaller batch"
-        )
+    sources = learned_from(domains, run)
     data = _fingerprint(domains, found, progress, check)
     if found is not None and found.step >= run.steps:  # and on the pictures that were given
         return _Begun(found, data)
@@ -162,18 +157,6 @@ def _build(run: RunConfig, device: str, vgg: Path | None, start: Path | None) ->
     if start is not None:
         begin_from(start, method, run)
     return method.to(device)
-
-
-def _sources(domains: Domains, run: RunConfig, paired: bool) -> tuple[PictureSource, PictureSource]:
-    """What a step's two halves are drawn from."""
-    if not paired:
-        return domains.train_a, domains.train_b
-    if domains.pairs is None:
-        raise UserError(
-            f"{run.method} needs training pairs and {run.task} has none: add a folder "
-            "trainPairs of side-by-side pictures (input left, output right)"
-        )
-    return domains.pairs
 
 
 def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:

@@ -10,11 +10,11 @@ import torch
 from benchmarks.metrics.diversity_protocols import get_protocol
 from models.errors import UserError
 from models.zoo import recipe
-from reproduce.experiments.places import Places
+from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.registry import TASKS
+from reproduce.tasks.sources import Domains, PictureSource
 from reproduce.training.loop import LAST
 
 OUTSIDE_DIGESTS = "a trained network is named by its run and its file"
@@ -30,13 +30,35 @@ def check_runs(preset: Preset, runs: Sequence[RunConfig]) -> None:
     measure = preset.measure
     get_protocol(measure.protocol, measure.inputs, measure.samples)
     for run in runs:
-        spec = TASKS.get(run.task)
-        if spec is not None and spec.kind == "drawn" and run.test < measure.inputs:
-            raise UserError(
-                f"{measure.inputs} inputs are to be measured and test={run.test} are drawn: "
-                "set test higher, or --inputs lower"
-            )
         Preparation(run.size, run.resize or None, run.crop, run.flip)  # type: ignore[arg-type]
         with torch.device("meta"):
             network = recipe(run.method).method(run.method_config, None)  # type: ignore[call-arg]
         network.check_size(run.size, run.size)
+
+
+def check_pictures(runs: Sequence[RunConfig], places: Places) -> None:
+    """Refuse folders of pictures that ``runs`` could not be trained on."""
+    opened: dict[str, Domains] = {}
+    for run in runs:
+        if run.source and Path(run.source).is_dir():  # to unpack an archive takes its time
+            if run.source not in opened:
+                opened[run.source] = open_run_task(run, places)
+            learned_from(opened[run.source], run)
+
+
+def learned_from(domains: Domains, run: RunConfig) -> tuple[PictureSource, PictureSource]:
+    """What the two halves of a run's steps are drawn from; UserError for none, or too few."""
+    sources = (domains.train_a, domains.train_b)
+    if recipe(run.method).method.paired:
+        if domains.pairs is None:
+            raise UserError(
+                f"{run.method} needs training pairs and {run.task} has none: add a folder "
+                "trainPairs of side-by-side pictures (input left, output right)"
+            )
+        sources = domains.pairs
+    if run.batch > (fewest := min(map(len, sources))):
+        raise UserError(
+            f"batch={run.batch} is more than the {fewest} training pictures of a domain: set a "
+            "smaller batch"
+        )
+    return sources

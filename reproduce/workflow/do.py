@@ -19,6 +19,7 @@ from reproduce.experiments.run import run_folder
 from reproduce.records.code import training_code
 from reproduce.records.store import Records, record_id
 from reproduce.tasks.modes import truth_folder
+from reproduce.tasks.own import check_own
 from reproduce.tasks.registry import drawn_folder
 from reproduce.training.loop import LAST, Logging
 from reproduce.training.session import holder, only_run, train
@@ -78,7 +79,7 @@ def _data(request: Request, job: Job) -> Made:
     run, places = job.runs[0], request.places
     folder = drawn_folder(run.task, places.data, run.size, run.train, run.test)
     if folder is None or run.source:
-        open_run_task(run, places)
+        check_own(open_run_task(run, places), progress=False)
         return Made()
     mark = folder / DRAWN_BY
     if not (mark.is_file() and mark.read_text(encoding="utf-8") == _drawn_by(job, folder)):

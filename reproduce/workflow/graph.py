@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmarks.files import write_text
+from benchmarks.files import files_under, write_text
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.records.store import record_ids, sha256_file
@@ -53,7 +53,8 @@ class Job:
         these differ."""
         if self.preset.name == preset.name:
             return self.name
-        changes = ",".join(f"{key}={value}" for key, value in self.preset.changes.items())
+        differ = self.preset.changes.items() - preset.changes.items()
+        changes = ",".join(f"{key}={value}" for key, value in sorted(differ))
         return f"{self.name}@{changes or self.preset.name}"
 
     @cached_property
@@ -101,7 +102,7 @@ def listing(source: Path, *, times: bool, without: str = "") -> str:
 
     ``without``: the name of a file that does not count. A folder that is gone has one too.
     """
-    files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
+    files = sorted(files_under(source, hidden=True)) if source.is_dir() else [source]
     told = [
         (p.relative_to(source).as_posix(), s.st_size, *([s.st_mtime_ns] if times else []))
         for p in files if p.name != without and p.exists() and (s := p.stat())
@@ -149,22 +150,32 @@ def read_stamp(path: Path) -> dict[str, Any] | None:
 
 
 def seconds_of(job: Job, runs: Path) -> float | None:
-    """What the job took last, else what it took with another seed, by their stamps; of a training
-    with another number of steps, in proportion. None where no stamp tells."""
-    stem = job.name.partition("/seed")[0]
+    """What the job took last, else what it took with another seed, by their stamps, else what its like
+    took on other pictures; of a training with another number of steps, in proportion. None where no
+    stamp tells."""
+    stem, about = job.name.partition("/seed")[0], job.about.get("config", {})
     like = stamps_folder(runs, job.preset).glob(f"{glob.escape(stem.replace('/', '.'))}*.json")
-    found = [stamp for path in sorted(like, key=_written) if (stamp := read_stamp(path))]
-    same = [s for s in found if str(s.get("name")).partition("/seed")[0] == stem]
+    same = [s for s in _by_time(like) if str(s.get("name")).partition("/seed")[0] == stem]
+    same = [s for s in same if s["name"] == job.name] or same
+    if not same and job.kind == "train":
+        like = runs.glob(f"*/stamps/train.*.{job.runs[0].method}.seed*.json")
+        same = [s for s in _by_time(like) if _pace(s["about"].get("config", {})) == _pace(about)]
     if not same:
         return None
-    last = ([s for s in same if s["name"] == job.name] or same)[-1]
-    steps = last["about"].get("config", {}).get("steps")
-    seconds = float(last["seconds"])
+    steps, seconds = same[-1]["about"].get("config", {}).get("steps"), float(same[-1]["seconds"])
     return seconds * job.runs[0].steps / steps if job.kind == "train" and steps else seconds
 
 
-def _written(path: Path) -> int:
-    return path.stat().st_mtime_ns
+def _by_time(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Stamps, the newest last."""
+    paths = sorted(paths, key=lambda path: path.stat().st_mtime_ns)
+    return [stamp for path in paths if (stamp := read_stamp(path))]
+
+
+def _pace(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides how long a step of a training takes."""
+    aside = ("task", "seed", "steps", "train", "test")
+    return {key: value for key, value in config.items() if key not in aside}
 
 
 def is_done(job: Job, runs: Path) -> bool:

@@ -18,7 +18,8 @@ from reproduce.measuring.codes import encoded_by
 from reproduce.records.code import digests, measuring, training
 from reproduce.records.current import REFERENCE as STYLED
 from reproduce.records.store import sha256_file
-from reproduce.tasks.registry import TASKS
+from reproduce.tasks.registry import TASKS, is_own
+from reproduce.tasks.specs import own_spec
 from reproduce.workflow.graph import Job, behind, listing
 
 # What a table's command makes, beside the table: grids, and evidence for who prefers.
@@ -32,9 +33,10 @@ class Request:
     ``preset``: as ``--preset`` names it. ``target``: the name of what to make (``table/1``,
     ``claims``, ...; all of ``unit-figure`` with ``figures``); none for everything. ``overrides``
     reach the runs; ``measuring``, ``scores``, ``tasks`` and ``marks`` change the preset alone, and
-    all but ``scores`` its name. ``sources``, ``human``: paths by task; ``rows``: of outputs that were
-    not made here, by the name of their row. ``by_hand``: digests of files
-    that the report shows and no job makes. ``ablation``: its method, task, values and metrics.
+    all but ``scores`` its name. ``own``: what ``own_spec`` takes for tasks of one's own, by name.
+    ``sources``, ``human``: paths by task; ``rows``: of outputs that were not made here, by the name of
+    their row. ``by_hand``: digests of files that the report shows and no job makes. ``ablation``: its
+    method, values and metrics; its task is the one of ``tasks``.
     """
 
     preset: str
@@ -47,6 +49,7 @@ class Request:
     marks: Mapping[str, str] = field(default_factory=dict)
     scores: str | None = None
     tasks: Sequence[str] = ()
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     human: Mapping[str, str] = field(default_factory=dict)
     rows: Mapping[str, str] = field(default_factory=dict)
@@ -70,27 +73,45 @@ class Request:
     @cached_property
     def scale(self) -> Preset:
         """The preset as it is asked for."""
-        preset = load_preset(self.preset)
         if self.ablation is not None:  # whose points have what was overridden in their names
             return self.points.preset
-        preset = preset.changed({**self.overrides, **self.marks}, self.measuring)
+        preset = self._preset.changed({**self.overrides, **self.marks}, self.measuring)
+        if self.figures:
+            preset = preset.only(figures=self.figures)
+            shown = dict.fromkeys(preset.figures, self.tasks[0]) if self.tasks else preset.figures
+            return replace(preset.of_tasks(self.tasks), tables={}, figures=shown)
         preset = preset.of_tasks(self.tasks)
         if self.scores is not None:
             # More or fewer columns change no number, so the name stays.
-            preset = replace(preset, measure=replace(preset.measure, scores=self.scores))
+            preset = replace(preset, measure=replace(preset.measure, scores=self.scores))  # type: ignore[arg-type]
         if self.target.startswith("table/"):
             return preset.only(tables=[int(self.target.split("/")[1])])
-        return preset.only(figures=self.figures) if self.figures else preset
+        return preset
+
+    @property
+    def _preset(self) -> Preset:
+        own = {name: own_spec(name, **told) for name, told in self.own.items()}
+        return replace(load_preset(self.preset), own=own)
 
     @cached_property
     def points(self) -> Ablation:
         """The ablation that is asked for."""
         assert self.ablation is not None
-        told = self.ablation
+        told, (task,) = self.ablation, self.tasks
         return make_ablation(
-            load_preset(self.preset), told["method"], told["task"], told["values"], self.seeds,
-            self.overrides, self.sources.get(told["task"], ""),
+            self._preset, told["method"], task, told["values"], self.seeds, self.overrides,
+            self.sources.get(task, ""),
         )  # fmt: skip
+
+    def left_out(self) -> list[str]:
+        """In words, what of the tables does not apply to tasks of one's own."""
+        told = self.scale.unpaired()
+        if not self.target and self.ablation is None:
+            told += [
+                f"{task} is not sorted by class, so table 2 (IS and CIS) is left out"
+                for task, spec in self.scale.own.items() if 2 not in spec.tables
+            ]  # fmt: skip
+        return told
 
     def weights(self) -> dict[str, str]:
         """Digests of the weights that are to measure instead of the usual ones."""
@@ -166,7 +187,7 @@ def all_jobs(
     shown.append(found.add("curves", about | _code("reproduce.report.curves"), trainings, runs))
     causes = {name: sha for name, sha in (by_hand or {}).items() if name == CAUSES}
     everything = [*(job for of_number in measured.values() for job in of_number), *encoded]
-    if everything:
+    if everything and {task for tasks in preset.tables.values() for task in tasks} - {*preset.own}:
         tested = about | _code("reproduce.analysis.claims.table") | {"by_hand": causes}
         shown.append(found.add("claims", tested, everything))
     told = about | _code("reproduce.report.write") | {"by_hand": dict(by_hand or {})}
@@ -251,7 +272,8 @@ class _Jobs:
             if run.method == STYLED:
                 code = _code("reproduce.report.style_figures")
                 yield self.add(f"styles/{run.task}", code, [job], [run])
-        if number == 1 and self.preset.measure.scores == "all":
+        known = self.preset.spec(runs[0].task).paired  # which photo is an input's own
+        if number == 1 and known and self.preset.measure.scores == "all":
             for by in self.preset.measure.preferring(runs[0]):
                 code = _code("reproduce.analysis.preference_evidence")
                 yield self.add(f"evidence/{by}/{runs[0].task}", code, trained, runs)
@@ -277,6 +299,8 @@ class _Jobs:
 def data_of(run: RunConfig) -> tuple[str, dict[str, Any]]:
     """The job of a run's pictures, and what decides it: they are drawn anew where the code that
     draws has changed."""
+    if is_own(run.task):  # whose name tells which pictures they are
+        return f"data/{run.task}", {}
     spec = TASKS.get(run.task)
     about: dict[str, Any] = {"source": run.source}
     if run.source:

@@ -2,7 +2,8 @@
 
 Snakemake and all that it starts are a process group of their own, so that the terminal's Ctrl-C
 reaches this process alone, which then asks them to save and stop. Its standard input is a pipe from
-here, which closes however this process ends: then Snakemake does that (``Snakefile``).
+here, which closes however this process ends: then Snakemake does that (``Snakefile``). Its jobs are
+forked from a process that has imported what they need (``forked``).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from benchmarks.files import write_text
 from models.errors import UserError
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.records.code import known_digests
+from reproduce.tasks.registry import keep_source
 from reproduce.training.processes import command
 from reproduce.training.signals import handled
 from reproduce.workflow.cluster_profile import asked_for, check_executor, profile_path
@@ -130,9 +132,13 @@ def make(request: Request, how: How) -> int | None:
     machine, stale = graph.machine, stale_jobs(graph.jobs, graph.runs)
     if stale:
         _check(graph)
+    for told in request.left_out():
+        print(f"note: {told}", file=sys.stderr)
     if how.dry_run:
         print(_listing(graph, stale) if stale else up_to_date(graph))
         return None
+    for task in request.own.keys() & request.sources.keys():  # where later commands find it
+        keep_source(task, Path(request.sources[task]), request.places.data)
     if not stale:
         if how.plan is not None:
             print(up_to_date(graph))
@@ -164,12 +170,11 @@ def _check(graph: Graph) -> None:
     """Refuse before hours of training what could not be trained or measured after them."""
     # All that measures takes seconds to import, which a call that does nothing should not.
     from reproduce.measuring.ablation import check_ablation
-    from reproduce.measuring.kinds import check_scores
-    from reproduce.measuring.modes import check_measurable
+    from reproduce.measuring.kinds import KINDS, check_kinds
     from reproduce.measuring.people import read_analysis
     from reproduce.training.checkpoints import new_method
     from reproduce.training.shared import check_shareable
-    from reproduce.training.trained import check_runs
+    from reproduce.training.trained import check_pictures, check_runs
 
     request, preset = graph.request, graph.request.scale
     # Of a device, what is checked needs none, and a login node has none.
@@ -186,10 +191,11 @@ def _check(graph: Graph) -> None:
         check_runs(preset, runs_of("train"))
     for run in runs_of("train") if graph.machine.gpus_per_training > 1 else []:
         check_shareable(new_method(run), run.batch, graph.machine.gpus_per_training)
-    if translated := runs_of("diversity", "scores"):
-        check_scores(preset, translated, places)
-    if of_modes := runs_of("modes"):
-        check_measurable(of_modes, places)
+    check_pictures(runs_of("train"), places)
+    for kind in (*KINDS, "scores"):
+        if measured := runs_of(kind):
+            names = ("diversity", "fidelity") if kind == "scores" else (kind,)
+            check_kinds(names, preset, measured, places)
 
 
 def _listing(graph: Graph, stale: Mapping[str, str]) -> str:

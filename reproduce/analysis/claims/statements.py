@@ -164,15 +164,14 @@ _table1, _table2 = cache(published_table1), cache(published_table2)
 def claims(preset: Preset) -> list[Claim]:
     """All claims about the tasks of a preset: Table 1's task by task, Table 2's over its
     directions, as the paper's last row, and the theory's."""
-    found = []
-    for task in preset.tables.get(1, []):
-        found += [*_diversity(task), *_quality(task)]
-    directions = [(task, d) for task in preset.tables.get(2, []) for d in DIRECTIONS]
-    if directions:
+    first, second = (
+        [task for task in preset.tables.get(number, []) if task not in preset.own]
+        for number in (1, 2)
+    )
+    found = [claim for task in first for claim in (*_diversity(task), *_quality(task))]
+    if directions := [(task, d) for task in second for d in DIRECTIONS]:
         found += _modes(directions)
-    for task in preset.tables.get(1, []):
-        found += _theory(task)
-    return found
+    return [*found, *(claim for task in first for claim in _theory(task))]
 
 
 def _over(family: str, method: str, places: Sequence[tuple[str, str]]) -> tuple[Quantity, ...]:

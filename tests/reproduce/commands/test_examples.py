@@ -111,7 +111,8 @@ def small(words: list[str], out: Path) -> list[str]:
     """The words of the same command for less of it."""
     command = words[0]
     if command in MAKES and not {"--stored", "--dry-run", "--plan"} & {*words}:
-        return [*words, "--dry-run"]
+        few = ["--set=batch=2", *(["--inputs=4"] if command == "table" else [])]
+        return [*words, "--dry-run", *(few if "path/to/folder" in words else [])]
     if command == "train":
         rest = [w for w in " ".join(words).replace("--set steps=5000 ", "").split()]
         drawn = ["--set=train=4", "--set=test=2"] if "drawn" in " ".join(words) else []

@@ -181,14 +181,15 @@ def test_faces_by_an_attribute_are_runs_of_their_own(tmp_path: Path) -> None:
 
 def test_titles_are_those_of_the_pictures_that_were_given(tmp_path: Path) -> None:
     places = Places(tmp_path / "data", tmp_path, tmp_path, progress=False)
-    run = load_preset("quick").make_run("unit", "drawn-dog-breeds", 0, {"train": 2, "test": 2})
-    assert domain_titles(run, places) == ("huskies", "labradors")
+    preset = load_preset("quick")
+    run = preset.make_run("unit", "drawn-dog-breeds", 0, {"train": 2, "test": 2})
+    assert domain_titles(preset, run, places) == ("huskies", "labradors")
     given = sorted_folder(tmp_path / "sorted", {"corgis": {"c": 2}, "big_dogs": {"d": 2}})
     data = ["data", "dog-breeds", "--source", str(given), "--domains", "corgis", "big_dogs"]
     assert main([*data, "--data", str(places.data), "--no-progress"]) == 0
-    assert domain_titles(replace(run, task="dog-breeds"), places) == ("corgis", "big dogs")
+    assert domain_titles(preset, replace(run, task="dog-breeds"), places) == ("corgis", "big dogs")
     faces = replace(run, task="faces", source=str(tiny.data_set(tmp_path / "plain")))
-    assert domain_titles(faces, places) == ("faces without", "faces with")
+    assert domain_titles(preset, faces, places) == ("faces without", "faces with")
 
 
 @pytest.mark.parametrize("name", preset_names())

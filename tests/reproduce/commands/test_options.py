@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 MAINS = {"reproduce": main, "benchmarks": benchmarks_main}
 # What a command cannot do without; {world} is the folder of the fixture below.
 NEEDED = {
-    "number": "1", "numbers": "4", "task": "drawn-shoes", "method": "munit", "out": "out",
+    "number": "1", "numbers": "4", "task": "drawn-shoes", "tasks": "drawn-shoes", "method": "munit", "out": "out",
     "checkpoint": "{world}/run/last.safetensors", "checkpoints": "{world}/run/last.safetensors",
     "inputs": "{world}/own/testA", "test_inputs": "{world}/own/testA", "real": "{world}/own/testB",
     "outputs": "{world}/outputs", "against": "{world}/outputs", "probabilities": "{world}/p.npy",
@@ -38,7 +38,10 @@ ALSO = {
 WRONG = "~nobody-here/x"
 PLACES = ("data", "runs", "results", "plan", "out", "raw")  # what is written goes there
 FREE = ("modes",)  # any word will do
-WORDS = ("16", "32", "0.3", "0.4", "aaaaaaaa", "bbbbbbbb", "a.npz", "b.npz", "10.0.0.1", "10.0.0.2")
+WORDS = (
+    "16", "32", "0.3", "0.4", "aaaaaaaa", "bbbbbbbb", "a.npz", "b.npz", "10.0.0.1", "10.0.0.2",
+    "{{input}}_{{sample}}", "{{input}}-{{sample}}",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,7 @@ def test_words_that_are_no_utf8_are_refused(program, words, capsys):
         ("data {world}/own --source {world}/own", "own holds pictures of its own, and --source"),
         ("report --seeds 99 --results {root}/results", "no record of seed 99"),
         ("report --results typo", "typo/cpu/records.jsonl holds no records"),
-        ("table 1 --preset quick --plan {world} --dry-run", "is a folder: name a file in it"),
+        ("table 1 --preset quick --plan {world} --dry-run", "is a folder: name a file"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

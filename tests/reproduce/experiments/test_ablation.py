@@ -91,8 +91,8 @@ def test_a_grid_has_all_combinations_of_two_settings() -> None:
 
 def test_trainings_come_seed_by_seed_each_once(tmp_path: Path) -> None:
     places = Places(tmp_path, tmp_path, tmp_path)
-    told = {"method": "munit", "task": SHOES, "values": ["recon_c=0,1,5"], "metrics": ["diversity"]}
-    jobs = Request("cpu", places, [3, 1], ablation=told).jobs().values()
+    told = {"method": "munit", "values": ["recon_c=0,1,5"], "metrics": ["diversity"]}
+    jobs = Request("cpu", places, [3, 1], tasks=[SHOES], ablation=told).jobs().values()
     runs = [run for job in jobs if job.kind == "train" for run in job.runs]
     assert [run.seed for run in runs] == [3, 3, 3, 1, 1, 1]
     assert len({run.digest() for run in runs}) == 6
@@ -158,27 +158,33 @@ def test_seeds_and_tasks_are_checked() -> None:
 
 
 def test_usual_metrics_apply_and_others_can_be_asked_for() -> None:
-    assert usual_metrics(SHOES) == ("diversity", "silhouette-iou")
-    assert usual_metrics("edges2shoes") == ("diversity",)
-    assert usual_metrics(ANIMALS) == usual_metrics("cifar-animals-vehicles") == ("cis", "is")
-    for task in TASKS:
+    assert usual_metrics(TASKS[SHOES]) == ("diversity", "silhouette-iou")
+    assert usual_metrics(TASKS["edges2shoes"]) == ("diversity",)
+    for task in (TASKS[ANIMALS], TASKS["cifar-animals-vehicles"]):
+        assert usual_metrics(task) == ("cis", "is")
+    for task in TASKS.values():
         assert set(usual_metrics(task)) <= set(metrics_for(task, "cyclegan"))
         assert chosen_metrics(task, "munit", []) == usual_metrics(task)
-    assert chosen_metrics(SHOES, "munit", ["fid", "fid", "style-mmd"]) == ("fid", "style-mmd")
+    assert chosen_metrics(TASKS[SHOES], "munit", ["fid", "fid", "style-mmd"]) == (
+        "fid",
+        "style-mmd",
+    )
     for metric, reason in {
         "quality-judged": "compares the methods of a table",
         "cis": "none of",
         "fud": "mean fid",
     }.items():
         with pytest.raises(UserError, match=reason):
-            chosen_metrics(SHOES, "munit", [metric])
+            chosen_metrics(TASKS[SHOES], "munit", [metric])
     for method in ("cyclegan", "unit"):  # which encode no styles
         with pytest.raises(UserError, match=f"none of {method} on"):
-            chosen_metrics(SHOES, method, ["style-mmd"])
-    assert "truth-distance" in metrics_for(SHOES, "unit")  # the truth of photographs is not known
-    assert "truth-distance" not in metrics_for("edges2shoes", "unit")
-    assert "content-mmd" in metrics_for(ANIMALS, "unit")
-    assert "content-retrieval-rank" not in metrics_for(ANIMALS, "unit")  # there are no pairs
+            chosen_metrics(TASKS[SHOES], method, ["style-mmd"])
+    assert "truth-distance" in metrics_for(
+        TASKS[SHOES], "unit"
+    )  # the truth of photographs is not known
+    assert "truth-distance" not in metrics_for(TASKS["edges2shoes"], "unit")
+    assert "content-mmd" in metrics_for(TASKS[ANIMALS], "unit")
+    assert "content-retrieval-rank" not in metrics_for(TASKS[ANIMALS], "unit")  # there are no pairs
     assert translations_of("cis", "munit") == ("a2b", "b2a")
     assert translations_of("cis", "bicyclegan") == ("a2b",)
     assert translations_of("diversity", "munit") == (None,)

@@ -223,7 +223,11 @@ def test_an_empty_folder_gives_a_page_that_says_so(tmp_path: Path) -> None:
 def test_the_command_names_what_was_changed() -> None:
     preset = load_preset("cpu").changed({"steps": "20", "lr": "1e-3"}, {})
     assert command_of(preset, [0, 2]) == (
-        "python -m reproduce all --preset cpu --seeds 0 2 --set lr=1e-3 --set steps=20"
+        "python -m reproduce all --preset cpu --set lr=1e-3 --set steps=20 --seeds 0 2"
+    )
+    preset = load_preset("cpu").changed({}, {"inputs": 9}).of_tasks(["drawn-shoes"])
+    assert command_of(preset, [1]) == (
+        "python -m reproduce all --preset cpu --inputs 9 --task drawn-shoes --seeds 1"
     )
 
 

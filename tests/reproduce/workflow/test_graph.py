@@ -90,8 +90,8 @@ def test_a_target_is_made_with_what_it_needs_and_as_everything_is(
 
 
 def test_points_of_an_ablation_are_trained_as_set_trains_them(places: Places) -> None:
-    told = {"method": "munit", "task": "drawn-shoes", "values": ["recon_c=1,5"], "metrics": ["fid"]}
-    jobs = Request("quick", places, [0], "ablation", ablation=told).jobs()
+    told = {"method": "munit", "values": ["recon_c=1,5"], "metrics": ["fid"]}
+    jobs = Request("quick", places, [0], "ablation", tasks=["drawn-shoes"], ablation=told).jobs()
     name = "train/drawn-shoes/munit/seed0"
     assert {name, f"{name}@recon_c=5", "ablation/drawn-shoes-munit-recon_c"} < set(jobs)
     other = Request("quick", places, [0], overrides={"recon_c": "5"}).jobs()[name]

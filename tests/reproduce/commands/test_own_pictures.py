@@ -1,0 +1,234 @@
+"""Tables, ablations and figures of a folder of one's own, by trainings that learn nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sorted_pictures import sorted_folder
+from stored_judges import store_judges
+from tiny import data_set, picture
+
+from reproduce.commands.cli import main
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, load_preset
+from reproduce.measuring.modes import recipe_for
+from reproduce.records.store import Records, record_id
+from reproduce.tasks.own import own_task
+
+PRESET = """
+extends: quick
+about: Nothing is learned.
+run: {size: 32, batch: 2, steps: 2, lr_policy: linear}
+methods:
+  munit: {dim: 4, n_res: 1, mlp_dim: 8, dis_dim: 4, dis_layers: 3, dis_scales: 1}
+  unit: {dim: 4, n_downsample: 1, n_res: 1, dis_dim: 4, dis_layers: 3}
+  cyclegan: {dim: 4, n_blocks: 1, dis_dim: 4, dis_layers: 2, depth: 5}
+  bicyclegan: {dim: 4, depth: 5, enc_dim: 4, enc_blocks: 2, dis_dim: 4, dis_layers: 2}
+measure: {protocol: paper, inputs: 4, samples: 4, scores: quality, mode_inputs: 4, mode_samples: 3}
+"""
+ROWS = [method for method in TABLE1_METHODS if method != "bicyclegan"]
+CIFAR = "cifar-animals-vehicles"
+PLACES = ("data", "runs", "results")
+
+
+def words(root: Path, command: str, task: Path | str, *more: str) -> list[str]:
+    (root / "mini.yaml").write_text(PRESET)
+    places = [f"--{name}={root / name}" for name in PLACES]
+    shared = [f"--preset={root / 'mini.yaml'}", "--no-progress", *places]
+    return [*command.split(), f"--task={task}", *shared, *more]
+
+
+def results(root: Path) -> Path:
+    """Of the task; an ablation has others for its points."""
+    return {path.parent for path in (root / "results").glob("*/table?.md")}.pop()
+
+
+def weights(root: Path) -> dict[str, int]:
+    found = (root / "runs").glob("*/*/*/last.safetensors")
+    return {path.parent.name: path.stat().st_mtime_ns for path in found}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Table 1 of bags whose domains have names in common, but no training pairs."""
+    root = tmp_path_factory.mktemp("own")
+    assert main(words(root, "table 1", data_set(root / "bags"), "--jobs=2")) == 0
+    return root
+
+
+def task_of(root: Path) -> str:
+    (keeper,) = (root / "data").glob("*.source")
+    return keeper.stem
+
+
+def test_every_method_that_can_learn_without_pairs_is_a_row(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = weights(made), (results(made) / "records.jsonl").read_text()
+    assert sorted(before[0]) == sorted(f"{method}-seed0" for method in ROWS)
+    assert main(words(made, "table 1", made / "bags")) == 0
+    told = capsys.readouterr()
+    head, _, *rows = [line for line in told.out.splitlines() if line.startswith("|")]
+    assert [cell.strip() for cell in head.split("|")[1:-1]] == [
+        "Method", "Quality, ours", "Diversity (LPIPS), ours"
+    ], "the paper measured nothing of these pictures"  # fmt: skip
+    assert len(rows) == len(ROWS) + 1 and all("%" in row and "±" in row for row in rows[:-1])
+    assert rows[-1].split("|")[2].strip() == "—", "names alone tell no true translations"
+    left = f"{task_of(made)} has no training pairs, so BicycleGAN is left out"
+    assert f"{left}." in told.out and told.err == f"note: {left}\n"
+    assert "most like the input" in told.out and "nearest of the 4 training photos" in told.out
+    assert (weights(made), (results(made) / "records.jsonl").read_text()) == before
+
+
+def test_moved_pictures_are_the_same_task(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a table that is up to date, and for a record made again by its task's name."""
+    moved = tmp_path / "bags"
+    shutil.copytree(made / "bags", moved)
+    assert main(words(made, "table 1", moved, "--dry-run")) == 0
+    assert "up to date" in capsys.readouterr().out
+    keeper = made / "data" / f"{task_of(made)}.source"
+    assert json.loads(keeper.read_text()) == str(made / "bags"), "a dry run writes nothing"
+    root = tmp_path / "root"
+    shutil.copytree(made, root)
+    assert main(words(root, "table 1", moved)) == 0
+    shutil.rmtree(root / "bags")
+    record = Records(root / "results", results(root).name).find(method="munit-wo-c")
+    assert record is not None and record["data_sha256"].startswith(task_of(root)[-8:])
+    places = [f"--{name}={root / name}" for name in PLACES]
+    assert main(["rerun", record_id(record), "--no-progress", *places]) == 0
+    told = capsys.readouterr().out
+    assert f"pictures    {moved}, as recorded" in told and "exactly equal" in told
+
+
+def test_its_records_suffice_to_print_and_query_it(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(made / "results", tmp_path / "results")
+    assert main(words(tmp_path, "table 1", task_of(made), "--stored")) == 0
+    assert capsys.readouterr().out == (results(made) / "table1.md").read_text() + "\n"
+    where = [f"--results={tmp_path / 'results'}", "--metric=quality", "--columns=method"]
+    assert main(["results", f"--task={task_of(made)}", *where, "--csv=-"]) == 0
+    assert capsys.readouterr().out.split() == ["method", *ROWS]
+    assert main(words(tmp_path, "report", task_of(made))) == 0
+    page = (results(tmp_path) / "report" / "index.html").read_text()
+    assert task_of(made) in page and "Claims put to the test" not in page
+    assert f"--task {task_of(made)} --seeds 0" in page
+    assert {p.name for p in tmp_path.iterdir()} == {"results", "mini.yaml"}
+
+
+def test_a_point_of_an_ablation_is_the_tables_run(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = weights(made)
+    assert main(words(made, "ablate munit recon_x=1,10", made / "bags")) == 0
+    told = capsys.readouterr()
+    assert "| 10 (default) |" in told.out and "diversity" in told.out and "bags" in told.out
+    (new,) = {p.parent for p in (made / "runs").glob("*/*/*/last.safetensors")} - {
+        made / "runs" / results(made).name / task_of(made) / name for name in before
+    }  # fmt: skip
+    assert json.loads((new / "run.json").read_text())["run"]["settings"]["recon_x"] == 1
+    shutil.rmtree(made / "results" / new.parents[1].name)
+
+
+def test_the_unit_papers_figure_of_it_takes_the_tables_run(made: Path) -> None:
+    before = weights(made)
+    assert main(words(made, "figure 4", made / "bags")) == 0
+    assert (results(made) / "unit-figure4.png").is_file() and weights(made) == before
+
+
+def test_table_2_of_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Even of domains that are called like the paper's."""
+    kinds = [f"kind{i}" for i in range(4)]
+    domains = {name: dict.fromkeys(kinds, 4) for name in ("house-cats", "dogs")}
+    folder = sorted_folder(tmp_path / "pets", domains)
+    given = words(tmp_path, "table 2", folder, "--jobs=2")
+    spec, flat = own_task(str(folder), tmp_path / "data", progress=False)
+    run = load_preset(str(tmp_path / "mini.yaml")).make_run("munit", spec.name, 0, {}, str(flat))
+    assert recipe_for(spec.name, run.size) == "small-photos"
+    store_judges(run, Places(*(tmp_path / name for name in PLACES), progress=False))
+    assert main(given) == 0
+    told = capsys.readouterr().out
+    assert "| house cats -> dogs | " in told and "paper" not in told.partition("\nPreset")[0]
+    assert f"tasks={spec.name}" in told and (results(tmp_path) / f"modes-{spec.name}.png").is_file()
+
+    records: list[dict[str, Any]] = Records(tmp_path / "results", results(tmp_path).name).all()
+    cis = {(r["method"], r["translation"]): r for r in records if r["metric"] == "cis"}
+    assert set(cis) == {(m, direction) for m in TABLE2_METHODS for direction in ("a2b", "b2a")}
+    assert set(cis["munit", "a2b"]["modes"]) == {*kinds}
+    assert not [r for r in records if r["metric"].startswith("content")], "photos tell no content"
+    assert main(words(tmp_path, "all", folder, "--dry-run")) == 0
+    stale = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert {"table/1", "report"} <= stale and not {"table/2", "claims"} & stale
+
+    shutil.rmtree(tmp_path / "data")
+    assert main(words(tmp_path, "table 2", spec.name, "--stored")) == 0
+    assert told.startswith(capsys.readouterr().out.rstrip("\n")), "directions by records alone"
+
+
+@pytest.mark.parametrize(
+    ("command", "more", "reason"),
+    [
+        ("table 1", "--inputs=5", "5 inputs are to be measured and"),
+        ("table 1", "--set=batch=6", "batch=6 is more than the 4 training pictures"),
+        ("table 2", "", "sorted as train|test/<domain>/<class>"),
+        ("claims", "", "the papers claim nothing about pictures of your own"),
+        ("table 1", "--task=drawn-shoe", "did you mean drawn-shoes?"),
+        ("table 1", "--set=train=9", "train=9 has no effect on"),
+        ("table 1", "--set=enc_dim=9", "no run of table 1 has a setting 'enc_dim'"),
+        ("table 1", "--set=size=34", "nearest legal size"),
+        ("ablate bicyclegan lr=0.1,0.2", "", "learns from pairs"),
+        ("ablate munit recon_x=1,2", "--metric=cis", "none of munit on bags-"),
+        ("ablate munit batch=2,6", "", "batch=6"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_made(
+    command: str, more: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = words(tmp_path, command, data_set(tmp_path / "bags"), *filter(None, [more]))
+    assert main(given) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and reason in error
+    assert {path.name for path in tmp_path.iterdir()} == {"bags", "mini.yaml"}
+
+
+def test_too_few_photos_for_fidelity(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bags = data_set(tmp_path / "bags")
+    picture(bags / "testA" / "more.png")
+    assert main(words(tmp_path, "table 1", bags, "--scores=all")) == 2
+    assert "4 training pictures of domain b for 5 test inputs" in capsys.readouterr().err
+
+
+def test_without_test_pictures_there_is_nothing_to_measure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bags = data_set(tmp_path / "bags")
+    for name in ("testA", "testB"):
+        shutil.rmtree(bags / name)
+    assert main(words(tmp_path, "table 1", bags)) == 2
+    assert "measured on test pictures: add testA and testB" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("task", ["drawn-shoes", "drawn-faces", "cifar-animals", "../x"])
+def test_a_task_that_the_table_cannot_hold_is_refused(
+    task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(tmp_path, "table 2", task)) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and task in error and CIFAR in error
+    assert [path.name for path in tmp_path.iterdir()] == ["mini.yaml"]
+
+
+def test_photos_of_a_named_task_without_modes_are_refused_before_any_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = f"--source={CIFAR}={data_set(tmp_path / 'photos')}"
+    assert main(words(tmp_path, "table 2", CIFAR, given)) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "modes" in error
+    assert not (tmp_path / "runs").exists()
