@@ -32,6 +32,8 @@ def only_process(folder: Path) -> Iterator[None]:
         try:
             yield
         except UserError:
+            with suppress(OSError):
+                folder.rmdir()  # where nothing has come into it
             if not folder.exists():
                 with suppress(OSError):
                     path.unlink()
