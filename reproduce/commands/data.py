@@ -36,6 +36,9 @@ def add(commands: Any) -> None:
         help="of CelebA, which domain b of faces has (default: Blond_Hair)")  # fmt: skip
     sub.add_argument("--domains", nargs=2, metavar=("A", "B"),
         help="which two of a folder of classes")  # fmt: skip
+    sub.add_argument("--range", type=float, nargs=2, metavar=("BLACK", "WHITE"),
+        help="of grey pictures of more than 8 bits that do not fill their format, e.g. 0 4095: a copy "
+        "in 8 bits is made in the data folder, and taken")  # fmt: skip
     for name, (number, what) in DRAWN.items():
         sub.add_argument(
             f"--{name}", type=at_least(1), help=f"{what}, if drawn (default: {number})"
@@ -64,13 +67,23 @@ def run(arguments: argparse.Namespace) -> int:
         domains=tuple(arguments.domains) if arguments.domains else None,
         pets=arguments.pets, imagenet=arguments.imagenet, attribute=arguments.attribute,
     )  # fmt: skip
+    task, source = arguments.task, arguments.source
+    if arguments.range is not None:
+        from reproduce.tasks.scaled import scaled_copy
+
+        folder = Path(task) if source is None else source
+        if not folder.is_dir() or (source is None and spec is not None):
+            raise UserError("--range is of a folder of pictures: give it, or its --source")
+        progress = not arguments.no_progress
+        folder = scaled_copy(folder, arguments.data, *arguments.range, progress=progress)
+        task, source = (str(folder), None) if source is None else (task, folder)
     domains = open_task(
-        arguments.task, data_dir=arguments.data, source=arguments.source, sorting=sorting,
+        task, data_dir=arguments.data, source=source, sorting=sorting,
         progress=not arguments.no_progress,
         **{name: numbers[name] or default for name, (default, _) in DRAWN.items()},
     )  # fmt: skip
     if arguments.source is not None or sorting != AS_NAMED:
-        keep_source(arguments.task, domains.folder, arguments.data)
+        keep_source(task, domains.folder, arguments.data)
     for split, source in domains.splits().items():
         print(f"{split}: {len(source)} pictures")
     if truth_folder(domains.folder).is_dir():

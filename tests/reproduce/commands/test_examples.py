@@ -33,6 +33,7 @@ REFUSED = {
     "oxford-iiit-pet": "is no folder", "path/to/sorted": "path/to/sorted", "edges2shoes.tar.gz": "edges2shoes",
     "rerun": "no record", "store --preset": "is not the network", "Batch_123": "Batch_123", "--human": "analysis.json",
     "analyse": "no votes yet", ".pt --method": "no file",
+    "--from": "other networks", "--range": "no picture of more than 8 bits",
 }  # fmt: skip
 MAKES = ("table", "figure", "all", "ablate")
 CLASSIFIER = """def classify(pictures):

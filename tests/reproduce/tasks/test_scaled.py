@@ -1,0 +1,71 @@
+"""Pictures of 12 bits in 16-bit files, and of floats, by the range that is told of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+from reproduce.commands.cli import main
+from reproduce.tasks.pictures import read_picture
+from reproduce.tasks.registry import open_task
+
+VALUES = np.array([[0, 1023, 4095] * 4] * 12)
+GREYS = [0, 64, 255]  # 255 x 1023 / 4095, rounded, in the middle
+
+
+@pytest.fixture
+def dark(tmp_path: Path) -> Path:
+    """A data set of which domain a has 12 bits, in PNG and TIFF, and b the usual eight."""
+    folder = tiny.data_set(tmp_path / "dark", count=2)
+    for split in ("trainA", "testA"):
+        Image.fromarray(VALUES.astype(np.uint16)).save(folder / split / "0.png")
+        (folder / split / "1.png").unlink()
+        Image.fromarray(VALUES.astype(np.float32)).save(folder / split / "1.tif")
+    return folder
+
+
+def data(task: object, *words: object) -> int:
+    return main(["data", str(task), *map(str, words), "--no-progress"])
+
+
+def test_they_are_scaled_and_the_task_remembers_it(dark: Path, tmp_path: Path) -> None:
+    there = tmp_path / "data"
+    words = ("--data", there, "--source", dark, "--range", 0, 4095)
+    assert data("edges2shoes", *words) == 0
+    domains = open_task("edges2shoes", data_dir=there, size=32, progress=False)
+    for source in (domains.train_a, domains.test_a):
+        for number in range(len(source)):
+            row = np.asarray(source.read(number))[0, :3]
+            assert row.tolist() == [[grey] * 3 for grey in GREYS]
+    before = read_picture(dark / "trainB" / "0.png")
+    assert domains.train_b.read(0).tobytes() == before.tobytes()
+    note = json.loads((domains.folder / ".scaled.json").read_text())
+    assert note == {"folder": str(dark), "range": [0, 4095]}
+    made = sorted(there.iterdir())
+    assert data("edges2shoes", *words) == 0 and sorted(there.iterdir()) == made
+
+
+def test_a_folder_of_ones_own_is_copied(dark: Path, tmp_path: Path, capsys) -> None:
+    assert data(dark, "--data", tmp_path / "data", "--range", 0, 4095) == 0
+    copy = Path(capsys.readouterr().out.splitlines()[-1])
+    assert copy.parent == tmp_path / "data" and copy.name.startswith("dark-")
+    assert read_picture(copy / "testA" / "0.png").getextrema() == ((0, 255),) * 3
+
+
+def test_ranges_that_cannot_be_are_refused(dark: Path, tmp_path: Path, capsys) -> None:
+    own = tiny.data_set(tmp_path / "own")
+    for words, told in (
+        ((dark, "--range", 0, 255), "0.png has values from 0 to 4095, out of --range 0 255"),
+        ((dark, "--range", 5, 5), "the second white and larger"),
+        ((own, "--range", 0, 4095), "own holds no picture of more than 8 bits"),
+        (("drawn-shoes", "--range", 0, 4095), "--range is of a folder of pictures"),
+    ):
+        assert data(*words, "--data", tmp_path / "data") == 2
+        error = capsys.readouterr().err
+        assert told in error and error.count("\n") == 1
+        assert not (tmp_path / "data").exists()
