@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,13 @@ from models.errors import UserError
 OUTSIDE_DIGESTS = "how a file is written changes no number"
 
 
+def _cannot_write(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"cannot write {path} ({error.strerror or error}): check the space and the permissions, or "
+        "choose another place"
+    )
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A file beside ``path`` to be written, which then takes its place: whole or not at all.
@@ -29,14 +37,30 @@ def whole(path: Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        why = error.strerror or error
-        raise UserError(
-            f"cannot write {path} ({why}): check the space and the permissions, or choose another "
-            "place"
-        ) from None
+        raise _cannot_write(path, error) from None
     finally:
         with suppress(OSError):  # the folder itself may be none
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """The same of a folder, in place of an older one."""
+    part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if path.exists():
+            os.replace(path, old)
+        os.replace(part, path)
+    except OSError as error:
+        if old.exists():
+            os.replace(old, path)
+        raise _cannot_write(path, error) from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -19,7 +19,8 @@ from reproduce.experiments.ablation import Ablation, Value
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.ablation import translations_of
-from reproduce.records.current import REAL, is_of
+from reproduce.records.current import is_of
+from reproduce.records.form import REAL
 from reproduce.records.store import Records
 
 Record = dict[str, Any]

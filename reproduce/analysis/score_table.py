@@ -25,7 +25,8 @@ from reproduce.analysis.cells import Cells
 from reproduce.analysis.table import ALONE, HALF, Column, Row, Table, Tables, spread
 from reproduce.analysis.tables import heading, title_of, trainings
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
-from reproduce.records.current import REAL, REFERENCE, Quantity
+from reproduce.records.current import Quantity
+from reproduce.records.form import REAL, REFERENCE
 
 # Column by column: metrics, or families of them, whose names end in the extractor's.
 SHOWN = (

@@ -24,7 +24,8 @@ from reproduce.analysis.tables import (
     trainings,
 )
 from reproduce.experiments.preset import TABLE2_METHODS, Preset
-from reproduce.records.current import REAL, Quantity
+from reproduce.records.current import Quantity
+from reproduce.records.form import REAL
 from reproduce.tasks.specs import TASKS
 
 BY_MODES = (IS, CIS, REACHED)  # what a classifier of modes measures

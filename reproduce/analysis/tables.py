@@ -15,7 +15,8 @@ from reproduce.analysis.cells import Cells, Record
 from reproduce.analysis.estimate import Estimate, few
 from reproduce.analysis.table import DASH, Column, Row, Table, Tables, in_words, spread
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
-from reproduce.records.current import QUALITY, REAL, REFERENCE, Quantity
+from reproduce.records.current import Quantity
+from reproduce.records.form import QUALITY, REAL, REFERENCE
 from reproduce.tasks.specs import TASKS
 
 # What a table shows; a CSV has more.

@@ -31,7 +31,8 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from models.errors import UserError
-    from reproduce.records.current import REFERENCE, Current
+    from reproduce.records.current import Current
+    from reproduce.records.form import REFERENCE
     from reproduce.records.store import Records
     from reproduce.report.curves import holds, make_curves
     from reproduce.report.style_figures import draw_styles, style_paths

@@ -15,32 +15,24 @@ from models.errors import UserError
 from models.zoo import nearest, recipe
 from reproduce.experiments.ablation import Ablation, pictures_of
 from reproduce.experiments.places import Places
-from reproduce.experiments.preset import Preset
-from reproduce.experiments.run import RunConfig
 from reproduce.measuring.codes import encoded_by, metrics_of
-from reproduce.measuring.diversity import lpips_distance
 from reproduce.measuring.exact import ExactKind
-from reproduce.measuring.kind import measure
-from reproduce.measuring.kinds import open_kinds
-from reproduce.measuring.modes import check_measurable
-from reproduce.measuring.subject import Subject, open_pictures
+from reproduce.measuring.kind import Kind, measure
+from reproduce.measuring.kinds import check_kinds, open_kinds
+from reproduce.measuring.subject import Pictures, Subject, open_pictures
 from reproduce.tasks.registry import TASKS
 from reproduce.training.trained import check_runs
 
-DIVERSITY = "diversity"
-MODES = (CIS.name, IS.name, REACHED.name, CONTENT_CONFUSION.name)
-IN_BOTH_DIRECTIONS = MODES
+IN_BOTH_DIRECTIONS = (CIS.name, IS.name, REACHED.name, CONTENT_CONFUSION.name)
 
 
 def metrics_for(task: str, method: str) -> dict[str, str]:
-    """The metrics that can be asked for of a method on a task -> what measures them."""
+    """The metrics that can be asked for of a method on a task -> the kind that measures them."""
     spec = TASKS[task]
     known: dict[str, str] = {}
     if spec.domains and spec.fewest_modes > 1:
-        known |= dict.fromkeys(MODES[:3], "modes")
-        if spec.drawn:
-            known[CONTENT_CONFUSION.name] = "modes"
-    known[DIVERSITY] = "diversity"
+        known |= dict.fromkeys(IN_BOTH_DIRECTIONS[: 4 if spec.drawn else 3], "modes")
+    known["diversity"] = "diversity"
     if spec.kind == "drawn":
         known |= {SILHOUETTE.name: "diversity", TRUTH_DISTANCE.name: "observed"}
         known |= dict.fromkeys(sorted(ExactKind.metrics), "exact")
@@ -56,7 +48,7 @@ def usual_metrics(task: str) -> tuple[str, ...]:
     spec = TASKS[task]
     if spec.domains and spec.fewest_modes > 1:
         return CIS.name, IS.name
-    return (DIVERSITY, SILHOUETTE.name) if spec.kind == "drawn" else (DIVERSITY,)
+    return ("diversity", SILHOUETTE.name) if spec.kind == "drawn" else ("diversity",)
 
 
 def chosen_metrics(task: str, method: str, asked: Sequence[str]) -> tuple[str, ...]:
@@ -82,43 +74,29 @@ def translations_of(metric: str, method: str) -> tuple[str | None, ...]:
 
 def check_ablation(ablation: Ablation, metrics: Sequence[str], places: Places) -> None:
     """Refuse before hours of training what could not be trained or measured after them."""
-    kinds = _kinds(ablation, metrics)
-    spec = TASKS[ablation.task]
-    if recipe(ablation.method).method.paired and spec.domains:
+    if recipe(ablation.method).method.paired and TASKS[ablation.task].domains:
         raise UserError(f"{ablation.method} learns from pairs, and {ablation.task} has none")
     for point in ablation.points:
         check_runs(point.preset, point.runs)
-    if "diversity" in kinds:
-        lpips_distance(ablation.preset.measure, places)
-    if "modes" in kinds:
-        check_measurable([run for point in ablation.points for run in point.runs], places)
-    if "fidelity" in kinds and not spec.drawn:
-        from benchmarks.networks.extractors import inception_extractor
-
-        inception_extractor(places.inception_path, places.inception_sha256, True, places.device)
+    runs = [run for point in ablation.points for run in point.runs]
+    check_kinds(_kinds(ablation, metrics), ablation.preset, runs, places)
 
 
 def measure_ablation(ablation: Ablation, metrics: Sequence[str], places: Places) -> None:
     """Measure all trained points, and the real pictures, where no record is there yet."""
-    kinds = _kinds(ablation, metrics)
-    bars = tqdm(
-        total=sum(len(point.runs) for point in ablation.points), desc="measured", unit="run",
-        disable=not places.progress,
-    )  # fmt: skip
-    groups: dict[tuple[object, ...], list[tuple[Preset, RunConfig]]] = {}
-    for point in ablation.points:
-        for run in point.runs:
-            groups.setdefault(pictures_of(run), []).append((point.preset, run))
-    with bars:
-        for of_pictures in groups.values():
-            pictures = open_pictures(of_pictures[0][1], places)
-            opened = open_kinds(kinds, pictures, places, ablation.preset.measure)
-            for preset, run in of_pictures:
-                measure(opened, [Subject(preset, run, places, pictures)])
-                bars.update()
-            # Real pictures are the same for all points, or there is nothing to compare them with.
-            for run in ablation.own if ablation.one_set_of_pictures else ():
-                measure(opened, [Subject(ablation.preset, run, places, pictures, real=True)])
+    kinds, measuring = _kinds(ablation, metrics), ablation.preset.measure
+    runs = [(point.preset, run) for point in ablation.points for run in point.runs]
+    opened: dict[object, tuple[Pictures, list[Kind]]] = {}
+    for preset, run in tqdm(runs, desc="measured", unit="run", disable=not places.progress):
+        if (shown := pictures_of(run)) not in opened:
+            pictures = open_pictures(run, places)
+            opened[shown] = pictures, open_kinds(kinds, pictures, places, measuring)
+        pictures, of_pictures = opened[shown]
+        measure(of_pictures, [Subject(preset, run, places, pictures)])
+    # Real pictures are the same for all points, or there is nothing to compare them with.
+    if ablation.one_set_of_pictures:
+        real = [Subject(ablation.preset, r, places, pictures, real=True) for r in ablation.own]
+        measure(of_pictures, real)
 
 
 def _kinds(ablation: Ablation, metrics: Sequence[str]) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from filelock import FileLock
@@ -26,26 +27,32 @@ class _Saves(Protocol):
 Network = TypeVar("Network", bound=_Saves)
 
 
+@dataclass(frozen=True)
+class Kept(Generic[Network]):
+    """A network at ``path``, which ``train`` makes."""
+
+    path: Path
+    load: Callable[[Path], Network]
+    train: Callable[[], Network]
+    trained_by: str  # the module whose code decides what ``train`` makes
+
+    def open(self) -> Network:
+        """Trained now unless this very code trained it before."""
+        no_tf32()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path.with_suffix(".lock")):
+            if made_by(self.path, self.trained_by):
+                return self.load(self.path)
+            network = self.train()
+            network.save(self.path)
+            sign(self.path, self.trained_by)
+        return network
+
+
 def kept_path(runs: Path, name: str, about: object) -> Path:
     """Where a network called ``name`` is kept: ``about`` are the JSON values that decide it."""
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-    return runs / "classifiers" / f"{name}-{digest}.safetensors"
-
-
-def kept(
-    path: Path, trained_by: str, load: Callable[[Path], Network], train: Callable[[], Network]
-) -> Network:
-    """The network at ``path``, trained now unless the code behind the module ``trained_by``, as it
-    is, trained it before."""
-    no_tf32()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if made_by(path, trained_by):
-            return load(path)
-        network = train()
-        network.save(path)
-        sign(path, trained_by)
-    return network
+    return runs / "classifiers" / f"{name.replace(' ', '-')}-{digest}.safetensors"
 
 
 def as_bytes(source: PictureSource, size: int, count: int | None = None) -> Tensor:

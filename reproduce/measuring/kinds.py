@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from models.method import DIRECTIONS
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Measuring, Preset
 from reproduce.experiments.run import RunConfig
+from reproduce.measuring.classifier import inception
 from reproduce.measuring.codes import CodesKind
 from reproduce.measuring.diversity import DiversityKind, lpips_distance
 from reproduce.measuring.exact import ExactKind
 from reproduce.measuring.fidelity import FidelityKind
 from reproduce.measuring.kind import Found, Kind, measure
-from reproduce.measuring.modes import ModesKind
+from reproduce.measuring.modes import ModesKind, check_measurable
 from reproduce.measuring.preference import Judged, Observed
 from reproduce.measuring.subject import Pictures, Subject, open_pictures
 from reproduce.tasks.registry import TASKS
@@ -39,8 +40,11 @@ def open_kinds(
 
 def scores(task: str) -> tuple[str, ...]:
     """What is told of translations alone; exact scores of drawn pictures only."""
-    drawn = task in TASKS and TASKS[task].kind == "drawn"
-    return ("diversity", "fidelity", *(("exact",) if drawn else ()))
+    return ("diversity", "fidelity", *(("exact",) if _is_drawn(task) else ()))
+
+
+def _is_drawn(task: str) -> bool:
+    return task in TASKS and TASKS[task].kind == "drawn"
 
 
 def measure_runs(
@@ -54,11 +58,13 @@ def measure_runs(
     return measure(open_kinds(names, pictures, places, preset.measure), [*subjects, real])
 
 
-def check_scores(preset: Preset, runs: Sequence[RunConfig], places: Places) -> None:
+def check_kinds(
+    names: Collection[str], preset: Preset, runs: Sequence[RunConfig], places: Places
+) -> None:
     """Refuse before hours of training what could not be measured after them."""
-    lpips_distance(preset.measure, places)
-    drawn = all(run.task in TASKS and TASKS[run.task].kind == "drawn" for run in runs)
-    if preset.measure.scores == "all" and not drawn:
-        from benchmarks.networks.extractors import inception_extractor
-
-        inception_extractor(places.inception_path, places.inception_sha256, True, places.device)
+    if "diversity" in names:
+        lpips_distance(preset.measure, places)
+    if "modes" in names:
+        check_measurable(runs, places)
+    if "fidelity" in names and not all(_is_drawn(run.task) for run in runs):
+        inception(places)

@@ -11,7 +11,8 @@ from typing import Any
 from models.errors import UserError
 from models.method import DIRECTIONS
 from reproduce.experiments.preset import TABLES, Preset
-from reproduce.records.current import REAL, newest
+from reproduce.records.current import newest
+from reproduce.records.form import REAL
 from reproduce.records.store import sha256_file
 
 WEIGHTS, MANIFEST = "weights", "manifest.json"
@@ -73,19 +74,15 @@ class Manifest:
 
     def find(self, **about: object) -> StoredFile | None:
         """The file with this ``about``, if it is stored."""
-        for file in self.files:
-            if all(file.about.get(key) == value for key, value in about.items()):
-                return file
-        return None
+        return next((f for f in self.files if about.items() <= f.about.items()), None)
 
     def leaves_out(self, task: str, method: str, seed: int) -> bool:
         """Whether this was not stored, and the manifest says so; of real pictures: of a task none
         of whose runs were."""
-        if method == REAL:
-            return task not in self.pictures and any(
-                name.startswith(f"{task}/") for name in self.left_out
-            )
-        return run_name(task, method, seed) in self.left_out
+        if method != REAL:
+            return run_name(task, method, seed) in self.left_out
+        named = any(name.startswith(f"{task}/") for name in self.left_out)
+        return named and task not in self.pictures
 
     def wrong(self, file: StoredFile) -> str | None:
         """In words, what is wrong with a stored file's bytes."""
@@ -127,8 +124,7 @@ def table_rows(
 ) -> dict[Row, dict[str, dict[str, Any]]]:
     """The newest records behind a preset's tables, by row and metric, those of real pictures
     included: of these only metrics that methods have too, since others are of earlier protocols."""
-    every = list(records)
-    found: dict[Row, dict[str, dict[str, Any]]] = {}
+    every, found = list(records), dict[Row, dict[str, dict[str, Any]]]()
     for number, tasks in sorted(preset.tables.items()):
         for translation in MEASURED[number]:
             rows = newest(every, seed, translation)

@@ -17,17 +17,13 @@ from typing import Any
 
 from models.errors import UserError
 from models.method import DIRECTIONS
+from reproduce.records.form import QUALITY, REAL, REFERENCE
 from reproduce.records.store import Records
 
 Record = Mapping[str, Any]
 # What a record is about, by its sha256: a network, outputs that were not made here, real pictures.
 MEASURED_ON = ("checkpoint_sha256", "outputs_sha256", "data_sha256")
 Rows = Mapping[tuple[str, str], dict[str, dict[str, Any]]]  # as ``newest`` gives them
-REFERENCE = "munit"  # the method that others are preferred to
-REAL = "real"  # stands for a method where pictures are real
-# Who preferred, best first: people; an observer, who knows the true translations of drawn pictures; a
-# judge, who compares with photos of similar inputs.
-QUALITY = ("quality-human", "quality-observed", "quality-judged")
 
 
 @dataclass(frozen=True)

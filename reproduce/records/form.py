@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 OUTSIDE_DIGESTS = "what a record must hold changes no number"
+REFERENCE = "munit"  # the method that others are preferred to
+REAL = "real"  # stands for a method where pictures are real
+# Who preferred, best first: people; an observer, who knows the true translations of drawn pictures; a
+# judge, who compares with photos of similar inputs.
+QUALITY = ("quality-human", "quality-observed", "quality-judged")
 REQUIRED = ("metric", "value", "protocol", "preset", "task", "method", "seed")
 
 _NUMBER, _NAME, _NESTED = (int, float), (str, type(None)), (Mapping, type(None))

@@ -164,8 +164,7 @@ def _check(graph: Graph) -> None:
     """Refuse before hours of training what could not be trained or measured after them."""
     # All that measures takes seconds to import, which a call that does nothing should not.
     from reproduce.measuring.ablation import check_ablation
-    from reproduce.measuring.kinds import check_scores
-    from reproduce.measuring.modes import check_measurable
+    from reproduce.measuring.kinds import check_kinds
     from reproduce.measuring.people import read_analysis
     from reproduce.training.checkpoints import new_method
     from reproduce.training.shared import check_shareable
@@ -187,9 +186,10 @@ def _check(graph: Graph) -> None:
     for run in runs_of("train") if graph.machine.gpus_per_training > 1 else []:
         check_shareable(new_method(run), run.batch, graph.machine.gpus_per_training)
     if translated := runs_of("diversity", "scores"):
-        check_scores(preset, translated, places)
+        kinds = ("diversity", "fidelity") if preset.measure.scores == "all" else ("diversity",)
+        check_kinds(kinds, preset, translated, places)
     if of_modes := runs_of("modes"):
-        check_measurable(of_modes, places)
+        check_kinds(["modes"], preset, of_modes, places)
 
 
 def _listing(graph: Graph, stale: Mapping[str, str]) -> str:

@@ -18,7 +18,8 @@ import numpy as np
 
 from reproduce.analysis.claims.statements import Claim, Part, in_words
 from reproduce.analysis.estimate import holm, interval, tails
-from reproduce.records.current import REAL, Current
+from reproduce.records.current import Current
+from reproduce.records.form import REAL
 
 Verdict = Literal["holds", "fails", "undecided", "not measured"]
 LEVEL = 0.05  # of a wrong verdict among all claims of a preset

@@ -28,7 +28,7 @@ from reproduce.experiments.run import RunConfig
 from reproduce.measuring.kinds import measure_runs
 from reproduce.measuring.preference import OTHERS, OWN, SAMPLES, WAYS, PreferenceKind
 from reproduce.measuring.subject import Subject, open_pictures
-from reproduce.records.current import REAL
+from reproduce.records.form import REAL
 from reproduce.records.store import Records, sha256_file
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.loop import LAST, Logging
@@ -104,9 +104,7 @@ def test_all_methods_and_real_pictures_are_recorded_once(
             assert file["distances"].shape == (INPUTS, SAMPLES)
         assert mean == distance["value"]
         assert json.loads(json.dumps(quality)) == quality
-    perfect = observer.perfect()
-    assert perfect is not None
-    (seen,) = observer.see({REAL: perfect}, [observer.lpips], INPUTS)
+    (seen,) = observer.see({REAL: observer.perfect()}, [observer.lpips], INPUTS)
     with np.load(places.results / found[REAL]["truth-distance"]["raw"]) as file:
         np.testing.assert_array_equal(file["distances"], seen[REAL].min(axis=2))
     # These networks learned nothing; their pictures are no shoes.

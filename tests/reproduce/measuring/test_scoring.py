@@ -7,20 +7,17 @@ from pathlib import Path
 
 import pytest
 import tiny
-import torch
+from stored_judges import store_classifier
 
 import reproduce.measuring.exact
 from benchmarks.networks import extractors
-from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
-from models.init import initialise
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.classifier import RECIPE, classifier_path
 from reproduce.measuring.kind import Found
 from reproduce.measuring.kinds import measure_runs, scores
-from reproduce.measuring.subject import open_pictures
-from reproduce.records.current import REAL
+from reproduce.measuring.subject import Pictures, open_pictures
+from reproduce.records.form import REAL
 from reproduce.records.store import Records
 from reproduce.training.loop import Logging
 from reproduce.training.session import train
@@ -50,14 +47,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, runs: list[RunConfig]) -> P
     for run in runs:
         folder = checkpoint_of(QUICK, run, places).parent
         train(run, folder, data_dir=places.data, logging=Logging(progress=False))
-    pictures = open_pictures(runs[0], places)
-    truth = pictures.drawn
-    network = SmallResNet(RECIPES[RECIPE], truth.heads)
-    initialise(network, "kaiming", torch.Generator().manual_seed(0))
-    path = classifier_path(pictures, places.runs, RECIPES[RECIPE], 0)
-    Classifier(RECIPES[RECIPE], truth.heads, network, dict.fromkeys(truth.heads, 0.95), {}).save(
-        path
-    )
+    store_classifier(open_pictures(runs[0], places), places)
     return places
 
 
@@ -108,6 +98,6 @@ def test_all_scores_are_measured_once_and_then_only_read(
 
     monkeypatch.setattr(extractors, "extract", never)
     monkeypatch.setattr(reproduce.measuring.exact, "examine", never)
-    monkeypatch.setattr(reproduce.measuring.exact, "silhouettes", never)
+    monkeypatch.setattr(Pictures, "silhouettes", never)
     assert measure_task(scored("all"), runs, places) == found
     assert Records(tmp_path, QUICK.name).all() == records
