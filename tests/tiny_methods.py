@@ -32,6 +32,8 @@ TINY: dict[str, dict[str, object]] = {
     "bicyclegan": dict(dim=2, depth=3, enc_dim=2, enc_blocks=2, dis_dim=2, dis_layers=1),
 }
 EVERY = pytest.mark.parametrize("name", METHODS)
+# Those whose steps differ by more than which terms count.
+UNLIKE = pytest.mark.parametrize("name", ["unit", "cyclegan-noise", "munit", "bicyclegan"])
 SIZE = 16
 
 

@@ -2,7 +2,8 @@
 
 Snakemake and all that it starts are a process group of their own, so that the terminal's Ctrl-C
 reaches this process alone, which then asks them to save and stop. Its standard input is a pipe from
-here, which closes however this process ends: then Snakemake does that (``Snakefile``).
+here, which closes however this process ends: then Snakemake does that (``Snakefile``). Its jobs are
+forked from a process that has imported what they need (``forked``).
 """
 
 from __future__ import annotations

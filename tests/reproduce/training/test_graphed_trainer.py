@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from tape import Tape, Tapes
-from tiny_methods import EVERY, fresh, make, pictures
+from tiny_methods import EVERY, UNLIKE, fresh, make, pictures
 from torch import Tensor
 
 import models.convolutions
@@ -34,7 +34,7 @@ def same(one: Method, other: Method) -> bool:
     return all(torch.equal(x, theirs[name]) for name, x in one.state_dict().items())
 
 
-@EVERY
+@UNLIKE
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_repeated_steps_are_those_of_kernels_one_by_one(
     name: str, precision: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -148,7 +148,7 @@ class Unable(Tapes):
         raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
 
-@EVERY
+@UNLIKE
 @pytest.mark.parametrize(
     ("recorder", "told"), [(Deaf, "repeated, "), (Unable, "operation not permitted")]
 )
@@ -176,7 +176,7 @@ def test_what_is_wrong_in_gradients_or_translations_alone_is_seen(
     assert same(plain, graphed) and trainer.given_up and told in capsys.readouterr().err
 
 
-@EVERY
+@UNLIKE
 def test_too_little_memory_for_both_is_no_end(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
