@@ -20,7 +20,8 @@ from models.errors import UserError
 OUTSIDE_DIGESTS = "how a file is written changes no number"
 
 
-def _cannot_write(path: Path, error: OSError) -> UserError:
+def cannot_write(path: Path, error: OSError) -> UserError:
+    """What a person is told of a file or folder that the system refuses."""
     return UserError(
         f"cannot write {path} ({error.strerror or error}): check the space and the permissions, or "
         "choose another place"
@@ -37,7 +38,7 @@ def whole(path: Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        raise _cannot_write(path, error) from None
+        raise cannot_write(path, error) from None
     finally:
         with suppress(OSError):  # the folder itself may be none
             part.unlink(missing_ok=True)
@@ -57,7 +58,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     except OSError as error:
         if old.exists():
             os.replace(old, path)
-        raise _cannot_write(path, error) from None
+        raise cannot_write(path, error) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

@@ -20,8 +20,7 @@ from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.ablation import translations_of
 from reproduce.records.current import is_of
-from reproduce.records.form import REAL
-from reproduce.records.store import Records
+from reproduce.records.store import REAL, Records
 
 Record = dict[str, Any]
 

@@ -13,8 +13,7 @@ from reproduce.analysis.estimate import few
 from reproduce.analysis.table import DASH, ENDS, Row, Tables, fewer, in_words, of_texts
 from reproduce.analysis.tables import scale
 from reproduce.experiments.ablation import Ablation, as_word
-from reproduce.records.form import REAL
-from reproduce.records.store import record_id
+from reproduce.records.store import REAL, record_id
 from reproduce.tasks.registry import TASKS
 
 FOLDER = "ablations"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,49 +17,44 @@ from reproduce.records.current import Current, Quantity
 Record = Mapping[str, Any]
 
 
-class Cells:
-    """Estimates of quantities: the mean over seeds with its 95 % interval; where ``evidence`` is of
-    one seed, or one seed alone has the quantity, the record's value and interval as they are."""
+class Cells(Current):
+    """Estimates of quantities: the mean over seeds with its 95 % interval; where there is one seed,
+    or one seed alone has the quantity, the record's value and interval as they are."""
 
-    def __init__(self, evidence: Current) -> None:
-        self._evidence = evidence
-        self.seeds = evidence.seeds if len(evidence.seeds) > 1 else ()  # that cells are means over
+    @property
+    def trainings(self) -> tuple[int, ...]:
+        """The seeds that cells are means over."""
+        return self.seeds if len(self.seeds) > 1 else ()
 
     def record(self, quantity: Quantity) -> Record | None:
         """The newest record of a quantity, for what it says beside its value."""
-        found = self._evidence.records(quantity).values()
-        submitted = self._evidence.submission(quantity)
-        return max(found, key=lambda r: str(r.get("time", "")), default=submitted)
-
-    def submissions(self, tasks: Collection[str]) -> dict[str, Record]:
-        """Rows that were not trained here, by name, with a record of each that says whose it is."""
-        return self._evidence.submissions(tasks)
+        found = self.records(quantity).values()
+        return max(found, key=_time, default=self.submission(quantity))
 
     def by_seed(self, *quantities: Quantity) -> dict[int, float]:
         """The mean of the ``quantities`` at each seed at which all of them were measured."""
-        known = [self._evidence.of(quantity) for quantity in quantities]
-        common = set(self._evidence.seeds).intersection(*known)
+        known = [self.values(quantity) for quantity in quantities]
+        common = set(self.seeds).intersection(*known)
         found = {seed: float(np.mean([of[seed] for of in known])) for seed in sorted(common)}
         if found and all(quantity.of_pictures for quantity in quantities):
             # Real pictures are the same at every seed, which only draws other pairs of them.
             mean = float(np.mean(list(found.values())))
-            found = dict.fromkeys(self._evidence.seeds, mean) | found
+            found = dict.fromkeys(self.seeds, mean) | found
         return found
 
     def of(self, *quantities: Quantity) -> Estimate | None:
         """The mean of the ``quantities``, over the seeds at which all of them were measured; None
         where there is no such seed."""
-        records = [self._evidence.records(quantity) for quantity in quantities]
-        measured = sorted(set(self._evidence.seeds).intersection(*records))
+        records = [self.records(quantity) for quantity in quantities]
+        measured = sorted(set(self.seeds).intersection(*records))
         if not measured:
-            submitted = [self._evidence.submission(quantity) for quantity in quantities]
-            known = [estimate_of(record) for record in submitted if record is not None]
-            if not known or len(known) < len(submitted):
+            known = [estimate_of(r) for of in quantities if (r := self.submission(of)) is not None]
+            if not known or len(known) < len(quantities):
                 return None
-            return replace(_mean(known), seeds=max(1, len(self.seeds)))
-        last = max(measured, key=lambda seed: max(str(of[seed].get("time", "")) for of in records))
+            return replace(_mean(known), seeds=max(1, len(self.trainings)))
+        last = max(measured, key=lambda seed: max(_time(of[seed]) for of in records))
         one = _mean([estimate_of(of[last]) for of in records])
-        if len(self._evidence.seeds) == 1:
+        if len(self.seeds) == 1:
             return one
         by_seed = self.by_seed(*quantities)
         values = [by_seed[seed] for seed in measured]
@@ -69,12 +64,16 @@ class Cells:
             deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
             return replace(
                 one, value=one.value + shift, low=one.low + shift, high=one.high + shift,
-                seeds=len(self.seeds), deviation=deviation,
+                seeds=len(self.trainings), deviation=deviation,
             )  # fmt: skip
         if len(values) == 1:
             return one
         metric = METRICS.get(records[0][last]["metric"])
         return over_trainings(values, metric.limits if metric else (None, None))
+
+
+def _time(record: Record) -> str:
+    return str(record.get("time", ""))
 
 
 def estimate_of(record: Record) -> Estimate:

@@ -40,7 +40,7 @@ from reproduce.experiments.run import RunConfig
 from reproduce.measuring.preference import OTHERS, OWN, WAYS, PreferenceKind
 from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.records.code import code_of
-from reproduce.records.form import REAL, REFERENCE
+from reproduce.records.store import REAL, REFERENCE
 
 INPUTS, SAMPLES = 100, 4  # test inputs at most, translations of each
 FEWER_AND_MORE = (8, 16, 32, 64, 128)  # true pictures

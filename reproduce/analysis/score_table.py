@@ -26,7 +26,7 @@ from reproduce.analysis.table import ALONE, HALF, Column, Row, Table, Tables, sp
 from reproduce.analysis.tables import heading, title_of, trainings
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
 from reproduce.records.current import Quantity
-from reproduce.records.form import REAL, REFERENCE
+from reproduce.records.store import REAL, REFERENCE
 
 # Column by column: metrics, or families of them, whose names end in the extractor's.
 SHOWN = (
@@ -57,7 +57,7 @@ def score_table(preset: Preset, cells: Cells) -> Tables:
     shown = {name: record["metric"] for (*_, name), record in found.items()}
     about = (METRICS[shown[name]] for name in SHOWN if name in shown)
     points = tuple(f"**{m.words}**: {m.protocol} ({m.unit})" for m in about)
-    notes = (f"Values are {trainings(cells.seeds)}",) if cells.seeds else ()
+    notes = (f"Values are {trainings(cells.trainings)}",) if cells.trainings else ()
     data = tuple(
         {
             "task": task, "row": title_of(method),
@@ -66,14 +66,14 @@ def score_table(preset: Preset, cells: Cells) -> Tables:
         }
         for (task, method, name), record in found.items()
     )  # fmt: skip
-    names = (*NAMES, *spread(["value"], cells.seeds))
+    names = (*NAMES, *spread(["value"], cells.trainings))
     return Tables(parts, notes, "", points, data, names)
 
 
 def _table(task: str, cells: Cells) -> Table:
     """One task's rows, with the columns that any of them fills."""
     columns, rows = [Column("Method", words=True)], list[Row]()
-    form = HALF if cells.seeds else ALONE
+    form = HALF if cells.trainings else ALONE
     for name in SHOWN:
         known = (cells.record(Quantity(name, method, task)) for method in _rows(task, cells))
         if record := next(filter(None, known), None):
@@ -83,7 +83,7 @@ def _table(task: str, cells: Cells) -> Table:
         own = {name: cells.of(Quantity(name, method, task)) for name in SHOWN}
         rows.append({"Method": title_of(method), **own})
     return Table(
-        heading(task), tuple(columns), tuple(rows), _judges_stand(task, cells), len(cells.seeds)
+        heading(task), tuple(columns), tuple(rows), _judges_stand(task, cells), len(cells.trainings)
     )
 
 

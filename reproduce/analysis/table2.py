@@ -25,7 +25,7 @@ from reproduce.analysis.tables import (
 )
 from reproduce.experiments.preset import TABLE2_METHODS, Preset
 from reproduce.records.current import Quantity
-from reproduce.records.form import REAL
+from reproduce.records.store import REAL
 from reproduce.tasks.specs import TASKS
 
 BY_MODES = (IS, CIS, REACHED)  # what a classifier of modes measures
@@ -78,7 +78,7 @@ def table2(preset: Preset, cells: Cells) -> Tables:
     rows += _rows(AVERAGE, methods, every, paper if same else {}, limit, cells)
     words = (
         f"{scale(preset)}. {', '.join(sorted(protocols)) or DASH} (inputs x samples of each); "
-        f"{trainings(cells.seeds)} Scores are in nats, without exponential. ln K is the most that K "
+        f"{trainings(cells.trainings)} Scores are in nats, without exponential. ln K is the most that K "
         "modes allow, and real data's IS the most that the classifier can see."
     )
     agreements = [agreement(*column) for column in numbers.items()]
@@ -96,9 +96,9 @@ def table2(preset: Preset, cells: Cells) -> Tables:
     names = (
         "direction", "method", "row", "paper_cis", "paper_is",
         *(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")), "real_is", "ln_k",
-        "real_content_confusion", *spread(list(SCORES), cells.seeds),
+        "real_content_confusion", *spread(list(SCORES), cells.trainings),
     )  # fmt: skip
-    parts = tuple(_parts(rows, methods, len(cells.seeds)))
+    parts = tuple(_parts(rows, methods, len(cells.trainings)))
     points = about_submissions(others)
     lead = NOT_TRAINED if points else ""
     return Tables(parts, (words,), lead, points, data=tuple(rows), names=names)

@@ -22,7 +22,7 @@ def tables_of(
     seeds count that have records of the table's methods."""
     records, tasks = Records(results, preset.name).all(), preset.tables.get(number, [])
     every = Current(records, seeds)
-    cells = Cells(Current(records, [s for s in every.seeds if every.has(s, tasks)] or seeds[:1]))
+    cells = Cells(records, [s for s in every.seeds if every.has(s, tasks)] or seeds[:1])
     if number == 2:
         return {"table2": table2(preset, cells)}
     return {"table1": table1(preset, cells), "table1-scores": score_table(preset, cells)}

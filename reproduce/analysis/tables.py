@@ -16,7 +16,7 @@ from reproduce.analysis.estimate import Estimate, few
 from reproduce.analysis.table import DASH, Column, Row, Table, Tables, in_words, spread
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
 from reproduce.records.current import Quantity
-from reproduce.records.form import QUALITY, REAL, REFERENCE
+from reproduce.records.store import QUALITY, REAL, REFERENCE
 from reproduce.tasks.specs import TASKS
 
 # What a table shows; a CSV has more.
@@ -90,7 +90,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
         nearness += against_paper([of for of in of_columns if of is not None], f" on {task}")
     words = (
         f"{scale(preset)}. Diversity, ours: protocol {protocol or DASH}, which enlarges pictures "
-        f"under {MEASURED_SIDE} px to {MEASURED_SIDE} px; {trainings(cells.seeds, 'random pairs')}"
+        f"under {MEASURED_SIDE} px to {MEASURED_SIDE} px; {trainings(cells.trainings, 'random pairs')}"
     )
     columns: tuple[Column, ...] = COLUMNS
     if extractor not in ("", "lpips"):
@@ -104,11 +104,11 @@ def table1(preset: Preset, cells: Cells) -> Tables:
     parts = tuple(
         Table(
             heading(task), columns, tuple(row for row in rows if row["task"] == task),
-            trainings=len(cells.seeds),
+            trainings=len(cells.trainings),
         )
         for task in tasks
     )  # fmt: skip
-    names = (*NAMES, *spread(SPREAD, cells.seeds))
+    names = (*NAMES, *spread(SPREAD, cells.trainings))
     told = about_submissions(others)
     lead = NOT_TRAINED if told else ""
     return Tables(parts, (words,), lead, told, data=tuple(rows), names=names)
@@ -116,7 +116,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
 
 def _even(control: Estimate | None, cells: Cells) -> Estimate | None:
     """The reference's Quality, by definition; what it scores against itself is a control."""
-    return control and Estimate(50.0, seeds=len(cells.seeds), note=control.note)
+    return control and Estimate(50.0, seeds=len(cells.trainings), note=control.note)
 
 
 def _about_quality(rows: Sequence[Row]) -> str:

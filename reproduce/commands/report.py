@@ -32,8 +32,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from models.errors import UserError
     from reproduce.records.current import Current
-    from reproduce.records.form import REFERENCE
-    from reproduce.records.store import Records
+    from reproduce.records.store import REFERENCE, Records
     from reproduce.report.curves import holds, make_curves
     from reproduce.report.style_figures import draw_styles, style_paths
     from reproduce.report.write import write_report

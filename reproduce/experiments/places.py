@@ -13,8 +13,7 @@ from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.records.code import code_of
 from reproduce.records.environment import environment
-from reproduce.records.form import REAL
-from reproduce.records.store import Records
+from reproduce.records.store import REAL, Records
 from reproduce.tasks.registry import open_task
 from reproduce.tasks.sources import Domains
 

@@ -39,7 +39,7 @@ from benchmarks.metrics.observer import (
 from benchmarks.networks.weights import LpipsWeights, trained
 from reproduce.measuring.kind import Found, Kind, Made, Wanted, keep, key_of
 from reproduce.measuring.subject import Subject
-from reproduce.records.form import REFERENCE
+from reproduce.records.store import REFERENCE
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
 from reproduce.tasks.drawn.truth import Truth
 from reproduce.tasks.pictures import Preparation

@@ -33,8 +33,7 @@ from reproduce.measuring.rerun_told import (
 from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.records.current import newest
 from reproduce.records.environment import environment
-from reproduce.records.form import REAL
-from reproduce.records.store import Records, record_id, sha256_file
+from reproduce.records.store import REAL, Records, record_id, sha256_file
 from reproduce.training.loop import LAST
 
 # Other threads, batches or processors change the last bits of float32, and so do sums of them.

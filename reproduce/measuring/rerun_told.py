@@ -16,8 +16,7 @@ from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import Measuring, Preset, load_preset, preset_names
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.measuring.kinds import KINDS
-from reproduce.records.form import REAL
-from reproduce.records.store import record_id, sha256_file
+from reproduce.records.store import REAL, record_id, sha256_file
 from reproduce.tasks.registry import TASKS
 from reproduce.training.loop import LAST, Logging
 from reproduce.training.session import train

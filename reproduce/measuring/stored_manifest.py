@@ -12,8 +12,7 @@ from models.errors import UserError
 from models.method import DIRECTIONS
 from reproduce.experiments.preset import TABLES, Preset
 from reproduce.records.current import newest
-from reproduce.records.form import REAL
-from reproduce.records.store import sha256_file
+from reproduce.records.store import REAL, sha256_file
 
 WEIGHTS, MANIFEST = "weights", "manifest.json"
 # What a table measures: None stands for a2b alone, in records that name no translation.

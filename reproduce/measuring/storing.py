@@ -28,8 +28,7 @@ from reproduce.measuring.stored_manifest import (
     run_name,
     table_rows,
 )
-from reproduce.records.form import REAL
-from reproduce.records.store import sha256_file
+from reproduce.records.store import REAL, sha256_file
 from reproduce.tasks.sources import FolderSource
 from reproduce.training.checkpoints import describe, load_method, new_method, write_atomic
 from reproduce.training.loop import LAST

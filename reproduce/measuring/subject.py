@@ -17,8 +17,7 @@ from models.method import Direction, Method
 from reproduce.experiments.places import Places, facts_of, open_run_task
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.records.form import REAL
-from reproduce.records.store import sha256_file
+from reproduce.records.store import REAL, sha256_file
 from reproduce.tasks.drawn.truth import Truth, truth_of
 from reproduce.tasks.modes import Modes, open_modes
 from reproduce.tasks.pictures import Preparation

@@ -28,7 +28,7 @@ from reproduce.measuring.kind import Found, measure
 from reproduce.measuring.kinds import open_kinds, scores
 from reproduce.measuring.preference import OWN
 from reproduce.measuring.subject import Pictures, Subject, open_pictures
-from reproduce.records.form import REAL, REFERENCE
+from reproduce.records.store import REAL, REFERENCE
 from reproduce.tasks.pictures import save_png
 from reproduce.training.translate import Translation
 

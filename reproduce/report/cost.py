@@ -12,7 +12,7 @@ from models.zoo import METHODS
 from reproduce.analysis.table import Column, Row, Table, of_texts
 from reproduce.analysis.tables import heading
 from reproduce.experiments.run import RunConfig
-from reproduce.records.form import REAL
+from reproduce.records.store import REAL
 from reproduce.report.blocks import Block, Paragraph
 from reproduce.report.curves import curve_path, load_curve
 

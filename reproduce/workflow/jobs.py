@@ -16,7 +16,7 @@ from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.codes import encoded_by
 from reproduce.records.code import digests, measuring, training
-from reproduce.records.form import REFERENCE as STYLED
+from reproduce.records.store import REFERENCE as STYLED
 from reproduce.records.store import sha256_file
 from reproduce.tasks.registry import TASKS
 from reproduce.workflow.graph import Job, behind, listing

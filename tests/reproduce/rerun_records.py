@@ -21,8 +21,7 @@ from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.kinds import measure_runs
 from reproduce.measuring.subject import open_pictures
-from reproduce.records.form import line_of
-from reproduce.records.store import Records, record_id
+from reproduce.records.store import Records, line_of, record_id
 from reproduce.training.loop import Logging
 from reproduce.training.session import train
 from reproduce.training.trained import checkpoint_of

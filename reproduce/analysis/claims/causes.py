@@ -17,7 +17,7 @@ from models.errors import UserError
 from models.zoo import METHODS, nearest
 from reproduce.analysis.claims.statements import Claim
 from reproduce.analysis.table import DASH
-from reproduce.records.form import REAL
+from reproduce.records.store import REAL
 from reproduce.tasks.registry import TASKS
 
 _NUMBER = re.compile(r"\{([a-z0-9-]+) +([a-z0-9-]+) +([a-z0-9-]+)(?: +([0-9]))?\}")

@@ -19,7 +19,7 @@ from models.method import DIRECTIONS
 from models.zoo import METHODS
 from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, Preset
 from reproduce.records.current import Quantity
-from reproduce.records.form import REAL, REFERENCE
+from reproduce.records.store import REAL, REFERENCE
 from reproduce.tasks.specs import TASKS
 
 Combine = Literal["value", "difference", "ratio"]

@@ -17,8 +17,7 @@ from reproduce.analysis.tables import table1
 from reproduce.commands.cli import main, parser
 from reproduce.commands.table import run as table
 from reproduce.experiments.preset import TABLE1_METHODS, load_preset
-from reproduce.records.form import REAL
-from reproduce.records.store import Records
+from reproduce.records.store import REAL, Records
 from reproduce.tasks.registry import TASKS
 
 PAPER = Path(__file__).resolve().parents[3] / "results" / "paper" / "table1_quality_diversity.csv"

@@ -128,15 +128,15 @@ def test_csv_tells_trainings_and_their_spread(world: World) -> None:
 def test_one_training_is_shown_as_ever(world: World) -> None:
     """Whether it is asked for alone, or others have no records."""
     alone = [r for r in Records(world.results, PRESET).all() if r["seed"] == 1]
-    made = table1(QUICK, Cells(Current(alone)))
+    made = table1(QUICK, Cells(alone))
     for seeds in ([1], [7, 1, 8]):
         asked = first(world, seeds)
         assert asked == made
         assert "one training each, so the 95% intervals are over inputs" in asked.markdown()
-    made_2 = table2(QUICK, Cells(Current(alone)))
+    made_2 = table2(QUICK, Cells(alone))
     assert second(world, [1]) == second(world, [1, 9]) == made_2
     assert not [name for name in made.names if "seeds" in name or "deviation" in name]
-    nothing = Cells(Current([]))
+    nothing = Cells([])
     assert first(world, [5, 6]) == table1(QUICK, nothing)
     assert second(world, [5]) == table2(QUICK, nothing)
 

@@ -177,7 +177,7 @@ def test_a_stranger_stands_in_table_2(made2: Path, capsys: pytest.CaptureFixture
 
 
 def cells_of(records: list[dict[str, Any]], seeds: list[int]) -> Cells:
-    return Cells(Current(records, seeds))
+    return Cells(records, seeds)
 
 
 # By records alone: what rows of one's own do to all others.
@@ -228,7 +228,7 @@ def test_a_row_is_no_training_among_several() -> None:
     assert by_title["Tint ‡"] == "0.500 ± 0.020", "with its own interval, and no word of seeds"
     claims = Current(every)
     assert claims.seeds == (0, 1)
-    assert claims.of(Quantity("diversity", "munit", "drawn-shoes")) == {0: 0.3, 1: 0.4}
+    assert claims.values(Quantity("diversity", "munit", "drawn-shoes")) == {0: 0.3, 1: 0.4}
 
 
 def test_a_preference_is_over_the_munit_of_the_table() -> None:

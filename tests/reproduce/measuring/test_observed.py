@@ -28,8 +28,7 @@ from reproduce.experiments.run import RunConfig
 from reproduce.measuring.kinds import measure_runs
 from reproduce.measuring.preference import OTHERS, OWN, SAMPLES, WAYS, PreferenceKind
 from reproduce.measuring.subject import Subject, open_pictures
-from reproduce.records.form import REAL
-from reproduce.records.store import Records, sha256_file
+from reproduce.records.store import REAL, Records, sha256_file
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.loop import LAST, Logging
 from reproduce.training.session import train

@@ -33,8 +33,7 @@ from reproduce.measuring.rerun import differences, verdict
 from reproduce.measuring.rerun_told import kind_of
 from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.records.current import newest
-from reproduce.records.form import line_of
-from reproduce.records.store import Records, record_id
+from reproduce.records.store import Records, line_of, record_id
 from reproduce.training.loop import Logging
 from reproduce.training.session import train
 from reproduce.training.trained import checkpoint_of

@@ -17,8 +17,7 @@ from reproduce.experiments.run import RunConfig
 from reproduce.measuring.kind import Found
 from reproduce.measuring.kinds import measure_runs, scores
 from reproduce.measuring.subject import Pictures, open_pictures
-from reproduce.records.form import REAL
-from reproduce.records.store import Records
+from reproduce.records.store import REAL, Records
 from reproduce.training.loop import Logging
 from reproduce.training.session import train
 from reproduce.training.trained import checkpoint_of

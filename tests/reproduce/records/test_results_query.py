@@ -18,9 +18,8 @@ from models.errors import UserError
 from reproduce.analysis.records_text import table
 from reproduce.commands.cli import main
 from reproduce.records.current import newest
-from reproduce.records.form import line_of
 from reproduce.records.query import COLUMNS, find, flat, frame, number, query
-from reproduce.records.store import Records, record_id
+from reproduce.records.store import Records, line_of, record_id
 
 STORED = Path(__file__).resolve().parents[3] / "results"
 
