@@ -183,21 +183,22 @@ def _read(path: Path, *_: int) -> tuple[dict[str, Any], ...]:
     records = list[dict[str, Any]]()
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     for number, line in enumerate(lines, 1):
+        if not line:
+            continue
         try:
-            record = json.loads(line) if line else None
+            record = json.loads(line)
         except json.JSONDecodeError:
             record = None
-        if not isinstance(record, dict):
-            if not line or number == len(lines):
-                continue
-            problem = "is no record"
-        else:
+        problem = "is no record"
+        if isinstance(record, dict):
+            records.append(record)
             problem = problem_of(record, path.parent.name)
+        elif number == len(lines):
+            break
         if problem:
             raise UserError(
                 f"{path} line {number} {problem}: restore the file from version control"
             )
-        records.append(record)
     return tuple(records)
 
 
