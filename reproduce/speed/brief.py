@@ -24,7 +24,7 @@ def brief(records: Sequence[Record]) -> str:
 
     parts = []
     for (device, threads), group in groupby(sorted(records, key=machine), machine):
-        found = [*_lines(list(group))]
+        found = [*_lines(_longest(list(group)))]
         if found:
             text = of_texts("", [HEADINGS, *found], len(HEADINGS)).markdown()
             parts.append(f"On {device}, {threads} thread{'s' * (threads > 1)}:\n\n{text}\n")
@@ -41,7 +41,6 @@ def _longest(records: Sequence[Record]) -> list[Record]:
 
 
 def _lines(records: Sequence[Record]) -> Iterator[tuple[str, ...]]:
-    records = _longest(records)
     for row in rows("step", records):
         if row["MiB"] is not None and row["ways"] == "all":
             yield (

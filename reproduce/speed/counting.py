@@ -6,7 +6,6 @@ The step runs on PyTorch's "meta" device, so a count takes about as long at 256 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -25,34 +24,18 @@ from reproduce.training.trainer import Trainer
 _ADAM_PASSES = 7
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Of one step: floating point operations of convolutions and matrix products (a product and a
-    sum are two), bytes that all kernels together read and write in float32 if none stay in a
-    cache, kernels that are called, and numbers in the networks."""
-
-    flop: int
-    bytes: int
-    calls: int
-    parameters: int
-
-    def as_dict(self) -> dict[str, int]:
-        return asdict(self)
-
-
 def count_step(
     method: str, config: MethodConfig, size: int, batch: int, ways: Iterable[str]
-) -> Counts:
-    """One step of ``method``, forward, backward and update, on pictures (batch, 3, size, size),
-    computed in these ``ways`` (``models.choices``)."""
+) -> dict[str, int]:
+    """Of one step of ``method``, forward, backward and update, on pictures (batch, 3, size, size),
+    computed in these ``ways`` (``models.choices``): ``flop`` of convolutions and matrix products (a
+    product and a sum are two), ``bytes`` that all kernels together read and write in float32 if none
+    stay in a cache, ``calls`` of kernels, and ``parameters``, the numbers in the networks."""
     tally = _Tally()
     weights = step_of_shapes(method, config, size, batch, ways, tally)
-    return Counts(
-        flop=tally.flop,
-        bytes=tally.bytes + _ADAM_PASSES * sum(p.nbytes for p in weights),
-        calls=tally.calls,
-        parameters=sum(p.numel() for p in weights),
-    )
+    moved = tally.bytes + _ADAM_PASSES * sum(p.nbytes for p in weights)
+    numbers = sum(p.numel() for p in weights)
+    return {"flop": tally.flop, "bytes": moved, "calls": tally.calls, "parameters": numbers}
 
 
 def step_of_shapes(

@@ -15,6 +15,7 @@ from benchmarks.metrics.diversity_protocols import get_protocol
 from benchmarks.metrics.lpips_features import SMALLEST_SIZE
 from models.choices import ALL
 from models.errors import UserError
+from models.method import Method
 from models.zoo import make_config, recipe
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RUN_KEYS, RunConfig, make_run
@@ -70,9 +71,7 @@ class Networks:
             found = _fitting(make_run(method, task, {}, wide | asked), {**given, **wide}, asked)
         if getattr(found.method_config, "perceptual", 0):
             raise UserError("perceptual=1 needs weights of VGG-16 and is not timed: leave it out")
-        with torch.device("meta"):
-            network = recipe(method).method(found.method_config, None)  # type: ignore[call-arg]
-        network.check_size(found.size, found.size)
+        _network(found).check_size(found.size, found.size)
         return found
 
     def _wide(self, method: str, given: Mapping[str, str]) -> dict[str, object]:
@@ -85,15 +84,14 @@ class Networks:
 def _fitting(run: RunConfig, given: Mapping[str, object], asked: Mapping[str, Any]) -> RunConfig:
     """``run``, where the published discriminators are too large for its pictures with fewer layers,
     then fewer scales, if they fit then; settings that were ``given`` stay."""
-    config = run.method_config
-    if _fits(run):
+    if _network(run).fits(run.size):
         return run
+    config = run.method_config
     keys = [k for k in ("dis_scales", "dis_layers") if hasattr(config, k) and k not in given]
-    smaller = [range(getattr(config, key), 0, -1) for key in keys]
-    for values in itertools.product(*smaller):
+    for values in itertools.product(*(range(getattr(config, key), 0, -1) for key in keys)):
         told = dict(zip(keys, map(str, values), strict=True))
         found = make_run(run.method, run.task, {}, {**given, **asked, **told})
-        if _fits(found):
+        if _network(found).fits(found.size):
             words = ", ".join(f"{key}={value}" for key, value in told.items())
             print(
                 f"note: {run.method} at {run.size} px with {words}: the published discriminators do "
@@ -103,10 +101,10 @@ def _fitting(run: RunConfig, given: Mapping[str, object], asked: Mapping[str, An
     return run
 
 
-def _fits(run: RunConfig) -> bool:
+def _network(run: RunConfig) -> Method:
+    """Shapes alone."""
     with torch.device("meta"):
-        network = recipe(run.method).method(run.method_config, None)  # type: ignore[call-arg]
-    return bool(network.fits(run.size))
+        return recipe(run.method).method(run.method_config, None)  # type: ignore[call-arg]
 
 
 def steps(
@@ -159,13 +157,12 @@ def _of_preset(
 
 def translations(
     methods: Iterable[str], networks: Networks, where: Where, *, batches: Iterable[int],
-    counts: Sequence[int], size: int = 0, task: str = SHOES,
+    counts: Sequence[int], task: str = SHOES,
 ) -> list[Measurement]:  # fmt: skip
     """Streams of translations at each batch size."""
-    pieces = 2 * ROUNDS + 2 + len(set(counts))
-    made = []
+    pieces, made = 2 * ROUNDS + 2 + len(set(counts)), []
     for method, batch in itertools.product(methods, batches):
-        about = _of_preset(method, networks, where, task, size=size)
+        about = _of_preset(method, networks, where, task)
         about |= {"batch": batch, "counts": sorted(set(counts))}
         made.append(Measurement("translate", about, pieces))
     return made
@@ -186,11 +183,11 @@ def diversities(
 
 
 def modes(
-    method: str, networks: Networks, where: Where, *, inputs: int, samples: int, size: int = 0,
+    method: str, networks: Networks, where: Where, *, inputs: int, samples: int,
     task: str = "drawn-housecats-dogs",
 ) -> Measurement:  # fmt: skip
     """IS and CIS of translations."""
-    about = _of_preset(method, networks, where, task, size=size)
+    about = _of_preset(method, networks, where, task)
     del about["batch"]
     return Measurement("modes", about | {"inputs": inputs, "samples": samples}, 2 * inputs)
 

@@ -18,10 +18,10 @@ from torch.utils.flop_counter import flop_registry
 
 from models.zoo import make_config
 from reproduce.speed.counting import step_of_shapes
-from reproduce.speed.machine import DTYPES, measure_machine, seconds_of
+from reproduce.speed.machine import DTYPES, measure_machine, timed
 
 _FORWARD, _BACKWARD = torch.ops.aten.convolution, torch.ops.aten.convolution_backward
-_TENSORS = {_FORWARD: 3, _BACKWARD: 3}  # how many arguments come first that are tensors, or None
+_TENSORS = 3  # so many arguments of both come first that are tensors, or None
 Call = tuple[bool, tuple[Any, ...]]  # whether it goes backward; shapes, then settings
 
 
@@ -36,15 +36,15 @@ def time_primitives(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[
     seconds, flop = 0.0, 0
     for call, count in calls.counts.items():
         work = _work(call, device, DTYPES[precision])
-        seconds_of(work, device)
-        taken = statistics.median(seconds_of(work, device) for _ in range(about["steps"]))
+        timed(work, device)
+        taken = statistics.median(timed(work, device)[0] for _ in range(about["steps"]))
         seconds += count * taken
         flop += count * calls.flop[call]
         tick()
     return {
         "seconds": seconds, "flop": flop, "calls": calls.counts.total(),
-        "different": len(calls.counts), "machine": {"before": machine.as_dict(),
-        "after": measure_machine(device, precision).as_dict()},
+        "different": len(calls.counts),
+        "machine": {"before": machine, "after": measure_machine(device, precision)},
     }  # fmt: skip
 
 
@@ -62,7 +62,7 @@ class _Collected(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:  # fmt: skip
         out = func(*args, **(kwargs or {}))
         packet = func.overloadpacket
-        if packet in _TENSORS:
+        if packet in (_FORWARD, _BACKWARD):
             call = packet is _BACKWARD, tuple(_plain(value) for value in args)
             self.counts[call] += 1
             self.flop[call] = flop_registry[packet](*args, out_val=out)
@@ -77,10 +77,7 @@ def _plain(value: object) -> object:
 
 def _work(call: Call, device: str, dtype: torch.dtype) -> Callable[[], object]:
     backward, values = call
-    packet = _BACKWARD if backward else _FORWARD
-    shapes, settings = values[: _TENSORS[packet]], values[_TENSORS[packet] :]
-    tensors = [
-        None if shape is None else torch.rand(shape, device=device).to(dtype) for shape in shapes
-    ]
+    shapes, settings = values[:_TENSORS], values[_TENSORS:]
+    tensors = [s and torch.rand(s, device=device).to(dtype) for s in shapes]
     plain = [list(value) if isinstance(value, tuple) else value for value in settings]
-    return lambda: packet(*tensors, *plain)
+    return lambda: (_BACKWARD if backward else _FORWARD)(*tensors, *plain)

@@ -9,22 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.choices import choose
 from models.errors import UserError
 from models.randomness import generator
-from models.zoo import make_config, make_method
+from models.zoo import make_config
 from reproduce.speed.counting import count_step
-from reproduce.speed.machine import measure_machine, seconds_of
+from reproduce.speed.drawn import network_of
+from reproduce.speed.machine import measure_machine, ratios, spread, timed
 from reproduce.speed.memory import above, forget_peak, held, peak
-from reproduce.speed.spread import ratios, spread
 from reproduce.training.distributed import World
 from reproduce.training.graphed import TRIALS, WARMUP
 from reproduce.training.shared import make_trainer
 
 Tick = Callable[[], None]  # called after each piece of work that a progress bar shows
 
-# Small enough that no step diverges on pictures of noise; a step costs the same with any.
-TAME = {"lr": 1e-6}
 _WARM_SECONDS = 10.0  # where one step takes longer, one is warm-up enough
 
 
@@ -46,7 +43,7 @@ def time_step(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
     for step in steppers:
         begin = time.perf_counter()
         for _ in range(about["warmup"]):
-            seconds_of(step, device)
+            timed(step, device)
             if device == "cpu" and time.perf_counter() - begin > _WARM_SECONDS:
                 break
         tick()
@@ -55,10 +52,7 @@ def time_step(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
         "first": spread(first) | {"seconds": first} | {"counts": counts(about, about["ways"])},
         "second": spread(second) | {"seconds": second} | {"counts": counts(about, other["ways"])},
         "ratio": ratios(first, second),
-        "machine": {
-            "before": before.as_dict(),
-            "after": measure_machine(device, precision).as_dict(),
-        },
+        "machine": {"before": before, "after": measure_machine(device, precision)},
     }
 
 
@@ -70,23 +64,20 @@ def alternately(
     taken: tuple[list[float], list[float]] = ([], [])
     for _ in range(count):
         for work, seconds in zip((one, other), taken, strict=True):
-            seconds.append(round(seconds_of(work, device), 6))
+            seconds.append(round(timed(work, device)[0], 6))
             tick()
     return taken
 
 
 def counts(about: Mapping[str, Any], ways: Sequence[str]) -> dict[str, int]:
     config = make_config(about["method"], about["settings"])
-    return count_step(about["method"], config, about["size"], about["batch"], ways).as_dict()
+    return count_step(about["method"], config, about["size"], about["batch"], ways)
 
 
 def stepper(about: Mapping[str, Any], ways: Sequence[str], precision: str) -> Callable[[], None]:
     """A training of ``about["method"]``; each call is its next step."""
-    config = make_config(about["method"], {**about["settings"], **TAME})
-    network = make_method(about["method"], config, generator(0, "weights"))
-    choose(network, ways)
-    world = World(device=about["device"])
-    trainer = make_trainer(network.to(about["device"]), 0, 10**6, world, precision)
+    network, world = network_of(about, ways), World(device=about["device"])
+    trainer = make_trainer(network, 0, 10**6, world, precision)
     x_a, x_b = (noise(about, domain) for domain in "ab")
     done = 0
 
@@ -103,9 +94,8 @@ def stepper(about: Mapping[str, Any], ways: Sequence[str], precision: str) -> Ca
 def noise(about: Mapping[str, Any], domain: str) -> Tensor:
     """Pictures (batch, 3, size, size) in [-1, 1): a step costs the same whatever they show."""
     shape = (about["batch"], 3, about["size"], about["size"])
-    return (torch.rand(shape, generator=generator(0, "pictures", domain)) * 2 - 1).to(
-        about["device"]
-    )
+    drawn = torch.rand(shape, generator=generator(0, "pictures", domain)) * 2 - 1
+    return drawn.to(about["device"])
 
 
 def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from models.choices import ALL
 from reproduce.analysis.table import DASH, Tables, of_texts
-from reproduce.speed.machine import Machine
+from reproduce.speed.machine import best
 
 Record = Mapping[str, Any]
 _MIB = 2**20
@@ -64,16 +64,13 @@ _COLUMNS = {
 
 def rows(kind: str, records: Sequence[Record]) -> list[dict[str, Any]]:
     """One row a measurement of ``kind`` (a key of ``TITLES``), plain values by column."""
-    of: dict[str, Callable[[Record], dict[str, Any]]] = {
-        "step": lambda r: _step(r, _memories(records)), "each-way": _each_way,
-        "primitives": lambda r: _primitives(r, _medians(records)),
-        "translate": _translate, "diversity": _diversity, "modes": _modes, "data": _data,
-    }  # fmt: skip
     metric = "step" if kind == "each-way" else kind
     found = [r for r in records if r["metric"] == f"speed-{metric}"]
     if metric == "step":
         found = [r for r in found if bool(_left_out(r)) == (kind == "each-way")]
-    return [of[kind](r) for r in sorted(found, key=_order)]
+    # Bytes above what the process held before, and seconds of a step, by network and path.
+    beside = _beside(records, "memory" if metric == "step" else "step")
+    return [_ROWS[kind](r, beside) | _where(r) for r in sorted(found, key=_order)]
 
 
 def _order(record: Record) -> tuple[str, ...]:
@@ -92,100 +89,74 @@ def _left_out(record: Record) -> str:
     return next(iter(gone)) if alone else ""
 
 
+def _beside(records: Sequence[Record], kind: str) -> dict[str, float]:
+    """The values of a kind by network, ways and precision."""
+    found = [(r["protocol"], r["value"]) for r in records if r["metric"] == f"speed-{kind}"]
+    return {_path(about, about): float(value) for about, value in found}
+
+
+def _path(about: Record, path: Record) -> str:
+    same = [about[k] for k in ("method", "size", "batch", "device", "threads")]
+    settings = sorted(about["settings"].items())
+    return repr([same, settings, list(path["ways"]), path["precision"]])
+
+
 def _what(record: Record) -> dict[str, Any]:
     about = record["protocol"]
-    return {
-        "method": about["method"], "px": about["size"], "batch": about.get("batch"),
-        "dim": about["width"],
-    }  # fmt: skip
+    named = {"method": about["method"], "px": about["size"], "batch": about.get("batch")}
+    return named | {"dim": about["width"]}
 
 
 def _where(record: Record) -> dict[str, Any]:
     return {"threads": record["environment"]["threads"], "device": record["environment"]["device"]}
 
 
-def _ways(about: Record) -> str:
+def _how(record: Record) -> dict[str, Any]:
+    about = record["protocol"]
     ways = set(about["ways"])
     named = ["all", *sorted(ways - ALL)] if ways >= ALL else sorted(ways)
-    return ", ".join(named) or "plain"
+    told = {"precision": about["precision"], "ways": ", ".join(named) or "plain"}
+    return _what(record) | told
 
 
-def _memory_key(about: Record, ways: Sequence[str], precision: str) -> str:
-    same = [about[k] for k in ("method", "size", "batch", "device", "threads")]
-    return repr([same, sorted(about["settings"].items()), list(ways), precision])
-
-
-def _memories(records: Sequence[Record]) -> dict[str, float]:
-    """Bytes above what the process held before, by network, ways and precision."""
-    found = {}
-    for r in records:
-        if r["metric"] == "speed-memory":
-            about = r["protocol"]
-            found[_memory_key(about, about["ways"], about["precision"])] = r["value"]
-    return found
-
-
-def ceiling(record: Record) -> Machine:
-    """Of the machine, as measured before and after the steps."""
-    machine = record["measured"]["machine"]
-    return Machine(**machine["before"]).best(Machine(**machine["after"]))
+def _ratio(record: Record) -> dict[str, float]:
+    ratio = record["measured"]["ratio"]
+    return {"ratio": ratio["median"], "ratio q1": ratio["q1"], "ratio q3": ratio["q3"]}
 
 
 def _step(record: Record, memories: Mapping[str, float]) -> dict[str, Any]:
     about, found = record["protocol"], record["measured"]
-    first, second, ratio = found["first"], found["second"], found["ratio"]
-    machine, other = ceiling(record), about["against"]
-    flop, plain_flop = first["counts"]["flop"], second["counts"]["flop"]
-    memory, plain_memory = (
-        memories.get(_memory_key(about, ways, precision))
-        for ways, precision in (
-            (about["ways"], about["precision"]), (other["ways"], other["precision"])
-        )
-    )  # fmt: skip
-    return _what(record) | {
-        "precision": about["precision"], "ways": _ways(about),
-        "s/step": first["median"], "s/step q1": first["q1"], "s/step q3": first["q3"],
-        "s/step min": first["min"], "plain s/step": second["median"],
-        "ratio": ratio["median"], "ratio q1": ratio["q1"], "ratio q3": ratio["q3"],
-        "pictures/s": 2 * about["batch"] / first["median"],  # of both domains
-        "GFLOP": flop / 1e9, "plain GFLOP": plain_flop / 1e9,
-        "% of product": 100 * flop / first["median"] / machine.flop_per_s,
-        "% of copy": 100 * first["counts"]["bytes"] / first["median"] / machine.bytes_per_s,
+    first, second, machine = found["first"], found["second"], best(found["machine"])
+    memory, plain_memory = (memories.get(_path(about, of)) for of in (about, about["against"]))
+    flop, seconds = first["counts"]["flop"], first["median"]
+    return _how(record) | {
+        "s/step": seconds, "s/step q1": first["q1"], "s/step q3": first["q3"],
+        "s/step min": first["min"], "plain s/step": second["median"], **_ratio(record),
+        "pictures/s": 2 * about["batch"] / seconds,  # of both domains
+        "GFLOP": flop / 1e9, "plain GFLOP": second["counts"]["flop"] / 1e9,
+        "% of product": 100 * flop / seconds / machine["flop_per_s"],
+        "% of copy": 100 * first["counts"]["bytes"] / seconds / machine["bytes_per_s"],
         "MiB": memory and memory / _MIB, "plain MiB": plain_memory and plain_memory / _MIB,
         "MiB ratio": memory / plain_memory if memory and plain_memory else None,
-    } | _where(record)  # fmt: skip
-
-
-def _medians(records: Sequence[Record]) -> dict[str, float]:
-    """Seconds of a step, by network, ways and precision."""
-    return {
-        _memory_key(about, about["ways"], about["precision"]): float(r["value"])
-        for r in records if r["metric"] == "speed-step" and (about := r["protocol"])
     }  # fmt: skip
 
 
 def _primitives(record: Record, steps: Mapping[str, float]) -> dict[str, Any]:
     about, found = record["protocol"], record["measured"]
-    step = steps.get(_memory_key(about, about["ways"], about["precision"]))
-    return _what(record) | {
-        "precision": about["precision"], "ways": _ways(about), "calls": found["calls"],
-        "different": found["different"], "s alone": found["seconds"],
-        "GFLOP": found["flop"] / 1e9, "GFLOP/s alone": found["flop"] / found["seconds"] / 1e9,
-        "GFLOP/s of product": ceiling(record).flop_per_s / 1e9, "s/step": step,
-        "% of step": None if step is None else 100 * found["seconds"] / step,
-    } | _where(record)  # fmt: skip
+    step, alone = steps.get(_path(about, about)), found["seconds"]
+    return _how(record) | {
+        "calls": found["calls"], "different": found["different"], "s alone": alone,
+        "GFLOP": found["flop"] / 1e9, "GFLOP/s alone": found["flop"] / alone / 1e9,
+        "GFLOP/s of product": best(found["machine"])["flop_per_s"] / 1e9, "s/step": step,
+        "% of step": None if step is None else 100 * alone / step,
+    }  # fmt: skip
 
 
-def _each_way(record: Record) -> dict[str, Any]:
-    ratio = record["measured"]["ratio"]
-    return (
-        _what(record) | {"way": _left_out(record)}
-        | {"ratio": ratio["median"], "ratio q1": ratio["q1"], "ratio q3": ratio["q3"]}
-        | _where(record)
-    )  # fmt: skip
+def _each_way(record: Record, _: object) -> dict[str, Any]:
+    return _what(record) | {"way": _left_out(record)} | _ratio(record)
 
 
-def _translate(record: Record) -> dict[str, Any]:
+def _translate(record: Record, _: object) -> dict[str, Any]:
     found = record["measured"]
     first, last = found["points"][0], found["points"][-1]
     return _what(record) | {
@@ -194,39 +165,42 @@ def _translate(record: Record) -> dict[str, Any]:
         "ratio": found["ratio"]["median"], "fewest": first["pictures"], "most": last["pictures"],
         "seconds": last["seconds"], "MiB at fewest": first["above_bytes"] / _MIB,
         "MiB at most": last["above_bytes"] / _MIB,
-    } | _where(record)  # fmt: skip
+    }  # fmt: skip
 
 
-def _diversity(record: Record) -> dict[str, Any]:
+def _diversity(record: Record, _: object) -> dict[str, Any]:
     about, found = record["protocol"], record["measured"]
     return {
         "protocol": about["protocol_name"], "inputs": about["inputs"], "px": about["size"],
         "batch": about["batch"], "seconds": found["seconds"], "package s": found["package_seconds"],
-        "ratio": found["ratio"]["median"], "ratio q1": found["ratio"]["q1"],
-        "ratio q3": found["ratio"]["q3"], "furthest": found["furthest"],
-        "MiB": found["above_bytes"] / _MIB,
-    } | _where(record)  # fmt: skip
+        **_ratio(record), "furthest": found["furthest"], "MiB": found["above_bytes"] / _MIB,
+    }  # fmt: skip
 
 
-def _modes(record: Record) -> dict[str, Any]:
+def _modes(record: Record, _: object) -> dict[str, Any]:
     about, found = record["protocol"], record["measured"]
-    return {
-        "method": about["method"], "inputs": about["inputs"], "samples": about["samples"],
+    return {key: about[key] for key in ("method", "inputs", "samples")} | {
         "px": about["size"], "seconds": found["seconds"],
         "MiB at a tenth": found["points"][0]["above_bytes"] / _MIB,
         "MiB": found["above_bytes"] / _MIB,
-    } | _where(record)  # fmt: skip
+    }  # fmt: skip
 
 
-def _data(record: Record) -> dict[str, Any]:
-    found = record["measured"]
+def _data(record: Record, _: object) -> dict[str, Any]:
+    about, found = record["protocol"], record["measured"]
+    ahead = found["ahead"]
     return _what(record) | {
-        "waiting %": 100 * found["ahead"]["share"],
-        "% at once": 100 * found["at_once"]["share"],
-        "s/step": found["ahead"]["total_s"] / record["protocol"]["steps"],
-        "% longer": 100 * (found["ahead"]["total_s"] / found["resident"]["total_s"] - 1),
-        "workers": record["protocol"]["workers"],
-    } | _where(record)  # fmt: skip
+        "waiting %": 100 * ahead["share"], "% at once": 100 * found["at_once"]["share"],
+        "s/step": ahead["total_s"] / about["steps"],
+        "% longer": 100 * (ahead["total_s"] / found["resident"]["total_s"] - 1),
+        "workers": about["workers"],
+    }  # fmt: skip
+
+
+_ROWS: dict[str, Callable[[Record, Mapping[str, float]], dict[str, Any]]] = {
+    "step": _step, "primitives": _primitives, "each-way": _each_way, "translate": _translate,
+    "diversity": _diversity, "modes": _modes, "data": _data,
+}  # fmt: skip
 
 
 def table(kind: str, records: Sequence[Record]) -> Tables:

@@ -24,10 +24,8 @@ def time_waiting(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str
 
 
 def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict[str, float]:
-    domains = pictures_of(about)
-    network = network_of(about, about["ways"])
-    world = World(device=about["device"])
-    trainer = make_trainer(network, 0, 10**6, world, about["precision"])
+    domains, network = pictures_of(about), network_of(about, about["ways"])
+    trainer = make_trainer(network, 0, 10**6, World(device=about["device"]), about["precision"])
     sources = domains.train_a, domains.train_b
     if network.paired:
         if domains.pairs is None:
@@ -39,14 +37,9 @@ def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict
     waited = total = 0.0
     warm = warm_steps(about["device"])
     with Batches(
-        *sources,
-        preparation,
-        about["batch"],
-        0,
-        paired=network.paired,
-        workers=about["workers"],
-        device=about["device"],
-    ) as batches:
+        *sources, preparation, about["batch"], 0, paired=network.paired,
+        workers=about["workers"], device=about["device"],
+    ) as batches:  # fmt: skip
         x_a, x_b = batches.batch(0)
         for step in range(warm + about["steps"]):
             begin = time.perf_counter()
