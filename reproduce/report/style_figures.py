@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import torch
@@ -19,10 +15,10 @@ from models.randomness import generator
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.report.figures import evenly, save, show
+from reproduce.report.figures import direction_title, evenly, save, show, sides
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
-from reproduce.tasks.sources import Domains, PictureSource, Subset
+from reproduce.tasks.sources import Subset
 from reproduce.training.checkpoints import load_method
 from reproduce.training.styles import slerp
 from reproduce.training.trained import checkpoint_of
@@ -34,8 +30,7 @@ CELL = 0.78  # inches
 HEAD, GAP = 0.36, 0.1  # inches: above each direction's pictures, and below
 
 
-@dataclass(frozen=True)
-class _Block:
+class _Block(NamedTuple):
     """Pictures of one direction: rows of equal length, None where there is none, and titles by
     column."""
 
@@ -54,7 +49,7 @@ def interpolation(
     domains, fixed = open_run_task(run, places), Preparation(run.size).at_test()
     blocks = []
     for direction in _directions(run.task):
-        source = _sides(domains, direction)[0]
+        source, _ = sides(domains, direction)
         first, second = (
             network.draw_noise(1, run.size, run.size, generator(run.seed, "walk", direction, end))
             for end in (0, 1)
@@ -69,7 +64,8 @@ def interpolation(
             x = fixed(source.read(i))
             many = shown_to(network, x[None], direction[0]).expand(STATIONS, -1, -1, -1)
             rows.append([x, *as_rgb(network.translate(many, direction, styles))])
-        titles = {0: _title(run.task, direction), 1: "one style", STATIONS: "another"}
+        title = direction_title(run.task, direction)
+        titles = {0: title, 1: "one style", STATIONS: "another"}
         blocks.append(_Block(rows, titles))
     return _draw(blocks, path)
 
@@ -84,7 +80,7 @@ def guided(
     domains, fixed = open_run_task(run, places), Preparation(run.size).at_test()
     blocks = []
     for direction in _directions(run.task):
-        every, shown = _sides(domains, direction)
+        every, shown = sides(domains, direction)
         spread = evenly(min(len(every), len(shown)), inputs + examples)
         taken = evenly(len(spread), min(inputs, len(spread)))
         source = Subset(every, [spread[k] for k in taken])
@@ -96,7 +92,8 @@ def guided(
         place = {name: i for i, name in enumerate(source.ids, 1)}
         for name, _, picture in guided_by(network, source, styles, fixed, direction):
             rows[place[name]].append(picture)
-        blocks.append(_Block(rows, {0: _title(run.task, direction), 1: "examples of style"}))
+        title = direction_title(run.task, direction)
+        blocks.append(_Block(rows, {0: title, 1: "examples of style"}))
     return _draw(blocks, path)
 
 
@@ -104,17 +101,6 @@ def _directions(task: str) -> tuple[Direction, ...]:
     """Both where either domain has styles worth a look; edges have none."""
     spec = TASKS.get(task)
     return ("a2b", "b2a") if spec is not None and spec.domains else ("a2b",)
-
-
-def _sides(domains: Domains, direction: Direction) -> tuple[PictureSource, PictureSource]:
-    """Test pictures of the domains that a translation goes from and to."""
-    a, b = domains.test_a, domains.test_b
-    return (a, b) if direction == "a2b" else (b, a)
-
-
-def _title(task: str, direction: Direction) -> str:
-    spec = TASKS.get(task)
-    return (spec.directions[direction] if spec else direction).replace(" -> ", "\nto ")
 
 
 def _draw(blocks: Sequence[_Block], path: Path) -> Path:

@@ -242,8 +242,7 @@ def _styles(request: Request, job: Job) -> Made:
 
 
 def _figure(request: Request, job: Job) -> Made:
-    from reproduce.report.figures import comparison
-    from reproduce.report.mode_figure import mode_grid
+    from reproduce.report.figures import comparison, mode_grid
 
     _, number, task = job.name.split("/")
     draw, kind = (comparison, "figure4") if number == "1" else (mode_grid, "modes")
@@ -252,7 +251,7 @@ def _figure(request: Request, job: Job) -> Made:
 
 
 def _unit_figure(request: Request, job: Job) -> Made:
-    from reproduce.report.unit_figures import both_directions
+    from reproduce.report.figures import both_directions
 
     folder, number = request.places.results / job.preset.name, job.name.split("/")[1]
     path = folder / f"unit-figure{number}.png"

@@ -149,7 +149,7 @@ def all_jobs(
                     shown += found.figures(number, of_task, needs)
         if seed == seeds[0]:
             for number, run in of_figures.items():
-                drawn = _code("reproduce.report.unit_figures")
+                drawn = _code("reproduce.report.figures")
                 shown.append(found.add(f"unit-figure/{number}", drawn, [found.trained(run)], [run]))
     for task, path in (human or {}).items():
         voted = {"analysis": path, "sha256": sha256_file(Path(path)), "seed": seeds[0]}
@@ -245,8 +245,8 @@ class _Jobs:
         self, number: int, runs: Sequence[RunConfig], trained: Sequence[Job]
     ) -> Iterable[Job]:
         """Grids of one task's translations, and that who prefers pictures can tell good from bad."""
-        module = {1: "reproduce.report.figures", 2: "reproduce.report.mode_figure"}[number]
-        yield self.add(f"figure/{number}/{runs[0].task}", _code(module), trained, runs)
+        code = _code("reproduce.report.figures")
+        yield self.add(f"figure/{number}/{runs[0].task}", code, trained, runs)
         for run, job in zip(runs, trained, strict=True):
             if run.method == STYLED:
                 code = _code("reproduce.report.style_figures")
