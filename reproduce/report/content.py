@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from models.errors import UserError
@@ -23,16 +24,17 @@ from reproduce.records.current import counting
 from reproduce.records.store import Records
 from reproduce.report.blocks import (
     Block,
-    Code,
-    Heading,
     Missing,
-    Paragraph,
+    Report,
     Section,
+    Text,
     blocks_of,
     missing_last,
 )
 from reproduce.report.cost import commit_in_words, cost_blocks, environment_blocks
 from reproduce.report.curves import stored_curves
+from reproduce.report.latex import write_pdf
+from reproduce.report.page import write_page
 from reproduce.report.pictures import Album
 
 ABOUT = {
@@ -46,17 +48,6 @@ PAPERS = (
     "A reproduction of “Unsupervised Image-to-Image Translation Networks” (UNIT, NIPS 2017) and "
     "“Multimodal Unsupervised Image-to-Image Translation” (MUNIT, ECCV 2018)."
 )
-
-
-@dataclass(frozen=True)
-class Report:
-    """All that a page or a PDF shows. ``date``: of the newest record, as records have it, or
-    empty."""
-
-    title: str
-    lead: str
-    date: str
-    sections: tuple[Section, ...]
 
 
 def report_of(preset: Preset, runs: Sequence[RunConfig], places: Places) -> Report:
@@ -90,7 +81,7 @@ class _Reporter:
 
     def report(self) -> Report:
         made: list[tuple[str, str, Callable[[], list[Block]]]] = [
-            *((f"table-{n}", f"Table {n} of MUNIT", self._table(n))
+            *((f"table-{n}", f"Table {n} of MUNIT", partial(self._table, n))
               for n in sorted(self.preset.tables)),
             ("claims", "Claims put to the test", self._claims),
             ("translations", "Translations", self.album.translations),
@@ -98,7 +89,8 @@ class _Reporter:
             ("curves", "Learning curves", self._curves),
             ("theory", "Theory, measured", self._theory),
             ("ablations", "Ablations", self._ablations),
-            ("cost", "Cost of every run", self._cost),
+            ("cost", "Cost of every run",
+             partial(cost_blocks, self.runs, self.records, self.folder)),
             ("environment", "Environment", self._environment),
         ]  # fmt: skip
         sections = [Section(name, title, missing_last(make())) for name, title, make in made]
@@ -110,72 +102,62 @@ class _Reporter:
         return Report(title, lead, self.date, (about, *(s for s in sections if s.blocks)))
 
     def _about(self) -> list[Block]:
-        blocks: list[Block] = []
+        blocks: list[Block] = [Missing(("Measurements",), self.again)]
         if self.records:
             commits = sorted({commit_in_words(r["environment"]) for r in self.records})
-            count = len(self.seeds)
+            several = len(self.seeds) > 1
             networks = {r.get("checkpoint_sha256") for r in self.records} - {None}
-            blocks.append(
-                Paragraph(
-                    f"{len(self.records):,} measured numbers of {len(networks)} trained networks, "
-                    f"{'one training' if count == 1 else f'{count} trainings'} of each method (seed"
-                    f"{'' if count == 1 else 's'} {', '.join(map(str, self.seeds))}), the newest of "
-                    f"{self.date[:10]}; code at commit {', '.join(commits)}. Every number on this "
-                    "page comes from these records, and is worded as the tables word it."
-                )
+            told = (
+                f"{len(self.records):,} measured numbers of {len(networks)} trained networks, "
+                f"{f'{len(self.seeds)} trainings' if several else 'one training'} of each method "
+                f"(seed{'s' if several else ''} {', '.join(map(str, self.seeds))}), the newest of "
+                f"{self.date[:10]}; code at commit {', '.join(commits)}. Every number on this "
+                "page comes from these records, and is worded as the tables word it."
             )
-        else:
-            blocks.append(Missing(("Measurements",), self.again))
-        left = [str(seed) for seed in self.asked if seed not in self.seeds]
-        if left and self.records:
-            blocks.append(Missing((f"Measurements of seed {', '.join(left)}",), self.again))
+            left = ", ".join(str(seed) for seed in self.asked if seed not in self.seeds)
+            missing = [Missing((f"Measurements of seed {left}",), self.again)] if left else []
+            blocks = [Text(told), *missing]
         return [
             *blocks,
-            Paragraph("All of it is made, from pictures to this page, by"),
-            Code(self.again),
-            Paragraph(
+            Text("All of it is made, from pictures to this page, by"),
+            Text(self.again, "code"),
+            Text(
                 "which makes again only what is missing or stale. One number is looked up, and made "
                 "again from its record, by"
             ),
-            Code(
+            Text(
                 f"python -m reproduce results --preset {self.preset.name}\n"
-                "python -m reproduce rerun RECORD"
+                "python -m reproduce rerun RECORD",
+                "code",
             ),
         ]
 
-    def _table(self, number: int) -> Callable[[], list[Block]]:
-        """What makes the blocks of one of MUNIT's tables."""
-
-        def blocks() -> list[Block]:
-            tasks = self.preset.tables[number]
-            if not any(record["task"] in tasks for record in self.records):
-                return [Missing((f"Table {number}",), self.again)]
-            made = tables_of(number, self.preset, self.places.results, self.seeds)
-            shown: list[Block] = [Paragraph(ABOUT[number]), *blocks_of(made[f"table{number}"])]
-            scores = made.get("table1-scores")
-            if scores and scores.parts:
-                shown += [Heading("Fidelity, and what drawn pictures tell"), *blocks_of(scores)]
-            return shown
-
-        return blocks
+    def _table(self, number: int) -> list[Block]:
+        tasks = self.preset.tables[number]
+        if not any(record["task"] in tasks for record in self.records):
+            return [Missing((f"Table {number}",), self.again)]
+        made = tables_of(number, self.preset, self.places.results, self.seeds)
+        shown: list[Block] = [Text(ABOUT[number]), *blocks_of(made[f"table{number}"])]
+        scores = made.get("table1-scores")
+        if scores and scores.parts:
+            title = Text("Fidelity, and what drawn pictures tell", "heading")
+            shown += [title, *blocks_of(scores)]
+        return shown
 
     def _claims(self) -> list[Block]:
         if all("submission" in record for record in self.records):
             return [Missing(("Verdicts on the papers' claims",), self.again)]
         return _claims_blocks(claims_table(self.preset, self.places.results, self.seeds))
 
-    def _tasks(self) -> list[str]:
-        return list(dict.fromkeys(run.task for run in self.runs))
-
     def _curves(self) -> list[Block]:
         return [
             block
-            for task in self._tasks()
+            for task in dict.fromkeys(run.task for run in self.runs)
             for block in self.album.curves(task, stored_curves(self.folder, task, self.asked))
         ]
 
     def _theory(self) -> list[Block]:
-        question = Paragraph(
+        question = Text(
             "Styles are sampled from N(0, I), though no term of MUNIT's objective pulls encoded "
             "styles there but their reconstruction: how close do they come, with and without it? "
             "And two encoders share one space of contents: how alike are their codes?"
@@ -199,19 +181,9 @@ class _Reporter:
         blocks: list[Block] = []
         for path in sorted((self.folder / "ablations").glob("*.json")):
             table = _read(path)
-            blocks.append(
-                self.album.figure(
-                    f"ablations/{path.stem}.png", f"The curve of {table.title}",
-                    f"Line charts: {table.title}, a panel for each metric. The table after it has "
-                    "the numbers.",
-                    table.title,
-                )
-            )  # fmt: skip
-            blocks += blocks_of(Tables((table,)))
+            figure = self.album.figure("ablations/", f"ablations/{path.stem}", title=table.title)
+            blocks += [figure, *blocks_of(Tables((table,)))]
         return blocks
-
-    def _cost(self) -> list[Block]:
-        return cost_blocks(self.runs, self.records, self.folder)
 
     def _environment(self) -> list[Block]:
         if not self.records:
@@ -239,10 +211,21 @@ def _claims_blocks(tables: Tables) -> list[Block]:
     for row in table.rows:
         groups.setdefault(f"{row['source']}: {row['on']}", []).append(row)
     return [
-        Paragraph(summary([row["verdict"] for row in table.rows])),
+        Text(summary([row["verdict"] for row in table.rows])),
         *(
             replace(table, title=title, columns=columns, rows=tuple(rows), kind="claims")
             for title, rows in groups.items()
         ),
-        *map(Paragraph, tables.notes),
+        *map(Text, tables.notes),
     ]
+
+
+def write_report(
+    preset: Preset, runs: Sequence[RunConfig], places: Places, out: Path
+) -> tuple[list[Path], str]:
+    """Write what the results folder holds of ``runs``, those of one or more seeds, as a page and
+    its PDF in ``out``. Returns all files, and what to tell people where there is no PDF."""
+    report = report_of(preset, runs, places)
+    page = write_page(report, out)
+    paper, note = write_pdf(report, out)
+    return [*page, *paper], note

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from reproduce.analysis.table import Column, Row, Table, of_texts
 from reproduce.analysis.tables import heading
 from reproduce.experiments.run import RunConfig
 from reproduce.records.store import REAL
-from reproduce.report.blocks import Block, Paragraph
+from reproduce.report.blocks import Block, Text
 from reproduce.report.curves import curve_path, load_curve
 
 Record = Mapping[str, Any]
@@ -26,21 +26,17 @@ def cost_blocks(runs: Sequence[RunConfig], records: Sequence[Record], folder: Pa
     """What each of ``runs`` took: a table for each task of several methods, and one for the others."""
     seconds = {(r.task, r.method, r.seed): _training_seconds(r, folder) for r in runs}
     measuring = _measuring_seconds(records)
-    seeds = list(dict.fromkeys(run.seed for run in runs))
-    groups: dict[str, dict[tuple[str, str], list[RunConfig]]] = {}
+    groups: dict[str, dict[str, list[RunConfig]]] = {}
     for run in runs:
-        of_task = groups.setdefault(run.task, {})
-        of_task.setdefault((run.task, run.method), []).append(run)
+        groups.setdefault(run.task, {}).setdefault(run.method, []).append(run)
+    seeds = (Column(_of_seed(s), spec=".0f") for s in dict.fromkeys(run.seed for run in runs))
     columns = (
-        Column("Method", words=True),
-        Column("Steps", spec=",.0f"),
-        *(Column(_of_seed(seed), spec=".0f") for seed in seeds),
-        Column(STEP),
+        Column("Method", words=True), Column("Steps", spec=",.0f"), *seeds, Column(STEP),
         Column(MEASURING, spec=".0f"),
-    )
+    )  # fmt: skip
     tables, alone = list[Table](), list[Row]()
     for task, methods in groups.items():
-        rows = [_row(of, seconds, measuring.get(key, 0.0)) for key, of in methods.items()]
+        rows = [_row(of, seconds, measuring.get((task, m), 0.0)) for m, of in methods.items()]
         if len(rows) > 1:
             tables.append(Table(f"Cost of each run: {heading(task)}", columns, tuple(rows)))
         else:
@@ -57,23 +53,21 @@ def _of_seed(seed: int) -> str:
 def _measuring_seconds(records: Sequence[Record]) -> dict[tuple[str, str], float]:
     """By task and method. All numbers of one measurement tell its whole time: those of one
     direction, else those of the same raw values."""
-    longest: dict[tuple[object, ...], float] = {}
+    longest: dict[tuple[tuple[str, str], object], float] = {}
     for record in records:
-        which = record.get("translation") or record.get("raw")
-        key = record["task"], record["method"], record["seed"], which
+        which = record["seed"], record.get("translation") or record.get("raw")
+        key = (record["task"], record["method"]), which
         longest[key] = max(longest.get(key, 0.0), float(record.get("seconds", 0)))
-    found: dict[tuple[str, str], float] = {}
-    for (task, method, *_), seconds in longest.items():
-        row = str(task), str(method)
-        found[row] = found.get(row, 0.0) + seconds
-    return found
+    found: dict[tuple[str, str], float] = defaultdict(float)
+    for (row, _), seconds in longest.items():
+        found[row] += seconds
+    return dict(found)
 
 
 def _training_seconds(run: RunConfig, folder: Path) -> float | None:
     """How long a run was trained, if its kept curve tells."""
     curve = load_curve(curve_path(folder, run.task, run.method, run.seed))
-    known = curve is not None and curve.steps[-1] == run.steps
-    return float(curve.seconds[-1]) if curve is not None and known else None
+    return float(curve.seconds[-1]) if curve and curve.steps[-1] == run.steps else None
 
 
 def _row(
@@ -89,10 +83,10 @@ def _row(
 
 def _sums(
     seconds: Mapping[Trained, float | None], measuring: Mapping[tuple[str, str], float]
-) -> Paragraph:
+) -> Text:
     known = [s for s in seconds.values() if s is not None]
     real = sum(v for (_, method), v in measuring.items() if method == REAL)
-    return Paragraph(
+    return Text(
         f"{len(known)} of {len(seconds)} trainings tell how long they took"
         + (f": {in_words(sum(known))} in all, one after another" if known else "")
         + f". Measuring them took {in_words(sum(measuring.values()) - real)}, and real pictures "
@@ -105,12 +99,9 @@ def _sums(
 def environment_blocks(records: Sequence[Record]) -> list[Block]:
     """On what the numbers were measured, and their networks trained."""
     measured = Counter(_machine(record["environment"]) for record in records)
-    by_network = {
-        str(record["checkpoint_sha256"]): record["training"]
-        for record in records
-        if "training" in record and "checkpoint_sha256" in record
-    }
-    trained = Counter(_machine(made) for made in by_network.values())
+    by_network = {r.get("checkpoint_sha256"): r["training"] for r in records if "training" in r}
+    by_network.pop(None, None)
+    trained = Counter(map(_machine, by_network.values()))
     packages: dict[str, set[str]] = {}
     for record in records:
         about = record["environment"]

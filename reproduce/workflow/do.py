@@ -259,7 +259,7 @@ def _unit_figure(request: Request, job: Job) -> Made:
 
 
 def _report(request: Request, job: Job) -> Made:
-    from reproduce.report.write import write_report
+    from reproduce.report.content import write_report
 
     out = request.places.results / job.preset.name / "report"
     made, _ = write_report(job.preset, job.runs, request.places, out)

@@ -169,7 +169,7 @@ def all_jobs(
     if everything:
         tested = about | _code("reproduce.analysis.claims.table") | {"by_hand": causes}
         shown.append(found.add("claims", tested, everything))
-    told = about | _code("reproduce.report.write") | {"by_hand": dict(by_hand or {})}
+    told = about | _code("reproduce.report.content") | {"by_hand": dict(by_hand or {})}
     found.add("report", told, shown, runs)
     return found.jobs
 

@@ -111,7 +111,7 @@ ENTRIES = {
     "measuring": ("reproduce.measuring.diversity", "reproduce.training.translate"),
     "modes": ("reproduce.measuring.modes",),
     "drawing": ("reproduce.tasks.drawn.dataset",),
-    "report": ("reproduce.report.write",),
+    "report": ("reproduce.report.content",),
 }
 
 
