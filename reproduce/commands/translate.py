@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from models.method import Direction, Method
 
+MOST = 10_000  # styles of an input, all of which are kept
 LONGEST_NAME = 230  # bytes, of the 255 that file systems allow; numbers and a suffix follow
 
 
@@ -33,10 +34,12 @@ def add(commands: Any) -> None:
     sub.add_argument("inputs", type=Path, help="a picture, or a folder of pictures")
     sub.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     styles = sub.add_mutually_exclusive_group()
-    styles.add_argument("--samples", type=at_least(1), default=1, help="random styles an input")
+    styles.add_argument(
+        "--samples", type=at_least(1, MOST), help="random styles an input (default 1)"
+    )
     styles.add_argument("--example", "--style-of", type=Path, help="picture(s) of the other domain, "
         "or a folder of them: take their style instead of random ones")  # fmt: skip
-    styles.add_argument("--interpolate", nargs=3, type=at_least(0), metavar=("A", "B", "STEPS"),
+    styles.add_argument("--interpolate", nargs=3, type=at_least(0, MOST), metavar=("A", "B", "STEPS"),
         help="walk from random style number A to B: STEPS frames of each input, and a GIF")  # fmt: skip
     sub.add_argument("--styles", type=Path, metavar="FILE.npz", help="the same styles for every "
         "input: those in the file, or where there is none, random ones that are kept there")  # fmt: skip
@@ -121,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
             if keep else guided(method, source, examples, preparation, direction)
         )  # fmt: skip
     else:
-        columns = arguments.samples
+        columns = arguments.samples or 1
         fixed = None
         if arguments.interpolate or arguments.styles:
             fixed = _fixed(arguments, method, size, direction)
@@ -133,6 +136,11 @@ def run(arguments: argparse.Namespace) -> int:
             fixed, suffix = walk(fixed, first, last, columns), "frame"
         elif fixed is not None:
             columns = len(next(iter(fixed.values())))
+            if arguments.samples not in (None, columns):
+                raise UserError(
+                    f"--samples {arguments.samples}: {arguments.styles} has {columns} styles: leave out "
+                    "--samples, or name a new file"
+                )
         told: dict[str, Any] = {"samples": columns, "direction": direction, "styles": fixed}
         told["seed"] = arguments.seed
         pictures = (
@@ -172,7 +180,7 @@ def _fixed(
         raise UserError(f"--styles {file}: styles are stored as .npz, rename it")
     if file is not None and file.exists():
         return load_styles(file, method, size)
-    count = max(arguments.interpolate[:2]) + 1 if arguments.interpolate else arguments.samples
+    count = max(arguments.interpolate[:2]) + 1 if arguments.interpolate else arguments.samples or 1
     styles = drawn_styles(method, count, size, direction, arguments.seed)
     if file is not None:
         save_styles(file, styles)

@@ -177,7 +177,7 @@ def _ids(path: Path, *_: int) -> frozenset[str]:
     return frozenset(map(_id, path.read_bytes().split(b"\n")))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=32)
 def _read(path: Path, *_: int) -> tuple[dict[str, Any], ...]:
     """The records of a file as it is now, parsed once a process."""
     records = list[dict[str, Any]]()

@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from models.zoo import METHODS
-from reproduce.analysis.ablation_results import Curve
-from reproduce.analysis.ablation_text import FOLDER, heading
+from reproduce.analysis.ablation import FOLDER, Curve, heading
 from reproduce.experiments.ablation import Ablation, Axis, Value, as_word
 from reproduce.report.figures import save
 from reproduce.tasks.registry import TASKS

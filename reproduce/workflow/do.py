@@ -182,8 +182,7 @@ def _row(request: Request, job: Job) -> Made:
 
 
 def _ablation(request: Request, job: Job) -> Made:
-    from reproduce.analysis.ablation_results import curves_of
-    from reproduce.analysis.ablation_text import write_ablation
+    from reproduce.analysis.ablation import curves_of, write_ablation
     from reproduce.measuring.ablation import measure_ablation
     from reproduce.report.ablation_figure import ablation_figure
 

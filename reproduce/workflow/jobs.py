@@ -268,7 +268,7 @@ class _Jobs:
             "points": [ablation.label(point) for point in ablation.points],
         } | self.weights  # fmt: skip
         code = _code(
-            "reproduce.measuring.ablation", "reproduce.analysis.ablation_text",
+            "reproduce.measuring.ablation", "reproduce.analysis.ablation",
             "reproduce.report.ablation_figure",
         )  # fmt: skip
         return self.add(f"ablation/{ablation.name}", about | code, needs)

@@ -11,8 +11,7 @@ import torch
 from sorted_pictures import opened as sorted_task
 from sorted_pictures import sorted_folder
 
-from benchmarks.metric import consume
-from benchmarks.networks.content_reader import ContentReader, Scale
+from benchmarks.networks.content_reader import ContentNetwork, ContentReader, Scale
 from models.errors import UserError
 from models.init import initialise
 from reproduce.experiments.places import Places
@@ -50,7 +49,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def store(root: Path, r2: float) -> ContentReader:
     """An untrained reader, which claims to know, where a trained one would be."""
-    network = RECIPE.network(len(FACTORS))
+    network = ContentNetwork(RECIPE, len(FACTORS))
     initialise(network, "kaiming", torch.Generator().manual_seed(0))
     scale = Scale((0.0,) * len(FACTORS), (1.0,) * len(FACTORS))
     claims = dict.fromkeys(FACTORS, r2)
@@ -102,7 +101,9 @@ def test_real_pictures_are_scored_and_a_reader_that_knows_nothing_scores_nothing
     assert reader is not None and reader.sha256 == stored.sha256
     source = pictures.domains.test_b
     scores = content_scores(reader, pictures.modes, "testB", source.ids)
-    table = consume(scores, pictures.shown(source))
+    for item in pictures.shown(source):
+        scores.update(*item)
+    table = scores.finish()
     assert np.array_equal(table.truth, content_of(pictures.modes, "testB", table.input_ids))
     m = table.measurement(0)
     assert 0 < m.value < 1

@@ -176,7 +176,7 @@ def test_many_pictures_are_thinned_alike_in_both_domains(runs, places, monkeypat
 
 
 def test_methods_without_codes_have_no_numbers(places) -> None:
-    run = PRESET.make_run("cyclegan", SHOES)
+    run = PRESET.make_run("cyclegan", SHOES, 0, {"train": "12", "test": "9"})
     assert measure_codes(run, places) == {}
     assert not places.results.exists()
 

@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.container import ErrorbarContainer
 from PIL import Image
 
-from reproduce.analysis.ablation_results import curves_of
+from reproduce.analysis.ablation import curves_of
 from reproduce.report.ablation_figure import ablation_figure, drawn, positions
 
 

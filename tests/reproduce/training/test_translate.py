@@ -42,7 +42,15 @@ def inputs(tmp_path) -> Path:
 
 def translate(checkpoint, inputs, out, *more) -> int:
     return main(
-        ["translate", str(checkpoint), str(inputs), "--out", str(out), "--no-progress", *more]
+        [
+            "translate",
+            str(checkpoint),
+            str(inputs),
+            "--out",
+            str(out),
+            "--no-progress",
+            *map(str, more),
+        ]
     )
 
 
@@ -299,15 +307,30 @@ def test_files_of_styles_that_do_not_fit_are_refused(trained, inputs, tmp_path, 
         ({"style": np.zeros((2, 3, 8), np.float32)}, "style has shape (2, 3, 8)"),
         ({"style": np.zeros((2, 8))}, "style has shape (2, 8)"),
         ({"other": np.zeros((2, 8), np.float32)}, "holds no styles of this method"),
-        (None, "holds no styles of this method"),
+        (b"text", "holds no styles of this method"),
+        (b"PK\3\4" + bytes(100), "holds no styles of this method"),
+        ({"style": np.zeros((0, 8), np.float32)}, "holds no styles of this method"),
+        ({"style": np.full((2, 8), np.nan, np.float32)}, "style has values that are not finite"),
+        ({"style": np.zeros((2, 8), ">f4")}, "holds no styles of this method"),
         ({"style": np.zeros((2, 8), np.float32)}, "--interpolate 5: there are styles 0 to 1"),
     ):
-        file.write_bytes(b"text") if content is None else np.savez(file, **content)
+        file.write_bytes(content) if isinstance(content, bytes) else np.savez(file, **content)
         words_of = "--styles", str(file), "--interpolate", "0", "5", "3"
         assert translate(trained("munit"), inputs, tmp_path / "out", *words_of) == 2
         error = capsys.readouterr().err
         assert words in error and error.count("\n") == 1
         assert not (tmp_path / "out").exists()
+    assert (
+        translate(trained("munit"), inputs, tmp_path / "out", "--styles", file, "--samples", 8) == 2
+    )
+    assert "styles.npz has 2 styles: leave out --samples" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("--interpolate", 0, 5_000_000_000, 3), ("--samples", 10_001)])
+def test_more_styles_than_memory_holds_are_refused(words, inputs, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        translate(tmp_path / "none.safetensors", inputs, tmp_path / "out", *words)
+    assert "is too large, use at most 10000" in capsys.readouterr().err
 
 
 # What cannot be translated
