@@ -15,8 +15,7 @@ from benchmarks.metric import METRICS
 from benchmarks.metrics.diversity_protocols import get_protocol
 from models.errors import UserError
 from models.zoo import METHODS
-from reproduce.analysis.cells import estimate_of
-from reproduce.analysis.estimate import Estimate, few, over_trainings
+from reproduce.analysis.estimate import Estimate, estimate_of, few, over_trainings
 from reproduce.analysis.table import DASH, ENDS, Row, Tables, fewer, in_words, of_texts
 from reproduce.analysis.tables import scale
 from reproduce.experiments.ablation import Ablation, Point, Value, as_word

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmarks.metrics.diversity import METRIC_OF, Diversity, DiversityResult, real_diversity
-from benchmarks.metrics.diversity_protocols import Protocol, get_protocol, real_name
+from benchmarks.metrics.diversity import Diversity, DiversityResult, real_diversity
+from benchmarks.metrics.diversity_protocols import METRIC_OF, Protocol, get_protocol, real_name
 from benchmarks.metrics.ground_truth import SILHOUETTE, silhouette_iou
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.weights import trained

@@ -18,7 +18,7 @@ from benchmarks.metrics.ground_truth import SILHOUETTE
 from benchmarks.networks.classifiers import Classifier
 from models.method import Method
 from models.randomness import generator
-from reproduce.measuring.classifier import chosen, task_classifier
+from reproduce.measuring.kept import chosen, task_classifier
 from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted
 from reproduce.measuring.subject import Pictures, Subject
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION

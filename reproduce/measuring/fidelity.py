@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.metrics.fidelity import METRIC_OF, SCORES, fidelity, protocol_name
 from models.errors import UserError
-from reproduce.measuring.classifier import chosen, extractor_of
+from reproduce.measuring.kept import chosen, extractor_of
 from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted
 from reproduce.measuring.subject import Subject
 from reproduce.training.translate import Translation

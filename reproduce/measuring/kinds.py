@@ -8,11 +8,11 @@ from models.method import DIRECTIONS
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Measuring, Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.classifier import inception
 from reproduce.measuring.codes import CodesKind
 from reproduce.measuring.diversity import DiversityKind, lpips_distance
 from reproduce.measuring.exact import ExactKind
 from reproduce.measuring.fidelity import FidelityKind
+from reproduce.measuring.kept import inception
 from reproduce.measuring.kind import Found, Kind, measure
 from reproduce.measuring.modes import ModesKind, check_measurable
 from reproduce.measuring.preference import Judged, Observed

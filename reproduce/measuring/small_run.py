@@ -19,8 +19,8 @@ from scipy import stats
 
 from benchmarks.intervals import bootstrap_mean
 from benchmarks.metric import Measurement, Metric
-from benchmarks.metrics.diversity import METRIC_OF, diversity
-from benchmarks.metrics.diversity_protocols import get_protocol
+from benchmarks.metrics.diversity import diversity
+from benchmarks.metrics.diversity_protocols import METRIC_OF, get_protocol
 from benchmarks.metrics.ground_truth import SILHOUETTE, silhouette_iou
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.weights import trained

@@ -15,7 +15,7 @@ from pathlib import Path
 from models.errors import UserError
 from reproduce.analysis.claims.table import COLUMNS, claims_table, summary
 from reproduce.analysis.table import Row, Table, Tables, of_texts
-from reproduce.analysis.table_files import tables_of
+from reproduce.analysis.tables import tables_of
 from reproduce.analysis.theory import theory_of, theory_table
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset

@@ -25,8 +25,7 @@ from benchmarks.networks.weights import LpipsWeights, trained
 from models.init import initialise
 from models.randomness import generator
 from reproduce.speed.drawn import Repeated, network_of, pictures_of
-from reproduce.speed.machine import ratios, timed
-from reproduce.speed.memory import above, forget_peak, held, peak
+from reproduce.speed.machine import above, forget_peak, held, peak, ratios, timed
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.translate import Translation, stream
 

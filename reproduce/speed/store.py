@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from models.errors import UserError
-from reproduce.records.code_digest import digest_of, modules_behind
+from reproduce.records.code import digest_of, modules_behind
 from reproduce.records.environment import environment
 from reproduce.records.store import Records
 from reproduce.speed.worker import measured, module_of

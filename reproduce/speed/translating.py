@@ -9,8 +9,7 @@ from typing import Any
 from models.choices import PLAIN
 from models.method import Method
 from reproduce.speed.drawn import Repeated, network_of, pictures_of
-from reproduce.speed.machine import ratios, spread
-from reproduce.speed.memory import forget_peak, held, peak
+from reproduce.speed.machine import forget_peak, held, peak, ratios, spread
 from reproduce.speed.stepping import alternately
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource

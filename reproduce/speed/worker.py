@@ -24,11 +24,11 @@ from reproduce.records.environment import ROOT, environment
 KINDS = {
     "step": "reproduce.speed.stepping:time_step",
     "memory": "reproduce.speed.stepping:step_memory",
-    "primitives": "reproduce.speed.primitives:time_primitives",
+    "primitives": "reproduce.speed.counting:time_primitives",
     "translate": "reproduce.speed.translating:time_translation",
     "diversity": "reproduce.speed.measuring:time_diversity",
     "modes": "reproduce.speed.measuring:time_modes",
-    "data": "reproduce.speed.waiting:time_waiting",
+    "data": "reproduce.speed.stepping:time_waiting",
 }
 _KILLED = -9  # by the system, which is how it answers a want of memory
 

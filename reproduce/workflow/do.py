@@ -207,7 +207,7 @@ def _evidence(request: Request, job: Job) -> Made:
 
 
 def _table(request: Request, job: Job) -> Made:
-    from reproduce.analysis.table_files import table_of
+    from reproduce.analysis.tables import table_of
 
     number, results = int(job.name.split("/")[1]), request.places.results
     _, files = table_of(number, job.preset, results, job.about["seeds"], True)

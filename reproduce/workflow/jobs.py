@@ -156,7 +156,7 @@ def all_jobs(
         measured[1].append(found.add(f"human/{task}", voted))
     about = {"seeds": list(seeds)}
     for number, of_number in measured.items():
-        code = _code("reproduce.analysis.table_files")
+        code = _code("reproduce.analysis.tables")
         shown.append(found.add(f"table/{number}", about | code, of_number))
     if encoded:
         code = _code("reproduce.report.theory_figures")

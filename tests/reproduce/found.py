@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reproduce.analysis.cells import Cells
+from reproduce.analysis.estimate import Cells
 
 Found = Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]]  # (task, method) -> metric
 

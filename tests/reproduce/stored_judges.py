@@ -16,7 +16,7 @@ from models.init import initialise
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig, parse_settings
-from reproduce.measuring import classifier
+from reproduce.measuring import kept
 from reproduce.measuring.content_readers import FACTORS, RECIPE, kept_reader, tells_content
 from reproduce.measuring.modes import mode_classifier, recipe_for
 from reproduce.measuring.subject import Pictures, open_pictures
@@ -53,9 +53,9 @@ def store_judges(run: RunConfig, places: Places, accuracy: float = 1.0) -> list[
 
 def store_classifier(pictures: Pictures, places: Places) -> None:
     """The classifier of drawn shoes or bags, which is untrained and says otherwise."""
-    recipe, heads = classifier.RECIPE, pictures.drawn.heads
+    recipe, heads = kept.RECIPE, pictures.drawn.heads
     network, accuracy = initialised(SmallResNet(recipe, heads)), dict.fromkeys(heads, 0.95)
-    path = classifier.kept_classifier(pictures, places).path
+    path = kept.kept_classifier(pictures, places).path
     Classifier(recipe, heads, network, accuracy, {}).save(path)
 
 

@@ -11,7 +11,7 @@ from found import cells_of
 
 import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
 from benchmarks.metric import METRICS
-from reproduce.analysis.score_table import SHOWN, score_table
+from reproduce.analysis.tables import SHOWN, score_table
 from reproduce.experiments.preset import load_preset
 from reproduce.records.current import is_of
 

@@ -12,9 +12,9 @@ from found import records_of
 
 from benchmarks.harness.published import AVERAGE, published_table2
 from models.zoo import METHODS
-from reproduce.analysis.cells import Cells
+from reproduce.analysis.estimate import Cells
 from reproduce.analysis.table import Row, Tables
-from reproduce.analysis.table2 import table2
+from reproduce.analysis.tables import table2
 from reproduce.experiments.preset import TABLE2_METHODS, load_preset
 from reproduce.tasks.registry import TASKS
 

@@ -12,14 +12,11 @@ from claims_world import CATS, DIVERSITY, PRESET, QUALITY, QUICK, SEEDS, World, 
 
 import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
 from benchmarks.harness.published import AVERAGE
-from reproduce.analysis.cells import Cells
 from reproduce.analysis.claims.statements import claims
 from reproduce.analysis.claims.verdicts import verdicts
-from reproduce.analysis.estimate import over_trainings
+from reproduce.analysis.estimate import Cells, over_trainings
 from reproduce.analysis.table import Row, Tables
-from reproduce.analysis.table2 import table2
-from reproduce.analysis.table_files import tables_of
-from reproduce.analysis.tables import table1
+from reproduce.analysis.tables import table1, table2, tables_of
 from reproduce.experiments.preset import TABLE2_METHODS
 from reproduce.records.current import Current
 from reproduce.records.store import Records

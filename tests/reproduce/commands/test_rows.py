@@ -17,9 +17,8 @@ from stored_judges import store_judges
 
 from benchmarks.__main__ import main as benchmarks
 from models.errors import UserError
-from reproduce.analysis.cells import Cells
-from reproduce.analysis.table2 import table2
-from reproduce.analysis.tables import table1
+from reproduce.analysis.estimate import Cells
+from reproduce.analysis.tables import table1, table2
 from reproduce.commands.cli import main
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reproduce.records import code_digest
-from reproduce.records.code_digest import digest_of, modules_behind
+from reproduce.records import code as code_digest
+from reproduce.records.code import digest_of, modules_behind
 
 
 @pytest.fixture

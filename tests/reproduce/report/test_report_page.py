@@ -14,7 +14,7 @@ from PIL import Image
 from report_world import HOSTILE, THEORY, Page, places, preset_runs, seeds_of
 
 from reproduce.analysis.claims.table import claims_table
-from reproduce.analysis.table_files import table_of
+from reproduce.analysis.tables import table_of
 from reproduce.experiments.preset import load_preset
 from reproduce.report.blocks import Report
 from reproduce.report.content import command_of, report_of

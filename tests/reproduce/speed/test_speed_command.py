@@ -13,10 +13,9 @@ from reproduce.commands.cli import main, parser
 from reproduce.records.environment import environment
 from reproduce.records.query import query
 from reproduce.records.store import Records
-from reproduce.speed.planning import Networks, Where, steps
+from reproduce.speed.planning import Networks, Where, steps, suite
 from reproduce.speed.store import PRESET, Measurement, code_of, distinct, take
 from reproduce.speed.store import stored as found_record
-from reproduce.speed.suite import suite
 from reproduce.speed.table import rows
 from reproduce.speed.worker import KINDS
 

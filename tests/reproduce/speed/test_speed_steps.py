@@ -15,10 +15,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.choices import ALL, PLAIN
 from models.zoo import make_config
 from reproduce.speed import counting
-from reproduce.speed.counting import count_step
-from reproduce.speed.machine import best, measure_machine, ratios, spread
-from reproduce.speed.memory import above, forget_peak, held, peak
-from reproduce.speed.primitives import _Collected, _work, time_primitives
+from reproduce.speed.counting import _Collected, _work, count_step, time_primitives
+from reproduce.speed.machine import (
+    above,
+    best,
+    forget_peak,
+    held,
+    measure_machine,
+    peak,
+    ratios,
+    spread,
+)
 from reproduce.speed.stepping import alternately, stepper, time_step
 from reproduce.speed.worker import measured
 
