@@ -143,7 +143,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
     names = (*NAMES, *spread(SPREAD, cells.trainings))
     told = about_submissions(others)
     lead = NOT_TRAINED if told else ""
-    return Tables(parts, (words,), lead, told, data=tuple(rows), names=names)
+    return Tables(parts, (words,), lead, told, True, tuple(rows), names)
 
 
 def _even(control: Estimate | None, cells: Cells) -> Estimate | None:
@@ -272,7 +272,7 @@ def score_table(preset: Preset, cells: Cells) -> Tables:
         for (task, method, name), record in found.items()
     )  # fmt: skip
     names = (*SCORE_NAMES, *spread(["value"], cells.trainings))
-    return Tables(parts, notes, "", points, data, names)
+    return Tables(parts, notes, "", points, data=data, names=names)
 
 
 def _scores_of(task: str, cells: Cells) -> Table:
@@ -384,7 +384,7 @@ def table2(preset: Preset, cells: Cells) -> Tables:
     parts = tuple(_parts(rows, methods, len(cells.trainings)))
     points = about_submissions(others)
     lead = NOT_TRAINED if points else ""
-    return Tables(parts, (words,), lead, points, data=tuple(rows), names=names)
+    return Tables(parts, (words,), lead, points, True, tuple(rows), names)
 
 
 def _of(metric: Metric, method: str, where: tuple[str, str]) -> Quantity:
