@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import benchmarks.study.analyse  # noqa: F401  (declares the metric)
+from benchmarks.files import foreign
 from benchmarks.intervals import Interval
 from benchmarks.metric import Measurement
 from models.errors import UserError
@@ -47,17 +48,11 @@ def take_in(preset: Preset, task: str, path: Path, seed: int, places: Places) ->
 def read_analysis(path: Path) -> list[tuple[str, Measurement | None]]:
     """The methods of a study's analysis and their measurements, checked; UserError for anything
     else."""
-    try:
+    remedy = "give the file that 'python -m benchmarks study analyse' wrote"
+    with foreign(f"{path} is no analysis of a study", remedy):
         analysis = json.loads(path.read_text(encoding="utf-8"))
         reference = str(analysis["design"]["reference"])
         results = [(str(r["method"]), _measurement(r["measurement"])) for r in analysis["results"]]
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(
-            f"{path} is no analysis of a study ({error}): give the file that 'python -m benchmarks "
-            "study analyse' wrote"
-        ) from None
     if reference != REFERENCE:
         raise UserError(
             f"{path}: the study's reference is '{reference}', and the table's Quality is a "
@@ -71,5 +66,8 @@ def _measurement(given: dict[str, Any] | None) -> Measurement | None:
         return None
     if given["metric"] != METRIC or int(given["protocol"]["resolution"][0]) < 1:
         raise ValueError(f"its measurement is {given['metric']}")
-    interval = Interval(**given["interval"])
-    return Measurement(METRIC, float(given["value"]), interval, dict(given["protocol"]))
+    about = Interval(**given["interval"]), dict(given["protocol"])
+    try:
+        return Measurement(METRIC, float(given["value"]), *about)
+    except UserError as error:
+        raise ValueError(str(error)) from None

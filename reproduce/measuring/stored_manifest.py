@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from models.errors import UserError
+from benchmarks.files import foreign
 from models.method import DIRECTIONS
 from reproduce.experiments.preset import TABLES, Preset
 from reproduce.records.current import newest
@@ -105,17 +105,14 @@ def run_name(task: str, method: str, seed: int) -> str:
 def read_manifest(folder: Path) -> Manifest:
     """What ``Manifest.as_text`` wrote to ``folder``; UserError for anything else."""
     path = folder / MANIFEST
-    try:
+    with foreign(f"{path} is no list of stored weights", RESTORE):
         told = json.loads(path.read_text(encoding="utf-8"))
         files = [StoredFile(**entry) for entry in told["files"]]
         for file in files:
             if Path(file.file).is_absolute() or ".." in Path(file.file).parts:
                 raise ValueError(f"{file.file} leads out of the folder")
-        return Manifest(
-            folder, told["preset"], told["rule"], files, told["pictures"], told["left_out"]
-        )
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{path} is no list of stored weights ({error}): {RESTORE}") from None
+        more = told["pictures"], told["left_out"]
+        return Manifest(folder, told["preset"], told["rule"], files, *more)
 
 
 def table_rows(

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from benchmarks.files import comma_separated, write_text
+from benchmarks.files import comma_separated, foreign, write_text
 from models.errors import UserError
 from models.zoo import METHODS
 from reproduce.experiments.places import Places
@@ -144,15 +144,11 @@ def load_curve(path: Path) -> Curve | None:
     """What ``write_curve`` wrote; None if there is none, UserError for anything else."""
     if not path.is_file():
         return None
-    try:
+    with foreign(f"{path} is no learning curve", "delete it; it is made again from its run"):
         rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
         names, values = rows[0], np.array(rows[1:], np.float64)
         if names[:2] != ["step", "seconds"] or values.shape[1:] != (len(names),):
             raise ValueError("its columns are others")
-    except (OSError, ValueError, IndexError) as error:
-        raise UserError(
-            f"{path} is no learning curve ({error}): delete it; it is made again from its run"
-        ) from None
     return Curve(values[:, 0], values[:, 1], dict(zip(names[2:], values[:, 2:].T, strict=True)))
 
 

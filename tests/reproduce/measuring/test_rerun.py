@@ -27,8 +27,7 @@ from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.measuring.kind import measure
 from reproduce.measuring.kinds import measure_runs, open_kinds
-from reproduce.measuring.rerun import differences, verdict
-from reproduce.measuring.rerun_told import kind_of
+from reproduce.measuring.rerun import differences, kind_of, verdict
 from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.records.current import newest
 from reproduce.records.store import Records, line_of, record_id

@@ -10,7 +10,6 @@ import pytest
 import tiny
 import torch
 
-import reproduce.measuring.subject
 from benchmarks.metrics.theory import contents, styles
 from models.errors import UserError
 from models.zoo import METHODS
@@ -150,20 +149,6 @@ def test_equal_names_alone_are_no_pairs(runs, places) -> None:
     domains = open_run_task(run, places)
     assert domains.test_a.ids == domains.test_b.ids
     assert set(measure_codes(run, places)) == STYLES | CONTENTS - OF_PAIRS
-
-
-def test_what_is_recorded_is_not_measured_again(runs, places, monkeypatch) -> None:
-    run = runs["munit", CATS]
-    found = measure_codes(run, places)
-    records = Records(places.results, "quick")
-    count = len(records.all())
-    with monkeypatch.context() as patched:
-        patched.setattr(reproduce.measuring.subject, "load_method", None)
-        assert measure_codes(run, places) == found
-    (places.results / found["style-mmd"]["raw"]).unlink()
-    again = measure_codes(run, places)
-    assert len(records.all()) == 2 * count
-    assert {m: r["value"] for m, r in again.items()} == {m: r["value"] for m, r in found.items()}
 
 
 def test_many_pictures_are_thinned_alike_in_both_domains(runs, places, monkeypatch) -> None:

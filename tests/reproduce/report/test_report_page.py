@@ -17,8 +17,7 @@ from reproduce.analysis.claims.table import claims_table
 from reproduce.analysis.tables import table_of
 from reproduce.experiments.preset import load_preset
 from reproduce.report.blocks import Report
-from reproduce.report.content import command_of, report_of
-from reproduce.report.cost import _measuring_seconds
+from reproduce.report.content import _measuring_seconds, command_of, report_of
 from reproduce.report.inputs import PICTURES, inputs_sha256
 from reproduce.report.page import html, write_page
 
