@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -67,7 +68,7 @@ def check_place(path: Path) -> None:
         _part_of(there / path.name).touch()
         _part_of(there / path.name).unlink()
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise cannot_write(path, error) from None
 
 
 @contextmanager
@@ -80,17 +81,38 @@ def whole(path: Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise cannot_write(path, error) from None
     finally:
         with suppress(OSError):  # the folder itself may be none
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """The same of a folder, in place of an older one."""
+    part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if path.exists():
+            os.replace(path, old)
+        os.replace(part, path)
+    except OSError as error:
+        if old.exists():
+            os.replace(old, path)
+        raise cannot_write(path, error) from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _part_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def _unwritable(path: Path, error: OSError) -> UserError:
+def cannot_write(path: Path, error: OSError) -> UserError:
+    """What a person is told of a file or folder that the system refuses."""
     why = error.strerror or error
     return UserError(
         f"cannot write {path} ({why}): check the space and the permissions, or choose another place"

@@ -14,6 +14,7 @@ from reproduce.measuring.codes import CodesKind, is_paired
 from reproduce.measuring.diversity import DiversityKind, lpips_distance
 from reproduce.measuring.exact import ExactKind
 from reproduce.measuring.fidelity import FidelityKind
+from reproduce.measuring.kept import inception
 from reproduce.measuring.kind import Found, Kind, measure
 from reproduce.measuring.modes import ModesKind, check_measurable
 from reproduce.measuring.preference import Judged, Observed
@@ -42,8 +43,11 @@ def open_kinds(
 
 def scores(task: str) -> tuple[str, ...]:
     """What is told of translations alone; exact scores of drawn pictures only."""
-    drawn = task in TASKS and TASKS[task].kind == "drawn"
-    return ("diversity", "fidelity", *(("exact",) if drawn else ()))
+    return ("diversity", "fidelity", *(("exact",) if _is_drawn(task) else ()))
+
+
+def _is_drawn(task: str) -> bool:
+    return task in TASKS and TASKS[task].kind == "drawn"
 
 
 def measure_runs(
@@ -68,7 +72,7 @@ def check_kinds(
     if ModesKind.name in names:
         check_measurable(runs, places)
     every = {(run.task, run.source, run.test): run for run in runs}.values()
-    drawn = [run for run in every if "exact" in scores(run.task) and not run.source]
+    drawn = [run for run in every if _is_drawn(run.task) and not run.source]
     for run in drawn:
         if DiversityKind.name in names and run.test < preset.measure.inputs:
             raise UserError(
@@ -79,9 +83,7 @@ def check_kinds(
         if source and Path(source).is_dir():
             _check_counts(names, preset.measure, open_run_task(run, places))
     if FidelityKind.name in names and len(drawn) < len(every):
-        from benchmarks.networks.extractors import inception_extractor
-
-        inception_extractor(places.inception_path, places.inception_sha256, True, places.device)
+        inception(places)
 
 
 def _check_counts(names: Collection[str], measuring: Measuring, domains: Domains) -> None:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import torch
@@ -19,9 +15,9 @@ from models.randomness import generator
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.report.figures import evenly, save, show
+from reproduce.report.figures import direction_title, evenly, save, show, sides
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.sources import Domains, PictureSource, Subset
+from reproduce.tasks.sources import Subset
 from reproduce.training.checkpoints import load_method
 from reproduce.training.styles import slerp
 from reproduce.training.trained import checkpoint_of
@@ -33,8 +29,7 @@ CELL = 0.78  # inches
 HEAD, GAP = 0.36, 0.1  # inches: above each direction's pictures, and below
 
 
-@dataclass(frozen=True)
-class _Block:
+class _Block(NamedTuple):
     """Pictures of one direction: rows of equal length, None where there is none, and titles by
     column."""
 
@@ -53,7 +48,7 @@ def interpolation(
     domains, fixed = open_run_task(run, places), Preparation(run.size).at_test()
     blocks = []
     for direction, title in _titles(preset, run.task).items():
-        source = _sides(domains, direction)[0]
+        source, _ = sides(domains, direction)
         first, second = (
             network.draw_noise(1, run.size, run.size, generator(run.seed, "walk", direction, end))
             for end in (0, 1)
@@ -82,7 +77,7 @@ def guided(
     domains, fixed = open_run_task(run, places), Preparation(run.size).at_test()
     blocks = []
     for direction, title in _titles(preset, run.task).items():
-        every, shown = _sides(domains, direction)
+        every, shown = sides(domains, direction)
         spread = evenly(min(len(every), len(shown)), inputs + examples)
         taken = evenly(len(spread), min(inputs, len(spread)))
         source = Subset(every, [spread[k] for k in taken])
@@ -100,15 +95,8 @@ def guided(
 
 def _titles(preset: Preset, task: str) -> dict[Direction, str]:
     """By direction; both where either domain has styles worth a look: edges have none."""
-    spec = preset.spec(task)
-    shown: tuple[Direction, ...] = ("a2b", "b2a") if spec.domains else ("a2b",)
-    return {direction: spec.directions[direction].replace(" -> ", "\nto ") for direction in shown}
-
-
-def _sides(domains: Domains, direction: Direction) -> tuple[PictureSource, PictureSource]:
-    """Test pictures of the domains that a translation goes from and to."""
-    a, b = domains.test_a, domains.test_b
-    return (a, b) if direction == "a2b" else (b, a)
+    shown: tuple[Direction, ...] = ("a2b", "b2a") if preset.spec(task).domains else ("a2b",)
+    return {direction: direction_title(preset, task, direction) for direction in shown}
 
 
 def _draw(blocks: Sequence[_Block], path: Path) -> Path:

@@ -36,7 +36,7 @@ from reproduce.measuring.fidelity import FidelityKind
 from reproduce.measuring.preference import OTHERS, OWN, Observed, protocol, true_pictures
 from reproduce.measuring.preference import SAMPLES as OBSERVED
 from reproduce.measuring.subject import Pictures as OfTask
-from reproduce.records.current import REFERENCE
+from reproduce.records.store import REFERENCE
 from reproduce.tasks.drawn.truth import Truth
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS

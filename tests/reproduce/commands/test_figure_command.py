@@ -18,8 +18,7 @@ from models.errors import UserError
 from reproduce.commands.cli import main
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset, preset_names
-from reproduce.report.figures import evenly
-from reproduce.report.unit_figures import domain_titles
+from reproduce.report.figures import domain_titles, evenly
 from reproduce.tasks.layouts import open_folder
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
