@@ -60,6 +60,15 @@ def _merged(method: str, task: str, settings: Mapping[str, object]) -> dict[str,
     return merged | dict(settings)
 
 
+def translate(checkpoint: Path, inputs: Path, out: Path, *more: object) -> int:
+    """The command's exit code."""
+    words = ["translate", checkpoint, inputs, "--out", out, "--no-progress", *more]
+    try:
+        return main([str(word) for word in words])
+    except SystemExit as stop:
+        return int(str(stop.code))
+
+
 def instead(words: list[str], option: str, *values: str) -> list[str]:
     """``words`` with these ``values`` of an option, whatever they say of it, --set but added."""
     at = words.index(option) if option in words and option != "--set" else len(words)
