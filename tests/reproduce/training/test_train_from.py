@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from tiny import train_words
 
@@ -24,8 +25,8 @@ from reproduce.training.checkpoints import (
 
 def test_a_run_begins_with_the_weights_of_another(trained, data, tmp_path):
     start, out = trained("munit"), tmp_path / "run"
-    assert main(train_words("munit", out, data, f"--from={start}", lr=0, seed=7)) == 0
-    given, found = (read_checkpoint(path) for path in (start, out / "last.safetensors"))
+    last = tiny.train("munit", out, data, f"--from={start}", lr=0, seed=7)
+    given, found = (read_checkpoint(path) for path in (start, last))
     assert found.step == 3 and not found.run.settings["lr"]
     for name, tensor in given.part("model").items():
         assert torch.equal(tensor, found.part("model")[name]), name
@@ -36,10 +37,9 @@ def test_a_run_begins_with_the_weights_of_another(trained, data, tmp_path):
 def test_it_goes_on_without_being_told_again_but_not_from_others(trained, data, tmp_path, capsys):
     start, out = trained("munit"), tmp_path / "run"
     constant = {"lr_policy": "constant"}
-    assert main(train_words("munit", out, data, f"--from={start}", steps=1, **constant)) == 0
-    assert main(train_words("munit", out, data, "--resume", steps=2, **constant)) == 0
+    tiny.train("munit", out, data, f"--from={start}", steps=1, **constant)
+    other = tiny.train("munit", out, data, "--resume", steps=2, **constant)
     assert json.loads((out / "run.json").read_text())["begun_from_sha256"] == sha256_file(start)
-    other = out / "last.safetensors"
     words = train_words("munit", out, data, "--resume", f"--from={other}", steps=3, **constant)
     assert main(words) == 2
     assert "began otherwise" in capsys.readouterr().err
