@@ -280,6 +280,13 @@ def patches(channels: int, dim: int, n_layers: int, norm: str, bias: bool) -> nn
     return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))
 
 
+def enlarge(a: int, b: int, upsample: str, bias: bool = True) -> list[nn.Module]:
+    if upsample == "bilinear":
+        pad = nn.ReflectionPad2d(1)
+        return [nn.Upsample(scale_factor=2, mode="bilinear"), pad, nn.Conv2d(a, b, 3)]
+    return [nn.ConvTranspose2d(a, b, 4, 2, 1, bias=bias)]
+
+
 class Skip(nn.Module):
     """A level of a nested U-Net; ``first``: the skip comes before what the level computes."""
 
@@ -304,24 +311,20 @@ def nested_unet(c_in: int, dim: int, depth: int, norm: str, dropout: bool, *, cy
     def norm_of(channels: int) -> nn.Module | None:
         return None if norm == "none" and not cyclegan else NORMS[norm](channels)
 
-    def up(a: int, b: int, biased: bool) -> list[nn.Module]:
-        if upsample == "bilinear":
-            return [nn.Upsample(scale_factor=2, mode="bilinear"), nn.ReflectionPad2d(1),
-                    nn.Conv2d(a, b, 3)]  # fmt: skip
-        return [nn.ConvTranspose2d(a, b, 4, 2, 1, bias=biased)]
-
     inner: nn.Module | None = None
     for i in reversed(range(depth)):
         if i == 0:
-            layers = [nn.Conv2d(c_in, dim, 4, 2, 1, bias=bias), inner, nl(), *up(2 * dim, 3, True)]
+            layers = [nn.Conv2d(c_in, dim, 4, 2, 1, bias=bias), inner, nl()]
+            layers += enlarge(2 * dim, 3, upsample)
             return Skip(sequence(*layers, nn.Tanh()), None)
         a, b = widths[i - 1], widths[i]
         down = [nn.LeakyReLU(0.2, True), nn.Conv2d(a, b, 4, 2, 1, bias=bias)]
         if inner is None:
-            model = sequence(*down, nl(), *up(b, a, bias), norm_of(a))
+            model = sequence(*down, nl(), *enlarge(b, a, upsample, bias), norm_of(a))
         else:
             drop = nn.Dropout(0.5) if dropout and i >= 4 else None
-            model = sequence(*down, norm_of(b), inner, nl(), *up(2 * b, a, bias), norm_of(a), drop)
+            up = enlarge(2 * b, a, upsample, bias)
+            model = sequence(*down, norm_of(b), inner, nl(), *up, norm_of(a), drop)
         inner = Skip(model, cyclegan)
     raise AssertionError
 
@@ -383,26 +386,19 @@ def unet_with_z(nz: int, dim: int, depth: int, norm: str, dropout: bool,
     def norm_of(channels: int) -> nn.Module | None:
         return None if norm == "none" else NORMS[norm](channels)
 
-    def up(a: int, b: int) -> list[nn.Module]:
-        if upsample == "bilinear":
-            return [nn.Upsample(scale_factor=2, mode="bilinear"), nn.ReflectionPad2d(1),
-                    nn.Conv2d(a, b, 3)]  # fmt: skip
-        return [nn.ConvTranspose2d(a, b, 4, 2, 1)]
-
     level: nn.Module | None = None
     for i in reversed(range(depth)):
         before = widths[i - 1] if i else 3
         down = nn.Conv2d(before + nz, widths[i], 4, 2, 1)
         joined = widths[i] if level is None else 2 * widths[i]
         if i == 0:
-            level = WithZ(sequence(down), level, sequence(nl(), *up(joined, 3), nn.Tanh()), True)
-            break
+            up = sequence(nl(), *enlarge(joined, 3, upsample), nn.Tanh())
+            return WithZ(sequence(down), level, up, True)
         down_norm = None if level is None else norm_of(widths[i])
         drop = nn.Dropout(0.5) if dropout and level is not None and i >= 4 else None
-        level = WithZ(sequence(nn.LeakyReLU(0.2, True), down, down_norm), level,
-                      sequence(nl(), *up(joined, before), norm_of(before), drop), False)  # fmt: skip
-    assert level is not None
-    return level
+        up = sequence(nl(), *enlarge(joined, before, upsample), norm_of(before), drop)
+        level = WithZ(sequence(nn.LeakyReLU(0.2, True), down, down_norm), level, up, False)
+    raise AssertionError
 
 
 class Halve(nn.Module):
