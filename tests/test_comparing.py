@@ -65,7 +65,7 @@ def test_files_hold_nine_digits_of_a_float() -> None:
 def test_tables_and_claims_are_the_same_with_other_kernels(threads: str) -> None:
     """The tests that compare with stored files, drawn pictures and recorded training steps, on this
     machine as if it were another."""
-    tests = ["test_readme.py", "reproduce/tasks/test_drawn_version.py", "models/test_golden.py"]
+    tests = ["test_readme.py", "reproduce/tasks/test_drawn.py", "models/test_golden.py"]
     words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k",
              "stored_records or say_the_same or raw_values or drawn_version or golden",
              *(str(ROOT / "tests" / name) for name in tests)]  # fmt: skip
