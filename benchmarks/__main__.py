@@ -26,7 +26,8 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str] | None = None) -> int:
     """Run a command; 2 for bad input, 130 when interrupted."""
     arguments = parser().parse_args(sys.argv[1:] if words is None else words)
-    return run_command(arguments.run, arguments)
+    again = "nothing is kept: run the same command to start again"
+    return run_command(arguments.run, arguments, again)
 
 
 if __name__ == "__main__":

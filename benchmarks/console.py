@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import sys
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from models.errors import UserError
+
+T = TypeVar("T")
 
 
 class Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -43,7 +46,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.register("type", None, _text)
-        self.register("type", Path, _path)
+        self.register("type", Path, type_of(path_of))
         for name in (None, "store"):
             self.register("action", name, _Once)
 
@@ -70,11 +73,16 @@ def path_of(word: str) -> Path:
         raise UserError(f"{word}: there is no such user: write the whole path") from None
 
 
-def _path(word: str) -> Path:
-    try:
-        return path_of(word)
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def type_of(read: Callable[[str], T]) -> Callable[[str], T]:
+    """``read`` as the type of an argument, whose name stands before what its UserError says."""
+
+    def typed(word: str) -> T:
+        try:
+            return read(word)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return typed
 
 
 def _text(word: str) -> str:
@@ -85,7 +93,7 @@ def _text(word: str) -> str:
 
 def file_or_dash(word: str) -> Path | None:
     """The type of an argument that names a file to write; None for ``-``, which prints instead."""
-    return None if word == "-" else _path(word)
+    return None if word == "-" else type_of(path_of)(word)
 
 
 def sha256(word: str) -> str:
@@ -95,13 +103,15 @@ def sha256(word: str) -> str:
     return word.lower()
 
 
-def at_least(smallest: int) -> Callable[[str], int]:
-    """The type of an argument that is a whole number from ``smallest`` up."""
+def at_least(smallest: int, largest: float = math.inf) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from ``smallest`` up, ``largest`` at most."""
 
     def read(word: str) -> int:
         number = int(word)
         if number < smallest:
             raise argparse.ArgumentTypeError(f"{number} is too small, use at least {smallest}")
+        if number > largest:
+            raise argparse.ArgumentTypeError(f"{number} is too large, use at most {largest}")
         return number
 
     read.__name__ = "int"  # argparse names it where ``word`` is no number
@@ -116,14 +126,17 @@ def share(word: str) -> float:
     return number
 
 
-def run_command(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
-    """Run ``command``; 2 for what a user can mend, 130 when interrupted."""
+def run_command(
+    command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace,
+    interrupted: str = "run the same command to go on",
+) -> int:  # fmt: skip
+    """Run ``command``; 2 for what a user can mend, 130 when ``interrupted``, with that advice."""
     try:
         return command(arguments)
     except UserError as error:
         return refuse(str(error))
     except KeyboardInterrupt:
-        print("interrupted; run the same command to go on", file=sys.stderr)
+        print(f"interrupted; {interrupted}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # Whoever read our output has left; what Python still wants to flush goes nowhere.

@@ -1,4 +1,5 @@
-"""Files of results: text, CSV and raw values, written whole or not at all."""
+"""Files of results: text, CSV and raw values, written whole or not at all; and what others wrote, read
+so that whatever is wrong with it is told in a line."""
 
 from __future__ import annotations
 
@@ -9,10 +10,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.errors import UserError
 
@@ -20,23 +20,81 @@ OUTSIDE_DIGESTS = "how a file is written changes no number"
 
 
 @contextmanager
+def foreign(what: object, remedy: str) -> Iterator[None]:
+    """Around what reads others' files or runs others' code, which may raise anything: all of it becomes
+    a UserError, ``WHAT (reason): REMEDY``."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
+        if " " not in reason:  # KeyError: 'x'
+            reason = f"{type(error).__name__} {reason}".rstrip()
+        raise UserError(f"{what} ({reason}): {remedy}") from error
+
+
+def files_under(folder: Path, hidden: bool = False) -> Iterator[Path]:
+    """Every file under ``folder``, ``hidden`` ones too or not, in order. Links are followed, since
+    large folders are often linked in; one to a folder that it lies in is not. Links to nothing
+    count as files. Raises UserError for a folder that cannot be read and a name that is not in
+    UTF-8."""
+    yield from _files_under(folder, hidden, frozenset())
+
+
+def _files_under(folder: Path, hidden: bool, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    with foreign(f"{folder} cannot be read", "give yourself the right to, or move it away"):
+        status, paths = folder.stat(), sorted(folder.iterdir())
+    here = status.st_dev, status.st_ino
+    for path in paths if here not in above else ():
+        if path.name.startswith(".") and not hidden:
+            continue
+        with foreign(f"{folder}: {path.name!a} is no name in UTF-8", "rename it"):
+            path.name.encode()
+        if path.is_dir():
+            yield from _files_under(path, hidden, above | {here})
+        elif path.is_file() or path.is_symlink():
+            yield path
+
+
+def check_place(path: Path) -> None:
+    """UserError where ``path`` could not be written whole: asked before hours are spent. Leaves
+    nothing behind."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name a file")
+    try:
+        there = next(folder for folder in path.absolute().parents if folder.exists())
+        _part_of(there / path.name).touch()
+        _part_of(there / path.name).unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+@contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A file beside ``path`` to be written, which then takes its place: whole or not at all.
     Raises UserError where it cannot be written."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         os.replace(part, path)
     except OSError as error:
-        why = error.strerror or error
-        raise UserError(
-            f"cannot write {path} ({why}): check the space and the permissions, or choose another "
-            "place"
-        ) from None
+        raise _unwritable(path, error) from None
     finally:
         with suppress(OSError):  # the folder itself may be none
             part.unlink(missing_ok=True)
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    why = error.strerror or error
+    return UserError(
+        f"cannot write {path} ({why}): check the space and the permissions, or choose another place"
+    )
 
 
 def write_text(path: Path, text: str) -> None:
@@ -45,11 +103,29 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def save_arrays(path: Path, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write ``arrays`` and, under ``meta``, JSON values as ``.npz``: whole or not at all."""
+def save_arrays(
+    path: Path, meta: Mapping[str, Any], arrays: Mapping[str, Any],
+    input_ids: Sequence[str] | None = None,
+) -> None:  # fmt: skip
+    """Write ``arrays``, ``input_ids`` and, under ``meta``, JSON values as ``.npz``: whole or not at
+    all."""
     text = np.array(json.dumps(dict(meta), sort_keys=True))
+    ids: dict[str, Any] = (
+        {} if input_ids is None else {"input_ids": np.array(input_ids, dtype=np.str_)}
+    )
     with whole(path) as part, part.open("wb") as file:
-        np.savez_compressed(file, meta=text, **cast("dict[str, Any]", arrays))
+        np.savez_compressed(file, meta=text, **arrays, **ids)
+
+
+def load_arrays(path: Path) -> tuple[Any, dict[str, Any]]:
+    """``meta`` and all arrays that ``save_arrays`` wrote; UserError for anything else."""
+    with (
+        foreign(f"{path}: no raw values", "measure again"),
+        path.open("rb") as raw,
+        np.load(raw, allow_pickle=False) as file,
+    ):
+        arrays = dict(file)
+        return json.loads(str(arrays.pop("meta"))), arrays
 
 
 def comma_separated(names: Sequence[str], rows: Iterable[Iterable[object]]) -> str:

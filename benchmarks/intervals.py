@@ -1,15 +1,14 @@
-"""Confidence intervals of a mean: over independent inputs, over clusters, over pairs.
+"""Confidence intervals: of a mean over independent inputs or over pairs, and of what is no mean.
 
-An interval must resample what was drawn at random. Translations of one input are not independent
-pictures, and two pairs that share a picture are not independent pairs; treating them as such
-makes intervals too narrow.
+An interval resamples what was drawn at random: translations of one input are not independent pictures,
+nor are two pairs that share one.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +17,7 @@ from scipy import stats
 from models.errors import UserError
 
 FloatArray = NDArray[np.float64]
+Limits = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,6 @@ class Interval:
     resamples: int = 0
     seed: int | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 def _finite_vector(values: ArrayLike) -> FloatArray:
     vector = np.asarray(values, dtype=np.float64)
@@ -48,39 +45,26 @@ def _finite_vector(values: ArrayLike) -> FloatArray:
     return vector
 
 
-def _check_level(level: float) -> None:
-    if not 0.0 < level < 1.0:
-        raise UserError(f"confidence level {level} is outside (0, 1): use e.g. 0.95")
-
-
-def _ratio_of_sums(sums: FloatArray, counts: FloatArray, axis: int = -1) -> FloatArray:
-    ratio: FloatArray = np.sum(sums, axis=axis) / np.sum(counts, axis=axis)
-    return ratio
-
-
-def _bootstrap(
-    sums: FloatArray, counts: FloatArray, seed: int, n: int, level: float, over: str
+def bootstrap_mean(
+    values: ArrayLike, seed: int, n: int = 2000, level: float = 0.95, over: str = "inputs"
 ) -> Interval:
-    """Interval of ``sum(sums) / sum(counts)``, resampling the two together."""
-    _check_level(level)
-    if n < 1:
-        raise UserError(f"a bootstrap needs at least 1 resample, got {n}: use e.g. 2000")
-    ratios = sums / counts
-    mean = float(sums.sum() / counts.sum())
-    spread = float(np.ptp(ratios))
+    """Bias-corrected and accelerated bootstrap of the mean of independent ``values`` (N,). The same
+    seed gives the same interval. Constant values give one without width, method "constant". Source:
+    Efron, "Better bootstrap confidence intervals", JASA 1987; by ``scipy.stats``. Raises UserError
+    for fewer than two values or values that are not finite."""
+    vector = _finite_vector(values)
+    mean = float(vector.sum() / len(vector))
     # BCa divides by the spread; without any, every resample has the same mean.
-    if spread <= 1e-12 * max(1.0, abs(mean)):
+    if float(np.ptp(vector)) <= 1e-12 * max(1.0, abs(mean)):
         return Interval(mean, mean, level, "constant", over, n, seed)
     for method in ("BCa", "percentile"):
         with np.errstate(all="ignore"):
             found = stats.bootstrap(
-                (sums, counts),
-                _ratio_of_sums,
-                paired=True,
-                vectorized=True,
+                (vector,),
+                np.mean,
                 n_resamples=n,
                 # Bounds memory at about 10 million numbers, and changes no drawn number.
-                batch=max(1, 10_000_000 // len(sums)),
+                batch=max(1, 10_000_000 // len(vector)),
                 confidence_level=level,
                 method=method,
                 rng=np.random.default_rng([0xB007, seed & (2**64 - 1)]),
@@ -91,62 +75,11 @@ def _bootstrap(
     return Interval(low, high, level, f"bootstrap {method}", over, n, seed)
 
 
-def bootstrap_mean(
-    values: ArrayLike, seed: int, n: int = 2000, level: float = 0.95, over: str = "inputs"
-) -> Interval:
-    """Bias-corrected and accelerated bootstrap of the mean of independent ``values`` (N,).
-
-    The same seed gives the same interval; no global random state is read. Fewer than about
-    20 values give intervals somewhat too narrow, as bootstraps do. Constant values give an
-    interval without width, method "constant".
-
-    Source: Efron, "Better bootstrap confidence intervals", JASA 1987; by ``scipy.stats``.
-    Raises UserError for fewer than two values or values that are not finite.
-    """
-    vector = _finite_vector(values)
-    return _bootstrap(vector, np.ones_like(vector), seed, n, level, over)
-
-
-def bootstrap_clustered_mean(
-    values: ArrayLike,
-    clusters: ArrayLike,
-    seed: int,
-    n: int = 2000,
-    level: float = 0.95,
-    over: str = "clusters",
-) -> Interval:
-    """Bootstrap of the mean of all ``values`` (N,), drawing whole clusters.
-
-    ``clusters`` (N,) names the cluster of each value; values of one cluster (answers of one
-    worker, translations of one input) come and go together. Raises UserError for fewer than two
-    clusters.
-    """
-    vector = _finite_vector(values)
-    names = np.asarray(clusters)
-    if names.shape != vector.shape:
-        raise UserError(f"{len(vector)} values have {names.shape} clusters: give one a value")
-    found, index = np.unique(names, return_inverse=True)
-    if len(found) < 2:
-        raise UserError("an interval over clusters needs at least 2 of them: measure more")
-    sums = np.bincount(index, weights=vector).astype(np.float64)
-    counts = np.bincount(index).astype(np.float64)
-    return _bootstrap(sums, counts, seed, n, level, over)
-
-
 def wilson_share(share: float, count: int, level: float = 0.95, over: str = "inputs") -> Interval:
-    """Wilson's interval of a ``share`` of hits in ``count`` independent trials.
-
-    It has a width where all trials hit or none does, as the bootstrap has not. For trials in clusters
-    ``count`` is the number of clusters, as if all of one hit or missed together: the cautious way.
-
-    Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA
-    1927. Raises UserError for a share outside [0, 1] and for no trials.
-    """
-    _check_level(level)
-    if not 0 <= share <= 1 or count < 1:
-        raise UserError(
-            f"a share of {share} in {count} trials: give one in [0, 1], and 1 trial or more"
-        )
+    """Wilson's interval of a ``share`` of hits in ``count`` independent trials. It has a width
+    where all trials hit or none does, as the bootstrap has not. For trials in clusters ``count`` is
+    the number of clusters, as if all of one hit or missed together: the cautious way. Source:
+    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927."""
     z = float(stats.norm.ppf(0.5 + level / 2))
     scale = 1 + z * z / count
     centre = (share + z * z / (2 * count)) / scale
@@ -162,16 +95,12 @@ def dyadic_mean(
 
     Two values are correlated when their pairs (P, 2) share an item. The variance adds the products
     of residuals of all such pairs of values, and never falls below the one that takes values
-    as independent; the interval is normal. Nothing is drawn, so there is no seed.
-
+    as independent; the interval is normal.
     Source: Aronow, Samii and Assenova, "Cluster-robust variance estimation for dyadic data",
     Political Analysis 2015.
     """
     vector = _finite_vector(values)
-    _check_level(level)
     items = np.asarray(pairs)
-    if items.shape != (len(vector), 2) or (items[:, 0] == items[:, 1]).any():
-        raise UserError(f"{len(vector)} values need as many pairs of distinct items: mend the list")
     _, index = np.unique(items, return_inverse=True)
     index = index.reshape(-1, 2)
     mean = float(vector.mean())
@@ -183,3 +112,50 @@ def dyadic_mean(
     half = float(stats.norm.ppf(0.5 + level / 2)) * math.sqrt(max(shared, independent))
     half /= len(vector)
     return Interval(mean - half, mean + half, level, "normal, dyadic-robust", over)
+
+
+def leave_out(count: int, groups: int) -> list[NDArray[np.int64]]:
+    """For each of ``groups`` groups, the indices below ``count`` that are not in it: not i mod groups."""
+    if not 2 <= groups <= count:
+        raise UserError(f"{count} inputs cannot be left out in {groups} groups: measure more")
+    index = np.arange(count)
+    return [index[index % groups != g] for g in range(groups)]
+
+
+def jackknife_variance(replicates: Sequence[float]) -> float:
+    """Variance of a statistic from its values with each of G groups left out. (G - 1) / G times the
+    sum of squared deviations from their mean: Efron and Stein, "The jackknife estimate of
+    variance", Annals of Statistics 1981; for groups Kott, "The delete-a-group jackknife", Journal
+    of Official Statistics 2001."""
+    values = np.asarray(replicates, dtype=np.float64)
+    return float((len(values) - 1) / len(values) * np.square(values - values.mean()).sum())
+
+
+def jackknife_interval(
+    value: float,
+    variance: float,
+    groups: int,
+    over: str,
+    limits: Limits = (None, None),
+    level: float = 0.95,
+) -> Interval:
+    """``value`` ± Student's t with ``groups`` - 1 degrees, cut at ``limits``."""
+    half = float(stats.t.ppf(0.5 + level / 2, groups - 1)) * math.sqrt(variance)
+    low, high = cut(value - half, value + half, limits)
+    return Interval(low, high, level, f"jackknife, {groups} groups", over)
+
+
+def cut(low: float, high: float, limits: Limits) -> tuple[float, float]:
+    """``low`` and ``high`` within ``limits``, None for unbounded."""
+    least, greatest = limits
+    return (
+        low if least is None else max(low, least),
+        high if greatest is None else min(high, greatest),
+    )
+
+
+def jackknife(
+    statistic: Callable[[NDArray[np.int64]], float], count: int, groups: int
+) -> list[float]:
+    """Values of ``statistic`` (of the indices kept) with each group of ``count`` left out."""
+    return [statistic(kept) for kept in leave_out(count, groups)]

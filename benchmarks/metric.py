@@ -1,13 +1,11 @@
 """What a number is: a metric declares its name, unit, direction, protocol and limits.
 
-A metric's file registers its own declarations; ``METRICS`` then holds all that were imported.
-A ``Measurement`` is one value of a declared metric, ready for a record.
+``METRICS`` holds all declarations that were imported.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -19,6 +17,9 @@ if TYPE_CHECKING:
 
 Direction = Literal["higher", "lower", "none"]
 T = TypeVar("T", covariant=True)
+
+
+METRICS: dict[str, Metric] = {}
 
 
 @dataclass(frozen=True)
@@ -34,26 +35,19 @@ class Metric:
     title: str = ""  # where it is not the name in words
     digits: int = 3
 
+    def __post_init__(self) -> None:
+        if METRICS.setdefault(self.name, self) != self:
+            raise ValueError(f"metric {self.name!r} is declared twice, differently")
+
     @property
     def heading(self) -> str:
         """The metric in words, with an arrow to where it is better."""
-        arrow = {"higher": " ↑", "lower": " ↓", "none": ""}[self.direction]
-        return f"{self.words}{arrow}"
+        return self.words + {"higher": " ↑", "lower": " ↓", "none": ""}[self.direction]
 
     @property
     def words(self) -> str:
         """The metric as a table calls it."""
         return self.title or self.name.replace("-", " ").capitalize()
-
-
-METRICS: dict[str, Metric] = {}
-
-
-def register(metric: Metric) -> Metric:
-    """Declares ``metric``; two different declarations of one name are a programming error."""
-    if METRICS.setdefault(metric.name, metric) != metric:
-        raise ValueError(f"metric {metric.name!r} is declared twice, differently")
-    return metric
 
 
 class Accumulates(Protocol[T]):
@@ -66,34 +60,10 @@ class Accumulates(Protocol[T]):
         """What all that were taken say."""
 
 
-def consume(metric: Accumulates[T], stream: Iterable[tuple[str, int, Tensor]]) -> T:
-    """``metric`` of all of ``stream``."""
-    for item in stream:
-        metric.update(*item)
-    return metric.finish()
-
-
-def all_alike(seen: Collection[tuple[str, int]]) -> tuple[list[str], int]:
-    """The inputs, sorted, and S, of pictures (input, sample) that came in any order.
-
-    Raises UserError unless each input has samples 0 to S - 1.
-    """
-    ids = sorted({name for name, _ in seen})
-    samples = len(seen) // max(1, len(ids))
-    if not ids or set(seen) != {(name, k) for name in ids for k in range(samples)}:
-        raise UserError(
-            f"{len(seen)} translations are not samples 0 to S - 1 of each of {len(ids)} inputs: "
-            "translate all alike"
-        )
-    return ids, samples
-
-
 @dataclass(frozen=True)
 class Measurement:
-    """A value of the metric ``name`` with its interval and everything needed to compare it.
-
-    Raises UserError for a name that nobody declared and for a value outside the metric's limits.
-    """
+    """A value of the metric ``name`` with its interval and everything needed to compare it. Raises
+    UserError for a name that nobody declared and for a value outside the metric's limits."""
 
     name: str
     value: float
@@ -104,10 +74,11 @@ class Measurement:
         if self.name not in METRICS:
             raise UserError(f"unknown metric {self.name!r}: known are {sorted(METRICS)}")
         least, greatest = METRICS[self.name].limits
-        inside = math.isfinite(self.value)
-        inside = inside and (least is None or self.value >= least)
-        inside = inside and (greatest is None or self.value <= greatest)
-        if not inside:
+        low, high = (
+            -math.inf if least is None else least,
+            math.inf if greatest is None else greatest,
+        )
+        if not (math.isfinite(self.value) and low <= self.value <= high):
             raise UserError(
                 f"{self.name} = {self.value} is outside its limits [{least}, {greatest}]: "
                 "check the pictures measured"

@@ -3,41 +3,53 @@ columns."""
 
 from __future__ import annotations
 
-import struct
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageFile, ImageOps
 from torch import Tensor
 
+from benchmarks.files import foreign
 from models.errors import UserError
 
 RANGE_TOLERANCE = 1e-3  # rounding of a tanh, far below one grey level
 # Pillow would otherwise try every plugin it has, some of which start other programs (EPS).
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
-LOSSY = frozenset({"JPEG", "WEBP"})
+_LOSSY = {"JPEG", "MPO", "jpeg", "tiff_jpeg", "webp", "tiff_sgilog24"}  # formats, and TIFF's
 _NO_RGB = {"L": "greyscale", "1": "black and white", "P": "of a palette", "CMYK": "CMYK"}
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    with (
+        foreign(f"{path} is no picture that can be read", "replace it"),
+        Image.open(path, formats=FORMATS) as image,
+    ):
+        yield image
 
 
 def read(path: Path) -> Image.Image:
     """The picture in ``path`` as upright 8-bit RGB, transparency laid on white, for people to look at;
     UserError if it is none or too large."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            upright = ImageOps.exif_transpose(image)
-    except (Image.DecompressionBombError, *_BROKEN) as error:
-        raise _refused(path, error) from None
-    if upright.mode[0] in "IF":
-        raise UserError(f"{path} has pixels of more than 8 bits: save it as an 8-bit PNG")
+    with _opened(path) as image:
+        _check_depth(path, image)
+        upright = ImageOps.exif_transpose(image)
     if upright.has_transparency_data:
         paper = Image.new("RGBA", upright.size, "white")
         upright = Image.alpha_composite(paper, upright.convert("RGBA"))
     return upright.convert("RGB")
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of what ``read`` gives, by the header alone."""
+    with _opened(path) as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
+        return (image.height, image.width) if turned else image.size
 
 
 def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -49,59 +61,71 @@ def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def size_to_measure(path: Path, lossy: bool = False) -> tuple[int, int]:
     """Width and height of a picture that can be measured as it is, by its header; UserError for one
-    that cannot: grey, transparent, of more than 8 bits, and unless ``lossy`` is allowed, compressed
-    with loss."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            kind, mode, size = image.format, image.mode, image.size
-            transparent = image.has_transparency_data
-    except (Image.DecompressionBombError, *_BROKEN) as error:
-        raise _refused(path, error) from None
-    if kind in LOSSY and not lossy:
-        raise UserError(
-            f"{path} is a {kind}: its compression changes LPIPS and every other number; save PNGs, or "
-            "give --lossy to measure it all the same"
-        )
-    if transparent:
-        raise UserError(f"{path} has an alpha channel: save it as RGB, without one")
-    if mode[0] in "IF":
+    that cannot: grey, transparent, of more than 8 bits or several frames, and unless ``lossy`` is
+    allowed, compressed with loss."""
+    with _opened(path) as image:
+        kind = image.info.get("compression") if image.format == "TIFF" else image.format
+        if not lossy and (kind in _LOSSY or (kind == "WEBP" and not _keeps_pixels(path))):
+            called = f"{kind.split('_')[-1].upper()} in a TIFF" if kind != image.format else kind
+            raise UserError(
+                f"{path} is a {called}: its compression changes LPIPS and every other number; save "
+                "PNGs, or give --lossy to measure it all the same"
+            )
+        if image.has_transparency_data:
+            raise UserError(f"{path} has an alpha channel: save it as RGB, without one")
+        _check_depth(path, image)
+        if image.mode != "RGB":
+            raise UserError(f"{path} is {_NO_RGB.get(image.mode, image.mode)}: save it as RGB")
+        if getattr(image, "n_frames", 1) > 1:
+            raise UserError(f"{path} holds several pictures: save each in a file of its own")
+        return image.size
+
+
+def _keeps_pixels(webp: Path) -> bool:
+    """Whether a WebP is lossless, by its first chunk of pixels."""
+    with webp.open("rb") as file:
+        file.seek(12)
+        while len(head := file.read(8)) == 8 and not head.startswith(b"VP8 "):
+            if head.startswith(b"VP8L"):
+                return True
+            size = int.from_bytes(head[4:], "little")
+            file.seek(size + size % 2, 1)
+    return False
+
+
+def _check_depth(path: Path, image: ImageFile.ImageFile) -> None:
+    """Refuse more than 8 bits a channel, of which Pillow keeps 8 where there are three, unsaid."""
+    deep = image.mode[0] in "IF" or any(
+        "RGB;16" in str(how) or (codec[:3] == "ppm" and isinstance(how, tuple) and how[1] > 255)
+        for codec, _, _, how in image.tile
+    )
+    if deep:
         raise UserError(f"{path} has pixels of more than 8 bits: save it as an 8-bit PNG")
-    if mode != "RGB":
-        raise UserError(f"{path} is {_NO_RGB.get(mode, mode)}: save it as RGB")
-    return size
 
 
 def pixels_of(path: Path) -> NDArray[np.uint8]:
     """The pixels (H, W, 3) of a picture that ``size_to_measure`` let pass."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            return np.array(image)
-    except (Image.DecompressionBombError, *_BROKEN) as error:
-        raise _refused(path, error) from None
-
-
-def _refused(path: Path, error: Exception) -> UserError:
-    if isinstance(error, Image.DecompressionBombError):
-        return UserError(f"{path} is too large a picture: scale it down")
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return UserError(f"{path} is no picture that can be read ({reason}): replace it")
+    with _opened(path) as image:
+        return np.array(image)
 
 
 def to_bytes(pictures: Tensor) -> Tensor:
-    """Pictures (N, 3, H, W) in [-1, 1] as the uint8 that a PNG file of them holds.
-
-    Raises UserError for other shapes, NaN and values out of range.
-    """
+    """Pictures (N, 3, H, W) in [-1, 1] as the uint8 that a PNG file of them holds; UserError for others."""
     shape = tuple(pictures.shape)
     if pictures.ndim != 4 or shape[1] != 3 or not pictures.is_floating_point():
         raise UserError(
             f"pictures are {pictures.dtype} {shape}: features need real numbers, (N, 3, H, W)"
         )
+    check_range(pictures, "features need")
+    return pictures.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def check_range(pictures: Tensor, needs: str) -> None:
+    """UserError for NaN and values out of [-1, 1], which is what someone ``needs``."""
     low, high = (float(v) for v in torch.aminmax(pictures))
     # Written so that NaN, which compares false to everything, is refused.
     if not (low >= -1 - RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE):
-        raise UserError(f"pictures have values in [{low:g}, {high:g}]: features need [-1, 1]")
-    return pictures.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+        raise UserError(f"pictures have values in [{low:g}, {high:g}]: {needs} [-1, 1]")
 
 
 def tensor_of(image: Image.Image) -> Tensor:
@@ -115,18 +139,13 @@ def from_bytes(pixels: Tensor) -> Tensor:
 
 
 def as_saved(pictures: Tensor) -> Tensor:
-    """Pictures (N, 3, H, W) in [-1, 1] as a PNG file of them holds them: what is measured of a network
-    is what is measured of its files. UserError as ``to_bytes``."""
+    """Pictures (N, 3, H, W) in [-1, 1] as a PNG file of them holds them. UserError as ``to_bytes``."""
     return from_bytes(to_bytes(pictures))
 
 
 def grid(pictures: Tensor, columns: int, padding: int = 1, value: float = 0.0) -> Tensor:
-    """Pictures (N, C, H, W) row by row, at most ``columns`` in one, as one (C, H', W') with
-    ``padding`` pixels of ``value`` between them and around.
-
-    As ``torchvision.utils.make_grid``, without the seconds that every training would spend to import
-    torchvision for it.
-    """
+    """Pictures (N, C, H, W) row by row, at most ``columns`` in one, as one (C, H', W') with ``padding``
+    pixels of ``value`` between them and around: torchvision's make_grid, which takes seconds to import."""
     count, channels, height, width = pictures.shape
     columns = min(columns, count)
     down, right = height + padding, width + padding

@@ -118,7 +118,7 @@ def test_a_process_that_only_writes_the_table_knows_every_column() -> None:
 
 @needs_current_results
 def test_raw_values_give_the_recorded_numbers() -> None:
-    from benchmarks.metrics.diversity_result import DiversityResult
+    from benchmarks.metrics.diversity import DiversityResult
     from benchmarks.metrics.mode_scores import load_mode_scores
 
     checked: dict[str, int] = {}

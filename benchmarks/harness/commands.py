@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.console import Help, at_least, path_of
+from benchmarks.console import Help, at_least, path_of, type_of
 from benchmarks.harness.published import published_table1, published_table2
 from models.errors import UserError
 
@@ -62,16 +63,18 @@ def add_commands(commands: Any) -> None:
         help="of the target's modes: a .safetensors file of ours, a TorchScript file, or "
         "module:function, which takes float32 (B, 3, H, W) in [-1, 1] to probabilities (B, K)")  # fmt: skip
     by.add_argument("--probabilities", type=Path, metavar="FILE",
-        help=".npy of probabilities (inputs, samples, K), instead of outputs")  # fmt: skip
+        help=".npy of probabilities (inputs, samples, K), instead of outputs, taken as they are")  # fmt: skip
     one.add_argument("--logits", action="store_true", help="the classifier answers logits")
     one.add_argument("--modes", nargs="+", default=[], metavar="NAME", help="names of the modes")
 
     one = _command(commands, "fidelity", print_fidelity, "FID, KID, precision and recall")
     one.add_argument("--real", type=Path, required=True, metavar="DIR",
         help="real pictures of the target domain, of the outputs' size")  # fmt: skip
-    one.add_argument("--inception-weights", type=Path, metavar="FILE",
-        help="torch-fidelity's weights (default: from torch's cache, or by download)")  # fmt: skip
-    one.add_argument("--classifier", type=Path, metavar="FILE",
+    by = one.add_mutually_exclusive_group()
+    by.add_argument("--inception-weights", type=Path, metavar="FILE",
+        help="torch-fidelity's weights (default: from torch's cache, or by download); they give 2,048 "
+        "features, and both sides need more pictures than that")  # fmt: skip
+    by.add_argument("--classifier", type=Path, metavar="FILE",
         help="take the features of this classifier of ours instead of Inception-v3's")  # fmt: skip
 
     one = _command(
@@ -79,6 +82,7 @@ def add_commands(commands: Any) -> None:
     )
     one.add_argument("--against", type=Path, nargs="+", required=True, metavar="OUTPUTS",
         help="the translations that these are compared with")  # fmt: skip
+    add_reading(one, "against-")
     one.add_argument("--inputs", type=Path, required=True, metavar="DIR", help="the test inputs",
         dest="test_inputs")  # fmt: skip
     one.add_argument("--train-inputs", type=Path, metavar="DIR",
@@ -97,24 +101,30 @@ def _command(
         epilog="example:\n" + "\n".join(own),
     )  # fmt: skip
     one.add_argument("outputs", type=Path, nargs=several, metavar="OUTPUTS", help=OUTPUTS)
-    one.add_argument("--pattern", metavar="NAMES",
-        help="how files are named, e.g. '{input}-{sample}.png'")  # fmt: skip
-    one.add_argument("--range", type=float, nargs=2, metavar=("LOW", "HIGH"), dest="value_range",
-        help="of an array of floats: what black and white are")  # fmt: skip
+    add_reading(one)
     one.add_argument("--lossy", action="store_true",
-        help="measure JPEGs too, though compression changes the numbers")  # fmt: skip
+        help="measure JPEGs and the like too, though compression changes the numbers")  # fmt: skip
     if name != "quality":
         one.add_argument("--inputs", type=at_least(2), help="only the first inputs, by name")
     one.add_argument("--samples", type=at_least(1), help="only the first samples of each")
-    one.add_argument("--seed", type=at_least(0), default=0, help="of the bootstrap")
+    if name != "fidelity":  # whose intervals need none
+        one.add_argument("--seed", type=at_least(0), default=0, help="of the bootstrap")
     one.add_argument("--device", default="cpu", help="cpu or cuda")
     told = one.add_mutually_exclusive_group()
     told.add_argument("--json", action="store_true", help="print JSON alone")
     told.add_argument("--csv", action="store_true", help="print CSV alone")
-    one.add_argument("--raw", type=_npz, metavar="FILE", help="keep raw values as .npz")
+    one.add_argument("--raw", type=type_of(_npz), metavar="FILE", help="keep raw values as .npz")
     one.add_argument("--no-progress", action="store_true", help="no progress bar")
     one.set_defaults(run=run)
     return one
+
+
+def add_reading(parser: Any, of: str = "") -> None:
+    """How outputs are read; ``of``: before the options' names."""
+    parser.add_argument(f"--{of}pattern", type=type_of(_pattern), metavar="NAMES",
+        help="how files are named, e.g. '{input}-{sample}.png'")  # fmt: skip
+    parser.add_argument(f"--{of}range", type=float, nargs=2, metavar=("LOW", "HIGH"),
+        help="of an array of floats: what black and white are")  # fmt: skip
 
 
 def print_diversity(arguments: argparse.Namespace) -> int:
@@ -157,6 +167,10 @@ def print_modes(arguments: argparse.Namespace) -> int:
     if bool(arguments.outputs) == bool(arguments.probabilities):
         raise UserError("give OUTPUTS and a --classifier, or --probabilities alone")
     if arguments.probabilities is not None:
+        of_pictures = ("inputs", "samples", "logits", "range", "pattern", "lossy")
+        given = [name for name in of_pictures if getattr(arguments, name)]
+        if given or arguments.device != "cpu":
+            raise UserError(f"--{[*given, 'device'][0]} is not for --probabilities: leave it out")
         outputs, result = None, load_probabilities(arguments.probabilities, arguments.modes)
     else:
         outputs = _opened(arguments)
@@ -191,17 +205,18 @@ def print_modes(arguments: argparse.Namespace) -> int:
 def print_fidelity(arguments: argparse.Namespace) -> int:
     from benchmarks.harness.streaming import fidelity
     from benchmarks.networks.classifiers import load_classifier
-    from benchmarks.networks.extractors import classifier_extractor, inception_extractor
+    from benchmarks.networks.extractors import classifier_extractor
 
-    outputs = _opened(arguments)
+    outputs, extractor = _opened(arguments), None
     if arguments.classifier is not None:
         extractor = classifier_extractor(load_classifier(arguments.classifier, arguments.device))
-    else:
-        extractor = inception_extractor(
-            arguments.inception_weights, allow_download=True, device=arguments.device
-        )
-    metric = fidelity(arguments.real, extractor=extractor, progress=not arguments.no_progress)
-    for item in _shown(arguments, outputs, arguments.inputs, arguments.samples):
+    inputs = arguments.inputs or len(outputs.names)
+    samples = arguments.samples or outputs.samples
+    metric = fidelity(
+        arguments.real, inputs, samples, extractor=extractor, weights=arguments.inception_weights,
+        device=arguments.device, progress=not arguments.no_progress,
+    )  # fmt: skip
+    for item in _shown(arguments, outputs, inputs, samples):
         metric.take(*item)
     measured = list(metric.compute().values())
     about = measured[0].protocol
@@ -217,23 +232,28 @@ def print_quality(arguments: argparse.Namespace) -> int:
     from benchmarks.harness.layouts import pictures_under
     from benchmarks.harness.outputs import check_size, open_outputs
 
+    if arguments.train_photos is None:
+        for name in ("train_inputs", "json", "csv", "raw"):
+            if getattr(arguments, name):
+                raise UserError(
+                    f"--{name.replace('_', '-')} needs --train-photos, by which is judged: give both"
+                )
     own, inputs = _opened(arguments), pictures_under(arguments.test_inputs)
-    against = open_outputs(arguments.against, lossy=arguments.lossy)
+    against = open_outputs(
+        arguments.against,
+        arguments.against_pattern,
+        range_of(arguments.against_range),
+        arguments.lossy,
+    )
     check_size(against, None, arguments.samples)
-    print(f"against {against}", file=sys.stderr)
+    _say(arguments, f"against {against}")
     if own.size != against.size:
         raise UserError(f"{arguments.against[0]} is of another size: {against}")
     own = own.called([*inputs], arguments.outputs[0])
     against = against.called([*inputs], arguments.against[0])
     if arguments.train_photos is None:
-        if arguments.train_inputs is not None:
-            raise UserError("--train-inputs needs --train-photos, which are judged by: give both")
-        print(
-            "A judge needs --train-photos. To ask people, as the paper did:\n"
-            f"  python -m benchmarks study prepare --inputs {arguments.test_inputs} --method "
-            f"mine={arguments.outputs[0]} --method other={arguments.against[0]} --reference other "
-            "--out study\n  python -m benchmarks study serve --study study"
-        )
+        print("A judge needs --train-photos. To ask people, as the paper did:")
+        print(f"  {_asking(arguments)}\n  python -m benchmarks study serve --study study")
         return 0
     from benchmarks.harness.judging import judged
 
@@ -246,10 +266,48 @@ def print_quality(arguments: argparse.Namespace) -> int:
     return _tell(arguments, own, measured, notes, save)
 
 
+def _asking(arguments: argparse.Namespace) -> str:
+    """How to prepare a study of these outputs."""
+    sides = (
+        ("mine", arguments.outputs, arguments.pattern, arguments.range),
+        ("other", arguments.against, arguments.against_pattern, arguments.against_range),
+    )
+    if any(len(paths) > 1 for _, paths, *_ in sides) or sides[0][2:] != sides[1][2:]:
+        return "python -m benchmarks study prepare, once each lies in a folder or array, both alike"
+    words = ["python", "-m", "benchmarks", "study", "prepare"]
+    words += ["--inputs", str(arguments.test_inputs)]
+    for name, (path,), *_ in sides:
+        words += ["--method", f"{name}={path}"]
+    words += ["--reference", "other", "--out", "study"]
+    if arguments.pattern is not None:
+        words += ["--pattern", arguments.pattern]
+    if arguments.range is not None:
+        words += ["--range", *map(str, arguments.range)]
+    return shlex.join(words)
+
+
 def _npz(word: str) -> Path:
+    """The value of ``--raw``: a place for it, which is asked before hours are spent."""
+    from benchmarks.files import check_place
+
     if not word.endswith(".npz"):
-        raise argparse.ArgumentTypeError(f"{word}: raw values are stored as .npz, rename it")
-    return path_of(word)
+        raise UserError(f"{word}: raw values are stored as .npz, rename it")
+    path = path_of(word)
+    check_place(path)
+    return path
+
+
+def _pattern(word: str) -> str:
+    """The value of ``--pattern``."""
+    from benchmarks.harness.layouts import names_of
+
+    names_of(word)
+    return word
+
+
+def range_of(words: Sequence[float] | None) -> tuple[float, float] | None:
+    """The value of an option that ``add_reading`` added."""
+    return None if words is None else (words[0], words[1])
 
 
 def _opened(arguments: argparse.Namespace) -> Outputs:
@@ -258,12 +316,16 @@ def _opened(arguments: argparse.Namespace) -> Outputs:
     from benchmarks.harness.outputs import check_size, open_outputs
 
     check_device(arguments.device)
-    value_range = None if arguments.value_range is None else tuple(arguments.value_range)
+    value_range = range_of(arguments.range)
     outputs = open_outputs(arguments.outputs, arguments.pattern, value_range, arguments.lossy)
     inputs = None if arguments.command == "quality" else arguments.inputs
     check_size(outputs, inputs, arguments.samples)
-    print(outputs, file=sys.stderr if arguments.json or arguments.csv else sys.stdout, flush=True)
+    _say(arguments, str(outputs))
     return outputs
+
+
+def _say(arguments: argparse.Namespace, line: str) -> None:
+    print(line, file=sys.stderr if arguments.json or arguments.csv else sys.stdout, flush=True)
 
 
 def _shown(

@@ -12,16 +12,17 @@ from tqdm import tqdm
 from benchmarks.harness.layouts import pictures_under
 from benchmarks.harness.outputs import Outputs
 from benchmarks.metric import Measurement
-from benchmarks.metrics.diversity_result import describe
-from benchmarks.metrics.judge import CANDIDATES, most_like
+from benchmarks.metrics.diversity import describe
 from benchmarks.metrics.lpips_features import MEASURED_SIDE, LpipsDistance
 from benchmarks.metrics.observer import (
+    CANDIDATES,
     PHOTO_DISTANCE,
     QUALITY_JUDGED,
     RIGHT,
     Observation,
     by_input,
     look,
+    most_like,
 )
 from benchmarks.networks.weights import trained
 from benchmarks.pictures import fitted, read, tensor_of

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.files import files_under
 from benchmarks.pictures import SUFFIXES
 from models.errors import UserError
 
-Files = dict[str, dict[str, Path]]  # input -> sample, as its file is numbered -> file
+Files = dict[str, dict[str, Path]]  # input -> sample's number, of two digits or more -> file
 _FIELD = {"{input}": "(?P<input>.+)", "{sample}": "(?P<sample>[0-9]+)"}
 
 
@@ -34,6 +35,7 @@ class _Names:
     translation: str
     beside: str = "(?!)"
     numbered: bool = False
+    whole: bool = False  # with the suffix
 
 
 # The first that fits all pictures is taken.
@@ -50,6 +52,7 @@ KNOWN = (
     ),
 )  # fmt: skip
 FLAT = _Names("named {input}_{sample}", r"(?:.+/)?(?P<input>[^/]+)_(?P<sample>\d+)")
+NESTED = _Names("named {input}_{sample}, in folders", r"(?P<input>.+)_(?P<sample>\d+)")
 NAMES = "_sample00.png, _random_sample01.png, output000.jpg, {input}_{sample}.png"
 
 
@@ -76,11 +79,7 @@ def pictures_under(folder: Path) -> dict[str, Path]:
     relative path without suffix, or with it where two would be alike. UserError if none."""
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: give a folder of pictures")
-    found = sorted(
-        path for path in folder.rglob("*")
-        if path.suffix.lower() in {*SUFFIXES, ".pgm"} and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )  # fmt: skip
+    found = sorted(p for p in files_under(folder) if p.suffix.lower() in {*SUFFIXES, ".pgm"})
     if not found:
         raise UserError(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
     bare = {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
@@ -92,18 +91,25 @@ def pictures_under(folder: Path) -> dict[str, Path]:
 def places_of(
     names: Sequence[str], found: Sequence[str], numbered: bool, where: object
 ) -> list[int]:
-    """Where the inputs called ``names`` are among the inputs ``found`` in ``where``; where these
-    are not called so, of a ``numbered`` layout of as many the first is the first. UserError for one that is missing."""
+    """Where the inputs called ``names`` are among the inputs ``found`` in ``where``.
+
+    Of a ``numbered`` layout the first is the first, where none has an input's name, they are counted
+    from 0 or 1, there are as many, and numbers in names leave the inputs' order in no doubt. UserError
+    for one that is missing.
+    """
     place = {name: number for number, name in enumerate(found)}
-    for name in names:
-        if name not in place:
-            if numbered and len(found) == len(names):
-                return list(range(len(names)))
-            raise UserError(
-                f"{where} has no translation of input '{name}' (of {len(found)} inputs, the first is "
-                f"'{found[0]}'): translate the same inputs with every method"
-            )
-    return [place[name] for name in names]
+    missing = next((name for name in names if name not in place), None)
+    if missing is None:
+        return [place[name] for name in names]
+    if numbered and len(found) == len(names) and not place.keys() & {*names}:
+        counted = [int(re.findall(r"\d+", name)[-1]) for name in found]
+        in_order = sorted(names) == sorted(names, key=_natural)
+        if in_order and counted[0] in (0, 1) and counted == [*range(counted[0], counted[-1] + 1)]:
+            return [*range(len(names))]
+    raise UserError(
+        f"{where} has no translation of input '{missing}' (of {len(found)} inputs, the first is "
+        f"'{found[0]}'): translate the same inputs with every method, and name them alike (in an array by input_ids)"
+    )
 
 
 def _in_folder(folder: Path) -> Layout:
@@ -112,28 +118,30 @@ def _in_folder(folder: Path) -> Layout:
         found = _named(folder, pictures, names)
         if found is not None:
             return found
-    if len({path.parent for path in pictures.values()}) == 1:
-        found = _named(folder, pictures, FLAT)
-        if found is not None:
-            return found
-        wrong = next(p for p in pictures.values() if not re.search(r"_\d+$", p.stem))
-        raise UserError(
-            f"{wrong} tells no input and sample ({NAMES}): rename it, or give --pattern, e.g. "
-            "--pattern '{input}-{sample}.png'"
-        )
-    return _folder_an_input(folder, pictures)
+    folders = {path.parent for path in pictures.values()}
+    found = _named(folder, pictures, FLAT if len(folders) == 1 else NESTED)
+    # Of several folders, some must hold more than one input: each may be an input's.
+    if found is not None and (len(folders) == 1 or len(found.files) > len(folders)):
+        return found
+    if folders != {folder}:
+        return _folder_an_input(folder, pictures)
+    wrong = next(p for p in pictures.values() if not re.fullmatch(r".+_\d+", p.stem, re.S))
+    raise UserError(
+        f"{wrong} tells no input and sample ({NAMES}): rename it, or give --pattern, e.g. "
+        "--pattern '{input}-{sample}.png'"
+    )
 
 
 def _named(folder: Path, pictures: Mapping[str, Path], names: _Names) -> Layout | None:
     """The layout, where every picture is one of these names."""
-    translation, beside = re.compile(names.translation, re.S), re.compile(names.beside)
+    translation, beside = (re.compile(n, re.S) for n in (names.translation, names.beside))
     files, passed = Files(), list[Path]()
     for path in pictures.values():
-        stem = path.relative_to(folder).with_suffix("").as_posix()
-        match = translation.fullmatch(stem)
+        name = (path if names.whole else path.with_suffix("")).relative_to(folder).as_posix()
+        match = translation.fullmatch(name)
         if match:
             _add(files, match["input"] or folder.resolve().name, match["sample"], path)
-        elif beside.fullmatch(stem):
+        elif beside.fullmatch(name):
             passed.append(path)
         else:
             return None
@@ -144,15 +152,29 @@ def _named(folder: Path, pictures: Mapping[str, Path], names: _Names) -> Layout 
 
 
 def _folder_an_input(folder: Path, pictures: Mapping[str, Path]) -> Layout:
-    files = Files()
-    for path in sorted(pictures.values(), key=_natural):
+    paths = sorted(pictures.values(), key=_natural)
+    unnumbered = [path for path in paths if not re.search(r"\d$", path.stem)]
+    by_name = Files()
+    for path in paths:
         if path.parent == folder:
             raise UserError(
                 f"{path} lies beside the folders of inputs: remove it, or give --pattern "
                 "(e.g. '{input}_{sample}.png')"
             )
-        samples = files.setdefault(path.parent.relative_to(folder).as_posix(), {})
-        samples[f"{len(samples):02d}"] = path
+        _add(by_name, path.parent.relative_to(folder).as_posix(), path.stem, path)
+    if 0 < len(unnumbered) < len(paths) / 2:
+        raise UserError(
+            f"{unnumbered[0]} has no number, as the other samples have: remove it, or give --pattern "
+            "(e.g. '{input}/{sample}.png')"
+        )
+    for beside in {path.parent.parent for path in paths}:
+        for place in sorted(p for p in beside.iterdir() if p.is_dir() and p.name[0] != "."):
+            if next(files_under(place), None) is None:
+                raise UserError(f"{place} is empty: translate that input, or remove the folder")
+    files = {
+        name: {f"{k:02d}": path for k, path in enumerate(samples.values())}
+        for name, samples in by_name.items()
+    }
     return Layout("a folder an input", _ordered(files))
 
 
@@ -185,32 +207,43 @@ def _numbered_beside(folder: Path) -> list[Path]:
     inputs at most."""
     if folder.is_dir() and any(not re.fullmatch(r"input\d+\..+", p.name) for p in folder.iterdir()):
         return []
-    found = [p for p in folder.parent.glob(f"{folder.name}_*") if p.is_dir()]
-    return sorted((p for p in found if re.fullmatch(r"\d{2,}", p.name[len(folder.name) + 1 :])),
-                  key=_natural)  # fmt: skip
+    folder = folder.absolute()
+    named = re.compile(re.escape(folder.name) + r"_(\d{2,})")
+    beside = folder.parent.iterdir() if folder.parent.is_dir() else ()
+    found = {int(m[1]): p for p in beside if p.is_dir() and (m := named.fullmatch(p.name))}
+    for number in range(len(found)):
+        if number not in found:
+            raise UserError(
+                f"{folder}_{number:02d} is no folder, though there are {len(found)} such samples: "
+                "translate it again, or give the samples' folders one by one"
+            )
+    return [found[number] for number in sorted(found)]
+
+
+def names_of(pattern: str) -> _Names:
+    """How files are named by ``--pattern``; UserError for one that cannot tell input and sample."""
+    if any(pattern.count(field) != 1 for field in _FIELD):
+        raise UserError(f"{pattern}: it needs {{input}} and {{sample}}, each once")
+    if "}{" in pattern:
+        raise UserError(f"{pattern}: put something between {{input}} and {{sample}}")
+    parts = re.split(r"(\{input\}|\{sample\})", pattern)
+    named = "".join(_FIELD.get(part, re.escape(part)) for part in parts)
+    return _Names(f"named {pattern}", named, beside=".+", whole=True)
 
 
 def _by_pattern(paths: Sequence[Path], pattern: str) -> Layout:
     if len(paths) > 1:
         raise UserError("--pattern is for one folder: give that one alone")
-    if any(pattern.count(field) != 1 for field in _FIELD):
-        raise UserError(f"--pattern {pattern}: it needs {{input}} and {{sample}}, each once")
-    parts = re.split(r"(\{input\}|\{sample\})", pattern)
-    named = re.compile("".join(_FIELD.get(part, re.escape(part)) for part in parts), re.S)
-    files, passed = Files(), list[Path]()
-    (folder,) = paths
-    for path in pictures_under(folder).values():
-        match = named.fullmatch(path.relative_to(folder).as_posix())
-        if match:
-            _add(files, match["input"], match["sample"], path)
-        else:
-            passed.append(path)
-    if not files:
-        raise UserError(f"{passed[0]} is not {pattern}, nor is any other picture: mend --pattern")
-    return Layout(f"named {pattern}", _ordered(files), False, tuple(passed))
+    pictures = pictures_under(paths[0])
+    found = _named(paths[0], pictures, names_of(pattern))
+    if found is None:
+        first = next(iter(pictures.values()))
+        raise UserError(f"{first} is not {pattern}, nor is any other picture: mend --pattern")
+    return found
 
 
 def _add(files: Files, name: str, sample: str, path: Path) -> None:
+    sample = f"{int(sample):02d}" if sample.isdecimal() else sample  # 1 and 01 are one
     other = files.setdefault(name, {}).setdefault(sample, path)
     if other is not path:
         raise UserError(f"{path} and {other} are one sample of input '{name}': remove one of them")

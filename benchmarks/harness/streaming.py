@@ -13,29 +13,32 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import math
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm import tqdm
 
+from benchmarks.files import foreign
+from benchmarks.harness.arrays import Range, in_memory, in_range
 from benchmarks.harness.layouts import pictures_under
-from benchmarks.harness.outputs import Range, in_range
+from benchmarks.harness.outputs import one_size
 from benchmarks.metric import Accumulates, Measurement
-from benchmarks.metrics.diversity import Diversity
+from benchmarks.metrics.diversity import Diversity, DiversityResult
 from benchmarks.metrics.diversity_protocols import get_protocol
-from benchmarks.metrics.diversity_result import DiversityResult
-from benchmarks.metrics.fidelity import FidelityResult
+from benchmarks.metrics.fidelity import FidelityResult, check_counts
 from benchmarks.metrics.fidelity import fidelity as scores_of
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.metrics.mode_scores import ClassifiesModes, ModeProbabilities, ModeScores
 from benchmarks.networks.extractors import (
+    INCEPTION_DIMS,
     Extraction,
     Extractor,
     Features,
@@ -44,7 +47,7 @@ from benchmarks.networks.extractors import (
 )
 from benchmarks.networks.mode_classifiers import load_mode_classifier
 from benchmarks.networks.weights import Version, trained
-from benchmarks.pictures import read, tensor_of
+from benchmarks.pictures import read, size_of, tensor_of
 from models.errors import UserError
 
 Device = torch.device | str
@@ -62,14 +65,16 @@ T = TypeVar("T", bound=Result)
 
 
 class Streaming(Generic[T]):
-    """A metric in torchmetrics' habit. ``value_range``: of floats that it will be given."""
+    """A metric in torchmetrics' habit. ``value_range``: of floats that it will be given. ``most``: inputs,
+    and samples of each, that it takes."""
 
     def __init__(
         self, metric: Accumulates[T], measured: Callable[[T], Sequence[Measurement]],
-        value_range: Range | None = None,
+        value_range: Range | None = None, most: tuple[float, float] = (math.inf, math.inf),
     ) -> None:  # fmt: skip
         self._metric, self._measured, self._range = metric, measured, value_range
-        self._count: dict[str, int] = {}
+        self._most, self._size = most, torch.Size()
+        self._count = Counter[str]()
         self._result: T | None = None
 
     def update(self, input_ids: Sequence[str], samples: ArrayLike | Tensor) -> None:
@@ -77,29 +82,43 @@ class Streaming(Generic[T]):
 
         ``samples``: (B, S, H, W, 3) or, one a call, (B, H, W, 3); of tensors also with channels
         first. uint8, or floats in the declared range. Memory is least where all samples of an input
-        come together. Raises UserError for anything else.
+        come together. Raises UserError for anything else, and takes nothing then.
         """
-        given = samples if isinstance(samples, Tensor) else torch.from_numpy(np.array(samples))
-        given = given.detach().cpu()
+        given, names = in_memory(samples), [*map(str, input_ids)]
         if given.ndim == 4:
             given = given[:, None]
-        if given.ndim != 5 or len(given) != len(input_ids):
+        fits = given.ndim == 5 and len(given) == len(names) and 0 not in given.shape
+        if not fits or isinstance(input_ids, str):
             raise UserError(
-                f"{len(input_ids)} inputs with samples of shape {tuple(given.shape)}: give "
+                f"{len(names)} inputs with samples of shape {tuple(given.shape)}: give "
                 "(inputs, samples, H, W, 3)"
             )
         if given.shape[-1] == 3:
             given = given.movedim(-1, 2)
         if given.shape[2] != 3:
             raise UserError(f"samples of shape {tuple(given.shape)}: pictures have 3 channels, RGB")
-        for name, pictures in zip(input_ids, given, strict=True):
+        if self._size not in (torch.Size(), given.shape[2:]):
+            raise UserError(
+                f"samples of shape {tuple(given.shape)}, others are {tuple(self._size)}: all must have "
+                "one size"
+            )
+        counts = self._count + Counter(names * given.shape[1])
+        for what, count, most in (
+            ("inputs", len(counts), self._most[0]),
+            ("samples of an input", max(counts.values(), default=0), self._most[1]),
+        ):
+            if count > most:
+                raise UserError(f"{count} {what}, of {most} that are measured: pass fewer")
+        for pictures in given:
+            in_range(pictures, self._range)  # or nothing is taken
+        for name, pictures in zip(names, given, strict=True):
             for picture in in_range(pictures, self._range):
-                self.take(str(name), self._count.get(str(name), 0), picture)
+                self.take(name, self._count[name], picture)
 
     def take(self, name: str, sample: int, picture: Tensor) -> None:
         """One translation (3, H, W) in [-1, 1], as a PNG file holds it."""
         self._metric.update(name, sample, picture)
-        self._count[name] = sample + 1
+        self._count[name], self._size = sample + 1, picture.shape
         self._result = None
 
     def compute(self) -> dict[str, Measurement]:
@@ -124,7 +143,8 @@ def diversity(
     name = protocol if lpips == "0.0" else f"{protocol}-v{lpips}"
     found = get_protocol(name, inputs, samples)
     distance = LpipsDistance(trained(found.version, weights), device)
-    return Streaming(Diversity(distance, found, seed=seed), _of_diversity, value_range)
+    most = found.inputs, found.samples
+    return Streaming(Diversity(distance, found, seed=seed), _of_diversity, value_range, most)
 
 
 def _of_diversity(result: DiversityResult) -> Sequence[Measurement]:
@@ -141,27 +161,50 @@ def modes(
 
 
 class _AgainstReal:
-    """Fidelity of translations that come one by one, to features of real pictures."""
+    """Fidelity of translations that come one by one, to real pictures, whose features are taken as
+    soon as the first translation is of their size."""
 
-    def __init__(self, real: Features, extractor: Extractor) -> None:
-        self._real, self._extractor, self._fake = real, extractor, Extraction(extractor)
-        self.update = self._fake.update
+    def __init__(self, real: Sequence[Path], extractor: Extractor, progress: bool) -> None:
+        self._real, self._size = real, one_size(real, size_of)
+        self._extractor, self._progress = extractor, progress
+        self._fake = Extraction(extractor)
+        self._features: Features | None = None
+
+    def update(self, name: str, sample: int, picture: Tensor) -> None:
+        if self._features is None:
+            height, width = picture.shape[1:]
+            if (width, height) != self._size:
+                raise UserError(
+                    f"translations are {width}x{height}, {self._real[0]} is "
+                    "{}x{}: resize them to one size".format(*self._size)
+                )
+            paths = tqdm(self._real, unit="real picture", disable=not self._progress)
+            pictures = ((str(path), 0, tensor_of(read(path))) for path in paths)
+            self._features = extract(pictures, self._extractor)
+        self._fake.update(name, sample, picture)
 
     def finish(self) -> FidelityResult:
-        return scores_of(self._fake.finish(), self._real, self._extractor)
+        fake = self._fake.finish()
+        assert self._features is not None  # which the first of them asked for
+        return scores_of(fake, self._features, self._extractor)
 
 
 def fidelity(
-    real: Path, *, extractor: Extractor | None = None, value_range: Range | None = None,
-    device: Device = "cpu", progress: bool = False,
+    real: Path, inputs: int | None = None, samples: int | None = None, *,
+    extractor: Extractor | None = None, weights: Path | None = None,
+    value_range: Range | None = None, device: Device = "cpu", progress: bool = False,
 ) -> Streaming[FidelityResult]:  # fmt: skip
     """FID, KID, precision and recall against the pictures in the folder ``real``, which have the size of
-    the translations; by torch-fidelity's Inception-v3 or another ``extractor``."""
+    the translations; by torch-fidelity's Inception-v3, with its own or other ``weights``, or another
+    ``extractor``. ``inputs``, ``samples`` of each: how many will come, if that is known; too few are
+    refused at once."""
+    paths = [*pictures_under(real).values()]
+    if inputs is not None and samples is not None:
+        dims = INCEPTION_DIMS if extractor is None else extractor.dims
+        check_counts(inputs, inputs * samples, len(paths), dims)
     if extractor is None:
-        extractor = inception_extractor(allow_download=True, device=device)
-    paths = tqdm(pictures_under(real).items(), unit="real picture", disable=not progress)
-    features = extract(((name, 0, tensor_of(read(path))) for name, path in paths), extractor)
-    metric = _AgainstReal(features, extractor)
+        extractor = inception_extractor(weights, allow_download=True, device=device)
+    metric = _AgainstReal(paths, extractor, progress)
     return Streaming(metric, FidelityResult.measurements, value_range)
 
 
@@ -179,8 +222,9 @@ class GivenClassifier:
 
     @torch.inference_mode()
     def probabilities(self, pictures: Tensor) -> Tensor:
-        found = torch.as_tensor(self.call(pictures)).double()
-        return found.softmax(dim=1) if self.logits else found
+        with foreign(f"{self.name} fails on pictures {tuple(pictures.shape)}", "mend it"):
+            found = torch.as_tensor(self.call(pictures)).double()
+            return found.softmax(dim=1) if self.logits else found
 
 
 def open_classifier(
@@ -194,23 +238,21 @@ def open_classifier(
     """
     path = Path(word)
     if path.suffix == ".safetensors":
+        if modes or logits:
+            raise UserError(
+                f"{word} knows its modes and how it answers: leave out --modes, --logits"
+            )
         return load_mode_classifier(path, device)
     call, sha256 = _function(word) if ":" in word and not path.exists() else _script(path, device)
-    try:
-        with torch.inference_mode():
-            answer = torch.as_tensor(call(torch.zeros(2, 3, *size)))
-    except Exception as error:  # whatever someone's code stumbles over
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(
-            f"{word} fails on pictures (2, 3, {size[0]}, {size[1]}): {reason}"
-        ) from error
+    # Its modes are known from its answer.
+    answer = GivenClassifier(word, (), sha256, call).probabilities(torch.zeros(2, 3, *size))
     if answer.ndim != 2 or len(answer) != 2 or answer.shape[1] < 2:
         raise UserError(
             f"{word} answers {tuple(answer.shape)} for 2 pictures: it must give (2, modes)"
         )
     names = tuple(modes) or tuple(map(str, range(answer.shape[1])))
-    if len(names) != answer.shape[1]:
-        raise UserError(f"{word} knows {answer.shape[1]} modes, --modes names {len(names)}")
+    if len(set(names)) != answer.shape[1]:
+        raise UserError(f"{word} knows {answer.shape[1]} modes, --modes names {len(set(names))}")
     return GivenClassifier(word, names, sha256, call, logits)
 
 
@@ -220,28 +262,23 @@ def _script(path: Path, device: Device) -> tuple[Classify, str]:
             f"{path}: no such file: give a classifier's .safetensors, a TorchScript file or "
             "module:function"
         )
-    try:
-        load: Any = torch.jit.load  # which has no types
-        with warnings.catch_warnings():  # deprecated, and what people have
-            warnings.simplefilter("ignore", FutureWarning)
-            network = load(str(path), map_location=device).eval()
-    except (RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"{path} is no TorchScript file ({reason}): save it by torch.jit.save"
-        ) from None
+    load: Any = torch.jit.load  # which has no types
+    with (
+        foreign(f"{path} is no TorchScript file", "save it by torch.jit.save"),
+        warnings.catch_warnings(),  # deprecated, and what people have
+    ):
+        warnings.simplefilter("ignore", FutureWarning)
+        network = load(str(path), map_location=device).eval()
     call: Classify = lambda pictures: network(pictures.to(device)).cpu()  # noqa: E731
     return call, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _function(word: str) -> tuple[Classify, str]:
     module, _, name = word.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{word} cannot be imported ({error}): write module:function") from None
+    with foreign(f"{word} cannot be imported", "mend it, or write module:function"):
+        code = importlib.import_module(module)
+        found: Classify = getattr(code, name)
     if not callable(found):
         raise UserError(f"{word} is no function: give one that takes pictures to probabilities")
-    file = getattr(importlib.import_module(module), "__file__", None)
-    call: Classify = found
-    return call, hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+    file = getattr(code, "__file__", None)
+    return found, hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""

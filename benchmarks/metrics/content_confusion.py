@@ -1,82 +1,122 @@
 """Content confusion: which input does a translation look like, its own or another?
 
-IS and CIS know modes alone: a method that ignores its input and draws every mode in equal shares
-reaches the most that both allow. So the content of each translation, read off the picture as a
-vector of factors, is compared with the true contents of all inputs. The confusion of a translation
-is the share of the other inputs whose content is nearer to it than its own input's, ties one
-half: 0 where content is kept, 0.5 by chance, above it where content is turned into its opposite.
-
-What the reader gets wrong counts as confusion too; real pictures against their own contents tell
-how much that is.
+IS and CIS know modes alone: a method that ignores its input may reach the most that both allow. So
+the content that is read off each translation, a vector of factors, is compared with the true contents of
+all inputs: 0 where content is kept, 0.5 by chance. What the reader gets wrong counts too; real
+pictures against their own contents tell how much that is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+from torch import Tensor
 
-from benchmarks.metric import Measurement, Metric, register
+from benchmarks.files import save_arrays
+from benchmarks.intervals import FloatArray
+from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.ground_truth import mean_over_inputs
+from benchmarks.metrics.mode_scores import protocol_name
+from benchmarks.networks.content_reader import ContentReader
+from benchmarks.pictures import from_bytes
+from benchmarks.streams import Batches
 from models.errors import UserError
 
-FloatArray = NDArray[np.float64]
-CONTENT_CONFUSION = register(
-    Metric(
-        name="content-confusion",
-        unit="share",
-        direction="lower",
-        protocol=(
-            "mean over inputs and samples of the share of the other inputs whose true content "
-            "(standardised factors, Euclidean) is nearer to the content read off the translation "
-            "than its own input's, ties one half; 0.5 is chance"
-        ),
-        limits=(0.0, 1.0),
-    )
+CONTENT_CONFUSION = Metric(
+    name="content-confusion",
+    unit="share",
+    direction="lower",
+    protocol="mean over inputs and samples of the share of the other inputs whose true content "
+    "(standardised factors, Euclidean) is nearer to the content read off the translation "
+    "than its own input's, ties one half; 0.5 is chance",
+    limits=(0.0, 1.0),
 )
 
 
 def confusion(predictions: ArrayLike, truth: ArrayLike) -> FloatArray:
-    """The confusion (N, S), in [0, 1], of every translation.
-
-    ``predictions`` (N, S, F): factors read off S translations of each of N inputs; ``truth``
-    (N, F): the inputs' own, in the same order and units. All factors weigh the same.
-    Raises UserError for shapes that do not fit, fewer than two inputs, and NaN or infinity.
-    """
+    """The confusion (N, S), in [0, 1], of every translation. ``predictions`` (N, S, F): factors
+    read off S translations of each of N inputs; ``truth`` (N, F): the inputs' own, in the same
+    order and units. All factors weigh the same. Raises UserError for fewer than two inputs."""
     read, true = (np.asarray(values, dtype=np.float64) for values in (predictions, truth))
-    if read.ndim != 3 or true.shape != (read.shape[0], read.shape[2]) or read.size == 0:
-        raise UserError(
-            f"predictions are {read.shape}, true contents {true.shape}: pass "
-            "(inputs, samples, factors) and (inputs, factors)"
-        )
     if len(true) < 2:
         raise UserError("content confusion of a single input says nothing: measure more inputs")
-    for values, what in ((read, "predictions"), (true, "true contents")):
-        if not np.isfinite(values).all():
-            place = np.argwhere(~np.isfinite(values))[0].tolist()
-            raise UserError(f"{what}: value {place} is NaN or infinite: mend the reader or truth")
-    shares = [_of_input(read[i], true, i) for i in range(len(true))]
-    return np.stack(shares)
-
-
-def _of_input(read: FloatArray, true: FloatArray, own: int) -> FloatArray:
-    """The confusion (S,) of translations ``read`` (S, F) of the input with the number ``own``."""
-    distances = np.square(read[:, None] - true).sum(axis=2)  # (S, N)
-    mine = distances[:, own : own + 1]
-    # An input is at its own distance from itself, a tie that is none.
-    nearer = (distances < mine).sum(axis=1) + ((distances == mine).sum(axis=1) - 1) / 2
-    shares: FloatArray = nearer / (len(true) - 1)
+    shares = np.empty(read.shape[:2])
+    for own, samples in enumerate(read):
+        distances = np.square(samples[:, None] - true).sum(axis=2)  # (S, N)
+        mine = distances[:, own : own + 1]
+        # An input is at its own distance from itself, a tie that is none.
+        nearer = (distances < mine).sum(axis=1) + ((distances == mine).sum(axis=1) - 1) / 2
+        shares[own] = nearer / (len(true) - 1)
     return shares
 
 
-def content_confusion(
-    predictions: ArrayLike,
-    truth: ArrayLike,
-    seed: int = 0,
-    protocol: Mapping[str, object] | None = None,
-) -> Measurement:
-    """The mean of ``confusion`` with a 95 % bootstrap interval over inputs; ``seed`` is the
-    bootstrap's."""
-    by_input = confusion(predictions, truth).mean(axis=1)
-    return mean_over_inputs(CONTENT_CONFUSION, by_input.tolist(), seed, protocol or {})
+@dataclass(frozen=True)
+class ContentTable:
+    """Contents read off translations (inputs, samples, F), the inputs' true ones (inputs, F), and
+    what follows from them. Inputs are in the order of ``input_ids`` (sorted)."""
+
+    predictions: FloatArray
+    truth: FloatArray
+    input_ids: tuple[str, ...]
+    protocol: dict[str, Any]
+
+    def measurement(self, seed: int) -> Measurement:
+        """Content confusion; ``seed`` is the bootstrap's. UserError for fewer than two inputs."""
+        by_input = confusion(self.predictions, self.truth).mean(axis=1)
+        return mean_over_inputs(CONTENT_CONFUSION, by_input.tolist(), seed, self.protocol)
+
+    @cached_property
+    def by_factor(self) -> dict[str, float]:
+        """The confusion that one factor alone would give, by factor: which content is lost."""
+        return {
+            factor: float(confusion(self.predictions[..., [k]], self.truth[:, [k]]).mean())
+            for k, factor in enumerate(self.protocol["factors"])
+        }
+
+    def save(self, path: Path) -> None:
+        """Write everything as ``.npz``: whole or not at all."""
+        read = {"predictions": self.predictions.astype(np.float16), "truth": self.truth}
+        save_arrays(path, self.protocol, read, self.input_ids)
+
+
+class ContentScores(Batches[ContentTable]):
+    """``truth``: by input id, the factors (F,) that ``reader`` uses, standardised as it does.
+    ``about`` goes into the protocol."""
+
+    def __init__(
+        self, reader: ContentReader, truth: Mapping[str, FloatArray],
+        about: Mapping[str, Any] | None = None, batch_size: int = 64,
+    ) -> None:  # fmt: skip
+        super().__init__(batch_size)
+        self._reader, self._truth, self._about = reader, dict(truth), dict(about or {})
+        self._found = bytearray()  # of float16, as kept; grows in place
+
+    def update(self, input_id: str, sample: int, picture: Tensor) -> None:
+        if input_id not in self._truth:
+            raise UserError(f"the true content of input {input_id!r} is not known: measure others")
+        super().update(input_id, sample, picture)
+
+    def _result(self, size: tuple[int, int]) -> ContentTable:
+        ids, rows = self._all_alike()
+        used = list(self._reader.used)
+        facts = {
+            "protocol": protocol_name(*rows.shape),
+            "K": rows.shape[1],
+            "reader": self._reader.name,
+            "sha256": self._reader.sha256,
+            "factors": used,
+            "r2": {factor: self._reader.r2[factor] for factor in used},
+        }
+        table = np.frombuffer(self._found, np.float16).astype(np.float64).reshape(-1, len(used))
+        truth = np.stack([self._truth[name] for name in ids])
+        return ContentTable(table[rows], truth, ids, facts | self._about)
+
+    def _measure(self, pictures: Tensor) -> None:
+        found = self._reader.read(from_bytes(pictures))
+        self._found += np.asarray(found, dtype=np.float16).tobytes()

@@ -6,18 +6,120 @@ input, over 100 inputs of 19 pairs. A deterministic translator has exactly 0.
 
 from __future__ import annotations
 
+import hashlib
+import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from typing import Protocol as Interface
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from benchmarks.metric import consume
+from benchmarks.files import load_arrays, save_arrays
+from benchmarks.intervals import Interval, bootstrap_mean, dyadic_mean
+from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.diversity_protocols import Protocol, real_name
-from benchmarks.metrics.diversity_result import DiversityResult, describe
-from benchmarks.metrics.lpips_features import check_pictures, measured_size
-from benchmarks.metrics.pair_distances import Distance, PairDistances
+from benchmarks.metrics.lpips_features import MEASURED_SIDE, check_pictures, measured_size
+from benchmarks.networks.weights import LpipsWeights
+from benchmarks.streams import Stream, consume
 from models.errors import UserError
+
+NUMBERS = 2**20  # of features that the pairs of one step take up
+
+
+METRIC_OF = {
+    weights: Metric(
+        name=f"diversity-{weights}",
+        unit="LPIPS" if weights == "lpips" else weights,
+        direction="higher",
+        protocol=f"mean distance ({text}) over pairs of translations of one input, then over "
+        "inputs; for real data over random pairs of pictures; pictures whose shorter side "
+        f"is under {MEASURED_SIDE} px are enlarged to it",
+        limits=(0.0, None),
+    )
+    for weights, text in {
+        "lpips": "LPIPS, AlexNet trained on ImageNet",
+        "lpips-unverified": "LPIPS, an AlexNet file of unknown training",
+    }.items()
+}
+
+
+@dataclass(frozen=True)
+class DiversityResult:
+    """``distances`` is (inputs, pairs), rows in the order of ``input_ids`` (sorted). For real data
+    each row is one pair of pictures, ``pair_ids`` (pairs, 2) names them and ``input_ids`` is
+    empty. ``value`` is the mean over rows of the means over their pairs."""
+
+    distances: NDArray[np.float32]
+    input_ids: tuple[str, ...]
+    pair_ids: NDArray[np.str_]
+    protocol: dict[str, Any]
+    seed: int
+
+    @property
+    def value(self) -> float:
+        return float(self.distances.mean(axis=1, dtype=np.float64).mean())
+
+    @property
+    def per_input(self) -> dict[str, float]:
+        means = self.distances.mean(axis=1, dtype=np.float64)
+        return dict(zip(self.input_ids, means.tolist(), strict=True)) if self.input_ids else {}
+
+    @cached_property
+    def interval(self) -> Interval:
+        """95 %: bootstrap over inputs; for real data the variance of pairs sharing pictures."""
+        if self.input_ids:
+            return bootstrap_mean(list(self.per_input.values()), self.seed)
+        return dyadic_mean(self.distances[:, 0], self.pair_ids)
+
+    def measurement(self) -> Measurement:
+        metric = METRIC_OF[self.protocol["extractor"]]
+        return Measurement(metric.name, self.value, self.interval, self.protocol)
+
+    def as_dict(self) -> dict[str, Any]:
+        return self.measurement().as_dict()
+
+    def save(self, path: Path) -> None:
+        """Writes the raw values as ``.npz``: whole or not at all."""
+        arrays = {"distances": self.distances, "pair_ids": self.pair_ids}
+        save_arrays(path, {"protocol": self.protocol, "seed": self.seed}, arrays, self.input_ids)
+
+    @classmethod
+    def load(cls, path: Path) -> DiversityResult:
+        """Reads what ``save`` wrote; UserError for anything else."""
+        meta, of = load_arrays(path)
+        ids = tuple(of["input_ids"].tolist())
+        return cls(of["distances"], ids, of["pair_ids"], meta["protocol"], meta["seed"])
+
+
+def describe(weights: LpipsWeights) -> dict[str, Any]:
+    """What a record needs to know of the network that measured."""
+    return {
+        "extractor": weights.name,
+        "network": "alexnet",
+        "version": weights.version,
+        "sha256": weights.sha256,
+        "source": weights.source,
+        "lpips_package": version("lpips"),
+    }
+
+
+class Distance(Interface):
+    """What diversity asks of a distance; ``LpipsDistance`` is one."""
+
+    weights: LpipsWeights
+
+    def features(self, pictures: torch.Tensor) -> torch.Tensor: ...
+
+    def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor: ...
 
 
 class _Seen:
@@ -25,7 +127,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.size: tuple[int, int] | None = None
-        self.low, self.high = float("inf"), float("-inf")
+        self.low, self.high = math.inf, -math.inf
 
     def check(self, name: str, picture: torch.Tensor) -> None:
         if picture.ndim != 3:
@@ -58,100 +160,132 @@ class _Seen:
         }
 
 
+@dataclass
+class _Input:
+    """An input whose pictures wait for their features: ``index`` tells which of its ``distinct``
+    pictures each one is."""
+
+    name: str
+    index: list[int]
+    distinct: int
+    rows: list[torch.Tensor] = field(default_factory=list)
+
+
 class Diversity:
     """Diversity of translations that come one by one.
 
     Sample numbers are 0 to ``protocol.samples - 1``; inputs and samples come in any order. Pictures
-    are held until their input is complete, then reduced to distances: memory is that of one
-    input and one batch when pictures come grouped by inputs, of all of them when they do not. Neither
+    are held until their input is complete, then reduced to features and distances: memory is that
+    of one input and one batch when pictures come grouped by inputs, of all of them when they do not.
+    Batches are filled across inputs, as a few pictures cost nearly as much as a full batch. Neither
     the order nor ``batch_size`` changes the values (to 1e-7). ``seed`` is the bootstrap's.
-
-    Raises UserError for weights of another LPIPS version than the protocol's.
     """
 
     def __init__(
         self, distance: Distance, protocol: Protocol, batch_size: int = 16, seed: int = 0
     ) -> None:
-        if batch_size < 1:
-            raise UserError(f"batch size must be at least 1, got {batch_size}")
-        if distance.weights.version != protocol.version:
-            raise UserError(
-                f"protocol {protocol.name} is measured with LPIPS {protocol.version}, the weights "
-                f"are {distance.weights.version}: load weights of version {protocol.version}"
-            )
-        self._weights, self._protocol, self._seed = distance.weights, protocol, seed
-        self._pairs = protocol.pairs()
-        self._distances = PairDistances(self._pairs, distance, batch_size)
-        self._waiting: dict[str, dict[int, torch.Tensor]] = {}
+        self._distance, self._protocol, self._seed = distance, protocol, seed
+        self._batch_size, self._pairs = batch_size, protocol.pairs().tolist()
+        self._incomplete: dict[str, dict[int, torch.Tensor]] = {}
         self._complete: set[str] = set()
+        self._pictures: deque[torch.Tensor] = deque()
+        self._inputs: deque[_Input] = deque()
+        self._found: dict[str, NDArray[np.float32]] = {}
         self._seen = _Seen()
 
     def update(self, input_id: str, sample: int, picture: torch.Tensor) -> None:
         """Take a picture (3, H, W) in [-1, 1]; UserError for repeated or surplus samples and inputs,
         another size and values out of range."""
-        self._check_address(input_id, sample)
-        self._seen.check(f"sample {sample} of input {input_id!r}", picture)
-        samples = self._waiting.setdefault(input_id, {})
+        protocol, waiting = self._protocol, self._incomplete
+        where = f"sample {sample} of input {input_id!r}"
+        if not 0 <= sample < protocol.samples:
+            raise UserError(
+                f"{where} is outside 0..{protocol.samples - 1} of protocol {protocol.name}: pass "
+                "only the samples it needs"
+            )
+        if input_id in self._complete or sample in waiting.get(input_id, {}):
+            raise UserError(f"{where} came twice: pass it once")
+        if input_id not in waiting and len(waiting) + len(self._complete) == protocol.inputs:
+            raise UserError(
+                f"input {input_id!r} is one more than the {protocol.inputs} of protocol "
+                f"{protocol.name}: pass fewer, or scale the protocol"
+            )
+        self._seen.check(where, picture)
+        samples = waiting.setdefault(input_id, {})
         # A copy: streams may hand out views of a buffer that they fill again.
         samples[sample] = picture.detach().clone()
-        if len(samples) == self._protocol.samples:
-            del self._waiting[input_id]
-            self._complete.add(input_id)
-            self._distances.add(input_id, [samples[k] for k in range(len(samples))])
+        if len(samples) == protocol.samples:
+            del waiting[input_id]
+            self._add(input_id, samples)
 
     def finish(self) -> DiversityResult:
         """The result; UserError for missing samples and inputs."""
         protocol = self._protocol
-        if self._waiting:
-            name, samples = min(self._waiting.items())
+        if self._incomplete:
+            name, samples = min(self._incomplete.items())
             absent = next(k for k in range(protocol.samples) if k not in samples)
             raise UserError(
                 f"input {name!r} has {len(samples)} of {protocol.samples} samples ({absent} is "
-                f"missing; {len(self._waiting)} inputs are incomplete): translate it again"
+                f"missing; {len(self._incomplete)} inputs are incomplete): translate it again"
             )
         if len(self._complete) < protocol.inputs:
             raise UserError(
                 f"protocol {protocol.name} needs {protocol.inputs} inputs, got "
                 f"{len(self._complete)}: translate more, or scale the protocol"
             )
-        found = self._distances.finish()
-        ids = tuple(sorted(found))
+        while self._pictures:
+            self._step()
+        ids = tuple(sorted(self._found))
         facts = {
-            "protocol": protocol.name,
-            "rule": protocol.rule,
-            "N": len(ids),
-            "K": protocol.samples,
+            "protocol": protocol.name, "rule": protocol.rule, "N": len(ids), "K": protocol.samples,
             "pairs_per_input": len(self._pairs),
-        }
+        }  # fmt: skip
         return DiversityResult(
-            distances=np.stack([found[name] for name in ids]),
+            distances=np.stack([self._found[name] for name in ids]),
             input_ids=ids,
-            pair_ids=np.array([[str(i), str(j)] for i, j in self._pairs.tolist()]),
-            protocol=facts | describe(self._weights) | self._seen.describe(),
+            pair_ids=np.array([[str(i), str(j)] for i, j in self._pairs]),
+            protocol=facts | describe(self._distance.weights) | self._seen.describe(),
             seed=self._seed,
         )
 
-    def _check_address(self, input_id: str, sample: int) -> None:
-        protocol, waiting = self._protocol, self._waiting
-        if not 0 <= sample < protocol.samples:
-            raise UserError(
-                f"sample {sample} of input {input_id!r} is outside 0..{protocol.samples - 1} of "
-                f"protocol {protocol.name}: pass only the samples it needs"
-            )
-        if input_id in self._complete or sample in waiting.get(input_id, {}):
-            raise UserError(f"sample {sample} of input {input_id!r} came twice: pass it once")
-        if input_id not in waiting and len(waiting) + len(self._complete) == protocol.inputs:
-            raise UserError(
-                f"input {input_id!r} is one more than the {protocol.inputs} of protocol "
-                f"{protocol.name}: pass fewer, or scale the protocol"
-            )
+    def _add(self, name: str, samples: Mapping[int, torch.Tensor]) -> None:
+        """All pictures of an input. Equal ones share one feature vector, so that their distance is 0 on
+        every device: the last bits of a convolution may depend on the batch around a picture."""
+        self._complete.add(name)
+        row: dict[bytes, int] = {}
+        index = []
+        for _, picture in sorted(samples.items()):
+            content = hashlib.sha256(picture.cpu().numpy().tobytes()).digest()
+            if content not in row:
+                row[content] = len(row)
+                self._pictures.append(picture)
+            index.append(row[content])
+        self._inputs.append(_Input(name, index, len(row)))
+        while len(self._pictures) >= self._batch_size:
+            self._step()
+
+    def _step(self) -> None:
+        count = min(self._batch_size, len(self._pictures))
+        batch = torch.stack([self._pictures.popleft() for _ in range(count)])
+        for row in self._distance.features(batch):
+            waiting = self._inputs[0]
+            waiting.rows.append(row)
+            if len(waiting.rows) == waiting.distinct:
+                self._found[waiting.name] = self._distances(self._inputs.popleft())
+
+    def _distances(self, of: _Input) -> NDArray[np.float32]:
+        features = torch.stack(of.rows)
+        rows = torch.tensor([[of.index[i], of.index[j]] for i, j in self._pairs])
+        # As many pairs at a time as make no second copy of all features.
+        parts = torch.split(rows.to(features.device), max(1, NUMBERS // features.shape[1]))
+        found = [self._distance.distance(features[p[:, 0]], features[p[:, 1]]) for p in parts]
+        return torch.cat(found).float().cpu().numpy()
 
 
 def diversity(
-    stream: Iterable[tuple[str, int, torch.Tensor]], distance: Distance, protocol: Protocol,
-    batch_size: int = 16, seed: int = 0,
-) -> DiversityResult:  # fmt: skip
-    """``Diversity`` of a stream of (input id, sample number, picture (3, H, W) in [-1, 1])."""
+    stream: Stream, distance: Distance, protocol: Protocol, batch_size: int = 16, seed: int = 0
+) -> DiversityResult:
+    """``Diversity`` of all of ``stream``."""
     return consume(Diversity(distance, protocol, batch_size, seed), stream)
 
 
@@ -164,13 +298,10 @@ def real_diversity(
 ) -> DiversityResult:
     """Mean distance of ``n_pairs`` random pairs of distinct real pictures: Table 1's last row.
 
-    ``pictures`` maps ids to (3, H, W) in [-1, 1]; a mapping that reads a file when asked will
-    do, and only pictures in a pair are asked for, once each. Pairs are drawn without
-    repetition by ``seed`` over the sorted ids, so no order of files matters. Features are held
-    from a picture's first pair to its last: for 1,900 pairs at most about 760 of them, whatever
-    the number of pictures (100 MB up to 64x64, 2 GB at 256x256).
-
-    Raises UserError when there are too few pictures for so many pairs, or one is unfit.
+    ``pictures`` maps ids to (3, H, W) in [-1, 1]; only those in a pair are asked for, once each. Pairs
+    are drawn without repetition by ``seed`` over the sorted ids. Features are held from a picture's
+    first pair to its last: for 1,900 pairs at most about 760 of them (100 MB up to 64x64, 2 GB at
+    256x256). Raises UserError when there are too few pictures for so many pairs, or one is unfit.
     """
     names = sorted(pictures)
     possible = len(names) * (len(names) - 1) // 2
@@ -179,8 +310,6 @@ def real_diversity(
             f"{n_pairs} pairs of {len(names)} pictures cannot be drawn: "
             f"use 2 to {possible} pairs, or more pictures"
         )
-    if batch_size < 1:
-        raise UserError(f"batch size must be at least 1, got {batch_size}")
     drawn = _draw_pairs(len(names), n_pairs, seed)
     last_use = {item: k for k, pair in enumerate(drawn) for item in pair}
     held: dict[int, torch.Tensor] = {}
@@ -190,7 +319,7 @@ def real_diversity(
     ahead = iter(used)
     for k, (i, j) in enumerate(drawn):
         while i not in held or j not in held:
-            batch = [item for _, item in zip(range(batch_size), ahead, strict=False)]
+            batch = list(islice(ahead, batch_size))
             loaded = [pictures[names[item]] for item in batch]
             for item, picture in zip(batch, loaded, strict=True):
                 seen.check(f"picture {names[item]!r}", picture)
@@ -218,10 +347,6 @@ def _draw_pairs(items: int, n_pairs: int, seed: int) -> list[tuple[int, int]]:
     drawn = []
     for code in chosen.tolist():
         # Pairs are numbered (0,1), (0,2), (1,2), (0,3), ...: j (j - 1) / 2 + i.
-        j = int((1 + (1 + 8 * code) ** 0.5) / 2)
-        while j * (j - 1) // 2 > code:
-            j -= 1
-        while (j + 1) * j // 2 <= code:
-            j += 1
+        j = (1 + math.isqrt(1 + 8 * code)) // 2
         drawn.append((code - j * (j - 1) // 2, j))
     return drawn

@@ -17,12 +17,10 @@ ENLARGED = f"-min{MEASURED_SIDE}"
 
 
 def pairs(rule: PairRule, samples: int) -> torch.Tensor:
-    """Indices (P, 2) into ``samples`` translations of one input.
-
-    "independent": (0, 1), (2, 3), ...: no picture twice, so an even number of samples;
-    "consecutive": (0, 1), (1, 2), ...; "all": every i < j. Raises UserError for fewer than two
-    samples, an odd number of them where pairs are independent, and an unknown rule.
-    """
+    """Indices (P, 2) into ``samples`` translations of one input. "independent": (0, 1), (2, 3),
+    ...: no picture twice, so an even number of samples; "consecutive": (0, 1), (1, 2), ...; "all":
+    every i < j. Raises UserError for fewer than two samples and an odd number of them where pairs
+    are independent."""
     if samples < 2:
         raise UserError(f"diversity needs at least 2 samples an input, got {samples}")
     index = torch.arange(samples)
@@ -35,9 +33,7 @@ def pairs(rule: PairRule, samples: int) -> torch.Tensor:
         return index.view(-1, 2)
     if rule == "consecutive":
         return torch.stack((index[:-1], index[1:]), dim=1)
-    if rule == "all":
-        return torch.combinations(index, 2)
-    raise UserError(f"unknown pair rule {rule!r}: use independent, consecutive or all")
+    return torch.combinations(index, 2)
 
 
 @dataclass(frozen=True)
@@ -55,10 +51,8 @@ class Protocol:
         return pairs(self.rule, self.samples)
 
     def scaled(self, inputs: int | None = None, samples: int | None = None) -> Protocol:
-        """The same recipe at another size, which its name then tells: ``paper-min64@20x9``.
-
-        The numbers after the @ are inputs and pairs an input.
-        """
+        """The same recipe at another size, which its name then tells: ``paper-min64@20x9``, inputs by
+        pairs an input."""
         inputs = self.inputs if inputs is None else inputs
         samples = self.samples if samples is None else samples
         if (inputs, samples) == (self.inputs, self.samples):

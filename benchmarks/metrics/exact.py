@@ -1,19 +1,18 @@
-"""Exact scores of a stream of translations: each picture is examined once, then forgotten."""
+"""Exact scores of a stream of translations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.files import save_arrays
-from benchmarks.metric import Measurement, all_alike, consume
+from benchmarks.metric import Measurement
 from benchmarks.metrics.ground_truth import CATEGORY, PARTS, mean_over_inputs, parts_auc
 from benchmarks.metrics.style_scores import (
     COLOUR_DISTANCE,
@@ -29,8 +28,7 @@ from benchmarks.metrics.style_scores import (
 )
 from benchmarks.networks.classifiers import Classifier
 from benchmarks.networks.colours import COLOURS, FloatArray, colour_bins
-from benchmarks.pictures import to_bytes
-from models.errors import UserError
+from benchmarks.streams import Batches, Stream, consume
 
 Ints = NDArray[np.int64]
 
@@ -56,12 +54,9 @@ class StyleTruth:
 
 @dataclass(frozen=True)
 class ExactTable:
-    """What was seen on I inputs with K samples each, inputs sorted by id.
-
-    ``colours`` (I, K, 3) in OKLab; ``patterns`` and ``categories`` (I, K), the most probable
-    classes; ``parts`` (I, K), nan where an input cannot be judged; ``kept`` (I, K), whether the
-    category is the true one.
-    """
+    """What was seen on I inputs with K samples each, inputs sorted by id. ``colours`` (I, K, 3) in
+    OKLab; ``patterns`` and ``categories`` (I, K), the most probable classes; ``parts`` (I, K), nan
+    where an input cannot be judged; ``kept`` (I, K), whether the category is the true one."""
 
     ids: tuple[str, ...]
     colours: FloatArray
@@ -105,14 +100,13 @@ class ExactTable:
     def save(self, path: Path, protocol: Mapping[str, Any]) -> None:
         """Write every raw value as ``.npz``: whole or not at all."""
         arrays = {
-            "input_ids": np.array(self.ids, dtype=np.str_),
             "colours": self.colours.astype(np.float16),
             "patterns": self.patterns.astype(np.int8),
             "categories": self.categories.astype(np.int8),
             "parts": self.parts.astype(np.float16),
             "kept": self.kept,
         }
-        save_arrays(path, protocol, arrays)
+        save_arrays(path, protocol, arrays, self.ids)
 
 
 def halved(values: NDArray[Any]) -> FloatArray:
@@ -120,70 +114,48 @@ def halved(values: NDArray[Any]) -> FloatArray:
     return values.astype(np.float16).astype(np.float64)
 
 
-class Examination:
-    """Examines translations of inputs of which something is ``known``.
-
-    At most ``batch_size`` pictures are held. Inputs have samples 0 to K - 1, in any order.
-    """
+class Examination(Batches[ExactTable]):
+    """Examines translations of inputs of which something is ``known``."""
 
     def __init__(
         self, known: Mapping[str, Known], classifier: Classifier, batch_size: int = 64
     ) -> None:
-        self._known, self._classifier, self._batch_size = known, classifier, batch_size
-        self._seen: dict[tuple[str, int], tuple[FloatArray, float]] = {}
-        self._classes: dict[tuple[str, int], tuple[int, int]] = {}
-        self._waiting: dict[tuple[str, int], Tensor] = {}
+        super().__init__(batch_size)
+        self._known, self._classifier = known, classifier
+        self._colours: list[FloatArray] = []
+        self._parts: list[float] = []
+        self._classes: dict[str, list[int]] = {"pattern": [], "category": []}
 
-    def update(self, name: str, sample: int, picture: Tensor) -> None:
-        """Take a picture (3, H, W) in [-1, 1]; UserError for an input that nothing is known of, a
-        sample that came before, and values out of range."""
-        key = (name, sample)
-        if key in self._seen:
-            raise UserError(f"sample {sample} of input {name!r} came twice: pass it once")
-        if name not in self._known:
-            raise UserError(f"nothing is known of input {name!r}: draw the task again")
-        self._waiting[key] = to_bytes(picture[None])[0].cpu()
-        truth = self._known[name]
+    def update(self, input_id: str, sample: int, picture: Tensor) -> None:
+        super().update(input_id, sample, picture)
+        truth = self._known[input_id]
         area = None if truth.borders is None else parts_auc(picture, truth.borders)
-        self._seen[key] = (body_colour(picture, truth.body), np.nan if area is None else area)
-        if len(self._waiting) == self._batch_size:
-            self._classify()
+        self._colours.append(body_colour(picture, truth.body))
+        self._parts.append(np.nan if area is None else area)
 
-    def finish(self) -> ExactTable:
-        """All that was seen; UserError for missing samples."""
-        if self._waiting:
-            self._classify()
-        seen = self._seen
-        ids, samples = all_alike(seen)
+    def _measure(self, pictures: Tensor) -> None:
+        _, probabilities = self._classifier(pictures)
+        for head, classes in self._classes.items():
+            classes += probabilities[head].argmax(axis=1).tolist()
 
-        def table(values: Mapping[tuple[str, int], tuple[Any, Any]], place: int) -> Any:
-            return np.array([[values[name, k][place] for k in range(samples)] for name in ids])
-
-        categories = table(self._classes, 1)
+    def _result(self, size: tuple[int, int]) -> ExactTable:
+        ids, rows = self._all_alike()
+        categories = np.array(self._classes["category"])[rows]
         known = [self._known[name].category for name in ids]
         true = np.array([-1 if category is None else category for category in known])
         return ExactTable(
-            ids=tuple(ids),
-            colours=halved(table(seen, 0)),
-            patterns=table(self._classes, 0),
+            ids=ids,
+            colours=halved(np.array(self._colours)[rows]),
+            patterns=np.array(self._classes["pattern"])[rows],
             categories=categories,
-            parts=halved(table(seen, 1)),
+            parts=halved(np.array(self._parts)[rows]),
             kept=categories == true[:, None],
             n_patterns=len(self._classifier.heads["pattern"]),
         )
 
-    def _classify(self) -> None:
-        _, probabilities = self._classifier(torch.stack(list(self._waiting.values())))
-        patterns = probabilities["pattern"].argmax(axis=1).tolist()
-        categories = probabilities["category"].argmax(axis=1).tolist()
-        classes = zip(patterns, categories, strict=True)
-        self._classes.update(zip(self._waiting, classes, strict=True))
-        self._waiting.clear()
-
 
 def examine(
-    stream: Iterable[tuple[str, int, Tensor]], known: Mapping[str, Known], classifier: Classifier,
-    batch_size: int = 64,
-) -> ExactTable:  # fmt: skip
-    """``Examination`` of a stream of (input id, sample number, picture (3, H, W) in [-1, 1])."""
+    stream: Stream, known: Mapping[str, Known], classifier: Classifier, batch_size: int = 64
+) -> ExactTable:
+    """``Examination`` of all of ``stream``."""
     return consume(Examination(known, classifier, batch_size), stream)

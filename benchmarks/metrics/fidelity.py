@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +23,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from benchmarks.files import save_arrays
-from benchmarks.intervals import Interval
-from benchmarks.metric import Measurement, Metric, register
-from benchmarks.metrics.jackknife import jackknife_interval, jackknife_variance, leave_out
+from benchmarks.intervals import Limits, jackknife_interval, jackknife_variance, leave_out
+from benchmarks.metric import Measurement, Metric
 from benchmarks.networks.classifiers import INCEPTION, RECIPES
 from models.errors import UserError
 
@@ -35,71 +33,48 @@ if TYPE_CHECKING:
 
 GROUPS = 10  # of inputs, left out one by one
 NEIGHBOURS = 3  # Kynkaanniemi et al., section 3
-_KEYS = {  # as torch-fidelity calls them
-    "fid": "frechet_inception_distance",
-    "kid": "kernel_inception_distance_mean",
-    "precision": "precision",
-    "recall": "recall",
-}
-_ABOUT = {
-    "fid": "Frechet distance of Gaussians fitted to the features",
-    "kid": "squared maximum mean discrepancy, cubic kernel, unbiased, over all pairs of pictures",
-    "precision": "share of translations within a real picture's 3 nearest neighbours",
+# By score: what torch-fidelity calls it, what it is, its limits and digits.
+_SCORES: dict[str, tuple[str, str, Limits, int]] = {
+    "fid": (
+        "frechet_inception_distance",
+        "Frechet distance of Gaussians fitted to the features",
+        (0.0, None),
+        1,
+    ),
+    "kid": (
+        "kernel_inception_distance_mean",
+        "squared maximum mean discrepancy, cubic kernel, unbiased, over all pairs of pictures",
+        (None, None),  # unbiased, so it may fall below 0
+        3,
+    ),
+    "precision": (
+        "precision",
+        "share of translations within a real picture's 3 nearest neighbours",
+        (0.0, 1.0),
+        2,
+    ),
     "recall": (
+        "recall",
         "share of real pictures within a translation's 3 nearest neighbours; near 0 where the "
-        "samples of an input are copies of each other"
+        "samples of an input are copies of each other",
+        (0.0, 1.0),
+        2,
     ),
 }
-_LIMITS = {
-    "fid": (0.0, None),
-    "kid": (None, None),  # unbiased, so it may fall below 0
-    "precision": (0.0, 1.0),
-    "recall": (0.0, 1.0),
-}
-_DIGITS = {"fid": 1, "kid": 3, "precision": 2, "recall": 2}
-SCORES = tuple(_KEYS)
+SCORES = tuple(_SCORES)
 METRIC_OF: dict[tuple[str, str], Metric] = {
-    (score, extractor): register(
-        Metric(
-            name=f"{score}-{extractor}",
-            unit="squared feature distance" if score == "fid" else "1",
-            direction="lower" if score in ("fid", "kid") else "higher",
-            protocol=f"{_ABOUT[score]}; features of {extractor}",
-            limits=_LIMITS[score],
-            title=score.upper() if score in ("fid", "kid") else score.capitalize(),
-            digits=_DIGITS[score],
-        )
+    (score, extractor): Metric(
+        name=f"{score}-{extractor}",
+        unit="squared feature distance" if score == "fid" else "1",
+        direction="lower" if score in ("fid", "kid") else "higher",
+        protocol=f"{about}; features of {extractor}",
+        limits=limits,
+        title=score.upper() if score in ("fid", "kid") else score.capitalize(),
+        digits=digits,
     )
-    for score in SCORES
+    for score, (_, about, limits, digits) in _SCORES.items()
     for extractor in (INCEPTION, f"{INCEPTION}-unverified", *RECIPES)
 }
-
-
-@cache
-def _features_as_given() -> str:
-    """The name of an extractor that takes features for pictures, so that torch-fidelity computes on
-    what is there already. Imported late: who only reads scores waits for no network."""
-    from torch_fidelity import register_feature_extractor
-    from torch_fidelity.feature_extractor_base import FeatureExtractorBase
-
-    class Known(FeatureExtractorBase):  # type: ignore[misc]
-        def __init__(self, name: str, features_list: list[str], **_: object) -> None:
-            super().__init__(name, features_list)
-
-        def forward(self, rows: Tensor) -> tuple[Tensor]:
-            return (rows,)
-
-        @staticmethod
-        def get_provided_features_list() -> tuple[str]:
-            return ("rows",)
-
-        @staticmethod
-        def get_default_feature_layer_for_metric(metric: str) -> str:
-            return "rows"
-
-    name = "features-as-given"
-    register_feature_extractor(name, Known)
-    return name
 
 
 class _Rows(Dataset[Tensor]):
@@ -114,20 +89,20 @@ class _Rows(Dataset[Tensor]):
 
 
 def scores(fake: Tensor, real: Tensor) -> dict[str, float]:
-    """FID, KID, precision and recall of features (N, D) against (M, D), by torch-fidelity.
+    """FID, KID, precision and recall of features (N, D) against (M, D), by torch-fidelity. KID is
+    one estimate over all pictures of the smaller side, without the noise of random subsets."""
+    import torch_fidelity  # late: who only reads scores waits for no network
 
-    KID is one estimate over all pictures of the smaller side, without the noise of random subsets.
-    """
-    import torch_fidelity
+    from benchmarks.networks.extractors import AS_GIVEN
 
     with torch.random.fork_rng(devices=[]):  # data loaders draw from the global generator
         found = torch_fidelity.calculate_metrics(
-            input1=_Rows(fake), input2=_Rows(real), feature_extractor=_features_as_given(),
+            input1=_Rows(fake), input2=_Rows(real), feature_extractor=AS_GIVEN,
             fid=True, kid=True, prc=True, kid_subsets=1, kid_subset_size=min(len(fake), len(real)),
             prc_neighborhood=NEIGHBOURS, batch_size=1024, cuda=False, cache=False,
             save_cpu_ram=True, verbose=False,
         )  # fmt: skip
-    values = {score: float(found[key]) for score, key in _KEYS.items()}
+    values = {score: float(found[key]) for score, (key, *_) in _SCORES.items()}
     # Of two equal sets, rounding leaves something like -1e-6.
     return values | {"fid": max(0.0, values["fid"])}
 
@@ -144,28 +119,17 @@ class FidelityResult:
 
     def measurements(self) -> list[Measurement]:
         """One a score; intervals over inputs, given the real pictures."""
-        extractor = self.protocol["extractor"]
-        return [
-            Measurement(
-                METRIC_OF[score, extractor].name, self.values[score], self._interval(score),
-                self.protocol,
-            )
-            for score in SCORES
-        ]  # fmt: skip
-
-    def _interval(self, score: str) -> Interval:
-        groups = self.replicates[score]
-        return jackknife_interval(
-            self.values[score], jackknife_variance(groups), len(groups), "inputs", _LIMITS[score]
-        )
+        made = []
+        for score, groups in self.replicates.items():
+            metric, value = METRIC_OF[score, self.protocol["extractor"]], self.values[score]
+            variance = jackknife_variance(groups)
+            interval = jackknife_interval(value, variance, len(groups), "inputs", metric.limits)
+            made.append(Measurement(metric.name, value, interval, self.protocol))
+        return made
 
     def save(self, path: Path) -> None:
-        """Write raw values as ``.npz``: whole or not at all.
-
-        Means and covariances (upper triangles, row by row) of both sides as float32, from which
-        FID follows, where they are small; the replicates of all scores. The features themselves
-        would take megabytes a method.
-        """
+        """Write raw values as ``.npz``, whole or not at all: the replicates of all scores, and where they
+        are small, means and covariances (upper triangles) of both sides, from which FID follows."""
         raw: dict[str, Any] = {f"without_group_{s}": v for s, v in self.replicates.items()}
         for side, features in (("fake", self.fake), ("real", self.real)):
             values = features.values.double().numpy()
@@ -182,25 +146,26 @@ def protocol_name(inputs: int, samples: int, real: int) -> str:
     return f"{inputs}x{samples}-vs-{real}"
 
 
+def check_counts(inputs: int, fake: int, real: int, dims: int) -> None:
+    """UserError for fewer than 10 inputs, and for not more pictures, ``fake`` or ``real``, than the
+    features have dimensions."""
+    if min(fake, real) <= dims:
+        raise UserError(
+            f"{min(fake, real)} pictures for {dims} features: their covariance would lack full "
+            f"rank; measure more than {dims:,} pictures a side"
+        )
+    leave_out(inputs, GROUPS)
+
+
 def fidelity(
     fake: Features, real: Features, extractor: Extractor, about: Mapping[str, Any] | None = None
 ) -> FidelityResult:
-    """Scores of ``fake`` against ``real``, features of the same ``extractor``.
-
-    ``fake`` has as many samples of every input. The protocol tells the number of pictures of both
-    sides: at other numbers, scores do not compare. Intervals leave out tenths of the inputs with all their samples; the real pictures are taken as given, since
-    they are the same for every method. ``about`` goes into the protocol.
-
-    Raises UserError for pictures of different sizes, fewer than 10 inputs, and
-    not more pictures than the features have dimensions.
-    """
+    """Scores of ``fake`` against ``real``, features of the same ``extractor``. ``fake`` has as many
+    samples of every input. Intervals leave out tenths of the inputs with all their samples; the
+    real pictures are taken as given. ``about`` goes into the protocol. Raises UserError for
+    pictures of different sizes, and as ``check_counts``."""
     inputs = fake.inputs
-    fewest = min(len(fake.values), len(real.values))
-    if fewest <= extractor.dims:
-        raise UserError(
-            f"{fewest} pictures for {extractor.dims} features: their covariance would "
-            f"lack full rank; measure more than {extractor.dims} pictures a side"
-        )
+    check_counts(len(inputs), len(fake.values), len(real.values), extractor.dims)
     if fake.size != real.size:
         raise UserError(
             f"translations are {fake.size}, real pictures {real.size}: resize them to one size"

@@ -12,7 +12,7 @@ score exceeds ln K. With few samples CIS is too low, by about (K - 1) / (2 sampl
 classifier is certain, and 0 with a single one: compare only at equal numbers.
 
 Sources: MUNIT (ECCV 2018), section 5.2; Salimans et al., "Improved techniques for training GANs",
-NIPS 2016, whose score is the exponential: ``exp_is``.
+NIPS 2016, whose score is the exponential: ``EXP_IS``.
 """
 
 from __future__ import annotations
@@ -22,96 +22,70 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from benchmarks.intervals import Interval
-from benchmarks.metric import Metric, register
+from benchmarks.intervals import FloatArray, Interval
+from benchmarks.metric import Metric
 from benchmarks.metrics.style_scores import entropy
 from models.errors import UserError
 
-FloatArray = NDArray[np.float64]
 SUM_TOLERANCE = 1e-6  # of a softmax in float32 over a thousand classes
 _LIMITS = (0.0, None)  # and ln K, which depends on the domain; the protocol of a value holds it
-IS = register(
-    Metric(
-        name="is",
-        unit="nats",
-        direction="higher",
-        protocol=(
-            "mean over translations y of KL(p(c|y) || p(c)), c the mode; at most ln of the number "
-            "of modes; no exponential"
-        ),
-        limits=_LIMITS,
-    )
+IS = Metric(
+    name="is",
+    unit="nats",
+    direction="higher",
+    protocol="mean over translations y of KL(p(c|y) || p(c)), c the mode; at most ln of the number "
+    "of modes; no exponential",
+    limits=_LIMITS,
 )
-CIS = register(
-    Metric(
-        name="cis",
-        unit="nats",
-        direction="higher",
-        protocol=(
-            "mean over translations y of inputs x of KL(p(c|y) || p(c|x)), c the mode; at most IS; "
-            "0 for deterministic translators; no exponential"
-        ),
-        limits=_LIMITS,
-    )
+CIS = Metric(
+    name="cis",
+    unit="nats",
+    direction="higher",
+    protocol="mean over translations y of inputs x of KL(p(c|y) || p(c|x)), c the mode; at most IS; "
+    "0 for deterministic translators; no exponential",
+    limits=_LIMITS,
 )
 EXP_IS, EXP_CIS = (
-    register(
-        Metric(
-            name=f"exp-{metric.name}",
-            unit="modes",
-            direction="higher",
-            protocol=f"exponential of {metric.name}; 1 to the number of modes",
-            limits=(1.0, None),
-        )
+    Metric(
+        name=f"exp-{metric.name}",
+        unit="modes",
+        direction="higher",
+        protocol=f"exponential of {metric.name}; 1 to the number of modes",
+        limits=(1.0, None),
     )
     for metric in (IS, CIS)
 )
-REACHED = register(
-    Metric(
-        name="modes-reached",
-        unit="share",
-        direction="higher",
-        protocol=(
-            "share of inputs that reach all modes; a mode is reached when it is the most probable "
-            "one (the first, of equals) of at least one of the input's translations"
-        ),
-        limits=(0.0, 1.0),
-    )
+REACHED = Metric(
+    name="modes-reached",
+    unit="share",
+    direction="higher",
+    protocol="share of inputs that reach all modes; a mode is reached when it is the most probable "
+    "one (the first, of equals) of at least one of the input's translations",
+    limits=(0.0, 1.0),
 )
-ENTROPY = register(
-    Metric(
-        name="mode-entropy",
-        unit="nats",
-        direction="higher",
-        protocol="entropy of p(c), the mean over all translations; at most ln of the modes",
-        limits=_LIMITS,
-    )
+ENTROPY = Metric(
+    name="mode-entropy",
+    unit="nats",
+    direction="higher",
+    protocol="entropy of p(c), the mean over all translations; at most ln of the modes",
+    limits=_LIMITS,
 )
-CONFIDENCE = register(
-    Metric(
-        name="mode-confidence",
-        unit="probability",
-        direction="none",
-        protocol="mean over translations of the probability of the most probable mode",
-        limits=(0.0, 1.0),
-    )
+CONFIDENCE = Metric(
+    name="mode-confidence",
+    unit="probability",
+    direction="none",
+    protocol="mean over translations of the probability of the most probable mode",
+    limits=(0.0, 1.0),
 )
 
 
 def checked(p: ArrayLike, of: str = "probabilities") -> FloatArray:
     """``p`` (..., K) as float64, every row divided by its sum, which is 1 to 1e-6 or refused.
-
     ``of`` names them in errors. Raises UserError for NaN and infinity, negative values, other sums,
-    an empty array, and fewer than 2 modes.
-    """
-    try:
-        rows = np.asarray(p, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"{of} are no array of numbers ({error}): pass (inputs, samples, K)"
-        ) from None
+    an empty array, and fewer than 2 modes."""
+    rows = np.asarray(p, dtype=np.float64)
     if rows.ndim < 2 or rows.size == 0 or rows.shape[-1] < 2:
         raise UserError(
             f"{of} have shape {rows.shape}: pass one row a picture, of at least 2 modes"
@@ -131,24 +105,20 @@ def checked(p: ArrayLike, of: str = "probabilities") -> FloatArray:
             f"{of}: row {place} sums to {sums[tuple(place)][0]:.9g}, not to 1 within {SUM_TOLERANCE:g}: "
             "pass the output of a softmax"
         )
-    normal: FloatArray = rows / sums
-    return normal
+    return rows / sums
 
 
 def _mean(values: FloatArray, axis: int) -> FloatArray:
     """The mean, within the extremes as means are: that of equal values is exactly their value."""
     extremes = values.min(axis=axis), values.max(axis=axis)
-    found: FloatArray = np.clip(values.mean(axis=axis), *extremes)
-    return found
+    return np.clip(values.mean(axis=axis), *extremes)
 
 
 @dataclass(frozen=True)
 class PerInput:
-    """All that the scores need to know of each of I inputs.
-
-    ``mean`` (I, K) is p(c | x), ``total`` (I,) its entropy and ``certain`` (I,) the mean
-    entropy of p(c | y) over the input's samples, both in nats.
-    """
+    """All that the scores need to know of each of I inputs. ``mean`` (I, K) is p(c | x), ``total``
+    (I,) its entropy and ``certain`` (I,) the mean entropy of p(c | y) over the input's samples,
+    both in nats."""
 
     mean: FloatArray
     total: FloatArray
@@ -162,8 +132,7 @@ class PerInput:
     @property
     def cis(self) -> FloatArray:
         """CIS of each input (I,). Never below 0, as entropy is concave; rounding leaves -1e-16."""
-        found: FloatArray = np.clip(self.total - self.certain, 0.0, self.limit)
-        return found
+        return np.clip(self.total - self.certain, 0.0, self.limit)
 
     @property
     def entropy(self) -> float:
@@ -178,10 +147,9 @@ class PerInput:
 
 
 def per_input(p: ArrayLike) -> PerInput:
-    """Sums over the samples of probabilities (inputs, samples, K), or (pictures, K): one each."""
+    """Sums over the samples of probabilities (inputs, samples, K). Raises UserError for what are no
+    probabilities (see ``checked``)."""
     rows = checked(p)
-    if rows.ndim == 2:
-        rows = rows[:, None]
     if rows.ndim != 3:
         raise UserError(f"probabilities have shape {rows.shape}: pass (inputs, samples, K)")
     mean = _mean(rows, 1)
@@ -189,58 +157,20 @@ def per_input(p: ArrayLike) -> PerInput:
     return PerInput(mean, entropy(mean), _mean(entropies, 1))
 
 
-def inception_score(p: ArrayLike) -> float:
-    """IS in nats, in [0, ln K], of probabilities (inputs, samples, K) or (pictures, K).
-
-    Raises UserError for what are no probabilities (see ``checked``).
-    """
-    return per_input(p).scores()[0]
-
-
-def conditional_inception_score(p: ArrayLike) -> float:
-    """CIS in nats, in [0, IS], of probabilities (inputs, samples, K).
-
-    Raises UserError for what are no probabilities, and for one sample an input, of which CIS
-    is 0 whatever the method.
-    """
-    found = per_input(p)
-    shape = np.shape(p)
-    if len(shape) != 3 or shape[1] < 2:
-        raise UserError(
-            f"CIS of probabilities of shape {shape} says nothing: pass (inputs, samples, K) "
-            "with at least 2 samples of every input"
-        )
-    return found.scores()[1]
-
-
-def exp_is(p: ArrayLike) -> float:
-    """exp(IS), in [1, K]: the Inception Score as other software prints it, in one split."""
-    return math.exp(inception_score(p))
-
-
-def exp_cis(p: ArrayLike) -> float:
-    """exp(CIS), in [1, K]: what MUNIT's released script prints, though not what its table holds."""
-    return math.exp(conditional_inception_score(p))
-
-
 def bootstrap_inception_score(sums: PerInput, seed: int, over: str = "inputs") -> Interval:
     """95 % interval of IS: whole inputs are drawn, with all their samples."""
-    rows = np.column_stack([sums.mean, sums.certain])
-    value, limits = sums.scores()[0], (0.0, sums.limit)
-    return bootstrap_of_means(
-        value, rows, lambda m: entropy(m[:, :-1]) - m[:, -1], seed, limits, over
-    )
+    rows, limits = np.column_stack([sums.mean, sums.certain]), (0.0, sums.limit)
+
+    def score(means: FloatArray) -> FloatArray:
+        return entropy(means[:, :-1]) - means[:, -1]
+
+    return bootstrap_of_means(sums.scores()[0], rows, score, seed, limits, over)
 
 
 def bootstrap_of_means(
-    value: float,
-    rows: FloatArray,
-    statistic: Callable[[FloatArray], FloatArray],
-    seed: int,
-    limits: tuple[float, float],
-    over: str = "inputs",
-    resamples: int = 2000,
-) -> Interval:
+    value: float, rows: FloatArray, statistic: Callable[[FloatArray], FloatArray], seed: int,
+    limits: tuple[float, float], over: str = "inputs", resamples: int = 2000,
+) -> Interval:  # fmt: skip
     """95 % basic bootstrap interval of ``value``, a function of means.
 
     ``rows`` (N, D) belong to N independent items; ``statistic`` takes means (M, D) to values (M,).

@@ -22,12 +22,12 @@ from torch.nn.functional import interpolate
 
 from benchmarks.networks.precision import full_precision
 from benchmarks.networks.weights import LpipsWeights
+from benchmarks.pictures import check_range
 from models.errors import UserError
 
 MEASURED_SIDE = 64  # pixels: pictures whose shorter side is under it are enlarged to it
 SMALLEST_SIZE = 8  # pixels: of less there is nothing to enlarge
 _EPSILON = 1e-10  # added to a norm, as lpips.normalize_tensor does
-RANGE_TOLERANCE = 1e-3  # rounding of a tanh or of a stored picture, far below one grey level
 
 
 def _alexnet(weights: LpipsWeights) -> nn.Module:
@@ -46,14 +46,9 @@ def _alexnet(weights: LpipsWeights) -> nn.Module:
 
 class LpipsDistance:
     """LPIPS with AlexNet, equal to ``lpips.LPIPS(net="alex")`` of the ``enlarged`` pictures to 1e-6
-    in float32.
-
-    ``features`` once a picture, then ``distance`` between any of them.
-    """
+    in float32: ``features`` once a picture, then ``distance`` between any of them."""
 
     def __init__(self, weights: LpipsWeights, device: torch.device | str = "cpu") -> None:
-        if any((channels < 0).any() for channels in weights.channels):
-            raise UserError(f"{weights.source}: a channel weight is negative: use other weights")
         self.weights = weights
         self.device = torch.device(device)
         # On processors convolutions with channels last take half the time at 256x256.
@@ -66,12 +61,8 @@ class LpipsDistance:
 
     @torch.inference_mode()
     def features(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Pictures (N, 3, H, W), float32 RGB in [-1, 1], to flat features (N, D) on the device.
-
-        D is 31,872 up to 64x64 and 640,128 at 256x256. Sides under 8 pixels and values that are
-        NaN or outside [-1, 1] raise UserError. Pictures wrongly scaled to [0, 1] pass: they look
-        like bright ones.
-        """
+        """Pictures (N, 3, H, W), float32 RGB in [-1, 1], to flat features (N, D) on the device. D is
+        31,872 up to 64x64 and 640,128 at 256x256. UserError as ``check_pictures``."""
         check_pictures(pictures)
         x = enlarged(pictures.to(self.device, memory_format=self._format))
         with full_precision(self.device):
@@ -81,11 +72,6 @@ class LpipsDistance:
     @torch.inference_mode()
     def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         """Features (P, D) and (P, D) of the two pictures of P pairs to distances (P,), >= 0."""
-        if first.shape != second.shape or first.ndim != 2:
-            raise UserError(
-                f"features {tuple(first.shape)} and {tuple(second.shape)} do not pair up: "
-                "compare pictures of one size"
-            )
         return (first - second).square_().sum(dim=1)
 
 
@@ -130,9 +116,4 @@ def check_pictures(pictures: torch.Tensor) -> None:
             f"pictures of {shape[2]}x{shape[3]} are too small for LPIPS: "
             f"use at least {SMALLEST_SIZE}x{SMALLEST_SIZE}"
         )
-    if shape[0] == 0:
-        return
-    low, high = (float(v) for v in torch.aminmax(pictures))
-    # Written so that NaN, which compares false to everything, is refused.
-    if not (low >= -1 - RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE):
-        raise UserError(f"pictures have values in [{low:g}, {high:g}]: LPIPS needs [-1, 1]")
+    check_range(pictures, "LPIPS needs")

@@ -1,17 +1,15 @@
 """IS and CIS of a stream of pictures, what the two hide, and the probabilities behind them.
 
-Each picture is classified and forgotten; the probabilities (inputs, samples, K) are kept in a
-file, so that any other statistic can be had without translating again. ``ModeScores.compact``
-rounds them to what 16 bits hold, a tenth of the size, where many are kept.
+The probabilities (inputs, samples, K) are kept, so that any other statistic can be had without
+translating again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from torch import Tensor
 
-from benchmarks.files import save_arrays
-from benchmarks.intervals import Interval, bootstrap_mean
-from benchmarks.metric import Measurement, Metric, all_alike, consume
+from benchmarks.files import foreign, load_arrays, save_arrays
+from benchmarks.intervals import FloatArray, Interval, bootstrap_mean
+from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.inception_score import (
     CIS,
     CONFIDENCE,
@@ -35,7 +33,6 @@ from benchmarks.metrics.inception_score import (
     EXP_IS,
     IS,
     REACHED,
-    FloatArray,
     PerInput,
     bootstrap_inception_score,
     bootstrap_of_means,
@@ -43,7 +40,8 @@ from benchmarks.metrics.inception_score import (
     per_input,
 )
 from benchmarks.metrics.style_scores import entropy
-from benchmarks.pictures import to_bytes
+from benchmarks.pictures import from_bytes
+from benchmarks.streams import Batches, Stream, consume
 from models.errors import UserError
 
 PAPER = (100, 100)  # MUNIT, section 5.2: inputs, samples of each
@@ -69,20 +67,15 @@ class ClassifiesModes(Interface):
 
     def probabilities(self, pictures: Tensor) -> ArrayLike | Tensor:
         """float32 pictures (B, 3, H, W) in [-1, 1] to probabilities (B, K), columns as ``modes``.
-
-        Each row follows from its own picture alone.
-        """
+        Each row follows from its own picture alone."""
         ...
 
 
 @dataclass(frozen=True)
 class ModeScores:
-    """Probabilities (inputs, samples, K) and what follows from them.
-
-    Inputs are in the order of ``input_ids`` (sorted), modes in that of ``protocol["modes"]``. Of
-    real pictures each is an input with one sample, and only IS makes sense. Files are exact, or
-    where ``protocol["rounded"]`` says so of 16 bits.
-    """
+    """Probabilities (inputs, samples, K) and what follows from them. Inputs are in the order of
+    ``input_ids`` (sorted), modes in that of ``protocol["modes"]``. Of real pictures each is an
+    input with one sample. Files hold 16 bits where ``protocol["rounded"]`` says so."""
 
     probabilities: FloatArray
     input_ids: tuple[str, ...]
@@ -97,8 +90,7 @@ class ModeScores:
         """(inputs, K): of how many of an input's translations each mode is the most probable."""
         said = self.probabilities.argmax(axis=2)
         modes = range(self.probabilities.shape[2])
-        found: NDArray[np.int64] = np.stack([(said == c).sum(axis=1) for c in modes], axis=1)
-        return found
+        return np.stack([(said == c).sum(axis=1) for c in modes], axis=1)
 
     def distribution(self) -> dict[str, dict[str, float]]:
         """By mode: ``mean``, its part of p(c), and ``count``, the translations it is found in."""
@@ -109,64 +101,53 @@ class ModeScores:
         }
 
     def measurements(self, seed: int) -> list[Measurement]:
-        """All scores with 95 % intervals over inputs; ``seed`` is the bootstrap's.
+        """All scores with 95 % intervals over inputs; ``seed`` is the bootstrap's. CIS and what
+        else compares samples of one input are left out where each has only one. Raises UserError
+        for fewer than two inputs."""
+        sums, several = self.sums, self.probabilities.shape[1] > 1
+        over = "inputs" if several else "pictures"
 
-        CIS and what else compares samples of one input are left out where each has only one.
-        Raises UserError for fewer than two inputs.
-        """
-        is_value, cis_value = self.sums.scores()
-        is_interval = bootstrap_inception_score(self.sums, seed, self._over)
-        found = [
-            self._of(IS, is_value, is_interval),
-            self._of(EXP_IS, math.exp(is_value), _exponential(is_interval)),
-        ]
-        if self.probabilities.shape[1] > 1:
-            cis_interval = bootstrap_mean(self.sums.cis, seed)
+        def scored(metric: Metric, value: float, interval: Interval) -> Measurement:
+            return Measurement(metric.name, value, interval, self.protocol)
+
+        def and_exponential(
+            metric: Metric, exponential: Metric, value: float, interval: Interval
+        ) -> list[Measurement]:
+            ends = replace(interval, low=math.exp(interval.low), high=math.exp(interval.high))
+            return [scored(metric, value, interval), scored(exponential, math.exp(value), ends)]
+
+        is_value, cis_value = sums.scores()
+        is_interval = bootstrap_inception_score(sums, seed, over)
+        found = and_exponential(IS, EXP_IS, is_value, is_interval)
+        if several:
             reached: NDArray[np.bool_] = np.all(self.counts > 0, axis=1)
             wilson = stats.binomtest(int(reached.sum()), len(reached)).proportion_ci(
                 method="wilson"
             )
-            found += [
-                self._of(CIS, cis_value, cis_interval),
-                self._of(EXP_CIS, math.exp(cis_value), _exponential(cis_interval)),
-                # A bootstrap of a share that is 0 or 1 has no width, whatever the number of inputs.
-                self._of(
-                    REACHED,
-                    float(reached.mean()),
-                    Interval(wilson.low, wilson.high, 0.95, "Wilson", self._over),
-                ),
-            ]
-        mean = self.sums.mean
-        found_entropy, limits = self.sums.entropy, (0.0, self.sums.limit)
-        spread = bootstrap_of_means(found_entropy, mean, entropy, seed, limits, self._over)
+            found += and_exponential(CIS, EXP_CIS, cis_value, bootstrap_mean(sums.cis, seed))
+            # A bootstrap of a share that is 0 or 1 has no width, whatever the number of inputs.
+            interval = Interval(wilson.low, wilson.high, 0.95, "Wilson", over)
+            found.append(scored(REACHED, float(reached.mean()), interval))
+        limits = (0.0, sums.limit)
+        spread = bootstrap_of_means(sums.entropy, sums.mean, entropy, seed, limits, over)
         sure = self.probabilities.max(axis=2).mean(axis=1)
         return [
             *found,
-            self._of(ENTROPY, found_entropy, spread),
-            self._of(CONFIDENCE, float(sure.mean()), bootstrap_mean(sure, seed, over=self._over)),
+            scored(ENTROPY, sums.entropy, spread),
+            scored(CONFIDENCE, float(sure.mean()), bootstrap_mean(sure, seed, over=over)),
         ]
 
-    @property
-    def _over(self) -> str:
-        return "inputs" if self.probabilities.shape[1] > 1 else "pictures"
-
-    def _of(self, metric: Metric, value: float, interval: Interval) -> Measurement:
-        return Measurement(metric.name, value, interval, self.protocol)
-
     def compact(self) -> ModeScores:
-        """Scores of probabilities rounded to whole 65,535ths, so that values are of what is kept.
-
-        A mode of probability 0 after rounding had up to 1 / 131,070, which adds 9e-5 nats to an
-        entropy: no score moves by more than that for each mode but one.
-        """
+        """Scores of probabilities rounded to whole 65,535ths, so that values are of what is kept. A
+        mode of probability 0 after rounding had up to 1 / 131,070, which adds 9e-5 nats to an
+        entropy: no score moves by more than that for each mode but one."""
         rounded = in_steps(self.probabilities) / STEPS
         return ModeScores(rounded, self.input_ids, self.protocol | {"rounded": f"1/{STEPS}"})
 
     def save(self, path: Path) -> None:
         """Write the probabilities as ``.npz``: whole or not at all."""
         p = in_steps(self.probabilities) if "rounded" in self.protocol else self.probabilities
-        arrays = {"probabilities": p, "input_ids": np.array(self.input_ids, dtype=np.str_)}
-        save_arrays(path, self.protocol, arrays)
+        save_arrays(path, self.protocol, {"probabilities": p}, self.input_ids)
 
 
 def in_steps(p: FloatArray) -> NDArray[np.uint16]:
@@ -179,159 +160,99 @@ def in_steps(p: FloatArray) -> NDArray[np.uint16]:
     return steps.astype(np.uint16)
 
 
-def _exponential(interval: Interval) -> Interval:
-    return replace(interval, low=math.exp(interval.low), high=math.exp(interval.high))
-
-
 def load_mode_scores(path: Path) -> ModeScores:
-    """What ``ModeScores.save`` wrote; UserError for a missing, broken or foreign file."""
-    remedy = "measure again"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file: {remedy}")
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            found = file["probabilities"]
-            ids = tuple(str(name) for name in file["input_ids"])
-            protocol = json.loads(str(file["meta"]))
-            modes = protocol["modes"]
-    # A broken file surfaces as whatever the parser stumbled over.
-    except Exception as error:
-        raise UserError(f"{path}: holds no probabilities of modes ({error}): {remedy}") from error
-    fits = found.ndim == 3 and found.shape[0] == len(ids) and found.shape[2] == len(modes)
-    kind, unit = (np.uint16, STEPS) if "rounded" in protocol else (np.float64, 1)
-    if not fits or found.dtype != kind or list(ids) != sorted(set(ids)):
-        raise UserError(f"{path}: probabilities, inputs and modes do not fit together: {remedy}")
-    checked(found / unit, f"{path}: probabilities")
-    return ModeScores(found / unit, ids, protocol)
+    """What ``ModeScores.save`` wrote; UserError for anything else."""
+    protocol, arrays = load_arrays(path)
+    p = arrays["probabilities"] / (STEPS if "rounded" in protocol else 1)
+    return ModeScores(p, tuple(arrays["input_ids"].tolist()), protocol)
 
 
 def load_probabilities(path: Path, modes: Sequence[str] = ()) -> ModeScores:
     """Someone's probabilities, an ``.npy`` array (inputs, samples, K); ``modes``: names of the K.
     UserError for anything else."""
-    try:
+    with foreign(f"{path} is no array of numbers", "save it by numpy.save"):
         given = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is no array of numbers ({error}): save it by numpy.save") from None
     if not isinstance(given, np.ndarray) or given.ndim != 3:
         raise UserError(
             f"{path} holds {getattr(given, 'shape', 'several arrays')}: save one array (inputs, "
             "samples, K)"
         )
+    if given.dtype.kind not in "fiu":
+        raise UserError(f"{path} holds {given.dtype}: save float64")
     found = checked(given, str(path))
-    inputs, samples, count = found.shape
+    count = found.shape[2]
     names = list(modes) or [str(c) for c in range(count)]
-    if len(names) != count:
-        raise UserError(f"{path} has {count} modes, {len(names)} are named")
-    width = len(str(inputs - 1))
-    facts = {
-        "protocol": protocol_name(inputs, samples),
-        "N": inputs,
-        "K": samples,
-        "modes": names,
-        "ln_modes": math.log(count),
-        "classifier": path.name,
-        "sha256": hashlib.sha256(found.tobytes()).hexdigest(),
-        "accuracy": None,
-    }
-    return ModeScores(found, tuple(f"{i:0{width}d}" for i in range(inputs)), facts)
+    if len(set(names)) != count:
+        raise UserError(f"{path} has {count} modes, {len(set(names))} are named")
+    width = len(str(len(found) - 1))
+    digest = hashlib.sha256(found.tobytes()).hexdigest()
+    ids = tuple(f"{i:0{width}d}" for i in range(len(found)))
+    return ModeScores(found, ids, _facts(found, names, path.name, digest, None))
 
 
-class ModeProbabilities:
-    """Classifies pictures that come one by one.
+def _facts(
+    p: FloatArray, modes: Sequence[str], classifier: str, sha256: str, accuracy: float | None
+) -> dict[str, Any]:
+    inputs, samples, _ = p.shape
+    return {
+        "protocol": protocol_name(inputs, samples), "N": inputs, "K": samples,
+        "modes": list(modes), "ln_modes": math.log(len(modes)),
+        "classifier": classifier, "sha256": sha256, "accuracy": accuracy,
+    }  # fmt: skip
 
-    ``modes``: those of the target domain. At most ``batch_size`` pictures are held. They are
-    rounded to the bytes of a PNG file, and equal ones are classified once: a deterministic
-    translator has a CIS of exactly 0 on every device. Inputs have samples 0 to S - 1, in any order.
-    Neither order nor ``batch_size`` matters but to the classifier's last bits. ``about`` goes
-    into the protocol.
 
-    Raises UserError for a classifier of other modes.
-    """
+class ModeProbabilities(Batches[ModeScores]):
+    """Classifies pictures that come one by one. ``modes``: those of the target domain. Equal
+    pictures are classified once: a deterministic translator has a CIS of exactly 0 on every device.
+    ``about`` goes into the protocol. Raises UserError for a classifier of other modes."""
 
     def __init__(
         self, classifier: ClassifiesModes, modes: Sequence[str],
         about: Mapping[str, Any] | None = None, batch_size: int = 64,
     ) -> None:  # fmt: skip
-        if batch_size < 1:
-            raise UserError(f"batch size must be at least 1, got {batch_size}")
+        super().__init__(batch_size)
         if sorted(classifier.modes) != sorted(set(modes)):
             raise UserError(
                 f"classifier {classifier.name} knows the modes {', '.join(classifier.modes)}, the "
                 f"domain has {', '.join(modes)}: train it on this domain"
             )
-        self._classifier, self._about, self._batch_size = classifier, dict(about or {}), batch_size
-        self._row_of: dict[tuple[str, int], int] = {}
+        self._classifier, self._about = classifier, dict(about or {})
         self._row_of_content: dict[bytes, int] = {}
-        self._waiting: list[Tensor] = []
         # Grows in place: arrays batch by batch would leave holes in memory.
         self._found = array("d")
-        self._size: tuple[int, ...] = ()
 
-    def update(self, name: str, sample: int, picture: Tensor) -> None:
-        """Take a picture (3, H, W) in [-1, 1]; UserError for one that came before, is out of range
-        or of another size."""
-        where = f"sample {sample} of input {name!r}"
-        if (name, sample) in self._row_of:
-            raise UserError(f"{where} came twice: pass it once")
-        try:
-            pixels = to_bytes(picture[None])[0].cpu().contiguous()
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from error
-        self._size = self._size or tuple(pixels.shape)
-        if pixels.shape != self._size:
-            raise UserError(
-                f"{where} is {tuple(pixels.shape)}, others are {self._size}: resize all to one size"
-            )
+    def _row(self, pixels: Tensor) -> int:
         content = hashlib.sha256(pixels.numpy().tobytes()).digest()
         if content not in self._row_of_content:
             self._row_of_content[content] = len(self._row_of_content)
             self._waiting.append(pixels)
-        self._row_of[name, sample] = self._row_of_content[content]
-        if len(self._waiting) == self._batch_size:
-            self._classify()
+        return self._row_of_content[content]
 
-    def finish(self) -> ModeScores:
-        """All probabilities; UserError for missing samples."""
-        if self._waiting:
-            self._classify()
-        ids, samples = all_alike(self._row_of)
-        rows = [[self._row_of[name, k] for k in range(samples)] for name in ids]
+    def _measure(self, pictures: Tensor) -> None:
         classifier = self._classifier
-        facts = {
-            "protocol": protocol_name(len(ids), samples),
-            "N": len(ids),
-            "K": samples,
-            "modes": list(classifier.modes),
-            "ln_modes": math.log(len(classifier.modes)),
-            "resolution": list(self._size[1:]),
-            "classifier": classifier.name,
-            "sha256": classifier.sha256,
-            "accuracy": classifier.accuracy,
-        }
-        table = np.frombuffer(self._found).reshape(-1, len(classifier.modes))
-        return ModeScores(table[np.array(rows)], tuple(ids), facts | self._about)
-
-    def _classify(self) -> None:
-        """Give the waiting uint8 pictures to the classifier as float32 in [-1, 1]."""
-        classifier, batch = self._classifier, torch.stack(self._waiting).float() / 127.5 - 1
-        found = torch.as_tensor(classifier.probabilities(batch)).detach().double().cpu().numpy()
-        expected = (len(self._waiting), len(classifier.modes))
-        if found.shape != expected:
+        found = torch.as_tensor(classifier.probabilities(from_bytes(pictures)))
+        p = found.detach().double().cpu().numpy()
+        expected = (len(pictures), len(classifier.modes))
+        if p.shape != expected:
             raise UserError(
-                f"classifier {classifier.name} gives {found.shape} for {expected[0]} pictures of "
+                f"classifier {classifier.name} gives {p.shape} for {expected[0]} pictures of "
                 f"{expected[1]} modes: it must give one row a picture, one column a mode"
             )
-        found = checked(found, f"probabilities by classifier {classifier.name}")
-        self._found.extend(found.ravel())
-        self._waiting.clear()
+        self._found.extend(checked(p, f"probabilities by classifier {classifier.name}").ravel())
+
+    def _result(self, size: tuple[int, int]) -> ModeScores:
+        ids, rows = self._all_alike()
+        of = self._classifier
+        p = np.frombuffer(self._found).reshape(-1, len(of.modes))[rows]
+        facts = _facts(p, of.modes, of.name, of.sha256, of.accuracy) | {"resolution": list(size)}
+        return ModeScores(p, ids, facts | self._about)
 
 
 def mode_scores(
-    stream: Iterable[tuple[str, int, Tensor]], classifier: ClassifiesModes, modes: Sequence[str],
+    stream: Stream, classifier: ClassifiesModes, modes: Sequence[str],
     about: Mapping[str, Any] | None = None, batch_size: int = 64,
 ) -> ModeScores:  # fmt: skip
-    """``ModeProbabilities`` of a stream of (input id, sample number, picture (3, H, W) in
-    [-1, 1])."""
+    """``ModeProbabilities`` of all of ``stream``."""
     return consume(ModeProbabilities(classifier, modes, about, batch_size), stream)
 
 

@@ -9,14 +9,14 @@ An **observer** knows the truth: of an input whose content is known (drawn pictu
 picture can be drawn, in any style. Where the truth is unknown a **judge** takes the next best:
 photos of the training inputs that are most like the input.
 
-Both see what spoils a picture: blur, noise, blotches, parts that are missing or in another place. They
-do not see whether a set of pictures is varied; a style that no right picture has counts as an error,
-however well it suits; and they know nothing of what people find realistic.
+Both see blur, noise, blotches, parts that are missing or in another place, but not whether a set of
+pictures is varied; a style that no right picture has counts as an error; and they know nothing of what
+people find realistic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -29,67 +29,52 @@ from torch import Tensor
 
 from benchmarks.files import save_arrays
 from benchmarks.intervals import bootstrap_mean
-from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.diversity_protocols import ENLARGED
 from models.errors import UserError
 
-TRUTH_DISTANCE = register(
-    Metric(
-        name="truth-distance",
-        unit="LPIPS",
-        direction="lower",
-        protocol=(
-            "distance (LPIPS 0.1) of a translation to the nearest of 64 true pictures of its input, "
-            "drawn in random styles; mean over translations, then over inputs"
-        ),
-        limits=(0.0, None),
-    )
+TRUTH_DISTANCE = Metric(
+    name="truth-distance",
+    unit="LPIPS",
+    direction="lower",
+    protocol="distance (LPIPS 0.1) of a translation to the nearest of 64 true pictures of its input, "
+    "drawn in random styles; mean over translations, then over inputs",
+    limits=(0.0, None),
 )
-QUALITY_OBSERVED = register(
-    Metric(
-        name="quality-observed",
-        unit="%",
-        direction="higher",
-        protocol=(
-            "share of pairs of translations of one input, by the method and by the reference, in "
-            "which the method's is nearer (LPIPS 0.1) to the nearest of 64 true pictures of that "
-            "input, ties half; mean over inputs; blind to variety and to what people find realistic"
-        ),
-        limits=(0.0, 100.0),
-        title="Quality, observed",
-        digits=1,
-    )
+QUALITY_OBSERVED = Metric(
+    name="quality-observed",
+    unit="%",
+    direction="higher",
+    protocol="share of pairs of translations of one input, by the method and by the reference, in "
+    "which the method's is nearer (LPIPS 0.1) to the nearest of 64 true pictures of that "
+    "input, ties half; mean over inputs; blind to variety and to what people find realistic",
+    limits=(0.0, 100.0),
+    title="Quality, observed",
+    digits=1,
 )
-PHOTO_DISTANCE = register(
-    Metric(
-        name="photo-distance",
-        unit="LPIPS",
-        direction="lower",
-        protocol=(
-            "distance (LPIPS 0.1) of a translation to the nearest of the photos of the 64 training "
-            "inputs (without pairs: of the 64 photos) that are nearest to its input; mean over "
-            "translations, then over inputs"
-        ),
-        limits=(0.0, None),
-    )
+PHOTO_DISTANCE = Metric(
+    name="photo-distance",
+    unit="LPIPS",
+    direction="lower",
+    protocol="distance (LPIPS 0.1) of a translation to the nearest of the photos of the 64 training "
+    "inputs (without pairs: of the 64 photos) that are nearest to its input; mean over "
+    "translations, then over inputs",
+    limits=(0.0, None),
 )
-QUALITY_JUDGED = register(
-    Metric(
-        name="quality-judged",
-        unit="%",
-        direction="higher",
-        protocol=(
-            "share of pairs of translations of one input, by the method and by the reference, in "
-            "which the method's is nearer (LPIPS 0.1) to the nearest of the photos of the 64 "
-            "training inputs (without pairs: of the 64 photos) that are nearest to that input, ties "
-            "half; mean over inputs; blind to variety and to what people find realistic"
-        ),
-        limits=(0.0, 100.0),
-        title="Quality, judged",
-        digits=1,
-    )
+QUALITY_JUDGED = Metric(
+    name="quality-judged",
+    unit="%",
+    direction="higher",
+    protocol="share of pairs of translations of one input, by the method and by the reference, in "
+    "which the method's is nearer (LPIPS 0.1) to the nearest of the photos of the 64 "
+    "training inputs (without pairs: of the 64 photos) that are nearest to that input, ties "
+    "half; mean over inputs; blind to variety and to what people find realistic",
+    limits=(0.0, 100.0),
+    title="Quality, judged",
+    digits=1,
 )
 RIGHT = 64  # right pictures of an input
+CANDIDATES = 4000  # training inputs, among which a judge looks for similar ones
 
 
 class Distance(Protocol):
@@ -135,18 +120,10 @@ def by_input(translations: Iterable[tuple[str, int, Tensor]]) -> Iterator[Tensor
 
 def preferred(distances: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float64]:
     """Of each input the share of pairs, 0 to 1, in which the method's picture is the nearer one.
-
     ``distances`` (I, K) of K translations of each input by the method, ``reference`` (I, L) of L by
-    the reference: all K x L pairs are asked about, and a tie counts half.
-    """
-    if distances.ndim != 2 or reference.ndim != 2 or len(distances) != len(reference):
-        raise UserError(
-            f"distances {distances.shape} and {reference.shape} of the reference: give one row an "
-            "input, the same inputs in both"
-        )
+    the reference: all K x L pairs are asked about, and a tie counts half."""
     behind = distances[:, :, None] - reference[:, None, :]
-    share: NDArray[np.float64] = ((behind < 0) + 0.5 * (behind == 0)).mean(axis=(1, 2))
-    return share
+    return ((behind < 0) + 0.5 * (behind == 0)).mean(axis=(1, 2))
 
 
 @dataclass(frozen=True)
@@ -178,10 +155,29 @@ class Observation:
 
     def save(self, path: Path, **more: NDArray[np.float32]) -> None:
         """Writes the distances as ``.npz``, ``more`` beside them: whole or not at all."""
-        arrays = {"distances": self.distances, "input_ids": np.array(self.names, dtype=np.str_)}
-        save_arrays(path, {"protocol": dict(self.protocol)}, arrays | more)
+        arrays = {"distances": self.distances, **more}
+        save_arrays(path, {"protocol": dict(self.protocol)}, arrays, self.names)
 
     def _told(self) -> dict[str, Any]:
         inputs, samples = self.distances.shape
         name = f"{inputs}x{samples}-vs-{self.protocol['right']}{ENLARGED}"
         return {"protocol": name, "inputs": inputs, "K": samples} | dict(self.protocol)
+
+
+def most_like(
+    inputs: Callable[[int], Tensor], count: int, candidates: Callable[[int], Tensor], known: int,
+    nearest: int, distance: Distance,
+) -> list[list[int]]:  # fmt: skip
+    """Of each of ``count`` inputs the numbers of the ``nearest`` of ``known`` candidates, nearest
+    first. Both are read by number, (3, H, W) in [-1, 1], of one size: likeness shows at 64 px."""
+
+    def features(read: Callable[[int], Tensor], rows: range) -> Tensor:
+        parts = [rows[i : i + 64] for i in range(0, len(rows), 64)]
+        return torch.cat([distance.features(torch.stack([*map(read, part)])) for part in parts])
+
+    asked = features(inputs, range(count))
+    found = torch.empty(count, 0)
+    for begin in range(0, known, 512):
+        of = features(candidates, range(begin, min(begin + 512, known)))
+        found = torch.cat([found, torch.cdist(asked, of).cpu()], dim=1)
+    return found.argsort(dim=1, stable=True)[:, :nearest].tolist()

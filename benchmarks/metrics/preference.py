@@ -1,8 +1,5 @@
 """Preference shares with intervals clustered by question and rater, and raters' agreement.
 
-Votes are not independent: those on one question share its pictures, those of one rater share a
-taste. The interval takes both into account, so it speaks of other questions and other raters.
-
 Sources: Cameron, Gelbach and Miller, "Robust inference with multiway clustering", JBES 2011;
 Wilson's interval with an effective sample size, Dean and Pagano, "Evaluating confidence interval
 methods for binomial proportions in clustered surveys", JSSAM 2015; Krippendorff, "Computing
@@ -14,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,9 +20,6 @@ from scipy import stats
 from benchmarks.intervals import Interval
 from benchmarks.metric import Measurement
 from models.errors import UserError
-
-Clusters = Literal["both", "questions"]
-OVER = {"both": "questions and raters", "questions": "questions"}
 
 
 @dataclass(frozen=True)
@@ -41,78 +35,46 @@ class Preference:
     def measurement(self, metric: str, protocol: Mapping[str, Any] | None = None) -> Measurement:
         """As a value of the declared ``metric``, in percent; the counts join ``protocol``."""
         percent = replace(self.interval, low=100 * self.interval.low, high=100 * self.interval.high)
-        counts = {
-            "questions": self.n_questions,
-            "raters": self.n_raters,
-            "votes": self.n_votes,
-        }
+        counts = {"questions": self.n_questions, "raters": self.n_raters, "votes": self.n_votes}
         return Measurement(metric, 100 * self.share, percent, dict(protocol or {}) | counts)
 
 
 def preference(
-    choices: ArrayLike,
-    questions: ArrayLike,
-    raters: ArrayLike,
-    *,
-    level: float = 0.95,
-    clusters: Clusters = "both",
+    choices: ArrayLike, questions: ArrayLike, raters: ArrayLike, level: float = 0.95
 ) -> Preference:
     """Share of ``choices`` (N,) that are 1 (the method preferred; 0: the reference).
 
     ``questions`` and ``raters`` (N,) name the question that each vote answers and who gave it, by
-    numbers or strings; raters need not answer every question. ``clusters="both"``: the interval
-    is valid for other questions and other raters than these; ``"questions"``: for other questions
-    put to these very raters (fixed judges). The former is never narrower.
+    numbers or strings; raters need not answer every question. The interval is valid for other
+    questions and other raters than these.
 
     Variance: that between questions, plus what raters add to independent votes (Cameron, Gelbach
     and Miller), each corrected by its effective number of clusters (sum n)^2 / sum n^2. Quantile: t
     with Satterthwaite's degrees of freedom. The interval is Wilson's with the sample size
     that has this variance, so it stays in [0, 1] and has width at shares 0 and 1.
 
-    Raises UserError for choices other than 0 and 1, lists of different lengths, and fewer than
-    two questions (or raters, where the interval is to be valid for others).
+    Raises UserError for fewer than two questions or raters.
     """
-    if not 0.0 < level < 1.0:
-        raise UserError(f"confidence level {level} is outside (0, 1): use e.g. 0.95")
-    if clusters not in OVER:
-        raise UserError(f"unknown clusters '{clusters}': use {' or '.join(OVER)}")
     votes = np.asarray(choices, dtype=np.float64)
-    question, n_questions = _numbered("questions", questions, votes)
-    rater, n_raters = _numbered("raters", raters, votes)
-    if not np.isin(votes, (0.0, 1.0)).all():
-        raise UserError("a choice is 1 (the method) or 0 (the reference): mend the list of votes")
-    if n_questions < 2:
-        raise UserError("an interval over questions needs at least 2 of them: ask more")
-    if clusters == "both" and n_raters < 2:
-        raise UserError(
-            "an interval over raters needs at least 2 of them: ask more, "
-            "or use clusters='questions' for the interval of this rater's share"
-        )
+    names, question = np.unique(questions, return_inverse=True)
+    people, rater = np.unique(raters, return_inverse=True)
+    n_questions, n_raters = len(names), len(people)
+    for count, of in ((n_questions, "questions"), (n_raters, "raters")):
+        if count < 2:
+            raise UserError(f"an interval over {of} needs at least 2 of them: ask more")
     share = float(votes.mean())
     inverse, freedom = _between_questions(votes, question)
-    if clusters == "both":
-        by_rater, rater_freedom = _clustered(votes, rater)
-        alone, _ = _clustered(votes, question * n_raters + rater)
-        spread = max(share * (1 - share), 1 / len(votes))
-        added = max(by_rater - alone, 0.0) / spread
-        # Satterthwaite: what raters add is as uncertain as the sum it was computed from.
-        uncertain = inverse**2 / freedom + (by_rater / spread) ** 2 / rater_freedom
-        inverse += added
-        freedom = min(freedom, inverse**2 / uncertain)
+    by_rater, rater_freedom = _clustered(votes, rater)
+    alone, _ = _clustered(votes, question * n_raters + rater)
+    spread = max(share * (1 - share), 1 / len(votes))
+    added = max(by_rater - alone, 0.0) / spread
+    # Satterthwaite: what raters add is as uncertain as the sum it was computed from.
+    uncertain = inverse**2 / freedom + (by_rater / spread) ** 2 / rater_freedom
+    inverse += added
+    freedom = min(freedom, inverse**2 / uncertain)
     low, high = _wilson(share, 1 / inverse, float(stats.t.ppf(0.5 + level / 2, max(1.0, freedom))))
-    interval = Interval(low, high, level, "Wilson, cluster-robust", OVER[clusters])
+    interval = Interval(low, high, level, "Wilson, cluster-robust", "questions and raters")
     return Preference(share, interval, n_questions, n_raters, len(votes))
-
-
-def _numbered(
-    what: str, names: ArrayLike, votes: NDArray[np.float64]
-) -> tuple[NDArray[np.intp], int]:
-    """Names as numbers from 0, and how many there are."""
-    given = np.asarray(names)
-    if votes.ndim != 1 or given.shape != votes.shape:
-        raise UserError(f"{votes.shape} choices have {given.shape} {what}: give one name a vote")
-    found, index = np.unique(given, return_inverse=True)
-    return index, len(found)
 
 
 def _clustered(votes: NDArray[np.float64], cluster: NDArray[np.intp]) -> tuple[float, float]:
@@ -129,9 +91,8 @@ def _between_questions(
     votes: NDArray[np.float64], question: NDArray[np.intp]
 ) -> tuple[float, float]:
     """One over the effective number of votes that clustering by question leaves, and its freedom.
-
-    Two questions of average size are added, one unanimous each way: else unanimous votes would
-    have no variance, and nearly unanimous ones one that a few votes decide."""
+    Two questions of average size are added, one unanimous each way: else unanimous votes would have
+    no variance, and nearly unanimous ones one that a few votes decide."""
     n_questions = int(question.max()) + 1
     size = max(1, round(len(votes) / n_questions))
     more = np.repeat([0, 1], size)
@@ -150,24 +111,14 @@ def _wilson(share: float, votes: float, quantile: float) -> tuple[float, float]:
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
-def krippendorff_alpha(values: ArrayLike, units: ArrayLike, raters: ArrayLike) -> float | None:
-    """Krippendorff's nominal alpha of ``values`` (N,) given to ``units`` (N,) by ``raters`` (N,).
-
-    1: raters always agree; 0: as much as by chance; below: less. A rater may leave units out (the
-    row is absent); a unit with one value counts for nothing. None where all values are the same
-    or none can be compared: without variation, agreement cannot be told from chance.
-
-    Raises UserError for lists of different lengths and for a unit valued twice by one rater.
-    """
-    value = np.unique(np.asarray(values), return_inverse=True)[1]
-    unit = np.unique(np.asarray(units), return_inverse=True)[1]
-    rater = np.unique(np.asarray(raters), return_inverse=True)[1]
-    if not value.shape == unit.shape == rater.shape or value.ndim != 1:
-        raise UserError("agreement needs as many values as units and raters: mend the lists")
+def krippendorff_alpha(values: ArrayLike, units: ArrayLike) -> float | None:
+    """Krippendorff's nominal alpha of ``values`` (N,) given to ``units`` (N,), each by another
+    rater. 1: raters always agree; 0: as much as by chance; below: less. A rater may leave units out
+    (the row is absent); a unit with one value counts for nothing. None where all values are the
+    same or none can be compared: without variation, agreement cannot be told from chance."""
+    value, unit = (np.unique(v, return_inverse=True)[1] for v in (values, units))
     if len(value) == 0:
         return None
-    if len(np.unique(np.stack([unit, rater]), axis=1).T) < len(value):
-        raise UserError("a rater valued one unit twice: keep one of the two")
     counts = np.zeros((unit.max() + 1, value.max() + 1))
     np.add.at(counts, (unit, value), 1)
     counts = counts[counts.sum(axis=1) >= 2]

@@ -1,9 +1,8 @@
 """Exact scores on drawn pictures, whose factors are known: are the styles covered, and does one
 style stay one style over different contents?
 
-Coverage is asked of each input by itself: its translations should show the colours and patterns
-in the shares that objects have, whatever the content. A translator that paints every shoe in one
-colour of its own choice has none, however colourful its shoes are together.
+Coverage is asked of each input by itself: a translator that paints every shoe in one colour of its own
+choice has none, however colourful its shoes are together.
 """
 
 from __future__ import annotations
@@ -15,98 +14,72 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist, pdist
 from torch import Tensor
 
-from benchmarks.metric import Measurement, Metric, register
-from benchmarks.metrics.jackknife import jackknife, jackknife_interval, jackknife_variance
+from benchmarks.intervals import jackknife, jackknife_interval, jackknife_variance
+from benchmarks.metric import Measurement, Metric
 from benchmarks.networks.colours import COLOURS, FloatArray, oklab
 from models.errors import UserError
 
-COLOUR_DISTANCE = register(
-    Metric(
-        name="colour-distance",
-        unit="OKLab",
-        direction="lower",
-        protocol=(
-            "mean over inputs of the energy distance (unbiased, squared form) between the body "
-            "colours of an input's translations and those of real pictures"
-        ),
-    )
+COLOUR_DISTANCE = Metric(
+    name="colour-distance",
+    unit="OKLab",
+    direction="lower",
+    protocol="mean over inputs of the energy distance (unbiased, squared form) between the body "
+    "colours of an input's translations and those of real pictures",
 )
-COLOUR_ENTROPY = register(
-    Metric(
-        name="colour-entropy",
-        unit="nats",
-        direction="higher",
-        protocol=(
-            f"mean over inputs of the entropy of an input's body colours in {len(COLOURS)} bins; "
-            "compare with that of real pictures of the same number of samples"
-        ),
-        limits=(0.0, math.log(len(COLOURS))),
-        digits=2,
-    )
+COLOUR_ENTROPY = Metric(
+    name="colour-entropy",
+    unit="nats",
+    direction="higher",
+    protocol=f"mean over inputs of the entropy of an input's body colours in {len(COLOURS)} bins; "
+    "compare with that of real pictures of the same number of samples",
+    limits=(0.0, math.log(len(COLOURS))),
+    digits=2,
 )
-PATTERN_DISTANCE = register(
-    Metric(
-        name="pattern-distance",
-        unit="total variation",
-        direction="lower",
-        protocol=(
-            "mean over inputs of the total variation between the classified patterns of an "
-            "input's translations and those of real pictures"
-        ),
-        limits=(0.0, 1.0),
-        digits=2,
-    )
+PATTERN_DISTANCE = Metric(
+    name="pattern-distance",
+    unit="total variation",
+    direction="lower",
+    protocol="mean over inputs of the total variation between the classified patterns of an "
+    "input's translations and those of real pictures",
+    limits=(0.0, 1.0),
+    digits=2,
 )
-PATTERN_ENTROPY = register(
-    Metric(
-        name="pattern-entropy",
-        unit="nats",
-        direction="higher",
-        protocol=(
-            "mean over inputs of the entropy of an input's classified patterns; compare with that "
-            "of real pictures of the same number of samples"
-        ),
-        limits=(0.0, None),
-        digits=2,
-    )
+PATTERN_ENTROPY = Metric(
+    name="pattern-entropy",
+    unit="nats",
+    direction="higher",
+    protocol="mean over inputs of the entropy of an input's classified patterns; compare with that "
+    "of real pictures of the same number of samples",
+    limits=(0.0, None),
+    digits=2,
 )
-CONSISTENCY = register(
-    Metric(
-        name="style-consistency",
-        unit="ICC",
-        direction="higher",
-        protocol=(
-            "intraclass correlation of body colours over contents translated with the same noise: "
-            "the share of the colours' variance that the noise decides; 1: the noise alone, 0: "
-            "noise and content together or content alone"
-        ),
-        limits=(0.0, 1.0),
-        digits=2,
-    )
+CONSISTENCY = Metric(
+    name="style-consistency",
+    unit="ICC",
+    direction="higher",
+    protocol="intraclass correlation of body colours over contents translated with the same noise: "
+    "the share of the colours' variance that the noise decides; 1: the noise alone, 0: "
+    "noise and content together or content alone",
+    limits=(0.0, 1.0),
+    digits=2,
 )
 FEWEST_PIXELS = 4  # of a body that shows enough of its colour
 LEAST_SPREAD = 1e-4  # OKLab; far below one grey level
 
 
 def body_colour(picture: Tensor, body: NDArray[np.bool_]) -> FloatArray:
-    """The dominant colour (3,), in OKLab, of a picture (3, H, W) in [-1, 1] within ``body`` (H, W).
-
-    The median channel by channel: a pattern's second colour, covering less than half, and
-    highlights leave it nearly alone.
-    """
+    """The dominant colour (3,), in OKLab, of a picture (3, H, W) in [-1, 1] within ``body`` (H, W): the
+    median channel by channel, which patterns and highlights leave nearly alone."""
     if int(body.sum()) < FEWEST_PIXELS:
         raise UserError(f"a body of {int(body.sum())} pixels shows no colour: use larger pictures")
     pixels = ((picture.clamp(-1, 1) + 1) / 2).double().cpu().numpy()[:, body]
-    median: FloatArray = np.median(oklab(pixels.T), axis=0)
-    return median
+    return np.median(oklab(pixels.T), axis=0)
 
 
 def energy_distance(sample: ArrayLike, truth: ArrayLike, truth_spread: float) -> float:
     """2 E|x - y| - E|x - x'| - E|y - y'| of points (K, D) and (T, D): 0 for equal distributions.
-
     Unbiased, so single values may fall below 0. ``truth_spread``: E|y - y'|, see ``spread``.
-    Source: Szekely and Rizzo, "Energy statistics", J. Statistical Planning and Inference 2013.
-    """
+    Source: Szekely and Rizzo, "Energy statistics", J. Statistical Planning and Inference 2013."""
     between = float(cdist(np.asarray(sample), np.asarray(truth)).mean())
     return 2 * between - spread(sample) - truth_spread
 
@@ -119,10 +92,7 @@ def spread(points: ArrayLike) -> float:
 def shares(classes: ArrayLike, count: int) -> FloatArray:
     """How often each of ``count`` classes occurs in each row of (I, K): (I, count), rows sum to 1."""
     rows = np.asarray(classes, dtype=np.int64)
-    if rows.ndim != 2 or rows.size == 0 or rows.min() < 0 or rows.max() >= count:
-        raise UserError(f"classes must be (inputs, samples) within 0..{count - 1}")
-    found: FloatArray = np.stack([(rows == c).mean(axis=1) for c in range(count)], axis=1)
-    return found
+    return np.stack([(rows == c).mean(axis=1) for c in range(count)], axis=1)
 
 
 def entropy(distributions: ArrayLike) -> FloatArray:
@@ -136,8 +106,7 @@ def entropy(distributions: ArrayLike) -> FloatArray:
 def total_variation(distributions: ArrayLike, truth: ArrayLike) -> FloatArray:
     """Half the sum of absolute differences of each row of (I, C) from ``truth`` (C,)."""
     difference = np.asarray(distributions, dtype=np.float64) - np.asarray(truth, dtype=np.float64)
-    found: FloatArray = np.abs(difference).sum(axis=1) / 2
-    return found
+    return np.abs(difference).sum(axis=1) / 2
 
 
 def intraclass_correlation(colours: ArrayLike) -> float:
@@ -160,12 +129,10 @@ def intraclass_correlation(colours: ArrayLike) -> float:
 def style_consistency(
     colours: ArrayLike, protocol: dict[str, object] | None = None, groups: int = 10
 ) -> Measurement | None:
-    """Does a style stay one style? From body colours (M styles, N contents, 3) in OKLab.
-
-    None where the noise changes no colour: a deterministic translator has no styles, and the
-    question has no answer. The interval adds the jackknife variances over contents and over styles.
-    Raises UserError for fewer styles or contents than ``groups``.
-    """
+    """Does a style stay one style? From body colours (M styles, N contents, 3) in OKLab. None where
+    the noise changes no colour: a deterministic translator has no styles, and the question has no
+    answer. The interval adds the jackknife variances over contents and over styles. Raises
+    UserError for fewer styles or contents than ``groups``."""
     x = np.asarray(colours, dtype=np.float64)
     styles, contents = x.shape[:2]
     if min(styles, contents) < groups:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain, islice, repeat
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -35,68 +36,48 @@ class Labelled:
     pictures: Tensor
     labels: Mapping[str, NDArray[np.int64]]
 
-    def check(self, heads: Heads, what: str) -> None:
-        """UserError unless every picture has a known class in each of ``heads``."""
-        count = len(self.pictures)
-        if count == 0 or self.pictures.dtype != torch.uint8 or self.pictures.ndim != 4:
-            raise UserError(f"{what}: a classifier needs uint8 pictures (N, 3, H, W), at least one")
-        for head, classes in heads.items():
-            found = self.labels.get(head)
-            if found is None or found.shape != (count,):
-                raise UserError(f"{what}: {count} pictures need as many labels of {head}")
-            if found.min() < 0 or found.max() >= len(classes):
-                raise UserError(f"{what}: labels of {head} go from 0 to {len(classes) - 1}")
-
-    def check_every_class(self, heads: Heads, what: str, least: int = 1) -> None:
-        """UserError unless every class has ``least`` pictures; after ``check``."""
+    def check(self, heads: Heads, what: str, least: int) -> None:
+        """UserError unless every class in each of ``heads`` has ``least`` pictures."""
         for head, classes in heads.items():
             counts = np.bincount(self.labels[head], minlength=len(classes))
             for name, count in zip(classes, counts, strict=True):
                 if count < least:
-                    few = "no" if count == 0 else f"only {count}"
+                    few = f"only {count}" if count else "no"
                     raise UserError(f"{few} {what} of {head} {name!r}: use more pictures")
 
 
-def train_classifier(
-    recipe: Recipe,
-    heads: Heads,
-    train: Labelled,
-    held_out: Labelled,
-    *,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-    facts: Mapping[str, Any] | None = None,
-    progress: bool = False,
-) -> Classifier:
-    """Train by ``recipe`` on ``train``; its accuracy is that on ``held_out``, looked at once.
+def one_size(train: Tensor, held_out: Tensor) -> tuple[int, int]:
+    """Height and width of both sets of pictures; UserError where they differ."""
+    (height, width), other = train.shape[2:], held_out.shape[2:]
+    if other != (height, width):
+        raise UserError(
+            f"held-out pictures are {list(other)}, training pictures {[height, width]}: use one size"
+        )
+    return height, width
 
-    The sum of the heads' cross-entropies, AdamW, a learning rate that rises and falls linearly.
-    ``facts`` are kept with the classifier. Raises UserError for a class that ``train`` lacks.
-    """
-    train.check(heads, "training pictures")
-    held_out.check(heads, "held-out pictures")
-    train.check_every_class(heads, "training picture")
+
+N = TypeVar("N", bound=nn.Module)
+
+
+def drawn(make: Callable[[], N], draws: np.random.Generator) -> N:
+    """A network with first weights by ``draws``."""
     with torch.random.fork_rng(devices=[]):  # the layers' own draws, which are thrown away
-        network = SmallResNet(recipe, heads)
-    draws = np.random.default_rng([0xC1A5, seed & (2**64 - 1)])
+        network = make()
     initialise(network, "kaiming", torch.Generator().manual_seed(int(draws.integers(2**62))))
-    _fit(network.to(device), recipe, train, draws, progress)
-    network.eval()
-    size = list(train.pictures.shape[2:])
-    counts = {"train": len(train.pictures), "held_out": len(held_out.pictures), "size": size}
-    every = counts | {"seed": seed} | dict(facts or {})
-    trained = Classifier(recipe, heads, network, dict.fromkeys(heads, 0.0), every)
-    return Classifier(recipe, heads, network, accuracy(trained, held_out), every)
+    return network
 
 
-def _fit(
-    network: SmallResNet,
-    recipe: Recipe,
-    train: Labelled,
-    draws: np.random.Generator,
-    progress: bool,
-) -> None:
-    device = network.stem.weight.device
+def train_classifier(
+    recipe: Recipe, heads: Heads, train: Labelled, held_out: Labelled, *, seed: int = 0,
+    device: torch.device | str = "cpu", facts: Mapping[str, Any] | None = None,
+    progress: bool = False,
+) -> Classifier:  # fmt: skip
+    """Train by ``recipe`` on ``train``; its accuracy is that on ``held_out``, looked at once. The
+    sum of the heads' cross-entropies. ``facts`` are kept with the classifier. Raises UserError for
+    a class that ``train`` lacks."""
+    train.check(heads, "training picture", 1)
+    draws = np.random.default_rng([0xC1A5, seed & (2**64 - 1)])
+    network = drawn(lambda: SmallResNet(recipe, heads), draws).to(device)
     labels = {head: torch.from_numpy(v).to(device) for head, v in train.labels.items()}
 
     def loss_of(rows: Tensor) -> Tensor:
@@ -106,45 +87,36 @@ def _fit(
         return torch.stack(losses).sum()
 
     fit(network, recipe, len(train.pictures), loss_of, draws, progress)
+    every = {
+        "train": len(train.pictures), "held_out": len(held_out.pictures),
+        "size": list(train.pictures.shape[2:]), "seed": seed, **(facts or {}),
+    }  # fmt: skip
+    trained = Classifier(recipe, heads, network, {}, every)
+    trained.accuracy = accuracy(trained, held_out)
+    return trained
 
 
 def fit(
-    network: nn.Module,
-    schedule: Schedule,
-    count: int,
-    loss_of: Callable[[Tensor], Tensor],
-    draws: np.random.Generator,
-    progress: bool,
-) -> None:
+    network: nn.Module, schedule: Schedule, count: int, loss_of: Callable[[Tensor], Tensor],
+    draws: np.random.Generator, progress: bool,
+) -> None:  # fmt: skip
     """Minimise ``loss_of(rows)``, the mean loss of the pictures of these indices below ``count``.
-
-    AdamW, with a learning rate that rises and falls linearly; in training mode throughout.
-    """
+    AdamW, with a learning rate that rises and falls linearly, over every picture once before any
+    comes again; in training mode throughout."""
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=schedule.weight_decay
     )
     network.train()
-    order = _order(count, draws)
+    order = chain.from_iterable(draws.permutation(count).tolist() for _ in repeat(None))
     for step in tqdm(range(schedule.steps), desc=f"training {schedule.name}", disable=not progress):
-        rows = torch.from_numpy(np.array([next(order) for _ in range(schedule.batch)]))
-        loss = loss_of(rows)
+        loss = loss_of(torch.tensor(list(islice(order, schedule.batch))))
+        done = (step + 0.5) / schedule.steps
         for group in optimiser.param_groups:
-            group["lr"] = schedule.lr * _rate(step, schedule.steps)
+            group["lr"] = schedule.lr * min(done / WARM_UP, (1 - done) / (1 - WARM_UP))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-
-
-def _order(count: int, draws: np.random.Generator) -> Iterator[int]:
-    """Indices below ``count``, every one once before any comes again; without end."""
-    while True:
-        yield from draws.permutation(count).tolist()
-
-
-def _rate(step: int, total: int) -> float:
-    """The learning rate's factor: a line up from 0 to 1, a line down to 0."""
-    done = (step + 0.5) / total
-    return min(done / WARM_UP, (1 - done) / (1 - WARM_UP))
+    network.eval()
 
 
 def _augment(pictures: Tensor, recipe: Recipe, draws: np.random.Generator) -> Tensor:

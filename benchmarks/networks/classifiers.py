@@ -1,13 +1,8 @@
-"""Small classifiers with a recipe that anyone can train: from pictures to what they show.
-
-A classifier has several heads (say: category, colour, pattern) over one vector of features. The
-features measure fidelity, the heads measure what a translation keeps and which styles it reaches.
-"""
+"""Small classifiers with several heads (say: category, pattern) over one vector of features. The
+features measure fidelity, the heads measure what a translation keeps and which styles it reaches."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,21 +15,21 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.networks.colours import CONES, LAB
+from benchmarks.networks.colours import CONES, LAB, FloatArray
 from benchmarks.networks.precision import full_precision
-from benchmarks.networks.weight_files import load_tensors, save_tensors
+from benchmarks.networks.weight_files import Trained, hash_of_numbers, load_trained
+from benchmarks.pictures import to_bytes
 from models.errors import UserError
 
 TO_CONES, TO_LAB = torch.from_numpy(CONES), torch.from_numpy(LAB)
+BATCH = 64  # pictures that a network sees at once when it measures
 Heads = Mapping[str, tuple[str, ...]]  # head -> names of its classes
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """``steps`` of AdamW on ``batch`` pictures; ``lr`` is the highest learning rate.
-
-    ``side``: the larger side in pixels of what the network sees.
-    """
+    """``steps`` of AdamW on ``batch`` pictures; ``lr`` is the highest learning rate. ``side``: the
+    larger side in pixels of what the network sees."""
 
     name: str
     side: int
@@ -116,11 +111,9 @@ class SmallResNet(nn.Module):
 
 
 def network_input(pictures: Tensor, side: int) -> Tensor:
-    """uint8 (N, 3, H, W) to float32 (N, 5, H, W), averaged down where larger than ``side``.
-
-    OKLab, scaled to about [-1, 1], and the colour difference to the pixel below and to the right:
-    with these two channels patterns of any two colours are learned in minutes, not hours.
-    """
+    """uint8 (N, 3, H, W) to float32 (N, 5, H, W), averaged down where larger than ``side``: OKLab, scaled
+    to about [-1, 1], and the colour difference to the pixel below and to the right, by which patterns of
+    any two colours are learned in minutes, not hours."""
     x = pictures.float() / 255
     height, width = x.shape[2:]
     if max(height, width) > side:
@@ -136,30 +129,17 @@ def network_input(pictures: Tensor, side: int) -> Tensor:
     return torch.cat((lab, F.pad(down, (0, 0, 0, 1)), F.pad(right, (0, 1))), dim=1)
 
 
-def hash_of_numbers(about: object, network: nn.Module) -> str:
-    """sha256 of JSON values and of every parameter: of numbers, not of a file."""
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"\n{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+class Classifier(Trained):
+    """A trained classifier. ``accuracy``: by head, on pictures that no training saw. ``facts``:
+    JSON values of its training: counts of pictures, their size, seed, digest of the data."""
 
-
-class Classifier:
-    """A trained classifier.
-
-    ``accuracy``: by head, on pictures that no training saw. ``facts``: JSON values of its
-    training: counts of pictures, their size, seed, digest of the data.
-    """
+    kind = "classifier"
+    network: SmallResNet
 
     def __init__(
-        self,
-        recipe: Recipe,
-        heads: Heads,
-        network: SmallResNet,
-        accuracy: Mapping[str, float],
+        self, recipe: Recipe, heads: Heads, network: SmallResNet, accuracy: Mapping[str, float],
         facts: Mapping[str, Any],
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.recipe, self.heads = recipe, dict(heads)
         self.accuracy, self.facts = dict(accuracy), dict(facts)
         self.network = network.requires_grad_(False).eval()
@@ -169,19 +149,9 @@ class Classifier:
     def device(self) -> torch.device:
         return self.network.stem.weight.device
 
-    def to(self, device: torch.device | str) -> Classifier:
-        """The same classifier, moved."""
-        self.network.to(device)
-        return self
-
     @torch.no_grad()
     def __call__(self, pictures: Tensor) -> tuple[Tensor, dict[str, NDArray[np.float64]]]:
         """uint8 pictures (N, 3, H, W) to features (N, D) and probabilities (N, C) by head."""
-        if pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[1] != 3:
-            raise UserError(
-                f"pictures are {pictures.dtype} {tuple(pictures.shape)}: a classifier needs "
-                "torch.uint8 (N, 3, H, W)"
-            )
         with full_precision(self.device):
             features, logits = self.network(
                 network_input(pictures.to(self.device), self.recipe.side)
@@ -199,24 +169,19 @@ class Classifier:
                     "(--set train=..., --set size=...)"
                 )
 
-    def save(self, path: Path) -> None:
-        """Write a ``.safetensors`` file with everything in it: whole or not at all."""
-        about = {
+    def record(self) -> dict[str, Any]:
+        return {
             "recipe": self.recipe.name,
             "heads": self.heads,
             "accuracy": self.accuracy,
             "facts": self.facts,
+            "sha256": self.sha256,
         }
-        save_tensors(path, self.network.state_dict(), "classifier", about)
-
-
-LARGEST_FILE = 2**26  # bytes; small-resnet-2 has half a million
-_REMEDY = "remove the file, so that the classifier is trained again"
 
 
 def load_classifier(path: Path, device: torch.device | str = "cpu") -> Classifier:
     """What ``Classifier.save`` wrote; UserError for any other file."""
-    return load_tensors(path, "classifier", _build, LARGEST_FILE, _REMEDY).to(device)
+    return load_trained(path, Classifier, _build, device)
 
 
 def _build(state: dict[str, Tensor], about: dict[str, Any]) -> Classifier:
@@ -227,3 +192,23 @@ def _build(state: dict[str, Tensor], about: dict[str, Any]) -> Classifier:
         network = SmallResNet(recipe, heads)
     network.load_state_dict(state, assign=True)
     return Classifier(recipe, heads, network, accuracy, dict(about["facts"]))
+
+
+def outputs_of(network: nn.Module, pictures: Tensor) -> FloatArray:
+    """What a network in evaluation mode says of uint8 pictures (N, 3, H, W), 64 at once: (N, K)."""
+    device = next(network.parameters()).device
+    with torch.no_grad(), full_precision(device):
+        parts = [network(part.to(device)).double().cpu() for part in torch.split(pictures, BATCH)]
+    return torch.cat(parts).numpy()
+
+
+def learned_size(pictures: Tensor, size: tuple[int, int], name: str) -> Tensor:
+    """Pictures (N, 3, H, W) in [-1, 1] in 8 bits, as saved ones are; UserError for values out of range
+    and for another ``size`` than the network ``name`` was trained on."""
+    pixels = to_bytes(pictures)
+    if pixels.shape[2:] != size:
+        found, learned = ("x".join(map(str, s)) for s in (pixels.shape[2:], size))
+        raise UserError(
+            f"pictures are {found}, {name} was trained on {learned}: train one on pictures of that size"
+        )
+    return pixels

@@ -38,20 +38,15 @@ def oklab(srgb: ArrayLike) -> FloatArray:
     values = np.asarray(srgb, dtype=np.float64)
     curved = ((values + 0.055) / 1.055) ** 2.4
     linear = np.where(values <= 0.04045, values / 12.92, curved)
-    lab: FloatArray = np.cbrt(linear @ CONES.T) @ LAB.T
-    return lab
+    return np.cbrt(linear @ CONES.T) @ LAB.T
 
 
 def colour_bins(lab: ArrayLike) -> NDArray[np.int64]:
-    """OKLab colours (..., 3) as indices (...) into ``COLOURS``.
-
-    Colours of little chroma are told by lightness, all others by hue alone: eight sectors of 45
-    degrees, the first from 0.
-    """
+    """OKLab colours (..., 3) as indices (...) into ``COLOURS``. Colours of little chroma are told
+    by lightness, all others by hue alone: eight sectors of 45 degrees, the first from 0."""
     values = np.asarray(lab, dtype=np.float64)
     lightness, a, b = values[..., 0], values[..., 1], values[..., 2]
     neutral = np.digitize(lightness, NEUTRALS)
     turns = np.mod(np.arctan2(b, a) / (2 * np.pi), 1.0)
     hue = np.minimum((turns * HUES).astype(np.int64), HUES - 1)
-    bins: NDArray[np.int64] = np.where(np.hypot(a, b) < NEUTRAL_CHROMA, neutral, 3 + hue)
-    return bins
+    return np.where(np.hypot(a, b) < NEUTRAL_CHROMA, neutral, 3 + hue)

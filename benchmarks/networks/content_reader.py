@@ -1,5 +1,6 @@
 """A reader of content: a small network that learned, from real pictures of a domain whose factors
-are known, to tell the factors of any picture of that domain."""
+are known, to tell the factors of any picture of that domain; its training by its recipe, and its trial
+on held-out pictures."""
 
 from __future__ import annotations
 
@@ -11,44 +12,32 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmarks.networks.augmentation import disturbed
+from benchmarks.networks.classifier_training import drawn, fit, one_size
 from benchmarks.networks.classifiers import (
-    LARGEST_FILE,
     Recipe,
     SmallResNet,
-    hash_of_numbers,
+    learned_size,
     network_input,
+    outputs_of,
 )
-from benchmarks.networks.precision import full_precision
-from benchmarks.networks.weight_files import load_tensors, save_tensors
-from benchmarks.pictures import to_bytes
-from models.errors import UserError
-
-FloatArray = NDArray[np.float64]
-BATCH = 64  # pictures that the network sees at once when it reads
-KIND = "content-reader"
-_REMEDY = "remove the file, so that the reader is trained again"
+from benchmarks.networks.colours import FloatArray
+from benchmarks.networks.weight_files import Trained, hash_of_numbers, load_trained
 
 
 @dataclass(frozen=True)
 class ContentRecipe(Recipe):
     """A residual network of three stages of ``depth`` blocks, whose last maps are averaged to
-    ``grid`` x ``grid`` places: where things are is content, so they are not pooled away.
-
-    ``shift`` is 0: pictures that are moved or mirrored have another content. ``floor``: factors
-    with an R^2 below it on held-out pictures are not used.
-    """
+    ``grid`` x ``grid`` places: where things are is content, so they are not pooled away. ``shift``
+    is 0: pictures that are moved or mirrored have another content. ``floor``: factors with an R^2
+    below it on held-out pictures are not used."""
 
     depth: int
     grid: int
     maps: int
     floor: float
-
-    def network(self, factors: int) -> ContentNetwork:
-        """For so many factors, with weights by torch's own rules."""
-        return ContentNetwork(self, factors)
 
 
 class ContentNetwork(nn.Module):
@@ -65,8 +54,7 @@ class ContentNetwork(nn.Module):
         stem, norm = self.resnet.stem, self.resnet.stem_norm
         x = F.relu(norm(stem(network_input(pictures, self.side))))  # (N, w, H, W)
         x = F.relu(self.reduce(self.resnet.blocks(x)))  # (N, maps, H / 8, W / 8)
-        found: Tensor = self.head(F.adaptive_avg_pool2d(x, self.grid).flatten(1))
-        return found
+        return self.head(F.adaptive_avg_pool2d(x, self.grid).flatten(1))
 
 
 CONTENT_RECIPES: dict[str, ContentRecipe] = {
@@ -95,11 +83,10 @@ class Scale:
 
     def standardised(self, values: FloatArray) -> FloatArray:
         """``values`` (N, F) in standard deviations from the mean."""
-        found: FloatArray = (values - np.array(self.mean)) / np.array(self.deviation)
-        return found
+        return (values - np.array(self.mean)) / np.array(self.deviation)
 
 
-class ContentReader:
+class ContentReader(Trained):
     """A trained reader of the ``factors`` of one domain's pictures.
 
     ``r2``: by factor, the share of its variance on held-out pictures that the reader explains;
@@ -108,15 +95,13 @@ class ContentReader:
     factors, scale, size, R^2 and every parameter.
     """
 
+    kind = "content-reader"
+    network: ContentNetwork
+
     def __init__(
-        self,
-        recipe: ContentRecipe,
-        scale: Scale,
-        size: tuple[int, int],
-        network: ContentNetwork,
-        r2: Mapping[str, float],
-        facts: Mapping[str, Any],
-    ) -> None:
+        self, recipe: ContentRecipe, scale: Scale, size: tuple[int, int], network: ContentNetwork,
+        r2: Mapping[str, float], facts: Mapping[str, Any],
+    ) -> None:  # fmt: skip
         self.recipe, self.scale, self.size = recipe, scale, size
         self.r2, self.facts = dict(r2), dict(facts)
         self.factors = tuple(self.r2)
@@ -128,40 +113,19 @@ class ContentReader:
 
     @property
     def name(self) -> str:
-        """The recipe's."""
         return self.recipe.name
 
-    def to(self, device: torch.device | str) -> ContentReader:
-        """The same reader, moved."""
-        self.network.to(device)
-        return self
-
     def read(self, pictures: Tensor) -> FloatArray:
-        """Pictures (N, 3, H, W) in [-1, 1] to the factors ``used`` (N, F), standardised.
-
-        They are rounded to 8 bits first, so that saved pictures read the same. UserError for values
-        out of range and for another size than ``size``.
-        """
-        pixels = to_bytes(pictures)
-        if pixels.shape[2:] != self.size:
-            found, learned = ("x".join(map(str, s)) for s in (pixels.shape[2:], self.size))
-            raise UserError(
-                f"pictures are {found}, {self.name} was trained on {learned}: train a reader on "
-                "pictures of that size"
-            )
-        return read_factors(self.network, pixels)[:, self._columns]
+        """Pictures (N, 3, H, W) in [-1, 1] to the factors ``used`` (N, F), standardised. UserError as
+        ``learned_size``."""
+        pixels = learned_size(pictures, self.size, self.name)
+        return outputs_of(self.network, pixels)[:, self._columns]
 
     def standardised(self, values: FloatArray) -> FloatArray:
         """True values (N, all factors) to the factors ``used`` (N, F), as ``read`` gives them."""
-        if values.ndim != 2 or values.shape[1] != len(self.factors):
-            raise UserError(
-                f"true contents are {values.shape}, {self.name} knows {len(self.factors)} factors "
-                f"({', '.join(self.factors)}): pass one row a picture, of these"
-            )
         return self.scale.standardised(values)[:, self._columns]
 
     def record(self) -> dict[str, Any]:
-        """Plain JSON values: everything known about it but the weights."""
         return {
             "recipe": self.recipe.name,
             "factors": list(self.factors),
@@ -172,52 +136,65 @@ class ContentReader:
             "sha256": self.sha256,
         }
 
-    def save(self, path: Path) -> None:
-        """Write a ``.safetensors`` file of the weights and the record: whole or not at all."""
-        save_tensors(path, self.network.state_dict(), KIND, self.record())
-
-
-def read_factors(network: ContentNetwork, pictures: Tensor) -> FloatArray:
-    """uint8 pictures (N, 3, H, W) to standardised factors (N, F); in evaluation mode."""
-    device = network.head.weight.device
-    with torch.no_grad(), full_precision(device):
-        parts = [network(part.to(device)).double().cpu() for part in torch.split(pictures, BATCH)]
-    found: FloatArray = torch.cat(parts).numpy()
-    return found
-
 
 def load_content_reader(path: Path, device: torch.device | str = "cpu") -> ContentReader:
-    """What ``ContentReader.save`` wrote; UserError for any other file, and for one whose record is
-    that of other weights."""
-    return load_tensors(path, KIND, _build, LARGEST_FILE, _REMEDY).to(device)
+    """What ``ContentReader.save`` wrote; UserError for any other file."""
+    return load_trained(path, ContentReader, _build, device)
 
 
 def _build(state: dict[str, Tensor], about: dict[str, Any]) -> ContentReader:
     recipe = CONTENT_RECIPES[about["recipe"]]
-    factors, (height, width) = check_factors(about["factors"]), about["size"]
+    factors, (height, width) = about["factors"], about["size"]
     mean, deviation, r2 = (
         tuple(float(value) for value in values)
         for values in (about["scale"]["mean"], about["scale"]["deviation"], about["r2"])
     )
-    if not len(mean) == len(deviation) == len(r2) == len(factors) or min(deviation) <= 0:
-        raise ValueError("scale and R^2 do not fit the factors")
     with torch.device("meta"):
-        network = recipe.network(len(factors))
+        network = ContentNetwork(recipe, len(factors))
     network.load_state_dict(state, assign=True)
     size, explained = (int(height), int(width)), dict(zip(factors, r2, strict=True))
-    found = ContentReader(
-        recipe, Scale(mean, deviation), size, network, explained, dict(about["facts"])
+    facts = dict(about["facts"])
+    return ContentReader(recipe, Scale(mean, deviation), size, network, explained, facts)
+
+
+@dataclass(frozen=True)
+class Described:
+    """uint8 pictures (N, 3, H, W) and the true values (N, F) of their factors."""
+
+    pictures: Tensor
+    values: FloatArray
+
+
+def train_content_reader(
+    recipe: ContentRecipe, factors: Sequence[str], train: Described, held_out: Described, *,
+    seed: int = 0, device: torch.device | str = "cpu", facts: Mapping[str, Any] | None = None,
+    progress: bool = False,
+) -> ContentReader:  # fmt: skip
+    """Train by ``recipe`` on ``train``, then try on ``held_out``, looked at once. Minimises the
+    mean squared error of the factors, standardised by ``train``. Both hold pictures of one size and
+    values in the order of ``factors``. ``facts`` are kept in the record."""
+    size = one_size(train.pictures, held_out.pictures)
+    draws = np.random.default_rng([0xC047, seed & (2**64 - 1)])
+    network = drawn(lambda: ContentNetwork(recipe, len(factors)), draws)
+    network.to(device).to(memory_format=torch.channels_last)
+    scale = Scale.of(train.values)
+    wanted = torch.from_numpy(scale.standardised(train.values)).float()
+
+    def loss_of(rows: Tensor) -> Tensor:
+        pictures = disturbed(train.pictures[rows].to(device).float(), recipe.mottle, draws)
+        return F.mse_loss(network(pictures), wanted[rows].to(device))
+
+    fit(network, recipe, len(train.pictures), loss_of, draws, progress)
+    explained = r_squared(
+        outputs_of(network, held_out.pictures), scale.standardised(held_out.values)
     )
-    if found.sha256 != about["sha256"]:
-        raise ValueError(f"weights have sha256 {found.sha256}, recorded is {about['sha256']}")
-    return found
+    counts = {"train": len(train.pictures), "held_out": len(held_out.pictures), "seed": seed}
+    r2 = dict(zip(factors, explained, strict=True))
+    return ContentReader(recipe, scale, size, network, r2, counts | dict(facts or {}))
 
 
-def check_factors(factors: Sequence[str]) -> tuple[str, ...]:
-    """``factors`` as a tuple; UserError unless they are one or more different names."""
-    names = tuple(factors)
-    if not names or not all(isinstance(name, str) and name for name in names):
-        raise UserError(f"factors are {factors!r}: name one or more")
-    if len(set(names)) < len(names):
-        raise UserError(f"factors are {', '.join(names)}: name each once")
-    return names
+def r_squared(read: FloatArray, true: FloatArray) -> list[float]:
+    """By column of (N, F): 1 minus the mean squared error over the variance of ``true``. 0 where
+    ``true`` never varies: there is nothing to explain."""
+    error, variance = np.square(read - true).mean(axis=0), true.var(axis=0)
+    return [1 - float(e / v) if v > 0 else 0.0 for e, v in zip(error, variance, strict=True)]

@@ -1,17 +1,15 @@
 """What turns pictures into the features that fidelity is measured on.
 
-Two kinds: Inception-v3 with torch-fidelity's weights, for photographs; and a task's own
-classifier, for drawn pictures, of which ImageNet knows nothing. Both are feature extractors of
-torch-fidelity, registered under their names, so that anyone can check a number by calling
-``torch_fidelity.calculate_metrics(feature_extractor=NAME, feature_extractor_weights_path=...)``
-on saved pictures.
+Inception-v3 with torch-fidelity's weights, for photographs; a task's own classifier, for drawn
+pictures. Both are registered with torch-fidelity, so that anyone can check a number on saved pictures:
+``torch_fidelity.calculate_metrics(feature_extractor=NAME, feature_extractor_weights_path=...)``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,32 +22,21 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
     FeatureExtractorInceptionV3,
 )
 
-from benchmarks.metric import consume
 from benchmarks.networks.classifiers import INCEPTION, RECIPES, Classifier, load_classifier
 from benchmarks.networks.precision import no_tf32
-from benchmarks.networks.weight_files import (
-    cached,
-    check_sha256,
-    check_state,
-    hash_digits,
-    parse_state,
-    read_bytes,
-)
-from benchmarks.pictures import to_bytes
+from benchmarks.networks.weight_files import Published
+from benchmarks.streams import Batches, Stream, consume
 from models.errors import UserError
 
 INCEPTION_DIMS = 2048
-_LARGEST_FILE = 2**28  # bytes; torch-fidelity's file has 96 million
-_REMEDY = "pass torch-fidelity's weights-inception-2015-12-05-6726825d.pth by its path"
+PUBLISHED = Published("torch-fidelity", URL_INCEPTION_V3)
 
 
 @dataclass(frozen=True)
 class Extractor:
-    """A network that gives every picture a vector of ``dims`` numbers.
-
-    ``name`` is how metrics are called; ``sha256`` is of the numbers inside, not of a file.
-    ``registered`` is the name under which torch-fidelity knows it.
-    """
+    """A network that gives every picture a vector of ``dims`` numbers. ``name`` is how metrics are
+    called; ``sha256`` is of the numbers inside, not of a file. ``registered`` is the name under
+    which torch-fidelity knows it."""
 
     name: str
     registered: str
@@ -66,19 +53,35 @@ class Extractor:
         return features.float().cpu()
 
 
-class ClassifierFeatures(FeatureExtractorBase):  # type: ignore[misc]
+LAYER = "features"
+AS_GIVEN = "features-as-given"
+
+
+class FeaturesAsGiven(FeatureExtractorBase):  # type: ignore[misc]
+    """Takes features for pictures, so that torch-fidelity computes on what is there already."""
+
+    def __init__(self, name: str, features_list: list[str], **_: object) -> None:
+        super().__init__(name, features_list)
+
+    def forward(self, rows: Tensor) -> tuple[Tensor]:
+        return (rows,)
+
+    @staticmethod
+    def get_provided_features_list() -> tuple[str]:
+        return (LAYER,)
+
+    @staticmethod
+    def get_default_feature_layer_for_metric(metric: str) -> str:
+        return LAYER
+
+
+class ClassifierFeatures(FeaturesAsGiven):
     """A saved classifier as torch-fidelity wants it; its features before the heads."""
 
-    LAYER = "features"
-
     def __init__(
-        self,
-        name: str,
-        features_list: list[str],
-        feature_extractor_weights_path: str | None = None,
-        classifier: Classifier | None = None,
-        **_: object,
-    ) -> None:
+        self, name: str, features_list: list[str], classifier: Classifier | None = None,
+        feature_extractor_weights_path: str | None = None, **_: object,
+    ) -> None:  # fmt: skip
         super().__init__(name, features_list)
         if classifier is None:
             if feature_extractor_weights_path is None:
@@ -88,18 +91,10 @@ class ClassifierFeatures(FeatureExtractorBase):  # type: ignore[misc]
         self.network = classifier.network  # so that it follows this module to a GPU
 
     def forward(self, pictures: Tensor) -> tuple[Tensor]:
-        features, _ = self.classifier(pictures)
-        return (features,)
-
-    @staticmethod
-    def get_provided_features_list() -> tuple[str]:
-        return (ClassifierFeatures.LAYER,)
-
-    @staticmethod
-    def get_default_feature_layer_for_metric(metric: str) -> str:
-        return ClassifierFeatures.LAYER
+        return super().forward(self.classifier(pictures)[0])
 
 
+register_feature_extractor(AS_GIVEN, FeaturesAsGiven)
 for _name in RECIPES:
     register_feature_extractor(_name, ClassifierFeatures)
 
@@ -107,7 +102,7 @@ for _name in RECIPES:
 def classifier_extractor(classifier: Classifier) -> Extractor:
     """The features of a trained classifier, on the device where it is."""
     name = classifier.recipe.name
-    network = ClassifierFeatures(name, [ClassifierFeatures.LAYER], classifier=classifier)
+    network = ClassifierFeatures(name, [LAYER], classifier)
     source = f"accuracy {classifier.accuracy}"
     return Extractor(
         name, name, classifier.sha256, classifier.recipe.dims, source, network, classifier.device
@@ -115,56 +110,37 @@ def classifier_extractor(classifier: Classifier) -> Extractor:
 
 
 def inception_extractor(
-    path: Path | str | None = None,
+    path: Path | None = None,
     sha256: str | None = None,
     allow_download: bool = False,
     device: torch.device | str = "cpu",
 ) -> Extractor:
-    """Inception-v3 as FID is defined on (TensorFlow's weights of 2015), 2,048 features.
-
-    The weights come from ``path``, else from torch's cache, else by download if allowed; with
-    ``sha256`` the file must have that hash. A file that is not torch-fidelity's own, by its hash,
-    gives an extractor of another name. Raises UserError when there is no file, or it is broken,
-    hostile or of another network.
-    """
-    if path is None:
-        path = cached(URL_INCEPTION_V3, allow_download, _REMEDY)
-        sha256 = sha256 or hash_digits(path)
-    path = Path(path)
-    content = read_bytes(path, _LARGEST_FILE, _REMEDY)
-    found = check_sha256(path, content, sha256)
-    state = parse_state(path, content, _LARGEST_FILE, _REMEDY)
-    network = _inception(path, state)
-    official = found.startswith(hash_digits(Path(URL_INCEPTION_V3)))
+    """Inception-v3 as FID is defined on (TensorFlow's weights of 2015), 2,048 features. The weights
+    are read as by ``Published.read``. A file that is not torch-fidelity's own, by its hash, gives
+    an extractor of another name."""
+    with torch.random.fork_rng(devices=[]):
+        with torch.device("meta"):
+            wanted = _inception(_Shapes, {}).state_dict()
+        found = PUBLISHED.read(path, sha256, allow_download, wanted)
+        network = _inception(FeatureExtractorInceptionV3, found.state)
     return Extractor(
-        name=INCEPTION if official else f"{INCEPTION}-unverified",
+        name=INCEPTION if found.verified else f"{INCEPTION}-unverified",
         registered="inception-v3-compat",
         sha256=_hash_of_numbers(network.state_dict()),
         dims=INCEPTION_DIMS,
-        source=path.name,
+        source=found.file,
         network=network.to(device),
         device=torch.device(device),
     )
 
 
-def _inception(path: Path, state: Mapping[str, Tensor]) -> nn.Module:
-    """The network around checked weights.
-
-    torch-fidelity reads its weights as a pickle that may run code, so it gets a file that was
-    written here, of tensors alone.
-    """
-    with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as folder:
+def _inception(kind: type[nn.Module], state: Mapping[str, Tensor]) -> nn.Module:
+    """The network around checked weights. torch-fidelity reads its weights as a pickle that may run
+    code, so it gets a file that was written here, of tensors alone."""
+    with tempfile.TemporaryDirectory() as folder:
         own = Path(folder) / "inception.pth"
-        wanted = _inception_shapes()
-        # Files by old versions of PyTorch do not count the batches of their norms.
-        counters = {k: v for k, v in wanted.items() if k.endswith("num_batches_tracked")}
-        state = {k: torch.zeros((), dtype=v.dtype) for k, v in counters.items()} | dict(state)
-        check_state(path, state, wanted, "Inception-v3", _REMEDY)
         torch.save({k: v.detach().clone() for k, v in state.items()}, own)
-        network: nn.Module = FeatureExtractorInceptionV3(
-            INCEPTION, [str(INCEPTION_DIMS)], feature_extractor_weights_path=str(own)
-        )
-    return network
+        return kind(INCEPTION, [str(INCEPTION_DIMS)], feature_extractor_weights_path=str(own))
 
 
 class _Shapes(FeatureExtractorInceptionV3):  # type: ignore[misc]
@@ -172,17 +148,6 @@ class _Shapes(FeatureExtractorInceptionV3):  # type: ignore[misc]
 
     def load_state_dict(self, *_: object, **__: object) -> None:
         return None
-
-
-def _inception_shapes() -> dict[str, Tensor]:
-    with tempfile.TemporaryDirectory() as folder, torch.device("meta"):
-        empty = Path(folder) / "empty.pth"
-        torch.save({}, empty)
-        shapes = _Shapes(
-            INCEPTION, [str(INCEPTION_DIMS)], feature_extractor_weights_path=str(empty)
-        )
-        state: dict[str, Tensor] = shapes.state_dict()
-    return state
 
 
 def _hash_of_numbers(state: Mapping[str, Tensor]) -> str:
@@ -207,58 +172,24 @@ class Features:
         return sorted({name for name, _ in self.keys})
 
 
-class Extraction:
-    """Features of pictures that come one by one.
-
-    At most ``batch_size`` pictures are held at a time. Their order does not matter, ``batch_size``
-    only to the last bits.
-    """
+class Extraction(Batches[Features]):
+    """Features of pictures that come one by one."""
 
     def __init__(self, extractor: Extractor, batch_size: int = 64) -> None:
-        if batch_size < 1:
-            raise UserError(f"batch size must be at least 1, got {batch_size}")
+        super().__init__(batch_size)
         no_tf32()
-        self._extractor, self._batch_size = extractor, batch_size
-        self._found: dict[tuple[str, int], Tensor] = {}
-        self._waiting: dict[tuple[str, int], Tensor] = {}
-        self._size: tuple[int, int] | None = None
+        self._extractor = extractor
+        self._rows: list[Tensor] = []
 
-    def update(self, name: str, sample: int, picture: Tensor) -> None:
-        """Take a picture (3, H, W) in [-1, 1]; UserError for one of another size, out of range or
-        given twice."""
-        key = (name, sample)
-        if key in self._found or key in self._waiting:
-            raise UserError(f"sample {sample} of input {name!r} came twice: pass it once")
-        pixels = to_bytes(picture[None])[0].cpu()
-        shape = (pixels.shape[1], pixels.shape[2])
-        self._size = self._size or shape
-        if shape != self._size:
-            raise UserError(
-                f"sample {sample} of input {name!r} is {shape[0]}x{shape[1]}, others are "
-                f"{self._size[0]}x{self._size[1]}: resize all pictures to one size"
-            )
-        self._waiting[key] = pixels
-        if len(self._waiting) == self._batch_size:
-            self._work()
-
-    def finish(self) -> Features:
-        """All features; UserError where there was no picture."""
-        if self._waiting:
-            self._work()
-        if self._size is None:
-            raise UserError("no pictures to measure: pass at least one")
-        keys = tuple(sorted(self._found))
-        return Features(keys, torch.stack([self._found[key] for key in keys]), self._size)
-
-    def _work(self) -> None:
-        rows = self._extractor.features(torch.stack(list(self._waiting.values())))
+    def _measure(self, pictures: Tensor) -> None:
         # Rows are copied, or one held row would keep its whole batch.
-        self._found.update({key: row.clone() for key, row in zip(self._waiting, rows, strict=True)})
-        self._waiting.clear()
+        self._rows += [row.clone() for row in self._extractor.features(pictures)]
+
+    def _result(self, size: tuple[int, int]) -> Features:
+        keys = tuple(sorted(self._row_of))
+        return Features(keys, torch.stack([self._rows[self._row_of[key]] for key in keys]), size)
 
 
-def extract(
-    stream: Iterable[tuple[str, int, Tensor]], extractor: Extractor, batch_size: int = 64
-) -> Features:
-    """``Extraction`` of a stream of (input id, sample number, picture (3, H, W) in [-1, 1])."""
+def extract(stream: Stream, extractor: Extractor, batch_size: int = 64) -> Features:
+    """``Extraction`` of all of ``stream``."""
     return consume(Extraction(extractor, batch_size), stream)

@@ -1,22 +1,33 @@
 """How a classifier of a domain's modes is built and trained: recipes with names.
 
-``small-drawn`` and ``small-photos`` train a residual network from nothing, on drawn pictures and
-on photographs of 32 to 64 pixels. ``inception-v3-finetune`` fine-tunes Inception-v3 from ImageNet,
-as in MUNIT (section 5.2), where the schedule was never published; the one here is our own.
+``small-drawn`` and ``small-photos`` (32 to 64 pixels) train from nothing. ``inception-v3-finetune``
+fine-tunes Inception-v3 from ImageNet, as in MUNIT (section 5.2), by a schedule of our own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.networks.augmentation import disturbed, shifted, zoomed
 from benchmarks.networks.classifiers import Recipe, Schedule, SmallResNet, network_input
-from benchmarks.networks.imagenet_inception import inception
+from benchmarks.networks.weight_files import FoundWeights, Published
+from models.errors import UserError
 
+if TYPE_CHECKING:
+    from torchvision.models import Inception3
+
+IMAGENET_CLASSES = 1000
+PUBLISHED = Published(
+    "torchvision", "https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth"
+)
+_HEADS = ("fc.", "AuxLogits.fc.")  # of ImageNet's classes
 MODE = "mode"  # the head's name
 AUXILIARY = 0.4  # weight of the auxiliary head's loss, TF-Slim's train_image_classifier.py
 
@@ -58,17 +69,14 @@ class _SmallNetwork(ModeNetwork):
 
     def forward(self, pictures: Tensor) -> Tensor:
         _, logits = self.resnet(network_input(pictures, self.side))
-        found: Tensor = logits[MODE]
-        return found
+        return logits[MODE]
 
 
 @dataclass(frozen=True)
 class InceptionModes(Schedule):
-    """Inception-v3 from ImageNet, all layers trained, on pictures resized to ``side``.
-
-    ``least``: training pictures are cropped to this share of their side or more, and half of them
-    are mirrored; ``floor``: the held-out accuracy under which a table refuses it.
-    """
+    """Inception-v3 from ImageNet, all layers trained, on pictures resized to ``side``. ``least``:
+    training pictures are cropped to this share of their side or more, and half of them are
+    mirrored; ``floor``: the held-out accuracy under which a table refuses it."""
 
     least: float
     floor: float
@@ -93,8 +101,7 @@ class InceptionNetwork(ModeNetwork):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """In evaluation mode."""
-        found: Tensor = self.inception(self._input(pictures))
-        return found
+        return self.inception(self._input(pictures))
 
     def loss(self, pictures: Tensor, labels: Tensor) -> Tensor:
         main, auxiliary = self.inception(self._input(pictures))
@@ -134,3 +141,24 @@ MODE_RECIPES: dict[str, ModeRecipe] = {
         ),
     )
 }  # fmt: skip
+
+
+def imagenet_weights(
+    path: Path | None = None, sha256: str | None = None, allow_download: bool = False
+) -> FoundWeights:
+    """The layers below the two heads; from where, and errors: ``Published.read``."""
+    with torch.device("meta"):
+        wanted = inception(IMAGENET_CLASSES).state_dict()
+    found = PUBLISHED.read(path, sha256, allow_download, wanted)
+    below = {k: v for k, v in found.state.items() if not k.startswith(_HEADS)}
+    if any(v.is_floating_point() and v.dtype != torch.float32 for v in below.values()):
+        raise UserError(f"{path or found.file}: weights are not float32: {PUBLISHED.remedy}")
+    return replace(found, state=below)
+
+
+def inception(classes: int) -> Inception3:
+    """The network with a head and an auxiliary head of ``classes`` each, without dropout, whose
+    draws would come from the global generator. It takes [-1, 1], as its weights were trained."""
+    from torchvision.models import Inception3  # it takes a second, and few commands need it
+
+    return Inception3(num_classes=classes, aux_logits=True, init_weights=False, dropout=0.0)

@@ -5,26 +5,25 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import pickle
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
-import safetensors
 import safetensors.torch
 import torch
+from torch import nn
 
+from benchmarks.files import foreign, whole
 from models.errors import UserError
 
 
 def read_bytes(path: Path, largest: int, remedy: str) -> bytes:
-    """The file's bytes, read once: what is hashed is what is parsed.
-
-    Raises UserError, ending in ``remedy``, for a missing or unreadable file and for one of more
-    than ``largest`` bytes.
-    """
+    """The file's bytes, read once: what is hashed is what is parsed. Raises UserError, ending in
+    ``remedy``, for a missing or unreadable file and for one of more than ``largest`` bytes."""
     if not path.is_file():
         raise UserError(f"{path}: no such file: {remedy}")
     try:
@@ -83,9 +82,7 @@ def check_state(
     remedy: str,
 ) -> None:
     """Refuse a state whose names, shapes or kinds are not those of ``wanted``, or not finite.
-
-    ``network``: what it should be, for the message.
-    """
+    ``network``: what it should be, for the message."""
     foreign = [str(name) for name in state if name not in wanted]
     if foreign:
         raise UserError(f"{path}: {foreign[0]!r} is no part of {network}: {remedy}")
@@ -103,74 +100,126 @@ def check_state(
             raise UserError(f"{path}: {name} holds NaN or infinity: {remedy}")
 
 
-def save_tensors(
-    path: Path, state: Mapping[str, torch.Tensor], kind: str, about: Mapping[str, Any]
-) -> None:
-    """Write a ``.safetensors`` file of ``state`` and JSON values about it: whole or not at all."""
-    on_cpu = {name: tensor.cpu().contiguous() for name, tensor in state.items()}
-    content = safetensors.torch.save(on_cpu, {kind: json.dumps(dict(about), sort_keys=True)})
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        os.replace(part, path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        part.unlink(missing_ok=True)
+def hash_of_numbers(about: object, network: nn.Module) -> str:
+    """sha256 of JSON values and of every parameter: of numbers, not of a file."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"\n{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
-T = TypeVar("T")
+class Trained(ABC):
+    """A network that was trained here, and what is known about it: one file holds both."""
+
+    kind: ClassVar[str]
+    network: nn.Module
+    sha256: str
+
+    @abstractmethod
+    def record(self) -> dict[str, Any]:
+        """Plain JSON values: everything known about it but the weights."""
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same, moved."""
+        self.network.to(device)
+        return self
+
+    def save(self, path: Path) -> None:
+        """Write a ``.safetensors`` file of the weights and the record: whole or not at all."""
+        on_cpu = {name: t.cpu().contiguous() for name, t in self.network.state_dict().items()}
+        about = json.dumps(self.record(), sort_keys=True)
+        with whole(path) as part:
+            part.write_bytes(safetensors.torch.save(on_cpu, {self.kind: about}))
 
 
-def load_tensors(
+T = TypeVar("T", bound=Trained)
+LARGEST_TRAINED = 2**27  # bytes; an Inception-v3 without its auxiliary head has 87 million
+
+
+def load_trained(
     path: Path,
-    kind: str,
+    kind: type[T],
     build: Callable[[dict[str, torch.Tensor], dict[str, Any]], T],
-    largest: int,
-    remedy: str,
+    device: torch.device | str,
 ) -> T:
-    """What ``build`` makes of the state and the JSON values that ``save_tensors`` wrote.
-
-    Whatever ``build`` stumbles over in a foreign file, and weights that are not finite float32
-    numbers, become a UserError that ends in ``remedy``.
-    """
-    content = read_bytes(path, largest, remedy)
-    try:
+    """What ``kind.save`` wrote; ``build`` makes it of the state and the record. UserError for any
+    other file, weights that are not finite float32 numbers, and a record of other weights."""
+    remedy = "remove the file, so that it is trained again"
+    content = read_bytes(path, LARGEST_TRAINED, remedy)
+    with foreign(f"{path}: no {kind.kind} of this version", remedy):
         state = safetensors.torch.load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        about = json.loads(header["__metadata__"][kind])
+        about = json.loads(header["__metadata__"][kind.kind])
         made = build(state, about)
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError,
-            RuntimeError) as error:  # fmt: skip
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(f"{path}: no {kind} of this version ({reason}): {remedy}") from error
+        if made.sha256 != about["sha256"]:
+            raise ValueError(f"weights have sha256 {made.sha256}, recorded is {about['sha256']}")
     for name, tensor in state.items():
         counter = name.endswith("num_batches_tracked")
         if (not counter and tensor.dtype != torch.float32) or not torch.isfinite(tensor).all():
             raise UserError(f"{path}: weights are not finite float32 numbers: {remedy}")
-    return made
+    return made.to(device)
 
 
-def cached(url: str, allow_download: bool, remedy: str) -> Path:
-    """The file of ``url`` in torch's own cache, downloaded if that is allowed.
+@dataclass(frozen=True)
+class Published:
+    """An Inception-v3 that others publish: its ``owner``, where, and at most how many bytes."""
 
-    The name of the file ends in the first digits of its sha256, as torch.hub's do.
-    """
-    file = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
-    if file.is_file():
+    owner: str
+    url: str
+    largest: int = 2**28
+
+    @property
+    def remedy(self) -> str:
+        return f"pass {self.owner}'s {self.url.rsplit('/', 1)[-1]} by its path"
+
+    def read(
+        self, path: Path | None, sha256: str | None, allow_download: bool,
+        wanted: Mapping[str, torch.Tensor],
+    ) -> FoundWeights:  # fmt: skip
+        """The weights in ``path``, else in torch's cache, else downloaded if allowed.
+
+        With ``sha256`` (at least its first 8 digits) the file must have that hash. They must be those
+        that are ``wanted``, but for the counters of batches, which files by old versions of PyTorch
+        lack. Raises UserError when there is no file, or it is broken, hostile or of another network.
+        """
+        if path is None:
+            path = self._cached(allow_download)
+            sha256 = sha256 or hash_digits(self.url)
+        content = read_bytes(path, self.largest, self.remedy)
+        found = check_sha256(path, content, sha256)
+        counters = {k: v for k, v in wanted.items() if k.endswith("num_batches_tracked")}
+        state = {k: torch.zeros((), dtype=v.dtype) for k, v in counters.items()}
+        state |= parse_state(path, content, self.largest, self.remedy)
+        check_state(path, state, wanted, f"{self.owner}'s Inception-v3", self.remedy)
+        return FoundWeights(state, path.name, found, found.startswith(hash_digits(self.url)))
+
+    def _cached(self, allow_download: bool) -> Path:
+        file = Path(torch.hub.get_dir()) / "checkpoints" / self.url.rsplit("/", 1)[-1]
+        if file.is_file():
+            return file
+        if not allow_download:
+            raise UserError(f"no weights at {file}: allow the download, {self.remedy}")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            digits = hash_digits(self.url)
+            torch.hub.download_url_to_file(self.url, str(file), digits, progress=False)
+        except (OSError, RuntimeError) as error:  # no network, disk full; or the wrong hash
+            reason = " ".join(str(error).split())
+            raise UserError(f"cannot download {self.url} ({reason}): {self.remedy}") from error
         return file
-    if not allow_download:
-        raise UserError(f"no weights at {file}: allow the download, {remedy}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(file), hash_digits(file), progress=False)
-    except (OSError, RuntimeError) as error:  # no network, disk full; or the wrong hash
-        reason = " ".join(str(error).split())
-        raise UserError(f"cannot download {url} ({reason}): {remedy}") from error
-    return file
 
 
-def hash_digits(file: Path) -> str:
-    """``abcd1234`` of ``name-abcd1234.pth``."""
-    return file.stem.rsplit("-", 1)[-1]
+@dataclass(frozen=True)
+class FoundWeights:
+    """A checked state; ``sha256`` is of the ``file``; ``verified``: whether it is the published one."""
+
+    state: dict[str, torch.Tensor]
+    file: str
+    sha256: str
+    verified: bool
+
+
+def hash_digits(url: str) -> str:
+    """``abcd1234`` of ``.../name-abcd1234.pth``: the first digits of its sha256, as torch.hub has it."""
+    return url.rsplit("-", 1)[-1].removesuffix(".pth")

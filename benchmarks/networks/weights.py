@@ -11,12 +11,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 
 from benchmarks.networks.weight_files import check_state, parse_state, read_bytes
-from models.errors import UserError
 
 Version = Literal["0.0", "0.1"]
 Name = Literal["lpips", "lpips-unverified"]
@@ -39,14 +38,10 @@ _REMEDY = "use torchvision's AlexNet, or leave --lpips-weights out for the one t
 
 @dataclass(frozen=True)
 class LpipsWeights:
-    """Parameters of one LPIPS network.
-
-    ``name`` says what its distances may be called: "lpips" for torchvision's ImageNet weights,
-    recognised by their numbers; "lpips-unverified" for any other AlexNet. ``version`` is LPIPS's
-    own: "0.0" feeds the trunk with [-1, 1] as it is, "0.1" standardises the colours first.
-    ``trunk`` holds torchvision's ``features.*`` tensors, ``channels`` the five layers' weights,
-    (C,) each, >= 0.
-    """
+    """Parameters of one LPIPS network: torchvision's ``features.*`` tensors and the weights (C,),
+    >= 0, of the five layers' channels. ``name``: "lpips" for torchvision's ImageNet weights,
+    recognised by their numbers; "lpips-unverified" for any other AlexNet. ``version``: "0.0" feeds
+    the trunk with [-1, 1] as it is, "0.1" standardises the colours first."""
 
     name: Name
     version: Version
@@ -62,14 +57,10 @@ class LpipsWeights:
 
 
 def trained(version: Version, path: Path | str | None = None) -> LpipsWeights:
-    """LPIPS over an AlexNet from ``path``, else over the one that comes with this package.
-
-    ``path`` is a ``.pth`` or ``.safetensors`` state dict of torchvision's AlexNet (the
-    classifier may be missing). Pickles are read as weights only. Raises UserError when there is
-    no file, or it is broken, hostile or of another network; it never falls back to other weights.
-    """
-    if version not in get_args(Version):
-        raise UserError(f"unknown LPIPS version {version!r}: use one of {get_args(Version)}")
+    """LPIPS over an AlexNet from ``path``, else over the one that comes with this package. ``path``
+    is a ``.pth`` or ``.safetensors`` state dict of torchvision's AlexNet (the classifier may be
+    missing). Pickles are read as weights only. Raises UserError when there is no file, or it is
+    broken, hostile or of another network; it never falls back to other weights."""
     path = PACKAGED if path is None else Path(path)
     trunk = _trunk(path)
     name: Name = "lpips" if hash_of(trunk) == IMAGENET_TRUNK else "lpips-unverified"

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.console import aligned
 from benchmarks.files import write_text
-from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.preference import krippendorff_alpha, preference
-from benchmarks.study.export import pseudonym
 from benchmarks.study.folder import Study
 from benchmarks.study.votes import RaterRecord, StoredVote, by_rater, read_votes
 from models.errors import UserError
 
-QUALITY_HUMAN = register(
-    Metric(
-        name="quality-human",
-        unit="%",
-        direction="higher",
-        protocol="human preference study",
-        limits=(0.0, 100.0),
-    )
+QUALITY_HUMAN = Metric(
+    name="quality-human",
+    unit="%",
+    direction="higher",
+    protocol="human preference study",
+    limits=(0.0, 100.0),
 )
 
 
@@ -37,8 +35,12 @@ class MethodResult:
     votes: int
     questions: int
     raters: int
-    fewest_votes: int
+    fewest_votes_a_question: int
     reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        told = vars(self) | {"measurement": self.measurement and self.measurement.as_dict()}
+        return {key: value for key, value in told.items() if key != "reason" or value}
 
 
 @dataclass(frozen=True)
@@ -63,25 +65,13 @@ class Analysis:
             "design": design.model_dump(mode="json"),
             "rule": design.rule,
             "level": self.level,
-            "results": [
-                {
-                    "method": result.method,
-                    "measurement": result.measurement and result.measurement.as_dict(),
-                    "alpha": result.alpha,
-                    "votes": result.votes,
-                    "questions": result.questions,
-                    "raters": result.raters,
-                    "fewest_votes_a_question": result.fewest_votes,
-                    **({"reason": result.reason} if result.reason else {}),
-                }
-                for result in self.results
-            ],
+            "results": [result.as_dict() for result in self.results],
             "alpha": self.alpha,
             "left_share": self.left_share,
             "raters": len(self.raters),
             "excluded": [
                 {
-                    "rater": pseudonym(record.rater),
+                    "rater": record.name,
                     "answered": record.answered,
                     "catch_right": record.catch_right,
                     "catch_answered": record.catch_answered,
@@ -92,11 +82,9 @@ class Analysis:
 
 
 def analyse(study: Study, level: float = 0.95) -> Analysis:
-    """Apply the study's exclusion rule, then measure every method.
-
-    Agreement is Krippendorff's nominal alpha over the questions that count. Raises UserError for a
-    level outside (0, 1) and for a study without votes.
-    """
+    """Apply the study's exclusion rule, then measure every method. Agreement is Krippendorff's
+    nominal alpha over the questions that count. Raises UserError for a level outside (0, 1) and for
+    a study without votes."""
     if not 0 < level < 1:
         raise UserError(f"confidence level {level} is outside (0, 1): use e.g. 0.95")
     with study.connect() as connection:
@@ -104,34 +92,23 @@ def analyse(study: Study, level: float = 0.95) -> Analysis:
     if not votes:
         raise UserError(f"{study.path} has no votes yet: serve it, or import MTurk's results")
     raters = by_rater(votes, study.design)
-    excluded = {record.rater for record in raters if record.excluded}
-    kept = [vote for vote in votes if vote.kind == "real" and vote.rater not in excluded]
+    kept = [vote for vote in votes if vote.kind == "real" and not raters[vote.rater].excluded]
     results = [
         _result(method, [vote for vote in kept if vote.method == method], study, level)
         for method in study.design.methods
     ]
     left = sum(vote.choice == "left" for vote in kept) / len(kept) if kept else None
-    return Analysis(study, results, _alpha(kept), raters, left, level)
+    return Analysis(study, results, _alpha(kept), list(raters.values()), left, level)
 
 
 def _result(method: str, votes: list[StoredVote], study: Study, level: float) -> MethodResult:
-    per_question: dict[str, int] = {}
-    for vote in votes:
-        per_question[vote.question] = per_question.get(vote.question, 0) + 1
-    whole = len(per_question) == study.design.questions
-    raters = len({vote.rater for vote in votes})
-    fewest = min(per_question.values(), default=0) if whole else 0
-    counts = len(votes), len(per_question), raters, fewest
+    design, asked = study.design, Counter(vote.question for vote in votes)
+    fewest = min(asked.values(), default=0) if len(asked) == design.questions else 0
+    counts = len(votes), len(asked), len({vote.rater for vote in votes}), fewest
     try:
-        found = preference(
-            [vote.won for vote in votes],
-            [vote.question for vote in votes],
-            [str(vote.rater) for vote in votes],
-            level=level,
-        )
+        found = preference(*_columns(votes), level)
     except UserError as error:
         return MethodResult(method, None, None, *counts, reason=str(error))
-    design = study.design
     protocol = {
         "reference": design.reference,
         "exclusion": design.rule,
@@ -143,12 +120,12 @@ def _result(method: str, votes: list[StoredVote], study: Study, level: float) ->
     return MethodResult(method, measurement, _alpha(votes), *counts)
 
 
+def _columns(votes: list[StoredVote]) -> tuple[list[int], list[str], list[str]]:
+    return [v.won for v in votes], [v.question for v in votes], [str(v.rater) for v in votes]
+
+
 def _alpha(votes: list[StoredVote]) -> float | None:
-    return krippendorff_alpha(
-        [vote.won for vote in votes],
-        [vote.question for vote in votes],
-        [vote.rater for vote in votes],
-    )
+    return krippendorff_alpha(*_columns(votes)[:2])
 
 
 def report(analysis: Analysis) -> str:
@@ -170,15 +147,17 @@ def report(analysis: Analysis) -> str:
     lines += ["", f"agreement (Krippendorff's alpha, all questions): {_decimals(analysis.alpha)}"]
     if analysis.left_share is not None:
         lines.append(f"the left picture was chosen in {analysis.left_share:.1%} of votes")
-    lines.append(f"rule: {design.rule}")
     out = analysis.excluded
-    lines.append(f"excluded: {len(out)} of {len(analysis.raters)} raters" + (":" if out else ""))
-    for record in out:
-        lines.append(
-            f"  {pseudonym(record.rater)}: {record.catch_right} of {record.catch_answered} catch "
-            f"trials right, {record.answered} answers"
-        )
-    short = [r.method for r in analysis.results if r.fewest_votes < design.raters]
+    lines += [
+        f"rule: {design.rule}",
+        f"excluded: {len(out)} of {len(analysis.raters)} raters" + (":" if out else ""),
+    ]
+    lines += [
+        f"  {record.name}: {record.catch_right} of {record.catch_answered} catch trials right, "
+        f"{record.answered} answers"
+        for record in out
+    ]
+    short = [r.method for r in analysis.results if r.fewest_votes_a_question < design.raters]
     if short:
         lines.append(
             f"not every question has its {design.raters} votes yet (after exclusions): "

@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import math
+import shlex
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.console import Help, at_least, path_of, share
+from benchmarks.harness.commands import OUTPUTS, add_reading, range_of
 from models.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmarks.study.folder import Study
 
 EXAMPLES = """\
   python -m benchmarks study prepare --inputs testA --method munit=out/munit \\
@@ -35,8 +41,8 @@ def add_commands(commands: Any) -> None:
         "--method unit=out/unit \\\n      --reference munit --real testB --out study", **shown)  # fmt: skip
     make.add_argument("--inputs", type=Path, required=True, help="folder of the inputs")
     make.add_argument("--method", action="append", required=True, metavar="NAME=DIR",
-        help="its translations, as 'reproduce translate' writes them, a folder an input, or as "
-        "other programs name them; repeatable")  # fmt: skip
+        help=f"its {OUTPUTS.replace(', several folders (one a sample)', '')}; repeatable")  # fmt: skip
+    add_reading(make)
     make.add_argument("--reference", required=True, metavar="NAME",
         help="the method that all others are compared with")  # fmt: skip
     make.add_argument("--out", type=Path, required=True, help="folder for the study")
@@ -122,17 +128,20 @@ def _study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", type=Path, required=True, help="folder that 'prepare' wrote")
 
 
+def _opened(arguments: argparse.Namespace) -> Study:
+    from benchmarks.study.folder import Study  # no help waits for it
+
+    return Study(arguments.study)
+
+
 def prepare(arguments: argparse.Namespace) -> int:
-    """``study prepare``."""
     from benchmarks.study.prepare import Plan
     from benchmarks.study.prepare import prepare as write_study
 
-    plan = Plan(
-        inputs=arguments.inputs, methods=_methods(arguments.method),
-        reference=arguments.reference, questions=arguments.questions, raters=arguments.raters,
-        per_rater=arguments.per_rater, catch=arguments.catch,
-        exclude_below=arguments.exclude_below, seed=arguments.seed, real=arguments.real,
-    )  # fmt: skip
+    asked = vars(arguments) | {
+        "methods": _methods(arguments.method), "value_range": range_of(arguments.range),
+    }  # fmt: skip
+    plan = Plan(**{field.name: asked[field.name] for field in fields(Plan)})
     design = write_study(plan, arguments.out, progress=not arguments.no_progress)
     seats = len(design.methods) * design.questions * design.raters
     sessions = math.ceil(seats / design.real_per_session)
@@ -145,7 +154,7 @@ def prepare(arguments: argparse.Namespace) -> int:
         print(f"someone who guesses passes with probability {design.guess_passes:.0%}; "
               "raise --catch if that is too often")  # fmt: skip
     print(f"edit the texts for raters in {arguments.out / 'study.json'}, then: "
-          f"python -m benchmarks study serve --study {arguments.out}")  # fmt: skip
+          f"python -m benchmarks study serve --study {shlex.quote(str(arguments.out))}")  # fmt: skip
     return 0
 
 
@@ -162,29 +171,24 @@ def _methods(words: list[str]) -> dict[str, Path]:
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """``study serve``."""
-    from benchmarks.study.folder import Study
-    from benchmarks.study.serve import serve as run_server
+    from benchmarks.study.server import serve as run_server
 
     run_server(
-        Study(arguments.study), host=arguments.host, port=arguments.port,
-        stall_minutes=arguments.stall_minutes, frame_ancestors=arguments.frame_ancestors,
-        trust_proxy=arguments.trust_proxy, say=lambda line: print(line, flush=True),
+        _opened(arguments), arguments.host, arguments.port, arguments.stall_minutes,
+        arguments.frame_ancestors, arguments.trust_proxy,
     )  # fmt: skip
     return 0
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """``study export``."""
-    from benchmarks.study.export import export_raters, export_votes
-    from benchmarks.study.folder import Study
     from benchmarks.study.mturk import export_bundle
+    from benchmarks.study.votes import export_raters, export_votes
 
     if bool(arguments.mturk) != bool(arguments.base_url):
         raise UserError("--mturk DIR and --base-url URL belong together: give both")
     if not (arguments.csv or arguments.raters or arguments.mturk):
         raise UserError("nothing to export: give --csv FILE, --raters FILE or --mturk DIR")
-    study = Study(arguments.study)
+    study = _opened(arguments)
     if arguments.csv:
         print(f"{export_votes(study, arguments.csv)} votes in {arguments.csv}")
     if arguments.raters:
@@ -196,11 +200,9 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def import_results(arguments: argparse.Namespace) -> int:
-    """``study import``."""
-    from benchmarks.study.folder import Study
     from benchmarks.study.mturk import import_results as take_in
 
-    found = take_in(Study(arguments.study), arguments.results)
+    found = take_in(_opened(arguments), arguments.results)
     print(f"{found.votes} votes of {found.assignments} assignments imported")
     print(f"passed over: {found.known} assignments known already, {found.rejected} rejected, "
           f"{found.repeated} second answers of a worker to one question")  # fmt: skip
@@ -208,21 +210,17 @@ def import_results(arguments: argparse.Namespace) -> int:
 
 
 def reopen(arguments: argparse.Namespace) -> int:
-    """``study reopen``."""
-    from benchmarks.study.folder import Study
-    from benchmarks.study.reopen import reopen as ask_anew
+    from benchmarks.study.votes import reopen as ask_anew
 
-    print(f"{ask_anew(Study(arguments.study))} answers are asked for anew")
+    print(f"{ask_anew(_opened(arguments))} answers are asked for anew")
     return 0
 
 
 def analyse(arguments: argparse.Namespace) -> int:
-    """``study analyse``."""
     from benchmarks.study.analyse import analyse as measure
     from benchmarks.study.analyse import report, write_analysis
-    from benchmarks.study.folder import Study
 
-    found = measure(Study(arguments.study), arguments.level)
+    found = measure(_opened(arguments), arguments.level)
     print(report(found))
     path = arguments.out or arguments.study / "analysis.json"
     write_analysis(found, path)

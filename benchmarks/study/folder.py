@@ -19,6 +19,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from benchmarks.study.store import connect
@@ -54,7 +55,6 @@ class Design(BaseModel):
 
     @property
     def real_per_session(self) -> int:
-        """Questions of a full session that count."""
         return self.per_rater - self.catches_per_session
 
     @property
@@ -141,7 +141,6 @@ class Study:
         return hmac.digest(self.secret, "\0".join(words).encode(), hashlib.sha256)
 
     def overview_token(self) -> str:
-        """What opens the experimenter's page."""
         return self.keyed("overview").hex()
 
     def session_token(self, session: int) -> str:
@@ -154,6 +153,12 @@ class Study:
         letters = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
         digits = "".join(letters[(number >> 5 * k) % 32] for k in range(10))
         return f"{digits[:5]}-{digits[5:]}"
+
+
+def counted(seed: int, *address: str | int) -> np.random.Generator:
+    """A fresh generator for ``address``; distinct addresses give unrelated draws."""
+    text = "/".join(map(repr, (seed, *address)))
+    return np.random.default_rng(list(hashlib.sha256(text.encode()).digest()))
 
 
 def hashed(token: str) -> str:

@@ -1,27 +1,61 @@
-"""Around every answer: headers that bind the browser, and a limit for every address."""
+"""Around every answer: headers that bind the browser, and limits of how many requests an address and a
+session may make."""
 
 from __future__ import annotations
 
+import ipaddress
+import math
 import re
 import time
-from collections.abc import MutableMapping
-from typing import Any
+from collections import OrderedDict
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from benchmarks.study.limits import PER_ADDRESS, Limit, address_key
 from models.errors import UserError
 
 MTURK = "https://www.mturk.com https://workersandbox.mturk.com"
 ANCESTOR = re.compile(r"(https?://)?(\*\.)?[A-Za-z0-9.-]+(:[0-9]+)?")
+# A hundred raters behind one address, each answering as fast as their hands allow and loading
+# three pictures a question, stay under the first; a single rater stays far under the last.
+PER_ADDRESS = (300.0, 10_000.0)
+NEW_SESSIONS_PER_ADDRESS = (0.5, 300.0)
+VOTES_PER_SESSION = (5.0, 60.0)
+
+
+class Limit:
+    """Token buckets by key: ``burst`` at once, then ``rate`` a second. At most ``keys`` of them are
+    remembered, the last used; a flood of keys costs no memory."""
+
+    def __init__(self, rate: float, burst: float, keys: int = 20_000) -> None:
+        self.rate, self.burst, self.keys = rate, burst, keys
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, since
+
+    def wait(self, key: str, now: float) -> int:
+        """Take one request of ``key`` at ``now`` (seconds, monotonic): 0, or seconds to wait."""
+        left, at = self._buckets.pop(key, (self.burst, now))
+        left = min(self.burst, left + (now - at) * self.rate)
+        self._buckets[key] = left - (left >= 1), now
+        if len(self._buckets) > self.keys:
+            self._buckets.popitem(last=False)
+        return 0 if left >= 1 else max(1, math.ceil((1 - left) / self.rate))
+
+
+def address_key(host: str) -> str:
+    """One key for all addresses of one connection: of IPv6, the first 64 bits."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        return str(mapped) if mapped else str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+    return host
 
 
 def security_headers(frame_ancestors: str) -> list[tuple[bytes, bytes]]:
     """Headers for all answers. ``frame_ancestors``: sites that may frame the page, or 'none'.
-
-    Raises UserError for anything but names of sites, which could smuggle other rules in.
-    """
+    Raises UserError for anything but names of sites, which could smuggle other rules in."""
     for site in frame_ancestors.split():
         if site != "none" and not ANCESTOR.fullmatch(site):
             raise UserError(f"--frame-ancestors {site}: write sites, e.g. https://www.mturk.com")
@@ -58,7 +92,7 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add(message, headers)
+                message["headers"] = [*message.get("headers", []), *headers]
             await send(message)
 
         wait = self.limit.wait(address_key((scope["client"] or ("?",))[0]), time.monotonic())
@@ -74,7 +108,3 @@ def too_many(seconds: int) -> JSONResponse:
         {"error": f"Too many requests. Wait {seconds} seconds, please."}, 429,
         {"retry-after": str(seconds)},
     )  # fmt: skip
-
-
-def _add(message: MutableMapping[str, Any], headers: list[tuple[bytes, bytes]]) -> None:
-    message["headers"] = [*message.get("headers", []), *headers]

@@ -8,7 +8,6 @@ is drawn at random and kept in the database alone.
 from __future__ import annotations
 
 import csv
-import html
 import json
 import math
 import os
@@ -23,10 +22,12 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from jinja2 import Environment
+from markupsafe import Markup, escape
+
 from benchmarks.files import comma_separated, write_text
-from benchmarks.study.draw import counted
-from benchmarks.study.folder import PICTURES, Study, new_id
-from benchmarks.study.store import transaction
+from benchmarks.study.folder import PICTURES, Study, counted, new_id
+from benchmarks.study.store import rater_of, transaction
 from models.errors import UserError
 
 ROLES = ("input", "a", "b")
@@ -36,10 +37,8 @@ ANSWERS = ("al", "ar", "bl", "br")
 
 def export_bundle(study: Study, folder: Path, base_url: str) -> int:
     """Write ``template.html``, ``hits.csv``, ``pictures/`` and ``README.txt`` to a new ``folder``.
-
-    ``base_url``: where the pictures will lie, https. Returns the number of HITs. The HITs of a study
-    are drawn once; exporting again, to another address say, gives the same.
-    """
+    ``base_url``: where the pictures will lie, https. Returns the number of HITs. The HITs of a
+    study are drawn once; exporting again, to another address say, gives the same."""
     if folder.exists():
         raise UserError(f"{folder} exists already: remove it, or choose another --mturk")
     if not re.fullmatch(r"https://[^\s\"'<>]+", base_url):
@@ -124,32 +123,14 @@ def _distinct(rows: Sequence[tuple[str, str]], count: int) -> list[str]:
 
 
 def _template(study: Study) -> str:
-    def text(line: str) -> str:
+    def harmless(value: object) -> object:
         # MTurk fills in what stands in ${...}; texts must not.
-        return html.escape(line).replace("$", "&#36;")
+        return Markup(escape(value).replace("$", "&#36;")) if isinstance(value, str) else value
 
-    def paragraphs(lines: Sequence[str]) -> str:
-        return "\n    ".join(f"<p>{text(line)}</p>" for line in lines)
-
-    question = (
-        "<fieldset>\n      <legend>Question {k} of {n}: which is the more accurate translation of "
-        'the input?</legend>\n      <img src="${{input_{k}}}" alt="The input picture">\n'
-        '      <div class="pair">\n'
-        '        <label><img src="${{a_{k}}}" alt="">'
-        '<input type="radio" name="q{k}" value="al" required> <span>Left</span></label>\n'
-        '        <label><img src="${{b_{k}}}" alt="">'
-        '<input type="radio" name="q{k}" value="br" required> <span>Right</span></label>\n'
-        "      </div>\n    </fieldset>"
-    )
-    count = study.design.per_rater
-    filled = {
-        "title": text(study.settings.title),
-        "instructions": paragraphs(study.settings.instructions),
-        "consent": paragraphs(study.settings.consent[:1]),
-        "questions": "\n    ".join(question.format(k=k, n=count) for k in range(1, count + 1)),
-    }
     page = resources.files("benchmarks.study").joinpath("static", "mturk.html").read_text("utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], page)
+    template = Environment(autoescape=True, finalize=harmless).from_string(page)
+    texts = study.settings.model_dump(include={"title", "instructions", "consent"})
+    return template.render(**texts, count=study.design.per_rater)
 
 
 def _readme(study: Study, base: str, hits: int) -> str:
@@ -179,11 +160,9 @@ class Imported:
 
 
 def import_results(study: Study, path: Path) -> Imported:
-    """Read MTurk's batch results (CSV) into the study, all of it or nothing.
-
-    Rejected assignments and what was imported before are passed over; of a worker's two answers
-    to one question the first counts. Raises UserError, naming the line, for anything else.
-    """
+    """Read MTurk's batch results (CSV) into the study, all of it or nothing. Rejected assignments
+    and what was imported before are passed over; of a worker's two answers to one question the
+    first counts. Raises UserError, naming the line, for anything else."""
     csv.field_size_limit(min(sys.maxsize, 10_000_000))
     outcome = Imported()
     try:
@@ -218,12 +197,7 @@ def _import_row(
         return
     answers = _answers(row, len(hits[hit]))
     now = time.time_ns() // 1_000_000
-    connection.execute(
-        "INSERT INTO raters (platform, name) VALUES ('mturk', ?) ON CONFLICT DO NOTHING", (worker,)
-    )
-    rater = connection.execute(
-        "SELECT id FROM raters WHERE platform = 'mturk' AND name = ?", (worker,)
-    ).fetchone()[0]
+    rater = rater_of(connection, "mturk", worker)
     session = connection.execute(
         "INSERT INTO sessions (rater, visit, planned, begun, seen, finished) "
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -260,11 +234,9 @@ def _seat(connection: sqlite3.Connection, question: str, rater: int) -> int | No
     free = [seat for seat, _, holder in seats if holder is None]
     if free:
         return int(free[0])
-    further = connection.execute(
-        "INSERT INTO seats (question, seat, first_left) VALUES (?, ?, 0)",
-        (question, max((number for _, number, _ in seats), default=-1) + 1),
-    )
-    return further.lastrowid
+    further = max((number for _, number, _ in seats), default=-1) + 1
+    insert = "INSERT INTO seats (question, seat, first_left) VALUES (?, ?, 0) RETURNING id"
+    return int(connection.execute(insert, (question, further)).fetchone()[0])
 
 
 def _answers(row: Mapping[str, str], count: int) -> list[str]:

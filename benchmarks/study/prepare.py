@@ -9,20 +9,31 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageFilter
 from tqdm import tqdm
 
+from benchmarks.harness.arrays import ARRAYS, Range
 from benchmarks.harness.layouts import find_layout, pictures_under, places_of
-from benchmarks.pictures import fitted, read
-from benchmarks.study.draw import Drawn, counted, draw_questions, seat_order
-from benchmarks.study.folder import DATABASE, PICTURES, SECRET, SETTINGS, Design, Settings, new_id
-from benchmarks.study.pictures import degraded, encoded, farthest, thumbnail, write
+from benchmarks.harness.outputs import Outputs, open_outputs
+from benchmarks.pictures import fitted, read, to_bytes
+from benchmarks.study.folder import (
+    DATABASE,
+    PICTURES,
+    SECRET,
+    SETTINGS,
+    Design,
+    Settings,
+    counted,
+    new_id,
+)
 from benchmarks.study.sessions import first_side
 from benchmarks.study.store import SCHEMA, connect, transaction
 from models.errors import UserError
@@ -31,9 +42,23 @@ CATCH_CANDIDATES = 16  # a wrong answer is taken from the least similar of so ma
 FEWEST_CATCHES = 10
 
 
+Samples = Mapping[str, Sequence[str]]  # input id -> ids of its translations by one method
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One question: an input, a translation of it by ``method``, and one by the reference."""
+
+    method: str
+    input: str
+    first: str
+    second: str
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What ``study prepare`` was asked for. ``methods``: name -> folder of translations."""
+    """What ``study prepare`` was asked for. ``methods``: name -> folder or array of translations, files
+    of all folders named by ``pattern``, floats of all arrays in ``value_range``."""
 
     inputs: Path
     methods: Mapping[str, Path]
@@ -45,13 +70,13 @@ class Plan:
     exclude_below: float = 0.8
     seed: int = 0
     real: Path | None = None
+    pattern: str | None = None
+    value_range: Range | None = None
 
 
 def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
-    """Write the study ``out``, whole or not at all.
-
-    Raises UserError for folders that do not belong together and questions that cannot be drawn.
-    """
+    """Write the study ``out``, whole or not at all. Raises UserError for folders that do not belong
+    together and questions that cannot be drawn."""
     if out.exists():
         raise UserError(f"{out} exists already: remove it, or choose another --out")
     material = _Material(plan)
@@ -84,15 +109,45 @@ def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
     return design
 
 
-def _translations(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Path]]:
-    """Of each of the inputs, by sample; UserError for an input without any."""
-    layout = find_layout([folder])
+@dataclass(frozen=True)
+class _Translation:
+    """A picture, and where it is."""
+
+    where: str
+    load: Callable[[], Image.Image]
+
+
+_Translations = dict[str, dict[str, _Translation]]  # of each input, by sample
+
+
+def _translations(path: Path, plan: Plan, names: Sequence[str]) -> _Translations:
+    """UserError for an input without any."""
+    if path.suffix.lower() in ARRAYS:
+        outputs = open_outputs([path], None, plan.value_range).called(names, path)
+        return {
+            name: {
+                f"{k:02d}": _Translation(
+                    f"{path}: input {i}, sample {k}", partial(_of, outputs, i, k)
+                )
+                for k in range(outputs.samples)
+            }
+            for i, name in enumerate(names)
+        }
+    layout = find_layout([path], plan.pattern)
     files = list(layout.files.values())
-    places = places_of(names, [*layout.files], layout.numbered, folder)
-    return {name: files[place] for name, place in zip(names, places, strict=True)}
+    places = places_of(names, [*layout.files], layout.numbered, path)
+    return {
+        name: {k: _Translation(str(p), partial(read, p)) for k, p in files[place].items()}
+        for name, place in zip(names, places, strict=True)
+    }
 
 
-def _names(found: Mapping[str, Mapping[str, Path]]) -> dict[str, list[str]]:
+def _of(outputs: Outputs, number: int, sample: int) -> Image.Image:
+    pixels = to_bytes(outputs.read(number, sample)[None])[0]
+    return Image.fromarray(pixels.permute(1, 2, 0).numpy())
+
+
+def _names(found: _Translations) -> dict[str, list[str]]:
     return {name: sorted(samples) for name, samples in found.items()}
 
 
@@ -113,13 +168,13 @@ class _Material:
             raise UserError(f"{plan.inputs} holds one picture: a study needs at least two inputs")
         names = list(self.inputs)
         self.translations = {
-            method: _translations(folder, names) for method, folder in plan.methods.items()
+            method: _translations(path, plan, names) for method, path in plan.methods.items()
         }
         self.real = None if plan.real is None else pictures_under(plan.real)
         missing = [name for name in names if self.real is not None and name not in self.real]
         if missing:
             raise UserError(f"{plan.real} has no real picture of input '{missing[0]}': add it")
-        self.size = read(next(iter(self.translations[plan.reference][names[0]].values()))).size
+        self.size = next(iter(self.translations[plan.reference][names[0]].values())).load().size
 
     def shown_input(self, name: str) -> Image.Image:
         """Input ``name`` as the networks saw it."""
@@ -127,12 +182,12 @@ class _Material:
 
     def translation(self, method: str, name: str, sample: str) -> Image.Image:
         """A translation; UserError where its size would give the method away."""
-        path = self.translations[method][name][sample]
-        image = read(path)
+        translation = self.translations[method][name][sample]
+        image = translation.load()
         if image.size != self.size:
             width, height = self.size
             raise UserError(
-                f"{path} has {image.width}x{image.height} pixels, others {width}x{height}: "
+                f"{translation.where} has {image.width}x{image.height} pixels, others {width}x{height}: "
                 "compare translations of one size"
             )
         return image
@@ -155,23 +210,19 @@ class _Rows:
     pictures: list[tuple[str, str]] = field(default_factory=list)
     questions: list[tuple[str | int, ...]] = field(default_factory=list)
 
-    def picture(self, image: Image.Image | None, *key: str) -> str:
+    def picture(self, image: Callable[[], Image.Image], *key: str) -> str:
         """A public id of its own for one appearance of a picture; the file is shared."""
         if key not in self.files:
-            assert image is not None
             self.files[key] = new_id()
-            write(self.folder / PICTURES / f"{self.files[key]}.png", encoded(image))
+            write(self.folder / PICTURES / f"{self.files[key]}.png", image())
         self.pictures.append((new_id(), self.files[key]))
         return self.pictures[-1][0]
 
-    def known(self, *key: str) -> bool:
-        return key in self.files
-
-    def question(self, kind: str, drawn: Drawn, input_picture: str, first: str, second: str) -> str:
+    def question(self, kind: str, drawn: Drawn, *pictures: str) -> str:
+        """``pictures``: ids of the input, the first and the second."""
         name = new_id()
-        row = (name, len(self.questions), kind, drawn.method, drawn.input, drawn.first,
-               drawn.second, input_picture, first, second)  # fmt: skip
-        self.questions.append(row)
+        told = drawn.method, drawn.input, drawn.first, drawn.second
+        self.questions.append((name, len(self.questions), kind, *told, *pictures))
         return name
 
 
@@ -198,9 +249,21 @@ def _write(
          (first_side(design.seed, int(numbers[ids[method][k]])) + seat) % 2)
         for position, (method, k, seat) in enumerate(seat_order(counts, design.raters, design.seed))
     ]  # fmt: skip
+    meta = [("design", design.model_dump_json()), ("name", new_id())]
     # Sorted by their random ids: the order of rows tells nothing either.
+    filled: dict[str, list[tuple[Any, ...]]] = {
+        "meta": [*meta],
+        "pictures": [*sorted(rows.pictures)],
+        "questions": sorted(rows.questions),
+        "seats (question, seat, position, first_left)": seats,
+    }
     with closing(connect(folder / DATABASE)) as connection:
-        _fill(connection, design, sorted(rows.pictures), sorted(rows.questions), seats)
+        connection.executescript(SCHEMA.read_text(encoding="utf-8"))
+        with transaction(connection):
+            for table, values in filled.items():
+                places = ", ".join("?" * len(values[0]))
+                connection.executemany(f"INSERT INTO {table} VALUES ({places})", values)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     settings = Settings(design=design).model_dump_json(indent=2) + "\n"
     (folder / SETTINGS).write_text(settings, encoding="utf-8")
     secret = os.open(folder / SECRET, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -210,9 +273,8 @@ def _write(
 
 def _real_question(rows: _Rows, material: _Material, design: Design, drawn: Drawn) -> str:
     def shown(method: str, sample: str) -> str:
-        key = "translation", method, drawn.input, sample
-        image = None if rows.known(*key) else material.translation(method, drawn.input, sample)
-        return rows.picture(image, *key)
+        read_it = partial(material.translation, method, drawn.input, sample)
+        return rows.picture(read_it, "translation", method, drawn.input, sample)
 
     return rows.question(
         "real", drawn, _input(rows, material, drawn.input),
@@ -221,8 +283,7 @@ def _real_question(rows: _Rows, material: _Material, design: Design, drawn: Draw
 
 
 def _input(rows: _Rows, material: _Material, name: str) -> str:
-    key = "input", name
-    return rows.picture(None if rows.known(*key) else material.shown_input(name), *key)
+    return rows.picture(partial(material.shown_input, name), "input", name)
 
 
 def _draw_catches(design: Design, material: _Material) -> list[Drawn]:
@@ -253,25 +314,73 @@ def _catch_question(rows: _Rows, material: _Material, design: Design, catch: Dra
         wrong = degraded(right, design.seed, name)
     rows.question(
         "catch", catch, _input(rows, material, name),
-        rows.picture(right, "right", name), rows.picture(wrong, "wrong", name),
+        rows.picture(lambda: right, "right", name), rows.picture(lambda: wrong, "wrong", name),
     )  # fmt: skip
 
 
-def _fill(
-    connection: sqlite3.Connection, design: Design, pictures: list[tuple[str, str]],
-    questions: list[tuple[str | int, ...]], seats: list[tuple[str, int, int, int]],
-) -> None:  # fmt: skip
-    connection.executescript(SCHEMA)
-    with transaction(connection):
-        connection.executemany(
-            "INSERT INTO meta VALUES (?, ?)",
-            [("design", design.model_dump_json()), ("name", new_id())],
+def degraded(image: Image.Image, seed: int, name: str) -> Image.Image:
+    """``image`` so blurred and noisy that nobody who looks prefers it."""
+    blurred = image.filter(ImageFilter.GaussianBlur(max(image.size) / 8))
+    noise = counted(seed, "noise", name).normal(0, 64, (image.height, image.width, 3))
+    pixels = np.clip(np.asarray(blurred, dtype=np.float64) + noise, 0, 255)
+    return Image.fromarray(pixels.round().astype(np.uint8))
+
+
+def farthest(image: np.ndarray, others: dict[str, np.ndarray]) -> str:
+    """The name of the thumbnail among ``others`` that differs most from ``image``."""
+    return max(sorted(others), key=lambda name: float(np.abs(others[name] - image).mean()))
+
+
+def thumbnail(image: Image.Image) -> np.ndarray:
+    """16x16 RGB values in [0, 255], to compare pictures roughly."""
+    return np.asarray(image.resize((16, 16), Image.Resampling.BOX), dtype=np.float64)
+
+
+def write(path: Path, image: Image.Image) -> None:
+    """A PNG of the pixels and nothing else, dated like all others: a picture that raters see must not
+    tell where it comes from."""
+    # Through an array: what Pillow remembers of the source (profiles, comments) stays behind.
+    Image.fromarray(np.asarray(image)).save(path, format="PNG")
+    os.utime(path, (0, 0))
+
+
+def draw_questions(
+    method: str, samples: Samples, reference: Samples, count: int, seed: int
+) -> list[Drawn]:
+    """``count`` different questions on ``method`` against the reference. Inputs are used equally
+    often; a further question on an input takes another pair of samples. Raises UserError where
+    there are not so many."""
+    inputs = sorted(reference)
+    pairs = {name: len(samples[name]) * len(reference[name]) for name in inputs}
+    if count > sum(pairs.values()):
+        raise UserError(
+            f"{count} questions on {method} cannot be drawn: its translations and the "
+            f"reference's make {sum(pairs.values())} pairs; ask fewer --questions, or translate "
+            "more inputs or samples"
         )
-        connection.executemany("INSERT INTO pictures VALUES (?, ?)", pictures)
-        connection.executemany(
-            "INSERT INTO questions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", questions
-        )
-        connection.executemany(
-            "INSERT INTO seats (question, seat, position, first_left) VALUES (?, ?, ?, ?)", seats
-        )
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    draws = counted(seed, "questions", method)
+    orders = {name: draws.permutation(pairs[name]).tolist() for name in inputs}
+    drawn: list[Drawn] = []
+    while len(drawn) < count:
+        for k in draws.permutation(len(inputs)).tolist():
+            name = inputs[k]
+            if orders[name] and len(drawn) < count:
+                one, other = divmod(orders[name].pop(), len(reference[name]))
+                drawn.append(Drawn(method, name, samples[name][one], reference[name][other]))
+    return drawn
+
+
+def seat_order(counts: Mapping[str, int], raters: int, seed: int) -> Iterator[tuple[str, int, int]]:
+    """The order in which seats are given out: (method, index of its question, seat). Round by
+    round; within a round the methods take turns, so that a session meets all of them."""
+    for seat in range(raters):
+        orders = {
+            method: counted(seed, "order", method, seat).permutation(count).tolist()
+            for method, count in sorted(counts.items())
+        }
+        turns = counted(seed, "turns", seat)
+        while orders:
+            methods = sorted(orders)
+            for k in turns.permutation(len(methods)).tolist():
+                yield methods[k], orders[methods[k]].pop(), seat
+            orders = {method: order for method, order in orders.items() if order}

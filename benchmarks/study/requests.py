@@ -64,10 +64,8 @@ Body = TypeVar("Body", bound=_Body)
 
 
 async def body(request: Request, kind: type[Body]) -> Body:
-    """The JSON body of ``request`` as ``kind``; Refused if it is anything else.
-
-    Read piece by piece and given up at the limit, whatever length it claims to have.
-    """
+    """The JSON body of ``request`` as ``kind``; Refused if it is anything else. Read piece by piece
+    and given up at the limit, whatever length it claims to have."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise Refused(415, "Send application/json.")
     claimed = request.headers.get("content-length", "0")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hmac
 import logging
 import re
+import socket
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from importlib import resources
 from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,9 +24,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from benchmarks.study.folder import PICTURES, Study
-from benchmarks.study.guard import Guard, too_many
-from benchmarks.study.limits import NEW_SESSIONS_PER_ADDRESS, VOTES_PER_SESSION, Limit, address_key
-from benchmarks.study.overview import overview
+from benchmarks.study.guard import (
+    NEW_SESSIONS_PER_ADDRESS,
+    VOTES_PER_SESSION,
+    Guard,
+    Limit,
+    address_key,
+    too_many,
+)
 from benchmarks.study.requests import Arrival, Vote, bearer, body
 from benchmarks.study.sessions import (
     Moment,
@@ -36,7 +43,10 @@ from benchmarks.study.sessions import (
     vote,
 )
 from benchmarks.study.store import Writer
+from benchmarks.study.votes import overview
+from models.errors import UserError
 
+MOST_CONNECTIONS = 2000
 PUBLIC_ID = re.compile(r"[0-9a-f]{32}")
 PAGES = {
     "/": ("index.html", "text/html"),
@@ -63,7 +73,7 @@ class StudyServer:
     def app(self, frame_ancestors: str) -> ASGIApp:
         """The application; closes the database when the server stops."""
 
-        @asynccontextmanager
+        @contextlib.asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
             yield
             self.writer.close()
@@ -95,25 +105,13 @@ class StudyServer:
         return Moment(now, now - self.stall)
 
     async def about(self, request: Request) -> Response:
-        """What is shown before consent."""
-        settings = self.study.settings
-        return _json(
-            {
-                "name": self.study.name,
-                "title": settings.title,
-                "instructions": settings.instructions,
-                "consent": settings.consent,
-                "contact": settings.contact,
-                "per_rater": self.study.design.per_rater,
-                "completion_url": settings.completion_url,
-            }
-        )
+        told = self.study.settings.model_dump(mode="json", exclude={"design"})
+        return _json(told | {"name": self.study.name, "per_rater": self.study.design.per_rater})
 
     async def begin(self, request: Request) -> Response:
         """A session for a rater who consented: a new one, or theirs."""
         host = address_key(request.client.host if request.client else "?")
-        wait = self.new_sessions.wait(host, time.monotonic())
-        if wait:
+        if wait := self.new_sessions.wait(host, time.monotonic()):
             return too_many(wait)
         who = (await body(request, Arrival)).identity()
 
@@ -126,26 +124,26 @@ class StudyServer:
 
     async def look(self, request: Request) -> Response:
         """Where a session stands."""
-        token = bearer(request)
-
-        def work(connection: sqlite3.Connection) -> dict[str, Any]:
-            session = find_session(connection, token)
-            resume(connection, session, self.moment())
-            return state(connection, self.study, session)
-
-        return _json(await self.writer.run(work))
+        return await self._in_session(bearer(request), resume)
 
     async def take_vote(self, request: Request) -> Response:
         """A vote, acknowledged once it is on the disk."""
         token = bearer(request)
-        wait = self.votes.wait(token, time.monotonic())
-        if wait:
+        if wait := self.votes.wait(token, time.monotonic()):
             return too_many(wait)
         given = await body(request, Vote)
 
+        def take(connection: sqlite3.Connection, session: int, when: Moment) -> None:
+            vote(connection, session, given.question, given.choice, when)
+
+        return await self._in_session(token, take)
+
+    async def _in_session(
+        self, token: str, do: Callable[[sqlite3.Connection, int, Moment], None]
+    ) -> Response:
         def work(connection: sqlite3.Connection) -> dict[str, Any]:
             session = find_session(connection, token)
-            vote(connection, session, given.question, given.choice, self.moment())
+            do(connection, session, self.moment())
             return state(connection, self.study, session)
 
         return _json(await self.writer.run(work))
@@ -209,3 +207,43 @@ async def _unavailable(_: Request, error: Exception) -> Response:
     logging.getLogger("uvicorn.error").error("the study's database: %s", error)
     told = "The study cannot store answers at present. Try again, please."
     return _json({"error": told}, 503, **{"retry-after": "2"})
+
+
+def serve(
+    study: Study, host: str, port: int, stall_minutes: float, frame_ancestors: str,
+    trust_proxy: str | None,
+) -> None:  # fmt: skip
+    """Serve ``study`` at ``host``:``port`` (0: any free one) until SIGINT or SIGTERM.
+    ``trust_proxy``: addresses of proxies whose X-Forwarded-For names the rater's address. Raises
+    UserError where the address cannot be had."""
+    app = StudyServer(study, stall_minutes).app(frame_ancestors)
+    config = uvicorn.Config(
+        app,
+        # Neither ids in links nor addresses are logged.
+        access_log=False, log_level="warning", server_header=False,
+        limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=65, timeout_graceful_shutdown=10,
+        proxy_headers=bool(trust_proxy), forwarded_allow_ips=trust_proxy,
+    )  # fmt: skip
+    with listening(host, port) as listener:
+        shown = f"[{host}]" if ":" in host else host
+        site = f"http://{shown}:{listener.getsockname()[1]}"
+        print(f"raters:   {site}/?rater=NAME", flush=True)
+        print(f"overview: {site}/overview#{study.overview_token()}", flush=True)
+        print(
+            f"Unanswered questions are handed on after {stall_minutes:g} minutes. Ctrl-C stops.",
+            flush=True,
+        )
+        with contextlib.suppress(KeyboardInterrupt):  # raised anew after an orderly stop
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"cannot listen on {host}:{port} ({reason}): choose another --host or --port"
+        ) from None
+    return listener

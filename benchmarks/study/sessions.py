@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from benchmarks.study.draw import counted
-from benchmarks.study.folder import Design, Study, hashed
+from benchmarks.study.folder import Design, Study, counted, hashed
+from benchmarks.study.store import rater_of
 
 Side = Literal["left", "right"]
 
@@ -38,11 +38,9 @@ class Moment:
 
 @dataclass(frozen=True)
 class Identity:
-    """A rater as the recruiting platform names them.
-
-    ``visit`` is the part that outsiders cannot guess: MTurk's assignment, Prolific's session, or a
-    random number that the rater's browser keeps. ``several``: one rater may have several.
-    """
+    """A rater as the recruiting platform names them. ``visit`` is the part that outsiders cannot
+    guess: MTurk's assignment, Prolific's session, or a random number that the rater's browser
+    keeps. ``several``: one rater may have several."""
 
     platform: Literal["mturk", "prolific", "link"]
     name: str
@@ -51,18 +49,10 @@ class Identity:
 
 
 def open_session(connection: sqlite3.Connection, study: Study, who: Identity, when: Moment) -> int:
-    """The session of ``who``, new or resumed; its id.
-
-    What raters who are gone left unanswered is handed over, but only when no other seat is
-    free. Raises Refused if the name is taken, or when nothing is left to answer.
-    """
-    connection.execute(
-        "INSERT INTO raters (platform, name) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        (who.platform, who.name),
-    )
-    rater = connection.execute(
-        "SELECT id FROM raters WHERE platform = ? AND name = ?", (who.platform, who.name)
-    ).fetchone()[0]
+    """The session of ``who``, new or resumed; its id. What raters who are gone left unanswered is
+    handed over, but only when no other seat is free. Raises Refused if the name is taken, or when
+    nothing is left to answer."""
+    rater = rater_of(connection, who.platform, who.name)
     sessions = dict(
         connection.execute("SELECT visit, id FROM sessions WHERE rater = ?", (rater,)).fetchall()
     )
@@ -77,18 +67,16 @@ def open_session(connection: sqlite3.Connection, study: Study, who: Identity, wh
     seats = _claim(connection, rater, design.real_per_session, [], when)
     if not seats:
         raise Refused(409, "There are no questions left for you at present. Thank you!")
-    session = int(
-        connection.execute(
-            "INSERT INTO sessions (rater, visit, planned, begun, seen) VALUES (?, ?, ?, ?, ?)",
-            (rater, who.visit, len(seats), when.now, when.now),
-        ).lastrowid  # type: ignore[arg-type]
-    )
+    session = connection.execute(
+        "INSERT INTO sessions (rater, visit, planned, begun, seen) VALUES (?, ?, ?, ?, ?) RETURNING id",
+        (rater, who.visit, len(seats), when.now, when.now),
+    ).fetchone()[0]
     connection.execute(
         "UPDATE sessions SET token = ? WHERE id = ?",
         (hashed(study.session_token(session)), session),
     )
     draws = counted(design.seed, "session", session)
-    catches = _catch_seats(connection, design, rater, len(seats), draws)
+    catches = _catch_seats(connection, design, rater, len(seats))
     _give(connection, _interleaved(seats, catches, draws), rater, session, 0)
     return session
 
@@ -102,10 +90,8 @@ def find_session(connection: sqlite3.Connection, token: str) -> int:
 
 
 def resume(connection: sqlite3.Connection, session: int, when: Moment) -> None:
-    """Note that the rater is here; replace what was handed to others meanwhile.
-
-    A session with nothing left to answer is finished, for good.
-    """
+    """Note that the rater is here; replace what was handed to others meanwhile. A session with
+    nothing left to answer is finished, for good."""
     connection.execute("UPDATE sessions SET seen = ? WHERE id = ?", (when.now, session))
     rater, planned, finished = connection.execute(
         "SELECT rater, planned, finished FROM sessions WHERE id = ?", (session,)
@@ -151,9 +137,7 @@ def vote(
 
 def state(connection: sqlite3.Connection, study: Study, session: int) -> dict[str, Any]:
     """What the rater's page shows: how far they are, the question, and the code at the end.
-
-    ``question`` and ``next`` hold picture ids and nothing from which a method could be told.
-    """
+    ``question`` and ``next`` hold picture ids and nothing from which a method could be told."""
     total, done = connection.execute(
         "SELECT count(*), count(votes.seat) FROM seats LEFT JOIN votes ON votes.seat = seats.id "
         "WHERE session = ?",
@@ -202,22 +186,21 @@ def _claim(
 ) -> list[int]:
     """Up to ``wanted`` seats that are free, in order, on questions new to the rater."""
     chosen = _choose(connection, rater, wanted, inputs)
-    if len(chosen) < wanted:
-        connection.execute(
-            "UPDATE seats SET session = NULL, rater = NULL, turn = NULL WHERE position IS NOT NULL "
-            "AND session IN (SELECT id FROM sessions WHERE finished IS NULL AND seen < ?) "
-            "AND NOT EXISTS (SELECT 1 FROM votes WHERE votes.seat = seats.id)",
-            (when.gone_before,),
-        )
-        chosen = _choose(connection, rater, wanted, inputs)
-    return chosen
+    if len(chosen) == wanted:
+        return chosen
+    connection.execute(
+        "UPDATE seats SET session = NULL, rater = NULL, turn = NULL WHERE position IS NOT NULL "
+        "AND session IN (SELECT id FROM sessions WHERE finished IS NULL AND seen < ?) "
+        "AND NOT EXISTS (SELECT 1 FROM votes WHERE votes.seat = seats.id)",
+        (when.gone_before,),
+    )
+    return _choose(connection, rater, wanted, inputs)
 
 
 def _choose(
     connection: sqlite3.Connection, rater: int, wanted: int, inputs: list[str]
 ) -> list[int]:
-    chosen: dict[str, int] = {}
-    seen, later = set(inputs), []
+    chosen, seen, later = dict[str, int](), set(inputs), list[tuple[str, int]]()
     free = connection.execute(
         # The index gives the order; left alone, SQLite would sort all that is free.
         "SELECT seats.id, question, input FROM seats INDEXED BY free_seats "
@@ -227,26 +210,22 @@ def _choose(
         (rater,),
     )
     for seat, question, name in free:  # read no further than is needed
-        if name not in seen:
+        if name in seen:
+            later.append((question, seat))
+        else:
             seen.add(name)
             chosen[question] = seat
-        else:
-            later.append((question, seat))
         if len(chosen) == wanted:
             break
+    free.close()
     for question, seat in later:  # rather an input twice than a question without a rater
         if len(chosen) < wanted:
             chosen.setdefault(question, seat)
-    free.close()
     return list(chosen.values())
 
 
 def _catch_seats(
-    connection: sqlite3.Connection,
-    design: Design,
-    rater: int,
-    real: int,
-    draws: np.random.Generator,
+    connection: sqlite3.Connection, design: Design, rater: int, real: int
 ) -> list[int]:
     """New seats on the least used catch trials, as many as ``real`` questions deserve."""
     share = design.catches_per_session / design.real_per_session
@@ -258,16 +237,10 @@ def _catch_seats(
         "GROUP BY questions.id ORDER BY count(seats.id), number LIMIT ?",
         (rater, wanted),
     ).fetchall()
+    insert = "INSERT INTO seats (question, seat, first_left) VALUES (?, ?, ?) RETURNING id"
     # The side of each trial alternates over its seats, beginning at random.
-    return [
-        int(
-            connection.execute(
-                "INSERT INTO seats (question, seat, first_left) VALUES (?, ?, ?)",
-                (question, seat, (first_side(design.seed, number) + seat) % 2),
-            ).lastrowid  # type: ignore[arg-type]
-        )
-        for question, number, seat in used
-    ]
+    sided = [(q, seat, (first_side(design.seed, number) + seat) % 2) for q, number, seat in used]
+    return [connection.execute(insert, row).fetchone()[0] for row in sided]
 
 
 def first_side(seed: int, number: int) -> int:

@@ -1,12 +1,31 @@
-"""Votes as they are read back: by question and rater, with what was preferred."""
+"""Votes as they are read back: who is excluded, CSV files, how far the study is.
+
+Votes name raters by pseudonyms; who they are on the recruiting platform is in the file of
+raters, which is personal data and never part of what is published.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from benchmarks.study.folder import Design
+from benchmarks.files import comma_separated, write_text
+from benchmarks.study.folder import Design, Study
+from benchmarks.study.store import transaction
+
+VOTE_COLUMNS = (
+    "question", "kind", "method", "reference", "input", "method_sample", "reference_sample",
+    "rater", "method_side", "choice", "preferred", "excluded", "time",
+)  # fmt: skip
+RATER_COLUMNS = (
+    "rater", "platform", "name", "visit", "votes", "catch_right", "catch_answered", "excluded",
+    "finished", "code",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,33 +60,162 @@ def read_votes(connection: sqlite3.Connection) -> list[StoredVote]:
     return [StoredVote(*row) for row in rows]
 
 
-@dataclass(frozen=True)
+@dataclass
 class RaterRecord:
-    """How a rater did on the catch trials, and what the rule says of them."""
+    """How a rater did on the catch trials."""
 
     rater: int
-    answered: int
-    catch_answered: int
-    catch_right: int
-    excluded: bool
+    design: Design
+    answered: int = 0
+    catch_answered: int = 0
+    catch_right: int = 0
+
+    @property
+    def name(self) -> str:
+        """The pseudonym: how files and tables name a rater."""
+        return f"r{self.rater:04d}"
+
+    @property
+    def excluded(self) -> bool:
+        """What the study's rule says of them; without any vote nothing yet."""
+        if not self.design.catch or not self.answered:
+            return False
+        least = self.design.exclude_below * self.catch_answered - 1e-9
+        return self.catch_answered == 0 or self.catch_right < least
 
 
-def by_rater(votes: Iterable[StoredVote], design: Design) -> list[RaterRecord]:
-    """Every rater who voted, with the exclusion rule applied."""
-    counted: dict[int, list[int]] = {}
+def by_rater(votes: Iterable[StoredVote], design: Design) -> dict[int, RaterRecord]:
+    """Every rater who voted."""
+    found: dict[int, RaterRecord] = {}
     for vote in votes:
-        counts = counted.setdefault(vote.rater, [0, 0, 0])
-        counts[0] += 1
+        record = found.setdefault(vote.rater, RaterRecord(vote.rater, design))
+        record.answered += 1
         if vote.kind == "catch":
-            counts[1] += 1
-            counts[2] += vote.won
-    return [
-        RaterRecord(rater, answered, catches, right, _fails(catches, right, design))
-        for rater, (answered, catches, right) in sorted(counted.items())
-    ]
+            record.catch_answered += 1
+            record.catch_right += vote.won
+    return dict(sorted(found.items()))
 
 
-def _fails(answered: int, right: int, design: Design) -> bool:
-    if not design.catch:
-        return False
-    return answered == 0 or right < design.exclude_below * answered - 1e-9
+def export_votes(study: Study, path: Path) -> int:
+    """One row a vote, by question and rater; returns how many. Of a catch trial, method and its
+    sample are "catch" and "right", the reference's sample tells how the wrong answer was made, and
+    ``preferred`` is "right" or "wrong"."""
+    with study.connect() as connection:
+        votes = read_votes(connection)
+    raters = by_rater(votes, study.design)
+    rows = []
+    for vote in votes:
+        real, rater = vote.kind == "real", raters[vote.rater]
+        names = ("reference", "method") if real else ("wrong", "right")
+        rows.append(
+            (
+                vote.question, vote.kind, vote.method, study.design.reference if real else "",
+                vote.input, vote.first, vote.second, rater.name,
+                "left" if vote.first_left else "right", vote.choice, names[vote.won],
+                int(rater.excluded), _iso(vote.at),
+            )
+        )  # fmt: skip
+    write_text(path, comma_separated(VOTE_COLUMNS, rows))
+    return len(rows)
+
+
+def sessions_of(connection: sqlite3.Connection, study: Study) -> list[dict[str, Any]]:
+    """Every session with its rater and their ``record``. Times: milliseconds."""
+    records = by_rater(read_votes(connection), study.design)
+    columns = (
+        "session", "rater", "platform", "name", "visit", "begun", "seen", "finished", "answered",
+        "given",
+    )  # fmt: skip
+    rows = connection.execute(
+        "SELECT sessions.id, raters.id, platform, name, visit, begun, seen, finished, "
+        "count(votes.seat), count(seats.id) FROM sessions JOIN raters ON raters.id = sessions.rater "
+        "LEFT JOIN seats ON seats.session = sessions.id LEFT JOIN votes ON votes.seat = seats.id "
+        "GROUP BY sessions.id ORDER BY sessions.id"
+    )
+    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    for one in found:
+        one["record"] = records.get(one["rater"]) or RaterRecord(one["rater"], study.design)
+        words = one["platform"], one["name"], one["visit"]
+        one["code"] = study.code(*words) if one["finished"] else None
+    return found
+
+
+def export_raters(study: Study, path: Path) -> int:
+    """One row a session, with the completion code to pay by; returns how many."""
+    with study.connect() as connection:
+        sessions = sessions_of(connection, study)
+    rows = [
+        (
+            one["record"].name, one["platform"], one["name"], one["visit"], one["answered"],
+            one["record"].catch_right, one["record"].catch_answered, int(one["record"].excluded),
+            _iso(one["finished"]) if one["finished"] else "", one["code"] or "",
+        )
+        for one in sessions
+    ]  # fmt: skip
+    write_text(path, comma_separated(RATER_COLUMNS, rows))
+    return len(rows)
+
+
+def overview(connection: sqlite3.Connection, study: Study, gone_before: int) -> dict[str, Any]:
+    """How far the study is and who fails the catch trials, as plain values. Counts alone: whoever
+    sees preferences while votes come in is tempted to stop at a good moment."""
+    votes, design = read_votes(connection), study.design
+    done = Counter(vote.method for vote in votes if vote.kind == "real")
+    sessions = []
+    for one in sorted(sessions_of(connection, study), key=lambda one: -one["seen"]):
+        gone = "gone" if one["seen"] < gone_before else "answering"
+        record = one["record"]
+        sessions.append(
+            {key: one[key] for key in ("session", "platform", "name", "answered", "given", "code")}
+            | {
+                "rater": record.name,
+                "state": "finished" if one["finished"] else gone,
+                "minutes": round((one["seen"] - one["begun"]) / 60000, 1),
+                "catch_right": record.catch_right,
+                "catch_answered": record.catch_answered,
+                "excluded": record.excluded,
+            }
+        )
+    wanted = design.questions * design.raters
+    return {
+        "title": study.settings.title,
+        "rule": design.rule,
+        "reference": design.reference,
+        "methods": [{"method": m, "votes": done[m], "wanted": wanted} for m in design.methods],
+        "left": sum(vote.choice == "left" for vote in votes),
+        "votes": len(votes),
+        "sessions": sessions,
+    }
+
+
+def reopen(study: Study) -> int:
+    """Add a seat for every vote that the exclusion rule discards, so that every question keeps its
+    raters; returns how many were added. Doing it again adds what was discarded since. The study may
+    be served meanwhile: new seats go to the next raters. Raters who are not finished are not judged
+    yet."""
+    added = 0
+    with study.connect() as connection, transaction(connection):
+        votes = read_votes(connection)
+        unfinished = connection.execute("SELECT rater FROM sessions WHERE finished IS NULL")
+        raters = by_rater(votes, study.design).values()
+        out = {of.rater for of in raters if of.excluded} - {row[0] for row in unfinished}
+        discarded = Counter(v.question for v in votes if v.kind == "real" and v.rater in out)
+        last = connection.execute("SELECT max(position) FROM seats").fetchone()[0]
+        for question, count in sorted(discarded.items()):
+            # Seats without a position were made for imported votes or catch trials.
+            have, highest, side = connection.execute(
+                "SELECT count(position), max(seat), max(CASE WHEN seat = 0 THEN first_left END) "
+                "FROM seats WHERE question = ?",
+                (question,),
+            ).fetchone()
+            for _ in range(study.design.raters + count - have):
+                highest, last, added = highest + 1, last + 1, added + 1
+                connection.execute(
+                    "INSERT INTO seats (question, seat, position, first_left) VALUES (?, ?, ?, ?)",
+                    (question, highest, last, (side + highest) % 2),
+                )
+    return added
+
+
+def _iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-import benchmarks.metrics.diversity_result  # noqa: F401  declares the limits of diversity
+import benchmarks.metrics.diversity  # noqa: F401  declares the limits of diversity
 from benchmarks.metric import METRICS
 from reproduce.analysis.estimate import Estimate, over_trainings
 from reproduce.records.current import Current, Quantity

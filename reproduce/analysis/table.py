@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -137,7 +138,8 @@ class Tables:
             texts += [t for part in group for t in (part.markdown(), part.caption) if t]
         texts += self.notes
         if self.points:
-            texts += [t for t in (self.lead, "\n".join(f"- {p}" for p in self.points)) if t]
+            points = "\n".join(f"- {in_markdown(p)}" for p in self.points)
+            texts += [t for t in (self.lead, points) if t]
         return "\n\n".join(texts) + "\n"
 
     def csv(self) -> str:
@@ -234,6 +236,11 @@ _COMMANDS = {
     "—": "---", "–": "--", "“": "``", "”": "''", "‘": "`", "’": "'", "\u00a0": "~",
     "²": r"$^2$", "√": r"$\surd$", "λ": r"$\lambda$", "σ": r"$\sigma$", "μ": r"$\mu$",
 }  # fmt: skip
+
+
+def in_markdown(text: str) -> str:
+    """Plain text for Markdown: no part of it is a link, a tag or a table's cell."""
+    return re.sub(r"[\\`*\[\]<|~]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)", r"\\\g<0>", text)
 
 
 def in_latex(text: str) -> str:

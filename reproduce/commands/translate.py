@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reproduce.training.translate import Translation
 
 BATCH = 32  # pictures translated at once, of the size that was trained at
+MOST = 10_000  # styles of an input, all of which are kept
 LONGEST_NAME = 230  # bytes, of the 255 that file systems allow; numbers and a suffix follow
 
 
@@ -39,10 +40,12 @@ def add(commands: Any) -> None:
     sub.add_argument("inputs", type=Path, help="a picture, or a folder of pictures")
     sub.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     styles = sub.add_mutually_exclusive_group()
-    styles.add_argument("--samples", type=at_least(1), default=1, help="random styles an input")
+    styles.add_argument(
+        "--samples", type=at_least(1, MOST), help="random styles an input (default 1)"
+    )
     styles.add_argument("--example", "--style-of", type=Path, help="picture(s) of the other domain, "
         "or a folder of them: take their style instead of random ones")  # fmt: skip
-    styles.add_argument("--interpolate", nargs=3, type=at_least(0), metavar=("A", "B", "STEPS"),
+    styles.add_argument("--interpolate", nargs=3, type=at_least(0, MOST), metavar=("A", "B", "STEPS"),
         help="walk from random style number A to B: STEPS frames of each input, and a GIF")  # fmt: skip
     sub.add_argument("--styles", type=Path, metavar="FILE.npz", help="the same styles for every "
         "input: those in the file, or where there is none, random ones that are kept there")  # fmt: skip
@@ -117,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"--out {arguments.out} lies in the inputs' folder, where translations would be "
             "inputs the next time: choose another --out"
         )
-    size, columns, suffix = preparation.shape, arguments.samples, "sample"
+    size, columns, suffix = preparation.shape, arguments.samples or 1, "sample"
     examples, styles, kept = list[Tensor](), None, None
     if arguments.example is not None:
         if arguments.styles is not None:
@@ -135,6 +138,11 @@ def run(arguments: argparse.Namespace) -> int:
                 raise UserError(f"--interpolate: {columns} steps are no walk, use at least 2")
             assert styles is not None
             styles, suffix = walk(styles, first, last, columns), "frame"
+        elif arguments.samples not in (None, columns):
+            raise UserError(
+                f"--samples {arguments.samples}: {arguments.styles} has {columns} styles: leave out "
+                "--samples, or name a new file"
+            )
         if has_styles(method, size):
             kept = styles or styles_of_inputs(
                 method, source.ids, columns, size, direction, arguments.seed
@@ -179,7 +187,7 @@ def _fixed(
         raise UserError(f"--styles {file}: styles are stored as .npz, rename it")
     if file is not None and file.exists():
         return load_styles(file, method, size)
-    count = max(arguments.interpolate[:2]) + 1 if arguments.interpolate else arguments.samples
+    count = max(arguments.interpolate[:2]) + 1 if arguments.interpolate else arguments.samples or 1
     styles = drawn_styles(method, count, size, direction, arguments.seed)
     if file is not None:
         save_styles(file, styles)

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmarks.console import path_of
 from models.errors import UserError
 from models.zoo import METHODS, nearest, recipe
 from reproduce.experiments.run import RunConfig, legal_keys, make_run, refuse_unread
+from reproduce.records.yaml_file import read_yaml
 from reproduce.tasks.specs import TASKS
 
 OUTSIDE_DIGESTS = "what a preset sets is named by its jobs and records"
@@ -297,10 +297,7 @@ def load_preset(name: str) -> Preset:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from None
+    values = read_yaml(path, "write lines of 'key: value'")
     if not isinstance(values, dict):
         raise UserError(f"{path} holds no lines of 'key: value': begin with 'extends: cpu'")
     return values

@@ -19,7 +19,7 @@ from benchmarks.files import save_arrays
 from benchmarks.metric import Metric
 from benchmarks.metrics.theory import contents, styles
 from benchmarks.metrics.theory.codes import Codes, describe, joined
-from benchmarks.metrics.theory.replicates import Scored
+from benchmarks.metrics.theory.kernels import Scored
 from models.bicyclegan import Bicyclegan
 from models.method import Method
 from models.munit import Munit

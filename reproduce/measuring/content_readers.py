@@ -14,10 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.metrics.content_confusion import FloatArray
-from benchmarks.metrics.content_scores import ContentScores
-from benchmarks.networks.content_reader import CONTENT_RECIPES, ContentReader, load_content_reader
-from benchmarks.networks.content_reader_training import Described, train_content_reader
+from benchmarks.intervals import FloatArray
+from benchmarks.metrics.content_confusion import ContentScores
+from benchmarks.networks.content_reader import (
+    CONTENT_RECIPES,
+    ContentReader,
+    Described,
+    load_content_reader,
+    train_content_reader,
+)
 from models.errors import UserError
 from reproduce.experiments.places import Places
 from reproduce.experiments.run import RunConfig

@@ -8,9 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmarks.metrics.diversity import Diversity, real_diversity
+from benchmarks.metrics.diversity import METRIC_OF, Diversity, DiversityResult, real_diversity
 from benchmarks.metrics.diversity_protocols import get_protocol, real_name
-from benchmarks.metrics.diversity_result import METRIC_OF, DiversityResult
 from benchmarks.metrics.ground_truth import SILHOUETTE, silhouette_iou
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.weights import trained

@@ -28,10 +28,13 @@ from benchmarks.metrics.inception_score import (
 from benchmarks.metrics.mode_scores import ModeProbabilities, protocol_name
 from benchmarks.networks.classifier_training import Labelled
 from benchmarks.networks.content_reader import ContentReader
-from benchmarks.networks.imagenet_inception import ImageNetWeights, imagenet_weights
-from benchmarks.networks.mode_classifier_training import train_mode_classifier
-from benchmarks.networks.mode_classifiers import ModeClassifier, load_mode_classifier
-from benchmarks.networks.mode_recipes import MODE, MODE_RECIPES, InceptionModes
+from benchmarks.networks.mode_classifiers import (
+    ModeClassifier,
+    load_mode_classifier,
+    train_mode_classifier,
+)
+from benchmarks.networks.mode_recipes import MODE, MODE_RECIPES, InceptionModes, imagenet_weights
+from benchmarks.networks.weight_files import FoundWeights
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.content_readers import content_scores, open_content
@@ -205,7 +208,7 @@ def check_measurable(runs: Sequence[RunConfig], places: Places) -> None:
             open_modes(open_run_task(run, places).folder)
 
 
-def _beginning(task: str, size: int, places: Places) -> ImageNetWeights | None:
+def _beginning(task: str, size: int, places: Places) -> FoundWeights | None:
     """What the classifier's training begins with, where its recipe fine-tunes."""
     if not isinstance(MODE_RECIPES[recipe_for(task, size)], InceptionModes):
         return None

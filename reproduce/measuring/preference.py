@@ -22,10 +22,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.metric import Metric
-from benchmarks.metrics.diversity_result import describe
-from benchmarks.metrics.judge import CANDIDATES, most_like
+from benchmarks.metrics.diversity import describe
 from benchmarks.metrics.lpips_features import MEASURED_SIDE, LpipsDistance
 from benchmarks.metrics.observer import (
+    CANDIDATES,
     PHOTO_DISTANCE,
     QUALITY_JUDGED,
     QUALITY_OBSERVED,
@@ -35,6 +35,7 @@ from benchmarks.metrics.observer import (
     Observation,
     by_input,
     look,
+    most_like,
 )
 from benchmarks.networks.weights import LpipsWeights, trained
 from reproduce.measuring.kind import Found, Kind, Made, Wanted, keep, key_of

@@ -17,10 +17,9 @@ import torch
 from scipy import stats
 
 from benchmarks.intervals import bootstrap_mean
-from benchmarks.metric import Measurement, Metric, register
-from benchmarks.metrics.diversity import diversity
+from benchmarks.metric import Measurement, Metric
+from benchmarks.metrics.diversity import METRIC_OF, diversity
 from benchmarks.metrics.diversity_protocols import get_protocol
-from benchmarks.metrics.diversity_result import METRIC_OF
 from benchmarks.metrics.ground_truth import SILHOUETTE, silhouette_iou
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.weights import trained
@@ -44,15 +43,13 @@ METHOD, TASK = "munit", "drawn-shoes"
 SETTINGS: dict[str, object] = {
     "batch": 4, "steps": 160, "train": 150, "test": 40, "dim": 8, "dis_dim": 16,
 }  # fmt: skip
-RECONSTRUCTION = register(
-    Metric(
-        name="reconstruction-l1",
-        unit="of a range of 2",
-        direction="lower",
-        protocol="mean absolute difference of real test pictures of both domains and what their "
-        "own codes and styles are decoded to",
-        limits=(0.0, 2.0),
-    )
+RECONSTRUCTION = Metric(
+    name="reconstruction-l1",
+    unit="of a range of 2",
+    direction="lower",
+    protocol="mean absolute difference of real test pictures of both domains and what their "
+    "own codes and styles are decoded to",
+    limits=(0.0, 2.0),
 )
 METRICS = (METRIC_OF["lpips"].name, SILHOUETTE.name, RECONSTRUCTION.name)
 INPUTS, SAMPLES = 40, 8

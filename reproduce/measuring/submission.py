@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,11 +14,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from benchmarks.console import path_of
-from benchmarks.harness.outputs import ARRAYS, Outputs, check_size, open_outputs
+from benchmarks.harness.arrays import ARRAYS
+from benchmarks.harness.outputs import Outputs, check_size, open_outputs
 from models.errors import UserError
 from models.method import DIRECTIONS, Direction
 from models.zoo import METHODS
@@ -31,13 +39,27 @@ from reproduce.measuring.kinds import open_kinds, scores
 from reproduce.measuring.preference import OWN
 from reproduce.measuring.subject import Pictures, Subject, open_pictures
 from reproduce.records.current import REAL, REFERENCE
+from reproduce.records.yaml_file import read_yaml
 from reproduce.tasks.pictures import Preparation, save_png
 from reproduce.training.translate import Translation
 
 FILE = "submission.yaml"
+_LINK = r"^https?://[A-Za-z0-9.:/?#@!$&()*+,;=%~_-]{1,500}$"
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .+_-]{0,39}")
 _OF_ALL = max(EXACT, FIDELITY, OWN[-1] + 1)  # samples that scores beside diversity look at
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+
+
+def _printable(text: str) -> str:
+    """Text on one line; control characters, and those that turn or hide what follows, are refused."""
+    for sign in text:
+        if unicodedata.category(sign)[0] == "C" and not sign.isspace():
+            raise ValueError(f"the character U+{ord(sign):04X} is not printed: leave it out")
+    return " ".join(text.split())
+
+
+_ONE = StringConstraints(strip_whitespace=True, min_length=1, max_length=300)
+_MANY = StringConstraints(strip_whitespace=True, max_length=2000)
+Line = Annotated[str, _ONE, AfterValidator(_printable)]
 
 
 class Submission(BaseModel):
@@ -46,11 +68,11 @@ class Submission(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: Line
-    link: Annotated[str, StringConstraints(pattern=r"^https?://[^\s\"'<>]{1,500}$")] | None = None
+    link: Annotated[str, StringConstraints(pattern=_LINK)] | None = None
     paper: Line | None = None
     commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,40}$")] | None = None
     seed: int | None = Field(default=None, ge=0)
-    notes: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    notes: Annotated[str, _MANY, AfterValidator(_printable)] | None = None
 
 
 def read_submission(folder: Path) -> dict[str, Any]:
@@ -59,16 +81,16 @@ def read_submission(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     if not path.exists():
         return {}
+    told = read_yaml(path, "mend it")
     try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Submission.model_validate(told).model_dump(exclude_none=True)
     except ValidationError as error:
         first: Any = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         fields = ", ".join(Submission.model_fields)
-        raise UserError(f"{path}: {where}: {first['msg']} (fields: {fields})") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}; mend it") from None
+        wrong = first["msg"].removeprefix("Value error, ")
+        wrong += ": put it in quotes" if first["type"] == "string_type" else ""
+        raise UserError(f"{path}: {where}: {wrong} (fields: {fields})") from None
 
 
 def parse_rows(words: Sequence[str]) -> dict[str, str]:

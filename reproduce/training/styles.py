@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.files import save_arrays, whole
+from benchmarks.files import foreign, save_arrays, whole
 from models.errors import UserError
 from models.method import Direction, Method
 from models.randomness import generator
@@ -51,11 +51,11 @@ def save_styles(path: Path, styles: Styles, **more: list[str]) -> None:
 def load_styles(path: Path, method: Method, size: tuple[int, int]) -> dict[str, Tensor]:
     """The styles that ``save_styles`` wrote for a method like this one; UserError for others."""
     specs = method.sampling_noise(*size)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found = {role: torch.from_numpy(file[role]) for role in specs}
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError) as error:
-        raise UserError(f"{path} holds no styles of this method ({error}): draw others") from None
+    with (
+        foreign(f"{path} holds no styles of this method", "draw others"),
+        np.load(path, allow_pickle=False) as file,
+    ):
+        found = {role: torch.from_numpy(file[role]) for role in specs}
     for role, spec in specs.items():
         like = spec.draw(1, generator(0, "like"))
         if found[role].dtype != like.dtype or found[role].shape[1:] != like.shape[1:]:
@@ -64,7 +64,10 @@ def load_styles(path: Path, method: Method, size: tuple[int, int]) -> dict[str, 
                 f"{path}: {role} has shape {shape}, the network takes (styles, "
                 f"{', '.join(map(str, spec.shape))}): give one row a style, the same for all inputs"
             )
-    if len({len(values) for values in found.values()}) != 1 or not specs:
+        if not torch.isfinite(found[role]).all():
+            raise UserError(f"{path}: {role} has values that are not finite: draw others")
+    counts = {len(values) for values in found.values()}
+    if len(counts) != 1 or 0 in counts:
         raise UserError(f"{path} holds no styles of this method: draw others")
     return found
 

@@ -7,10 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from models.errors import UserError
 from models.zoo import nearest
+from reproduce.records.yaml_file import read_yaml
 
 PROFILES = Path(__file__).with_name("profiles")
 # Those that come with Snakemake.
@@ -52,10 +51,7 @@ def asked_for(profile: str) -> dict[str, dict[str, Any]]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        told = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{file}: not a profile: {' '.join(str(error).split())}") from error
+    told = read_yaml(file, "write lines of `option: value`")
     if not isinstance(told, dict):
         raise UserError(f"{file}: not a profile: it has to be lines of `option: value`")
     return told

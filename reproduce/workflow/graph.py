@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmarks.files import write_text
+from benchmarks.files import files_under, write_text
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.records.store import record_ids, sha256_file
@@ -101,7 +101,7 @@ def listing(source: Path, *, times: bool, without: str = "") -> str:
 
     ``without``: the name of a file that does not count. A folder that is gone has one too.
     """
-    files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
+    files = sorted(files_under(source, hidden=True)) if source.is_dir() else [source]
     told = [
         (p.relative_to(source).as_posix(), s.st_size, *([s.st_mtime_ns] if times else []))
         for p in files if p.name != without and p.exists() and (s := p.stat())

@@ -16,9 +16,8 @@ from regression_tolerances import (
 from regression_world import SEED, Findings, Pictures, Record, World, check_protocol, check_value
 from torch import Tensor
 
-from benchmarks.metrics.diversity import diversity, real_diversity
+from benchmarks.metrics.diversity import DiversityResult, diversity, real_diversity
 from benchmarks.metrics.diversity_protocols import get_protocol
-from benchmarks.metrics.diversity_result import DiversityResult
 from benchmarks.metrics.fidelity import scores
 from benchmarks.metrics.ground_truth import SILHOUETTE, silhouette_iou
 from benchmarks.metrics.lpips_features import LpipsDistance

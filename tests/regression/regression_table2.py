@@ -10,8 +10,7 @@ import numpy as np
 from regression_tolerances import CONTENTS, EXACTLY, PROBABILITIES, tolerance
 from regression_world import SEED, Findings, Record, World, check_protocol
 
-from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, confusion
-from benchmarks.metrics.content_scores import ContentTable
+from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, ContentTable, confusion
 from benchmarks.metrics.mode_scores import ModeScores, load_mode_scores, mode_scores, protocol_name
 from benchmarks.networks.content_reader import ContentReader
 from models.method import Direction

@@ -221,7 +221,7 @@ def test_raw_values_edited_and_the_record_with_them(styles: World, number: int, 
     _halve_one_input(path, number)
 
     def follow(record: dict[str, Any]) -> None:
-        from benchmarks.metrics.diversity_result import DiversityResult
+        from benchmarks.metrics.diversity import DiversityResult
 
         record["raw_sha256"] = sha256_file(path)
         record["value"] = DiversityResult.load(path).value

@@ -6,11 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import torch
 
-from benchmarks.networks.content_reader import ContentReader, Scale
-from benchmarks.networks.mode_classifiers import ModeClassifier, Trial
+from benchmarks.networks.content_reader import ContentNetwork, ContentReader, Scale
+from benchmarks.networks.mode_classifiers import ModeClassifier
 from benchmarks.networks.mode_recipes import MODE_RECIPES
 from models.init import initialise
 from reproduce.experiments.places import Places, open_run_task
@@ -35,16 +34,14 @@ def store_judges(run: RunConfig, places: Places, accuracy: float = 1.0) -> list[
     recipe = MODE_RECIPES[recipe_for(run.task, run.size)]
     paths = []
     for domain in "ab":
-        labels = np.arange(200) % 4
-        shown = np.where(np.arange(200) < 200 * accuracy, labels, (labels + 1) % 4)
-        trial = Trial.of(np.eye(4)[shown] * 9, labels)
         path = classifier_path(domains, modes, domain, run, places.runs)
         path.parent.mkdir(parents=True, exist_ok=True)
         network = initialised(recipe.network(4))
-        ModeClassifier(recipe, modes.names[domain], (32, 32), network, trial, True, {}).save(path)
+        names = modes.names[domain]
+        ModeClassifier(recipe, names, (32, 32), network, 1.0, accuracy, True, {}).save(path)
         paths.append(path)
         if tells_content(modes):
-            reader = initialised(RECIPE.network(len(FACTORS)))
+            reader = initialised(ContentNetwork(RECIPE, len(FACTORS)))
             scale = Scale((0.0,) * len(FACTORS), (1.0,) * len(FACTORS))
             claims, about = dict.fromkeys(FACTORS, 1.0), {"domain": modes.titles[domain]}
             made = ContentReader(RECIPE, scale, (32, 32), reader, claims, about)

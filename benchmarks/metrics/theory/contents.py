@@ -12,79 +12,111 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.intervals import Interval, bootstrap_mean, wilson_share
-from benchmarks.metric import Measurement, Metric, register
-from benchmarks.metrics.theory.classifier import FOLDS, domain_hits, same_domain_accuracy
-from benchmarks.metrics.theory.codes import Codes
+from benchmarks.intervals import FloatArray, Interval, bootstrap_mean, wilson_share
+from benchmarks.metric import Measurement, Metric
+from benchmarks.metrics.theory.codes import FOLDS, Codes, domain_hits, same_domain_accuracy
 from benchmarks.metrics.theory.kernels import (
+    NULL_DRAWS,
     BetweenSamples,
+    Scored,
     distance,
     l1_distances,
-    squared_distances,
-)
-from benchmarks.metrics.theory.pairs import Pairs, pairs_of, resampled_ratios
-from benchmarks.metrics.theory.replicates import (
-    NULL_DRAWS,
-    Scored,
     null_limit,
     resampled,
     spread_interval,
+    squared_distances,
 )
 from models.errors import UserError
 
-DOMAIN_ACCURACY = register(
-    Metric(
-        name="content-domain-accuracy",
-        unit="share",
-        direction="lower",
-        protocol=(
-            f"share of test pictures whose domain a classifier finds from their content codes, "
-            f"learned from other pictures ({FOLDS} folds, both domains of one size): kernel ridge "
-            "regression on each channel's mean, deviation, extremes and 4 x 4 map; 0.5 is chance"
-        ),
-        limits=(0.0, 1.0),
-    )
+DOMAIN_ACCURACY = Metric(
+    name="content-domain-accuracy",
+    unit="share",
+    direction="lower",
+    protocol=f"share of test pictures whose domain a classifier finds from their content codes, "
+    f"learned from other pictures ({FOLDS} folds, both domains of one size): kernel ridge "
+    "regression on each channel's mean, deviation, extremes and 4 x 4 map; 0.5 is chance",
+    limits=(0.0, 1.0),
 )
-CONTENT_MMD = register(
-    Metric(
-        name="content-mmd",
-        unit="MMD",
-        direction="lower",
-        protocol=(
-            "kernel distance between the content codes of the two domains' test pictures: the "
-            "square root of the unbiased MMD^2 where it is above 0, with a Gaussian kernel whose "
-            "bandwidth is the median distance between all codes"
-        ),
-        limits=(0.0, 2**0.5),
-    )
+CONTENT_MMD = Metric(
+    name="content-mmd",
+    unit="MMD",
+    direction="lower",
+    protocol="kernel distance between the content codes of the two domains' test pictures: the "
+    "square root of the unbiased MMD^2 where it is above 0, with a Gaussian kernel whose "
+    "bandwidth is the median distance between all codes",
+    limits=(0.0, 2**0.5),
 )
-PAIR_DISTANCE = register(
-    Metric(
-        name="content-pair-distance",
-        unit="of different contents",
-        direction="lower",
-        protocol=(
-            "mean absolute difference between the codes of one content, encoded from its picture in "
-            "either domain, over that of different contents; 0: the same code, 1: no nearer than any"
-        ),
-        limits=(0.0, None),
-    )
+PAIR_DISTANCE = Metric(
+    name="content-pair-distance",
+    unit="of different contents",
+    direction="lower",
+    protocol="mean absolute difference between the codes of one content, encoded from its picture in "
+    "either domain, over that of different contents; 0: the same code, 1: no nearer than any",
+    limits=(0.0, None),
 )
-RETRIEVAL_RANK = register(
-    Metric(
-        name="content-retrieval-rank",
-        unit="share",
-        direction="lower",
-        protocol=(
-            "share of the other domain's codes that are nearer to a picture's code than that of the "
-            "same content, by mean absolute difference; mean of both directions; 0.5 is chance"
-        ),
-        limits=(0.0, 1.0),
-    )
+RETRIEVAL_RANK = Metric(
+    name="content-retrieval-rank",
+    unit="share",
+    direction="lower",
+    protocol="share of the other domain's codes that are nearer to a picture's code than that of the "
+    "same content, by mean absolute difference; mean of both directions; 0.5 is chance",
+    limits=(0.0, 1.0),
 )
 METRICS = (DOMAIN_ACCURACY, CONTENT_MMD, PAIR_DISTANCE, RETRIEVAL_RANK)
 OF_PAIRS = (PAIR_DISTANCE, RETRIEVAL_RANK)
 FEWEST = 8  # pictures of each domain: halves of a domain are classified too
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What the distances of N pairs say, picture by picture.
+
+    ``same`` (N,): from each code to its partner's; ``others`` (N,): mean distance, of both the
+    code and its partner, to the other domain's codes of other contents. ``ranks`` (N,): the share
+    of other contents that are nearer than the partner, mean of both directions; 0: none, chance:
+    0.5. ``first`` (N,): how often the partner is the nearest.
+    """
+
+    same: FloatArray
+    others: FloatArray
+    ranks: FloatArray
+    first: FloatArray
+
+    @property
+    def ratio(self) -> float:
+        """Distance of codes of one content over that of different contents: 0: same, 1: no nearer
+        than any, as where all codes are the same."""
+        return float(_over(self.same.mean(keepdims=True), self.others.mean(keepdims=True))[0])
+
+
+def pairs_of(distances: FloatArray) -> Pairs:
+    """From distances (N, N) between a[i] and b[j], of which a[i] and b[i] are a pair; N >= 2. Codes
+    at one distance share their ranks."""
+    n = len(distances)
+    same = np.diagonal(distances).copy()
+    others = (distances.sum(axis=1) + distances.sum(axis=0) - 2 * same) / (2 * (n - 1))
+    ranks, first = np.zeros(n), np.zeros(n)
+    for table in (distances, distances.T):
+        nearer = (table < same[:, None]).sum(axis=1)
+        equal = (table == same[:, None]).sum(axis=1) - 1
+        ranks += (nearer + equal / 2) / (n - 1) / 2
+        first += np.where(nearer == 0, 1 / (1 + equal), 0.0) / 2
+    return Pairs(same, others, ranks, first)
+
+
+def resampled_ratios(distances: FloatArray, seed: int) -> FloatArray:
+    """The ratio in each of the bootstrap's samples of pairs; copies of one pair are no different
+    contents."""
+    weights = resampled(len(distances), seed)
+    apart = distances - np.diag(np.diagonal(distances))
+    total = weights.sum(axis=1)
+    same = weights @ np.diagonal(distances) / total
+    pairs = total**2 - np.square(weights).sum(axis=1)
+    return _over(same, ((weights @ apart) * weights).sum(axis=1) / pairs)
+
+
+def _over(same: FloatArray, others: FloatArray) -> FloatArray:
+    return np.divide(same, others, out=np.ones_like(same), where=others > 0)
 
 
 @dataclass(frozen=True)
@@ -95,82 +127,64 @@ class ContentResult:
     arrays: dict[str, NDArray[Any]]
 
 
-@dataclass(frozen=True)
 class _Compared:
-    """Two samples of codes, compared in every way."""
+    """Two samples of codes, compared in every way; pairs only where they are ``paired``."""
 
-    hits: NDArray[np.float64]  # (2, N)
-    samples: BetweenSamples
-    distances: NDArray[np.float64]  # (N, N), of pairs only
-    pairs: Pairs | None
-
-    @property
-    def mmd(self) -> float:
-        first = np.repeat([[1.0, 0.0]], self.samples.count, axis=1)
-        return float(distance(self.samples.squared(first, 1 - first))[0])
-
-    def numbers(self) -> dict[str, float]:
-        """Every number by its metric's name, and the share of partners that come first."""
-        found = {DOMAIN_ACCURACY.name: float(self.hits.mean()), CONTENT_MMD.name: self.mmd}
+    def __init__(self, a: Codes, b: Codes, paired: bool) -> None:
+        both = np.concatenate([a.maps, b.maps])
+        self.samples = BetweenSamples(squared_distances(both, both), paired)
+        self.distances = l1_distances(a.maps, b.maps) if paired else np.zeros((0, 0))
+        self.pairs = pairs_of(self.distances) if paired else None
+        self.hits = domain_hits(a.summary, b.summary)  # (2, N)
+        first = np.repeat([[1.0, 0.0]], len(a), axis=1)
+        self.numbers = {
+            DOMAIN_ACCURACY.name: float(self.hits.mean()),
+            CONTENT_MMD.name: float(distance(self.samples.squared(first, 1 - first))[0]),
+        }
         if self.pairs is not None:
-            found[PAIR_DISTANCE.name] = self.pairs.ratio
-            found[RETRIEVAL_RANK.name] = float(self.pairs.ranks.mean())
-            found["first"] = float(self.pairs.first.mean())
-        return found
-
-
-def _compared(a: Codes, b: Codes, paired: bool) -> _Compared:
-    both = np.concatenate([a.maps, b.maps])
-    samples = BetweenSamples(squared_distances(both, both), paired)
-    distances = l1_distances(a.maps, b.maps) if paired else np.zeros((0, 0))
-    pairs = pairs_of(distances) if paired else None
-    return _Compared(domain_hits(a.summary, b.summary), samples, distances, pairs)
+            self.numbers[PAIR_DISTANCE.name] = self.pairs.ratio
+            self.numbers[RETRIEVAL_RANK.name] = float(self.pairs.ranks.mean())
 
 
 def content_scores(
     a: Codes, b: Codes, pixels: tuple[Codes, Codes], *, paired: bool, seed: int
 ) -> ContentResult:
-    """The numbers of the codes of as many pictures of either domain.
-
-    ``pixels``: the same pictures themselves as codes. ``paired``: a[i] and b[i] are of one content;
-    without pairs the numbers of pairs are left out. Raises UserError for fewer than 8 pictures.
-    """
+    """The numbers of the codes of as many pictures of either domain. ``pixels``: the same pictures
+    themselves as codes. ``paired``: a[i] and b[i] are of one content; without pairs the numbers of
+    pairs are left out. Raises UserError for fewer than 8 pictures."""
     count = len(a)
     if count < FEWEST or {len(b), len(pixels[0]), len(pixels[1])} != {count}:
         raise UserError(
             f"{count} and {len(b)} content codes: give as many of both domains, {FEWEST} or more "
             "(set test=... higher where the pictures are drawn)"
         )
-    found, control = _compared(a, b, paired), _compared(*pixels, paired)
-    numbers, of_pixels = found.numbers(), control.numbers()
+    found, control = _Compared(a, b, paired), _Compared(*pixels, paired)
     halves = [same_domain_accuracy(codes.summary) for codes in (a, b)]
     null = distance(found.samples.mixed(NULL_DRAWS, np.random.default_rng([0x7E4, count])))
     more: dict[str, dict[str, Any]] = {
         DOMAIN_ACCURACY.name: {"same_domain": float(np.mean(halves))},
         CONTENT_MMD.name: {"null": null_limit(null), "bandwidth": found.samples.bandwidth},
-        RETRIEVAL_RANK.name: {"first": numbers.pop("first", None)},
     }
     arrays: dict[str, NDArray[Any]] = {"hits": found.hits}
-    if found.pairs is not None:
-        more[RETRIEVAL_RANK.name]["first_pixels"] = of_pixels.pop("first")
-        p = found.pairs
+    if found.pairs is not None and control.pairs is not None:
+        p, q = found.pairs, control.pairs
+        first = {"first": float(p.first.mean()), "first_pixels": float(q.first.mean())}
+        more[RETRIEVAL_RANK.name] = first
         arrays |= {"same": p.same, "others": p.others, "ranks": p.ranks, "first": p.first}
     about = {"protocol": f"contents@{count}", "N": count, "paired": paired}
-    intervals = _intervals(found, numbers, paired, seed)
+    intervals = _intervals(found, paired, seed)
     scored = [
         Scored(
             Measurement(name, value, intervals[name], about),
-            {"pixels": of_pixels[name]} | more.get(name, {}),
+            {"pixels": control.numbers[name]} | more.get(name, {}),
         )
-        for name, value in numbers.items()
+        for name, value in found.numbers.items()
     ]
     return ContentResult(scored, arrays)
 
 
-def _intervals(
-    found: _Compared, numbers: dict[str, float], paired: bool, seed: int
-) -> dict[str, Interval]:
-    count = found.samples.count
+def _intervals(found: _Compared, paired: bool, seed: int) -> dict[str, Interval]:
+    count, numbers = found.samples.count, found.numbers
     over = "contents" if paired else "pictures"
     first = resampled(count, seed)
     second = first if paired else resampled(count, seed, 1)

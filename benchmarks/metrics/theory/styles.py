@@ -12,60 +12,46 @@ from typing import Any
 import numpy as np
 
 from benchmarks.intervals import FloatArray
-from benchmarks.metric import Measurement, Metric, register
+from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.theory.kernels import (
+    NULL_DRAWS,
     FromNormal,
     Points,
+    Scored,
     collapsed,
     distance,
     normal_bandwidth,
-)
-from benchmarks.metrics.theory.replicates import (
-    NULL_DRAWS,
-    Scored,
     null_limit,
     resampled,
     spread_interval,
 )
 from models.errors import UserError
 
-STYLE_MMD = register(
-    Metric(
-        name="style-mmd",
-        unit="MMD",
-        direction="lower",
-        protocol=(
-            "kernel distance between the styles of a domain's test pictures and N(0, I): the square "
-            "root of the unbiased MMD^2 where it is above 0, with a Gaussian kernel whose bandwidth "
-            "is the median distance of two draws from N(0, I); mean over the domains"
-        ),
-        limits=(0.0, 2**0.5),
-    )
+STYLE_MMD = Metric(
+    name="style-mmd",
+    unit="MMD",
+    direction="lower",
+    protocol="kernel distance between the styles of a domain's test pictures and N(0, I): the square "
+    "root of the unbiased MMD^2 where it is above 0, with a Gaussian kernel whose bandwidth "
+    "is the median distance of two draws from N(0, I); mean over the domains",
+    limits=(0.0, 2**0.5),
 )
-MEAN_NORM = register(
-    Metric(
-        name="style-mean-norm",
-        unit="standard deviations",
-        direction="lower",
-        protocol=(
-            "root mean square, over a style's numbers, of their mean over a domain's test pictures; "
-            "0 for N(0, I); mean over the domains"
-        ),
-        limits=(0.0, None),
-    )
+MEAN_NORM = Metric(
+    name="style-mean-norm",
+    unit="standard deviations",
+    direction="lower",
+    protocol="root mean square, over a style's numbers, of their mean over a domain's test pictures; "
+    "0 for N(0, I); mean over the domains",
+    limits=(0.0, None),
 )
-COV_ERROR = register(
-    Metric(
-        name="style-cov-error",
-        unit="of |I|",
-        direction="lower",
-        protocol=(
-            "Frobenius norm of the difference between the covariance of the styles of a domain's "
-            "test pictures and I, over the norm of I; 0 for N(0, I), 1 for styles that are all the "
-            "same; mean over the domains"
-        ),
-        limits=(0.0, None),
-    )
+COV_ERROR = Metric(
+    name="style-cov-error",
+    unit="of |I|",
+    direction="lower",
+    protocol="Frobenius norm of the difference between the covariance of the styles of a domain's "
+    "test pictures and I, over the norm of I; 0 for N(0, I), 1 for styles that are all the "
+    "same; mean over the domains",
+    limits=(0.0, None),
 )
 METRICS = (STYLE_MMD, MEAN_NORM, COV_ERROR)
 
@@ -96,21 +82,13 @@ class Sample:
 
 
 def style_scores(styles: Mapping[str, Points], *, paired: bool, seed: int) -> list[Scored]:
-    """The three numbers of the styles (N, D) by domain.
-
-    ``paired``: picture i of every domain shows one thing, and they are resampled together. Each
-    number comes with the value of every domain, and with what N(0, I) gives itself: 95 % of its
-    samples of as many styles lie below that. Raises UserError for fewer than 2 pictures, for
-    styles of different sizes and for numbers that are not finite.
-    """
-    shapes = {points.shape for points in styles.values()}
-    if len(shapes) != 1 or len(next(iter(shapes))) != 2 or next(iter(shapes))[0] < 2:
-        raise UserError(
-            f"styles of shapes {sorted(shapes)}: give as many of every domain, of one size, 2 or more"
-        )
+    """The three numbers of the styles (N, D) by domain. ``paired``: picture i of every domain shows
+    one thing, and they are resampled together. Each number comes with the value of every domain,
+    and with what N(0, I) gives itself: 95 % of its samples of as many styles lie below that. Raises
+    UserError for numbers that are not finite."""
     if not all(np.isfinite(points).all() for points in styles.values()):
         raise UserError("styles must be finite, got NaN or infinity: use another checkpoint")
-    count, dim = next(iter(shapes))
+    count, dim = next(iter(styles.values())).shape
     samples = {domain: Sample(points) for domain, points in styles.items()}
     own = {domain: s.numbers(np.ones((1, count)))[:, 0] for domain, s in samples.items()}
     resamples = [
@@ -142,24 +120,14 @@ def style_scores(styles: Mapping[str, Points], *, paired: bool, seed: int) -> li
     return scored
 
 
-def number_of_styles(points: Points, metric: str, seed: int) -> tuple[float, float]:
-    """One of ``METRICS``, by name, of the styles (N, D) of one domain alone, and its standard error
-    by the bootstrap."""
-    sample, row = Sample(points), [known.name for known in METRICS].index(metric)
-    value = sample.numbers(np.ones((1, len(points))))[row, 0]
-    return float(value), float(sample.numbers(resampled(len(points), seed))[row].std(ddof=1))
-
-
 @lru_cache(maxsize=8)
 def null_numbers(domains: int, count: int, dim: int) -> FloatArray:
     """(3, NULL_DRAWS): the same numbers of samples from N(0, I), ``count`` of each domain."""
     rng = np.random.default_rng([0x7E1, domains, count, dim])
     once = np.ones((1, count))
-    drawn = [
-        np.mean(
-            [Sample(rng.standard_normal((count, dim))).numbers(once)[:, 0] for _ in range(domains)],
-            axis=0,
-        )
-        for _ in range(NULL_DRAWS)
-    ]
+
+    def numbers() -> FloatArray:
+        return Sample(rng.standard_normal((count, dim))).numbers(once)[:, 0]
+
+    drawn = [np.mean([numbers() for _ in range(domains)], axis=0) for _ in range(NULL_DRAWS)]
     return np.stack(drawn, axis=1)

@@ -11,13 +11,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import yaml
-
 from models.errors import UserError
 from models.zoo import METHODS, nearest
 from reproduce.analysis.claims.statements import Claim
 from reproduce.analysis.table import DASH
 from reproduce.records.current import REAL
+from reproduce.records.yaml_file import read_yaml
 from reproduce.tasks.registry import TASKS
 
 _NUMBER = re.compile(r"\{([a-z0-9-]+) +([a-z0-9-]+) +([a-z0-9-]+)(?: +([0-9]))?\}")
@@ -29,11 +28,7 @@ def load_causes(path: Path, claims: Sequence[Claim]) -> dict[str, str]:
     the full id counts more. No file is no texts. A key that names no claim is refused."""
     if not path.is_file():
         return {}
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        words = " ".join(str(error).split())
-        raise UserError(f"{path} is no YAML ({words}): write 'claim id: text' lines") from None
+    given = read_yaml(path, "write 'claim id: text' lines")
     texts = _checked(path, {} if given is None else given, claims)
     found = {claim.id: texts.get(claim.id, texts.get(stem(claim), "")) for claim in claims}
     return {name: text for name, text in found.items() if text}

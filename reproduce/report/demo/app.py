@@ -27,7 +27,7 @@ from starlette.routing import Route
 from torch import Tensor
 
 from benchmarks.pictures import to_bytes
-from benchmarks.study.serve import listening
+from benchmarks.study.server import listening
 from models.errors import UserError
 from reproduce.report.demo.networks import SHOWN, Network
 from reproduce.tasks.pictures import DECODER_ERRORS

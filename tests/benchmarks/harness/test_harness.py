@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from outputs_case import LAYOUTS, Pixels, pixels_of
+from outputs_case import LAYOUTS, Pixels, pixels_of, save
 
 from benchmarks.harness.outputs import open_outputs
-from benchmarks.harness.streaming import diversity, modes, open_classifier
+from benchmarks.harness.streaming import diversity, fidelity, modes, open_classifier
+from benchmarks.networks.extractors import Extractor
 from models.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -84,12 +85,65 @@ def test_modes_stream_too() -> None:
         (np.full((4, 16, 16, 3), 2.0), (-1, 1), "values in [2, 2] are outside [-1, 1]"),
         (np.full((4, 16, 16, 3), np.nan), (-1, 1), "values in [nan, nan]"),
         (np.zeros((4, 16, 16, 3), np.int32), (0, 255), "pictures are torch.int32"),
+        (np.zeros((4, 0, 16, 16, 3), np.uint8), None, "4 inputs with samples of shape (4, 0"),
+        ("text", None, "no array that PyTorch has"),
+        (np.empty((4, 16, 16, 3), object), None, "no array that PyTorch has"),
+        ([[1], [2, 3]], None, "no array that PyTorch has"),
+        (np.zeros((4, 16, 16, 3), np.longdouble), (0, 1), "no array that PyTorch has"),
     ],
 )
 def test_what_does_not_fit(samples: Any, value_range: Any, message: str) -> None:
     metric = diversity(inputs=4, samples=6, value_range=value_range)
     with pytest.raises(UserError, match=re.escape(message)):
         metric.update(NAMES, samples)
+
+
+@pytest.mark.parametrize(
+    ("names", "change", "message"),
+    [
+        (NAMES, lambda p: p[:, :, :8], "all must have one size"),
+        (NAMES, lambda p: np.where(p == p[3, 2, 1, 1, 1], np.nan, p), "values in [nan"),
+        (["in0", "in1", "in2", "in4"], lambda p: p, "5 inputs, of 4 that are measured"),
+        (NAMES, lambda p: p.repeat(3, axis=1), "12 samples of an input, of 6 that are measured"),
+    ],
+)
+def test_a_batch_that_is_refused_leaves_nothing_behind(
+    names: list[str], change: Callable[[Any], Any], message: str, tmp_path: Path
+) -> None:
+    pixels = pixels_of()
+    metric = diversity(inputs=4, samples=6, value_range=(0, 255))
+    metric.update(NAMES, pixels[:, :3].astype(float))
+    with pytest.raises(UserError, match=re.escape(message)):
+        metric.update(names, change(pixels[:, 3:].astype(float)))
+    metric.update(NAMES, pixels[:, 3:].astype(">f4")[..., ::-1][..., ::-1])
+    assert metric.compute()["diversity-lpips"].value == of_files(tmp_path / "out", pixels)
+
+
+def test_one_name_is_no_list_of_names() -> None:
+    with pytest.raises(UserError, match="give \\(inputs, samples"):
+        diversity(inputs=4, samples=6).update("abcd", pixels_of())
+
+
+def test_fidelity_is_refused_before_anything_is_extracted(tmp_path: Path) -> None:
+    (real,) = LAYOUTS["flat"](tmp_path / "real", pixels_of())
+    seen = list[int]()
+
+    class Counts(Extractor):
+        def features(self, pictures: torch.Tensor) -> torch.Tensor:
+            seen.append(len(pictures))
+            return torch.zeros(len(pictures), 4)
+
+    own = Counts("a", "a", "0" * 64, 4, "here", torch.nn.Identity(), torch.device("cpu"))
+    with pytest.raises(UserError, match="24 pictures for 2048 features"):
+        fidelity(real, 100, 100)
+    with pytest.raises(UserError, match="9 inputs cannot be left out"):
+        fidelity(real, 9, 9, extractor=own)
+    with pytest.raises(UserError, match=r"translations are 16x16, .*in0_0.png is 24x16"):
+        fidelity(real, extractor=own).update(["a"], np.zeros((1, 16, 16, 3), np.uint8))
+    save(real / "in9_0.png", pixels_of(1, 1, (8, 8))[0, 0])
+    with pytest.raises(UserError, match="in9_0.png is 8x8"):
+        fidelity(real, extractor=own)
+    assert seen == []
 
 
 def test_what_is_missing_is_named() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,13 +20,14 @@ import torch
 import torch_fidelity
 from outputs_case import LAYOUTS, Pixels, pixels_of, save
 from package_lpips import reference
+from PIL import Image
 from torch import Tensor
 from torch_fidelity.metric_isc import isc_features_to_metric
 
 from benchmarks.__main__ import main
 from benchmarks.harness.published import published_table1, published_table2
-from benchmarks.metrics.diversity_result import DiversityResult
-from benchmarks.metrics.inception_score import conditional_inception_score, inception_score
+from benchmarks.metrics.diversity import DiversityResult
+from benchmarks.metrics.inception_score import per_input
 from benchmarks.metrics.mode_scores import load_mode_scores
 from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
 from benchmarks.networks.weights import Version
@@ -161,8 +164,8 @@ def test_is_and_cis_by_any_classifier(tmp_path: Path, capsys: pytest.CaptureFixt
         flat = torch.from_numpy(same.reshape(-1, 3))
         isc = isc_features_to_metric(flat.log(), splits=1, shuffle=False)
         assert found["exp-is"]["value"] == pytest.approx(isc["inception_score_mean"], abs=1e-6)
-        assert found["is"]["value"] == pytest.approx(inception_score(same), abs=1e-6)
-        assert found["cis"]["value"] == pytest.approx(conditional_inception_score(same), abs=1e-6)
+        assert found["is"]["value"] == pytest.approx(per_input(same).scores()[0], abs=1e-6)
+        assert found["cis"]["value"] == pytest.approx(per_input(same).scores()[1], abs=1e-6)
 
 
 def test_the_papers_scores_are_shown_at_its_numbers(
@@ -178,6 +181,21 @@ def test_the_papers_scores_are_shown_at_its_numbers(
     assert "house cats" not in told and "100 inputs, 100 samples of each" in told
 
 
+MODULES = {
+    "broken": "def f(:",
+    "stops": "raise RuntimeError('no')",
+    "leaves": "import sys; sys.exit(3)",
+    "late": """
+import torch
+def f(x):
+    if len(x) > 2: raise KeyError("late")
+    return torch.ones(len(x), 3) / 3
+def grows(x): return torch.ones(len(x), len(x)) / len(x)
+def pair(x): return torch.ones(len(x), 2) / 2, None
+""",
+}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -189,13 +207,28 @@ def test_the_papers_scores_are_shown_at_its_numbers(
         (["--classifier", "torch:mean"], "torch:mean answers () for 2 pictures"),
         (["--classifier", f"{__name__}:classify", "--modes", "a", "b"], "3 modes, --modes names 2"),
         (["--classifier", "torch:flatten"], "torch:flatten answers"),
+        (["--classifier", "broken:f"], "broken:f cannot be imported (invalid syntax"),
+        (["--classifier", "stops:f"], "stops:f cannot be imported (RuntimeError no)"),
+        (["--classifier", "leaves:f"], "leaves:f cannot be imported (SystemExit 3)"),
+        (["--classifier", "late:f"], "late:f fails on pictures (24, 3, 16, 24) (KeyError 'late')"),
+        (["--classifier", "late:grows"], "late:grows gives (24, 24) for 24 pictures of 2 modes"),
+        (["--classifier", "late:pair"], "late:pair fails on pictures (2, 3, 16, 24)"),
+        (["--classifier", "late:"], "late: cannot be imported"),
+        (["--classifier", f"{__name__}:classify", "--modes", "a", "b", "b"], "--modes names 2"),
+        (["--classifier", "c.safetensors", "--modes", "a", "b"], "c.safetensors knows its modes"),
+        (["--classifier", "c.safetensors", "--logits"], "c.safetensors knows its modes"),
     ],
 )  # fmt: skip
 def test_classifiers_that_do_not_fit(
-    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     (path,) = LAYOUTS[".npy"](tmp_path / "a", pixels_of())
     (tmp_path / "TEXT").write_text("no network")
+    for name, code in MODULES.items():
+        (tmp_path / f"{name}.py").write_text(code)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
     words = [str(tmp_path / word) if word == "TEXT" else word for word in words]
     assert main(["modes", str(path), *words, "--no-progress"]) == 2
     told = capsys.readouterr().err
@@ -209,15 +242,63 @@ def test_classifiers_that_do_not_fit(
         (np.ones((4, 2, 3)), "sums to 3"),
         (np.full((4, 2, 3), np.nan), "is NaN"),
         (np.array(["text"]), "save one array"),
+        (np.full((2, 2, 2), "text"), "holds <U4"),
+        (np.ones((4, 2, 1)), "at least 2 modes"),
+        (np.ones((4, 0, 3)), "pass one row a picture"),
+        (np.full((4, 2, 2), 0.5 + 0j), "holds complex128"),
+        (np.array([[[None]]]), "is no array of numbers"),
+        (np.ones((1, 2, 2)) / 2, "needs at least 2"),
+        (b"PK\3\4" + bytes(100), "is no array of numbers"),
+        (b"", "is no array of numbers"),
     ],
 )
 def test_probabilities_that_do_not_fit(
-    array: np.ndarray, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    array: np.ndarray | bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    np.save(tmp_path / "p.npy", array)
+    if isinstance(array, bytes):
+        (tmp_path / "p.npy").write_bytes(array)
+    else:
+        np.save(tmp_path / "p.npy", array, allow_pickle=True)
     assert main(["modes", "--probabilities", str(tmp_path / "p.npy")]) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and message in told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--inputs 2",
+        "--samples 2",
+        "--logits",
+        "--range 0 1",
+        "--pattern {input}_{sample}",
+        "--lossy",
+        "--device cuda",
+    ],
+)
+def test_what_is_about_pictures_is_not_for_probabilities(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "p.npy", np.ones((4, 2, 2)) / 2)
+    assert main(["modes", "--probabilities", str(tmp_path / "p.npy"), *words.split()]) == 2
+    option = words.split()[0]
+    assert f"{option} is not for --probabilities" in capsys.readouterr().err
+
+
+def test_a_place_for_raw_values_is_asked_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder,) = LAYOUTS["flat"](tmp_path / "out", pixels_of())
+    (tmp_path / "a.npz").mkdir()
+    for raw, message in (
+        (folder / "in0_0.png" / "raw.npz", "(Not a directory)"), (Path("/proc/x/raw.npz"), "cannot write"),
+        (tmp_path / "a.npz", "is a folder"), (tmp_path / f"{'x' * 245}.npz", "too long"),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit):
+            main(["diversity", str(folder), "--raw", str(raw)])
+        told = capsys.readouterr()
+        assert told.out == "" and told.err.count("\n") == 1 and message in told.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npz", "out"]
 
 
 def test_fidelity_is_torch_fidelitys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -288,6 +369,49 @@ def test_without_photos_people_are_to_be_asked(
 ) -> None:
     told = printed(capsys, *quality(judging, "good", "bad"))
     assert "study prepare" in told and f"mine={judging['good']}" in told
+    for more in (["--raw", judging["good"].with_name("raw.npz")], ["--json"], ["--csv"]):
+        assert main([*map(str, quality(judging, "good", "bad", *more))]) == 2
+        told = capsys.readouterr()
+        assert told.out == "" and f"{more[0]} needs --train-photos" in told.err
+
+
+def test_the_command_that_asks_people_runs(
+    judging: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    good = judging["good"].rename(tmp_path / "it's good")
+    pixels = [
+        np.asarray(Image.open(judging["bad"] / f"in{i}_{k}.png"))
+        for i in range(4)
+        for k in range(3)
+    ]
+    np.save("floats.npy", np.stack(pixels).reshape(4, 3, 64, 64, 3) / 255)
+    np.save("own.npy", np.stack(pixels).reshape(4, 3, 64, 64, 3) / 255)
+    for own, other, *more in (
+        (good, judging["bad"]),
+        ("own.npy", "floats.npy", "--range", 0, 1, "--against-range", 0, 1),
+        (good, judging["bad"], "--pattern={input}_{sample}.png",
+         "--against-pattern={input}_{sample}.png"),
+    ):  # fmt: skip
+        words = quality(judging | {"own": Path(own), "other": Path(other)}, "own", "other", *more)
+        told = printed(capsys, *words)
+        line = next(line for line in told.splitlines() if "study prepare" in line)
+        python, _, _, *asked = shlex.split(line)
+        assert python == "python" and main([*asked, "--questions", "8", "--per-rater", "5"]) == 0
+        shutil.rmtree("study")
+
+
+def test_outputs_and_their_rivals_are_read_each_in_its_way(
+    judging: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in judging["bad"].iterdir():
+        path.rename(path.with_name(path.name.replace("_", "-")))
+    words = quality(judging, "good", "bad", "--train-photos", judging["trainB"])
+    assert main([*map(str, words)]) == 2
+    assert "tells no input and sample" in capsys.readouterr().err
+    words += ["--against-pattern", "{input}-{sample}.png"]
+    assert "quality-judged" in measured(capsys, *words)
 
 
 def test_more_words_that_do_not_fit(
@@ -328,5 +452,6 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
             said += process.stderr.read(1)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
-    assert process.returncode == 130 and "interrupted" in error and "Traceback" not in error
+    assert process.returncode == 130 and "Traceback" not in error
+    assert "interrupted; nothing is kept: run the same command to start again" in error
     assert not raw.parent.exists()

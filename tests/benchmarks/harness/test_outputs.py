@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
+import struct
+import zipfile
+import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +78,92 @@ def test_numbered_inputs_come_in_the_order_of_their_numbers(tmp_path: Path) -> N
     assert torch.equal(last[2], tensors(pixels)[22]) and torch.equal(first[2], tensors(pixels)[0])
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_numbers_are_places_only_where_nothing_contradicts(first: int, tmp_path: Path) -> None:
+    for i in range(4):
+        for k in range(2):
+            save(tmp_path / "a" / f"{i + first}_{k}.png", GOOD[0, k])
+    outputs = open_outputs([tmp_path / "a"])
+    assert outputs.called([*"efgh"], "a").names == (*"efgh",)
+    for names in ("0", "1", "2", "9"), [*"efg"], ("e9", "e10", "e11", "e12"):
+        with pytest.raises(UserError, match="has no translation of input"):
+            outputs.called(names, "a")
+    (tmp_path / "a" / f"{first + 2}_0.png").rename(tmp_path / "a" / "7_0.png")
+    (tmp_path / "a" / f"{first + 2}_1.png").rename(tmp_path / "a" / "7_1.png")
+    with pytest.raises(UserError, match="has no translation of input 'e'"):
+        open_outputs([tmp_path / "a"]).called([*"efgh"], "a")
+
+
+def test_rows_of_an_array_are_places_whatever_inputs_are_called(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", pixels_of(3, 2))
+    first, *_ = open_outputs([tmp_path / "a.npy"]).called([*"123"], "a").stream(1)
+    assert torch.equal(first[2], tensors(pixels_of(3, 2))[0])
+
+
+def test_flat_names_in_folders_keep_the_folder(tmp_path: Path) -> None:
+    for folder in ("cat2dog", "dog2cat"):
+        for i in range(2):
+            for k in range(3):
+                save(tmp_path / folder / f"{i:04d}_{k:02d}.png", GOOD[0, 0])
+    outputs = open_outputs([tmp_path])
+    assert outputs.names == ("cat2dog/0000", "cat2dog/0001", "dog2cat/0000", "dog2cat/0001")
+    assert outputs.samples == 3
+    # One input a folder, whatever its samples are called.
+    for path in tmp_path.glob("*/0001_*"):
+        path.unlink()
+    assert open_outputs([tmp_path]).names == ("cat2dog", "dog2cat")
+
+
+def test_linked_folders_count(tmp_path: Path) -> None:
+    (folder,) = LAYOUTS["a folder an input"](tmp_path / "out", pixels_of())
+    (folder / "in3").rename(tmp_path / "elsewhere")
+    (folder / "in3").symlink_to(tmp_path / "elsewhere")
+    (folder / "in2").rename(folder / ".hidden")
+    (folder / "in2").symlink_to(folder / "in1")
+    (folder / "in0" / "above").symlink_to(folder)
+    assert open_outputs([folder]).names == ("in0", "in1", "in2", "in3")
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (folder,) = LAYOUTS["a folder an input"](tmp_path / "out", pixels_of())
+    for path in (tmp_path, *tmp_path.parents[:2], folder):
+        path.chmod(0o755)
+    (folder / "in1").chmod(0)
+    before = os.geteuid()
+    try:
+        if before == 0:  # whom no permission stops
+            os.seteuid(65534)
+        with pytest.raises(UserError, match=r"in1 cannot be read \(Permission denied\)"):
+            open_outputs([folder])
+    finally:
+        os.seteuid(before)
+        (folder / "in1").chmod(0o755)
+
+
+def test_names_are_no_patterns(tmp_path: Path) -> None:
+    """Of MUNIT's test_batch.py, whose folders lie beside the one that is given."""
+    layout = LAYOUTS["MUNIT's test_batch.py"]
+    for name in ("br[1]", "**"):
+        assert open_outputs(layout(tmp_path / name, pixels_of())).samples == 6
+
+
+def test_a_folder_of_samples_that_is_missing_is_named(tmp_path: Path) -> None:
+    paths = LAYOUTS["MUNIT's test_batch.py"](tmp_path / "out", pixels_of())
+    (tmp_path / "out_02").rename(tmp_path / "out_20240101")
+    with pytest.raises(UserError, match="out_02 is no folder"):
+        open_outputs(paths)
+
+
+def test_webp_without_loss_is_measured(tmp_path: Path) -> None:
+    pixels = pixels_of(2, 2)
+    for i, of_input in enumerate(pixels):
+        for k, picture in enumerate(of_input):
+            path = tmp_path / f"in{i}_{k}.webp"
+            Image.fromarray(picture).save(path, lossless=True, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0")
+    shown = [picture for *_, picture in open_outputs([tmp_path]).stream()]
+    assert torch.equal(torch.stack(shown), tensors(pixels))
+
+
 def test_a_pattern_says_how_files_are_named(tmp_path: Path) -> None:
     pixels = pixels_of(2, 2)
     for i in range(2):
@@ -90,7 +182,7 @@ def test_floats_are_what_their_range_says(
 ) -> None:
     pixels = pixels_of(2, 2)
     floats = pixels / 255 * scale + value_range[0]
-    for kind in (np.float32, np.float64):
+    for kind in (np.float32, np.float64, ">f4", ">f8"):
         np.save(tmp_path / "a.npy", floats.astype(kind))
         outputs = open_outputs([tmp_path / "a.npy"], value_range=value_range)
         assert torch.equal(torch.stack([p for *_, p in outputs.stream()]), tensors(pixels))
@@ -104,13 +196,34 @@ def test_an_array_is_read_in_any_order(tmp_path: Path) -> None:
         assert torch.equal(outputs.source.read(*divmod(number, 6)), wanted[number])
 
 
+def test_a_study_of_arrays_says_what_does_not_fit(tmp_path: Path) -> None:
+    for i in range(3):
+        save(tmp_path / "testA" / f"in{i}.png", GOOD[i, 0])
+    np.save(tmp_path / "a.npy", GOOD / 255)
+    np.save(tmp_path / "b.npy", pixels_of(3, 2, (24, 24)) / 255)
+    methods = {name: tmp_path / f"{name}.npy" for name in "ab"}
+    plan = Plan(tmp_path / "testA", methods, "a", questions=12, per_rater=5)
+    with pytest.raises(UserError, match="give its --range|give their --range"):
+        prepare(plan, tmp_path / "study")
+    with pytest.raises(
+        UserError, match=r"b.npy: input \d, sample \d has 24x24 pixels, others 24x16"
+    ):
+        prepare(replace(plan, value_range=(0, 1)), tmp_path / "study")
+
+
 def test_equal_pictures_have_equal_digests(tmp_path: Path) -> None:
     made = [open_outputs(LAYOUTS["flat"](tmp_path / n, pixels_of())).sha256 for n in "ab"]
     other = open_outputs(LAYOUTS["flat"](tmp_path / "c", pixels_of(seed=1))).sha256
     assert made[0] == made[1] != other
 
 
-@pytest.mark.parametrize("layout", ["a folder an input", "BicycleGAN", "MUNIT's test_batch.py"])
+def pixels_in(path: Path) -> bytes:
+    return np.asarray(Image.open(path)).tobytes()
+
+
+@pytest.mark.parametrize(
+    "layout", ["a folder an input", "BicycleGAN", "MUNIT's test_batch.py", ".npy", ".npz"]
+)
 def test_a_study_takes_every_layout(layout: str, tmp_path: Path) -> None:
     for i in range(4):
         save(tmp_path / "testA" / f"in{i}.png", pixels_of(1, 1)[0, 0])
@@ -121,19 +234,23 @@ def test_a_study_takes_every_layout(layout: str, tmp_path: Path) -> None:
     plan = Plan(tmp_path / "testA", methods, "other", questions=8, per_rater=5)
     design = prepare(plan, tmp_path / "study")
     assert design.inputs == 4 and design.size == (24, 16)
+    shown = {pixels_in(path) for path in (tmp_path / "study" / "pictures").iterdir()}
+    own = {
+        picture.tobytes()
+        for seed in (0, 1)
+        for picture in pixels_of(seed=seed).reshape(-1, 16, 24, 3)
+    }
+    assert len(shown & own) >= 8
+
+
+GOOD = pixels_of(3, 2)
 
 
 # What is wrong -> how a folder of good outputs gets it, and what the one line says.
-def _grey(folder: Path) -> None:
-    Image.open(folder / "in1_2.png").convert("L").save(folder / "in1_2.png")
-
-
-def _alpha(folder: Path) -> None:
-    Image.open(folder / "in1_2.png").convert("RGBA").save(folder / "in1_2.png")
-
-
-def _palette(folder: Path) -> None:
-    Image.open(folder / "in1_2.png").convert("P").save(folder / "in1_2.png")
+def _of(mode: str) -> Callable[[Path], None]:
+    return lambda folder: (
+        Image.open(folder / "in1_2.png").convert(mode).save(folder / "in1_2.png", "TIFF")
+    )
 
 
 def _deep(folder: Path) -> None:
@@ -195,10 +312,51 @@ def _none(folder: Path) -> None:
         path.unlink()
 
 
+def _deep_rgb(folder: Path) -> None:
+    header = struct.pack(">IIBBBBB", 24, 16, 16, 2, 0, 0, 0)
+    rows = zlib.compress((b"\0" + bytes(24 * 6)) * 16)
+    chunks = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
+    made = [
+        struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks
+    ]
+    (folder / "in1_2.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(made))
+
+
+def _deep_ppm(folder: Path) -> None:
+    (folder / "in1_2.png").write_bytes(b"P6 24 16 65535\n" + bytes(24 * 16 * 6))
+
+
+def _as(kind: str, **options: object) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        path = folder / "in1_2.png"
+        picture = Image.open(path).copy()
+        path.unlink()
+        picture.save(path, kind, **options)
+
+    return write
+
+
+def _named(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / "in1_2.png").rename(folder / name) and None
+
+
+def _link_to_nothing(folder: Path) -> None:
+    (folder / "in1_2.png").unlink()
+    (folder / "in1_2.png").symlink_to("nowhere.png")
+
+
+def _not_utf8(folder: Path) -> None:
+    os.rename(folder / "in1_2.png", os.fsencode(folder) + b"/in\xff_2.png")
+
+
+def _one_twice(folder: Path) -> None:
+    (folder / "in1_02.png").write_bytes((folder / "in1_2.png").read_bytes())
+
+
 FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "grey": (_grey, "in1_2.png is greyscale"),
-    "alpha": (_alpha, "in1_2.png has an alpha channel"),
-    "palette": (_palette, "in1_2.png is of a palette"),
+    "grey": (_of("L"), "in1_2.png is greyscale"),
+    "alpha": (_of("RGBA"), "in1_2.png has an alpha channel"),
+    "palette": (_of("P"), "in1_2.png is of a palette"),
     "16 bits": (_deep, "in1_2.png has pixels of more than 8 bits"),
     "JPEG": (_jpeg, "in1_2.jpg is a JPEG: its compression changes LPIPS"),
     "JPEG that is called PNG": (_hidden_jpeg, "in1_2.png is a JPEG"),
@@ -212,13 +370,46 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a name without numbers": (_unnumbered, "extra.png tells no input and sample"),
     "a picture beside folders": (_beside_folders, "overview.png lies beside the folders"),
     "nothing": (_none, "out holds no pictures"),
+    "16 bits of RGB": (_deep_rgb, "in1_2.png has pixels of more than 8 bits"),
+    "16 bits in a PPM": (_deep_ppm, "in1_2.png has pixels of more than 8 bits"),
+    "JPEG in a TIFF": (_as("TIFF", compression="jpeg"), "in1_2.png is a JPEG in a TIFF"),
+    "WebP with loss": (_as("WEBP"), "in1_2.png is a WEBP"),
+    "a picture for each eye": (_as("MPO", save_all=True, append_images=[Image.new("RGB", (24, 16))]),
+                               "in1_2.png is a MPO: its compression"),
+    "an animation": (_as("PNG", save_all=True, append_images=[Image.new("RGB", (24, 16))]),
+                     "in1_2.png holds several pictures"),
+    "EPS": (_as("EPS"), "in1_2.png is no picture"),
+    "CMYK": (_of("CMYK"), "in1_2.png is CMYK"),
+    "black and white": (_of("1"), "in1_2.png is black and white"),
+    "a link to nothing": (_link_to_nothing, "in1_2.png is no picture that can be read (No such"),
+    "a name that is not UTF-8": (_not_utf8, "is no name in UTF-8"),
+    "one sample under two numbers": (_one_twice, "are one sample of input 'in1'"),
+    "a name of a number alone": (_named("_2.png"), "_2.png tells no input and sample"),
+    "a sign before the number": (_named("in1_-2.png"), "in1_-2.png tells no input and sample"),
+    "a new line in a name": (_named("in1_2\n.png"), "tells no input and sample"),
 }  # fmt: skip
+
+
+def _stray(folder: Path) -> None:
+    save(folder / "in1" / "input.png", GOOD[0, 0])
+
+
+def _two_kinds(folder: Path) -> None:
+    save(folder / "in1" / "0.bmp", GOOD[0, 0])
+
+
+def _empty_input(folder: Path) -> None:
+    (folder / "in9").mkdir()
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     """What the one line of a refusal says."""
-    assert main([*map(str, words), "--no-progress"]) == 2
+    try:
+        code = main([*map(str, words), "--no-progress"])
+    except SystemExit as stop:
+        code = int(str(stop.code))
     told = capsys.readouterr()
+    assert code == 2
     assert told.err.startswith("error: ") and told.err.count("\n") == 1
     return told.err
 
@@ -233,7 +424,22 @@ def test_folders_that_do_not_fit(
     assert message in refused(capsys, "diversity", folder)
 
 
-GOOD = pixels_of(3, 2)
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_stray, "input.png has no number, as the other samples have"),
+        (_two_kinds, "0.bmp are one sample of input 'in1'"),
+        (_empty_input, "in9 is empty: translate that input"),
+    ],
+)
+def test_folders_of_inputs_that_do_not_fit(
+    damage: Callable[[Path], None], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder,) = LAYOUTS["a folder an input"](tmp_path / "out", pixels_of())
+    damage(folder)
+    assert message in refused(capsys, "diversity", folder)
+
+
 ARRAYS: dict[str, tuple[object, str]] = {
     "one dimension too few": (GOOD[0], "has shape (2, 16, 24, 3)"),
     "channels first": (GOOD.transpose(0, 1, 4, 2, 3), "has shape (3, 2, 3, 16, 24)"),
@@ -245,6 +451,15 @@ ARRAYS: dict[str, tuple[object, str]] = {
     "floats without a range": (GOOD / 255, "give their --range"),
     "no array": (b"text", "is no array of numbers"),
     "empty": (b"", "is no array of numbers"),
+    "numbers that PyTorch lacks": (GOOD.astype(np.longdouble), "holds float128"),
+    "complex numbers": (GOOD.astype(complex), "holds complex128"),
+    "yes and no": (GOOD > 9, "holds bool"),
+    "16 bits": (GOOD.astype(">u2"), "holds >u2"),
+    "fields": (np.zeros((3, 2), [("r", "u1")]), "has shape (3, 2)"),
+    "columns first": (np.asfortranarray(GOOD), "save np.ascontiguousarray"),
+    "half a zip file": (b"PK\3\4" + bytes(100), "is no array of numbers"),
+    "a header without an end": (b"\x93NUMPY\1\0\x10\0{'descr': [[[[   ", "is no array of numbers"),
+    "a header that is deep": (b"\x93NUMPY\1\0\xff\xff" + b"(" * 65535, "is no array of numbers"),
 }
 
 
@@ -263,6 +478,51 @@ def test_arrays_that_do_not_fit(
     assert message in refused(capsys, "diversity", path)
 
 
+def _npy(shape: tuple[int, ...]) -> bytes:
+    """The start of a file that claims to hold so much."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "|u1", "fortran_order": False, "shape": shape}
+    )
+    return file.getvalue() + bytes(100)
+
+
+@pytest.mark.parametrize(
+    "shape", [(-1, 2, 16, 24, 3), (3, 2, -16, -24, 3), (3_000_000, 2, 16, 24, 3)]
+)
+def test_headers_that_lie(
+    shape: tuple[int, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
+        file.writestr("a.npy", _npy(shape))
+    (tmp_path / "b.npy").write_bytes(_npy(shape))
+    for name in ("a.npz", "b.npy"):
+        assert "it is no whole array of shape" in refused(capsys, "diversity", tmp_path / name)
+
+
+@pytest.mark.parametrize(("at", "value"), [((6, 8), 1), ((8, 10), 99)])
+def test_zip_files_that_cannot_be_unpacked(
+    at: tuple[int, int], value: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A password, and a compression that nobody knows, in both headers."""
+    np.savez(tmp_path / "a.npz", GOOD)
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    for header, offset in zip((b"PK\3\4", b"PK\1\2"), at, strict=True):
+        content[content.index(header) + offset] = value
+    (tmp_path / "a.npz").write_bytes(content)
+    assert "is no array of numbers" in refused(capsys, "diversity", tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "ids", [np.arange(3.0), ["a", "b"], ["", "b", "c"], [b"\xff", b"b", b"c"], np.array([{}, 1, 2])]
+)
+def test_names_of_inputs_that_are_none(
+    ids: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "a.npz", samples=GOOD, input_ids=ids)  # type: ignore[arg-type]
+    refused(capsys, "diversity", tmp_path / "a.npz")
+
+
 def test_more_that_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a, b = tmp_path / "a.npz", tmp_path / "b.npy"
     np.savez(a, samples=GOOD, other=GOOD)
@@ -275,6 +535,8 @@ def test_more_that_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[st
     np.save(b, GOOD / 255)
     for low, high, message in (
         (0, 0.5, "input 0, sample 0: values in ["), (1, 0, "the first must be the smaller"),
+        ("nan", 1, "give two numbers"), (0, "inf", "give two numbers"),
+        (0, 255, "values of the first picture are in [0"),
     ):  # fmt: skip
         assert message in refused(capsys, "diversity", b, "--range", low, high)
     np.save(b, np.full((2, 2, 16, 16, 3), np.nan))
@@ -287,6 +549,9 @@ def test_more_that_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (folder,) = LAYOUTS["flat"](tmp_path / "out", GOOD)
     assert "--range is of arrays" in refused(capsys, "diversity", folder, "--range", "0", "1")
     assert "needs {input} and {sample}" in refused(capsys, "diversity", folder, "--pattern", "x")
+    assert "put something between" in refused(
+        capsys, "diversity", folder, "--pattern", "{input}{sample}"
+    )
     pattern = "{input}-{sample}.png"
     assert "is not {input}-{sample}.png" in refused(
         capsys, "diversity", folder, "--pattern", pattern

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.metrics.degrade import (
+from benchmarks.metrics.preference_evidence import (
     DEGRADATIONS,
     LEVELS,
     blurred,

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from benchmarks.metrics.ground_truth import silhouette, silhouette_iou
-from models.errors import UserError
 from reproduce.tasks.drawn import KINDS, draw, render_mask, render_photo
 
 
@@ -31,11 +30,6 @@ def test_closed_forms(right, expected):
     assert twice(square(4, right), mask(4, 12)) == pytest.approx(expected)
 
 
-def test_disjoint_is_0_and_nothing_on_nothing_is_1():
-    assert twice(square(0, 4), mask(8, 12)) == 0
-    assert twice(torch.ones(3, 16, 16), torch.zeros(16, 16)) == 1
-
-
 def test_any_colour_that_is_not_near_white_counts():
     for colour in ((1.0, 1.0, -1.0), (-1.0, 1.0, 1.0), (0.5, 0.5, 0.5)):
         picture = torch.ones(3, 16, 16)
@@ -55,16 +49,9 @@ def test_the_mean_is_over_inputs_whatever_their_order():
     assert one.protocol["N"] == 3
 
 
-def test_pictures_without_a_true_silhouette_are_refused():
-    with pytest.raises(UserError, match=r"no true silhouette for \['y'\]: draw the task again"):
-        silhouette_iou({"y": square(4, 8)}, {"x": mask(4, 8)})
-    with pytest.raises(UserError, match="no true silhouette for any input"):
-        silhouette_iou({}, {})
-
-
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("size", [32, 64])
-def test_real_photos_agree_with_their_masks(kind, size):
+def test_real_photos_agree_with_their_masks(kind):
+    size = 32
     pictures, masks = {}, {}
     for i in range(25):
         content, style = draw(kind, 0, "test", i)

@@ -37,27 +37,12 @@ def test_body_colour_is_the_median_inside_the_body():
         body_colour(picture, np.eye(8, dtype=bool) & (np.arange(8) < 3))
 
 
-def test_energy_distance_of_two_points_masses():
-    """2 |x - y| when neither side has any spread."""
-    found = energy_distance(np.zeros((5, 3)), np.tile([3.0, 4.0, 0.0], (7, 1)), 0.0)
-    assert found == pytest.approx(10.0, abs=1e-12)
-
-
 def test_energy_distance_agrees_with_scipy_in_one_dimension():
     x, y = DRAWS.normal(0, 1, (40, 1)), DRAWS.normal(0.5, 2, (60, 1))
     biased = stats.energy_distance(x[:, 0], y[:, 0]) ** 2
     # scipy averages over all pairs, a point with itself included.
     expected = biased - spread(x) / 40 - spread(y) / 60
     assert energy_distance(x, y, spread(y)) == pytest.approx(expected, abs=1e-9)
-
-
-def test_energy_distance_is_unbiased():
-    """On average 0 for samples of the truth, whatever their number; a point mass is far off."""
-    truth = DRAWS.normal(size=(2000, 3))
-    own = spread(truth)
-    few = [energy_distance(DRAWS.normal(size=(4, 3)), truth, own) for _ in range(400)]
-    assert abs(np.mean(few)) < 3 * np.std(few) / 20 + 0.02
-    assert energy_distance(np.zeros((4, 3)), truth, own) > 0.5
 
 
 def test_entropy_and_shares():
@@ -67,9 +52,6 @@ def test_entropy_and_shares():
     mixed = DRAWS.integers(0, 5, (6, 30))
     expected = [stats.entropy(np.bincount(row, minlength=5)) for row in mixed]
     assert entropy(shares(mixed, 5)) == pytest.approx(expected, abs=1e-12)
-    for wrong in ([[4]], [[-1]], [], [1, 2]):
-        with pytest.raises(UserError, match=r"classes must be \(inputs, samples\) within 0..3"):
-            shares(wrong, 4)
 
 
 def test_total_variation():
@@ -95,14 +77,6 @@ def test_consistency_is_1_when_the_style_decides_and_0_when_the_content_does():
     assert intraclass_correlation(colours(0, 0, 1)) < 0.02
 
 
-def test_consistency_is_the_share_of_variance():
-    assert intraclass_correlation(colours(1, 1, 0)) == pytest.approx(0.5, abs=0.1)
-    assert intraclass_correlation(colours(1, 0, 2)) == pytest.approx(0.2, abs=0.06)
-    assert intraclass_correlation(7 * colours(1, 0, 2) + 3) == pytest.approx(
-        intraclass_correlation(colours(1, 0, 2)), abs=1e-12
-    )
-
-
 def test_consistency_agrees_with_analysis_of_variance():
     x = colours(1, 0.5, 1)[:, :, :1]
     f = stats.f_oneway(*x[:, :, 0]).statistic
@@ -126,9 +100,3 @@ def test_consistency_has_an_interval_that_covers_the_truth():
         hits += found.interval.low <= 0.5 <= found.interval.high
     assert hits >= 34
     assert found.protocol == {"N": 50, "K": 20, "note": 1}
-
-
-def test_order_does_not_matter():
-    x = colours(1, 1, 1)
-    shuffled = x[DRAWS.permutation(40)][:, DRAWS.permutation(60)]
-    assert intraclass_correlation(shuffled) == pytest.approx(intraclass_correlation(x), abs=1e-12)

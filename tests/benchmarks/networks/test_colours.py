@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
 from benchmarks.networks.colours import COLOURS, colour_bins, oklab
-from reproduce.tasks.drawn.palette import to_rgb
 
 
 def test_grey_has_no_colour_and_white_is_1():
@@ -29,16 +26,6 @@ def test_grey_has_no_colour_and_white_is_1():
 )
 def test_primary_colours(srgb, expected):
     assert oklab(srgb) == pytest.approx(expected, abs=2e-5)
-
-
-@pytest.mark.parametrize("hue", [0.02, 0.2, 0.45, 0.7, 0.95])
-def test_it_undoes_what_the_palette_does(hue):
-    lightness, chroma = 0.65, 0.09  # shown without reducing the chroma
-    rgb = to_rgb((lightness, chroma, hue))
-    found = oklab(np.array(rgb) / 255)
-    assert found[0] == pytest.approx(lightness, abs=0.005)
-    assert math.hypot(found[1], found[2]) == pytest.approx(chroma, abs=0.005)
-    assert math.atan2(found[2], found[1]) / (2 * math.pi) % 1 == pytest.approx(hue, abs=0.01)
 
 
 def test_bins():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import tempfile
 import weakref
 
@@ -87,14 +86,14 @@ def test_no_more_pictures_are_held_than_a_batch():
 def test_streams_that_make_no_sense_are_refused():
     extractor = classifier_extractor(untrained())
     a, b = as_stream(pictures(2))
-    with pytest.raises(UserError, match="sample 0 of input '000' came twice"):
-        extract([a, b, a], extractor)
-    with pytest.raises(UserError, match="is 40x40, others are 32x32"):
-        extract([a, ("001", 0, pictures(1, 40)[0])], extractor)
-    with pytest.raises(UserError, match="no pictures"):
-        extract([], extractor)
-    with pytest.raises(UserError, match="batch size"):
-        extract([a], extractor, 0)
+    for stream, message in (
+        ([a, b, a], "sample 0 of input '000' came twice"),
+        ([a, ("001", 0, pictures(1, 40)[0])], "sample 0 of input '001' is 40x40, others are 32x32"),
+        ([("001", 2, a[2] * 3)], "sample 2 of input '001': pictures have values in"),
+        ([], "no pictures"),
+    ):
+        with pytest.raises(UserError, match=message):
+            extract(stream, extractor)
 
 
 @pytest.fixture(scope="module")
@@ -142,16 +141,6 @@ def test_inception_is_torch_fidelitys(inception_file):
     assert torch.equal(found, expected)
 
 
-def test_inception_file_must_have_the_expected_hash(inception_file):
-    digest = hashlib.sha256(inception_file.read_bytes()).hexdigest()
-    assert inception_extractor(inception_file, digest[:12]).source == "inception.pth"
-    with pytest.raises(UserError, match="expected 0123456789: delete the file"):
-        inception_extractor(inception_file, "0123456789")
-    for too_short in ("", digest[:7]):
-        with pytest.raises(UserError, match="or mend the expected hash"):
-            inception_extractor(inception_file, too_short)
-
-
 def test_missing_inception_names_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(UserError, match=r"allow the download, pass torch-fidelity's weights-inc"):
@@ -160,47 +149,26 @@ def test_missing_inception_names_the_remedy(tmp_path, monkeypatch):
         inception_extractor(tmp_path / "absent.pth")
 
 
-class Hostile:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), "w"))
-
-
-def test_hostile_and_broken_files_are_refused(tmp_path, inception_state):
+def test_foreign_files_are_refused(tmp_path, inception_state):
     bad = tmp_path / "bad.pth"
-    bad.write_bytes(pickle.dumps(Hostile(tmp_path / "run"), protocol=2))
-    with pytest.raises(UserError, match="was not run"):
-        inception_extractor(bad)
-    assert not (tmp_path / "run").exists()
-    bad.write_bytes(b"PK\x03\x04 not a zip")
-    with pytest.raises(UserError, match="bad.pth: "):
-        inception_extractor(bad)
-    torch.save([1, 2], bad)
-    with pytest.raises(UserError, match="holds a list, no state dict"):
-        inception_extractor(bad)
     # One stored number, expanded: a small file with a tensor of any shape.
     one = torch.ones(1)
     small = {name: one.expand(value.shape) for name, value in inception_state.items()}
-    for name, value, message in (
-        ("fc.bias", one.expand(7), r"fc.bias is \(7,\), Inception-v3 has \(1008,\)"),
-        ("fc.bias", one.expand(1008) * torch.nan, "fc.bias holds NaN"),
-        ("other.weight", one, "'other.weight' is no part of Inception-v3"),
-        ("fc.bias", torch.ones(1, dtype=torch.int64).expand(1008), "no dense real numbers"),
+    torch.save(small | {"fc.bias": one.expand(7)}, bad)
+    assert bad.stat().st_size < 2**20
+    with pytest.raises(
+        UserError, match=r"fc.bias is \(7,\), torch-fidelity's Inception-v3 has \(1008"
     ):
-        torch.save(small | {name: value}, bad)
-        assert bad.stat().st_size < 2**20
-        with pytest.raises(UserError, match=message):
-            inception_extractor(bad)
-    torch.save({k: v for k, v in small.items() if k != "fc.bias"}, bad)
-    with pytest.raises(UserError, match="fc.bias is missing"):
         inception_extractor(bad)
+    with pytest.raises(UserError, match="expected 0123456789: delete the file"):
+        inception_extractor(bad, "0123456789")
+    digest = hashlib.sha256(bad.read_bytes()).hexdigest()
+    for too_short in ("", digest[:7]):
+        with pytest.raises(UserError, match="or mend the expected hash"):
+            inception_extractor(bad, too_short)
+    with pytest.raises(UserError, match="fc.bias is"):
+        inception_extractor(bad, digest[:12])
 
 
-def test_extractors_are_told_apart_by_their_numbers(inception_file, tmp_path):
+def test_classifiers_are_told_apart_by_their_numbers():
     assert classifier_extractor(untrained(0)).sha256 != classifier_extractor(untrained(1)).sha256
-    again = tmp_path / "renamed.pth"
-    again.write_bytes(inception_file.read_bytes())
-    one, two = inception_extractor(inception_file), inception_extractor(again)
-    assert one.sha256 == two.sha256

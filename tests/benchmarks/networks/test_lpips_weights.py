@@ -16,10 +16,9 @@ from torch.nn.functional import interpolate
 
 from benchmarks.metrics.lpips_features import SMALLEST_SIZE, LpipsDistance, enlarged, measured_size
 from benchmarks.networks import weights as weights_module
-from benchmarks.networks.weights import LpipsWeights, Version, trained
+from benchmarks.networks.weights import Version, trained
 from models.errors import UserError
 
-VERSIONS: list[Version] = ["0.0", "0.1"]
 SHIPPED = trained("0.0")
 
 
@@ -42,16 +41,13 @@ def state() -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:torchvision")
-@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
-    ("size", "measured"),
+    ("version", "size", "measured"),
     [
-        ((64, 64), (64, 64)),
-        ((64, 100), (64, 100)),
-        ((65, 90), (65, 90)),
-        ((32, 32), (64, 64)),
-        ((40, 72), (64, 115)),
-        ((63, 8), (504, 64)),
+        ("0.0", (64, 64), (64, 64)),
+        ("0.1", (65, 90), (65, 90)),
+        ("0.1", (32, 32), (64, 64)),
+        ("0.0", (40, 72), (64, 115)),
     ],
 )
 def test_distances_are_the_package_s_of_enlarged_pictures(
@@ -80,29 +76,12 @@ def test_only_pictures_under_64_px_are_enlarged() -> None:
     assert enlarged(columns)[0, 0, 0, 30:34].tolist() == [-1, -0.5, 0.5, 1]
 
 
-def test_versions_differ() -> None:
-    x, y = pictures(1, seed=1), pictures(1, seed=2)
-    old, new = (LpipsDistance(trained(v)) for v in VERSIONS)
-    a, b = (float(d.distance(d.features(x), d.features(y))) for d in (old, new))
-    assert abs(a - b) > 1e-2
-    assert old.weights.sha256 != new.weights.sha256
-
-
 def test_distance_is_zero_symmetric_and_keeps_the_order_of_pairs(distance: LpipsDistance) -> None:
     f = distance.features(pictures(3))
     assert f.shape == (3, 31_872)
     assert distance.distance(f, f).tolist() == [0, 0, 0]
     ab = distance.distance(f[[0, 1]], f[[1, 2]])
     torch.testing.assert_close(ab.flip(0), distance.distance(f[[2, 1]], f[[1, 0]]), rtol=0, atol=0)
-    with pytest.raises(UserError, match="one size"):
-        distance.distance(f, distance.features(pictures(3, 80, 80)))
-
-
-@pytest.mark.parametrize("size", [32, 64])
-def test_features_do_not_depend_on_the_batch(distance: LpipsDistance, size: int) -> None:
-    x = pictures(5, size, size)
-    alone = torch.cat([distance.features(x[k : k + 1]) for k in range(5)])
-    torch.testing.assert_close(distance.features(x), alone, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -141,12 +120,6 @@ def test_weights_are_recognised_by_their_numbers_whatever_the_file(
     assert other.name == "lpips-unverified" and other.sha256 != SHIPPED.sha256
     LpipsDistance(other)
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_negative_channel_weights_are_refused() -> None:
-    channels = (*SHIPPED.channels[:4], -SHIPPED.channels[4])
-    with pytest.raises(UserError, match="negative"):
-        LpipsDistance(LpipsWeights("lpips", "0.0", SHIPPED.trunk, channels, "x.pth"))
 
 
 class Hostile:
@@ -229,5 +202,3 @@ def test_other_networks_files_and_versions_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.pth", tmp_path):
         with pytest.raises(UserError, match="no such file"):
             trained("0.0", path)
-    with pytest.raises(UserError, match=r"unknown LPIPS version '1\.0'"):
-        trained("1.0")  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from study_browser import (
     shown,
     wait_for_question,
 )
-from study_case import served
+from study_case import Served, served
 from study_client import hexed, stored_choices
 
 from benchmarks.study.folder import Study
@@ -37,103 +38,119 @@ def browser() -> Iterator[Any]:
         yield chromium
 
 
-def test_twenty_questions_by_keyboard_with_a_break(browser, study: Study, tmp_path: Path):
+Live = tuple[Study, Served]
+
+
+@pytest.fixture(scope="module")
+def live(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A study that is served to all: each test has raters of its own."""
+    folder = tmp_path_factory.mktemp("live") / "study"
+    shutil.copytree(prepared, folder)
+    with served(folder) as server:
+        yield Study(folder), server
+
+
+def choices(study: Study, rater: str) -> list[str]:
+    with study.connect() as connection:
+        rows = connection.execute(
+            "SELECT choice FROM votes JOIN seats ON seats.id = votes.seat JOIN raters ON "
+            "raters.id = rater WHERE name = ? ORDER BY at", (rater,),
+        )  # fmt: skip
+        return [row[0] for row in rows]
+
+
+def test_twenty_questions_by_keyboard_with_a_break(browser, live: Live, tmp_path: Path):
+    study, server = live
     chosen = []
     keys = {"left": ("ArrowLeft", "1"), "right": ("ArrowRight", "2")}
-    with served(study.path) as server:
-        mine = context(browser)
-        page = open_page(mine, f"{server.site}/?rater=ada")
-        playwright.expect(page.get_by_role("heading", level=1)).to_be_focused()
-        assert page.evaluate(ACCESSIBLE) == []
-        page.keyboard.press("Tab")
-        playwright.expect(page.get_by_role("button", name="I agree – start")).to_be_focused()
-        page.keyboard.press("Enter")
-        for number in range(1, 21):
-            wait_for_question(page, number)
-            side = "left" if number % 3 else "right"
-            chosen.append(shown(page)[side])
-            if number == 1:
-                assert page.evaluate(ACCESSIBLE) == []
-                assert all_pictures_fit(page)
-                page.screenshot(path=tmp_path / "desktop.png")
-            page.keyboard.press(keys[side][number % 2])
-            if number == 7:
-                wait_for_question(page, 8)
-                page.close()
-                page = open_page(mine, f"{server.site}/?rater=ada")
-        playwright.expect(page.get_by_role("heading", name="Thank you")).to_be_focused()
-        assert page.evaluate(ACCESSIBLE) == []
-        code = page.text_content("#code")
-        page.reload()
-        playwright.expect(page.locator("#code")).to_have_text(code)
-        visit = page.evaluate("Object.entries(localStorage).find(([k]) => k.includes('visit'))[1]")
-        assert page.complaints == []
-        mine.close()
+    mine = context(browser)
+    page = open_page(mine, f"{server.site}/?rater=ada")
+    playwright.expect(page.get_by_role("heading", level=1)).to_be_focused()
+    assert page.evaluate(ACCESSIBLE) == []
+    page.keyboard.press("Tab")
+    playwright.expect(page.get_by_role("button", name="I agree – start")).to_be_focused()
+    page.keyboard.press("Enter")
+    for number in range(1, 21):
+        wait_for_question(page, number)
+        side = "left" if number % 3 else "right"
+        chosen.append(shown(page)[side])
+        if number == 1:
+            assert page.evaluate(ACCESSIBLE) == []
+            assert all_pictures_fit(page)
+            page.screenshot(path=tmp_path / "desktop.png")
+        page.keyboard.press(keys[side][number % 2])
+        if number == 7:
+            wait_for_question(page, 8)
+            page.close()
+            page = open_page(mine, f"{server.site}/?rater=ada")
+    playwright.expect(page.get_by_role("heading", name="Thank you")).to_be_focused()
+    assert page.evaluate(ACCESSIBLE) == []
+    code = page.text_content("#code")
+    page.reload()
+    playwright.expect(page.locator("#code")).to_have_text(code)
+    visit = page.evaluate("Object.entries(localStorage).find(([k]) => k.includes('visit'))[1]")
+    assert page.complaints == []
+    mine.close()
     assert code == study.code("link", "ada", visit)
     with study.connect() as connection:
         stored = stored_choices(connection)
-    assert len(stored) == 20 and {name for name, _ in stored} == {"ada"}
-    assert sorted(stored.values()) == sorted(chosen)
+    assert sorted(stored[key] for key in stored if key[0] == "ada") == sorted(chosen)
 
 
-def test_on_a_phone_by_touch(browser, study: Study, tmp_path: Path):
-    with served(study.path) as server:
-        phone = context(browser, PHONE, has_touch=True, is_mobile=True, color_scheme="dark")
-        page = open_page(phone, f"{server.site}/?rater=bob")
-        page.get_by_role("button", name="I agree – start").tap()
-        for number, side in enumerate(("left", "right", "left"), 1):
-            wait_for_question(page, number)
-            assert all_pictures_fit(page)
-            assert page.evaluate(ACCESSIBLE) == []
-            page.screenshot(path=tmp_path / "phone.png")
-            page.get_by_role("button", name=f"Choose the {side} translation").tap()
-        wait_for_question(page, 4)
-        page.set_viewport_size({"width": 844, "height": 390})
+def test_on_a_phone_by_touch(browser, live: Live, tmp_path: Path):
+    study, server = live
+    phone = context(browser, PHONE, has_touch=True, is_mobile=True, color_scheme="dark")
+    page = open_page(phone, f"{server.site}/?rater=bob")
+    page.get_by_role("button", name="I agree – start").tap()
+    for number, side in enumerate(("left", "right", "left"), 1):
+        wait_for_question(page, number)
         assert all_pictures_fit(page)
-        page.set_viewport_size({"width": 360, "height": 640})
-        assert all_pictures_fit(page)
-        assert page.complaints == []
-        phone.close()
-    with study.connect() as connection:
-        choices = [row[0] for row in connection.execute("SELECT choice FROM votes ORDER BY at")]
-    assert choices == ["left", "right", "left"]
+        assert page.evaluate(ACCESSIBLE) == []
+        page.screenshot(path=tmp_path / "phone.png")
+        page.get_by_role("button", name=f"Choose the {side} translation").tap()
+    wait_for_question(page, 4)
+    page.set_viewport_size({"width": 844, "height": 390})
+    assert all_pictures_fit(page)
+    page.set_viewport_size({"width": 360, "height": 640})
+    assert all_pictures_fit(page)
+    assert page.complaints == []
+    phone.close()
+    assert choices(study, "bob") == ["left", "right", "left"]
 
 
-def test_a_held_key_answers_one_question(browser, study: Study):
-    with served(study.path) as server:
-        mine = context(browser)
-        page = open_page(mine, f"{server.site}/?rater=cleo")
-        page.get_by_role("button", name="I agree – start").click()
-        wait_for_question(page, 1)
-        for _ in range(15):  # all but the first are repeats
-            page.keyboard.down("ArrowLeft")
-        wait_for_question(page, 2)
-        page.keyboard.up("ArrowLeft")
-        # Two presses in a moment: the second was meant for the question before.
-        page.keyboard.press("ArrowRight")
-        page.keyboard.press("ArrowRight")
-        wait_for_question(page, 3)
-        mine.close()
-    with study.connect() as connection:
-        assert connection.execute("SELECT count(*) FROM votes").fetchone() == (2,)
+def test_a_held_key_answers_one_question(browser, live: Live):
+    study, server = live
+    mine = context(browser)
+    page = open_page(mine, f"{server.site}/?rater=cleo")
+    page.get_by_role("button", name="I agree – start").click()
+    wait_for_question(page, 1)
+    for _ in range(15):  # all but the first are repeats
+        page.keyboard.down("ArrowLeft")
+    wait_for_question(page, 2)
+    page.keyboard.up("ArrowLeft")
+    # Two presses in a moment: the second was meant for the question before.
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    wait_for_question(page, 3)
+    mine.close()
+    assert choices(study, "cleo") == ["left", "right"]
 
 
-def test_nobody_answers_before_having_looked(browser, study: Study):
-    with served(study.path) as server:
-        mine = context(browser)
-        mine.add_init_script("const real = setTimeout; setTimeout = (f, ms) => real(f, 8 * ms);")
-        page = open_page(mine, f"{server.site}/?rater=fay")
-        page.get_by_role("button", name="I agree – start").click()
-        for picture in ("input", "left", "right"):
-            page.wait_for_selector(f"#{picture}-picture[src]")
-            page.locator(f"#{picture}-picture").evaluate("image => image.decode()")
-        page.keyboard.press("ArrowLeft")
-        wait_for_question(page, 1)  # ready only now, and the key is forgotten
-        page.keyboard.press("ArrowRight")
-        wait_for_question(page, 2)
-        mine.close()
-    with study.connect() as connection:
-        assert connection.execute("SELECT choice FROM votes").fetchall() == [("right",)]
+def test_nobody_answers_before_having_looked(browser, live: Live):
+    study, server = live
+    mine = context(browser)
+    mine.add_init_script("const real = setTimeout; setTimeout = (f, ms) => real(f, 8 * ms);")
+    page = open_page(mine, f"{server.site}/?rater=fay")
+    page.get_by_role("button", name="I agree – start").click()
+    for picture in ("input", "left", "right"):
+        page.wait_for_selector(f"#{picture}-picture[src]")
+        page.locator(f"#{picture}-picture").evaluate("image => image.decode()")
+    page.keyboard.press("ArrowLeft")
+    wait_for_question(page, 1)  # ready only now, and the key is forgotten
+    page.keyboard.press("ArrowRight")
+    wait_for_question(page, 2)
+    mine.close()
+    assert choices(study, "fay") == ["right"]
 
 
 def test_a_vote_outlasts_a_restart_of_the_server(browser, study: Study):
@@ -151,32 +168,30 @@ def test_a_vote_outlasts_a_restart_of_the_server(browser, study: Study):
     mine.close()
 
 
-def test_links_of_platforms(browser, study: Study):
+def test_links_of_platforms(browser, live: Live):
     """A preview shows instructions alone; an assignment goes on from any browser; a mere name
     belongs to the browser that began."""
+    study, server = live
     turk = "workerId=W1&assignmentId=A1&hitId=H1&turkSubmitTo=https://workersandbox.mturk.com"
-    with served(study.path) as server:
-        first, second = context(browser), context(browser)
-        page = open_page(first, f"{server.site}/?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE")
-        playwright.expect(page.locator("#not-yet")).to_contain_text("Accept the task")
-        playwright.expect(page.locator("#start")).to_be_hidden()
-        page = open_page(first, server.site)
-        playwright.expect(page.locator("#not-yet")).to_contain_text("names no participant")
-        for where, number in ((first, 1), (second, 2)):
-            page = open_page(where, f"{server.site}/?{turk}")
-            page.get_by_role("button", name="I agree – start").click()
-            wait_for_question(page, number)
-            page.keyboard.press("ArrowLeft")
-            wait_for_question(page, number + 1)
-        for where, told in ((first, "Question 1 of 20"), (second, "in another browser")):
-            page = open_page(where, f"{server.site}/?rater=eve")
-            page.get_by_role("button", name="I agree – start").click()
-            playwright.expect(page.get_by_text(told)).to_be_visible()
-        first.close()
-        second.close()
-    with study.connect() as connection:
-        sessions = connection.execute("SELECT count(*) FROM sessions").fetchone()
-    assert sessions == (2,)
+    first, second = context(browser), context(browser)
+    page = open_page(first, f"{server.site}/?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE")
+    playwright.expect(page.locator("#not-yet")).to_contain_text("Accept the task")
+    playwright.expect(page.locator("#start")).to_be_hidden()
+    page = open_page(first, server.site)
+    playwright.expect(page.locator("#not-yet")).to_contain_text("names no participant")
+    for where, number in ((first, 1), (second, 2)):
+        page = open_page(where, f"{server.site}/?{turk}")
+        page.get_by_role("button", name="I agree – start").click()
+        wait_for_question(page, number)
+        page.keyboard.press("ArrowLeft")
+        wait_for_question(page, number + 1)
+    for where, told in ((first, "Question 1 of 20"), (second, "in another browser")):
+        page = open_page(where, f"{server.site}/?rater=eve")
+        page.get_by_role("button", name="I agree – start").click()
+        playwright.expect(page.get_by_text(told)).to_be_visible()
+    first.close()
+    second.close()
+    assert choices(study, "W1") == ["left", "left"] and choices(study, "eve") == []
 
 
 def answer_all_but_one(world: World, begun: dict[str, Any]) -> None:
@@ -187,35 +202,33 @@ def answer_all_but_one(world: World, begun: dict[str, Any]) -> None:
         state = world.post("/api/votes", vote, opened["token"])[1]
 
 
-def test_the_end_leads_back_to_the_platform(browser, study: Study):
+def test_the_end_leads_back_to_the_platform(browser, live: Live):
+    study, server = live
     turk = "workerId=W2&assignmentId=A2&turkSubmitTo="
-    with served(study.path) as server:
-        begun = {"workerId": "W2", "assignmentId": "A2", "visit": hexed(0), "consent": True}
-        answer_all_but_one(World(server, study), begun)
-        mine = context(browser)
-        page = open_page(mine, f"{server.site}/?{turk}https://www.mturk.com/")
-        page.get_by_role("button", name="I agree – start").click()
-        wait_for_question(page, 20)
-        page.keyboard.press("ArrowRight")
-        page.wait_for_selector("#mturk:not([hidden])")
-        assert (
-            page.get_attribute("#mturk", "action") == "https://www.mturk.com/mturk/externalSubmit"
-        )
-        assert page.input_value("#mturk [name=assignmentId]") == "A2"
-        assert page.input_value("#mturk [name=code]") == study.code("mturk", "W2", "A2")
-        page = open_page(mine, f"{server.site}/?{turk}https://evil.example")
-        page.wait_for_selector("#finished:not([hidden])")
-        playwright.expect(page.locator("#mturk")).to_be_hidden()
+    begun = {"workerId": "W2", "assignmentId": "A2", "visit": hexed(0), "consent": True}
+    answer_all_but_one(World(server, study), begun)
+    mine = context(browser)
+    page = open_page(mine, f"{server.site}/?{turk}https://www.mturk.com/")
+    page.get_by_role("button", name="I agree – start").click()
+    wait_for_question(page, 20)
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#mturk:not([hidden])")
+    assert page.get_attribute("#mturk", "action") == "https://www.mturk.com/mturk/externalSubmit"
+    assert page.input_value("#mturk [name=assignmentId]") == "A2"
+    assert page.input_value("#mturk [name=code]") == study.code("mturk", "W2", "A2")
+    page = open_page(mine, f"{server.site}/?{turk}https://evil.example")
+    page.wait_for_selector("#finished:not([hidden])")
+    playwright.expect(page.locator("#mturk")).to_be_hidden()
 
-        page = open_page(mine, server.overview)
-        playwright.expect(page.get_by_role("row", name="W2")).to_contain_text(
-            study.code("mturk", "W2", "A2")
-        )
-        assert page.evaluate(ACCESSIBLE) == []
-        page = open_page(mine, server.overview[:-1])
-        playwright.expect(page.get_by_role("alert")).to_contain_text("Wrong token")
-        playwright.expect(page.locator("#figures")).to_be_hidden()
-        mine.close()
+    page = open_page(mine, server.overview)
+    playwright.expect(page.get_by_role("row", name="W2")).to_contain_text(
+        study.code("mturk", "W2", "A2")
+    )
+    assert page.evaluate(ACCESSIBLE) == []
+    page = open_page(mine, server.overview[:-1])
+    playwright.expect(page.get_by_role("alert")).to_contain_text("Wrong token")
+    playwright.expect(page.locator("#figures")).to_be_hidden()
+    mine.close()
 
 
 def test_the_template_for_mechanical_turk_sends_what_was_chosen(browser, study: Study, tmp_path):

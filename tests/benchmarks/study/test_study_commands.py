@@ -176,6 +176,6 @@ def test_prepare_interrupted_leaves_nothing_and_can_be_repeated(material: Plan, 
     _, error = process.communicate(timeout=20)
     if process.returncode == 0:
         pytest.skip("it was faster than the signal")
-    assert process.returncode == 130 and "interrupted; run the same command to go on" in error
+    assert process.returncode == 130 and "nothing is kept" in error
     assert os.listdir(tmp_path) == []
     assert main(words_for(plan, tmp_path / "study")) == 0

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostile_cases import GROUPS as REQUESTS
-from hostile_raters import GROUPS as RATERS
+from hostile_cases import GROUPS
 from hostile_world import Case, World, message, raw
 from study_case import METHODS, served
 
@@ -30,7 +29,7 @@ def world(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield made
 
 
-CASES = [(group.__name__, case) for group in (*REQUESTS, *RATERS) for case in group()]
+CASES = [(group.__name__, case) for group in GROUPS for case in group()]
 
 
 def test_there_are_enough_cases():

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import shutil
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -60,59 +58,21 @@ async def all_of_them(raters: list[Rater], **how: Any) -> None:
     await asyncio.gather(*(rater.answer(**how) for rater in raters))
 
 
-class Machine:
-    """How much of the processors other programs had, where the system tells (Linux)."""
-
-    def __init__(self) -> None:
-        self.before = self._now()
-
-    def others(self) -> float:
-        """The share since the beginning that was neither idle nor ours, 0 to 1."""
-        busy, ours, total = (
-            now - before for now, before in zip(self._now(), self.before, strict=True)
-        )
-        return max(0.0, busy - ours) / total if total else 0.0
-
-    @staticmethod
-    def _now() -> tuple[float, float, float]:
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        ours = time.process_time() + children.ru_utime + children.ru_stime
-        try:
-            line = Path("/proc/stat").read_text().splitlines()[0].split()
-        except OSError:
-            return 0.0, 0.0, 0.0
-        ticks = [int(word) / os.sysconf("SC_CLK_TCK") for word in line[1:9]]
-        return sum(ticks) - ticks[3] - ticks[4], ours, sum(ticks)
-
-
-def test_a_hundred_raters_at_once(large, tmp_path, record_property):
+def test_a_hundred_raters_at_once(large, tmp_path):
     """All begin in one moment, load three pictures a question, and answer a quarter of a second
-    later, the soonest that the page allows: many times faster than people are.
-
-    Times are judged where the processors are ours; all else is judged everywhere.
-    """
-    for attempt in range(2):
-        study = copied(large, tmp_path / f"study{attempt}")
-        machine = Machine()
-        with served(study.path) as server:
-            raters = [Rater(f"rater{k}", server.port) for k in range(RATERS)]
-            asyncio.run(all_of_them(raters, look=0.25))
-        others = machine.others()
-        check_nothing_lost_doubled_or_misattributed(study, raters)
-        assert len({rater.code for rater in raters}) == RATERS
-        votes = [s for rater in raters for s in rater.vote_seconds]
-        begun = [s for rater in raters for s in rater.begin_seconds]
-        assert len(votes) == RATERS * VOTES and len(begun) == RATERS
-        p50, p95 = (1000 * np.percentile(votes, [50, 95])).round(1)
-        all95 = (1000 * np.percentile(votes + begun, 95)).round(1)
-        told = f"votes: median {p50} ms, 95% under {p95} ms; with arrivals {all95} ms"
-        print(f"{told}; others had {others:.0%} of the processors")
-        record_property(f"p95_ms_{attempt}", float(p95))
-        if max(p95, all95) < 200:
-            return
-    if others > 0.2:
+    later, the soonest that the page allows: many times faster than people are."""
+    study = copied(large, tmp_path / "study")
+    with served(study.path) as server:
+        raters = [Rater(f"rater{k}", server.port) for k in range(RATERS)]
+        asyncio.run(all_of_them(raters, look=0.25))
+    check_nothing_lost_doubled_or_misattributed(study, raters)
+    assert len({rater.code for rater in raters}) == RATERS
+    votes = [s for rater in raters for s in rater.vote_seconds]
+    p50, p95 = (1000 * np.percentile(votes, [50, 95])).round(1)
+    told = f"votes: median {p50} ms, 95% under {p95} ms"
+    if p95 >= 200 and os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1):
         pytest.skip(f"nothing was lost; times cannot be judged on a machine this busy: {told}")
-    pytest.fail(f"not 95% in under 200 ms: {told}")
+    assert p95 < 200, told
 
 
 def test_a_killed_server_has_every_acknowledged_vote(large, tmp_path):

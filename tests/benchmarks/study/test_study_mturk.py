@@ -147,7 +147,7 @@ def test_results_come_back_as_votes(form: str, study: Study, bundle: Path, tmp_p
     assert {vote.choice for vote in votes} == {"left", "right"}
     real = sum(vote.kind == "real" for vote in votes)
     assert free == 400 - real  # votes took the seats that the server would have given out
-    assert not any(record.excluded for record in by_rater(votes, study.design))
+    assert not any(record.excluded for record in by_rater(votes, study.design).values())
     before = contents(study)
     again = import_results(study, path)
     assert (again.votes, again.known) == (0, 9) and contents(study) == before

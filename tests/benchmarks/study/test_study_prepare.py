@@ -13,10 +13,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 from study_case import METHODS, draw_material
 
-from benchmarks.pictures import fitted, read
-from benchmarks.study.draw import draw_questions, seat_order
+from benchmarks.pictures import read
 from benchmarks.study.folder import Study
-from benchmarks.study.prepare import Plan, prepare
+from benchmarks.study.prepare import Plan, draw_questions, prepare, seat_order
 from models.errors import UserError
 
 SAMPLES = {f"in{k}": ["00", "01", "02"] for k in range(10)}
@@ -148,12 +147,6 @@ def test_pictures_shown_are_those_of_the_question(material: Plan, prepared: Path
             assert (shown(one) == right).all()
             assert np.abs(shown(other).astype(int) - right).mean() > 20  # another, or spoilt
     assert Counter(row[4] for row in rows if row[0] == "catch") == {"another": 5, "spoilt": 5}
-
-
-def test_inputs_are_shown_as_networks_saw_them(tmp_path):
-    image = Image.new("RGB", (64, 32), "white")
-    image.paste("red", (10, 0, 54, 32))
-    assert np.asarray(fitted(image, (16, 16))).reshape(-1, 3).tolist() == [[255, 0, 0]] * 256
 
 
 def test_metadata_and_transparency_stay_behind(tmp_path):

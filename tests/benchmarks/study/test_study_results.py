@@ -14,11 +14,17 @@ from study_case import draw_material
 
 from benchmarks.metric import METRICS
 from benchmarks.study.analyse import analyse, report, write_analysis
-from benchmarks.study.export import RATER_COLUMNS, export_raters, export_votes
 from benchmarks.study.folder import Study
 from benchmarks.study.prepare import prepare
-from benchmarks.study.reopen import reopen
-from benchmarks.study.votes import StoredVote, by_rater, read_votes
+from benchmarks.study.votes import (
+    RATER_COLUMNS,
+    StoredVote,
+    by_rater,
+    export_raters,
+    export_votes,
+    read_votes,
+    reopen,
+)
 from models.errors import UserError
 
 SHARES = {"unit": 0.3, "cyclegan": 0.65}
@@ -66,7 +72,7 @@ def test_at_the_papers_numbers_the_interval_has_the_right_width(tmp_path: Path):
     study = Study(tmp_path / "study")
     simulate(study, {f"r{k}": honest(SHARES) for k in range(145)})
     (result,) = analyse(study).results
-    assert (result.votes, result.questions, result.fewest_votes) == (2500, 500, 5)
+    assert (result.votes, result.questions, result.fewest_votes_a_question) == (2500, 500, 5)
     measured = result.measurement
     assert measured is not None and measured.interval is not None
     assert abs(measured.value - 30) < 3
@@ -103,9 +109,9 @@ def test_the_rule(right: int, answered: int, excluded: bool, study: Study):
 
     votes = [vote(k, "catch", "left" if k < right else "right") for k in range(answered)]
     votes.append(vote(99, "real", "left"))
-    (record,) = by_rater(votes, study.design)
+    record = by_rater(votes, study.design)[1]
     assert record.excluded is excluded
-    (free,) = by_rater(votes, study.design.model_copy(update={"catch": 0.0}))
+    free = by_rater(votes, study.design.model_copy(update={"catch": 0.0}))[1]
     assert free.excluded is False
 
 
@@ -177,7 +183,7 @@ def test_what_excluded_raters_answered_is_asked_anew(study: Study):
     simulate(study, {f"good{k}": honest(SHARES) for k in range(40)})
     with study.connect() as connection:
         votes = read_votes(connection)
-    excluded = {r.rater for r in by_rater(votes, study.design) if r.excluded}
+    excluded = {r.rater for r in by_rater(votes, study.design).values() if r.excluded}
     valid = Counter(v.question for v in votes if v.kind == "real" and v.rater not in excluded)
     held = Counter(v.question for v in votes if v.kind == "real" and v.rater == 3)
     assert len(valid) == 80

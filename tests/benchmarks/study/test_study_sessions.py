@@ -12,8 +12,8 @@ import pytest
 from study_client import hexed
 
 from benchmarks.study.folder import Study
-from benchmarks.study.limits import Limit, address_key
-from benchmarks.study.sessions import Identity, Moment, Refused, open_session, resume, state, vote
+from benchmarks.study.guard import Limit, address_key
+from benchmarks.study.sessions import Identity, Moment, Refused, open_session, state, vote
 from benchmarks.study.store import Writer, transaction
 
 HOUR = 3_600_000
@@ -121,15 +121,6 @@ def test_a_rater_never_gets_a_question_twice(people: People):
     assert twice == 0
 
 
-def test_coming_back_goes_on_and_changes_nothing(people: People):
-    session = people.join("a")
-    people.answer(session, 7)
-    before = people.state(session)
-    assert (before["done"], before["total"]) == (7, 20)
-    assert people.join("a", hours=50) == session
-    assert people.state(session) == before
-
-
 def test_a_name_belongs_to_one_visit_and_an_assignment_to_one_session(people: People):
     people.join("a")
     with pytest.raises(Refused, match="in use in another browser") as refused:
@@ -174,18 +165,6 @@ def test_a_stale_page_cannot_vote_on_what_was_handed_on(people: People):
     with pytest.raises(Refused) as refused, transaction(people.connection):
         vote(people.connection, gone, stale, "left", at(2))
     assert refused.value.status == 404
-
-
-def test_a_rater_who_comes_back_gets_others_instead_of_what_was_handed_on(people: People):
-    gone = people.join("gone")
-    seats = "UPDATE seats SET session = NULL, rater = NULL, turn = NULL WHERE session = ? AND turn > 9 AND position IS NOT NULL"  # fmt: skip
-    people.connection.execute(seats, (gone,))
-    assert people.state(gone)["total"] < 20
-    with transaction(people.connection):
-        resume(people.connection, gone, at(0))
-    assert people.state(gone)["total"] == 20
-    assert len({name for kind, _, name in people.given(gone) if kind == "real"}) == 18
-    assert people.answer(gone) == 20
 
 
 def test_votes_are_idempotent_and_final(people: People):
@@ -251,20 +230,6 @@ def test_what_is_committed_together_fails_alone(study: Study):
     writer.close()
 
 
-def test_nothing_is_acknowledged_before_the_commit(study: Study):
-    writer, counts = Writer(study.database), []
-
-    async def insert_and_look() -> None:
-        with study.connect() as connection:
-            for k in range(20):
-                await writer.run(insert(str(k)))
-                counts.append(connection.execute("SELECT count(*) FROM raters").fetchone()[0])
-
-    asyncio.run(insert_and_look())
-    assert counts == list(range(1, 21))
-    writer.close()
-
-
 def test_a_database_that_cannot_be_written_fails_all_that_wait(study: Study):
     writer = Writer(study.database)
     writer._connection.execute("PRAGMA query_only = ON")
@@ -272,19 +237,6 @@ def test_a_database_that_cannot_be_written_fails_all_that_wait(study: Study):
     assert [type(result) for result in results] == [sqlite3.OperationalError] * 2
     writer._connection.execute("PRAGMA query_only = OFF")
     assert together(writer, lambda c: c.execute("SELECT 1").fetchone()) == [(1,)]
-    writer.close()
-
-
-def test_who_left_does_not_hold_up_the_others(study: Study):
-    writer = Writer(study.database)
-
-    async def leave() -> object:
-        gone = asyncio.ensure_future(writer.run(insert("gone")))
-        await asyncio.sleep(0)
-        gone.cancel()
-        return await writer.run(lambda c: c.execute("SELECT name FROM raters").fetchall())
-
-    assert asyncio.run(leave()) == [("gone",)]
     writer.close()
 
 

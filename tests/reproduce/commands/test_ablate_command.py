@@ -17,7 +17,7 @@ from ablating import ANIMALS, STEPS, words
 from PIL import Image
 from stored_judges import store_judges
 
-from benchmarks.metrics.diversity_result import DiversityResult
+from benchmarks.metrics.diversity import DiversityResult
 from benchmarks.metrics.mode_scores import load_mode_scores
 from reproduce.commands.cli import main
 from reproduce.experiments.places import Places

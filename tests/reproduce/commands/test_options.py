@@ -36,7 +36,10 @@ ALSO = {
 }  # fmt: skip
 WRONG = "~nobody-here/x"
 FREE = ("modes",)  # any word will do
-WORDS = ("16", "32", "0.3", "0.4", "aaaaaaaa", "bbbbbbbb", "a.npz", "b.npz", "10.0.0.1", "10.0.0.2")
+WORDS = (
+    "16", "32", "0.3", "0.4", "aaaaaaaa", "bbbbbbbb", "a.npz", "b.npz", "10.0.0.1", "10.0.0.2",
+    "{{input}}_{{sample}}", "{{input}}-{{sample}}",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from stored_judges import store_judges
 
 from benchmarks.__main__ import main as benchmarks
@@ -277,7 +278,12 @@ def test_the_graph_measures_rows_before_the_table(tmp_path: Path) -> None:
     assert row in found["table/1"].needs
     assert not any(name.startswith("row/") for name in jobs({}))
     (tmp_path / "out" / "new.png").write_bytes(b"")
-    assert jobs(rows)["row/1/drawn-shoes/My_row"].digest != row.digest
+    new = jobs(rows)["row/1/drawn-shoes/My_row"].digest
+    assert new != row.digest
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").write_bytes(b"")
+    (tmp_path / "out" / "linked").symlink_to(tmp_path / "elsewhere")
+    assert jobs(rows)["row/1/drawn-shoes/My_row"].digest != new
 
 
 # What does not fit.
@@ -315,6 +321,21 @@ def test_names_of_rows_that_do_not_fit(word: str, message: str) -> None:
         ("name: x\nseed: one\n", "seed: "),
         ("name: x\nauthor: me\n", "author: Extra inputs are not permitted"),
         ("name: x\nnotes: [1]\n", "notes: "),
+        ("[" * 5000, "is no YAML (maximum recursion depth"),
+        ("name: x\n---\nname: y\n", "is no YAML"),
+        ("name: !!python/object:os.system x\n", "is no YAML"),
+        ("name: &a [*a]\n", "name: "),
+        ("name: x\nname: y\n", "is no YAML (name is given twice): mend it"),
+        ("seed: 1" + "0" * 5000, "is no YAML"),
+        ("name: 2024-01-01\n", "name: Input should be a valid string: put it in quotes"),
+        ("name: x\ncommit: 1234567\n", "commit: Input should be a valid string: put it in quotes"),
+        ('name: "a\\u202eb"\n', "name: the character U+202E is not printed: leave it out"),
+        ('name: "a\\eb"\n', "name: the character U+001B is not printed"),
+        ('name: "\\u200b"\n', "name: the character U+200B is not printed"),
+        ('name: "a\\ud800b"\n', "name: Input should be a valid string"),
+        ('name: x\nnotes: "a\\0b"\n', "notes: the character U+0000 is not printed"),
+        ('name: x\nlink: "https://example.org/a|b"\n', "link: "),
+        ('name: x\nlink: "https://example.org/\\u202ea"\n', "link: "),
     ],
 )
 def test_submissions_that_do_not_fit(text: str, message: str, tmp_path: Path) -> None:
@@ -323,6 +344,24 @@ def test_submissions_that_do_not_fit(text: str, message: str, tmp_path: Path) ->
         read_submission(tmp_path)
     assert str(caught.value).startswith(str(tmp_path / "submission.yaml"))
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_is_told_of_a_submission_is_text_on_one_line(tmp_path: Path) -> None:
+    told = {
+        "name": "a\nb",
+        "notes": "<script>alert(1)</script> | [x](y)\n- `z` *w* under_score _u_ &lt;",
+    }
+    (tmp_path / "submission.yaml").write_text(yaml.safe_dump(told))
+    found = read_submission(tmp_path)
+    assert found["name"] == "a b"
+    beside = table1(
+        load_preset("quick").only(tables=[1]),
+        cells_of([*OURS, THEIRS | {"submission": found}], [0]),
+    )
+    assert beside.markdown().endswith(
+        "\n- Tint ‡: a b; notes \\<script>alert(1)\\</script> \\| \\[x\\](y) - \\`z\\` \\*w\\* "
+        "under_score \\_u\\_ \\&lt;.\n"
+    )
 
 
 def test_outputs_that_do_not_fit_are_refused_before_anything_is_made(

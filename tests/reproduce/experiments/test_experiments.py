@@ -284,10 +284,10 @@ def test_a_preset_says_how_often_a_training_saves_and_shows(tmp_path):
         ("extends: cpuu", "extends: unknown preset 'cpuu': did you mean cpu?"),
         ("extends: [cpu]", "extends: unknown preset '['cpu']'"),
         ("extends: 7", "extends: unknown preset '7'"),
-        ("!!python/object:os.system {}", "cannot be read as YAML"),
+        ("!!python/object:os.system {}", "is no YAML"),
         ("- a", "holds no lines of 'key: value'"),
         ("", "holds no lines of 'key: value'"),
-        ("{a", "cannot be read as YAML"),
+        ("{a", "is no YAML"),
     ],
 )
 def test_a_malformed_preset_is_refused_in_a_line_that_names_key_and_value(tmp_path, text, told):

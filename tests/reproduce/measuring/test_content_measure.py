@@ -11,7 +11,7 @@ import torch
 from sorted_pictures import opened as sorted_task
 from sorted_pictures import sorted_folder
 
-from benchmarks.networks.content_reader import ContentReader, Scale
+from benchmarks.networks.content_reader import ContentNetwork, ContentReader, Scale
 from models.errors import UserError
 from models.init import initialise
 from reproduce.experiments.places import Places, open_run_task
@@ -51,7 +51,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def store(root: Path, r2: float) -> ContentReader:
     """An untrained reader, which claims to know, where a trained one would be."""
-    network = RECIPE.network(len(FACTORS))
+    network = ContentNetwork(RECIPE, len(FACTORS))
     initialise(network, "kaiming", torch.Generator().manual_seed(0))
     scale = Scale((0.0,) * len(FACTORS), (1.0,) * len(FACTORS))
     claims = dict.fromkeys(FACTORS, r2)

@@ -17,8 +17,8 @@ from torch import Tensor
 
 import reproduce.analysis.preference_evidence
 import reproduce.measuring.preference
-from benchmarks.metrics.degrade import DEGRADATIONS, LEVELS
 from benchmarks.metrics.observer import preferred
+from benchmarks.metrics.preference_evidence import DEGRADATIONS, LEVELS
 from benchmarks.pictures import to_bytes
 from models.errors import UserError
 from reproduce.analysis.preference_evidence import write_evidence

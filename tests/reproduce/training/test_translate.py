@@ -216,15 +216,23 @@ def test_files_of_styles_that_do_not_fit_are_refused(trained, inputs, tmp_path, 
         ({"style": np.zeros((2, 3, 8), np.float32)}, "style has shape (2, 3, 8)"),
         ({"style": np.zeros((2, 8))}, "style has shape (2, 8)"),
         ({"other": np.zeros((2, 8), np.float32)}, "holds no styles of this method"),
-        (None, "holds no styles of this method"),
+        (b"text", "holds no styles of this method"),
+        (b"PK\3\4" + bytes(100), "holds no styles of this method"),
+        ({"style": np.zeros((0, 8), np.float32)}, "holds no styles of this method"),
+        ({"style": np.full((2, 8), np.nan, np.float32)}, "style has values that are not finite"),
+        ({"style": np.zeros((2, 8), ">f4")}, "holds no styles of this method"),
         ({"style": np.zeros((2, 8), np.float32)}, "--interpolate 5: there are styles 0 to 1"),
     ):
-        file.write_bytes(b"text") if content is None else np.savez(file, **content)
+        file.write_bytes(content) if isinstance(content, bytes) else np.savez(file, **content)
         more = "--styles", file, "--interpolate", "0", "5", "3"
         assert translate(trained("munit"), inputs, tmp_path / "out", *more) == 2
         error = capsys.readouterr().err
         assert words in error and error.count("\n") == 1
         assert not (tmp_path / "out").exists()
+    assert (
+        translate(trained("munit"), inputs, tmp_path / "out", "--styles", file, "--samples", 8) == 2
+    )
+    assert "styles.npz has 2 styles: leave out --samples" in capsys.readouterr().err
 
 
 # What cannot be translated
@@ -238,6 +246,8 @@ def test_files_of_styles_that_do_not_fit_are_refused(trained, inputs, tmp_path, 
         ("munit", ("--device", "meta"), "'meta' is not supported"),
         ("munit", ("--example", "nowhere.png"), "nowhere.png does not exist"),
         ("munit", ("--samples", "0"), "0 is too small"),
+        ("munit", ("--samples", "10001"), "is too large, use at most 10000"),
+        ("munit", ("--interpolate", 0, 5_000_000_000, 3), "is too large, use at most 10000"),
         ("munit", ("--samples", "2", "--example", "a.png"), "not allowed with"),
         ("munit", ("--interpolate", "0", "1", "1"), "1 steps are no walk"),
         ("munit", ("--styles", "a.json"), "a.json: styles are stored as .npz"),

@@ -48,7 +48,7 @@ def test_a_missing_executor_is_named_with_its_package(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["a: [", "- slurm\n", ""])
 def test_what_is_no_profile_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UserError, match=r"config\.yaml: not a profile"):
+    with pytest.raises(UserError, match=r"config\.yaml(: not a profile| is no YAML)"):
         check_executor(own(tmp_path / "odd", text))
 
 

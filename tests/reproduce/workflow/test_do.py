@@ -67,7 +67,7 @@ def test_a_network_of_other_code_is_trained_again(tmp_path: Path) -> None:
     assert made_by(path, "benchmarks.networks.classifier_training"), "brought here, without a note"
     sign(path, "benchmarks.networks.classifier_training")
     assert made_by(path, "benchmarks.networks.classifier_training")
-    assert not made_by(path, "benchmarks.networks.mode_classifier_training")
+    assert not made_by(path, "benchmarks.networks.mode_classifiers")
 
 
 def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(

@@ -6,17 +6,22 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.metrics.theory.classifier import domain_hits, same_domain_accuracy
-from benchmarks.metrics.theory.codes import Codes, describe, joined
+from benchmarks.metrics.theory.codes import (
+    Codes,
+    describe,
+    domain_hits,
+    joined,
+)
 from benchmarks.metrics.theory.contents import (
     CONTENT_MMD,
     DOMAIN_ACCURACY,
     PAIR_DISTANCE,
     RETRIEVAL_RANK,
     content_scores,
+    pairs_of,
+    resampled_ratios,
 )
 from benchmarks.metrics.theory.kernels import l1_distances
-from benchmarks.metrics.theory.pairs import pairs_of, resampled_ratios
 from models.errors import UserError
 
 
@@ -48,36 +53,11 @@ def test_classes_that_no_plane_divides_are_told_apart() -> None:
     assert domain_hits(0.5 * draws(80, 3), b).mean() > 0.95
 
 
-def test_a_feature_that_is_large_hides_no_other() -> None:
-    a, b = draws(40), draws(40, seed=1)
-    b[:, 2] += 8
-    a[:, 0] *= 1e6
-    b[:, 0] *= 1e6
-    assert domain_hits(a, b).mean() > 0.9
-
-
-def test_codes_of_one_distribution_are_not() -> None:
-    accuracies = [domain_hits(draws(60, seed=k), draws(60, seed=50 + k)).mean() for k in range(10)]
-    assert np.mean(accuracies) == pytest.approx(0.5, abs=0.05)
-    assert same_domain_accuracy(draws(120)) == pytest.approx(0.5, abs=0.12)
-
-
 def test_equal_codes_are_a_coin_toss() -> None:
     """Pairs are learned from together: no code's domain is given away by its partner's."""
     a = draws(40)
     assert domain_hits(a, a).mean() == 0.5
     assert domain_hits(a, a + 1e-3 * draws(40, seed=1)).mean() == pytest.approx(0.5, abs=0.12)
-
-
-def test_scale_and_shift_of_a_feature_do_not_matter() -> None:
-    a, b = draws(30), draws(30, seed=1) + 0.7
-    assert np.array_equal(domain_hits(a, b), domain_hits(100 * a + 5, 100 * b + 5))
-
-
-def test_retrieval_of_equal_codes_is_perfect() -> None:
-    a = draws(20)
-    pairs = pairs_of(l1_distances(a, a))
-    assert not pairs.ranks.any() and pairs.first.all() and pairs.ratio == 0
 
 
 def test_ranks_by_hand() -> None:
@@ -89,26 +69,11 @@ def test_ranks_by_hand() -> None:
     assert pairs.ratio == pytest.approx((7 / 3) / (22 / 6))
 
 
-def test_unrelated_codes_are_at_chance() -> None:
-    pairs = pairs_of(l1_distances(draws(150), draws(150, seed=1)))
-    assert pairs.ranks.mean() == pytest.approx(0.5, abs=0.06)
-    assert pairs.ratio == pytest.approx(1, abs=0.05)
-    assert pairs.first.mean() < 0.05
-
-
 def test_codes_that_are_all_the_same_are_at_chance() -> None:
     pairs = pairs_of(np.zeros((9, 9)))
     assert pairs.ratio == 1 and pairs.ranks.tolist() == [0.5] * 9
     assert pairs.first == pytest.approx(1 / 9)
     assert (resampled_ratios(np.zeros((9, 9)), 0) == 1).all()
-
-
-def test_order_of_pairs_does_not_matter() -> None:
-    a, b = draws(15), draws(15) + 0.3 * draws(15, seed=2)
-    order = np.random.default_rng(0).permutation(15)
-    one, two = (pairs_of(l1_distances(u, v)) for u, v in ((a, b), (a[order], b[order])))
-    assert one.ratio == pytest.approx(two.ratio)
-    assert one.ranks[order].tolist() == two.ranks.tolist()
 
 
 def test_the_ratio_of_resampled_pairs_spreads_as_that_of_new_ones() -> None:

