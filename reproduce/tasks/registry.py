@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from benchmarks.files import write_text
 from models.errors import UserError
+from models.zoo import nearest
 from reproduce.tasks.archives import extract_tar
 from reproduce.tasks.class_folders import is_class_folder
 from reproduce.tasks.download import fetch
@@ -50,7 +50,10 @@ def open_task(
     if spec is None and source is None and Path(name_or_path).exists():
         source = Path(name_or_path)
     elif spec is None:
-        raise _unknown(name_or_path)
+        raise UserError(
+            f"unknown task '{name_or_path}', and no folder or archive of that name: "
+            f"{nearest(name_or_path, TASKS)}"
+        )
     refuse_unread(name_or_path, spec, source, sorting)
     if source is not None:
         name = spec.name if spec else _bare_name(source)
@@ -166,13 +169,7 @@ def _open_published(spec: TaskSpec, data_dir: Path, progress: bool) -> Domains:
     folder = data_dir / spec.name
     with only_process(folder):
         if not folder.exists():
-            archive = fetch(
-                list(spec.urls),
-                data_dir / f"{spec.name}.tar.gz",
-                sha256=spec.sha256,
-                size=spec.size,
-                progress=progress,
-            )
+            archive = fetch(spec.urls, data_dir / f"{spec.name}.tar.gz", progress=progress)
             extract_tar(archive, folder, progress=progress)
     return open_pictures(folder, spec.name)
 
@@ -227,12 +224,3 @@ def _bare_name(path: Path) -> str:
     for suffix in ARCHIVE_SUFFIXES:
         name = name.removesuffix(suffix)
     return name
-
-
-def _unknown(name: str) -> UserError:
-    near = difflib.get_close_matches(name, TASKS, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return UserError(
-        f"unknown task {name!r}, and no folder or archive of that name: {hint}"
-        f"choose one of {', '.join(TASKS)}, or give a path"
-    )

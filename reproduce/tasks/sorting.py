@@ -81,10 +81,10 @@ def _open_made(
     plain: bool = False,
 ) -> Domains:
     """Two domains as a flat folder, under the bare ``name`` only if ``plain``."""
-    folder = data_dir / (name if plain else f"{name}-{mark_of(a, b, seed=0)}")
+    folder = data_dir / (name if plain else f"{name}-{mark_of(a, b)}")
     with only_process(folder):
         if not folder.exists():
-            write_flat(folder, a, b, seed=0, made={"task": name, **made}, progress=progress)
+            write_flat(folder, a, b, {"task": name, **made}, progress)
     return open_folder(folder, name)
 
 

@@ -25,15 +25,6 @@ CLASSES = (
 
 
 @pytest.fixture
-def no_network(monkeypatch):
-    """A proxy that nobody listens at."""
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
 def cifar(tmp_path, monkeypatch) -> Path:
     """A small CIFAR-10 in torchvision's format: 5 training and 2 test pictures a class."""
     folder = tmp_path / "cifar" / "cifar-10-batches-py"

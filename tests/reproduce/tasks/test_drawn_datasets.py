@@ -121,7 +121,7 @@ def test_the_flat_folder_tells_nothing_of_modes(animals: Path) -> None:
     text = (animals / "drawn.json").read_text(encoding="utf-8")
     words = {word for domain, kind in DOMAINS.items() for word in (domain, kind.title, *kind.modes)}
     assert not [word for word in (*words, "mode") if word in text]
-    domains = open_folder(animals)
+    domains = open_folder(animals, "cats-dogs")
     assert len(domains.train_a) == 62 and len(domains.test_b) == 9
 
 
