@@ -47,13 +47,7 @@ def domain_names(folder: Path) -> list[str]:
     return sorted(found.values(), key=natural_order)
 
 
-def read_domain(
-    folder: Path,
-    name: str,
-    *,
-    classes: Sequence[str] = (),
-    fewest: int = 2,
-) -> Domain:
+def read_domain(folder: Path, name: str, *, classes: Sequence[str] = (), fewest: int = 2) -> Domain:
     """The domain ``name`` of a folder of classes; pictures are found, not yet decoded.
 
     ``classes``: those that must be there, in this order; without, all that are there, of which

@@ -39,12 +39,7 @@ CIFAR_TRAIN = 2500  # pictures of each class, the first ones; all 1,000 test pic
 HOUSE_CATS = ("Siamese", "Bengal", "Bombay", "Abyssinian")
 DOGS = ("samoyed", "shiba_inu", "pug", "beagle")
 # A black panther is a leopard or a jaguar, and has no synset: jaguars take its place.
-SYNSETS = {
-    "lion": "n02129165",
-    "tiger": "n02129604",
-    "leopard": "n02128385",
-    "jaguar": "n02128925",
-}
+SYNSETS = {"lion": "n02129165", "tiger": "n02129604", "leopard": "n02128385", "jaguar": "n02128925"}
 
 PETS = {"house-cats": HOUSE_CATS, "dogs": DOGS, "samoyeds": DOGS[:1], "beagles": DOGS[3:]}
 IMAGENET = {"big-cats": tuple(SYNSETS), "tigers": ("tiger",), "leopards": ("leopard",)}

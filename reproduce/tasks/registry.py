@@ -194,12 +194,7 @@ def _unpacked(path: Path, name: str, data_dir: Path, progress: bool) -> Path:
 
 
 def _open_local(
-    folder: Path,
-    name: str,
-    spec: TaskSpec | None,
-    sorting: Sorting,
-    data_dir: Path,
-    progress: bool,
+    folder: Path, name: str, spec: TaskSpec | None, sorting: Sorting, data_dir: Path, progress: bool
 ) -> Domains:
     """Whatever lies in ``folder``: a data set, pictures sorted by class, or two domains."""
     data_set = None

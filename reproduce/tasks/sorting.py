@@ -89,12 +89,7 @@ def _open_made(
 
 
 def sort_classes(
-    folder: Path,
-    name: str,
-    spec: TaskSpec | None,
-    sorting: Sorting,
-    data_dir: Path,
-    progress: bool,
+    folder: Path, name: str, spec: TaskSpec | None, sorting: Sorting, data_dir: Path, progress: bool
 ) -> Domains:
     """The domains of a task, or of nobody's in particular, out of a folder of classes."""
     names = sorting.domains or (spec.domains if spec else _only_domains(folder))
