@@ -20,8 +20,7 @@ from reproduce.tasks.drawn import (
     render_mask,
     render_photo,
 )
-from reproduce.tasks.drawn.canvas import SAMPLES, blur, count, fill
-from reproduce.tasks.drawn.curves import box, curve, ellipse
+from reproduce.tasks.drawn.canvas import blur, fill
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
 from reproduce.tasks.drawn.palette import to_rgb
 
@@ -39,18 +38,6 @@ def styles(kind: str, n: int = 40):
 # --- geometry, against closed forms ---------------------------------------------------------
 
 
-def test_filled_area_is_the_polygons() -> None:
-    for points, area in (
-        (box(0.1, 0.2, 0.6, 0.8), 0.30),
-        (box(0.1, 0.2, 0.6, 0.8, 0.1), 0.30 - (4 - np.pi) * 0.01),
-        (ellipse(0.5, 0.5, 0.3, 0.2), np.pi * 0.06),
-        (np.array([(0.1, 0.1), (0.9, 0.1), (0.1, 0.9)]), 0.32),
-    ):
-        for oriented in (points, points[::-1]):
-            inside = fill(oriented, 400)[2].sum() / 400**2
-            assert inside == pytest.approx(area, rel=0.012)
-
-
 def test_fill_agrees_with_a_point_in_polygon_test() -> None:
     points = np.array([(0.13, 0.2), (0.9, 0.31), (0.45, 0.5), (0.83, 0.94), (0.2, 0.71)])
     n = 50
@@ -60,27 +47,6 @@ def test_fill_agrees_with_a_point_in_polygon_test() -> None:
     centres = (np.stack(np.meshgrid(np.arange(n), np.arange(n)), axis=-1) + 0.5) / n
     expected = MplPath(points).contains_points(centres.reshape(-1, 2)).reshape(n, n)
     np.testing.assert_array_equal(found, expected)
-
-
-def test_curve_passes_through_its_anchors_and_keeps_corners() -> None:
-    square = curve([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)])
-    np.testing.assert_allclose(square[::10], [(0, 0), (1, 0), (1, 1), (0, 1)])
-    on_a_side = (np.abs(square) < 1e-12) | (np.abs(square - 1) < 1e-12)
-    assert on_a_side.any(axis=1).all()
-    smooth = curve([(0, 0), (1, 0), (1, 1), (0, 1)])
-    assert smooth.min() < -0.05 and smooth.max() > 1.05
-
-
-def test_blur_is_a_sum_and_count_is_a_box_filter() -> None:
-    impulse = np.zeros((21, 21), dtype=np.int64)
-    impulse[10, 10] = 3
-    once = blur(impulse, 1)
-    assert once.sum() == 3 * 3**6
-    np.testing.assert_array_equal(once, once.T)
-    np.testing.assert_array_equal(once, once[::-1, ::-1])
-    samples = np.random.default_rng(0).random((8 * SAMPLES, 8 * SAMPLES)) < 0.5
-    expected = samples.reshape(8, SAMPLES, 8, SAMPLES).sum(axis=(1, 3))
-    np.testing.assert_array_equal(count(samples), expected)
 
 
 def test_colours_are_oklch() -> None:
@@ -104,16 +70,6 @@ def test_colours_are_oklch() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_edges_are_grey_and_legible(kind: str) -> None:
-    for content in contents(kind):
-        edges = render_edges(content, SIZE)
-        assert edges.shape == (SIZE, SIZE, 3) and edges.dtype == np.uint8
-        assert (edges == edges[:, :, :1]).all()
-        assert edges.min() < 40  # black lines
-        assert 0.03 < (edges[:, :, 0] < 128).mean() < 0.35  # lines, not blots
-
-
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [32, 45])
 def test_mask_is_where_the_photo_is_not_white(kind: str, size: int) -> None:
     white = next(s for s in styles(kind, 200) if s.family == "white")
@@ -126,9 +82,12 @@ def test_mask_is_where_the_photo_is_not_white(kind: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_edges_lie_on_and_inside_the_mask(kind: str) -> None:
+def test_edges_are_grey_lines_on_and_inside_the_mask(kind: str) -> None:
     for content in contents(kind):
-        mask, edges = render_mask(content, 64), render_edges(content, 64)[:, :, 0]
+        mask, rgb = render_mask(content, 64), render_edges(content, 64)
+        assert rgb.shape == (64, 64, 3) and (rgb == rgb[:, :, :1]).all()
+        edges = rgb[:, :, 0]
+        assert edges.min() < 40 and 0.02 < (edges < 128).mean() < 0.35  # lines, not blots
         away = blur((mask > 0).astype(np.int64), 1) == 0  # 3 pixels off
         assert (edges[away] == 255).all()
         partly = (mask > 0) & (mask < 255)  # the silhouette passes here
@@ -167,14 +126,6 @@ def test_silhouettes_vary_are_centred_and_fill_the_canvas(kind: str) -> None:
         np.minimum(a, b).sum() / np.maximum(a, b).sum() for a, b in itertools.combinations(masks, 2)
     ]
     assert np.mean(overlap) < 0.75 and np.max(overlap) < 0.995
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_small_picture_is_the_large_one_reduced(kind: str) -> None:
-    for content in contents(kind, 5):
-        small, large = render_mask(content, 32), render_mask(content, 128)
-        reduced = large.reshape(32, 4, 32, 4).mean(axis=(1, 3))
-        assert np.abs(small - reduced).max() < 40
 
 
 @pytest.mark.parametrize("kind", KINDS)
