@@ -23,24 +23,6 @@ from reproduce.training.checkpoints import read_checkpoint
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture
-def refused(capfd):
-    """A function: run a command that must be refused, and get its one line."""
-
-    def run(words: list[str]) -> str:
-        try:
-            code = main(words)
-        except SystemExit as stop:
-            code = stop.code
-        out, error = capfd.readouterr()
-        assert code == 2, (code, error)
-        assert error.startswith("error: ") and error.count("\n") == 1, error
-        assert "Traceback" not in error and out == ""
-        return error
-
-    return run
-
-
 def visible(folder: Path) -> list[str]:
     """Without lock files."""
     return sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))

@@ -46,15 +46,14 @@ def training(
     return train_words("munit", tmp_path / out, tmp_path / data, *more, task=TASK, **constant)
 
 
-def test_an_archive_is_unpacked_once_and_found_by_every_command(archive, tmp_path, capsys):
+def test_an_archive_is_unpacked_once_and_found_by_every_command(archive, tmp_path, capfd, refused):
     give(archive, tmp_path / "data")
-    told = Path(capsys.readouterr().out.splitlines()[-1])
+    told = Path(capfd.readouterr().out.splitlines()[-1])
     archive.unlink()  # what it held is there
     assert found(tmp_path / "data") == told
     assert main(training(tmp_path)) == 0
     # Not told, the same training asks for it.
-    assert main(training(tmp_path, data="elsewhere", out="none")) == 2
-    error = capsys.readouterr().err
+    error = refused(training(tmp_path, data="elsewhere", out="none"))
     assert "download it yourself and pass the local path with --source" in error
 
 
@@ -140,8 +139,8 @@ def test_runs_that_stored_their_source_are_resumed(archive, tmp_path):
 
 
 @pytest.mark.parametrize("steps", [2, 3])
-def test_other_pictures_are_another_run_finished_or_not(steps, archive, tmp_path, capsys):
+def test_other_pictures_are_another_run_finished_or_not(steps, archive, tmp_path, refused):
     assert main(training(tmp_path, "--source", str(archive), steps=2)) == 0
     other = pix2pix(tmp_path / "other", shade=200)
-    assert main(training(tmp_path, "--resume", "--source", str(other), steps=steps)) == 2
-    assert "are not those that this run began with" in capsys.readouterr().err
+    words = training(tmp_path, "--resume", "--source", str(other), steps=steps)
+    assert "are not those that this run began with" in refused(words)

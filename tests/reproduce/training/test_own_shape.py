@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny import translate
+from tiny import translate, translate_words
 
 from models.errors import UserError
 from reproduce.tasks.pictures import Preparation
@@ -34,7 +34,7 @@ def inputs(tmp_path):
 
 @pytest.mark.parametrize("method", ["munit", "unit", "cyclegan-noise", "bicyclegan"])
 def test_translations_have_their_inputs_shapes(method, trained, inputs, tmp_path):
-    assert translate(trained(method), inputs, tmp_path / "out", "--size", "keep") == 0
+    translate(trained(method), inputs, tmp_path / "out", "--size", "keep")
     for name, (height, width) in SHAPES.items():
         made = Image.open(tmp_path / "out" / f"{name}_sample00.png")
         assert (made.height, made.width) == (height, width)
@@ -73,16 +73,16 @@ def test_no_legal_length_is_refused(trained):
 
 def test_examples_and_walks_keep_shapes_too(trained, inputs, tmp_path):
     keep, checkpoint = ("--size", "keep"), trained("munit")
-    assert translate(checkpoint, inputs, tmp_path / "a", *keep, f"--example={inputs}/odd.png") == 0
+    translate(checkpoint, inputs, tmp_path / "a", *keep, f"--example={inputs}/odd.png")
     assert Image.open(tmp_path / "a/long_example00.png").size == (90, 21)
-    assert translate(checkpoint, inputs, tmp_path / "b", *keep, "--interpolate", "0", "1", "3") == 0
+    translate(checkpoint, inputs, tmp_path / "b", *keep, "--interpolate", "0", "1", "3")
     assert Image.open(tmp_path / "b/long_frame02.png").size == (90, 21)
     assert Image.open(tmp_path / "b/long.gif").size == (90, 21)
 
 
 @pytest.mark.parametrize(("size", "shape"), [("48", (48, 48)), ("32x64", (64, 32))])
 def test_a_size_is_scaled_to(size, shape, trained, inputs, tmp_path):
-    assert translate(trained("munit"), inputs, tmp_path / "out", "--size", size) == 0
+    translate(trained("munit"), inputs, tmp_path / "out", "--size", size)
     assert Image.open(tmp_path / "out/odd_sample00.png").size == shape
 
 
@@ -90,20 +90,20 @@ def test_a_size_is_scaled_to(size, shape, trained, inputs, tmp_path):
     ("size", "told"),
     [("33", "nearest legal size"), ("big", "write keep"), ("3x", "too small"), ("-8", "too small")],
 )
-def test_sizes_that_are_none_are_refused(size, told, trained, inputs, tmp_path, capsys):
-    assert translate(trained("munit"), inputs, tmp_path / "out", f"--size={size}") == 2
-    assert told in capsys.readouterr().err and not (tmp_path / "out").exists()
+def test_sizes_that_are_none_are_refused(size, told, trained, inputs, tmp_path, refused):
+    words = translate_words(trained("munit"), inputs, tmp_path / "out", f"--size={size}")
+    assert told in refused(words) and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("form", "suffix"), [("jpeg", ".jpg"), ("webp", ".webp")])
 def test_other_formats_on_request(form, suffix, trained, inputs, tmp_path, capsys):
     out = tmp_path / "out"
-    assert translate(trained("munit"), inputs, out, "--format", form, "--samples", "2") == 0
+    translate(trained("munit"), inputs, out, "--format", form, "--samples", "2")
     assert "compression changes LPIPS" in capsys.readouterr().err
     files = {path.name for path in out.iterdir()}
     pictures = {f"{name}_sample0{k}{suffix}" for name in SHAPES for k in range(2)}
     assert files == pictures | {"grid.png", "styles.npz"}
-    assert translate(trained("munit"), inputs, tmp_path / "png", "--samples", "2") == 0
+    translate(trained("munit"), inputs, tmp_path / "png", "--samples", "2")
     again = io.BytesIO()
     Image.open(tmp_path / "png/odd_sample01.png").save(again, format=form.upper(), quality=95)
     assert (out / f"odd_sample01{suffix}").read_bytes() == again.getvalue()
