@@ -22,7 +22,7 @@ from reproduce.training.checkpoints import load_method
 from reproduce.training.styles import slerp
 from reproduce.training.trained import checkpoint_of
 from reproduce.training.translate import as_rgb, shown_to
-from reproduce.training.translate import guided as guided_by
+from reproduce.training.translate_files import guided as guided_by
 
 INPUTS, STATIONS, EXAMPLES = 4, 9, 8
 CELL = 0.78  # inches
@@ -81,13 +81,11 @@ def guided(
         spread = evenly(min(len(every), len(shown)), inputs + examples)
         taken = evenly(len(spread), min(inputs, len(spread)))
         source = Subset(every, [spread[k] for k in taken])
-        styles = Subset(shown, [p for k, p in enumerate(spread) if k not in taken])
-        rows: list[list[Tensor | None]] = [
-            [None, *map(fixed, map(styles.read, range(len(styles))))]
-        ]
+        styles = [fixed(shown.read(p)) for k, p in enumerate(spread) if k not in taken]
+        rows: list[list[Tensor | None]] = [[None, *styles]]
         rows += [[fixed(source.read(i))] for i in range(len(source))]
         place = {name: i for i, name in enumerate(source.ids, 1)}
-        for name, _, picture in guided_by(network, source, styles, fixed, direction):
+        for name, _, picture in guided_by(network, source, fixed, styles, direction):
             rows[place[name]].append(picture)
         blocks.append(_Block(rows, {0: title, 1: "examples of style"}))
     return _draw(blocks, path)

@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from regression_exact import EXACT, check_exact
-from regression_tolerances import (
-    FEATURES,
-    FIRST_PAIR,
-    tolerance,
-)
+from regression_tolerances import FEATURES, FIRST_PAIR, tolerance
 from regression_world import SEED, Findings, Pictures, Record, World, check_protocol, check_value
 from torch import Tensor
 

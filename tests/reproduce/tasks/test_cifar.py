@@ -14,7 +14,6 @@ from sorted_pictures import md5, opened, origins, packed
 from torchvision.datasets import CIFAR10
 
 from models.errors import UserError
-from reproduce.commands.cli import main
 from reproduce.tasks import photos
 from reproduce.tasks.modes import open_modes
 from reproduce.tasks.registry import TASKS
@@ -22,15 +21,6 @@ from reproduce.tasks.registry import TASKS
 CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    """A proxy that nobody listens at."""
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -92,12 +82,10 @@ def test_a_copy_of_cifar_may_be_given_in_any_form(form, cifar, tmp_path, monkeyp
     ]
 
 
-def test_a_download_that_fails_is_told_with_the_remedy(no_network, tmp_path, capsys):
+def test_a_download_that_fails_is_told_with_the_remedy(no_network, tmp_path, refused):
     for name in ("cifar-animals-vehicles", "housecats-dogs", "dog-breeds"):
         words = ["data", name, "--data", str(tmp_path / "data"), "--no-progress"]
-        assert main(words) == 2
-        out, error = capsys.readouterr()
-        assert error.count("\n") == 1 and out == ""
+        error = refused(words)
         assert "error: could not download" in error and "--source PATH" in error
     assert {p.name for p in (tmp_path / "data").iterdir() if p.suffix != ".lock"} <= {"downloads"}
 
