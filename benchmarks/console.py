@@ -40,8 +40,8 @@ class _Once(argparse.Action):
 
 
 class Parser(argparse.ArgumentParser):
-    """One line and exit code 2 for wrong arguments, for empty ones and for options that are given
-    twice; those of ``type=Path`` are read by ``path_of``."""
+    """One line and exit code 2 for wrong arguments, for empty ones, those that are no UTF-8 and options
+    that are given twice; those of ``type=Path`` are read by ``path_of``."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -55,22 +55,36 @@ class Parser(argparse.ArgumentParser):
         commands.type = str  # the command's own parser reads its words
         return commands
 
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        for word in sys.argv[1:] if args is None else args:
+            try:
+                in_utf8(word)
+            except UserError as error:
+                self.error(str(error))
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> None:  # type: ignore[override]
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
 def path_of(word: str) -> Path:
-    """The path that a user wrote, ``~`` being a home; UserError for none, and for one that cannot
-    be written in UTF-8, as names of results are."""
+    """The path that a user wrote, ``~`` being a home; UserError for none."""
     if not word.strip():
         raise UserError("an empty path: name a file or folder (. is the one you are in)")
     try:
-        word.encode()
         return Path(word).expanduser()
-    except UnicodeEncodeError:
-        raise UserError(f"{word!a} is no name in UTF-8: rename it") from None
     except RuntimeError:
         raise UserError(f"{word}: there is no such user: write the whole path") from None
+
+
+def in_utf8(name: str) -> None:
+    """UserError for a name that results, which are in UTF-8, cannot tell."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{name!a} is no name in UTF-8: rename it") from None
 
 
 def type_of(read: Callable[[str], T]) -> Callable[[str], T]:

@@ -65,8 +65,7 @@ def check_place(path: Path) -> None:
         raise UserError(f"{path} is a folder: name a file")
     try:
         there = next(folder for folder in path.absolute().parents if folder.exists())
-        _part_of(there / path.name).touch()
-        _part_of(there / path.name).unlink()
+        _touch(there)
     except OSError as error:
         raise cannot_write(path, error) from None
 
@@ -105,6 +104,43 @@ def whole_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def check_folder(option: str, folder: Path, *, written: bool = True) -> None:
+    """UserError, naming the option that told of it, where ``folder`` could be none, or where nothing
+    could be ``written`` in it: before hours are spent on what goes there."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UserError(f"{option} {folder}: {there} is a file: name a folder")
+    try:
+        if written:
+            _touch(there)
+    except OSError:
+        raise UserError(
+            f"{option} {folder}: {there} may not be written to: choose another"
+        ) from None
+
+
+def _touch(folder: Path) -> None:
+    """Make a file there and take it away: what the system says of rights is not all."""
+    part = _part_of(folder / "touched")
+    part.touch()
+    part.unlink()
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """``folder``, made with its parents where it is missing. Those of them that a UserError leaves
+    empty go again."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except UserError:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+        raise
 
 
 def _part_of(path: Path) -> Path:

@@ -63,7 +63,7 @@ def add_commands(commands: Any) -> None:
     run = steps.add_parser("serve", help="the web page for raters, and the overview for you",
         epilog="Links for raters: ?rater=NAME, MTurk's (workerId, assignmentId, hitId) or "
         "Prolific's (PROLIFIC_PID, STUDY_ID, SESSION_ID).\nFor the open internet, put a proxy "
-        "with TLS in front.\n\nexamples:\n  python -m benchmarks study serve --study study\n  "
+        "with TLS in front that passes Host on.\n\nexamples:\n  python -m benchmarks study serve --study study\n  "
         "python -m benchmarks study serve --study study --trust-proxy 127.0.0.1 \\\n      "
         '--frame-ancestors "https://worker.mturk.com https://workersandbox.mturk.com"', **shown)  # fmt: skip
     _study(run)
@@ -135,9 +135,11 @@ def _opened(arguments: argparse.Namespace) -> Study:
 
 
 def prepare(arguments: argparse.Namespace) -> int:
+    from benchmarks.files import check_folder
     from benchmarks.study.prepare import Plan
     from benchmarks.study.prepare import prepare as write_study
 
+    check_folder("--out", arguments.out)
     asked = vars(arguments) | {
         "methods": _methods(arguments.method), "value_range": range_of(arguments.range),
     }  # fmt: skip
@@ -217,12 +219,14 @@ def reopen(arguments: argparse.Namespace) -> int:
 
 
 def analyse(arguments: argparse.Namespace) -> int:
+    from benchmarks.files import check_place
     from benchmarks.study.analyse import analyse as measure
     from benchmarks.study.analyse import report, write_analysis
 
+    path = arguments.out or arguments.study / "analysis.json"
+    check_place(path)
     found = measure(_opened(arguments), arguments.level)
     print(report(found))
-    path = arguments.out or arguments.study / "analysis.json"
     write_analysis(found, path)
     print(f"written: {path}")
     return 0

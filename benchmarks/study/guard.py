@@ -53,15 +53,16 @@ def address_key(host: str) -> str:
     return host
 
 
-def security_headers(frame_ancestors: str) -> list[tuple[bytes, bytes]]:
-    """Headers for all answers. ``frame_ancestors``: sites that may frame the page, or 'none'.
-    Raises UserError for anything but names of sites, which could smuggle other rules in."""
+def security_headers(frame_ancestors: str, pictures: str) -> list[tuple[bytes, bytes]]:
+    """Headers for all answers. ``frame_ancestors``: sites that may frame the page, or 'none';
+    ``pictures``: where it may take pictures from. Raises UserError for anything but names of sites,
+    which could smuggle other rules in."""
     for site in frame_ancestors.split():
         if site != "none" and not ANCESTOR.fullmatch(site):
             raise UserError(f"--frame-ancestors {site}: write sites, e.g. https://www.mturk.com")
     framed = frame_ancestors if frame_ancestors.split() not in ([], ["none"]) else "'none'"
     policy = (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {pictures}; "
         f"connect-src 'self'; base-uri 'none'; form-action {MTURK}; frame-ancestors {framed}"
     )
     named = {
@@ -78,10 +79,12 @@ def security_headers(frame_ancestors: str) -> list[tuple[bytes, bytes]]:
 class Guard:
     """The whole application's outermost layer."""
 
-    def __init__(self, app: ASGIApp, frame_ancestors: str) -> None:
+    def __init__(
+        self, app: ASGIApp, frame_ancestors: str = "none", pictures: str = "'self'"
+    ) -> None:
         self.app = app
-        self.framed = security_headers(frame_ancestors)
-        self.unframed = security_headers("none")
+        self.framed = security_headers(frame_ancestors, pictures)
+        self.unframed = security_headers("none", pictures)
         self.limit = Limit(*PER_ADDRESS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,18 +8,16 @@ import functools
 import hmac
 import logging
 import re
-import socket
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from importlib import resources
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -32,10 +30,9 @@ from benchmarks.study.guard import (
     address_key,
     too_many,
 )
-from benchmarks.study.requests import Arrival, Vote, bearer, body
+from benchmarks.study.requests import MOST_BYTES, Arrival, Vote, bearer
 from benchmarks.study.sessions import (
     Moment,
-    Refused,
     find_session,
     open_session,
     resume,
@@ -44,16 +41,16 @@ from benchmarks.study.sessions import (
 )
 from benchmarks.study.store import Writer
 from benchmarks.study.votes import overview
-from models.errors import UserError
+from benchmarks.study.web import Refused, answer, body, files, listening, not_found, refused
 
 MOST_CONNECTIONS = 2000
 PUBLIC_ID = re.compile(r"[0-9a-f]{32}")
 PAGES = {
-    "/": ("index.html", "text/html"),
-    "/overview": ("overview.html", "text/html"),
-    "/app.js": ("app.js", "text/javascript"),
-    "/overview.js": ("overview.js", "text/javascript"),
-    "/style.css": ("style.css", "text/css"),
+    "/": ("static/index.html", "text/html"),
+    "/overview": ("static/overview.html", "text/html"),
+    "/app.js": ("static/app.js", "text/javascript"),
+    "/overview.js": ("static/overview.js", "text/javascript"),
+    "/style.css": ("static/style.css", "text/css"),
 }
 
 
@@ -79,8 +76,7 @@ class StudyServer:
             self.writer.close()
 
         routes = [
-            *(Route(path, _page(*page)) for path, page in PAGES.items()),
-            Route("/favicon.ico", _nothing),  # browsers ask for it unasked
+            *files("benchmarks.study", PAGES),
             Route("/pictures/{name}", self.picture),
             Route("/api/study", self.about),
             Route("/api/sessions", self.begin, methods=["POST"]),
@@ -92,8 +88,8 @@ class StudyServer:
             routes=routes,
             lifespan=lifespan,
             exception_handlers={
-                Refused: _refused,
-                HTTPException: _not_found,
+                Refused: refused,
+                HTTPException: not_found,
                 sqlite3.OperationalError: _unavailable,
             },
         )
@@ -106,21 +102,21 @@ class StudyServer:
 
     async def about(self, request: Request) -> Response:
         told = self.study.settings.model_dump(mode="json", exclude={"design"})
-        return _json(told | {"name": self.study.name, "per_rater": self.study.design.per_rater})
+        return answer(told | {"name": self.study.name, "per_rater": self.study.design.per_rater})
 
     async def begin(self, request: Request) -> Response:
         """A session for a rater who consented: a new one, or theirs."""
         host = address_key(request.client.host if request.client else "?")
         if wait := self.new_sessions.wait(host, time.monotonic()):
             return too_many(wait)
-        who = (await body(request, Arrival)).identity()
+        who = (await body(request, Arrival, MOST_BYTES)).identity()
 
         def work(connection: sqlite3.Connection) -> dict[str, Any]:
             session = open_session(connection, self.study, who, self.moment())
             token = self.study.session_token(session)
             return {"token": token, "state": state(connection, self.study, session)}
 
-        return _json(await self.writer.run(work))
+        return answer(await self.writer.run(work))
 
     async def look(self, request: Request) -> Response:
         """Where a session stands."""
@@ -131,7 +127,7 @@ class StudyServer:
         token = bearer(request)
         if wait := self.votes.wait(token, time.monotonic()):
             return too_many(wait)
-        given = await body(request, Vote)
+        given = await body(request, Vote, MOST_BYTES)
 
         def take(connection: sqlite3.Connection, session: int, when: Moment) -> None:
             vote(connection, session, given.question, given.choice, when)
@@ -146,7 +142,7 @@ class StudyServer:
             do(connection, session, self.moment())
             return state(connection, self.study, session)
 
-        return _json(await self.writer.run(work))
+        return answer(await self.writer.run(work))
 
     async def picture(self, request: Request) -> Response:
         """A picture of the study. Ids are looked up, never joined to a path."""
@@ -167,46 +163,17 @@ class StudyServer:
             with self.study.connect() as connection:
                 return overview(connection, self.study, self.moment().gone_before)
 
-        return _json(await asyncio.to_thread(read))
+        return answer(await asyncio.to_thread(read))
 
     def _read_picture(self, file: str) -> bytes:
         return (self.study.path / PICTURES / f"{file}.png").read_bytes()
-
-
-def _page(file: str, kind: str) -> Callable[[Request], Any]:
-    content = resources.files("benchmarks.study").joinpath("static", file).read_bytes()
-
-    async def page(_: Request) -> Response:
-        return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
-
-    return page
-
-
-async def _nothing(_: Request) -> Response:
-    return Response(status_code=204)
-
-
-def _json(content: Any, status: int = 200, **headers: str) -> JSONResponse:
-    return JSONResponse(content, status, {"cache-control": "no-store", **headers})
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    # The rest of a body that was given up is not read: the connection ends with the answer.
-    headers = {"connection": "close"} if error.status in (408, 413, 415) else {}
-    return _json({"error": str(error)}, error.status, **headers)
-
-
-async def _not_found(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _json({"error": error.detail}, error.status_code, **dict(error.headers or {}))
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
     """The database could not be written (a full disk, a lock): nothing was stored; try again."""
     logging.getLogger("uvicorn.error").error("the study's database: %s", error)
     told = "The study cannot store answers at present. Try again, please."
-    return _json({"error": told}, 503, **{"retry-after": "2"})
+    return answer({"error": told}, 503, **{"retry-after": "2"})
 
 
 def serve(
@@ -224,7 +191,7 @@ def serve(
         limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=65, timeout_graceful_shutdown=10,
         proxy_headers=bool(trust_proxy), forwarded_allow_ips=trust_proxy,
     )  # fmt: skip
-    with listening(host, port) as listener:
+    with listening(host, port, "--host or --port") as listener:
         shown = f"[{host}]" if ":" in host else host
         site = f"http://{shown}:{listener.getsockname()[1]}"
         print(f"raters:   {site}/?rater=NAME", flush=True)
@@ -235,15 +202,3 @@ def serve(
         )
         with contextlib.suppress(KeyboardInterrupt):  # raised anew after an orderly stop
             uvicorn.Server(config).run(sockets=[listener])
-
-
-def listening(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=1024)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(
-            f"cannot listen on {host}:{port} ({reason}): choose another --host or --port"
-        ) from None
-    return listener

@@ -16,16 +16,9 @@ import numpy as np
 
 from benchmarks.study.folder import Design, Study, counted, hashed
 from benchmarks.study.store import rater_of
+from benchmarks.study.web import Refused
 
 Side = Literal["left", "right"]
-
-
-class Refused(Exception):
-    """A request that changes nothing; ``status`` is HTTP's."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True)

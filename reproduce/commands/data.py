@@ -10,6 +10,10 @@ from benchmarks.console import at_least
 from models.errors import UserError
 from reproduce.commands import options
 
+DRAWN = {
+    "size": (32, "pixels"), "train": (4000, "training pictures a domain"), "test": (200, "test pairs"),
+}  # fmt: skip
+
 
 def add(commands: Any) -> None:
     sub = options.command(
@@ -32,10 +36,10 @@ def add(commands: Any) -> None:
         help="of CelebA, which domain b of faces has (default: Blond_Hair)")  # fmt: skip
     sub.add_argument("--domains", nargs=2, metavar=("A", "B"),
         help="which two of a folder of classes")  # fmt: skip
-    sub.add_argument("--size", type=at_least(1), default=32, help="pixels, if drawn")
-    sub.add_argument("--train", type=at_least(1), default=4000,
-        help="training pictures a domain, if drawn")  # fmt: skip
-    sub.add_argument("--test", type=at_least(1), default=200, help="test pairs, if drawn")
+    for name, (number, what) in DRAWN.items():
+        sub.add_argument(
+            f"--{name}", type=at_least(1), help=f"{what}, if drawn (default: {number})"
+        )
     options.add_progress(sub)
 
 
@@ -43,7 +47,15 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.tasks.modes import open_modes, truth_folder
     from reproduce.tasks.registry import keep_source, open_task
     from reproduce.tasks.sorting import AS_NAMED, Sorting
+    from reproduce.tasks.specs import TASKS
 
+    numbers = {name: getattr(arguments, name) for name in DRAWN}
+    spec = TASKS.get(arguments.task)
+    given = [f"--{name}" for name, number in numbers.items() if number is not None]
+    if given and (arguments.source is not None or spec is None or not spec.drawn):
+        raise UserError(
+            f"{given[0]} is of pictures that are drawn, not of those there are: leave it out"
+        )
     for name in ("pets", "imagenet"):  # before anything else is downloaded
         local = getattr(arguments, name)
         if local is not None and not local.is_dir():
@@ -53,9 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
         pets=arguments.pets, imagenet=arguments.imagenet, attribute=arguments.attribute,
     )  # fmt: skip
     domains = open_task(
-        arguments.task, data_dir=arguments.data, size=arguments.size, train=arguments.train,
-        test=arguments.test, source=arguments.source, sorting=sorting,
+        arguments.task, data_dir=arguments.data, source=arguments.source, sorting=sorting,
         progress=not arguments.no_progress,
+        **{name: numbers[name] or default for name, (default, _) in DRAWN.items()},
     )  # fmt: skip
     if arguments.source is not None or sorting != AS_NAMED:
         keep_source(arguments.task, domains.folder, arguments.data)

@@ -36,8 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.report.demo.networks import networks_of, stored_networks
 
     device, preset = check_device(arguments.device), load_preset(arguments.preset)
-    networks = [one for path in arguments.checkpoints for one in networks_of(path, device)]
-    if not networks:
-        networks = stored_networks(arguments.results, preset.name, device)
+    networks = (
+        networks_of(arguments.checkpoints, device)
+        if arguments.checkpoints
+        else stored_networks(arguments.results, preset.name, device)
+    )
     serve(networks, arguments.port, not arguments.no_browser)
     return 0

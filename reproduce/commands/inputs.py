@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from benchmarks.files import check_folder
     from reproduce.experiments.places import Places
     from reproduce.experiments.preset import TABLES
     from reproduce.experiments.run import parse_settings
@@ -39,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.measuring.submission import FILE, write_inputs
     from reproduce.workflow.jobs import Request
 
+    check_folder("--data", arguments.data, written=False)
+    check_folder("--out", arguments.out)
     here = Path()
     places = Places(arguments.data, here, here, progress=not arguments.no_progress)
     asked = options.tasks_of([arguments.task], places, [*TABLES])

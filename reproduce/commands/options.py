@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,13 +144,14 @@ def places_of(arguments: argparse.Namespace) -> Places:
     """The folders, the weights that measure, and a device that exists; the GPUs of other machines
     need not be here too."""
     from benchmarks.devices import check_device
+    from benchmarks.files import check_folder
     from reproduce.experiments.places import Places
 
     told = vars(arguments)
     if told.get("inception_sha256") and not told.get("inception_weights"):
         raise UserError("--inception-sha256 is of --inception-weights: give them too")
     for name in PLACES.keys() & told.keys():
-        _refuse_file(f"--{name}", told[name])
+        check_folder(f"--{name}", told[name], written=False)
     elsewhere = told.get("profile") is not None or told.get("plan") is not None
     device: str = arguments.device
     return Places(
@@ -161,14 +161,6 @@ def places_of(arguments: argparse.Namespace) -> Places:
         inception_path=told.get("inception_weights"),
         inception_sha256=told.get("inception_sha256"), workers=told.get("workers", 0),
     )  # fmt: skip
-
-
-def _refuse_file(option: str, folder: Path) -> Path:
-    """The nearest folder there is; UserError where a file is in the way."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise UserError(f"{option} {folder}: {there} is a file: name a folder")
-    return there
 
 
 def task(word: str) -> str:
@@ -282,16 +274,17 @@ def measuring_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def how_of(arguments: argparse.Namespace) -> How:
     """How jobs are run; what they make must have a place."""
+    from benchmarks.files import check_folder, check_place
+
     if arguments.gpus_per_training > 1 and not arguments.device.startswith("cuda"):
         raise UserError(
             f"--gpus-per-training {arguments.gpus_per_training} with --device {arguments.device}: "
             "add --device cuda"
         )
     for name in ("runs", "results"):
-        folder = getattr(arguments, name)
-        there = _refuse_file(f"--{name}", folder)
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise UserError(f"--{name} {folder}: {there} may not be written to: choose another")
+        check_folder(f"--{name}", getattr(arguments, name))
+    if arguments.plan is not None:
+        check_place(arguments.plan)
     if arguments.profile is not None:
         from reproduce.workflow.cluster_profile import profile_path
 

@@ -30,6 +30,7 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from benchmarks.files import check_folder
     from models.errors import UserError
     from reproduce.records.current import Current
     from reproduce.records.store import REFERENCE, Records
@@ -41,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.seeds is not None and len(set(arguments.seeds)) < len(arguments.seeds):
         raise UserError(f"--seeds {' '.join(map(str, arguments.seeds))}: give each once")
     request = options.request_of(arguments, arguments.seeds, "report")
+    out = arguments.out or request.places.results / request.scale.name / "report"
+    check_folder("--results" if arguments.out is None else "--out", out)
     if arguments.make:
         from reproduce.workflow.run import make
 
@@ -63,7 +66,6 @@ def run(arguments: argparse.Namespace) -> int:
             and not all(path.is_file() for path in style_paths(preset, of_styles, places))
         ):  # fmt: skip
             draw_styles(preset, of_styles, places)
-    out = arguments.out or places.results / preset.name / "report"
     made, note = write_report(preset, runs, places, out)
     for path in made:
         if path.parent == out:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.console import at_least
+from benchmarks.console import at_least, in_utf8
 from models.errors import UserError
 from reproduce.commands import options
 
@@ -77,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     from torch import Tensor
 
     from benchmarks.devices import check_device
+    from benchmarks.files import check_folder
     from reproduce.tasks.pictures import Preparation
     from reproduce.training.checkpoints import load_method
     from reproduce.training.styles import (
@@ -97,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         write_translations,
     )
 
+    check_folder("--out", arguments.out)
     direction: Direction = arguments.direction
     method, read = load_method(arguments.checkpoint, check_device(arguments.device))
     if direction not in method.directions:
@@ -110,6 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = open_inputs(arguments.inputs)
     for i in range(len(source)):
         source.read(i)  # what cannot be read is told before anything is written
+        in_utf8(str(source.path(i)))
         if len(Path(source.ids[i]).name.encode()) > LONGEST_NAME:
             raise UserError(
                 f"{source.path(i)}: the name is too long for its translations': shorten it"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.files import check_folder
 from models.choices import ways_of
 from models.errors import UserError
 from models.zoo import nearest
@@ -128,6 +129,8 @@ def _networks(arguments: argparse.Namespace) -> Iterator[Networks]:
 def _show(measurements: list[Measurement], arguments: argparse.Namespace) -> int:
     """Take them, and print the tables that they make."""
     folder = getattr(arguments, "data", Path("data"))
+    check_folder("--data", folder, written=False)
+    check_folder("--results", arguments.results)
     records, failed = take(
         measurements, arguments.results, folder, again=arguments.again,
         progress=not arguments.no_progress,

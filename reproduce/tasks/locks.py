@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
+from benchmarks.files import new_folder
 from models.errors import UserError
 
 
 @contextmanager
 def only_process(folder: Path) -> Iterator[None]:
-    """Hold others back that would make the same ``folder``; released even when killed."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = folder.with_name(f".{folder.name}.lock").open("w")
-    except OSError as error:
-        if folder.is_dir():  # it took its name when it was complete: nobody makes it
+    """Hold others back that would make the same ``folder``; released even when killed. Of what could
+    not be made, a UserError leaves nothing, not even the lock."""
+    path = folder.with_name(f".{folder.name}.lock")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(new_folder(folder.parent))
+            stack.enter_context(_locked(path))
+        except OSError as error:
+            if folder.is_dir():  # it took its name when it was complete: nobody makes it
+                yield
+                return
+            raise UserError(
+                f"cannot write in {folder.parent} ({error.strerror}); choose another data folder"
+            ) from error
+        try:
             yield
-            return
-        raise UserError(
-            f"cannot write in {folder.parent} ({error.strerror}); choose another data folder"
-        ) from error
-    with lock:
+        except UserError:
+            if not folder.exists():
+                with suppress(OSError):
+                    path.unlink()
+            raise
+
+
+def _locked(path: Path) -> TextIO:
+    while True:
+        lock = path.open("w")
         if sys.platform != "win32":
             import fcntl
 
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        if os.fstat(lock.fileno()).st_nlink:
+            return lock
+        lock.close()  # whoever had it took the file away: another one is the lock now

@@ -52,6 +52,11 @@ def open_task(
     if spec is None and source is None and Path(name_or_path).exists():
         source = Path(name_or_path)
         name = _bare_name(source)
+    elif spec is None and source is not None and Path(name_or_path).exists():
+        raise UserError(
+            f"{name_or_path} holds pictures of its own, and --source is of a task with a name: give "
+            "one of the two folders as the task"
+        )
     elif spec is None:
         source = (source or _kept_source(name, data_dir)) if is_own(name) else None
         if source is None:

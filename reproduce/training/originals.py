@@ -72,6 +72,7 @@ def export_original(checkpoint: Path, out: Path) -> list[Path]:
             f"{checkpoint} holds no more than translating needs: export the run's own checkpoint"
         )
     state = to_original(method)
+    _refuse_nan(state, checkpoint)
     parts: dict[str, dict[str, Tensor]] = {}
     for key, value in state.items():
         network, name = key.split(".", 1)
@@ -103,8 +104,18 @@ def _tensors(state: object, path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path} holds no state dict of a network")
     if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise UserError(f"{path} holds more than tensors by name: it is no generator's state dict")
+    _refuse_nan(state, path)
     # DataParallel prefixes every name.
     return {k.removeprefix("module."): v for k, v in state.items()}
+
+
+def _refuse_nan(state: State, path: Path) -> None:
+    unfit = next((k for k, v in state.items() if not bool(torch.isfinite(v).all())), None)
+    if unfit is not None:
+        raise UserError(
+            f"{path} holds weights that are not finite ({unfit}): its training diverged, use an "
+            "earlier checkpoint"
+        )
 
 
 def _shape(state: State, key: str, path: Path) -> tuple[int, ...]:

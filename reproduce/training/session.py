@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from benchmarks.files import write_text
+from benchmarks.files import new_folder, write_text
 from models.choices import ALL, choose
 from models.errors import UserError
 from models.method import Method
@@ -233,27 +233,25 @@ def only_run(folder: Path) -> Iterator[None]:
     Where the folder is new and a UserError comes before its first checkpoint, it goes again.
     """
     new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(
-            f"another run is at work in {folder}{holder(folder / '.lock')}: wait for it, or choose "
-            "another --out"
-        ) from None
-    except OSError as error:
-        raise UserError(
-            f"cannot use {folder} for a run ({error.strerror or error}): choose another --out"
-        ) from None
-    try:
-        yield
-    except UserError:
-        if new and not any((folder / name).exists() for name in (LAST, GOOD, FAILED)):
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-    finally:
-        lock.release()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(new_folder(folder))
+            stack.enter_context(FileLock(folder / ".lock", timeout=0))
+        except Timeout:
+            raise UserError(
+                f"another run is at work in {folder}{holder(folder / '.lock')}: wait for it, or "
+                "choose another --out"
+            ) from None
+        except OSError as error:
+            raise UserError(
+                f"cannot use {folder} for a run ({error.strerror or error}): choose another --out"
+            ) from None
+        try:
+            yield
+        except UserError:
+            if new and not any((folder / name).exists() for name in (LAST, GOOD, FAILED)):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def holder(lock: Path) -> str:

@@ -121,13 +121,13 @@ def slerp(first: Tensor, second: Tensor, share: float) -> Tensor:
 
     Both (..., d). N(0, I) lies near a sphere, and the arc stays as near to it as its ends; a
     straight line would pass through styles that are hardly ever drawn. The angle is that of the
-    whole vectors; parallel ones are joined by a straight line.
+    whole vectors; parallel ones, and zero and another, are joined by a straight line.
     """
     unit = (v / v.norm(dim=-1, keepdim=True) for v in (first, second))
     cosine = torch.linalg.vecdot(*unit)[..., None].clamp(-1, 1)
     angle = torch.acos(cosine)
     sine = torch.sin(angle)
-    straight = sine < 1e-3  # below which rounding decides the angle
+    straight = ~(sine >= 1e-3)  # below which rounding decides the angle; zero has none (NaN)
     sine = torch.where(straight, torch.ones_like(sine), sine)
     near, far = torch.sin((1 - share) * angle) / sine, torch.sin(share * angle) / sine
     near = torch.where(straight, torch.full_like(near, 1 - share), near)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import time
+from threading import Event, Thread
+
 import pytest
 
 from models.errors import UserError
@@ -22,3 +26,32 @@ def test_what_is_to_be_made_needs_one(tmp_path):
         only_process(tmp_path / "made"),
     ):
         pass
+
+
+def test_what_could_not_be_made_leaves_nothing(tmp_path):
+    with pytest.raises(UserError, match="no"), only_process(tmp_path / "data" / "here" / "made"):
+        raise UserError("no")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_waited_for_a_lock_that_is_gone_holds_the_next(tmp_path):
+    """Else the one that comes third would work beside it."""
+    made, waits, goes, held = tmp_path / "made", Event(), Event(), Event()
+
+    def second() -> None:
+        waits.set()
+        with only_process(made):
+            held.set()
+            goes.wait(10)
+
+    waiting = Thread(target=second)
+    with pytest.raises(UserError), only_process(made):
+        waiting.start()
+        waits.wait(10)
+        time.sleep(0.1)  # until it waits
+        raise UserError("no")
+    assert held.wait(10)
+    with (tmp_path / ".made.lock").open() as lock, pytest.raises(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    goes.set()
+    waiting.join()

@@ -4,36 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import contextlib
 import io
+import tempfile
 import threading
-import warnings
 import webbrowser
-from collections.abc import Callable, Sequence
-from importlib import resources
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 import uvicorn
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 from torch import Tensor
 
 from benchmarks.pictures import to_bytes
-from benchmarks.study.server import listening
+from benchmarks.study.guard import Guard
+from benchmarks.study.web import (  # fmt: skip
+    Body,
+    Refused,
+    Sent,
+    answer,
+    body,
+    files,
+    listening,
+    not_found,
+    refused,
+)
 from models.errors import UserError
 from reproduce.report.demo.networks import SHOWN, Network
-from reproduce.tasks.pictures import DECODER_ERRORS
+from reproduce.tasks.pictures import read_picture
+from reproduce.training.styles import slerp
 
 HOST = "127.0.0.1"
-MOST_BYTES, MOST_PIXELS = 20_000_000, 50_000_000  # of a picture that is sent, and of what is in it
+MOST_BYTES = 20_000_000  # of a request
 MOST_SAMPLES = 32  # translations of one request and network
 PREFIX = "data:image/png;base64,"
 PAGES = {
@@ -41,24 +54,32 @@ PAGES = {
     "/demo.js": ("demo.js", "text/javascript"),
     "/demo.css": ("demo.css", "text/css"),
 }
-# Nothing is fetched from elsewhere, and no other site may ask.
-HEADERS = {
-    "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
-    "base-uri 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-store",
-}
+Number = Annotated[int, Field(ge=0)]
 Style = Annotated[list[Annotated[float, Field(ge=-100, le=100)]], Field(max_length=4096)]
 
 
-class Asked(BaseModel):
+class Chosen(Body):
+    """A task, by its number."""
+
+    task: Number
+
+
+class Walk(Body):
+    """A style at ``share`` of the way from ``first`` to ``last``."""
+
+    first: Style
+    last: Style
+    share: float = Field(ge=0, le=1)
+
+
+class Asked(Body):
     """Translations, or a style: of a ``picture`` (a data URL) by ``networks`` (their numbers)."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
     picture: str
-    networks: list[int] = Field(min_length=1, max_length=64)
-    seeds: list[int] = Field(default=[], max_length=MOST_SAMPLES)
+    networks: list[Number] = Field(min_length=1, max_length=64)
+    seeds: list[Number] = Field(default=[0], min_length=1, max_length=MOST_SAMPLES)
     styles: list[Style] = Field(default=[], max_length=MOST_SAMPLES)
+    walk: Walk | None = None
 
 
 class Demo:
@@ -71,39 +92,35 @@ class Demo:
             self.groups.setdefault(network.task, []).append(number)
         self._one_at_a_time = threading.Lock()
 
-    def app(self) -> Starlette:
+    def app(self) -> ASGIApp:
         routes = [
-            *(Route(path, _page(*page)) for path, page in PAGES.items()),
-            Route("/favicon.ico", _nothing),
-            Route("/api/tasks", self._answer(self.tasks)),
-            Route("/api/task", self._answer(self.task), methods=["POST"]),
-            Route("/api/translate", self._answer(self.translate), methods=["POST"]),
-            Route("/api/style", self._answer(self.style), methods=["POST"]),
+            *files("reproduce.report.demo", PAGES),
+            Route("/api/tasks", self.tasks),
+            Route("/api/task", self._answering(Chosen, self.task), methods=["POST"]),
+            Route("/api/translate", self._answering(Asked, self.translate), methods=["POST"]),
+            Route("/api/style", self._answering(Asked, self.style), methods=["POST"]),
         ]
         # A name that points here is no way in for other sites.
         hosts = Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
-        return Starlette(routes=routes, middleware=[hosts])
+        handlers = {Refused: refused, HTTPException: not_found, UserError: _wrong}
+        starlette = Starlette(routes=routes, middleware=[hosts], exception_handlers=handlers)
+        return Guard(starlette, pictures="'self' data:")
 
-    def tasks(self, _: bytes) -> dict[str, Any]:
+    async def tasks(self, _: Request) -> Response:
         """What there is to choose from."""
-        return {"tasks": list(self.groups)}
+        return answer({"tasks": list(self.groups)})
 
-    def task(self, body: bytes) -> dict[str, Any]:
-        """The networks of a task, by its number, and test pictures."""
-        try:
-            numbers = list(self.groups.values())[int(body)]
-        except (ValueError, IndexError):
-            raise UserError("there is no such task: load the page again") from None
+    def task(self, chosen: Chosen) -> dict[str, Any]:
+        """The networks of a task, and test pictures."""
+        groups = list(self.groups.values())
+        if chosen.task >= len(groups):
+            raise UserError("there is no such task: load the page again")
+        numbers = groups[chosen.task]
         networks = [self.networks[number] for number in numbers]
-        domains = next((n.domains for n in networks if n.domains is not None), None)
+        domains = next((n.domains for n in networks if n.domains is not None), ())
         inputs, examples = (
-            (
-                [_url(np.asarray(of.read(i))) for i in range(min(SHOWN, len(of)))]
-                for of in domains or ()
-            )
-            if domains
-            else ([], [])
-        )
+            [_url(np.asarray(of.read(i))) for i in range(min(SHOWN, len(of)))] for of in domains
+        ) if domains else ([], [])  # fmt: skip
         return {
             "size": networks[0].run.size,
             "draws": networks[0].of_edges,
@@ -111,7 +128,7 @@ class Demo:
                 {
                     "number": number, "title": network.title, "method": network.run.method,
                     "numbers": network.numbers, "random": bool(network.roles),
-                    "guided": network.guided,
+                    "unguided": network.unguided,
                 }
                 for number, network in zip(numbers, networks, strict=True)
             ],
@@ -119,48 +136,44 @@ class Demo:
             "examples": examples,
         }  # fmt: skip
 
-    def translate(self, body: bytes) -> dict[str, Any]:
+    def translate(self, asked: Asked) -> dict[str, Any]:
         """By network: pictures and the codes of their styles."""
-        asked = _asked(body)
-        picture, found = _picture(asked.picture), {}
-        for network in self._named(asked):
-            for style in asked.styles:
-                if len(style) != network.numbers:
-                    raise UserError(f"{network.title} takes styles of {network.numbers} numbers")
-            pictures, codes = network.translations(picture, asked.seeds or [0], asked.styles)
+        picture, found, styles = _picture(asked.picture), {}, list(asked.styles)
+        if asked.walk is not None:
+            styles.append(_on(asked.walk))
+        for number in asked.networks:
+            network = self._network(number)
+            if any(len(style) != network.numbers for style in styles):
+                raise UserError(f"{network.title} takes styles of {network.numbers} numbers")
+            pictures, codes = network.translations(picture, asked.seeds, styles)
             shown = [_url(of) for of in _pixels(pictures)]
-            found[self.networks.index(network)] = {"pictures": shown, "codes": codes}
+            found[number] = {"pictures": shown, "codes": codes}
         return {"translations": found}
 
-    def style(self, body: bytes) -> dict[str, Any]:
+    def style(self, asked: Asked) -> dict[str, Any]:
         """The style code of an example picture."""
-        asked = _asked(body)
-        (network, *_) = self._named(asked)
+        network = self._network(asked.networks[0])
+        if network.unguided:
+            raise UserError(network.unguided)
         return {"style": network.style_of(_picture(asked.picture))}
 
-    def _named(self, asked: Asked) -> list[Network]:
-        if not all(0 <= number < len(self.networks) for number in asked.networks):
+    def _network(self, number: int) -> Network:
+        if number >= len(self.networks):
             raise UserError("there is no such network: load the page again")
-        return [self.networks[number] for number in asked.networks]
+        return self.networks[number]
 
-    def _answer(self, work: Callable[[bytes], dict[str, Any]]) -> Callable[[Request], Any]:
-        def locked(body: bytes) -> dict[str, Any]:
+    def _answering(
+        self, kind: type[Sent], work: Callable[[Sent], dict[str, Any]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        def locked(sent: Sent) -> dict[str, Any]:
             with self._one_at_a_time:
-                return work(body)
+                return work(sent)
 
-        async def answer(request: Request) -> Response:
-            body = b""
-            async for part in request.stream():
-                body += part
-                if len(body) > MOST_BYTES:
-                    told = f"send a picture of less than {MOST_BYTES // 1_000_000} MB"
-                    return JSONResponse({"error": told}, 413, {**HEADERS, "connection": "close"})
-            try:
-                return JSONResponse(await asyncio.to_thread(locked, body), headers=HEADERS)
-            except UserError as error:
-                return JSONResponse({"error": str(error)}, 400, HEADERS)
+        async def answering(request: Request) -> Response:
+            sent = await body(request, kind, MOST_BYTES)
+            return answer(await asyncio.to_thread(locked, sent))
 
-        return answer
+        return answering
 
 
 def serve(networks: Sequence[Network], port: int, browser: bool) -> None:
@@ -170,7 +183,7 @@ def serve(networks: Sequence[Network], port: int, browser: bool) -> None:
     """
     app = Demo(networks).app()
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-    with listening(HOST, port) as listener:
+    with listening(HOST, port, "--port") as listener:
         address = f"http://{HOST}:{listener.getsockname()[1]}"
         print(f"{address}  (Ctrl-C stops)", flush=True)
         if browser:
@@ -179,36 +192,35 @@ def serve(networks: Sequence[Network], port: int, browser: bool) -> None:
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def _asked(body: bytes) -> Asked:
-    try:
-        return Asked.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the request"
-        raise UserError(f"{where}: {first['msg']}") from None
+async def _wrong(_: Request, error: Exception) -> Response:
+    return answer({"error": str(error)}, 400)
+
+
+def _on(walk: Walk) -> list[float]:
+    if len(walk.first) != len(walk.last):
+        raise UserError("the ends of a walk are styles of as many numbers as each other")
+    style: list[float] = slerp(
+        torch.tensor(walk.first), torch.tensor(walk.last), walk.share
+    ).tolist()
+    return style
 
 
 def _picture(url: str) -> Image.Image:
-    """A data URL as RGB, transparency over white; UserError for anything else."""
-    kind, comma, text = url.partition(",")
-    wrong = UserError("that is no picture that can be read: use a PNG, JPEG or WebP file")
-    if not comma or not kind.startswith("data:image/"):
-        raise wrong
+    """A data URL, read as the pictures of data sets are; UserError for what is none, too."""
+    kind, _, text = url.partition(",")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            data = base64.b64decode(text, validate=True)
-            picture = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP"))
-            if picture.width * picture.height > MOST_PIXELS or min(picture.size) < 8:
-                raise UserError(f"the picture has {picture.width} x {picture.height} pixels: use "
-                                "one of at least 8 x 8, and of less than 50 megapixels")  # fmt: skip
-            paper = Image.new("RGBA", picture.size, "white")
-            paper.alpha_composite(picture.convert("RGBA"))
-            return paper.convert("RGB")
-    except UserError:
-        raise
-    except (binascii.Error, *DECODER_ERRORS) as error:
-        raise wrong from error
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
+        data = b""
+    if not data or not kind.startswith("data:image/"):
+        raise UserError("that is no picture: open a PNG, JPEG or WebP file")
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        try:
+            return read_picture(file.name)
+        except UserError as error:
+            raise UserError(str(error).replace(file.name, "the picture")) from None
 
 
 def _pixels(pictures: Tensor) -> np.ndarray[Any, Any]:
@@ -222,16 +234,3 @@ def _url(pixels: np.ndarray[Any, Any]) -> str:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
     return PREFIX + base64.b64encode(file.getvalue()).decode()
-
-
-def _page(file: str, kind: str) -> Callable[[Request], Any]:
-    content = resources.files("reproduce.report.demo").joinpath(file).read_bytes()
-
-    async def page(_: Request) -> Response:
-        return Response(content, media_type=kind, headers=HEADERS)
-
-    return page
-
-
-async def _nothing(_: Request) -> Response:
-    return Response(status_code=204)

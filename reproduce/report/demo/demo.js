@@ -2,18 +2,23 @@
 const $ = (id) => document.getElementById(id);
 const board = $("canvas").getContext("2d", { willReadFrequently: true });
 const STYLES = 8, REACH = 3; // random styles a method; ends of the sliders, in standard deviations
-let task = null, seed = 0, style = [], kept = { a: null, b: null }, shown = [], past = [], chosen = new Set();
+const LARGEST = 19_000_000; // characters of a picture; the server reads little more
+let task = null, seed = 0, side = 256, past = [], chosen = new Set();
+let original = null; // the test input that the board shows, pixel by pixel, until something is drawn
+let wish = null, style = [], kept = {}, sliders = []; // what "One style" asks for, and its numbers
 
 async function ask(path, body) {
-  const answer = await fetch(path, body === undefined ? {} : { method: "POST", body: typeof body === "string" ? body : JSON.stringify(body) });
+  const post = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const answer = await fetch(path, body === undefined ? {} : post);
   const told = await answer.json();
   if (!answer.ok) throw new Error(told.error);
   return told;
 }
 
 function report(error) {
-  $("error").textContent = error ? String(error.message ?? error) : "";
-  $("error").hidden = !error;
+  const told = error instanceof TypeError ? "The server does not answer: is it still running?" : error?.message ?? error;
+  $("error").textContent = told ?? "";
+  $("error").hidden = !told;
 }
 
 let underWay = 0;
@@ -39,124 +44,166 @@ function newest(work) {
   };
 }
 
-const picture = () => $("canvas").toDataURL("image/png");
+const picture = () => original ?? $("canvas").toDataURL("image/png");
 const method = () => task.networks.find((network) => network.number === Number($("method").value));
 
+function image(url) {
+  const made = document.createElement("img");
+  made.src = url;
+  made.alt = "";
+  return made;
+}
+
 function tile(url, name, pick) {
-  const button = document.createElement("button"), image = document.createElement("img");
-  image.src = url;
-  image.alt = "";
+  const button = document.createElement("button");
   button.setAttribute("aria-label", name);
-  button.append(image);
+  button.append(image(url));
   button.addEventListener("click", pick);
   return button;
 }
 
+function row(network, { pictures, codes }) {
+  const made = document.createElement("div"), title = document.createElement("h3"), tiles = document.createElement("div");
+  title.textContent = network.random ? network.title : `${network.title}: one translation an input`;
+  tiles.className = "tiles";
+  tiles.dataset.method = network.method;
+  tiles.append(...pictures.map((url, k) => {
+    const name = `${network.title}, style ${k + 1}`;
+    if (codes.length) return tile(url, name, () => pick(network, codes[k], `style ${k + 1}`));
+    const shown = image(url);
+    shown.alt = name;
+    return shown;
+  }));
+  made.append(title, tiles);
+  return made;
+}
+
 const translate = newest(async () => {
-  const wanted = task.networks.filter((network) => chosen.has(network.number)).map((network) => network.number);
+  const wanted = task.networks.filter((network) => chosen.has(network.number));
+  $("results").classList.toggle("several", wanted.length > 1);
+  $("took").textContent = wanted.length ? "" : "Choose a method.";
   if (!wanted.length) { $("results").replaceChildren(); return; }
   const begin = performance.now();
-  const seeds = Array.from({ length: STYLES }, (_, k) => seed * STYLES + k);
-  const { translations } = await ask("/api/translate", { picture: picture(), networks: wanted, seeds });
-  const rows = wanted.map((number) => {
-    const network = task.networks.find((one) => one.number === number), row = document.createElement("div");
-    const title = document.createElement("h3"), tiles = document.createElement("div"), { pictures, codes } = translations[number];
-    title.textContent = network.title + (network.random ? "" : " (one translation an input)");
-    tiles.className = "tiles";
-    tiles.dataset.method = network.method;
-    tiles.append(...pictures.map((url, k) => tile(url, `${network.title}, style ${k + 1}`, () => {
-      if (!codes.length) return;
-      if (method().number !== number) {
-        $("method").value = String(number);
-        choose();
-      }
-      take(codes[k], `style ${k + 1}`);
-    })));
-    row.append(title, tiles);
-    return row;
+  const { translations } = await ask("/api/translate", {
+    picture: picture(), networks: wanted.map((network) => network.number),
+    seeds: Array.from({ length: STYLES }, (_, k) => seed * STYLES + k),
   });
+  const rows = wanted.map((network) => row(network, translations[network.number]));
   $("results").replaceChildren(...rows);
-  $("took").textContent = `${Math.round(performance.now() - begin)} ms`;
+  const count = $("results").querySelectorAll(".tiles > *").length;
+  $("took").textContent = `${count} ${count === 1 ? "picture" : "pictures"} in ${Math.round(performance.now() - begin)} ms`;
 });
 
 const restyle = newest(async () => {
-  if (!style.length) return;
-  const number = method().number;
-  const { translations } = await ask("/api/translate", { picture: picture(), networks: [number], seeds: [seed * STYLES], styles: [style] });
+  if (!wish) return;
+  const { number } = method(), asked = wish;
+  const { translations } = await ask("/api/translate", { picture: picture(), networks: [number], seeds: [seed * STYLES], ...asked });
   $("styled").src = translations[number].pictures[0];
+  if (asked === wish && asked.walk) show(translations[number].codes[0]);
 });
 
 function refresh() { translate(); restyle(); }
 
-function take(values, from) {
+function show(values) {
   style = values.slice();
-  $("from").textContent = from;
-  shown.forEach((slider, k) => {
+  sliders.forEach((slider, k) => {
     slider.value = style[k];
-    slider.setAttribute("aria-valuetext", style[k].toFixed(2));
+    tell(slider, style[k]);
   });
+}
+
+function tell(slider, value) {
+  const text = value.toFixed(2).replace("-", "−");
+  slider.setAttribute("aria-valuetext", text);
+  slider.previousSibling.textContent = text;
+}
+
+function take(values, from) {
+  wish = { styles: [values] };
+  show(values);
+  $("from").textContent = from;
   restyle();
 }
 
+function pick(network, values, from) {
+  if (method().number !== network.number) {
+    $("method").value = String(network.number);
+    choose();
+  }
+  take(values, from);
+}
+
 function choose() {
-  const { numbers, guided } = method();
-  shown = Array.from({ length: numbers }, (_, k) => {
+  const { numbers, unguided } = method();
+  sliders = Array.from({ length: numbers }, (_, k) => {
     const slider = document.createElement("input");
     Object.assign(slider, { type: "range", min: -REACH, max: REACH, step: 0.05, value: 0 });
     slider.addEventListener("input", () => {
       style[k] = Number(slider.value);
+      tell(slider, style[k]);
+      wish = { styles: [style] };
       $("from").textContent = "your own style";
       restyle();
     });
     return slider;
   });
-  $("sliders").replaceChildren(...shown.map((slider, k) => {
+  $("sliders").replaceChildren(...sliders.map((slider, k) => {
     const label = document.createElement("label");
-    label.append(`Number ${k + 1}`, slider);
+    label.append(`Number ${k + 1}`, document.createElement("span"), slider);
     return label;
   }));
-  $("guides").hidden = !guided;
-  kept = { a: null, b: null };
+  $("guides").hidden = Boolean(unguided);
+  $("unguided").hidden = !unguided;
+  $("unguided").textContent = `${unguided}.`;
+  kept = {};
   $("walk").disabled = true;
+  for (const end of ["a", "b"]) $(`keep-${end}`).firstElementChild.hidden = true;
   take(Array(numbers).fill(0), "the mean style");
 }
 
 async function exampleStyle(url, name) {
   try {
+    if (url.length > LARGEST) throw new Error("That file has over 14 MB: scale the picture down.");
     take((await ask("/api/style", { picture: url, networks: [method().number] })).style, name);
     report(null);
   } catch (error) { report(error); }
 }
 
-function paint(url) {
-  const image = new Image();
-  image.addEventListener("load", () => {
+function paint(url, exact = false) {
+  const painted = new Image();
+  painted.addEventListener("load", () => {
     remember();
-    board.fillStyle = "#fff";
-    board.fillRect(0, 0, 256, 256);
-    const side = Math.min(image.width, image.height); // the middle, as networks see it
-    board.drawImage(image, (image.width - side) / 2, (image.height - side) / 2, side, side, 0, 0, 256, 256);
+    clear();
+    const short = Math.min(painted.width, painted.height); // the middle, as networks see it
+    board.drawImage(painted, (painted.width - short) / 2, (painted.height - short) / 2, short, short, 0, 0, side, side);
+    original = exact ? url : null;
     refresh();
   });
-  image.addEventListener("error", () => report("That file is no picture that can be read."));
-  image.src = url;
+  painted.addEventListener("error", () => report("That file is no picture that this browser can read: use PNG, JPEG or WebP."));
+  painted.src = url;
 }
 
 function remember() {
-  past.push(board.getImageData(0, 0, 256, 256));
+  past.push({ pixels: board.getImageData(0, 0, side, side), original });
   if (past.length > 50) past.shift();
 }
 
 function clear() {
+  original = null;
   board.fillStyle = "#fff";
-  board.fillRect(0, 0, 256, 256);
+  board.fillRect(0, 0, side, side);
 }
 
 async function open(number) {
-  task = await ask("/api/task", String(number));
+  task = await ask("/api/task", { task: number });
   const first = task.networks.find((network) => network.method === "munit") ?? task.networks[0];
+  task.networks = [first, ...task.networks.filter((network) => network !== first)];
   chosen = new Set([first.number]);
+  side = Math.max(256, task.size);
+  Object.assign($("canvas"), { width: side, height: side, className: task.draws ? "draws" : "" });
+  board.imageSmoothingQuality = "high";
   $("tools").hidden = !task.draws;
+  $("lead").textContent = `${task.draws ? "Draw edges, or choose" : "Choose"} a picture: it is translated at once, in random styles. Nothing leaves this machine.`;
   $("methods").replaceChildren(...task.networks.map((network) => {
     const button = document.createElement("button");
     button.textContent = network.title;
@@ -168,7 +215,7 @@ async function open(number) {
     });
     return button;
   }));
-  $("inputs").replaceChildren(...task.inputs.map((url, k) => tile(url, `Test input ${k + 1}`, () => paint(url))));
+  $("inputs").replaceChildren(...task.inputs.map((url, k) => tile(url, `Test input ${k + 1}`, () => paint(url, true))));
   $("inputs-title").hidden = !task.inputs.length;
   $("examples").replaceChildren(...task.examples.map((url, k) => tile(url, `Example ${k + 1}`, () => exampleStyle(url, `style of example ${k + 1}`))));
   const able = task.networks.filter((network) => network.numbers);
@@ -176,20 +223,18 @@ async function open(number) {
   $("method").replaceChildren(...able.map((network) => new Option(network.title, network.number)));
   past = [];
   clear();
-  if (able.length) {
-    $("method").value = String((able.includes(first) ? first : able[0]).number);
-    choose();
-  }
-  if (task.inputs.length) paint(task.inputs[0]); else refresh();
+  wish = null;
+  if (able.length) choose();
+  if (task.inputs.length) paint(task.inputs[0], true); else refresh();
 }
 
 let drawing = false, last = null, erasing = false;
 const at = (event) => {
   const box = $("canvas").getBoundingClientRect();
-  return [(event.clientX - box.left) * 256 / box.width, (event.clientY - box.top) * 256 / box.height];
+  return [(event.clientX - box.left) * side / box.width, (event.clientY - box.top) * side / box.height];
 };
 function stroke(to) {
-  const fine = 256 / task.size; // a line of one pixel as the network sees it
+  const fine = side / task.size; // a line of one pixel as the network sees it
   board.strokeStyle = erasing ? "#fff" : "#000";
   board.lineWidth = erasing ? 3 * fine : fine;
   board.lineCap = board.lineJoin = "round";
@@ -198,6 +243,7 @@ function stroke(to) {
   board.lineTo(...to);
   board.stroke();
   last = to;
+  original = null;
 }
 $("canvas").addEventListener("pointerdown", (event) => {
   if (!task?.draws) return;
@@ -225,7 +271,11 @@ $("pen").addEventListener("click", () => tool(false));
 $("eraser").addEventListener("click", () => tool(true));
 $("clear").addEventListener("click", () => { remember(); clear(); refresh(); });
 $("undo").addEventListener("click", () => {
-  if (past.length) { board.putImageData(past.pop(), 0, 0); refresh(); }
+  if (!past.length) return;
+  const before = past.pop();
+  board.putImageData(before.pixels, 0, 0);
+  original = before.original;
+  refresh();
 });
 function fromFile(input, use) {
   input.addEventListener("change", () => {
@@ -237,20 +287,25 @@ function fromFile(input, use) {
     input.value = "";
   });
 }
-fromFile($("file"), paint);
+fromFile($("file"), (url) => paint(url));
 fromFile($("example-file"), (url, name) => exampleStyle(url, `style of ${name}`));
 $("again").addEventListener("click", () => { seed += 1; translate(); });
 $("method").addEventListener("change", choose);
 for (const end of ["a", "b"]) {
   $(`keep-${end}`).addEventListener("click", () => {
+    const thumbnail = $(`keep-${end}`).firstElementChild;
     kept[end] = style.slice();
+    thumbnail.src = $("styled").src;
+    thumbnail.hidden = false;
     $("walk").disabled = !(kept.a && kept.b);
     $("walk").value = end === "a" ? 0 : 1;
   });
 }
 $("walk").addEventListener("input", () => {
-  const t = Number($("walk").value);
-  take(kept.a.map((value, k) => (1 - t) * value + t * kept.b[k]), `${Math.round(100 * t)}% of the way from A to B`);
+  const share = Number($("walk").value);
+  wish = { walk: { first: kept.a, last: kept.b, share } };
+  $("from").textContent = `${Math.round(100 * share)}% of the way from A to B`;
+  restyle();
 });
 $("task").addEventListener("change", () => open(Number($("task").value)).catch(report));
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, read_manifest
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import PictureSource
-from reproduce.training.checkpoints import Checkpoint, load_method, read_checkpoint
+from reproduce.training.checkpoints import load_method, read_checkpoint
 from reproduce.training.single_pictures import DrawnTask
 from reproduce.training.translate import as_rgb, shown_to
 
@@ -30,24 +31,23 @@ SHOWN = 12  # pictures of a domain to choose from
 
 @dataclass(frozen=True)
 class Network:
-    """A trained run in one direction; its weights are loaded when they are first asked for."""
+    """A trained run in one direction; its weights are loaded when they are first asked for.
+
+    ``title``: the method as the paper's rows call it, and the file where another has the same one.
+    """
 
     path: Path
     run: RunConfig
     direction: Direction
-    device: str = "cpu"
-
-    @property
-    def title(self) -> str:
-        """The method as the paper's rows call it."""
-        return METHODS[self.run.method].title
+    device: str
+    title: str
 
     @property
     def task(self) -> str:
         """What it translates, and at how many pixels, in words."""
         spec = TASKS.get(self.run.task)
         what = spec.directions[self.direction] if spec else f"{self.run.task}, {self.direction}"
-        return f"{what}, {self.run.size} px"
+        return f"{what.replace('->', '→')}, {self.run.size} px"
 
     @property
     def of_edges(self) -> bool:
@@ -76,11 +76,18 @@ class Network:
         """Of a style code."""
         return math.prod(self.roles[self.code].shape) if self.code else 0
 
-    @property
-    def guided(self) -> bool:
-        """Whether it can tell an example's style: its encoder of styles is there."""
+    @cached_property
+    def unguided(self) -> str:
+        """Why it cannot tell an example's style; empty: its encoder of styles is there."""
+        if not self.method.style_role:
+            return f"{self.title} has no encoder of styles: it cannot take an example's"
         stored = read_checkpoint(self.path, weights_only=True).stored
-        return bool(self.method.style_role) and (stored is None or stored.guided)
+        if stored is None or stored.guided:
+            return ""
+        return (
+            f"{self.path.name} was stored without its encoder of styles: to take an example's, give "
+            "the run's own checkpoint (python -m reproduce demo RUN/last.safetensors)"
+        )
 
     def prepared(self, picture: Image.Image, domain: str) -> Tensor:
         """(1, C, size, size) in [-1, 1], as it sees pictures of a domain at test time."""
@@ -92,10 +99,10 @@ class Network:
         self, picture: Image.Image, seeds: Sequence[int], styles: Sequence[Sequence[float]] = ()
     ) -> tuple[Tensor, list[list[float]]]:
         """(N, 3, size, size) in [-1, 1] of a picture, and their style codes: one for each seed of
-        random noise, in ``styles`` instead where there are any."""
+        random noise, in ``styles`` instead where there are any; one for all where nothing is random."""
         x, size = self.prepared(picture, self.direction[0]), self.run.size
-        if styles:
-            seeds = [seeds[0] if seeds else 0] * len(styles)
+        if styles or not self.roles:
+            seeds = [seeds[0]] * max(1, len(styles))
         drawn = [self.method.draw_noise(1, size, size, generator(s, "demo")) for s in seeds]
         noise = {role: torch.cat([one[role] for one in drawn]) for role in self.roles}
         if styles and self.code:
@@ -133,20 +140,26 @@ def stored_networks(results: Path, preset: str, device: str) -> list[Network]:
             f"{folder} holds no stored weights: name a checkpoint (demo runs/mine/last.safetensors), "
             "or a preset that has some (--preset cpu)"
         )
-    found = []
-    for file in read_manifest(folder).files:
-        if file.about["kind"] == "run":
-            found += networks_of(folder / file.file, device)
-    return found
+    files = read_manifest(folder).files
+    return networks_of([folder / of.file for of in files if of.about["kind"] == "run"], device)
 
 
-def networks_of(path: Path, device: str) -> list[Network]:
-    """A checkpoint's, one for each direction that it translates in; UserError for none of RGB."""
-    read: Checkpoint = read_checkpoint(path, weights_only=True)
-    config = read.run.method_config
-    if not {config.channels_a, config.channels_b} <= {1, 3}:
-        raise UserError(f"{path} is of a network for neither RGB nor grey pictures")
-    directions = (
-        read.stored.directions if read.stored else METHODS[read.run.method].method.directions
-    )
-    return [Network(path, read.run, direction, device) for direction in directions]
+def networks_of(paths: Sequence[Path], device: str) -> list[Network]:
+    """Those of checkpoints, each once, one for each direction that it translates in; UserError for
+    none of RGB."""
+    found, once = [], dict[Path, Path]()
+    for path in paths:
+        once.setdefault(path.resolve(), path)
+    for path in once.values():
+        read = read_checkpoint(path, weights_only=True)
+        config = read.run.method_config
+        if not {config.channels_a, config.channels_b} <= {1, 3}:
+            raise UserError(f"{path} is of a network for neither RGB nor grey pictures")
+        method = METHODS[read.run.method]
+        directions = read.stored.directions if read.stored else method.method.directions
+        found += [Network(path, read.run, d, device, method.title) for d in directions]
+    shared = Counter((network.task, network.title) for network in found)
+    return [
+        replace(of, title=f"{of.title} ({of.path})") if shared[of.task, of.title] > 1 else of
+        for of in found
+    ]

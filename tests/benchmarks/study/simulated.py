@@ -8,8 +8,9 @@ import numpy as np
 from study_client import hexed
 
 from benchmarks.study.folder import Study
-from benchmarks.study.sessions import Identity, Moment, Refused, open_session, state, vote
+from benchmarks.study.sessions import Identity, Moment, open_session, state, vote
 from benchmarks.study.store import transaction
+from benchmarks.study.web import Refused
 
 NOW = Moment(1_700_000_000_000, 1_699_999_000_000)
 Taste = Callable[[str, str, np.random.Generator], bool]

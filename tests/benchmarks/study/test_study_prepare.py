@@ -216,6 +216,26 @@ def test_material_that_does_not_fit(tmp_path):
         prepare(plan, tmp_path / "study")
 
 
+def test_names_that_are_no_utf8_are_refused(tmp_path):
+    plan = draw_material(tmp_path / "m", inputs=3)
+    for folder, name in (("inputs", "000"), ("munit", "000_sample00")):
+        there = tmp_path / "m" / folder / f"{name}.png"
+        odd = there.rename(there.with_name(os.fsdecode(b"\xff.png")))
+        with pytest.raises(UserError, match=r"udcff.png' is no name in UTF-8"):
+            prepare(plan, tmp_path / "study")
+        odd.rename(there)
+    assert not (tmp_path / "study").exists()
+
+
+def test_portable_greymaps_are_inputs_too(tmp_path):
+    plan = draw_material(tmp_path / "m", inputs=3)
+    for path in sorted((tmp_path / "m" / "inputs").iterdir()):
+        Image.open(path).convert("L").save(path.with_suffix(".pgm"))
+        path.unlink()
+    prepare(dataclasses.replace(plan, questions=3), tmp_path / "study")
+    assert Study(tmp_path / "study").design.inputs == 3
+
+
 def test_names_of_methods_are_free(tmp_path):
     plan = draw_material(tmp_path / "m", inputs=3)
     names = dict(zip(METHODS, ["MUNIT (full)", "a/b\0c'; --", "ünit"], strict=True))

@@ -9,18 +9,19 @@ import pytest
 from starlette.requests import Request
 from study_client import hexed
 
-from benchmarks.study import requests
-from benchmarks.study.requests import Arrival, Vote, body
-from benchmarks.study.sessions import Identity, Refused
+from benchmarks.study import web
+from benchmarks.study.requests import MOST_BYTES, Arrival, Vote
+from benchmarks.study.sessions import Identity
+from benchmarks.study.web import Refused, body
 
 
-def read(receive: Any) -> Vote:
-    scope = {"type": "http", "headers": [(b"content-type", b"application/json")]}
-    return asyncio.run(body(Request(scope, receive), Vote))
+def read(receive: Any, *more: tuple[bytes, bytes]) -> Vote:
+    scope = {"type": "http", "headers": [(b"content-type", b"application/json"), *more]}
+    return asyncio.run(body(Request(scope, receive), Vote, MOST_BYTES))
 
 
 def test_a_body_that_trickles_in_is_given_up(monkeypatch):
-    monkeypatch.setattr(requests, "SECONDS", 0.2)
+    monkeypatch.setattr(web, "SECONDS", 0.2)
 
     async def receive() -> dict[str, Any]:
         await asyncio.sleep(0.05)
@@ -29,6 +30,15 @@ def test_a_body_that_trickles_in_is_given_up(monkeypatch):
     with pytest.raises(Refused) as refused:
         read(receive)
     assert refused.value.status == 408
+
+
+def test_a_page_of_another_site_may_not_send():
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("its body is read")
+
+    with pytest.raises(Refused) as refused:
+        read(receive, (b"host", b"study"), (b"origin", b"https://evil.example"))
+    assert refused.value.status == 403
 
 
 def test_an_endless_body_is_cut_at_the_limit():

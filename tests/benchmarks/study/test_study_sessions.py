@@ -13,8 +13,9 @@ from study_client import hexed
 
 from benchmarks.study.folder import Study
 from benchmarks.study.guard import Limit, address_key
-from benchmarks.study.sessions import Identity, Moment, Refused, open_session, state, vote
+from benchmarks.study.sessions import Identity, Moment, open_session, state, vote
 from benchmarks.study.store import Writer, transaction
+from benchmarks.study.web import Refused
 
 HOUR = 3_600_000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ ALSO = {
     ("modes", "classifier"): "{world}/c.pt",
 }  # fmt: skip
 WRONG = "~nobody-here/x"
+PLACES = ("data", "runs", "results", "plan", "out", "raw")  # what is written goes there
 FREE = ("modes",)  # any word will do
 WORDS = (
     "16", "32", "0.3", "0.4", "aaaaaaaa", "bbbbbbbb", "a.npz", "b.npz", "10.0.0.1", "10.0.0.2",
@@ -122,6 +124,9 @@ def of_command(program: str, path: tuple[str, ...], one: argparse.ArgumentParser
             else:
                 words = [*action.option_strings[:1], *[value] * count(action)]
             yield case(action, kind, words, *filter(None, [value]))
+        if action.dest in PLACES and path not in (("demo",), ("store",)):  # which read
+            words = [f"{action.option_strings[0]}={{world}}/a-file/x.npz"]
+            yield case(action, "under a file", words, "a-file")
         if action.option_strings and action.nargs != 0:
             append = isinstance(action, argparse._AppendAction)
             if not append or "=" in str(action.metavar):
@@ -150,6 +155,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["study", "prepare", f"--inputs={own / 'testA'}", *methods, "--reference=other"]
     words += ["--questions=4", "--raters=1", "--per-rater=4", "--catch=0"]
     assert benchmarks_main([*words, f"--out={folder / 'study'}"]) == 0
+    (folder / "a-file").touch()
     words = ["table", "1", "--preset=quick", f"--plan={folder / 'plan'}"]
     places = [f"--{name}={folder}" for name in ("data", "runs", "results")]
     assert main([*words, *places]) == 0
@@ -174,4 +180,35 @@ def test_it_is_refused(case, world, record, tmp_path, monkeypatch, capsys):
     assert code == 2, error
     assert error.startswith("error: ") and error.count("\n") == 1, error
     assert any(word in error for word in case.told), error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("program", MAINS)
+@pytest.mark.parametrize("words", ["{} own --out out", "study serve --study x --host {}"])
+def test_words_that_are_no_utf8_are_refused(program, words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        MAINS[program](words.format(os.fsdecode(b"x\xff")).split())
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("error: 'x\\udcff' is no name in UTF-8: rename it")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("all --dry-run --gpus-per-training 2", "add --device cuda"),
+        ("data {world}/own --train 3", "--train is of pictures that are drawn"),
+        ("data edges2shoes --source {world}/own --size 64", "--size is of pictures that are drawn"),
+        ("data {world}/own --source {world}/own", "own holds pictures of its own, and --source"),
+        ("report --seeds 99 --results {root}/results", "no record of seed 99"),
+        ("report --results typo", "typo/cpu/records.jsonl holds no records"),
+        ("table 1 --preset quick --plan {world} --dry-run", "is a folder: name a file"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    words, told, world, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(words.format(world=world, root=ROOT).split()) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

@@ -113,6 +113,17 @@ def test_lists_may_start_from_their_own_folder(tmp_path):
     assert domains.test_b.read(0).getpixel((0, 0)) == (40, 0, 0)
 
 
+@pytest.mark.parametrize("line", ["# a comment\n\nall/{}/0.png\n", "all\\{}\\0.png\r\n"])
+def test_lists_may_have_comments_and_be_of_another_system(tmp_path, line):
+    for split in ("trainA", "trainB", "testA", "testB"):
+        fill(tmp_path / "all" / split)
+        (tmp_path / f"{split}.txt").write_text(line.format(split))
+    assert counts(open_pictures(tmp_path)) == [1, 1, 1, 1]
+    (tmp_path / "trainA.txt").write_text(f"{tmp_path}/all/trainA/0.png\n")
+    with pytest.raises(UserError, match="leads out of the list's folder; use paths relative to it"):
+        open_pictures(tmp_path)
+
+
 def test_incomplete_lists_are_refused(tmp_path):
     fill_folders(tmp_path)
     (tmp_path / "trainA.txt").write_text("0.png\n")

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from tiny_methods import draws, pictures, scattered
 from torch import Tensor
 
@@ -240,3 +243,22 @@ def test_networks_that_were_not_there_are_not_made_up(tmp_path: Path) -> None:
     assert [p.name for p in written] == ["latest_net_G_A.pth"]
     with pytest.raises(UserError, match="way back"):
         convert(save_part(method, "G_B", tmp_path), "cyclegan")
+
+
+def test_weights_that_are_not_finite_are_refused_in_and_out(tmp_path: Path) -> None:
+    method = original("munit")
+    path = save(pair(method), tmp_path / "gen.pt")
+    convert(path, "munit")
+    with torch.no_grad():
+        next(method.parameters()).fill_(torch.nan)
+    save(pair(method), path)
+    with pytest.raises(UserError, match=r"gen.pt holds weights that are not finite"):
+        import_original(path, "munit", tmp_path / "bad.safetensors", 256)
+    ours = tmp_path / "ours.safetensors"
+    spoilt = tiny.tensors(ours)
+    next(iter(spoilt.values())).fill_(torch.nan)
+    with safe_open(ours, framework="pt") as file:
+        save_file(spoilt, tmp_path / "spoilt.safetensors", file.metadata())
+    with pytest.raises(UserError, match=r"spoilt.safetensors holds weights that are not finite"):
+        export_original(tmp_path / "spoilt.safetensors", tmp_path / "out.pt")
+    assert not (tmp_path / "out.pt").exists() and not (tmp_path / "bad.safetensors").exists()

@@ -195,6 +195,13 @@ def test_what_was_not_taken_is_remembered_by_a_resumed_run(tmp_path):
     assert told("parts", 5, 8) == told("whole", 8)
 
 
+def test_a_refusal_leaves_no_new_folder(data, tmp_path, capsys):
+    words = train_words("munit", tmp_path / "new" / "runs" / "mine", data, task=str(tmp_path))
+    assert main(words) == 2
+    assert "holds no data set" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_weights_that_are_not_finite_are_never_saved_as_good(data, tmp_path, capsys):
     out = tmp_path / "run"
     words = train_words("munit", out, data, "--save-every", "1", steps=1, lr="1e39", gan=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -267,7 +268,9 @@ def test_bad_inputs_are_refused(trained, inputs, tmp_path, refused):
     (tmp_path / "empty").mkdir()
     text = tmp_path / "text.png"
     text.write_text("no picture")
+    tiny.picture(tmp_path / "odd" / os.fsdecode(b"\xff.png"))
     for given, words in (
+        (tmp_path / "odd", "udcff.png' is no name in UTF-8"),
         (tmp_path / "nowhere", "does not exist"),
         (tmp_path / "empty", "holds no pictures"),
         (text, "is not a picture that can be read"),
@@ -281,9 +284,9 @@ def test_bad_inputs_are_refused(trained, inputs, tmp_path, refused):
 def test_bad_places_for_the_output_are_refused(trained, inputs, tmp_path, refused):
     (tmp_path / "file").touch()
     for out, words in (
-        (tmp_path / "file", "cannot write"),
-        (tmp_path / "file" / "below", "cannot write"),
-        (Path("/proc/nothing"), "cannot write"),
+        (tmp_path / "file", "is a file"),
+        (tmp_path / "file" / "below", "is a file"),
+        (Path("/proc/nothing"), "may not be written to"),
         (inputs, "lies in the inputs' folder"),
         (inputs / "out", "lies in the inputs' folder"),
     ):

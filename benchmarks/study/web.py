@@ -1,0 +1,134 @@
+"""What the servers of pages share: requests that are read with care, files of a page, answers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from models.errors import UserError
+
+SECONDS = 10  # for a request to arrive
+UNREAD = (403, 408, 413, 415)  # answers before all of a request was read
+
+
+class Refused(Exception):
+    """A request that changes nothing; ``status`` is HTTP's."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Body(BaseModel):
+    """What a page may send."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+Sent = TypeVar("Sent", bound=Body)
+
+
+async def body(request: Request, kind: type[Sent], most: int) -> Sent:
+    """The JSON body of ``request`` as ``kind``; Refused if it is anything else, longer than ``most``
+    bytes, or sent by a page of another site.
+
+    Read piece by piece and given up at the limit, whatever length it claims to have.
+    """
+    _refuse_other_sites(request)
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise Refused(415, "Send application/json.")
+    claimed = request.headers.get("content-length", "0")
+    if not claimed.isdecimal() or len(claimed) > 9 or int(claimed) > most:
+        raise Refused(413, f"Send at most {most:,} bytes.")
+    received = bytearray()
+    try:
+        async with asyncio.timeout(SECONDS):
+            async for piece in request.stream():
+                received += piece
+                if len(received) > most:
+                    raise Refused(413, f"Send at most {most:,} bytes.")
+    except TimeoutError:
+        raise Refused(408, "The request took too long.") from None
+    except ClientDisconnect:
+        raise Refused(400, "The request ended early.") from None
+    try:
+        return kind.model_validate_json(bytes(received))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        malformed = first["type"] == "json_invalid"
+        # Names of our own fields alone: what was sent is never sent back.
+        where = next((str(at) for at in first["loc"] if at in kind.model_fields), "the body")
+        told = "The body is not JSON." if malformed else f"Not understood: {where}."
+        raise Refused(400 if malformed else 422, told) from None
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """Browsers say whose page asks: in Sec-Fetch-Site, or in Origin if they are old. The rule is that
+    of Go's net/http.CrossOriginProtection; what is no browser says neither, and may ask."""
+    site, origin = (request.headers.get(name) for name in ("sec-fetch-site", "origin"))
+    own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if not (own if site is None else site in ("same-origin", "none")):
+        raise Refused(403, "A page of another site may not ask here.")
+
+
+def files(package: str, named: Mapping[str, tuple[str, str]]) -> list[Route]:
+    """The files of a page, ``(name in the package, media type)`` by path."""
+    return [
+        *(Route(path, _file(package, *file)) for path, file in named.items()),
+        Route("/favicon.ico", _nothing),  # browsers ask for it unasked
+    ]
+
+
+def _file(package: str, name: str, kind: str) -> Callable[[Request], Any]:
+    content = resources.files(package).joinpath(name).read_bytes()
+
+    async def file(_: Request) -> Response:
+        return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
+
+    return file
+
+
+async def _nothing(_: Request) -> Response:
+    return Response(status_code=204)
+
+
+def answer(content: Any, status: int = 200, **headers: str) -> JSONResponse:
+    """JSON that nobody keeps."""
+    return JSONResponse(content, status, {"cache-control": "no-store", **headers})
+
+
+async def refused(_: Request, error: Exception) -> Response:
+    """The answer to ``Refused``."""
+    assert isinstance(error, Refused)
+    # The rest of a body that was given up is not read: the connection ends with the answer.
+    headers = {"connection": "close"} if error.status in UNREAD else {}
+    return answer({"error": str(error)}, error.status, **headers)
+
+
+async def not_found(_: Request, error: Exception) -> Response:
+    """The answer where there is nothing, or not by that method."""
+    assert isinstance(error, HTTPException)
+    return answer({"error": error.detail}, error.status_code, **dict(error.headers or {}))
+
+
+def listening(host: str, port: int, options: str) -> socket.socket:
+    """A socket at ``host``:``port`` (0: any free one); UserError, which names the ``options`` that say
+    where, if it cannot be had."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"cannot listen on {host}:{port} ({reason}): choose another {options}"
+        ) from None
