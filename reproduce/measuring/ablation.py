@@ -70,14 +70,16 @@ def translations_of(metric: str, method: str) -> tuple[str | None, ...]:
     return recipe(method).method.directions if metric in IN_BOTH_DIRECTIONS else (None,)
 
 
-def check_ablation(ablation: Ablation, metrics: Sequence[str], places: Places) -> None:
+def check_ablation(
+    ablation: Ablation, metrics: Sequence[str], places: Places, download: bool = True
+) -> None:
     """Refuse before hours of training what could not be trained or measured after them."""
     if recipe(ablation.method).method.paired and not ablation.spec.paired:
         raise UserError(f"{ablation.method} learns from pairs, and {ablation.task} has none")
     for point in ablation.points:
         check_runs(point.preset, point.runs)
     runs = [run for point in ablation.points for run in point.runs]
-    check_kinds(_kinds(ablation, metrics), ablation.preset, runs, places)
+    check_kinds(_kinds(ablation, metrics), ablation.preset, runs, places, download)
 
 
 def measure_ablation(ablation: Ablation, metrics: Sequence[str], places: Places) -> None:

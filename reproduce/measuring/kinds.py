@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from benchmarks.networks.mode_recipes import MODE_RECIPES, InceptionModes
 from models.errors import UserError
 from models.method import DIRECTIONS
 from reproduce.experiments.places import Places, open_run_task
@@ -16,10 +17,10 @@ from reproduce.measuring.exact import ExactKind
 from reproduce.measuring.fidelity import FidelityKind
 from reproduce.measuring.kept import inception
 from reproduce.measuring.kind import Found, Kind, measure
-from reproduce.measuring.modes import ModesKind, check_measurable
+from reproduce.measuring.modes import ModesKind, check_measurable, recipe_for
 from reproduce.measuring.preference import Judged, Observed
 from reproduce.measuring.subject import Pictures, Subject, open_pictures
-from reproduce.tasks.registry import TASKS
+from reproduce.tasks.registry import TASKS, at_hand
 from reproduce.tasks.sources import Domains
 
 KINDS: dict[str, type[Kind]] = {
@@ -64,13 +65,15 @@ def measure_runs(
 
 
 def check_kinds(
-    names: Collection[str], preset: Preset, runs: Sequence[RunConfig], places: Places
-) -> None:
-    """Refuse before hours of training what kinds of these names could not measure after them."""
+    names: Collection[str], preset: Preset, runs: Sequence[RunConfig], places: Places,
+    download: bool = True,
+) -> None:  # fmt: skip
+    """Refuse before hours of training what kinds of these names could not measure after them; without
+    ``download``, what can be told by what is here."""
     if DiversityKind.name in names:
         lpips_distance(preset.measure, places)
     if ModesKind.name in names:
-        check_measurable(runs, places)
+        check_measurable([run for run in runs if download or _at_hand(run, places)], places)
     every = {(run.task, run.source, run.test): run for run in runs}.values()
     drawn = [run for run in every if _is_drawn(run.task) and not run.source]
     for run in drawn:
@@ -82,8 +85,17 @@ def check_kinds(
     for source, run in {run.source: run for run in every}.items():
         if source and Path(source).is_dir():
             _check_counts(names, preset.measure, open_run_task(run, places))
-    if FidelityKind.name in names and len(drawn) < len(every):
+    fetched = download or places.inception_path is not None
+    if FidelityKind.name in names and len(drawn) < len(every) and fetched:
         inception(places)
+
+
+def _at_hand(run: RunConfig, places: Places) -> bool:
+    """Whether neither a run's pictures nor what begins its classifier of modes is to be downloaded."""
+    fine_tuned = isinstance(MODE_RECIPES[recipe_for(run.task, run.size)], InceptionModes)
+    if fine_tuned and places.inception_path is None:
+        return False
+    return Path(run.source).is_dir() if run.source else at_hand(run.task, places.data)
 
 
 def _check_counts(names: Collection[str], measuring: Measuring, domains: Domains) -> None:

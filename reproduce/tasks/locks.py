@@ -15,8 +15,8 @@ from models.errors import UserError
 
 @contextmanager
 def only_process(folder: Path) -> Iterator[None]:
-    """Hold others back that would make the same ``folder``; released even when killed. Of what could
-    not be made, a UserError leaves nothing, not even the lock."""
+    """Hold others back that would make the same ``folder``; released even when killed. Where it is
+    not made, nothing stays, not even the lock."""
     path = folder.with_name(f".{folder.name}.lock")
     with ExitStack() as stack:
         try:
@@ -31,11 +31,12 @@ def only_process(folder: Path) -> Iterator[None]:
             ) from error
         try:
             yield
-        except UserError:
+        finally:
+            with suppress(OSError):
+                folder.rmdir()  # where nothing has come into it
             if not folder.exists():
                 with suppress(OSError):
                     path.unlink()
-            raise
 
 
 def _locked(path: Path) -> TextIO:

@@ -132,6 +132,12 @@ def _draw_animals(spec: TaskSpec, folder: Path, numbers: dict[str, Any], progres
         )
 
 
+def at_hand(name: str, data_dir: Path) -> bool:
+    """Whether the pictures of the task ``name`` are there, or are drawn: nothing is to be downloaded."""
+    drawn = name in TASKS and TASKS[name].drawn
+    return drawn or _kept_source(name, data_dir) is not None or (data_dir / name).exists()
+
+
 def is_own(name: str) -> bool:
     """Whether a task of one's own can have that name (``own_task`` gives it)."""
     return name not in TASKS and bool(re.fullmatch(rf"[^/]+-[0-9a-f]{{{OWN_DIGITS}}}", name))

@@ -167,7 +167,8 @@ def up_to_date(graph: Graph) -> str:
 
 
 def _check(graph: Graph) -> None:
-    """Refuse before hours of training what could not be trained or measured after them."""
+    """Refuse before hours of training what could not be trained or measured after them; what is only
+    listed downloads nothing."""
     # All that measures takes seconds to import, which a call that does nothing should not.
     from reproduce.measuring.ablation import check_ablation
     from reproduce.measuring.kinds import KINDS, check_kinds
@@ -178,7 +179,7 @@ def _check(graph: Graph) -> None:
 
     request, preset = graph.request, graph.request.scale
     # Of a device, what is checked needs none, and a login node has none.
-    places = replace(request.places, device="cpu")
+    places, download = replace(request.places, device="cpu"), not graph.how.dry_run
 
     def runs_of(*kinds: str) -> list[RunConfig]:
         return [run for job in graph.jobs.values() if job.kind in kinds for run in job.runs]
@@ -186,7 +187,7 @@ def _check(graph: Graph) -> None:
     for path in request.human.values():
         read_analysis(Path(path))
     if request.ablation is not None:
-        check_ablation(request.points, request.ablation["metrics"], places)
+        check_ablation(request.points, request.ablation["metrics"], places, download)
     else:
         check_runs(preset, runs_of("train"))
     for run in runs_of("train") if graph.machine.gpus_per_training > 1 else []:
@@ -195,7 +196,7 @@ def _check(graph: Graph) -> None:
     for kind in (*KINDS, "scores"):
         if measured := runs_of(kind):
             names = ("diversity", "fidelity") if kind == "scores" else (kind,)
-            check_kinds(names, preset, measured, places)
+            check_kinds(names, preset, measured, places, download)
 
 
 def _listing(graph: Graph, stale: Mapping[str, str]) -> str:
