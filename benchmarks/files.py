@@ -65,7 +65,7 @@ def check_place(path: Path) -> None:
         raise UserError(f"{path} is a folder: name a file")
     try:
         there = next(folder for folder in path.absolute().parents if folder.exists())
-        _touch(there)
+        _touch(there / path.name)
     except OSError as error:
         raise cannot_write(path, error) from None
 
@@ -114,16 +114,16 @@ def check_folder(option: str, folder: Path, *, written: bool = True) -> None:
         raise UserError(f"{option} {folder}: {there} is a file: name a folder")
     try:
         if written:
-            _touch(there)
+            _touch(there / "touched")
     except OSError:
         raise UserError(
             f"{option} {folder}: {there} may not be written to: choose another"
         ) from None
 
 
-def _touch(folder: Path) -> None:
-    """Make a file there and take it away: what the system says of rights is not all."""
-    part = _part_of(folder / "touched")
+def _touch(path: Path) -> None:
+    """Make a file beside it and take that away: what the system says of rights is not all."""
+    part = _part_of(path)
     part.touch()
     part.unlink()
 
