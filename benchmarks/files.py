@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,9 +65,9 @@ def check_place(path: Path) -> None:
         raise UserError(f"{path} is a folder: name a file")
     try:
         there = next(folder for folder in path.absolute().parents if folder.exists())
-        _touch(there)
+        _touch(there / path.name)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise cannot_write(path, error) from None
 
 
 @contextmanager
@@ -79,10 +80,30 @@ def whole(path: Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise cannot_write(path, error) from None
     finally:
         with suppress(OSError):  # the folder itself may be none
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """The same of a folder, in place of an older one."""
+    part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if path.exists():
+            os.replace(path, old)
+        os.replace(part, path)
+    except OSError as error:
+        if old.exists():
+            os.replace(old, path)
+        raise cannot_write(path, error) from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def check_folder(option: str, folder: Path, *, written: bool = True) -> None:
@@ -93,16 +114,16 @@ def check_folder(option: str, folder: Path, *, written: bool = True) -> None:
         raise UserError(f"{option} {folder}: {there} is a file: name a folder")
     try:
         if written:
-            _touch(there)
+            _touch(there / "touched")
     except OSError:
         raise UserError(
             f"{option} {folder}: {there} may not be written to: choose another"
         ) from None
 
 
-def _touch(folder: Path) -> None:
-    """Make a file there and take it away: what the system says of rights is not all."""
-    part = _part_of(folder / "touched")
+def _touch(path: Path) -> None:
+    """Make a file beside it and take that away: what the system says of rights is not all."""
+    part = _part_of(path)
     part.touch()
     part.unlink()
 
@@ -126,7 +147,8 @@ def _part_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def _unwritable(path: Path, error: OSError) -> UserError:
+def cannot_write(path: Path, error: OSError) -> UserError:
+    """What a person is told of a file or folder that the system refuses."""
     why = error.strerror or error
     return UserError(
         f"cannot write {path} ({why}): check the space and the permissions, or choose another place"

@@ -15,7 +15,7 @@ from comparing import assert_same_csv, assert_same_text
 from stored import needs_current_results
 
 from benchmarks.metrics.observer import preferred
-from reproduce.analysis.table_files import tables_of
+from reproduce.analysis.tables import tables_of
 from reproduce.commands.cli import main
 from reproduce.experiments.preset import load_preset
 from reproduce.records.store import Records, sha256_file
@@ -107,7 +107,7 @@ def test_a_process_that_only_writes_the_table_knows_every_column() -> None:
     """As a job of the graph: nothing before it has imported the metrics."""
     code = (
         "import sys; from pathlib import Path; from reproduce.experiments.preset import load_preset; "
-        "from reproduce.analysis.table_files import tables_of; "
+        "from reproduce.analysis.tables import tables_of; "
         "made = tables_of(1, load_preset('cpu'), Path(sys.argv[1]), [0]); "
         "sys.stdout.write(made['table1-scores'].markdown())"
     )

@@ -25,31 +25,14 @@ from numpy.typing import NDArray
 
 from benchmarks.files import load_arrays, save_arrays
 from benchmarks.intervals import Interval, bootstrap_mean, dyadic_mean
-from benchmarks.metric import Measurement, Metric
-from benchmarks.metrics.diversity_protocols import Protocol, real_name
-from benchmarks.metrics.lpips_features import MEASURED_SIDE, check_pictures, measured_size
+from benchmarks.metric import Measurement
+from benchmarks.metrics.diversity_protocols import METRIC_OF, Protocol, real_name
+from benchmarks.metrics.lpips_features import check_pictures, measured_size
 from benchmarks.networks.weights import LpipsWeights
 from benchmarks.streams import Stream, consume
 from models.errors import UserError
 
 NUMBERS = 2**20  # of features that the pairs of one step take up
-
-
-METRIC_OF = {
-    weights: Metric(
-        name=f"diversity-{weights}",
-        unit="LPIPS" if weights == "lpips" else weights,
-        direction="higher",
-        protocol=f"mean distance ({text}) over pairs of translations of one input, then over "
-        "inputs; for real data over random pairs of pictures; pictures whose shorter side "
-        f"is under {MEASURED_SIDE} px are enlarged to it",
-        limits=(0.0, None),
-    )
-    for weights, text in {
-        "lpips": "LPIPS, AlexNet trained on ImageNet",
-        "lpips-unverified": "LPIPS, an AlexNet file of unknown training",
-    }.items()
-}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""Which pictures are paired: the published and circulating recipes of LPIPS diversity, by name."""
+"""LPIPS diversity as a metric, and which pictures are paired: its published and circulating recipes,
+by name."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from benchmarks.metric import Metric
 from benchmarks.metrics.lpips_features import MEASURED_SIDE
 from benchmarks.networks.weights import Version
 from models.errors import UserError
@@ -14,6 +16,21 @@ from models.errors import UserError
 PairRule = Literal["independent", "consecutive", "all"]
 # In every name: the shorter side of pictures is measured at this many pixels at least.
 ENLARGED = f"-min{MEASURED_SIDE}"
+METRIC_OF = {
+    weights: Metric(
+        name=f"diversity-{weights}",
+        unit="LPIPS" if weights == "lpips" else weights,
+        direction="higher",
+        protocol=f"mean distance ({text}) over pairs of translations of one input, then over "
+        "inputs; for real data over random pairs of pictures; pictures whose shorter side "
+        f"is under {MEASURED_SIDE} px are enlarged to it",
+        limits=(0.0, None),
+    )
+    for weights, text in {
+        "lpips": "LPIPS, AlexNet trained on ImageNet",
+        "lpips-unverified": "LPIPS, an AlexNet file of unknown training",
+    }.items()
+}
 
 
 def pairs(rule: PairRule, samples: int) -> torch.Tensor:

@@ -14,11 +14,16 @@ rejective multiple test procedure", Scandinavian Journal of Statistics 1979.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import stats
+
+import benchmarks.metrics.diversity_protocols  # noqa: F401  declares the limits of diversity
+from benchmarks.metric import METRICS
+from reproduce.records.current import Current, Quantity
 
 FEW = 4  # seeds, at and below which a reader is told that they are few
 
@@ -121,3 +126,83 @@ def few(seeds: int, claims: int = 1) -> str:
         f" {seeds} trainings are few: an interval{tested} reaches {t:.3g} standard errors to either "
         f"side ({stats.t.ppf(1 - 0.025 / claims, 7):.3g} with 8)."
     )
+
+
+Record = Mapping[str, Any]
+
+
+class Cells(Current):
+    """Estimates of quantities: the mean over seeds with its 95 % interval; where there is one seed,
+    or one seed alone has the quantity, the record's value and interval as they are."""
+
+    @property
+    def trainings(self) -> tuple[int, ...]:
+        """The seeds that cells are means over."""
+        return self.seeds if len(self.seeds) > 1 else ()
+
+    def record(self, quantity: Quantity) -> Record | None:
+        """The newest record of a quantity, for what it says beside its value."""
+        found = self.records(quantity).values()
+        return max(found, key=_time, default=self.submission(quantity))
+
+    def by_seed(self, *quantities: Quantity) -> dict[int, float]:
+        """The mean of the ``quantities`` at each seed at which all of them were measured."""
+        known = [self.values(quantity) for quantity in quantities]
+        common = set(self.seeds).intersection(*known)
+        found = {seed: float(np.mean([of[seed] for of in known])) for seed in sorted(common)}
+        if found and all(quantity.of_pictures for quantity in quantities):
+            # Real pictures are the same at every seed, which only draws other pairs of them.
+            mean = float(np.mean(list(found.values())))
+            found = dict.fromkeys(self.seeds, mean) | found
+        return found
+
+    def of(self, *quantities: Quantity) -> Estimate | None:
+        """The mean of the ``quantities``, over the seeds at which all of them were measured; None
+        where there is no such seed."""
+        records = [self.records(quantity) for quantity in quantities]
+        measured = sorted(set(self.seeds).intersection(*records))
+        if not measured:
+            known = [estimate_of(r) for of in quantities if (r := self.submission(of)) is not None]
+            if not known or len(known) < len(quantities):
+                return None
+            return replace(_mean(known), seeds=max(1, len(self.trainings)))
+        last = max(measured, key=lambda seed: max(_time(of[seed]) for of in records))
+        one = _mean([estimate_of(of[last]) for of in records])
+        if len(self.seeds) == 1:
+            return one
+        by_seed = self.by_seed(*quantities)
+        values = [by_seed[seed] for seed in measured]
+        if all(quantity.of_pictures for quantity in quantities):
+            # The mean over seeds, with the interval of one measurement, over pictures, around it.
+            shift = float(np.mean(values)) - one.value
+            deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+            return replace(
+                one, value=one.value + shift, low=one.low + shift, high=one.high + shift,
+                seeds=len(self.trainings), deviation=deviation,
+            )  # fmt: skip
+        if len(values) == 1:
+            return one
+        metric = METRICS.get(records[0][last]["metric"])
+        return over_trainings(values, metric.limits if metric else (None, None))
+
+
+def _time(record: Record) -> str:
+    return str(record.get("time", ""))
+
+
+def estimate_of(record: Record) -> Estimate:
+    """A record's value with its own interval."""
+    interval = record["interval"]
+    return Estimate(record["value"], *((interval["low"], interval["high"]) if interval else ()))
+
+
+def _mean(cells: Sequence[Estimate]) -> Estimate:
+    """Inputs of different tasks are independent, so variances add up."""
+    if len(cells) == 1:
+        return cells[0]
+    value = float(np.mean([cell.value for cell in cells]))
+    below, above = (
+        math.sqrt(sum(d * d for d in halves)) / len(cells)
+        for halves in ([c.value - c.low for c in cells], [c.high - c.value for c in cells])
+    )
+    return Estimate(value, value - below, value + above)

@@ -124,6 +124,7 @@ class Tables:
     notes: tuple[str, ...] = ()
     lead: str = ""
     points: tuple[str, ...] = ()
+    quoted: bool = False  # are the points others' words?
     data: tuple[Row, ...] = ()
     names: tuple[str, ...] = ()
     title: str = ""  # of a file of one table
@@ -138,7 +139,8 @@ class Tables:
             texts += [t for part in group for t in (part.markdown(), part.caption) if t]
         texts += self.notes
         if self.points:
-            points = "\n".join(f"- {in_markdown(p)}" for p in self.points)
+            shown = map(in_markdown, self.points) if self.quoted else self.points
+            points = "\n".join(f"- {point}" for point in shown)
             texts += [t for t in (self.lead, points) if t]
         return "\n\n".join(texts) + "\n"
 

@@ -1,22 +1,55 @@
-"""The papers' tables from records: the published column beside ours. Table 1 is here."""
+"""The papers' tables from records: the published column beside ours, the wider table of scores, and their files."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.published import published_table1
-from benchmarks.metrics.ground_truth import SILHOUETTE
+from scipy import stats
+
+import benchmarks.metrics.fidelity  # noqa: F401  declares the metrics that are shown
+from benchmarks.harness.published import AVERAGE, published_table1, published_table2
+from benchmarks.metric import METRICS, Metric
+from benchmarks.metrics.content_confusion import CONTENT_CONFUSION
+from benchmarks.metrics.ground_truth import CATEGORY, PARTS, SILHOUETTE
+from benchmarks.metrics.inception_score import CIS, IS, REACHED
 from benchmarks.metrics.lpips_features import MEASURED_SIDE
-from benchmarks.metrics.observer import RIGHT
+from benchmarks.metrics.observer import (
+    PHOTO_DISTANCE,
+    QUALITY_JUDGED,
+    QUALITY_OBSERVED,
+    RIGHT,
+    TRUTH_DISTANCE,
+)
+from benchmarks.metrics.style_scores import (
+    COLOUR_DISTANCE,
+    COLOUR_ENTROPY,
+    CONSISTENCY,
+    PATTERN_DISTANCE,
+    PATTERN_ENTROPY,
+)
+from models.method import DIRECTIONS
 from models.zoo import METHODS
-from reproduce.analysis.agreement import Agreement, Number, agreement
-from reproduce.analysis.cells import Cells, Record
-from reproduce.analysis.estimate import Estimate, few
-from reproduce.analysis.table import DASH, Column, Row, Table, Tables, in_words, spread
-from reproduce.experiments.preset import TABLE1_METHODS, Preset
-from reproduce.records.current import QUALITY, REAL, REFERENCE, Quantity
+from reproduce.analysis.agreement import FEWEST, Agreement, Number, agreement
+from reproduce.analysis.estimate import Cells, Estimate, Record, few
+from reproduce.analysis.table import (
+    ALONE,
+    DASH,
+    HALF,
+    Cell,
+    Column,
+    Row,
+    Table,
+    Tables,
+    in_words,
+    spread,
+)
+from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, Preset
+from reproduce.records.current import Current, Quantity
+from reproduce.records.store import QUALITY, REAL, REFERENCE, Records
 from reproduce.tasks.specs import TASKS
 
 # What a table shows; a CSV has more.
@@ -93,7 +126,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
         nearness += against_paper([of for of in of_columns if of is not None], f" on {task}")
     words = (
         f"{scale(preset)}. Diversity, ours: protocol {protocol or DASH}, which enlarges pictures "
-        f"under {MEASURED_SIDE} px to {MEASURED_SIDE} px; {trainings(cells.seeds, 'random pairs')}"
+        f"under {MEASURED_SIDE} px to {MEASURED_SIDE} px; {trainings(cells.trainings, 'random pairs')}"
     )
     columns = tuple(
         column for column in COLUMNS
@@ -114,19 +147,19 @@ def table1(preset: Preset, cells: Cells) -> Tables:
     parts = tuple(
         Table(
             heading(task), columns, tuple(row for row in rows if row["task"] == task),
-            trainings=len(cells.seeds),
+            trainings=len(cells.trainings),
         )
         for task in tasks
     )  # fmt: skip
-    names = (*NAMES, *spread(SPREAD, cells.seeds))
+    names = (*NAMES, *spread(SPREAD, cells.trainings))
     told = about_submissions(others)
     lead = NOT_TRAINED if told else ""
-    return Tables(parts, (words,), lead, told, data=tuple(rows), names=names)
+    return Tables(parts, (words,), lead, told, True, tuple(rows), names)
 
 
 def _even(control: Estimate | None, cells: Cells) -> Estimate | None:
     """The reference's Quality, by definition; what it scores against itself is a control."""
-    return control and Estimate(50.0, seeds=len(cells.seeds), note=control.note)
+    return control and Estimate(50.0, seeds=len(cells.trainings), note=control.note)
 
 
 def _about_quality(rows: Sequence[Row], judges: Iterable[Mapping[str, Any]]) -> str:
@@ -213,3 +246,252 @@ def against_paper(agreements: Sequence[Agreement], where: str = "", unit: str = 
     """How near columns of ours are to the paper's, in a sentence; empty where that is not known."""
     told = "; ".join(of.in_words(unit) for of in agreements)
     return f" Against the paper{where}: {told}." if told else ""
+
+
+# Column by column: metrics, or families of them, whose names end in the extractor's.
+SHOWN = (
+    "fid", "kid", "precision", "recall",
+    *(metric.name for metric in (
+        TRUTH_DISTANCE, PHOTO_DISTANCE, QUALITY_OBSERVED, QUALITY_JUDGED, SILHOUETTE, CATEGORY,
+        PARTS, COLOUR_DISTANCE, COLOUR_ENTROPY, PATTERN_DISTANCE, PATTERN_ENTROPY, CONSISTENCY,
+    )),
+)  # fmt: skip
+SCORE_NAMES = ("task", "row", "metric", "unit", "direction", "value", "low", "high")
+
+
+def _scored(preset: Preset, task: str, cells: Cells) -> tuple[str, ...]:
+    """The methods, what was not trained here, real data."""
+    return (*preset.methods_of(1, task), *cells.submissions([task]), REAL)
+
+
+def score_table(preset: Preset, cells: Cells) -> Tables:
+    """All tasks of Table 1, with what the columns mean; no tables where nothing but one score was
+    measured. Intervals are those over several trainings; the CSV has all, one line a number."""
+    tasks = preset.tables[1]
+    parts = tuple(t for task in tasks if len((t := _scores_of(preset, task, cells)).columns) > 2)
+    found = {
+        (task, method, name): record
+        for task in tasks for method in _scored(preset, task, cells) for name in SHOWN
+        if (record := cells.record(Quantity(name, method, task)))
+    }  # fmt: skip
+    shown = {name: record["metric"] for (*_, name), record in found.items()}
+    about = (METRICS[shown[name]] for name in SHOWN if name in shown)
+    points = tuple(f"**{m.words}**: {m.protocol} ({m.unit})" for m in about)
+    notes = (f"Values are {trainings(cells.trainings)}",) if cells.trainings else ()
+    data = tuple(
+        {
+            "task": task, "row": title_of(method),
+            **{key: record[key] for key in ("metric", "unit", "direction")},
+            "value": cells.of(Quantity(name, method, task)),
+        }
+        for (task, method, name), record in found.items()
+    )  # fmt: skip
+    names = (*SCORE_NAMES, *spread(["value"], cells.trainings))
+    return Tables(parts, notes, "", points, data=data, names=names)
+
+
+def _scores_of(preset: Preset, task: str, cells: Cells) -> Table:
+    """One task's rows, with the columns that any of them fills."""
+    methods = _scored(preset, task, cells)
+    columns, rows = [Column("Method", words=True)], list[Row]()
+    form = HALF if cells.trainings else ALONE
+    for name in SHOWN:
+        known = (cells.record(Quantity(name, method, task)) for method in methods)
+        if record := next(filter(None, known), None):
+            metric = METRICS[record["metric"]]
+            columns.append(Column(metric.heading, name, f".{metric.digits}f", form=form))
+    for method in methods:
+        own = {name: cells.of(Quantity(name, method, task)) for name in SHOWN}
+        rows.append({"Method": title_of(method), **own})
+    return Table(
+        heading(task), tuple(columns), tuple(rows), _judges_stand(task, cells), len(cells.trainings)
+    )
+
+
+def _judges_stand(task: str, cells: Cells) -> str:
+    """How far judges can stand in for the observer, in a line; empty where not both were asked."""
+    pairs = list[tuple[float, float]]()
+    for method in TABLE1_METHODS:
+        if method != REFERENCE:
+            judged, observed = (
+                cells.by_seed(Quantity(metric.name, method, task))
+                for metric in (QUALITY_JUDGED, QUALITY_OBSERVED)
+            )
+            pairs += [(judged[seed], observed[seed]) for seed in sorted({*judged} & {*observed})]
+    if len(pairs) < FEWEST or any(len(set(side)) == 1 for side in zip(*pairs, strict=True)):
+        return ""
+    rank = float(stats.spearmanr(*zip(*pairs, strict=True)).statistic)
+    return (
+        f"Quality as judged against Quality as observed: Spearman {rank:.2f} over {len(pairs)} "
+        "trainings of the methods."
+    )
+
+
+BY_MODES = (IS, CIS, REACHED)  # what a classifier of modes measures
+# The numbers of a method in a direction, as the CSV calls them.
+SCORES = {"cis": CIS, "is": IS, "all_modes_share": REACHED, "content_confusion": CONTENT_CONFUSION}
+
+
+def table2(preset: Preset, cells: Cells) -> Tables:
+    """Table 2 from records, a table a score; what was not measured shows a dash. Scores are in nats."""
+    paper = published_table2()
+    rows, protocols, every = list[Row](), set[str](), list[tuple[str, str]]()
+    numbers: dict[str, list[Number]] = {"CIS": [], "IS": []}
+    classifiers, readers, limits = dict[str, str](), dict[str, str](), set[float | None]()
+    tasks = preset.tables[2]
+    others = cells.submissions(tasks)
+    methods = (*TABLE2_METHODS, *others)
+    measured = (*methods, REAL)
+    for task in tasks:
+        for translation in DIRECTIONS:
+            where = task, translation
+            title = preset.spec(task).directions[translation]
+            known = [
+                r for m in measured for of in BY_MODES if (r := cells.record(_of(of, m, where)))
+            ]
+            modes = next((r["protocol"]["modes"] for r in known), None)
+            limits.add(math.log(len(modes)) if modes else None)
+            most = math.log(len(modes)) if modes else None
+            printed = {} if task in preset.own else paper  # even where domains are called alike
+            rows += _of_directions(title, methods, [where], printed, most, cells)
+            every.append(where)
+            for method in TABLE2_METHODS:
+                of_paper = printed.get((title, METHODS[method].title))
+                for column, metric, at in (("CIS", CIS, 0), ("IS", IS, 1)):
+                    by_seed = cells.by_seed(_of(metric, method, where))
+                    if of_paper and by_seed:
+                        numbers[column].append(Number(of_paper[at], by_seed, title))
+            for record in known:
+                if record["method"] != REAL:
+                    protocols.add(str(record["protocol"]["protocol"]))
+                about = record["protocol"]
+                classifiers[about["domain"]] = f"{about['domain']} {about['accuracy']:.3f}"
+            for method in measured:
+                if read := cells.record(_of(CONTENT_CONFUSION, method, where)):
+                    about = read["protocol"]
+                    told = ", ".join(f"{factor} {r2:.2f}" for factor, r2 in about["r2"].items())
+                    readers[about["domain"]] = f"{about['domain']}: {told}"
+    # Beside the paper's average only where the directions are its.
+    same = {row["direction"] for row in rows} == {title for title, _ in paper} - {AVERAGE}
+    limit = limits.pop() if len(limits) == 1 else None
+    printed = paper if same and not preset.own else {}
+    rows += _of_directions(AVERAGE, methods, every, printed, limit, cells)
+    words = (
+        f"{scale(preset)}. {', '.join(sorted(protocols)) or DASH} (inputs x samples of each); "
+        f"{trainings(cells.trainings)} Scores are in nats, without exponential. ln K is the most that K "
+        "modes allow, and real data's IS the most that the classifier can see."
+    )
+    agreements = [agreement(*column) for column in numbers.items()]
+    words += against_paper([of for of in agreements if of is not None], unit="nats")
+    if classifiers:
+        told = ", ".join(classifiers[domain] for domain in sorted(classifiers))
+        words += f" Accuracy of the classifiers on held-out pictures: {told}."
+    if readers:
+        words += (
+            " Content confusion: the share of other inputs whose true content is nearer to what a "
+            "network reads off a translation than its own input's; real data's is the network's own "
+            "error. Share of each factor's variance that it explains on held-out pictures: "
+            f"{'; '.join(readers[domain] for domain in sorted(readers))}."
+        )
+    names = (
+        "direction", "method", "row", "paper_cis", "paper_is",
+        *(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")), "real_is", "ln_k",
+        "real_content_confusion", *spread(list(SCORES), cells.trainings),
+    )  # fmt: skip
+    published = TABLE2_METHODS if {*tasks} - {*preset.own} else ()
+    parts = tuple(_parts(rows, methods, published, len(cells.trainings)))
+    points = about_submissions(others)
+    lead = NOT_TRAINED if points else ""
+    return Tables(parts, (words,), lead, points, True, tuple(rows), names)
+
+
+def _of(metric: Metric, method: str, where: tuple[str, str]) -> Quantity:
+    return Quantity(metric.name, method, *where)
+
+
+def _of_directions(
+    title: str, methods: Sequence[str], directions: Sequence[tuple[str, str]],
+    paper: Mapping[tuple[str, str], tuple[float, float]], limit: float | None, cells: Cells,
+) -> list[Row]:  # fmt: skip
+    """A row a method of one direction, or of the mean over several, with what bounds its scores: real
+    pictures and ln K."""
+
+    def cell(method: str, metric: Metric) -> Estimate | None:
+        return cells.of(*(_of(metric, method, where) for where in directions))
+
+    bounds = {
+        "real_is": cell(REAL, IS), "ln_k": limit,
+        "real_content_confusion": cell(REAL, CONTENT_CONFUSION),
+    }  # fmt: skip
+    rows = list[Row]()
+    for method in methods:
+        name = title_of(method)
+        cis, inception = paper.get((title, name), (None, None))
+        scores = {key: cell(method, metric) for key, metric in SCORES.items()}
+        about = {"direction": title, "method": method, "row": name}
+        rows.append({**about, "paper_cis": cis, "paper_is": inception, **scores, **bounds})
+    return rows
+
+
+def _parts(
+    rows: Sequence[Row], methods: Sequence[str], published: Sequence[str], seeds: int
+) -> list[Table]:
+    """A table a score: directions by methods, beside the paper's numbers of the ``published``."""
+    wide: dict[Cell, dict[str, Cell]] = {}  # by direction, the numbers of all methods
+    for row in rows:
+        of_direction = wide.setdefault(row["direction"], dict(row))
+        of_direction |= {f"{row['method']} {key}": cell for key, cell in row.items()}
+    titles = {method: title_of(method) for method in methods}
+
+    def paired(score: str) -> list[Column]:
+        return [
+            Column(f"{title}, {who}", f"{method} {start}{score}")
+            for method, title in titles.items()
+            for who, start in (("paper", "paper_"), ("ours", ""))
+            if who == "ours" or method in published
+        ]
+
+    def alone(score: str, spec: str = ".3f", form: str = HALF) -> list[Column]:
+        return [Column(t, f"{m} {score}", spec, form=form) for m, t in titles.items()]
+
+    parts = {
+        "CIS (nats): how much modes vary for one input": paired("cis"),
+        "IS (nats): how much modes vary over all inputs": [
+            *paired("is"), Column("Real data", "real_is"), Column("ln K", "ln_k"),
+        ],
+        "Inputs that reach every mode": alone("all_modes_share", ".0%", ALONE),
+    }  # fmt: skip
+    if any(row["content_confusion"] for row in rows):
+        parts["Content confusion (lower is better; 0: content kept, 0.5: chance)"] = [
+            *alone("content_confusion"), Column("Real data", "real_content_confusion"),
+        ]  # fmt: skip
+    first = Column("Direction", "direction", words=True)
+    return [
+        Table(title, (first, *columns), tuple(wide.values()), trainings=seeds)
+        for title, columns in parts.items()
+    ]
+
+
+def tables_of(
+    number: int, preset: Preset, results: Path, seeds: Sequence[int]
+) -> dict[str, Tables]:
+    """Table ``number`` of the records of ``seeds``, and what stands beside it, by file name. Only
+    seeds count that have records of the table's methods."""
+    records, tasks = Records(results, preset.name).all(), preset.tables.get(number, [])
+    every = Current(records, seeds)
+    cells = Cells(records, [s for s in every.seeds if every.has(s, tasks)] or seeds[:1])
+    if number == 2:
+        return {"table2": table2(preset, cells)}
+    return {"table1": table1(preset, cells), "table1-scores": score_table(preset, cells)}
+
+
+def table_of(
+    number: int, preset: Preset, results: Path, seeds: Sequence[int], write: bool
+) -> tuple[str, list[Path]]:
+    """Table ``number`` in Markdown; with ``write`` also all its files, which are returned."""
+    made, files = tables_of(number, preset, results, seeds), list[Path]()
+    for name, tables in made.items() if write else ():
+        if tables.parts:
+            suffixes = "md csv" if name.endswith("scores") else "md csv tex"
+            files += tables.write(results / preset.name, name, suffixes)
+    return made[f"table{number}"].markdown(), files

@@ -35,8 +35,7 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from reproduce.analysis.ablation_results import curves_of
-    from reproduce.analysis.ablation_text import ablation_table, write_ablation
+    from reproduce.analysis.ablation import ablation_table, curves_of, write_ablation
     from reproduce.measuring.ablation import chosen_metrics
     from reproduce.report.ablation_figure import ablation_figure
 

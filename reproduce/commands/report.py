@@ -32,11 +32,11 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from benchmarks.files import check_folder
     from models.errors import UserError
-    from reproduce.records.current import REFERENCE, Current
-    from reproduce.records.store import Records
+    from reproduce.records.current import Current
+    from reproduce.records.store import REFERENCE, Records
+    from reproduce.report.content import write_report
     from reproduce.report.curves import holds, make_curves
     from reproduce.report.style_figures import draw_styles, style_paths
-    from reproduce.report.write import write_report
     from reproduce.training.trained import checkpoint_of
 
     if arguments.seeds is not None and len(set(arguments.seeds)) < len(arguments.seeds):

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make a record again; 1 where the new value lies outside the stored interval."""
     from reproduce.analysis.records_text import described
-    from reproduce.measuring.rerun import Rerun, rerun
+    from reproduce.measuring.rerun import Rerun
     from reproduce.records.query import find, read_all
     from reproduce.training.checkpoints import NonFiniteWeight
     from reproduce.training.loop import Interrupted, ManyUntaken
@@ -44,9 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     sources = options.by_task("source", arguments.source, [record["task"]])
     for line in described(record):
         print(line)
-    how = Rerun(places, arguments.threads, sources, arguments.append)
+    tell, more = partial(print, flush=True), (arguments.threads, sources, arguments.append)
     try:
-        outcome = rerun(record, every, how, partial(print, flush=True), _note)
+        outcome = Rerun(record, every, places, tell, _note, *more).make()
     except Interrupted as stop:
         print(f"saved after step {stop.step}; the same command goes on", file=sys.stderr)
         return 130

@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         if make(request, options.how_of(arguments)) is None:
             return 0
-    from reproduce.analysis.table_files import table_of
+    from reproduce.analysis.tables import table_of
 
     text, _ = table_of(number, preset, places.results, seeds, write=arguments.stored and write)
     if arguments.readme is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.method import Direction, Method
+    from reproduce.tasks.pictures import Preparation
+    from reproduce.tasks.sources import PictureSource
+    from reproduce.training.translate import Translation
 
+BATCH = 32  # pictures translated at once, of the size that was trained at
 MOST = 10_000  # styles of an input, all of which are kept
 LONGEST_NAME = 230  # bytes, of the 255 that file systems allow; numbers and a suffix follow
 
@@ -48,7 +54,7 @@ def add(commands: Any) -> None:
         "or HEIGHTxWIDTH, scaled to cover and cropped (default: as trained)")  # fmt: skip
     sub.add_argument("--format", choices=("png", "jpeg", "webp"), default="png",
         help="jpeg and webp (quality 95) change LPIPS and FID: measure PNGs")  # fmt: skip
-    sub.add_argument("--direction", default="a2b", help="a2b (default) or b2a")
+    sub.add_argument("--direction", choices=("a2b", "b2a"), default="a2b")
     sub.add_argument("--seed", type=int, default=0, help="of the random styles")
     options.add_device(sub)
     options.add_progress(sub)
@@ -68,11 +74,12 @@ def _size(word: str) -> tuple[int, int] | str:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from torch import Tensor
+
     from benchmarks.devices import check_device
     from benchmarks.files import check_folder
     from reproduce.tasks.pictures import Preparation
     from reproduce.training.checkpoints import load_method
-    from reproduce.training.own_shape import guided_as_they_are, recoded, stream_as_they_are
     from reproduce.training.styles import (
         FILE,
         has_styles,
@@ -81,17 +88,18 @@ def run(arguments: argparse.Namespace) -> int:
         walk,
         with_gifs,
     )
-    from reproduce.training.translate import (
+    from reproduce.training.translate import stream
+    from reproduce.training.translate_files import (
+        as_they_are,
         guided,
         open_inputs,
-        parse_direction,
+        recode,
         save_grid,
-        stream,
         write_translations,
     )
 
     check_folder("--out", arguments.out)
-    direction = parse_direction(arguments.direction)
+    direction: Direction = arguments.direction
     method, read = load_method(arguments.checkpoint, check_device(arguments.device))
     if direction not in method.directions:
         raise UserError(f"{read.run.method} translates {' and '.join(method.directions)} only")
@@ -115,47 +123,46 @@ def run(arguments: argparse.Namespace) -> int:
             f"--out {arguments.out} lies in the inputs' folder, where translations would be "
             "inputs the next time: choose another --out"
         )
-    size, kept = preparation.shape, None
-    suffix = "sample"
+    size, columns, suffix = preparation.shape, arguments.samples or 1, "sample"
+    examples, styles, kept = list[Tensor](), None, None
     if arguments.example is not None:
         if arguments.styles is not None:
             raise UserError("--styles and --example: give one of them")
-        examples = open_inputs(arguments.example)
+        given = open_inputs(arguments.example)
+        examples = [preparation.at_test()(given.read(k)) for k in range(len(given))]
         columns, suffix = len(examples), "example"
-        pictures = (
-            guided_as_they_are(method, source, examples, read.run.size, direction)
-            if keep else guided(method, source, examples, preparation, direction)
-        )  # fmt: skip
     else:
-        columns = arguments.samples or 1
-        fixed = None
         if arguments.interpolate or arguments.styles:
-            fixed = _fixed(arguments, method, size, direction)
+            styles = _fixed(arguments, method, size, direction)
+            columns = len(next(iter(styles.values())))
         if arguments.interpolate:
             first, last, columns = arguments.interpolate
             if columns < 2:
                 raise UserError(f"--interpolate: {columns} steps are no walk, use at least 2")
-            assert fixed is not None
-            fixed, suffix = walk(fixed, first, last, columns), "frame"
-        elif fixed is not None:
-            columns = len(next(iter(fixed.values())))
-            if arguments.samples not in (None, columns):
-                raise UserError(
-                    f"--samples {arguments.samples}: {arguments.styles} has {columns} styles: leave out "
-                    "--samples, or name a new file"
-                )
-        told: dict[str, Any] = {"samples": columns, "direction": direction, "styles": fixed}
-        told["seed"] = arguments.seed
-        pictures = (
-            stream_as_they_are(method, source, read.run.size, **told)
-            if keep else stream(method, source, preparation, **told)
-        )  # fmt: skip
+            assert styles is not None
+            styles, suffix = walk(styles, first, last, columns), "frame"
+        elif arguments.samples not in (None, columns):
+            raise UserError(
+                f"--samples {arguments.samples}: {arguments.styles} has {columns} styles: leave out "
+                "--samples, or name a new file"
+            )
         if has_styles(method, size):
-            kept = fixed or styles_of_inputs(
+            kept = styles or styles_of_inputs(
                 method, source.ids, columns, size, direction, arguments.seed
             )
-        if arguments.interpolate:
-            pictures = with_gifs(pictures, arguments.out)
+
+    def translated(of: PictureSource, at: Preparation) -> Iterator[Translation]:
+        if examples:
+            return guided(method, of, at, examples, direction)
+        batch = max(1, BATCH * read.run.size**2 // math.prod(at.shape)) if keep else BATCH
+        return stream(
+            method, of, at, samples=columns, direction=direction, seed=arguments.seed,
+            batch_size=batch, styles=styles,
+        )  # fmt: skip
+
+    pictures = as_they_are(method, source, translated) if keep else translated(source, preparation)
+    if arguments.interpolate:
+        pictures = with_gifs(pictures, arguments.out)
     written = write_translations(
         pictures, arguments.out, len(source) * columns, suffix=suffix,
         progress=not arguments.no_progress,
@@ -164,7 +171,7 @@ def run(arguments: argparse.Namespace) -> int:
         save_styles(arguments.out / FILE, kept, input_ids=source.ids)
     grid = arguments.out / "grid.png"
     save_grid(source, preparation, written, columns, grid)
-    recoded(written, arguments.format)
+    recode(written, arguments.format)
     if arguments.format != "png":
         print("note: compression changes LPIPS and FID: measure PNGs", file=sys.stderr)
     print(f"{len(written)} translations and {grid.name} in {arguments.out}")

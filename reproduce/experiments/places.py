@@ -12,9 +12,8 @@ import torch
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.records.code import code_of
-from reproduce.records.current import REAL
 from reproduce.records.environment import environment
-from reproduce.records.store import Records
+from reproduce.records.store import REAL, Records
 from reproduce.tasks.registry import open_task
 from reproduce.tasks.sources import Domains
 

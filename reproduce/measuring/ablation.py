@@ -15,29 +15,23 @@ from models.errors import UserError
 from models.zoo import nearest, recipe
 from reproduce.experiments.ablation import Ablation, pictures_of
 from reproduce.experiments.places import Places
-from reproduce.experiments.preset import Preset
-from reproduce.experiments.run import RunConfig
 from reproduce.measuring.codes import encoded_by, metrics_of
 from reproduce.measuring.exact import ExactKind
-from reproduce.measuring.kind import measure
+from reproduce.measuring.kind import Kind, measure
 from reproduce.measuring.kinds import check_kinds, open_kinds
-from reproduce.measuring.subject import Subject, open_pictures
+from reproduce.measuring.subject import Pictures, Subject, open_pictures
 from reproduce.tasks.specs import TaskSpec
 from reproduce.training.trained import check_runs
 
-DIVERSITY = "diversity"
-MODES = (CIS.name, IS.name, REACHED.name, CONTENT_CONFUSION.name)
-IN_BOTH_DIRECTIONS = MODES
+IN_BOTH_DIRECTIONS = (CIS.name, IS.name, REACHED.name, CONTENT_CONFUSION.name)
 
 
 def metrics_for(task: TaskSpec, method: str) -> dict[str, str]:
-    """The metrics that can be asked for of a method on a task -> what measures them."""
+    """The metrics that can be asked for of a method on a task -> the kind that measures them."""
     known: dict[str, str] = {}
     if 2 in task.tables:
-        known |= dict.fromkeys(MODES[:3], "modes")
-        if task.drawn:
-            known[CONTENT_CONFUSION.name] = "modes"
-    known[DIVERSITY] = "diversity"
+        known |= dict.fromkeys(IN_BOTH_DIRECTIONS[: 4 if task.drawn else 3], "modes")
+    known["diversity"] = "diversity"
     if task.kind == "drawn":
         known |= {SILHOUETTE.name: "diversity", TRUTH_DISTANCE.name: "observed"}
         known |= dict.fromkeys(sorted(ExactKind.metrics), "exact")
@@ -52,7 +46,7 @@ def usual_metrics(task: TaskSpec) -> tuple[str, ...]:
     """Those that apply and are cheap."""
     if 2 in task.tables:
         return CIS.name, IS.name
-    return (DIVERSITY, SILHOUETTE.name) if task.kind == "drawn" else (DIVERSITY,)
+    return ("diversity", SILHOUETTE.name) if task.kind == "drawn" else ("diversity",)
 
 
 def chosen_metrics(task: TaskSpec, method: str, asked: Sequence[str]) -> tuple[str, ...]:
@@ -80,36 +74,29 @@ def check_ablation(
     ablation: Ablation, metrics: Sequence[str], places: Places, download: bool = True
 ) -> None:
     """Refuse before hours of training what could not be trained or measured after them."""
-    kinds = _kinds(ablation, metrics)
     if recipe(ablation.method).method.paired and not ablation.spec.paired:
         raise UserError(f"{ablation.method} learns from pairs, and {ablation.task} has none")
     for point in ablation.points:
         check_runs(point.preset, point.runs)
     runs = [run for point in ablation.points for run in point.runs]
-    check_kinds(kinds, ablation.preset, runs, places, download)
+    check_kinds(_kinds(ablation, metrics), ablation.preset, runs, places, download)
 
 
 def measure_ablation(ablation: Ablation, metrics: Sequence[str], places: Places) -> None:
     """Measure all trained points, and the real pictures, where no record is there yet."""
-    kinds = _kinds(ablation, metrics)
-    bars = tqdm(
-        total=sum(len(point.runs) for point in ablation.points), desc="measured", unit="run",
-        disable=not places.progress,
-    )  # fmt: skip
-    groups: dict[tuple[object, ...], list[tuple[Preset, RunConfig]]] = {}
-    for point in ablation.points:
-        for run in point.runs:
-            groups.setdefault(pictures_of(run), []).append((point.preset, run))
-    with bars:
-        for of_pictures in groups.values():
-            pictures = open_pictures(of_pictures[0][1], places)
-            opened = open_kinds(kinds, pictures, places, ablation.preset.measure)
-            for preset, run in of_pictures:
-                measure(opened, [Subject(preset, run, places, pictures)])
-                bars.update()
-            # Real pictures are the same for all points, or there is nothing to compare them with.
-            for run in ablation.own if ablation.one_set_of_pictures else ():
-                measure(opened, [Subject(ablation.preset, run, places, pictures, real=True)])
+    kinds, measuring = _kinds(ablation, metrics), ablation.preset.measure
+    runs = [(point.preset, run) for point in ablation.points for run in point.runs]
+    opened: dict[object, tuple[Pictures, list[Kind]]] = {}
+    for preset, run in tqdm(runs, desc="measured", unit="run", disable=not places.progress):
+        if (shown := pictures_of(run)) not in opened:
+            pictures = open_pictures(run, places)
+            opened[shown] = pictures, open_kinds(kinds, pictures, places, measuring)
+        pictures, of_pictures = opened[shown]
+        measure(of_pictures, [Subject(preset, run, places, pictures)])
+    # Real pictures are the same for all points, or there is nothing to compare them with.
+    if ablation.one_set_of_pictures:
+        real = [Subject(ablation.preset, r, places, pictures, real=True) for r in ablation.own]
+        measure(of_pictures, real)
 
 
 def _kinds(ablation: Ablation, metrics: Sequence[str]) -> list[str]:

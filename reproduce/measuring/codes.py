@@ -6,8 +6,9 @@ content space (MUNIT) or one latent space (UNIT), the codes. CycleGAN has neithe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 from benchmarks.files import save_arrays
 from benchmarks.metric import Metric
 from benchmarks.metrics.theory import contents, styles
-from benchmarks.metrics.theory.codes import Codes, describe, joined
+from benchmarks.metrics.theory.codes import describe, joined
 from benchmarks.metrics.theory.kernels import Scored
 from models.bicyclegan import Bicyclegan
 from models.method import Method
@@ -63,52 +64,52 @@ class CodesKind(OneByOne):
     name = "theory"
     metrics = frozenset(metric.name for metric in (*styles.METRICS, *contents.METRICS))
 
-    def wanted(self, subject: Subject) -> tuple[Wanted, Wanted]:
+    def wanted(self, subject: Subject) -> Wanted:
         if subject.real:
-            return {}, {}
+            return {}
         domains = self.pictures.domains
         count, paired = len(_chosen(domains, "a")), is_paired(domains)
         return {
             metric.name: {"protocol__protocol": f"{kind}@{count}"}
             for kind in encoded_by(subject.run.method)
             for metric in metrics_of(kind, paired)
-        }, {}
+        }
 
     def look(self, subject: Subject) -> Looking:
-        def finish() -> Sequence[Made]:
-            return [
-                made for kind in encoded_by(subject.run.method) for made in self._of(kind, subject)
-            ]
+        return Looking(partial(self._made, subject))
 
-        return Looking(0, 0, lambda name, k, picture: None, finish)
-
-    def _of(self, kind: str, subject: Subject) -> Iterator[Made]:
-        part = scores_of(kind, subject.method, subject.run, self.pictures.domains)
-        about = {"kind": kind, "ids": dict(part.ids)}
-        name = self.raw_name(f"theory-{kind}", subject, subject.sha256[:12])
-        raw = name, lambda path: save_arrays(path, about, part.arrays)
-        return (Made(scored.as_dict(), raw) for scored in part.scored)
+    def _made(self, subject: Subject) -> list[Made]:
+        made = list[Made]()
+        for kind in encoded_by(subject.run.method):
+            part = scores_of(kind, subject.method, subject.run, self.pictures.domains)
+            about = {"kind": kind, "ids": dict(part.ids)}
+            save = partial(save_arrays, meta=about, arrays=part.arrays)
+            raw = self.raw_name(f"theory-{kind}", subject), save
+            made += [Made(scored.as_dict(), raw) for scored in part.scored]
+        return made
 
 
 def scores_of(kind: str, method: Method, run: RunConfig, domains: Domains) -> Part:
     """The "styles" or "contents" of the test pictures of ``domains``, as ``method`` encodes them."""
-    chosen = {domain: _chosen(domains, domain) for domain in encoded_by(run.method)[kind]}
-    ids = {domain: list(source.ids) for domain, source in chosen.items()}
-    paired = is_paired(domains)
+    shown = {domain: _chosen(domains, domain) for domain in encoded_by(run.method)[kind]}
+    ids = {domain: list(source.ids) for domain, source in shown.items()}
+    about: Any = {"paired": is_paired(domains), "seed": run.seed}
     if kind == STYLES:
-        of = {
-            domain: np.concatenate(
-                [_styles(method, x, domain, names, run.seed) for names, x in _batches(source, run)]
+        found = {
+            d: np.concatenate(
+                [_styles(method, x, d, ids, run.seed) for ids, x in _batches(of, run)]
             )
-            for domain, source in chosen.items()
+            for d, of in shown.items()
         }
-        return Part(styles.style_scores(of, paired=paired, seed=run.seed), of, ids)
-    codes, pixels = (
-        [joined([describe(encode(x, d)) for _, x in _batches(chosen[d], run)]) for d in "ab"]
-        for encode in (lambda x, d: _contents(method, x, d), lambda x, d: x)
+        return Part(styles.style_scores(found, **about), found, ids)
+    (code_a, pixels_a), (code_b, pixels_b) = (
+        [
+            joined([describe(encode(x, d)) for _, x in _batches(shown[d], run)])
+            for encode in (partial(_contents, method), lambda x, d: x)
+        ]
+        for d in "ab"
     )
-    shown: tuple[Codes, Codes] = (pixels[0], pixels[1])
-    result = contents.content_scores(codes[0], codes[1], shown, paired=paired, seed=run.seed)
+    result = contents.content_scores(code_a, code_b, (pixels_a, pixels_b), **about)
     return Part(result.scored, result.arrays, ids)
 
 
@@ -156,8 +157,7 @@ def _styles(
             for name in names
         ]
         found = mean + (0.5 * logvar).exp() * torch.stack(draws).to(mean)
-    rows: NDArray[np.float32] = found.float().cpu().numpy()
-    return rows
+    return np.asarray(found.float().cpu().numpy())
 
 
 @torch.no_grad()

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -25,32 +24,28 @@ from benchmarks.networks.content_reader import (
 )
 from models.errors import UserError
 from reproduce.experiments.places import Places
-from reproduce.experiments.run import RunConfig
-from reproduce.measuring.kept import as_bytes, kept, kept_path
+from reproduce.measuring.kept import Kept, as_bytes, kept_path
+from reproduce.measuring.subject import Pictures
 from reproduce.tasks.animals.pose import EXPRESSIONS
 from reproduce.tasks.modes import PARTS, Modes, truth_folder
-from reproduce.tasks.sources import Domains, PictureSource, fingerprint
+from reproduce.tasks.sources import fingerprint
 
 # What is behind a head is not among them: its colours are the style's as well as the content's.
 NUMBERS = ("yaw", "tilt", "x", "y", "scale", "gaze_x", "gaze_y", "openness")
 CLASSES = {"expression": EXPRESSIONS}
 FACTORS = (*NUMBERS, *(f"{name}={value}" for name, known in CLASSES.items() for value in known))
 RECIPE = CONTENT_RECIPES["small-content"]
-TRAINED_BY = train_content_reader.__module__
 SEED = 0  # the same reader for every seed of the methods
 
 
-def open_content(
-    domains: Domains, modes: Modes, domain: str, run: RunConfig, places: Places
-) -> ContentReader | None:
-    """The reader of content in pictures of ``domain``, "a" or "b": from the runs folder, or trained
-    there on the training pictures and tried on the test pictures.
+def open_content(pictures: Pictures, domain: str, places: Places) -> ContentReader | None:
+    """The reader of content in pictures of ``domain``, "a" or "b".
 
     None where the pictures do not tell their content, and where no factor can be read off them.
     """
-    if not tells_content(modes):
+    if not tells_content(pictures.modes):
         return None
-    reader = _reader(domains, modes, domain, run, places)
+    reader = kept_reader(pictures, domain, places).open()
     return reader if reader.used else None
 
 
@@ -80,42 +75,27 @@ def content_of(modes: Modes, part: str, ids: Sequence[str]) -> FloatArray:
     return np.array([_vector(modes, part, name) for name in ids], dtype=np.float64)
 
 
-def reader_path(domains: Domains, modes: Modes, domain: str, run: RunConfig, runs: Path) -> Path:
-    """Where a reader is kept: a name for these pictures, their contents, recipe and size.
+def kept_reader(pictures: Pictures, domain: str, places: Places) -> Kept[ContentReader]:
+    """A domain's reader, named after its pictures, their contents, recipe and size; it learns from
+    the training pictures and is tried on the test pictures.
 
     The other domain does not matter: tasks that share a domain's pictures share its reader.
     """
-    pictures = _pictures(domains, domain)
-    told = {split: _told(modes, split, domain, s).tolist() for split, s in pictures.items()}
-    about = [fingerprint(pictures), told, FACTORS, asdict(RECIPE), run.size, SEED]
-    return kept_path(runs, f"{RECIPE.name}-{modes.titles[domain].replace(' ', '-')}", about)
+    modes, size, shown = pictures.modes, pictures.size, pictures.of_domain(domain)
+    told = {s: content_of(modes, f"{s}{domain.upper()}", shown[s].ids) for s in shown}
 
-
-def _reader(
-    domains: Domains, modes: Modes, domain: str, run: RunConfig, places: Places
-) -> ContentReader:
     def train() -> ContentReader:
-        train, held_out = (
-            Described(as_bytes(source, run.size), _told(modes, split, domain, source))
-            for split, source in _pictures(domains, domain).items()
-        )
+        learned, held_out = (Described(as_bytes(shown[s], size), told[s]) for s in shown)
         return train_content_reader(
-            RECIPE, FACTORS, train, held_out, seed=SEED, device=places.device,
+            RECIPE, FACTORS, learned, held_out, seed=SEED, device=places.device,
             facts={"domain": modes.titles[domain]}, progress=places.progress,
         )  # fmt: skip
 
-    path = reader_path(domains, modes, domain, run, places.runs)
-    return kept(path, TRAINED_BY, partial(load_content_reader, device=places.device), train)
-
-
-def _pictures(domains: Domains, domain: str) -> dict[str, PictureSource]:
-    """Training and test pictures of a domain."""
-    splits = domains.splits()
-    return {split: splits[f"{split}_{domain}"] for split in ("train", "test")}
-
-
-def _told(modes: Modes, split: str, domain: str, source: PictureSource) -> FloatArray:
-    return content_of(modes, f"{split}{domain.upper()}", source.ids)
+    values = {s: of.tolist() for s, of in told.items()}
+    about = [fingerprint(shown), values, FACTORS, asdict(RECIPE), size, SEED]
+    path = kept_path(places.runs, f"{RECIPE.name}-{modes.titles[domain]}", about)
+    load = partial(load_content_reader, device=places.device)
+    return Kept(path, load, train, train_content_reader.__module__)
 
 
 def _vector(modes: Modes, part: str, name: str) -> list[float]:
@@ -128,5 +108,4 @@ def _vector(modes: Modes, part: str, name: str) -> list[float]:
             f"{truth_folder(modes.folder) / 'truth.csv'} does not tell the content of {part}/{name} "
             f"({error}); remove {modes.folder} and its .truth, and make the task again"
         ) from None
-    shown = [float(i == k) for f, k in classes.items() for i in range(len(CLASSES[f]))]
-    return numbers + shown
+    return numbers + [float(i == k) for f, k in classes.items() for i in range(len(CLASSES[f]))]

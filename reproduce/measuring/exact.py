@@ -12,29 +12,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.metric import Measurement
+from benchmarks.metrics import ground_truth, style_scores
 from benchmarks.metrics.exact import Examination, Known, StyleTruth, examine
-from benchmarks.metrics.ground_truth import (
-    CATEGORY,
-    PARTS,
-    SILHOUETTE,
-    part_borders,
-    silhouette_iou,
-)
-from benchmarks.metrics.style_scores import (
-    COLOUR_DISTANCE,
-    COLOUR_ENTROPY,
-    CONSISTENCY,
-    PATTERN_DISTANCE,
-    PATTERN_ENTROPY,
-    body_colour,
-    style_consistency,
-)
+from benchmarks.metrics.ground_truth import SILHOUETTE
 from benchmarks.networks.classifiers import Classifier
-from models.errors import UserError
 from models.method import Method
 from models.randomness import generator
-from reproduce.measuring.classifier import chosen, task_classifier
-from reproduce.measuring.diversity import masks_by_id, silhouettes
+from reproduce.measuring.kept import chosen, task_classifier
 from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted
 from reproduce.measuring.subject import Pictures, Subject
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
@@ -44,8 +28,12 @@ INPUTS, SAMPLES = 100, 20  # at most so many test inputs; translations of each
 CONTENTS, STYLES = 50, 20  # of the question whether a style stays one style
 PHOTOS = 1000  # whose styles are the truth
 
-ALWAYS = (CATEGORY, COLOUR_DISTANCE, COLOUR_ENTROPY, PATTERN_DISTANCE, PATTERN_ENTROPY)
-SOMETIMES = (CONSISTENCY, PARTS)  # not of methods without noise, nor of pictures without parts
+ALWAYS = (
+    ground_truth.CATEGORY, style_scores.COLOUR_DISTANCE, style_scores.COLOUR_ENTROPY,
+    style_scores.PATTERN_DISTANCE, style_scores.PATTERN_ENTROPY,
+)  # fmt: skip
+# Not of methods without noise, nor of pictures without parts.
+SOMETIMES = (style_scores.CONSISTENCY, ground_truth.PARTS)
 
 
 class ExactKind(OneByOne):
@@ -55,6 +43,7 @@ class ExactKind(OneByOne):
 
     name = "exact"
     metrics = frozenset(metric.name for metric in (*ALWAYS, *SOMETIMES))
+    may_lack = frozenset(metric.name for metric in SOMETIMES)
     of_real = frozenset({SILHOUETTE.name})
 
     @cached_property
@@ -73,21 +62,18 @@ class ExactKind(OneByOne):
     @cached_property
     def masks(self) -> dict[str, Tensor]:
         """True silhouettes (H, W) in [0, 1]."""
-        source = silhouettes(self.pictures.domains)
-        if source is None:
-            raise UserError(f"{self.pictures.domains.folder} has no testMask: draw the task again")
-        return masks_by_id(source, dict.fromkeys(self.names), self.pictures.size)
+        return self.pictures.silhouettes(self.names)
 
     @cached_property
     def known(self) -> dict[str, Known]:
         """What is true of each test input."""
-        return {name: self._known(i, name) for i, name in enumerate(self.names)}
-
-    def _known(self, index: int, name: str) -> Known:
-        edges = self.pictures.read(self.pictures.domains.test_a, index)
-        category = self.pictures.drawn.classes("test", name)["category"]
-        borders = part_borders(edges, self.masks[name])
-        return Known(self.pictures.drawn.body("test", name), borders, category)
+        found, truth = dict[str, Known](), self.pictures.drawn
+        for index, name in enumerate(self.names):
+            edges = self.pictures.read(self.pictures.domains.test_a, index)
+            borders = ground_truth.part_borders(edges, self.masks[name])
+            category = truth.classes("test", name)["category"]
+            found[name] = Known(truth.body("test", name), borders, category)
+        return found
 
     @cached_property
     def style_truth(self) -> StyleTruth:
@@ -113,13 +99,11 @@ class ExactKind(OneByOne):
             "accuracy": self.classifier.accuracy,
         }
 
-    def wanted(self, subject: Subject) -> tuple[Wanted, Wanted]:
+    def wanted(self, subject: Subject) -> Wanted:
         protocol = self.protocol()
         told = {f"protocol__{key}": protocol[key] for key in ("sha256", "protocol")}
-        needed: dict[str, Any] = {metric.name: told for metric in ALWAYS}
-        if subject.real:
-            needed[SILHOUETTE.name] = {}
-        return needed, {metric.name: told for metric in SOMETIMES}
+        more: Wanted = {SILHOUETTE.name: {}} if subject.real else {}
+        return {**dict.fromkeys((m.name for m in (*ALWAYS, *SOMETIMES)), told), **more}
 
     def look(self, subject: Subject) -> Looking:
         examination, first = Examination(self.known, self.classifier), dict[str, Tensor]()
@@ -133,8 +117,8 @@ class ExactKind(OneByOne):
         def finish() -> Sequence[Made]:
             table = examination.finish()
             consistency = self.consistency(self.same_styles(subject))
-            words = protocol["protocol"], subject.sha256[:12], self.classifier.sha256[:8]
-            raw = self.raw_name("exact", subject, *words), lambda p: table.save(p, protocol)
+            name = self.raw_name("exact", subject, protocol["protocol"], protocol["sha256"])
+            raw = name, lambda path: table.save(path, protocol)
             measured = [
                 # Those that may be missing come first: where the others are, all are.
                 *([] if consistency is None else [consistency]),
@@ -143,22 +127,25 @@ class ExactKind(OneByOne):
             ]
             made = [Made(m.as_dict(), raw) for m in measured]
             if subject.real:
-                made.append(Made(silhouette_iou(first, self.masks, seed=seed).as_dict()))
+                iou = ground_truth.silhouette_iou(first, self.masks, seed=seed)
+                made.append(Made(iou.as_dict()))
             return made
 
         truth = self.pictures.drawn
         pictures = truth.best_translations(self.names, SAMPLES) if subject.real else None
-        return Looking(len(self.names), SAMPLES, update, finish, pictures)
+        return Looking(finish, update, len(self.names), SAMPLES, pictures)
 
     def consistency(self, pictures: Iterable[Translation]) -> Measurement | None:
         """Of contents that were translated with the same styles; None for no translations."""
         colours: dict[str, dict[int, Any]] = {}
         for name, k, picture in pictures:
-            colours.setdefault(name, {})[k] = body_colour(picture, self.known[name].body)
+            colour = style_scores.body_colour(picture, self.known[name].body)
+            colours.setdefault(name, {})[k] = colour
         if not colours:
             return None
         by_style = [[colours[n][k] for n in sorted(colours)] for k in range(STYLES)]
-        return style_consistency(np.array(by_style), self.protocol() | {"K": STYLES})
+        told = self.protocol() | {"K": STYLES}
+        return style_scores.style_consistency(np.array(by_style), told)
 
     def same_styles(self, subject: Subject) -> Iterator[Translation]:
         """Every content in the same styles; nothing of a method without noise, nor of outputs whose

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from benchmarks.metrics.fidelity import METRIC_OF, SCORES, fidelity, protocol_name
 from models.errors import UserError
-from reproduce.measuring.classifier import chosen, extractor_of
+from reproduce.measuring.kept import chosen, extractor_of
 from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted
 from reproduce.measuring.subject import Subject
 from reproduce.training.translate import Translation
@@ -56,24 +56,29 @@ class FidelityKind(OneByOne):
         """
         from benchmarks.networks.extractors import extract
 
-        inputs, samples = self.counts
-        source = self.pictures.domains.train_b
-        rows = chosen(inputs * samples, len(source), REFERENCE_SEED)
-        photos = ((source.ids[i], 0, self.pictures.read(source, i)) for i in rows)
-        return extract(photos, self.extractor)
+        return extract(self._photos(self._taken), self.extractor)
 
-    def wanted(self, subject: Subject) -> tuple[Wanted, Wanted]:
+    @property
+    def _taken(self) -> list[int]:
+        inputs, samples = self.counts
+        return chosen(inputs * samples, len(self.pictures.domains.train_b), REFERENCE_SEED)
+
+    def _photos(self, rows: Iterable[int]) -> Iterator[Translation]:
+        source = self.pictures.domains.train_b
+        return ((source.ids[i], 0, self.pictures.read(source, i)) for i in rows)
+
+    def wanted(self, subject: Subject) -> Wanted:
         inputs, samples = self.counts
         total = inputs * samples
         if subject.real and self.pictures.truth is None:
             if 2 * total > len(self.pictures.domains.train_b):
-                return {}, {}
+                return {}
             inputs, samples = total, 1
         told = {
             "protocol__sha256": self.extractor.sha256,
             "protocol__protocol": protocol_name(inputs, samples, total),
         }
-        return {METRIC_OF[score, self.extractor.name].name: told for score in SCORES}, {}
+        return {METRIC_OF[score, self.extractor.name].name: told for score in SCORES}
 
     def look(self, subject: Subject) -> Looking:
         from benchmarks.networks.extractors import Extraction
@@ -87,16 +92,13 @@ class FidelityKind(OneByOne):
         def finish() -> Sequence[Made]:
             about = {"reference": "training photos", "reference_seed": REFERENCE_SEED}
             result = fidelity(features.finish(), self.reference, self.extractor, about)
-            words = result.protocol["protocol"], subject.sha256[:12], self.extractor.sha256[:8]
-            raw = self.raw_name("fidelity", subject, *words), result.save
+            which = result.protocol["protocol"], self.extractor.sha256
+            raw = self.raw_name("fidelity", subject, *which), result.save
             return [Made(m.as_dict(), raw) for m in result.measurements()]
 
-        return Looking(inputs, samples, features.update, finish, pictures)
+        return Looking(finish, features.update, inputs, samples, pictures)
 
     def _other_photos(self) -> Iterator[Translation]:
-        inputs, samples = self.counts
-        source = self.pictures.domains.train_b
-        taken = set(chosen(inputs * samples, len(source), REFERENCE_SEED))
-        rest = [i for i in range(len(source)) if i not in taken]
-        for i in chosen(inputs * samples, len(rest), REFERENCE_SEED):
-            yield source.ids[rest[i]], 0, self.pictures.read(source, rest[i])
+        taken = set(self._taken)
+        rest = [i for i in range(len(self.pictures.domains.train_b)) if i not in taken]
+        return self._photos(rest[i] for i in chosen(len(taken), len(rest), REFERENCE_SEED))

@@ -1,22 +1,33 @@
-"""Networks that measure: found in the runs folder, or trained there once."""
+"""Networks that measure, found in the runs folder or trained there once; the classifier of a drawn task."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+import numpy as np
 import torch
 from filelock import FileLock
 from torch import Tensor
 
+from benchmarks.networks.classifier_training import Labelled, train_classifier
+from benchmarks.networks.classifiers import RECIPES, Classifier, load_classifier
 from benchmarks.networks.precision import no_tf32
 from benchmarks.pictures import to_bytes
+from models.errors import UserError
+from reproduce.experiments.places import Places
+from reproduce.measuring.subject import Pictures
 from reproduce.records.code import made_by, sign
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource
+
+if TYPE_CHECKING:  # imported late: torch-fidelity brings torchvision, which takes seconds
+    from benchmarks.networks.extractors import Extractor
 
 
 class _Saves(Protocol):
@@ -26,26 +37,32 @@ class _Saves(Protocol):
 Network = TypeVar("Network", bound=_Saves)
 
 
+@dataclass(frozen=True)
+class Kept(Generic[Network]):
+    """A network at ``path``, which ``train`` makes."""
+
+    path: Path
+    load: Callable[[Path], Network]
+    train: Callable[[], Network]
+    trained_by: str  # the module whose code decides what ``train`` makes
+
+    def open(self) -> Network:
+        """Trained now unless this very code trained it before."""
+        no_tf32()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path.with_suffix(".lock")):
+            if made_by(self.path, self.trained_by):
+                return self.load(self.path)
+            network = self.train()
+            network.save(self.path)
+            sign(self.path, self.trained_by)
+        return network
+
+
 def kept_path(runs: Path, name: str, about: object) -> Path:
     """Where a network called ``name`` is kept: ``about`` are the JSON values that decide it."""
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-    return runs / "classifiers" / f"{name}-{digest}.safetensors"
-
-
-def kept(
-    path: Path, trained_by: str, load: Callable[[Path], Network], train: Callable[[], Network]
-) -> Network:
-    """The network at ``path``, trained now unless the code behind the module ``trained_by``, as it
-    is, trained it before."""
-    no_tf32()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if made_by(path, trained_by):
-            return load(path)
-        network = train()
-        network.save(path)
-        sign(path, trained_by)
-    return network
+    return runs / "classifiers" / f"{name.replace(' ', '-')}-{digest}.safetensors"
 
 
 def as_bytes(source: PictureSource, size: int, count: int | None = None) -> Tensor:
@@ -53,3 +70,70 @@ def as_bytes(source: PictureSource, size: int, count: int | None = None) -> Tens
     fixed = Preparation(size).at_test()
     rows = range(len(source) if count is None else count)
     return torch.cat([to_bytes(fixed(source.read(i))[None]) for i in rows])
+
+
+RECIPE = RECIPES["small-resnet-2"]
+SEED = 0
+CATEGORY_FLOOR = 0.9  # held-out accuracy of the category, under which no number is worth much
+HELD_OUT = 1000  # photos at most, of those that translations are compared with
+
+
+def kept_classifier(pictures: Pictures, places: Places) -> Kept[Classifier]:
+    """The classifier of a drawn task, named after these pictures, questions and recipe.
+
+    It learns from the photos of the aligned training pairs and is tried on those of the unpaired
+    training set, which fidelity is measured against: no picture is on both sides.
+    """
+    domains, truth = pictures.domains, pictures.drawn
+
+    def train() -> Classifier:
+        if domains.pairs is None:
+            raise UserError(f"{domains.folder} has no trainPairs: draw the task again")
+        shown = {"trainPairs": domains.pairs[1], "trainB": domains.train_b}
+        ids = {split: source.ids for split, source in shown.items()}
+        ids["trainB"] = ids["trainB"][:HELD_OUT]
+        learned, held_out = (
+            Labelled(
+                as_bytes(shown[split], truth.size, len(ids[split])), truth.labels(split, ids[split])
+            )
+            for split in shown
+        )
+        return train_classifier(
+            RECIPE, truth.heads, learned, held_out,
+            seed=SEED, device=places.device, progress=places.progress,
+            facts={"task": domains.name, "data_sha256": pictures.data},
+        )  # fmt: skip
+
+    about = [pictures.data, asdict(RECIPE), truth.heads, SEED]
+    path = kept_path(places.runs, f"{RECIPE.name}-{domains.name}", about)
+    load = partial(load_classifier, device=places.device)
+    return Kept(path, load, train, train_classifier.__module__)
+
+
+def task_classifier(pictures: Pictures, places: Places) -> Classifier:
+    """The same, opened; UserError where its category is under the floor."""
+    classifier = kept_classifier(pictures, places).open()
+    classifier.require({"category": CATEGORY_FLOOR})
+    return classifier
+
+
+def extractor_of(pictures: Pictures, places: Places) -> Extractor:
+    """Of drawn pictures the features of their classifier; of all others those of Inception-v3."""
+    from benchmarks.networks.extractors import classifier_extractor
+
+    if pictures.truth is not None:
+        return classifier_extractor(task_classifier(pictures, places))
+    return inception(places)
+
+
+def inception(places: Places) -> Extractor:
+    """Inception-v3 from the places' file, torch's cache or by download."""
+    from benchmarks.networks.extractors import inception_extractor
+
+    return inception_extractor(places.inception_path, places.inception_sha256, True, places.device)
+
+
+def chosen(count: int, of: int, seed: int) -> list[int]:
+    """``count`` different indices below ``of``, sorted, by ``seed``."""
+    draws = np.random.default_rng([0x5E1, seed & (2**64 - 1)])
+    return sorted(int(i) for i in draws.permutation(of)[:count])

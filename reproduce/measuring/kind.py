@@ -29,7 +29,7 @@ Wanted = Mapping[str, Mapping[str, Any]]  # metric -> what its record must say b
 
 @dataclass(frozen=True)
 class Made:
-    """One number: what its record ``told``, and its raw values: a file's name and what writes it."""
+    """One number: what its record tells, and its raw values: a file's name and what writes it."""
 
     told: Mapping[str, Any]
     raw: tuple[str, Callable[[Path], object]] | None = None
@@ -40,10 +40,10 @@ class Looking:
     """A measurement of one subject under way: it is given translations 0 to ``samples`` - 1 of the
     first ``inputs`` test pictures, or the ``pictures`` that it names."""
 
-    inputs: int
-    samples: int
-    update: Callable[[str, int, Tensor], object]
     finish: Callable[[], Sequence[Made]]
+    update: Callable[[str, int, Tensor], object] = lambda name, k, picture: None
+    inputs: int = 0
+    samples: int = 0
     pictures: Iterable[Translation] | None = None
 
 
@@ -59,6 +59,7 @@ class Kind(ABC):
     metrics: ClassVar[frozenset[str]]  # by name, or families whose names go on with an extractor's
     of_runs: ClassVar[frozenset[str]] = frozenset()  # more, of trained runs alone
     of_real: ClassVar[frozenset[str]] = frozenset()  # more, of real pictures alone
+    may_lack: ClassVar[frozenset[str]] = frozenset()  # not every measured subject has these
     batch_size: ClassVar[int] = 32  # of translations
 
     def __init__(
@@ -66,12 +67,12 @@ class Kind(ABC):
         direction: Direction | None = None,
     ) -> None:  # fmt: skip
         self.pictures, self.places, self.measuring = pictures, places, measuring
-        self.direction = direction  # where its records tell one
+        self.direction = direction
+        self.where = {} if direction is None else {"translation": direction}  # told by its records
 
     @abstractmethod
-    def wanted(self, subject: Subject) -> tuple[Wanted, Wanted]:
-        """The records that a measured subject has, and those that it may have; none where this
-        kind says nothing of it."""
+    def wanted(self, subject: Subject) -> Wanted:
+        """The records that a measured subject has; none where this kind says nothing of it."""
 
     @abstractmethod
     def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
@@ -90,18 +91,18 @@ class Kind(ABC):
     def recorded(self, subject: Subject, wanted: Wanted) -> Found:
         """Of what is wanted, what is on record."""
         records, found = self.records(subject), Found()
-        where = {} if self.direction is None else {"translation": self.direction}
         for metric, told in wanted.items():
-            record = records.find(metric=metric, **subject.same, **where, **told)
+            record = records.find(metric=metric, **subject.same, **self.where, **told)
             if record is not None:
                 found[metric] = record
         return found
 
-    def raw_name(self, kind: str, subject: Subject, *words: str) -> str:
-        """A file's name that no other measurement takes."""
-        where = () if self.direction is None else (self.direction,)
-        about = Path(subject.run.task).name, *where, subject.name.replace(" ", "_")
-        return "-".join((kind, *about, *words)) + ".npz"
+    def raw_name(self, kind: str, subject: Subject, protocol: str = "", tool: str = "") -> str:
+        """A file's name that no other measurement takes; ``tool``: a sha256 of what it was
+        measured by."""
+        about = kind, Path(subject.run.task).name, self.direction, subject.name.replace(" ", "_")
+        words = *about, protocol, subject.sha256[:12], tool[:8]
+        return "-".join(filter(None, words)) + ".npz"
 
 
 class OneByOne(Kind):
@@ -131,9 +132,9 @@ def measure_one(kinds: Sequence[OneByOne], subject: Subject) -> Found:
     """The same of one subject."""
     found, missing = Found(), list[OneByOne]()
     for kind in kinds:
-        needed, more = kind.wanted(subject)
-        known = kind.recorded(subject, {**needed, **more})
-        if needed.keys() <= known.keys():
+        wanted = kind.wanted(subject)
+        known = kind.recorded(subject, wanted)
+        if wanted.keys() - kind.may_lack <= known.keys():
             found |= {key_of(record): record for record in known.values()}
         else:
             missing.append(kind)
@@ -142,7 +143,7 @@ def measure_one(kinds: Sequence[OneByOne], subject: Subject) -> Found:
     return found
 
 
-def _pass(kind: Kind) -> tuple[str, int]:
+def _pass(kind: Kind) -> tuple[Direction, int]:
     """What kinds that share a pass have in common."""
     return kind.direction or "a2b", kind.batch_size
 
@@ -171,18 +172,15 @@ def keep(
     kind: Kind, subject: Subject, made: Iterable[Made], seconds: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """Record what was measured; the seconds where raw values are."""
-    records = kind.records(subject)
-    where = {} if kind.direction is None else {"translation": kind.direction}
-    kept: dict[str, dict[str, str]] = {}
-    found = []
+    records, kept, found = kind.records(subject), dict[str, dict[str, str]](), []
     for one in made:
-        more: dict[str, Any] = {}
+        told = {**subject.facts, **kind.where, **one.told}
         if one.raw is not None:
             name, save = one.raw
             if name not in kept:
                 kept[name] = records.keep_raw(name, save)
-            more = {**kept[name], **seconds}
-        found.append(records.append({**subject.facts, **where, **one.told, **more}))
+            told |= {**kept[name], **seconds}
+        found.append(records.append(told))
     return found
 
 
@@ -191,11 +189,9 @@ def _translations(
 ) -> Iterator[tuple[int, Translation]]:
     """Every translation that somebody wants, once, with a number below which those want its input
     who want more inputs than that."""
-    first = 0
+    first, (direction, batch_size) = 0, _pass(kind)
     for end in sorted({one.inputs for one in looking}):
         samples = max(one.samples for one in looking if one.inputs >= end)
-        for name, k, picture in subject.translations(
-            samples, range(first, end), kind.direction or "a2b", kind.batch_size
-        ):
-            yield first, (name, k, picture)
+        for item in subject.translations(samples, range(first, end), direction, batch_size):
+            yield first, item
         first = end

@@ -15,6 +15,7 @@ from reproduce.measuring.codes import CodesKind, is_paired
 from reproduce.measuring.diversity import DiversityKind, lpips_distance
 from reproduce.measuring.exact import ExactKind
 from reproduce.measuring.fidelity import FidelityKind
+from reproduce.measuring.kept import inception
 from reproduce.measuring.kind import Found, Kind, measure
 from reproduce.measuring.modes import ModesKind, check_measurable, recipe_for
 from reproduce.measuring.preference import Judged, Observed
@@ -43,8 +44,11 @@ def open_kinds(
 
 def scores(task: str) -> tuple[str, ...]:
     """What is told of translations alone; exact scores of drawn pictures only."""
-    drawn = task in TASKS and TASKS[task].kind == "drawn"
-    return ("diversity", "fidelity", *(("exact",) if drawn else ()))
+    return ("diversity", "fidelity", *(("exact",) if _is_drawn(task) else ()))
+
+
+def _is_drawn(task: str) -> bool:
+    return task in TASKS and TASKS[task].kind == "drawn"
 
 
 def measure_runs(
@@ -71,7 +75,7 @@ def check_kinds(
     if ModesKind.name in names:
         check_measurable([run for run in runs if download or _at_hand(run, places)], places)
     every = {(run.task, run.source, run.test): run for run in runs}.values()
-    drawn = [run for run in every if "exact" in scores(run.task) and not run.source]
+    drawn = [run for run in every if _is_drawn(run.task) and not run.source]
     for run in drawn:
         if DiversityKind.name in names and run.test < preset.measure.inputs:
             raise UserError(
@@ -81,11 +85,9 @@ def check_kinds(
     for source, run in {run.source: run for run in every}.items():
         if source and Path(source).is_dir():
             _check_counts(names, preset.measure, open_run_task(run, places))
-    inception = download or places.inception_path is not None
-    if FidelityKind.name in names and len(drawn) < len(every) and inception:
-        from benchmarks.networks.extractors import inception_extractor
-
-        inception_extractor(places.inception_path, places.inception_sha256, True, places.device)
+    fetched = download or places.inception_path is not None
+    if FidelityKind.name in names and len(drawn) < len(every) and fetched:
+        inception(places)
 
 
 def _at_hand(run: RunConfig, places: Places) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import benchmarks.study.analyse  # noqa: F401  (declares the metric)
+from benchmarks.files import foreign
 from benchmarks.intervals import Interval
 from benchmarks.metric import Measurement
 from models.errors import UserError
@@ -17,7 +18,6 @@ from reproduce.records.environment import environment
 from reproduce.records.store import sha256_file
 
 METRIC, REFERENCE = "quality-human", "munit"
-_REMEDY = "give the file that 'python -m benchmarks study analyse' wrote"
 
 
 def take_in(preset: Preset, task: str, path: Path, seed: int, places: Places) -> list[str]:
@@ -27,11 +27,9 @@ def take_in(preset: Preset, task: str, path: Path, seed: int, places: Places) ->
     with munit. What has been taken in before is not recorded again; a method with too few votes
     is left out.
     """
-    analysis, sha256 = read_analysis(path), sha256_file(path)
-    records = places.records(preset)
-    names = []
-    for result in analysis["results"]:
-        method, measured = result["method"], result["measurement"]
+    results, sha256 = read_analysis(path), sha256_file(path)
+    records, names = places.records(preset), []
+    for method, measured in results:
         if method not in METHODS:
             raise UserError(
                 f"{path}: no method '{method}' in the table: {nearest(method, METHODS)}"
@@ -47,25 +45,20 @@ def take_in(preset: Preset, task: str, path: Path, seed: int, places: Places) ->
     return names
 
 
-def read_analysis(path: Path) -> dict[str, Any]:
-    """A study's analysis, its measurements checked; UserError for anything else."""
-    try:
+def read_analysis(path: Path) -> list[tuple[str, Measurement | None]]:
+    """The methods of a study's analysis and their measurements, checked; UserError for anything
+    else."""
+    remedy = "give the file that 'python -m benchmarks study analyse' wrote"
+    with foreign(f"{path} is no analysis of a study", remedy):
         analysis = json.loads(path.read_text(encoding="utf-8"))
         reference = str(analysis["design"]["reference"])
-        results = [
-            {"method": str(r["method"]), "measurement": _measurement(r["measurement"])}
-            for r in analysis["results"]
-        ]
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} is no analysis of a study ({error}): {_REMEDY}") from None
+        results = [(str(r["method"]), _measurement(r["measurement"])) for r in analysis["results"]]
     if reference != REFERENCE:
         raise UserError(
             f"{path}: the study's reference is '{reference}', and the table's Quality is a "
             f"preference over {REFERENCE}: prepare it with --reference {REFERENCE}"
         )
-    return {"results": results}
+    return results
 
 
 def _measurement(given: dict[str, Any] | None) -> Measurement | None:
@@ -73,5 +66,8 @@ def _measurement(given: dict[str, Any] | None) -> Measurement | None:
         return None
     if given["metric"] != METRIC or int(given["protocol"]["resolution"][0]) < 1:
         raise ValueError(f"its measurement is {given['metric']}")
-    interval = Interval(**given["interval"])
-    return Measurement(METRIC, float(given["value"]), interval, dict(given["protocol"]))
+    about = Interval(**given["interval"]), dict(given["protocol"])
+    try:
+        return Measurement(METRIC, float(given["value"]), *about)
+    except UserError as error:
+        raise ValueError(str(error)) from None

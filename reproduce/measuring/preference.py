@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -40,7 +40,7 @@ from benchmarks.metrics.observer import (
 from benchmarks.networks.weights import LpipsWeights, trained
 from reproduce.measuring.kind import Found, Kind, Made, Wanted, keep, key_of
 from reproduce.measuring.subject import Subject
-from reproduce.records.current import REFERENCE
+from reproduce.records.store import REFERENCE
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
 from reproduce.tasks.drawn.truth import Truth
 from reproduce.tasks.pictures import Preparation
@@ -68,12 +68,17 @@ class PreferenceKind(Kind):
         """Input by input the right pictures (``count``, 3, H, W)."""
 
     @abstractmethod
-    def perfect(self) -> Shown | None:
-        """What a perfect translator would give, if known."""
+    def perfect(self) -> Shown:
+        """What a perfect translator would give, where ``has_perfect``."""
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
         """What decides the right pictures, for the protocol."""
+
+    @property
+    def has_perfect(self) -> bool:
+        """Whether a perfect translator's pictures are known."""
+        return True
 
     @property
     def names(self) -> list[str]:
@@ -84,32 +89,23 @@ class PreferenceKind(Kind):
     def lpips(self) -> LpipsDistance:
         return LpipsDistance(trained("0.1"), self.places.device)
 
-    def wanted(self, subject: Subject, reference: str | None = None) -> tuple[Wanted, Wanted]:
+    def wanted(self, subject: Subject, reference: str | None = None) -> Wanted:
         """``reference``: the sha256 of MUNIT's weights, where it is among the subjects."""
         if subject.real and not self.has_perfect:
-            return {}, {}
+            return {}
         told = {"protocol__sha256": self.lpips.weights.sha256, "seed": subject.run.seed}
-        preferred = told | {"protocol__reference_sha256": reference}
-        needed = {self.distance.name: told}
-        return (needed | {self.quality.name: preferred} if reference else needed), {}
-
-    @property
-    def has_perfect(self) -> bool:
-        """Whether a perfect translator's pictures are known."""
-        return True
+        preferred = {self.quality.name: told | {"protocol__reference_sha256": reference}}
+        return {self.distance.name: told} | (preferred if reference else {})
 
     def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
-        runs = [subject.run for subject in subjects]
-        if len({(run.task, run.size, run.seed) for run in runs}) > 1:
+        if len({(of.run.task, of.run.size, of.run.seed) for of in subjects}) > 1:
             raise ValueError("who prefers looks at runs on one task, at one size and seed")
         munit = next((s for s in subjects if s.name == REFERENCE), None)
         reference = None if munit is None else munit.sha256
-        found, missing = dict[str, Found](), list[Subject]()
-        for subject in subjects:
-            needed, _ = self.wanted(subject, reference)
-            found[subject.name] = self.recorded(subject, needed)
-            if needed.keys() - found[subject.name].keys():
-                missing.append(subject)
+        wanted = [self.wanted(subject, reference) for subject in subjects]
+        both = list(zip(subjects, wanted, strict=True))
+        found = {subject.name: self.recorded(subject, of) for subject, of in both}
+        missing = [subject for subject, of in both if of.keys() - found[subject.name].keys()]
         if not missing:
             return found
         begin = time.perf_counter()
@@ -128,11 +124,7 @@ class PreferenceKind(Kind):
 
     def translations(self, subject: Subject, samples: range = OWN) -> Shown:
         """Those of a finished run, or of a perfect translator."""
-        if subject.real:
-            perfect = self.perfect()
-            assert perfect is not None
-            return perfect
-        return by_input(subject.translations(samples))
+        return self.perfect() if subject.real else by_input(subject.translations(samples))
 
     def see(
         self, shown: Mapping[str, Shown], distances: Sequence[Distance],
@@ -156,13 +148,12 @@ class PreferenceKind(Kind):
         reference: str | None,
     ) -> list[Made]:  # fmt: skip
         """``others``: of the reference, whose weights have the sha256 ``reference``."""
-        seed, sha = subject.run.seed, subject.sha256[:12]
-        name = self.raw_name(self.distance.name, subject, sha)
+        seed, name = subject.run.seed, self.raw_name(self.distance.name, subject)
         made = [Made(seen.mean(self.distance, seed).as_dict(), (name, seen.save))]
         if others is not None and reference is not None:
             told = {"reference": REFERENCE, "reference_sha256": reference}
-            name = self.raw_name(self.quality.name, subject, sha, reference[:12])
-            raw = name, lambda path: seen.save(path, reference=others.distances)
+            name = self.raw_name(self.quality.name, subject, tool=reference)
+            raw = name, partial(seen.save, reference=others.distances)
             made.append(Made(seen.quality(self.quality, others, told, seed).as_dict(), raw))
         return made
 
@@ -210,9 +201,7 @@ class Judged(PreferenceKind):
     def has_perfect(self) -> bool:
         return self.pictures.domains.paired_test
 
-    def perfect(self) -> Shown | None:
-        if not self.has_perfect:
-            return None
+    def perfect(self) -> Shown:
         return by_input(self.pictures.shown(self.pictures.domains.test_b))
 
     def about(self) -> dict[str, Any]:

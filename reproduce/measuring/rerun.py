@@ -2,55 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
 
 from benchmarks.devices import cores
-from benchmarks.metrics.observer import QUALITY_JUDGED, QUALITY_OBSERVED
+from benchmarks.metrics import observer
 from models.errors import UserError
-from reproduce.experiments.places import Places, set_threads
+from models.method import DIRECTIONS
+from reproduce.experiments.places import Places, open_run_task, set_threads
+from reproduce.experiments.preset import Measuring, Preset, load_preset, preset_names
 from reproduce.experiments.run import RunConfig, run_folder
-from reproduce.measuring.rerun_measure import kind_of, measure_again, preset_of
-from reproduce.measuring.rerun_weights import (
-    Weights,
-    check_pictures,
-    commit_of,
-    run_of,
-    stored_weights,
-    trained_again,
-    workspace,
-)
-from reproduce.records.current import REAL, newest
+from reproduce.measuring.kind import measure
+from reproduce.measuring.kinds import KINDS, open_kinds
+from reproduce.measuring.preference import WAYS
+from reproduce.measuring.subject import Subject, open_pictures
+from reproduce.records.current import newest
 from reproduce.records.environment import environment
-from reproduce.records.store import Records, record_id
-from reproduce.training.loop import LAST
+from reproduce.records.store import REAL, Records, record_id, sha256_file
+from reproduce.tasks.registry import TASKS, is_own
+from reproduce.training.loop import LAST, Logging
+from reproduce.training.session import train
 
 # Other threads, batches or processors change the last bits of float32, and so do sums of them.
 ROUNDING = 1e-5  # of the value, or of half its interval where that is more
 # Where a threshold is near (a class, a bin, a ball), last bits decide single pictures.
 FEW_PICTURES = 0.02  # of half the interval
+PREFERENCES = (observer.QUALITY_OBSERVED.name, observer.QUALITY_JUDGED.name)
+ALONE = (observer.TRUTH_DISTANCE.name, observer.PHOTO_DISTANCE.name)
 
 Record = Mapping[str, Any]
+RESTORE = "restore the records from version control"
 Tell = Callable[[str], None]
+Weights = tuple[RunConfig, Path]  # a finished run and its checkpoint
 
 
-@dataclass(frozen=True)
-class Rerun:
-    """How to make a record again. ``threads``: 0 takes the record's own numbers of them.
-    ``sources``: where the pictures of a task are, if not in the data folder."""
-
-    places: Places
-    threads: int = 0
-    sources: Mapping[str, str] | None = None
-    append: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The new record, and how it compares with the stored one, in words."""
 
     made: dict[str, Any]
@@ -58,54 +54,163 @@ class Outcome:
     agrees: bool
 
 
-def rerun(record: Record, every: Sequence[Record], how: Rerun, tell: Tell, note: Tell) -> Outcome:
-    """Make ``record`` again, one of ``every`` record there is; ``tell`` is given what is done, ``note``
-    why the numbers may differ.
+@dataclass(frozen=True)
+class Rerun:
+    """A ``record``, one of ``every`` there is, to be made again.
 
-    Raises UserError where it cannot be made again, which is found before anything is trained.
+    ``tell`` is given what is done, ``note`` why the numbers may differ; ``threads``: 0 takes the
+    record's own numbers of them; ``sources``: where the pictures of tasks are, if not in the data
+    folder.
     """
-    if "submission" in record:
-        raise UserError(
-            f"record {record_id(record)} is of outputs that were not made here: measure them again by "
-            f"table --row '{record['method']}=OUTPUTS'"
-        )
-    kind, preset = kind_of(record), preset_of(record)
-    if how.append:
-        _check_newest(record, every)
-    run = replace(run_of(record), source=(how.sources or {}).get(record["task"], ""))
-    for words in differences(record, environment(how.places.device)):
-        note(words)
-    if record["method"] != REAL and run.digest() != record["config_sha256"]:
-        note("settings that are newer than the record are at their defaults")
-    folder = check_pictures(record, run, how.places)
-    tell(f"pictures    {folder}, as recorded")
-    others = _others(record, every, how)  # found before anything is trained
-    weights, shared = list[tuple[RunConfig, Weights]](), ["classifiers"]
-    if record["method"] != REAL:
-        own = _weights(record, run, how, tell, note)
-        weights.append((run, own))
-        if how.append and not all(w.same for _, w in weights):
+
+    record: Record
+    every: Sequence[Record]
+    places: Places
+    tell: Tell
+    note: Tell
+    threads: int = 0
+    sources: Mapping[str, str] | None = None
+    append: bool = False
+
+    def make(self) -> Outcome:
+        """UserError where it cannot be made again, which is found before anything is trained."""
+        record, places = self.record, self.places
+        if "submission" in record:
             raise UserError(
-                "--append: the weights are not the record's own, and a table's row is about one "
-                "network: leave --append out, or measure the new weights with the table"
+                f"record {record_id(record)} is of outputs that were not made here: measure them "
+                f"again by table --row '{record['method']}=OUTPUTS'"
             )
-    weights += others
-    set_threads(how.threads or _threads(record, "environment"))
-    paths = [(run, w.path) for run, w in weights]
-    with workspace(record["preset"], paths, how.places, shared) as places:
-        runs = [run for run, _ in weights] or [run]
-        made = measure_again(record, kind, preset, runs, places)
-        if how.append:
-            made = _append(made, places.results, how.places.results)
-            tell(f"appended    record {record_id(made)}")
-    same = record["protocol"].get("sha256") == made["protocol"].get("sha256")
-    if not same:
-        note(
-            "measured by other networks (classifier or LPIPS) than the record was: they "
-            "were trained again, or changed"
+        kind, preset = kind_of(record), preset_of(record)
+        if self.append:
+            self._check_newest()
+        run = self._run_of(record)
+        for words in differences(record, environment(places.device)):
+            self.note(words)
+        if record["method"] != REAL and run.digest() != record["config_sha256"]:
+            self.note("settings that are newer than the record are at their defaults")
+        self.tell(f"pictures    {check_pictures(record, run, places)}, as recorded")
+        weights = self._reference()  # found before anything is trained
+        same = True
+        if record["method"] != REAL:
+            path, same = self._own(run)
+            weights = [(run, path), *weights]
+        set_threads(self.threads or _threads(record, "environment"))
+        with _workspace(record["preset"], weights, places) as scratch:
+            made = self._measured(kind, preset, [of for of, _ in weights] or [run], scratch)
+            if self.append:
+                made = _append(made, scratch.results, places.results)
+                self.tell(f"appended    record {record_id(made)}")
+        if record["protocol"].get("sha256") != made["protocol"].get("sha256"):
+            same = False
+            self.note(
+                "measured by other networks (classifier or LPIPS) than the record was: they "
+                "were trained again, or changed"
+            )
+        return Outcome(made, *verdict(record, made["value"], same))
+
+    def _run_of(self, record: Record) -> RunConfig:
+        run = run_of(record)
+        return replace(run, source=(self.sources or {}).get(run.task, ""))
+
+    def _check_newest(self) -> None:
+        """Refuse to append what would take the place of a later network's row."""
+        record = self.record
+        about = "data_sha256" if record["method"] == REAL else "checkpoint_sha256"
+        rows = newest(map(dict, self.every), record["seed"], record.get("translation"))
+        row = rows.get((record["task"], record["method"]), {})
+        if not any(r.get(about) == record[about] for r in row.values()):
+            raise UserError(
+                f"--append: {record['method']} on {record['task']} has been trained or drawn anew "
+                f"since record {record_id(record)}, and tables would show the old one again: leave "
+                "--append out"
+            )
+
+    def _own(self, run: RunConfig) -> tuple[Path, bool]:
+        """The record's own weights, or those of its configuration trained again, and whether they
+        are bit by bit the record's."""
+        record = self.record
+        if (found := stored_weights(record, run, self.places)) is not None:
+            self.tell(f"weights     {found}, as recorded")
+            return found, True
+        place = run_folder(self.places.runs, record["preset"], run) / LAST
+        there = f"others in {place}" if place.exists() else f"nothing in {place.parent}"
+        self.tell(
+            f"weights     {record['checkpoint_sha256'][:12]} not found ({there}): training "
+            f"{run.method} on {run.task} again, {run.steps} steps"
         )
-    same = same and all(w.same for _, w in weights)
-    return Outcome(made, *verdict(record, made["value"], same))
+        threads = self.threads or _threads(record, "training")
+        set_threads(threads)
+        made = trained_again(run, self.places)
+        sha256 = sha256_file(made)
+        same = sha256 == record["checkpoint_sha256"]
+        words = "bit by bit the record's" if same else f"sha256 {sha256[:12]}, another file"
+        self.tell(f"            {made}: {words}")
+        if not same:
+            self.note(
+                "equal bits are only to be had on the same machine with the same version and number "
+                f"of threads (--threads; now {threads}); the value is that of a training of its own"
+            )
+            if self.append:
+                raise UserError(
+                    "--append: the weights are not the record's own, and a table's row is about one "
+                    "network: leave --append out, or measure the new weights with the table"
+                )
+        return made, same
+
+    def _reference(self) -> list[Weights]:
+        """The other method that a preference hangs on."""
+        record, told = self.record, self.record["protocol"]
+        if record["metric"] not in PREFERENCES or told["reference"] == record["method"]:
+            return []
+        known = {
+            "method": told["reference"], "task": record["task"],
+            "checkpoint_sha256": told["reference_sha256"],
+        }  # fmt: skip
+        about = [r for r in self.every if known.items() <= {k: r.get(k) for k in known}.items()]
+        lacking = "of which no record tells"
+        if about:
+            run = self._run_of(about[-1])
+            if (path := stored_weights(about[-1], run, self.places)) is not None:
+                return [(run, path)]
+            lacking = told["reference_sha256"][:12]
+        raise UserError(
+            f"quality is a preference over another method, and {self.places.runs} lacks the weights "
+            f"of {told['reference']} ({lacking}): name the folder that has them (--runs), or train "
+            "and measure all methods again with the table"
+        )
+
+    def _measured(
+        self, kind: str, preset: Preset, runs: Sequence[RunConfig], places: Places
+    ) -> dict[str, Any]:
+        """A new record of the same number, in the results of ``places``; ``runs``: the one that it
+        is about, and that of its reference.
+
+        Raises UserError where this version measures something else under the same circumstances.
+        """
+        record, pictures = self.record, open_pictures(runs[0], places)
+        subjects = [Subject(preset, run, places, pictures) for run in runs]
+        if record["method"] == REAL:
+            # Only a preference over a network takes one.
+            networks = kind in WAYS and record["metric"] not in ALONE
+            real = Subject(preset, runs[0], places, pictures, real=True)
+            subjects = [*(subjects if networks else []), real]
+        kinds = open_kinds([kind], pictures, places, preset.measure)
+        measure([k for k in kinds if k.direction in (None, record.get("translation"))], subjects)
+        wanted = {key: record[key] for key in ("metric", "method", "translation") if key in record}
+        made = Records(places.results, preset.name).find(**wanted)
+        if made is None:
+            raise UserError(
+                f"this version measures no {record['metric']} of {record['method']} on "
+                f"{record['task']}: check out {commit_of(record)}"
+            )
+        for key in ("protocol", "N", "K"):
+            then, now = (of["protocol"].get(key) for of in (record, made))
+            if then != now:
+                raise UserError(
+                    f"record {record_id(record)} was measured with {key}={then}, this version "
+                    f"measures with {now}: check out {commit_of(record)}"
+                )
+        return made
 
 
 def verdict(record: Record, value: float, same: bool) -> tuple[str, bool]:
@@ -130,18 +235,6 @@ def verdict(record: Record, value: float, same: bool) -> tuple[str, bool]:
     return where + though, False
 
 
-def _check_newest(record: Record, every: Sequence[Record]) -> None:
-    """Refuse to append what would take the place of a later network's row."""
-    about = "data_sha256" if record["method"] == REAL else "checkpoint_sha256"
-    rows = newest([dict(r) for r in every], record["seed"], record.get("translation"))
-    row = rows.get((record["task"], record["method"]), {})
-    if not any(r.get(about) == record[about] for r in row.values()):
-        raise UserError(
-            f"--append: {record['method']} on {record['task']} has been trained or drawn anew since "
-            f"record {record_id(record)}, and tables would show the old one again: leave --append out"
-        )
-
-
 def differences(record: Record, now: Mapping[str, Any]) -> list[str]:
     """In words, what in code, packages and machine is not as it was for ``record``."""
     then = record.get("environment") or {}
@@ -163,59 +256,23 @@ def differences(record: Record, now: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def _weights(record: Record, run: RunConfig, how: Rerun, tell: Tell, note: Tell) -> Weights:
-    """The record's own weights, or those of its configuration trained again."""
-    found = stored_weights(record, run, how.places)
-    if found is not None:
-        tell(f"weights     {found.path}, as recorded")
-        return found
-    place = run_folder(how.places.runs, record["preset"], run) / LAST
-    there = f"others in {place}" if place.exists() else f"nothing in {place.parent}"
-    tell(
-        f"weights     {record['checkpoint_sha256'][:12]} not found ({there}): training {run.method} "
-        f"on {run.task} again, {run.steps} steps"
-    )
-    threads = how.threads or _threads(record, "training")
-    set_threads(threads)
-    made = trained_again(record, run, how.places)
-    words = "bit by bit the record's" if made.same else f"sha256 {made.sha256[:12]}, another file"
-    tell(f"            {made.path}: {words}")
-    if not made.same:
-        note(
-            "equal bits are only to be had on the same machine with the same version and number of "
-            f"threads (--threads; now {threads}); the value is that of a training of its own"
-        )
-    return made
-
-
-def _others(record: Record, every: Sequence[Record], how: Rerun) -> list[tuple[RunConfig, Weights]]:
-    """The reference that a preference hangs on, with its weights."""
-    told = record["protocol"]
-    if record["metric"] not in (QUALITY_OBSERVED.name, QUALITY_JUDGED.name):
-        return []
-    methods = (told["reference"],)
-    known = [r for r in every if r.get("checkpoint_sha256") == told["reference_sha256"]]
-    found, missing = [], []
-    for method in methods:
-        if method == record["method"]:
-            continue
-        about = [r for r in known if r["method"] == method and r["task"] == record["task"]]
-        if not about:
-            missing.append(f"{method} (of which no record tells)")
-            continue
-        run = run_of(about[-1])
-        weights = stored_weights(about[-1], run, how.places)
-        if weights is None:
-            missing.append(f"{method} ({about[-1]['checkpoint_sha256'][:12]})")
-        else:
-            found.append((replace(run, source=(how.sources or {}).get(run.task, "")), weights))
-    if missing:
-        raise UserError(
-            f"quality is a preference that hangs on other methods too, and {how.places.runs} lacks "
-            f"the weights of {', '.join(missing)}: name the folder that has them (--runs), or train "
-            "and measure all methods again with the table"
-        )
-    return found
+@contextlib.contextmanager
+def _workspace(preset: str, weights: Sequence[Weights], places: Places) -> Iterator[Places]:
+    """Places for one measurement: its ``weights`` where a table would have trained them, and no
+    records, so that all is measured anew; classifiers are the real ones, so that they are trained
+    once."""
+    with tempfile.TemporaryDirectory(prefix="rerun-") as name:
+        runs, shared = Path(name) / "runs", places.runs / "classifiers"
+        shared.mkdir(parents=True, exist_ok=True)
+        links = {runs / "classifiers": shared}
+        for run, path in weights:
+            folder = run_folder(runs, preset, run)
+            links |= {folder / LAST: path, folder / "run.json": path.parent / "run.json"}
+        for link, there in links.items():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if there.exists():
+                link.symlink_to(there.resolve())
+        yield replace(places, runs=runs, results=Path(name) / "results")
 
 
 def _threads(record: Record, what: str) -> int:
@@ -232,3 +289,136 @@ def _append(made: dict[str, Any], scratch: Path, results: Path) -> dict[str, Any
         source = scratch / made["raw"]
         raw = records.keep_raw(source.name, lambda path: shutil.copyfile(source, path))
     return records.append(made | raw)
+
+
+def kind_of(record: Record) -> str:
+    """The name of the kind of measurement that makes a record.
+
+    Raises UserError for what no kind measures, or measured in another way than now.
+    """
+    metric, real = record["metric"], record["method"] == REAL
+    kind = next((k.name for k in KINDS.values() if k.makes(metric, real)), "")
+    directed = record.get("translation") in DIRECTIONS
+    if not kind or (kind == "modes") != directed or (kind == "theory" and real):
+        human = metric == "quality-human"
+        why = "people were asked, and no program asks them again" if human else "no function does"
+        raise UserError(f"{metric} of record {record_id(record)} cannot be measured again: {why}")
+    return kind
+
+
+def preset_of(record: Record) -> Preset:
+    """The preset that a record was measured with, under the same name."""
+    told = record.get("measure") or {}
+    try:
+        measure = Measuring(**told)
+    except (TypeError, ValidationError):
+        measure = None
+    if measure is None or set(told) != set(asdict(measure)):
+        words = ", ".join(f"{key}={value}" for key, value in told.items())
+        raise UserError(
+            f"record {record_id(record)} was measured with other options than there are now ({words}): "
+            f"check out {commit_of(record)}"
+        )
+    changes = record.get("changes") or {}
+    return replace(_scale(record), name=record["preset"], changes=changes, measure=measure)
+
+
+def run_of(record: Record) -> RunConfig:
+    """The run that a record is about; of a record of real pictures, one on the same pictures.
+
+    Raises UserError for a record that contradicts itself, and for one that does not tell enough.
+    """
+    if record["task"] not in TASKS and not is_own(record["task"]):
+        raise UserError(
+            f"record {record_id(record)} is of the pictures {record['task']}, which no task is "
+            "called: only records of named tasks are made again"
+        )
+    for key in ("data_sha256", *(() if record["method"] == REAL else ("checkpoint_sha256",))):
+        digits = str(record.get(key, ""))
+        if len(digits) != 64 or set(digits) - set("0123456789abcdef"):
+            raise UserError(
+                f"record {record_id(record)} names no {key}, so what it was measured on is not known"
+            )
+    if record["method"] == REAL:
+        told = {"size": record.get("size")} | dict(record.get("pictures") or {})
+        sizes: dict[str, Any] = {key: told.get(key) for key in ("size", "train", "test")}
+        if not all(type(v) is int and v > 0 for v in sizes.values()):
+            raise UserError(f"record {record_id(record)} tells no sizes of its pictures: {RESTORE}")
+        return replace(_scale(record).make_run("munit", record["task"], record["seed"]), **sizes)
+    config = record.get("config")
+    text = json.dumps(config, sort_keys=True)
+    if hashlib.sha256(text.encode()).hexdigest() != record.get("config_sha256"):
+        raise UserError(
+            f"record {record_id(record)}: its configuration is not what its config_sha256 says: "
+            f"{RESTORE}"
+        )
+    try:
+        run = RunConfig.from_dict(config or {})
+    except UserError as error:
+        raise UserError(
+            f"record {record_id(record)} is of a version with other settings ({error}): check out "
+            f"{commit_of(record)}"
+        ) from None
+    for field in ("method", "task", "seed", "size", "steps"):
+        if getattr(run, field) != record.get(field):
+            raise UserError(
+                f"record {record_id(record)} says {field}={record.get(field)}, its configuration "
+                f"{getattr(run, field)}: {RESTORE}"
+            )
+    return run
+
+
+def check_pictures(record: Record, run: RunConfig, places: Places) -> Path:
+    """The folder with the pictures of a record, drawn or fetched if need be; UserError if they
+    are others than it was measured on."""
+    domains = open_run_task(run, places)
+    found = domains.fingerprint(progress=places.progress)
+    if found == record["data_sha256"]:
+        return domains.folder
+    if run.task in TASKS and TASKS[run.task].drawn and not run.source:
+        remedy = f"remove it to have them drawn again, or check out {commit_of(record)}"
+    else:
+        remedy = f"restore them, or name the right ones (--source {run.task}=PATH)"
+    raise UserError(
+        f"{domains.folder} holds other pictures (sha256 {found[:12]}) than record "
+        f"{record_id(record)} was measured on ({record['data_sha256'][:12]}): {remedy}"
+    )
+
+
+def stored_weights(record: Record, run: RunConfig, places: Places) -> Path | None:
+    """The record's own weights, by their sha256: where its run was trained, among the stored
+    weights of its preset, or where it was trained again."""
+    stored = places.results / record["preset"] / "weights"
+    files = [
+        run_folder(places.runs, record["preset"], run) / LAST,
+        *sorted(stored.rglob("*.safetensors")),
+        rerun_folder(run, places) / LAST,
+    ]
+    sha256 = record["checkpoint_sha256"]
+    return next((path for path in files if path.is_file() and sha256_file(path) == sha256), None)
+
+
+def trained_again(run: RunConfig, places: Places) -> Path:
+    """The weights of a configuration, trained again; what was begun is gone on with."""
+    return train(
+        run, rerun_folder(run, places), data_dir=places.data, device=places.device, resume=True,
+        logging=Logging(tensorboard=False, progress=places.progress),
+    )  # fmt: skip
+
+
+def rerun_folder(run: RunConfig, places: Places) -> Path:
+    """Where a configuration is trained again: never where a table looks for its own runs."""
+    return places.runs / "rerun" / run.digest()[:16]
+
+
+def commit_of(record: Record) -> str:
+    """In words, the code that made a record."""
+    commit = str((record.get("environment") or {}).get("commit") or "")
+    return f"commit {commit[:12]}" if commit else "the version that made it"
+
+
+def _scale(record: Record) -> Preset:
+    """The preset that a record is of, without its changes. One of somebody's own is unknown here;
+    any stands for it, since the record tells its runs and how it was measured."""
+    title = record["preset"].partition("+")[0]
+    return load_preset(title if title in preset_names() else "cpu")

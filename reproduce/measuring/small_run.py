@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from scipy import stats
 
 from benchmarks.intervals import bootstrap_mean
 from benchmarks.metric import Measurement, Metric
-from benchmarks.metrics.diversity import METRIC_OF, diversity
-from benchmarks.metrics.diversity_protocols import get_protocol
+from benchmarks.metrics.diversity import diversity
+from benchmarks.metrics.diversity_protocols import METRIC_OF, get_protocol
 from benchmarks.metrics.ground_truth import SILHOUETTE, silhouette_iou
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.weights import trained
@@ -28,11 +29,10 @@ from models.munit import Munit
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.diversity import masks_by_id, silhouettes
+from reproduce.measuring.subject import Pictures, open_pictures
 from reproduce.records.environment import environment
 from reproduce.records.store import Records, sha256_file
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.sources import PictureSource
 from reproduce.training.checkpoints import load_method
 from reproduce.training.loop import Logging
 from reproduce.training.session import train
@@ -68,8 +68,7 @@ def train_small(seed: int, data: Path, runs: Path) -> tuple[RunConfig, Path]:
     torch.set_num_threads(1)  # so small, and the same bits on every number of cores
     try:
         quiet = Logging(tensorboard=False, progress=False, grids=0)
-        folder = runs / f"{METHOD}-seed{seed}"
-        return run, train(run, folder, data_dir=data, logging=quiet)
+        return run, train(run, runs / f"{METHOD}-seed{seed}", data_dir=data, logging=quiet)
     finally:
         torch.set_num_threads(threads)
 
@@ -78,61 +77,51 @@ def measure_small(run: RunConfig, checkpoint: Path, places: Places) -> list[Meas
     """Diversity, agreement with the true silhouettes, and reconstruction."""
     method, _ = load_method(checkpoint)
     assert isinstance(method, Munit)
-    domains = open_run_task(run, places)
-    protocol = get_protocol("paper", INPUTS, SAMPLES)
-    distance = LpipsDistance(trained(protocol.version))
-    made = list(
-        stream(method, domains.test_a, Preparation(run.size), samples=SAMPLES, seed=run.seed)
-    )
+    pictures, protocol = open_pictures(run, places), get_protocol("paper", INPUTS, SAMPLES)
+    inputs, fixed = pictures.domains.test_a, Preparation(run.size)
+    made = list(stream(method, inputs, fixed, samples=SAMPLES, seed=run.seed))
     first = {name: picture for name, k, picture in made if k == 0}
-    masks = silhouettes(domains)
-    assert masks is not None
+    distance = LpipsDistance(trained(protocol.version))
     return [
         diversity(made, distance, protocol, seed=run.seed).measurement(),
-        silhouette_iou(first, masks_by_id(masks, first, run.size), run.seed),
-        _reconstruction(method, {"a": domains.test_a, "b": domains.test_b}, run),
+        silhouette_iou(first, pictures.silhouettes(first), run.seed),
+        _reconstruction(method, pictures, run.seed),
     ]
 
 
 @torch.no_grad()
-def _reconstruction(
-    method: Munit, sources: Mapping[str, PictureSource], run: RunConfig
-) -> Measurement:
-    fixed = Preparation(run.size).at_test()
+def _reconstruction(method: Munit, pictures: Pictures, seed: int) -> Measurement:
     found: list[float] = []
-    for domain, source in sources.items():
-        x = torch.stack([fixed(source.read(i)) for i in range(len(source))])
-        own = method.gen_a if domain == "a" else method.gen_b
+    for own, domain in ((method.gen_a, "a"), (method.gen_b, "b")):
+        source = pictures.of_domain(domain)["test"]
+        x = torch.stack([pictures.read(source, i) for i in range(len(source))])
         again = own.decoder(own.content(x), own.style(x))
         found += (again - x).abs().mean((1, 2, 3)).tolist()
+    interval = bootstrap_mean(found, seed, over="pictures")
     value = math.fsum(found) / len(found)
-    interval = bootstrap_mean(found, run.seed, over="pictures")
     return Measurement(RECONSTRUCTION.name, value, interval, {"N": len(found)})
 
 
 def record_small_runs(seeds: Sequence[int], places: Places) -> list[dict[str, Any]]:
     """Train and measure the small run with each of ``seeds`` that has no record yet."""
-    records = Records(places.results, PRESET)
-    found = []
+    records, found = Records(places.results, PRESET), []
     for seed in seeds:
-        run = small_run(seed)
-        pictures = open_run_task(run, places).fingerprint()
-        known = stored_small_runs(records.all(), run, pictures)
+        pictures = open_run_task(small_run(seed), places).fingerprint()
+        known = stored_small_runs(records.all(), small_run(seed), pictures)
         if all(seed in known.get(name, {}) for name in METRICS):
             continue
         begin = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="small-run-") as folder:
-            _, checkpoint = train_small(seed, places.data, Path(folder))
+            run, checkpoint = train_small(seed, places.data, Path(folder))
             measured = measure_small(run, checkpoint, places)
             facts = {
                 "preset": PRESET, "task": TASK, "method": METHOD, "seed": seed, "size": run.size,
                 "steps": run.steps, "config": run.as_dict(), "config_sha256": run.digest(),
-                "checkpoint_sha256": sha256_file(checkpoint),
-                "data_sha256": pictures,
+                "checkpoint_sha256": sha256_file(checkpoint), "data_sha256": pictures,
                 "environment": environment("cpu"),
             }  # fmt: skip
-        seconds = round(time.perf_counter() - begin, 2)
-        found += [records.append(facts | m.as_dict() | {"seconds": seconds}) for m in measured]
+        facts["seconds"] = round(time.perf_counter() - begin, 2)
+        found += [records.append(facts | m.as_dict()) for m in measured]
     return found
 
 
@@ -173,7 +162,6 @@ def prediction_interval(values: Sequence[float], level: float) -> tuple[float, f
         raise UserError(
             f"{n} small runs tell no spread: python -m reproduce store --small-run --seeds 0 1 2 3"
         )
-    mean = math.fsum(values) / n
-    deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
-    reach = float(stats.t.ppf((1 + level) / 2, n - 1)) * deviation * math.sqrt(1 + 1 / n)
-    return mean - reach, mean + reach
+    scale = np.std(values, ddof=1) * math.sqrt(1 + 1 / n)
+    low, high = stats.t.interval(level, n - 1, np.mean(values), scale)
+    return float(low), float(high)

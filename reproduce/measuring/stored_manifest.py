@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from models.errors import UserError
+from benchmarks.files import foreign
 from models.method import DIRECTIONS
 from reproduce.experiments.preset import TABLES, Preset
-from reproduce.records.current import REAL, newest
-from reproduce.records.store import sha256_file
+from reproduce.records.current import newest
+from reproduce.records.store import REAL, sha256_file
 
 WEIGHTS, MANIFEST = "weights", "manifest.json"
 # What a table measures: None stands for a2b alone, in records that name no translation.
@@ -73,19 +73,15 @@ class Manifest:
 
     def find(self, **about: object) -> StoredFile | None:
         """The file with this ``about``, if it is stored."""
-        for file in self.files:
-            if all(file.about.get(key) == value for key, value in about.items()):
-                return file
-        return None
+        return next((f for f in self.files if about.items() <= f.about.items()), None)
 
     def leaves_out(self, task: str, method: str, seed: int) -> bool:
         """Whether this was not stored, and the manifest says so; of real pictures: of a task none
         of whose runs were."""
-        if method == REAL:
-            return task not in self.pictures and any(
-                name.startswith(f"{task}/") for name in self.left_out
-            )
-        return run_name(task, method, seed) in self.left_out
+        if method != REAL:
+            return run_name(task, method, seed) in self.left_out
+        named = any(name.startswith(f"{task}/") for name in self.left_out)
+        return named and task not in self.pictures
 
     def wrong(self, file: StoredFile) -> str | None:
         """In words, what is wrong with a stored file's bytes."""
@@ -109,17 +105,14 @@ def run_name(task: str, method: str, seed: int) -> str:
 def read_manifest(folder: Path) -> Manifest:
     """What ``Manifest.as_text`` wrote to ``folder``; UserError for anything else."""
     path = folder / MANIFEST
-    try:
+    with foreign(f"{path} is no list of stored weights", RESTORE):
         told = json.loads(path.read_text(encoding="utf-8"))
         files = [StoredFile(**entry) for entry in told["files"]]
         for file in files:
             if Path(file.file).is_absolute() or ".." in Path(file.file).parts:
                 raise ValueError(f"{file.file} leads out of the folder")
-        return Manifest(
-            folder, told["preset"], told["rule"], files, told["pictures"], told["left_out"]
-        )
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{path} is no list of stored weights ({error}): {RESTORE}") from None
+        more = told["pictures"], told["left_out"]
+        return Manifest(folder, told["preset"], told["rule"], files, *more)
 
 
 def table_rows(
@@ -127,8 +120,7 @@ def table_rows(
 ) -> dict[Row, dict[str, dict[str, Any]]]:
     """The newest records behind a preset's tables, by row and metric, those of real pictures
     included: of these only metrics that methods have too, since others are of earlier protocols."""
-    every = list(records)
-    found: dict[Row, dict[str, dict[str, Any]]] = {}
+    every, found = list(records), dict[Row, dict[str, dict[str, Any]]]()
     for number, tasks in sorted(preset.tables.items()):
         for translation in MEASURED[number]:
             rows = newest(every, seed, translation)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -12,7 +10,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.files import write_text
+from benchmarks.files import whole_folder, write_text
 from benchmarks.networks.classifiers import load_classifier
 from benchmarks.networks.content_reader import load_content_reader
 from benchmarks.networks.mode_classifiers import load_mode_classifier
@@ -26,13 +24,11 @@ from reproduce.measuring.stored_manifest import (
     WEIGHTS,
     Manifest,
     Record,
-    Row,
     StoredFile,
     run_name,
     table_rows,
 )
-from reproduce.records.current import REAL
-from reproduce.records.store import sha256_file
+from reproduce.records.store import REAL, sha256_file
 from reproduce.tasks.sources import FolderSource
 from reproduce.training.checkpoints import describe, load_method, new_method, write_atomic
 from reproduce.training.loop import LAST
@@ -50,6 +46,7 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
     "content-reader": load_content_reader,
 }
 Tell = Callable[[str], None]
+Measured = dict[tuple[str, str, int], tuple[Record, list[Direction]]]  # by task, method, seed
 
 
 def store_weights(
@@ -61,27 +58,29 @@ def store_weights(
     Raises UserError where a run, a network or a picture is not the one that the records name, and
     where all would have more than ``limit`` bytes.
     """
-    records = places.records(preset).all()
-    rows: dict[int, dict[Row, dict[str, dict[str, Any]]]] = {
-        seed: table_rows(records, preset, seed) for seed in seeds
-    }
-    every = [record for by_row in rows.values() for by in by_row.values() for record in by.values()]
-    if not every:
+    known = places.records(preset).all()
+    records, runs = list[Record](), Measured()
+    for seed in seeds:
+        for (task, method, translation), by in table_rows(known, preset, seed).items():
+            records += by.values()
+            if method != REAL:
+                record = next(iter(by.values()))
+                direction: Direction = "b2a" if translation == "b2a" else "a2b"
+                runs.setdefault((task, method, seed), (record, []))[1].append(direction)
+    if not records:
         raise UserError(
             f"{places.results} has no records of tables of {preset.name} with seeds "
             f"{', '.join(map(str, seeds))}: make the tables first (python -m reproduce all)"
         )
     target = places.results / preset.name / WEIGHTS
-    part = target.with_name(f".{WEIGHTS}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        files, left_out = _networks(preset, rows, places, part, tell)
+    with whole_folder(target) as part:
+        files, left_out = _networks(preset, runs, places, part, tell)
         tasks = {file.about["task"] for file in files}
         if not tasks:
             raise UserError(f"none of the runs behind these tables is in {places.runs}")
-        every = [record for record in every if record["task"] in tasks]
-        files += _instruments(preset, every, places, part, tell)
-        pictures = _pictures(every, places)
+        records = [record for record in records if record["task"] in tasks]
+        files += _instruments(records, places, part, tell)
+        pictures = _pictures(records, places)
         manifest = Manifest(part, preset.name, RULE, files, pictures, left_out)
         if manifest.bytes > limit:
             raise UserError(
@@ -89,9 +88,6 @@ def store_weights(
                 "MB that are stored at most: store fewer seeds"
             )
         write_text(part / MANIFEST, manifest.as_text())
-        _replace(part, target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return replace(manifest, folder=target)
 
 
@@ -128,27 +124,17 @@ def _round(method: Method) -> None:
 
 
 def _networks(
-    preset: Preset, rows: dict[int, dict[Row, dict[str, dict[str, Any]]]], places: Places,
-    part: Path, tell: Tell,
-) -> tuple[list[StoredFile], list[str]]:  # fmt: skip
+    preset: Preset, measured: Measured, places: Places, part: Path, tell: Tell
+) -> tuple[list[StoredFile], list[str]]:
     """The runs, each for all directions that were measured, and those that are not there."""
-    wanted: dict[tuple[str, str, int], tuple[Record, list[Direction]]] = {}
-    for seed, by_row in rows.items():
-        for (task, method, translation), by_metric in by_row.items():
-            if method == REAL:
-                continue
-            record: Record = next(iter(by_metric.values()))
-            direction: Direction = "b2a" if translation == "b2a" else "a2b"
-            wanted.setdefault((task, method, seed), (record, []))[1].append(direction)
     files, left_out = [], []
-    for (task, method, seed), (about_it, directions) in wanted.items():
-        run = RunConfig.from_dict(about_it["config"])
-        path = run_folder(places.runs, preset.name, run) / LAST
+    for (task, method, seed), (record, directions) in measured.items():
+        run = RunConfig.from_dict(record["config"])
+        path, sha256 = run_folder(places.runs, preset.name, run) / LAST, record["checkpoint_sha256"]
         if not path.is_file():
             tell(f"left out: {method} on {task}, seed {seed}: no {path}")
             left_out.append(run_name(task, method, seed))
             continue
-        sha256 = about_it["checkpoint_sha256"]
         if sha256_file(path) != sha256:
             raise UserError(
                 f"{path} is not the network that the newest records of {method} on {task} are "
@@ -165,43 +151,39 @@ def _networks(
 
 
 def _instruments(
-    preset: Preset, records: Iterable[Record], places: Places, part: Path, tell: Tell
+    records: Iterable[Record], places: Places, part: Path, tell: Tell
 ) -> list[StoredFile]:
     """The networks that measured, found by the sha256 of their numbers."""
     wanted: dict[str, str] = {}
-    for record in records:
-        told = record["protocol"]
+    for told in (record["protocol"] for record in records):
         if "reader" in told:
             wanted[told["sha256"]] = "content-reader"
         elif "classifier" in told:
             wanted[told["sha256"]] = "mode-classifier"
         elif "extractor" in told and not told["extractor"].startswith("lpips"):
             wanted[told["sha256"]] = "classifier"
-    there = dict(_by_numbers(places.runs / "classifiers", set(wanted.values())))
-    files = []
+    there, files = _by_numbers(places.runs / "classifiers", set(wanted.values())), []
     for numbers, kind in wanted.items():
-        path = there.get(numbers)
-        if path is None or not path.is_file():
+        if (kind, numbers) not in there:
             tell(f"left out: {kind} {numbers[:12]}, which is not in {places.runs}")
             continue
-        if LOADERS[kind](path).sha256 != numbers:
-            raise UserError(f"{path} is not the {kind} {numbers[:12]} that records name")
         name = f"measuring/{kind}-{numbers[:12]}.safetensors"
-        (part / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, part / name)
+        (part / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(there[kind, numbers], part / name)
         files.append(_listed(part, name, {"kind": kind, "numbers": numbers}))
     return files
 
 
-def _by_numbers(folder: Path, kinds: set[str]) -> Iterable[tuple[str, Path]]:
-    """All classifiers and readers of a runs folder by the sha256 of their numbers."""
+def _by_numbers(folder: Path, kinds: Iterable[str]) -> dict[tuple[str, str], Path]:
+    """The networks in a folder that are of these kinds, by kind and sha256 of their numbers."""
+    found = {}
     for path in sorted(folder.glob("*.safetensors")):
-        for kind in sorted(kinds):
+        for kind in kinds:
             try:
-                yield LOADERS[kind](path).sha256, path
-                break
+                found[kind, LOADERS[kind](path).sha256] = path
             except UserError:
                 continue  # of another kind, or of an earlier version
+    return found
 
 
 def _pictures(records: Iterable[Record], places: Places) -> dict[str, dict[str, Any]]:
@@ -210,8 +192,7 @@ def _pictures(records: Iterable[Record], places: Places) -> dict[str, dict[str, 
             for r in records if r["method"] != REAL}  # fmt: skip
     found = {}
     for name, (run, data) in runs.items():
-        task = DrawnTask.of(run)
-        domains = open_run_task(run, places)
+        task, domains = DrawnTask.of(run), open_run_task(run, places)
         if domains.fingerprint(progress=places.progress) != data:
             raise UserError(
                 f"{domains.folder} holds other pictures than the records of {name} are about: "
@@ -232,18 +213,3 @@ def _pictures(records: Iterable[Record], places: Places) -> dict[str, dict[str, 
 def _listed(part: Path, name: str, about: dict[str, Any]) -> StoredFile:
     path = part / name
     return StoredFile(name, sha256_file(path), path.stat().st_size, about)
-
-
-def _replace(part: Path, target: Path) -> None:
-    """Put a finished folder in the place of an older one."""
-    old = target.with_name(f".{WEIGHTS}.{secrets.token_hex(4)}.old")
-    try:
-        if target.exists():
-            os.replace(target, old)
-        os.replace(part, target)
-    except OSError as error:
-        if old.exists() and not target.exists():
-            os.replace(old, target)
-        raise UserError(f"cannot write {target} ({error.strerror or error})") from None
-    finally:
-        shutil.rmtree(old, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +17,11 @@ from models.method import Direction, Method
 from reproduce.experiments.places import Places, facts_of, open_run_task
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.records.current import REAL
-from reproduce.records.store import sha256_file
+from reproduce.records.store import REAL, sha256_file
 from reproduce.tasks.drawn.truth import Truth, truth_of
+from reproduce.tasks.modes import Modes, open_modes
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.sources import Domains, PictureSource, Subset
+from reproduce.tasks.sources import Domains, FolderSource, PictureSource, Subset
 from reproduce.training.checkpoints import load_method
 from reproduce.training.trained import checkpoint_of
 from reproduce.training.translate import Translation, stream
@@ -29,11 +29,11 @@ from reproduce.training.translate import Translation, stream
 
 @dataclass(eq=False)
 class Pictures:
-    """The pictures of a task at one size; ``data``: their fingerprint."""
+    """The pictures of a task at one size."""
 
     run: RunConfig  # any of those on these pictures
     domains: Domains
-    data: str
+    data: str  # their fingerprint
 
     @property
     def size(self) -> int:
@@ -44,7 +44,7 @@ class Pictures:
         """What drawn shoes and bags know of themselves."""
         return truth_of(self.domains, self.size)
 
-    @cached_property
+    @property
     def drawn(self) -> Truth:
         """The truth; UserError where it is not known."""
         if self.truth is None:
@@ -54,9 +54,33 @@ class Pictures:
             )
         return self.truth
 
+    @cached_property
+    def modes(self) -> Modes:
+        """What is told of the pictures' modes; UserError where nothing is."""
+        return open_modes(self.domains.folder)
+
+    @cached_property
+    def masks(self) -> FolderSource | None:
+        """True silhouettes of the test inputs, where the task knows them (drawn pictures)."""
+        folder = self.domains.folder / "testMask"
+        return FolderSource(folder) if folder.is_dir() else None
+
+    def silhouettes(self, names: Iterable[str]) -> dict[str, Tensor]:
+        """Those of the test inputs ``names``, (H, W) in [0, 1]."""
+        masks = self.masks
+        if masks is None:
+            raise UserError(f"{self.domains.folder} has no testMask: draw the task again")
+        index = {name: i for i, name in enumerate(masks.ids)}
+        return {name: self.read(masks, index[name]).mean(0) * 0.5 + 0.5 for name in names}
+
+    def of_domain(self, domain: str) -> dict[str, PictureSource]:
+        """The training and the test pictures of domain "a" or "b"."""
+        splits = self.domains.splits()
+        return {split: splits[f"{split}_{domain}"] for split in ("train", "test")}
+
     def source(self, direction: Direction) -> PictureSource:
         """The test inputs of a direction."""
-        return self.domains.test_a if direction == "a2b" else self.domains.test_b
+        return self.of_domain(direction[0])["test"]
 
     def read(self, source: PictureSource, index: int) -> Tensor:
         """A picture (3, size, size) in [-1, 1], as networks see it at test time."""
@@ -87,7 +111,7 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """The method, or what stands for it in records of real pictures."""
+        """The method, as records call it."""
         return REAL if self.real else self.run.method
 
     @property
@@ -130,14 +154,17 @@ class Subject:
         """What every record says of it."""
         facts = facts_of(self.preset, self.run, self.places, real=self.real)
         facts["data_sha256"] = self.pictures.data
-        if self.real:
-            return facts
-        return facts | {
-            "steps": self.run.steps,
-            "checkpoint_sha256": self.sha256,
-            "config_sha256": self.run.digest(),
-            "config": self.run.as_dict(),
-        }
+        return (
+            facts
+            if self.real
+            else facts
+            | {
+                "steps": self.run.steps,
+                "checkpoint_sha256": self.sha256,
+                "config_sha256": self.run.digest(),
+                "config": self.run.as_dict(),
+            }
+        )
 
     @property
     def same(self) -> Mapping[str, Any]:
@@ -155,12 +182,11 @@ class Subject:
     ) -> Iterator[Translation]:  # fmt: skip
         """Of these test pictures, or of all, by the trained networks, as PNG files of them hold them."""
         source = self.pictures.source(direction)
-        count = None
         if inputs is not None:
             source = Subset(source, range(inputs.start, len(source)))
-            count = len(inputs)
         made = stream(
-            self.method, source, Preparation(self.run.size), samples=samples, inputs=count,
+            self.method, source, Preparation(self.run.size), samples=samples,
+            inputs=None if inputs is None else len(inputs),
             direction=direction, seed=self.run.seed, batch_size=batch_size,
         )  # fmt: skip
         for name, k, picture in made:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
-import shutil
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +21,7 @@ from pydantic import (
 )
 
 from benchmarks.console import path_of
+from benchmarks.files import whole_folder
 from benchmarks.harness.arrays import ARRAYS
 from benchmarks.harness.outputs import Outputs, check_size, open_outputs
 from models.errors import UserError
@@ -38,9 +36,9 @@ from reproduce.measuring.kind import Found, measure
 from reproduce.measuring.kinds import open_kinds, scores
 from reproduce.measuring.preference import OWN
 from reproduce.measuring.subject import Pictures, Subject, open_pictures
-from reproduce.records.current import REAL, REFERENCE
+from reproduce.records.store import REAL, REFERENCE
 from reproduce.records.yaml_file import read_yaml
-from reproduce.tasks.pictures import Preparation, save_png
+from reproduce.tasks.pictures import save_png
 from reproduce.training.translate import Translation
 
 FILE = "submission.yaml"
@@ -146,12 +144,13 @@ def open_row(preset: Preset, run: RunConfig, number: int, label: str, path: Path
     Raises UserError for what is missing, of another size, or too few samples.
     """
     tasks = preset.tables[number]
+    folders = {task: path / Path(task).name for task in tasks}
     base = _found(path / Path(run.task).name)
     if base is None:
-        if any(_found(path / Path(task).name) for task in tasks):
+        if any(map(_found, folders.values())):
             return None
         if len(tasks) > 1 or not path.exists():
-            names = " or ".join(str(path / Path(task).name) for task in tasks)
+            names = " or ".join(map(str, folders.values()))
             raise UserError(f"{path} has no outputs for table {number}: put them in {names}")
         base = path
     outputs: dict[Direction, tuple[Path, Outputs]] = {}
@@ -217,22 +216,14 @@ class Submitted(Subject):
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        facts = facts_of(self.preset, self.run, self.places, real=True)
-        return facts | {
-            "method": self.name,
-            "data_sha256": self.pictures.data,
-            "outputs_sha256": self.sha256,
-            "submission": dict(self.row.submission),
-        }
+        return facts_of(self.preset, self.run, self.places, real=True) | dict(self.same)
 
     @property
     def same(self) -> Mapping[str, Any]:
-        about = {
-            "method": self.name,
-            "task": self.run.task,
-            "submission": dict(self.row.submission),
-        }
-        return about | {"outputs_sha256": self.sha256, "data_sha256": self.pictures.data}
+        return {
+            "method": self.name, "task": self.run.task, "submission": dict(self.row.submission),
+            "outputs_sha256": self.sha256, "data_sha256": self.pictures.data,
+        }  # fmt: skip
 
     def translations(
         self, samples: int | range, inputs: range | None = None, direction: Direction = "a2b",
@@ -251,17 +242,17 @@ def measure_row(
     row = open_row(preset, runs[0], number, label, path)
     if row is None:
         return {}
-    pictures = open_pictures(runs[0], places)
+    pictures, measuring = open_pictures(runs[0], places), preset.measure
     subject = Submitted(preset, runs[0], places, pictures, row=row)
-    measuring = preset.measure
-    if number == 2:
-        return measure(open_kinds(["modes"], pictures, places, measuring), [subject])[label]
-    names = scores(runs[0].task) if measuring.scores == "all" else ("diversity",)
+    names: Sequence[str] = ("modes",) if number == 2 else ("diversity",)
+    if number == 1 and measuring.scores == "all":
+        names = scores(runs[0].task)
     found = measure(open_kinds(names, pictures, places, measuring), [subject])[label]
-    rivals = [Subject(preset, run, places, pictures) for run in runs if run.method == REFERENCE]
-    subjects = [*(rival for rival in rivals if rival.checkpoint.is_file()), subject]
-    for kind in open_kinds(measuring.preferring(runs[0]), pictures, places, measuring):
-        found |= kind.measure(subjects)[label]
+    if number == 1:
+        rivals = [Subject(preset, run, places, pictures) for run in runs if run.method == REFERENCE]
+        subjects = [*(rival for rival in rivals if rival.checkpoint.is_file()), subject]
+        for kind in open_kinds(measuring.preferring(runs[0]), pictures, places, measuring):
+            found |= kind.measure(subjects)[label]
     return found
 
 
@@ -272,21 +263,14 @@ def write_inputs(
     whole or not at all. Returns the folder of each direction, and how many samples it asks for."""
     if out.exists():
         raise UserError(f"{out} exists already: remove it, or choose another --out")
-    unfinished = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
-    fixed, folders = Preparation(pictures.size).at_test(), list[tuple[Path, int]]()
-    try:
+    folders = list[tuple[Path, int]]()
+    with whole_folder(out) as part:
         for direction in directions_of(number):
-            source = pictures.source(direction)
+            where, source = "" if number == 1 else direction, pictures.source(direction)
             count, samples = asked(preset, number, len(source))
             for i, name in enumerate(source.ids[:count]):
-                path = unfinished / ("" if number == 1 else direction) / f"{name}.png"
+                path = part / where / f"{name}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                save_png(fixed(source.read(i)), path)
-            folders.append((out if number == 1 else out / direction, samples))
-        os.replace(unfinished, out)
-    except OSError as error:
-        why = error.strerror or error
-        raise UserError(f"cannot write {out} ({why}): choose another --out") from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+                save_png(pictures.read(source, i), path)
+            folders.append((out / where, samples))
     return folders

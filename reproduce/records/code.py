@@ -1,15 +1,179 @@
-"""The code that decides a result, as digests: of jobs, of trained runs, and of records."""
+"""The code that decides a result (jobs, trained runs, records): all modules that its entry points
+import, as one digest.
+
+A digest counts what code says and what it imports, not what files are called or where they are:
+moving or renaming a module changes none. Neither do comments, docstrings and layout. Imports are
+read from the source (those inside functions too), so nothing is run. A package's own file counts
+where something is imported from it.
+
+A module that assigns ``OUTSIDE_DIGESTS``, the reason in words, is a boundary: something else accounts
+for it (a run's settings, a picture's fingerprint), or it changes no number. It counts only as an
+entry point, and what it imports does not count for those who import it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+import ast
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from benchmarks.files import write_text
 from models.zoo import recipe
-from reproduce.records.code_digest import contents, digest_of, modules_behind, state_of_files
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("models", "benchmarks", "reproduce")
+MARK = "OUTSIDE_DIGESTS"
+OUTSIDE_DIGESTS = "it only names code"
+_DESCRIBED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def modules_behind(entries: Iterable[str], *, through: bool = False) -> tuple[str, ...]:
+    """The modules of this project that ``entries`` import, directly or not, and they themselves,
+    sorted; ``through``: boundaries count like any other module.
+
+    ValueError for an entry that is no module of this project.
+    """
+    waiting, found = list(entries), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        if _path(name) is None:
+            raise ValueError(f"{name} is no module of this project")
+        found.add(name)
+        waiting += [n for n in _read(name).targets if through or not _read(n).boundary]
+    return tuple(sorted(found))
+
+
+def contents(modules: Iterable[str]) -> dict[str, str]:
+    """By module, a digest (12 hex digits) of what its own code says, whatever it imports."""
+    return {name: _read(name).content for name in modules}
+
+
+def digest_of(modules: Iterable[str]) -> str:
+    """12 hex digits of what ``modules`` say, and which of them imports what from which."""
+    known = contents(modules)
+    return _sha("\n".join(sorted(_read(name).told(known) for name in known)))
+
+
+def state_of_files() -> str:
+    """A digest of the names, sizes and times of all source files: while it is the same, so is what
+    they say."""
+    files = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    told = ((path.relative_to(ROOT), path.stat()) for path in files)
+    return _sha("".join(f"{name} {of.st_size} {of.st_mtime_ns}\n" for name, of in told))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A module without its imports of this project.
+
+    ``code``: its syntax tree; a name that stands for an imported module reads ``<module a.b>``, and
+    ``imports`` are the other names: (their name there, their name here, module).
+    """
+
+    code: str
+    modules: frozenset[str]
+    imports: frozenset[tuple[str, str, str]]
+    boundary: bool
+
+    @property
+    def targets(self) -> set[str]:
+        """All modules that it imports."""
+        return {*self.modules, *(target for _, _, target in self.imports)}
+
+    @cached_property
+    def content(self) -> str:
+        """What it says, whatever it imports."""
+        return self.told({})
+
+    def told(self, known: dict[str, str]) -> str:
+        """The code, modules by their contents in ``known``; those that are not there all alike."""
+        code = self.code
+        for name in self.modules:
+            code = code.replace(f"<module {name}>", f"<module {known.get(name, '')}>")
+        imports = sorted((there, here, known.get(name, "")) for there, here, name in self.imports)
+        return _sha(f"{imports}\n{code}")
+
+
+@cache
+def _read(name: str) -> _Source:
+    path = _path(name)
+    assert path is not None
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    for node in ast.walk(tree):
+        if isinstance(node, _DESCRIBED) and node.body and _is_text(node.body[0]):
+            node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]
+    reader = _Imports()
+    reader.visit(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in reader.modules:
+            node.id = f"<module {reader.modules[node.id]}>"
+    boundary = any(
+        isinstance(node, ast.Assign) and any(ast.unparse(t) == MARK for t in node.targets)
+        for node in tree.body
+    )
+    return _Source(
+        ast.dump(tree), frozenset(reader.modules.values()), frozenset(reader.names), boundary
+    )
+
+
+class _Imports(ast.NodeTransformer):
+    """Takes a project's own imports out of a tree; ``modules`` by their names here."""
+
+    def __init__(self) -> None:
+        self.modules: dict[str, str] = {}
+        self.names: set[tuple[str, str, str]] = set()
+
+    def visit_Import(self, node: ast.Import) -> ast.Import | None:
+        ours = [alias for alias in node.names if _path(alias.name)]
+        for alias in ours:
+            if alias.asname:
+                self.modules[alias.asname] = alias.name
+            else:  # its uses say where it is
+                self.names.add(("", "", alias.name))
+        node.names = [alias for alias in node.names if alias not in ours]
+        return node if node.names else None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
+        if node.level or not node.module or node.module.split(".")[0] not in PACKAGES:
+            return node
+        for alias in node.names:
+            here = alias.asname or alias.name
+            if _path(inner := f"{node.module}.{alias.name}"):
+                self.modules[here] = inner
+            elif _path(node.module):
+                self.names.add((alias.name, here, node.module))
+        return None
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@cache
+def _path(name: str) -> Path | None:
+    """The file of a module or package of this project; None if there is none."""
+    if name.split(".")[0] not in PACKAGES:
+        return None
+    place = ROOT.joinpath(*name.split("."))
+    for path in (place.with_suffix(".py"), place / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
 
 OUTSIDE_DIGESTS = "it only names code"
 # What a training computes with, whatever the method.

@@ -17,17 +17,13 @@ from typing import Any
 
 from models.errors import UserError
 from models.method import DIRECTIONS
-from reproduce.records.store import Records
+from reproduce.records.store import QUALITY, REAL, REFERENCE, Records
 
 Record = Mapping[str, Any]
+Rows = dict[tuple[str, str], dict[str, dict[str, Any]]]  # (task, method) -> metric -> record
+WHERE: tuple[str | None, ...] = (None, *DIRECTIONS)  # None: of records that name no translation
 # What a record is about, by its sha256: a network, outputs that were not made here, real pictures.
 MEASURED_ON = ("checkpoint_sha256", "outputs_sha256", "data_sha256")
-Rows = Mapping[tuple[str, str], dict[str, dict[str, Any]]]  # as ``newest`` gives them
-REFERENCE = "munit"  # the method that others are preferred to
-REAL = "real"  # stands for a method where pictures are real
-# Who preferred, best first: people; an observer, who knows the true translations of drawn pictures; a
-# judge, who compares with photos of similar inputs.
-QUALITY = ("quality-human", "quality-observed", "quality-judged")
 
 
 @dataclass(frozen=True)
@@ -47,11 +43,9 @@ class Quantity:
         return self.method == REAL and self.family not in ("quality", *QUALITY)
 
 
-def newest(
-    records: Iterable[dict[str, Any]], seed: int, translation: str | None = None
-) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
-    """(task, method) -> metric -> its newest record of ``seed``: of those that are about one
-    ``translation`` (a2b or b2a), or with None of those that name none.
+def newest(records: Iterable[dict[str, Any]], seed: int, translation: str | None = None) -> Rows:
+    """Of each metric the newest record of ``seed``: of those that are about one ``translation``
+    (a2b or b2a), or with None of those that name none.
 
     All numbers of a row are of one network (real data's: of the same pictures): what was measured
     on a checkpoint before the last one that was measured is left out.
@@ -62,10 +56,10 @@ def newest(
 
 def submitted(
     records: Sequence[dict[str, Any]], seeds: Iterable[int], translation: str | None = None
-) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
-    """The same of outputs that were not made here, (task, the name of their row) -> ..., whatever
-    the seed: they are no training of ours. A preference over MUNIT counts where its newest network at
-    one of ``seeds`` is the reference."""
+) -> Rows:
+    """The same of outputs that were not made here, under the names of their rows, whatever the seed:
+    they are no training of ours. A preference over MUNIT counts where its newest network at one of
+    ``seeds`` is the reference."""
     references = {
         record.get("checkpoint_sha256")
         for seed in seeds
@@ -79,11 +73,8 @@ def submitted(
     return _newest(fitting, translation)
 
 
-def _newest(
-    records: Iterable[dict[str, Any]], translation: str | None
-) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
-    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    subject: dict[tuple[str, str], object] = {}
+def _newest(records: Iterable[dict[str, Any]], translation: str | None) -> Rows:
+    found, subject = Rows(), dict[tuple[str, str], object]()
     for record in records:
         if record.get("translation") != translation:
             continue
@@ -103,9 +94,8 @@ def counting(
     """The records that count, of ``seeds`` or of all that there are: what ``newest`` leaves, and
     ``submitted``."""
     seeds = sorted({int(r["seed"]) for r in records}) if seeds is None else [*seeds]
-    directions = (None, *DIRECTIONS)
-    every = [newest(records, seed, direction) for seed in seeds for direction in directions]
-    every += [submitted(records, seeds, direction) for direction in directions]
+    every = [newest(records, seed, where) for seed in seeds for where in WHERE]
+    every += [submitted(records, seeds, where) for where in WHERE]
     return [record for rows in every for row in rows.values() for record in row.values()]
 
 
@@ -117,14 +107,9 @@ class Current:
     ) -> None:
         own = {int(record["seed"]) for record in records if "submission" not in record}
         self.seeds = tuple(sorted(own if seeds is None else set(seeds)))
-        self._submitted: dict[str | None, Rows] = {
-            direction: submitted(records, self.seeds, direction)
-            for direction in (None, *DIRECTIONS)
-        }
+        self._submitted = {where: submitted(records, self.seeds, where) for where in WHERE}
         self._found: dict[tuple[int, str | None], Rows] = {
-            (seed, direction): newest(records, seed, direction)
-            for seed in self.seeds
-            for direction in (None, *DIRECTIONS)
+            (seed, where): newest(records, seed, where) for seed in self.seeds for where in WHERE
         }
         self._ways: dict[tuple[object, ...], tuple[object, ...]] = {}
         self._metrics: set[str] = set()
@@ -140,22 +125,17 @@ class Current:
                 f"{records.path} holds no records: measure first, e.g. python -m reproduce table 1 "
                 f"--preset {preset}"
             )
-        for seed in seeds or ():
-            if seed not in measured:
-                raise UserError(
-                    f"{records.path} holds no record of seed {seed}: measure it first, or leave it "
-                    f"out (there are {', '.join(map(str, sorted(measured)))})"
-                )
+        for seed in {*(seeds or ())} - measured:
+            raise UserError(
+                f"{records.path} holds no record of seed {seed}: measure it first, or leave it "
+                f"out (there are {', '.join(map(str, sorted(measured)))})"
+            )
         return cls(known, seeds or measured)
 
     def has(self, seed: int, tasks: Collection[str]) -> bool:
         """Whether a trained network on one of ``tasks`` was measured at a seed."""
-        return any(
-            task in tasks and method != REAL
-            for (of, _), rows in self._found.items()
-            for task, method in rows
-            if of == seed
-        )
+        rows = (row for (of, _), found in self._found.items() if of == seed for row in found)
+        return any(task in tasks and method != REAL for task, method in rows)
 
     def submissions(self, tasks: Collection[str]) -> dict[str, Record]:
         """Rows that were not trained here, by name, with a record of each that says whose it is."""
@@ -171,10 +151,8 @@ class Current:
         row = self._submitted[quantity.translation].get((quantity.task, quantity.method), {})
         if quantity.family == "quality":
             return next((row[metric] for metric in QUALITY if metric in row), None)
-        for record in _candidates(row, quantity.family):
-            if self._way_that_counts(quantity) in ((), _way(record)):
-                return record
-        return None
+        way, every = self._way_that_counts(quantity), _candidates(row, quantity.family)
+        return next((record for record in every if way in ((), _way(record))), None)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -183,24 +161,21 @@ class Current:
 
     def records(self, quantity: Quantity) -> dict[int, Record]:
         """By seed, the record of each training that was measured in the way that counts."""
-        found = {
-            seed: record
-            for seed in self.seeds
-            if (record := self._record(quantity, seed)) is not None
-        }
+        every = {seed: self._record(quantity, seed) for seed in self.seeds}
+        found = {seed: record for seed, record in every.items() if record is not None}
         if quantity.family == "quality" and found:
             # Where the better were asked about any training, the others do not stand in for them.
             best = min((r["metric"] for r in found.values()), key=QUALITY.index)
             found = {seed: r for seed, r in found.items() if r["metric"] == best}
         if quantity.family in ("quality", *QUALITY) and found:
-            way = _way(max(found.values(), key=lambda r: str(r.get("time", ""))))
+            way = _way(max(found.values(), key=_time))
             found = {seed: r for seed, r in found.items() if _way(r) == way}
         self._metrics |= {record["metric"] for record in found.values()}
         return found
 
-    def of(self, quantity: Quantity) -> dict[int, float]:
+    def values(self, quantity: Quantity) -> dict[int, float]:
         """By seed, the quantity's value."""
-        values = {seed: _value(r, quantity, self) for seed, r in self.records(quantity).items()}
+        values = {seed: self._value(r, quantity) for seed, r in self.records(quantity).items()}
         return {seed: value for seed, value in values.items() if value is not None}
 
     def mean(self, metric: str, method: str, task: str) -> float | None:
@@ -211,63 +186,57 @@ class Current:
 
     def _record(self, quantity: Quantity, seed: int) -> Record | None:
         row = self._row(quantity.task, quantity.method, seed, quantity.translation)
-        if quantity.family == "quality":
-            return next((row[metric] for metric in QUALITY if self._counts(row.get(metric))), None)
-        if quantity.family in QUALITY:
-            preferred: Record | None = row.get(quantity.family)
-            return preferred if self._counts(preferred) else None
-        for record in _candidates(row, quantity.family):
-            if _way(record) == self._way_that_counts(quantity):
-                return record
-        return None
+        if quantity.family in ("quality", *QUALITY):
+            asked = QUALITY if quantity.family == "quality" else (quantity.family,)
+            return next((row[m] for m in asked if m in row and self._counts(row[m])), None)
+        way, every = self._way_that_counts(quantity), _candidates(row, quantity.family)
+        return next((record for record in every if _way(record) == way), None)
 
-    def _counts(self, quality: Record | None) -> bool:
+    def _counts(self, quality: Record) -> bool:
         """Whether a preference is about a row: over a network that has been trained anew since,
         it is not."""
-        if quality is None or quality["metric"] == QUALITY[0]:
-            return quality is not None
+        if quality["metric"] == QUALITY[0]:
+            return True
         reference = self._row(quality["task"], REFERENCE, int(quality["seed"]), None).values()
         newest_network = {r["checkpoint_sha256"] for r in reference if "checkpoint_sha256" in r}
         return quality["protocol"].get("reference_sha256") in newest_network
 
-    def _row(self, task: str, method: str, seed: int, direction: str | None) -> dict[str, Any]:
-        return self._found[seed, direction].get((task, method), {})
+    def _row(self, task: str, method: str, seed: int, where: str | None) -> dict[str, Any]:
+        return self._found[seed, where].get((task, method), {})
 
     def _way_that_counts(self, quantity: Quantity) -> tuple[object, ...]:
         """How the newest network was measured: one number is compared only with its like.
 
-        Real data, whose protocol is another one by nature, must share the extractor.
+        Diversity's extractor serves all tasks, classifiers one domain. Real data, whose protocol is
+        another one by nature, must share the extractor.
         """
-        scope = _scope(quantity)
+        of_all = quantity.family == "diversity"
+        scope = () if of_all else (quantity.task, quantity.translation)
         key = (quantity.family, *scope, quantity.method == REAL)
         if key not in self._ways:
             of_scope = [
                 record
-                for (_, direction), rows in self._found.items()
+                for (_, where), rows in self._found.items()
                 for (task, method), row in rows.items()
-                if method != REAL and scope in ((), (task, direction))
+                if method != REAL and scope in ((), (task, where))
                 for record in _candidates(row, quantity.family)
             ]
-            last = max(of_scope, key=lambda r: str(r.get("time", "")), default=None)
+            last = max(of_scope, key=_time, default=None)
             way = _way(last) if last else ()
             self._ways[key] = (*way[:-1], None) if way and quantity.method == REAL else way
         return self._ways[key]
 
-    def partner(self, record: Record, metric: str) -> float | None:
-        """The value of another metric of the same network."""
-        row = self._row(record["task"], record["method"], record["seed"], record.get("translation"))
-        return float(row[metric]["value"]) if metric in row else None
-
-
-def _value(record: Record, quantity: Quantity, evidence: Current) -> float | None:
-    """What a record says of a quantity: one domain's part, the ratio CIS / IS, or its value."""
-    if quantity.domain:
-        told = record.get("theory", {}).get("domains", {}).get(quantity.domain)
-        return None if told is None else float(told)
-    if quantity.family == "cis/is":
-        inception = evidence.partner(record, "is")
-        return float(record["value"]) / inception if inception else None
-    return float(record["value"])
+    def _value(self, record: Record, quantity: Quantity) -> float | None:
+        """What a record says of a quantity: one domain's part, the ratio CIS / IS, or its value."""
+        if quantity.domain:
+            told = record.get("theory", {}).get("domains", {}).get(quantity.domain)
+            return None if told is None else float(told)
+        if quantity.family == "cis/is":
+            where = record["seed"], record.get("translation")
+            row = self._row(record["task"], record["method"], *where)
+            inception = float(row["is"]["value"]) if "is" in row else 0.0
+            return float(record["value"]) / inception if inception else None
+        return float(record["value"])
 
 
 def _candidates(row: Mapping[str, Any], family: str) -> list[Record]:
@@ -281,10 +250,8 @@ def is_of(metric: str, family: str) -> bool:
     return metric == family or metric.startswith(f"{family}-")
 
 
-def _scope(quantity: Quantity) -> tuple[object, ...]:
-    """Among which records one way of measuring counts: diversity's extractor serves all tasks,
-    classifiers one domain."""
-    return () if quantity.family == "diversity" else (quantity.task, quantity.translation)
+def _time(record: Record) -> str:
+    return str(record.get("time", ""))
 
 
 def _way(record: Record) -> tuple[object, ...]:

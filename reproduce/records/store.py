@@ -14,12 +14,40 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock
 
-from benchmarks.files import write_text
+from benchmarks.files import cannot_write, write_text
 from models.errors import UserError
-from reproduce.records.form import line_of, problem_of
 
 OUTSIDE_DIGESTS = "how records are kept changes no number"
 ID_DIGITS = 12
+REFERENCE = "munit"  # the method that others are preferred to
+REAL = "real"  # stands for a method where pictures are real
+# Who preferred, best first: people; an observer, who knows the true translations of drawn pictures; a
+# judge, who compares with photos of similar inputs.
+QUALITY = ("quality-human", "quality-observed", "quality-judged")
+
+REQUIRED = ("metric", "value", "protocol", "preset", "task", "method", "seed")
+_NUMBER, _NAME, _NESTED = (int, float), (str, type(None)), (Mapping, type(None))
+_KINDS: dict[str, tuple[type, ...]] = {
+    "value": _NUMBER, "seed": (int,), "protocol": (Mapping,),
+    **dict.fromkeys(("metric", "preset", "task", "method"), (str,)),
+    **dict.fromkeys(("translation", "unit", "raw", "raw_sha256"), _NAME),
+    **dict.fromkeys(("interval", "environment", "config", "measure", "changes", "training",
+                     "pictures", "submission"), _NESTED),
+}  # fmt: skip
+_WORDS = {
+    (int,): "a whole number", _NUMBER: "a number", (str,): "a name", _NAME: "a name",
+    (Mapping,): "an object", _NESTED: "an object",
+}  # fmt: skip
+SHOWN = 40  # characters of a value that is refused
+
+
+class Pruned(NamedTuple):
+    """What ``Records.prune`` dropped and left: records, files, bytes."""
+
+    records: int
+    left: int
+    files: int
+    freed: int
 
 
 class Records:
@@ -33,6 +61,7 @@ class Records:
         self.folder = results / preset
         self._code = {} if code is None else {"code": code}
         self.path = self.folder / "records.jsonl"
+        self._lock = FileLock(self.path.with_name(".records.lock"))
 
     def all(self) -> list[dict[str, Any]]:
         """Every record, oldest first. A last line cut short by a crash is left out.
@@ -53,8 +82,7 @@ class Records:
             same = all(_get(record, key) == value for key, value in wanted.items())
             if same and self._has_raw(record):
                 # The newest is what tables show: behind other code's, ours is none.
-                ours = all(record.get(key) == value for key, value in self._code.items())
-                return record if ours else None
+                return record if self._code.items() <= record.items() else None
         return None
 
     def _has_raw(self, record: Mapping[str, Any]) -> bool:
@@ -70,36 +98,28 @@ class Records:
         scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                save(scratch)
-                sha256 = sha256_file(scratch)
-                if path.exists() and sha256_file(path) != sha256:
-                    path = path.with_stem(f"{path.stem}-{sha256[:8]}")
-                os.replace(scratch, path)
-            finally:
-                scratch.unlink(missing_ok=True)
+            save(scratch)
+            sha256 = sha256_file(scratch)
+            if path.exists() and sha256_file(path) != sha256:
+                path = path.with_stem(f"{path.stem}-{sha256[:8]}")
+            os.replace(scratch, path)
         except OSError as error:
-            raise UserError(
-                f"cannot write {path} ({error.strerror or error}): check the space and the "
-                "permissions"
-            ) from None
+            raise cannot_write(path, error) from None
+        finally:
+            scratch.unlink(missing_ok=True)
         return {"raw": path.relative_to(self.folder.parent).as_posix(), "raw_sha256": sha256}
 
     def append(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Add a record, with the time, and flush it to the disk."""
-        stamped = (
-            dict(record) | self._code | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
-        )
-        problem = problem_of(stamped, self.folder.name)
-        if problem:  # nobody could read the file any more
+        now = {"time": datetime.now(UTC).isoformat(timespec="seconds")}
+        stamped = dict(record) | self._code | now
+        if problem := problem_of(stamped, self.folder.name):  # nobody could read the file any more
             raise ValueError(f"a record that {problem}")
-        line = line_of(stamped)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path.with_name(".records.lock"))
-            with lock, self.path.open("a+b", buffering=0) as file:
+            with self._lock, self.path.open("a+b", buffering=0) as file:
                 end = _drop_torn_line(file)
-                rest = (line + "\n").encode()
+                rest = (line_of(stamped) + "\n").encode()
                 try:
                     while rest:
                         rest = rest[file.write(rest) :]
@@ -108,16 +128,13 @@ class Records:
                     file.truncate(end)
                     raise
         except OSError as error:
-            raise UserError(
-                f"cannot write {self.path} ({error.strerror or error}): check the space and the "
-                "permissions"
-            ) from None
+            raise cannot_write(self.path, error) from None
         return stamped
 
     def prune(self, kept: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Pruned:
         """Drop all records but those that ``kept`` chooses of them, then the raw files of which no
         record is left. Killed in between it leaves raw files too many, never too few."""
-        with FileLock(self.path.with_name(".records.lock")):
+        with self._lock:
             every = self.all()
             names = {record_id(record) for record in kept(every)}
             left = [record for record in every if record_id(record) in names]
@@ -131,18 +148,15 @@ class Records:
         return Pruned(len(every) - len(left), len(left), len(raw), freed)
 
 
-class Pruned(NamedTuple):
-    """What ``Records.prune`` dropped and left: records, files, bytes."""
-
-    records: int
-    left: int
-    files: int
-    freed: int
+def line_of(record: Mapping[str, Any]) -> str:
+    """The line that a record is stored as, without its line break; ValueError for what is no
+    JSON, such as NaN."""
+    return json.dumps(record, sort_keys=True, allow_nan=False)
 
 
 def record_id(record: Mapping[str, Any]) -> str:
     """A record's name: the first 12 hex digits of the sha256 of its stored line."""
-    return hashlib.sha256(line_of(record).encode()).hexdigest()[:ID_DIGITS]
+    return _id(line_of(record).encode())
 
 
 def record_ids(path: Path) -> frozenset[str]:
@@ -154,10 +168,19 @@ def record_ids(path: Path) -> frozenset[str]:
     return _ids(path, about.st_size, about.st_mtime_ns)
 
 
+def _id(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()[:ID_DIGITS]
+
+
 @lru_cache(maxsize=4)
+def _ids(path: Path, *_: int) -> frozenset[str]:
+    return frozenset(map(_id, path.read_bytes().split(b"\n")))
+
+
+@lru_cache(maxsize=32)
 def _read(path: Path, *_: int) -> tuple[dict[str, Any], ...]:
     """The records of a file as it is now, parsed once a process."""
-    records = []
+    records = list[dict[str, Any]]()
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     for number, line in enumerate(lines, 1):
         if not line:
@@ -166,24 +189,44 @@ def _read(path: Path, *_: int) -> tuple[dict[str, Any], ...]:
             record = json.loads(line)
         except json.JSONDecodeError:
             record = None
-        if not isinstance(record, dict):
-            if number == len(lines):
-                break
-            problem = "is no record"
-        else:
+        problem = "is no record"
+        if isinstance(record, dict):
+            records.append(record)
             problem = problem_of(record, path.parent.name)
+        elif number == len(lines):
+            break
         if problem:
             raise UserError(
                 f"{path} line {number} {problem}: restore the file from version control"
             )
-        records.append(record)
     return tuple(records)
 
 
-@lru_cache(maxsize=4)
-def _ids(path: Path, *_: int) -> frozenset[str]:
-    lines = path.read_bytes().split(b"\n")
-    return frozenset(hashlib.sha256(line).hexdigest()[:ID_DIGITS] for line in lines)
+def problem_of(record: Mapping[str, Any], preset: str) -> str:
+    """What is wrong with a line of ``preset`` that is JSON, in words; "" if nothing is."""
+    if missing := [key for key in REQUIRED if key not in record]:
+        return f"lacks {', '.join(missing)}"
+    for key, kinds in _KINDS.items():
+        if not _is(record.get(key), kinds):
+            shown = json.dumps(record.get(key))[:SHOWN]
+            return f"has {key} {shown}, which is not {_WORDS[kinds]}"
+    interval = record.get("interval") or {"low": 0, "high": 0}
+    if not all(_is(interval.get(end), _NUMBER) for end in ("low", "high")):
+        return "has an interval without ends"
+    if ("raw" in record) != ("raw_sha256" in record):
+        return "has only one of raw and raw_sha256"
+    if record["preset"] != preset:
+        return f"is of preset {record['preset']}, not of {preset}"
+    try:
+        line_of(record)
+    except ValueError:
+        return "holds NaN or infinity"
+    return ""
+
+
+def _is(value: object, kinds: tuple[type, ...]) -> bool:
+    # To Python, true is a number.
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def raw_of(results: Path, record: Mapping[str, Any]) -> Path | None:

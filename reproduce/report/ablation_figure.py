@@ -6,18 +6,13 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from models.zoo import METHODS
-from reproduce.analysis.ablation_results import Curve
-from reproduce.analysis.ablation_text import FOLDER, heading
+from reproduce.analysis.ablation import FOLDER, Curve, heading
 from reproduce.experiments.ablation import Ablation, Axis, Value, as_word
 from reproduce.report.figures import save
 
@@ -49,8 +44,8 @@ def drawn(ablation: Ablation, curves: Sequence[Curve]) -> Figure:
     last = panels[-1, 0]
     last.set_xticks(list(places.values()), [_tick(v, axis) for v in places])
     last.set_xlabel(axis.key, fontsize=9)
-    if _zero_apart(axis):
-        _break(panels[:, 0].tolist(), places[0.0])
+    for panel in panels[:, 0] if _zero_apart(axis) else ():
+        panel.axvline(places[0.0] + GAP / 2, color="#AAAAAA", ls=":", lw=0.9)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     if len(labels) > 1:
         panels[0, 0].legend(
@@ -72,21 +67,6 @@ def positions(axis: Axis) -> dict[Value, float]:
         return numbers
     least = min(math.log10(x) for x in numbers.values() if x > 0)
     return {v: math.log10(x) if x > 0 else least - GAP for v, x in numbers.items()}
-
-
-def alt_text(ablation: Ablation, curves: Sequence[Curve]) -> str:
-    """The figure in a sentence, with its numbers, for whoever does not see it."""
-    parts = []
-    for curve in curves:
-        told = [
-            f"{ablation.label(point)}: {mean.estimate.value:.3g}"
-            for point, mean in zip(ablation.points, curve.means, strict=True)
-            if mean is not None
-        ]
-        if curve.real is not None:
-            told.append(f"real data: {curve.real.estimate.value:.3g}")
-        parts.append(f"{heading(curve, ablation.spec)} at {', '.join(told)}")
-    return f"Curves of {METHODS[ablation.method].title} on {ablation.task}. {'. '.join(parts)}."
 
 
 def _panel(panel: Axes, ablation: Ablation, curve: Curve, places: dict[Value, float]) -> None:
@@ -111,17 +91,9 @@ def _panel(panel: Axes, ablation: Ablation, curve: Curve, places: dict[Value, fl
         if first.numeric:  # between words there is nothing
             panel.plot(x[begin:], y[begin:], color=colour, lw=1.2)
         panel.errorbar(
-            x,
-            y,
-            yerr=ends,
-            ls="none",
-            color=colour,
-            marker=marker,
-            capsize=3,
-            ms=5,
-            lw=1.2,
+            x, y, yerr=ends, ls="none", color=colour, marker=marker, capsize=3, ms=5, lw=1.2,
             label=name or None,
-        )
+        )  # fmt: skip
         for place, estimate, point in known:
             if point.default:
                 panel.plot(
@@ -145,12 +117,6 @@ def _default_line(ablation: Ablation) -> int:
         return 0
     second = ablation.axes[1]
     return second.values.index(second.default) if second.default in second.values else 0
-
-
-def _break(panels: Sequence[Axes], zero: float) -> None:
-    """A mark between 0 and the logarithmic part of the axis."""
-    for panel in panels:
-        panel.axvline(zero + GAP / 2, color="#AAAAAA", ls=":", lw=0.9)
 
 
 def _logarithmic(axis: Axis) -> bool:

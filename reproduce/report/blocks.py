@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from reproduce.analysis.table import Table, Tables
 
 
 @dataclass(frozen=True)
-class Paragraph:
-    """Running text; words in backticks are code."""
+class Text:
+    """A paragraph, where words in backticks are code; the heading of a part of a section; or code, a
+    command to be typed."""
 
     text: str
-    kind: ClassVar[str] = "paragraph"
-
-
-@dataclass(frozen=True)
-class Heading:
-    """The title of a part of a section."""
-
-    text: str
-    kind: ClassVar[str] = "heading"
+    kind: Literal["paragraph", "heading", "code"] = "paragraph"
 
 
 @dataclass(frozen=True)
@@ -32,14 +25,6 @@ class Bullets:
 
     items: tuple[str, ...]
     kind: ClassVar[str] = "bullets"
-
-
-@dataclass(frozen=True)
-class Code:
-    """A command to be typed."""
-
-    text: str
-    kind: ClassVar[str] = "code"
 
 
 @dataclass(frozen=True)
@@ -63,7 +48,7 @@ class Missing:
     kind: ClassVar[str] = "missing"
 
 
-Block = Paragraph | Heading | Bullets | Code | Table | Figure | Missing
+Block = Text | Bullets | Table | Figure | Missing
 
 
 @dataclass(frozen=True)
@@ -73,6 +58,17 @@ class Section:
     name: str
     title: str
     blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a page or a PDF shows. ``date``: of the newest record, as records have it, or
+    empty."""
+
+    title: str
+    lead: str
+    date: str
+    sections: tuple[Section, ...]
 
 
 def missing_last(blocks: Iterable[Block]) -> tuple[Block, ...]:
@@ -91,6 +87,6 @@ def blocks_of(tables: Tables) -> list[Block]:
     """Tables with what is told below them."""
     found: list[Block] = []
     for table in tables.parts:
-        found += [table, *([Paragraph(table.caption)] if table.caption else [])]
-    found += map(Paragraph, filter(None, (*tables.notes, tables.lead)))
+        found += [table, *([Text(table.caption)] if table.caption else [])]
+    found += map(Text, filter(None, (*tables.notes, tables.lead)))
     return [*found, *([Bullets(tables.points)] if tables.points else [])]

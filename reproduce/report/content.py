@@ -7,35 +7,44 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from models.errors import UserError
+from benchmarks.console import in_words
+from benchmarks.files import foreign
+from models.zoo import METHODS
 from reproduce.analysis.claims.statements import claims
 from reproduce.analysis.claims.table import COLUMNS, claims_table, summary
-from reproduce.analysis.table import Row, Table, Tables, of_texts
-from reproduce.analysis.table_files import tables_of
+from reproduce.analysis.table import Column, Row, Table, Tables, of_texts
+from reproduce.analysis.tables import heading, tables_of
 from reproduce.analysis.theory import theory_of, theory_table
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.records.current import counting
-from reproduce.records.store import Records
+from reproduce.records.store import REAL, Records
 from reproduce.report.blocks import (
     Block,
-    Code,
-    Heading,
     Missing,
-    Paragraph,
+    Report,
     Section,
+    Text,
     blocks_of,
     missing_last,
 )
-from reproduce.report.cost import commit_in_words, cost_blocks, environment_blocks
-from reproduce.report.curves import stored_curves
+from reproduce.report.curves import curve_path, load_curve, stored_curves
+from reproduce.report.latex import write_pdf
+from reproduce.report.page import write_page
 from reproduce.report.pictures import Album
 
+Record = Mapping[str, Any]
+Trained = tuple[str, str, int]  # task, method and seed of a run
+COMMIT_DIGITS = 10
+STEP, MEASURING = "One step (s)", "Measuring (s)"
 ABOUT = {
     1: "How much translations of one input differ (Diversity), and how often they are preferred "
     "to full MUNIT's (Quality).",
@@ -47,17 +56,6 @@ PAPERS = (
     "A reproduction of “Unsupervised Image-to-Image Translation Networks” (UNIT, NIPS 2017) and "
     "“Multimodal Unsupervised Image-to-Image Translation” (MUNIT, ECCV 2018)."
 )
-
-
-@dataclass(frozen=True)
-class Report:
-    """All that a page or a PDF shows. ``date``: of the newest record, as records have it, or
-    empty."""
-
-    title: str
-    lead: str
-    date: str
-    sections: tuple[Section, ...]
 
 
 def report_of(preset: Preset, runs: Sequence[RunConfig], places: Places) -> Report:
@@ -88,7 +86,7 @@ class _Reporter:
 
     def report(self) -> Report:
         made: list[tuple[str, str, Callable[[], list[Block]]]] = [
-            *((f"table-{n}", f"Table {n} of MUNIT", self._table(n))
+            *((f"table-{n}", f"Table {n} of MUNIT", partial(self._table, n))
               for n in sorted(self.preset.tables)),
             ("claims", "Claims put to the test", self._claims),
             ("translations", "Translations", self.album.translations),
@@ -96,7 +94,8 @@ class _Reporter:
             ("curves", "Learning curves", self._curves),
             ("theory", "Theory, measured", self._theory),
             ("ablations", "Ablations", self._ablations),
-            ("cost", "Cost of every run", self._cost),
+            ("cost", "Cost of every run",
+             partial(cost_blocks, self.runs, self.records, self.folder)),
             ("environment", "Environment", self._environment),
         ]  # fmt: skip
         sections = [Section(name, title, missing_last(make())) for name, title, make in made]
@@ -108,54 +107,47 @@ class _Reporter:
         return Report(title, lead, self.date, (about, *(s for s in sections if s.blocks)))
 
     def _about(self) -> list[Block]:
-        blocks: list[Block] = []
+        blocks: list[Block] = [Missing(("Measurements",), self.again)]
         if self.records:
             commits = sorted({commit_in_words(r["environment"]) for r in self.records})
-            count = len(self.seeds)
+            several = len(self.seeds) > 1
             networks = {r.get("checkpoint_sha256") for r in self.records} - {None}
-            blocks.append(
-                Paragraph(
-                    f"{len(self.records):,} measured numbers of {len(networks)} trained networks, "
-                    f"{'one training' if count == 1 else f'{count} trainings'} of each method (seed"
-                    f"{'' if count == 1 else 's'} {', '.join(map(str, self.seeds))}), the newest of "
-                    f"{self.date[:10]}; code at commit {', '.join(commits)}. Every number on this "
-                    "page comes from these records, and is worded as the tables word it."
-                )
+            told = (
+                f"{len(self.records):,} measured numbers of {len(networks)} trained networks, "
+                f"{f'{len(self.seeds)} trainings' if several else 'one training'} of each method "
+                f"(seed{'s' if several else ''} {', '.join(map(str, self.seeds))}), the newest of "
+                f"{self.date[:10]}; code at commit {', '.join(commits)}. Every number on this "
+                "page comes from these records, and is worded as the tables word it."
             )
-        else:
-            blocks.append(Missing(("Measurements",), self.again))
-        left = [str(seed) for seed in self.asked if seed not in self.seeds]
-        if left and self.records:
-            blocks.append(Missing((f"Measurements of seed {', '.join(left)}",), self.again))
+            left = ", ".join(str(seed) for seed in self.asked if seed not in self.seeds)
+            missing = [Missing((f"Measurements of seed {left}",), self.again)] if left else []
+            blocks = [Text(told), *missing]
         return [
             *blocks,
-            Paragraph("All of it is made, from pictures to this page, by"),
-            Code(self.again),
-            Paragraph(
+            Text("All of it is made, from pictures to this page, by"),
+            Text(self.again, "code"),
+            Text(
                 "which makes again only what is missing or stale. One number is looked up, and made "
                 "again from its record, by"
             ),
-            Code(
+            Text(
                 f"python -m reproduce results --preset {self.preset.name}\n"
-                "python -m reproduce rerun RECORD"
+                "python -m reproduce rerun RECORD",
+                "code",
             ),
         ]
 
-    def _table(self, number: int) -> Callable[[], list[Block]]:
-        """What makes the blocks of one of MUNIT's tables."""
-
-        def blocks() -> list[Block]:
-            tasks = self.preset.tables[number]
-            if not any(record["task"] in tasks for record in self.records):
-                return [Missing((f"Table {number}",), self.again)]
-            made = tables_of(number, self.preset, self.places.results, self.seeds)
-            shown: list[Block] = [Paragraph(ABOUT[number]), *blocks_of(made[f"table{number}"])]
-            scores = made.get("table1-scores")
-            if scores and scores.parts:
-                shown += [Heading("Fidelity, and what drawn pictures tell"), *blocks_of(scores)]
-            return shown
-
-        return blocks
+    def _table(self, number: int) -> list[Block]:
+        tasks = self.preset.tables[number]
+        if not any(record["task"] in tasks for record in self.records):
+            return [Missing((f"Table {number}",), self.again)]
+        made = tables_of(number, self.preset, self.places.results, self.seeds)
+        shown: list[Block] = [Text(ABOUT[number]), *blocks_of(made[f"table{number}"])]
+        scores = made.get("table1-scores")
+        if scores and scores.parts:
+            title = Text("Fidelity, and what drawn pictures tell", "heading")
+            shown += [title, *blocks_of(scores)]
+        return shown
 
     def _claims(self) -> list[Block]:
         if not claims(self.preset):
@@ -164,18 +156,15 @@ class _Reporter:
             return [Missing(("Verdicts on the papers' claims",), self.again)]
         return _claims_blocks(claims_table(self.preset, self.places.results, self.seeds))
 
-    def _tasks(self) -> list[str]:
-        return list(dict.fromkeys(run.task for run in self.runs))
-
     def _curves(self) -> list[Block]:
         return [
             block
-            for task in self._tasks()
+            for task in dict.fromkeys(run.task for run in self.runs)
             for block in self.album.curves(task, stored_curves(self.folder, task, self.asked))
         ]
 
     def _theory(self) -> list[Block]:
-        question = Paragraph(
+        question = Text(
             "Styles are sampled from N(0, I), though no term of MUNIT's objective pulls encoded "
             "styles there but their reconstruction: how close do they come, with and without it? "
             "And two encoders share one space of contents: how alike are their codes?"
@@ -198,35 +187,16 @@ class _Reporter:
         """Those that were made; nobody has to make one."""
         blocks: list[Block] = []
         for path in sorted((self.folder / "ablations").glob("*.json")):
-            table = _read(path)
-            blocks.append(
-                self.album.figure(
-                    f"ablations/{path.stem}.png", f"The curve of {table.title}",
-                    f"Line charts: {table.title}, a panel for each metric. The table after it has "
-                    "the numbers.",
-                    table.title,
-                )
-            )  # fmt: skip
-            blocks += blocks_of(Tables((table,)))
+            with foreign(f"{path} is no table", "make it again, by ablate --stored"):
+                table = of_texts(**json.loads(path.read_text(encoding="utf-8")))
+            figure = self.album.figure("ablations/", f"ablations/{path.stem}", title=table.title)
+            blocks += [figure, *blocks_of(Tables((table,)))]
         return blocks
-
-    def _cost(self) -> list[Block]:
-        return cost_blocks(self.runs, self.records, self.folder)
 
     def _environment(self) -> list[Block]:
         if not self.records:
             return [Missing(("Measurements, which name their environment",), self.again)]
         return environment_blocks(self.records)
-
-
-def _read(path: Path) -> Table:
-    """An ablation's table."""
-    try:
-        return of_texts(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            f"{path} is no table ({error}): make it again, by ablate --stored"
-        ) from None
 
 
 def _claims_blocks(tables: Tables) -> list[Block]:
@@ -239,10 +209,134 @@ def _claims_blocks(tables: Tables) -> list[Block]:
     for row in table.rows:
         groups.setdefault(f"{row['source']}: {row['on']}", []).append(row)
     return [
-        Paragraph(summary([row["verdict"] for row in table.rows])),
+        Text(summary([row["verdict"] for row in table.rows])),
         *(
             replace(table, title=title, columns=columns, rows=tuple(rows), kind="claims")
             for title, rows in groups.items()
         ),
-        *map(Paragraph, tables.notes),
+        *map(Text, tables.notes),
     ]
+
+
+def write_report(
+    preset: Preset, runs: Sequence[RunConfig], places: Places, out: Path
+) -> tuple[list[Path], str]:
+    """Write what the results folder holds of ``runs``, those of one or more seeds, as a page and
+    its PDF in ``out``. Returns all files, and what to tell people where there is no PDF."""
+    report = report_of(preset, runs, places)
+    page = write_page(report, out)
+    paper, note = write_pdf(report, out)
+    return [*page, *paper], note
+
+
+def cost_blocks(runs: Sequence[RunConfig], records: Sequence[Record], folder: Path) -> list[Block]:
+    """What each of ``runs`` took: a table for each task of several methods, and one for the others."""
+    seconds = {(r.task, r.method, r.seed): _training_seconds(r, folder) for r in runs}
+    measuring = _measuring_seconds(records)
+    groups: dict[str, dict[str, list[RunConfig]]] = {}
+    for run in runs:
+        groups.setdefault(run.task, {}).setdefault(run.method, []).append(run)
+    seeds = (Column(_of_seed(s), spec=".0f") for s in dict.fromkeys(run.seed for run in runs))
+    columns = (
+        Column("Method", words=True), Column("Steps", spec=",.0f"), *seeds, Column(STEP),
+        Column(MEASURING, spec=".0f"),
+    )  # fmt: skip
+    tables, alone = list[Table](), list[Row]()
+    for task, methods in groups.items():
+        rows = [_row(of, seconds, measuring.get((task, m), 0.0)) for m, of in methods.items()]
+        if len(rows) > 1:
+            tables.append(Table(f"Cost of each run: {heading(task)}", columns, tuple(rows)))
+        else:
+            alone.append({**rows[0], "Method": f"{rows[0]['Method']}, {heading(task)}"})
+    if alone:
+        tables.append(Table("Cost of each run: figures", columns, tuple(alone)))
+    return [_sums(seconds, measuring), *tables]
+
+
+def _of_seed(seed: int) -> str:
+    return f"Training, seed {seed} (s)"
+
+
+def _measuring_seconds(records: Sequence[Record]) -> dict[tuple[str, str], float]:
+    """By task and method. All numbers of one measurement tell its whole time: those of one
+    direction, else those of the same raw values."""
+    longest: dict[tuple[tuple[str, str], object], float] = {}
+    for record in records:
+        which = record["seed"], record.get("translation") or record.get("raw")
+        key = (record["task"], record["method"]), which
+        longest[key] = max(longest.get(key, 0.0), float(record.get("seconds", 0)))
+    found: dict[tuple[str, str], float] = defaultdict(float)
+    for (row, _), seconds in longest.items():
+        found[row] += seconds
+    return dict(found)
+
+
+def _training_seconds(run: RunConfig, folder: Path) -> float | None:
+    """How long a run was trained, if its kept curve tells."""
+    curve = load_curve(curve_path(folder, run.task, run.method, run.seed))
+    return float(curve.seconds[-1]) if curve and curve.steps[-1] == run.steps else None
+
+
+def _row(
+    runs: Sequence[RunConfig], seconds: Mapping[Trained, float | None], measuring: float
+) -> Row:
+    """One method's runs on one task."""
+    by_seed = {_of_seed(run.seed): seconds[run.task, run.method, run.seed] for run in runs}
+    known = [s for s in by_seed.values() if s is not None]
+    title, steps = METHODS[runs[0].method].title, runs[0].steps
+    step = sum(known) / len(known) / steps if known else None
+    return {"Method": title, "Steps": steps, **by_seed, STEP: step, MEASURING: measuring or None}
+
+
+def _sums(
+    seconds: Mapping[Trained, float | None], measuring: Mapping[tuple[str, str], float]
+) -> Text:
+    known = [s for s in seconds.values() if s is not None]
+    real = sum(v for (_, method), v in measuring.items() if method == REAL)
+    return Text(
+        f"{len(known)} of {len(seconds)} trainings tell how long they took"
+        + (f": {in_words(sum(known))} in all, one after another" if known else "")
+        + f". Measuring them took {in_words(sum(measuring.values()) - real)}, and real pictures "
+        f"{in_words(real)} more (drawing pictures, training classifiers not counted). "
+        "Times are by the clock, beside as many others as the machine bore; waiting between an "
+        "interruption and its resumption is left out."
+    )
+
+
+def environment_blocks(records: Sequence[Record]) -> list[Block]:
+    """On what the numbers were measured, and their networks trained."""
+    measured = Counter(_machine(record["environment"]) for record in records)
+    by_network = {r.get("checkpoint_sha256"): r["training"] for r in records if "training" in r}
+    by_network.pop(None, None)
+    trained = Counter(map(_machine, by_network.values()))
+    packages: dict[str, set[str]] = {}
+    for record in records:
+        about = record["environment"]
+        for name, version in {"python": about["python"], **about["packages"]}.items():
+            packages.setdefault(name, set()).add(str(version))
+    versions = [(name, ", ".join(sorted(found))) for name, found in sorted(packages.items())]
+    tables: list[Block] = [_counts("What the measuring was done with", "Numbers", measured)]
+    if trained:
+        tables.append(_counts("What the training was done with", "Networks", trained))
+    return [*tables, of_texts("Versions", [("Package", "Version"), *versions])]
+
+
+def _counts(title: str, what: str, counts: Mapping[tuple[str, str, str], int]) -> Table:
+    columns = (
+        Column("Device", words=True), Column("CPU threads"), Column("Commit", words=True),
+        Column(what),
+    )  # fmt: skip
+    names = [column.title for column in columns]
+    rows = (dict(zip(names, (*of, str(n)), strict=True)) for of, n in sorted(counts.items()))
+    return Table(title, columns, tuple(rows))
+
+
+def _machine(made: Mapping[str, Any]) -> tuple[str, str, str]:
+    return str(made["device"]), str(made["threads"]), commit_in_words(made)
+
+
+def commit_in_words(made: Mapping[str, Any]) -> str:
+    """The commit of the code that something was made with."""
+    if not made["commit"]:
+        return "outside version control"
+    return str(made["commit"])[:COMMIT_DIGITS] + (" with changes" if made["dirty"] else "")

@@ -11,17 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from benchmarks.files import comma_separated, write_text
+from benchmarks.files import comma_separated, foreign, write_text
 from models.errors import UserError
 from models.zoo import METHODS
 from reproduce.experiments.places import Places
@@ -70,9 +66,7 @@ def term_of(tag: str) -> str | None:
     name = tag.removeprefix(PREFIX)
     if name == tag or name.startswith("total_"):
         return None
-    for domain in ("_a", "_b"):
-        name = name.removesuffix(domain)
-    return name.removesuffix("2")
+    return name.removesuffix("_a").removesuffix("_b").removesuffix("2")
 
 
 def read_curve(folder: Path) -> Curve | None:
@@ -86,7 +80,7 @@ def read_curve(folder: Path) -> Curve | None:
     events.Reload()
     found: dict[str, list[str]] = {}
     for tag in sorted(events.Tags()["scalars"]):
-        if (term := term_of(tag)) is not None:
+        if term := term_of(tag):
             found.setdefault(term, []).append(tag)
     if not found:
         return None
@@ -126,7 +120,7 @@ def _seconds(steps: FloatArray, times: FloatArray) -> FloatArray:
 def thinned(curve: Curve, points: int = POINTS) -> Curve:
     """At most ``points`` points, each the mean of as many logged ones, at the last one's step."""
     size = math.ceil(len(curve.steps) / points)
-    parts = [np.arange(len(curve.steps))[i : i + size] for i in range(0, len(curve.steps), size)]
+    parts = np.split(np.arange(len(curve.steps)), range(size, len(curve.steps), size))
     last = [part[-1] for part in parts]
     terms = {k: np.array([v[part].mean() for part in parts]) for k, v in curve.terms.items()}
     return Curve(curve.steps[last], curve.seconds[last], terms)
@@ -150,27 +144,27 @@ def load_curve(path: Path) -> Curve | None:
     """What ``write_curve`` wrote; None if there is none, UserError for anything else."""
     if not path.is_file():
         return None
-    try:
+    with foreign(f"{path} is no learning curve", "delete it; it is made again from its run"):
         rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
         names, values = rows[0], np.array(rows[1:], np.float64)
         if names[:2] != ["step", "seconds"] or values.shape[1:] != (len(names),):
             raise ValueError("its columns are others")
-    except (OSError, ValueError, IndexError) as error:
-        raise UserError(
-            f"{path} is no learning curve ({error}): delete it; it is made again from its run"
-        ) from None
     return Curve(values[:, 0], values[:, 1], dict(zip(names[2:], values[:, 2:].T, strict=True)))
 
 
-def store_curves(preset: Preset, runs: Sequence[RunConfig], places: Places) -> list[Path]:
-    """Keep the curve of each finished one of ``runs`` that logged one, thinned; return the files."""
-    made = []
+def make_curves(preset: Preset, runs: Sequence[RunConfig], places: Places) -> list[Path]:
+    """Keep the curve of each finished one of ``runs`` that logged one, thinned, and draw a figure for
+    each of their tasks that has any; returns the files."""
+    made, results = list[Path](), places.results / preset.name
     for run in runs:
         folder = run_folder(places.runs, preset.name, run)
         curve = read_curve(folder / "tensorboard") if holds(folder, run) else None
         if curve is not None and curve.steps[-1] == run.steps:
-            path = curve_path(places.results / preset.name, run.task, run.method, run.seed)
+            path = curve_path(results, run.task, run.method, run.seed)
             made.append(write_curve(thinned(curve), path))
+    seeds = list(dict.fromkeys(run.seed for run in runs))
+    for task in dict.fromkeys(run.task for run in runs):
+        made += draw_curves(results, task, seeds)
     return made
 
 
@@ -193,15 +187,6 @@ def stored_curves(folder: Path, task: str, seeds: Sequence[int]) -> dict[str, di
             if curve is not None:
                 found.setdefault(method, {})[seed] = curve
     return found
-
-
-def make_curves(preset: Preset, runs: Sequence[RunConfig], places: Places) -> list[Path]:
-    """Keep the curves of ``runs``, and draw a figure for each of their tasks that has any."""
-    made = store_curves(preset, runs, places)
-    seeds = list(dict.fromkeys(run.seed for run in runs))
-    for task in dict.fromkeys(run.task for run in runs):
-        made += draw_curves(places.results / preset.name, task, seeds)
-    return made
 
 
 def draw_curves(folder: Path, task: str, seeds: Sequence[int]) -> list[Path]:

@@ -1,9 +1,13 @@
-"""Pictures for people: a comparison of methods like MUNIT's Fig. 4."""
+"""Grids of pictures: methods side by side like MUNIT's Fig. 4, its animals, and UNIT's Figs. 4 to 6.
+
+Inputs are spread evenly over the test set, not chosen.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -16,72 +20,161 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from benchmarks.files import whole
+from models.method import DIRECTIONS, Direction
 from models.zoo import METHODS
 from reproduce.experiments.places import Places, open_run_task
-from reproduce.experiments.preset import TABLE1_METHODS, Preset
+from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, Preset
 from reproduce.experiments.run import RunConfig
+from reproduce.tasks.modes import open_modes, truth_folder
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.sources import PictureSource, Subset
+from reproduce.tasks.sources import Domains, PictureSource, Subset
 from reproduce.training.checkpoints import load_method
 from reproduce.training.trained import checkpoint_of
 from reproduce.training.translate import stream
 
-SAMPLES = 3
 DPI = 110  # pixels an inch of every figure
+SAMPLES, INPUTS = 3, 4  # of Fig. 4
+# Of the grid of modes: translations of each input, inputs, inches of a picture.
+MODE_SAMPLES = {"cyclegan": 1, "cyclegan-noise": 2, "unit": 1, "munit": 6}
+MODE_INPUTS, MODE_CELL = 5, 0.72
+# Of UNIT's figures: rows; pairs of input and translation in a row of one direction.
+ROWS, PAIRS = 4, 2
+CELL = 1.15  # inches, unless a picture has more pixels
+GAP = 0.12  # of a cell, between pairs; three of them between the directions
+HEAD = 0.3  # inches
 
 
-def comparison(
-    preset: Preset, runs: Sequence[RunConfig], places: Places, path: Path, *, inputs: int = 4
-) -> Path:
-    """One task: per input a block of rows; input and ground truth, three outputs per method.
-
-    The inputs are spread evenly over the test set, not chosen.
-    """
-    by_method = {run.method: run for run in runs}
-    run = runs[0]
-    domains = open_run_task(run, places)
-    fixed = Preparation(run.size).at_test()
-    chosen = evenly(len(domains.test_a), inputs)
-    source = Subset(domains.test_a, chosen)
-    columns: dict[str, dict[tuple[str, int], Tensor]] = {}
-    for method in TABLE1_METHODS:
-        if method not in by_method:
-            continue
-        network, _ = load_method(checkpoint_of(preset, by_method[method], places), places.device)
-        columns[method] = {
-            (name, k): picture
-            for name, k, picture in stream(
-                network, source, fixed, samples=SAMPLES, seed=run.seed, batch_size=SAMPLES
-            )
-        }
+def comparison(preset: Preset, runs: Sequence[RunConfig], places: Places, path: Path) -> Path:
+    """One task: per input a block of rows; input and ground truth, three outputs per method."""
+    own = _of_methods(TABLE1_METHODS, runs)
+    domains, fixed = open_run_task(runs[0], places), Preparation(runs[0].size).at_test()
+    chosen = evenly(len(domains.test_a), INPUTS)
+    samples = dict.fromkeys(TABLE1_METHODS, SAMPLES)
+    rows = translated_rows(preset, own, places, "a2b", samples, INPUTS, batch_size=SAMPLES)
+    tall, width = len(rows) * SAMPLES, len(own) + 1
+    figure, axes = _axes(tall, width, (1.15 * width, 1.12 * tall + 0.5))
     # Equal names of test pictures alone do not say that they belong together.
     truth = domains.test_b if domains.pairs and domains.paired_test else None
-    return _draw(source, truth, chosen, fixed, columns, path)
+    axes[0][0].set_title("input &\nground truth" if truth else "input", fontsize=8)
+    for axis, run in zip(axes[0][1:], own, strict=True):
+        title = METHODS[run.method].title.replace(" (paired)", "†").replace(" reconstruction", "")
+        axis.set_title(title.replace(" w", "\nw"), fontsize=8)
+    for i, (picture, *translated) in enumerate(rows):
+        block = axes[i * SAMPLES : (i + 1) * SAMPLES]
+        show(block[0][0], picture)
+        if truth:
+            show(block[1][0], fixed(truth.read(chosen[i])))
+        for place, picture in enumerate(translated):
+            show(block[place % SAMPLES][1 + place // SAMPLES], picture)
+    figure.subplots_adjust(0.005, 0.005, 0.995, 1 - 0.5 / (1.12 * tall + 0.5), 0.03, 0.03)
+    return save(figure, path)
 
 
-def _draw(
-    source: PictureSource, truth: PictureSource | None, chosen: Sequence[int],
-    fixed: Preparation, columns: dict[str, dict[tuple[str, int], Tensor]], path: Path,
-) -> Path:  # fmt: skip
-    rows, width = len(source) * SAMPLES, len(columns) + 1
-    figure, axes = plt.subplots(
-        rows, width, figsize=(1.15 * width, 1.12 * rows + 0.5), squeeze=False
-    )
+def mode_grid(preset: Preset, runs: Sequence[RunConfig], places: Places, path: Path) -> Path:
+    """One task, both directions: an input a row, samples of each method beside it."""
+    own = _of_methods(TABLE2_METHODS, runs)
+    blocks = [
+        translated_rows(preset, own, places, direction, MODE_SAMPLES, MODE_INPUTS)
+        for direction in DIRECTIONS
+    ]
+    first, second = map(len, blocks)
+    tall, width = first + second + 1, 1 + sum(MODE_SAMPLES[run.method] for run in own)
+    figure, axes = _axes(
+        tall, width, (MODE_CELL * width, MODE_CELL * tall + 0.5),
+        height_ratios=[1] * first + [0.6] + [1] * second,
+    )  # fmt: skip
+    for direction, rows, below in zip(DIRECTIONS, blocks, (0, first + 1), strict=True):
+        axes[below][0].set_title(direction_title(preset, runs[0].task, direction), fontsize=7)
+        column = 1
+        for run in own:
+            title = METHODS[run.method].title.replace(" w", "\nw")
+            axes[below][column].set_title(title, fontsize=7, loc="left")
+            column += MODE_SAMPLES[run.method]
+        for line, row in zip(axes[below:], rows, strict=False):
+            for axis, picture in zip(line, row, strict=True):
+                show(axis, picture)
+    figure.subplots_adjust(0.005, 0.005, 0.995, 0.94, 0.03, 0.03)
+    return save(figure, path)
+
+
+def both_directions(preset: Preset, run: RunConfig, places: Places, path: Path) -> Path:
+    """One run of UNIT: on the left a to b, on the right b to a; pairs of an input and its
+    translation, row by row."""
+    cell = max(CELL, run.size / DPI)
+    block = [1.0, 1.0, *([GAP, 1.0, 1.0] * (PAIRS - 1))]
+    ratios = [*block, 3 * GAP, *block]
+    width, height = cell * sum(ratios), cell * ROWS + HEAD
+    figure, axes = _axes(ROWS, len(ratios), (width, height), width_ratios=ratios)
+    titles = domain_titles(preset, run, places)
+    for side, direction in enumerate(DIRECTIONS):
+        first = side * (len(block) + 1)
+        rows = translated_rows(preset, [run], places, direction, {run.method: 1}, ROWS * PAIRS)
+        source, target = titles if direction == "a2b" else titles[::-1]
+        for i, pair in enumerate(rows):
+            row, column = i // PAIRS, first + 3 * (i % PAIRS)
+            for axis, picture in zip(axes[row][column : column + 2], pair, strict=True):
+                show(axis, picture)
+            if row == 0:
+                axes[0][column].set_title(source, fontsize=8)
+                axes[0][column + 1].set_title(f"to {target}", fontsize=8)
+    figure.subplots_adjust(0.005, 0.005, 0.995, 1 - HEAD / height, 0.03, 0.03)
+    return save(figure, path)
+
+
+def domain_titles(preset: Preset, run: RunConfig, places: Places) -> tuple[str, str]:
+    """What the two domains of a run's task show, in words. Photographs may be of other breeds or
+    attributes than the task's: then it is what they were sorted by."""
+    spec = preset.spec(run.task)
+    if run.source or not spec.drawn:
+        folder = open_run_task(run, places).folder
+        if truth_folder(folder).is_dir():
+            titles = open_modes(folder).titles
+            return titles["a"].replace("_", " "), titles["b"].replace("_", " ")
+    a, _, b = spec.directions["a2b"].partition(" -> ")
+    return a, b
+
+
+def direction_title(preset: Preset, task: str, direction: Direction) -> str:
+    """A translation in two lines."""
+    return preset.spec(task).directions[direction].replace(" -> ", "\nto ")
+
+
+def translated_rows(
+    preset: Preset, runs: Sequence[RunConfig], places: Places, direction: Direction,
+    samples: Mapping[str, int], inputs: int, batch_size: int = 32,
+) -> list[list[Tensor]]:  # fmt: skip
+    """A row of pictures, each (3, H, W) in [-1, 1], for every input of one task: the input and the
+    translations by each run, as many as ``samples`` says of its method."""
+    every, _ = sides(open_run_task(runs[0], places), direction)
+    fixed, source = Preparation(runs[0].size).at_test(), Subset(every, evenly(len(every), inputs))
+    rows = [[fixed(source.read(i))] for i in range(len(source))]
+    place = {name: i for i, name in enumerate(source.ids)}
+    for run in runs:
+        network, _ = load_method(checkpoint_of(preset, run, places), places.device)
+        for name, _, picture in stream(
+            network, source, fixed, samples=samples[run.method], direction=direction,
+            seed=run.seed, batch_size=batch_size,
+        ):  # fmt: skip
+            rows[place[name]].append(picture)
+    return rows
+
+
+def sides(domains: Domains, direction: Direction) -> tuple[PictureSource, PictureSource]:
+    """Test pictures of the domains that a translation goes from and to."""
+    a, b = domains.test_a, domains.test_b
+    return (a, b) if direction == "a2b" else (b, a)
+
+
+def _of_methods(methods: Iterable[str], runs: Sequence[RunConfig]) -> list[RunConfig]:
+    by_method = {run.method: run for run in runs}
+    return [by_method[method] for method in methods if method in by_method]
+
+
+def _axes(rows: int, columns: int, size: tuple[float, float], **ratios: Any) -> tuple[Figure, Any]:
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **ratios)
     for axis in axes.flat:
         axis.set_axis_off()
-    axes[0][0].set_title("input &\nground truth" if truth else "input", fontsize=8)
-    for column, method in enumerate(columns, 1):
-        title = METHODS[method].title.replace(" (paired)", "†").replace(" reconstruction", "")
-        axes[0][column].set_title(title.replace(" w", "\nw"), fontsize=8)
-    for i, name in enumerate(source.ids):
-        show(axes[i * SAMPLES][0], fixed(source.read(i)))
-        if truth is not None:
-            show(axes[i * SAMPLES + 1][0], fixed(truth.read(chosen[i])))
-        for column, pictures in enumerate(columns.values(), 1):
-            for k in range(SAMPLES):
-                show(axes[i * SAMPLES + k][column], pictures[name, k])
-    figure.subplots_adjust(0.005, 0.005, 0.995, 1 - 0.5 / (1.12 * rows + 0.5), 0.03, 0.03)
-    return save(figure, path)
+    return figure, axes
 
 
 def evenly(total: int, count: int) -> list[int]:

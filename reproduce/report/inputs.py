@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from reproduce.records.store import sha256_file
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HERE = Path(__file__).parent
 TEMPLATES = ("page.html.j2", "style.css", "report.tex.j2")
 BY_HAND = ("causes.yaml", "ablations/*.json", "ablations/*.png")
+PICTURES = "pictures"  # the folder beside the page
+
+
+def environment(filters: dict[str, Callable[..., object]], **more: Any) -> Environment:
+    """The templates, with these filters."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    found = Environment(
+        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True, **more,
+    )  # fmt: skip
+    found.filters |= filters
+    return found
 
 
 def inputs_sha256(folder: Path) -> dict[str, str]:

@@ -7,18 +7,14 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from benchmarks.files import whole, write_text
-from reproduce.analysis.table import Table, in_latex, tabular
-from reproduce.report.blocks import Figure
-from reproduce.report.content import Report
-from reproduce.report.inputs import HERE
-from reproduce.report.page import PICTURES
+from reproduce.analysis.table import in_latex, tabular
+from reproduce.report.blocks import Report
+from reproduce.report.inputs import PICTURES, environment
 
 TEX, PDF, LOG = "report.tex", "report.pdf", "report.log"
 PASSES = 2  # the second knows the pages of the contents
@@ -34,26 +30,17 @@ def tex(text: str) -> str:
 
 def latex(report: Report) -> str:
     """The text of ``report.tex``; its pictures are those of the page."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=False, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-        block_start_string="<%", block_end_string="%>", variable_start_string="<<",
+    filters: dict[str, Callable[..., object]] = {
+        "tex": tex,
+        "row": lambda cells: " & ".join(map(tex, cells)),
+        "link": lambda figure: f"{PICTURES}/{figure.path.name}",
+        "tabular": lambda table: tabular([replace(table, title="")]),
+    }
+    templates = environment(
+        filters, block_start_string="<%", block_end_string="%>", variable_start_string="<<",
         variable_end_string=">>", comment_start_string="<#", comment_end_string="#>",
     )  # fmt: skip
-    environment.filters |= {"tex": tex, "row": _row, "link": _link, "tabular": _tabular}
-    return environment.get_template("report.tex.j2").render(report=report)
-
-
-def _row(cells: Iterable[str]) -> str:
-    return " & ".join(map(tex, cells))
-
-
-def _tabular(table: Table) -> str:
-    return tabular([replace(table, title="")])
-
-
-def _link(figure: Figure) -> str:
-    return f"{PICTURES}/{figure.path.name}"
+    return templates.get_template("report.tex.j2").render(report=report)
 
 
 def write_pdf(report: Report, out: Path) -> tuple[list[Path], str]:
@@ -85,16 +72,13 @@ def _compiled(program: str, source: Path, folder: Path) -> bool:
     surroundings = os.environ | {
         "openin_any": "p", "openout_any": "p", "TEXMFOUTPUT": str(folder),
     }  # fmt: skip
-    for _ in range(PASSES):
-        try:
-            done = subprocess.run(
+    try:
+        for _ in range(PASSES):
+            subprocess.run(
                 words, cwd=source.parent, env=surroundings, stdin=subprocess.DEVNULL,
-                capture_output=True, timeout=SECONDS,
+                capture_output=True, timeout=SECONDS, check=True,
             )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            (folder / LOG).touch()
-            return False
-        if done.returncode or not (folder / PDF).is_file():
-            (folder / LOG).touch()
-            return False
-    return True
+    except subprocess.SubprocessError:
+        (folder / LOG).touch()
+        return False
+    return (folder / PDF).is_file()

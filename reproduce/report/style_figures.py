@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import torch
@@ -19,22 +15,21 @@ from models.randomness import generator
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.report.figures import evenly, save, show
+from reproduce.report.figures import direction_title, evenly, save, show, sides
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.sources import Domains, PictureSource, Subset
+from reproduce.tasks.sources import Subset
 from reproduce.training.checkpoints import load_method
 from reproduce.training.styles import slerp
 from reproduce.training.trained import checkpoint_of
 from reproduce.training.translate import as_rgb, shown_to
-from reproduce.training.translate import guided as guided_by
+from reproduce.training.translate_files import guided as guided_by
 
 INPUTS, STATIONS, EXAMPLES = 4, 9, 8
 CELL = 0.78  # inches
 HEAD, GAP = 0.36, 0.1  # inches: above each direction's pictures, and below
 
 
-@dataclass(frozen=True)
-class _Block:
+class _Block(NamedTuple):
     """Pictures of one direction: rows of equal length, None where there is none, and titles by
     column."""
 
@@ -53,7 +48,7 @@ def interpolation(
     domains, fixed = open_run_task(run, places), Preparation(run.size).at_test()
     blocks = []
     for direction, title in _titles(preset, run.task).items():
-        source = _sides(domains, direction)[0]
+        source, _ = sides(domains, direction)
         first, second = (
             network.draw_noise(1, run.size, run.size, generator(run.seed, "walk", direction, end))
             for end in (0, 1)
@@ -82,17 +77,15 @@ def guided(
     domains, fixed = open_run_task(run, places), Preparation(run.size).at_test()
     blocks = []
     for direction, title in _titles(preset, run.task).items():
-        every, shown = _sides(domains, direction)
+        every, shown = sides(domains, direction)
         spread = evenly(min(len(every), len(shown)), inputs + examples)
         taken = evenly(len(spread), min(inputs, len(spread)))
         source = Subset(every, [spread[k] for k in taken])
-        styles = Subset(shown, [p for k, p in enumerate(spread) if k not in taken])
-        rows: list[list[Tensor | None]] = [
-            [None, *map(fixed, map(styles.read, range(len(styles))))]
-        ]
+        styles = [fixed(shown.read(p)) for k, p in enumerate(spread) if k not in taken]
+        rows: list[list[Tensor | None]] = [[None, *styles]]
         rows += [[fixed(source.read(i))] for i in range(len(source))]
         place = {name: i for i, name in enumerate(source.ids, 1)}
-        for name, _, picture in guided_by(network, source, styles, fixed, direction):
+        for name, _, picture in guided_by(network, source, fixed, styles, direction):
             rows[place[name]].append(picture)
         blocks.append(_Block(rows, {0: title, 1: "examples of style"}))
     return _draw(blocks, path)
@@ -100,15 +93,8 @@ def guided(
 
 def _titles(preset: Preset, task: str) -> dict[Direction, str]:
     """By direction; both where either domain has styles worth a look: edges have none."""
-    spec = preset.spec(task)
-    shown: tuple[Direction, ...] = ("a2b", "b2a") if spec.domains else ("a2b",)
-    return {direction: spec.directions[direction].replace(" -> ", "\nto ") for direction in shown}
-
-
-def _sides(domains: Domains, direction: Direction) -> tuple[PictureSource, PictureSource]:
-    """Test pictures of the domains that a translation goes from and to."""
-    a, b = domains.test_a, domains.test_b
-    return (a, b) if direction == "a2b" else (b, a)
+    shown: tuple[Direction, ...] = ("a2b", "b2a") if preset.spec(task).domains else ("a2b",)
+    return {direction: direction_title(preset, task, direction) for direction in shown}
 
 
 def _draw(blocks: Sequence[_Block], path: Path) -> Path:

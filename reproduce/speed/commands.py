@@ -15,10 +15,18 @@ from models.zoo import nearest
 from reproduce.analysis.table import fill_readme
 from reproduce.experiments.run import parse_settings
 from reproduce.speed import table as tables
-from reproduce.speed.brief import brief
-from reproduce.speed.planning import Networks, Where, diversities, modes, steps, translations, waits
+from reproduce.speed.planning import (
+    Networks,
+    Where,
+    diversities,
+    modes,
+    steps,
+    suite,
+    translations,
+    waits,
+)
 from reproduce.speed.store import PRESET, Measurement, load, take
-from reproduce.speed.suite import suite
+from reproduce.speed.table import brief
 
 
 def step(arguments: argparse.Namespace) -> int:

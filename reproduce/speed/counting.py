@@ -1,12 +1,10 @@
-"""What a training step asks of a machine, counted from shapes alone: no number is computed.
-
-The step runs on PyTorch's "meta" device, so a count takes about as long at 256 px as at 32.
-"""
+"""What a training step asks of a machine: counted from shapes alone, and what its convolutions take by themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -18,41 +16,26 @@ from torch.utils.flop_counter import flop_registry
 from models.choices import choose
 from models.losses import Terms
 from models.method import Method, MethodConfig, Phase
-from models.zoo import recipe
+from models.zoo import make_config, recipe
+from reproduce.speed.machine import DTYPES, measure_machine, timed
 from reproduce.training.trainer import Trainer
 
 # Adam reads a weight, its gradient and two moments, and writes all but the gradient.
 _ADAM_PASSES = 7
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Of one step: floating point operations of convolutions and matrix products (a product and a
-    sum are two), bytes that all kernels together read and write in float32 if none stay in a
-    cache, kernels that are called, and numbers in the networks."""
-
-    flop: int
-    bytes: int
-    calls: int
-    parameters: int
-
-    def as_dict(self) -> dict[str, int]:
-        return asdict(self)
-
-
 def count_step(
     method: str, config: MethodConfig, size: int, batch: int, ways: Iterable[str]
-) -> Counts:
-    """One step of ``method``, forward, backward and update, on pictures (batch, 3, size, size),
-    computed in these ``ways`` (``models.choices``)."""
+) -> dict[str, int]:
+    """Of one step of ``method``, forward, backward and update, on pictures (batch, 3, size, size),
+    computed in these ``ways`` (``models.choices``): ``flop`` of convolutions and matrix products (a
+    product and a sum are two), ``bytes`` that all kernels together read and write in float32 if none
+    stay in a cache, ``calls`` of kernels, and ``parameters``, the numbers in the networks."""
     tally = _Tally()
     weights = step_of_shapes(method, config, size, batch, ways, tally)
-    return Counts(
-        flop=tally.flop,
-        bytes=tally.bytes + _ADAM_PASSES * sum(p.nbytes for p in weights),
-        calls=tally.calls,
-        parameters=sum(p.numel() for p in weights),
-    )
+    moved = tally.bytes + _ADAM_PASSES * sum(p.nbytes for p in weights)
+    numbers = sum(p.numel() for p in weights)
+    return {"flop": tally.flop, "bytes": moved, "calls": tally.calls, "parameters": numbers}
 
 
 def step_of_shapes(
@@ -103,3 +86,66 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if rule is not None:
             self.flop += rule(*args, **kwargs, out_val=out)
         return out
+
+
+_FORWARD, _BACKWARD = torch.ops.aten.convolution, torch.ops.aten.convolution_backward
+_TENSORS = 3  # so many arguments of both come first that are tensors, or None
+Call = tuple[bool, tuple[Any, ...]]  # whether it goes backward; shapes, then settings
+
+
+def time_primitives(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
+    """Seconds and FLOP of all convolutions of a step in the ways ``about["ways"]``, each the median
+    of ``about["steps"]`` calls, times how often a step calls it; and the machine's ceilings."""
+    device, precision = about["device"], about["precision"]
+    config = make_config(about["method"], about["settings"])
+    calls = _Collected()
+    step_of_shapes(about["method"], config, about["size"], about["batch"], about["ways"], calls)
+    machine = measure_machine(device, precision)
+    seconds, flop = 0.0, 0
+    for call, count in calls.counts.items():
+        work = _work(call, device, DTYPES[precision])
+        timed(work, device)
+        taken = statistics.median(timed(work, device)[0] for _ in range(about["steps"]))
+        seconds += count * taken
+        flop += count * calls.flop[call]
+        tick()
+    return {
+        "seconds": seconds, "flop": flop, "calls": calls.counts.total(),
+        "different": len(calls.counts),
+        "machine": {"before": machine, "after": measure_machine(device, precision)},
+    }  # fmt: skip
+
+
+class _Collected(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """How often each convolution is called, and its FLOP."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.counts: Counter[Call] = Counter()
+        self.flop: dict[Call, int] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # fmt: skip
+        out = func(*args, **(kwargs or {}))
+        packet = func.overloadpacket
+        if packet in (_FORWARD, _BACKWARD):
+            call = packet is _BACKWARD, tuple(_plain(value) for value in args)
+            self.counts[call] += 1
+            self.flop[call] = flop_registry[packet](*args, out_val=out)
+        return out
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Tensor):
+        return tuple(value.shape)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _work(call: Call, device: str, dtype: torch.dtype) -> Callable[[], object]:
+    backward, values = call
+    shapes, settings = values[:_TENSORS], values[_TENSORS:]
+    tensors = [s and torch.rand(s, device=device).to(dtype) for s in shapes]
+    plain = [list(value) if isinstance(value, tuple) else value for value in settings]
+    return lambda: (_BACKWARD if backward else _FORWARD)(*tensors, *plain)

@@ -25,9 +25,7 @@ from benchmarks.networks.weights import LpipsWeights, trained
 from models.init import initialise
 from models.randomness import generator
 from reproduce.speed.drawn import Repeated, network_of, pictures_of
-from reproduce.speed.machine import timed
-from reproduce.speed.memory import above, forget_peak, held, peak
-from reproduce.speed.spread import ratios
+from reproduce.speed.machine import above, forget_peak, held, peak, ratios, timed
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.translate import Translation, stream
 
@@ -45,37 +43,31 @@ def time_diversity(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[s
     ours = LpipsDistance(weights, about["device"])
     theirs = package(weights).to(about["device"])
     forget_peak(about["device"])
-    taken: list[list[float]] = [[], []]
-    furthest, total, pairs = 0.0, 0.0, 0
+    chunks = []
     for inputs in np.array_split(np.arange(about["inputs"]), -(-about["inputs"] // CHUNK)):
         drawn = noise_pictures(about["size"], protocol.samples, inputs.tolist())
-        scaled, batch = protocol.scaled(inputs=len(inputs)), about["batch"]
-        ours_s, found = timed(partial(diversity, drawn, ours, scaled, batch), about["device"])
-        theirs_s, expected = timed(
-            partial(by_package, drawn, theirs, scaled, batch), about["device"]
-        )
-        taken[0].append(ours_s)
-        taken[1].append(theirs_s)
-        furthest = max(furthest, float(np.abs(found.distances - expected).max()))
-        total, pairs = total + float(found.distances.sum()), pairs + found.distances.size
+        given = protocol.scaled(inputs=len(inputs)), about["batch"]
+        ours_s, found = timed(partial(diversity, drawn, ours, *given), about["device"])
+        theirs_s, expected = timed(partial(by_package, drawn, theirs, *given), about["device"])
+        distances, apart = found.distances, float(np.abs(found.distances - expected).max())
+        chunks.append((ours_s, theirs_s, apart, float(distances.sum()), distances.size))
         tick()
+    seconds, package_s, furthest, total, pairs = map(list, zip(*chunks, strict=True))
     return {
-        "seconds": sum(taken[0]), "package_seconds": sum(taken[1]), "ratio": ratios(*taken),
-        "furthest": furthest, "mean": total / pairs, "pairs": pairs,
+        "seconds": sum(seconds), "package_seconds": sum(package_s),
+        "ratio": ratios(seconds, package_s), "furthest": max(furthest),
+        "mean": sum(total) / sum(pairs), "pairs": sum(pairs),
         "peak_bytes": peak(about["device"]), "above_bytes": above(base, about["device"]),
     }  # fmt: skip
 
 
 def noise_pictures(size: int, samples: int, inputs: Sequence[int]) -> list[Translation]:
     """Pictures of noise as a stream has them, drawn beforehand, which nobody is to time."""
-    shape = (samples, 3, size, size)
-    return [
-        (str(i).zfill(6), k, picture)
-        for i in inputs
-        for k, picture in enumerate(
-            torch.rand(shape, generator=generator(0, "pictures", i)) * 2 - 1
-        )
-    ]
+    found = list[Translation]()
+    for i in inputs:
+        drawn = torch.rand((samples, 3, size, size), generator=generator(0, "pictures", i))
+        found += [(str(i).zfill(6), k, picture) for k, picture in enumerate(drawn * 2 - 1)]
+    return found
 
 
 def package(weights: LpipsWeights) -> lpips.LPIPS:
@@ -90,8 +82,8 @@ def package(weights: LpipsWeights) -> lpips.LPIPS:
         if name.startswith("net."):
             state[name] = weights.trunk["features." + name.split(".", 2)[2]]
     for k, channels in enumerate(weights.channels):
-        for name in (f"lin{k}.model.1.weight", f"lins.{k}.model.1.weight"):
-            state[name] = channels.view(1, -1, 1, 1)
+        names = f"lin{k}.model.1.weight", f"lins.{k}.model.1.weight"
+        state |= dict.fromkeys(names, channels.view(1, -1, 1, 1))
     found.load_state_dict(state)
     return found.requires_grad_(False).eval()
 

@@ -90,23 +90,17 @@ def add_speed(commands: Any) -> None:
     data.add_argument("--batch", type=at_least(1), default=0, help="default: the preset's")
     data.add_argument("--precision", default="float32", help="float32, bf16")
     data.add_argument("--steps", type=at_least(1), default=100)
-    data.add_argument(
-        "--size", type=at_least(8), default=0, metavar="PX", help="default: the preset's"
-    )
-    data.add_argument(
-        "--workers",
-        type=at_least(0),
-        default=0,
-        help="processes that prepare pictures (0: threads)",
-    )
+    data.add_argument("--size", type=at_least(8), default=0, metavar="PX",
+        help="default: the preset's")  # fmt: skip
+    data.add_argument("--workers", type=at_least(0), default=0,
+        help="processes that prepare pictures (0: threads)")  # fmt: skip
     _common(data, "data")
 
     every = kinds.add_parser("all", help="a suite of all of these for this device",
         epilog="examples:\n  python -m reproduce speed all --quick\n"
         "  python -m reproduce speed all --device cuda", **shown)  # fmt: skip
-    every.add_argument(
-        "--quick", action="store_true", help="minutes instead of a quarter of an hour"
-    )
+    every.add_argument("--quick", action="store_true",
+        help="minutes instead of a quarter of an hour")  # fmt: skip
     _data(every)
     _common(every, "every")
 

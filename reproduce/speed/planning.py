@@ -15,13 +15,14 @@ from benchmarks.metrics.diversity_protocols import get_protocol
 from benchmarks.metrics.lpips_features import SMALLEST_SIZE
 from models.choices import ALL
 from models.errors import UserError
-from models.zoo import make_config, recipe
+from models.method import Method
+from models.zoo import METHODS, make_config, recipe
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RUN_KEYS, RunConfig, make_run
 from reproduce.speed.drawn import told
 from reproduce.speed.measuring import CHUNK
 from reproduce.speed.stepping import warm_steps
-from reproduce.speed.store import Measurement
+from reproduce.speed.store import Measurement, distinct
 from reproduce.speed.translating import ROUNDS
 from reproduce.tasks.registry import TASKS
 
@@ -70,9 +71,7 @@ class Networks:
             found = _fitting(make_run(method, task, {}, wide | asked), {**given, **wide}, asked)
         if getattr(found.method_config, "perceptual", 0):
             raise UserError("perceptual=1 needs weights of VGG-16 and is not timed: leave it out")
-        with torch.device("meta"):
-            network = recipe(method).method(found.method_config, None)  # type: ignore[call-arg]
-        network.check_size(found.size, found.size)
+        _network(found).check_size(found.size, found.size)
         return found
 
     def _wide(self, method: str, given: Mapping[str, str]) -> dict[str, object]:
@@ -85,15 +84,14 @@ class Networks:
 def _fitting(run: RunConfig, given: Mapping[str, object], asked: Mapping[str, Any]) -> RunConfig:
     """``run``, where the published discriminators are too large for its pictures with fewer layers,
     then fewer scales, if they fit then; settings that were ``given`` stay."""
-    config = run.method_config
-    if _fits(run):
+    if _network(run).fits(run.size):
         return run
+    config = run.method_config
     keys = [k for k in ("dis_scales", "dis_layers") if hasattr(config, k) and k not in given]
-    smaller = [range(getattr(config, key), 0, -1) for key in keys]
-    for values in itertools.product(*smaller):
+    for values in itertools.product(*(range(getattr(config, key), 0, -1) for key in keys)):
         told = dict(zip(keys, map(str, values), strict=True))
         found = make_run(run.method, run.task, {}, {**given, **asked, **told})
-        if _fits(found):
+        if _network(found).fits(found.size):
             words = ", ".join(f"{key}={value}" for key, value in told.items())
             print(
                 f"note: {run.method} at {run.size} px with {words}: the published discriminators do "
@@ -103,10 +101,10 @@ def _fitting(run: RunConfig, given: Mapping[str, object], asked: Mapping[str, An
     return run
 
 
-def _fits(run: RunConfig) -> bool:
+def _network(run: RunConfig) -> Method:
+    """Shapes alone."""
     with torch.device("meta"):
-        network = recipe(run.method).method(run.method_config, None)  # type: ignore[call-arg]
-    return bool(network.fits(run.size))
+        return recipe(run.method).method(run.method_config, None)  # type: ignore[call-arg]
 
 
 def steps(
@@ -159,13 +157,12 @@ def _of_preset(
 
 def translations(
     methods: Iterable[str], networks: Networks, where: Where, *, batches: Iterable[int],
-    counts: Sequence[int], size: int = 0, task: str = SHOES,
+    counts: Sequence[int], task: str = SHOES,
 ) -> list[Measurement]:  # fmt: skip
     """Streams of translations at each batch size."""
-    pieces = 2 * ROUNDS + 2 + len(set(counts))
-    made = []
+    pieces, made = 2 * ROUNDS + 2 + len(set(counts)), []
     for method, batch in itertools.product(methods, batches):
-        about = _of_preset(method, networks, where, task, size=size)
+        about = _of_preset(method, networks, where, task)
         about |= {"batch": batch, "counts": sorted(set(counts))}
         made.append(Measurement("translate", about, pieces))
     return made
@@ -186,11 +183,11 @@ def diversities(
 
 
 def modes(
-    method: str, networks: Networks, where: Where, *, inputs: int, samples: int, size: int = 0,
+    method: str, networks: Networks, where: Where, *, inputs: int, samples: int,
     task: str = "drawn-housecats-dogs",
 ) -> Measurement:  # fmt: skip
     """IS and CIS of translations."""
-    about = _of_preset(method, networks, where, task, size=size)
+    about = _of_preset(method, networks, where, task)
     del about["batch"]
     return Measurement("modes", about | {"inputs": inputs, "samples": samples}, 2 * inputs)
 
@@ -205,4 +202,93 @@ def waits(
         about = _of_preset(method, networks, where, task, batch, size, precision)
         about |= {"steps": count, "precision": precision, "workers": workers}
         made.append(Measurement("data", about, 3 * (warm_steps(about["device"]) + count)))
+    return made
+
+
+# MUNIT with two discriminators of three layers: an original implementation was timed with these.
+_THREE_LAYERS = {"dis_layers": "3", "dis_scales": "2"}
+# One method of each class of networks.
+_FAMILIES = ("munit", "unit", "cyclegan", "bicyclegan")
+
+
+def suite(where: Where, *, quick: bool) -> list[Measurement]:
+    """``quick`` takes some two minutes on two cores, else fifteen; on a GPU the whole is larger."""
+    if quick:
+        return distinct(_quick(where))
+    if where.device == "cpu":
+        return distinct(_processor(where))
+    return distinct(_gpu(where))
+
+
+def _quick(where: Where) -> list[Measurement]:
+    cpu = Networks("cpu")
+    return [
+        *steps(["munit"], cpu, where, count=5, primitives=True),
+        *steps(["unit", "cyclegan"], cpu, where, count=5, memory=False),
+        *_sweep(where, 32, sizes=(32, 64), widths=(8, 16), batches=(1, 4), count=5),
+        *translations(["munit"], cpu, where, batches=[8], counts=[100, 1000]),
+        *diversities(where, protocols=["consecutive"], size=32, batch=16, inputs=20),
+        modes("munit", cpu, where, inputs=20, samples=20),
+        *waits(["munit"], cpu, where, count=30),
+    ]  # fmt: skip
+
+
+def _processor(where: Where) -> list[Measurement]:
+    cpu = Networks("cpu")
+    # Where the originals were timed: 32 px, batch 8, dim 16; and the published size at 256 px.
+    small = Networks(width=16, settings=_THREE_LAYERS)
+    return [
+        *steps(METHODS, cpu, where, memory=False),
+        *steps(_FAMILIES, cpu, where),
+        *steps(["munit"], small, where, size=32, batch=8, count=20, each_way=True,
+               primitives=True),
+        *_sweep(where, 32, sizes=(32, 64, 128, 256), widths=(8, 16, 32, 64),
+                batches=(1, 2, 4, 8, 16), count=5),
+        *steps(["munit"], Networks(settings=_THREE_LAYERS), where, size=256, batch=1, count=3,
+               primitives=True),
+        *translations(["munit"], cpu, where, batches=[1, 8], counts=[100, 1000]),
+        *translations(["munit"], cpu, where, batches=[32], counts=[100, 1000, 10000]),
+        *diversities(where, protocols=["consecutive", "paper"], size=64, batch=16, inputs=100),
+        modes("munit", cpu, where, inputs=100, samples=100),
+        *waits(["munit", "cyclegan"], cpu, where, count=60),
+    ]  # fmt: skip
+
+
+def _gpu(where: Where) -> list[Measurement]:
+    gpu, paper = Networks("gpu"), Networks()
+    made = []
+    for precision in ("float32", "bf16"):
+        for batch in (1, 8):
+            methods = [m for m in METHODS if batch > 1 or m != "bicyclegan"]  # which needs pairs
+            made += steps(
+                methods, paper, where, size=256, batch=batch, precision=precision, count=20
+            )
+        made += steps(METHODS, gpu, where, precision=precision, count=20)
+    return [
+        *made,
+        *steps(["munit"], paper, where, size=256, batch=1, count=30, each_way=True,
+               primitives=True),
+        *_sweep(where, 128, sizes=(64, 128, 256, 512), widths=(16, 32, 64, 128),
+                batches=(1, 2, 4, 8, 16), count=20),
+        *translations(["munit"], gpu, where, batches=[1, 8, 32], counts=[100, 1000, 10000]),
+        *diversities(where, protocols=["consecutive", "paper"], size=256, batch=16, inputs=100),
+        modes("munit", gpu, where, inputs=100, samples=100),
+        *waits(["munit", "cyclegan"], gpu, where, count=200),
+    ]  # fmt: skip
+
+
+def _sweep(
+    where: Where, size: int, *, sizes: tuple[int, ...], widths: tuple[int, ...],
+    batches: tuple[int, ...], count: int,
+) -> list[Measurement]:  # fmt: skip
+    """MUNIT's step against one of resolution, width and batch at a time."""
+    narrow = Networks(width=widths[1], settings=_THREE_LAYERS)
+    made = []
+    for side in sizes:
+        made += steps(["munit"], narrow, where, size=side, batch=1, count=count, memory=False)
+    for width in widths:
+        wide = Networks(width=width, settings=_THREE_LAYERS)
+        made += steps(["munit"], wide, where, size=size, batch=1, count=count, memory=False)
+    for batch in batches:
+        made += steps(["munit"], narrow, where, size=size, batch=batch, count=count, memory=False)
     return made

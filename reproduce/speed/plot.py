@@ -6,13 +6,9 @@ from __future__ import annotations
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -21,7 +17,9 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 from models.errors import UserError
 from reproduce.report.figures import save
 
+Record = Mapping[str, Any]
 Points = list[tuple[float, float]]
+PATHS = (("first", ""), ("second", ", plain"))
 PIXELS = "pixels"
 MEMORY = "MiB of memory"
 TIMED = ("steps after the warm-up", "seconds")
@@ -29,7 +27,7 @@ _STEPS = (1, 2, 5, 10, 20, 50, 100)
 _SIZE = (4.2, 3.4)  # inches of a panel
 
 
-def plot_all(records: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
+def plot_all(records: Sequence[Record], folder: Path) -> list[Path]:
     """``steps.png`` and ``pictures.png`` in ``folder``, those of which there is something to show;
     UserError if neither."""
     panels = {PIXELS: "size", "width (dim)": "dim", "batch": "batch"}
@@ -44,15 +42,13 @@ def plot_all(records: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
     made = []
     for name, found in figures.items():
         shown = {labels: lines for labels, lines in found.items() if lines}
-        if not any(labels != TIMED for labels in shown):
-            continue
-        figure, axes = plt.subplots(
-            1, len(shown), figsize=(_SIZE[0] * len(shown), _SIZE[1]), squeeze=False
-        )
-        for axis, (labels, lines) in zip(axes[0], shown.items(), strict=True):
-            _draw(axis, lines, *labels)
-        figure.tight_layout()
-        made.append(save(figure, folder / name))
+        if shown.keys() - {TIMED}:
+            size = _SIZE[0] * len(shown), _SIZE[1]
+            figure, axes = plt.subplots(1, len(shown), figsize=size, squeeze=False)
+            for axis, (labels, lines) in zip(axes[0], shown.items(), strict=True):
+                _draw(axis, lines, *labels)
+            figure.tight_layout()
+            made.append(save(figure, folder / name))
     if not made:
         raise UserError(
             "no two records differ in size, width, batch or number of pictures alone: measure some "
@@ -61,14 +57,12 @@ def plot_all(records: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
     return made
 
 
-def series(records: Sequence[Mapping[str, Any]], key: str) -> dict[str, Points]:
+def series(records: Sequence[Record], key: str) -> dict[str, Points]:
     """Lines of steps that differ in ``key`` alone: size (as pixels), batch or dim; by a name each.
     The plain path has a line of its own."""
-    groups: dict[str, list[tuple[float, Mapping[str, Any]]]] = defaultdict(list)
-    for record in records:
+    groups: dict[str, dict[float, Record]] = defaultdict(dict)
+    for record in _steps(records):
         about = record["protocol"]
-        if record["metric"] != "speed-step" or about["against"]["ways"]:
-            continue
         settings = dict(about["settings"])
         widths = {k: settings.pop(k, None) for k in ("dim", "dis_dim", "enc_dim")}
         values = {"size": about["size"], "batch": about["batch"], "dim": about["width"]}
@@ -77,21 +71,25 @@ def series(records: Sequence[Mapping[str, Any]], key: str) -> dict[str, Points]:
             values["widths"] = widths
         same = [about[k] for k in ("method", "precision", "device", "ways")]
         name = json.dumps([same, settings, values, _machine(record)], sort_keys=True)
-        groups[name].append((place**2 if key == "size" else place, record))
+        groups[name][place**2 if key == "size" else place] = record
     lines: dict[str, Points] = {}
-    for group in groups.values():
-        points = dict(group)
-        if len(points) < 2:
-            continue
-        name = _unused(_name(group[0][1], key), lines)
-        for path, suffix in (("first", ""), ("second", ", plain")):
-            lines[name + suffix] = sorted(
-                (x, r["measured"][path]["median"]) for x, r in points.items()
-            )
+    for points in groups.values():
+        if len(points) > 1:
+            name = _unused(_name(next(iter(points.values())), key), lines)
+            for path, suffix in PATHS:
+                medians = ((x, r["measured"][path]["median"]) for x, r in points.items())
+                lines[name + suffix] = sorted(medians)
     return lines
 
 
-def _machine(record: Mapping[str, Any]) -> list[object]:
+def _steps(records: Sequence[Record]) -> Iterator[Record]:
+    """Those beside the plain path."""
+    for record in records:
+        if record["metric"] == "speed-step" and not record["protocol"]["against"]["ways"]:
+            yield record
+
+
+def _machine(record: Record) -> list[object]:
     return [record["environment"][k] for k in ("device", "threads")]
 
 
@@ -101,34 +99,27 @@ def _unused(name: str, lines: Mapping[str, Points]) -> str:
     return name
 
 
-def _name(record: Mapping[str, Any], key: str) -> str:
+def _name(record: Record, key: str) -> str:
     about = record["protocol"]
-    parts = [about["method"]]
-    if key != "size":
-        parts.append(f"{about['size']} px")
-    if key != "batch":
-        parts.append(f"batch {about['batch']}")
-    if key != "dim":
-        parts.append(f"dim {about['width']}")
-    if about["precision"] != "float32":
-        parts.append(about["precision"])
-    return ", ".join(parts)
+    sizes = {
+        "size": f"{about['size']} px", "batch": f"batch {about['batch']}",
+        "dim": f"dim {about['width']}",
+    }  # fmt: skip
+    short = [] if about["precision"] == "float32" else [about["precision"]]
+    return ", ".join([about["method"], *(text for k, text in sizes.items() if k != key), *short])
 
 
-def whole_trainings(records: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
+def whole_trainings(records: Sequence[Record]) -> dict[str, Points]:
     """Seconds of all timed steps up to each, of the longest timing of each machine."""
-    longest: dict[str, Mapping[str, Any]] = {}
-    for record in records:
-        about = record["protocol"]
-        if record["metric"] == "speed-step" and not about["against"]["ways"]:
-            key = str(_machine(record))
-            best = longest.get(key)
-            if best is None or about["steps"] > best["protocol"]["steps"]:
-                longest[key] = record
+    longest: dict[str, Record] = {}
+    for record in _steps(records):
+        best = longest.setdefault(str(_machine(record)), record)
+        if record["protocol"]["steps"] > best["protocol"]["steps"]:
+            longest[str(_machine(record))] = record
     lines: dict[str, Points] = {}
     for record in longest.values():
         name = _unused(_name(record, ""), lines)
-        for path, suffix in (("first", ""), ("second", ", plain")):
+        for path, suffix in PATHS:
             sums = itertools.accumulate(record["measured"][path]["seconds"])
             points = [(float(n), s) for n, s in enumerate(sums, 1)]
             if len(points) > 1:
@@ -136,9 +127,7 @@ def whole_trainings(records: Sequence[Mapping[str, Any]]) -> dict[str, Points]:
     return lines
 
 
-def streams(
-    records: Sequence[Mapping[str, Any]], key: str, scale: float = 1.0
-) -> dict[str, Points]:
+def streams(records: Sequence[Record], key: str, scale: float = 1.0) -> dict[str, Points]:
     """Lines of ``key`` against pictures."""
     lines: dict[str, Points] = {}
     for record in records:

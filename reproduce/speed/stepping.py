@@ -1,4 +1,4 @@
-"""Timing a training step two ways, alternately, and the memory that one way takes."""
+"""Timing a training: a step two ways, alternately, the memory that one way takes, and waiting for pictures."""
 
 from __future__ import annotations
 
@@ -9,22 +9,29 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.choices import choose
 from models.errors import UserError
 from models.randomness import generator
-from models.zoo import make_config, make_method
+from models.zoo import make_config
 from reproduce.speed.counting import count_step
-from reproduce.speed.machine import measure_machine, seconds_of
-from reproduce.speed.memory import above, forget_peak, held, peak
-from reproduce.speed.spread import ratios, spread
+from reproduce.speed.drawn import network_of, pictures_of
+from reproduce.speed.machine import (
+    above,
+    forget_peak,
+    held,
+    measure_machine,
+    peak,
+    ratios,
+    spread,
+    timed,
+)
+from reproduce.tasks.batches import Batches
+from reproduce.tasks.pictures import Preparation, from_bytes
 from reproduce.training.distributed import World
 from reproduce.training.graphed import TRIALS, WARMUP
 from reproduce.training.shared import make_trainer
 
 Tick = Callable[[], None]  # called after each piece of work that a progress bar shows
 
-# Small enough that no step diverges on pictures of noise; a step costs the same with any.
-TAME = {"lr": 1e-6}
 _WARM_SECONDS = 10.0  # where one step takes longer, one is warm-up enough
 
 
@@ -46,7 +53,7 @@ def time_step(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
     for step in steppers:
         begin = time.perf_counter()
         for _ in range(about["warmup"]):
-            seconds_of(step, device)
+            timed(step, device)
             if device == "cpu" and time.perf_counter() - begin > _WARM_SECONDS:
                 break
         tick()
@@ -55,10 +62,7 @@ def time_step(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
         "first": spread(first) | {"seconds": first} | {"counts": counts(about, about["ways"])},
         "second": spread(second) | {"seconds": second} | {"counts": counts(about, other["ways"])},
         "ratio": ratios(first, second),
-        "machine": {
-            "before": before.as_dict(),
-            "after": measure_machine(device, precision).as_dict(),
-        },
+        "machine": {"before": before, "after": measure_machine(device, precision)},
     }
 
 
@@ -70,23 +74,20 @@ def alternately(
     taken: tuple[list[float], list[float]] = ([], [])
     for _ in range(count):
         for work, seconds in zip((one, other), taken, strict=True):
-            seconds.append(round(seconds_of(work, device), 6))
+            seconds.append(round(timed(work, device)[0], 6))
             tick()
     return taken
 
 
 def counts(about: Mapping[str, Any], ways: Sequence[str]) -> dict[str, int]:
     config = make_config(about["method"], about["settings"])
-    return count_step(about["method"], config, about["size"], about["batch"], ways).as_dict()
+    return count_step(about["method"], config, about["size"], about["batch"], ways)
 
 
 def stepper(about: Mapping[str, Any], ways: Sequence[str], precision: str) -> Callable[[], None]:
     """A training of ``about["method"]``; each call is its next step."""
-    config = make_config(about["method"], {**about["settings"], **TAME})
-    network = make_method(about["method"], config, generator(0, "weights"))
-    choose(network, ways)
-    world = World(device=about["device"])
-    trainer = make_trainer(network.to(about["device"]), 0, 10**6, world, precision)
+    network, world = network_of(about, ways), World(device=about["device"])
+    trainer = make_trainer(network, 0, 10**6, world, precision)
     x_a, x_b = (noise(about, domain) for domain in "ab")
     done = 0
 
@@ -103,9 +104,8 @@ def stepper(about: Mapping[str, Any], ways: Sequence[str], precision: str) -> Ca
 def noise(about: Mapping[str, Any], domain: str) -> Tensor:
     """Pictures (batch, 3, size, size) in [-1, 1): a step costs the same whatever they show."""
     shape = (about["batch"], 3, about["size"], about["size"])
-    return (torch.rand(shape, generator=generator(0, "pictures", domain)) * 2 - 1).to(
-        about["device"]
-    )
+    drawn = torch.rand(shape, generator=generator(0, "pictures", domain)) * 2 - 1
+    return drawn.to(about["device"])
 
 
 def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
@@ -122,3 +122,44 @@ def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
     if about["device"].startswith("cuda"):
         found["allocated_bytes"] = torch.cuda.max_memory_allocated(about["device"])
     return found
+
+
+def time_waiting(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
+    """The share of a training's time in which it waits for a batch: with batches prepared ahead,
+    as a training has them; with each made when it is asked for; and with one that is there from
+    the beginning, beside which it shows what preparing others takes from a step."""
+    found = {how: _share(about, tick, how) for how in ("resident", "ahead", "at_once")}
+    return {**found, "share": found["ahead"]["share"]}
+
+
+def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict[str, float]:
+    domains, network = pictures_of(about), network_of(about, about["ways"])
+    trainer = make_trainer(network, 0, 10**6, World(device=about["device"]), about["precision"])
+    sources = domains.train_a, domains.train_b
+    if network.paired:
+        if domains.pairs is None:
+            raise UserError(
+                f"{about['method']} needs pairs, {about['task']} has none: use drawn-shoes"
+            )
+        sources = domains.pairs
+    preparation = Preparation(about["size"], flip=True)
+    waited = total = 0.0
+    warm = warm_steps(about["device"])
+    with Batches(
+        *sources, preparation, about["batch"], 0, paired=network.paired,
+        workers=about["workers"], device=about["device"],
+    ) as batches:  # fmt: skip
+        x_a, x_b = batches.batch(0)
+        for step in range(warm + about["steps"]):
+            begin = time.perf_counter()
+            if how != "resident":
+                x_a, x_b = next(batches) if how == "ahead" else batches.batch(step)
+            there = time.perf_counter()
+            # The losses are read in a step: when it returns a GPU has its last update left at most.
+            a, b = (from_bytes(x.to(about["device"], non_blocking=True)) for x in (x_a, x_b))
+            trainer.step(a, b, step)
+            if step >= warm:
+                waited += there - begin
+                total += time.perf_counter() - begin
+            tick()
+    return {"share": waited / total, "waited_s": waited, "total_s": total}

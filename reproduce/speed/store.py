@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from models.errors import UserError
-from reproduce.records.code_digest import digest_of, modules_behind
+from reproduce.records.code import digest_of, modules_behind
 from reproduce.records.environment import environment
 from reproduce.records.store import Records
 from reproduce.speed.worker import measured, module_of
@@ -43,12 +43,9 @@ class Measurement:
 
     @property
     def title(self) -> str:
-        words = [
-            self.kind,
-            *(str(self.about[k]) for k in ("method", "protocol_name") if k in self.about),
-        ]
+        words = [str(self.about[k]) for k in ("method", "protocol_name") if k in self.about]
         words += [f"{k} {self.about[k]}" for k in ("size", "batch", "ways") if k in self.about]
-        return " ".join(words)
+        return " ".join([self.kind, *words])
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -72,7 +69,11 @@ def take(
         record = None if again else stored(records, one)
         try:
             if record is None:
-                record = _measure(records, one, data, f"{number}/{len(todo)}", progress)
+                begin = time.perf_counter()
+                with tqdm(total=one.ticks, desc=f"{number}/{len(todo)} {one.title}", leave=False,
+                          disable=not progress, dynamic_ncols=True) as bar:  # fmt: skip
+                    made = measured(one.kind, {**one.about, "data": str(data)}, bar.update)
+                record = append(records, one, made, time.perf_counter() - begin)
             found.append(record)
         except UserError as error:
             failed.append(f"{one.title}: {error}")
@@ -81,9 +82,7 @@ def take(
 
 def distinct(measurements: Iterable[Measurement]) -> list[Measurement]:
     """Without those that come twice."""
-    return list(
-        {json.dumps([m.kind, m.protocol], sort_keys=True): m for m in measurements}.values()
-    )
+    return list({json.dumps(m.protocol, sort_keys=True): m for m in measurements}.values())
 
 
 def stored(records: Records, one: Measurement) -> dict[str, Any] | None:
@@ -97,16 +96,6 @@ def stored(records: Records, one: Measurement) -> dict[str, Any] | None:
 def code_of(kind: str) -> str:
     """A digest of all of this project's code that a measurement runs."""
     return digest_of(modules_behind([module_of(kind)], through=True))
-
-
-def _measure(
-    records: Records, one: Measurement, data: Path, place: str, progress: bool
-) -> dict[str, Any]:
-    begin = time.perf_counter()
-    with tqdm(total=one.ticks, desc=f"{place} {one.title}", disable=not progress, leave=False,
-              dynamic_ncols=True) as bar:  # fmt: skip
-        made = measured(one.kind, {**one.about, "data": str(data)}, bar.update)
-    return append(records, one, made, time.perf_counter() - begin)
 
 
 def append(

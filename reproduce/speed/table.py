@@ -1,13 +1,16 @@
-"""Stored costs as tables."""
+"""Stored costs as tables, and those that people ask about first in one table, for the README."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from models.choices import ALL
-from reproduce.analysis.table import DASH, Tables, of_texts
-from reproduce.speed.machine import Machine
+from reproduce.analysis.estimate import Estimate
+from reproduce.analysis.table import DASH, ENDS, Tables, in_words, of_texts
+from reproduce.speed.machine import best
 
 Record = Mapping[str, Any]
 _MIB = 2**20
@@ -64,16 +67,13 @@ _COLUMNS = {
 
 def rows(kind: str, records: Sequence[Record]) -> list[dict[str, Any]]:
     """One row a measurement of ``kind`` (a key of ``TITLES``), plain values by column."""
-    of: dict[str, Callable[[Record], dict[str, Any]]] = {
-        "step": lambda r: _step(r, _memories(records)), "each-way": _each_way,
-        "primitives": lambda r: _primitives(r, _medians(records)),
-        "translate": _translate, "diversity": _diversity, "modes": _modes, "data": _data,
-    }  # fmt: skip
     metric = "step" if kind == "each-way" else kind
     found = [r for r in records if r["metric"] == f"speed-{metric}"]
     if metric == "step":
         found = [r for r in found if bool(_left_out(r)) == (kind == "each-way")]
-    return [of[kind](r) for r in sorted(found, key=_order)]
+    # Bytes above what the process held before, and seconds of a step, by network and path.
+    beside = _beside(records, "memory" if metric == "step" else "step")
+    return [_ROWS[kind](r, beside) | _where(r) for r in sorted(found, key=_order)]
 
 
 def _order(record: Record) -> tuple[str, ...]:
@@ -92,100 +92,74 @@ def _left_out(record: Record) -> str:
     return next(iter(gone)) if alone else ""
 
 
+def _beside(records: Sequence[Record], kind: str) -> dict[str, float]:
+    """The values of a kind by network, ways and precision."""
+    found = [(r["protocol"], r["value"]) for r in records if r["metric"] == f"speed-{kind}"]
+    return {_path(about, about): float(value) for about, value in found}
+
+
+def _path(about: Record, path: Record) -> str:
+    same = [about[k] for k in ("method", "size", "batch", "device", "threads")]
+    settings = sorted(about["settings"].items())
+    return repr([same, settings, list(path["ways"]), path["precision"]])
+
+
 def _what(record: Record) -> dict[str, Any]:
     about = record["protocol"]
-    return {
-        "method": about["method"], "px": about["size"], "batch": about.get("batch"),
-        "dim": about["width"],
-    }  # fmt: skip
+    named = {"method": about["method"], "px": about["size"], "batch": about.get("batch")}
+    return named | {"dim": about["width"]}
 
 
 def _where(record: Record) -> dict[str, Any]:
     return {"threads": record["environment"]["threads"], "device": record["environment"]["device"]}
 
 
-def _ways(about: Record) -> str:
+def _how(record: Record) -> dict[str, Any]:
+    about = record["protocol"]
     ways = set(about["ways"])
     named = ["all", *sorted(ways - ALL)] if ways >= ALL else sorted(ways)
-    return ", ".join(named) or "plain"
+    told = {"precision": about["precision"], "ways": ", ".join(named) or "plain"}
+    return _what(record) | told
 
 
-def _memory_key(about: Record, ways: Sequence[str], precision: str) -> str:
-    same = [about[k] for k in ("method", "size", "batch", "device", "threads")]
-    return repr([same, sorted(about["settings"].items()), list(ways), precision])
-
-
-def _memories(records: Sequence[Record]) -> dict[str, float]:
-    """Bytes above what the process held before, by network, ways and precision."""
-    found = {}
-    for r in records:
-        if r["metric"] == "speed-memory":
-            about = r["protocol"]
-            found[_memory_key(about, about["ways"], about["precision"])] = r["value"]
-    return found
-
-
-def ceiling(record: Record) -> Machine:
-    """Of the machine, as measured before and after the steps."""
-    machine = record["measured"]["machine"]
-    return Machine(**machine["before"]).best(Machine(**machine["after"]))
+def _ratio(record: Record) -> dict[str, float]:
+    ratio = record["measured"]["ratio"]
+    return {"ratio": ratio["median"], "ratio q1": ratio["q1"], "ratio q3": ratio["q3"]}
 
 
 def _step(record: Record, memories: Mapping[str, float]) -> dict[str, Any]:
     about, found = record["protocol"], record["measured"]
-    first, second, ratio = found["first"], found["second"], found["ratio"]
-    machine, other = ceiling(record), about["against"]
-    flop, plain_flop = first["counts"]["flop"], second["counts"]["flop"]
-    memory, plain_memory = (
-        memories.get(_memory_key(about, ways, precision))
-        for ways, precision in (
-            (about["ways"], about["precision"]), (other["ways"], other["precision"])
-        )
-    )  # fmt: skip
-    return _what(record) | {
-        "precision": about["precision"], "ways": _ways(about),
-        "s/step": first["median"], "s/step q1": first["q1"], "s/step q3": first["q3"],
-        "s/step min": first["min"], "plain s/step": second["median"],
-        "ratio": ratio["median"], "ratio q1": ratio["q1"], "ratio q3": ratio["q3"],
-        "pictures/s": 2 * about["batch"] / first["median"],  # of both domains
-        "GFLOP": flop / 1e9, "plain GFLOP": plain_flop / 1e9,
-        "% of product": 100 * flop / first["median"] / machine.flop_per_s,
-        "% of copy": 100 * first["counts"]["bytes"] / first["median"] / machine.bytes_per_s,
+    first, second, machine = found["first"], found["second"], best(found["machine"])
+    memory, plain_memory = (memories.get(_path(about, of)) for of in (about, about["against"]))
+    flop, seconds = first["counts"]["flop"], first["median"]
+    return _how(record) | {
+        "s/step": seconds, "s/step q1": first["q1"], "s/step q3": first["q3"],
+        "s/step min": first["min"], "plain s/step": second["median"], **_ratio(record),
+        "pictures/s": 2 * about["batch"] / seconds,  # of both domains
+        "GFLOP": flop / 1e9, "plain GFLOP": second["counts"]["flop"] / 1e9,
+        "% of product": 100 * flop / seconds / machine["flop_per_s"],
+        "% of copy": 100 * first["counts"]["bytes"] / seconds / machine["bytes_per_s"],
         "MiB": memory and memory / _MIB, "plain MiB": plain_memory and plain_memory / _MIB,
         "MiB ratio": memory / plain_memory if memory and plain_memory else None,
-    } | _where(record)  # fmt: skip
-
-
-def _medians(records: Sequence[Record]) -> dict[str, float]:
-    """Seconds of a step, by network, ways and precision."""
-    return {
-        _memory_key(about, about["ways"], about["precision"]): float(r["value"])
-        for r in records if r["metric"] == "speed-step" and (about := r["protocol"])
     }  # fmt: skip
 
 
 def _primitives(record: Record, steps: Mapping[str, float]) -> dict[str, Any]:
     about, found = record["protocol"], record["measured"]
-    step = steps.get(_memory_key(about, about["ways"], about["precision"]))
-    return _what(record) | {
-        "precision": about["precision"], "ways": _ways(about), "calls": found["calls"],
-        "different": found["different"], "s alone": found["seconds"],
-        "GFLOP": found["flop"] / 1e9, "GFLOP/s alone": found["flop"] / found["seconds"] / 1e9,
-        "GFLOP/s of product": ceiling(record).flop_per_s / 1e9, "s/step": step,
-        "% of step": None if step is None else 100 * found["seconds"] / step,
-    } | _where(record)  # fmt: skip
+    step, alone = steps.get(_path(about, about)), found["seconds"]
+    return _how(record) | {
+        "calls": found["calls"], "different": found["different"], "s alone": alone,
+        "GFLOP": found["flop"] / 1e9, "GFLOP/s alone": found["flop"] / alone / 1e9,
+        "GFLOP/s of product": best(found["machine"])["flop_per_s"] / 1e9, "s/step": step,
+        "% of step": None if step is None else 100 * alone / step,
+    }  # fmt: skip
 
 
-def _each_way(record: Record) -> dict[str, Any]:
-    ratio = record["measured"]["ratio"]
-    return (
-        _what(record) | {"way": _left_out(record)}
-        | {"ratio": ratio["median"], "ratio q1": ratio["q1"], "ratio q3": ratio["q3"]}
-        | _where(record)
-    )  # fmt: skip
+def _each_way(record: Record, _: object) -> dict[str, Any]:
+    return _what(record) | {"way": _left_out(record)} | _ratio(record)
 
 
-def _translate(record: Record) -> dict[str, Any]:
+def _translate(record: Record, _: object) -> dict[str, Any]:
     found = record["measured"]
     first, last = found["points"][0], found["points"][-1]
     return _what(record) | {
@@ -194,39 +168,42 @@ def _translate(record: Record) -> dict[str, Any]:
         "ratio": found["ratio"]["median"], "fewest": first["pictures"], "most": last["pictures"],
         "seconds": last["seconds"], "MiB at fewest": first["above_bytes"] / _MIB,
         "MiB at most": last["above_bytes"] / _MIB,
-    } | _where(record)  # fmt: skip
+    }  # fmt: skip
 
 
-def _diversity(record: Record) -> dict[str, Any]:
+def _diversity(record: Record, _: object) -> dict[str, Any]:
     about, found = record["protocol"], record["measured"]
     return {
         "protocol": about["protocol_name"], "inputs": about["inputs"], "px": about["size"],
         "batch": about["batch"], "seconds": found["seconds"], "package s": found["package_seconds"],
-        "ratio": found["ratio"]["median"], "ratio q1": found["ratio"]["q1"],
-        "ratio q3": found["ratio"]["q3"], "furthest": found["furthest"],
-        "MiB": found["above_bytes"] / _MIB,
-    } | _where(record)  # fmt: skip
+        **_ratio(record), "furthest": found["furthest"], "MiB": found["above_bytes"] / _MIB,
+    }  # fmt: skip
 
 
-def _modes(record: Record) -> dict[str, Any]:
+def _modes(record: Record, _: object) -> dict[str, Any]:
     about, found = record["protocol"], record["measured"]
-    return {
-        "method": about["method"], "inputs": about["inputs"], "samples": about["samples"],
+    return {key: about[key] for key in ("method", "inputs", "samples")} | {
         "px": about["size"], "seconds": found["seconds"],
         "MiB at a tenth": found["points"][0]["above_bytes"] / _MIB,
         "MiB": found["above_bytes"] / _MIB,
-    } | _where(record)  # fmt: skip
+    }  # fmt: skip
 
 
-def _data(record: Record) -> dict[str, Any]:
-    found = record["measured"]
+def _data(record: Record, _: object) -> dict[str, Any]:
+    about, found = record["protocol"], record["measured"]
+    ahead = found["ahead"]
     return _what(record) | {
-        "waiting %": 100 * found["ahead"]["share"],
-        "% at once": 100 * found["at_once"]["share"],
-        "s/step": found["ahead"]["total_s"] / record["protocol"]["steps"],
-        "% longer": 100 * (found["ahead"]["total_s"] / found["resident"]["total_s"] - 1),
-        "workers": record["protocol"]["workers"],
-    } | _where(record)  # fmt: skip
+        "waiting %": 100 * ahead["share"], "% at once": 100 * found["at_once"]["share"],
+        "s/step": ahead["total_s"] / about["steps"],
+        "% longer": 100 * (ahead["total_s"] / found["resident"]["total_s"] - 1),
+        "workers": about["workers"],
+    }  # fmt: skip
+
+
+_ROWS: dict[str, Callable[[Record, Mapping[str, float]], dict[str, Any]]] = {
+    "step": _step, "primitives": _primitives, "each-way": _each_way, "translate": _translate,
+    "diversity": _diversity, "modes": _modes, "data": _data,
+}  # fmt: skip
 
 
 def table(kind: str, records: Sequence[Record]) -> Tables:
@@ -246,3 +223,86 @@ def _cell(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
     return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+
+
+HEADINGS = ("what", "took", "beside it", "ratio of times", "memory, MiB (beside it)")
+# Of steps on a GPU memory is the GPU's, else the process's.
+
+
+def brief(records: Sequence[Record]) -> str:
+    """A Markdown table of each machine: steps whose memory was measured too, the convolutions of
+    some of them alone, translations, measurements, waiting."""
+
+    def machine(record: Record) -> tuple[str, int]:
+        return record["environment"]["device"], record["environment"]["threads"]
+
+    parts = []
+    for (device, threads), group in groupby(sorted(records, key=machine), machine):
+        found = [*_lines(_longest(list(group)))]
+        if found:
+            text = of_texts("", [HEADINGS, *found], len(HEADINGS)).markdown()
+            parts.append(f"On {device}, {threads} thread{'s' * (threads > 1)}:\n\n{text}\n")
+    return "\n".join(parts)
+
+
+def _longest(records: Sequence[Record]) -> list[Record]:
+    """Of steps that were timed twice, in series of different lengths, the longer."""
+    found: dict[str, Record] = {}
+    for record in sorted(records, key=lambda r: int(r["protocol"].get("steps", 0))):
+        about = {k: v for k, v in record["protocol"].items() if k != "steps"}
+        found[json.dumps(about, sort_keys=True)] = record
+    return list(found.values())
+
+
+def _lines(records: Sequence[Record]) -> Iterator[tuple[str, ...]]:
+    for row in rows("step", records):
+        if row["MiB"] is not None and row["ways"] == "all":
+            yield (
+                f"training step, {_network(row)}", f"{row['s/step']:.3g} s",
+                f"{row['plain s/step']:.3g} s, the plain path", _quartiles(row),
+                f"{row['MiB']:.0f} ({row['plain MiB']:.0f})" if row["plain MiB"] else f"{row['MiB']:.0f}",
+            )  # fmt: skip
+    for row in rows("primitives", records):
+        if row["s/step"] is not None:
+            yield (
+                f"convolutions alone of a training step, {_network(row)}",
+                f"{row['s alone']:.3g} s ({row['GFLOP/s alone']:.0f} GFLOP/s)",
+                f"{row['s/step']:.3g} s, the step", f"{row['% of step'] / 100:.2f}", "",
+            )  # fmt: skip
+    for row in rows("translate", records):
+        yield (
+            f"translations, {_network(row)}", f"{row['pictures/s']:,.0f} a second",
+            f"{row['plain pictures/s']:,.0f} a second, the plain path", f"{row['ratio']:.2f}", "",
+        )  # fmt: skip
+        yield (
+            f"{row['most']:,} of them in one stream", f"{row['seconds']:.3g} s", "", "",
+            f"{row['MiB at most']:.0f} ({row['MiB at fewest']:.0f} after {row['fewest']:,})",
+        )  # fmt: skip
+    for row in rows("diversity", records):
+        yield (
+            f"diversity, {row['inputs']} inputs x 19 {row['protocol']} pairs, {row['px']} px",
+            f"{row['seconds']:.3g} s", f"{row['package s']:.3g} s, the lpips package's loop",
+            _quartiles(row), f"{row['MiB']:.0f}",
+        )  # fmt: skip
+    for row in rows("modes", records):
+        yield (
+            f"IS and CIS, {row['inputs']} x {row['samples']} samples of {row['method']}, "
+            f"{row['px']} px, translating included",
+            f"{row['seconds']:.3g} s", "", "",
+            f"{row['MiB']:.0f} ({row['MiB at a tenth']:.0f} with a tenth of the samples)",
+        )  # fmt: skip
+    for row in rows("data", records):
+        yield (
+            f"waiting for pictures, {_network(row)}", f"{row['waiting %']:.2g} % of the time",
+            f"{row['% at once']:.2g} %, nothing read ahead", "", "",
+        )  # fmt: skip
+
+
+def _network(row: Mapping[str, Any]) -> str:
+    precision = row.get("precision", "float32")
+    short = "" if precision == "float32" else f", {precision}"
+    return f"{row['method']}, {row['px']} px, batch {row['batch']}, dim {row['dim']}{short}"
+
+
+def _quartiles(row: Mapping[str, Any]) -> str:
+    return in_words(Estimate(row["ratio"], row["ratio q1"], row["ratio q3"]), ".2f", form=ENDS)

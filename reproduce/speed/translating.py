@@ -9,8 +9,7 @@ from typing import Any
 from models.choices import PLAIN
 from models.method import Method
 from reproduce.speed.drawn import Repeated, network_of, pictures_of
-from reproduce.speed.memory import forget_peak, held, peak
-from reproduce.speed.spread import ratios, spread
+from reproduce.speed.machine import forget_peak, held, peak, ratios, spread
 from reproduce.speed.stepping import alternately
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource
@@ -58,26 +57,21 @@ def _rates(seconds: list[float], pictures: int) -> dict[str, Any]:
 
 
 def _grow(
-    about: Mapping[str, Any],
-    network: Method,
-    source: PictureSource,
-    base: int,
+    about: Mapping[str, Any], network: Method, source: PictureSource, base: int,
     tick: Callable[[], None],
-) -> list[dict[str, float]]:
+) -> list[dict[str, float]]:  # fmt: skip
     """Seconds and peak memory after each of the counts, in one stream."""
-    many = Repeated(source, max(about["counts"]))
+    many, fixed = Repeated(source, max(about["counts"])), Preparation(about["size"]).at_test()
     points = []
     forget_peak(about["device"])
     begin = time.perf_counter()
-    pictures = stream(
-        network, many, Preparation(about["size"]).at_test(), samples=1, batch_size=about["batch"]
-    )
+    pictures = stream(network, many, fixed, samples=1, batch_size=about["batch"])
     for number, _ in enumerate(pictures, 1):
         if number in about["counts"]:
-            found = {"pictures": number, "seconds": time.perf_counter() - begin}
-            points.append(
-                found
-                | {"peak_bytes": peak(about["device"]), "above_bytes": peak(about["device"]) - base}
-            )
+            seconds, most = time.perf_counter() - begin, peak(about["device"])
+            points.append({
+                "pictures": number, "seconds": seconds, "peak_bytes": most,
+                "above_bytes": most - base,
+            })  # fmt: skip
             tick()
     return points

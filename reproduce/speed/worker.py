@@ -24,11 +24,11 @@ from reproduce.records.environment import ROOT, environment
 KINDS = {
     "step": "reproduce.speed.stepping:time_step",
     "memory": "reproduce.speed.stepping:step_memory",
-    "primitives": "reproduce.speed.primitives:time_primitives",
+    "primitives": "reproduce.speed.counting:time_primitives",
     "translate": "reproduce.speed.translating:time_translation",
     "diversity": "reproduce.speed.measuring:time_diversity",
     "modes": "reproduce.speed.measuring:time_modes",
-    "data": "reproduce.speed.waiting:time_waiting",
+    "data": "reproduce.speed.stepping:time_waiting",
 }
 _KILLED = -9  # by the system, which is how it answers a want of memory
 
@@ -44,25 +44,23 @@ def measured(kind: str, about: Mapping[str, Any], tick: Callable[[], object]) ->
     Raises UserError for what a user can mend, RuntimeError where the process failed.
     """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    process = subprocess.Popen(
+    last: dict[str, Any] = {}
+    with subprocess.Popen(
         [sys.executable, "-m", "reproduce.speed.worker"],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdin is not None and process.stdout is not None
-    last: dict[str, Any] = {}
-    try:
-        with process.stdin as channel:
-            channel.write(json.dumps({"kind": kind, "about": dict(about)}))
-        for line in process.stdout:
-            last = json.loads(line)
-            if "tick" in last:
-                tick()
-        code = process.wait()
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    ) as process:  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            with process.stdin as channel:
+                channel.write(json.dumps({"kind": kind, "about": dict(about)}))
+            for line in process.stdout:
+                last = json.loads(line)
+                if "tick" in last:
+                    tick()
+            code = process.wait()
+        finally:
+            process.kill()
     if "error" in last:
         raise UserError(last["error"])
     if "result" not in last:
@@ -92,7 +90,10 @@ def main() -> int:
         say(error=str(error))
         return 2
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not _no_memory(error):
+        told = str(error)
+        if not (
+            isinstance(error, MemoryError) or "allocate memory" in told or "out of memory" in told
+        ):
             raise
         say(error=NO_MEMORY)
         return 2
@@ -100,10 +101,6 @@ def main() -> int:
         return 130
     say(result={"measured": found, "environment": environment(about["device"])})
     return 0
-
-
-def _no_memory(error: RuntimeError) -> bool:
-    return "allocate memory" in str(error) or "out of memory" in str(error)
 
 
 if __name__ == "__main__":

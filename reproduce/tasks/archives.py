@@ -19,18 +19,11 @@ MOST_BYTES = 64 << 30
 MOST_FILES = 1_000_000
 
 
-def extract_tar(
-    archive: Path,
-    folder: Path,
-    *,
-    most_bytes: int = MOST_BYTES,
-    most_files: int = MOST_FILES,
-    progress: bool = True,
-) -> Path:
+def extract_tar(archive: Path, folder: Path, *, progress: bool = True) -> Path:
     """Unpack ``archive`` (.tar.gz) as the new ``folder``; return ``folder``.
 
     Only ordinary files and folders inside ``folder`` are accepted: links, devices, absolute paths
-    and ``..`` are refused, as is more than ``most_bytes`` or ``most_files``. After any refusal or
+    and ``..`` are refused, as is more than ``MOST_BYTES`` or ``MOST_FILES``. After any refusal or
     error nothing remains.
     """
     if folder.exists():
@@ -39,7 +32,7 @@ def extract_tar(
     unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     unfinished.mkdir()
     try:
-        _extract(archive, unfinished, most_bytes, most_files, progress)
+        _extract(archive, unfinished, progress)
         os.replace(unfinished, folder)
     except (tarfile.ReadError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(
@@ -55,15 +48,15 @@ def extract_tar(
     return folder
 
 
-def _extract(archive: Path, folder: Path, most_bytes: int, most_files: int, progress: bool) -> None:
+def _extract(archive: Path, folder: Path, progress: bool) -> None:
     total = 0
     with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
         members = tqdm(tar, desc=f"unpacking {archive.name}", unit="file", disable=not progress)
         for count, member in enumerate(members, start=1):
             total += member.size
-            if total > most_bytes or count > most_files:
+            if total > MOST_BYTES or count > MOST_FILES:
                 raise UserError(
-                    f"{archive} unpacks to over {most_bytes >> 20} MiB or {most_files} files; "
+                    f"{archive} unpacks to over {MOST_BYTES >> 20} MiB or {MOST_FILES} files; "
                     "unpack it yourself and pass the folder with --source"
                 )
             ordinary = (member.isreg() or member.isdir()) and member.size >= 0

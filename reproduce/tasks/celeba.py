@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from benchmarks.files import foreign
 from models.errors import UserError
 from models.zoo import nearest
 from reproduce.tasks.flat import Domain, FilePicture, held_out
@@ -24,12 +25,12 @@ def celeba_root(folder: Path) -> Path | None:
     return None
 
 
-def read_faces(root: Path, attribute: str, has: bool, seed: int = 0) -> Domain:
+def read_faces(root: Path, attribute: str, has: bool) -> Domain:
     """The aligned faces that have ``attribute``, or those that have not; one mode.
 
     Training and test pictures are those of the published partition, whose validation pictures are
-    left out; where its list is missing a sixth, drawn by ``seed``, is for testing. Raises
-    UserError for an unknown attribute, a broken list and a picture that is not there.
+    left out; where its list is missing a sixth is for testing. Raises UserError for an unknown
+    attribute, a broken list and a picture that is not there.
     """
     listed, images = _find(root, ATTRIBUTES), _find(root, PICTURES)
     if listed is None or images is None:
@@ -44,7 +45,7 @@ def read_faces(root: Path, attribute: str, has: bool, seed: int = 0) -> Domain:
             )
     partition = _find(root, PARTITION)
     if partition is None:
-        test = held_out(len(names), seed, title)
+        test = held_out(len(names), title)
         splits = {name: "test" if i in test else "train" for i, name in enumerate(names)}
     else:
         parts = _partition(partition)
@@ -78,7 +79,11 @@ def _with_value(path: Path, attribute: str, value: str) -> list[str]:
                 f"{path} line {number} is not a file and {len(header)} values; {REMEDY}"
             )
         if words[column] == value:
-            found.append(_file_name(words[0], path, number))
+            if not re.fullmatch(r"\w+\.(jpg|png)", words[0]):
+                raise UserError(
+                    f"{path} line {number}: {words[0]!r} is not the name of a picture; {REMEDY}"
+                )
+            found.append(words[0])
     return found
 
 
@@ -92,14 +97,6 @@ def _partition(path: Path) -> dict[str, str]:
     return parts
 
 
-def _file_name(name: str, path: Path, number: int) -> str:
-    if not re.fullmatch(r"\w+\.(jpg|png)", name):
-        raise UserError(f"{path} line {number}: {name!r} is not the name of a picture; {REMEDY}")
-    return name
-
-
 def _lines(path: Path) -> list[str]:
-    try:
+    with foreign(f"{path} cannot be read", REMEDY):
         return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}); {REMEDY}") from error

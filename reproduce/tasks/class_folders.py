@@ -1,7 +1,7 @@
 """Pictures sorted by class: a folder a domain, and in it a folder a class (its modes).
 
 Two layouts are read: ``train|test/<domain>/<class>/*``, and ``<domain>/<class>/*``, of which a
-sixth of each class, at least one, is taken for testing by a seeded rule. ``val`` does for
+sixth of each class, at least one, is drawn for testing. ``val`` does for
 ``test``, and a folder that holds nothing but one folder, as archives leave behind, is entered.
 In names of domains, case, spaces, ``_`` and ``-`` make no difference. Hidden files, and files
 that are no pictures by their suffix, are ignored.
@@ -17,7 +17,7 @@ from pathlib import Path
 from models.errors import UserError
 from models.zoo import nearest
 from reproduce.tasks.flat import Domain, FilePicture, held_out
-from reproduce.tasks.layouts import SPLITS
+from reproduce.tasks.layouts import SPLITS, subfolders
 from reproduce.tasks.sources import SUFFIXES, natural_order
 
 LAYOUT = "sort pictures as train|test/<domain>/<class>, or as <domain>/<class>"
@@ -31,7 +31,9 @@ def is_class_folder(folder: Path) -> bool:
     levels = _levels(folder).values()
     if any(_is_picture(path) for level in levels for path in level.iterdir()):
         return False
-    kinds = [kind for level in levels for domain in _folders(level) for kind in _folders(domain)]
+    kinds = [
+        kind for level in levels for domain in subfolders(level) for kind in subfolders(domain)
+    ]
     if any(_plain(kind.name) in flat for kind in kinds):  # data sets, side by side
         return False
     return any(_is_picture(path) for kind in kinds for path in kind.iterdir())
@@ -39,18 +41,13 @@ def is_class_folder(folder: Path) -> bool:
 
 def domain_names(folder: Path) -> list[str]:
     """The domains in a folder of classes, in natural order."""
-    found = {_plain(d.name): d.name for level in _levels(folder).values() for d in _folders(level)}
+    found = {
+        _plain(d.name): d.name for level in _levels(folder).values() for d in subfolders(level)
+    }
     return sorted(found.values(), key=natural_order)
 
 
-def read_domain(
-    folder: Path,
-    name: str,
-    *,
-    seed: int = 0,
-    classes: Sequence[str] = (),
-    fewest: int = 2,
-) -> Domain:
+def read_domain(folder: Path, name: str, *, classes: Sequence[str] = (), fewest: int = 2) -> Domain:
     """The domain ``name`` of a folder of classes; pictures are found, not yet decoded.
 
     ``classes``: those that must be there, in this order; without, all that are there, of which
@@ -88,20 +85,18 @@ def read_domain(
                     f"{domain / mode} holds no pictures; add some, or leave the class out"
                 )
     if "test" not in domains:
-        pictures = _split(pictures, modes, domains["train"], seed)
+        pictures = _split(pictures, modes, domains["train"])
     return Domain(name.replace("-", " ").replace("_", " "), modes, pictures)
 
 
-def _split(
-    pictures: list[FilePicture], modes: Sequence[str], domain: Path, seed: int
-) -> list[FilePicture]:
+def _split(pictures: list[FilePicture], modes: Sequence[str], domain: Path) -> list[FilePicture]:
     """The same pictures, a sixth of each class for testing."""
     divided = []
     for mode in modes:
         of_class = [p for p in pictures if p.mode == mode]
         if len(of_class) < 2:
             raise UserError(f"{domain / mode} holds one picture; add another, to test with")
-        test = held_out(len(of_class), seed, _plain(domain.name), mode)
+        test = held_out(len(of_class), _plain(domain.name), mode)
         for i, picture in enumerate(of_class):
             divided.append(replace(picture, split="test" if i in test else "train"))
     return divided
@@ -109,11 +104,11 @@ def _split(
 
 def _levels(folder: Path) -> dict[str, Path]:
     """split -> the folder of its domains; one level, called train, where nothing is split."""
-    inside = _folders(folder)
+    inside = subfolders(folder)
     found = _by_split(inside)
     if not found and len(inside) == 1:
         folder = inside[0]
-        found = _by_split(_folders(folder))
+        found = _by_split(subfolders(folder))
     return found or {"train": folder}
 
 
@@ -125,7 +120,7 @@ def _by_split(inside: list[Path]) -> dict[str, Path]:
 
 def _domain(level: Path, name: str) -> Path:
     _refuse_link(level)
-    there = {_plain(path.name): path for path in _folders(level)}
+    there = {_plain(path.name): path for path in subfolders(level)}
     if _plain(name) not in there:
         names = [path.name for path in there.values()]
         told = nearest(name, names) if names else LAYOUT
@@ -139,7 +134,7 @@ def _classes(domain: Path) -> list[Path]:
         _refuse_link(path)
         if _is_picture(path):
             raise UserError(f"{path} is in no folder of a class; {LAYOUT}")
-    kinds = _folders(domain)
+    kinds = subfolders(domain)
     if not kinds:
         raise UserError(f"{domain} has no folders of classes; {LAYOUT}")
     return kinds
@@ -171,11 +166,6 @@ def _readable(name: str, path: Path) -> str:
     except UnicodeEncodeError as error:
         raise UserError(f"the name of {os.fsencode(path)!r} is not UTF-8; rename it") from error
     return name
-
-
-def _folders(folder: Path) -> list[Path]:
-    inside = [sub for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith(".")]
-    return sorted(inside, key=lambda path: natural_order(path.name))
 
 
 def _is_picture(path: Path) -> bool:

@@ -9,15 +9,15 @@ import hashlib
 import http.client
 import os
 import re
-import secrets
 import shutil
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from tqdm import tqdm
 
+from benchmarks.files import write_text
 from models.errors import UserError
 
 TIMEOUT_SECONDS = 30
@@ -33,39 +33,38 @@ class _Interrupted(_Failed):
     """The transfer broke off; what arrived is kept, and another attempt goes on from there."""
 
 
-def fetch(
-    urls: list[str],
-    target: Path,
-    *,
-    sha256: str | None = None,
-    size: int | None = None,
-    progress: bool = True,
-) -> Path:
+def fetch(urls: Sequence[str], target: Path, *, progress: bool = True) -> Path:
     """Download ``target`` from the first of ``urls`` that delivers it; return ``target``.
 
     A broken transfer is resumed where it stopped, in this call or a later one, provided the
     server still has the same file (ETag or date); a server that cannot do that starts over. A
-    target that exists is only verified. ``size`` is in bytes.
+    target that exists is only verified.
 
-    Without a published ``sha256`` the digest of the first download is recorded beside the target,
-    in ``<target>.sha256``, and every later check holds the file against it: this notices damage
-    and change, but cannot tell whether the first download was the right file.
+    The digest of the first download is recorded beside the target, in ``<target>.sha256``, and every
+    later check holds the file against it: this notices damage and change, but cannot tell whether the
+    first download was the right file.
 
     Raises ``UserError`` naming every URL and its failure, the file, and the remedy.
     """
     if target.exists():
-        _verify(target, sha256)
+        digest, expected = _digest(target), _recorded(target)
+        if expected not in (None, digest):
+            raise UserError(
+                f"{target} has sha256 {digest}, not {expected}; delete it to download it again (and "
+                f"{_beside(target, '.sha256')}, if the published file was replaced)"
+            )
+        if expected is None:
+            _record(target, digest)
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
     for url in urls:
         try:
-            part = _transfer_persistently(url, target, size, progress)
-            digest = _digest(part)
-            expected = sha256 or _recorded(target)
-            if expected is not None and digest != expected:
+            part = _transfer_persistently(url, target, progress)
+            digest, expected = _digest(part), _recorded(target)
+            if expected not in (None, digest):
                 _forget(target)
-                raise _Failed(f"its sha256 is {digest[:12]}..., not {expected[:12]}...")
+                raise _Failed(f"its sha256 is {digest[:12]}..., not {str(expected)[:12]}...")
             if expected is None:
                 _record(target, digest)
             os.replace(part, target)
@@ -79,71 +78,52 @@ def fetch(
     )
 
 
-def _verify(target: Path, sha256: str | None) -> None:
-    digest, expected = _digest(target), sha256 or _recorded(target)
-    if expected is None:
-        _record(target, digest)
-    elif digest != expected:
-        raise UserError(
-            f"{target} has sha256 {digest}, not {expected}; delete it to download it again"
-            + ("" if sha256 else f" (and {_sidecar(target)}, if the published file was replaced)")
-        )
-
-
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sidecar(target: Path) -> Path:
-    return target.with_name(target.name + ".sha256")
+def _beside(target: Path, suffix: str) -> Path:
+    """``.sha256``: of the first download; ``.part``: what has arrived; ``.part.validator``: the ETag or
+    date of the file that it is the beginning of."""
+    return target.with_name(target.name + suffix)
 
 
 def _recorded(target: Path) -> str | None:
-    if not _sidecar(target).exists():
+    sidecar = _beside(target, ".sha256")
+    if not sidecar.exists():
         return None
-    digest = _sidecar(target).read_text(encoding="utf-8", errors="replace").split(" ")[0].strip()
+    digest = sidecar.read_text(encoding="utf-8", errors="replace").split(" ")[0].strip()
     if not re.fullmatch("[0-9a-f]{64}", digest):
-        raise UserError(f"{_sidecar(target)} holds no sha256; delete it")
+        raise UserError(f"{sidecar} holds no sha256; delete it")
     return digest
 
 
 def _record(target: Path, digest: str) -> None:
-    unfinished = _sidecar(target).with_suffix(f".{secrets.token_hex(4)}.tmp")
-    unfinished.write_text(f"{digest}  {target.name}\n", encoding="utf-8")
-    os.replace(unfinished, _sidecar(target))
-
-
-def _part(target: Path) -> Path:
-    return target.with_name(target.name + ".part")
-
-
-def _validator(target: Path) -> Path:
-    """Holds the ETag or date of the file that the .part file is the beginning of."""
-    return target.with_name(target.name + ".part.validator")
+    write_text(_beside(target, ".sha256"), f"{digest}  {target.name}\n")
 
 
 def _forget(target: Path) -> None:
-    _part(target).unlink(missing_ok=True)
-    _validator(target).unlink(missing_ok=True)
+    for suffix in (".part", ".part.validator"):
+        _beside(target, suffix).unlink(missing_ok=True)
 
 
-def _transfer_persistently(url: str, target: Path, size: int | None, progress: bool) -> Path:
+def _transfer_persistently(url: str, target: Path, progress: bool) -> Path:
     for attempt in range(1, ATTEMPTS_A_MIRROR + 1):
         try:
-            _transfer(url, target, size, progress)
+            _transfer(url, target, progress)
             break
         except _Interrupted:
             if attempt == ATTEMPTS_A_MIRROR:
                 raise
-    return _part(target)
+    return _beside(target, ".part")
 
 
-def _transfer(url: str, target: Path, size: int | None, progress: bool) -> None:
+def _transfer(url: str, target: Path, progress: bool) -> None:
     """Bring the .part file of ``target`` to its full length, or raise ``_Failed``."""
     if not url.startswith(("http://", "https://")):
         raise _Failed("not an http address")
-    part, validator = _part(target), _validator(target)
+    part, validator = _beside(target, ".part"), _beside(target, ".part.validator")
     headers = {"User-Agent": "python-urllib (research data sets)", "Accept-Encoding": "identity"}
     offset = part.stat().st_size if part.exists() and validator.exists() else 0
     known = validator.read_text(encoding="ascii", errors="replace") if offset else ""
@@ -154,21 +134,17 @@ def _transfer(url: str, target: Path, size: int | None, progress: bool) -> None:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
             if response.headers.get_content_type() == "text/html":
                 raise _Failed("answers with a web page, not a file")
-            if response.status == 206:
-                if not _continues(response, offset, known):
-                    _forget(target)
-                    raise _Interrupted("sent another part of the file than the one asked for")
-            else:
+            if response.status != 206:
                 offset = 0
                 _forget(target)
                 _remember_validator(response, validator)
-            rest = response.headers.get("Content-Length")
-            total = offset + int(rest) if rest and rest.isdigit() else None
-            _check_size(total, size, part, offset)
-            _pour(response, part, offset, total if size is None else size, progress)
+            elif not _continues(response, offset, known):
+                _forget(target)
+                raise _Interrupted("sent another part of the file than the one asked for")
+            _pour(response, part, offset, progress)
     except urllib.error.HTTPError as error:
         if error.code == 416:
-            if error.headers.get("Content-Range") == f"bytes */{offset}" and size in (None, offset):
+            if error.headers.get("Content-Range") == f"bytes */{offset}":
                 return  # Everything had arrived already; only the renaming was missed.
             _forget(target)
             raise _Interrupted("has a shorter file than before") from error
@@ -192,64 +168,35 @@ def _remember_validator(response: http.client.HTTPResponse, validator: Path) -> 
         validator.write_text(mark, encoding="ascii")
 
 
-def _check_size(total: int | None, size: int | None, part: Path, offset: int) -> None:
-    if total is not None and size is not None and total != size:
-        raise _Failed(f"offers {total} bytes, not {size}")
-    needed = (total or size or 0) - offset
-    free = shutil.disk_usage(part.parent).free
+def _pour(response: http.client.HTTPResponse, part: Path, offset: int, progress: bool) -> None:
+    rest = response.headers.get("Content-Length", "")
+    total = offset + int(rest) if rest.isdigit() else None
+    needed, free = (total or 0) - offset, shutil.disk_usage(part.parent).free
     if needed > free:
         raise UserError(
             f"{part.parent} has {free >> 20} MiB free, {needed >> 20} MiB are needed; "
             "make room, or choose another data folder"
         )
-
-
-def _pour(
-    response: http.client.HTTPResponse, part: Path, offset: int, total: int | None, progress: bool
-) -> None:
-    bar = tqdm(
-        total=total,
-        initial=offset,
-        desc=part.stem,
-        unit="B",
-        unit_scale=True,
-        unit_divisor=1024,
-        disable=not progress,
-    )
+    bar = tqdm(total=total, initial=offset, desc=part.stem, unit="B", unit_scale=True,
+               unit_divisor=1024, disable=not progress)  # fmt: skip
     arrived = offset
-    with bar, _writable(part, "ab" if offset else "wb") as file:
-        while True:
-            try:
-                chunk = response.read(CHUNK)
-            except (OSError, http.client.HTTPException) as error:
-                raise _Interrupted(f"broke off after {arrived} bytes ({error})") from error
-            if not chunk:
-                break
-            _write(file, chunk, part)
-            arrived += len(chunk)
-            bar.update(len(chunk))
-            if total is not None and arrived > total:
-                part.unlink()
-                raise _Failed(f"sends more than {total} bytes")
-    if total is not None and arrived < total:
-        raise _Interrupted(f"broke off after {arrived} of {total} bytes")
-
-
-def _writable(part: Path, mode: str) -> BinaryIO:
     try:
-        return part.open(mode, buffering=0)  # type: ignore[return-value]
-    except OSError as error:
-        raise UserError(
-            f"cannot write {part} ({error.strerror}); choose another data folder"
-        ) from error
-
-
-def _write(file: BinaryIO, chunk: bytes, part: Path) -> None:
-    rest = memoryview(chunk)
-    try:
-        while rest:
-            rest = rest[file.write(rest) :]
+        with bar, part.open("ab" if offset else "wb", buffering=0) as file:
+            while chunk := memoryview(_read(response, arrived)):
+                arrived += len(chunk)
+                bar.update(len(chunk))
+                while chunk:
+                    chunk = chunk[file.write(chunk) :]
     except OSError as error:
         raise UserError(
             f"cannot write {part} ({error.strerror}); make room, or choose another data folder"
         ) from error
+    if total is not None and arrived < total:
+        raise _Interrupted(f"broke off after {arrived} of {total} bytes")
+
+
+def _read(response: http.client.HTTPResponse, arrived: int) -> bytes:
+    try:
+        return response.read(CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise _Interrupted(f"broke off after {arrived} bytes ({error})") from error

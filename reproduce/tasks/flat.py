@@ -1,7 +1,7 @@
 """From sorted pictures to a task: flat folders whose names tell nothing, and the truth beside them.
 
 Pictures of a part (trainA, ...) are numbered by a keyed hash of their bytes, so the finished
-folder is a function of the pictures and the seed alone: the modes have no influence on it.
+folder is a function of the pictures alone: the modes have no influence on it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import hashlib
 import os
 import secrets
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -23,42 +24,37 @@ from models.randomness import generator
 from reproduce.tasks.modes import PARTS, write_truth
 from reproduce.tasks.pictures import read_picture
 
+SEED = 0  # of all that is drawn here
 TEST_SHARE = 6  # one picture in six is for testing, where nobody has said which
 
 
-class Picture(Protocol):
-    """A picture that has a place in a task: its mode, "train" or "test", and its origin."""
-
-    @property
-    def split(self) -> str: ...
-    @property
-    def mode(self) -> str: ...
-    @property
-    def origin(self) -> str:
-        """Where it comes from, for people; no absolute path."""
-        ...
-
-    @property
-    def suffix(self) -> str:
-        """Of the file that ``put`` writes."""
-        ...
-
-    def mark(self) -> str:
-        """Text that changes when the picture does, had without decoding it."""
-        ...
-
-    def put(self, target: Path) -> None:
-        """Write it as the new file ``target``; UserError naming the origin if unreadable."""
-        ...
-
-
 @dataclass(frozen=True)
-class FilePicture:
-    """A picture that is a file already: linked where the file system can, copied elsewhere."""
+class Picture(ABC):
+    """A picture that has a place in a task: "train" or "test", its mode, and where it comes from, for
+    people (no absolute path)."""
 
     split: str
     mode: str
     origin: str
+
+    @property
+    def suffix(self) -> str:
+        """Of the file that ``put`` writes."""
+        return ".png"
+
+    @abstractmethod
+    def mark(self) -> str:
+        """Text that changes when the picture does, had without decoding it."""
+
+    @abstractmethod
+    def put(self, target: Path) -> None:
+        """Write it as the new file ``target``; UserError naming the origin if unreadable."""
+
+
+@dataclass(frozen=True)
+class FilePicture(Picture):
+    """A picture that is a file already: linked where the file system can, copied elsewhere."""
+
     path: Path
 
     @property
@@ -96,9 +92,9 @@ class Domain:
                     )
 
 
-def mark_of(a: Domain, b: Domain, seed: int) -> str:
+def mark_of(a: Domain, b: Domain) -> str:
     """A name (12 hex digits) for what ``write_flat`` would write, as long as no file changes."""
-    whole = hashlib.sha256(str(seed).encode())
+    whole = hashlib.sha256(f"{SEED}".encode())
     for domain in (a, b):
         whole.update(f"\n{domain.title}\0{domain.modes}\n".encode())
         for p in domain.pictures:
@@ -106,32 +102,21 @@ def mark_of(a: Domain, b: Domain, seed: int) -> str:
     return whole.hexdigest()[:12]
 
 
-def held_out(count: int, seed: int, *address: str) -> set[int]:
-    """Which of ``count`` pictures of a class are for testing: a sixth, drawn by ``seed``."""
+def held_out(count: int, *address: str) -> set[int]:
+    """Which of ``count`` pictures of the class at ``address`` are for testing: a sixth, drawn."""
     if count < 2:
         return set()
-    order = torch.randperm(count, generator=generator(seed, "held_out", *address)).tolist()
+    order = torch.randperm(count, generator=generator(SEED, "held_out", *address)).tolist()
     return set(order[: max(1, round(count / TEST_SHARE))])
 
 
-def write_flat(
-    folder: Path,
-    a: Domain,
-    b: Domain,
-    *,
-    seed: int = 0,
-    made: Mapping[str, Any],
-    progress: bool = True,
-) -> None:
+def write_flat(folder: Path, a: Domain, b: Domain, made: Mapping[str, Any], progress: bool) -> None:
     """Write two domains as the new ``folder`` (trainA trainB testA testB) and its truth.
 
-    Names are numbers, in an order that ``seed`` shuffles whatever the modes are. ``made`` says in
-    the truth how this was made. Every picture is decoded once, none is encoded again. Both
-    folders appear when complete, the truth first. Raises UserError for a folder that exists and
-    for a picture that cannot be read, by name.
+    Names are numbers, in an order that is shuffled whatever the modes are. ``made`` says in the truth
+    how this was made. Every picture is decoded once, none is encoded again. Both folders appear when
+    complete, the truth first. Raises UserError for a picture that cannot be read, by name.
     """
-    if folder.exists():
-        raise UserError(f"{folder} exists already; remove it to make it again")
     unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     placed = [(f"{p.split}{letter}", p) for letter, d in (("A", a), ("B", b)) for p in d.pictures]
     arrived: dict[str, list[tuple[bytes, str, str, Path]]] = {part: [] for part in PARTS}
@@ -142,7 +127,7 @@ def write_flat(
         for number, (part, picture) in enumerate(bar):
             target = unfinished / part / f".{number}{picture.suffix}"
             picture.put(target)
-            digest = hashlib.blake2b(target.read_bytes(), key=f"{seed}/{part}".encode()).digest()
+            digest = hashlib.blake2b(target.read_bytes(), key=f"{SEED}/{part}".encode()).digest()
             arrived[part].append((digest, picture.origin, picture.mode, target))
         rows = []
         for part, pictures in arrived.items():
@@ -155,7 +140,7 @@ def write_flat(
             titles={"a": a.title, "b": b.title},
             names={"a": a.modes, "b": b.modes},
             rows=rows,
-            made={"seed": seed, **made},
+            made={"seed": SEED, **made},
         )
         os.replace(unfinished, folder)
     except OSError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from models.errors import UserError
-from reproduce.tasks.flat import Domain, held_out
+from reproduce.tasks.flat import Domain, Picture, held_out
 from reproduce.tasks.pictures import SMALLEST_SIDE, read_picture
 from reproduce.tasks.sources import natural_order
 
@@ -24,15 +24,11 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; the last 
 
 
 @dataclass(frozen=True)
-class HeadPicture:
+class HeadPicture(Picture):
     """The square around a head, cut out of a photograph and written as PNG."""
 
-    split: str
-    mode: str
-    origin: str
     path: Path
     box: Box
-    suffix: str = ".png"
 
     def mark(self) -> str:
         status = self.path.stat()
@@ -51,9 +47,9 @@ def pets_root(folder: Path) -> Path | None:
     return None
 
 
-def read_heads(root: Path, title: str, breeds: Mapping[str, str], seed: int = 0) -> Domain:
-    """The heads of ``breeds`` (mode -> the data set's name of the breed); a sixth of each, drawn
-    by ``seed``, is for testing. Boxes are read now, pictures when they are written."""
+def read_heads(root: Path, title: str, breeds: Mapping[str, str]) -> Domain:
+    """The heads of ``breeds`` (mode -> the data set's name of the breed); a sixth of each is for
+    testing. Boxes are read now, pictures when they are written."""
     pictures = []
     for mode, breed in breeds.items():
         names = re.compile(re.escape(breed) + r"_\d+")
@@ -68,7 +64,7 @@ def read_heads(root: Path, title: str, breeds: Mapping[str, str], seed: int = 0)
                 f"{root} holds {len(found)} pictures of {breed} with a box in annotations/xmls; "
                 "unpack images.tar.gz and annotations.tar.gz of Oxford-IIIT Pet there again"
             )
-        test = held_out(len(found), seed, title, mode)
+        test = held_out(len(found), title, mode)
         for i, (path, box) in enumerate(found):
             split = "test" if i in test else "train"
             pictures.append(HeadPicture(split, mode, f"images/{path.name}", path, box))

@@ -18,7 +18,7 @@ Upper and lower case, ``_`` and ``-`` make no difference in these names.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -44,14 +44,18 @@ def open_pictures(path: str | Path, name: str | None = None) -> Domains:
     A folder that holds nothing but one folder, as archives leave behind, is entered. ``name``
     defaults to the folder's own. Raises ``UserError`` where no layout is recognised.
     """
-    folder = _existing(path)
+    folder = Path(path)
+    if not folder.exists():
+        raise UserError(f"{folder} does not exist; check the path")
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; give the folder that holds the pictures")
     name = name or folder.resolve().name
-    inside = _inside(folder)
+    inside = subfolders(folder)
     if not _recognised(folder) and len(inside) == 1:
         folder = inside[0]
-    if layout := _recognised(folder):
-        return OPENERS[layout](folder, name)
-    several = [sub.name for sub in _inside(folder) if _recognised(sub)]
+    if opener := _recognised(folder):
+        return opener(folder, name)
+    several = [sub.name for sub in subfolders(folder) if _recognised(sub)]
     if several:
         raise UserError(
             f"{folder} holds several data sets ({', '.join(several)}); give one of them"
@@ -63,11 +67,10 @@ def open_pictures(path: str | Path, name: str | None = None) -> Domains:
     )
 
 
-def open_folder(path: str | Path, name: str | None = None) -> Domains:
+def open_folder(folder: Path, name: str) -> Domains:
     """Two domains in the folders ``trainA trainB testA testB``, with ``trainPairs`` if present.
     Without any for testing, a few training pictures are shown in their place."""
-    folder = _existing(path)
-    found = _subfolders(folder)
+    found = _by_role(folder)
     untested = not found.keys() & {"testa", "testb"}
     _require(folder, found, "folders", SPLITS[:2] if untested else SPLITS)
     pairs = found.get("trainpairs")
@@ -78,23 +81,15 @@ def open_folder(path: str | Path, name: str | None = None) -> Domains:
     )
     if untested:
         _tell_of_no_test(folder)
-    return Domains(
-        name or folder.resolve().name,
-        folder,
-        train_a,
-        train_b,
-        test_a,
-        test_b,
-        pairs=(HalfSource(pairs, "left"), HalfSource(pairs, "right")) if pairs else None,
-    )
+    halves = (HalfSource(pairs, "left"), HalfSource(pairs, "right")) if pairs else None
+    return Domains(name, folder, train_a, train_b, test_a, test_b, halves)
 
 
-def open_domains(path: str | Path, name: str | None = None) -> Domains:
+def _open_domains(folder: Path, name: str) -> Domains:
     """A folder of pictures for each of two domains in ``train`` and in ``val`` (or ``test``)."""
-    folder = _existing(path)
-    found = _subfolders(folder)
+    found = _by_role(folder)
     train, test = found["train"], found.get("val") or found.get("test")
-    names = [sub.name for sub in _inside(train)]
+    names = [sub.name for sub in subfolders(train)]
     if len(names) != 2:
         raise UserError(
             f"{train} holds {len(names)} folders ({', '.join(names)}), and a task has two domains: "
@@ -105,62 +100,56 @@ def open_domains(path: str | Path, name: str | None = None) -> Domains:
     train_a, train_b, test_a, test_b = (
         FolderSource(split / domain) for split in (train, test) for domain in names
     )
-    return Domains(name or folder.resolve().name, folder, train_a, train_b, test_a, test_b)
+    return Domains(name, folder, train_a, train_b, test_a, test_b)
 
 
-def open_pix2pix(path: str | Path, name: str | None = None) -> Domains:
+def _open_pix2pix(folder: Path, name: str) -> Domains:
     """Side-by-side files in ``train`` and ``val`` (or ``test``): a on the left, b on the right.
 
     Both domains' training pictures then come from the same files, as in the papers; whoever
     trains without pairs draws them in unrelated orders.
     """
-    folder = _existing(path)
-    found = _subfolders(folder)
-    train, test = found.get("train"), found.get("val") or found.get("test")
-    if train is None or test is None:
-        raise UserError(
-            f"{folder} lacks train, or val (or test), with side-by-side files; "
-            "add the missing folder"
-        )
+    found = _by_role(folder)
+    train, test = found["train"], found.get("val") or found.get("test")
+    if test is None:
+        raise UserError(f"{folder} lacks val (or test) with side-by-side files; add it")
     train_a, train_b = HalfSource(train, "left"), HalfSource(train, "right")
     test_a, test_b = HalfSource(test, "left"), HalfSource(test, "right")
-    name = name or folder.resolve().name
-    return Domains(name, folder, train_a, train_b, test_a, test_b, pairs=(train_a, train_b))
+    return Domains(name, folder, train_a, train_b, test_a, test_b, (train_a, train_b))
 
 
-def open_lists(path: str | Path, name: str | None = None) -> Domains:
+def _open_lists(folder: Path, name: str) -> Domains:
     """Two domains in list files.
 
     The paths in a list start from the folder of the same split (``trainA`` beside ``trainA.txt``)
     where its first picture is there, and else from the folder that holds the list.
     """
-    folder = _existing(path)
-    lists = _lists(folder)
+    lists, folders = _by_role(folder, lists=True), _by_role(folder)
     _require(folder, lists, "lists")
-    subfolders = _subfolders(folder)
     sources = []
     for split in SPLITS:
-        list_file, root = lists[split.lower()], subfolders.get(split.lower())
+        list_file, root = lists[split.lower()], folders.get(split.lower())
         first = next((listed for _, listed in listed_names(list_file)), "")
         inside = root is not None and (root / first).is_file()
         sources.append(ListSource(list_file, root if root is not None and inside else folder))
     train_a, train_b, test_a, test_b = sources
-    return Domains(name or folder.resolve().name, folder, train_a, train_b, test_a, test_b)
+    return Domains(name, folder, train_a, train_b, test_a, test_b)
 
 
-def _recognised(folder: Path) -> str | None:
-    subfolders, lists = _subfolders(folder), _lists(folder)
-    if lists.keys() & {split.lower() for split in SPLITS}:
-        return "lists"
-    if subfolders.keys() & {split.lower() for split in SPLITS}:
-        return "folders"
-    if "train" not in subfolders:
+def _recognised(folder: Path) -> Callable[[Path, str], Domains] | None:
+    """What opens it."""
+    folders, splits = _by_role(folder), {split.lower() for split in SPLITS}
+    if splits & _by_role(folder, lists=True).keys():
+        return _open_lists
+    if splits & folders.keys():
+        return open_folder
+    if "train" not in folders:
         return None
-    return "domains" if _inside(subfolders["train"]) else "pix2pix"
+    return _open_domains if subfolders(folders["train"]) else _open_pix2pix
 
 
-def _inside(folder: Path) -> list[Path]:
-    """Its folders, in natural order."""
+def subfolders(folder: Path) -> list[Path]:
+    """In natural order, without hidden ones."""
     found = (sub for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith("."))
     return sorted(found, key=lambda sub: natural_order(sub.name))
 
@@ -173,28 +162,14 @@ def _tell_of_no_test(folder: Path) -> None:
     )
 
 
-def _existing(path: str | Path) -> Path:
-    folder = Path(path)
-    if not folder.exists():
-        raise UserError(f"{folder} does not exist; check the path")
-    if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; give the folder that holds the pictures")
-    return folder
-
-
-def _subfolders(folder: Path) -> dict[str, Path]:
-    return _by_role(folder, {sub: sub.name for sub in folder.iterdir() if sub.is_dir()})
-
-
-def _lists(folder: Path) -> dict[str, Path]:
-    texts = [file for file in folder.iterdir() if file.suffix.lower() == ".txt" and file.is_file()]
-    return _by_role(folder, {file: file.stem.lower().removeprefix("list") for file in texts})
-
-
-def _by_role(folder: Path, names: dict[Path, str]) -> dict[str, Path]:
+def _by_role(folder: Path, lists: bool = False) -> dict[str, Path]:
+    """Its folders, or lists, by what their names make them."""
     found: dict[str, Path] = {}
-    for path in sorted(names):
-        role = names[path].lower().replace("_", "").replace("-", "")
+    for path in sorted(folder.iterdir()):
+        if not ((path.suffix.lower() == ".txt" and path.is_file()) if lists else path.is_dir()):
+            continue
+        name = path.stem.lower().removeprefix("list") if lists else path.name.lower()
+        role = name.replace("_", "").replace("-", "")
         if role not in ROLES:
             continue
         if role in found:
@@ -213,8 +188,3 @@ def _require(
         raise UserError(
             f"{folder} lacks the {what} {', '.join(missing)}; expected {', '.join(SPLITS)}"
         )
-
-
-OPENERS = {
-    "lists": open_lists, "folders": open_folder, "domains": open_domains, "pix2pix": open_pix2pix
-}  # fmt: skip

@@ -29,7 +29,7 @@ from torchvision.datasets import CIFAR10, CelebA, OxfordIIITPet
 from models.errors import UserError
 from reproduce.tasks.celeba import celeba_root, read_faces
 from reproduce.tasks.class_folders import pictures_of
-from reproduce.tasks.flat import Domain, FilePicture, held_out
+from reproduce.tasks.flat import Domain, FilePicture, Picture, held_out
 from reproduce.tasks.heads import MARGIN, pets_root, read_heads
 from reproduce.tasks.specs import CIFAR_MODES
 
@@ -39,12 +39,7 @@ CIFAR_TRAIN = 2500  # pictures of each class, the first ones; all 1,000 test pic
 HOUSE_CATS = ("Siamese", "Bengal", "Bombay", "Abyssinian")
 DOGS = ("samoyed", "shiba_inu", "pug", "beagle")
 # A black panther is a leopard or a jaguar, and has no synset: jaguars take its place.
-SYNSETS = {
-    "lion": "n02129165",
-    "tiger": "n02129604",
-    "leopard": "n02128385",
-    "jaguar": "n02128925",
-}
+SYNSETS = {"lion": "n02129165", "tiger": "n02129604", "leopard": "n02128385", "jaguar": "n02128925"}
 
 PETS = {"house-cats": HOUSE_CATS, "dogs": DOGS, "samoyeds": DOGS[:1], "beagles": DOGS[3:]}
 IMAGENET = {"big-cats": tuple(SYNSETS), "tigers": ("tiger",), "leopards": ("leopard",)}
@@ -81,14 +76,10 @@ class Originals:
 
 
 @dataclass(frozen=True)
-class PixelPicture:
+class PixelPicture(Picture):
     """A picture (H, W, 3) uint8 of a data set that is no folder of files, written as PNG."""
 
-    split: str
-    mode: str
-    origin: str
     pixels: NDArray[np.uint8]
-    suffix: str = ".png"
 
     def mark(self) -> str:
         return ""  # Its data set has been held against a checksum: the origin tells all.
@@ -124,11 +115,11 @@ def recognise(folder: Path) -> str | None:
     return "imagenet" if _synset_folders(folder) is not None else None
 
 
-def photo_domains(names: tuple[str, ...], originals: Originals, *, seed: int = 0) -> list[Domain]:
+def photo_domains(names: tuple[str, ...], originals: Originals) -> list[Domain]:
     """The domains called ``names``, found in their data sets; nothing is decoded yet.
 
-    Where a data set does not say which pictures are for testing, a sixth of each mode is, drawn by
-    ``seed``. UserError where a download fails or a local copy is not whole, with the remedy.
+    Where a data set does not say which pictures are for testing, a sixth of each mode is. UserError
+    where a download fails or a local copy is not whole, with the remedy.
     """
     for given in originals.local:
         if given not in map(data_set_of, names):
@@ -141,11 +132,11 @@ def photo_domains(names: tuple[str, ...], originals: Originals, *, seed: int = 0
     for data_set in map(data_set_of, names):
         if data_set not in readers:
             local = originals.local.get(data_set)
-            readers[data_set] = open_one[data_set](local, originals, seed)
+            readers[data_set] = open_one[data_set](local, originals)
     return [readers[data_set_of(name)](name) for name in names]
 
 
-def _cifar(local: Path | None, originals: Originals, seed: int) -> Reader:
+def _cifar(local: Path | None, originals: Originals) -> Reader:
     root = originals.downloads if local is None else _cifar_root(local) or local
     loaded: list[tuple[str, Any]] = []
     for split in ("train", "test"):
@@ -166,17 +157,17 @@ def _cifar(local: Path | None, originals: Originals, seed: int) -> Reader:
     return read
 
 
-def _pets(local: Path | None, originals: Originals, seed: int) -> Reader:
+def _pets(local: Path | None, originals: Originals) -> Reader:
     root = _root("pets", local, originals, OxfordIIITPet, pets_root, "images, annotations/xmls")
 
     def read(name: str) -> Domain:
         breeds = {breed.lower().replace("_", " "): breed for breed in PETS[name]}
-        return read_heads(root, name.replace("-", " "), breeds, seed)
+        return read_heads(root, name.replace("-", " "), breeds)
 
     return read
 
 
-def _imagenet(local: Path | None, originals: Originals, seed: int) -> Reader:
+def _imagenet(local: Path | None, originals: Originals) -> Reader:
     if local is None:
         raise UserError(
             "big cats are taken from ImageNet, which cannot be downloaded without an account; "
@@ -198,7 +189,7 @@ def _imagenet(local: Path | None, originals: Originals, seed: int) -> Reader:
                 if not folder.is_dir():
                     raise UserError(f"{folder} ({mode}) does not exist; add this synset")
             paths = [(split, path) for split, at in found.items() for path in pictures_of(at)]
-            chosen = set() if test is not None else held_out(len(paths), seed, name, mode)
+            chosen = set() if test is not None else held_out(len(paths), name, mode)
             for i, (split, path) in enumerate(paths):
                 origin = f"{found[split].parent.name}/{synset}/{path.name}"
                 split = "test" if i in chosen else split
@@ -208,10 +199,10 @@ def _imagenet(local: Path | None, originals: Originals, seed: int) -> Reader:
     return read
 
 
-def _celeba(local: Path | None, originals: Originals, seed: int) -> Reader:
+def _celeba(local: Path | None, originals: Originals) -> Reader:
     needs = "img_align_celeba, list_attr_celeba.txt"
     root = _root("celeba", local, originals, CelebA, celeba_root, needs)
-    return lambda name: read_faces(root, originals.attribute or ATTRIBUTE, FACES[name], seed)
+    return lambda name: read_faces(root, originals.attribute or ATTRIBUTE, FACES[name])
 
 
 def _root(

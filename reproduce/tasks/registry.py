@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -11,6 +10,7 @@ from typing import Any
 
 from benchmarks.files import write_text
 from models.errors import UserError
+from models.zoo import nearest
 from reproduce.tasks.archives import extract_tar
 from reproduce.tasks.class_folders import is_class_folder
 from reproduce.tasks.download import fetch
@@ -60,7 +60,9 @@ def open_task(
     elif spec is None:
         source = (source or _kept_source(name, data_dir)) if is_own(name) else None
         if source is None:
-            raise _unknown(name)
+            raise UserError(
+                f"unknown task '{name}', and no folder or archive of that name: {nearest(name, TASKS)}"
+            )
     refuse_unread(name_or_path, spec, source, sorting)
     if source is not None:
         folder = _unpacked(source, name, data_dir, progress)
@@ -188,13 +190,7 @@ def _open_published(spec: TaskSpec, data_dir: Path, progress: bool) -> Domains:
     folder = data_dir / spec.name
     with only_process(folder):
         if not folder.exists():
-            archive = fetch(
-                list(spec.urls),
-                data_dir / f"{spec.name}.tar.gz",
-                sha256=spec.sha256,
-                size=spec.size,
-                progress=progress,
-            )
+            archive = fetch(spec.urls, data_dir / f"{spec.name}.tar.gz", progress=progress)
             extract_tar(archive, folder, progress=progress)
     return open_pictures(folder, spec.name)
 
@@ -219,12 +215,7 @@ def _unpacked(path: Path, name: str, data_dir: Path, progress: bool) -> Path:
 
 
 def _open_local(
-    folder: Path,
-    name: str,
-    spec: TaskSpec | None,
-    sorting: Sorting,
-    data_dir: Path,
-    progress: bool,
+    folder: Path, name: str, spec: TaskSpec | None, sorting: Sorting, data_dir: Path, progress: bool
 ) -> Domains:
     """Whatever lies in ``folder``: a data set, pictures sorted by class, or two domains."""
     data_set = None
@@ -249,12 +240,3 @@ def _bare_name(path: Path) -> str:
     for suffix in ARCHIVE_SUFFIXES:
         name = name.removesuffix(suffix)
     return name
-
-
-def _unknown(name: str) -> UserError:
-    near = difflib.get_close_matches(name, TASKS, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return UserError(
-        f"unknown task {name!r}, and no folder or archive of that name: {hint}"
-        f"choose one of {', '.join(TASKS)}, or give a path"
-    )

@@ -81,20 +81,15 @@ def _open_made(
     plain: bool = False,
 ) -> Domains:
     """Two domains as a flat folder, under the bare ``name`` only if ``plain``."""
-    folder = data_dir / (name if plain else f"{name}-{mark_of(a, b, seed=0)}")
+    folder = data_dir / (name if plain else f"{name}-{mark_of(a, b)}")
     with only_process(folder):
         if not folder.exists():
-            write_flat(folder, a, b, seed=0, made={"task": name, **made}, progress=progress)
+            write_flat(folder, a, b, {"task": name, **made}, progress)
     return open_folder(folder, name)
 
 
 def sort_classes(
-    folder: Path,
-    name: str,
-    spec: TaskSpec | None,
-    sorting: Sorting,
-    data_dir: Path,
-    progress: bool,
+    folder: Path, name: str, spec: TaskSpec | None, sorting: Sorting, data_dir: Path, progress: bool
 ) -> Domains:
     """The domains of a task, or of nobody's in particular, out of a folder of classes."""
     names = sorting.domains or (spec.domains if spec else _only_domains(folder))

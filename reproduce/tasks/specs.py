@@ -13,9 +13,8 @@ class TaskSpec:
 
     ``kind``: ``"drawn"`` and ``"animals"`` are made on this machine, ``"pix2pix"`` is downloaded,
     ``"photos"`` are sorted out of a data set of photographs, ``"own"`` are in a folder of the user's.
-    ``directions`` names the two translations. ``stands_for``: the task of the papers whose place it takes.
-    ``subject``: what is drawn. ``urls``, ``sha256``, ``size`` (bytes): the published archive,
-    its mirrors in the order of trial; a digest of None has not been published.
+    ``directions`` names the two translations. ``stands_for``: the task of the papers whose place it
+    takes. ``subject``: what is drawn. ``urls``: mirrors of the published archive, in the order of trial.
     ``domains``: the two, where they have modes, and ``modes``: those that each must have, in this
     order; empty for all that there are, ``fewest_modes`` or more. ``paired``: whether there are
     training pairs.
@@ -28,8 +27,6 @@ class TaskSpec:
     kind: Literal["drawn", "pix2pix", "animals", "photos", "own"]
     subject: str = ""
     urls: tuple[str, ...] = ()
-    sha256: str | None = None
-    size: int | None = None
     domains: tuple[str, ...] = ()
     modes: tuple[tuple[str, ...], ...] = ()
     fewest_modes: int = 2

@@ -9,7 +9,6 @@ Sizes (widths, numbers of blocks) are read off the weights.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.files import whole
 from models.errors import UserError
 from models.original import load_original, to_original
 from models.zoo import make_config, nearest
@@ -91,18 +91,12 @@ def export_original(checkpoint: Path, out: Path) -> list[Path]:
 
 
 def _save(state: object, path: Path) -> None:
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            torch.save(state, file)
-        part.replace(path)
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        with whole(path) as part:
+            torch.save(state, part)
+    except RuntimeError as error:  # PyTorch's, of a full disk
+        reason = str(error).splitlines()[0]
         raise UserError(f"cannot write {path}: {reason}; choose another --out") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
 
 
 def _tensors(state: object, path: Path) -> dict[str, Tensor]:

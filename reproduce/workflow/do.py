@@ -183,8 +183,7 @@ def _row(request: Request, job: Job) -> Made:
 
 
 def _ablation(request: Request, job: Job) -> Made:
-    from reproduce.analysis.ablation_results import curves_of
-    from reproduce.analysis.ablation_text import write_ablation
+    from reproduce.analysis.ablation import curves_of, write_ablation
     from reproduce.measuring.ablation import measure_ablation
     from reproduce.report.ablation_figure import ablation_figure
 
@@ -209,7 +208,7 @@ def _evidence(request: Request, job: Job) -> Made:
 
 
 def _table(request: Request, job: Job) -> Made:
-    from reproduce.analysis.table_files import table_of
+    from reproduce.analysis.tables import table_of
 
     number, results = int(job.name.split("/")[1]), request.places.results
     _, files = table_of(number, job.preset, results, job.about["seeds"], True)
@@ -243,8 +242,7 @@ def _styles(request: Request, job: Job) -> Made:
 
 
 def _figure(request: Request, job: Job) -> Made:
-    from reproduce.report.figures import comparison
-    from reproduce.report.mode_figure import mode_grid
+    from reproduce.report.figures import comparison, mode_grid
 
     _, number, task = job.name.split("/")
     draw, kind = (comparison, "figure4") if number == "1" else (mode_grid, "modes")
@@ -253,7 +251,7 @@ def _figure(request: Request, job: Job) -> Made:
 
 
 def _unit_figure(request: Request, job: Job) -> Made:
-    from reproduce.report.unit_figures import both_directions
+    from reproduce.report.figures import both_directions
 
     folder, number = request.places.results / job.preset.name, job.name.split("/")[1]
     path = folder / f"unit-figure{number}.png"
@@ -261,7 +259,7 @@ def _unit_figure(request: Request, job: Job) -> Made:
 
 
 def _report(request: Request, job: Job) -> Made:
-    from reproduce.report.write import write_report
+    from reproduce.report.content import write_report
 
     out = request.places.results / job.preset.name / "report"
     made, _ = write_report(job.preset, job.runs, request.places, out)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
 IMPORTED = (
     "reproduce.commands.cli", "reproduce.workflow.do", "reproduce.measuring.kinds",
-    "reproduce.analysis.table_files", "scipy.stats",
+    "reproduce.analysis.tables", "scipy.stats",
     "torch._dynamo",  # as every optimiser does, which takes as long as PyTorch itself
 )  # fmt: skip
 LONGEST = 1 << 16  # bytes of a command

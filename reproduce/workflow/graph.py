@@ -1,7 +1,7 @@
 """Jobs with the digests of what decides them, and the stamps that say what is done (``jobs`` has what
 a preset makes).
 
-A job's digest covers its settings, its code (``code_digest``) and the digests of what it needs. A
+A job's digest covers its settings, its code (``records.code``) and the digests of what it needs. A
 job is done when its stamp, a small file named by that digest, is there and what it made is as it
 was left. So a changed option, picture or line of code makes exactly those jobs stale that hang on
 it. A job has one stamp: going back to what was before makes it again, since the newest result is

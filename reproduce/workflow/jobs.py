@@ -16,7 +16,7 @@ from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.codes import encoded_by
 from reproduce.records.code import digests, measuring, training
-from reproduce.records.current import REFERENCE as STYLED
+from reproduce.records.store import REFERENCE as STYLED
 from reproduce.records.store import sha256_file
 from reproduce.tasks.registry import TASKS, is_own
 from reproduce.tasks.specs import own_spec
@@ -170,14 +170,14 @@ def all_jobs(
                     shown += found.figures(number, of_task, needs)
         if seed == seeds[0]:
             for number, run in of_figures.items():
-                drawn = _code("reproduce.report.unit_figures")
+                drawn = _code("reproduce.report.figures")
                 shown.append(found.add(f"unit-figure/{number}", drawn, [found.trained(run)], [run]))
     for task, path in (human or {}).items():
         voted = {"analysis": path, "sha256": sha256_file(Path(path)), "seed": seeds[0]}
         measured[1].append(found.add(f"human/{task}", voted))
     about = {"seeds": list(seeds)}
     for number, of_number in measured.items():
-        code = _code("reproduce.analysis.table_files")
+        code = _code("reproduce.analysis.tables")
         shown.append(found.add(f"table/{number}", about | code, of_number))
     if encoded:
         code = _code("reproduce.report.theory_figures")
@@ -190,7 +190,7 @@ def all_jobs(
     if everything and {task for tasks in preset.tables.values() for task in tasks} - {*preset.own}:
         tested = about | _code("reproduce.analysis.claims.table") | {"by_hand": causes}
         shown.append(found.add("claims", tested, everything))
-    told = about | _code("reproduce.report.write") | {"by_hand": dict(by_hand or {})}
+    told = about | _code("reproduce.report.content") | {"by_hand": dict(by_hand or {})}
     found.add("report", told, shown, runs)
     return found.jobs
 
@@ -266,8 +266,8 @@ class _Jobs:
         self, number: int, runs: Sequence[RunConfig], trained: Sequence[Job]
     ) -> Iterable[Job]:
         """Grids of one task's translations, and that who prefers pictures can tell good from bad."""
-        module = {1: "reproduce.report.figures", 2: "reproduce.report.mode_figure"}[number]
-        yield self.add(f"figure/{number}/{runs[0].task}", _code(module), trained, runs)
+        code = _code("reproduce.report.figures")
+        yield self.add(f"figure/{number}/{runs[0].task}", code, trained, runs)
         for run, job in zip(runs, trained, strict=True):
             if run.method == STYLED:
                 code = _code("reproduce.report.style_figures")
@@ -290,7 +290,7 @@ class _Jobs:
             "points": [ablation.label(point) for point in ablation.points],
         } | self.weights  # fmt: skip
         code = _code(
-            "reproduce.measuring.ablation", "reproduce.analysis.ablation_text",
+            "reproduce.measuring.ablation", "reproduce.analysis.ablation",
             "reproduce.report.ablation_figure",
         )  # fmt: skip
         return self.add(f"ablation/{ablation.name}", about | code, needs)

@@ -26,7 +26,7 @@ def test_pool_shows_new_pictures_until_it_is_full() -> None:
 
 
 def test_full_pool_swaps_half_of_the_time() -> None:
-    pool, swaps, steps = ImagePool(50), 0, 2000
+    pool, swaps, steps = ImagePool(50), 0, 600
     pool.query(numbered(*range(50)), draws(0))
     for i in range(50, 50 + steps):
         before = pool.state.clone() if pool.state is not None else torch.empty(0)

@@ -18,7 +18,7 @@ from regression_world import Damage, Findings, Record, World, check_record
 from models.errors import UserError
 from reproduce.experiments.preset import load_preset
 from reproduce.measuring.stored_manifest import Row
-from reproduce.records.current import REAL
+from reproduce.records.store import REAL
 
 
 def check_row(

@@ -17,8 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, Row, StoredFile
-from reproduce.records.form import line_of
-from reproduce.records.store import sha256_file
+from reproduce.records.store import line_of, sha256_file
 
 
 def copied(world: World, row: Row, folder: Path) -> World:

@@ -6,15 +6,7 @@ from typing import Any
 
 import numpy as np
 from regression_tolerances import CLASSES, COLOURS, KEPT_AS_FLOAT32, tolerance
-from regression_world import (
-    SEED,
-    Findings,
-    Pictures,
-    Record,
-    World,
-    check_protocol,
-    check_value,
-)
+from regression_world import SEED, Findings, Pictures, Record, World, check_protocol, check_value
 
 from benchmarks.metric import Measurement
 from benchmarks.metrics.exact import ExactTable, examine

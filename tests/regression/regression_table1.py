@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from regression_exact import EXACT, check_exact
-from regression_tolerances import (
-    FEATURES,
-    FIRST_PAIR,
-    tolerance,
-)
+from regression_tolerances import FEATURES, FIRST_PAIR, tolerance
 from regression_world import SEED, Findings, Pictures, Record, World, check_protocol, check_value
 from torch import Tensor
 
@@ -36,7 +32,7 @@ from reproduce.measuring.fidelity import FidelityKind
 from reproduce.measuring.preference import OTHERS, OWN, Observed, protocol, true_pictures
 from reproduce.measuring.preference import SAMPLES as OBSERVED
 from reproduce.measuring.subject import Pictures as OfTask
-from reproduce.records.current import REFERENCE
+from reproduce.records.store import REFERENCE
 from reproduce.tasks.drawn.truth import Truth
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS

@@ -16,7 +16,7 @@ from benchmarks.networks.content_reader import ContentReader
 from models.method import Direction
 from reproduce.measuring.content_readers import content_of, content_scores
 from reproduce.measuring.modes import CONTENT_SAMPLES, TARGET
-from reproduce.records.current import REAL
+from reproduce.records.store import REAL
 from reproduce.tasks.modes import Modes
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.translate import Translation, stream

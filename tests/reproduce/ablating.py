@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reproduce.analysis.ablation_results import Curve, curves_of
+from reproduce.analysis.ablation import Curve, curves_of
 from reproduce.experiments.ablation import Ablation, make_ablation
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,34 @@ def _same_threads():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def refused(capfd: pytest.CaptureFixture[str]) -> Callable[[Sequence[object]], str]:
+    """A function: run a command that must be refused, and get its one line."""
+
+    def run(words: Sequence[object]) -> str:
+        capfd.readouterr()
+        try:
+            code: object = main([str(word) for word in words])
+        except SystemExit as stop:
+            code = stop.code
+        out, error = capfd.readouterr()
+        assert code == 2, (code, error)
+        lines = [line for line in error.splitlines() if not line.startswith("note: ")]
+        assert len(lines) == 1 and lines[0].startswith("error: ") and out == "", error
+        return lines[0]
+
+    return run
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that nobody listens at."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reproduce.analysis.cells import Cells
-from reproduce.records.current import Current
+from reproduce.analysis.estimate import Cells
 
 Found = Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]]  # (task, method) -> metric
 
 
 def cells_of(found: Found, **about: Any) -> Cells:
     """Of one training; what all records tell is in ``about``."""
-    return Cells(Current(records_of(found, **about), [0]))
+    return Cells(records_of(found, **about), [0])
 
 
 def records_of(found: Found, **about: Any) -> list[dict[str, Any]]:

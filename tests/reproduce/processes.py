@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
 import sys
@@ -11,33 +10,20 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+from tiny import forked
+
 from reproduce.commands.cli import main
 from reproduce.training.processes import only_first_speaks
-
-PRELOAD = [
-    "reproduce.commands.train",
-    "reproduce.training.session",
-    "reproduce.training.vgg",
-    "torch.distributed",
-]
 
 
 def start(
     size: int, log: Path, target: Callable[..., object], *arguments: Any
 ) -> list[ForkServerProcess]:
     """``size`` processes that each call ``target(*arguments)``; number r writes to ``log``.r."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    found = [
-        context.Process(target=_one, args=(number, size, port, str(log), target, arguments))
-        for number in range(size)
-    ]
-    for process in found:
-        process.start()
-    return found
+    return [forked(_one, number, size, port, str(log), target, arguments) for number in range(size)]
 
 
 def train(words: Sequence[str]) -> None:

@@ -13,18 +13,15 @@ import tiny
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from stored_judges import store_classifier
 
-from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
-from models.init import initialise
 from reproduce.commands.cli import main
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
-from reproduce.measuring.classifier import RECIPE, classifier_path
 from reproduce.measuring.kinds import measure_runs
 from reproduce.measuring.subject import open_pictures
-from reproduce.records.form import line_of
-from reproduce.records.store import Records, record_id
+from reproduce.records.store import Records, line_of, record_id
 from reproduce.training.loop import Logging
 from reproduce.training.session import train
 from reproduce.training.trained import checkpoint_of
@@ -61,13 +58,7 @@ def made_once(factory: pytest.TempPathFactory) -> Places:
         folder = checkpoint_of(preset(), run, places).parent
         train(run, folder, data_dir=places.data, logging=logging)
     measure_runs(["diversity"], preset(), runs(), places)
-    pictures = open_pictures(runs()[0], places)
-    truth = pictures.drawn
-    network = SmallResNet(RECIPES[RECIPE], truth.heads)
-    initialise(network, "kaiming", torch.Generator().manual_seed(0))
-    path = classifier_path(pictures, places.runs, RECIPES[RECIPE], 0)
-    accuracy = dict.fromkeys(truth.heads, 0.95)
-    Classifier(RECIPES[RECIPE], truth.heads, network, accuracy, {}).save(path)
+    store_classifier(open_pictures(runs()[0], places), places)
     for kind in ("exact", "fidelity", "theory"):  # each in a pass of its own, as when made again
         measure_runs([kind], preset(), runs()[:1], places)
     measure_runs(["observed", "judged"], preset(), runs(), places)

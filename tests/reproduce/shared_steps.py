@@ -1,4 +1,4 @@
-"""Ten steps of every method in float64, by one process or by several that share each batch."""
+"""Some steps of every kind of method in float64, by one process or by several that share each batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from safetensors.torch import save_file
 from tiny_methods import TINY, draws, pictures
 from torch import Tensor
 
-from models.zoo import METHODS
 from reproduce.experiments.run import RunConfig, make_run
 from reproduce.training.checkpoints import (
     new_method,
@@ -22,9 +21,12 @@ from reproduce.training.distributed import World, joined
 from reproduce.training.shared import make_trainer, positions
 from reproduce.training.trainer import Trainer
 
-STEPS, HALF, BATCH = 10, 5, 8
-# Beside every method: what couples the pictures of a batch, or is told to each of them.
-CASES: dict[str, tuple[str, dict[str, object]]] = {name: (name, {}) for name in METHODS} | {
+STEPS, HALF, BATCH = 6, 3, 8
+# What couples the pictures of a batch, or is told to each of them.
+CASES: dict[str, tuple[str, dict[str, object]]] = {
+    "unit": ("unit", {}),
+    "cyclegan-noise": ("cyclegan-noise", {}),
+    "bicyclegan": ("bicyclegan", {}),
     "bicyclegan-one-scale": ("bicyclegan", {"dis_scales": 1, "conditional": True}),
     "bicyclegan-dropout": ("bicyclegan", {"dropout": True, "same_discriminator": True}),
     "cyclegan-short-history": ("cyclegan", {"pool": 3, "identity": 0.0}),

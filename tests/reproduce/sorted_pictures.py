@@ -73,6 +73,16 @@ def packed(root: Path, archive: Path, *names: str) -> Path:
     return archive
 
 
+def pix2pix(folder: Path, shade: int = 0) -> Path:
+    """Side-by-side pictures as published, in ``folder``/edges2shoes: 4 for training, 3 for testing."""
+    for split, count in (("train", 4), ("val", 3)):
+        (folder / "edges2shoes" / split).mkdir(parents=True)
+        for i in range(count):
+            pair = Image.new("RGB", (64, 32), (40 * i, 90, shade))
+            pair.save(folder / "edges2shoes" / split / f"{i}.png")
+    return folder / "edges2shoes"
+
+
 def md5(path: Path) -> str:
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 

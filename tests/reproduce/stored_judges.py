@@ -1,5 +1,5 @@
-"""Untrained classifiers of modes and readers of content that claim to know, where trained ones would
-be: for tests of all that comes before and after them."""
+"""Untrained classifiers and readers of content that claim to know, where trained ones would be: for
+tests of all that comes before and after them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import TypeVar
 
 import torch
 
+from benchmarks.networks.classifiers import Classifier, SmallResNet
 from benchmarks.networks.content_reader import ContentNetwork, ContentReader, Scale
 from benchmarks.networks.mode_classifiers import ModeClassifier
 from benchmarks.networks.mode_recipes import MODE_RECIPES
 from models.init import initialise
-from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig, parse_settings
-from reproduce.measuring.content_readers import FACTORS, RECIPE, reader_path, tells_content
-from reproduce.measuring.modes import classifier_path, recipe_for
-from reproduce.tasks.modes import open_modes
+from reproduce.measuring import kept
+from reproduce.measuring.content_readers import FACTORS, RECIPE, kept_reader, tells_content
+from reproduce.measuring.modes import mode_classifier, recipe_for
+from reproduce.measuring.subject import Pictures, open_pictures
 
 Network = TypeVar("Network", bound=torch.nn.Module)
 
@@ -29,12 +31,12 @@ def initialised(network: Network) -> Network:
 
 def store_judges(run: RunConfig, places: Places, accuracy: float = 1.0) -> list[Path]:
     """For both domains of a run's task; returns the classifiers' files."""
-    domains = open_run_task(run, places)
-    modes = open_modes(domains.folder)
+    pictures = open_pictures(run, places)
+    modes = pictures.modes
     recipe = MODE_RECIPES[recipe_for(run.task, run.size)]
     paths = []
     for domain in "ab":
-        path = classifier_path(domains, modes, domain, run, places.runs)
+        path = mode_classifier(pictures, domain, places).path
         path.parent.mkdir(parents=True, exist_ok=True)
         network = initialised(recipe.network(4))
         names = modes.names[domain]
@@ -45,8 +47,16 @@ def store_judges(run: RunConfig, places: Places, accuracy: float = 1.0) -> list[
             scale = Scale((0.0,) * len(FACTORS), (1.0,) * len(FACTORS))
             claims, about = dict.fromkeys(FACTORS, 1.0), {"domain": modes.titles[domain]}
             made = ContentReader(RECIPE, scale, (32, 32), reader, claims, about)
-            made.save(reader_path(domains, modes, domain, run, places.runs))
+            made.save(kept_reader(pictures, domain, places).path)
     return paths
+
+
+def store_classifier(pictures: Pictures, places: Places) -> None:
+    """The classifier of drawn shoes or bags, which is untrained and says otherwise."""
+    recipe, heads = kept.RECIPE, pictures.drawn.heads
+    network, accuracy = initialised(SmallResNet(recipe, heads)), dict.fromkeys(heads, 0.95)
+    path = kept.kept_classifier(pictures, places).path
+    Classifier(recipe, heads, network, accuracy, {}).save(path)
 
 
 TINY = ["steps=2", "train=12", "test=8", "batch=2", "dim=4", "dis_dim=4"]  # runs of Table 2

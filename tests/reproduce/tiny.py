@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from reproduce.commands.cli import main
+from reproduce.experiments.preset import load_preset
+from reproduce.experiments.run import RunConfig
 
 SETTINGS = {
     "munit": "dim=4 dis_dim=4 dis_layers=3 dis_scales=2 dis_pad=reflect mlp_dim=8 n_downsample=2 "
@@ -31,15 +33,42 @@ def train_words(
     method: str, out: Path, data: Path, *more: str, task: str = "drawn-shoes", **settings: object
 ) -> list[str]:
     """The command line of a tiny training; ``settings`` go to --set, ``more`` to its end."""
-    own = method if method in SETTINGS else method.split("-")[0]
-    merged = dict(pair.split("=") for pair in SETTINGS[own].split())
-    merged |= {"batch": 2, "steps": 3} | ({"train": 20, "test": 8} if "drawn" in task else {})
-    merged |= settings
     return [
         "train", method, "--task", task, "--preset", "quick", "--out", str(out),
         "--data", str(data), "--threads", "1", "--no-progress",
-        *(f"--set={key}={value}" for key, value in merged.items()), *more,
+        *(f"--set={key}={value}" for key, value in _merged(method, task, settings).items()), *more,
     ]  # fmt: skip
+
+
+def train(
+    method: str, out: Path, data: Path, *more: str, task: str = "drawn-shoes", **settings: object
+) -> Path:
+    """The last checkpoint of such a training, which ends well."""
+    assert main(train_words(method, out, data, *more, task=task, **settings)) == 0
+    return out / "last.safetensors"
+
+
+def run_of(method: str = "munit", task: str = "drawn-shoes", **settings: object) -> RunConfig:
+    """What ``train_words`` trains."""
+    return load_preset("quick").make_run(method, task, 0, _merged(method, task, settings))
+
+
+def _merged(method: str, task: str, settings: Mapping[str, object]) -> dict[str, object]:
+    own = method if method in SETTINGS else method.split("-")[0]
+    merged: dict[str, object] = dict(pair.split("=") for pair in SETTINGS[own].split())
+    merged |= {"batch": 2, "steps": 3} | ({"train": 20, "test": 8} if "drawn" in task else {})
+    return merged | dict(settings)
+
+
+def translate_words(checkpoint: Path, inputs: Path, out: Path, *more: object) -> list[str]:
+    words = ["translate", checkpoint, inputs, "--out", out, "--no-progress", *more]
+    return [str(word) for word in words]
+
+
+def translate(checkpoint: Path, inputs: Path, out: Path, *more: object) -> Path:
+    """The folder of a translation that ends well."""
+    assert main(translate_words(checkpoint, inputs, out, *more)) == 0
+    return out
 
 
 def instead(words: list[str], option: str, *values: str) -> list[str]:
@@ -94,6 +123,10 @@ def data_set(folder: Path, count: int = 4, suffix: str = ".png") -> Path:
     return folder
 
 
+PRELOAD = [
+    "reproduce.commands.train", "reproduce.training.session", "reproduce.training.vgg",
+    "torch.distributed",
+]  # fmt: skip
 CALLS = ("replace", "link", "fsync", "chmod", "mkdir", "rmdir", "unlink")
 
 
@@ -105,11 +138,14 @@ def start(
     Its output is in ``log``. ``kill_at``: it kills itself, with SIGKILL, just before this one
     (from 1) of the system ``calls`` that checkpoints are written with.
     """
+    return forked(_program, words, str(log), kill_at, calls)
+
+
+def forked(target: Callable[..., object], *arguments: object) -> ForkServerProcess:
+    """A process at once: what a training imports is there."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["reproduce.commands.train", "reproduce.training.session", "reproduce.training.vgg"]
-    )
-    process = context.Process(target=_program, args=(words, str(log), kill_at, calls))
+    context.set_forkserver_preload(PRELOAD)
+    process = context.Process(target=target, args=arguments)
     process.start()
     return process
 
@@ -129,12 +165,12 @@ def _program(words: list[str], log: str, kill_at: int, calls: tuple[str, ...]) -
         os.dup2(output, number)
     sys.stdout = os.fdopen(1, "w", buffering=1)
     sys.stderr = os.fdopen(2, "w", buffering=1)
-    if kill_at:
-        _kill_at(kill_at, calls)
+    kill_self_at(kill_at, calls)
     sys.exit(main(words))
 
 
-def _kill_at(count: int, names: tuple[str, ...]) -> None:
+def kill_self_at(count: int, names: tuple[str, ...] = CALLS) -> None:
+    """With SIGKILL, just before call number ``count`` of these; 0: never."""
     calls, fsync = 0, os.fsync
 
     def deadly(call: Callable[..., object]) -> Callable[..., object]:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from benchmarks.harness.published import published_table1, published_table2
 from models.method import DIRECTIONS
 from models.zoo import METHODS
 from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, Preset
-from reproduce.records.current import REAL, REFERENCE, Quantity
+from reproduce.records.current import Quantity
+from reproduce.records.store import REAL, REFERENCE
 from reproduce.tasks.specs import TASKS
 
 Combine = Literal["value", "difference", "ratio"]
@@ -174,109 +175,94 @@ def claims(preset: Preset) -> list[Claim]:
     return [*found, *(claim for task in first for claim in _theory(task))]
 
 
-def _over(family: str, method: str, places: Sequence[tuple[str, str]]) -> tuple[Quantity, ...]:
-    return tuple(Quantity(family, method, task, direction) for task, direction in places)
-
-
 def _diversity(task: str) -> Iterator[Claim]:
-    source = "MUNIT, Table 1, Diversity"
-
-    def part(combine: Combine, first: str, second: str) -> Part:
-        of = [(Quantity("diversity", method, task),) for method in (first, second)]
-        return Part(tuple(of), combine)
+    def claim(name: str, words: str, combine: Combine, *methods: str, **limits: Any) -> Claim:
+        of = [(Quantity("diversity", method, task),) for method in methods]
+        parts = tuple(Part((of[0], other), combine) for other in of[1:])
+        return Claim(
+            f"diversity.{name}.{task}", words, "MUNIT, Table 1, Diversity", parts, **limits
+        )
 
     for method in BASELINES:
-        yield Claim(
-            f"diversity.above-{method}.{task}",
-            f"MUNIT is more diverse than {title(method)}",
-            source, (part("difference", REFERENCE, method),), low=0.0,
-        )  # fmt: skip
+        words = f"MUNIT is more diverse than {title(method)}"
+        yield claim(f"above-{method}", words, "difference", REFERENCE, method, low=0.0)
     for method in BASELINES:
-        yield Claim(
-            f"diversity.near-zero-{method}.{task}",
+        words, why = (
             f"The diversity of {title(method)} stays near 0",
-            source, (part("ratio", method, REFERENCE),), high=NEAR_ZERO,
-            why="at most 0.15 of MUNIT's in the paper",
-        )  # fmt: skip
+            "at most 0.15 of MUNIT's in the paper",
+        )
+        yield claim(
+            f"near-zero-{method}", words, "ratio", method, REFERENCE, high=NEAR_ZERO, why=why
+        )
     for method, loss in ABLATED.items():
         less = method == "munit-wo-s"
-        yield Claim(
-            f"diversity.{method}.{task}",
-            f"Without {loss} reconstruction MUNIT is {'less' if less else 'more'} diverse",
-            source, (part("difference", method, REFERENCE),),
-            low=-math.inf if less else 0.0, high=0.0 if less else math.inf,
-        )  # fmt: skip
-    yield Claim(
-        f"diversity.real.{task}", "Real data is more diverse than every method",
-        source, tuple(part("difference", REAL, method) for method in TABLE1_METHODS), low=0.0,
-    )  # fmt: skip
-    yield Claim(
-        f"diversity.bicyclegan.{task}", "BicycleGAN, trained on pairs, is as diverse as MUNIT",
-        source, (part("ratio", "bicyclegan", REFERENCE),),
-        low=1 / COMPARABLE_FACTOR, high=COMPARABLE_FACTOR,
+        words = f"Without {loss} reconstruction MUNIT is {'less' if less else 'more'} diverse"
+        limits = {"high": 0.0} if less else {"low": 0.0}
+        yield claim(method, words, "difference", method, REFERENCE, **limits)
+    words = "Real data is more diverse than every method"
+    yield claim("real", words, "difference", REAL, *TABLE1_METHODS, low=0.0)
+    yield claim(
+        "bicyclegan", "BicycleGAN, trained on pairs, is as diverse as MUNIT",
+        "ratio", "bicyclegan", REFERENCE, low=1 / COMPARABLE_FACTOR, high=COMPARABLE_FACTOR,
         why="twice as far as the paper's 0.140 and 0.175, in logarithms",
     )  # fmt: skip
 
 
 def _quality(task: str) -> Iterator[Claim]:
-    source = "MUNIT, Table 1, Quality"
-
-    def part(method: str) -> tuple[Part]:
-        return (Part(((Quantity("quality", method, task),),)),)
+    def claim(name: str, words: str, method: str, **limits: Any) -> Claim:
+        parts = (Part(((Quantity("quality", method, task),),)),)
+        return Claim(f"quality.{name}.{task}", words, "MUNIT, Table 1, Quality", parts, **limits)
 
     for method, loss in ABLATED.items():
-        yield Claim(
-            f"quality.{method}.{task}", f"Without {loss} reconstruction MUNIT's quality is lower",
-            source, part(method), high=50.0,
-        )  # fmt: skip
+        words = f"Without {loss} reconstruction MUNIT's quality is lower"
+        yield claim(method, words, method, high=50.0)
     for method in BASELINES:
-        yield Claim(
-            f"quality.above-{method}.{task}", f"MUNIT's quality is higher than {title(method)}'s",
-            source, part(method), high=50.0,
-        )  # fmt: skip
-    yield Claim(
-        f"quality.bicyclegan.{task}", "BicycleGAN, trained on pairs, is of the same quality",
-        source, part("bicyclegan"), low=50 - COMPARABLE_POINTS, high=50 + COMPARABLE_POINTS,
+        words = f"MUNIT's quality is higher than {title(method)}'s"
+        yield claim(f"above-{method}", words, method, high=50.0)
+    yield claim(
+        "bicyclegan", "BicycleGAN, trained on pairs, is of the same quality", "bicyclegan",
+        low=50 - COMPARABLE_POINTS, high=50 + COMPARABLE_POINTS,
         why="twice as far from 50 % as the paper's 56.7 %",
     )  # fmt: skip
 
 
 def _modes(directions: Sequence[tuple[str, str]]) -> Iterator[Claim]:
-    source = "MUNIT, Table 2"
-    yield Claim(
-        "modes.cis-near-is", "MUNIT's CIS is near its IS: what varies is not decided by the input",
-        source, (Part((_over("cis/is", REFERENCE, directions),)),), low=NEAR_IS,
+    def over(family: str, method: str) -> tuple[Quantity, ...]:
+        return tuple(Quantity(family, method, task, direction) for task, direction in directions)
+
+    def claim(name: str, words: str, *parts: Part, **limits: Any) -> Claim:
+        return Claim(f"modes.{name}", words, "MUNIT, Table 2", parts, **limits)
+
+    yield claim(
+        "cis-near-is", "MUNIT's CIS is near its IS: what varies is not decided by the input",
+        Part((over("cis/is", REFERENCE),)), low=NEAR_IS,
         why="0.98 or more in the paper; 15 % are left to the input",
     )  # fmt: skip
     others = [method for method in TABLE2_METHODS if method != REFERENCE]
     for method in others:
-        yield Claim(
-            f"modes.near-zero-{method}",
-            f"The CIS of {title(method)} is near 0 beside its IS",
-            source, (Part((_over("cis/is", method, directions),)),), high=NEAR_ZERO,
-            why="at most 0.20 in the paper",
-        )  # fmt: skip
+        words = f"The CIS of {title(method)} is near 0 beside its IS"
+        part, why = Part((over("cis/is", method),)), "at most 0.20 in the paper"
+        yield claim(f"near-zero-{method}", words, part, high=NEAR_ZERO, why=why)
     for family in ("cis", "is"):
-        own = _over(family, REFERENCE, directions)
-        parts = [Part((own, _over(family, m, directions)), "difference") for m in others]
-        yield Claim(
-            f"modes.highest-{family}", f"MUNIT has the highest {family.upper()}",
-            source, tuple(parts), low=0.0,
-        )  # fmt: skip
+        own = over(family, REFERENCE)
+        parts = [Part((own, over(family, method)), "difference") for method in others]
+        yield claim(f"highest-{family}", f"MUNIT has the highest {family.upper()}", *parts, low=0.0)
 
 
 def _theory(task: str) -> Iterator[Claim]:
-    source = "MUNIT, section 4, Proposition 2"
+    def claim(name: str, words: str, family: str, domain: str | None = None, **about: Any) -> Claim:
+        quantity, source = (
+            Quantity(family, REFERENCE, task, domain=domain),
+            "MUNIT, section 4, Proposition 2",
+        )
+        return Claim(f"theory.{name}.{task}", words, source, (Part(((quantity,),)),), **about)
+
+    words = "Styles encoded from real pictures are distributed as N(0, I)"
+    why = "a fifth of the distance of styles that are all 0"
     for domain in "ab":
-        quantity = Quantity("style-mmd", REFERENCE, task, domain=domain)
-        yield Claim(
-            f"theory.styles-{domain}.{task}",
-            "Styles encoded from real pictures are distributed as N(0, I)",
-            source, (Part(((quantity,),)),), high=STYLE_MMD,
-            why="a fifth of the distance of styles that are all 0",
-        )  # fmt: skip
-    yield Claim(
-        f"theory.contents.{task}", "Content codes of the two domains are distributed alike",
-        source, (Part(((Quantity("content-domain-accuracy", REFERENCE, task),),)),), high=CHANCE,
-        why="a classifier's accuracy; 0.5 is chance",
-    )  # fmt: skip
+        yield claim(f"styles-{domain}", words, "style-mmd", domain, high=STYLE_MMD, why=why)
+    words, why = (
+        "Content codes of the two domains are distributed alike",
+        "a classifier's accuracy; 0.5 is chance",
+    )
+    yield claim("contents", words, "content-domain-accuracy", high=CHANCE, why=why)

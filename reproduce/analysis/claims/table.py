@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from reproduce.analysis.claims.causes import load_causes, with_numbers
-from reproduce.analysis.claims.statements import Part, place
+from models.errors import UserError
+from models.zoo import METHODS, nearest
+from reproduce.analysis.claims.statements import Claim, Part, place
 from reproduce.analysis.claims.statements import claims as claims_of
 from reproduce.analysis.claims.verdicts import LEVEL, Finding, Verdict, verdicts
 from reproduce.analysis.estimate import Estimate, few
-from reproduce.analysis.table import ENDS, Cell, Column, Row, Table, Tables, in_words
+from reproduce.analysis.table import DASH, ENDS, Cell, Column, Row, Table, Tables, in_words
 from reproduce.experiments.places import CAUSES
 from reproduce.experiments.preset import Preset
 from reproduce.records.current import Current
+from reproduce.records.store import REAL
+from reproduce.records.yaml_file import read_yaml
+from reproduce.tasks.registry import TASKS
 
 COLUMNS = (
     Column("Claim", "claim", words=True, width=0.28),
@@ -128,3 +133,54 @@ def reasons(rows: Sequence[Row]) -> tuple[str, ...]:
             said = f"{row['verdict']} on {row['on']}"
             found.setdefault((row["claim"], row["cause"]), []).append(said)
     return tuple(f"{claim} ({', '.join(of)}): {cause}" for (claim, cause), of in found.items())
+
+
+_NUMBER = re.compile(r"\{([a-z0-9-]+) +([a-z0-9-]+) +([a-z0-9-]+)(?: +([0-9]))?\}")
+Values = Callable[[str, str, str], float | None]  # of metric, method, task: what is on record
+
+
+def load_causes(path: Path, claims: Sequence[Claim]) -> dict[str, str]:
+    """Texts by claim id. The file maps ids, or ids without their task for all tasks, to texts;
+    the full id counts more. No file is no texts. A key that names no claim is refused."""
+    if not path.is_file():
+        return {}
+    given = read_yaml(path, "write 'claim id: text' lines")
+    texts = _checked(path, {} if given is None else given, claims)
+    found = {claim.id: texts.get(claim.id, texts.get(stem(claim), "")) for claim in claims}
+    return {name: text for name, text in found.items() if text}
+
+
+def _checked(path: Path, given: object, claims: Sequence[Claim]) -> Mapping[str, str]:
+    if not isinstance(given, dict):
+        raise UserError(f"{path} holds a {type(given).__name__}: write 'claim id: text' lines")
+    names = {claim.id for claim in claims} | {stem(claim) for claim in claims}
+    for key, text in given.items():
+        if key not in names:
+            raise UserError(f"{path}: no claim '{key}': {nearest(str(key), names)}")
+        if not isinstance(text, str):
+            raise UserError(f"{path}: what {key} says is no text ({text!r}): put it in quotes")
+    return {key: " ".join(text.split()) for key, text in given.items()}
+
+
+def stem(claim: Claim) -> str:
+    """A claim's id without its task: the same for all tasks."""
+    kind, name, *_ = claim.id.split(".")
+    return f"{kind}.{name}"
+
+
+def with_numbers(causes: Mapping[str, str], values: Values, path: Path) -> dict[str, str]:
+    """The texts with the numbers that they name; a dash for what is not on record. A name of
+    no method or task raises UserError."""
+
+    def number(found: re.Match[str]) -> str:
+        metric, method, task, digits = found.groups()
+        for word, kind, names in (
+            (method, "method", (*METHODS, REAL)),
+            (task, "task", tuple(TASKS)),
+        ):
+            if word not in names:
+                raise UserError(f"{path}: {found[0]} names no {kind}: {nearest(word, names)}")
+        value = values(metric, method, task)
+        return DASH if value is None else f"{value:.{digits or 2}f}"
+
+    return {name: _NUMBER.sub(number, text) for name, text in causes.items()}

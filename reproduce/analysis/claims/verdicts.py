@@ -18,7 +18,8 @@ import numpy as np
 
 from reproduce.analysis.claims.statements import Claim, Part, in_words
 from reproduce.analysis.estimate import holm, interval, tails
-from reproduce.records.current import REAL, Current
+from reproduce.records.current import Current
+from reproduce.records.store import REAL
 
 Verdict = Literal["holds", "fails", "undecided", "not measured"]
 LEVEL = 0.05  # of a wrong verdict among all claims of a preset
@@ -81,7 +82,7 @@ _BySeed = Sequence[tuple[Part, Mapping[int, float]]]
 
 def _by_seed(claim: Claim, evidence: Current) -> _BySeed:
     """The parts of a claim with their values at each seed at which all of it was measured."""
-    known = {q: evidence.of(q) for part in claim.parts for q in part.quantities}
+    known = {q: evidence.values(q) for part in claim.parts for q in part.quantities}
     seeds = set(evidence.seeds)
     for quantity, values in known.items():
         if quantity.method == REAL and values:
@@ -130,7 +131,9 @@ def _untested(claim: Claim, parts: _BySeed, evidence: Current) -> Finding:
 
 
 def _missing(claim: Claim, evidence: Current) -> str:
-    lacking = [in_words(q) for part in claim.parts for q in part.quantities if not evidence.of(q)]
+    lacking = [
+        in_words(q) for part in claim.parts for q in part.quantities if not evidence.values(q)
+    ]
     if not lacking:
         return "no seed at which all its methods were measured"
     first, others = lacking[0], len(set(lacking)) - 1

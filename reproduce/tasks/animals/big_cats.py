@@ -178,13 +178,7 @@ def tiger(style: Style) -> Look:
         nose=(0.70, 0.10, 0.04),
         outline=tone(rust, -0.40, 0.6),
     )
-    return Look(
-        _built(style),
-        coat,
-        face=face,
-        body=body,
-        muzzle=lambda b: _bridge(b, rust, 1.0),
-    )
+    return Look(_built(style), coat, face=face, body=body, muzzle=lambda b: _bridge(b, rust, 1.0))
 
 
 def _rosettes(brush: Brush, ring: LCH, middle: LCH, step: float, alpha: float) -> None:
@@ -226,13 +220,7 @@ def leopard(style: Style) -> Look:
         nose=(0.62, 0.085, 0.05),
         outline=tone(gold, -0.46, 0.6),
     )
-    return Look(
-        _built(style),
-        coat,
-        face=face,
-        body=body,
-        muzzle=lambda b: _bridge(b, gold, 0.9),
-    )
+    return Look(_built(style), coat, face=face, body=body, muzzle=lambda b: _bridge(b, gold, 0.9))
 
 
 def panther(style: Style) -> Look:

@@ -56,21 +56,12 @@ class Content:
 
     def as_dict(self) -> Factors:
         """The factors, flat: lengths in units of the object's own base length."""
-        head: Factors = {
-            "kind": self.kind,
-            "category": self.category,
-            "facing": self.facing,
-        }
+        head: Factors = {"kind": self.kind, "category": self.category, "facing": self.facing}
         return head | dict(self.factors)
 
 
 def place(
-    kind: str,
-    category: str,
-    facing: str,
-    factors: Factors,
-    parts: list[Part],
-    fill: float,
+    kind: str, category: str, facing: str, factors: Factors, parts: list[Part], fill: float
 ) -> Content:
     """Centre ``parts`` (any unit, y up, facing right) in the unit square (y down).
 

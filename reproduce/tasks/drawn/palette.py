@@ -28,12 +28,7 @@ LEATHERS: dict[str, LCH] = {
     "burgundy": (0.38, 0.115, 0.04),
 }
 # how far round the colour wheel the second colour lies
-SCHEMES: dict[str, float] = {
-    "analogous": 0.09,
-    "split": 0.40,
-    "triad": 0.33,
-    "complement": 0.50,
-}
+SCHEMES: dict[str, float] = {"analogous": 0.09, "split": 0.40, "triad": 0.33, "complement": 0.50}
 
 
 def to_rgb(colour: LCH) -> RGB:

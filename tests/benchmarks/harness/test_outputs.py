@@ -126,7 +126,8 @@ def test_linked_folders_count(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (folder,) = LAYOUTS["a folder an input"](tmp_path / "out", pixels_of())
-    for path in (tmp_path, *tmp_path.parents[:2], folder):
+    above = [path for path in tmp_path.parents if path.name.startswith(("pytest-", "popen-"))]
+    for path in (tmp_path, *above, folder):
         path.chmod(0o755)
     (folder / "in1").chmod(0)
     before = os.geteuid()

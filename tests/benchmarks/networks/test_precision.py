@@ -14,7 +14,7 @@ from benchmarks.networks.extractors import Extraction
 from benchmarks.networks.precision import full_precision
 from benchmarks.networks.weights import trained
 from models.errors import UserError
-from reproduce.measuring.kept import kept
+from reproduce.measuring.kept import Kept
 
 
 def switches() -> tuple[bool, ...]:
@@ -51,9 +51,9 @@ def test_networks_that_measure_are_trained_without(tmp_path: Path) -> None:
         raise UserError("enough")
 
     with pytest.raises(UserError, match="enough"):
-        kept(
-            tmp_path / "x.safetensors", "benchmarks.networks.classifiers", lambda path: None, train
-        )
+        Kept(
+            tmp_path / "x.safetensors", lambda path: None, train, "benchmarks.networks.classifiers"
+        ).open()
 
 
 def test_lpips_turns_them_off() -> None:

@@ -14,8 +14,7 @@ from ablating import IOU, curve, fill, made, store, width
 from scipy import stats
 
 from models.errors import UserError
-from reproduce.analysis.ablation_results import curves_of
-from reproduce.analysis.ablation_text import ablation_table, write_ablation
+from reproduce.analysis.ablation import ablation_table, curves_of, write_ablation
 from reproduce.experiments.ablation import Ablation
 from reproduce.records.store import Records, record_id
 

@@ -11,7 +11,7 @@ from found import cells_of
 
 import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
 from benchmarks.metric import METRICS
-from reproduce.analysis.score_table import SHOWN, score_table
+from reproduce.analysis.tables import SHOWN, score_table
 from reproduce.experiments.preset import load_preset
 from reproduce.records.current import is_of
 
@@ -69,7 +69,7 @@ def test_csv_has_every_digit(found) -> None:
 def test_it_says_what_columns_mean_and_nothing_makes_no_table(found) -> None:
     text = score_table(load_preset("cpu"), cells_of(found)).markdown()
     assert text.count("### ") == 1  # the other task has no scores
-    assert METRICS[FID].protocol in text and METRICS["parts-auc"].protocol in text
+    assert f"\n- **FID**: {METRICS[FID].protocol}" in text and METRICS["parts-auc"].protocol in text
     assert "style-consistency" not in text
     assert not score_table(load_preset("cpu"), cells_of({})).parts
 

@@ -12,11 +12,10 @@ from found import records_of
 
 from benchmarks.harness.published import AVERAGE, published_table2
 from models.zoo import METHODS
-from reproduce.analysis.cells import Cells
+from reproduce.analysis.estimate import Cells
 from reproduce.analysis.table import Row, Tables
-from reproduce.analysis.table2 import table2
+from reproduce.analysis.tables import table2
 from reproduce.experiments.preset import TABLE2_METHODS, load_preset
-from reproduce.records.current import Current
 from reproduce.tasks.registry import TASKS
 
 PRESET = load_preset("cpu")
@@ -69,7 +68,7 @@ def found() -> dict[str, dict[tuple[str, str], dict[str, dict[str, Any]]]]:
 def of_both(found) -> Cells:
     """Of the records of both directions."""
     every = (records_of(rows, translation=of) for of, rows in found.items())
-    return Cells(Current([record for records in every for record in records], [0]))
+    return Cells([record for records in every for record in records], [0])
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 from pathlib import Path
@@ -10,15 +9,12 @@ from pathlib import Path
 import pytest
 from found import cells_of
 
-from benchmarks.console import run_command
 from benchmarks.harness.published import published_table1
 from models.zoo import METHODS
 from reproduce.analysis.tables import table1
-from reproduce.commands.cli import main, parser
-from reproduce.commands.table import run as table
+from reproduce.commands.cli import main
 from reproduce.experiments.preset import TABLE1_METHODS, load_preset
-from reproduce.records.current import REAL
-from reproduce.records.store import Records
+from reproduce.records.store import REAL, Records
 from reproduce.tasks.registry import TASKS
 
 PAPER = Path(__file__).resolve().parents[3] / "results" / "paper" / "table1_quality_diversity.csv"
@@ -178,42 +174,17 @@ def test_stored_records_are_printed_without_training(tmp_path, capsys):
     assert not any(cell.startswith("99") for cell in shown.values())
 
 
-def of_seeds(folder: Path, seeds: list[int] | None, *more: str) -> argparse.Namespace:
-    words = ["table", "1", "--preset", "quick", "--stored", "--results", str(folder), *more]
-    arguments = parser().parse_args(words)
-    arguments.seeds, arguments.words = seeds, words
-    return arguments
-
-
-def test_stored_records_of_several_seeds_are_averaged(tmp_path, capsys):
-    records = Records(tmp_path, "quick")
-    for seed, shift in enumerate((0.0, 0.02, 0.07)):
-        for method, value in values("drawn-shoes").items():
-            own = record("drawn-shoes", method, value + shift)
-            records.append(own | {"preset": "quick", "seed": seed})
-    assert table(of_seeds(tmp_path, [0, 1, 2])) == 0
-    (rows,) = markdown_rows(capsys.readouterr().out)
-    shown = {cells[0]: cells[4].split(" ± ") for cells in rows}
-    for method, value in values("drawn-shoes").items():
-        title = "Real data" if method == REAL else METHODS[method].title.replace("(paired)", "†")
-        assert shown[title][0] == f"{value + 0.03:.3f}"
-        assert float(shown[title][1]) > 0.02 or method == REAL
-    # Of seeds without records nothing is told; one seed is as ever.
-    for seeds in (None, [0], [0, 5]):
-        assert table(of_seeds(tmp_path, seeds)) == 0
-        assert f"{values('drawn-shoes')['munit']:.3f} ± 0.020" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     ("seeds", "more", "reason"),
     [
-        ([0, 1], ["--seed=3"], "--seed 3 and --seeds"),
-        ([1, 2, 1], [], "each once"),
-        ([0, 1], ["--human=drawn-shoes=x.json"], "one training"),
+        ("0 1", ["--seed=3"], "--seed 3 and --seeds"),
+        ("1 2 1", [], "each once"),
+        ("0 1", ["--human=drawn-shoes=x.json"], "one training"),
     ],
 )
 def test_seeds_that_contradict_are_refused(tmp_path, capsys, seeds, more, reason):
-    assert run_command(table, of_seeds(tmp_path, seeds, *more)) == 2
+    words = ["table", "1", "--preset", "quick", "--stored", "--results", str(tmp_path)]
+    assert main([*words, "--seeds", *seeds.split(), *more]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and reason in error
 

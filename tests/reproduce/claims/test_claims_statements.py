@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from reproduce.analysis.claims.causes import stem
 from reproduce.analysis.claims.statements import (
     COMPARABLE_FACTOR,
     COMPARABLE_POINTS,
@@ -16,6 +15,7 @@ from reproduce.analysis.claims.statements import (
     NEAR_ZERO,
     claims,
 )
+from reproduce.analysis.claims.table import stem
 from reproduce.experiments.preset import load_preset
 
 PAPER = Path(__file__).resolve().parents[3] / "results" / "paper"

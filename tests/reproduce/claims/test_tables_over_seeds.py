@@ -12,14 +12,11 @@ from claims_world import CATS, DIVERSITY, PRESET, QUALITY, QUICK, SEEDS, World, 
 
 import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
 from benchmarks.harness.published import AVERAGE
-from reproduce.analysis.cells import Cells
 from reproduce.analysis.claims.statements import claims
 from reproduce.analysis.claims.verdicts import verdicts
-from reproduce.analysis.estimate import over_trainings
+from reproduce.analysis.estimate import Cells, over_trainings
 from reproduce.analysis.table import Row, Tables
-from reproduce.analysis.table2 import table2
-from reproduce.analysis.table_files import tables_of
-from reproduce.analysis.tables import table1
+from reproduce.analysis.tables import table1, table2, tables_of
 from reproduce.experiments.preset import TABLE2_METHODS
 from reproduce.records.current import Current
 from reproduce.records.store import Records
@@ -128,15 +125,15 @@ def test_csv_tells_trainings_and_their_spread(world: World) -> None:
 def test_one_training_is_shown_as_ever(world: World) -> None:
     """Whether it is asked for alone, or others have no records."""
     alone = [r for r in Records(world.results, PRESET).all() if r["seed"] == 1]
-    made = table1(QUICK, Cells(Current(alone)))
+    made = table1(QUICK, Cells(alone))
     for seeds in ([1], [7, 1, 8]):
         asked = first(world, seeds)
         assert asked == made
         assert "one training each, so the 95% intervals are over inputs" in asked.markdown()
-    made_2 = table2(QUICK, Cells(Current(alone)))
+    made_2 = table2(QUICK, Cells(alone))
     assert second(world, [1]) == second(world, [1, 9]) == made_2
     assert not [name for name in made.names if "seeds" in name or "deviation" in name]
-    nothing = Cells(Current([]))
+    nothing = Cells([])
     assert first(world, [5, 6]) == table1(QUICK, nothing)
     assert second(world, [5]) == table2(QUICK, nothing)
 

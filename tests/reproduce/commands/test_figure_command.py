@@ -18,8 +18,7 @@ from models.errors import UserError
 from reproduce.commands.cli import main
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset, preset_names
-from reproduce.report.figures import evenly
-from reproduce.report.unit_figures import domain_titles
+from reproduce.report.figures import domain_titles, evenly
 from reproduce.tasks.layouts import open_folder
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
@@ -89,7 +88,7 @@ def test_the_figure_shows_spread_inputs_and_what_the_checkpoint_makes_of_them(ma
     (checkpoint,) = made.glob(f"runs/{path.parent.name}/drawn-dog-breeds/unit-seed0/last.*")
     method, read = load_method(checkpoint, "cpu")
     (folder,) = (made / "data").glob("drawn-dog-breeds-*x10")
-    domains, fixed = open_folder(folder), Preparation(read.run.size).at_test()
+    domains, fixed = open_folder(folder, "faces"), Preparation(read.run.size).at_test()
     tests: list[PictureSource] = [domains.test_a, domains.test_b]
     for side, every, direction in zip((0, 4), tests, ("a2b", "b2a"), strict=True):
         source = Subset(every, [0, 1, 2, 3, 5, 6, 7, 8])

@@ -17,9 +17,8 @@ from stored_judges import store_judges
 
 from benchmarks.__main__ import main as benchmarks
 from models.errors import UserError
-from reproduce.analysis.cells import Cells
-from reproduce.analysis.table2 import table2
-from reproduce.analysis.tables import table1
+from reproduce.analysis.estimate import Cells
+from reproduce.analysis.tables import table1, table2
 from reproduce.commands.cli import main
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
@@ -178,7 +177,7 @@ def test_a_stranger_stands_in_table_2(made2: Path, capsys: pytest.CaptureFixture
 
 
 def cells_of(records: list[dict[str, Any]], seeds: list[int]) -> Cells:
-    return Cells(Current(records, seeds))
+    return Cells(records, seeds)
 
 
 # By records alone: what rows of one's own do to all others.
@@ -229,7 +228,7 @@ def test_a_row_is_no_training_among_several() -> None:
     assert by_title["Tint ‡"] == "0.500 ± 0.020", "with its own interval, and no word of seeds"
     claims = Current(every)
     assert claims.seeds == (0, 1)
-    assert claims.of(Quantity("diversity", "munit", "drawn-shoes")) == {0: 0.3, 1: 0.4}
+    assert claims.values(Quantity("diversity", "munit", "drawn-shoes")) == {0: 0.3, 1: 0.4}
 
 
 def test_a_preference_is_over_the_munit_of_the_table() -> None:

@@ -17,11 +17,12 @@ from tiny import last
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, confusion
 from benchmarks.metrics.mode_scores import load_mode_scores
 from reproduce.commands.cli import main
-from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.places import Places
 from reproduce.experiments.preset import TABLE2_METHODS, load_preset
 from reproduce.experiments.run import parse_settings
 from reproduce.measuring.content_readers import FACTORS, content_of
-from reproduce.measuring.modes import classifier_path
+from reproduce.measuring.modes import mode_classifier
+from reproduce.measuring.subject import Pictures, open_pictures
 from reproduce.tasks.modes import open_modes, truth_folder
 
 TASK = "drawn-housecats-dogs"
@@ -129,26 +130,29 @@ def test_human_votes_are_of_table_1(made: Path, capsys: pytest.CaptureFixture[st
 
 def test_tasks_that_share_a_domain_share_its_classifier(tmp_path: Path) -> None:
     run = load_preset("quick").table_runs(2, 0, parse_settings(TINY))[0]
-    paths = {}
-    for task in ("drawn-housecats-dogs", "drawn-housecats-bigcats"):
-        places = Places(tmp_path / "data", tmp_path, tmp_path, progress=False)
-        domains = open_run_task(replace(run, task=task), places)
-        modes = open_modes(domains.folder)
-        paths[task] = [classifier_path(domains, modes, d, run, tmp_path) for d in "ab"]
-    (cats, dogs), (same_cats, big_cats) = paths.values()
+    places = Places(tmp_path / "data", tmp_path, tmp_path, progress=False)
+    cats_dogs, cats_cats = (
+        open_pictures(replace(run, task=task), places)
+        for task in ("drawn-housecats-dogs", "drawn-housecats-bigcats")
+    )
+
+    def paths(pictures: Pictures) -> list[Path]:
+        return [mode_classifier(pictures, domain, places).path for domain in "ab"]
+
+    (cats, dogs), (same_cats, big_cats) = paths(cats_dogs), paths(cats_cats)
     assert cats == same_cats and len({cats, dogs, big_cats}) == 3
 
     # Other pictures, or other modes for the same pictures, need another.
-    picture = next((domains.folder / "trainA").iterdir())
+    picture = next((cats_cats.domains.folder / "trainA").iterdir())
     shown = picture.read_bytes()
     picture.write_bytes(shown + b"0")
-    assert classifier_path(domains, modes, "a", run, tmp_path) != cats
+    assert paths(cats_cats)[0] != cats
     picture.write_bytes(shown)
-    rows = dict(modes.rows)
+    rows = dict(cats_cats.modes.rows)
     key = next(k for k in rows if k[0] == "trainA" and rows[k]["mode"] == "tabby")
     rows[key] = {**rows[key], "mode": "black"}
-    relabelled = replace(modes, rows=rows)
-    assert classifier_path(domains, relabelled, "a", run, tmp_path) != cats
+    cats_cats.modes = replace(cats_cats.modes, rows=rows)
+    assert paths(cats_cats)[0] != cats
 
 
 def test_several_seeds_make_what_is_missing_and_print_means(

@@ -14,7 +14,7 @@ from sorted_pictures import sorted_folder
 from benchmarks.networks.content_reader import ContentNetwork, ContentReader, Scale
 from models.errors import UserError
 from models.init import initialise
-from reproduce.experiments.places import Places, open_run_task
+from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import parse_settings
 from reproduce.measuring import content_readers as content_measure
@@ -23,13 +23,12 @@ from reproduce.measuring.content_readers import (
     RECIPE,
     content_of,
     content_scores,
+    kept_reader,
     open_content,
-    reader_path,
     tells_content,
 )
+from reproduce.measuring.subject import Pictures, open_pictures
 from reproduce.tasks.animals.animal import draw_animal
-from reproduce.tasks.modes import open_modes
-from reproduce.tasks.pictures import Preparation
 
 RUN = load_preset("quick").table_runs(2, 0, parse_settings(["train=12", "test=8"]))[0]
 CATS_DOGS = replace(RUN, task="drawn-housecats-dogs")
@@ -39,9 +38,8 @@ def places(root: Path) -> Places:
     return Places(root / "data", root / "runs", root / "results", progress=False)
 
 
-def opened(root: Path, task: str = CATS_DOGS.task):
-    domains = open_run_task(replace(RUN, task=task), places(root))
-    return domains, open_modes(domains.folder)
+def opened(root: Path, task: str = CATS_DOGS.task) -> Pictures:
+    return open_pictures(replace(RUN, task=task), places(root))
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +54,15 @@ def store(root: Path, r2: float) -> ContentReader:
     scale = Scale((0.0,) * len(FACTORS), (1.0,) * len(FACTORS))
     claims = dict.fromkeys(FACTORS, r2)
     reader = ContentReader(RECIPE, scale, (32, 32), network, claims, {"domain": "dogs"})
-    reader.save(reader_path(*opened(root), "b", CATS_DOGS, root / "runs"))
+    reader.save(kept_reader(opened(root), "b", places(root)).path)
     return reader
 
 
 def test_contents_are_those_that_were_drawn(root: Path) -> None:
-    domains, modes = opened(root)
+    pictures = opened(root)
+    modes = pictures.modes
     assert tells_content(modes)
-    ids = domains.test_b.ids[::-1]
+    ids = pictures.domains.test_b.ids[::-1]
     values = content_of(modes, "testB", ids)
     assert values.shape == (8, len(FACTORS))
     column = {factor: values[:, k] for k, factor in enumerate(FACTORS)}
@@ -82,69 +81,65 @@ def test_a_reader_is_trained_once_and_kept(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(content_measure, "RECIPE", replace(RECIPE, steps=2, floor=-1e9))
-    domains, modes = opened(root)
-    where = replace(places(root), runs=tmp_path)
-    reader = open_content(domains, modes, "b", CATS_DOGS, where)
+    pictures, where = opened(root), replace(places(root), runs=tmp_path)
+    reader = open_content(pictures, "b", where)
     assert reader is not None and reader.used == FACTORS
     assert reader.facts == {"domain": "dogs", "train": 12, "held_out": 8, "seed": 0}
-    path = reader_path(domains, modes, "b", CATS_DOGS, tmp_path)
+    path = kept_reader(pictures, "b", where).path
     before = path.stat().st_mtime_ns
-    open_content(domains, modes, "b", CATS_DOGS, where)
+    open_content(pictures, "b", where)
     assert path.stat().st_mtime_ns == before
-    stored = content_of(modes, "trainB", domains.train_b.ids)
+    stored = content_of(pictures.modes, "trainB", pictures.domains.train_b.ids)
     assert reader.scale.mean == pytest.approx(stored.mean(axis=0))
 
 
 def test_real_pictures_are_scored_and_a_reader_that_knows_nothing_scores_nothing(
     root: Path,
 ) -> None:
-    domains, modes = opened(root)
-    stored = store(root, 0.9)
-    reader = open_content(domains, modes, "b", CATS_DOGS, places(root))
+    pictures, stored = opened(root), store(root, 0.9)
+    reader = open_content(pictures, "b", places(root))
     assert reader is not None and reader.sha256 == stored.sha256
-    source, fixed = domains.test_b, Preparation(32).at_test()
-    scores = content_scores(reader, modes, "testB", source.ids)
-    for i, name in enumerate(source.ids):
-        scores.update(name, 0, fixed(source.read(i)))
+    source = pictures.domains.test_b
+    scores = content_scores(reader, pictures.modes, "testB", source.ids)
+    for item in pictures.shown(source):
+        scores.update(*item)
     table = scores.finish()
-    assert np.array_equal(table.truth, content_of(modes, "testB", table.input_ids))
+    assert np.array_equal(table.truth, content_of(pictures.modes, "testB", table.input_ids))
     m = table.measurement(0)
     assert 0 < m.value < 1
     assert (m.protocol["protocol"], m.protocol["domain"]) == ("real@8", "dogs")
     store(root, 0.49)
-    assert open_content(domains, modes, "b", CATS_DOGS, places(root)) is None
+    assert open_content(pictures, "b", places(root)) is None
 
 
-def test_tasks_that_share_a_domain_share_its_reader(root: Path, tmp_path: Path) -> None:
-    paths = {
-        task: [reader_path(*opened(root, task), d, CATS_DOGS, tmp_path) for d in "ab"]
-        for task in (CATS_DOGS.task, "drawn-bigcats-dogs")
-    }
-    (cats, dogs), (big_cats, same_dogs) = paths.values()
+def test_tasks_that_share_a_domain_share_its_reader(root: Path) -> None:
+    def paths(pictures: Pictures) -> list[Path]:
+        return [kept_reader(pictures, domain, places(root)).path for domain in "ab"]
+
+    pictures = opened(root)
+    (cats, dogs), (big_cats, same_dogs) = paths(pictures), paths(opened(root, "drawn-bigcats-dogs"))
     assert dogs == same_dogs and len({cats, dogs, big_cats}) == 3
-    domains, modes = opened(root)
-    rows = dict(modes.rows)
-    name = domains.train_b.ids[0]
+    rows = dict(pictures.modes.rows)
+    name = pictures.domains.train_b.ids[0]
     rows["trainB", name] = {**rows["trainB", name], "yaw": "1.5"}
-    turned = replace(modes, rows=rows)
-    assert reader_path(domains, turned, "b", CATS_DOGS, tmp_path) != dogs
-    assert reader_path(domains, turned, "a", CATS_DOGS, tmp_path) == cats
+    pictures.modes = replace(pictures.modes, rows=rows)
+    same_cats, turned = paths(pictures)
+    assert same_cats == cats and turned != dogs
 
 
 def test_photographs_tell_no_content(tmp_path: Path) -> None:
     domains = sorted_task(sorted_folder(tmp_path / "sorted"), tmp_path / "data")
-    modes = open_modes(domains.folder)
-    assert not tells_content(modes)
-    assert open_content(domains, modes, "b", RUN, places(tmp_path)) is None
+    assert open_content(Pictures(RUN, domains, ""), "b", places(tmp_path)) is None
     assert not (tmp_path / "runs").exists()
 
 
 def test_a_truth_that_is_none_is_refused(root: Path) -> None:
-    domains, modes = opened(root)
-    name = domains.test_b.ids[3]
+    pictures = opened(root)
+    modes, ids = pictures.modes, pictures.domains.test_b.ids
+    name = ids[3]
     row = modes.rows["testB", name]
     for wrong in ({"tilt": "left"}, {"tilt": ""}, {"expression": "sad"}):
         broken = replace(modes, rows={**modes.rows, ("testB", name): {**row, **wrong}})
         with pytest.raises(UserError, match=f"tell the content of testB/{name} .*; remove") as e:
-            content_of(broken, "testB", domains.test_b.ids)
+            content_of(broken, "testB", ids)
         assert "\n" not in str(e.value)

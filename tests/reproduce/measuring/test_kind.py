@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted, measure_on
 from reproduce.measuring.subject import Pictures, Subject
 from reproduce.records.store import Records
 from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.sources import Domains
 from reproduce.training.translate import stream
 
 PRESET = load_preset("quick")
@@ -61,15 +61,15 @@ class Keeps(OneByOne):
     def records(self, subject: Subject) -> Records:
         return self.places.records(PRESET)
 
-    def wanted(self, subject: Subject) -> tuple[Wanted, Wanted]:
-        return {self.metric: {"protocol__N": self.inputs}}, {}
+    def wanted(self, subject: Subject) -> Wanted:
+        return {self.metric: {"protocol__N": self.inputs}}
 
     def look(self, subject: Subject) -> Looking:
         def finish() -> Sequence[Made]:
             told = {"metric": self.metric, "value": len(self.seen), "protocol": {"N": self.inputs}}
             return [Made(told)]
 
-        return Looking(self.inputs, self.samples, self.update, finish)
+        return Looking(finish, self.update, self.inputs, self.samples)
 
     def update(self, name: str, k: int, picture: Tensor) -> None:
         assert (name, k) not in self.seen
@@ -83,7 +83,7 @@ def places(tmp_path: Path) -> Places:
 
 def subject_of(method: Method, source: Greys, places: Places) -> Subject:
     run = PRESET.make_run("munit", "drawn-shoes", 3)
-    domains: Any = SimpleNamespace(test_a=source, test_b=source)
+    domains = Domains("greys", places.data, source, source, source, source)
     subject = Subject(PRESET, run, places, Pictures(run, domains, "0" * 64))
     # A frozen subject keeps what it found out once; here it is told.
     subject.__dict__.update(method=method, sha256="1" * 64)

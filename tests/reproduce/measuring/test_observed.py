@@ -25,11 +25,11 @@ from reproduce.analysis.preference_evidence import write_evidence
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig
+from reproduce.measuring.kind import Found
 from reproduce.measuring.kinds import measure_runs
 from reproduce.measuring.preference import OTHERS, OWN, SAMPLES, WAYS, PreferenceKind
 from reproduce.measuring.subject import Subject, open_pictures
-from reproduce.records.current import REAL
-from reproduce.records.store import Records, sha256_file
+from reproduce.records.store import REAL, Records, sha256_file
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.loop import LAST, Logging
 from reproduce.training.session import train
@@ -74,6 +74,12 @@ def observer(trained_places: Places) -> PreferenceKind:
 
 
 @pytest.fixture(scope="module")
+def found(trained_places: Places) -> dict[str, Found]:
+    """What is recorded of all runs."""
+    return measure_runs(["observed"], PRESET, RUNS, trained_places)
+
+
+@pytest.fixture(scope="module")
 def photos(observer: PreferenceKind) -> Tensor:
     """The real pictures of the test inputs, uint8 (I, 3, H, W)."""
     source = observer.pictures.domains.test_b
@@ -85,18 +91,17 @@ def one_by_one(pictures: Tensor) -> Iterator[Tensor]:
 
 
 def test_all_methods_and_real_pictures_are_recorded_once(
-    places: Places, observer: PreferenceKind
+    trained_places: Places, observer: PreferenceKind, found: dict[str, Found]
 ) -> None:
-    found = measure_runs(["observed"], PRESET, RUNS, places)
+    places = trained_places
     assert set(found) == {*METHODS, REAL}
     reference = sha256_file(checkpoint_of(PRESET, RUNS[0], places))
     for method, by_metric in found.items():
         quality, distance = by_metric["quality-observed"], by_metric["truth-distance"]
         assert quality["protocol"]["reference_sha256"] == reference
         assert quality["protocol"]["right"] == 64 and quality["method"] == method
-        assert (
-            quality["protocol"]["extractor"] == "lpips" and quality["protocol"]["version"] == "0.1"
-        )
+        told = quality["protocol"]
+        assert (told["extractor"], told["version"]) == ("lpips", "0.1")
         with np.load(places.results / quality["raw"], allow_pickle=False) as file:
             shares = preferred(file["distances"], file["reference"])
             assert 100 * shares.mean() == pytest.approx(quality["value"])
@@ -104,9 +109,7 @@ def test_all_methods_and_real_pictures_are_recorded_once(
             assert file["distances"].shape == (INPUTS, SAMPLES)
         assert mean == distance["value"]
         assert json.loads(json.dumps(quality)) == quality
-    perfect = observer.perfect()
-    assert perfect is not None
-    (seen,) = observer.see({REAL: perfect}, [observer.lpips], INPUTS)
+    (seen,) = observer.see({REAL: observer.perfect()}, [observer.lpips], INPUTS)
     with np.load(places.results / found[REAL]["truth-distance"]["raw"]) as file:
         np.testing.assert_array_equal(file["distances"], seen[REAL].min(axis=2))
     # These networks learned nothing; their pictures are no shoes.
@@ -115,24 +118,21 @@ def test_all_methods_and_real_pictures_are_recorded_once(
     assert len(Records(places.results, "quick").all()) == 2 * len(found)
 
 
-def test_what_else_is_looked_at_changes_no_bit(places: Places, tmp_path: Path) -> None:
-    found = measure_runs(["observed"], PRESET, RUNS, places)
-    other = replace(places, results=tmp_path / "alone")
-    alone = measure_runs(["observed"], PRESET, RUNS[1:2], other)
+def test_what_else_is_looked_at_changes_no_bit(places: Places, found: dict[str, Found]) -> None:
+    alone = measure_runs(["observed"], PRESET, RUNS[1:2], places)
     # Without MUNIT there is nothing to prefer a method to.
     assert set(alone["unit"]) == set(alone[REAL]) == {"truth-distance"}
     for method in ("unit", REAL):
         one, two = (of[method]["truth-distance"] for of in (found, alone))
         assert one["value"] == two["value"] and one["raw_sha256"] == two["raw_sha256"]
     # What a later MUNIT is preferred to is looked at again, and nothing else is.
-    measure_runs(["observed"], PRESET, RUNS[:2], other)
-    assert len(Records(other.results, "quick").all()) == 2 + 2 * 3
+    measure_runs(["observed"], PRESET, RUNS[:2], places)
+    assert len(Records(places.results, "quick").all()) == 2 + 2 * 3
 
 
 def test_preference_over_a_reference_that_was_trained_anew_is_asked_again(
-    places: Places, tmp_path: Path
+    places: Places, tmp_path: Path, found: dict[str, Found]
 ) -> None:
-    found = measure_runs(["observed"], PRESET, RUNS[:2], places)
     again = replace(places, runs=shutil.copytree(places.runs, tmp_path / "runs"))
     longer = replace(RUNS[0], steps=3)
     folder = checkpoint_of(PRESET, longer, again).parent

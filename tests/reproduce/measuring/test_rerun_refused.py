@@ -13,11 +13,9 @@ from rerun_records import (
     DIVERSITY,
     Told,
     changed,
-    made_once,
     perturbed,
     preset,
     refused,
-    rerunner,
     runs,
     stored,
     with_records,
@@ -26,16 +24,6 @@ from rerun_records import (
 from reproduce.commands.cli import main
 from reproduce.experiments.places import Places
 from reproduce.training.trained import checkpoint_of
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Places:
-    return made_once(tmp_path_factory)
-
-
-@pytest.fixture
-def again(made: Places, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
-    return rerunner(made, capsys)
 
 
 def test_a_changed_checkpoint_is_not_taken_for_the_records(

@@ -3,104 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import tiny
-import torch
+from rerun_records import preset, runs
 
 import reproduce.measuring.exact
 from benchmarks.networks import extractors
-from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
-from models.init import initialise
 from reproduce.experiments.places import Places
-from reproduce.experiments.preset import Preset, load_preset
-from reproduce.experiments.run import RunConfig
-from reproduce.measuring.classifier import RECIPE, classifier_path
 from reproduce.measuring.kind import Found
 from reproduce.measuring.kinds import measure_runs, scores
-from reproduce.measuring.subject import open_pictures
-from reproduce.records.current import REAL
-from reproduce.records.store import Records
-from reproduce.training.loop import Logging
-from reproduce.training.session import train
-from reproduce.training.trained import checkpoint_of
+from reproduce.measuring.subject import Pictures
+from reproduce.records.store import REAL, Records
 
-QUICK = load_preset("quick")
 METHODS = ("munit", "cyclegan")
 
 
-def scored(scores: str) -> Preset:
-    measure = replace(QUICK.measure, scores=scores, inputs=4, samples=4)
-    return replace(QUICK, measure=measure)
-
-
-@pytest.fixture(scope="module")
-def runs() -> list[RunConfig]:
-    sizes = {"steps": "1", "batch": "2", "train": "100", "test": "10"}
-    settings = {m: dict(p.split("=") for p in tiny.SETTINGS[m].split()) for m in METHODS}
-    return [QUICK.make_run(m, "drawn-shoes", 0, settings[m] | sizes) for m in METHODS]
-
-
-@pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory, runs: list[RunConfig]) -> Places:
-    """Finished runs and a classifier, which is untrained and says otherwise."""
-    root = tmp_path_factory.mktemp("scoring")
-    places = Places(root / "data", root / "runs", root / "results", progress=False)
-    for run in runs:
-        folder = checkpoint_of(QUICK, run, places).parent
-        train(run, folder, data_dir=places.data, logging=Logging(progress=False))
-    pictures = open_pictures(runs[0], places)
-    truth = pictures.drawn
-    network = SmallResNet(RECIPES[RECIPE], truth.heads)
-    initialise(network, "kaiming", torch.Generator().manual_seed(0))
-    path = classifier_path(pictures, places.runs, RECIPES[RECIPE], 0)
-    Classifier(RECIPES[RECIPE], truth.heads, network, dict.fromkeys(truth.heads, 0.95), {}).save(
-        path
-    )
-    return places
-
-
-def measure_task(preset: Preset, runs: list[RunConfig], places: Places) -> dict[str, Found]:
+def measured(kinds: str, places: Places) -> dict[str, Found]:
     """As the graph's jobs do one by one."""
-    names = scores(runs[0].task) if preset.measure.scores == "all" else ["diversity"]
-    return measure_runs([*names, *preset.measure.preferring(runs[0])], preset, runs, places)
+    scored = replace(preset(), measure=replace(preset().measure, scores=kinds))
+    names = scores("drawn-shoes") if kinds == "all" else ["diversity"]
+    names = [*names, *scored.measure.preferring(runs()[0])]
+    return measure_runs(names, scored, runs(), places)
 
 
-def metrics(found: dict[str, dict[str, object]], method: str) -> set[str]:
-    return set(found[method])
-
-
-def test_without_scores_there_is_diversity_and_shape_alone(
-    runs: list[RunConfig], places: Places, tmp_path: Path
-) -> None:
-    found = measure_task(scored("none"), runs, replace(places, results=tmp_path))
+def test_without_scores_there_is_diversity_and_shape_alone(anew: Places) -> None:
+    found = measured("none", anew)
     assert set(found) == {*METHODS, REAL}
-    assert metrics(found, "munit") == {"diversity-lpips", "silhouette-iou"}
-    assert metrics(found, REAL) == {"diversity-lpips"}
+    assert set(found["munit"]) == {"diversity-lpips", "silhouette-iou"}
+    assert set(found[REAL]) == {"diversity-lpips"}
 
 
-def test_quality_of_drawn_pictures_is_asked_of_who_knows_the_truth(
-    runs: list[RunConfig], places: Places, tmp_path: Path
-) -> None:
-    found = measure_task(scored("quality"), runs, replace(places, results=tmp_path))
+def test_quality_of_drawn_pictures_is_asked_of_who_knows_the_truth(anew: Places) -> None:
+    found = measured("quality", anew)
     observed = {"diversity-lpips", "truth-distance", "quality-observed"}
     for method in METHODS:
-        assert metrics(found, method) == observed | {"silhouette-iou"}
-    assert metrics(found, REAL) == observed
+        assert set(found[method]) == observed | {"silhouette-iou"}
+    assert set(found[REAL]) == observed
 
 
 def test_all_scores_are_measured_once_and_then_only_read(
-    runs: list[RunConfig], places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    anew: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    places = replace(places, results=tmp_path)
-    found = measure_task(scored("all"), runs, places)
+    found = measured("all", anew)
     wide = {"fid-small-resnet-2", "recall-small-resnet-2", "category-kept", "colour-distance",
-            "quality-observed", "quality-judged"}  # fmt: skip
+            "quality-observed", "quality-judged", "silhouette-iou"}  # fmt: skip
     for method in (*METHODS, REAL):
-        assert metrics(found, method) >= wide | {"silhouette-iou"}, method
+        assert set(found[method]) >= wide, method
     assert "style-consistency" in found["munit"]
-    records = Records(tmp_path, QUICK.name).all()
+    records = Records(anew.results, preset().name).all()
     assert {r["method"] for r in records} == {*METHODS, REAL}
 
     def never(*arguments: object) -> None:
@@ -108,6 +58,6 @@ def test_all_scores_are_measured_once_and_then_only_read(
 
     monkeypatch.setattr(extractors, "extract", never)
     monkeypatch.setattr(reproduce.measuring.exact, "examine", never)
-    monkeypatch.setattr(reproduce.measuring.exact, "silhouettes", never)
-    assert measure_task(scored("all"), runs, places) == found
-    assert Records(tmp_path, QUICK.name).all() == records
+    monkeypatch.setattr(Pictures, "silhouettes", never)
+    assert measured("all", anew) == found
+    assert Records(anew.results, preset().name).all() == records

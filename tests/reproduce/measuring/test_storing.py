@@ -92,15 +92,14 @@ def test_storing_again_removes_what_is_no_longer_behind_a_table(case: Case, trai
     }  # fmt: skip
 
 
-def test_weights_that_no_record_is_about_are_refused(case: Case, trained) -> None:
-    case.add(trained("munit"), checkpoint_sha256="b" * 64)
-    with pytest.raises(UserError, match="not the network that the newest records of munit"):
-        case.store()
-
-
-def test_pictures_that_no_record_is_about_are_refused(case: Case, trained) -> None:
-    case.add(trained("munit"), data_sha256="b" * 64)
-    with pytest.raises(UserError, match="holds other pictures than the records"):
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [("checkpoint_sha256", "not the network that the newest records of munit"),
+     ("data_sha256", "holds other pictures than the records")],
+)  # fmt: skip
+def test_what_no_record_is_about_is_refused(case: Case, trained, changed: str, reason: str) -> None:
+    case.add(trained("munit"), **{changed: "b" * 64})
+    with pytest.raises(UserError, match=reason):
         case.store()
 
 
@@ -121,16 +120,13 @@ def test_an_absent_run_and_an_absent_classifier_are_told(case: Case, trained) ->
     assert case.notes[1].startswith("left out: classifier cccccccccccc")
 
 
-def test_no_run_at_all_is_refused(case: Case, trained) -> None:
+def test_no_records_and_no_runs_are_refused(case: Case, trained) -> None:
+    with pytest.raises(UserError, match="has no records of tables of quick"):
+        case.store()
     case.add(trained("munit")).unlink()
     with pytest.raises(UserError, match="none of the runs behind these tables"):
         case.store()
     assert not case.folder.exists()
-
-
-def test_no_records_no_weights(case: Case) -> None:
-    with pytest.raises(UserError, match="has no records of tables of quick"):
-        case.store()
 
 
 def test_a_damaged_file_is_found(case: Case, trained) -> None:

@@ -10,7 +10,6 @@ import pytest
 import tiny
 import torch
 
-import reproduce.measuring.subject
 from benchmarks.metrics.theory import contents, styles
 from models.errors import UserError
 from models.zoo import METHODS
@@ -152,20 +151,6 @@ def test_equal_names_alone_are_no_pairs(runs, places) -> None:
     assert set(measure_codes(run, places)) == STYLES | CONTENTS - OF_PAIRS
 
 
-def test_what_is_recorded_is_not_measured_again(runs, places, monkeypatch) -> None:
-    run = runs["munit", CATS]
-    found = measure_codes(run, places)
-    records = Records(places.results, "quick")
-    count = len(records.all())
-    with monkeypatch.context() as patched:
-        patched.setattr(reproduce.measuring.subject, "load_method", None)
-        assert measure_codes(run, places) == found
-    (places.results / found["style-mmd"]["raw"]).unlink()
-    again = measure_codes(run, places)
-    assert len(records.all()) == 2 * count
-    assert {m: r["value"] for m, r in again.items()} == {m: r["value"] for m, r in found.items()}
-
-
 def test_many_pictures_are_thinned_alike_in_both_domains(runs, places, monkeypatch) -> None:
     monkeypatch.setattr(theory_measure, "MOST", 8)
     run = runs["munit", SHOES]
@@ -176,7 +161,7 @@ def test_many_pictures_are_thinned_alike_in_both_domains(runs, places, monkeypat
 
 
 def test_methods_without_codes_have_no_numbers(places) -> None:
-    run = PRESET.make_run("cyclegan", SHOES)
+    run = PRESET.make_run("cyclegan", SHOES, 0, {"train": "12", "test": "9"})
     assert measure_codes(run, places) == {}
     assert not places.results.exists()
 

@@ -77,7 +77,7 @@ def test_a_broken_line_in_the_middle_is_refused_by_number(junk, tmp_path):
 
 def _append_many(root, number):
     records = Records(root, "quick")
-    for i in range(50):
+    for i in range(20):
         records.append(FACTS | {"value": number * 1000.0 + i, "long": "x" * 5000})
 
 
@@ -90,7 +90,7 @@ def test_four_processes_lose_nothing(tmp_path):
         process.join()
         assert process.exitcode == 0
     found = [r["value"] for r in Records(tmp_path, "quick").all()]
-    assert sorted(found) == [n * 1000.0 + i for n in range(4) for i in range(50)]
+    assert sorted(found) == [n * 1000.0 + i for n in range(4) for i in range(20)]
     for n in range(4):
         own = [v for v in found if v // 1000 == n]
         assert own == sorted(own)

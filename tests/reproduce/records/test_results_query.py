@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from models.errors import UserError
 from reproduce.analysis.records_text import table
 from reproduce.commands.cli import main
 from reproduce.records.current import newest
-from reproduce.records.form import line_of
 from reproduce.records.query import COLUMNS, find, flat, frame, number, query
-from reproduce.records.store import Records, record_id
+from reproduce.records.store import Records, line_of, record_id
 
 STORED = Path(__file__).resolve().parents[3] / "results"
 
@@ -64,16 +61,8 @@ def values(found: list[dict[str, Any]]) -> list[float]:
     return [r["value"] for r in found]
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)  # fmt: skip
-
-
-@given(st.dictionaries(st.text(), json_values, max_size=5))
-def test_a_record_parsed_from_its_line_has_the_id_of_the_line(facts: dict[str, Any]) -> None:
+def test_a_record_parsed_from_its_line_has_the_id_of_the_line() -> None:
+    facts = record(value=1e-300, unit='%\u2028\n"é', measure={"b": None, "a": [True, -0.0, 10**20]})
     line = line_of(facts)
     assert "\n" not in line
     assert record_id(json.loads(line)) == hashlib.sha256(line.encode()).hexdigest()[:12]

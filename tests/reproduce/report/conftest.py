@@ -12,7 +12,8 @@ from report_world import HOSTILE, Page, add_theory, places, preset_runs, seeds_o
 
 from reproduce.analysis.table import of_texts
 from reproduce.experiments.preset import load_preset
-from reproduce.report.content import Report, report_of
+from reproduce.report.blocks import Report
+from reproduce.report.content import report_of
 from reproduce.report.curves import Curve, curve_path, draw_curves, write_curve
 from reproduce.report.page import write_page
 

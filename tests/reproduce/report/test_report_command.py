@@ -109,5 +109,5 @@ def test_what_is_refused(root: Path, more: list[str], message: str) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(root: Path) -> None:
     (root / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write"):
+    with pytest.raises(UserError, match="file is a file: name a folder"):
         report(parsed(*words(root, f"--out={root / 'file'}")))

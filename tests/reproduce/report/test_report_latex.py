@@ -11,8 +11,14 @@ from PIL import Image
 from report_world import HOSTILE
 
 from reproduce.analysis.table import Column, Table, of_texts
-from reproduce.report.blocks import Bullets, Code, Figure, Heading, Missing, Paragraph, Section
-from reproduce.report.content import Report
+from reproduce.report.blocks import (
+    Bullets,
+    Figure,
+    Missing,
+    Report,
+    Section,
+    Text,
+)
 from reproduce.report.latex import latex, tex, write_pdf
 from reproduce.report.page import write_page
 
@@ -34,7 +40,7 @@ def small(folder: Path) -> Report:
     ]
     columns = (Column("Claim", "claim"), Column("Verdict", "verdict"), Column("p"))
     blocks = (
-        Paragraph(words), Heading(words), Code(f"{EVIL}\nsecond line"), Bullets((words, "b")),
+        Text(words), Text(words, "heading"), Text(f"{EVIL}\nsecond line", "code"), Bullets((words, "b")),
         of_texts(words, [("Method", "Ours"), (words, "1"), ("", "2")]),
         of_texts("Wide", [tuple("abcdefghijkl"), *[["0.123 ± 0.456"] * 12] * 3]),
         Table(words, columns, tuple(rows), kind="claims"),

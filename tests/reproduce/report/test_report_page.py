@@ -14,12 +14,12 @@ from PIL import Image
 from report_world import HOSTILE, THEORY, Page, places, preset_runs, seeds_of
 
 from reproduce.analysis.claims.table import claims_table
-from reproduce.analysis.table_files import table_of
+from reproduce.analysis.tables import table_of
 from reproduce.experiments.preset import load_preset
-from reproduce.report.content import Report, command_of, report_of
-from reproduce.report.cost import _measuring_seconds
-from reproduce.report.inputs import inputs_sha256
-from reproduce.report.page import PICTURES, html, write_page
+from reproduce.report.blocks import Report
+from reproduce.report.content import _measuring_seconds, command_of, report_of
+from reproduce.report.inputs import PICTURES, inputs_sha256
+from reproduce.report.page import html, write_page
 
 
 def cells(text: str) -> list[str]:

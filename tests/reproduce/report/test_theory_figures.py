@@ -108,12 +108,6 @@ def test_several_seeds_are_averaged_and_named(filled: Filled) -> None:
     assert cells(one, "MUNIT")[2] == "0.110 ± 0.005" and "w/o s" not in one
 
 
-def test_a_retrained_network_has_its_own_numbers_alone(filled: Filled) -> None:
-    filled.records.append({**filled.records.all()[0], "checkpoint_sha256": "new", "value": 0.2})
-    row = cells(filled.table, "MUNIT")
-    assert row[2:] == ["0.200 ± 0.005", "—", "—"]
-
-
 def test_domains_without_pairs_have_no_columns_of_pairs(filled: Filled) -> None:
     filled.contents("munit", CATS)
     of_cats = filled.table.split("house cats -> dogs")[1]

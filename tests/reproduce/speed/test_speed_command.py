@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 from speed_case import SMALL, about, step_record, stored
 
-from models.choices import ALL, ways_of
-from reproduce.commands.cli import main, parser
+from models.choices import ALL
+from reproduce.commands.cli import main
 from reproduce.records.environment import environment
 from reproduce.records.query import query
 from reproduce.records.store import Records
-from reproduce.speed.planning import Networks, Where, steps
+from reproduce.speed.planning import Networks, Where, steps, suite
 from reproduce.speed.store import PRESET, Measurement, code_of, distinct, take
 from reproduce.speed.store import stored as found_record
-from reproduce.speed.suite import suite
 from reproduce.speed.table import rows
 from reproduce.speed.worker import KINDS
 
@@ -121,23 +120,6 @@ def test_words_about_records(
     assert reason in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "words", [["step", "--size=0"], ["measure", "--what=beauty"], ["all", "x"]]
-)
-def test_wrong_words_are_refused_at_once(words: list[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        parser().parse_args(["speed", *words])
-    assert stop.value.code == 2
-
-
-@pytest.mark.parametrize("word", ["step", "translate", "measure", "data", "all", "table", "plot"])
-def test_help_has_examples(word: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        parser().parse_args(["speed", word, "--help"])
-    assert stop.value.code == 0
-    assert f"python -m reproduce speed {word}" in capsys.readouterr().out
-
-
 def test_each_way_is_left_out_once() -> None:
     network = Networks(settings={k: str(v) for k, v in about()["settings"].items()})
     found = steps(["munit"], network, Where(), size=16, each_way=True, precision="bf16")
@@ -160,11 +142,6 @@ def test_widths_go_to_the_layers_that_there_are() -> None:
         assert {k for k, v in run.settings.items() if v == 12} == keys
     assert Networks(width=12, settings={"dim": "6"}).run("munit").settings["dim"] == 6
     assert Networks("cpu").run("munit").size == 32
-
-
-def test_ways_have_names() -> None:
-    assert ways_of("all") == sorted(ALL) and ways_of("plain") == []
-    assert ways_of("norms, kernels") == ["kernels", "norms"]
 
 
 @pytest.mark.parametrize("quick", [True, False])

@@ -23,9 +23,8 @@ from reproduce.speed.measuring import (
     time_diversity,
     time_modes,
 )
-from reproduce.speed.stepping import warm_steps
+from reproduce.speed.stepping import time_waiting, warm_steps
 from reproduce.speed.translating import time_translation
-from reproduce.speed.waiting import time_waiting
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,18 +12,19 @@ from models.errors import UserError
 from reproduce.tasks.animals import (
     DOMAINS,
     GENERATOR_VERSION,
-    SPLITS,
     Animal,
     draw_animal,
     render_animal,
 )
-from reproduce.tasks.animals.canvas import Canvas, cover
-from reproduce.tasks.animals.pose import TURN, Frame
+from reproduce.tasks.animals.canvas import cover
 from reproduce.tasks.drawn.curves import box, ellipse
 
-ROOT = Path(__file__).parents[3]
 SIZE = 32
 KINDS = [(domain, mode) for domain, kind in DOMAINS.items() for mode in kind.modes]
+
+ONE_OF_EACH = pytest.mark.parametrize(
+    ("domain", "mode"), [("house-cats", "black"), ("big-cats", "tiger"), ("dogs", "husky")]
+)
 
 # (version, domain) -> sha256 of pictures of all its modes; a changed drawing needs a new version,
 # and then a new line here.
@@ -83,30 +81,6 @@ def test_coverage_is_the_polygons_area() -> None:
     assert area(disc + 2 * right) == area(disc + 2 * up) == 0.0
 
 
-def test_coverage_of_several_polygons_is_their_union() -> None:
-    one, other = box(0.1, 0.1, 0.5, 0.5), box(0.3, 0.3, 0.7, 0.7)[::-1]
-    assert area(np.stack([one, other])) == pytest.approx(0.16 + 0.16 - 0.04, rel=1e-2)
-
-
-def test_paint_blends_and_clips() -> None:
-    canvas, white = Canvas(8), (1.0, 0.0, 0.0)
-    left = canvas.shape(box(0.0, 0.0, 0.5, 1.0))
-    canvas.paint(box(0.0, 0.0, 1.0, 0.5), white, 0.5, left)
-    expected = np.zeros((8, 8))
-    expected[:4, :4] = 127.5
-    np.testing.assert_allclose(canvas.rgb, np.repeat(expected[..., None], 3, axis=2))
-    canvas.glow(np.array([0.5, 0.5]), (0.25, 0.25), white, 1.0)
-    assert (canvas.rgb[[1, 6], :, 0] == expected[[1, 6]]).all() and canvas.rgb[4, 4, 0] > 200
-
-
-@pytest.mark.parametrize("yaw", [-TURN, -13.0, TURN])
-def test_no_point_of_a_turned_face_overtakes_another(yaw: float) -> None:
-    frame = Frame(posed("dogs", "husky", yaw=yaw).pose, 0.3, 0.5)
-    across = np.stack([np.linspace(-1.05, 1.05, 300), np.full(300, 0.1)], axis=-1)
-    assert (np.diff(frame.face(across)[:, 0]) >= 0).all()
-    assert np.sign(frame.face(across)[150, 0] - 0.5) == np.sign(yaw)
-
-
 # --- content: the same in all domains ---------------------------------------------------------
 
 
@@ -116,25 +90,17 @@ def test_pose_and_style_know_nothing_of_domain_and_mode() -> None:
         assert len({animal.pose for animal in animals}) == 1
         assert len({animal.style for animal in animals}) == 1
     factors = [draw_animal("dogs", "husky", 1, "testA", i).factors for i in range(300)]
-    names = {name for name, value in factors[0].items() if not isinstance(value, str)}
-    middle = {"scale": 1.0, "openness": 0.725, "backdrop_lightness": 0.78}
-    for name in ("yaw", "tilt", "x", "y", "gaze_x", "gaze_y", "hue", "marking", *middle):
-        assert name in names
+    middle = {"scale": 1.0, "openness": 0.725, "backdrop_lightness": 0.78, "marking": 0.5}
+    for name in ("yaw", "tilt", "x", "y", "gaze_x", "gaze_y", "hue", *middle):
         values = np.array([row[name] for row in factors], dtype=float)
-        expected = middle.get(name, 0.5 if name == "marking" else 0.0)
-        assert abs(values.mean() - expected) < 0.25 * np.ptp(values) / 2
+        assert abs(values.mean() - middle.get(name, 0.0)) < 0.25 * np.ptp(values) / 2
     for name in ("expression", "backdrop"):
         assert len({row[name] for row in factors}) == 3
     correlation = np.corrcoef([[row["yaw"], row["hue"]] for row in factors], rowvar=False)[0, 1]
     assert abs(correlation) < 0.2
 
 
-def test_no_picture_of_a_split_has_a_counterpart() -> None:
-    poses = [draw_animal("dogs", "husky", 0, s, i).pose for s in SPLITS for i in range(60)]
-    assert len(set(poses)) == len(poses)
-
-
-@pytest.mark.parametrize(("domain", "mode"), KINDS)
+@ONE_OF_EACH
 def test_pose_means_the_same_in_every_mode(domain: str, mode: str) -> None:
     def eyes(**pose: float) -> np.ndarray:
         shut = posed(domain, mode, **pose, openness=0.45)
@@ -163,13 +129,6 @@ def test_pose_means_the_same_in_every_mode(domain: str, mode: str) -> None:
 AT: list[dict[str, float]] = [{"x": -0.05}, {"x": 0.05}, {"scale": 1.1}, {"scale": 0.9}]
 
 
-def test_backdrops_do_not_depend_on_the_mode() -> None:
-    corners = {
-        render_animal(draw_animal(*kind, 3, "trainA", 4), 64)[:2, :1].tobytes() for kind in KINDS
-    }
-    assert len(corners) == 1
-
-
 # --- style and mode ---------------------------------------------------------------------------
 
 
@@ -179,11 +138,8 @@ def features(domain: str, mode: str, split: str, count: int) -> np.ndarray:
     for index in range(count):
         picture = render_animal(draw_animal(domain, mode, 5, split, index), SIZE) / 255
         inner = picture[4:30, 4:28].reshape(-1, 3)
-        opponent = inner @ np.array([[1, 1, 1], [1, -1, 0], [0.5, 0.5, -1]]).T / (3, 2, 2) + (
-            0,
-            0.5,
-            0.5,
-        )
+        opponent = inner @ np.array([[1, 1, 1], [1, -1, 0], [0.5, 0.5, -1]]).T / (3, 2, 2)
+        opponent += (0, 0.5, 0.5)
         bins = (np.clip(opponent, 0, 0.999) * (6, 12, 12)).astype(int)
         histogram = np.bincount(bins @ (144, 12, 1), minlength=864) / len(inner)
         thumbnail = picture.reshape(8, 4, 8, 4, 3).mean(axis=(1, 3)).ravel()
@@ -191,7 +147,7 @@ def features(domain: str, mode: str, split: str, count: int) -> np.ndarray:
     return np.array(rows)
 
 
-def accuracy(kinds: list[tuple[str, str]], train: int = 40, test: int = 15) -> float:
+def accuracy(kinds: list[tuple[str, str]], train: int = 24, test: int = 8) -> float:
     """Of a ridge regression on the features of ``kinds``, on pictures that it has not seen."""
     x, z = (
         np.concatenate([features(*kind, split, n) for kind in kinds])
@@ -218,7 +174,7 @@ def test_domains_differ_in_more_than_coat() -> None:
         assert np.minimum(a, b).sum() / np.maximum(a, b).sum() < 0.9
 
 
-@pytest.mark.parametrize(("domain", "mode"), KINDS)
+@ONE_OF_EACH
 def test_style_changes_the_coat_and_not_the_pose(domain: str, mode: str) -> None:
     still = posed(domain, mode)
     others = [replace(still, style=posed(domain, mode, i).style) for i in range(1, 6)]
@@ -229,47 +185,13 @@ def test_style_changes_the_coat_and_not_the_pose(domain: str, mode: str) -> None
         assert (shape & both).sum() / (shape | both).sum() > 0.9
 
 
-# --- one picture -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("domain", "mode"), KINDS)
-def test_a_small_picture_is_the_large_one_reduced(domain: str, mode: str) -> None:
-    animal = draw_animal(domain, mode, 0, "trainA", 1)
-    small, large = render_animal(animal, 32), render_animal(animal, 128)
-    assert small.shape == (32, 32, 3) and small.dtype == np.uint8
-    reduced = large.reshape(32, 4, 32, 4, 3).mean(axis=(1, 3))
-    assert np.abs(small - reduced).mean() < 2.5 and np.abs(small - reduced).max() < 70
-
-
-def test_animals_stand_out_and_keep_within_the_picture() -> None:
-    for domain, mode in KINDS:
-        for index in range(4):
-            inside = silhouette(draw_animal(domain, mode, 2, "trainA", index), SIZE)
-            assert 0.3 < inside.mean() < 0.9 and not inside[0].sum() > 6
-            assert inside[-1].any()  # the body goes on
-
-
-def test_another_process_draws_the_same() -> None:
-    code = (
-        "import sys; sys.path[:0] = ['.', 'tests/reproduce', 'tests/reproduce/tasks']\n"
-        "from test_animals import digest\n"
-        "print(digest('house-cats', 32, 2), digest('dogs', 48, 2))"
-    )
-    out = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert out.stdout.split() == [digest("house-cats", 32, 2), digest("dogs", 48, 2)]
-
-
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_pictures_change_only_with_their_version(domain: str) -> None:
     assert digest(domain, SIZE, 25) == PICTURES[GENERATOR_VERSION, domain]
 
 
-def test_wrong_domain_mode_and_size_are_refused() -> None:
+def test_wrong_domain_and_mode_are_refused() -> None:
     with pytest.raises(UserError, match="house-cats, big-cats, dogs"):
         draw_animal("birds", "husky", 0, "trainA", 0)
     with pytest.raises(UserError, match="husky, dalmatian, shiba, labrador"):
         draw_animal("dogs", "tiger", 0, "trainA", 0)
-    with pytest.raises(UserError, match=r"size 16.*nearest is 32"):
-        render_animal(posed("dogs", "husky"), 16)

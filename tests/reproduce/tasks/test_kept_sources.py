@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from sorted_pictures import packed, pix2pix
 from tiny import assert_same_tensors, train_words
 
 from models.errors import UserError
@@ -20,34 +20,13 @@ from reproduce.tasks.registry import open_task
 from reproduce.training.checkpoints import read_checkpoint
 
 TASK = "edges2shoes"
-
-
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch):
-    """A proxy that nobody listens at: what is not found is not downloaded either."""
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-def pix2pix(folder: Path, shade: int = 0) -> Path:
-    """Side-by-side pictures as published, in ``folder``/edges2shoes."""
-    for split, count in (("train", 4), ("val", 3)):
-        (folder / TASK / split).mkdir(parents=True)
-        for i in range(count):
-            colour = (40 * i, 90, shade)
-            Image.new("RGB", (64, 32), colour).save(folder / TASK / split / f"{i}.png")
-    return folder / TASK
+pytestmark = pytest.mark.usefixtures("no_network")  # what is not found is not downloaded either
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    path = tmp_path / "downloads" / f"{TASK}.tar.gz"
-    path.parent.mkdir()
-    with tarfile.open(path, "w:gz") as tar:
-        tar.add(pix2pix(tmp_path / "packed"), TASK)
-    return path
+    folder = pix2pix(tmp_path / "packed").parent
+    return packed(folder, tmp_path / "downloads" / f"{TASK}.tar.gz", TASK)
 
 
 def give(source: Path, data: Path, task: str = TASK) -> None:
@@ -59,26 +38,23 @@ def found(data: Path, task: str = TASK) -> Path:
     return open_task(task, data_dir=data, size=32, train=2, test=2, progress=False).folder
 
 
-def training(tmp_path: Path, *more: str, data: str = "data", out: str = "run") -> list[str]:
-    return train_words("munit", tmp_path / out, tmp_path / data, *more, task=TASK)
+def training(
+    tmp_path: Path, *more: str, out: str = "run", data: str = "data", **settings: object
+) -> list[str]:
+    """The command line of a run whose steps may be added to."""
+    constant = {"lr_policy": "constant"} | settings
+    return train_words("munit", tmp_path / out, tmp_path / data, *more, task=TASK, **constant)
 
 
-def test_an_archive_is_unpacked_once_and_found_by_every_command(archive, tmp_path, capsys):
+def test_an_archive_is_unpacked_once_and_found_by_every_command(archive, tmp_path, capfd, refused):
     give(archive, tmp_path / "data")
-    told = Path(capsys.readouterr().out.splitlines()[-1])
+    told = Path(capfd.readouterr().out.splitlines()[-1])
     archive.unlink()  # what it held is there
     assert found(tmp_path / "data") == told
     assert main(training(tmp_path)) == 0
     # Not told, the same training asks for it.
-    assert main(training(tmp_path, data="elsewhere", out="none")) == 2
-    error = capsys.readouterr().err
+    error = refused(training(tmp_path, data="elsewhere", out="none"))
     assert "download it yourself and pass the local path with --source" in error
-
-
-def test_a_folder_is_found_too(tmp_path):
-    folder = pix2pix(tmp_path / "mine")
-    give(folder, tmp_path / "data")
-    assert found(tmp_path / "data") == folder
 
 
 def test_what_lies_in_the_data_folder_moves_with_it(archive, tmp_path):
@@ -98,35 +74,32 @@ def test_the_latest_that_was_given_counts_and_a_source_wins(archive, tmp_path):
     assert found(tmp_path / "data") == other, "only the command data keeps a source"
 
 
-def test_what_is_no_data_set_is_not_kept(tmp_path, capsys):
-    (tmp_path / "empty").mkdir()
-    words = ["data", TASK, "--data", str(tmp_path / "data"), "--source", str(tmp_path / "empty")]
-    assert main(words) == 2
+def test_no_data_set_is_not_kept_and_a_drawn_task_stays_drawn(tmp_path):
+    data, empty = tmp_path / "data", tmp_path / "empty"
+    empty.mkdir()
+    assert main(["data", TASK, "--data", str(data), "--source", str(empty)]) == 2
+    give(pix2pix(tmp_path / "mine"), data, "drawn-shoes")
     assert not list(tmp_path.rglob("*.source"))
+    assert "drawn-shoes-32px" in found(data, "drawn-shoes").name
 
 
-def test_a_drawn_task_stays_drawn(tmp_path):
-    give(pix2pix(tmp_path / "mine"), tmp_path / "data", "drawn-shoes")
-    assert not list(tmp_path.rglob("*.source"))
-    assert "drawn-shoes-32px" in found(tmp_path / "data", "drawn-shoes").name
-
-
-@pytest.mark.parametrize("spoil", ["gone", "rubbish", "number", "binary", "nul"])
-def test_a_lost_source_is_told_with_both_remedies(spoil, archive, tmp_path):
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda keeper: shutil.rmtree(found(keeper.parent).parent),
+        lambda keeper: keeper.write_text("{"),
+        lambda keeper: keeper.write_text("3"),
+        lambda keeper: keeper.write_bytes(b"\xff\xfe"),
+        lambda keeper: keeper.write_text(json.dumps("a\0b")),
+    ],
+)
+def test_a_lost_source_is_told_with_both_remedies(
+    spoil: Callable[[Path], object], archive: Path, tmp_path: Path
+) -> None:
     data = tmp_path / "data"
-    give(archive, data)
     keeper = data / f"{TASK}.source"
-    match spoil:
-        case "gone":
-            shutil.rmtree(found(data).parent)
-        case "rubbish":
-            keeper.write_text("{")
-        case "number":
-            keeper.write_text("3")
-        case "binary":
-            keeper.write_bytes(b"\xff\xfe")
-        case "nul":
-            keeper.write_text(json.dumps("a\0b"))
+    give(archive, data)
+    spoil(keeper)
     with pytest.raises(UserError) as error:
         found(data)
     told = str(error.value)
@@ -143,50 +116,31 @@ def test_a_lost_source_is_told_with_both_remedies(spoil, archive, tmp_path):
 
 
 def test_a_run_goes_on_wherever_its_pictures_are(archive, tmp_path):
-    longer = [w.replace("steps=3", "steps=5") for w in training(tmp_path, out="whole")]
-    assert main([*longer, "--source", str(archive)]) == 0
     assert main(training(tmp_path, "--source", str(archive))) == 0
     moved = archive.rename(tmp_path / "moved.tar.gz")
-    again = [w.replace("steps=3", "steps=4") for w in training(tmp_path, "--resume")]
-    # The preset's schedule depends on the steps, so a longer run is another one.
-    assert main([*again, "--source", str(moved)]) == 2
-    assert main(training(tmp_path, "--resume", "--source", str(moved))) == 0
+    assert main(training(tmp_path, "--resume", "--source", str(moved), steps=4)) == 0
     stored = json.loads((tmp_path / "run" / "run.json").read_text())
     assert stored["run"]["source"] == "" and str(tmp_path) not in json.dumps(stored["run"])
 
 
-def interrupted(tmp_path: Path, source: Path) -> Path:
-    """A run of the tiniest recipe, stopped after 2 of its 3 steps; returns its folder."""
-    constant = ["--set", "lr_policy=constant", "--source", str(source)]
-    words = [w.replace("steps=3", "steps=2") for w in training(tmp_path, *constant)]
-    assert main(words) == 0
-    return tmp_path / "run"
-
-
 def test_runs_that_stored_their_source_are_resumed(archive, tmp_path):
-    constant = ["--set", "lr_policy=constant"]
-    run = interrupted(tmp_path, archive)
-    last = run / "last.safetensors"
+    last = tmp_path / "run" / "last.safetensors"
+    assert main(training(tmp_path, "--source", str(archive), steps=2)) == 0
     with safe_open(last, "pt") as file:
         metadata = file.metadata()
     old = json.loads(metadata["run"]) | {"source": "/a/place/of/long/ago.tar.gz"}
     save_file(load_file(last), last, metadata | {"run": json.dumps(old)})
     assert read_checkpoint(last).run.source == "/a/place/of/long/ago.tar.gz"
     give(archive, tmp_path / "data")
-    assert main(training(tmp_path, "--resume", *constant)) == 0  # without --source
+    assert main(training(tmp_path, "--resume")) == 0  # without --source
     assert read_checkpoint(last).step == 3
-    whole = training(tmp_path, *constant, "--source", str(archive), out="whole")
-    assert main(whole) == 0
+    assert main(training(tmp_path, "--source", str(archive), out="whole")) == 0
     assert_same_tensors(last, tmp_path / "whole" / "last.safetensors")
 
 
-@pytest.mark.parametrize("finished", [False, True])
-def test_other_pictures_are_another_run(finished, archive, tmp_path, capsys):
-    interrupted(tmp_path, archive)
+@pytest.mark.parametrize("steps", [2, 3])
+def test_other_pictures_are_another_run_finished_or_not(steps, archive, tmp_path, refused):
+    assert main(training(tmp_path, "--source", str(archive), steps=2)) == 0
     other = pix2pix(tmp_path / "other", shade=200)
-    constant = ["--set", "lr_policy=constant", "--source", str(other)]
-    words = training(tmp_path, "--resume", *constant)
-    if finished:
-        words = [w.replace("steps=3", "steps=2") for w in words]
-    assert main(words) == 2
-    assert "are not those that this run began with" in capsys.readouterr().err
+    words = training(tmp_path, "--resume", "--source", str(other), steps=steps)
+    assert "are not those that this run began with" in refused(words)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from models.errors import UserError
-from reproduce.tasks.layouts import open_folder, open_lists, open_pictures, open_pix2pix
+from reproduce.tasks.layouts import open_pictures
 from reproduce.tasks.registry import open_task
 
 
@@ -17,7 +17,7 @@ def fill(folder: Path, count: int = 2, size: tuple[int, int] = (8, 8), red: int 
 
 
 def counts(domains) -> list[int]:
-    return [len(s) for s in (domains.train_a, domains.train_b, domains.test_a, domains.test_b)]
+    return [len(s) for s in list(domains.splits().values())[:4]]
 
 
 def fill_folders(folder: Path, names=("trainA", "trainB", "testA", "testB")) -> None:
@@ -38,11 +38,7 @@ def test_folders_in_any_spelling(tmp_path, names):
     domains = open_pictures(tmp_path / "cats2dogs")
     assert domains.name == "cats2dogs"
     assert counts(domains) == [1, 2, 3, 4]
-    reds = [
-        s.read(0).getpixel((0, 0))[0]
-        for s in (domains.train_a, domains.train_b, domains.test_a, domains.test_b)
-    ]
-    assert reds == [10, 20, 30, 40]
+    assert [s.read(0).getpixel((0, 0))[0] for s in domains.splits().values()] == [10, 20, 30, 40]
     assert domains.pairs is None
     assert not domains.paired_test
 
@@ -52,7 +48,7 @@ def test_folders_with_training_pairs_and_more(tmp_path):
     fill(tmp_path / "trainPairs", 5, size=(16, 8))
     fill(tmp_path / "testMask", 9)
     (tmp_path / "factors.csv").write_text("id\n")
-    domains = open_folder(tmp_path, "drawn")
+    domains = open_pictures(tmp_path, "drawn")
     assert domains.name == "drawn"
     assert [len(source) for source in domains.pairs] == [5, 5]
     assert [source.part for source in domains.pairs] == ["left", "right"]
@@ -85,16 +81,14 @@ def test_pix2pix(tmp_path, test_name):
 
 
 def test_validation_pictures_come_before_test_pictures(tmp_path):
-    for name, count in (("train", 1), ("val", 2), ("test", 3)):
-        fill(tmp_path / name, count, size=(16, 8))
-    assert len(open_pix2pix(tmp_path).test_a) == 2
-
-
-def test_pix2pix_without_test_or_pairs_is_refused(tmp_path):
-    fill(tmp_path / "train", size=(16, 8))
-    with pytest.raises(UserError, match="lacks train, or val"):
+    fill(tmp_path / "train", 1, size=(16, 8))
+    with pytest.raises(UserError, match=r"lacks val \(or test\)"):
         open_pictures(tmp_path)
-    fill(tmp_path / "val")
+    fill(tmp_path / "test", 3, size=(16, 8))
+    assert len(open_pictures(tmp_path).test_a) == 3
+    fill(tmp_path / "val", 2, size=(16, 8))
+    assert len(open_pictures(tmp_path).test_a) == 2
+    fill(tmp_path / "val", 2)
     with pytest.raises(UserError, match="side by side"):
         open_pictures(tmp_path)
 
@@ -114,7 +108,7 @@ def test_lists_may_start_from_their_own_folder(tmp_path):
     for split in ("trainA", "trainB", "testA", "testB"):
         name = f"{split[:-1]}_{split[-1]}.txt"
         (tmp_path / name).write_text(f"{split}/0.png\n")
-    domains = open_lists(tmp_path)
+    domains = open_pictures(tmp_path)
     assert domains.train_a.ids == ["trainA/0"]
     assert domains.test_b.read(0).getpixel((0, 0)) == (40, 0, 0)
 

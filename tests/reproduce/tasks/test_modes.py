@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from sorted_pictures import fill, sorted_folder
-from tiny import SETTINGS, assert_same_tensors, finish
 
 from models.errors import UserError
-from reproduce.commands.cli import main
-from reproduce.experiments.run import RunConfig, make_run
 from reproduce.tasks.layouts import open_pictures
 from reproduce.tasks.modes import PARTS, open_modes, truth_folder, write_truth
 from reproduce.tasks.registry import open_task
@@ -96,38 +93,27 @@ def test_unknown_pictures_are_named(tmp_path):
             ask()
 
 
+HEAD = "folder,file,mode\n"
+DOMAINS = '{"domains": {"a": {"title": "x", "modes": [%s]}, "b": {"title": "x", "modes": [%s]}}}'
+
+
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
         ("truth.json", None, "does not say which modes"),
         ("truth.json", "[]", "does not say which modes"),
-        ("truth.json", '{"domains": {"a": {"title": "x", "modes": ["y"]}}}', "does not say"),
         ("truth.json", '{"domains": {"a": 3, "b": 4}}', "does not say which modes"),
         ("truth.json", "\xff", "does not say which modes"),
-        (
-            "truth.json",
-            '{"domains": {"a": {"title": "x", "modes": ["y", "y"]}, "b": {"title": "x", '
-            '"modes": ["y"]}}}',
-            "the modes of a are no names",
-        ),
-        (
-            "truth.json",
-            '{"domains": {"a": {"title": "x", "modes": ["y"]}, "b": {"title": "x", '
-            '"modes": [{}]}}}',
-            "the modes of b are no names",
-        ),
+        ("truth.json", DOMAINS % ('"y", "y"', '"y"'), "the modes of a are no names"),
+        ("truth.json", DOMAINS % ('"y"', "{}"), "the modes of b are no names"),
         ("truth.csv", None, "is no table of modes"),
         ("truth.csv", "a,b\n1,2\n", "is no table of modes"),
-        ("truth.csv", "folder,file,mode\ntrainA,0.png,husky\n", "line 2: 'husky' is no mode of"),
-        ("truth.csv", "folder,file,mode\ntrainC,0.png,husky\n", "line 2: 'husky' is no mode of"),
-        ("truth.csv", "folder,file,mode\ntrainA,0.png\n", "line 2: None is no mode"),
-        ("truth.csv", "folder,file,mode\ntrainA,0.png,tabby,1,2\n", "line 2"),
-        ("truth.csv", "folder,file,mode\ntrainA,,tabby\n", "is no table of modes"),
-        (
-            "truth.csv",
-            "folder,file,mode\ntrainA,0.png,tabby\ntrainA,0.jpg,tabby\n",
-            "line 3: trainA/0 again",
-        ),
+        ("truth.csv", f"{HEAD}trainA,0.png,husky\n", "line 2: 'husky' is no mode of"),
+        ("truth.csv", f"{HEAD}trainC,0.png,husky\n", "line 2: 'husky' is no mode of"),
+        ("truth.csv", f"{HEAD}trainA,0.png\n", "line 2: None is no mode"),
+        ("truth.csv", f"{HEAD}trainA,0.png,tabby,1,2\n", "line 2"),
+        ("truth.csv", f"{HEAD}trainA,,tabby\n", "is no table of modes"),
+        ("truth.csv", f"{HEAD}trainA,0.png,tabby\ntrainA,0.jpg,tabby\n", "line 3: trainA/0 again"),
     ],
 )
 def test_nonsense_is_refused_by_name(name, text, told, tmp_path):
@@ -151,7 +137,7 @@ def made(source: Path, data: Path) -> Path:
     return open_task(str(source), data_dir=data, size=16, progress=False).folder
 
 
-def test_names_and_bytes_do_not_depend_on_the_modes(tmp_path):
+def test_names_are_numbers_and_bytes_do_not_depend_on_the_modes(tmp_path):
     """The same pictures with classes exchanged, renamed and divided otherwise: the same folder."""
     first = sorted_folder(tmp_path / "first")
     other = tmp_path / "other"
@@ -165,19 +151,15 @@ def test_names_and_bytes_do_not_depend_on_the_modes(tmp_path):
         (dogs / "husky").rename(dogs / "wolf")
     folders = [made(source, tmp_path / "data") for source in (first, other)]
     assert folders[0] != folders[1]
+    assert sorted(p.name for p in folders[0].iterdir()) == sorted(PARTS)
+    for part, count in zip(PARTS, (7, 8, 7, 8), strict=True):
+        names = sorted(p.name for p in (folders[0] / part).iterdir())
+        assert names == [f"{i:05d}.png" for i in range(count)]
     marks = {open_pictures(folder, "task").fingerprint() for folder in folders}
     assert len(marks) == 1
     modes = [open_modes(folder) for folder in folders]
     ids = open_pictures(folders[0]).train_a.ids
     assert modes[0].labels("trainA", ids).tolist() != modes[1].labels("trainA", ids).tolist()
-
-
-def test_names_are_numbers_and_nothing_else_lies_there(tmp_path):
-    folder = made(sorted_folder(tmp_path / "sorted"), tmp_path / "data")
-    assert sorted(p.name for p in folder.iterdir()) == sorted(PARTS)
-    for part, count in zip(PARTS, (7, 8, 7, 8), strict=True):
-        names = sorted(p.name for p in (folder / part).iterdir())
-        assert names == [f"{i:05d}.png" for i in range(count)]
 
 
 def test_the_order_is_shuffled(tmp_path):
@@ -193,13 +175,13 @@ def test_the_order_is_shuffled(tmp_path):
     assert 40 < changes < 80  # 1 if sorted by class, 119 if they took turns; 60 expected
 
 
-def tiny_run(task: str) -> RunConfig:
-    values = dict(pair.split("=") for pair in SETTINGS["munit"].split())
-    numbers = {"size": 32, "batch": 2, "steps": 2, "train": 6, "test": 2}
-    return make_run("munit", task, values | numbers, {})
+def trained(task: str, data: Path, out: Path) -> Path:
+    settings = {"steps": 2, "train": 6, "test": 2} if task.startswith("drawn") else {"steps": 2}
+    run = tiny.run_of("munit", task, **settings)
+    return train(run, out, data_dir=data, logging=Logging(progress=False))
 
 
-def _audited(task: str, data: str, out: str, log: str) -> None:
+def _audited(task: str, data: Path, out: Path, log: Path) -> None:
     """Train and translate, noting every file or folder that is opened and belongs to a truth."""
     seen: list[str] = []
 
@@ -209,17 +191,13 @@ def _audited(task: str, data: str, out: str, log: str) -> None:
 
     sys.addaudithook(hook)
     torch.set_num_threads(1)  # as in the process of the tests: bits depend on it
-    run = tiny_run(task)
-    last = train(run, Path(out), data_dir=Path(data), logging=Logging(progress=False))
-    domains = open_task(
-        task, data_dir=Path(data), size=32, train=6, test=2, progress=False
-    )  # fmt: skip
-    inputs = str(domains.folder / "testA")
-    code = main(["translate", str(last), inputs, "--out", f"{out}-translated", "--no-progress"])
-    trained = list(seen)
-    open_modes(domains.folder)  # the hook does see it
-    found = {"code": code, "trained": trained, "all": seen, "folder": str(domains.folder)}
-    Path(log).write_text(json.dumps(found))
+    last = trained(task, data, out)
+    folder = open_task(task, data_dir=data, size=32, train=6, test=2, progress=False).folder
+    tiny.translate(last, folder / "testA", out.with_name("translated"))
+    before = list(seen)
+    open_modes(folder)  # the hook does see it
+    found = {"trained": before, "all": seen, "folder": str(folder)}
+    log.write_text(json.dumps(found))
 
 
 @pytest.mark.parametrize("task", ["sorted", "drawn-housecats-dogs"])
@@ -230,22 +208,15 @@ def test_training_and_translating_never_open_the_truth(task, tmp_path):
         task = str(made(sorted_folder(tmp_path / "sorted"), data))
     else:
         open_task(task, data_dir=data, size=32, train=6, test=2, progress=False)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["reproduce.commands.train", "reproduce.training.session", "reproduce.training.vgg"]
-    )
     log = tmp_path / "log.json"
-    words = (task, str(data), str(tmp_path / "one"), str(log))
-    process = context.Process(target=_audited, args=words)
-    process.start()
-    assert finish(process) == 0
+    assert tiny.finish(tiny.forked(_audited, task, data, tmp_path / "one", log)) == 0
     found = json.loads(log.read_text())
-    assert found["code"] == 0 and found["trained"] == []
+    assert found["trained"] == []
     assert len(found["all"]) >= 2  # truth.json and truth.csv, opened by the test
 
     shutil.rmtree(truth_folder(Path(found["folder"])))
-    train(tiny_run(task), tmp_path / "two", data_dir=data, logging=Logging(progress=False))
-    assert_same_tensors(*(tmp_path / out / "last.safetensors" for out in ("one", "two")))
+    two = trained(task, data, tmp_path / "two")
+    tiny.assert_same_tensors(tmp_path / "one" / "last.safetensors", two)
 
 
 def test_animals_of_another_version_are_not_taken_for_todays(tmp_path):

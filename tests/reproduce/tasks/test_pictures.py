@@ -55,17 +55,24 @@ def test_lossless_formats_come_back_exactly(tmp_path, suffix):
     assert np.array_equal(pixels(tmp_path / f"x.{suffix}"), expected)
 
 
-def test_grey_and_one_bit(tmp_path):
-    grey = noise(9, 12)[..., 0]
-    Image.fromarray(grey).save(tmp_path / "grey.png")
-    assert np.array_equal(pixels(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, axis=2))
-    Image.fromarray(grey > 127).save(tmp_path / "bit.png")
-    expected = np.where(grey > 127, 255, 0)
-    assert np.array_equal(pixels(tmp_path / "bit.png")[..., 1], expected)
+LEVELS = np.arange(256, dtype=np.uint16).reshape(16, 16)
 
 
-@pytest.mark.parametrize("suffix", ["png", "tiff", "pgm"])
-def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path, suffix):
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (LEVELS.astype(np.uint8), LEVELS),
+        (LEVELS > 127, 255 * (LEVELS > 127)),
+        (LEVELS * 257, LEVELS),  # 16 bits: scaled, not clipped
+    ],
+)
+def test_grey_of_any_depth(tmp_path, stored, expected):
+    Image.fromarray(stored).save(tmp_path / "x.png")
+    assert np.array_equal(pixels(tmp_path / "x.png"), np.repeat(expected[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("suffix", ["tiff", "pgm"])
+def test_sixteen_bits_in_other_formats(tmp_path, suffix):
     wide = np.random.default_rng(0).integers(0, 65536, (16, 16), dtype=np.uint16)
     wide[0, :2] = 0, 65535
     if suffix == "pgm":
@@ -105,31 +112,21 @@ def test_one_channel_is_grey_as_pix2pix_weighs_it():
     assert torch.allclose(grey[:, 0], expected, atol=1e-6)
 
 
-def test_every_eight_bit_level_survives_sixteen_bits(tmp_path):
-    levels = np.arange(256, dtype=np.uint16).reshape(16, 16)
-    Image.fromarray(levels * 257).save(tmp_path / "x.png")
-    assert np.array_equal(pixels(tmp_path / "x.png")[..., 0], levels)
-
-
 def test_transparent_grey_level_of_sixteen_bits_becomes_white(tmp_path):
     wide = np.full((8, 8), 4660, dtype=np.uint16)
     wide[0] = 1000
     Image.fromarray(wide).save(tmp_path / "x.png", transparency=1000)
     shown = pixels(tmp_path / "x.png")
-    assert (shown[0] == 255).all()
-    assert (shown[1:] == round(4660 / 257)).all()
+    assert (shown[0] == 255).all() and (shown[1:] == round(4660 / 257)).all()
 
 
 def test_palette_with_and_without_transparency(tmp_path):
     picture = Image.new("P", (8, 8), 1)
     picture.putpalette([255, 0, 0, 0, 128, 255])
     picture.paste(0, (0, 0, 4, 8))
-    picture.save(tmp_path / "p.png")
-    assert pixels(tmp_path / "p.png")[0, 0].tolist() == [255, 0, 0]
-    assert pixels(tmp_path / "p.png")[0, 7].tolist() == [0, 128, 255]
-    picture.save(tmp_path / "t.png", transparency=0)
-    assert pixels(tmp_path / "t.png")[0, 0].tolist() == [255, 255, 255]
-    assert pixels(tmp_path / "t.png")[0, 7].tolist() == [0, 128, 255]
+    for how, left in (({}, [255, 0, 0]), ({"transparency": 0}, [255, 255, 255])):
+        picture.save(tmp_path / "x.png", **how)
+        assert pixels(tmp_path / "x.png")[0, [0, 7]].tolist() == [left, [0, 128, 255]]
 
 
 def test_cmyk_jpeg(tmp_path):
@@ -145,8 +142,7 @@ def test_alpha_is_laid_over_white(tmp_path):
     rgba[4:, :4, 3] = 102  # 40 %
     Image.fromarray(rgba).save(tmp_path / "x.png")
     shown = pixels(tmp_path / "x.png").astype(int)
-    assert shown[0, 0].tolist() == [200, 0, 0]
-    assert shown[0, 7].tolist() == [255, 255, 255]
+    assert shown[0, [0, 7]].tolist() == [[200, 0, 0], [255, 255, 255]]
     assert np.abs(shown[7, 0] - [0.4 * 200 + 0.6 * 255, 153, 153]).max() <= 1
     Image.fromarray(rgba[..., [0, 3]]).save(tmp_path / "la.png")
     assert pixels(tmp_path / "la.png")[0, 7].tolist() == [255, 255, 255]
@@ -210,11 +206,6 @@ def test_refusals_name_file_and_remedy(tmp_path):
     assert "floating-point" in refused(tmp_path / "float.tiff")
 
 
-def test_eight_pixels_are_enough(tmp_path):
-    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
-    assert read_picture(tmp_path / "x.png").size == (8, 8)
-
-
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("side", [10_001, 60_000])
 def test_huge_pictures_are_refused_from_the_header(tmp_path, side):
@@ -222,7 +213,7 @@ def test_huge_pictures_are_refused_from_the_header(tmp_path, side):
     assert f"{MOST_PIXELS:,}" in refused(tmp_path / "x.png")
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tiff", "webp", "gif", "ppm"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tiff", "webp", "gif", "ppm"])
 def test_truncated_files_are_refused(tmp_path, suffix):
     path = tmp_path / f"x.{suffix}"
     Image.fromarray(noise(64, 64)).save(path)
@@ -239,7 +230,7 @@ def test_damage_gives_a_picture_or_a_user_error(tmp_path, suffix):
     exif[0x0112] = 6
     Image.fromarray(noise(24, 24)).save(path, **({} if suffix == "gif" else {"exif": exif}))
     whole, rng = path.read_bytes(), random.Random(0)
-    for _ in range(150):
+    for _ in range(80):
         damaged = bytearray(whole)
         for _ in range(rng.randint(1, 4)):
             damaged[rng.randrange(min(len(whole), 300))] = rng.randrange(256)
@@ -257,22 +248,13 @@ def test_other_plugins_of_pillow_are_not_tried(tmp_path):
 
 
 def test_tensor_range_and_round_trip_of_all_levels():
-    levels = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
-    tensor = to_tensor(Image.fromarray(levels))
-    assert tensor.dtype == torch.float32
-    assert tensor.shape == (3, 16, 16)
-    assert tensor.min() == -1
-    assert tensor.max() == 1
-    assert np.array_equal(np.asarray(to_image(tensor)), levels)
-
-
-def test_channels_and_rows_keep_their_places():
-    image = Image.new("RGB", (10, 8))
-    image.putpixel((9, 2), (255, 0, 0))
-    tensor = to_tensor(image)
-    assert tensor[0, 2, 9] == 1
-    assert (tensor == 1).sum() == 1
-    assert to_image(tensor).getpixel((9, 2)) == (255, 0, 0)
+    picture = np.repeat(LEVELS.astype(np.uint8)[..., None], 3, axis=2)
+    picture[2, 9] = 255, 0, 7
+    tensor = to_tensor(Image.fromarray(picture))
+    assert tensor.dtype == torch.float32 and tensor.shape == (3, 16, 16)
+    assert tensor.min() == -1 and tensor.max() == 1
+    assert tensor[:2, 2, 9].tolist() == [1, -1]
+    assert np.array_equal(np.asarray(to_image(tensor)), picture)
 
 
 def test_images_are_clamped_rounded_and_never_stretched():
@@ -280,11 +262,6 @@ def test_images_are_clamped_rounded_and_never_stretched():
     tensor[0, 0, 0], tensor[0, 0, 1], tensor[0, 0, 2] = 7.0, -7.0, 0.5
     red = np.asarray(to_image(tensor))[..., 0]
     assert red[0, :4].tolist() == [255, 0, 191, 128]  # 191.25 and 127.5 rounded to even
-
-
-def test_nan_is_refused():
-    with pytest.raises(ValueError, match="NaN"):
-        to_image(torch.full((3, 8, 8), float("nan")))
 
 
 def test_save_png_round_trip_leaves_nothing_else(tmp_path):
@@ -321,12 +298,11 @@ def test_a_picture_of_the_right_size_is_not_resampled():
     assert np.array_equal(np.asarray(to_image(tensor)), picture)
 
 
-@pytest.mark.parametrize("shape", [(40, 90), (90, 40), (33, 32), (16, 20), (300, 31)])
-@pytest.mark.parametrize("size", [32, (16, 40)])
-@pytest.mark.parametrize("resize", [None, 45])
+@pytest.mark.parametrize("shape", [(40, 90), (33, 32), (16, 20), (300, 31)])
+@pytest.mark.parametrize(("size", "resize"), [(32, None), (32, 45), ((16, 40), None)])
 def test_any_shape_comes_out_at_the_size(shape, size, resize):
     preparation = Preparation(size, resize=resize)
-    for step in range(5):
+    for step in range(3):
         tensor = preparation(Image.fromarray(noise(*shape)), generator(0, step))
         assert tensor.shape == (3, *preparation.shape)
 

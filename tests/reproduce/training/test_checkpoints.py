@@ -14,9 +14,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torchvision.models.vgg import cfgs, make_layers
+from torchvision.transforms.functional import normalize
 
 from models.errors import UserError
-from reproduce.commands.cli import main
 from reproduce.training.checkpoints import (
     load_method,
     read_checkpoint,
@@ -70,21 +70,12 @@ def test_others_may_read_it_as_the_umask_says(trained):
     plain.unlink()
 
 
-def test_what_was_there_before_is_kept(tmp_path):
-    path, keep = tmp_path / "deep" / "x.safetensors", tmp_path / "deep" / "y.safetensors"
-    for number in range(3):
-        write_atomic(path, {"a": torch.full((2,), number)}, {}, keep=keep)
-    assert load_file(path)["a"][0] == 2 and load_file(keep)["a"][0] == 1
-    assert sorted(p.name for p in path.parent.iterdir()) == ["x.safetensors", "y.safetensors"]
-    assert path.stat().st_ino != keep.stat().st_ino
-
-
 def test_where_links_are_unknown_the_last_is_still_kept(tmp_path, monkeypatch):
     def refuse(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)  # as on FAT
-    path, keep = tmp_path / "x.safetensors", tmp_path / "y.safetensors"
+    path, keep = tmp_path / "deep" / "x.safetensors", tmp_path / "deep" / "y.safetensors"
     for number in range(2):
         write_atomic(path, {"a": torch.full((2,), number)}, {}, keep=keep)
     assert load_file(path)["a"][0] == 1 and load_file(keep)["a"][0] == 0
@@ -116,7 +107,7 @@ def test_only_unfinished_files_are_removed(tmp_path):
 # Reading what is no checkpoint
 
 
-@pytest.mark.parametrize("keep", [0, 1, 7, 8, 100, 5000, -1])
+@pytest.mark.parametrize("keep", [0, 7, 100, -1])
 def test_a_truncated_checkpoint_is_refused(keep, trained, tmp_path):
     content = trained("munit").read_bytes()
     path = tmp_path / "cut.safetensors"
@@ -148,7 +139,7 @@ def test_a_pickle_that_runs_code_is_not_run(name, tmp_path):
     assert not trace.exists()
 
 
-@pytest.mark.parametrize("junk", [None, [], {}, "x", "", -1, 1.5, 1e400, True, "a" * 10_000])
+@pytest.mark.parametrize("junk", [None, {}, "", -1, 1e400, True])
 def test_a_checkpoint_with_a_mad_configuration_is_refused(junk, trained, tmp_path):
     good = trained("munit")
     tensors, metadata = load_file(good), metadata_of(good)
@@ -170,10 +161,9 @@ def test_a_checkpoint_with_a_mad_configuration_is_refused(junk, trained, tmp_pat
             assert values["settings"]["lr"] != run["settings"]["lr"] or values["steps"] == 1
 
 
-@pytest.mark.parametrize("step", ["", "x", "1.5"])
-def test_a_step_that_is_no_number_is_refused(step, trained, tmp_path):
+def test_a_step_that_is_no_number_is_refused(trained, tmp_path):
     good = trained("munit")
-    save_file(load_file(good), tmp_path / "mad.safetensors", metadata_of(good) | {"step": step})
+    save_file(load_file(good), tmp_path / "mad.safetensors", metadata_of(good) | {"step": "1.5"})
     with pytest.raises(UserError, match=r"mad\.safetensors is no readable checkpoint"):
         read_checkpoint(tmp_path / "mad.safetensors")
 
@@ -208,35 +198,24 @@ def vgg(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("layer", ["relu4_3", "relu5_3"])
-def test_the_perceptual_loss_trains_and_its_network_is_not_saved(layer, vgg, data, tmp_path):
-    out = tmp_path / "run"
-    words = tiny.train_words(
-        "munit", out, data, "--vgg", str(vgg), "--save-every", "1",
-        perceptual=1, perceptual_layer=layer, steps=2, batch=1,
-    )  # fmt: skip
-    log = tmp_path / "log"
-    process = tiny.start(words, log, kill_at=2, calls=("replace",))
-    assert tiny.finish(process) < 0
-    assert read_checkpoint(out / "last.safetensors").step == 1
-    assert main([*words, "--resume"]) == 0
-    names = load_file(out / "last.safetensors")
-    assert not [k for k in names if "features" in k or "layers.28" in k]
-    assert (out / "last.safetensors").stat().st_size < 2_000_000
-    assert "perceptual_a" in (out / "progress.json").read_text()
-    load_method(out / "last.safetensors")  # without any VGG-16
+def test_the_perceptual_loss_trains_and_its_network_is_not_saved(vgg, data, tmp_path):
+    for steps in (1, 2):  # the second goes on from the first
+        last = tiny.train(
+            "munit", tmp_path / "run", data, "--vgg", str(vgg), "--resume", perceptual=1, batch=1,
+            perceptual_layer="relu4_3", steps=steps, lr_policy="constant",
+        )  # fmt: skip
+    assert not [k for k in load_file(last) if "features" in k]
+    assert last.stat().st_size < 2_000_000
+    assert "perceptual_a" in last.with_name("progress.json").read_text()
+    load_method(last)  # without any VGG-16
 
 
 def test_vgg_features_are_torchvisions(vgg):
-    network = make_layers(cfgs["D"])
-    state = torch.load(vgg, weights_only=True)
-    network.load_state_dict(
-        {k[len("features.") :]: t for k, t in state.items() if k.startswith("features.")}
-    )
+    network, state = make_layers(cfgs["D"]), torch.load(vgg, weights_only=True)
+    del state["classifier.0.bias"]
+    network.load_state_dict({k.removeprefix("features."): t for k, t in state.items()})
     x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    standard = (x - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor(
-        [0.229, 0.224, 0.225]
-    ).view(3, 1, 1)
+    standard = normalize(x, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     for layer, last, shape in (("relu4_3", 22, (2, 512, 4, 4)), ("relu5_3", 29, (2, 512, 2, 2))):
         with torch.no_grad():
             found = vgg_features(layer, 32, vgg)(x * 2 - 1)

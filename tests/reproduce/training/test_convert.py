@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,12 @@ from reproduce.training.checkpoints import load_method
 from reproduce.training.originals import export_original, import_original
 
 SIZES: dict[str, dict[str, object]] = {
-    "munit": dict(dim=2, mlp_dim=5, style_dim=3, n_res=2, n_style_downsample=4),
-    "unit-release": dict(dim=2, n_res=3, n_downsample=1),
-    "cyclegan": dict(dim=2, n_blocks=2, dropout=False),
-    "bicyclegan": dict(dim=2, depth=5, noise_dim=4, enc_dim=2, enc_blocks=4),
+    "munit": dict(dim=2, mlp_dim=5, style_dim=3, n_res=2, n_style_downsample=4, dis_dim=2),
+    "unit-release": dict(dim=2, n_res=3, n_downsample=1, dis_dim=2),
+    "cyclegan": dict(dim=2, n_blocks=2, dropout=False, dis_dim=2),
+    "bicyclegan": dict(dim=2, depth=5, noise_dim=4, enc_dim=2, enc_blocks=4, dis_dim=2),
 }
+FILES = {"cyclegan": ("G_A", "G_B"), "bicyclegan": ("G", "E")}  # a network each
 SIZE = 64
 
 
@@ -38,9 +38,17 @@ def network(method: Method, name: str) -> dict[str, Tensor]:
     return {k[len(start) :]: v for k, v in to_original(method).items() if k.startswith(start)}
 
 
-def save_pair(method: Method, path: Path) -> Path:
-    torch.save({d: network(method, f"gen_{d}") for d in "ab"}, path)
+def pair(method: Method) -> dict[str, dict[str, Tensor]]:
+    return {d: network(method, f"gen_{d}") for d in "ab"}
+
+
+def save(state: object, path: Path, **how: Any) -> Path:
+    torch.save(state, path, **how)
     return path
+
+
+def save_part(method: Method, part: str, folder: Path) -> Path:
+    return save(network(method, part), folder / f"latest_net_{part}.pth")
 
 
 def convert(path: Path, name: str, size: int = 256) -> Any:
@@ -68,40 +76,42 @@ def same_translations(ours: Method, theirs: Method, *directions: str) -> None:
 @pytest.mark.parametrize("name", ["munit", "unit-release"])
 def test_munit_and_unit(tmp_path: Path, name: str, settings: dict[str, object]) -> None:
     method = original(name, **settings)
-    ours = convert(save_pair(method, tmp_path / "gen_01000000.pt"), name)
+    ours = convert(save(pair(method), tmp_path / "gen_01000000.pt"), name)
     same_translations(ours, method, "a2b", "b2a")
 
 
 def test_munit_from_pytorch_0_3(tmp_path: Path) -> None:
     method = original("munit")
-    state = {d: network(method, f"gen_{d}") for d in "ab"}
+    state = pair(method)
     for part in state.values():
         for key in [k for k in part if k.endswith("conv.bias")]:
             norm = key.replace("conv.bias", "norm.")
             part[norm + "running_mean"] = torch.full_like(part[key], 3)
             part[norm + "running_var"] = torch.full_like(part[key], 3)
-    path = tmp_path / "gen.pt"
-    torch.save(state, path, _use_new_zipfile_serialization=False)  # its format
+    path = save(state, tmp_path / "gen.pt", _use_new_zipfile_serialization=False)  # its format
     same_translations(convert(path, "munit"), method, "a2b", "b2a")
 
 
-@pytest.mark.parametrize("prefix", ["", "module."])
-@pytest.mark.parametrize("settings", [{}, {"norm": "bn"}, {"dropout": True}], ids=str)
+@pytest.mark.parametrize(
+    ("prefix", "settings"),
+    [("", {}), ("module.", {"norm": "bn"}), ("", {"dropout": True})], ids=str,
+)  # fmt: skip
 def test_cyclegan(tmp_path: Path, prefix: str, settings: dict[str, object]) -> None:
     method = original("cyclegan", **settings)
-    for part in ("G_A", "G_B"):
-        state = {prefix + k: v for k, v in network(method, part).items()}
-        torch.save(state, tmp_path / f"latest_net_{part}.pth")
-    ours = convert(tmp_path / "latest_net_G_A.pth", "cyclegan")
-    same_translations(ours, method, "a2b", "b2a")
-    (tmp_path / "latest_net_G_B.pth").unlink()
-    same_translations(convert(tmp_path / "latest_net_G_A.pth", "cyclegan"), method, "a2b")
+    first, second = (
+        save(
+            {prefix + k: v for k, v in network(method, part).items()}, tmp_path / f"net_{part}.pth"
+        )
+        for part in FILES["cyclegan"]
+    )
+    same_translations(convert(first, "cyclegan"), method, "a2b", "b2a")
+    second.unlink()
+    same_translations(convert(first, "cyclegan"), method, "a2b")
 
 
 def test_cyclegan_between_other_channels(tmp_path: Path) -> None:
     method = original("cyclegan", channels_b=1, identity=0)
-    torch.save(network(method, "G_A"), tmp_path / "latest_net_G_A.pth")
-    ours = convert(tmp_path / "latest_net_G_A.pth", "cyclegan")
+    ours = convert(save_part(method, "G_A", tmp_path), "cyclegan")
     assert ours.config.channels_b == 1
     same_translations(ours, method, "a2b")
 
@@ -117,10 +127,10 @@ BICYCLE: list[dict[str, object]] = [
 @pytest.mark.parametrize("settings", BICYCLE, ids=str)
 def test_bicyclegan(tmp_path: Path, settings: dict[str, object]) -> None:
     method = original("bicyclegan", **settings)
-    torch.save(network(method, "G"), tmp_path / "latest_net_G.pth")
-    same_translations(convert(tmp_path / "latest_net_G.pth", "bicyclegan"), method, "a2b")
-    torch.save(network(method, "E"), tmp_path / "latest_net_E.pth")
-    ours = convert(tmp_path / "latest_net_G.pth", "bicyclegan")
+    path = save_part(method, "G", tmp_path)
+    same_translations(convert(path, "bicyclegan"), method, "a2b")
+    save_part(method, "E", tmp_path)
+    ours = convert(path, "bicyclegan")
     example = x()[:, : method.config.channels_b]
     with torch.no_grad():
         guided = method.translate_guided(x(), "a2b", example)
@@ -130,27 +140,17 @@ def test_bicyclegan(tmp_path: Path, settings: dict[str, object]) -> None:
 @pytest.mark.parametrize("name", SIZES)
 def test_ours_are_written_as_theirs_were(tmp_path: Path, name: str) -> None:
     method = original(name)
-    if name in ("munit", "unit-release"):
-        source, out = save_pair(method, tmp_path / "gen.pt"), tmp_path / "again.pt"
-        files = {"again.pt": None}
+    if name in FILES:
+        source, _ = (save_part(method, part, tmp_path) for part in FILES[name])
+        out, states = tmp_path / "again", {p: network(method, p) for p in FILES[name]}
+        written = {out / f"latest_net_{part}.pth": state for part, state in states.items()}
     else:
-        names = {"cyclegan": ["G_A", "G_B"], "bicyclegan": ["G", "E"]}[name]
-        for part in names:
-            torch.save(network(method, part), tmp_path / f"latest_net_{part}.pth")
-        source, out = tmp_path / f"latest_net_{names[0]}.pth", tmp_path / "again"
-        files = {f"again/latest_net_{part}.pth": part for part in names}
+        source, out = save(pair(method), tmp_path / "gen.pt"), tmp_path / "again.pt"
+        written = {out: pair(method)}
     convert(source, name)
-    written = export_original(tmp_path / "ours.safetensors", out)
-    assert {out / p.name if out.is_dir() else p for p in written} == set(written)
-    for file, part in files.items():
-        assert tmp_path / file in written
-        state = torch.load(tmp_path / file, weights_only=True)
-        expected = network(method, part) if part else {d: network(method, f"gen_{d}") for d in "ab"}
-        flat = [state] if part else [state["a"], state["b"]]
-        wanted = [expected] if part else [expected["a"], expected["b"]]
-        for got, want in zip(flat, wanted, strict=True):
-            assert set(got) == set(want)
-            assert all(torch.equal(got[k], want[k]) for k in want)
+    assert set(export_original(tmp_path / "ours.safetensors", out)) == set(written)
+    for path, state in written.items():
+        torch.testing.assert_close(torch.load(path, weights_only=True), state, rtol=0, atol=0)
     assert not list(tmp_path.rglob("*.part"))
 
 
@@ -168,27 +168,9 @@ def refused(path: Path, name: str, *words: str, size: int = 256) -> None:
     assert not out.exists()
 
 
-class Shell:
-    def __init__(self, command: str) -> None:
-        self.command = command
-
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return os.system, (self.command,)
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-def test_code_in_a_pickle_is_refused_not_run(tmp_path: Path, zipped: bool) -> None:
-    touched = tmp_path / "pwned"
-    path = tmp_path / "gen.pt"
-    state = {"a": Shell(f"touch {touched}"), "b": {}}
-    torch.save(state, path, _use_new_zipfile_serialization=zipped)
-    refused(path, "munit", str(path), "refused")
-    assert not touched.exists()
-
-
-@pytest.mark.parametrize("kept", [0, 1, 100, 0.5, 0.99])
+@pytest.mark.parametrize("kept", [0, 100, 0.99])
 def test_truncated_files(tmp_path: Path, kept: float) -> None:
-    path = save_pair(original("munit"), tmp_path / "gen.pt")
+    path = save(pair(original("munit")), tmp_path / "gen.pt")
     data = path.read_bytes()
     path.write_bytes(data[: int(kept if kept >= 1 else len(data) * kept)])
     refused(path, "munit", str(path))
@@ -203,25 +185,22 @@ def test_missing_files_folders_and_pictures(tmp_path: Path) -> None:
 
 
 def test_the_wrong_method(tmp_path: Path) -> None:
-    munit = save_pair(original("munit"), tmp_path / "munit.pt")
-    unit = save_pair(original("unit-release"), tmp_path / "unit.pt")
+    munit = save(pair(original("munit")), tmp_path / "munit.pt")
+    unit = save(pair(original("unit-release")), tmp_path / "unit.pt")
     refused(munit, "unit-release", str(munit), "lacks")
     refused(unit, "munit", str(unit), "lacks")
     refused(munit, "cyclegan", str(munit), "more than tensors")
     refused(munit, "bicyclegan", "more than tensors")
     refused(munit, "munti", "did you mean munit?")
     cyclegan = original("cyclegan")
-    path = tmp_path / "latest_net_G_A.pth"
-    torch.save(network(cyclegan, "G_A"), path)
+    path = save_part(cyclegan, "G_A", tmp_path)
     refused(path, "munit", "no gen_*.pt")
     refused(path, "bicyclegan", "lacks")
-    torch.save(network(cyclegan, "D_A"), path)
-    refused(path, "cyclegan", "lacks G_A.model.1.weight")
+    refused(save(network(cyclegan, "D_A"), path), "cyclegan", "lacks G_A.model.1.weight")
 
 
 def test_the_wrong_content(tmp_path: Path) -> None:
-    path = tmp_path / "gen.pt"
-    good = {d: network(original("munit"), f"gen_{d}") for d in "ab"}
+    good = pair(original("munit"))
     key = "enc_content.model.0.conv.weight"
     for state, words in (
         ([1, 2], "not a state dict"),
@@ -237,52 +216,42 @@ def test_the_wrong_content(tmp_path: Path) -> None:
         ({"a": good["a"], "b": {k: v for k, v in good["b"].items() if "mlp" not in k}}, "missing"),
         ({"a": good["a"] | {key: torch.zeros(4, 3, 7, 7)}, "b": good["b"]}, "of another size"),
     ):
-        torch.save(state, path)
-        refused(path, "munit", words)
+        refused(save(state, tmp_path / "gen.pt"), "munit", words)
 
 
 def test_illegal_names_and_sizes(tmp_path: Path) -> None:
-    path = save_pair(original("munit"), tmp_path / "gen.pt")
+    path, ours = save(pair(original("munit")), tmp_path / "gen.pt"), tmp_path / "ours.safetensors"
     with pytest.raises(UserError, match=r"name the converted checkpoint \*\.safetensors"):
         import_original(path, "munit", tmp_path / "ours.pt", 256)
     refused(path, "munit", "size 250x250 is illegal", "252x252", size=250)
-    convert(path, "munit")
+    refused(path, "munit", "the nearest legal size is 32x32", size=33)
+    method = convert(path, "munit", size=32)  # though discriminators would not fit
+    assert method.translates(32) and not method.fits(32)
     with pytest.raises(UserError, match=r"name it \*\.pt"):
-        export_original(tmp_path / "ours.safetensors", tmp_path / "gen.pth")
+        export_original(ours, tmp_path / "gen.pth")
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot write"):
-        export_original(tmp_path / "ours.safetensors", tmp_path / "file" / "gen.pt")
+        export_original(ours, tmp_path / "file" / "gen.pt")
 
 
 def test_networks_that_were_not_there_are_not_made_up(tmp_path: Path) -> None:
     method = original("cyclegan")
-    torch.save(network(method, "G_A"), tmp_path / "latest_net_G_A.pth")
-    ours = convert(tmp_path / "latest_net_G_A.pth", "cyclegan")
+    ours = convert(save_part(method, "G_A", tmp_path), "cyclegan")
     with pytest.raises(UserError, match="without the weights of gen_ba"):
         ours.translate(torch.zeros(1, 3, 32, 32), "b2a")
-    (converted,) = tmp_path.glob("*.safetensors")
-    written = export_original(converted, tmp_path / "out")
+    written = export_original(tmp_path / "ours.safetensors", tmp_path / "out")
     assert [p.name for p in written] == ["latest_net_G_A.pth"]
-    torch.save(network(method, "G_B"), tmp_path / "latest_net_G_B.pth")
     with pytest.raises(UserError, match="way back"):
-        convert(tmp_path / "latest_net_G_B.pth", "cyclegan")
-
-
-def test_a_small_export_comes_back_though_discriminators_would_not_fit(tmp_path: Path) -> None:
-    path = save_pair(original("munit"), tmp_path / "gen.pt")
-    method = convert(path, "munit", size=32)
-    assert method.translates(32) and not method.fits(32)
-    with pytest.raises(UserError, match="the nearest legal size is 32x32"):
-        import_original(path, "munit", tmp_path / "odd.safetensors", 33)
+        convert(save_part(method, "G_B", tmp_path), "cyclegan")
 
 
 def test_weights_that_are_not_finite_are_refused_in_and_out(tmp_path: Path) -> None:
     method = original("munit")
-    path = save_pair(method, tmp_path / "gen.pt")
+    path = save(pair(method), tmp_path / "gen.pt")
     convert(path, "munit")
     with torch.no_grad():
         next(method.parameters()).fill_(torch.nan)
-    save_pair(method, path)
+    save(pair(method), path)
     with pytest.raises(UserError, match=r"gen.pt holds weights that are not finite"):
         import_original(path, "munit", tmp_path / "bad.safetensors", 256)
     ours = tmp_path / "ours.safetensors"

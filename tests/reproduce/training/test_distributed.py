@@ -6,23 +6,24 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import processes
 import pytest
 import shared_steps
+import tiny
+import tiny_methods
 import torch
+import torch.distributed.run
 from safetensors.torch import load_file
 from shared_steps import BATCH, CASES, HALF, STEPS, fresh, go, run_of, weights
-from tiny import assert_same_tensors, tensors, train_words, until
+from tiny import assert_same_tensors, train_words, until
 from torch import Tensor
 
 from models.errors import UserError
-from models.zoo import make_config, make_method
-from reproduce.commands.cli import main
+from reproduce.training import loop
 from reproduce.training.checkpoints import read_checkpoint, restore_training, save_training
 from reproduce.training.distributed import World, joined, local_device
 from reproduce.training.shared import check_shareable, positions
@@ -71,14 +72,10 @@ def alone(folder: Path, case: str) -> dict[str, Tensor]:
 @EVERY_CASE
 def test_two_processes_end_with_the_weights_of_one(case: str, two: Path) -> None:
     assert_near(load_file(two / f"{case}.0"), alone(two, case))
+    assert_same_tensors(two / f"{case}.0", two / f"{case}.1")
     first = {k: v for k, v in weights(fresh(case, ALONE)).items() if "pool" not in k}
     moved = [k for k, v in first.items() if (alone(two, case)[k] - v).abs().max() > 1e-4]
     assert len(moved) > len(first) / 2, "nothing was trained"
-
-
-@EVERY_CASE
-def test_all_processes_hold_the_same_bits(case: str, two: Path) -> None:
-    assert_same_tensors(two / f"{case}.0", two / f"{case}.1")
 
 
 @EVERY_CASE
@@ -91,12 +88,8 @@ def test_losses_are_those_of_the_whole_batch(case: str, two: Path) -> None:
 
 
 @EVERY_CASE
-def test_two_processes_go_on_from_the_checkpoint_of_one(case: str, two: Path) -> None:
+def test_a_checkpoint_is_gone_on_with_by_any_number(case: str, two: Path) -> None:
     assert_near(load_file(two / f"{case}.resumed0"), alone(two, case))
-
-
-@EVERY_CASE
-def test_one_process_goes_on_from_the_checkpoint_of_two(case: str, two: Path) -> None:
     trainer = fresh(case, ALONE)
     restore_training(read_checkpoint(two / f"{case}.half2"), trainer)
     go(trainer, ALONE, HALF, STEPS)
@@ -104,7 +97,7 @@ def test_one_process_goes_on_from_the_checkpoint_of_two(case: str, two: Path) ->
 
 
 def test_shares_are_equal_and_cover_the_batch() -> None:
-    for case, count in (("munit", 4), ("bicyclegan", 2), ("bicyclegan", 4)):
+    for case, count in (("unit", 4), ("bicyclegan", 2), ("bicyclegan", 4)):
         method = fresh(case, ALONE).method
         own = [positions(method, BATCH, World(rank, count)) for rank in range(count)]
         assert sorted(i for share in own for i in share) == list(range(BATCH))
@@ -124,17 +117,15 @@ def test_shares_are_equal_and_cover_the_batch() -> None:
     ],
 )
 def test_a_batch_that_cannot_be_shared(name: str, batch: int, count: int, told: list[str]) -> None:
-    method = fresh(name, ALONE).method
+    method = tiny_methods.fresh(name)
     check_shareable(method, batch, 1)
     with pytest.raises(UserError) as error:
         check_shareable(method, batch, count)
     assert all(word in str(error.value) for word in told)
 
 
-@pytest.mark.parametrize("settings", [{"norm": "bn"}, {"norm": "bn", "dropout": "0"}])
-def test_batch_norm_is_for_one_process(settings: dict[str, object]) -> None:
-    settings |= {"dim": 2, "dis_dim": 2, "n_blocks": 1}
-    method = make_method("cyclegan", make_config("cyclegan", settings), torch.Generator())
+def test_batch_norm_is_for_one_process() -> None:
+    method = tiny_methods.fresh("cyclegan", norm="bn")
     check_shareable(method, 8, 1)
     with pytest.raises(UserError, match="bn"):
         check_shareable(method, 8, 2)
@@ -192,22 +183,22 @@ def said(log: Path, count: int = 2) -> list[list[str]]:
     return [Path(f"{log}.{number}").read_text().splitlines() for number in range(count)]
 
 
-def test_wrong_arguments_are_one_line_in_all(data: Path, tmp_path: Path) -> None:
-    words = train_words("munit", tmp_path / "run", data, batch=3)
-    codes = processes.finish(processes.start(2, tmp_path / "log", processes.train, words))
-    assert codes == [2, 2]
-    (line,), others = said(tmp_path / "log")
-    assert line.startswith("error: batch=3") and "2 processes" in line and others == []
-    assert not (tmp_path / "run").exists()
+def ended(log: Path, words: list[str]) -> tuple[list[int], list[list[str]]]:
+    """The exit codes of two processes with these words, and what each said."""
+    return processes.finish(processes.start(2, log, processes.train, words)), said(log)
 
 
-def test_a_folder_that_holds_a_run_is_refused_once(data: Path, tmp_path: Path) -> None:
-    words = train_words("munit", tmp_path / "run", data)
-    assert main(words) == 0
-    codes = processes.finish(processes.start(2, tmp_path / "log", processes.train, words))
-    assert codes == [2, 2]
-    (line,), others = said(tmp_path / "log")
-    assert "--resume" in line and others == []
+def test_wrong_arguments_and_a_folder_that_holds_a_run_are_refused_once(
+    data: Path, tmp_path: Path, trained: Callable[[str], Path]
+) -> None:
+    other = tmp_path / "run"
+    for out, batch, told in ((other, 3, "batch=3"), (trained("munit").parent, 2, "--resume")):
+        codes, ((line,), others) = ended(
+            tmp_path / told, train_words("munit", out, data, batch=batch)
+        )
+        assert codes == [2, 2] and others == []
+        assert line.startswith("error: ") and told in line
+    assert not other.exists()
 
 
 # As a program
@@ -217,12 +208,10 @@ def test_a_run_of_two_processes_is_that_of_one(data: Path, tmp_path: Path) -> No
     """In float32, with the pictures that each reads for itself: halves of BicycleGAN's halves."""
     settings = {"batch": 4, "steps": 4, "lr": 1e-5}
     words = train_words("bicyclegan", tmp_path / "two", data, **settings)
-    codes = processes.finish(processes.start(2, tmp_path / "log", processes.train, words))
-    assert codes == [0, 0]
     last = tmp_path / "two" / "last.safetensors"
-    assert said(tmp_path / "log") == [[str(last)], []]
-    assert main(train_words("bicyclegan", tmp_path / "one", data, **settings)) == 0
-    ours, theirs = tensors(last), tensors(tmp_path / "one" / "last.safetensors")
+    assert ended(tmp_path / "log", words) == ([0, 0], [[str(last)], []])
+    alone = tiny.train("bicyclegan", tmp_path / "one", data, **settings)
+    ours, theirs = load_file(last), load_file(alone)
     assert ours.keys() == theirs.keys()
     moments = [k for k in theirs if k.endswith("exp_avg")]
     largest = max(theirs[k].abs().max() for k in moments)
@@ -233,16 +222,13 @@ def test_a_run_of_two_processes_is_that_of_one(data: Path, tmp_path: Path) -> No
     assert json.loads((tmp_path / "two" / "run.json").read_text())["processes"] == 2
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_a_signal_to_one_process_stops_all_after_the_same_step(
-    number: int, data: Path, tmp_path: Path
-) -> None:
+def test_a_signal_to_one_process_stops_all_after_the_same_step(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = train_words("munit", out, data, steps=99999)
     started = processes.start(2, tmp_path / "log", processes.train, words)
     until(lambda: (out / "progress.json").exists(), 60)
     for _ in range(2):  # launchers and batch systems pass on what a process was sent already
-        os.kill(int(str(started[number].pid)), signal.SIGTERM)
+        os.kill(int(str(started[1].pid)), signal.SIGTERM)
     assert processes.finish(started) == [130, 130]
     (line,), others = said(tmp_path / "log")
     assert others == []
@@ -251,29 +237,34 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bits(data: Path, tmp_path: Path) -> None:
-    def run(out: Path, *more: str) -> list[int]:
-        words = train_words("cyclegan", out, data, *more, batch=4, steps=8)
-        return processes.finish(processes.start(2, tmp_path / "log", processes.train, words))
+    whole, half = tmp_path / "whole", tmp_path / "half"
 
-    assert run(tmp_path / "whole", "--save-every", "5") == [0, 0]
-    shutil.copytree(tmp_path / "whole", tmp_path / "half")
-    os.replace(tmp_path / "half" / "good.safetensors", tmp_path / "half" / "last.safetensors")
-    assert read_checkpoint(tmp_path / "half" / "last.safetensors").step == 5
-    assert run(tmp_path / "half", "--resume") == [0, 0]
-    assert_same_tensors(
-        tmp_path / "half" / "last.safetensors", tmp_path / "whole" / "last.safetensors"
-    )
-    assert run(tmp_path / "half", "--resume") == [0, 0], "it is finished, all agree"
+    def run(out: Path, *more: str) -> list[int]:
+        words = train_words("cyclegan", out, data, *more, batch=4, steps=5)
+        return ended(tmp_path / "log", words)[0]
+
+    assert run(whole, "--save-every", "3") == [0, 0]
+    shutil.copytree(whole, half)
+    os.replace(half / "good.safetensors", half / "last.safetensors")
+    assert read_checkpoint(half / "last.safetensors").step == 3
+    assert run(half, "--resume") == [0, 0]
+    assert_same_tensors(half / "last.safetensors", whole / "last.safetensors")
+    assert run(half, "--resume") == [0, 0], "it is finished, all agree"
+
+
+def train_impatiently(words: list[str]) -> None:
+    loop.MANY = 3
+    processes.train(words)
 
 
 def test_no_number_in_one_process_stops_all(data: Path, tmp_path: Path) -> None:
     words = train_words("munit", tmp_path / "run", data, batch=4, steps=60, lr="1e30")
-    codes = processes.finish(processes.start(2, tmp_path / "log", processes.train, words))
-    assert codes == [1, 1]
+    started = processes.start(2, tmp_path / "log", train_impatiently, words)
+    assert processes.finish(started) == [1, 1]
     (line,), others = said(tmp_path / "log")
-    assert "is nan" in line or "is inf" in line
     assert others == []
-    assert tensors(tmp_path / "run" / "failed.safetensors")["x_a"].shape == (4, 3, 32, 32)
+    assert "is nan" in line or "is inf" in line
+    assert load_file(tmp_path / "run" / "failed.safetensors")["x_a"].shape == (4, 3, 32, 32)
 
 
 def test_a_process_that_dies_ends_the_others(data: Path, tmp_path: Path) -> None:
@@ -288,10 +279,11 @@ def test_a_process_that_dies_ends_the_others(data: Path, tmp_path: Path) -> None
     assert read_checkpoint(out / "last.safetensors").step > 0
 
 
-def test_a_picture_that_one_process_cannot_read_is_named(data: Path, tmp_path: Path) -> None:
-    assert main(train_words("munit", tmp_path / "first", data)) == 0  # draws the pictures
-    ours = tmp_path / "data"
-    shutil.copytree(data, ours)
+def test_a_picture_that_one_process_cannot_read_is_named(
+    data: Path, tmp_path: Path, trained: Callable[[str], Path]
+) -> None:
+    trained("munit")  # draws the pictures
+    ours = Path(shutil.copytree(data, tmp_path / "data"))
     words = train_words("munit", tmp_path / "run", ours, steps=99999)
     started = processes.start(2, tmp_path / "log", processes.train, words)
     until(lambda: (tmp_path / "run" / "progress.json").exists(), 60)
@@ -302,25 +294,25 @@ def test_a_picture_that_one_process_cannot_read_is_named(data: Path, tmp_path: P
     assert line.startswith("error: ") and "trainA" in line and others == []
 
 
+def torchrun(words: list[str], log: Path) -> None:
+    os.setsid()
+    os.chdir(ROOT)
+    for number in (1, 2):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.distributed.run.main(["--standalone", "--nproc-per-node=2", "-m", "reproduce", *words])
+
+
 def test_torchrun(data: Path, tmp_path: Path) -> None:
     """The documented command, stopped as a scheduler stops it, and gone on with."""
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-        "-m", "reproduce",
-    ]  # fmt: skip
-    out = tmp_path / "run"
+    out, log = tmp_path / "run", tmp_path / "log"
     words = train_words("munit", out, data, steps=99999, lr_policy="constant")
-    log = (tmp_path / "log").open("w")
-    process = subprocess.Popen(
-        [*command, *words], cwd=ROOT, stdout=log, stderr=log,
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True,
-    )  # fmt: skip
+    process = tiny.forked(torchrun, words, log)
     until(lambda: (out / "progress.json").exists(), 120)
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(timeout=60)
-    text = (tmp_path / "log").read_text()
+    os.killpg(int(str(process.pid)), signal.SIGTERM)
+    tiny.finish(process)
     step = read_checkpoint(out / "last.safetensors").step
-    assert text.count(f"saved after step {step};") == 1
-    more = train_words("munit", out, data, "--resume", steps=step + 1, lr_policy="constant")
-    assert main(more) == 0, "one process goes on with what two began"
+    assert log.read_text().count(f"saved after step {step};") == 1
+    # One process goes on with what two began.
+    tiny.train("munit", out, data, "--resume", steps=step + 1, lr_policy="constant")
     assert read_checkpoint(out / "last.safetensors").step == step + 1

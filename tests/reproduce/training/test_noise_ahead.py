@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import assert_same_tensors
-from tiny_methods import EVERY, TINY, fresh, pictures
+from tiny_methods import TINY, UNLIKE, fresh, pictures
 from torch import Tensor
 
 from models.choices import ALL
@@ -30,7 +30,7 @@ def pinned(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     return found
 
 
-@EVERY
+@UNLIKE
 def test_a_step_is_what_it_was(name: str, pinned: list[Tensor]) -> None:
     def trained(ahead: bool) -> list[dict[str, float]]:
         trainer = Trainer(fresh(name), 3, 9)

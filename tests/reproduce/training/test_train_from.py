@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from tiny import train_words
 
 from models.munit import Munit
-from reproduce.commands.cli import main
 from reproduce.records.store import sha256_file
 from reproduce.training.checkpoints import (
     begin_from,
@@ -24,8 +24,8 @@ from reproduce.training.checkpoints import (
 
 def test_a_run_begins_with_the_weights_of_another(trained, data, tmp_path):
     start, out = trained("munit"), tmp_path / "run"
-    assert main(train_words("munit", out, data, f"--from={start}", lr=0, seed=7)) == 0
-    given, found = (read_checkpoint(path) for path in (start, out / "last.safetensors"))
+    last = tiny.train("munit", out, data, f"--from={start}", lr=0, seed=7)
+    given, found = (read_checkpoint(path) for path in (start, last))
     assert found.step == 3 and not found.run.settings["lr"]
     for name, tensor in given.part("model").items():
         assert torch.equal(tensor, found.part("model")[name]), name
@@ -33,16 +33,14 @@ def test_a_run_begins_with_the_weights_of_another(trained, data, tmp_path):
     assert told["begun_from_sha256"] == sha256_file(start)
 
 
-def test_it_goes_on_without_being_told_again_but_not_from_others(trained, data, tmp_path, capsys):
+def test_it_goes_on_without_being_told_again_but_not_from_others(trained, data, tmp_path, refused):
     start, out = trained("munit"), tmp_path / "run"
     constant = {"lr_policy": "constant"}
-    assert main(train_words("munit", out, data, f"--from={start}", steps=1, **constant)) == 0
-    assert main(train_words("munit", out, data, "--resume", steps=2, **constant)) == 0
+    tiny.train("munit", out, data, f"--from={start}", steps=1, **constant)
+    other = tiny.train("munit", out, data, "--resume", steps=2, **constant)
     assert json.loads((out / "run.json").read_text())["begun_from_sha256"] == sha256_file(start)
-    other = out / "last.safetensors"
     words = train_words("munit", out, data, "--resume", f"--from={other}", steps=3, **constant)
-    assert main(words) == 2
-    assert "began otherwise" in capsys.readouterr().err
+    assert "began otherwise" in refused(words)
 
 
 def test_a_converted_original_lacks_discriminators_which_are_drawn(trained, tmp_path):
@@ -64,20 +62,18 @@ def test_a_converted_original_lacks_discriminators_which_are_drawn(trained, tmp_
     [("munit", {"dim": 8}, "dim=8 (there: 4)"), ("cyclegan", {}, "method=cyclegan (there: munit)")],
 )
 def test_other_networks_are_refused_by_name(
-    method, settings, told, trained, data, tmp_path, capsys
+    method, settings, told, trained, data, tmp_path, refused
 ):
     start, out = trained("munit"), tmp_path / "run"
-    assert main(train_words(method, out, data, f"--from={start}", **settings)) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and str(start) in error and told in error
+    error = refused(train_words(method, out, data, f"--from={start}", **settings))
+    assert str(start) in error and told in error
     assert not out.exists()
 
 
-def test_weights_that_are_not_finite_are_refused(trained, data, tmp_path, capsys):
+def test_weights_that_are_not_finite_are_refused(trained, data, tmp_path, refused):
     read = read_checkpoint(trained("munit"))
     tensors = {f"model.{k}": t.clone() for k, t in read.part("model").items()}
     next(iter(tensors.values())).view(-1)[0] = float("nan")
     path = Path(tmp_path / "nan.safetensors")
     write_atomic(path, tensors, describe(read.run, 0, ""))
-    assert main(train_words("munit", tmp_path / "run", data, f"--from={path}")) == 2
-    assert "not finite" in capsys.readouterr().err
+    assert "not finite" in refused(train_words("munit", tmp_path / "run", data, f"--from={path}"))

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from tiny_methods import EVERY, fresh, pictures
+from tiny_methods import EVERY, UNLIKE, fresh, pictures
 from torch import Tensor
 
 from models.choices import PLAIN, choose
@@ -16,6 +16,11 @@ from reproduce.training.trainer import LONGEST, Trainer
 
 def weights(method: Method) -> dict[str, Tensor]:
     return {k: v.clone() for k, v in method.state_dict().items()}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor], *starts: str) -> bool:
+    """Bit by bit, where names start so."""
+    return all(torch.equal(v, other[k]) for k, v in one.items() if k.startswith(starts or ""))
 
 
 def steps(trainer: Trainer, *numbers: int) -> list[dict[str, float]]:
@@ -38,7 +43,7 @@ def test_a_step_moves_every_network_and_records_every_term(name: str) -> None:
         assert not names or any((after[k] != before[k]).any() for k in names)
 
 
-@EVERY
+@UNLIKE
 def test_training_is_a_function_of_seed_and_step(name: str) -> None:
     def run(seed: int) -> tuple[list[dict[str, float]], dict[str, Tensor]]:
         method = fresh(name)
@@ -46,8 +51,7 @@ def test_training_is_a_function_of_seed_and_step(name: str) -> None:
         return steps(Trainer(method, seed, 9), 0, 1), weights(method)
 
     (records, first), (again, second) = run(0), run(0)
-    assert records == again
-    assert all(torch.equal(first[k], second[k]) for k in first)
+    assert records == again and same(first, second)
     assert run(1)[0][0] != records[0]
 
 
@@ -55,18 +59,16 @@ def test_noise_differs_between_steps_phases_and_roles() -> None:
     method = fresh("unit")
     trainer = Trainer(method, 0, 9)
     drawn = [
-        trainer.noise(phase, role, spec, 2, step)
+        trainer.noise(phase, role, spec, 2, step).numpy().tobytes()
         for step in (0, 1)
         for phase in method.order
         for role, spec in method.training_noise(phase, 16, 16).items()
         if spec.kind == "normal"
     ]
-    assert len(drawn) == 2 * (2 + 4)
-    for i, a in enumerate(drawn):
-        assert not any(torch.equal(a, b) for b in drawn[i + 1 :])
+    assert len(set(drawn)) == len(drawn) == 2 * (2 + 4)
 
 
-@EVERY
+@UNLIKE
 @pytest.mark.parametrize("which", [0, 1])
 def test_an_update_by_losses_that_are_no_numbers_is_not_taken(name: str, which: int) -> None:
     method = fresh(name)
@@ -105,14 +107,14 @@ def with_flat_ones() -> Tensor:
     return found
 
 
-@EVERY
+@UNLIKE
 def test_pictures_of_one_colour_leave_weights_that_are_finite_and_move(name: str) -> None:
     method = fresh(name, lr=1e-3, lr_policy="constant")
     choose(method, PLAIN)  # whose rounding such a small network's gradients explode with
     trainer, all_a, untaken = Trainer(method, 0, 48), with_flat_ones(), 0
     all_b, batch = all_a.flip(0), 2 if name == "bicyclegan" else 1
-    for step in range(48):
-        if step == 40:
+    for step in range(24):
+        if step == 16:
             before = weights(method)
         own = [(step * batch + i) % 16 for i in range(batch)]
         trainer.step(all_a[own], all_b[own], step)
@@ -120,8 +122,7 @@ def test_pictures_of_one_colour_leave_weights_that_are_finite_and_move(name: str
     assert all(x.isfinite().all() for x in [*method.state_dict().values(), *moments(trainer)])
     still = [k for k, p in method.named_parameters() if torch.equal(p, before[k])]
     assert not still
-    if name.startswith("munit"):  # others have fewer norms in a row here
-        assert untaken
+    assert untaken or name != "munit"  # others have fewer norms in a row here
 
 
 @pytest.mark.parametrize("factor", [0.9, 1.1])
@@ -180,9 +181,8 @@ def test_without_gan_the_discriminators_only_decay(name: str) -> None:
     still = fresh(name, gan=0.0, weight_decay=0.0)
     before = weights(still)
     steps(Trainer(still, 0, 9), 0)
-    after = weights(still)
-    assert all(torch.equal(after[k], before[k]) for k in after if k.startswith("dis_"))
-    assert any(not torch.equal(after[k], before[k]) for k in after if k.startswith(("gen", "dec")))
+    assert same(weights(still), before, "dis_")
+    assert not same(weights(still), before, "gen", "dec")
 
 
 def test_monitored_gan_terms_are_recorded_but_train_nothing() -> None:
@@ -208,31 +208,23 @@ def test_weights_that_no_term_reaches_still_decay() -> None:
 def test_the_schedule_sets_both_learning_rates() -> None:
     method = fresh("cyclegan", lr=0.5)
     trainer = Trainer(method, 0, 4)
-    seen = []
-    for k in range(4):
+    for k in (0, 3):
         steps(trainer, k)
         rates = {g["lr"] for o in trainer.optimisers.values() for g in o.param_groups}
-        seen.append(rates.pop())
-        assert not rates
-    assert seen == [0.5 * method.config.lr_factor(k, 4) for k in range(4)]
-    assert seen[-1] < seen[0] == 0.5
+        assert rates == {0.5 * method.config.lr_factor(k, 4)}
+    assert rates != {0.5}
 
 
 def test_the_pool_shows_old_translations_to_the_discriminators() -> None:
     unpooled, pooled = fresh("cyclegan", pool=0), fresh("cyclegan", pool=1)
-    trainer = Trainer(pooled, 0, 20)
-    a, b = Trainer(unpooled, 0, 20), trainer
+    a, b = Trainer(unpooled, 0, 20), Trainer(pooled, 0, 20)
     assert steps(a, 0) == steps(b, 0)  # the first translation fills the pool and is shown
-    for k in range(1, 8):
-        steps(a, k), steps(b, k)
-    assert trainer.pools["x_ab"].count == 1
-    different = [
-        k for k, v in unpooled.state_dict().items() if not torch.equal(v, pooled.state_dict()[k])
-    ]
-    assert any(k.startswith("dis_") for k in different)
+    steps(a, *range(1, 8)), steps(b, *range(1, 8))
+    assert b.pools["x_ab"].count == 1
+    assert not same(weights(unpooled), weights(pooled), "dis_")
 
 
-@EVERY
+@UNLIKE
 def test_mixed_precision_trains_float32_weights(name: str) -> None:
     method = fresh(name)
     record = steps(Trainer(method, 0, 9, precision="bf16"), 0)[0]
@@ -240,12 +232,3 @@ def test_mixed_precision_trains_float32_weights(name: str) -> None:
     assert all(p.dtype == torch.float32 for p in method.parameters())
     for term, value in record.items():
         assert value == pytest.approx(exact[term], rel=0.1, abs=0.05), term
-
-
-def test_losses_fall() -> None:
-    method = fresh("munit", lr=2e-3)
-    trainer = Trainer(method, 0, 40)
-    x_a, x_b = pictures(2, seed=0), pictures(2, seed=1)
-    records = [trainer.step(x_a, x_b, k) for k in range(40)]
-    for term in ("recon_x_a", "recon_x_b"):
-        assert records[-1][term] < 0.8 * records[0][term]

@@ -11,8 +11,8 @@ import pytest
 from models.errors import UserError
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
+from reproduce.records import code as code_digest
 from reproduce.records import code as recorded_code
-from reproduce.records import code_digest
 from reproduce.records.store import Records, record_id
 from reproduce.workflow.graph import (
     Job,
