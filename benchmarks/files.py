@@ -130,13 +130,13 @@ def _touch(path: Path) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[None]:
-    """``folder``, made with its parents where it is missing. Those of them that a UserError leaves
-    empty go again."""
+    """``folder``, made with its parents where it is missing. Those of them that an error or an
+    interruption leaves empty go again."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
-    except UserError:
+    except BaseException:
         for path in made:
             with suppress(OSError):
                 path.rmdir()
