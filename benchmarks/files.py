@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,23 @@ def new_folder(folder: Path) -> Iterator[None]:
             with suppress(OSError):
                 path.rmdir()
         raise
+
+
+@contextmanager
+def passing(folder: Path) -> Iterator[Path]:
+    """A folder that shows what is in ``folder``; what is written to it goes at the end. UserErrors
+    tell of ``folder``."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    # On one file system, so that large files can be linked.
+    near = there if there.is_dir() and os.access(there, os.W_OK) else None
+    shown = list(folder.iterdir()) if folder.is_dir() else []
+    with TemporaryDirectory(prefix=".passing-", dir=near) as made:
+        for path in shown:
+            Path(made, path.name).symlink_to(path.absolute())
+        try:
+            yield Path(made)
+        except UserError as error:
+            raise UserError(str(error).replace(made, str(folder))) from error
 
 
 def _part_of(path: Path) -> Path:

@@ -211,7 +211,7 @@ def _unpacked(path: Path, name: str, data_dir: Path, progress: bool) -> Path:
     with only_process(folder):
         if not folder.exists():
             extract_tar(path, folder, progress=progress)
-    return folder
+    return folder.resolve()  # classes are not looked for behind links
 
 
 def _open_local(
