@@ -143,6 +143,8 @@ def make_run(
         **run_values,  # type: ignore[arg-type]
     )
     _check(run)
+    if not {config.channels_a, config.channels_b} <= {1, 3}:
+        raise UserError("pictures are read in RGB or grey: channels_a and channels_b are 3 or 1")
     if recipe(run.method).method.paired and run.batch % 2:
         raise UserError(f"{run.method} splits its batch in two: batch={run.batch} must be even")
     refuse_unread(overrides, run.unread())
