@@ -112,9 +112,9 @@ def flat(run: RunConfig) -> dict[str, Any]:
     return values.pop("settings") | values
 
 
-def legal_keys(method: str) -> set[str]:
-    """Everything that ``--set`` may name for ``method``."""
-    return {f.name for f in dataclasses.fields(recipe(method).config)} | set(RUN_KEYS)
+def legal_keys(method: str) -> dict[str, str]:
+    """Everything that ``--set`` may name for ``method`` -> what ``parse_value`` takes it for."""
+    return {f.name: str(f.type) for f in dataclasses.fields(recipe(method).config)} | RUN_KEYS
 
 
 def make_run(
