@@ -103,7 +103,7 @@ def _check_counts(names: Collection[str], measuring: Measuring, domains: Domains
     if DiversityKind.name in names and inputs < measuring.inputs:
         raise UserError(
             f"{measuring.inputs} inputs are to be measured and {domains.folder} has {inputs} to test "
-            f"with: add some, or take --inputs {inputs}"
+            f"with: add some, or measure {inputs} (--inputs, or inputs in a preset of your own)"
         )
     if DiversityKind.name in names and others < 2:
         raise UserError(f"{domains.folder} has one test picture of domain b: add another")

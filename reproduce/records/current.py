@@ -121,9 +121,11 @@ class Current:
         known = records.all()
         measured = {int(record["seed"]) for record in known if "submission" not in record}
         if not measured:
+            named, changed, _ = preset.partition("+")
+            same = " with the same --task and --set" if changed else ""
             raise UserError(
                 f"{records.path} holds no records: measure first, e.g. python -m reproduce table 1 "
-                f"--preset {preset}"
+                f"--preset {named}{same}"
             )
         for seed in {*(seeds or ())} - measured:
             raise UserError(

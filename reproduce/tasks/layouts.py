@@ -25,6 +25,7 @@ from pathlib import Path
 
 from models.errors import UserError
 from reproduce.tasks.sources import (
+    SUFFIXES,
     Domains,
     FolderSource,
     HalfSource,
@@ -59,7 +60,7 @@ def open_pictures(path: str | Path, name: str | None = None) -> Domains:
     several = [sub.name for sub in subfolders(folder) if _recognised(sub)]
     if several:
         raise UserError(
-            f"{folder} holds several data sets ({', '.join(several)}); give one of them"
+            f"{folder} holds data sets ({', '.join(several)}) and is none itself; give one of them"
         )
     raise UserError(
         f"{folder} holds no data set in a known layout; expected folders {', '.join(SPLITS)}, or "
@@ -90,6 +91,12 @@ def _open_domains(folder: Path, name: str) -> Domains:
     """A folder of pictures for each of two domains in ``train`` and in ``val`` (or ``test``)."""
     found = _by_role(folder)
     train, test = found["train"], found.get("val") or found.get("test")
+    for split in filter(None, (train, test)):
+        for path in sorted(split.iterdir()):
+            if path.suffix.lower() in SUFFIXES and path.is_file():
+                raise UserError(
+                    f"{path} lies beside the folders of domains; move it into one, or away"
+                )
     names = two_domains(folder, [sub.name for sub in subfolders(train)])
     if test is None or any(not (test / domain).is_dir() for domain in names):
         raise UserError(f"{folder} lacks val (or test) with the folders {' and '.join(names)}")

@@ -208,7 +208,8 @@ def test_table_2_of_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("command", "more", "reason"),
     [
-        ("table 1", "--inputs=5", "5 inputs are to be measured and"),
+        ("table 1", "--inputs=5", "or measure 4 (--inputs, or inputs in a preset of your own)"),
+        ("report", "", "table 1 --preset mini with the same --task and --set"),
         ("table 1", "--set=batch=6", "batch=6 is more than the 4 training pictures"),
         ("table 2", "", "sorted as train|test/<domain>/<class>"),
         ("claims", "", "the papers claim nothing about pictures of your own"),

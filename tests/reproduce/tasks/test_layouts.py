@@ -163,6 +163,10 @@ def test_a_folder_for_each_domain_is_read_as_afhq_has_them(tmp_path):
     assert domains.train_a.read(0).getpixel((0, 0))[0] == 90
     with pytest.raises(UserError, match="takes no two domains out of .*leave out --domains"):
         open_task("drawn-shoes", data_dir=tmp_path, size=8, source=tmp_path, sorting=CHOSEN)
+    Image.new("RGB", (8, 8)).save(tmp_path / "val" / "stray.png")
+    with pytest.raises(UserError, match="val/stray.png lies beside the folders of domains"):
+        open_pictures(tmp_path)
+    (tmp_path / "val" / "stray.png").unlink()
     (tmp_path / "train" / "dog").rename(tmp_path / "dog")
     with pytest.raises(UserError, match="holds one domain, cat; add the folder of another"):
         open_pictures(tmp_path)
@@ -204,5 +208,5 @@ def test_training_folders_alone_do_to_train_on(tmp_path, caplog):
 def test_several_data_sets_are_none(tmp_path):
     for name in ("one", "two"):
         fill_folders(tmp_path / name)
-    with pytest.raises(UserError, match=r"several data sets \(one, two\); give one of them"):
+    with pytest.raises(UserError, match=r"data sets \(one, two\) and is none itself; give one"):
         open_task(str(tmp_path), data_dir=tmp_path / "data", size=8)
