@@ -65,14 +65,19 @@ def shown_part(finding: Finding) -> Part:
 
 def where(part: Part) -> str:
     """Where a part is measured, in words."""
-    places = [place(quantity) for quantity in part.terms[0]]
-    return places[0] if len(places) == 1 else f"mean of {len(places)} directions"
+    ranked = part.combine == "rank"
+    quantities = part.quantities if ranked else part.terms[0]
+    places = {place(quantity): None for quantity in quantities}
+    if len(places) == 1:
+        return next(iter(places))
+    return f"{'' if ranked else 'mean of '}{len(places)} directions"
 
 
 def _row(finding: Finding, cause: str) -> Row:
     claim, part = finding.claim, shown_part(finding)
     published, p = part.published(), finding.p_corrected
-    spec = f".{DIGITS.get(part.terms[0][0].family, 3)}f"
+    digits = 2 if part.combine == "rank" else DIGITS.get(part.terms[0][0].family, 3)
+    spec = f".{digits}f"
 
     def told(value: float, low: float = math.nan, high: float = math.nan) -> str:
         return in_words(Estimate(value, low, high), spec, form=ENDS)
