@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -130,17 +131,34 @@ def _touch(path: Path) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[None]:
-    """``folder``, made with its parents where it is missing. Those of them that a UserError leaves
-    empty go again."""
+    """``folder``, made with its parents where it is missing. Those of them that an error or an
+    interruption leaves empty go again."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
-    except UserError:
+    except BaseException:
         for path in made:
             with suppress(OSError):
                 path.rmdir()
         raise
+
+
+@contextmanager
+def passing(folder: Path) -> Iterator[Path]:
+    """A folder that shows what is in ``folder``; what is written to it goes at the end. UserErrors
+    tell of ``folder``."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    # On one file system, so that large files can be linked.
+    near = there if there.is_dir() and os.access(there, os.W_OK) else None
+    shown = list(folder.iterdir()) if folder.is_dir() else []
+    with TemporaryDirectory(prefix=".passing-", dir=near) as made:
+        for path in shown:
+            Path(made, path.name).symlink_to(path.absolute())
+        try:
+            yield Path(made)
+        except UserError as error:
+            raise UserError(str(error).replace(made, str(folder))) from error
 
 
 def _part_of(path: Path) -> Path:

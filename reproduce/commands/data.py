@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
     sub.add_argument("--attribute",
         help="of CelebA, which domain b of faces has (default: Blond_Hair)")  # fmt: skip
     sub.add_argument("--domains", nargs=2, metavar=("A", "B"),
-        help="which two of a folder of classes")  # fmt: skip
+        help="which two of a folder that has more; what is made of them is printed, for --task")  # fmt: skip
     sub.add_argument("--range", type=float, nargs=2, metavar=("BLACK", "WHITE"),
         help="of grey pictures of more than 8 bits that do not fill their format, e.g. 0 4095: a copy "
         "in 8 bits is made in the data folder, and taken")  # fmt: skip

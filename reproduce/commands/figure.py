@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments, [arguments.seed], "unit-figure", figures=arguments.numbers, marks=marks
     )
     if marks:
-        request = replace(request, sources=_divided(request, arguments.attribute))
+        divided = _divided(request, arguments.attribute, download=not arguments.dry_run)
+        request = replace(request, sources=divided)
     if make(request, options.how_of(arguments)) is None:
         return 0
     for number in arguments.numbers:
@@ -54,9 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _divided(request: Request, attribute: str) -> dict[str, str]:
-    """By task, the folder of its pictures, sorted by an attribute; UserError where it says nothing
-    of one's task, before anything is sorted."""
+def _divided(request: Request, attribute: str, download: bool) -> dict[str, str]:
+    """By task, the folder of its pictures, sorted by an attribute; without ``download``, of those that
+    are there. UserError where it says nothing of one's task, before anything is sorted."""
+    from reproduce.tasks.celeba import celeba_root
     from reproduce.tasks.registry import TASKS, open_task
     from reproduce.tasks.sorting import Sorting, refuse_unread
     from reproduce.training.trained import check_runs
@@ -76,4 +78,5 @@ def _divided(request: Request, attribute: str) -> dict[str, str]:
             ).folder.resolve()
         )
         for task, run in runs.items()
+        if download or sources[task] or celeba_root(request.places.data / "downloads")
     }  # fmt: skip

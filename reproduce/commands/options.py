@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +123,9 @@ def add_making(sub: Sub, stored: str = "") -> None:
         instead.add_argument("--stored", action="store_true",
             help=f"{stored} from stored records alone, without training")  # fmt: skip
     instead.add_argument("--dry-run", action="store_true",
-        help="say what would be made, why, and how long it takes")  # fmt: skip
+        help="say what would be made, why, and how long it takes, and make nothing: pictures that must "
+        "be sorted or unpacked to tell are so for as long as it takes")  # fmt: skip
+    sub.set_defaults(run=partial(_leaving_nothing, sub.get_default("run")))
     sub.add_argument("--cores", type=at_least(0), default=0,
         help="of the processor, to use (default: all)")  # fmt: skip
     sub.add_argument("--jobs", type=at_least(0), default=0,
@@ -138,6 +141,19 @@ def add_making(sub: Sub, stored: str = "") -> None:
     sub.add_argument("--profile", metavar="DIR",
         help="a Snakemake profile: where jobs run, e.g. slurm (reproduce/workflow/CLUSTERS.md)")  # fmt: skip
     add_progress(sub)
+
+
+def _leaving_nothing(
+    run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace
+) -> int:
+    """The command ``run``; a dry run sorts and unpacks pictures where they do not stay."""
+    from benchmarks.files import check_folder, passing
+
+    if not arguments.dry_run:
+        return run(arguments)
+    check_folder("--data", arguments.data, written=False)
+    with passing(arguments.data) as arguments.data:
+        return run(arguments)
 
 
 def places_of(arguments: argparse.Namespace) -> Places:

@@ -174,7 +174,7 @@ def _axis(method: str, word: str, own: RunConfig) -> Axis:
 
 
 def _check_key(method: str, key: str, where: str) -> None:
-    known = legal_keys(method) - {"seed"}
+    known = legal_keys(method).keys() - {"seed"}
     if key == "seed":
         raise UserError(f"{where}seed: seeds are given by --seeds, e.g. --seeds 0 1 2")
     if key not in known:

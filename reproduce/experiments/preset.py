@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from benchmarks.console import path_of
 from models.errors import UserError
-from models.zoo import METHODS, nearest, recipe
+from models.zoo import METHODS, nearest, parse_value, recipe
 from reproduce.experiments.run import RunConfig, legal_keys, make_run, refuse_unread
 from reproduce.records.yaml_file import read_yaml
 from reproduce.tasks.specs import TASKS, TaskSpec
@@ -34,7 +34,7 @@ TABLE1_METHODS = (
 # Table 2, column by column.
 TABLE2_METHODS = ("cyclegan", "cyclegan-noise", "unit", "munit")
 TABLES: dict[int, tuple[str, ...]] = {1: TABLE1_METHODS, 2: TABLE2_METHODS}
-# The UNIT paper's Figs. 4 to 6.
+FIGURES = (4, 5, 6)  # of the UNIT paper
 FIGURE_METHODS = ("unit",)
 
 
@@ -285,7 +285,7 @@ def own_overrides(
 ) -> dict[str, object]:
     """Those of the overrides of many runs that ``method`` has a setting for, and that ``run``
     reads; an ablation stays one."""
-    keys = legal_keys(method) - set(recipe(method).ablates)
+    keys = legal_keys(method).keys() - set(recipe(method).ablates)
     unread = {} if run is None else run.unread()
     return {k: v for k, v in overrides.items() if k in keys and k not in unread}
 
@@ -363,10 +363,10 @@ def _preset(name: str, base: str, values: dict[Any, Any]) -> Preset:
         ]
         taken = _TAKEN.get(first["type"], "is no legal value").format(**first.get("ctx", {}))
         given = "nothing" if first["input"] is None else f"{first['input']!r:.60}"
-        given = "" if first["type"] == "missing" else f", not {given}"
+        given = "" if taken.startswith("is") and "legal" not in taken else f", not {given}"
         raise UserError(f"{base}: {': '.join(where)} {taken}{given}") from None
     _check_names(base, file)
-    _check_tables(base, file.tables)
+    _check_tables(base, file.tables, file.figures)
     told = {key: getattr(file, key) for key in _File.model_fields}
     return Preset(name=name, base=base, changes={}, **told)
 
@@ -378,14 +378,33 @@ def _check_names(base: str, file: _File) -> None:
     for task in (task for tasks in asked for task in tasks):
         if task not in TASKS:
             raise UserError(f"{base}: unknown task '{task}': {nearest(task, TASKS)}")
-    for settings in (file.methods, *file.tasks.values()):
-        for method in settings:
+    sections = {"run: ": {"all": file.run}} | {f"tasks: {t}: ": s for t, s in file.tasks.items()}
+    for where, by_method in (sections | {"methods: ": file.methods}).items():
+        for method, settings in by_method.items():
             if method not in methods:
                 raise UserError(f"{base}: unknown method '{method}': {nearest(method, methods)}")
+            told = f"{base}: {where}" + f"{method}: " * (where != "run: ")
+            _check_settings(told, METHODS if method == "all" else (method,), settings)
 
 
-def _check_tables(base: str, tables: Mapping[Any, Sequence[str]]) -> None:
+def _check_settings(told: str, methods: Iterable[str], settings: Mapping[str, object]) -> None:
+    """Refuse what none of the methods could read. Whether values go together is seen with all of a
+    run's."""
+    kinds = {key: kind for method in methods for key, kind in legal_keys(method).items()}
+    for key, value in settings.items():
+        if key not in kinds:
+            raise UserError(f"{told}no setting is called '{key}': {nearest(key, kinds)}")
+        try:
+            parse_value(key, value, kinds[key])
+        except UserError as error:
+            raise UserError(f"{told}{error}") from None
+
+
+def _check_tables(base: str, tables: Mapping[int, Sequence[str]], figures: Iterable[int]) -> None:
     """Refuse, before hours of training, what could not be measured after them."""
+    for number in figures:
+        if number not in FIGURES:
+            raise UserError(f"{base}: no figure {number}: use {', '.join(map(str, FIGURES))}")
     for number, tasks in tables.items():
         if number not in TABLES:
             raise UserError(f"{base}: no table {number!r}: use {', '.join(map(str, TABLES))}")

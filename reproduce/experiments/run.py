@@ -112,9 +112,9 @@ def flat(run: RunConfig) -> dict[str, Any]:
     return values.pop("settings") | values
 
 
-def legal_keys(method: str) -> set[str]:
-    """Everything that ``--set`` may name for ``method``."""
-    return {f.name for f in dataclasses.fields(recipe(method).config)} | set(RUN_KEYS)
+def legal_keys(method: str) -> dict[str, str]:
+    """Everything that ``--set`` may name for ``method`` -> what ``parse_value`` takes it for."""
+    return {f.name: str(f.type) for f in dataclasses.fields(recipe(method).config)} | RUN_KEYS
 
 
 def make_run(
@@ -143,6 +143,8 @@ def make_run(
         **run_values,  # type: ignore[arg-type]
     )
     _check(run)
+    if not {config.channels_a, config.channels_b} <= {1, 3}:
+        raise UserError("pictures are read in RGB or grey: channels_a and channels_b are 3 or 1")
     if recipe(run.method).method.paired and run.batch % 2:
         raise UserError(f"{run.method} splits its batch in two: batch={run.batch} must be even")
     refuse_unread(overrides, run.unread())

@@ -1,4 +1,5 @@
-"""Pictures sorted by class: a folder a domain, and in it a folder a class (its modes).
+"""Pictures sorted by class: a folder a domain, and in it a folder a class (its modes). A domain that
+holds pictures and no folders is of one class, itself.
 
 Two layouts are read: ``train|test/<domain>/<class>/*``, and ``<domain>/<class>/*``, of which a
 sixth of each class, at least one, is drawn for testing. ``val`` does for
@@ -23,20 +24,21 @@ from reproduce.tasks.sources import SUFFIXES, natural_order
 LAYOUT = "sort pictures as train|test/<domain>/<class>, or as <domain>/<class>"
 
 
-def is_class_folder(folder: Path) -> bool:
-    """Whether pictures lie sorted by domain and class there, rather than in another layout."""
+def is_class_folder(folder: Path, *, classes: bool = True) -> bool:
+    """Whether pictures lie sorted by domain and class there, rather than in another layout; without
+    ``classes``, or by domain alone."""
     flat = {_plain(split) for split in SPLITS}
     if any(_plain(path.stem).removeprefix("list") in flat for path in folder.iterdir()):
         return False
     levels = _levels(folder).values()
     if any(_is_picture(path) for level in levels for path in level.iterdir()):
         return False
-    kinds = [
-        kind for level in levels for domain in subfolders(level) for kind in subfolders(domain)
-    ]
+    domains = [domain for level in levels for domain in subfolders(level)]
+    kinds = [kind for domain in domains for kind in subfolders(domain)]
     if any(_plain(kind.name) in flat for kind in kinds):  # data sets, side by side
         return False
-    return any(_is_picture(path) for kind in kinds for path in kind.iterdir())
+    places = kinds if classes else [*kinds, *domains]
+    return any(_is_picture(path) for place in places for path in place.iterdir())
 
 
 def domain_names(folder: Path) -> list[str]:
@@ -95,7 +97,7 @@ def _split(pictures: list[FilePicture], modes: Sequence[str], domain: Path) -> l
     for mode in modes:
         of_class = [p for p in pictures if p.mode == mode]
         if len(of_class) < 2:
-            raise UserError(f"{domain / mode} holds one picture; add another, to test with")
+            raise UserError(f"{domain}: {mode} holds one picture; add another, to test with")
         test = held_out(len(of_class), _plain(domain.name), mode)
         for i, picture in enumerate(of_class):
             divided.append(replace(picture, split="test" if i in test else "train"))
@@ -130,14 +132,15 @@ def _domain(level: Path, name: str) -> Path:
 
 
 def _classes(domain: Path) -> list[Path]:
+    kinds, pictures = subfolders(domain), []
     for path in sorted(domain.iterdir()):
         _refuse_link(path)
-        if _is_picture(path):
-            raise UserError(f"{path} is in no folder of a class; {LAYOUT}")
-    kinds = subfolders(domain)
-    if not kinds:
-        raise UserError(f"{domain} has no folders of classes; {LAYOUT}")
-    return kinds
+        pictures += [path] if _is_picture(path) else []
+    if kinds and pictures:
+        raise UserError(f"{pictures[0]} is in no folder of a class; {LAYOUT}")
+    if not kinds and not pictures:
+        raise UserError(f"{domain} has no pictures, and no folders of classes; {LAYOUT}")
+    return kinds or [domain]
 
 
 def pictures_of(kind: Path) -> list[Path]:

@@ -5,7 +5,8 @@ folders     ``trainA trainB testA testB``, and for paired methods ``trainPairs``
             with side-by-side files (CycleGAN's layout); ``trainA`` and ``trainB``
             alone do to train on
 domains     ``train`` and ``val`` (or ``test``), in each a folder of pictures for
-            each of two domains, a first by name (AFHQ's layout)
+            each of two domains, a first by name (AFHQ's layout; of more domains,
+            ``sorting`` takes two)
 pix2pix     ``train`` and ``val`` (or ``test``) with side-by-side files, domain a
             on the left, b on the right
 lists       ``trainA.txt trainB.txt testA.txt testB.txt``, also ``train_A.txt`` or
@@ -89,18 +90,25 @@ def _open_domains(folder: Path, name: str) -> Domains:
     """A folder of pictures for each of two domains in ``train`` and in ``val`` (or ``test``)."""
     found = _by_role(folder)
     train, test = found["train"], found.get("val") or found.get("test")
-    names = [sub.name for sub in subfolders(train)]
-    if len(names) != 2:
-        raise UserError(
-            f"{train} holds {len(names)} folders ({', '.join(names)}), and a task has two domains: "
-            f"copy or link two of them to {', '.join(SPLITS)}"
-        )
+    names = two_domains(folder, [sub.name for sub in subfolders(train)])
     if test is None or any(not (test / domain).is_dir() for domain in names):
         raise UserError(f"{folder} lacks val (or test) with the folders {' and '.join(names)}")
     train_a, train_b, test_a, test_b = (
         FolderSource(split / domain) for split in (train, test) for domain in names
     )
     return Domains(name, folder, train_a, train_b, test_a, test_b)
+
+
+def two_domains(folder: Path, names: Sequence[str]) -> Sequence[str]:
+    """The domains ``names`` of ``folder``; UserError where they are not two, as a task has."""
+    if len(names) == 1:
+        raise UserError(f"{folder} holds one domain, {names[0]}; add the folder of another")
+    if len(names) != 2:
+        raise UserError(
+            f"{folder} holds the domains {', '.join(names)}; say which two to take: python -m "
+            f"reproduce data {folder} --domains A B"
+        )
+    return names
 
 
 def _open_pix2pix(folder: Path, name: str) -> Domains:

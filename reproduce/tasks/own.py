@@ -36,8 +36,12 @@ def own_task(word: str, data_dir: Path, *, progress: bool = True) -> tuple[TaskS
         name += f"-{_digest(domains, progress)}"
     else:
         check_own(domains, progress=progress)
-    titles = open_modes(domains.folder).titles if truth_folder(domains.folder).is_dir() else {}
-    spec = own_spec(name, domains.pairs is not None, [titles[domain] for domain in sorted(titles)])
+    titles: list[str] = []
+    if truth_folder(domains.folder).is_dir():
+        modes = open_modes(domains.folder)
+        if all(len(names) > 1 for names in modes.names.values()):
+            titles = [title for _, title in sorted(modes.titles.items())]
+    spec = own_spec(name, domains.pairs is not None, titles)
     return spec, domains.folder.resolve()
 
 

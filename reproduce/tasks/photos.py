@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import shutil
 import sys
 import tarfile
 import zipfile
@@ -214,15 +215,33 @@ def _root(
     needs: str,
 ) -> Path:
     """The folder of a data set of files, given or downloaded."""
-    if local is None:
-        _load(data_set, partial(download, originals.downloads, download=True), None, originals)
     folder = originals.downloads if local is None else local
     root = find(folder)
+    if root is None and local is None:
+        _download(data_set, download, originals)
+        root = find(folder)
     if root is None:
         raise UserError(
             f"{folder} holds no {NAMES[data_set]} ({needs}); check the path, or unpack it again"
         )
     return root
+
+
+def _download(data_set: str, download: Callable[..., object], originals: Originals) -> None:
+    """Have torchvision do it out of sight: it takes what it began to unpack for the whole. Archives
+    stay after an interruption, since it holds them against their checksums."""
+    part = originals.downloads / f".{data_set}"
+    for unpacked in part.glob("*/*/"):
+        shutil.rmtree(unpacked)
+    try:
+        _load(data_set, partial(download, part, download=True), None, originals)
+        for path in part.iterdir():
+            shutil.rmtree(originals.downloads / path.name, ignore_errors=True)
+            path.rename(originals.downloads / path.name)
+    finally:
+        for path in (*part.glob("*"), part):
+            with contextlib.suppress(OSError):  # of those that hold something
+                path.rmdir()
 
 
 def _load(data_set: str, make: Callable[[], Any], local: Path | None, originals: Originals) -> Any:

@@ -211,7 +211,7 @@ def _unpacked(path: Path, name: str, data_dir: Path, progress: bool) -> Path:
     with only_process(folder):
         if not folder.exists():
             extract_tar(path, folder, progress=progress)
-    return folder
+    return folder.resolve()  # classes are not looked for behind links
 
 
 def _open_local(
@@ -228,10 +228,11 @@ def _open_local(
         raise UserError(f"{folder} holds no CelebA, which has attributes; leave out --attribute")
     if spec is not None and data_set is not None and sorting.domains is None:
         return sort_out(spec, {data_set: folder}, sorting, data_dir, progress)
-    if data_set is None and (spec is None or spec.kind == "photos") and is_class_folder(folder):
+    sortable = data_set is None and (spec is None or spec.kind == "photos")
+    if sortable and is_class_folder(folder, classes=sorting.domains is None):
         return sort_classes(folder, name, spec, sorting, data_dir, progress)
     if sorting.domains is not None:
-        raise UserError(f"{folder} holds no pictures sorted by class; leave out --domains")
+        raise UserError(f"{name} takes no two domains out of {folder}; leave out --domains")
     return open_pictures(folder, name)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import UserError
-from reproduce.tasks.class_folders import domain_names, read_domain
+from reproduce.tasks.class_folders import domain_names, is_class_folder, read_domain
 from reproduce.tasks.flat import Domain, mark_of, write_flat
-from reproduce.tasks.layouts import open_folder
+from reproduce.tasks.layouts import open_folder, two_domains
 from reproduce.tasks.locks import only_process
 from reproduce.tasks.sources import Domains
 from reproduce.tasks.specs import TaskSpec
@@ -19,7 +19,7 @@ from reproduce.tasks.specs import TaskSpec
 class Sorting:
     """How photographs are sorted into two domains, beyond what a task's name says.
 
-    ``domains``: which two of a folder of classes. ``pets``, ``imagenet``: local copies of these
+    ``domains``: which two of a folder of domains. ``pets``, ``imagenet``: local copies of these
     data sets. ``attribute``: of CelebA, which the faces in domain b have.
     """
 
@@ -92,25 +92,16 @@ def sort_classes(
     folder: Path, name: str, spec: TaskSpec | None, sorting: Sorting, data_dir: Path, progress: bool
 ) -> Domains:
     """The domains of a task, or of nobody's in particular, out of a folder of classes."""
-    names = sorting.domains or (spec.domains if spec else _only_domains(folder))
+    known = spec.domains if spec else None
+    names = sorting.domains or known or two_domains(folder, domain_names(folder))
     if names[0] == names[1]:
         raise UserError(f"--domains {names[0]} {names[1]}: choose two different ones")
     # Classes are fixed where the task's own domains are asked for.
     own = spec is not None and names == spec.domains
     fixed = spec.modes if spec is not None and own and spec.modes else ((), ())
-    fewest = spec.fewest_modes if spec else 2
+    fewest = spec.fewest_modes if spec else 1 + is_class_folder(folder)
     a, b = (
         read_domain(folder, domain, classes=classes, fewest=fewest)
         for domain, classes in zip(names, fixed, strict=True)
     )
     return _open_made(a, b, name, data_dir, {"from": "a folder of classes"}, progress)
-
-
-def _only_domains(folder: Path) -> tuple[str, ...]:
-    names = tuple(domain_names(folder))
-    if len(names) != 2:
-        raise UserError(
-            f"{folder} holds the domains {', '.join(names)}; say which two to take: python -m "
-            f"reproduce data {folder} --domains A B"
-        )
-    return names

@@ -149,8 +149,6 @@ def _build(run: RunConfig, device: str, vgg: Path | None, start: Path | None) ->
     method = new_method(run)
     method.check_size(run.size, run.size)
     config = method.config
-    if not {config.channels_a, config.channels_b} <= {1, 3}:
-        raise UserError("pictures are read in RGB or grey: channels_a and channels_b are 3 or 1")
     layer: str = getattr(config, "perceptual_layer", "")
     if isinstance(method, (Munit, Unit)) and method.config.perceptual:
         if 1 in (config.channels_a, config.channels_b):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sorted_pictures import sorted_folder
+from sorted_pictures import celeba, packed, sorted_folder
 from stored_judges import store_judges
 from tiny import data_set, picture
 
@@ -104,6 +104,40 @@ def test_moved_pictures_are_the_same_task(
     assert main(["rerun", record_id(record), "--no-progress", *places]) == 0
     told = capsys.readouterr().out
     assert f"pictures    {moved}, as recorded" in told and "exactly equal" in told
+
+
+def tree(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_a_dry_run_sorts_and_unpacks_nothing_that_stays(
+    archive: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = sorted_folder(tmp_path / "pets", {d: {"x": 4, "y": 4} for d in ("cats", "dogs")})
+    task = packed(folder, tmp_path / "pets.tar.gz", "train", "test") if archive else folder
+    given = words(tmp_path, "table 1", task)
+    before = tree(tmp_path)
+    assert main([*given, "--dry-run"]) == 0
+    listed = capsys.readouterr().out
+    assert "train/pets-" in listed and "jobs to do" in listed and tree(tmp_path) == before
+    own_task(str(task), tmp_path / "data", progress=False)  # what is sorted already
+    before = tree(tmp_path)
+    assert main([*given, "--dry-run"]) == 0
+    assert capsys.readouterr().out == listed and tree(tmp_path) == before
+    (tmp_path / "data" / "bags-12345678.source").write_text("x")
+    assert main([*words(tmp_path, "table 1", "bags-12345678"), "--dry-run"]) == 2
+    assert f"{tmp_path / 'data'}/bags-12345678.source does not say" in capsys.readouterr().err
+
+
+def test_a_dry_run_divides_no_faces(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = celeba(tmp_path / "celeba", 60)
+    places = [f"--{name}={tmp_path / name}" for name in PLACES]
+    given = ["figure", "6", "--preset=paper", "--dry-run", "--set=batch=1", *places]
+    before = tree(tmp_path)
+    for source in (["--source", f"faces={root}"], []):  # nor does it download any
+        assert main([*given, "--attribute=Smiling", *source]) == 0
+        assert "train/faces/unit/seed0" in capsys.readouterr().out and tree(tmp_path) == before
 
 
 def test_its_records_suffice_to_print_and_query_it(

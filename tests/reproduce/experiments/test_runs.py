@@ -86,6 +86,7 @@ def test_every_setting_of_a_method_can_be_set_and_arrives(method):
         ("lr_policy", "cosine", "unknown lr_policy 'cosine'"),
         ("beta1", "1", "beta1=1.0 is not a legal value"),
         ("dim", "0", "dim=0 is not a legal value"),
+        ("channels_a", "4", "channels_a and channels_b are 3 or 1"),
     ],
 )
 def test_unknown_keys_and_values_are_refused(key, value, words):

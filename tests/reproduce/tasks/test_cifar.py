@@ -88,8 +88,7 @@ def test_a_download_that_fails_is_told_with_the_remedy(no_network, tmp_path, ref
         words = ["data", name, "--data", str(tmp_path / "data"), "--no-progress"]
         error = refused(words)
         assert "error: could not download" in error and "--source PATH" in error
-        if name == "cifar-animals-vehicles":  # torchvision leaves an empty folder of the others
-            assert list(tmp_path.iterdir()) == []
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_only_listed_is_not_downloaded(no_network, tmp_path, capsys):

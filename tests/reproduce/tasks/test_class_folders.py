@@ -135,7 +135,7 @@ def test_the_rule_is_even():
 
 def test_one_picture_cannot_be_divided(tmp_path):
     source = sorted_folder(tmp_path / "s", {"cats": {"x": 3, "lone": 1}, "dogs": DOGS}, splits=())
-    with pytest.raises(UserError, match="cats/lone holds one picture; add another"):
+    with pytest.raises(UserError, match="cats: lone holds one picture; add another"):
         opened(source, tmp_path / "data")
 
 

@@ -7,7 +7,11 @@ from PIL import Image
 
 from models.errors import UserError
 from reproduce.tasks.layouts import open_pictures
+from reproduce.tasks.own import own_task
 from reproduce.tasks.registry import open_task
+from reproduce.tasks.sorting import Sorting
+
+CHOSEN = Sorting(domains=("wild", "cat"))
 
 
 def fill(folder: Path, count: int = 2, size: tuple[int, int] = (8, 8), red: int = 0) -> None:
@@ -157,15 +161,32 @@ def test_a_folder_for_each_domain_is_read_as_afhq_has_them(tmp_path):
     domains = open_pictures(tmp_path)
     assert counts(domains) == [5, 3, 4, 2]
     assert domains.train_a.read(0).getpixel((0, 0))[0] == 90
-    fill(tmp_path / "train" / "wild")
-    with pytest.raises(
-        UserError, match=r"3 folders \(cat, dog, wild\), and a task has two domains"
-    ):
+    with pytest.raises(UserError, match="takes no two domains out of .*leave out --domains"):
+        open_task("drawn-shoes", data_dir=tmp_path, size=8, source=tmp_path, sorting=CHOSEN)
+    (tmp_path / "train" / "dog").rename(tmp_path / "dog")
+    with pytest.raises(UserError, match="holds one domain, cat; add the folder of another"):
         open_pictures(tmp_path)
-    (tmp_path / "train" / "wild").rename(tmp_path / "wild")
+    (tmp_path / "dog").rename(tmp_path / "train" / "dog")
     (tmp_path / "val" / "dog").rename(tmp_path / "val" / "dogs")
     with pytest.raises(UserError, match=r"lacks val \(or test\) with the folders cat and dog"):
         open_pictures(tmp_path)
+
+
+def test_two_of_afhqs_three_domains_are_a_task(tmp_path):
+    """In the order in which they are told; nothing is known of classes in them."""
+    for split, count in (("train", 4), ("test", 2)):
+        for domain, more in (("cat", 0), ("dog", 1), ("wild", 2)):
+            fill(tmp_path / "afhq" / split / domain, count + more, red=10 * more)
+    with pytest.raises(
+        UserError, match=r"the domains cat, dog, wild; say which two .*afhq --domains A B"
+    ):
+        open_pictures(tmp_path / "afhq")
+    data = tmp_path / "data"
+    domains = open_task(str(tmp_path / "afhq"), data_dir=data, size=8, sorting=CHOSEN)
+    assert counts(domains) == [6, 4, 4, 2]
+    assert domains.train_a.read(0).getpixel((0, 0))[0] == 20
+    spec, _ = own_task(str(domains.folder), data, progress=False)
+    assert spec.tables == (1,), "table 2 is of several modes in a domain"
 
 
 def test_training_folders_alone_do_to_train_on(tmp_path, caplog):

@@ -91,6 +91,29 @@ def test_pets_are_downloaded_by_torchvision(tmp_path, monkeypatch):
     assert opened("housecats-dogs", tmp_path / "data").folder.name == "housecats-dogs"
 
 
+def test_pets_that_were_half_unpacked_are_unpacked_again(tmp_path, monkeypatch):
+    root, served, data = pets(tmp_path / "pets"), tmp_path / "served", tmp_path / "data"
+    archives = [packed(root, served / f"{n}.tar.gz", n) for n in ("annotations", "images")]
+    cut = served / "cut.tar.gz"
+    cut.write_bytes(archives[1].read_bytes()[:-9000])
+    with serving(served, monkeypatch) as address:
+
+        def told(*archives: Path) -> None:
+            resources = tuple((f"{address}/{archive.name}", md5(archive)) for archive in archives)
+            monkeypatch.setattr(OxfordIIITPet, "_RESOURCES", resources)
+
+        told(archives[0], cut)
+        with pytest.raises(UserError, match="could not download Oxford-IIIT Pet"):
+            opened("dog-breeds", data)
+        kept = [path.name for path in data.rglob("*.gz")]
+        assert list((data / "downloads").glob("[!.]*")) == [] and "annotations.tar.gz" in kept
+        told(*archives)
+        (served / "annotations.tar.gz").unlink()  # which need not come again
+        domains = opened("dog-breeds", data)
+    assert [len(source) for source in domains.splits().values()] == [2, 2, 1, 1]
+    assert [path.name for path in (data / "downloads").iterdir()] == ["oxford-iiit-pet"]
+
+
 def test_pets_and_imagenet_are_given_side_by_side(tmp_path, capsys):
     data = tmp_path / "data"
     words = [
@@ -194,7 +217,7 @@ def test_what_has_no_effect_is_refused(words, told, tmp_path, refused):
 
 def test_what_a_source_does_not_have_is_refused(tmp_path):
     root = pets(tmp_path / "pets")
-    with pytest.raises(UserError, match="no pictures sorted by class; leave out --domains"):
+    with pytest.raises(UserError, match="no two domains out of .*leave out --domains"):
         opened("dog-breeds", tmp_path / "data", root, domains=("a", "b"))
     with pytest.raises(UserError, match="holds no CelebA, .*leave out --attribute"):
         opened("faces", tmp_path / "data", root, attribute="Smiling")
