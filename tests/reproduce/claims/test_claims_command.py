@@ -96,6 +96,15 @@ def test_readme_is_filled_between_its_markers(world: World, tmp_path: Path) -> N
     text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
     expected = f"before\n{start}\n#{text}{end}\nafter\n"
     assert readme.read_text(encoding="utf-8") == expected
+    readme.write_text(
+        f"before\n<!-- glance-{PRESET} -->\n<!-- /glance-{PRESET} -->\n", encoding="utf-8"
+    )
+    assert run(world, "--readme", str(readme)) == 0
+    short = readme.read_text(encoding="utf-8")
+    assert "| MUNIT w/o x reconstruction |" in short and "IoU" not in short
+    assert "Seeds 0, 1, 2. Of 33 claims: 2 hold, 2 fail," in short
+    failing = [line for line in short.splitlines() if line.startswith("- ")]
+    assert failing and all("(paper: " in line for line in failing)
     readme.write_text("no place", encoding="utf-8")
     assert run(world, "--readme", str(readme)) == 2
 
