@@ -25,20 +25,25 @@ def add(commands: Any) -> None:
     options.add_making(sub)
     options.add_measuring(sub)
     sub.add_argument("--readme", type=Path,
-        help="also write the table between its markers in this file")  # fmt: skip
+        help="also write the table between the markers claims-PRESET of this file, or the result in short "
+        "between glance-PRESET")  # fmt: skip
     sub.add_argument("--csv", type=file_or_dash, default=False, metavar="FILE",
         help="as CSV, nine digits a number; - prints it instead")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
     from benchmarks.files import write_text
-    from reproduce.analysis.claims.table import claims_table
+    from reproduce.analysis.claims.table import claims_table, glance
     from reproduce.analysis.table import fill_readme, place_in_readme
 
     seeds = arguments.seeds
     request = options.request_of(arguments, seeds if seeds or arguments.make else [0], "claims")
-    if arguments.readme is not None:
-        place_in_readme(arguments.readme, f"claims-{request.scale.name}")
+    readme, mark = arguments.readme, f"claims-{request.scale.name}"
+    if readme is not None:
+        short = f"glance-{request.scale.name}"
+        if readme.is_file() and f"<!-- {short} -->" in readme.read_text(encoding="utf-8"):
+            mark = short
+        place_in_readme(readme, mark)
     if arguments.make:
         from reproduce.workflow.run import make
 
@@ -48,8 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     preset = request.scale
     folder = arguments.results / preset.name
     tables = claims_table(preset, arguments.results, seeds)
-    if arguments.readme is not None:
-        fill_readme(arguments.readme, f"claims-{preset.name}", tables.markdown())
+    if readme is not None:
+        whole = mark.startswith("claims")
+        text = tables.markdown() if whole else glance(preset, arguments.results, seeds)
+        fill_readme(readme, mark, text)
     tables.write(folder, "claims")
     if arguments.csv is None:
         print(tables.csv(), end="")

@@ -13,9 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from scipy import stats
 
 from benchmarks.intervals import bootstrap_mean
 from benchmarks.metric import Measurement, Metric
@@ -24,7 +22,6 @@ from benchmarks.metrics.diversity_protocols import METRIC_OF, get_protocol
 from benchmarks.metrics.ground_truth import SILHOUETTE, silhouette_iou
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.weights import trained
-from models.errors import UserError
 from models.munit import Munit
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import load_preset
@@ -53,7 +50,6 @@ RECONSTRUCTION = Metric(
 )
 METRICS = (METRIC_OF["lpips"].name, SILHOUETTE.name, RECONSTRUCTION.name)
 INPUTS, SAMPLES = 40, 8
-LEVEL = 0.99  # at which a metric of a new seed lies in its interval
 
 
 def small_run(seed: int) -> RunConfig:
@@ -137,31 +133,3 @@ def stored_small_runs(
         if same and record["data_sha256"] == pictures:
             found.setdefault(record["metric"], {})[record["seed"]] = record["value"]
     return found
-
-
-def outside(
-    stored: Mapping[str, Mapping[int, float]], measured: Sequence[Measurement]
-) -> list[str]:
-    """In words, what of a new seed does not lie where the stored ones say."""
-    words = []
-    for found in measured:
-        low, high = prediction_interval(list(stored.get(found.name, {}).values()), LEVEL)
-        if not low <= found.value <= high:
-            words.append(f"{found.name} {found.value:.4g}, not in {low:.4g} to {high:.4g}")
-    return words
-
-
-def prediction_interval(values: Sequence[float], level: float) -> tuple[float, float]:
-    """Where one more value of the same normal distribution lies with probability ``level``:
-    mean +- t(n - 1) s sqrt(1 + 1/n), with s the standard deviation of the n values.
-
-    UserError for fewer than three.
-    """
-    n = len(values)
-    if n < 3:
-        raise UserError(
-            f"{n} small runs tell no spread: python -m reproduce store --small-run --seeds 0 1 2 3"
-        )
-    scale = np.std(values, ddof=1) * math.sqrt(1 + 1 / n)
-    low, high = stats.t.interval(level, n - 1, np.mean(values), scale)
-    return float(low), float(high)

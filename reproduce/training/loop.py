@@ -37,8 +37,8 @@ from reproduce.training.checkpoints import (
     write_atomic,
 )
 from reproduce.training.distributed import World
+from reproduce.training.processes import handled
 from reproduce.training.shared import whole_batch
-from reproduce.training.signals import handled
 from reproduce.training.trainer import Trainer, Untaken
 from reproduce.training.translate import shown_to
 

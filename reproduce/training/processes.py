@@ -1,12 +1,15 @@
-"""Which process of one training this is, as ``torchrun`` says in the environment; without PyTorch."""
+"""Which process of one training this is, as ``torchrun`` says in the environment, and signals to it;
+without PyTorch."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 
 from models.errors import UserError
 
@@ -43,6 +46,23 @@ def only_first_speaks() -> Iterator[None]:
         return
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield
+
+
+@contextlib.contextmanager
+def handled(handler: Callable[[int, FrameType | None], None], *names: str) -> Iterator[None]:
+    """Call ``handler`` on the signals ``names`` ("SIGTERM", ...) that this system has. Outside the
+    main thread nothing is changed: whoever runs us handles signals."""
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    try:
+        before = {number: signal.signal(number, handler) for number in numbers}
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 def _number(name: str, default: int, least: int = 0) -> int:

@@ -123,17 +123,23 @@ def _begin(
     run: RunConfig, folder: Path, data_dir: Path, resume: bool, progress: bool, check: bool
 ) -> _Begun:  # fmt: skip
     found = _found(folder, run, resume)
-    if found is not None and found.step >= run.steps and not run.source and run.task in TASKS:
+    finished = found is not None and found.step >= run.steps
+    if found is not None and finished and not run.source and run.task in TASKS:
         return _Begun(found, found.data)
     domains = open_task(
         run.task, data_dir=data_dir, size=run.size, seed=0, train=run.train, test=run.test,
         source=Path(run.source) if run.source else None, progress=progress,
     )  # fmt: skip
     sources = learned_from(domains, run)
-    data = _fingerprint(domains, found, progress, check)
-    if found is not None and found.step >= run.steps:  # and on the pictures that were given
-        return _Begun(found, data)
-    return _Begun(found, data, domains, sources)
+    data = domains.fingerprint(progress=progress)
+    if found is None and check:
+        domains.check(progress=progress)
+    if found is not None and found.data != data:
+        raise UserError(
+            f"the pictures of {domains.folder} are not those that this run began with: "
+            "restore them, or start a new run with another --out"
+        )
+    return _Begun(found, data) if finished else _Begun(found, data, domains, sources)
 
 
 def _build(run: RunConfig, device: str, vgg: Path | None, start: Path | None) -> Method:
@@ -210,18 +216,6 @@ def _lengthened(checkpoint: Checkpoint, run: RunConfig, path: Path) -> RunConfig
     )  # fmt: skip
     rate = {key: run.settings[key] for key in ("lr", "lr_policy", "lr_step", "lr_gamma")}
     return replace(known, steps=run.steps, settings={**known.settings, **rate})
-
-
-def _fingerprint(domains: Domains, found: Checkpoint | None, progress: bool, check: bool) -> str:
-    data = domains.fingerprint(progress=progress)
-    if found is None and check:
-        domains.check(progress=progress)
-    if found is not None and found.data != data:
-        raise UserError(
-            f"the pictures of {domains.folder} are not those that this run began with: "
-            "restore them, or start a new run with another --out"
-        )
-    return data
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ pictures need not wait for thousands of training pictures.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -175,18 +175,11 @@ class DrawnTask:
         return spec.modes[place] if spec.modes else modes_of(spec.domains[place])
 
 
-class _Rows(Mapping[tuple[str, str], Row]):
+class _Rows(dict[tuple[str, str], Row]):
     def __init__(self, task: DrawnTask) -> None:
+        super().__init__()
         self._task = task
-        self._known: dict[tuple[str, str], Row] = {}
 
-    def __getitem__(self, key: tuple[str, str]) -> Row:
-        if key not in self._known:
-            self._known[key] = self._task.factors(key[0], int(key[1]))
-        return self._known[key]
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._known)
-
-    def __len__(self) -> int:
-        return len(self._known)
+    def __missing__(self, key: tuple[str, str]) -> Row:
+        self[key] = self._task.factors(key[0], int(key[1]))
+        return self[key]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -50,25 +50,17 @@ class Stored:
 
     def as_text(self) -> str:
         """For a file's metadata."""
-        about = {
-            "checkpoint_sha256": self.checkpoint_sha256,
-            "directions": self.directions,
-            "rims": self.rims,
-            "guided": self.guided,
-        }
-        return json.dumps(about, sort_keys=True)
+        return json.dumps(asdict(self), sort_keys=True)
 
     @staticmethod
     def from_text(text: str) -> Stored:
         """The inverse of ``as_text``; ValueError for anything else."""
-        about = json.loads(text)
-        keys = {"checkpoint_sha256", "directions", "rims", "guided"}
-        if not isinstance(about, dict) or set(about) | {"guided"} != keys:
+        about = {"guided": False, **dict(json.loads(text))}
+        told = about.get("directions", ())
+        directions = tuple(d for d in DIRECTIONS if d in told)
+        if about.keys() != {f.name for f in fields(Stored)} or not 0 < len(directions) == len(told):
             raise ValueError("it does not say what was stored")
-        directions = tuple(d for d in DIRECTIONS if d in about["directions"])
-        if not directions or len(directions) != len(about["directions"]):
-            raise ValueError(f"it is stored for directions {about['directions']}")
-        rims, guided = tuple(map(str, about["rims"])), about.get("guided") is True
+        rims, guided = tuple(map(str, about["rims"])), about["guided"] is True
         return Stored(str(about["checkpoint_sha256"]), directions, rims, guided)
 
 

@@ -53,7 +53,6 @@ def machine_of(
     where a profile or a plan is taken to; ``on_nodes``: of a cluster, where ``cores`` are each
     training's. ``trainings``: how many there are; one alone has all cores."""
     from benchmarks.devices import cores as own_cores
-    from reproduce.training.devices import default_jobs
 
     if on_nodes:
         return Machine(cores or NODE_CORES, 1, gpus)
@@ -63,7 +62,7 @@ def machine_of(
         raise UserError(
             f"--gpus-per-training {gpus}: PyTorch sees {max(1, len(devices))} here; give no more"
         )
-    side = jobs or max(len(devices) // gpus, default_jobs(0, device))
+    side = jobs or max(len(devices) // gpus, 1 if device != "cpu" else min(4, cores))
     side = max(1, min(side, cores, trainings))
     return Machine(cores, side, gpus, devices if len(devices) > 1 else ())
 

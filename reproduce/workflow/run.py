@@ -33,8 +33,7 @@ from models.errors import UserError
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.records.code import known_digests
 from reproduce.tasks.registry import keep_source
-from reproduce.training.processes import command
-from reproduce.training.signals import handled
+from reproduce.training.processes import command, handled
 from reproduce.workflow.cluster_profile import asked_for, check_executor, profile_path
 from reproduce.workflow.devices import Machine, machine_of
 from reproduce.workflow.graph import Job, is_done, seconds_of, stale_jobs, stamps_folder

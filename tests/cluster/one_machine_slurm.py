@@ -1,9 +1,10 @@
 """A SLURM cluster on this one machine, on which the graph runs to its end though jobs are killed.
 
 Needs root and Debian: installs slurm-wlm and munge where they are missing, and runs their daemons
-without systemd and cgroups, with keys, ports and files of its own, for as long as it takes. Two
-trainings are taken away amid their steps, one by ``scancel`` and one by ``scontrol requeue``; each
-must go on from its checkpoint, and end with the bits of a training that nobody disturbed.
+without systemd and cgroups, with keys, ports and files of its own, for as long as it takes. The node
+claims eight cores. Three trainings are taken away amid their steps: one by ``scancel``, one by
+``scontrol requeue``, and one twice because its time is over; each must go on from its checkpoint, and
+end with the bits of a training that nobody disturbed.
 
     python tests/cluster/one_machine_slurm.py
     python tests/cluster/one_machine_slurm.py --preset quick --folder /tmp/cluster
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import FrameType
 
 from slurm_cluster import asked, cluster, installed, say, until
 
@@ -30,19 +32,26 @@ ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "reproduce" / "workflow" / "profiles" / "slurm"
 TINY = """
 extends: quick
-about: Nothing is learned; the two trainings that are killed last long enough for it.
+about: Nothing is learned; the trainings that are killed last long enough for it.
 run: {size: 32, batch: 2, steps: 4, train: 12, test: 8, lr_policy: linear}
 methods:
   munit: {dim: 4, n_res: 1, mlp_dim: 8, dis_dim: 4, dis_layers: 3, dis_scales: 1}
   unit: {dim: 4, n_downsample: 1, n_res: 1, dis_dim: 4, dis_layers: 3, steps: 400}
-  cyclegan: {dim: 4, n_blocks: 1, dis_dim: 4, dis_layers: 2, depth: 5}
+  cyclegan: {dim: 4, n_blocks: 1, dis_dim: 4, dis_layers: 2, depth: 5, steps: 8000}
+  cyclegan-noise: {steps: 4}
   bicyclegan: {dim: 4, depth: 5, enc_dim: 4, enc_blocks: 2, dis_dim: 4, dis_layers: 2, steps: 400}
 measure: {protocol: paper, inputs: 4, samples: 38, scores: none}
 tables: {1: [drawn-shoes]}
 figures: {}
 """
-# Who is killed, and how.
-VICTIMS = {"unit": ["scancel"], "bicyclegan": ["scontrol", "requeue"]}
+CORES = 8
+# Who is killed, and how, each time; {} is the job. Of a time that is over SLURM learns within half a minute.
+TIME_IS_OVER = ["scontrol", "update", "JobId={}", "TimeLimit=1"]
+VICTIMS = {
+    "unit": [["scancel", "{}"]],
+    "bicyclegan": [["scontrol", "requeue", "{}"]],
+    "cyclegan": [TIME_IS_OVER, TIME_IS_OVER],
+}
 TASK = "drawn-shoes"
 
 
@@ -101,7 +110,7 @@ def job_of(method: str) -> str:
     rule = f"rule_train_{TASK}_{method}_seed0".replace("-", "_")
     for line in asked("squeue", "-h", "-t", "RUNNING,COMPLETING", "-o", "%i|%k").splitlines():
         number, _, comment = line.partition("|")
-        if comment == rule:
+        if comment.startswith(rule):  # a digest follows
             return number
     return ""
 
@@ -110,8 +119,9 @@ def take_away(graph: Graph, method: str, how: list[str]) -> int:
     """End the training of ``method`` as a scheduler does; the step of the checkpoint it leaves."""
     job = job_of(method)
     at, steps = graph.progress(method)
-    say(f"{' '.join(how)} {job}: {method} is at step {at} of {steps}")
-    subprocess.run([*how, job], check=True)
+    words = [word.format(job) for word in how]
+    say(f"{' '.join(words)}: {method} is at step {at} of {steps}")
+    subprocess.run(words, check=True)
     last = graph.run(method) / "last.safetensors"
     until("a checkpoint", lambda: last.exists() and job_of(method) != job, 150)
     step = checkpoint_step(last)
@@ -152,13 +162,16 @@ def prove(graph: Graph) -> None:
     begin = time.monotonic()
     process = graph.snakemake(log)
     say(f"{len(jobs)} jobs are given to the cluster, by Snakemake ({log})")
-    left, saved = dict(VICTIMS), dict[str, int]()
+    left = {method: [*ways] for method, ways in VICTIMS.items()}
+    saved = dict.fromkeys(left, 0)
     try:
         while process.poll() is None:
             for method in list(left):
                 at, steps = graph.progress(method)
-                if steps // 10 <= at < steps and job_of(method):
-                    saved[method] = take_away(graph, method, left.pop(method))
+                if saved[method] + steps // 10 <= at < steps and job_of(method):
+                    saved[method] = take_away(graph, method, left[method].pop(0))
+                    if not left[method]:
+                        del left[method]
             time.sleep(0.2)
     finally:
         process.kill()  # asked to end, it would wait for its jobs; the cluster ends those
@@ -170,6 +183,7 @@ def prove(graph: Graph) -> None:
     for method, step in saved.items():
         begun = first_logged(graph.run(method))
         assert begun[-1] > step, f"{method} began anew, at step {begun[-1]}"
+        assert len(begun) > len(VICTIMS[method]), f"{method} was killed less often: {begun}"
         say(f"{method} went on after step {step}: attempts logged from steps {begun}")
         again = graph.folder / "undisturbed" / method
         graph.reproduce(
@@ -184,6 +198,11 @@ def prove(graph: Graph) -> None:
     say(said.strip())
 
 
+def _end(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--preset", help="quick, e.g. (default: one that learns nothing)")
@@ -195,8 +214,8 @@ def main() -> None:
         raise SystemExit(
             f"{sys.executable} has no Snakemake plugin for SLURM: pip install -e '.[cluster]'"
         )
-    # The daemons must not outlive this.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    # The daemons must not outlive this, asked to end once or twice.
+    signal.signal(signal.SIGTERM, _end)
     installed()
     with contextlib.ExitStack() as stack:
         if arguments.folder is None:
@@ -208,8 +227,8 @@ def main() -> None:
         if preset is None:
             preset = str(folder / "tiny.yaml")
             Path(preset).write_text(TINY)
-        stack.enter_context(cluster(folder, 2))
-        prove(Graph(folder, preset, 2))
+        stack.enter_context(cluster(folder, CORES))
+        prove(Graph(folder, preset, CORES))
     say("all is well")
 
 

@@ -39,6 +39,7 @@ MpiDefault=none
 MinJobAge=3600
 KillWait=120
 ReturnToService=2
+SlurmdParameters=config_overrides
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log

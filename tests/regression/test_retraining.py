@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from regression_world import RESULTS
+from scipy import stats
 
 import reproduce.measuring.small_run
+from benchmarks.metric import Measurement
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.measuring.small_run import (
     PRESET,
     measure_small,
-    outside,
-    prediction_interval,
     small_run,
     stored_small_runs,
     train_small,
@@ -23,6 +26,7 @@ from reproduce.records.store import Records
 
 STORED = RESULTS / PRESET / "records.jsonl"
 NEW_SEED = 1000
+LEVEL = 0.99  # at which a metric of a new seed lies in its interval
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +54,28 @@ def stored(places: Places) -> dict[str, dict[int, float]]:
 def _outside(stored: dict[str, dict[int, float]], places: Places, seed: int) -> list[str]:
     run, checkpoint = train_small(seed, places.data, places.runs)
     return outside(stored, measure_small(run, checkpoint, places))
+
+
+def outside(
+    stored: Mapping[str, Mapping[int, float]], measured: Sequence[Measurement]
+) -> list[str]:
+    """In words, what of a new seed does not lie where the stored ones say."""
+    words = []
+    for found in measured:
+        low, high = prediction_interval(list(stored.get(found.name, {}).values()), LEVEL)
+        if not low <= found.value <= high:
+            words.append(f"{found.name} {found.value:.4g}, not in {low:.4g} to {high:.4g}")
+    return words
+
+
+def prediction_interval(values: Sequence[float], level: float) -> tuple[float, float]:
+    """Where one more value of the same normal distribution lies with probability ``level``:
+    mean +- t(n - 1) s sqrt(1 + 1/n), with s the standard deviation of the n values."""
+    n = len(values)
+    assert n > 2, "too few: python -m reproduce store --small-run --seeds 0 1 2 3"
+    scale = np.std(values, ddof=1) * math.sqrt(1 + 1 / n)
+    low, high = stats.t.interval(level, n - 1, np.mean(values), scale)
+    return float(low), float(high)
 
 
 def test_a_new_seed_lands_within_the_spread(

@@ -10,9 +10,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
+from scipy import stats
 
 from benchmarks.harness.published import published_table1, published_table2
 from models.method import DIRECTIONS
@@ -22,7 +24,7 @@ from reproduce.records.current import Quantity
 from reproduce.records.store import REAL, REFERENCE
 from reproduce.tasks.specs import TASKS
 
-Combine = Literal["value", "difference", "ratio"]
+Combine = Literal["value", "difference", "ratio", "rank"]
 SIGN: Mapping[Combine, str] = {"difference": " − ", "ratio": " / "}
 
 # MUNIT's Table 1 calls UNIT's, CycleGAN's and CycleGAN*'s diversity very little: they have at most
@@ -53,7 +55,8 @@ ABLATED = {"munit-wo-x": "image", "munit-wo-c": "content", "munit-wo-s": "style"
 
 @dataclass(frozen=True)
 class Part:
-    """One number: a mean over quantities, or the difference or ratio of two such means."""
+    """One number: a mean over quantities, the difference or ratio of two such means, or (rank)
+    Spearman's correlation of several with the paper's numbers."""
 
     terms: tuple[tuple[Quantity, ...], ...]
     combine: Combine = "value"
@@ -61,6 +64,12 @@ class Part:
     def at(self, values: Mapping[Quantity, float]) -> float:
         """The number at one seed, on the scale on which seeds are averaged: ratios as
         logarithms."""
+        if self.combine == "rank":
+            every = [quantity for (quantity,) in self.terms]
+            ours = [values[q] if q != _to_itself(q.task) else 50.0 for q in every]
+            if np.ptp(ours) == 0:
+                return 0.0  # nothing is ranked
+            return float(stats.spearmanr(ours, [published(q) for q in every]).statistic)
         terms = [float(np.mean([values[q] for q in term])) for term in self.terms]
         if self.combine == "ratio":
             return math.log(max(terms[0], SMALLEST) / max(terms[1], SMALLEST))
@@ -81,15 +90,19 @@ class Part:
 
     def within(self, number: float) -> float:
         """A number, cut to where the part's number can lie."""
-        low, high = BOUNDS.get(self.terms[0][0].family, (-math.inf, math.inf))
-        return min(max(number, low), high) if self.combine == "value" else number
+        known = {"value": BOUNDS.get(self.terms[0][0].family), "rank": (-1.0, 1.0)}
+        low, high = known.get(self.combine) or (-math.inf, math.inf)
+        return min(max(number, low), high)
 
     @property
     def quantities(self) -> Iterator[Quantity]:
-        return (quantity for term in self.terms for quantity in term)
+        every = (quantity for term in self.terms for quantity in term)
+        return (q for q in every if self.combine != "rank" or q != _to_itself(q.task))
 
     @property
     def label(self) -> str:
+        if self.combine == "rank":
+            return f"{self.terms[0][0].family}: Spearman, {len(self.terms)} numbers"
         names = [title(term[0].method) for term in self.terms]
         return f"{self.terms[0][0].family}: {SIGN.get(self.combine, '').join(names)}"
 
@@ -118,6 +131,28 @@ class Claim:
         if math.isinf(self.high):
             return f"> {low}"
         return f"< {high}" if math.isinf(self.low) else f"{low} to {high}"
+
+
+def _to_itself(task: str) -> Quantity:
+    """MUNIT's Quality: to itself it is preferred as often as not, whatever a control found."""
+    return Quantity("quality", REFERENCE, task)
+
+
+def _ranks(*quantities: Quantity) -> tuple[Part, float, str]:
+    """Spearman's correlation of the ``quantities`` with the paper's; its limit, with the reason."""
+    t = float(stats.t.ppf(0.95, len(quantities) - 2))
+    limit = t / math.sqrt(len(quantities) - 2 + t * t)
+    part = Part(tuple((quantity,) for quantity in quantities), "rank")
+    return part, limit, "one order in twenty comes nearer by chance (Student's t)"
+
+
+def _falling(family: str, task: str) -> tuple[str, tuple[Part, ...]]:
+    """The ablations from the paper's highest to its lowest: in words, and each less the next."""
+    of = [Quantity(family, method, task) for method in ABLATED]
+    of.sort(key=lambda quantity: published(quantity) or 0.0, reverse=True)
+    first, second, last = (title(quantity.method).removeprefix("MUNIT ") for quantity in of)
+    parts = tuple(Part(((more,), (less,)), "difference") for more, less in pairwise(of))
+    return f"{family.capitalize()} falls from {first} over {second} to {last}", parts
 
 
 def title(method: str) -> str:
@@ -175,6 +210,19 @@ def claims(preset: Preset) -> list[Claim]:
     return [*found, *(claim for task in first for claim in _theory(task))]
 
 
+def _column(column: str, task: str) -> Iterator[Claim]:
+    """Of a column of Table 1: the order of the ablations, and of all rows."""
+    family = column.lower()
+
+    def claim(name: str, words: str, parts: tuple[Part, ...], **limits: Any) -> Claim:
+        return Claim(f"{family}.{name}.{task}", words, f"MUNIT, Table 1, {column}", parts, **limits)
+
+    yield claim("ablations", *_falling(family, task), low=0.0)
+    rows = [Quantity(family, method, task) for method in (*TABLE1_METHODS, REAL)]
+    part, low, why = _ranks(*(row for row in rows if published(row) is not None))
+    yield claim("ranks", f"{column} orders the rows as in the paper", (part,), low=low, why=why)
+
+
 def _diversity(task: str) -> Iterator[Claim]:
     def claim(name: str, words: str, combine: Combine, *methods: str, **limits: Any) -> Claim:
         of = [(Quantity("diversity", method, task),) for method in methods]
@@ -206,6 +254,7 @@ def _diversity(task: str) -> Iterator[Claim]:
         "ratio", "bicyclegan", REFERENCE, low=1 / COMPARABLE_FACTOR, high=COMPARABLE_FACTOR,
         why="twice as far as the paper's 0.140 and 0.175, in logarithms",
     )  # fmt: skip
+    yield from _column("Diversity", task)
 
 
 def _quality(task: str) -> Iterator[Claim]:
@@ -224,6 +273,7 @@ def _quality(task: str) -> Iterator[Claim]:
         low=50 - COMPARABLE_POINTS, high=50 + COMPARABLE_POINTS,
         why="twice as far from 50 % as the paper's 56.7 %",
     )  # fmt: skip
+    yield from _column("Quality", task)
 
 
 def _modes(directions: Sequence[tuple[str, str]]) -> Iterator[Claim]:
@@ -247,6 +297,10 @@ def _modes(directions: Sequence[tuple[str, str]]) -> Iterator[Claim]:
         own = over(family, REFERENCE)
         parts = [Part((own, over(family, method)), "difference") for method in others]
         yield claim(f"highest-{family}", f"MUNIT has the highest {family.upper()}", *parts, low=0.0)
+        rows = (q for method in TABLE2_METHODS for q in over(family, method))
+        part, low, why = _ranks(*(row for row in rows if published(row) is not None))
+        words = f"{family.upper()} orders methods and directions as in the paper"
+        yield claim(f"ranks-{family}", words, part, low=low, why=why)
 
 
 def _theory(task: str) -> Iterator[Claim]:

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -16,6 +17,7 @@ from reproduce.analysis.claims.statements import claims as claims_of
 from reproduce.analysis.claims.verdicts import LEVEL, Finding, Verdict, verdicts
 from reproduce.analysis.estimate import Estimate, few
 from reproduce.analysis.table import DASH, ENDS, Cell, Column, Row, Table, Tables, in_words
+from reproduce.analysis.tables import tables_of
 from reproduce.experiments.places import CAUSES
 from reproduce.experiments.preset import Preset
 from reproduce.records.current import Current
@@ -65,14 +67,19 @@ def shown_part(finding: Finding) -> Part:
 
 def where(part: Part) -> str:
     """Where a part is measured, in words."""
-    places = [place(quantity) for quantity in part.terms[0]]
-    return places[0] if len(places) == 1 else f"mean of {len(places)} directions"
+    ranked = part.combine == "rank"
+    quantities = part.quantities if ranked else part.terms[0]
+    places = {place(quantity): None for quantity in quantities}
+    if len(places) == 1:
+        return next(iter(places))
+    return f"{'' if ranked else 'mean of '}{len(places)} directions"
 
 
 def _row(finding: Finding, cause: str) -> Row:
     claim, part = finding.claim, shown_part(finding)
     published, p = part.published(), finding.p_corrected
-    spec = f".{DIGITS.get(part.terms[0][0].family, 3)}f"
+    digits = 2 if part.combine == "rank" else DIGITS.get(part.terms[0][0].family, 3)
+    spec = f".{digits}f"
 
     def told(value: float, low: float = math.nan, high: float = math.nan) -> str:
         return in_words(Estimate(value, low, high), spec, form=ENDS)
@@ -90,6 +97,26 @@ def _row(finding: Finding, cause: str) -> Row:
         "trainings": str(len(finding.seeds)) if finding.seeds else None,
         "verdict": finding.verdict, "note": finding.note, "cause": cause,
     }  # fmt: skip
+
+
+def glance(preset: Preset, results: Path, seeds: Sequence[int] | None = None) -> str:
+    """The result in short, for a README: Table 1 on its first task, the verdicts counted, and the
+    claims that fail, in Markdown."""
+    evidence = Current.stored(results, preset.name, seeds)
+    (claimed,) = claims_table(preset, results, seeds).parts
+    table = tables_of(1, preset, results, evidence.seeds)["table1"].parts[0]
+    shown = tuple(column for column in table.columns if column.key != "silhouette_iou")
+    failing: dict[Cell, list[str]] = {}
+    for row in claimed.rows:
+        if row["verdict"] == "fails":
+            told = f"{row['ours']} on {row['on']} (paper: {row['published'] or DASH})"
+            failing.setdefault(row["claim"], []).append(told)
+    words = f"Seeds {', '.join(map(str, evidence.seeds))}. "
+    words += summary([row["verdict"] for row in claimed.rows])
+    return Tables(
+        (replace(table, columns=shown),), (words,), "What fails:" if failing else "",
+        tuple(f"{claim}: {'; '.join(of)}." for claim, of in failing.items()),
+    ).markdown()  # fmt: skip
 
 
 def summary(found: Sequence[object]) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.files import foreign
 from benchmarks.networks.colours import COLOURS, colour_bins, oklab
 from models.errors import UserError
 from models.randomness import counted_seed
@@ -118,31 +119,26 @@ def truth_of(domains: Domains, size: int) -> Truth | None:
     path = domains.folder / "drawn.json"
     if not path.is_file():
         return None
-    try:
+    with foreign(f"{path} does not say how the pictures were drawn", _REMEDY):
         made = json.loads(path.read_text(encoding="utf-8"))
         kind, drawn_size, seed = str(made["kind"]), int(made["size"]), int(made["seed"])
         version = int(made["generator_version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} does not say how the pictures were drawn: {_REMEDY}") from error
     if version != GENERATOR_VERSION:
         raise UserError(
             f"{path}: drawn by version {version}, this is version {GENERATOR_VERSION}: {_REMEDY}"
         )
     if drawn_size != size:
         return None
-    rows = _read_factors(domains.folder / "factors.csv")
+    factors = domains.folder / "factors.csv"
+    with (
+        foreign(f"{factors}: no table of factors", _REMEDY),
+        factors.open(newline="", encoding="utf-8") as file,
+    ):
+        rows = {(row["split"], Path(row["file"]).stem): row for row in csv.DictReader(file)}
     categories = tuple(sorted({row["category"] for row in rows.values()}))
     truth = Truth(domains.folder, kind, size, seed, rows, categories)
     _check(truth, domains)
     return truth
-
-
-def _read_factors(path: Path) -> dict[tuple[str, str], Row]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return {(row["split"], Path(row["file"]).stem): row for row in csv.DictReader(file)}
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise UserError(f"{path}: no table of factors ({error}): {_REMEDY}") from error
 
 
 def _check(truth: Truth, domains: Domains) -> None:

@@ -51,16 +51,16 @@ def test_files_say_what_is_printed(world: World, capsys: pytest.CaptureFixture[s
     assert printed.startswith(text)
     stated = claims(load_preset(PRESET))
     rows = table_rows(text)
-    assert len(rows) == len(stated) == 27
+    assert len(rows) == len(stated) == 33
     assert [row[0] for row in rows] == [claim.statement for claim in stated]
     assert rows[0][2:6] == ["drawn edges -> shoes", "diversity: MUNIT − UNIT", "> 0", "0.098"]
     assert rows[0][6].startswith("0.091 [0.0")
     assert rows[0][8:] == ["3", "holds"]
     verdicts = [row[9] for row in rows]
     assert {v: verdicts.count(v) for v in set(verdicts)} == {
-        "holds": 2, "fails": 2, "undecided": 1, "not measured": 22
+        "holds": 2, "fails": 2, "undecided": 1, "not measured": 28
     }  # fmt: skip
-    assert "Of 27 claims: 2 hold, 2 fail, 1 undecided, 22 not measured." in text
+    assert "Of 33 claims: 2 hold, 2 fail, 1 undecided, 28 not measured." in text
     assert "Student's t" in text and "diversity-lpips" in text
 
     found = list(csv.DictReader((folder / "claims.csv").open(encoding="utf-8")))
@@ -72,14 +72,14 @@ def test_files_say_what_is_printed(world: World, capsys: pytest.CaptureFixture[s
     assert found[8]["note"].startswith("no record of") and found[8]["p"] == ""
 
     latex = (folder / "claims.tex").read_text(encoding="utf-8")
-    assert latex.count(r"\\") == 1 + 27 + 1 and "→" not in latex and "−" not in latex
+    assert latex.count(r"\\") == 1 + 33 + 1 and "→" not in latex and "−" not in latex
     assert "w/o x $-$ MUNIT & $>$ 0 &" in latex and r"5\% at most" in latex
 
 
 def test_csv_alone_and_one_seed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(world, "--csv", "-", "--seeds", "1") == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert len(rows) == 27 and rows[0]["seeds"] == "1"
+    assert len(rows) == 33 and rows[0]["seeds"] == "1"
     text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
     assert "One training tells nothing of others" in text and rows[0]["verdict"] == "undecided"
     assert run(world, "--csv", str(world.results / "some.csv")) == 0
@@ -96,6 +96,15 @@ def test_readme_is_filled_between_its_markers(world: World, tmp_path: Path) -> N
     text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
     expected = f"before\n{start}\n#{text}{end}\nafter\n"
     assert readme.read_text(encoding="utf-8") == expected
+    readme.write_text(
+        f"before\n<!-- glance-{PRESET} -->\n<!-- /glance-{PRESET} -->\n", encoding="utf-8"
+    )
+    assert run(world, "--readme", str(readme)) == 0
+    short = readme.read_text(encoding="utf-8")
+    assert "| MUNIT w/o x reconstruction |" in short and "IoU" not in short
+    assert "Seeds 0, 1, 2. Of 33 claims: 2 hold, 2 fail," in short
+    failing = [line for line in short.splitlines() if line.startswith("- ")]
+    assert failing and all("(paper: " in line for line in failing)
     readme.write_text("no place", encoding="utf-8")
     assert run(world, "--readme", str(readme)) == 2
 
@@ -176,7 +185,7 @@ def test_stored_results_of_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["claims", "--preset", "cpu", "--results", str(results)]) == 0
     assert time.process_time() - begin < 20
     rows = list(csv.DictReader((results / "cpu" / "claims.csv").open(encoding="utf-8")))
-    assert len(rows) == len(claims(load_preset("cpu"))) == 48
+    assert len(rows) == len(claims(load_preset("cpu"))) == 58
     of_table1 = [row for row in rows if row["source"].startswith("MUNIT, Table 1")]
     assert len(of_table1) == 36 and all(row["verdict"] != "not measured" for row in of_table1)
     for row in rows:

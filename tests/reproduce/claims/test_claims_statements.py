@@ -6,7 +6,9 @@ import csv
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from reproduce.analysis.claims.statements import (
     COMPARABLE_FACTOR,
@@ -37,7 +39,7 @@ def table1() -> dict[tuple[str, str], tuple[float, float]]:
 def test_the_papers_numbers_satisfy_the_papers_claims(preset: str) -> None:
     stated = claims(load_preset(preset))
     assert len({claim.id for claim in stated}) == len(stated) >= 20
-    assert len({(stem(claim), claim.id.count(".")) for claim in stated}) == 18 + 6 + 3
+    assert len({(stem(claim), claim.id.count(".")) for claim in stated}) == 22 + 8 + 3
     printed = 0
     for claim in stated:
         for part in claim.parts:
@@ -62,6 +64,22 @@ def test_statistics_of_the_published_numbers() -> None:
     directions = [(0.911, 0.923), (0.956, 0.954), (1.231, 1.255), (1.035, 1.034), (1.205, 1.233),
                   (0.897, 0.901)]  # fmt: skip
     assert part.published() == pytest.approx(sum(c / i for c, i in directions) / 6)
+
+
+def test_ranks_are_spearmans_of_all_rows_beside_the_papers() -> None:
+    by_id = {claim.id: claim for claim in claims(load_preset("cpu"))}
+    claim = by_id["quality.ranks.drawn-shoes"]
+    (part,) = claim.parts
+    ours = {q: float(rank) for rank, q in enumerate(part.quantities)}
+    assert len(ours) == 7 and part.published() == 1.0
+    paper = [37.4, 36.0, 29.5, 6.0, 20.7, 28.6, 50.0, 56.7]
+    of = [*range(6), 50.0, 6.0]  # what MUNIT scored against itself does not count
+    assert part.at(ours) == pytest.approx(stats.spearmanr(of, paper).statistic)
+    assert part.at(dict.fromkeys(ours, 50.0)) == 0.0
+    # Of eight rows, one random order in twenty or so is as near.
+    chance = np.random.default_rng(0)
+    random = [part.at({q: 100 * chance.random() for q in ours}) for _ in range(1000)]
+    assert 0.03 < np.mean(np.array(random) > claim.low) < 0.09
 
 
 def test_margins_come_from_the_published_file() -> None:

@@ -22,7 +22,7 @@ def test_all_claims_hold_where_the_truth_is_the_papers(world: World) -> None:
     others = [f for f in found.values() if f not in theory]
     assert {f.verdict for f in theory} == {"not measured"} and len(theory) == 3
     assert theory[0].note == "no record of style-mmd of MUNIT, edges, of drawn edges -> shoes"
-    assert math.isnan(theory[0].value) and len(others) == 24
+    assert math.isnan(theory[0].value) and len(others) == 30
     assert {f.claim.id: f.verdict for f in others if f.verdict != "holds"} == {}
     for finding in others:
         assert finding.seeds == SEEDS and finding.p_corrected <= 0.05
@@ -63,7 +63,7 @@ def test_the_opposite_fails(tmp_path: Path) -> None:
             world.modes(method, 0.8 * shift, 0.9 * shift, seed)
         world.modes("munit", 0.01 * shift, 0.5 * shift, seed)
     found = {f.claim.id: f for f in world.findings().values() if f.seeds}
-    assert len(found) == 24
+    assert len(found) == 30
     # 0.01 / 0.104 is still near 0.01 / 0.109.
     assert found.pop(f"diversity.bicyclegan.{SHOES}").verdict == "holds"
     assert {name: f.verdict for name, f in found.items() if f.verdict != "fails"} == {}
