@@ -42,6 +42,8 @@ from reproduce.training.shared import check_shareable, make_trainer, shared_batc
 from reproduce.training.trained import learned_from
 from reproduce.training.vgg import check_layer, vgg_features
 
+MAPS = 8  # of the pictures' size, as wide as the networks, that a step keeps at the least
+
 
 def train(
     run: RunConfig,
@@ -148,6 +150,8 @@ def _build(run: RunConfig, device: str, vgg: Path | None, start: Path | None) ->
         raise UserError(f"precision={run.precision} is not for --device mps: use float32")
     method = new_method(run)
     method.check_size(run.size, run.size)
+    if device == "cpu":
+        _check_memory(run)
     config = method.config
     layer: str = getattr(config, "perceptual_layer", "")
     if isinstance(method, (Munit, Unit)) and method.config.perceptual:
@@ -161,6 +165,18 @@ def _build(run: RunConfig, device: str, vgg: Path | None, start: Path | None) ->
     if start is not None:
         begin_from(start, method, run)
     return method.to(device)
+
+
+def _check_memory(run: RunConfig) -> None:
+    """A step that cannot fit is refused, before the system ends it without a word."""
+    width: int = run.method_config.dim  # type: ignore[attr-defined]
+    least = MAPS * run.batch * run.size**2 * width * 4 / 2**30
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    if least > there:
+        raise UserError(
+            f"batch={run.batch} of {run.size} px needs {least:,.0f} GiB and more, and this machine has "
+            f"{there:,.0f}: set a smaller batch or size"
+        )
 
 
 def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:

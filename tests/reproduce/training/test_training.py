@@ -202,6 +202,13 @@ def test_a_refusal_leaves_no_new_folder(data, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_step_that_no_memory_holds_is_refused(data, tmp_path, capsys):
+    assert main(train_words("munit", tmp_path / "run", data, size=2**20)) == 2
+    error = capsys.readouterr().err
+    assert "of 1048576 px needs" in error and "set a smaller batch or size" in error
+    assert not (tmp_path / "run").exists()
+
+
 def test_weights_that_are_not_finite_are_never_saved_as_good(data, tmp_path, capsys):
     out = tmp_path / "run"
     words = train_words("munit", out, data, "--save-every", "1", steps=1, lr="1e39", gan=0)
