@@ -136,21 +136,9 @@ def test_other_weights_make_another_figure_of_the_same_inputs(made: Path) -> Non
         (["--preset=paper"], "train=6 has no effect on dog-breeds"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused_in_one_line(
-    more: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(words(tmp_path, *more, numbers="4" if more else "4 3")) == 2
-    out, error = capsys.readouterr()
-    assert error.startswith("error: ") and error.count("\n") == 1 and told in error
-    assert out == "" and not any(tmp_path.rglob("*.png"))
-
-
-def test_help_says_what_the_figures_are(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(["figure", "--help"])
-    text = capsys.readouterr().out
-    assert stop.value.code == 0
-    assert "breeds of dogs" in text and "python -m reproduce figure 4 --preset quick" in text
+def test_what_cannot_be_drawn_is_refused_in_one_line(more, told, tmp_path, refused):
+    assert told in refused(words(tmp_path, *more, numbers="4" if more else "4 3"))
+    assert not any(tmp_path.rglob("*.png"))
 
 
 def test_faces_by_an_attribute_are_runs_of_their_own(tmp_path: Path) -> None:

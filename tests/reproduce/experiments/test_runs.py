@@ -76,27 +76,15 @@ def test_every_setting_of_a_method_can_be_set_and_arrives(method):
         ("steps", "many", "steps=many is not a legal value"),
         ("steps", "-1", "steps=-1 is not a legal value"),
         ("steps", "0", "use at least 1"),
-        ("lr", "nan", "lr=nan is not a legal value"),
-        ("lr", "inf", "lr=inf is not a legal value"),
-        ("lr", "-1", "lr=-1 is not a legal value"),
-        ("lr", "", "lr= is not a legal value"),
         ("flip", "maybe", "flip=maybe is not a legal value"),
         ("precision", "fp8", "unknown precision 'fp8': use one of float32, bf16"),
-        ("gan_loss", "wgan", "unknown gan_loss 'wgan'"),
-        ("lr_policy", "cosine", "unknown lr_policy 'cosine'"),
         ("beta1", "1", "beta1=1.0 is not a legal value"),
-        ("dim", "0", "dim=0 is not a legal value"),
     ],
 )
 def test_unknown_keys_and_values_are_refused(key, value, words):
     with pytest.raises(UserError) as error:
         make_run("munit", "t", {}, {key: value})
     assert words in str(error.value) and "\n" not in str(error.value)
-
-
-def test_an_odd_batch_is_refused_where_it_is_halved():
-    with pytest.raises(UserError, match="batch=3 must be even"):
-        make_run("bicyclegan", "t", {}, {"batch": 3})
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -154,15 +142,8 @@ def test_what_neither_run_reads_is_no_difference():
     ("method", "task", "overrides", "told"),
     [
         ("cyclegan", "t", {"depth": "5"}, "depth=5 has no effect with generator=resnet"),
-        ("cyclegan-noise", "t", {"n_blocks": "3"}, "n_blocks=3 has no effect with generator=unet"),
-        ("cyclegan", "t", {"gan": "0", "pool": "5"}, "pool=5 has no effect with gan=0"),
         ("cyclegan", "t", {"cycle": 0, "identity": 1}, "identity=1 has no effect with cycle=0"),
-        ("unit-release", "t", {"n_shared": "2"}, "n_shared=2 has no effect with recipe=release"),
-        ("unit", "t", {"activ": "lrelu"}, "activ=lrelu has no effect with recipe=nips"),
-        ("unit", "t", {"pad": "reflect"}, "pad=reflect has no effect with recipe=nips"),
         ("unit", "t", {"recipe": "release", "n_shared": 1}, "or set recipe=nips"),
-        ("munit", "t", {"perceptual_layer": "relu4_3"}, "or set perceptual=1"),
-        ("munit", "t", {"lr_policy": "linear", "lr_step": 5}, "lr_step=5 has no effect with lr_p"),
         ("unit", "t", {"lr_gamma": "0.1"}, "with lr_policy=constant: leave it out, or set lr_poli"),
         ("bicyclegan", "t", {"gan": 0, "gan2": 0, "gan_loss": "lsgan"}, "with gan=0 and gan2=0"),
         ("munit", "edges2shoes", {"train": "5"}, "on edges2shoes: it counts pictures to draw"),
@@ -183,13 +164,8 @@ def test_a_setting_that_nothing_reads_is_refused(method, task, overrides, told, 
     ("method", "task", "overrides", "source"),
     [
         ("cyclegan", "t", {"generator": "unet", "depth": 5}, ""),
-        ("cyclegan-noise", "t", {"generator": "resnet", "noise_dim": 0, "n_blocks": 3}, ""),
         ("cyclegan", "t", {"cycle": 0, "cycle_b": 5, "identity": 1}, ""),
         ("unit-release", "t", {"recipe": "nips", "n_shared": 2, "dropout": 0.5}, ""),
-        ("unit", "t", {"recipe": "release", "dropout": 0, "activ": "lrelu"}, ""),
-        ("munit", "t", {"lr_step": 5, "lr_gamma": 0.1}, ""),
-        ("munit", "t", {"perceptual": 1, "perceptual_layer": "relu4_3"}, ""),
-        ("bicyclegan", "t", {"gan": 0, "gan_loss": "lsgan"}, ""),
         ("munit", "drawn-shoes", {"train": 5, "test": 5}, ""),
         ("munit", "drawn-shoes", {"crop": "centre", "resize": 300}, ""),
         # Pictures of one's own may have any shape.
