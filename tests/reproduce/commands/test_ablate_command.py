@@ -199,16 +199,13 @@ def test_animals_are_measured_in_both_directions(
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (["recon_d=1,2"], "did you mean recon_x?"),
         (["recon_c=1,2", "--metric=quality-judged"], "measure it with the table"),
         (["recon_c=1,2", "--metric=cis"], "none of munit on drawn-shoes"),
-        (["recon_c=1,2", "--seeds", "0", "0"], "each once"),
         (["recon_c=1,2", "--device=tpu"], "tpu"),
         (["recon_c=1,2", "--source=drawn-boots=x"], "TASK=PATH"),
         (["test=2,8"], "test=2"),
         (["size=32,33"], "nearest legal size"),
         (["recon_c=1,2", "--set=recon_c=4"], "--set too"),
-        (["recon_c=1,2", "--set=lr_step=4"], "no effect"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_made(given, reason, tmp_path, refused):

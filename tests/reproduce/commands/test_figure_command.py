@@ -101,18 +101,6 @@ def test_the_figure_shows_spread_inputs_and_what_the_checkpoint_makes_of_them(ma
             assert not same(row[column + 1], made_of[i - 1])
 
 
-def test_a_second_call_trains_nothing_and_draws_the_same(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (weights,) = made.rglob("last.safetensors")
-    before, shown = weights.stat().st_mtime_ns, drawn_in(made).read_bytes()
-    drawn_in(made).unlink()
-    assert main(words(made)) == 0
-    assert capsys.readouterr().out == f"{drawn_in(made)}\n"
-    assert weights.stat().st_mtime_ns == before
-    assert drawn_in(made).read_bytes() == shown
-
-
 def test_other_weights_make_another_figure_of_the_same_inputs(made: Path) -> None:
     before = cells(drawn_in(made))
     assert main(words(made, "--seed=1", f"--results={made / 'others' / 'results'}")) == 0
@@ -127,8 +115,6 @@ def test_other_weights_make_another_figure_of_the_same_inputs(made: Path) -> Non
     [
         ([], "preset quick has no figure 3: known: 4, 5, 6"),
         (["--set=stepz=1"], "no run of figure 4 has a setting 'stepz': did you mean steps?"),
-        (["--set=lr_step=9"], "lr_step=9 has no effect with lr_policy=constant"),
-        (["--set=size=33"], "nearest legal size"),
         (["--attribute=Smiling"], "drawn-dog-breeds has no attribute to choose"),
         (["--source=faces=x"], "write TASK=PATH with a task of drawn-dog-breeds"),
         (["--source=drawn-dog-breeds=nowhere"], "nowhere does not exist"),

@@ -181,7 +181,6 @@ def test_table_2_of_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ("table 1", "--task=drawn-shoe", "did you mean drawn-shoes?"),
         ("table 1", "--set=train=9", "train=9 has no effect on"),
         ("table 1", "--set=enc_dim=9", "no run of table 1 has a setting 'enc_dim'"),
-        ("table 1", "--set=size=34", "nearest legal size"),
         ("ablate bicyclegan lr=0.1,0.2", "", "learns from pairs"),
         ("ablate munit recon_x=1,2", "--metric=cis", "none of munit on bags-"),
         ("ablate munit batch=2,6", "", "batch=6"),

@@ -113,20 +113,6 @@ def test_the_harness_gives_the_tables_number(
     assert values[0] == values[1] == pytest.approx(munit["value"], abs=1e-6)
 
 
-def test_only_what_is_missing_is_made_again(made: Path) -> None:
-    records = results(made) / "records.jsonl"
-    lines = records.read_text().splitlines(keepends=True)
-    gone = [i for i, line in enumerate(lines) if json.loads(line)["method"] == "munit"]
-    records.write_text("".join(line for i, line in enumerate(lines) if i not in gone))
-    assert main(words(made)) == 0
-    after = records.read_text().splitlines()
-    assert len(after) == len(lines)
-    again = {json.loads(line)["metric"]: json.loads(line) for line in after[-len(gone) :]}
-    for i in gone:
-        old = json.loads(lines[i])
-        assert again[old["metric"]]["value"] == old["value"]
-
-
 def test_overridden_numbers_say_so(made: Path) -> None:
     text = (results(made) / "table1.md").read_text(encoding="utf-8")
     assert "Preset quick with batch=2, dim=4" in text and "inputs=3" in text
@@ -139,8 +125,6 @@ def test_overridden_numbers_say_so(made: Path) -> None:
     [
         ("--set=size=34", "nearest legal size"),
         ("--set=test=2", "test=2"),
-        ("--set=leer=1", "lr"),
-        ("--set=lr_step=9", "lr_step=9 has no effect with lr_policy=constant"),
         ("--protocol=papr", "paper"),
         ("--lpips-weights=none.pth", "none.pth: no such file"),
         ("--source=drawn-shoes", "TASK=PATH"),
