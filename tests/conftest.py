@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _one_thread() -> None:
     """Networks of a few channels run many times slower on two threads than on one."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def refused_by(capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """A function: run a program's ``main`` with words that it must refuse, and get its one line.
+    ``printed``: it may have said on standard output what it understood."""
+
+    def run(
+        main: Callable[[list[str]], object], words: Iterable[object], printed: bool = False
+    ) -> str:
+        capfd.readouterr()
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as stop:
+            code = stop.code
+        out, error = capfd.readouterr()
+        assert code == 2, (code, error)
+        lines = [line for line in error.splitlines() if not line.startswith("note: ")]
+        assert len(lines) == 1 and lines[0].startswith("error: "), error
+        assert printed or out == "", out
+        return lines[0]
+
+    return run
 
 
 @pytest.fixture(autouse=True)

@@ -10,11 +10,8 @@ from torch import Tensor, nn
 
 from models.autoencoders import Upsampler
 from models.blocks import (
-    AdaIN,
-    AdaINResBlock,
     ConvBlock,
     CountedDropout,
-    InstanceNorm,
     LayerNorm,
     number_dropouts,
     seed_dropouts,
@@ -27,49 +24,10 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def test_layer_norm_is_the_naive_formula() -> None:
-    x, layer = draw(3, 4, 5, 6) * 2 + 1, LayerNorm(4).double()
-    with torch.no_grad():
-        layer.beta.copy_(draw(4, seed=1))
-    for sample, out in zip(x, layer(x), strict=True):
-        mean = sample.sum() / sample.numel()
-        std = ((sample - mean).square().sum() / (sample.numel() - 1)).sqrt()
-        expected = (sample - mean) / (std + 1e-5)
-        expected = expected * layer.gamma[:, None, None] + layer.beta[:, None, None]
-        torch.testing.assert_close(out, expected, rtol=0, atol=1e-12)
-
-
 def test_layer_norm_gain_stays_in_range_of_its_initial_draw() -> None:
     gamma = LayerNorm(4000).gamma
     assert gamma.min() >= 0 and gamma.max() <= 1
     assert abs(gamma.mean() - 0.5) < 0.03
-
-
-def test_instance_norm_is_the_naive_formula() -> None:
-    x = draw(2, 3, 5, 4)
-    mean = x.mean(dim=(2, 3), keepdim=True)
-    var = (x - mean).square().mean(dim=(2, 3), keepdim=True)  # biased, unlike layer norm's
-    torch.testing.assert_close(InstanceNorm(3)(x), (x - mean) / (var + 1e-5).sqrt())
-    assert not list(InstanceNorm(3).state_dict())
-
-
-def test_adain_is_the_naive_formula_in_training_and_evaluation() -> None:
-    x, gain, offset = draw(3, 4, 5, 6), draw(3, 4, seed=1), draw(3, 4, seed=2)
-    mean = x.mean(dim=(2, 3), keepdim=True)
-    std = ((x - mean).square().mean(dim=(2, 3), keepdim=True) + 1e-5).sqrt()
-    expected = gain[:, :, None, None] * (x - mean) / std + offset[:, :, None, None]
-    layer = AdaIN(4)
-    torch.testing.assert_close(layer(x, gain, offset), expected)
-    torch.testing.assert_close(layer.eval()(x, gain, offset), expected)
-
-
-def test_adain_block_takes_the_offset_before_the_gain() -> None:
-    """MUNIT's MLP gives each norm its bias first; with gains 0 only the offset is left."""
-    block = AdaINResBlock(2, activ="none", pad="zero").double()
-    x, offset = draw(1, 2, 4, 4), torch.tensor([3.0, -2.0], dtype=torch.float64)
-    zero = torch.zeros(2, dtype=torch.float64)
-    style = torch.cat((draw(4), offset, zero)).view(1, 8)
-    torch.testing.assert_close(block(x, style), x + offset.view(1, 2, 1, 1))
 
 
 @pytest.mark.parametrize(("pad", "mode"), [("reflect", "reflect"), ("replicate", "replicate"),

@@ -17,30 +17,6 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def test_l1_is_a_mean_and_moves_both_arguments() -> None:
-    a = torch.tensor([1.0, -2.0, 0.0], requires_grad=True)
-    b = torch.tensor([0.0, 0.0, 3.0], requires_grad=True)
-    loss = l1(a, b)
-    assert loss.item() == pytest.approx(2.0)
-    loss.backward()
-    assert a.grad is not None and b.grad is not None
-    torch.testing.assert_close(a.grad, torch.tensor([1.0, -1.0, -1.0]) / 3)
-    torch.testing.assert_close(b.grad, -a.grad)
-
-
-def test_kl_gaussian_is_torchs_divergence_summed() -> None:
-    mu, logvar = draw(3, 5), draw(3, 5, seed=1)
-    posterior = torch.distributions.Normal(mu, (0.5 * logvar).exp())
-    prior = torch.distributions.Normal(torch.zeros_like(mu), torch.ones_like(mu))
-    expected = torch.distributions.kl_divergence(posterior, prior).sum()
-    torch.testing.assert_close(kl_gaussian(mu, logvar), expected)
-    assert kl_gaussian(mu, logvar) > 0 == kl_gaussian(0 * mu, 0 * mu)
-
-
-def test_kl_unit_is_the_mean_square() -> None:
-    assert kl_unit(torch.tensor([[1.0, 2.0], [-3.0, 0.0]])).item() == pytest.approx(14 / 4)
-
-
 @pytest.mark.parametrize("real", [True, False])
 @pytest.mark.parametrize(
     ("kind", "of_torch"),

@@ -8,7 +8,7 @@ from tiny_methods import EVERY, draws, make, pictures, training_noise
 from torch import Tensor, nn
 
 from models.errors import UserError
-from models.losses import Terms, l1
+from models.losses import Terms
 from models.method import Method
 
 
@@ -79,32 +79,6 @@ def test_without_x_reconstruction_the_style_encoder_still_learns() -> None:
 def test_without_s_reconstruction_the_style_encoder_learns_from_x() -> None:
     found = gradients(make("munit-wo-s"))
     assert all(v.abs().max() > 0 for k, v in found.items() if ".style." in k)
-
-
-def test_munit_terms_by_hand() -> None:
-    method = make("munit", cycle=2.0)
-    a, b, x_a, x_b = method.gen_a, method.gen_b, pictures(2), pictures(2, seed=1)
-    noise = training_noise(method, "generator", 2)
-    terms, fakes = method.generator_terms(x_a, x_b, noise)
-    c_a, c_b = a.content(x_a), b.content(x_b)
-    x_ab, x_ba = b.decoder(c_a, noise["s_b"]), a.decoder(c_b, noise["s_a"])
-    expected = {
-        "recon_x_a": l1(a.decoder(c_a, a.style(x_a)), x_a),
-        "recon_x_b": l1(b.decoder(c_b, b.style(x_b)), x_b),
-        "recon_c_a": l1(b.content(x_ab), c_a),
-        "recon_c_b": l1(a.content(x_ba), c_b),
-        "recon_s_a": l1(a.style(x_ba), noise["s_a"]),
-        "recon_s_b": l1(b.style(x_ab), noise["s_b"]),
-        "cycle_a": l1(a.decoder(b.content(x_ab), a.style(x_a)), x_a),
-        "cycle_b": l1(b.decoder(a.content(x_ba), b.style(x_b)), x_b),
-        "gan_a": sum((m - 1).square().mean() for m in method.dis_a(x_ba)),
-        "gan_b": sum((m - 1).square().mean() for m in method.dis_b(x_ab)),
-    }
-    assert set(terms) == set(expected)
-    for key, value in expected.items():
-        torch.testing.assert_close(terms[key], value, rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(fakes["x_ab"], x_ab)
-    torch.testing.assert_close(method.fakes(x_a, x_b, noise)["x_ba"], x_ba)
 
 
 class Features(nn.Module):
@@ -211,18 +185,3 @@ def test_cyclegans_two_cycle_weights(cycle: float, cycle_b: float | None) -> Non
     terms = terms_of(method)
     expected = sum(w * terms[k] for k, w in weights.items())
     torch.testing.assert_close(method.generator_loss(terms), expected)
-
-
-def test_cyclegan_terms_by_hand() -> None:
-    method = make("cyclegan", dropout=False)
-    x_a, x_b = pictures(2), pictures(2, seed=1)
-    terms, fakes = method.generator_terms(x_a, x_b, {})
-    ab, ba = method.gen_ab, method.gen_ba
-    torch.testing.assert_close(fakes["x_ab"], ab(x_a))
-    for key, value in {
-        "cycle_a": l1(ba(ab(x_a)), x_a), "cycle_b": l1(ab(ba(x_b)), x_b),
-        "identity_a": l1(ba(x_a), x_a), "identity_b": l1(ab(x_b), x_b),
-        "gan_b": (method.dis_b(ab(x_a))[0] - 1).square().mean(),
-        "gan_a": (method.dis_a(ba(x_b))[0] - 1).square().mean(),
-    }.items():  # fmt: skip
-        torch.testing.assert_close(terms[key], value)

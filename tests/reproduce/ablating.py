@@ -13,7 +13,7 @@ from reproduce.experiments.run import RunConfig
 from reproduce.records.store import Records
 
 SHOES, ANIMALS = "drawn-shoes", "drawn-housecats-dogs"
-STEPS = 120
+STEPS = 60
 PRESET = f"""
 extends: quick
 about: Nothing is learned.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,22 +24,9 @@ def _same_threads():
 
 
 @pytest.fixture
-def refused(capfd: pytest.CaptureFixture[str]) -> Callable[[Sequence[object]], str]:
+def refused(refused_by: Callable[..., str]) -> Callable[[Sequence[object]], str]:
     """A function: run a command that must be refused, and get its one line."""
-
-    def run(words: Sequence[object]) -> str:
-        capfd.readouterr()
-        try:
-            code: object = main([str(word) for word in words])
-        except SystemExit as stop:
-            code = stop.code
-        out, error = capfd.readouterr()
-        assert code == 2, (code, error)
-        lines = [line for line in error.splitlines() if not line.startswith("note: ")]
-        assert len(lines) == 1 and lines[0].startswith("error: ") and out == "", error
-        return lines[0]
-
-    return run
+    return partial(refused_by, main)
 
 
 @pytest.fixture

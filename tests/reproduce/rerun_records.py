@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,6 @@ from reproduce.training.trained import checkpoint_of
 
 DIVERSITY = "diversity-lpips"
 Told = tuple[int, str, str]  # an exit code, output and errors
-_MADE: list[Places] = []
 
 
 def preset() -> Preset:
@@ -48,9 +45,7 @@ def runs() -> list[RunConfig]:
 
 def made_once(factory: pytest.TempPathFactory) -> Places:
     """Two trained methods and records of every kind of Table 1. The classifier is untrained, and
-    says otherwise. They are the same for all modules of tests."""
-    if _MADE:
-        return _MADE[0]
+    says otherwise."""
     root = factory.mktemp("rerun")
     places = Places(root / "data", root / "runs", root / "results", progress=False)
     logging = Logging(tensorboard=False, progress=False)
@@ -62,19 +57,14 @@ def made_once(factory: pytest.TempPathFactory) -> Places:
     for kind in ("exact", "fidelity", "theory"):  # each in a pass of its own, as when made again
         measure_runs([kind], preset(), runs()[:1], places)
     measure_runs(["observed", "judged"], preset(), runs(), places)
-    _MADE.append(places)
     return places
 
 
-def rerunner(made: Places, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
-    """``rerun`` of a record in places of one's own: its exit code and what it said."""
-    return partial(_rerun, made, capsys)
-
-
-def _rerun(
+def rerun(
     made: Places, capsys: pytest.CaptureFixture[str], record: dict[str, Any], *more: str,
     **places: Path,
 ) -> Told:  # fmt: skip
+    """``rerun`` of a record in places of one's own: its exit code and what it said."""
     there = {"results": made.results, "runs": made.runs, "data": made.data} | places
     options = [f"--{name}={path}" for name, path in there.items()]
     capsys.readouterr()

@@ -17,7 +17,6 @@ import torch
 from outputs_case import LAYOUTS, Pixels, pixels_of, save
 from PIL import Image
 
-from benchmarks.__main__ import main
 from benchmarks.harness.outputs import open_outputs
 from benchmarks.study.prepare import Plan, prepare
 from models.errors import UserError
@@ -245,200 +244,113 @@ def test_a_study_takes_every_layout(layout: str, tmp_path: Path) -> None:
 
 
 GOOD = pixels_of(3, 2)
+Damage = Callable[[Path], object]
 
 
-# What is wrong -> how a folder of good outputs gets it, and what the one line says.
-def _of(mode: str) -> Callable[[Path], None]:
-    return lambda folder: (
-        Image.open(folder / "in1_2.png").convert(mode).save(folder / "in1_2.png", "TIFF")
-    )
+# What is wrong -> how one picture of good outputs gets it, and what the one line says.
+def _as(kind: str, mode: str = "RGB", name: str = "in1_2.png", **options: object) -> Damage:
+    """The picture in another format and mode, under another name if need be."""
 
-
-def _deep(folder: Path) -> None:
-    Image.fromarray(np.zeros((16, 24), np.uint16)).save(folder / "in1_2.png")
-
-
-def _jpeg(folder: Path) -> None:
-    Image.open(folder / "in1_2.png").save(folder / "in1_2.jpg")
-    (folder / "in1_2.png").unlink()
-
-
-def _hidden_jpeg(folder: Path) -> None:
-    Image.open(folder / "in1_2.png").save(folder / "in1_2.png", format="JPEG")
-
-
-def _other_size(folder: Path) -> None:
-    Image.open(folder / "in1_2.png").resize((16, 24)).save(folder / "in1_2.png")
-
-
-def _text(folder: Path) -> None:
-    (folder / "in1_2.png").write_text("no picture")
-
-
-def _empty_file(folder: Path) -> None:
-    (folder / "in1_2.png").write_bytes(b"")
-
-
-def _cut(folder: Path) -> None:
-    path = folder / "in1_2.png"
-    path.write_bytes(path.read_bytes()[:-40])
-
-
-def _missing(folder: Path) -> None:
-    (folder / "in1_2.png").unlink()
-
-
-def _one_more(folder: Path) -> None:
-    (folder / "in1_9.png").write_bytes((folder / "in1_2.png").read_bytes())
-
-
-def _twice(folder: Path) -> None:
-    Image.open(folder / "in1_2.png").save(folder / "in1_2.bmp")
-
-
-def _unnumbered(folder: Path) -> None:
-    (folder / "in1_2.png").rename(folder / "extra.png")
-
-
-def _beside_folders(folder: Path) -> None:
-    for path in folder.glob("*.png"):
-        stem, number = path.stem.split("_")
-        (folder / stem).mkdir(exist_ok=True)
-        path.rename(folder / stem / f"{number}.png")
-    Image.new("RGB", (24, 16)).save(folder / "overview.png")
-
-
-def _none(folder: Path) -> None:
-    for path in folder.iterdir():
+    def write(path: Path) -> None:
+        picture = Image.open(path).convert(mode)
         path.unlink()
+        picture.save(path.with_name(name), kind, **options)
+
+    return write
 
 
-def _deep_rgb(folder: Path) -> None:
+def _bytes(change: Callable[[bytes], bytes], name: str = "in1_2.png") -> Damage:
+    return lambda path: path.with_name(name).write_bytes(change(path.read_bytes()))
+
+
+def _named(name: str) -> Damage:
+    return lambda path: path.rename(path.with_name(name))
+
+
+def _link_to_nothing(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere.png")
+
+
+def _beside_folders(path: Path) -> None:
+    for picture in path.parent.glob("*.png"):
+        stem, number = picture.stem.split("_")
+        (path.parent / stem).mkdir(exist_ok=True)
+        picture.rename(path.parent / stem / f"{number}.png")
+    Image.new("RGB", (24, 16)).save(path.with_name("overview.png"))
+
+
+def _deep_rgb(_: bytes) -> bytes:
     header = struct.pack(">IIBBBBB", 24, 16, 16, 2, 0, 0, 0)
     rows = zlib.compress((b"\0" + bytes(24 * 6)) * 16)
     chunks = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
     made = [
         struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks
     ]
-    (folder / "in1_2.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(made))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(made)
 
 
-def _deep_ppm(folder: Path) -> None:
-    (folder / "in1_2.png").write_bytes(b"P6 24 16 65535\n" + bytes(24 * 16 * 6))
-
-
-def _as(kind: str, **options: object) -> Callable[[Path], None]:
-    def write(folder: Path) -> None:
-        path = folder / "in1_2.png"
-        picture = Image.open(path).copy()
-        path.unlink()
-        picture.save(path, kind, **options)
-
-    return write
-
-
-def _named(name: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / "in1_2.png").rename(folder / name) and None
-
-
-def _link_to_nothing(folder: Path) -> None:
-    (folder / "in1_2.png").unlink()
-    (folder / "in1_2.png").symlink_to("nowhere.png")
-
-
-def _not_utf8(folder: Path) -> None:
-    os.rename(folder / "in1_2.png", os.fsencode(folder) + b"/in\xff_2.png")
-
-
-def _one_twice(folder: Path) -> None:
-    (folder / "in1_02.png").write_bytes((folder / "in1_2.png").read_bytes())
-
-
-FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "grey": (_of("L"), "in1_2.png is greyscale"),
-    "alpha": (_of("RGBA"), "in1_2.png has an alpha channel"),
-    "palette": (_of("P"), "in1_2.png is of a palette"),
-    "16 bits": (_deep, "in1_2.png has pixels of more than 8 bits"),
-    "JPEG": (_jpeg, "in1_2.jpg is a JPEG: its compression changes LPIPS"),
-    "JPEG that is called PNG": (_hidden_jpeg, "in1_2.png is a JPEG"),
-    "another size": (_other_size, "in1_2.png is 16x24, "),
-    "text": (_text, "in1_2.png is no picture"),
-    "empty": (_empty_file, "in1_2.png is no picture"),
-    "cut short": (_cut, "in1_2.png is no picture"),
-    "a sample too few": (_missing, "lacks sample 2"),
-    "a sample too many": (_one_more, "in1_9.png: other inputs have no such sample"),
-    "a sample twice": (_twice, "are one sample of input"),
-    "a name without numbers": (_unnumbered, "extra.png tells no input and sample"),
+TWO = {"save_all": True, "append_images": [Image.new("RGB", (24, 16))]}
+FOLDERS: dict[str, tuple[Damage, str]] = {
+    "grey": (_as("TIFF", "L"), "in1_2.png is greyscale"),
+    "alpha": (_as("TIFF", "RGBA"), "in1_2.png has an alpha channel"),
+    "palette": (_as("TIFF", "P"), "in1_2.png is of a palette"),
+    "16 bits": (lambda p: Image.fromarray(np.zeros((16, 24), np.uint16)).save(p),
+                "in1_2.png has pixels of more than 8 bits"),
+    "JPEG": (_as("JPEG", name="in1_2.jpg"), "in1_2.jpg is a JPEG: its compression changes LPIPS"),
+    "JPEG that is called PNG": (_as("JPEG"), "in1_2.png is a JPEG"),
+    "another size": (lambda p: Image.new("RGB", (16, 24)).save(p), "in1_2.png is 16x24, "),
+    "text": (_bytes(lambda _: b"no picture"), "in1_2.png is no picture"),
+    "empty": (_bytes(lambda _: b""), "in1_2.png is no picture"),
+    "cut short": (_bytes(lambda whole: whole[:-40]), "in1_2.png is no picture"),
+    "a sample too few": (Path.unlink, "lacks sample 2"),
+    "a sample too many": (_bytes(bytes, "in1_9.png"), "in1_9.png: other inputs have no such sample"),
+    "a sample twice": (lambda p: Image.open(p).save(p.with_suffix(".bmp")), "are one sample of input"),
+    "a name without numbers": (_named("extra.png"), "extra.png tells no input and sample"),
     "a picture beside folders": (_beside_folders, "overview.png lies beside the folders"),
-    "nothing": (_none, "out holds no pictures"),
-    "16 bits of RGB": (_deep_rgb, "in1_2.png has pixels of more than 8 bits"),
-    "16 bits in a PPM": (_deep_ppm, "in1_2.png has pixels of more than 8 bits"),
+    "nothing": (lambda p: [each.unlink() for each in p.parent.iterdir()], "out holds no pictures"),
+    "16 bits of RGB": (_bytes(_deep_rgb), "in1_2.png has pixels of more than 8 bits"),
+    "16 bits in a PPM": (_bytes(lambda _: b"P6 24 16 65535\n" + bytes(24 * 16 * 6)),
+                         "in1_2.png has pixels of more than 8 bits"),
     "JPEG in a TIFF": (_as("TIFF", compression="jpeg"), "in1_2.png is a JPEG in a TIFF"),
     "WebP with loss": (_as("WEBP"), "in1_2.png is a WEBP"),
-    "a picture for each eye": (_as("MPO", save_all=True, append_images=[Image.new("RGB", (24, 16))]),
-                               "in1_2.png is a MPO: its compression"),
-    "an animation": (_as("PNG", save_all=True, append_images=[Image.new("RGB", (24, 16))]),
-                     "in1_2.png holds several pictures"),
+    "a picture for each eye": (_as("MPO", **TWO), "in1_2.png is a MPO: its compression"),
+    "an animation": (_as("PNG", **TWO), "in1_2.png holds several pictures"),
     "EPS": (_as("EPS"), "in1_2.png is no picture"),
-    "CMYK": (_of("CMYK"), "in1_2.png is CMYK"),
-    "black and white": (_of("1"), "in1_2.png is black and white"),
+    "CMYK": (_as("TIFF", "CMYK"), "in1_2.png is CMYK"),
+    "black and white": (_as("TIFF", "1"), "in1_2.png is black and white"),
     "a link to nothing": (_link_to_nothing, "in1_2.png is no picture that can be read (No such"),
-    "a name that is not UTF-8": (_not_utf8, "is no name in UTF-8"),
-    "one sample under two numbers": (_one_twice, "are one sample of input 'in1'"),
+    "a name that is not UTF-8": (_named(os.fsdecode(b"in\xff_2.png")), "is no name in UTF-8"),
+    "one sample under two numbers": (_bytes(bytes, "in1_02.png"), "are one sample of input 'in1'"),
     "a name of a number alone": (_named("_2.png"), "_2.png tells no input and sample"),
     "a sign before the number": (_named("in1_-2.png"), "in1_-2.png tells no input and sample"),
     "a new line in a name": (_named("in1_2\n.png"), "tells no input and sample"),
 }  # fmt: skip
 
 
-def _stray(folder: Path) -> None:
-    save(folder / "in1" / "input.png", GOOD[0, 0])
-
-
-def _two_kinds(folder: Path) -> None:
-    save(folder / "in1" / "0.bmp", GOOD[0, 0])
-
-
-def _empty_input(folder: Path) -> None:
-    (folder / "in9").mkdir()
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """What the one line of a refusal says."""
-    try:
-        code = main([*map(str, words), "--no-progress"])
-    except SystemExit as stop:
-        code = int(str(stop.code))
-    told = capsys.readouterr()
-    assert code == 2
-    assert told.err.startswith("error: ") and told.err.count("\n") == 1
-    return told.err
-
-
 @pytest.mark.parametrize("wrong", FOLDERS)
-def test_folders_that_do_not_fit(
-    wrong: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_folders_that_do_not_fit(wrong, tmp_path, refused):
     (folder,) = LAYOUTS["flat"](tmp_path / "out", pixels_of())
     damage, message = FOLDERS[wrong]
-    damage(folder)
-    assert message in refused(capsys, "diversity", folder)
+    damage(folder / "in1_2.png")
+    assert message in refused("diversity", folder)
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (_stray, "input.png has no number, as the other samples have"),
-        (_two_kinds, "0.bmp are one sample of input 'in1'"),
-        (_empty_input, "in9 is empty: translate that input"),
+        (
+            lambda f: save(f / "in1" / "input.png", GOOD[0, 0]),
+            "input.png has no number, as the other samples have",
+        ),
+        (lambda f: save(f / "in1" / "0.bmp", GOOD[0, 0]), "0.bmp are one sample of input 'in1'"),
+        (lambda f: (f / "in9").mkdir(), "in9 is empty: translate that input"),
     ],
 )
-def test_folders_of_inputs_that_do_not_fit(
-    damage: Callable[[Path], None], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_folders_of_inputs_that_do_not_fit(damage, message, tmp_path, refused):
     (folder,) = LAYOUTS["a folder an input"](tmp_path / "out", pixels_of())
     damage(folder)
-    assert message in refused(capsys, "diversity", folder)
+    assert message in refused("diversity", folder)
 
 
 ARRAYS: dict[str, tuple[object, str]] = {
@@ -466,9 +378,7 @@ ARRAYS: dict[str, tuple[object, str]] = {
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
 @pytest.mark.parametrize("wrong", ARRAYS)
-def test_arrays_that_do_not_fit(
-    wrong: str, suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_arrays_that_do_not_fit(wrong, suffix, tmp_path, refused):
     path, (content, message) = tmp_path / f"a{suffix}", ARRAYS[wrong]
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -476,7 +386,7 @@ def test_arrays_that_do_not_fit(
         np.save(path, content, allow_pickle=True)  # type: ignore[arg-type]
     else:
         np.savez(path, samples=content)  # type: ignore[arg-type]
-    assert message in refused(capsys, "diversity", path)
+    assert message in refused("diversity", path)
 
 
 def _npy(shape: tuple[int, ...]) -> bytes:
@@ -491,89 +401,77 @@ def _npy(shape: tuple[int, ...]) -> bytes:
 @pytest.mark.parametrize(
     "shape", [(-1, 2, 16, 24, 3), (3, 2, -16, -24, 3), (3_000_000, 2, 16, 24, 3)]
 )
-def test_headers_that_lie(
-    shape: tuple[int, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_headers_that_lie(shape, tmp_path, refused):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
         file.writestr("a.npy", _npy(shape))
     (tmp_path / "b.npy").write_bytes(_npy(shape))
     for name in ("a.npz", "b.npy"):
-        assert "it is no whole array of shape" in refused(capsys, "diversity", tmp_path / name)
+        assert "it is no whole array of shape" in refused("diversity", tmp_path / name)
 
 
 @pytest.mark.parametrize(("at", "value"), [((6, 8), 1), ((8, 10), 99)])
-def test_zip_files_that_cannot_be_unpacked(
-    at: tuple[int, int], value: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_zip_files_that_cannot_be_unpacked(at, value, tmp_path, refused):
     """A password, and a compression that nobody knows, in both headers."""
     np.savez(tmp_path / "a.npz", GOOD)
     content = bytearray((tmp_path / "a.npz").read_bytes())
     for header, offset in zip((b"PK\3\4", b"PK\1\2"), at, strict=True):
         content[content.index(header) + offset] = value
     (tmp_path / "a.npz").write_bytes(content)
-    assert "is no array of numbers" in refused(capsys, "diversity", tmp_path / "a.npz")
+    assert "is no array of numbers" in refused("diversity", tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize(
     "ids", [np.arange(3.0), ["a", "b"], ["", "b", "c"], [b"\xff", b"b", b"c"], np.array([{}, 1, 2])]
 )
-def test_names_of_inputs_that_are_none(
-    ids: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_names_of_inputs_that_are_none(ids, tmp_path, refused):
     np.savez(tmp_path / "a.npz", samples=GOOD, input_ids=ids)  # type: ignore[arg-type]
-    refused(capsys, "diversity", tmp_path / "a.npz")
+    refused("diversity", tmp_path / "a.npz")
 
 
-def test_more_that_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_more_that_does_not_fit(tmp_path, refused):
     a, b = tmp_path / "a.npz", tmp_path / "b.npy"
     np.savez(a, samples=GOOD, other=GOOD)
-    assert "a.npz holds samples.npy, other.npy" in refused(capsys, "diversity", a)
+    assert "a.npz holds samples.npy, other.npy" in refused("diversity", a)
     np.savez(a, samples=GOOD, input_ids=["x", "x", "y"])
-    assert "input_ids must name each of the 3 inputs" in refused(capsys, "diversity", a)
+    assert "input_ids must name each of the 3 inputs" in refused("diversity", a)
     np.save(b, GOOD)
-    assert "holds uint8" in refused(capsys, "diversity", b, "--range", "0", "1")
-    assert "give it alone" in refused(capsys, "diversity", b, a)
+    assert "holds uint8" in refused("diversity", b, "--range", "0", "1")
+    assert "give it alone" in refused("diversity", b, a)
     np.save(b, GOOD / 255)
     for low, high, message in (
         (0, 0.5, "input 0, sample 0: values in ["), (1, 0, "the first must be the smaller"),
         ("nan", 1, "give two numbers"), (0, "inf", "give two numbers"),
         (0, 255, "values of the first picture are in [0"),
     ):  # fmt: skip
-        assert message in refused(capsys, "diversity", b, "--range", low, high)
+        assert message in refused("diversity", b, "--range", low, high)
     np.save(b, np.full((2, 2, 16, 16, 3), np.nan))
-    assert "values in [nan, nan]" in refused(capsys, "diversity", b, "--range", "0", "1")
+    assert "values in [nan, nan]" in refused("diversity", b, "--range", "0", "1")
     whole = a.read_bytes()
     a.write_bytes(whole[: len(whole) // 2])
-    assert "is no array of numbers" in refused(capsys, "diversity", a)
-    assert "none.npy: no such file" in refused(capsys, "diversity", tmp_path / "none.npy")
-    assert "none is not a folder" in refused(capsys, "diversity", tmp_path / "none")
+    assert "is no array of numbers" in refused("diversity", a)
+    assert "none.npy: no such file" in refused("diversity", tmp_path / "none.npy")
+    assert "none is not a folder" in refused("diversity", tmp_path / "none")
     (folder,) = LAYOUTS["flat"](tmp_path / "out", GOOD)
-    assert "--range is of arrays" in refused(capsys, "diversity", folder, "--range", "0", "1")
-    assert "needs {input} and {sample}" in refused(capsys, "diversity", folder, "--pattern", "x")
-    assert "put something between" in refused(
-        capsys, "diversity", folder, "--pattern", "{input}{sample}"
-    )
+    assert "--range is of arrays" in refused("diversity", folder, "--range", "0", "1")
+    assert "needs {input} and {sample}" in refused("diversity", folder, "--pattern", "x")
+    assert "put something between" in refused("diversity", folder, "--pattern", "{input}{sample}")
     pattern = "{input}-{sample}.png"
-    assert "is not {input}-{sample}.png" in refused(
-        capsys, "diversity", folder, "--pattern", pattern
-    )
-    assert "5 inputs are asked for, there are 3" in refused(
-        capsys, "diversity", folder, "--inputs", 5
-    )
-    assert "4 samples an input are asked" in refused(capsys, "diversity", folder, "--samples", 4)
-    assert "is given twice" in refused(capsys, "diversity", folder, folder)
+    assert "is not {input}-{sample}.png" in refused("diversity", folder, "--pattern", pattern)
+    assert "5 inputs are asked for, there are 3" in refused("diversity", folder, "--inputs", 5)
+    assert "4 samples an input are asked" in refused("diversity", folder, "--samples", 4)
+    assert "is given twice" in refused("diversity", folder, folder)
 
 
-def test_folders_of_samples_must_agree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folders_of_samples_must_agree(tmp_path, refused):
     first, second, *_ = LAYOUTS["a folder a sample"](tmp_path / "out", GOOD)
     (second / "in1.png").rename(second / "in7.png")
-    assert "out_01 has no picture 'in1'" in refused(capsys, "diversity", first, second)
+    assert "out_01 has no picture 'in1'" in refused("diversity", first, second)
     save(second / "in1.png", GOOD[1, 1])
-    assert "in7.png has no counterpart" in refused(capsys, "diversity", first, second)
+    assert "in7.png has no counterpart" in refused("diversity", first, second)
 
 
-def test_one_sample_has_no_diversity(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_sample_has_no_diversity(tmp_path, refused):
     (folder,) = LAYOUTS["flat"](tmp_path / "out", pixels_of(3, 1))
-    assert "diversity compares at least 2" in refused(capsys, "diversity", folder)
+    assert "diversity compares at least 2" in refused("diversity", folder)
     (folder,) = LAYOUTS["flat"](tmp_path / "one", pixels_of(1, 4))
-    assert "diversity needs at least 2 inputs" in refused(capsys, "diversity", folder)
+    assert "diversity needs at least 2 inputs" in refused("diversity", folder)

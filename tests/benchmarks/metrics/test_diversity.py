@@ -134,20 +134,6 @@ def test_a_deterministic_translator_has_exactly_zero(lpips_distance: LpipsDistan
     assert found.as_dict()["value"] == 0.0
 
 
-def test_agrees_with_a_loop_over_pairs(lpips_distance: LpipsDistance) -> None:
-    stream = noise(2, 6)
-    found = diversity(stream, lpips_distance, get_protocol("all-pairs", 2, 6))
-    by_input: dict[str, list[torch.Tensor]] = {}
-    for name, _, picture in stream:
-        by_input.setdefault(name, []).append(picture[None])
-    for row, name in zip(found.distances, found.input_ids, strict=True):
-        expected = [
-            float(lpips_distance.distance(lpips_distance.features(a), lpips_distance.features(b)))
-            for a, b in itertools.combinations(by_input[name], 2)
-        ]
-        np.testing.assert_allclose(row, expected, rtol=0, atol=1e-7)
-
-
 def test_batch_size_and_order_do_not_matter(lpips_distance: LpipsDistance) -> None:
     stream, protocol = noise(5, 6), get_protocol("paper", 5, 6)
     first = diversity(stream, lpips_distance, protocol, batch_size=6)

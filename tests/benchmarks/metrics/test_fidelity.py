@@ -7,15 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
-import torch_fidelity
 
 from benchmarks.intervals import jackknife, jackknife_interval, jackknife_variance, leave_out
 from benchmarks.metrics.fidelity import METRIC_OF, fidelity, scores
-from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
-from benchmarks.networks.extractors import Extractor, Features, classifier_extractor, extract
+from benchmarks.networks.extractors import Extractor, Features
 from models.errors import UserError
-from models.init import initialise
-from reproduce.tasks.pictures import save_png
 
 NAME = "small-resnet-2"
 EXTRACTOR = Extractor(NAME, NAME, "0" * 64, 8, "none", torch.nn.Identity(), torch.device("cpu"))
@@ -62,46 +58,6 @@ def test_precision_and_recall_tell_dropping_from_inventing():
     assert dropped["precision"] > 0.8
     assert dropped["recall"] == pytest.approx(0.5, abs=0.1)
     assert invented["precision"] == pytest.approx(0.5, abs=0.1)
-
-
-@pytest.fixture(scope="module")
-def classifier() -> Classifier:
-    heads = {"pattern": ("p", "q")}
-    network = SmallResNet(RECIPES[NAME], heads)
-    initialise(network, "kaiming", torch.Generator().manual_seed(0))
-    return Classifier(RECIPES[NAME], heads, network, {"pattern": 0.5}, {})
-
-
-def pictures(count: int, seed: int) -> torch.Tensor:
-    draws = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(count, 3, 4, 4, generator=draws)
-    return torch.nn.functional.interpolate(coarse, size=(32, 32), mode="bilinear") * 2 - 1
-
-
-def test_equals_torch_fidelity_on_the_saved_pictures(classifier, tmp_path):
-    extractor = classifier_extractor(classifier)
-    saved = tmp_path / "classifier.safetensors"
-    classifier.save(saved)
-    sets = {"fake": pictures(100, 0), "real": pictures(100, 1) * 0.8}
-    measured = {}
-    for name, batch in sets.items():
-        (tmp_path / name).mkdir()
-        stream = [(f"{i // 5:03d}", i % 5, picture) for i, picture in enumerate(batch)]
-        for input_id, k, picture in stream:
-            save_png(picture, tmp_path / name / f"{input_id}_sample{k:02d}.png")
-        measured[name] = extract(stream[::-1], extractor, 16)
-    found = fidelity(measured["fake"], measured["real"], extractor).values
-    expected = torch_fidelity.calculate_metrics(
-        input1=str(tmp_path / "fake"), input2=str(tmp_path / "real"), feature_extractor=NAME,
-        feature_extractor_weights_path=str(saved), fid=True, kid=True, prc=True,
-        kid_subsets=1, kid_subset_size=100, cuda=False, cache=False, save_cpu_ram=True,
-        verbose=False,
-    )  # fmt: skip
-    assert found["fid"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-5)
-    assert found["kid"] == pytest.approx(expected["kernel_inception_distance_mean"], rel=1e-4)
-    assert found["precision"] == expected["precision"]
-    assert found["recall"] == expected["recall"]
-    assert found["fid"] > 0.01
 
 
 def test_measurements_carry_protocol_and_intervals():

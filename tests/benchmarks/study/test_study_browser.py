@@ -242,15 +242,16 @@ def test_the_template_for_mechanical_turk_sends_what_was_chosen(browser, study: 
     page = mine.new_page()
     page.route("**/*", lambda route: route.abort())  # neither Amazon nor pictures are reached
     page.set_content(html, wait_until="domcontentloaded")
+    shown = page.locator("label:has(img)").evaluate_all(
+        "labels => labels.map(l => [l.querySelector('img').getAttribute('src'), "
+        "[l.getBoundingClientRect().x, l.querySelector('input').value]])"
+    )
+    boxes = dict(shown)
     values = set()
     for k in range(1, 21):
-        boxes = []
-        for picture in ("a", "b"):
-            label = page.locator("label", has=page.locator(f"img[src='{hit[f'{picture}_{k}']}']"))
-            value = label.locator("input").get_attribute("value")
-            boxes.append((label.bounding_box()["x"], value))
-            assert value[0] == picture
-        (_, left), (_, right) = sorted(boxes)
+        both = [boxes[hit[f"{picture}_{k}"]] for picture in "ab"]
+        assert [value[0] for _, value in both] == ["a", "b"]
+        (_, left), (_, right) = sorted(both)
         assert (left[1], right[1]) == ("l", "r")
         values.add(left)
     assert values == {"al", "bl"}  # 20 coins: once in 500,000 runs they all agree

@@ -34,8 +34,12 @@ def world(tmp_path: Path) -> World:
     return made
 
 
+def words_for(world: World, *words: str) -> list[str]:
+    return ["claims", "--preset", PRESET, "--results", str(world.results), *words]
+
+
 def run(world: World, *words: str) -> int:
-    return main(["claims", "--preset", PRESET, "--results", str(world.results), *words])
+    return main(words_for(world, *words))
 
 
 def table_rows(text: str) -> list[list[str]]:
@@ -158,23 +162,15 @@ def test_causes_name_numbers_that_are_on_record(world: World) -> None:
         ("a: b: c: [", "is no YAML"),
     ],
 )
-def test_wrong_causes_are_refused_in_one_line(
-    world: World, capsys: pytest.CaptureFixture[str], text: str, words: str
-) -> None:
+def test_wrong_causes_are_refused_in_one_line(world, text, words, refused):
     (world.records.folder / "causes.yaml").write_text(text, encoding="utf-8")
-    assert run(world) == 2
-    error = capsys.readouterr().err
-    assert words in error and error.startswith("error: ") and error.count("\n") == 1
+    assert words in refused(words_for(world))
     assert not (world.records.folder / "claims.md").exists()
 
 
-def test_no_records_are_one_line(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(World(tmp_path / "empty")) == 2
-    assert "measure first" in capsys.readouterr().err
-    assert run(world, "--seeds", "0", "5") == 2
-    assert "no record of seed 5" in capsys.readouterr().err
+def test_no_records_are_one_line(world, tmp_path, refused):
+    assert "measure first" in refused(words_for(World(tmp_path / "empty")))
+    assert "no record of seed 5" in refused(words_for(world, "--seeds", "0", "5"))
 
 
 @needs_current_results

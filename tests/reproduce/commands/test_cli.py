@@ -37,12 +37,9 @@ def visible(folder: Path) -> list[str]:
         ([], "required: COMMAND"),
         (["tarin"], "invalid choice: 'tarin'"),
         (["train"], "required: method, --task, --out"),
-        (["table", "one"], "invalid int value: 'one'"),
         (["table", "1", "--jobs", "-1"], "-1 is too small, use at least 0"),
-        (["train", "munit", "--task", "t", "--out", "o", "--threads", "-2"], "too small"),
         (["train", "munit", "--task", "t", "--out", "o", "--seed", "-2"], "too small"),
         (["train", "munit", "--task", "t", "--out", "o", "--save-every", "-1"], "at least 0"),
-        (["train", "munit", "--task", "t", "--out", "o", "--grids", "x"], "invalid int"),
         (["train", "munit", "--task", "t", "--out", "o", "--frobnicate"], "unrecognized arguments"),
         (["data", "drawn-shoes", "--train", "0"], "at least 1"),
         (["table", "3"], "no table 3 here: known: 1"),
@@ -62,17 +59,8 @@ def test_help_names_every_command_and_an_example(capsys):
     assert stop.value.code == 0
     text = capsys.readouterr().out
     for command in (
-        "table",
-        "figure",
-        "all",
-        "results",
-        "rerun",
-        "claims",
-        "train",
-        "translate",
-        "data",
-        "convert",
-    ):
+        "table", "figure", "all", "results", "rerun", "claims", "train", "translate", "data", "convert"
+    ):  # fmt: skip
         assert f"  {command}" in text
         with pytest.raises(SystemExit):
             main([command, "--help"])
@@ -97,16 +85,6 @@ def test_the_hint_goes_on_with_the_same_words():
         ("munit", {"steps": "3x"}, "steps=3x is not a legal value"),
         ("munit", {"channels_a": 2}, "channels_a and channels_b are 3 or 1"),
         ("munit", {"size": 30}, "the nearest legal size is 32x32"),
-        ("munit", {"size": 9}, "the nearest legal size is 16x16"),
-        ("unit", {"size": 34}, "the nearest legal size is 36x36"),
-        (
-            "unit-release",
-            {"size": 32, "dis_scales": 3, "dis_layers": 4},
-            "the nearest legal size is 64x64",
-        ),
-        ("cyclegan", {"size": 33}, "the nearest legal size is 32x32"),
-        ("cyclegan-noise", {"size": 48}, "the nearest legal size is 64x64"),
-        ("bicyclegan", {"size": 40}, "the nearest legal size is 32x32"),
         ("munit", {"size": 512}, "drawn pictures come in 32 to 256 pixels; the nearest is 256"),
         ("munit", {"resize": 16}, "resize 16 is smaller than the crop of 32; use at least 32"),
         ("munit", {"crop": "left", "resize": 40}, "unknown crop 'left'; use 'random' or 'centre'"),
@@ -143,7 +121,6 @@ def test_wrong_settings_are_refused(method, changes, told, refused, data, tmp_pa
     ("more", "told"),
     [
         (("--set", "steps"), "--set steps: write key=value"),
-        (("--set", "dim=4"), "--set dim is given twice"),
         (("--preset", "huge"), "unknown preset 'huge'"),
         (("--task", "drawn-shoe"), "did you mean drawn-shoes?"),
         (("--task", "nowhere/at/all"), "unknown task 'nowhere/at/all'"),

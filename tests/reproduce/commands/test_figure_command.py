@@ -101,18 +101,6 @@ def test_the_figure_shows_spread_inputs_and_what_the_checkpoint_makes_of_them(ma
             assert not same(row[column + 1], made_of[i - 1])
 
 
-def test_a_second_call_trains_nothing_and_draws_the_same(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (weights,) = made.rglob("last.safetensors")
-    before, shown = weights.stat().st_mtime_ns, drawn_in(made).read_bytes()
-    drawn_in(made).unlink()
-    assert main(words(made)) == 0
-    assert capsys.readouterr().out == f"{drawn_in(made)}\n"
-    assert weights.stat().st_mtime_ns == before
-    assert drawn_in(made).read_bytes() == shown
-
-
 def test_other_weights_make_another_figure_of_the_same_inputs(made: Path) -> None:
     before = cells(drawn_in(made))
     assert main(words(made, "--seed=1", f"--results={made / 'others' / 'results'}")) == 0
@@ -127,8 +115,6 @@ def test_other_weights_make_another_figure_of_the_same_inputs(made: Path) -> Non
     [
         ([], "preset quick has no figure 3: known: 4, 5, 6"),
         (["--set=stepz=1"], "no run of figure 4 has a setting 'stepz': did you mean steps?"),
-        (["--set=lr_step=9"], "lr_step=9 has no effect with lr_policy=constant"),
-        (["--set=size=33"], "nearest legal size"),
         (["--attribute=Smiling"], "drawn-dog-breeds has no attribute to choose"),
         (["--source=faces=x"], "write TASK=PATH with a task of drawn-dog-breeds"),
         (["--source=drawn-dog-breeds=nowhere"], "nowhere does not exist"),
@@ -136,21 +122,9 @@ def test_other_weights_make_another_figure_of_the_same_inputs(made: Path) -> Non
         (["--preset=paper"], "train=6 has no effect on dog-breeds"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused_in_one_line(
-    more: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(words(tmp_path, *more, numbers="4" if more else "4 3")) == 2
-    out, error = capsys.readouterr()
-    assert error.startswith("error: ") and error.count("\n") == 1 and told in error
-    assert out == "" and not any(tmp_path.rglob("*.png"))
-
-
-def test_help_says_what_the_figures_are(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(["figure", "--help"])
-    text = capsys.readouterr().out
-    assert stop.value.code == 0
-    assert "breeds of dogs" in text and "python -m reproduce figure 4 --preset quick" in text
+def test_what_cannot_be_drawn_is_refused_in_one_line(more, told, tmp_path, refused):
+    assert told in refused(words(tmp_path, *more, numbers="4" if more else "4 3"))
+    assert not any(tmp_path.rglob("*.png"))
 
 
 def test_faces_by_an_attribute_are_runs_of_their_own(tmp_path: Path) -> None:

@@ -176,10 +176,6 @@ def test_a_stranger_stands_in_table_2(made2: Path, capsys: pytest.CaptureFixture
     assert f"{cis[0]['value']:.3f} ± " in told
 
 
-def cells_of(records: list[dict[str, Any]], seeds: list[int]) -> Cells:
-    return Cells(records, seeds)
-
-
 # By records alone: what rows of one's own do to all others.
 def record(method: str, seed: int, value: float, **more: Any) -> dict[str, Any]:
     return {
@@ -212,8 +208,8 @@ def test_rows_are_found_apart_from_trainings() -> None:
 def test_a_row_changes_no_other_row() -> None:
     """Though it was measured last, and in another way: there it shows a dash."""
     preset = load_preset("quick").only(tables=[1])
-    alone = table1(preset, cells_of(OURS, [0]))
-    beside = table1(preset, cells_of([*OURS, THEIRS], [0]))
+    alone = table1(preset, Cells(OURS, [0]))
+    beside = table1(preset, Cells([*OURS, THEIRS], [0]))
     lines = beside.parts[0].lines
     assert [line for line in lines if "‡" not in line[0]] == alone.parts[0].lines
     assert next(line for line in lines if "‡" in line[0])[4] == "—"
@@ -223,7 +219,7 @@ def test_a_row_is_no_training_among_several() -> None:
     theirs = THEIRS | {"protocol": OURS[0]["protocol"]}
     every = [*OURS, trained("unit", 1, 0.0), theirs]
     preset = load_preset("quick").only(tables=[1])
-    made = table1(preset, cells_of(every, [0, 1]))
+    made = table1(preset, Cells(every, [0, 1]))
     by_title = {line[0]: line[4] for line in made.parts[0].lines}
     assert by_title["Tint ‡"] == "0.500 ± 0.020", "with its own interval, and no word of seeds"
     claims = Current(every)
@@ -257,7 +253,7 @@ def test_table_2_takes_no_numbers_of_another_classifier() -> None:
 
     def shown(sha256: str) -> str:
         theirs = score("Tint", sha256, submission={}, outputs_sha256="t")
-        made = table2(preset, cells_of([score("munit", "1"), theirs], [0]))
+        made = table2(preset, Cells([score("munit", "1"), theirs], [0]))
         return made.parts[0].lines[0][-1]
 
     assert shown("1") == "0.100 ± 0.020" and shown("2") == "—"
@@ -310,27 +306,20 @@ def test_names_of_rows_that_do_not_fit(word: str, message: str) -> None:
     ("text", "message"),
     [
         ("", "the file: Input should be a valid dictionary"),
-        ("- a\n- b\n", "the file: "),
-        ("name: [", "is no YAML"),
         ("link: https://example.org\n", "name: Field required"),
-        ("name: ''\n", "name: "),
         ("name: x\nlink: javascript:alert(1)\n", "link: "),
         ("name: x\ncommit: HEAD\n", "commit: "),
         ("name: x\nseed: -1\n", "seed: "),
-        ("name: x\nseed: one\n", "seed: "),
         ("name: x\nauthor: me\n", "author: Extra inputs are not permitted"),
-        ("name: x\nnotes: [1]\n", "notes: "),
         ("[" * 5000, "is no YAML (maximum recursion depth"),
         ("name: x\n---\nname: y\n", "is no YAML"),
         ("name: !!python/object:os.system x\n", "is no YAML"),
         ("name: &a [*a]\n", "name: "),
         ("name: x\nname: y\n", "is no YAML (name is given twice): mend it"),
         ("seed: 1" + "0" * 5000, "is no YAML"),
-        ("name: 2024-01-01\n", "name: Input should be a valid string: put it in quotes"),
         ("name: x\ncommit: 1234567\n", "commit: Input should be a valid string: put it in quotes"),
         ('name: "a\\u202eb"\n', "name: the character U+202E is not printed: leave it out"),
         ('name: "a\\eb"\n', "name: the character U+001B is not printed"),
-        ('name: "\\u200b"\n', "name: the character U+200B is not printed"),
         ('name: "a\\ud800b"\n', "name: Input should be a valid string"),
         ('name: x\nnotes: "a\\0b"\n', "notes: the character U+0000 is not printed"),
         ('name: x\nlink: "https://example.org/a|b"\n', "link: "),
@@ -355,7 +344,7 @@ def test_what_is_told_of_a_submission_is_text_on_one_line(tmp_path: Path) -> Non
     assert found["name"] == "a b"
     beside = table1(
         load_preset("quick").only(tables=[1]),
-        cells_of([*OURS, THEIRS | {"submission": found}], [0]),
+        Cells([*OURS, THEIRS | {"submission": found}], [0]),
     )
     assert beside.markdown().endswith(
         "\n- Tint ‡: a b; notes \\<script>alert(1)\\</script> \\| \\[x\\](y) - \\`z\\` \\*w\\* "
@@ -363,46 +352,33 @@ def test_what_is_told_of_a_submission_is_text_on_one_line(tmp_path: Path) -> Non
     )
 
 
-def test_outputs_that_do_not_fit_are_refused_before_anything_is_made(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_outputs_that_do_not_fit_are_refused_before_anything_is_made(tmp_path, refused):
     out = tmp_path / "out"
-
-    def refused(*more: str) -> str:
-        row = f"--row=Tint={out}"
-        where = places(tmp_path, "data", "runs", "results")
-        assert main(["table", "1", *TINY, "--no-progress", row, *where, *more]) == 2
-        told = capsys.readouterr().err
-        assert told.startswith("error: ") and told.count("\n") == 1
-        assert not (tmp_path / "data").exists() and not (tmp_path / "results").exists()
-        return told
+    row, where = f"--row=Tint={out}", places(tmp_path, "data", "runs", "results")
+    given = ["table", "1", *TINY, "--no-progress", row, *where, "--scores=none"]
 
     def write(shape: tuple[int, ...]) -> None:
         np.save(out / "drawn-shoes.npy", np.zeros(shape, np.uint8))
 
-    scores = "--scores=none"
-    assert "out has no outputs for table 1" in refused(scores)
+    assert "out has no outputs for table 1" in refused(given)
     out.mkdir()
-    assert "holds no pictures" in refused(scores)
+    assert "holds no pictures" in refused(given)
     write((6, 38, 64, 64, 3))
-    assert "64x64, an array of uint8; table 1 of preset quick is at 32x32" in refused(scores)
+    assert "64x64, an array of uint8; table 1 of preset quick is at 32x32" in refused(given)
     write((6, 8, 32, 32, 3))
-    assert "38 samples an input are asked for, there are 8" in refused(scores)
+    assert "38 samples an input are asked for, there are 8" in refused(given)
     write((6, 38, 32, 32, 3))
     (out / "submission.yaml").write_text("name: 1\n")
-    assert "submission.yaml: name: " in refused(scores)
+    assert "submission.yaml: name: " in refused(given)
+    assert not (tmp_path / "data").exists() and not (tmp_path / "results").exists()
 
 
-def test_outputs_of_other_inputs_are_refused(
-    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_outputs_of_other_inputs_are_refused(made, tmp_path, refused):
     folder = tmp_path / "out" / "drawn-shoes"
     translated(made / "in", folder)
     words = [w for w in table(tmp_path, 1) if not w.startswith("--data=")]
     words += ["--inputs=4", "--scores=none", f"--data={made / 'data'}"]
     shutil.copytree(folder / "00003", folder / "other")
     for message in ("translates 'other', which", "has no translation of input '00003'"):
-        capsys.readouterr()
-        assert main(words) == 2
-        assert f"drawn-shoes {message}" in capsys.readouterr().err
+        assert f"drawn-shoes {message}" in refused(words)
         shutil.rmtree(folder / "00003", ignore_errors=True)

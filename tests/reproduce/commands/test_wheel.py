@@ -58,30 +58,29 @@ def test_it_holds_every_file_of_the_packages(site: Path) -> None:
     assert networks >= {"NOTICE.md", "alexnet_features.safetensors"}
 
 
+def away(site: Path, folder: Path, *words: str) -> str:
+    """What Python prints in a folder, with the wheel alone."""
+    environment = os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True,
+        check=True,
+    ).stdout  # fmt: skip
+
+
 def test_lpips_measures_without_the_checkout(site: Path, tmp_path: Path) -> None:
     for name, colour in (("a.png", "red"), ("b.png", "blue")):
         Image.new("RGB", (64, 64), colour).save(tmp_path / name)
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "lpips", "a.png", "b.png"], cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert float(done.stdout) > 0.1
+    assert float(away(site, tmp_path, "-m", "benchmarks", "lpips", "a.png", "b.png")) > 0.1
 
 
 def test_the_papers_column_is_printed_without_the_checkout(site: Path, tmp_path: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
-    where = "import reproduce; print(reproduce.__file__)"
-    command = ["-m", "reproduce", "table", "1", "--preset", "cpu", "--stored"]
-    place, table = (
-        subprocess.run(
-            [sys.executable, *words], cwd=tmp_path, env=environment,
-            capture_output=True, text=True, check=True,
-        ).stdout
-        for words in (["-c", where], command)
-    )  # fmt: skip
-    assert Path(place.strip()).is_relative_to(site)
-    rows = [line for line in table.splitlines() if line.startswith("|") and ":-" not in line]
+    code = (
+        "import reproduce; print(reproduce.__file__); from reproduce.commands.cli import main; "
+        "main(['table', '1', '--preset', 'cpu', '--stored'])"
+    )
+    place, *table = away(site, tmp_path, "-c", code).splitlines()
+    assert Path(place).is_relative_to(site)
+    rows = [line for line in table if line.startswith("|") and ":-" not in line]
     shown = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     shown = [cells for cells in shown if cells[0] != "Method"]
     published = published_table1()

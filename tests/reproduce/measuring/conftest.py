@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from rerun_records import Told, made_once, rerunner
+from rerun_records import Told, made_once, rerun
 
 from reproduce.experiments.places import Places
 
@@ -26,4 +27,4 @@ def anew(made: Places, tmp_path: Path) -> Places:
 
 @pytest.fixture
 def again(made: Places, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
-    return rerunner(made, capsys)
+    return partial(rerun, made, capsys)

@@ -184,11 +184,11 @@ def test_a_picture_of_the_right_input_is_nearer_than_one_of_another(
 def test_the_evidence_is_a_file_that_is_written_once(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reproduce.analysis.preference_evidence, "INPUTS", 5)
+    monkeypatch.setattr(reproduce.analysis.preference_evidence, "INPUTS", 3)
     (path,) = write_evidence(PRESET, RUNS, places, "observed")
     assert path.name == "observed-drawn-shoes.md"
     text = path.read_text()
-    assert re.search(r"\| real +\| +\| reference +\| +100\.0%", text) and "(the first 5)" in text
+    assert re.search(r"\| real +\| +\| reference +\| +100\.0%", text) and "(the first 3)" in text
     assert text.count("| LPIPS 0.1, ") == 6 and "| squared error, 64" in text
     usual = next(line for line in text.splitlines() if line.startswith("| LPIPS 0.1, 64 "))
     assert [cell.strip() for cell in usual.split("|")[-3:-1]] == ["1.00", "1.00"]

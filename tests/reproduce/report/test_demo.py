@@ -175,6 +175,11 @@ def client(trained, log: Path) -> Iterator[Client]:
 
 
 PICTURE = url_of(Image.new("RGB", (40, 30), "teal"))
+ASKED: dict[str, object] = {"picture": PICTURE, "networks": [0]}
+
+
+def blank(mode: str, *size: int) -> dict[str, object]:
+    return ASKED | {"picture": url_of(Image.new(mode, size))}
 
 
 def test_styles_walk_from_an_example_s_to_anothers(client: Client) -> None:
@@ -203,8 +208,7 @@ def test_styles_walk_from_an_example_s_to_anothers(client: Client) -> None:
 
 def test_a_walk_may_begin_at_the_mean_style(client: Client) -> None:
     end = [float(k) for k in range(8)]
-    asked = {"picture": PICTURE, "networks": [0]}
-    asked |= {"walk": {"first": [0] * 8, "last": end, "share": 0.25}}
+    asked = ASKED | {"walk": {"first": [0] * 8, "last": end, "share": 0.25}}
     made = client.json("/api/translate", asked)["translations"]
     assert made["0"]["codes"] == [[value / 4 for value in end]]
 
@@ -225,41 +229,25 @@ def test_an_upload_is_turned_upright_as_pictures_of_data_sets_are(client: Client
 @pytest.mark.parametrize(
     ("path", "body", "told"),
     [
-        ("translate", {"picture": PICTURE, "networks": [9]}, "no such network"),
-        ("translate", {"picture": PICTURE, "networks": [-1]}, "networks"),
-        ("translate", {"picture": PICTURE, "networks": []}, "networks"),
-        ("translate", {"picture": PICTURE, "networks": [0], "styles": [[1.0]]}, "of 8 numbers"),
-        ("translate", {"picture": PICTURE, "networks": [0], "styles": [["a"]]}, "styles"),
-        ("translate", {"picture": PICTURE, "networks": [0], "seeds": [0] * 99}, "seeds"),
+        ("translate", ASKED | {"networks": [9]}, "no such network"),
+        ("translate", ASKED | {"networks": [-1]}, "networks"),
+        ("translate", ASKED | {"networks": []}, "networks"),
+        ("translate", ASKED | {"styles": [[1.0]]}, "of 8 numbers"),
+        ("translate", ASKED | {"styles": [["a"]]}, "styles"),
+        ("translate", ASKED | {"seeds": [0] * 99}, "seeds"),
         (
             "translate",
-            {
-                "picture": PICTURE,
-                "networks": [0],
-                "walk": {"first": [1], "last": [1, 2], "share": 0},
-            },
+            ASKED | {"walk": {"first": [1], "last": [1, 2], "share": 0}},
             "as many numbers",
         ),
-        ("translate", {"picture": PICTURE, "networks": [0], "path": "/etc"}, "the body"),
-        ("translate", {"picture": "/etc/passwd", "networks": [0]}, "no picture"),
-        ("translate", {"picture": PICTURE[:-9], "networks": [0]}, "no picture"),
-        ("translate", {"picture": PICTURE[:-40], "networks": [0]}, "the picture is damaged"),
-        ("translate", {"picture": "data:image/png;base64,%%", "networks": [0]}, "no picture"),
-        (
-            "translate",
-            {"picture": url_of(Image.new("RGB", (4, 4))), "networks": [0]},
-            "the picture is 4x4 pixels",
-        ),
-        (
-            "style",
-            {"picture": url_of(Image.new("1", (8, 300_000))), "networks": [0]},
-            "the picture is 8x300000 pixels, more than 16 times",
-        ),
-        (
-            "translate",
-            {"picture": url_of(Image.new("1", (11_000, 10_000))), "networks": [0]},
-            "the picture has over 100,000,000 pixels",
-        ),
+        ("translate", ASKED | {"path": "/etc"}, "the body"),
+        ("translate", ASKED | {"picture": "/etc/passwd"}, "no picture"),
+        ("translate", ASKED | {"picture": PICTURE[:-9]}, "no picture"),
+        ("translate", ASKED | {"picture": PICTURE[:-40]}, "the picture is damaged"),
+        ("translate", ASKED | {"picture": "data:image/png;base64,%%"}, "no picture"),
+        ("translate", blank("RGB", 4, 4), "the picture is 4x4 pixels"),
+        ("style", blank("1", 8, 300_000), "is 8x300000 pixels, more than 16 times"),
+        ("translate", blank("1", 11_000, 10_000), "the picture has over 100,000,000 pixels"),
         ("task", {"task": 7}, "no such task"),
         ("task", {"task": -1}, "task"),
         ("translate", [], "the body"),
@@ -291,10 +279,9 @@ def test_too_much_is_refused(client: Client) -> None:
     ],
 )
 def test_pages_of_other_sites_may_not_ask(headers: dict, status: int, client: Client) -> None:
-    asked = {"picture": PICTURE, "networks": [0]}
-    assert client.post("/api/translate", asked, **headers)[0] == status
+    assert client.post("/api/translate", ASKED, **headers)[0] == status
     own = f"http://{client.host}"
-    assert client.post("/api/translate", asked, origin=own)[0] == 200
+    assert client.post("/api/translate", ASKED, origin=own)[0] == 200
 
 
 def test_the_page_takes_nothing_from_elsewhere(client: Client) -> None:

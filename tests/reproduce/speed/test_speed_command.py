@@ -23,12 +23,16 @@ STEP = ["speed", "step", "--methods=munit", "--size=16", "--batch=1", "--steps=2
         "--no-memory", "--no-progress", *SMALL]  # fmt: skip
 
 
-def test_convolutions_alone_stand_beside_their_step(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([*STEP, "--primitives", f"--results={tmp_path}"]) == 0
-    assert "Convolutions of a training step, each timed alone" in capsys.readouterr().out
-    step, alone = Records(tmp_path, PRESET).all()
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results with a step and its convolutions, each measured in a process of its own."""
+    results = tmp_path_factory.mktemp("speed")
+    assert main([*STEP, "--primitives", f"--results={results}"]) == 0
+    return results
+
+
+def test_convolutions_alone_stand_beside_their_step(measured):
+    step, alone = Records(measured, PRESET).all()
     (row,) = rows("primitives", [step, alone])
     assert row["s alone"] == alone["value"] and row["s/step"] == step["value"]
     assert row["% of step"] == 100 * alone["value"] / step["value"]
@@ -37,17 +41,16 @@ def test_convolutions_alone_stand_beside_their_step(
     assert rows("primitives", [alone])[0]["% of step"] is None
 
 
-def test_a_second_run_measures_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    results = [f"--results={tmp_path}"]
-    assert main([*STEP, *results]) == 0
+def test_a_second_run_measures_nothing_and_shows_what_is_on_record(measured, capsys):
+    records = Records(measured, PRESET).all()
+    assert main([*STEP, "--primitives", f"--results={measured}"]) == 0
     shown = capsys.readouterr().out
-    (record,) = Records(tmp_path, PRESET).all()
-    assert main([*STEP, *results]) == 0
-    assert capsys.readouterr().out == shown and "munit" in shown
-    assert Records(tmp_path, PRESET).all() == [record]
-    assert record == json.loads(json.dumps(record)) and record["value"] > 0
-    assert record["environment"]["threads"] == 1 and record["code"] == code_of("step")
-    assert query(tmp_path, metric="speed-step") == [record]
+    assert "Convolutions of a training step, each timed alone" in shown and "munit" in shown
+    assert Records(measured, PRESET).all() == records
+    step = records[0]
+    assert step == json.loads(json.dumps(step)) and step["value"] > 0
+    assert step["environment"]["threads"] == 1 and step["code"] == code_of("step")
+    assert query(measured, metric="speed-step") == [step]
 
 
 def test_other_code_or_another_machine_is_measured_anew(tmp_path: Path) -> None:
@@ -98,12 +101,8 @@ def test_what_fails_keeps_nothing_else_from_being_measured(tmp_path: Path) -> No
         (["plot"], "speed all --quick"),
     ],
 )
-def test_bad_input_is_one_line(
-    words: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["speed", *words, f"--results={tmp_path}"]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and reason in error
+def test_bad_input_is_one_line(words, reason, tmp_path, refused):
+    assert reason in refused(["speed", *words, f"--results={tmp_path}"])
     assert not list(tmp_path.iterdir())
 
 
@@ -112,12 +111,9 @@ def test_bad_input_is_one_line(
     [(["table", "--kind=steps"], "did you mean step"), (["table", "--format=csv"], "--kind"),
      (["plot"], "differ")],
 )  # fmt: skip
-def test_words_about_records(
-    words: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_words_about_records(words, reason, tmp_path, refused):
     results = stored(tmp_path, [step_record()])
-    assert main(["speed", *words, f"--results={results}"]) == 2
-    assert reason in capsys.readouterr().err
+    assert reason in refused(["speed", *words, f"--results={results}"])
 
 
 def test_each_way_is_left_out_once() -> None:

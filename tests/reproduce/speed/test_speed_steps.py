@@ -172,8 +172,8 @@ def test_memory_of_a_step_grows_with_its_pictures() -> None:
     """In processes of their own: one that other tests ran in has memory to spare."""
     small, large = (
         measured("memory", about(batch=batch, size=64) | {"data": "data"}, lambda: None)["measured"]
-        for batch in (1, 48)
+        for batch in (1, 16)
     )
-    pictures = 2 * 48 * 3 * 64 * 64 * 4
+    pictures = 2 * 16 * 3 * 64 * 64 * 4
     assert large["above_bytes"] > small["above_bytes"] + pictures
     assert large["peak_bytes"] == large["base_bytes"] + large["above_bytes"]

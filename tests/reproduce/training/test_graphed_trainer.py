@@ -73,11 +73,10 @@ def test_what_the_host_decides_is_decided_in_every_step(
     assert_same(make(name, **settings), graphed)
 
 
-def test_every_way_can_be_recorded() -> None:
-    for way in ALL:
-        plain, graphed = make("munit"), make("munit")
-        choose(plain, [way]), choose(graphed, [way])
-        assert_same(plain, GraphedTrainer(graphed, 0, 9, Tapes()))
+def test_the_plain_path_can_be_recorded() -> None:
+    plain, graphed = make("munit"), make("munit")
+    choose(plain, PLAIN), choose(graphed, PLAIN)
+    assert_same(plain, GraphedTrainer(graphed, 0, 12, Tapes()))
 
 
 @pytest.mark.parametrize(

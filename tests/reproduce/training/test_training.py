@@ -98,19 +98,17 @@ def test_a_kill_at_every_system_call_of_saving_is_survived(tmp_path):
     assert seen == {(0, 0), (1, 0), (1, 1), (2, 1)}, "whole, and the last never goes away"
 
 
-@pytest.mark.parametrize(("method", "settings"), [("munit", {}), ("cyclegan", {"norm": "bn"})])
-def test_weights_do_not_depend_on_what_happens_beside_the_steps(method, settings, data, tmp_path):
+def test_weights_do_not_depend_on_what_happens_beside_the_steps(data, tmp_path):
     """A batch norm would learn from samples, and processes might prepare other pictures."""
     seldom, often = (
-        tiny.train(method, tmp_path / name, data, *more, steps=12, **settings)
+        tiny.train("cyclegan", tmp_path / name, data, *more, steps=12, norm="bn")
         for name, more in (
             ("seldom", ["--grids=0"]), ("often", ["--grids=9", "--save-every=1", "--workers=1"])
         )
     )  # fmt: skip
     assert_same_tensors(seldom, often)
     counted = [int(t) for name, t in tiny.tensors(often).items() if "batches_tracked" in name]
-    assert bool(counted) == bool(settings)
-    assert {c % 12 for c in counted} <= {0}, "12 steps, each a whole number of passes"
+    assert {c % 12 for c in counted} == {0}, "12 steps, each a whole number of passes"
 
 
 # Interrupted

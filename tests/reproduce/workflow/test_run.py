@@ -35,17 +35,17 @@ AT_WORK = """
 import os, sys, time
 name, stamp = sys.argv[1:]
 os.makedirs("at-work/" + name)
-time.sleep(1.5)
+time.sleep(0.5)
 print(len(os.listdir("at-work")))
 os.rmdir("at-work/" + name)
 open(stamp, "w").close()
 """
-# Asked to stop, it takes a second to save.
+# Asked to stop, it takes a moment to save.
 SAVES = """
 import signal, sys, time
 from pathlib import Path
 def save(number, frame):
-    time.sleep(1)
+    time.sleep(0.3)
     Path("saved").write_text(str(time.time()))
     sys.exit(1)
 signal.signal(signal.SIGTERM, save)
