@@ -8,6 +8,7 @@ import json
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -411,22 +412,19 @@ def test_more_words_that_do_not_fit(judging, refused):
     assert "give OUTPUTS and a --classifier" in refused("modes", "--classifier", "math:sqrt")
 
 
-class InterruptedAmidPictures(io.StringIO):
-    """Standard error: the first word of pictures is answered as by Ctrl-C."""
-
-    def write(self, text: str) -> int:
-        if "picture" in text and "picture" not in self.getvalue():
-            signal.raise_signal(signal.SIGINT)
-        return super().write(text)
-
-
-def test_an_interrupt_leaves_nothing_half_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (path,) = LAYOUTS[".npy"](tmp_path / "a", pixels_of())
+def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
+    (path,) = LAYOUTS[".npy"](tmp_path / "a", pixels_of(40, 38, (64, 64)))
     raw = tmp_path / "results" / "raw.npz"
-    monkeypatch.setattr(sys, "stderr", InterruptedAmidPictures())
-    assert main(["diversity", str(path), "--raw", str(raw)]) == 130
-    error = sys.stderr.getvalue()  # type: ignore[attr-defined]
+    words = ["-m", "benchmarks", "diversity", str(path), "--raw", str(raw)]
+    with subprocess.Popen(
+        [sys.executable, *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        said = ""
+        while "picture" not in said:
+            said += process.stderr.read(1)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in error
     assert "interrupted; nothing is kept: run the same command to start again" in error
     assert not raw.parent.exists()
