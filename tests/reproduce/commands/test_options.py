@@ -173,7 +173,7 @@ def record() -> str:
 def test_it_is_refused(case, world, record, tmp_path, monkeypatch, refused_by):
     monkeypatch.chdir(tmp_path)
     words = [word.format(world=world, record=record) for word in case.words]
-    error = refused_by(MAINS[case.program], words)
+    error = refused_by(MAINS[case.program], words, printed=True)
     assert any(word in error for word in case.told), error
     assert list(tmp_path.iterdir()) == []
 

@@ -65,5 +65,5 @@ def test_ranges_that_cannot_be_are_refused(dark, tmp_path, refused):
         ((own, "--range", 0, 4095), "own holds no picture of more than 8 bits"),
         (("drawn-shoes", "--range", 0, 4095), "--range is of a folder of pictures"),
     ):
-        assert told in refused(["data", *words, "--data", tmp_path / "data"])
+        assert told in refused(["data", *words, "--data", tmp_path / "data", "--no-progress"])
         assert not (tmp_path / "data").exists()
