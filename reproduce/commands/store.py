@@ -18,11 +18,14 @@ def add(commands: Any) -> None:
         "discriminators, no optimiser's state, float16, at most 40 MB in all. From these, pytest "
         "tests/regression measures the tables again. With --small-run: the runs that a training "
         "made again by these tests is compared with.",
-        epilog="examples:\n  python -m reproduce store --preset cpu --seeds 0\n"
+        epilog="examples:\n"
+        "  python -m reproduce store --preset cpu --seeds 0 --tasks drawn-shoes drawn-housecats-dogs\n"
         "  python -m reproduce store --small-run --seeds 0 1 2 3 4 5 6 7 8 9",
     )  # fmt: skip
     options.add_preset(sub)
     options.add_seeds(sub, "of the runs", [0])
+    sub.add_argument("--tasks", nargs="+", metavar="TASK",
+        help="only these of the tables' tasks, where all are too large")  # fmt: skip
     sub.add_argument("--small-run", action="store_true",
         help="train and measure the small run with each seed, into RESULTS/regression")  # fmt: skip
     options.add_places(sub, *options.PLACES)
@@ -30,6 +33,7 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from models.errors import UserError
     from reproduce.experiments.places import Places
     from reproduce.experiments.preset import load_preset
     from reproduce.measuring.small_run import PRESET, record_small_runs
@@ -38,13 +42,15 @@ def run(arguments: argparse.Namespace) -> int:
     places = Places(
         arguments.data, arguments.runs, arguments.results, progress=not arguments.no_progress
     )
+    if arguments.small_run and arguments.tasks:
+        raise UserError("the small run is of one task: leave --tasks out")
     if arguments.small_run:
         made = record_small_runs(arguments.seeds, places)
         print(f"{len(made)} records: {places.results / PRESET}")
         return 0
     manifest = store_weights(
         load_preset(arguments.preset), arguments.seeds, places,
-        lambda words: print(f"note: {words}", file=sys.stderr),
+        lambda words: print(f"note: {words}", file=sys.stderr), tasks=arguments.tasks,
     )  # fmt: skip
     print(f"{len(manifest.files)} files, {manifest.bytes / 1e6:.1f} MB: {manifest.folder}")
     return 0

@@ -76,12 +76,8 @@ class Manifest:
         return next((f for f in self.files if about.items() <= f.about.items()), None)
 
     def leaves_out(self, task: str, method: str, seed: int) -> bool:
-        """Whether this was not stored, and the manifest says so; of real pictures: of a task none
-        of whose runs were."""
-        if method != REAL:
-            return run_name(task, method, seed) in self.left_out
-        named = any(name.startswith(f"{task}/") for name in self.left_out)
-        return named and task not in self.pictures
+        """Whether this was not stored: it is named as left out, or no run of its task is stored."""
+        return task not in self.pictures or run_name(task, method, seed) in self.left_out
 
     def wrong(self, file: StoredFile) -> str | None:
         """In words, what is wrong with a stored file's bytes."""

@@ -50,15 +50,25 @@ Measured = dict[tuple[str, str, int], tuple[Record, list[Direction]]]  # by task
 
 
 def store_weights(
-    preset: Preset, seeds: Sequence[int], places: Places, tell: Tell, limit: int = LIMIT
+    preset: Preset,
+    seeds: Sequence[int],
+    places: Places,
+    tell: Tell,
+    limit: int = LIMIT,
+    tasks: Sequence[str] | None = None,
 ) -> Manifest:
-    """Store what the newest records of a preset's tables were measured on, in place of what was
-    stored before; ``tell`` is given what is left out, and why.
+    """Store what the newest records of a preset's tables, or of these ``tasks`` of theirs, were
+    measured on, in place of what was stored before; ``tell`` is given what is left out, and why.
 
     Raises UserError where a run, a network or a picture is not the one that the records name, and
     where all would have more than ``limit`` bytes.
     """
-    known = places.records(preset).all()
+    of_tables = dict.fromkeys(task for number in preset.tables for task in preset.tables[number])
+    if strange := sorted(set(tasks or ()) - set(of_tables)):
+        raise UserError(
+            f"no table of {preset.name} has the task {strange[0]}: choose from {', '.join(of_tables)}"
+        )
+    known = [r for r in places.records(preset).all() if r["task"] in (tasks or of_tables)]
     records, runs = list[Record](), Measured()
     for seed in seeds:
         for (task, method, translation), by in table_rows(known, preset, seed).items():
@@ -75,17 +85,17 @@ def store_weights(
     target = places.results / preset.name / WEIGHTS
     with whole_folder(target) as part:
         files, left_out = _networks(preset, runs, places, part, tell)
-        tasks = {file.about["task"] for file in files}
-        if not tasks:
+        stored = {file.about["task"] for file in files}
+        if not stored:
             raise UserError(f"none of the runs behind these tables is in {places.runs}")
-        records = [record for record in records if record["task"] in tasks]
+        records = [record for record in records if record["task"] in stored]
         files += _instruments(records, places, part, tell)
         pictures = _pictures(records, places)
         manifest = Manifest(part, preset.name, RULE, files, pictures, left_out)
         if manifest.bytes > limit:
             raise UserError(
                 f"these weights have {manifest.bytes / 1e6:.1f} MB, more than the {limit / 1e6:g} "
-                "MB that are stored at most: store fewer seeds"
+                "MB that are stored at most: store fewer seeds, or --tasks"
             )
         write_text(part / MANIFEST, manifest.as_text())
     return replace(manifest, folder=target)

@@ -47,8 +47,8 @@ class Case:
         self.records.append(facts | changes)
         return target
 
-    def store(self, limit: int = 10**7):
-        return store_weights(self.preset, [0], self.places, self.notes.append, limit)
+    def store(self, limit: int = 10**7, tasks: list[str] | None = None):
+        return store_weights(self.preset, [0], self.places, self.notes.append, limit, tasks)
 
 
 @pytest.fixture
@@ -118,6 +118,18 @@ def test_an_absent_run_and_an_absent_classifier_are_told(case: Case, trained) ->
     assert len(case.notes) == 2
     assert case.notes[0].startswith("left out: munit on drawn-shoes")
     assert case.notes[1].startswith("left out: classifier cccccccccccc")
+
+
+def test_tasks_that_were_not_asked_for_are_left_out(case: Case, trained) -> None:
+    case.preset = replace(case.preset, tables={1: ["drawn-shoes"], 2: ["drawn-housecats-dogs"]})
+    case.add(trained("munit"))
+    with pytest.raises(UserError, match="has no records of tables"):
+        case.store(tasks=["drawn-housecats-dogs"])
+    manifest = case.store(tasks=["drawn-shoes"])
+    assert not manifest.leaves_out("drawn-shoes", "munit", 0)
+    assert manifest.leaves_out("drawn-housecats-dogs", "munit", 0)
+    with pytest.raises(UserError, match="no table of quick has the task drawn-hats"):
+        case.store(tasks=["drawn-shoes", "drawn-hats"])
 
 
 def test_no_records_and_no_runs_are_refused(case: Case, trained) -> None:
