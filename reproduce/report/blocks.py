@@ -63,12 +63,23 @@ class Section:
 @dataclass(frozen=True)
 class Report:
     """All that a page or a PDF shows. ``date``: of the newest record, as records have it, or
-    empty."""
+    empty. ``folder``: the preset's results, where the pictures are."""
 
     title: str
     lead: str
     date: str
     sections: tuple[Section, ...]
+    folder: Path
+
+    def lies_in(self, out: Path) -> bool:
+        """Whether ``out`` is a folder of these results, so that no picture must be copied there."""
+        return out.resolve().parent == self.folder.resolve()
+
+    @property
+    def pictures(self) -> list[Path]:
+        """The files that its figures show."""
+        blocks = (block for section in self.sections for block in section.blocks)
+        return [block.path for block in blocks if isinstance(block, Figure)]
 
 
 def missing_last(blocks: Iterable[Block]) -> tuple[Block, ...]:

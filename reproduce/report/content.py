@@ -104,7 +104,8 @@ class _Reporter:
         if self.preset.changes:
             title += " with " + ", ".join(f"{k}={v}" for k, v in self.preset.changes.items())
         lead = f"{PAPERS} {self.preset.about}"
-        return Report(title, lead, self.date, (about, *(s for s in sections if s.blocks)))
+        shown = about, *(s for s in sections if s.blocks)
+        return Report(title, lead, self.date, shown, self.folder)
 
     def _about(self) -> list[Block]:
         blocks: list[Block] = [Missing(("Measurements",), self.again)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.files import whole, write_text
 from reproduce.analysis.table import in_latex, tabular
 from reproduce.report.blocks import Report
-from reproduce.report.inputs import PICTURES, environment
+from reproduce.report.inputs import environment
 
 TEX, PDF, LOG = "report.tex", "report.pdf", "report.log"
 PASSES = 2  # the second knows the pages of the contents
@@ -29,11 +29,11 @@ def tex(text: str) -> str:
 
 
 def latex(report: Report) -> str:
-    """The text of ``report.tex``; its pictures are those of the page."""
+    """The text of ``report.tex``, which finds the page's pictures beside it or in the folder above."""
     filters: dict[str, Callable[..., object]] = {
         "tex": tex,
         "row": lambda cells: " & ".join(map(tex, cells)),
-        "link": lambda figure: f"{PICTURES}/{figure.path.name}",
+        "link": lambda figure: figure.path.name,
         "tabular": lambda table: tabular([replace(table, title="")]),
     }
     templates = environment(
@@ -44,7 +44,7 @@ def latex(report: Report) -> str:
 
 
 def write_pdf(report: Report, out: Path) -> tuple[list[Path], str]:
-    """``report.tex`` in ``out``, beside the page's pictures, and ``report.pdf`` if it can be made.
+    """``report.tex`` in ``out``, beside the page, and ``report.pdf`` if it can be made.
 
     Returns the files, and what to tell people where there is no PDF.
     """
@@ -53,29 +53,27 @@ def write_pdf(report: Report, out: Path) -> tuple[list[Path], str]:
     program = shutil.which("pdflatex")
     if program is None:
         return [source], f"no PDF: there is no pdflatex here ({INSTALL}); {source} is written"
-    with tempfile.TemporaryDirectory() as folder:
-        if not _compiled(program, source, Path(folder)):
-            shutil.copyfile(Path(folder) / LOG, out / LOG)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path in (source, *report.pictures):
+            shutil.copy(path, folder)
+        if not _compiled(program, folder):
+            shutil.copyfile(folder / LOG, out / LOG)
             return [source], f"no PDF: LaTeX refused {source}; {out / LOG} says why"
         with whole(out / PDF) as part:
-            shutil.copyfile(Path(folder) / PDF, part)
+            shutil.copyfile(folder / PDF, part)
     return [source, out / PDF], ""
 
 
-def _compiled(program: str, source: Path, folder: Path) -> bool:
-    """Whether LaTeX made a PDF of ``source`` in ``folder``. No command of a text is ever run."""
-    words = [
-        program, "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error",
-        f"-output-directory={folder}", source.name,
-    ]  # fmt: skip
-    # It reads and writes nothing outside the report's folder and its own.
-    surroundings = os.environ | {
-        "openin_any": "p", "openout_any": "p", "TEXMFOUTPUT": str(folder),
-    }  # fmt: skip
+def _compiled(program: str, folder: Path) -> bool:
+    """Whether LaTeX made a PDF of what lies in ``folder``. No command of a text is ever run."""
+    words = [program, "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", TEX]
+    # It reads and writes nothing outside that folder.
+    surroundings = os.environ | {"openin_any": "p", "openout_any": "p"}
     try:
         for _ in range(PASSES):
             subprocess.run(
-                words, cwd=source.parent, env=surroundings, stdin=subprocess.DEVNULL,
+                words, cwd=folder, env=surroundings, stdin=subprocess.DEVNULL,
                 capture_output=True, timeout=SECONDS, check=True,
             )  # fmt: skip
     except subprocess.SubprocessError:

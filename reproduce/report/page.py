@@ -1,4 +1,7 @@
-"""The report as one HTML page with its pictures beside it: nothing is fetched from elsewhere."""
+"""The report as one HTML page: nothing is fetched from elsewhere.
+
+In its results folder it shows the pictures that are there; anywhere else copies lie beside it.
+"""
 
 from __future__ import annotations
 
@@ -10,28 +13,31 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from benchmarks.files import whole, write_text
-from reproduce.report.blocks import Figure, Report
+from reproduce.report.blocks import Report
 from reproduce.report.inputs import HERE, PICTURES, environment
 
 PAGE = "index.html"
 
 
 def write_page(report: Report, out: Path) -> list[Path]:
-    """``index.html`` in ``out``, and the pictures under ``pictures``; every file is written whole
-    or not at all, the page last. Returns the files, the page first."""
+    """``index.html`` in ``out``, and the pictures under ``pictures`` unless ``out`` lies in the preset's
+    results; every file is written whole or not at all, the page last. Returns the
+    files, the page first."""
     written = [out / PAGE]
-    for block in (block for section in report.sections for block in section.blocks):
-        if isinstance(block, Figure):
-            written.append(out / PICTURES / block.path.name)
-            with whole(written[-1]) as part:
-                shutil.copyfile(block.path, part)
-    write_text(out / PAGE, html(report))
+    for path in () if report.lies_in(out) else report.pictures:
+        written.append(out / PICTURES / path.name)
+        with whole(written[-1]) as part:
+            shutil.copyfile(path, part)
+    write_text(out / PAGE, html(report, out))
     return written
 
 
-def html(report: Report) -> str:
-    """The page's text."""
-    templates = environment({"words": words, "plain": plain, "link": _link}, autoescape=True)
+def html(report: Report, out: Path) -> str:
+    """The page's text, for the folder ``out``."""
+    templates = environment(
+        {"words": words, "plain": plain, "link": lambda f: _link(f.path, report, out)},
+        autoescape=True,
+    )
     style = Markup((HERE / "style.css").read_text(encoding="utf-8"))
     page = templates.get_template("page.html.j2").render(report=report, style=style)
     return page.lstrip("\n")
@@ -48,5 +54,8 @@ def words(text: str) -> Markup:
     return Markup(re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", safe))
 
 
-def _link(figure: Figure) -> str:
-    return f"{PICTURES}/{quote(figure.path.name)}"
+def _link(picture: Path, report: Report, out: Path) -> str:
+    """Where the page in ``out`` finds a picture."""
+    if report.lies_in(out):
+        return quote(f"../{picture.relative_to(report.folder).as_posix()}")
+    return f"{PICTURES}/{quote(picture.name)}"
