@@ -25,6 +25,7 @@ from benchmarks.metrics.observer import (
 )
 from benchmarks.networks.extractors import Features, classifier_extractor, extract
 from benchmarks.networks.weights import trained
+from benchmarks.pictures import as_saved
 from reproduce.experiments.places import Places
 from reproduce.measuring.diversity import REAL_PAIRS
 from reproduce.measuring.exact import CONTENTS, SAMPLES, STYLES, ExactKind, same_noises
@@ -65,7 +66,7 @@ class Bench:
         run = world.preset.make_run(REFERENCE, task, SEED)
         self.pictures = OfTask(run, self.domains, world.manifest.pictures[task]["data_sha256"])
         self.pictures.truth = truth
-        nowhere = Places(world.folder, world.folder, world.folder)
+        nowhere = Places(world.results, world.results, world.results)
         self.exact, self.fidelity, self.preferring = (
             kind(self.pictures, nowhere, world.preset.measure)
             for kind in (ExactKind, FidelityKind, Observed)
@@ -119,7 +120,7 @@ class Bench:
         samples = self.protocol.samples
         made = list(stream(network, first, fixed, samples=samples, seed=run.seed))
         made += stream(network, rest, fixed, samples=few if of_all else PAIR, seed=run.seed)
-        return {(name, k): picture for name, k, picture in made}
+        return {(name, k): as_saved(picture[None])[0] for name, k, picture in made}
 
 
 def check_method(bench: Bench, method: str, records: dict[str, Record], findings: Findings) -> None:

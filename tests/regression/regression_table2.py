@@ -13,6 +13,7 @@ from regression_world import SEED, Findings, Record, World, check_protocol
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, ContentTable, confusion
 from benchmarks.metrics.mode_scores import ModeScores, load_mode_scores, mode_scores, protocol_name
 from benchmarks.networks.content_reader import ContentReader
+from benchmarks.pictures import as_saved
 from models.method import Direction
 from reproduce.measuring.content_readers import content_of, content_scores
 from reproduce.measuring.modes import CONTENT_SAMPLES, TARGET
@@ -77,10 +78,11 @@ def check_modes(
         row = bench.task, method, bench.direction
         network, run = bench.world.network(row, first)
         bench.world.check_translation(row, network, records, findings)
-        pictures, some = stream(
+        made = stream(
             network, bench.sources[part], Preparation(run.size), samples=samples, inputs=INPUTS,
             direction=bench.direction, seed=run.seed, batch_size=64,
-        ), INPUTS  # fmt: skip
+        )  # fmt: skip
+        pictures, some = ((name, k, as_saved(picture[None])[0]) for name, k, picture in made), INPUTS
     names = bench.sources[part].ids[:some]
     reader = bench.reader if CONTENT_CONFUSION.name in records else None
     content = None if reader is None else content_scores(reader, bench.modes, part, names)
