@@ -27,8 +27,9 @@ from reproduce.training.checkpoints import load_method, read_checkpoint
 from reproduce.training.trained import check_runs
 from reproduce.training.translate import stream
 
-# So initialised, networks that have learned nothing give another picture for every input.
-TINY = ["steps=2", "batch=2", "dim=4", "dis_dim=4", "init=kaiming"]
+# So initialised, networks that have learned nothing give another picture for every input, and with
+# codes of half its size one that is smooth enough to be known again when a figure enlarges it.
+TINY = ["steps=2", "batch=2", "dim=4", "dis_dim=4", "init=kaiming", "n_downsample=1"]
 DRAWN = ["train=6", "test=10"]
 HEAD = 30  # pixels, of titles, that are no pictures
 
