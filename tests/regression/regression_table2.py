@@ -82,7 +82,8 @@ def check_modes(
             network, bench.sources[part], Preparation(run.size), samples=samples, inputs=INPUTS,
             direction=bench.direction, seed=run.seed, batch_size=64,
         )  # fmt: skip
-        pictures, some = ((name, k, as_saved(picture[None])[0]) for name, k, picture in made), INPUTS
+        pictures = ((name, k, as_saved(picture[None])[0]) for name, k, picture in made)
+        some = INPUTS
     names = bench.sources[part].ids[:some]
     reader = bench.reader if CONTENT_CONFUSION.name in records else None
     content = None if reader is None else content_scores(reader, bench.modes, part, names)
