@@ -103,8 +103,8 @@ def theory_of(
             for metric in NAMES & by_metric.keys():
                 of_method = tasks.setdefault(task, {}).setdefault(method, {})
                 of_method.setdefault(metric, {})[seed] = by_metric[metric]
-    order = [task for number in sorted(preset.tables) for task in preset.tables[number]]
-    ranked = sorted(tasks, key=lambda t: (order.index(t) if t in order else len(order), t))
+    order = {task: place for place, task in enumerate(preset.table_tasks)}
+    ranked = sorted(tasks, key=lambda t: (order.get(t, len(order)), t))
     return [OfTask(task, tasks[task]) for task in ranked]
 
 

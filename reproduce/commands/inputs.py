@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         **options.measuring_of(arguments),
     )  # fmt: skip
     preset = request.scale
-    if not any(task in tasks for tasks in preset.tables.values()):
+    if task not in preset.table_tasks:
         preset = replace(request, tasks=[task]).scale
     sources = asked["sources"] or options.by_task("source", arguments.source, [task])
     number = next(n for n, tasks in preset.tables.items() if task in tasks)

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         weights = checkpoint_of(preset, of_styles, places)
         if (
             of_styles.method == REFERENCE and of_styles.seed == request.seeds[0]
-            and any(of_styles.task in tasks for tasks in preset.tables.values())
+            and of_styles.task in preset.table_tasks
             and weights.is_file() and holds(weights.parent, of_styles)
             and not all(path.is_file() for path in style_paths(preset, of_styles, places))
         ):  # fmt: skip

@@ -99,6 +99,11 @@ class Preset:
                 words += ["--set", f"{key}={value}"]
         return words
 
+    @property
+    def table_tasks(self) -> list[str]:
+        """Those of all tables, in the tables' order."""
+        return list(dict.fromkeys(t for _, tasks in sorted(self.tables.items()) for t in tasks))
+
     def spec(self, task: str) -> TaskSpec:
         """What is known of a task; UserError for one that there is not."""
         spec = self.own.get(task) or TASKS.get(task)

@@ -44,7 +44,7 @@ class Manifest:
 
     ``pictures``: by task size, train, test, data_sha256 (as in records) and, by folder of test
     pictures, the digest of each. ``left_out``: runs behind the tables that were not there to be
-    stored, as task/method/seed.
+    stored, or not asked for, as task/method/seed.
     """
 
     folder: Path
@@ -76,8 +76,12 @@ class Manifest:
         return next((f for f in self.files if about.items() <= f.about.items()), None)
 
     def leaves_out(self, task: str, method: str, seed: int) -> bool:
-        """Whether this was not stored: it is named as left out, or no run of its task is stored."""
-        return task not in self.pictures or run_name(task, method, seed) in self.left_out
+        """Whether this was not stored, and the manifest says so; of real pictures: of a task none
+        of whose runs were."""
+        if method != REAL:
+            return run_name(task, method, seed) in self.left_out
+        named = any(name.startswith(f"{task}/") for name in self.left_out)
+        return named and task not in self.pictures
 
     def wrong(self, file: StoredFile) -> str | None:
         """In words, what is wrong with a stored file's bytes."""

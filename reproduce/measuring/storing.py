@@ -63,15 +63,19 @@ def store_weights(
     Raises UserError where a run, a network or a picture is not the one that the records name, and
     where all would have more than ``limit`` bytes.
     """
-    of_tables = dict.fromkeys(task for number in preset.tables for task in preset.tables[number])
-    if strange := sorted(set(tasks or ()) - set(of_tables)):
+    if strange := sorted(set(tasks or ()) - set(preset.table_tasks)):
         raise UserError(
-            f"no table of {preset.name} has the task {strange[0]}: choose from {', '.join(of_tables)}"
+            f"no table of {preset.name} has the task {strange[0]}: "
+            f"choose from {', '.join(preset.table_tasks)}"
         )
-    known = [r for r in places.records(preset).all() if r["task"] in (tasks or of_tables)]
+    known, not_asked_for = places.records(preset).all(), dict[str, None]()
     records, runs = list[Record](), Measured()
     for seed in seeds:
         for (task, method, translation), by in table_rows(known, preset, seed).items():
+            if task not in (tasks or preset.table_tasks):
+                if method != REAL:
+                    not_asked_for[run_name(task, method, seed)] = None
+                continue
             records += by.values()
             if method != REAL:
                 record = next(iter(by.values()))
@@ -91,6 +95,7 @@ def store_weights(
         records = [record for record in records if record["task"] in stored]
         files += _instruments(records, places, part, tell)
         pictures = _pictures(records, places)
+        left_out += not_asked_for
         manifest = Manifest(part, preset.name, RULE, files, pictures, left_out)
         if manifest.bytes > limit:
             raise UserError(

@@ -129,9 +129,7 @@ class Album:
         """Walks between styles, and styles of examples, of every task of the tables."""
         return [
             self.figure(kind, f"{kind}-{task}", title=_title(task))
-            for task in dict.fromkeys(
-                task for _, of in sorted(self.preset.tables.items()) for task in of
-            )
+            for task in self.preset.table_tasks
             for kind in ("interpolation", "guided")
         ]
 

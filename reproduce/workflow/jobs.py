@@ -187,7 +187,7 @@ def all_jobs(
     shown.append(found.add("curves", about | _code("reproduce.report.curves"), trainings, runs))
     causes = {name: sha for name, sha in (by_hand or {}).items() if name == CAUSES}
     everything = [*(job for of_number in measured.values() for job in of_number), *encoded]
-    if everything and {task for tasks in preset.tables.values() for task in tasks} - {*preset.own}:
+    if everything and {*preset.table_tasks} - {*preset.own}:
         tested = about | _code("reproduce.analysis.claims.table") | {"by_hand": causes}
         shown.append(found.add("claims", tested, everything))
     told = about | _code("reproduce.report.content") | {"by_hand": dict(by_hand or {})}

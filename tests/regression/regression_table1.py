@@ -9,7 +9,16 @@ import numpy as np
 import torch
 from regression_exact import EXACT, check_exact
 from regression_tolerances import FEATURES, FIRST_PAIR, tolerance
-from regression_world import SEED, Findings, Pictures, Record, World, check_protocol, check_value
+from regression_world import (
+    SEED,
+    Findings,
+    Pictures,
+    Record,
+    World,
+    check_protocol,
+    check_value,
+    shown,
+)
 from torch import Tensor
 
 from benchmarks.metrics.diversity import DiversityResult, diversity, real_diversity
@@ -25,7 +34,6 @@ from benchmarks.metrics.observer import (
 )
 from benchmarks.networks.extractors import Features, classifier_extractor, extract
 from benchmarks.networks.weights import trained
-from benchmarks.pictures import as_saved
 from reproduce.experiments.places import Places
 from reproduce.measuring.diversity import REAL_PAIRS
 from reproduce.measuring.exact import CONTENTS, SAMPLES, STYLES, ExactKind, same_noises
@@ -39,7 +47,6 @@ from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import Subset
 from reproduce.training.single_pictures import SEED as PICTURES_SEED
-from reproduce.training.translate import stream
 
 INPUTS = 20  # of the test inputs, those whose values are compared one by one
 SILHOUETTES = 100
@@ -118,9 +125,9 @@ class Bench:
         _, few = self.fidelity.counts
         first, rest = (Subset(source, r) for r in (range(INPUTS), range(INPUTS, len(source))))
         samples = self.protocol.samples
-        made = list(stream(network, first, fixed, samples=samples, seed=run.seed))
-        made += stream(network, rest, fixed, samples=few if of_all else PAIR, seed=run.seed)
-        return {(name, k): as_saved(picture[None])[0] for name, k, picture in made}
+        made = list(shown(network, first, fixed, samples=samples, seed=run.seed))
+        made += shown(network, rest, fixed, samples=few if of_all else PAIR, seed=run.seed)
+        return {(name, k): picture for name, k, picture in made}
 
 
 def check_method(bench: Bench, method: str, records: dict[str, Record], findings: Findings) -> None:

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 from regression_tolerances import CONTENTS, EXACTLY, PROBABILITIES, tolerance
-from regression_world import SEED, Findings, Record, World, check_protocol
+from regression_world import SEED, Findings, Record, World, check_protocol, shown
 
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, ContentTable, confusion
 from benchmarks.metrics.mode_scores import ModeScores, load_mode_scores, mode_scores, protocol_name
 from benchmarks.networks.content_reader import ContentReader
-from benchmarks.pictures import as_saved
 from models.method import Direction
 from reproduce.measuring.content_readers import content_of, content_scores
 from reproduce.measuring.modes import CONTENT_SAMPLES, TARGET
 from reproduce.records.store import REAL
 from reproduce.tasks.modes import Modes
 from reproduce.tasks.pictures import Preparation
-from reproduce.training.translate import Translation, stream
+from reproduce.training.translate import Translation
 
 INPUTS = 10  # of the test inputs, with all samples
 REAL_INPUTS = 40  # of the real test pictures
@@ -78,12 +77,10 @@ def check_modes(
         row = bench.task, method, bench.direction
         network, run = bench.world.network(row, first)
         bench.world.check_translation(row, network, records, findings)
-        made = stream(
+        pictures, some = shown(
             network, bench.sources[part], Preparation(run.size), samples=samples, inputs=INPUTS,
             direction=bench.direction, seed=run.seed, batch_size=64,
-        )  # fmt: skip
-        pictures = ((name, k, as_saved(picture[None])[0]) for name, k, picture in made)
-        some = INPUTS
+        ), INPUTS  # fmt: skip
     names = bench.sources[part].ids[:some]
     reader = bench.reader if CONTENT_CONFUSION.name in records else None
     content = None if reader is None else content_scores(reader, bench.modes, part, names)

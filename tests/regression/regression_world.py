@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from PIL import Image
 from regression_tolerances import EXACTLY, TRANSLATION, Tolerance
 from torch import Tensor
 
+from benchmarks.pictures import as_saved
 from models.errors import UserError
 from models.method import Direction, Method
 from reproduce.experiments.preset import Preset
@@ -27,6 +28,7 @@ from reproduce.tasks.sources import Domains
 from reproduce.training.checkpoints import load_method
 from reproduce.training.single_pictures import DrawnTask, LazySource, digest
 from reproduce.training.slim import probe, stored_probe
+from reproduce.training.translate import Translation, stream
 
 Record = dict[str, Any]
 Pictures = dict[tuple[str, int], Tensor]  # by input and sample
@@ -206,6 +208,12 @@ class World:
         """What is in that file."""
         with np.load(self.raw(record), allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
+
+
+def shown(*words: Any, **more: Any) -> Iterator[Translation]:
+    """What ``stream`` translates, in grey levels, as tables measure it."""
+    for name, k, picture in stream(*words, **more):
+        yield name, k, as_saved(picture[None])[0]
 
 
 def check_record(record: Record, findings: Findings) -> None:

@@ -125,9 +125,15 @@ def test_tasks_that_were_not_asked_for_are_left_out(case: Case, trained) -> None
     case.add(trained("munit"))
     with pytest.raises(UserError, match="has no records of tables"):
         case.store(tasks=["drawn-housecats-dogs"])
+    (shoes,) = case.records.all()
+    for direction in ("a2b", "b2a"):
+        told = {"task": "drawn-housecats-dogs", "metric": "is", "translation": direction}
+        case.records.append(shoes | told)
     manifest = case.store(tasks=["drawn-shoes"])
+    assert manifest.left_out == ["drawn-housecats-dogs/munit/0"]
     assert not manifest.leaves_out("drawn-shoes", "munit", 0)
     assert manifest.leaves_out("drawn-housecats-dogs", "munit", 0)
+    assert manifest.leaves_out("drawn-housecats-dogs", "real", 0)
     with pytest.raises(UserError, match="no table of quick has the task drawn-hats"):
         case.store(tasks=["drawn-shoes", "drawn-hats"])
 
