@@ -40,8 +40,8 @@ def add_settings(sub: Sub, about: str = "override any setting, e.g. --set steps=
         help=f"{about}; repeatable")  # fmt: skip
 
 
-def add_seed(sub: Sub) -> None:
-    sub.add_argument("--seed", type=at_least(0), default=0, help="of weights, order, noise")
+def add_seed(sub: Sub, default: int | None = 0) -> None:
+    sub.add_argument("--seed", type=at_least(0), default=default, help="of weights, order, noise")
 
 
 def add_seeds(sub: Sub, about: str, default: Sequence[int] | None = None) -> None:

@@ -15,12 +15,13 @@ def add(commands: Any) -> None:
         commands, "table", run, help="train and measure what is missing; print the table",
         epilog="examples:\n  python -m reproduce table 1 --preset cpu\n  python -m reproduce table "
         "2 --preset cpu --task cifar-animals-vehicles\n  python -m reproduce table 1 --preset cpu "
-        "--seeds 0 1 2 --stored\n  python -m reproduce table 1 --preset cpu --row 'Mine=out/mine'\n"
+        "--stored\n  python -m reproduce table 1 --preset cpu --row 'Mine=out/mine'\n"
         "  python -m reproduce table 1 --preset quick --task path/to/folder",
     )  # fmt: skip
     sub.add_argument("number", type=int, help="the MUNIT paper's table: 1 or 2")
-    options.add_seed(sub)
-    options.add_seeds(sub, "of several trainings: print means over them; instead of --seed")
+    options.add_seed(sub, None)
+    options.add_seeds(sub, "of several trainings: print means over them; instead of --seed (default: "
+        "0; with --stored all that have records)")  # fmt: skip
     options.add_making(sub, stored="print the table")
     options.add_measuring(sub)
     sub.add_argument("--row", action="append", default=[], metavar="NAME=OUTPUTS", dest="rows",
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         rows = parse_rows(arguments.rows)
     request = options.request_of(arguments, seeds, f"table/{number}", rows=rows)
-    preset, places = request.scale, request.places
+    preset, places, seeds = request.scale, request.places, list(request.seeds)
     # What nothing reads is refused, and outputs that do not fit, before hours are spent.
     runs = preset.table_runs(number, seeds[0], request.overrides, request.sources)
     by_task = {task: [r for r in runs if r.task == task] for task in preset.tables[number]}
@@ -79,11 +80,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _seeds(arguments: argparse.Namespace) -> list[int]:
-    """Those of --seeds, or the one of --seed."""
-    seeds: list[int] = arguments.seeds or [arguments.seed]
-    if arguments.seed not in (0, seeds[0]):
+def _seeds(arguments: argparse.Namespace) -> list[int] | None:
+    """Those of --seeds, or the one of --seed; None: those on record."""
+    seeds: list[int] = arguments.seeds or []
+    if arguments.seed is not None and seeds not in ([], [arguments.seed]):
         raise UserError(f"--seed {arguments.seed} and --seeds: give one of them")
     if len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds {' '.join(map(str, seeds))}: give each once")
-    return seeds
+    if not seeds and arguments.seed is None:
+        return None if arguments.stored and not arguments.human else [0]
+    return seeds or [arguments.seed]
