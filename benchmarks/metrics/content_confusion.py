@@ -24,8 +24,8 @@ from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.ground_truth import mean_over_inputs
 from benchmarks.metrics.mode_scores import protocol_name
 from benchmarks.networks.content_reader import ContentReader
+from benchmarks.networks.streams import Batches
 from benchmarks.pictures import from_bytes
-from benchmarks.streams import Batches
 from models.errors import UserError
 
 CONTENT_CONFUSION = Metric(

@@ -28,8 +28,8 @@ from benchmarks.intervals import Interval, bootstrap_mean, dyadic_mean
 from benchmarks.metric import Measurement
 from benchmarks.metrics.diversity_protocols import METRIC_OF, Protocol, real_name
 from benchmarks.metrics.lpips_features import check_pictures, measured_size
+from benchmarks.networks.streams import Stream, consume
 from benchmarks.networks.weights import LpipsWeights
-from benchmarks.streams import Stream, consume
 from models.errors import UserError
 
 NUMBERS = 2**20  # of features that the pairs of one step take up

@@ -28,7 +28,7 @@ from benchmarks.metrics.style_scores import (
 )
 from benchmarks.networks.classifiers import Classifier
 from benchmarks.networks.colours import COLOURS, FloatArray, colour_bins
-from benchmarks.streams import Batches, Stream, consume
+from benchmarks.networks.streams import Batches, Stream, consume
 
 Ints = NDArray[np.int64]
 

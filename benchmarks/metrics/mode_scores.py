@@ -40,8 +40,8 @@ from benchmarks.metrics.inception_score import (
     per_input,
 )
 from benchmarks.metrics.style_scores import entropy
+from benchmarks.networks.streams import Batches, Stream, consume
 from benchmarks.pictures import from_bytes
-from benchmarks.streams import Batches, Stream, consume
 from models.errors import UserError
 
 PAPER = (100, 100)  # MUNIT, section 5.2: inputs, samples of each

@@ -24,8 +24,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
 
 from benchmarks.networks.classifiers import INCEPTION, RECIPES, Classifier, load_classifier
 from benchmarks.networks.precision import no_tf32
+from benchmarks.networks.streams import Batches, Stream, consume
 from benchmarks.networks.weight_files import Published
-from benchmarks.streams import Batches, Stream, consume
 from models.errors import UserError
 
 INCEPTION_DIMS = 2048
