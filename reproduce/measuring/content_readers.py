@@ -24,7 +24,7 @@ from benchmarks.networks.content_reader import (
 )
 from models.errors import UserError
 from reproduce.experiments.places import Places
-from reproduce.measuring.kept import Kept, as_bytes, kept_path
+from reproduce.measuring.kept import Kept, as_bytes
 from reproduce.measuring.subject import Pictures
 from reproduce.tasks.animals.pose import EXPRESSIONS
 from reproduce.tasks.modes import PARTS, Modes, truth_folder
@@ -93,9 +93,9 @@ def kept_reader(pictures: Pictures, domain: str, places: Places) -> Kept[Content
 
     values = {s: of.tolist() for s, of in told.items()}
     about = [fingerprint(shown), values, FACTORS, asdict(RECIPE), size, SEED]
-    path = kept_path(places.runs, f"{RECIPE.name}-{modes.titles[domain]}", about)
     load = partial(load_content_reader, device=places.device)
-    return Kept(path, load, train, train_content_reader.__module__)
+    name = f"{RECIPE.name}-{modes.titles[domain]}"
+    return Kept(places, name, about, load, train, train_content_reader.__module__)
 
 
 def _vector(modes: Modes, part: str, name: str) -> list[float]:

@@ -1,12 +1,14 @@
-"""Networks that measure, found in the runs folder or trained there once; the classifier of a drawn task."""
+"""Networks that measure, found among runs or stored weights or else trained once; the classifier of a
+drawn task."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -15,14 +17,16 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from benchmarks.files import whole
 from benchmarks.networks.classifier_training import Labelled, train_classifier
 from benchmarks.networks.classifiers import RECIPES, Classifier, load_classifier
 from benchmarks.networks.precision import no_tf32
 from benchmarks.pictures import to_bytes
 from models.errors import UserError
 from reproduce.experiments.places import Places
+from reproduce.measuring.stored_manifest import stored_network
 from reproduce.measuring.subject import Pictures
-from reproduce.records.code import made_by, sign
+from reproduce.records.code import code_behind, made_by, sign
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource
 
@@ -39,30 +43,41 @@ Network = TypeVar("Network", bound=_Saves)
 
 @dataclass(frozen=True)
 class Kept(Generic[Network]):
-    """A network at ``path``, which ``train`` makes."""
+    """A network called ``name``, decided by the JSON values ``about``, which ``train`` makes."""
 
-    path: Path
+    places: Places
+    name: str
+    about: Sequence[object]
     load: Callable[[Path], Network]
     train: Callable[[], Network]
     trained_by: str  # the module whose code decides what ``train`` makes
 
+    @cached_property
+    def path(self) -> Path:
+        """Where it is kept."""
+        digest = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()[:16]
+        name = f"{self.name.replace(' ', '-')}-{digest}.safetensors"
+        return self.places.runs / "classifiers" / name
+
     def open(self) -> Network:
-        """Trained now unless this very code trained it before."""
+        """That which this very code trained before, here or where results were stored; else it is
+        trained now."""
         no_tf32()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path.with_suffix(".lock")):
             if made_by(self.path, self.trained_by):
                 return self.load(self.path)
-            network = self.train()
-            network.save(self.path)
+            code = code_behind(self.trained_by)
+            stored = stored_network(self.places.results, self.path.name, code)
+            if stored is None:
+                network = self.train()
+                network.save(self.path)
+            else:
+                with whole(self.path) as part:
+                    shutil.copyfile(stored, part)
+                network = self.load(self.path)
             sign(self.path, self.trained_by)
         return network
-
-
-def kept_path(runs: Path, name: str, about: object) -> Path:
-    """Where a network called ``name`` is kept: ``about`` are the JSON values that decide it."""
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-    return runs / "classifiers" / f"{name.replace(' ', '-')}-{digest}.safetensors"
 
 
 def as_bytes(source: PictureSource, size: int, count: int | None = None) -> Tensor:
@@ -105,9 +120,9 @@ def kept_classifier(pictures: Pictures, places: Places) -> Kept[Classifier]:
         )  # fmt: skip
 
     about = [pictures.data, asdict(RECIPE), truth.heads, SEED]
-    path = kept_path(places.runs, f"{RECIPE.name}-{domains.name}", about)
     load = partial(load_classifier, device=places.device)
-    return Kept(path, load, train, train_classifier.__module__)
+    name = f"{RECIPE.name}-{domains.name}"
+    return Kept(places, name, about, load, train, train_classifier.__module__)
 
 
 def task_classifier(pictures: Pictures, places: Places) -> Classifier:

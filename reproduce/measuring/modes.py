@@ -29,7 +29,7 @@ from benchmarks.networks.weight_files import FoundWeights
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.content_readers import content_scores, open_content
-from reproduce.measuring.kept import Kept, as_bytes, kept_path
+from reproduce.measuring.kept import Kept, as_bytes
 from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted
 from reproduce.measuring.subject import Pictures, Subject
 from reproduce.tasks.modes import open_modes
@@ -151,9 +151,9 @@ def mode_classifier(pictures: Pictures, domain: str, places: Places) -> Kept[Mod
 
     told = {s: of.tolist() for s, of in labels.items()}
     about = [fingerprint(shown), told, asdict(recipe), names, run.size, CLASSIFIER_SEED]
-    path = kept_path(places.runs, f"{recipe.name}-{modes.titles[domain]}", about)
     load = partial(load_mode_classifier, device=places.device)
-    return Kept(path, load, train, train_mode_classifier.__module__)
+    name = f"{recipe.name}-{modes.titles[domain]}"
+    return Kept(places, name, about, load, train, train_mode_classifier.__module__)
 
 
 def check_measurable(runs: Sequence[RunConfig], places: Places) -> None:

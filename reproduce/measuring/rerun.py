@@ -25,6 +25,7 @@ from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.measuring.kind import measure
 from reproduce.measuring.kinds import KINDS, open_kinds
 from reproduce.measuring.preference import WAYS
+from reproduce.measuring.stored_manifest import WEIGHTS
 from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.records.current import newest
 from reproduce.records.environment import environment
@@ -259,12 +260,15 @@ def differences(record: Record, now: Mapping[str, Any]) -> list[str]:
 @contextlib.contextmanager
 def _workspace(preset: str, weights: Sequence[Weights], places: Places) -> Iterator[Places]:
     """Places for one measurement: its ``weights`` where a table would have trained them, and no
-    records, so that all is measured anew; classifiers are the real ones, so that they are trained
-    once."""
+    records, so that all is measured anew; networks that measure are the real ones, so that they
+    are trained once."""
     with tempfile.TemporaryDirectory(prefix="rerun-") as name:
-        runs, shared = Path(name) / "runs", places.runs / "classifiers"
+        runs, results = Path(name) / "runs", Path(name) / "results"
+        shared = places.runs / "classifiers"
         shared.mkdir(parents=True, exist_ok=True)
-        links = {runs / "classifiers": shared}
+        stored = places.results.glob(f"*/{WEIGHTS}")
+        links = {results / of.relative_to(places.results): of for of in stored}
+        links |= {runs / "classifiers": shared}
         for run, path in weights:
             folder = run_folder(runs, preset, run)
             links |= {folder / LAST: path, folder / "run.json": path.parent / "run.json"}
@@ -272,7 +276,7 @@ def _workspace(preset: str, weights: Sequence[Weights], places: Places) -> Itera
             link.parent.mkdir(parents=True, exist_ok=True)
             if there.exists():
                 link.symlink_to(there.resolve())
-        yield replace(places, runs=runs, results=Path(name) / "results")
+        yield replace(places, runs=runs, results=results)
 
 
 def _threads(record: Record, what: str) -> int:

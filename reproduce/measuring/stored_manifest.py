@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.files import foreign
+from models.errors import UserError
 from models.method import DIRECTIONS
 from reproduce.experiments.preset import TABLES, Preset
 from reproduce.records.current import newest
 from reproduce.records.store import REAL, sha256_file
 
+OUTSIDE_DIGESTS = "records name the network that measured"
 WEIGHTS, MANIFEST = "weights", "manifest.json"
+MEASURING = "measuring"  # among the weights, the networks that measure, called as they are kept
 # What a table measures: None stands for a2b alone, in records that name no translation.
 MEASURED: dict[int, tuple[str | None, ...]] = {1: (None,), 2: DIRECTIONS}
 RESTORE = "restore it from version control"
@@ -28,8 +31,8 @@ class StoredFile:
     """A file of weights, by its path in the folder.
 
     ``about``: of a method's weights task, method, seed, checkpoint_sha256 and directions; of
-    what measures its kind (classifier, mode-classifier, content-reader) and ``numbers``,
-    the sha256 that records have.
+    what measures its kind (classifier, mode-classifier, content-reader), ``numbers``, the sha256
+    that records have, and ``code``, the digest of that which trained it.
     """
 
     file: str
@@ -113,6 +116,23 @@ def read_manifest(folder: Path) -> Manifest:
                 raise ValueError(f"{file.file} leads out of the folder")
         more = told["pictures"], told["left_out"]
         return Manifest(folder, told["preset"], told["rule"], files, *more)
+
+
+def stored_network(results: Path, name: str, code: str) -> Path | None:
+    """The network called ``name`` that this ``code`` trained and whoever made the stored results
+    measured with, if any did. Trained again on another machine it would have other bits, and
+    numbers by two networks are not compared.
+
+    UserError where its file is not what the list says.
+    """
+    for path in sorted(results.glob(f"*/{WEIGHTS}/{MANIFEST}")):
+        manifest = read_manifest(path.parent)
+        for file in manifest.files:
+            if file.file == f"{MEASURING}/{name}" and file.about.get("code") == code:
+                if words := manifest.wrong(file):
+                    raise UserError(words)
+                return manifest.folder / file.file
+    return None
 
 
 def table_rows(

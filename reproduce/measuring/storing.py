@@ -21,6 +21,7 @@ from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.measuring.stored_manifest import (
     MANIFEST,
+    MEASURING,
     WEIGHTS,
     Manifest,
     Record,
@@ -28,6 +29,7 @@ from reproduce.measuring.stored_manifest import (
     run_name,
     table_rows,
 )
+from reproduce.records.code import signed
 from reproduce.records.store import REAL, sha256_file
 from reproduce.tasks.sources import FolderSource
 from reproduce.training.checkpoints import describe, load_method, new_method, write_atomic
@@ -182,10 +184,11 @@ def _instruments(
         if (kind, numbers) not in there:
             tell(f"left out: {kind} {numbers[:12]}, which is not in {places.runs}")
             continue
-        name = f"measuring/{kind}-{numbers[:12]}.safetensors"
+        path = there[kind, numbers]
+        name = f"{MEASURING}/{path.name}"
         (part / name).parent.mkdir(exist_ok=True)
-        shutil.copyfile(there[kind, numbers], part / name)
-        files.append(_listed(part, name, {"kind": kind, "numbers": numbers}))
+        shutil.copyfile(path, part / name)
+        files.append(_listed(part, name, {"kind": kind, "numbers": numbers, "code": signed(path)}))
     return files
 
 

@@ -231,17 +231,23 @@ def code_of(module: str) -> str:
     return str(measuring(module)["digest"])
 
 
-def made_by(path: Path, *modules: str) -> bool:
+def code_behind(module: str) -> str:
+    """12 hex digits of the code that is behind ``module``."""
+    return digest_of(modules_behind([module]))
+
+
+def made_by(path: Path, module: str) -> bool:
     """Whether a network that is kept at ``path`` was trained by the code that is behind
-    ``modules`` now; one that was brought here, without a note, is taken as it is."""
+    ``module`` now; one that was brought here, without a note, is taken as it is."""
+    return path.exists() and signed(path) in (None, code_behind(module))
+
+
+def signed(path: Path) -> str | None:
+    """What ``sign`` noted of the network at ``path``."""
     note = path.with_suffix(".code")
-    if not path.exists():
-        return False
-    return not note.exists() or note.read_text(encoding="utf-8").strip() == digest_of(
-        modules_behind(modules)
-    )
+    return note.read_text(encoding="utf-8").strip() if note.exists() else None
 
 
-def sign(path: Path, *modules: str) -> None:
+def sign(path: Path, module: str) -> None:
     """Note which code trained the network at ``path``."""
-    write_text(path.with_suffix(".code"), digest_of(modules_behind(modules)) + "\n")
+    write_text(path.with_suffix(".code"), code_behind(module) + "\n")

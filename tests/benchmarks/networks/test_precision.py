@@ -14,6 +14,7 @@ from benchmarks.networks.extractors import Extraction
 from benchmarks.networks.precision import full_precision
 from benchmarks.networks.weights import trained
 from models.errors import UserError
+from reproduce.experiments.places import Places
 from reproduce.measuring.kept import Kept
 
 
@@ -50,10 +51,9 @@ def test_networks_that_measure_are_trained_without(tmp_path: Path) -> None:
         assert switches() == (False, False, True)
         raise UserError("enough")
 
+    places = Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results")
     with pytest.raises(UserError, match="enough"):
-        Kept(
-            tmp_path / "x.safetensors", lambda path: None, train, "benchmarks.networks.classifiers"
-        ).open()
+        Kept(places, "x", [], lambda path: None, train, "benchmarks.networks.classifiers").open()
 
 
 def test_lpips_turns_them_off() -> None:

@@ -8,13 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from stored_judges import store_classifier
 
 from models.errors import UserError
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import run_folder
+from reproduce.measuring import kept
 from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, read_manifest, table_rows
 from reproduce.measuring.storing import store_weights
+from reproduce.measuring.subject import open_pictures
+from reproduce.records.code import made_by, sign
 from reproduce.records.store import Records, sha256_file
 from reproduce.training.checkpoints import load_method, read_checkpoint
 
@@ -118,6 +122,38 @@ def test_an_absent_run_and_an_absent_classifier_are_told(case: Case, trained) ->
     assert len(case.notes) == 2
     assert case.notes[0].startswith("left out: munit on drawn-shoes")
     assert case.notes[1].startswith("left out: classifier cccccccccccc")
+
+
+def test_what_measured_is_found_among_stored_weights_not_trained_again(
+    case: Case, trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = read_checkpoint(case.add(trained("munit"))).run
+    pictures = open_pictures(run, case.places)
+    store_classifier(pictures, case.places)
+    here = kept.kept_classifier(pictures, case.places)
+    sign(here.path, here.trained_by)
+    (record,) = case.records.all()
+    told = {"extractor": "small-resnet-2", "sha256": here.open().sha256}
+    case.records.append(record | {"metric": "fid-small-resnet-2", "protocol": told})
+    stored = case.folder / case.store().files[-1].file
+
+    def train() -> None:
+        raise UserError("trained")
+
+    def elsewhere(name: str) -> kept.Kept:
+        places = replace(case.places, runs=tmp_path / name)
+        return replace(kept.kept_classifier(pictures, places), train=train)
+
+    assert elsewhere("one").open().sha256 == told["sha256"]
+    assert made_by(elsewhere("one").path, here.trained_by)
+    with monkeypatch.context() as patched:
+        patched.setattr(kept, "code_behind", lambda module: "of another version")
+        with pytest.raises(UserError, match="trained"):
+            elsewhere("two").open()
+    stored.write_bytes(b"damaged")
+    with pytest.raises(UserError, match="restore it from version control"):
+        elsewhere("three").open()
+    assert not elsewhere("three").path.exists()
 
 
 def test_tasks_that_were_not_asked_for_are_left_out(case: Case, trained) -> None:
