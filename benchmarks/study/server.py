@@ -31,14 +31,7 @@ from benchmarks.study.guard import (
     too_many,
 )
 from benchmarks.study.requests import MOST_BYTES, Arrival, Vote, bearer
-from benchmarks.study.sessions import (
-    Moment,
-    find_session,
-    open_session,
-    resume,
-    state,
-    vote,
-)
+from benchmarks.study.sessions import Moment, find_session, open_session, resume, state, vote
 from benchmarks.study.store import Writer
 from benchmarks.study.votes import overview
 from benchmarks.study.web import Refused, answer, body, files, listening, not_found, refused

@@ -16,12 +16,7 @@ import pytest
 import torch
 
 from benchmarks.metric import METRICS, Measurement, Metric
-from benchmarks.metrics.diversity import (
-    DiversityResult,
-    _draw_pairs,
-    diversity,
-    real_diversity,
-)
+from benchmarks.metrics.diversity import DiversityResult, _draw_pairs, diversity, real_diversity
 from benchmarks.metrics.diversity_protocols import METRIC_OF, PROTOCOLS, get_protocol, pairs
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.weights import trained

@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.metrics.theory.codes import (
-    Codes,
-    describe,
-    domain_hits,
-    joined,
-)
+from benchmarks.metrics.theory.codes import Codes, describe, domain_hits, joined
 from benchmarks.metrics.theory.contents import (
     CONTENT_MMD,
     DOMAIN_ACCURACY,
