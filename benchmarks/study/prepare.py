@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 from tqdm import tqdm
 
+from benchmarks.files import whole_folder
 from benchmarks.harness.arrays import ARRAYS, Range
 from benchmarks.harness.layouts import find_layout, pictures_under, places_of
 from benchmarks.harness.outputs import Outputs, open_outputs
@@ -99,13 +99,9 @@ def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
         )
         for method in design.methods
     }
-    unfinished = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
-    try:
-        (unfinished / PICTURES).mkdir(parents=True)
+    with whole_folder(out) as unfinished:
+        (unfinished / PICTURES).mkdir()
         _write(unfinished, design, drawn, material, progress)
-        os.replace(unfinished, out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return design
 
 
