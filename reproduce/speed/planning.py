@@ -282,13 +282,11 @@ def _sweep(
     batches: tuple[int, ...], count: int,
 ) -> list[Measurement]:  # fmt: skip
     """MUNIT's step against one of resolution, width and batch at a time."""
-    narrow = Networks(width=widths[1], settings=_THREE_LAYERS)
+    points = [(side, widths[1], 1) for side in sizes]
+    points += [(size, width, 1) for width in widths]
+    points += [(size, widths[1], batch) for batch in batches]
     made = []
-    for side in sizes:
-        made += steps(["munit"], narrow, where, size=side, batch=1, count=count, memory=False)
-    for width in widths:
-        wide = Networks(width=width, settings=_THREE_LAYERS)
-        made += steps(["munit"], wide, where, size=size, batch=1, count=count, memory=False)
-    for batch in batches:
-        made += steps(["munit"], narrow, where, size=size, batch=batch, count=count, memory=False)
+    for side, width, batch in points:
+        networks = Networks(width=width, settings=_THREE_LAYERS)
+        made += steps(["munit"], networks, where, size=side, batch=batch, count=count, memory=False)
     return made

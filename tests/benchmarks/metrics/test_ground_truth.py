@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from benchmarks.metrics.ground_truth import silhouette, silhouette_iou
-from reproduce.tasks.drawn import KINDS, draw, render_mask, render_photo
+from reproduce.tasks.drawn.dataset import draw
+from reproduce.tasks.drawn.kinds import KINDS
+from reproduce.tasks.drawn.render import render_mask, render_photo
 
 
 def square(left: int, right: int, colour: float = -1.0) -> torch.Tensor:

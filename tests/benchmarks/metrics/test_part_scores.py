@@ -8,7 +8,9 @@ import torch
 from scipy.stats import mannwhitneyu
 
 from benchmarks.metrics.ground_truth import part_borders, parts_auc, rank_auc
-from reproduce.tasks.drawn import KINDS, draw, render_edges, render_mask, render_photo
+from reproduce.tasks.drawn.dataset import draw
+from reproduce.tasks.drawn.kinds import KINDS
+from reproduce.tasks.drawn.render import render_edges, render_mask, render_photo
 
 SIDE = 24
 

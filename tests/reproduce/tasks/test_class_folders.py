@@ -244,7 +244,10 @@ def replaced_by_link(source: Path, name: str, target: Path) -> None:
         (lambda s: replaced_by_link(s, "tabby/1.png", Path("/etc/passwd")), "1.png is a symbolic"),
         (lambda s: (s / "train/cats/tabby/more").symlink_to("/etc"), "more is a symbolic link"),
         (lambda s: os.mkfifo(s / "train/cats/tabby/pipe.png"), "pipe.png is not an ordinary"),
-        (lambda s: noise(s / "train/cats/tabby/\udcff.png"), "is not UTF-8; rename it"),
+        (
+            lambda s: noise(s / "train/cats/tabby/\udcff.png"),
+            "udcff.png' is no name in UTF-8: rename it",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_by_name_and_nothing_remains(spoil, told, tmp_path, capsys):

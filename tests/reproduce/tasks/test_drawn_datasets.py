@@ -15,8 +15,11 @@ import pytest
 from PIL import Image
 
 from models.errors import UserError
-from reproduce.tasks.animals import DOMAINS, SPLITS, draw_animal, render_animal, write_animals
-from reproduce.tasks.drawn import draw, render_edges, render_photo, write_drawn
+from reproduce.tasks.animals.animal import DOMAINS, SPLITS, draw_animal
+from reproduce.tasks.animals.dataset import write_animals
+from reproduce.tasks.animals.render import render_animal
+from reproduce.tasks.drawn.dataset import draw, write_drawn
+from reproduce.tasks.drawn.render import render_edges, render_photo
 from reproduce.tasks.layouts import open_folder
 from reproduce.tasks.modes import open_modes
 
