@@ -187,11 +187,9 @@ def serve(
     with listening(host, port, "--host or --port") as listener:
         shown = f"[{host}]" if ":" in host else host
         site = f"http://{shown}:{listener.getsockname()[1]}"
-        print(f"raters:   {site}/?rater=NAME", flush=True)
-        print(f"overview: {site}/overview#{study.overview_token()}", flush=True)
-        print(
-            f"Unanswered questions are handed on after {stall_minutes:g} minutes. Ctrl-C stops.",
-            flush=True,
-        )
+        print(f"raters:   {site}/?rater=NAME")
+        print(f"overview: {site}/overview#{study.overview_token()}")
+        told = f"Unanswered questions are handed on after {stall_minutes:g} minutes. Ctrl-C stops."
+        print(told, flush=True)
         with contextlib.suppress(KeyboardInterrupt):  # raised anew after an orderly stop
             uvicorn.Server(config).run(sockets=[listener])

@@ -126,7 +126,7 @@ def test_lists_may_not_lead_out(tmp_path, line):
     write(tmp_path / "x.png")
     write(tmp_path / "root" / "1.png")
     (tmp_path / "list.txt").write_text(f"1.png\n{line}\n")
-    with pytest.raises(UserError, match=r"list\.txt line 2.*leads out"):
+    with pytest.raises(UserError, match=r"list\.txt line 2.*leads out of .*use paths relative"):
         ListSource(tmp_path / "list.txt", tmp_path / "root")
 
 
