@@ -16,13 +16,7 @@ from benchmarks.study.folder import Study
 from benchmarks.study.votes import RaterRecord, StoredVote, by_rater, read_votes
 from models.errors import UserError
 
-QUALITY_HUMAN = Metric(
-    name="quality-human",
-    unit="%",
-    direction="higher",
-    protocol="human preference study",
-    limits=(0.0, 100.0),
-)
+QUALITY_HUMAN = Metric("quality-human", "%", "higher", "human preference study", (0.0, 100.0))
 
 
 @dataclass(frozen=True)
@@ -148,10 +142,8 @@ def report(analysis: Analysis) -> str:
     if analysis.left_share is not None:
         lines.append(f"the left picture was chosen in {analysis.left_share:.1%} of votes")
     out = analysis.excluded
-    lines += [
-        f"rule: {design.rule}",
-        f"excluded: {len(out)} of {len(analysis.raters)} raters" + (":" if out else ""),
-    ]
+    lines.append(f"rule: {design.rule}")
+    lines.append(f"excluded: {len(out)} of {len(analysis.raters)} raters{':' if out else ''}")
     lines += [
         f"  {record.name}: {record.catch_right} of {record.catch_answered} catch trials right, "
         f"{record.answered} answers"

@@ -6,6 +6,7 @@ import argparse
 import ipaddress
 import math
 import shlex
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,17 +29,29 @@ EXAMPLES = """\
 
 def add_commands(commands: Any) -> None:
     """Add ``study`` and its commands to the sub-parsers ``commands``."""
-    shown: dict[str, Any] = dict(formatter_class=Help)
     study = commands.add_parser("study", help="the human preference study",
         description="Ask people which of two translations is the more accurate.",
-        epilog=f"examples:\n{EXAMPLES}", **shown)  # fmt: skip
+        epilog=f"examples:\n{EXAMPLES}", formatter_class=Help)  # fmt: skip
     steps = study.add_subparsers(dest="step", required=True, metavar="STEP")
 
-    make = steps.add_parser("prepare", help="draw questions from the translations of several runs",
-        epilog="example:\n  python -m reproduce translate runs/unit/last.safetensors testA "
+    def step(
+        run: Callable[[argparse.Namespace], int], help: str, epilog: str, name: str = ""
+    ) -> Any:
+        made = steps.add_parser(
+            name or run.__name__, help=help, epilog=epilog, formatter_class=Help
+        )
+        if run is not prepare:
+            made.add_argument(
+                "--study", type=Path, required=True, help="folder that 'prepare' wrote"
+            )
+        made.set_defaults(run=run)
+        return made
+
+    make = step(prepare, "draw questions from the translations of several runs",
+        "example:\n  python -m reproduce translate runs/unit/last.safetensors testA "
         "--samples 3 --out out/unit\n  (the same for munit and the others, then)\n"
         "  python -m benchmarks study prepare --inputs testA --method munit=out/munit "
-        "--method unit=out/unit \\\n      --reference munit --real testB --out study", **shown)  # fmt: skip
+        "--method unit=out/unit \\\n      --reference munit --real testB --out study")  # fmt: skip
     make.add_argument("--inputs", type=Path, required=True, help="folder of the inputs")
     make.add_argument("--method", action="append", required=True, metavar="NAME=DIR",
         help=f"its {OUTPUTS.replace(', several folders (one a sample)', '')}; repeatable")  # fmt: skip
@@ -58,15 +71,13 @@ def add_commands(commands: Any) -> None:
         help="real pictures, named as the inputs: the right answers of catch trials")  # fmt: skip
     make.add_argument("--seed", type=at_least(0), default=0, help="of questions, order and sides")
     make.add_argument("--no-progress", action="store_true", help="no progress bar")
-    make.set_defaults(run=prepare)
 
-    run = steps.add_parser("serve", help="the web page for raters, and the overview for you",
-        epilog="Links for raters: ?rater=NAME, MTurk's (workerId, assignmentId, hitId) or "
+    run = step(serve, "the web page for raters, and the overview for you",
+        "Links for raters: ?rater=NAME, MTurk's (workerId, assignmentId, hitId) or "
         "Prolific's (PROLIFIC_PID, STUDY_ID, SESSION_ID).\nFor the open internet, put a proxy "
         "with TLS in front that passes Host on.\n\nexamples:\n  python -m benchmarks study serve --study study\n  "
         "python -m benchmarks study serve --study study --trust-proxy 127.0.0.1 \\\n      "
-        '--frame-ancestors "https://worker.mturk.com https://workersandbox.mturk.com"', **shown)  # fmt: skip
-    _study(run)
+        '--frame-ancestors "https://worker.mturk.com https://workersandbox.mturk.com"')  # fmt: skip
     run.add_argument("--host", default="127.0.0.1", help="address to listen on")
     run.add_argument("--port", type=at_least(0), default=8000, help="0 takes any free port")
     run.add_argument("--stall-minutes", type=at_least(1), default=60, metavar="MINUTES",
@@ -76,39 +87,30 @@ def add_commands(commands: Any) -> None:
         help="sites that may show the page in a frame, as MTurk does")  # fmt: skip
     run.add_argument("--trust-proxy", type=proxies, metavar="ADDRESSES",
         help="proxies that tell raters' addresses (X-Forwarded-For), separated by commas; * for all")  # fmt: skip
-    run.set_defaults(run=serve)
 
-    out = steps.add_parser("export", help="raw votes, raters, or a bundle for MTurk",
-        epilog="examples:\n  python -m benchmarks study export --study study --csv votes.csv\n"
+    out = step(export, "raw votes, raters, or a bundle for MTurk",
+        "examples:\n  python -m benchmarks study export --study study --csv votes.csv\n"
         "  python -m benchmarks study export --study study --raters raters.csv\n"
         "  python -m benchmarks study export --study study --mturk bundle "
-        "--base-url https://example.org/pictures", **shown)  # fmt: skip
-    _study(out)
+        "--base-url https://example.org/pictures")  # fmt: skip
     out.add_argument("--csv", type=Path, metavar="FILE", help="one row a vote")
     out.add_argument("--raters", type=Path, metavar="FILE",
         help="one row a session, with platform ids and completion codes: personal data")  # fmt: skip
     out.add_argument("--mturk", type=Path, metavar="DIR", help="a bundle that needs no server")
     out.add_argument("--base-url", metavar="URL", help="where the bundle's pictures will lie")
-    out.set_defaults(run=export)
 
-    back = steps.add_parser("import", help="take in the results of an MTurk bundle",
-        epilog="example:\n  python -m benchmarks study import --study study --results "
-        "Batch_123_batch_results.csv", **shown)  # fmt: skip
-    _study(back)
+    back = step(import_results, "take in the results of an MTurk bundle",
+        "example:\n  python -m benchmarks study import --study study --results "
+        "Batch_123_batch_results.csv", "import")  # fmt: skip
     back.add_argument("--results", type=Path, required=True, help="CSV as MTurk gives it")
-    back.set_defaults(run=import_results)
 
-    again = steps.add_parser("reopen", help="ask anew what excluded raters had answered",
-        epilog="example:\n  python -m benchmarks study reopen --study study", **shown)  # fmt: skip
-    _study(again)
-    again.set_defaults(run=reopen)
+    step(reopen, "ask anew what excluded raters had answered",
+        "example:\n  python -m benchmarks study reopen --study study")  # fmt: skip
 
-    read = steps.add_parser("analyse", help="percentages with intervals, agreement, exclusions",
-        epilog="example:\n  python -m benchmarks study analyse --study study", **shown)  # fmt: skip
-    _study(read)
+    read = step(analyse, "percentages with intervals, agreement, exclusions",
+        "example:\n  python -m benchmarks study analyse --study study")  # fmt: skip
     read.add_argument("--level", type=share, default=0.95, help="of the intervals")
     read.add_argument("--out", type=Path, metavar="FILE", help="default: STUDY/analysis.json")
-    read.set_defaults(run=analyse)
 
 
 def proxies(word: str) -> str:
@@ -122,10 +124,6 @@ def proxies(word: str) -> str:
                 f"{one} is no IP address or network: write 127.0.0.1, 10.0.0.0/8 or *"
             ) from None
     return word
-
-
-def _study(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--study", type=Path, required=True, help="folder that 'prepare' wrote")
 
 
 def _opened(arguments: argparse.Namespace) -> Study:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import re
-import secrets
 import shutil
 import sqlite3
 import sys
@@ -25,7 +23,7 @@ from pathlib import Path
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from benchmarks.files import comma_separated, write_text
+from benchmarks.files import comma_separated, whole_folder, write_text
 from benchmarks.study.folder import PICTURES, Study, counted, new_id
 from benchmarks.study.store import rater_of, transaction
 from models.errors import UserError
@@ -54,9 +52,8 @@ def export_bundle(study: Study, folder: Path, base_url: str) -> int:
     hits: dict[str, list[str]] = {}
     for hit, _, a_first, shown, first, second in rows:
         hits.setdefault(hit, []).extend([shown, *((first, second) if a_first else (second, first))])
-    unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
-    try:
-        (unfinished / PICTURES).mkdir(parents=True)
+    with whole_folder(folder) as unfinished:
+        (unfinished / PICTURES).mkdir()
         for ids in hits.values():
             for public in ids:
                 # copy2 keeps the common time stamp
@@ -69,9 +66,6 @@ def export_bundle(study: Study, folder: Path, base_url: str) -> int:
         write_text(unfinished / "hits.csv", comma_separated(["hit", *columns], rows))
         (unfinished / "template.html").write_text(_template(study), encoding="utf-8")
         (unfinished / "README.txt").write_text(_readme(study, base, len(hits)), encoding="utf-8")
-        os.replace(unfinished, folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return len(hits)
 
 

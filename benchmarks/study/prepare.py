@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 from tqdm import tqdm
 
+from benchmarks.files import whole_folder
 from benchmarks.harness.arrays import ARRAYS, Range
 from benchmarks.harness.layouts import find_layout, pictures_under, places_of
 from benchmarks.harness.outputs import Outputs, open_outputs
@@ -92,20 +92,16 @@ def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
             f"of {plan.per_rater} questions a rater, {design.catches_per_session} are catch "
             "trials and none is left: raise --per-rater or lower --catch"
         )
-    samples = {method: _names(found) for method, found in material.translations.items()}
-    drawn = {
-        method: draw_questions(
-            method, samples[method], samples[plan.reference], plan.questions, plan.seed
-        )
-        for method in design.methods
+    samples = {
+        method: {name: sorted(of) for name, of in found.items()}
+        for method, found in material.translations.items()
     }
-    unfinished = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
-    try:
-        (unfinished / PICTURES).mkdir(parents=True)
+    reference, drawn = samples[plan.reference], list[Drawn]()
+    for method in design.methods:
+        drawn += draw_questions(method, samples[method], reference, plan.questions, plan.seed)
+    with whole_folder(out) as unfinished:
+        (unfinished / PICTURES).mkdir()
         _write(unfinished, design, drawn, material, progress)
-        os.replace(unfinished, out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return design
 
 
@@ -145,10 +141,6 @@ def _translations(path: Path, plan: Plan, names: Sequence[str]) -> _Translations
 def _of(outputs: Outputs, number: int, sample: int) -> Image.Image:
     pixels = to_bytes(outputs.read(number, sample)[None])[0]
     return Image.fromarray(pixels.permute(1, 2, 0).numpy())
-
-
-def _names(found: _Translations) -> dict[str, list[str]]:
-    return {name: sorted(samples) for name, samples in found.items()}
 
 
 class _Material:
@@ -206,6 +198,8 @@ class _Rows:
     """Rows for the database, and the pictures that are written so far."""
 
     folder: Path
+    design: Design
+    material: _Material
     files: dict[tuple[str, ...], str] = field(default_factory=dict)
     pictures: list[tuple[str, str]] = field(default_factory=list)
     questions: list[tuple[str | int, ...]] = field(default_factory=list)
@@ -218,29 +212,55 @@ class _Rows:
         self.pictures.append((new_id(), self.files[key]))
         return self.pictures[-1][0]
 
-    def question(self, kind: str, drawn: Drawn, *pictures: str) -> str:
-        """``pictures``: ids of the input, the first and the second."""
-        name = new_id()
-        told = drawn.method, drawn.input, drawn.first, drawn.second
-        self.questions.append((name, len(self.questions), kind, *told, *pictures))
+    def question(self, kind: str, drawn: Drawn, first: str, second: str) -> str:
+        """``first``, ``second``: ids of the pictures to choose from."""
+        name, key = new_id(), drawn.input
+        above = self.picture(partial(self.material.shown_input, key), "input", key)
+        told = drawn.method, key, drawn.first, drawn.second
+        self.questions.append((name, len(self.questions), kind, *told, above, first, second))
         return name
+
+    def real(self, drawn: Drawn) -> str:
+        """A question on a method."""
+
+        def shown(method: str, sample: str) -> str:
+            read_it = partial(self.material.translation, method, drawn.input, sample)
+            return self.picture(read_it, "translation", method, drawn.input, sample)
+
+        pictures = shown(drawn.method, drawn.first), shown(self.design.reference, drawn.second)
+        return self.question("real", drawn, *pictures)
+
+    def catch(self, drawn: Drawn) -> str:
+        """A catch trial."""
+        name, material = drawn.input, self.material
+        right = material.right(name)
+        if drawn.second == "another":
+            names = sorted(set(material.inputs) - {name})
+            draws = counted(self.design.seed, "another", name)
+            some = [names[k] for k in draws.permutation(len(names))[:CATCH_CANDIDATES]]
+            thumbnails = {other: thumbnail(material.right(other)) for other in some}
+            wrong = material.right(farthest(thumbnail(right), thumbnails))
+        else:
+            wrong = degraded(right, self.design.seed, name)
+        shown = (
+            self.picture(lambda: right, "right", name),
+            self.picture(lambda: wrong, "wrong", name),
+        )
+        return self.question("catch", drawn, *shown)
 
 
 def _write(
-    folder: Path, design: Design, drawn: Mapping[str, list[Drawn]], material: _Material,
-    progress: bool,
-) -> None:  # fmt: skip
-    rows = _Rows(folder)
+    folder: Path, design: Design, drawn: list[Drawn], material: _Material, progress: bool
+) -> None:
+    rows = _Rows(folder, design, material)
     catches = _draw_catches(design, material)
-    total = len(catches) + sum(map(len, drawn.values()))
-    with tqdm(total=total, unit="question", disable=not progress) as bar:
+    with tqdm(total=len(drawn) + len(catches), unit="question", disable=not progress) as bar:
         ids: dict[str, list[str]] = {}
-        for method, questions in drawn.items():
-            for one in questions:
-                ids.setdefault(method, []).append(_real_question(rows, material, design, one))
-                bar.update()
-        for catch in catches:
-            _catch_question(rows, material, design, catch)
+        for one in drawn:
+            ids.setdefault(one.method, []).append(rows.real(one))
+            bar.update()
+        for one in catches:
+            rows.catch(one)
             bar.update()
     numbers = {row[0]: row[1] for row in rows.questions}
     counts = {method: len(questions) for method, questions in ids.items()}
@@ -271,21 +291,6 @@ def _write(
         file.write(secrets.token_bytes(32))
 
 
-def _real_question(rows: _Rows, material: _Material, design: Design, drawn: Drawn) -> str:
-    def shown(method: str, sample: str) -> str:
-        read_it = partial(material.translation, method, drawn.input, sample)
-        return rows.picture(read_it, "translation", method, drawn.input, sample)
-
-    return rows.question(
-        "real", drawn, _input(rows, material, drawn.input),
-        shown(drawn.method, drawn.first), shown(design.reference, drawn.second),
-    )  # fmt: skip
-
-
-def _input(rows: _Rows, material: _Material, name: str) -> str:
-    return rows.picture(partial(material.shown_input, name), "input", name)
-
-
 def _draw_catches(design: Design, material: _Material) -> list[Drawn]:
     """Catch trials: against the right answer, by turns, the answer to another input, and the
     right answer itself, spoilt beyond recognition."""
@@ -299,23 +304,6 @@ def _draw_catches(design: Design, material: _Material) -> list[Drawn]:
         Drawn("catch", name, "right", "another" if k % 2 == 0 else "spoilt")
         for k, name in enumerate(order)
     ]
-
-
-def _catch_question(rows: _Rows, material: _Material, design: Design, catch: Drawn) -> None:
-    name = catch.input
-    right = material.right(name)
-    if catch.second == "another":
-        names = sorted(set(material.inputs) - {name})
-        draws = counted(design.seed, "another", name)
-        some = [names[k] for k in draws.permutation(len(names))[:CATCH_CANDIDATES]]
-        thumbnails = {other: thumbnail(material.right(other)) for other in some}
-        wrong = material.right(farthest(thumbnail(right), thumbnails))
-    else:
-        wrong = degraded(right, design.seed, name)
-    rows.question(
-        "catch", catch, _input(rows, material, name),
-        rows.picture(lambda: right, "right", name), rows.picture(lambda: wrong, "wrong", name),
-    )  # fmt: skip
 
 
 def degraded(image: Image.Image, seed: int, name: str) -> Image.Image:

@@ -31,14 +31,7 @@ from benchmarks.study.guard import (
     too_many,
 )
 from benchmarks.study.requests import MOST_BYTES, Arrival, Vote, bearer
-from benchmarks.study.sessions import (
-    Moment,
-    find_session,
-    open_session,
-    resume,
-    state,
-    vote,
-)
+from benchmarks.study.sessions import Moment, find_session, open_session, resume, state, vote
 from benchmarks.study.store import Writer
 from benchmarks.study.votes import overview
 from benchmarks.study.web import Refused, answer, body, files, listening, not_found, refused
@@ -194,11 +187,9 @@ def serve(
     with listening(host, port, "--host or --port") as listener:
         shown = f"[{host}]" if ":" in host else host
         site = f"http://{shown}:{listener.getsockname()[1]}"
-        print(f"raters:   {site}/?rater=NAME", flush=True)
-        print(f"overview: {site}/overview#{study.overview_token()}", flush=True)
-        print(
-            f"Unanswered questions are handed on after {stall_minutes:g} minutes. Ctrl-C stops.",
-            flush=True,
-        )
+        print(f"raters:   {site}/?rater=NAME")
+        print(f"overview: {site}/overview#{study.overview_token()}")
+        told = f"Unanswered questions are handed on after {stall_minutes:g} minutes. Ctrl-C stops."
+        print(told, flush=True)
         with contextlib.suppress(KeyboardInterrupt):  # raised anew after an orderly stop
             uvicorn.Server(config).run(sockets=[listener])

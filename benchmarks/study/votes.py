@@ -122,16 +122,13 @@ def export_votes(study: Study, path: Path) -> int:
 def sessions_of(connection: sqlite3.Connection, study: Study) -> list[dict[str, Any]]:
     """Every session with its rater and their ``record``. Times: milliseconds."""
     records = by_rater(read_votes(connection), study.design)
-    columns = (
-        "session", "rater", "platform", "name", "visit", "begun", "seen", "finished", "answered",
-        "given",
-    )  # fmt: skip
     rows = connection.execute(
-        "SELECT sessions.id, raters.id, platform, name, visit, begun, seen, finished, "
-        "count(votes.seat), count(seats.id) FROM sessions JOIN raters ON raters.id = sessions.rater "
-        "LEFT JOIN seats ON seats.session = sessions.id LEFT JOIN votes ON votes.seat = seats.id "
+        "SELECT sessions.id AS session, raters.id AS rater, platform, name, visit, begun, seen, "
+        "finished, count(votes.seat) AS answered, count(seats.id) AS given "
+        "FROM sessions JOIN raters ON raters.id = sessions.rater LEFT JOIN seats ON seats.session = sessions.id LEFT JOIN votes ON votes.seat = seats.id "
         "GROUP BY sessions.id ORDER BY sessions.id"
     )
+    columns = [told[0] for told in rows.description]
     found = [dict(zip(columns, row, strict=True)) for row in rows]
     for one in found:
         one["record"] = records.get(one["rater"]) or RaterRecord(one["rater"], study.design)

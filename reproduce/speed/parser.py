@@ -17,21 +17,26 @@ EXAMPLES = """\
 
 def add_speed(commands: Any) -> None:
     """Add ``speed`` and its commands to the sub-parsers ``commands``."""
-    shown: dict[str, Any] = dict(formatter_class=Help)
     speed = commands.add_parser("speed", help="what training, translating and measuring cost",
         description="Measure what a training step, a translation and a measurement cost on this "
         "machine, beside the plain path. Records are kept in results/speed; what is on record for "
         "the same code, environment and settings is not measured again.",
-        epilog=f"examples:\n{EXAMPLES}", **shown)  # fmt: skip
+        epilog=f"examples:\n{EXAMPLES}", formatter_class=Help)  # fmt: skip
     kinds = speed.add_subparsers(dest="step", required=True, metavar="WHAT")
 
-    step = kinds.add_parser("step", help="seconds, FLOP and memory of a training step",
+    def kind(name: str, run: str = "", **told: str) -> Any:
+        made = kinds.add_parser(name, formatter_class=Help, **told)
+        made.add_argument("--results", type=Path, default=Path("results"), help="folder of records")
+        made.set_defaults(run=_late(run or name))
+        return made
+
+    step = kind("step", help="seconds, FLOP and memory of a training step",
         description="Time the chosen ways and the plain path (float32, eager) alternately in one "
         "process, and the peak memory of each in a process of its own.",
         epilog="examples:\n  python -m reproduce speed step --methods munit unit --size 32 64\n"
         "  python -m reproduce speed step --methods munit --size 256 --set dis_layers=3 --steps 3\n"
         "  python -m reproduce speed step --methods munit --preset gpu --device cuda "
-        "--precision float32 bf16", **shown)  # fmt: skip
+        "--precision float32 bf16")  # fmt: skip
     _methods(step)
     _networks(step, preset=None)
     step.add_argument("--size", type=at_least(1), nargs="+", default=[0], metavar="PX",
@@ -48,11 +53,11 @@ def add_speed(commands: Any) -> None:
         help="also leave out one way at a time, to show what it is worth")  # fmt: skip
     step.add_argument("--steps", type=at_least(1), default=10, help="timed, of each path")
     step.add_argument("--no-memory", action="store_true", help="time alone")
-    _common(step, "step")
+    _common(step)
 
-    stream = kinds.add_parser("translate", help="pictures per second of a stream of translations",
+    stream = kind("translate", help="pictures per second of a stream of translations",
         epilog="example:\n  python -m reproduce speed translate --methods munit --batch 1 32 "
-        "--counts 100 1000 10000", **shown)  # fmt: skip
+        "--counts 100 1000 10000")  # fmt: skip
     _methods(stream)
     _networks(stream, preset="cpu")
     _drawn(stream, "drawn-shoes")
@@ -60,12 +65,11 @@ def add_speed(commands: Any) -> None:
         help="pictures translated at once")  # fmt: skip
     stream.add_argument("--counts", type=at_least(1), nargs="+", default=[100, 1000, 10000],
         metavar="N", help="note time and peak memory after so many pictures")  # fmt: skip
-    _common(stream, "translate")
+    _common(stream)
 
-    measure = kinds.add_parser("measure", help="diversity beside the lpips package; IS and CIS",
+    measure = kind("measure", help="diversity beside the lpips package; IS and CIS",
         epilog="examples:\n  python -m reproduce speed measure\n"
-        "  python -m reproduce speed measure --what diversity --protocol consecutive --size 256",
-        **shown)  # fmt: skip
+        "  python -m reproduce speed measure --what diversity --protocol consecutive --size 256")  # fmt: skip
     measure.add_argument("--what", nargs="+", choices=("diversity", "modes"),
         default=["diversity", "modes"], help="modes: IS and CIS")  # fmt: skip
     measure.add_argument("--protocol", nargs="+", default=["consecutive", "paper"],
@@ -79,11 +83,10 @@ def add_speed(commands: Any) -> None:
     measure.add_argument("--method", default="munit", help="that translates for IS and CIS")
     _networks(measure, preset="cpu")
     _drawn(measure, "drawn-housecats-dogs")
-    _common(measure, "measure")
+    _common(measure)
 
-    data = kinds.add_parser("data", help="share of a training's time spent waiting for pictures",
-        epilog="example:\n  python -m reproduce speed data --methods munit --steps 200",
-        **shown)  # fmt: skip
+    data = kind("data", help="share of a training's time spent waiting for pictures",
+        epilog="example:\n  python -m reproduce speed data --methods munit --steps 200")  # fmt: skip
     _methods(data)
     _networks(data, preset="cpu")
     _drawn(data, "drawn-shoes")
@@ -94,31 +97,27 @@ def add_speed(commands: Any) -> None:
         help="default: the preset's")  # fmt: skip
     data.add_argument("--workers", type=at_least(0), default=0,
         help="processes that prepare pictures (0: threads)")  # fmt: skip
-    _common(data, "data")
+    _common(data)
 
-    every = kinds.add_parser("all", help="a suite of all of these for this device",
+    every = kind("all", "every", help="a suite of all of these for this device",
         epilog="examples:\n  python -m reproduce speed all --quick\n"
-        "  python -m reproduce speed all --device cuda", **shown)  # fmt: skip
+        "  python -m reproduce speed all --device cuda")  # fmt: skip
     every.add_argument("--quick", action="store_true",
         help="minutes instead of a quarter of an hour")  # fmt: skip
     _data(every)
-    _common(every, "every")
+    _common(every)
 
-    table = kinds.add_parser("table", help="print what is on record",
+    table = kind("table", help="print what is on record",
         epilog="examples:\n  python -m reproduce speed table\n"
-        "  python -m reproduce speed table --kind step --format csv", **shown)  # fmt: skip
+        "  python -m reproduce speed table --kind step --format csv")  # fmt: skip
     table.add_argument("--kind", help="step, primitives, each-way, translate, diversity, modes or data "
         "(default: all of them)")  # fmt: skip
     table.add_argument("--format", choices=("markdown", "csv"), default="markdown")
     table.add_argument("--readme", type=Path,
         help="instead put a short one between <!-- speed --> and <!-- /speed --> of this file")  # fmt: skip
-    _results(table)
-    table.set_defaults(run=_late("table"))
 
-    plot = kinds.add_parser("plot", help="draw cost against resolution, width, batch and pictures",
-        epilog="example:\n  python -m reproduce speed plot", **shown)  # fmt: skip
-    _results(plot)
-    plot.set_defaults(run=_late("plot"))
+    kind("plot", help="draw cost against resolution, width, batch and pictures",
+        epilog="example:\n  python -m reproduce speed plot")  # fmt: skip
 
 
 def _methods(parser: argparse.ArgumentParser) -> None:
@@ -143,18 +142,12 @@ def _data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of drawn pictures")
 
 
-def _results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of records")
-
-
-def _common(parser: argparse.ArgumentParser, command: str) -> None:
+def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=at_least(1), default=0,
         help="of the processor (default: PyTorch's choice)")  # fmt: skip
     parser.add_argument("--again", action="store_true", help="measure what is on record anew")
     parser.add_argument("--no-progress", action="store_true", help="no progress bar")
-    _results(parser)
-    parser.set_defaults(run=_late(command))
 
 
 def _late(command: str) -> Any:

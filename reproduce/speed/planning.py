@@ -40,10 +40,8 @@ class Where:
 
     def told(self) -> dict[str, Any]:
         """As measurements have it; UserError for a device that is not there."""
-        return {
-            "device": check_device(self.device),
-            "threads": self.threads or torch.get_num_threads(),
-        }
+        threads = self.threads or torch.get_num_threads()
+        return {"device": check_device(self.device), "threads": threads}
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,10 @@ class Networks:
     def run(self, method: str, task: str = SHOES, **run: object) -> RunConfig:
         """A run of ``method`` that has them; UserError for what does not fit together."""
         given = dict(self.settings)
-        for key in given:
-            if key in RUN_KEYS:
-                raise UserError(
-                    f"--set {key} says nothing about a network: use --size, --batch or --precision"
-                )
+        if wrong := [key for key in given if key in RUN_KEYS]:
+            raise UserError(
+                f"--set {wrong[0]} says nothing about a network: use --size, --batch or --precision"
+            )
         wide = self._wide(method, given)
         asked = {k: v for k, v in run.items() if v}
         if self.preset:
@@ -213,11 +210,8 @@ _FAMILIES = ("munit", "unit", "cyclegan", "bicyclegan")
 
 def suite(where: Where, *, quick: bool) -> list[Measurement]:
     """``quick`` takes some two minutes on two cores, else fifteen; on a GPU the whole is larger."""
-    if quick:
-        return distinct(_quick(where))
-    if where.device == "cpu":
-        return distinct(_processor(where))
-    return distinct(_gpu(where))
+    made = _quick if quick else _processor if where.device == "cpu" else _gpu
+    return distinct(made(where))
 
 
 def _quick(where: Where) -> list[Measurement]:
@@ -282,13 +276,11 @@ def _sweep(
     batches: tuple[int, ...], count: int,
 ) -> list[Measurement]:  # fmt: skip
     """MUNIT's step against one of resolution, width and batch at a time."""
-    narrow = Networks(width=widths[1], settings=_THREE_LAYERS)
+    points = [(side, widths[1], 1) for side in sizes]
+    points += [(size, width, 1) for width in widths]
+    points += [(size, widths[1], batch) for batch in batches]
     made = []
-    for side in sizes:
-        made += steps(["munit"], narrow, where, size=side, batch=1, count=count, memory=False)
-    for width in widths:
-        wide = Networks(width=width, settings=_THREE_LAYERS)
-        made += steps(["munit"], wide, where, size=size, batch=1, count=count, memory=False)
-    for batch in batches:
-        made += steps(["munit"], narrow, where, size=size, batch=batch, count=count, memory=False)
+    for side, width, batch in points:
+        networks = Networks(width=width, settings=_THREE_LAYERS)
+        made += steps(["munit"], networks, where, size=side, batch=batch, count=count, memory=False)
     return made

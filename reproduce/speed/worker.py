@@ -1,24 +1,20 @@
-"""A process that measures one thing: nothing else warms its caches or fills its memory.
-
-It reads one JSON object from its standard input, and writes JSON lines: ``{"tick": 1}`` after each
-piece of work, at last ``{"result": ...}`` or ``{"error": "..."}``.
-"""
+"""A process that measures one thing: nothing else warms its caches or fills its memory."""
 
 from __future__ import annotations
 
 import importlib
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
 
 from benchmarks.console import NO_MEMORY
 from models.errors import UserError
-from reproduce.records.environment import ROOT, environment
+from reproduce.records.environment import environment
 
 # What is measured -> the function that measures it.
 KINDS = {
@@ -43,65 +39,43 @@ def measured(kind: str, about: Mapping[str, Any], tick: Callable[[], object]) ->
 
     Raises UserError for what a user can mend, RuntimeError where the process failed.
     """
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    last: dict[str, Any] = {}
-    with subprocess.Popen(
-        [sys.executable, "-m", "reproduce.speed.worker"],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdin is not None and process.stdout is not None
-        try:
-            with process.stdin as channel:
-                channel.write(json.dumps({"kind": kind, "about": dict(about)}))
-            for line in process.stdout:
-                last = json.loads(line)
-                if "tick" in last:
-                    tick()
-            code = process.wait()
-        finally:
-            process.kill()
-    if "error" in last:
-        raise UserError(last["error"])
-    if "result" not in last:
-        if code == _KILLED:
-            raise UserError(f"the process that measured was killed: {NO_MEMORY}")
-        raise RuntimeError(f"the process that measured {kind} ended with {code}")
-    result: dict[str, Any] = last["result"]
-    return result
+    fresh = get_context("spawn")
+    here, there = fresh.Pipe(duplex=False)
+    process = fresh.Process(target=_work, args=(there, kind, dict(about)))
+    process.start()
+    there.close()
+    try:
+        while not (said := here.recv()):
+            tick()
+    except EOFError:
+        process.join()
+        if process.exitcode == _KILLED:
+            raise UserError(f"the process that measured was killed: {NO_MEMORY}") from None
+        told = f"the process that measured {kind} ended with {process.exitcode}"
+        raise RuntimeError(told) from None
+    finally:
+        process.kill()
+        process.join()
+    if "error" in said:
+        raise UserError(said["error"])
+    return said
 
 
-def main() -> int:
-    """The process itself."""
-    # What libraries print must not come between the lines.
-    lines = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-
-    def say(**message: object) -> None:
-        lines.write(json.dumps(message) + "\n")
-
-    asked = json.load(sys.stdin)
-    kind, about = asked["kind"], asked["about"]
+def _work(parent: Connection, kind: str, about: dict[str, Any]) -> None:
+    """The process itself, which says nothing after each piece of work, and at last the result or
+    an error."""
+    os.dup2(2, 1)  # what libraries print is no table
     torch.set_num_threads(about["threads"])
     module, _, name = KINDS[kind].partition(":")
     try:
-        found = getattr(importlib.import_module(module), name)(about, lambda: say(tick=1))
+        found = getattr(importlib.import_module(module), name)(about, lambda: parent.send({}))
+        parent.send({"measured": found, "environment": environment(about["device"])})
     except UserError as error:
-        say(error=str(error))
-        return 2
+        parent.send({"error": str(error)})
     except (MemoryError, RuntimeError) as error:
-        told = str(error)
-        if not (
-            isinstance(error, MemoryError) or "allocate memory" in told or "out of memory" in told
-        ):
+        short = "allocate memory", "out of memory"
+        if not (isinstance(error, MemoryError) or any(words in str(error) for words in short)):
             raise
-        say(error=NO_MEMORY)
-        return 2
+        parent.send({"error": NO_MEMORY})
     except (KeyboardInterrupt, BrokenPipeError):
-        return 130
-    say(result={"measured": found, "environment": environment(about["device"])})
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        sys.exit(130)

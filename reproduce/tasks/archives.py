@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import os
-import secrets
-import shutil
 import tarfile
 import zlib
 from pathlib import Path
 
 from tqdm import tqdm
 
+from benchmarks.files import whole_folder
 from models.errors import UserError
 
 CHUNK = 1 << 20
@@ -28,23 +26,18 @@ def extract_tar(archive: Path, folder: Path, *, progress: bool = True) -> Path:
     """
     if folder.exists():
         raise UserError(f"{folder} exists already; remove it to unpack {archive} again")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
-    unfinished.mkdir()
-    try:
-        _extract(archive, unfinished, progress)
-        os.replace(unfinished, folder)
-    except (tarfile.ReadError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(
-            f"{archive} is not a complete .tar.gz archive; delete it and get it again"
-        ) from error
-    except OSError as error:
-        raise UserError(
-            f"{archive} could not be unpacked to {folder} ({error}); check the archive, the "
-            "space and the permissions"
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with whole_folder(folder) as unfinished:
+        try:
+            _extract(archive, unfinished, progress)
+        except (tarfile.ReadError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise UserError(
+                f"{archive} is not a complete .tar.gz archive; delete it and get it again"
+            ) from error
+        except OSError as error:
+            raise UserError(
+                f"{archive} could not be unpacked to {folder} ({error}); check the archive, the "
+                "space and the permissions"
+            ) from error
     return folder
 
 

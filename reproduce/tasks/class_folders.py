@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.console import in_utf8
 from models.errors import UserError
 from models.zoo import nearest
 from reproduce.tasks.flat import Domain, FilePicture, held_out
@@ -67,7 +68,8 @@ def read_domain(folder: Path, name: str, *, classes: Sequence[str] = (), fewest:
             found[kind.name] = None
             for path in pictures_of(kind):
                 origin = path.relative_to(folder).as_posix()
-                pictures.append(FilePicture(split, kind.name, _readable(origin, path), path))
+                in_utf8(origin)
+                pictures.append(FilePicture(split, kind.name, origin, path))
     for missing in [c for c in classes if c not in found]:
         raise UserError(
             f"{folder} lacks the class {missing} of {name} (there: {', '.join(found)}); add a "
@@ -161,14 +163,6 @@ def _refuse_link(path: Path) -> None:
             f"{path} is a symbolic link, which may lead out of the folder; put the pictures "
             "themselves there"
         )
-
-
-def _readable(name: str, path: Path) -> str:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise UserError(f"the name of {os.fsencode(path)!r} is not UTF-8; rename it") from error
-    return name
 
 
 def _is_picture(path: Path) -> bool:

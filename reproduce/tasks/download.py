@@ -5,7 +5,6 @@ A transfer grows in ``<target>.part`` and gets its final name when complete and 
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import re
@@ -19,6 +18,7 @@ from tqdm import tqdm
 
 from benchmarks.files import write_text
 from models.errors import UserError
+from reproduce.records.store import sha256_file
 
 TIMEOUT_SECONDS = 30
 ATTEMPTS_A_MIRROR = 5
@@ -47,26 +47,22 @@ def fetch(urls: Sequence[str], target: Path, *, progress: bool = True) -> Path:
     Raises ``UserError`` naming every URL and its failure, the file, and the remedy.
     """
     if target.exists():
-        digest, expected = _digest(target), _recorded(target)
-        if expected not in (None, digest):
+        digest, expected = _held_against_first(target, target)
+        if digest != expected:
             raise UserError(
                 f"{target} has sha256 {digest}, not {expected}; delete it to download it again (and "
                 f"{_beside(target, '.sha256')}, if the published file was replaced)"
             )
-        if expected is None:
-            _record(target, digest)
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
     for url in urls:
         try:
             part = _transfer_persistently(url, target, progress)
-            digest, expected = _digest(part), _recorded(target)
-            if expected not in (None, digest):
+            digest, expected = _held_against_first(part, target)
+            if digest != expected:
                 _forget(target)
-                raise _Failed(f"its sha256 is {digest[:12]}..., not {str(expected)[:12]}...")
-            if expected is None:
-                _record(target, digest)
+                raise _Failed(f"its sha256 is {digest[:12]}..., not {expected[:12]}...")
             os.replace(part, target)
             _forget(target)
             return target
@@ -78,29 +74,22 @@ def fetch(urls: Sequence[str], target: Path, *, progress: bool = True) -> Path:
     )
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _held_against_first(path: Path, target: Path) -> tuple[str, str]:
+    """The digests of what arrived and of the first download, which it is where none is on record."""
+    digest, sidecar = sha256_file(path), _beside(target, ".sha256")
+    if not sidecar.exists():
+        write_text(sidecar, f"{digest}  {target.name}\n")
+        return digest, digest
+    first = sidecar.read_text(encoding="utf-8", errors="replace").split(" ")[0].strip()
+    if not re.fullmatch("[0-9a-f]{64}", first):
+        raise UserError(f"{sidecar} holds no sha256; delete it")
+    return digest, first
 
 
 def _beside(target: Path, suffix: str) -> Path:
     """``.sha256``: of the first download; ``.part``: what has arrived; ``.part.validator``: the ETag or
     date of the file that it is the beginning of."""
     return target.with_name(target.name + suffix)
-
-
-def _recorded(target: Path) -> str | None:
-    sidecar = _beside(target, ".sha256")
-    if not sidecar.exists():
-        return None
-    digest = sidecar.read_text(encoding="utf-8", errors="replace").split(" ")[0].strip()
-    if not re.fullmatch("[0-9a-f]{64}", digest):
-        raise UserError(f"{sidecar} holds no sha256; delete it")
-    return digest
-
-
-def _record(target: Path, digest: str) -> None:
-    write_text(_beside(target, ".sha256"), f"{digest}  {target.name}\n")
 
 
 def _forget(target: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from benchmarks.files import whole_folder
 from models.errors import UserError
 from models.randomness import generator
 from reproduce.tasks.modes import PARTS, write_truth
@@ -117,12 +117,11 @@ def write_flat(folder: Path, a: Domain, b: Domain, made: Mapping[str, Any], prog
     how this was made. Every picture is decoded once, none is encoded again. Both folders appear when
     complete, the truth first. Raises UserError for a picture that cannot be read, by name.
     """
-    unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     placed = [(f"{p.split}{letter}", p) for letter, d in (("A", a), ("B", b)) for p in d.pictures]
     arrived: dict[str, list[tuple[bytes, str, str, Path]]] = {part: [] for part in PARTS}
-    try:
+    with whole_folder(folder) as unfinished:
         for part in PARTS:
-            (unfinished / part).mkdir(parents=True)
+            (unfinished / part).mkdir()
         bar = tqdm(placed, desc=f"making {folder.name}", unit="picture", disable=not progress)
         for number, (part, picture) in enumerate(bar):
             target = unfinished / part / f".{number}{picture.suffix}"
@@ -136,17 +135,6 @@ def write_flat(folder: Path, a: Domain, b: Domain, made: Mapping[str, Any], prog
                 target.rename(target.with_name(name))
                 rows.append({"folder": part, "file": name, "mode": mode, "origin": origin})
         write_truth(
-            folder,
-            titles={"a": a.title, "b": b.title},
-            names={"a": a.modes, "b": b.modes},
-            rows=rows,
-            made={"seed": SEED, **made},
-        )
-        os.replace(unfinished, folder)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {folder} ({error.strerror or error}); make room, or choose another "
-            "data folder"
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+            folder, titles={"a": a.title, "b": b.title}, names={"a": a.modes, "b": b.modes},
+            rows=rows, made={"seed": SEED, **made},
+        )  # fmt: skip

@@ -54,6 +54,11 @@ DATA_SETS: dict[str, Mapping[str, Any]] = {
     "celeba": FACES,
 }
 NAMES = {"cifar": "CIFAR-10", "pets": "Oxford-IIIT Pet", "imagenet": "ImageNet", "celeba": "CelebA"}
+# Data sets of files: what downloads one, finds it in a folder, and what it holds.
+OF_FILES: dict[str, tuple[Callable[..., object], Callable[[Path], Path | None], str]] = {
+    "pets": (OxfordIIITPet, pets_root, "images, annotations/xmls"),
+    "celeba": (CelebA, celeba_root, "img_align_celeba, list_attr_celeba.txt"),
+}
 
 # What a download and the unpacking of it raise.
 FAILURES = (
@@ -107,13 +112,10 @@ def described(names: tuple[str, ...]) -> dict[str, Any]:
 
 def recognise(folder: Path) -> str | None:
     """Which of the data sets lies in ``folder``, if any."""
-    if _cifar_root(folder) is not None:
-        return "cifar"
-    if pets_root(folder) is not None:
-        return "pets"
-    if celeba_root(folder) is not None:
-        return "celeba"
-    return "imagenet" if _synset_folders(folder) is not None else None
+    finders = {
+        "cifar": _cifar_root, "pets": pets_root, "celeba": celeba_root, "imagenet": _synset_folders,
+    }  # fmt: skip
+    return next((name for name, find in finders.items() if find(folder) is not None), None)
 
 
 def photo_domains(names: tuple[str, ...], originals: Originals) -> list[Domain]:
@@ -159,7 +161,7 @@ def _cifar(local: Path | None, originals: Originals) -> Reader:
 
 
 def _pets(local: Path | None, originals: Originals) -> Reader:
-    root = _root("pets", local, originals, OxfordIIITPet, pets_root, "images, annotations/xmls")
+    root = _root("pets", local, originals)
 
     def read(name: str) -> Domain:
         breeds = {breed.lower().replace("_", " "): breed for breed in PETS[name]}
@@ -201,20 +203,13 @@ def _imagenet(local: Path | None, originals: Originals) -> Reader:
 
 
 def _celeba(local: Path | None, originals: Originals) -> Reader:
-    needs = "img_align_celeba, list_attr_celeba.txt"
-    root = _root("celeba", local, originals, CelebA, celeba_root, needs)
+    root = _root("celeba", local, originals)
     return lambda name: read_faces(root, originals.attribute or ATTRIBUTE, FACES[name])
 
 
-def _root(
-    data_set: str,
-    local: Path | None,
-    originals: Originals,
-    download: Callable[..., object],
-    find: Callable[[Path], Path | None],
-    needs: str,
-) -> Path:
+def _root(data_set: str, local: Path | None, originals: Originals) -> Path:
     """The folder of a data set of files, given or downloaded."""
+    download, find, needs = OF_FILES[data_set]
     folder = originals.downloads if local is None else local
     root = find(folder)
     if root is None and local is None:

@@ -76,12 +76,11 @@ def open_task(
 
 
 def _open_photos(spec: TaskSpec, sorting: Sorting, data_dir: Path, progress: bool) -> Domains:
-    plain = sorting == AS_NAMED
-    if plain:
+    if sorting == AS_NAMED:
         there = _kept_source(spec.name, data_dir) or data_dir / spec.name
         if there.exists():
             return _open_local(there, spec.name, spec, sorting, data_dir, progress)
-    return sort_out(spec, sorting.local, sorting, data_dir, progress, plain)
+    return sort_out(spec, sorting.local, sorting, data_dir, progress)
 
 
 def drawn_folder(
@@ -102,7 +101,7 @@ def _open_drawn(
     # Imported late: the other tasks need nothing of what draws.
     with only_process(folder):
         if spec.kind == "drawn":
-            from reproduce.tasks.drawn import write_drawn
+            from reproduce.tasks.drawn.dataset import write_drawn
 
             write_drawn(spec.subject, folder, progress=progress, **numbers)
         else:
@@ -111,7 +110,8 @@ def _open_drawn(
 
 
 def _draw_animals(spec: TaskSpec, folder: Path, numbers: dict[str, Any], progress: bool) -> None:
-    from reproduce.tasks.animals import GENERATOR_VERSION, write_animals
+    from reproduce.tasks.animals.animal import GENERATOR_VERSION
+    from reproduce.tasks.animals.dataset import write_animals
 
     if not folder.exists():
         some = spec.modes or ((), ())

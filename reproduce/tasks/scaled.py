@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.files import files_under, foreign, write_text
+from benchmarks.files import files_under, foreign, whole_folder, write_text
 from models.errors import UserError
 from reproduce.tasks.locks import only_process
 from reproduce.tasks.pictures import FORMATS
@@ -41,18 +41,13 @@ def scaled_copy(folder: Path, data_dir: Path, low: float, high: float, *, progre
     out = data_dir / f"{folder.resolve().name}-{mark}"
     with only_process(out):
         if not out.exists():
-            unfinished = out.with_name(f".{out.name}.part")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            try:
+            with whole_folder(out) as unfinished:
                 bar = tqdm(files, desc=f"scaling {folder.name}", unit="file", disable=not progress)
                 if not sum(_put(f, unfinished / f.relative_to(folder), low, high) for f in bar):
                     raise UserError(
                         f"{folder} holds no picture of more than 8 bits: leave --range out"
                     )
                 write_text(unfinished / NOTE, json.dumps(about) + "\n")
-                unfinished.rename(out)
-            finally:
-                shutil.rmtree(unfinished, ignore_errors=True)
     return out
 
 

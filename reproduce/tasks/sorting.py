@@ -53,12 +53,7 @@ def refuse_unread(name: str, spec: TaskSpec | None, source: Path | None, sorting
 
 
 def sort_out(
-    spec: TaskSpec,
-    local: dict[str, Path],
-    sorting: Sorting,
-    data_dir: Path,
-    progress: bool,
-    plain: bool = False,
+    spec: TaskSpec, local: dict[str, Path], sorting: Sorting, data_dir: Path, progress: bool
 ) -> Domains:
     """The domains of a task out of data sets, local copies or downloads."""
     # Imported late: torchvision's data sets take a second, and the other tasks need none.
@@ -67,21 +62,15 @@ def sort_out(
     originals = Originals(local, data_dir / "downloads", sorting.attribute, progress)
     with only_process(originals.downloads):
         a, b = photo_domains(spec.domains, originals)
-    made = described(spec.domains)
-    return _open_made(a, b, spec.name, data_dir, made, progress, plain)
+    mark = f"-{mark_of(a, b)}" if local or sorting != AS_NAMED else ""
+    folder = data_dir / f"{spec.name}{mark}"
+    return _open_made(a, b, spec.name, folder, described(spec.domains), progress)
 
 
 def _open_made(
-    a: Domain,
-    b: Domain,
-    name: str,
-    data_dir: Path,
-    made: dict[str, Any],
-    progress: bool,
-    plain: bool = False,
+    a: Domain, b: Domain, name: str, folder: Path, made: dict[str, Any], progress: bool
 ) -> Domains:
-    """Two domains as a flat folder, under the bare ``name`` only if ``plain``."""
-    folder = data_dir / (name if plain else f"{name}-{mark_of(a, b)}")
+    """Two domains as the flat ``folder``."""
     with only_process(folder):
         if not folder.exists():
             write_flat(folder, a, b, {"task": name, **made}, progress)
@@ -89,19 +78,20 @@ def _open_made(
 
 
 def sort_classes(
-    folder: Path, name: str, spec: TaskSpec | None, sorting: Sorting, data_dir: Path, progress: bool
+    source: Path, name: str, spec: TaskSpec | None, sorting: Sorting, data_dir: Path, progress: bool
 ) -> Domains:
     """The domains of a task, or of nobody's in particular, out of a folder of classes."""
     known = spec.domains if spec else None
-    names = sorting.domains or known or two_domains(folder, domain_names(folder))
+    names = sorting.domains or known or two_domains(source, domain_names(source))
     if names[0] == names[1]:
         raise UserError(f"--domains {names[0]} {names[1]}: choose two different ones")
     # Classes are fixed where the task's own domains are asked for.
     own = spec is not None and names == spec.domains
     fixed = spec.modes if spec is not None and own and spec.modes else ((), ())
-    fewest = spec.fewest_modes if spec else 1 + is_class_folder(folder)
+    fewest = spec.fewest_modes if spec else 1 + is_class_folder(source)
     a, b = (
-        read_domain(folder, domain, classes=classes, fewest=fewest)
+        read_domain(source, domain, classes=classes, fewest=fewest)
         for domain, classes in zip(names, fixed, strict=True)
     )
-    return _open_made(a, b, name, data_dir, {"from": "a folder of classes"}, progress)
+    folder = data_dir / f"{name}-{mark_of(a, b)}"
+    return _open_made(a, b, name, folder, {"from": "a folder of classes"}, progress)

@@ -31,7 +31,9 @@ def save(path: Path, pixels: NDArray[np.uint8]) -> None:
     Image.fromarray(pixels).save(path)
 
 
-def _each(name: Callable[[int, int], str]) -> Callable[[Path, Pixels], list[Path]]:
+def each(name: Callable[[int, int], str]) -> Callable[[Path, Pixels], list[Path]]:
+    """What writes sample ``k`` of input ``i`` as the file ``name(i, k)`` of a folder."""
+
     def write(folder: Path, pixels: Pixels) -> list[Path]:
         for i, of_input in enumerate(pixels):
             for k, picture in enumerate(of_input):
@@ -44,7 +46,7 @@ def _each(name: Callable[[int, int], str]) -> Callable[[Path, Pixels], list[Path
 def _munit(folder: Path, pixels: Pixels) -> list[Path]:
     for i, of_input in enumerate(pixels):
         save(folder / f"in{i}" / "input.png", of_input[0])
-    return _each(lambda i, k: f"in{i}/output{k:03d}.png")(folder, pixels)
+    return each(lambda i, k: f"in{i}/output{k:03d}.png")(folder, pixels)
 
 
 def _munit_batch(folder: Path, pixels: Pixels) -> list[Path]:
@@ -65,7 +67,7 @@ def _bicyclegan(folder: Path, pixels: Pixels) -> list[Path]:
     for i, of_input in enumerate(pixels):
         for label in ("input", "ground truth", "encoded"):
             save(folder / "images" / f"input_{i:03d}_{label}.png", of_input[0])
-    return _each(lambda i, k: f"images/input_{i:03d}_random_sample{k + 1:02d}.png")(folder, pixels)
+    return each(lambda i, k: f"images/input_{i:03d}_random_sample{k + 1:02d}.png")(folder, pixels)
 
 
 def _npy(folder: Path, pixels: Pixels) -> list[Path]:
@@ -80,11 +82,11 @@ def _npz(folder: Path, pixels: Pixels) -> list[Path]:
 
 
 LAYOUTS: dict[str, Callable[[Path, Pixels], list[Path]]] = {
-    "translate": _each(lambda i, k: f"in{i}_sample{k:02d}.png"),
-    "translate, nested": _each(lambda i, k: f"sub/in{i}_sample{k:02d}.png"),
-    "a folder an input": _each(lambda i, k: f"in{i}/{k}.png"),
-    "flat": _each(lambda i, k: f"in{i}_{k}.png"),
-    "StarGAN v2": _each(lambda i, k: f"{i + 1:04d}_{k + 1:02d}.png"),
+    "translate": each(lambda i, k: f"in{i}_sample{k:02d}.png"),
+    "translate, nested": each(lambda i, k: f"sub/in{i}_sample{k:02d}.png"),
+    "a folder an input": each(lambda i, k: f"in{i}/{k}.png"),
+    "flat": each(lambda i, k: f"in{i}_{k}.png"),
+    "StarGAN v2": each(lambda i, k: f"{i + 1:04d}_{k + 1:02d}.png"),
     "MUNIT's test.py": _munit,
     "MUNIT's test_batch.py": _munit_batch,
     "a folder a sample": _several,

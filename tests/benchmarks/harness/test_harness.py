@@ -105,9 +105,7 @@ def test_what_does_not_fit(samples: Any, value_range: Any, message: str) -> None
         (NAMES, lambda p: p.repeat(3, axis=1), "12 samples of an input, of 6 that are measured"),
     ],
 )
-def test_a_batch_that_is_refused_leaves_nothing_behind(
-    names: list[str], change: Callable[[Any], Any], message: str, tmp_path: Path
-) -> None:
+def test_a_batch_that_is_refused_leaves_nothing_behind(names, change, message, tmp_path):
     pixels = pixels_of()
     metric = diversity(inputs=4, samples=6, value_range=(0, 255))
     metric.update(NAMES, pixels[:, :3].astype(float))

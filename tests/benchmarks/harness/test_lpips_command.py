@@ -7,7 +7,6 @@ from pathlib import Path
 import lpips
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from benchmarks.__main__ import main
@@ -21,56 +20,54 @@ def picture(folder: Path, name: str, seed: int, size: int = 64) -> Path:
     return folder / name
 
 
-def printed(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[float, str]:
-    assert main(["lpips", *map(str, words)]) == 0
-    told = capsys.readouterr()
-    return float(told.out), told.err
+@pytest.fixture
+def printed(capsys):
+    """A function: the distance of two files, and what is noted."""
+
+    def run(*words: object) -> tuple[float, str]:
+        assert main(["lpips", *map(str, words)]) == 0
+        told = capsys.readouterr()
+        return float(told.out), told.err
+
+    return run
 
 
 @pytest.mark.parametrize("version", ["0.0", "0.1"])
-def test_the_distance_is_that_of_the_pixels(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], version: str
-) -> None:
+def test_the_distance_is_that_of_the_pixels(tmp_path, printed, version):
     paths = [picture(tmp_path, f"{seed}.png", seed) for seed in (1, 2)]
     network = LpipsDistance(trained(version))  # type: ignore[arg-type]
     x, y = (network.features(lpips.im2tensor(np.asarray(Image.open(path)))) for path in paths)
-    value, notes = printed(capsys, *paths, "--version", version)
+    value, notes = printed(*paths, "--version", version)
     assert value == pytest.approx(float(network.distance(x, y)), abs=1e-6) and notes == ""
     if version == "0.1":
-        assert printed(capsys, *paths)[0] == value
+        assert printed(*paths)[0] == value
 
 
-def test_what_may_surprise_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_may_surprise_is_noted(tmp_path, printed):
     small = picture(tmp_path, "small.png", 1, 32)
-    value, notes = printed(capsys, small, small)
+    value, notes = printed(small, small)
     assert value == 0 and notes == "note: enlarged from 32x32 to 64x64\n"
     png, jpeg = picture(tmp_path, "1.png", 1), picture(tmp_path, "1.jpg", 1)
-    value, notes = printed(capsys, png, jpeg)
+    value, notes = printed(png, jpeg)
     assert value > 0.001 and notes.startswith("note: JPEG") and notes.count("\n") == 1
 
 
-def test_grey_is_rgb_and_transparency_lies_on_white(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    grey = torch.rand(64, 64, generator=torch.Generator().manual_seed(0)).mul(255).byte().numpy()
-    alpha = np.full_like(grey, 255)
-    alpha[:20] = 0
-    Image.fromarray(grey).save(tmp_path / "grey.png")
-    Image.fromarray(np.dstack([grey] * 3)).save(tmp_path / "rgb.png")
-    Image.fromarray(np.dstack([grey, alpha])).save(tmp_path / "alpha.png")
-    grey[:20] = 255
-    Image.fromarray(grey).save(tmp_path / "white.png")
-    for names in (("grey", "rgb"), ("alpha", "white")):
-        assert printed(capsys, *(tmp_path / f"{name}.png" for name in names)) == (0, "")
+def test_grey_is_rgb_and_transparency_lies_on_white(tmp_path, printed):
+    grey = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    alpha, white = np.full_like(grey, 255), grey.copy()
+    alpha[:20], white[:20] = 0, 255
+    for one, other in ((grey, np.dstack([grey] * 3)), (np.dstack([grey, alpha]), white)):
+        for name, pixels in (("1.png", one), ("2.png", other)):
+            Image.fromarray(pixels).save(tmp_path / name)
+        assert printed(tmp_path / "1.png", tmp_path / "2.png") == (0, "")
 
 
 def test_wrong_files_are_refused(tmp_path, refused_by):
     whole = picture(tmp_path, "whole.png", 1)
     large = picture(tmp_path, "large.png", 1, 65)
     tiny = picture(tmp_path, "tiny.png", 1, 7)
-    text = tmp_path / "text.png"
+    text, deep = tmp_path / "text.png", tmp_path / "deep.png"
     text.write_text("no picture")
-    deep = tmp_path / "deep.png"
     Image.fromarray(np.zeros((64, 64), np.uint16)).save(deep)
     for pair, reason in (
         ((whole, large), "whole.png is 64x64 and"),

@@ -11,14 +11,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import lpips
 import numpy as np
 import pytest
 import torch
 import torch_fidelity
-from outputs_case import LAYOUTS, Pixels, pixels_of, save
+from outputs_case import LAYOUTS, Pixels, each, pixels_of, save
 from package_lpips import reference
 from PIL import Image
 from torch import Tensor
@@ -34,17 +33,24 @@ from benchmarks.networks.weights import Version
 from models.init import initialise
 
 
-def measured(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
-    """The numbers that a command prints as JSON, by name."""
-    capsys.readouterr()
-    assert main([*map(str, words), "--json", "--no-progress"]) == 0
-    return {m["metric"]: m for m in json.loads(capsys.readouterr().out)["measured"]}
+@pytest.fixture
+def printed(capfd):
+    """A function: run a command, and get what it prints."""
+
+    def run(*words: object) -> str:
+        capfd.readouterr()
+        assert main([*map(str, words), "--no-progress"]) == 0
+        return capfd.readouterr().out
+
+    return run
 
 
-def printed(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    capsys.readouterr()
-    assert main([*map(str, words), "--no-progress"]) == 0
-    return capsys.readouterr().out
+@pytest.fixture
+def measured(printed):
+    """A function: run a command, and get its numbers by name."""
+    return lambda *words: {
+        m["metric"]: m for m in json.loads(printed(*words, "--json"))["measured"]
+    }
 
 
 @torch.inference_mode()
@@ -68,68 +74,56 @@ def package_diversity(pixels: Pixels, version: Version, pairs: list[tuple[int, i
         ("0.1", "all-pairs", [(i, j) for i in range(5) for j in range(i + 1, 5)]),
     ],
 )
-def test_diversity_is_the_lpips_packages(
-    version: Version, protocol: str, pairs: list[tuple[int, int]], tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+def test_diversity_is_the_lpips_packages(version, protocol, pairs, tmp_path, measured):
     pixels = pixels_of(5, 5, (64, 64))
     (folder,) = LAYOUTS["flat"](tmp_path / "out", pixels)
     raw = tmp_path / "raw.npz"
     words = "diversity", folder, "--protocol", protocol, "--lpips", version, "--raw", raw
-    found = measured(capsys, *words)["diversity-lpips"]
+    found = measured(*words)["diversity-lpips"]
     assert found["value"] == pytest.approx(package_diversity(pixels, version, pairs), abs=1e-6)
     assert found["interval"]["low"] < found["value"] < found["interval"]["high"]
     assert DiversityResult.load(raw).value == found["value"]
 
 
-def test_every_layout_has_the_same_diversity(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pixels = pixels_of()
+def test_every_layout_has_the_same_diversity(tmp_path, measured):
     values = {
-        layout: measured(capsys, "diversity", *write(tmp_path / f"{number}", pixels))
-        for number, (layout, write) in enumerate(LAYOUTS.items())
+        measured("diversity", *write(tmp_path / f"{k}", pixels_of()))["diversity-lpips"]["value"]
+        for k, write in enumerate(LAYOUTS.values())
     }
-    assert len({found["diversity-lpips"]["value"] for found in values.values()}) == 1
+    assert len(values) == 1
 
 
-def test_it_says_what_it_understood_how_it_measured_and_what_the_paper_has(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_says_what_it_understood_how_it_measured_and_what_the_paper_has(tmp_path, printed):
     (path,) = LAYOUTS[".npy"](tmp_path / "small", pixels_of(4, 7, (8, 8)))
-    told = printed(capsys, "diversity", path)
+    told = printed("diversity", path)
     assert told.startswith("4 inputs x 7 samples, 8x8, an array of uint8\n")
     assert "protocol: paper-min64@4x3\n" in told and "not the paper's protocol" in told
     assert "LPIPS 0.0, the MUNIT paper's" in told and "edges2shoes" not in told
     # Equal samples are one picture to the network.
     whole = pixels_of(100, 1, (8, 8)).repeat(38, axis=1)
     (path,) = LAYOUTS[".npy"](tmp_path / "whole", whole)
-    told = printed(capsys, "diversity", path)
+    told = printed("diversity", path)
     assert "protocol: paper-min64\n" in told
     munit = published_table1()["edges2shoes", "MUNIT"][1]
     assert "edges2shoes: UNIT 0.011, " in told and f"MUNIT {munit:.3f}" in told
-    assert "edges2shoes" not in printed(capsys, "diversity", path, "--lpips", "0.1")
+    assert "edges2shoes" not in printed("diversity", path, "--lpips", "0.1")
 
 
-def test_csv_has_all_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_csv_has_all_numbers(tmp_path, measured, printed):
     (path,) = LAYOUTS[".npy"](tmp_path / "a", pixels_of())
-    value = measured(capsys, "diversity", path)["diversity-lpips"]["value"]
-    rows = list(csv.DictReader(io.StringIO(printed(capsys, "diversity", path, "--csv"))))
+    value = measured("diversity", path)["diversity-lpips"]["value"]
+    rows = list(csv.DictReader(io.StringIO(printed("diversity", path, "--csv"))))
     assert [row["metric"] for row in rows] == ["diversity-lpips"]
     assert float(rows[0]["value"]) == pytest.approx(value, rel=1e-8)
     assert rows[0]["protocol"] == "paper-min64@4x3"
 
 
-def test_jpegs_are_measured_where_that_is_asked_for(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_jpegs_are_measured_where_that_is_asked_for(tmp_path, measured):
     pixels = pixels_of()
-    for i, of_input in enumerate(pixels):
-        for k, picture in enumerate(of_input):
-            save(tmp_path / "out" / f"in{i}_{k}.jpg", picture)
-    lossy = measured(capsys, "diversity", tmp_path / "out", "--lossy")["diversity-lpips"]["value"]
+    (out,) = each(lambda i, k: f"in{i}_{k}.jpg")(tmp_path / "out", pixels)
+    lossy = measured("diversity", out, "--lossy")["diversity-lpips"]["value"]
     (path,) = LAYOUTS[".npy"](tmp_path / "a", pixels)
-    exact = measured(capsys, "diversity", path)["diversity-lpips"]["value"]
+    exact = measured("diversity", path)["diversity-lpips"]["value"]
     assert abs(lossy - exact) > 1e-3
 
 
@@ -144,7 +138,7 @@ class _Logits(torch.nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
-def test_is_and_cis_by_any_classifier(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_is_and_cis_by_any_classifier(tmp_path, measured):
     pixels = pixels_of(6, 5)
     (path,) = LAYOUTS[".npy"](tmp_path / "a", pixels)
     p = classify(torch.from_numpy(pixels).flatten(0, 1).movedim(-1, 1) / 127.5 - 1)
@@ -153,9 +147,9 @@ def test_is_and_cis_by_any_classifier(tmp_path: Path, capsys: pytest.CaptureFixt
     torch.jit.script(_Logits()).save(tmp_path / "net.pt")
     raw = tmp_path / "raw.npz"
     every = [
-        measured(capsys, "modes", path, "--classifier", f"{__name__}:classify", "--raw", raw),
-        measured(capsys, "modes", path, "--classifier", tmp_path / "net.pt", "--logits"),
-        measured(capsys, "modes", "--probabilities", tmp_path / "p.npy"),
+        measured("modes", path, "--classifier", f"{__name__}:classify", "--raw", raw),
+        measured("modes", path, "--classifier", tmp_path / "net.pt", "--logits"),
+        measured("modes", "--probabilities", tmp_path / "p.npy"),
     ]
     # torch-fidelity's score of the same probabilities, in one split.
     kept = load_mode_scores(raw).probabilities
@@ -168,16 +162,14 @@ def test_is_and_cis_by_any_classifier(tmp_path: Path, capsys: pytest.CaptureFixt
         assert found["cis"]["value"] == pytest.approx(per_input(same).scores()[1], abs=1e-6)
 
 
-def test_the_papers_scores_are_shown_at_its_numbers(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_papers_scores_are_shown_at_its_numbers(tmp_path, printed):
     p = np.random.default_rng(0).dirichlet(np.ones(4), (100, 100))
     np.save(tmp_path / "p.npy", p)
-    told = printed(capsys, "modes", "--probabilities", tmp_path / "p.npy", "--modes", *"abcd")
+    told = printed("modes", "--probabilities", tmp_path / "p.npy", "--modes", *"abcd")
     cis, _ = published_table2()["house cats -> big cats", "MUNIT"]
     assert "house cats -> big cats: " in told and f"MUNIT {cis:.3f}" in told
     np.save(tmp_path / "p.npy", p[:, :99])
-    told = printed(capsys, "modes", "--probabilities", tmp_path / "p.npy")
+    told = printed("modes", "--probabilities", tmp_path / "p.npy")
     assert "house cats" not in told and "100 inputs, 100 samples of each" in told
 
 
@@ -253,16 +245,9 @@ def test_probabilities_that_do_not_fit(array, message, tmp_path, refused):
 
 @pytest.mark.parametrize(
     "words",
-    [
-        "--inputs 2",
-        "--samples 2",
-        "--logits",
-        "--range 0 1",
-        "--pattern {input}_{sample}",
-        "--lossy",
-        "--device cuda",
-    ],
-)
+    ["--inputs 2", "--samples 2", "--logits", "--range 0 1", "--pattern {input}_{sample}",
+     "--lossy", "--device cuda"],
+)  # fmt: skip
 def test_what_is_about_pictures_is_not_for_probabilities(words, tmp_path, refused):
     np.save(tmp_path / "p.npy", np.ones((4, 2, 2)) / 2)
     told = refused("modes", "--probabilities", tmp_path / "p.npy", *words.split())
@@ -280,7 +265,7 @@ def test_a_place_for_raw_values_is_asked_before_anything_is_measured(tmp_path, r
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npz", "out"]
 
 
-def test_fidelity_is_torch_fidelitys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fidelity_is_torch_fidelitys(tmp_path, measured, refused):
     name, heads = "small-resnet-2", {"pattern": ("p", "q")}
     network = SmallResNet(RECIPES[name], heads)
     initialise(network, "kaiming", torch.Generator().manual_seed(0))
@@ -288,7 +273,7 @@ def test_fidelity_is_torch_fidelitys(tmp_path: Path, capsys: pytest.CaptureFixtu
     Classifier(RECIPES[name], heads, network, {"pattern": 0.5}, {}).save(saved)
     (fake,) = LAYOUTS["flat"](tmp_path / "fake", pixels_of(20, 5, (32, 32)))
     (real,) = LAYOUTS["flat"](tmp_path / "real", pixels_of(30, 4, (32, 32), seed=1) // 2)
-    found = measured(capsys, "fidelity", fake, "--real", real, "--classifier", saved)
+    found = measured("fidelity", fake, "--real", real, "--classifier", saved)
     expected = torch_fidelity.calculate_metrics(
         input1=str(fake), input2=str(real), feature_extractor=name,
         feature_extractor_weights_path=str(saved), fid=True, kid=True, prc=True,
@@ -303,9 +288,8 @@ def test_fidelity_is_torch_fidelitys(tmp_path: Path, capsys: pytest.CaptureFixtu
     kid = expected["kernel_inception_distance_mean"]
     assert found[f"kid-{name}"]["value"] == pytest.approx(kid, rel=1e-4)
     (large,) = LAYOUTS["flat"](tmp_path / "large", pixels_of(20, 5, (64, 64)))
-    words = "fidelity", str(fake), "--real", str(large), "--classifier", str(saved)
-    assert main([*words, "--no-progress"]) == 2
-    assert "resize them to one size" in capsys.readouterr().err
+    words = "fidelity", fake, "--real", large, "--classifier", saved
+    assert "resize them to one size" in refused(*words)
 
 
 @pytest.fixture
@@ -334,41 +318,30 @@ def quality(judging: dict[str, Path], own: str, other: str, *more: object) -> li
     ]  # fmt: skip
 
 
-def test_a_judge_prefers_what_is_like_the_right_photos(
-    judging: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_judge_prefers_what_is_like_the_right_photos(judging, monkeypatch, measured):
     monkeypatch.setattr("benchmarks.harness.judging.RIGHT", 3)
     photos = "--train-inputs", judging["trainA"], "--train-photos", judging["trainB"]
-    good = measured(capsys, *quality(judging, "good", "bad", *photos))
-    bad = measured(capsys, *quality(judging, "bad", "good", *photos))
+    good = measured(*quality(judging, "good", "bad", *photos))
+    bad = measured(*quality(judging, "bad", "good", *photos))
     assert good["quality-judged"]["value"] == 100 and bad["quality-judged"]["value"] == 0
     assert good["photo-distance"]["value"] < bad["photo-distance"]["value"]
 
 
-def test_without_photos_people_are_to_be_asked(
-    judging: dict[str, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    told = printed(capsys, *quality(judging, "good", "bad"))
+def test_without_photos_people_are_to_be_asked(judging, printed, refused):
+    told = printed(*quality(judging, "good", "bad"))
     assert "study prepare" in told and f"mine={judging['good']}" in told
     for more in (["--raw", judging["good"].with_name("raw.npz")], ["--json"], ["--csv"]):
-        assert main([*map(str, quality(judging, "good", "bad", *more))]) == 2
-        told = capsys.readouterr()
-        assert told.out == "" and f"{more[0]} needs --train-photos" in told.err
+        told = refused(*quality(judging, "good", "bad", *more))
+        assert f"{more[0]} needs --train-photos" in told
 
 
-def test_the_command_that_asks_people_runs(
-    judging: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+def test_the_command_that_asks_people_runs(judging, tmp_path, monkeypatch, printed):
     monkeypatch.chdir(tmp_path)
     good = judging["good"].rename(tmp_path / "it's good")
-    pixels = [
-        np.asarray(Image.open(judging["bad"] / f"in{i}_{k}.png"))
-        for i in range(4)
-        for k in range(3)
-    ]
-    np.save("floats.npy", np.stack(pixels).reshape(4, 3, 64, 64, 3) / 255)
-    np.save("own.npy", np.stack(pixels).reshape(4, 3, 64, 64, 3) / 255)
+    paths = [judging["bad"] / f"in{i}_{k}.png" for i in range(4) for k in range(3)]
+    pixels = np.stack([np.asarray(Image.open(path)) for path in paths])
+    for name in ("floats", "own"):
+        np.save(f"{name}.npy", pixels.reshape(4, 3, 64, 64, 3) / 255)
     for own, other, *more in (
         (good, judging["bad"]),
         ("own.npy", "floats.npy", "--range", 0, 1, "--against-range", 0, 1),
@@ -376,34 +349,30 @@ def test_the_command_that_asks_people_runs(
          "--against-pattern={input}_{sample}.png"),
     ):  # fmt: skip
         words = quality(judging | {"own": Path(own), "other": Path(other)}, "own", "other", *more)
-        told = printed(capsys, *words)
+        told = printed(*words)
         line = next(line for line in told.splitlines() if "study prepare" in line)
         python, _, _, *asked = shlex.split(line)
         assert python == "python" and main([*asked, "--questions", "8", "--per-rater", "5"]) == 0
         shutil.rmtree("study")
 
 
-def test_outputs_and_their_rivals_are_read_each_in_its_way(
-    judging: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_outputs_and_their_rivals_are_read_each_in_its_way(judging, measured, refused):
     for path in judging["bad"].iterdir():
         path.rename(path.with_name(path.name.replace("_", "-")))
     words = quality(judging, "good", "bad", "--train-photos", judging["trainB"])
-    assert main([*map(str, words)]) == 2
-    assert "tells no input and sample" in capsys.readouterr().err
+    assert "tells no input and sample" in refused(*words)
     words += ["--against-pattern", "{input}-{sample}.png"]
-    assert "quality-judged" in measured(capsys, *words)
+    assert "quality-judged" in measured(*words)
 
 
 def test_more_words_that_do_not_fit(judging, refused):
     good = judging["good"]
     assert "unknown device 'tpu9'" in refused("diversity", good, "--device", "tpu9")
-    assert "needs --train-photos" in refused(
-        *quality(judging, "good", "bad", "--train-inputs", judging["trainA"])
-    )
-    assert "4 samples an input are asked" in refused(
-        *quality(judging, "good", "bad", "--samples", 4)
-    )
+    for more, told in (
+        (["--train-inputs", judging["trainA"]], "needs --train-photos"),
+        (["--samples", 4], "4 samples an input are asked"),
+    ):
+        assert told in refused(*quality(judging, "good", "bad", *more))
     (judging["bad"] / "in0_0.png").unlink()
     assert "lacks sample 0" in refused(*quality(judging, "good", "bad"))
     (judging["trainB"] / "t00.png").unlink()

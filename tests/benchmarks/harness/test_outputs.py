@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from outputs_case import LAYOUTS, Pixels, pixels_of, save
+from outputs_case import LAYOUTS, Pixels, each, pixels_of, save
 from PIL import Image
 
-from benchmarks.harness.outputs import open_outputs
+from benchmarks.harness.outputs import Outputs, open_outputs
 from benchmarks.study.prepare import Plan, prepare
 from models.errors import UserError
 
@@ -26,14 +26,19 @@ def tensors(pixels: Pixels) -> torch.Tensor:
     return torch.from_numpy(pixels).movedim(-1, 2).reshape(-1, 3, *pixels.shape[2:4]) / 127.5 - 1
 
 
+def shown(outputs: Outputs, *choice: object) -> torch.Tensor:
+    """The pictures of a stream of them."""
+    return torch.stack([picture for *_, picture in outputs.stream(*choice)])
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_gives_the_same_pictures(layout: str, tmp_path: Path) -> None:
     pixels = pixels_of()
     outputs = open_outputs(LAYOUTS[layout](tmp_path / "out", pixels))
     assert str(outputs).startswith("4 inputs x 6 samples, 24x16, ")
-    shown = list(outputs.stream())
-    torch.testing.assert_close(torch.stack([p for *_, p in shown]), tensors(pixels), rtol=0, atol=0)
-    assert [(n, k) for n, k, _ in shown] == [(n, k) for n in outputs.names for k in range(6)]
+    torch.testing.assert_close(shown(outputs), tensors(pixels), rtol=0, atol=0)
+    expected = [(name, k) for name in outputs.names for k in range(6)]
+    assert [(name, k) for name, k, _ in outputs.stream()] == expected
 
 
 @pytest.mark.parametrize("layout", ["translate", "BicycleGAN", "StarGAN v2", ".npy", ".npz"])
@@ -51,27 +56,20 @@ def test_outputs_are_matched_with_test_inputs(layout: str, tmp_path: Path) -> No
 def test_named_inputs_may_come_in_any_order(layout: str, tmp_path: Path) -> None:
     pixels = pixels_of()
     outputs = open_outputs(LAYOUTS[layout](tmp_path / "out", pixels)).called(["in3", "in1"], "out")
-    shown = [picture for *_, picture in outputs.stream(1)]
-    assert torch.equal(torch.stack(shown), tensors(pixels)[[18, 6]])
+    assert torch.equal(shown(outputs, 1), tensors(pixels)[[18, 6]])
 
 
 def test_numbers_count_as_numbers(tmp_path: Path) -> None:
     pixels = pixels_of(1, 12)
-    for k, picture in enumerate(pixels[0]):
-        save(tmp_path / "a" / "in0" / f"{k}.png", picture)
-        save(tmp_path / "a" / "in1" / f"{k}.png", picture)
-    shown = [picture for *_, picture in open_outputs([tmp_path / "a"]).stream(12, range(1))]
-    assert torch.equal(torch.stack(shown), tensors(pixels))
+    each(lambda i, k: f"in{i}/{k}.png")(tmp_path / "a", pixels.repeat(2, axis=0))
+    assert torch.equal(shown(open_outputs([tmp_path / "a"]), 12, range(1)), tensors(pixels))
 
 
 def test_numbered_inputs_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     pixels = pixels_of(12, 2)
-    for i, of_input in enumerate(pixels):
-        for k, picture in enumerate(of_input):
-            save(tmp_path / "a" / f"{i}_{k}.png", picture)
+    each(lambda i, k: f"{i}_{k}.png")(tmp_path / "a", pixels)
     outputs = open_outputs([tmp_path / "a"]).called([f"shoe{i:02d}" for i in range(12)], "a")
-    shown = [picture for *_, picture in outputs.stream()]
-    assert torch.equal(torch.stack(shown), tensors(pixels))
+    assert torch.equal(shown(outputs), tensors(pixels))
     # Where the test inputs are called so, by name.
     last, first = open_outputs([tmp_path / "a"]).called(["11", "0"], "a").stream(1)
     assert torch.equal(last[2], tensors(pixels)[22]) and torch.equal(first[2], tensors(pixels)[0])
@@ -79,16 +77,14 @@ def test_numbered_inputs_come_in_the_order_of_their_numbers(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_numbers_are_places_only_where_nothing_contradicts(first: int, tmp_path: Path) -> None:
-    for i in range(4):
-        for k in range(2):
-            save(tmp_path / "a" / f"{i + first}_{k}.png", GOOD[0, k])
+    each(lambda i, k: f"{i + first}_{k}.png")(tmp_path / "a", pixels_of(4, 2))
     outputs = open_outputs([tmp_path / "a"])
     assert outputs.called([*"efgh"], "a").names == (*"efgh",)
     for names in ("0", "1", "2", "9"), [*"efg"], ("e9", "e10", "e11", "e12"):
         with pytest.raises(UserError, match="has no translation of input"):
             outputs.called(names, "a")
-    (tmp_path / "a" / f"{first + 2}_0.png").rename(tmp_path / "a" / "7_0.png")
-    (tmp_path / "a" / f"{first + 2}_1.png").rename(tmp_path / "a" / "7_1.png")
+    for k in range(2):
+        (tmp_path / "a" / f"{first + 2}_{k}.png").rename(tmp_path / "a" / f"7_{k}.png")
     with pytest.raises(UserError, match="has no translation of input 'e'"):
         open_outputs([tmp_path / "a"]).called([*"efgh"], "a")
 
@@ -101,9 +97,7 @@ def test_rows_of_an_array_are_places_whatever_inputs_are_called(tmp_path: Path) 
 
 def test_flat_names_in_folders_keep_the_folder(tmp_path: Path) -> None:
     for folder in ("cat2dog", "dog2cat"):
-        for i in range(2):
-            for k in range(3):
-                save(tmp_path / folder / f"{i:04d}_{k:02d}.png", GOOD[0, 0])
+        each(lambda i, k: f"{i:04d}_{k:02d}.png")(tmp_path / folder, pixels_of(2, 3))
     outputs = open_outputs([tmp_path])
     assert outputs.names == ("cat2dog/0000", "cat2dog/0001", "dog2cat/0000", "dog2cat/0001")
     assert outputs.samples == 3
@@ -156,20 +150,15 @@ def test_a_folder_of_samples_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_webp_without_loss_is_measured(tmp_path: Path) -> None:
     pixels = pixels_of(2, 2)
-    for i, of_input in enumerate(pixels):
-        for k, picture in enumerate(of_input):
-            path = tmp_path / f"in{i}_{k}.webp"
-            Image.fromarray(picture).save(path, lossless=True, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0")
-    shown = [picture for *_, picture in open_outputs([tmp_path]).stream()]
-    assert torch.equal(torch.stack(shown), tensors(pixels))
+    for i, k in np.ndindex(2, 2):
+        picture, path = Image.fromarray(pixels[i, k]), tmp_path / f"in{i}_{k}.webp"
+        picture.save(path, lossless=True, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0")
+    assert torch.equal(shown(open_outputs([tmp_path])), tensors(pixels))
 
 
 def test_a_pattern_says_how_files_are_named(tmp_path: Path) -> None:
-    pixels = pixels_of(2, 2)
-    for i in range(2):
-        for k in range(2):
-            save(tmp_path / f"{k}-of-in{i}.png", pixels[i, k])
-    save(tmp_path / "overview.png", pixels[0, 0])
+    each(lambda i, k: f"{k}-of-in{i}.png")(tmp_path, pixels_of(2, 2))
+    save(tmp_path / "overview.png", GOOD[0, 0])
     outputs = open_outputs([tmp_path], "{sample}-of-{input}.png")
     assert outputs.names == ("in0", "in1") and "passed over: overview.png" in str(outputs)
 
@@ -177,15 +166,13 @@ def test_a_pattern_says_how_files_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value_range", "scale"), [((-1.0, 1.0), 2), ((0.0, 1.0), 1), ((0, 255), 255)]
 )
-def test_floats_are_what_their_range_says(
-    value_range: tuple[float, float], scale: float, tmp_path: Path
-) -> None:
+def test_floats_are_what_their_range_says(value_range, scale, tmp_path):
     pixels = pixels_of(2, 2)
     floats = pixels / 255 * scale + value_range[0]
     for kind in (np.float32, np.float64, ">f4", ">f8"):
         np.save(tmp_path / "a.npy", floats.astype(kind))
         outputs = open_outputs([tmp_path / "a.npy"], value_range=value_range)
-        assert torch.equal(torch.stack([p for *_, p in outputs.stream()]), tensors(pixels))
+        assert torch.equal(shown(outputs), tensors(pixels))
 
 
 def test_an_array_is_read_in_any_order(tmp_path: Path) -> None:
@@ -205,9 +192,8 @@ def test_a_study_of_arrays_says_what_does_not_fit(tmp_path: Path) -> None:
     plan = Plan(tmp_path / "testA", methods, "a", questions=12, per_rater=5)
     with pytest.raises(UserError, match="give its --range|give their --range"):
         prepare(plan, tmp_path / "study")
-    with pytest.raises(
-        UserError, match=r"b.npy: input \d, sample \d has 24x24 pixels, others 24x16"
-    ):
+    told = r"b.npy: input \d, sample \d has 24x24 pixels, others 24x16"
+    with pytest.raises(UserError, match=told):
         prepare(replace(plan, value_range=(0, 1)), tmp_path / "study")
 
 
@@ -217,29 +203,20 @@ def test_equal_pictures_have_equal_digests(tmp_path: Path) -> None:
     assert made[0] == made[1] != other
 
 
-def pixels_in(path: Path) -> bytes:
-    return np.asarray(Image.open(path)).tobytes()
-
-
 @pytest.mark.parametrize(
     "layout", ["a folder an input", "BicycleGAN", "MUNIT's test_batch.py", ".npy", ".npz"]
 )
 def test_a_study_takes_every_layout(layout: str, tmp_path: Path) -> None:
     for i in range(4):
-        save(tmp_path / "testA" / f"in{i}.png", pixels_of(1, 1)[0, 0])
-    methods = {
-        name: LAYOUTS[layout](tmp_path / name, pixels_of(seed=seed))[0]
-        for seed, name in enumerate(("mine", "other"))
-    }
+        save(tmp_path / "testA" / f"in{i}.png", GOOD[0, 0])
+    given = {"mine": pixels_of(seed=0), "other": pixels_of(seed=1)}
+    methods = {name: LAYOUTS[layout](tmp_path / name, made)[0] for name, made in given.items()}
     plan = Plan(tmp_path / "testA", methods, "other", questions=8, per_rater=5)
     design = prepare(plan, tmp_path / "study")
     assert design.inputs == 4 and design.size == (24, 16)
-    shown = {pixels_in(path) for path in (tmp_path / "study" / "pictures").iterdir()}
-    own = {
-        picture.tobytes()
-        for seed in (0, 1)
-        for picture in pixels_of(seed=seed).reshape(-1, 16, 24, 3)
-    }
+    pictures = (tmp_path / "study" / "pictures").iterdir()
+    shown = {np.asarray(Image.open(path)).tobytes() for path in pictures}
+    own = {one.tobytes() for made in given.values() for one in made.reshape(-1, 16, 24, 3)}
     assert len(shown & own) >= 8
 
 
@@ -339,14 +316,11 @@ def test_folders_that_do_not_fit(wrong, tmp_path, refused):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (
-            lambda f: save(f / "in1" / "input.png", GOOD[0, 0]),
-            "input.png has no number, as the other samples have",
-        ),
+        (lambda f: save(f / "in1" / "input.png", GOOD[0, 0]), "input.png has no number, as the other"),
         (lambda f: save(f / "in1" / "0.bmp", GOOD[0, 0]), "0.bmp are one sample of input 'in1'"),
         (lambda f: (f / "in9").mkdir(), "in9 is empty: translate that input"),
     ],
-)
+)  # fmt: skip
 def test_folders_of_inputs_that_do_not_fit(damage, message, tmp_path, refused):
     (folder,) = LAYOUTS["a folder an input"](tmp_path / "out", pixels_of())
     damage(folder)

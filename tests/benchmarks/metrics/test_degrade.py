@@ -5,15 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.metrics.preference_evidence import (
-    DEGRADATIONS,
-    LEVELS,
-    blurred,
-    misaligned,
-    mottled,
-    moved,
-    noisy,
-)
+from benchmarks.metrics import preference_evidence as under_test
+from benchmarks.metrics.preference_evidence import DEGRADATIONS, LEVELS, blurred, moved, noisy
 
 
 def dot(size: int = 32) -> torch.Tensor:
@@ -56,7 +49,7 @@ def test_noise_has_its_standard_deviation_and_one_seed_is_one_noise() -> None:
 
 def test_blotches_are_soft_and_one_seed_gives_the_same_ones_at_every_level() -> None:
     grey = torch.full((4, 3, 64, 64), 128, dtype=torch.uint8)
-    one, two = (mottled(grey, v, 5).float() - 128 for v in (0.05, 0.1))
+    one, two = (under_test.mottled(grey, v, 5).float() - 128 for v in (0.05, 0.1))
     assert float((two - 2 * one).abs().max()) <= 2
     # Neighbours are alike, and colours are not grey.
     step, spread = one.diff(dim=3).std(), one.std()
@@ -65,7 +58,7 @@ def test_blotches_are_soft_and_one_seed_gives_the_same_ones_at_every_level() -> 
 
 
 def test_misaligned_pictures_lie_where_they_were_moved() -> None:
-    found = misaligned(dot().expand(40, -1, -1, -1), 4 / 32, 1)
+    found = under_test.misaligned(dot().expand(40, -1, -1, -1), 4 / 32, 1)
     places = {tuple((p[0] == 255).nonzero()[0].tolist()) for p in found}
     offsets = {(y - 16, x - 16) for y, x in places}
     assert offsets == {(a, b) for a in (-4, -3, 0, 3, 4) for b in (-4, -3, 0, 3, 4)

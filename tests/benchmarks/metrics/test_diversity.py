@@ -16,12 +16,7 @@ import pytest
 import torch
 
 from benchmarks.metric import METRICS, Measurement, Metric
-from benchmarks.metrics.diversity import (
-    DiversityResult,
-    _draw_pairs,
-    diversity,
-    real_diversity,
-)
+from benchmarks.metrics.diversity import DiversityResult, _draw_pairs, diversity, real_diversity
 from benchmarks.metrics.diversity_protocols import METRIC_OF, PROTOCOLS, get_protocol, pairs
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.weights import trained
@@ -39,8 +34,7 @@ class PixelDistance:
     weights = trained("0.0")
 
     def __init__(self) -> None:
-        self.pictures = 0
-        self.largest_batch = 0
+        self.pictures = self.largest_batch = 0
 
     def features(self, pictures: torch.Tensor) -> torch.Tensor:
         self.pictures += len(pictures)
@@ -57,20 +51,14 @@ def constant(value: float, size: int = 32) -> torch.Tensor:
 
 def ramp(inputs: int, samples: int) -> list[Item]:
     """Sample k of input n is the constant picture (n + 1) k / 100 - 1/2."""
-    return [
-        (f"in{n:02d}", k, constant((n + 1) * k / 100 - 0.5))
-        for n in range(inputs)
-        for k in range(samples)
-    ]
+    places = itertools.product(range(inputs), range(samples))
+    return [(f"in{n:02d}", k, constant((n + 1) * k / 100 - 0.5)) for n, k in places]
 
 
 def noise(inputs: int, samples: int, size: int = 32) -> list[Item]:
     generator = torch.Generator().manual_seed(0)
-    return [
-        (f"in{n}", k, torch.rand(3, size, size, generator=generator) * 2 - 1)
-        for n in range(inputs)
-        for k in range(samples)
-    ]
+    pictures = torch.rand(inputs * samples, 3, size, size, generator=generator) * 2 - 1
+    return [(f"in{n // samples}", n % samples, picture) for n, picture in enumerate(pictures)]
 
 
 @pytest.fixture(scope="module")
@@ -241,17 +229,15 @@ def test_unfit_streams_are_refused(stream: list[Item], message: str) -> None:
 
 
 def test_other_refusals() -> None:
-    with pytest.raises(UserError, match="even number of samples, got 5: use 6"):
-        get_protocol("paper", 2, 5)
-    with pytest.raises(UserError, match="at least 2 samples"):
-        get_protocol("all-pairs", 2, 1)
-    for inputs in (1, 0, -3):
-        with pytest.raises(UserError, match="at least 2 inputs"):
-            get_protocol("paper", inputs)
-    with pytest.raises(UserError, match="at least 2 samples"):
-        get_protocol("paper", samples=0)
-    with pytest.raises(UserError, match="unknown diversity protocol 'papr'"):
-        get_protocol("papr")
+    for words, told in (
+        (("paper", 2, 5), "even number of samples, got 5: use 6"),
+        (("all-pairs", 2, 1), "at least 2 samples"),
+        (("paper", None, 0), "at least 2 samples"),
+        *((("paper", inputs), "at least 2 inputs") for inputs in (1, 0, -3)),
+        (("papr",), "unknown diversity protocol 'papr'"),
+    ):
+        with pytest.raises(UserError, match=told):
+            get_protocol(*words)
 
 
 def test_pictures_without_any_dark_value_are_suspected() -> None:
@@ -328,8 +314,7 @@ def test_features_of_real_pictures_are_let_go_after_their_last_pair() -> None:
             self.most = 0
 
         def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-            self.alive.add(first)
-            self.alive.add(second)
+            self.alive.update((first, second))
             self.most = max(self.most, len(self.alive))
             # A view would keep the features of its whole batch.
             assert first.untyped_storage().nbytes() == first.nbytes

@@ -44,12 +44,12 @@ def known(category: int = 0) -> Known:
     return Known(BODY, part_borders(edges, mask), category)
 
 
+EVERY = {f"{i}": known() for i in range(6)}
+
+
 def stream(colour_of, inputs: int = 6, samples: int = 8):
-    return [
-        (f"{i}", k, picture(colour_of(i, k), (-1.0, -1.0, -1.0)))
-        for i in range(inputs)
-        for k in range(samples)
-    ]
+    places = np.ndindex(inputs, samples)
+    return [(f"{i}", k, picture(colour_of(i, k), (-1.0, -1.0, -1.0))) for i, k in places]
 
 
 def random_colour(i: int, k: int) -> tuple[float, ...]:
@@ -69,10 +69,12 @@ def truth() -> StyleTruth:
 
 
 def test_a_perfect_translator_covers_the_colours_and_a_constant_one_none(truth):
-    every = {f"{i}": known() for i in range(6)}
-    perfect = values(examine(stream(random_colour), every, classifier()), truth)
-    same = values(examine(stream(lambda i, k: (0.5, -0.3, 0.1)), every, classifier()), truth)
-    by_input = values(examine(stream(lambda i, k: random_colour(i, 0)), every, classifier()), truth)
+    perfect, same, by_input = (
+        values(examine(stream(colour_of), EVERY, classifier()), truth)
+        for colour_of in (
+            random_colour, lambda i, k: (0.5, -0.3, 0.1), lambda i, k: random_colour(i, 0),
+        )
+    )  # fmt: skip
     assert perfect["colour-distance"] == pytest.approx(0, abs=0.05)
     assert perfect["colour-entropy"] > 1
     assert perfect["parts-auc"] == 1
@@ -87,16 +89,11 @@ def test_a_perfect_translator_covers_the_colours_and_a_constant_one_none(truth):
 
 
 def test_what_was_seen_is_what_is_there():
-    table = examine(stream(random_colour), {f"{i}": known() for i in range(6)}, classifier())
-    expected = oklab(
-        (np.array([[random_colour(i, k) for k in range(8)] for i in range(6)]) + 1) / 2
-    )
-    assert table.colours == pytest.approx(expected, rel=2**-11, abs=1e-6)  # halves
-    _, probabilities = classifier()(
-        torch.stack(
-            [((p + 1) * 127.5).round().to(torch.uint8) for _, _, p in stream(random_colour)]
-        )
-    )
+    table = examine(stream(random_colour), EVERY, classifier())
+    drawn = np.array([[random_colour(i, k) for k in range(8)] for i in range(6)])
+    assert table.colours == pytest.approx(oklab((drawn + 1) / 2), rel=2**-11, abs=1e-6)  # halves
+    in_bytes = [((p + 1) * 127.5).round().to(torch.uint8) for _, _, p in stream(random_colour)]
+    _, probabilities = classifier()(torch.stack(in_bytes))
     for head, found in (("pattern", table.patterns), ("category", table.categories)):
         assert np.array_equal(found, probabilities[head].argmax(axis=1).reshape(6, 8))
     assert not np.array_equal(table.patterns, table.categories)
@@ -126,7 +123,6 @@ def test_pictures_without_parts_are_not_judged_by_them(truth):
 
 
 def test_streams_that_make_no_sense_are_refused():
-    every = {f"{i}": known() for i in range(6)}
     good = stream(random_colour)
     nan = good[0][2].clone()
     nan[0, 0, 0] = math.nan
@@ -137,11 +133,11 @@ def test_streams_that_make_no_sense_are_refused():
         ([("0", 0, nan)], r"features need \[-1, 1\]"),
     ):
         with pytest.raises(UserError, match=message):
-            examine(bad, every, classifier())
+            examine(bad, EVERY, classifier())
 
 
 def test_raw_values_are_stored(tmp_path, truth):
-    table = examine(stream(random_colour), {f"{i}": known() for i in range(6)}, classifier())
+    table = examine(stream(random_colour), EVERY, classifier())
     table.save(tmp_path / "raw" / "exact.npz", {"note": 1})
     assert [p.name for p in (tmp_path / "raw").iterdir()] == ["exact.npz"]
     with np.load(tmp_path / "raw" / "exact.npz", allow_pickle=False) as raw:

@@ -1,13 +1,33 @@
-"""Silhouettes: against closed forms, and against what the drawn pictures know of themselves."""
+"""Silhouettes and borders between parts: closed forms, and what the drawn pictures know of
+themselves."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import mannwhitneyu
 
-from benchmarks.metrics.ground_truth import silhouette, silhouette_iou
-from reproduce.tasks.drawn import KINDS, draw, render_mask, render_photo
+from benchmarks.metrics.ground_truth import (
+    part_borders,
+    parts_auc,
+    rank_auc,
+    silhouette,
+    silhouette_iou,
+)
+from reproduce.tasks.drawn.dataset import draw
+from reproduce.tasks.drawn.kinds import KINDS
+from reproduce.tasks.drawn.render import render_edges, render_mask, render_photo
+
+SIDE = 24
+
+
+def drawn(kind: str, i: int, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Photo, edges and mask of an object."""
+    content, style = draw(kind, 0, "test", i)
+    pictures = render_photo(content, style, size), render_edges(content, size)
+    photo, edges = (torch.from_numpy(x).permute(2, 0, 1) / 127.5 - 1 for x in pictures)
+    return photo, edges, torch.from_numpy(render_mask(content, size)) / 255
 
 
 def square(left: int, right: int, colour: float = -1.0) -> torch.Tensor:
@@ -51,15 +71,72 @@ def test_the_mean_is_over_inputs_whatever_their_order():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_real_photos_agree_with_their_masks(kind):
-    size = 32
-    pictures, masks = {}, {}
-    for i in range(25):
-        content, style = draw(kind, 0, "test", i)
-        photo = np.asarray(render_photo(content, style, size), dtype=np.float32)
-        pictures[str(i)] = torch.from_numpy(photo).permute(2, 0, 1) / 127.5 - 1
-        masks[str(i)] = torch.from_numpy(np.asarray(render_mask(content, size), dtype=np.float32))
-        masks[str(i)] = masks[str(i)].reshape(size, size, -1).mean(-1) / 255
-    found = silhouette_iou(pictures, masks)
+    photos, _, masks = zip(*(drawn(kind, i, 32) for i in range(25)), strict=True)
+    known = {str(i): mask for i, mask in enumerate(masks)}
+    found = silhouette_iou({str(i): photo for i, photo in enumerate(photos)}, known)
     assert found.value > 0.95
-    shuffled = {str(i): pictures[str((i + 1) % 25)] for i in range(25)}
-    assert silhouette_iou(shuffled, masks).value < found.value - 0.1
+    shuffled = {str(i): photos[(i + 1) % 25] for i in range(25)}
+    assert silhouette_iou(shuffled, known).value < found.value - 0.1
+
+
+# Parts
+
+
+def halves(left: float = -0.5, right: float = 0.5, middle: int = 12) -> torch.Tensor:
+    """An object of two parts, the second from column ``middle`` on, on white."""
+    picture = torch.ones(3, SIDE, SIDE)
+    picture[:, 3:21, 3:middle] = left
+    picture[:, 3:21, middle:21] = right
+    return picture
+
+
+def truth() -> tuple[torch.Tensor, torch.Tensor]:
+    edges = torch.ones(3, SIDE, SIDE)
+    edges[:, 3:21, 11:13] = -1.0
+    mask = torch.zeros(SIDE, SIDE)
+    mask[3:21, 3:21] = 1.0
+    return part_borders(edges, mask)
+
+
+def test_which_pixels_are_on_a_border():
+    on, off = truth()
+    assert on.nonzero()[:, 1].unique().tolist() == [11, 12]
+    assert on.nonzero()[:, 0].unique().tolist() == list(range(4, 20))  # off the outline
+    assert off.nonzero()[:, 1].unique().tolist() == [*range(4, 10), *range(14, 20)]
+    assert not (on & off).any()
+
+
+def test_parts_that_are_seen_are_1_and_a_flat_picture_is_chance():
+    assert parts_auc(halves(), truth()) == 1.0
+    assert parts_auc(halves(0.1, 0.12), truth()) == 1.0  # however faint
+    assert parts_auc(halves(0.3, 0.3), truth()) == 0.5
+
+
+def test_a_border_one_pixel_off_is_half_seen_and_one_elsewhere_is_worse_than_chance():
+    # One of the two columns of the true border sees it, the other ties with the flat pixels.
+    assert parts_auc(halves(middle=13), truth()) == 0.75
+    assert parts_auc(halves(middle=7), truth()) < 0.5
+
+
+def test_too_few_pixels_are_not_judged():
+    on, off = truth()
+    few = torch.zeros_like(on)
+    few[4, 11] = True
+    assert parts_auc(halves(), (few, off)) is None
+    assert parts_auc(halves(), (on, few)) is None
+
+
+def test_ranks_agree_with_scipy_ties_included():
+    draws = np.random.default_rng(1)
+    high, low = draws.integers(0, 6, 40).astype(float), draws.integers(0, 5, 30).astype(float)
+    expected = mannwhitneyu(high, low).statistic / (40 * 30)
+    assert rank_auc(high, low) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_real_photos_show_their_parts_and_photos_of_others_do_not(kind):
+    photos, edges, masks = zip(*(drawn(kind, i, 64) for i in range(20)), strict=True)
+    borders = list(map(part_borders, edges, masks))
+    own = np.mean(list(map(parts_auc, photos, borders)))
+    other = np.mean(list(map(parts_auc, (*photos[1:], photos[0]), borders)))
+    assert own > 0.8 and other < own - 0.2

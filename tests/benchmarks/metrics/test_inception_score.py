@@ -94,13 +94,12 @@ def test_exp_is_equals_torch_fidelity_on_the_same_logits(scale: float, count: in
     for shaped in (p[:, None], p.reshape(20, 30, count)):
         assert math.exp(inception_score(shaped)) == pytest.approx(theirs, abs=1e-6)
     # One split of each input's samples is that input's CIS.
-    per_input_theirs = [
+    of_inputs = [
         math.log(isc_features_to_metric(rows, splits=1)[KEY_METRIC_ISC_MEAN])
         for rows in logits.reshape(20, 30, count)
     ]
-    assert conditional_inception_score(p.reshape(20, 30, count)) == pytest.approx(
-        np.mean(per_input_theirs), abs=1e-6
-    )
+    found = conditional_inception_score(p.reshape(20, 30, count))
+    assert found == pytest.approx(np.mean(of_inputs), abs=1e-6)
 
 
 @st.composite

@@ -189,10 +189,9 @@ def test_measurements_hold_intervals_and_protocol() -> None:
         }  # fmt: skip
     units = {name: METRICS[name].unit for name in ("is", "cis", "exp-is", "mode-entropy")}
     assert units == {"is": "nats", "cis": "nats", "exp-is": "modes", "mode-entropy": "nats"}
-    by_name = {m.name: m.interval for m in scores.measurements(1)}
+    ends = {m.name: np.array([m.interval.low, m.interval.high]) for m in scores.measurements(1)}
     for name in ("is", "cis"):
-        assert by_name[f"exp-{name}"].low == math.exp(by_name[name].low)
-        assert by_name[f"exp-{name}"].high == math.exp(by_name[name].high)
+        assert ends[f"exp-{name}"].tolist() == [math.exp(end) for end in ends[name]]
     assert scores.measurements(1) == scores.measurements(1)
     for one, other in zip(scores.measurements(1), scores.measurements(2), strict=True):
         assert one.value == other.value
@@ -238,9 +237,8 @@ def test_compact_probabilities_move_no_score_by_more_than_is_said() -> None:
     rng = np.random.default_rng(0)
     for k in (2, 4, 10):
         p = rng.dirichlet(np.full(k, 0.03), (50, 20))  # nearly certain: where rounding hurts
-        found = ModeScores(
-            p, tuple(f"{i:02d}" for i in range(50)), {"modes": [*map(str, range(k))]}
-        )
+        names = tuple(f"{i:02d}" for i in range(50))
+        found = ModeScores(p, names, {"modes": [*map(str, range(k))]})
         few = found.compact()
         assert np.abs(few.probabilities - p).max() <= k / 131_070
         moved = np.subtract(found.sums.scores(), few.sums.scores())
@@ -269,21 +267,16 @@ class Wrong(Colours):
         (lambda p: p[0], r"colours gives \(4,\) for 8 pictures"),
     ],
 )
-def test_classifiers_that_give_no_probabilities_are_refused(
-    change: Callable[[Tensor], Tensor], message: str
-) -> None:
+def test_classifiers_that_give_no_probabilities_are_refused(change, message):
     with pytest.raises(UserError, match=message):
         mode_scores(stream(lambda i, k: k % 4, 1), Wrong(change), MODES)
 
 
-@pytest.mark.parametrize(
-    "modes", [MODES[:3], ("lion", "tiger", "leopard", "panther"), (*MODES, "lion")]
-)
-def test_a_classifier_of_other_modes_is_refused(modes: tuple[str, ...]) -> None:
-    with pytest.raises(
-        UserError, match=f"colours knows the modes {', '.join(MODES)}, the domain has {modes[0]}"
-    ):
-        mode_scores(noise(2, 2), Colours(), modes)
+def test_a_classifier_of_other_modes_is_refused() -> None:
+    for modes in (MODES[:3], ("lion", "tiger", "leopard", "panther"), (*MODES, "lion")):
+        told = f"colours knows the modes {', '.join(MODES)}, the domain has {modes[0]}"
+        with pytest.raises(UserError, match=told):
+            mode_scores(noise(2, 2), Colours(), modes)
 
 
 def filled(value: float, side: int = SIDE) -> Tensor:
@@ -301,12 +294,9 @@ def filled(value: float, side: int = SIDE) -> Tensor:
         ([("a", 0, filled(2))], r"sample 0 of input 'a': pictures have values in \[2, 2\]"),
         ([("a", 0, filled(math.nan))], "sample 0 of input 'a': .*nan"),
         ([("a", 0, filled(0)[0])], r"sample 0 of input 'a': pictures are torch\.float32 \(1, 16"),
-        (
-            [("a", 0, filled(0)), ("a", 1, filled(0, 8))],
-            "sample 1 of input 'a' is 8x8, others are 16x16: resize",
-        ),
+        ([("a", 0, filled(0)), ("a", 1, filled(0, 8))], "sample 1 of input 'a' is 8x8, others are 16"),
     ],
-)
+)  # fmt: skip
 def test_streams_that_make_no_sense_are_refused(items: list[Item], message: str) -> None:
     with pytest.raises(UserError, match=message):
         mode_scores(items, Colours(), MODES)

@@ -33,9 +33,7 @@ def _true_share(mean: float, by_question: float, by_rater: float) -> float:
 
 def _coverage(n: int, seed: int, *shape: int, **effects: float) -> tuple[float, float]:
     """Rate at which the interval holds the true share, and its mean half-width in points."""
-    truth = _true_share(
-        effects.get("mean", 0.0), effects.get("by_question", 1.0), effects.get("by_rater", 0.5)
-    )
+    truth = _true_share(**({"mean": 0.0, "by_question": 1.0, "by_rater": 0.5} | effects))
     rng, held, halves = np.random.default_rng(seed), 0, []
     for _ in range(n):
         found = preference(*_votes(rng, *shape, **effects)).interval
@@ -55,9 +53,7 @@ def _coverage(n: int, seed: int, *shape: int, **effects: float) -> tuple[float, 
         ((500, 50, 5), {"mean": -5.0}, 0.92, 0.995),  # about 1 %
     ],
 )
-def test_the_interval_holds_the_true_share_at_its_rate(
-    shape: tuple[int, int, int], effects: dict[str, float], least: float, most: float
-) -> None:
+def test_the_interval_holds_the_true_share_at_its_rate(shape, effects, least, most):
     rate, half = _coverage(300, 1, *shape, **effects)
     assert least <= rate <= most
     assert 0.2 <= half <= 15
@@ -98,9 +94,7 @@ def test_the_methods_side_and_the_names_do_not_matter() -> None:
         ([], [], [], "at least 2"),
     ],
 )
-def test_what_cannot_be_an_interval_is_refused(
-    choices: list[float], questions: list[int], raters: list[int], words: str
-) -> None:
+def test_what_cannot_be_an_interval_is_refused(choices, questions, raters, words):
     with pytest.raises(UserError, match=words):
         preference(choices, questions, raters)
 

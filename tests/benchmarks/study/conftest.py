@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
-from study_case import draw_material
+from study_case import copied, draw_material
 
 from benchmarks.study.folder import Study
 from benchmarks.study.prepare import Plan, prepare
@@ -27,6 +26,4 @@ def prepared(material: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def study(prepared: Path, tmp_path: Path) -> Study:
-    """A copy of one's own."""
-    shutil.copytree(prepared, tmp_path / "study")
-    return Study(tmp_path / "study")
+    return copied(prepared, tmp_path / "study")

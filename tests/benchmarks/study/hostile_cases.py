@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 from hostile_world import Case, World, message, own, unanswered
+from study_case import selected
 from study_client import hexed
 
 
@@ -67,11 +68,10 @@ def traversals() -> Iterator[Case]:
 def foreign_questions() -> Iterator[Case]:
     def others(kind: str, k: int) -> Callable[[World], bytes]:
         def make(world: World) -> bytes:
-            with world.study.connect() as connection:
-                rows = connection.execute(
-                    "SELECT id FROM questions WHERE kind = ? AND id NOT IN (SELECT question FROM "
-                    "seats WHERE session = 1) ORDER BY id", (kind,),
-                ).fetchall()  # fmt: skip
+            rows = selected(
+                world.study, "SELECT id FROM questions WHERE kind = ? AND id NOT IN (SELECT "
+                "question FROM seats WHERE session = 1) ORDER BY id", kind,
+            )  # fmt: skip
             sent = {"question": rows[k][0], "choice": "right"}
             return message("/api/votes", sent, world.sessions[0]["token"])
 
@@ -166,18 +166,8 @@ def replays() -> Iterator[Case]:
 
 
 def guesses() -> Iterator[Case]:
-    for token in (
-        "",
-        " ",
-        "1",
-        "0" * 64,
-        "null",
-        "undefined",
-        "é",
-        "a" * 300,
-        "Bearer",
-        hexed(1) * 2,
-    ):
+    wrong = "", " ", "1", "0" * 64, "null", "undefined", "é", "a" * 300, "Bearer", hexed(1) * 2
+    for token in wrong:
         yield vote(f"token {token[:12]!r}", 400, 401, token=lambda _, t=token: t)
     changes: dict[str, Callable[[str], str]] = {
         "one digit": lambda t: ("1" if t[0] == "0" else "0") + t[1:],

@@ -38,8 +38,7 @@ def simulate(study: Study, tastes: dict[str, Taste], *, only: int | None = None)
                     "SELECT kind, method, first_picture FROM questions WHERE id = ?",
                     (question["id"],),
                 ).fetchone()
-                first_side = "left" if question["left"] == first else "right"
-                other_side = "right" if first_side == "left" else "left"
-                side = first_side if taste(kind, method, draws) else other_side
+                on_left = question["left"] == first
+                side = "left" if taste(kind, method, draws) == on_left else "right"
                 vote(connection, session, question["id"], side, NOW)
                 answered += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from benchmarks.study.folder import Study
 from benchmarks.study.prepare import Plan
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,13 +36,8 @@ def draw_material(root: Path, *, inputs: int, samples: int = 2, size: int = 32) 
                 path = root / method / f"{k:03d}_sample{sample:02d}.png"
                 _shape(path, size, moved, fill=_colour(draws))
         (root / "munit" / "grid.png").write_bytes((root / "real" / f"{k:03d}.png").read_bytes())
-    return Plan(
-        root / "inputs",
-        {m: root / m for m in METHODS},
-        "munit",
-        questions=inputs,
-        real=root / "real",
-    )
+    methods = {method: root / method for method in METHODS}
+    return Plan(root / "inputs", methods, "munit", questions=inputs, real=root / "real")
 
 
 def _colour(draws: np.random.Generator) -> tuple[int, ...]:
@@ -52,6 +49,18 @@ def _shape(path: Path, size: int, box: tuple[int, ...], fill: tuple[int, ...] | 
     image = Image.new("RGB", (size, size), "white")
     ImageDraw.Draw(image).ellipse([int(v) for v in box], outline="black", fill=fill)
     image.save(path)
+
+
+def copied(study: Path, to: Path) -> Study:
+    """A copy of one's own."""
+    shutil.copytree(study, to)
+    return Study(to)
+
+
+def selected(study: Study, query: str, *values: object) -> list[tuple]:
+    """All rows that a query finds in the database."""
+    with study.connect() as connection:
+        return connection.execute(query, values).fetchall()
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from study_browser import (
     shown,
     wait_for_question,
 )
-from study_case import Served, served
+from study_case import Served, copied, selected, served
 from study_client import hexed, stored_choices
 
 from benchmarks.study.folder import Study
@@ -38,32 +37,44 @@ def browser() -> Iterator[Any]:
         yield chromium
 
 
+@pytest.fixture
+def mine(browser: Any) -> Iterator[Any]:
+    """A rater's browser."""
+    made = context(browser)
+    yield made
+    made.close()
+
+
 Live = tuple[Study, Served]
 
 
 @pytest.fixture(scope="module")
 def live(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A study that is served to all: each test has raters of its own."""
-    folder = tmp_path_factory.mktemp("live") / "study"
-    shutil.copytree(prepared, folder)
-    with served(folder) as server:
-        yield Study(folder), server
+    study = copied(prepared, tmp_path_factory.mktemp("live") / "study")
+    with served(study.path) as server:
+        yield study, server
+
+
+def agreed(where: Any, address: str) -> Any:
+    """The page of a rater who agreed."""
+    page = open_page(where, address)
+    page.get_by_role("button", name="I agree – start").click()
+    return page
 
 
 def choices(study: Study, rater: str) -> list[str]:
-    with study.connect() as connection:
-        rows = connection.execute(
-            "SELECT choice FROM votes JOIN seats ON seats.id = votes.seat JOIN raters ON "
-            "raters.id = rater WHERE name = ? ORDER BY at", (rater,),
-        )  # fmt: skip
-        return [row[0] for row in rows]
+    rows = selected(
+        study, "SELECT choice FROM votes JOIN seats ON seats.id = votes.seat JOIN raters ON "
+        "raters.id = rater WHERE name = ? ORDER BY at", rater,
+    )  # fmt: skip
+    return [row[0] for row in rows]
 
 
-def test_twenty_questions_by_keyboard_with_a_break(browser, live: Live, tmp_path: Path):
+def test_twenty_questions_by_keyboard_with_a_break(mine, live: Live, tmp_path: Path):
     study, server = live
     chosen = []
     keys = {"left": ("ArrowLeft", "1"), "right": ("ArrowRight", "2")}
-    mine = context(browser)
     page = open_page(mine, f"{server.site}/?rater=ada")
     playwright.expect(page.get_by_role("heading", level=1)).to_be_focused()
     assert page.evaluate(ACCESSIBLE) == []
@@ -90,7 +101,6 @@ def test_twenty_questions_by_keyboard_with_a_break(browser, live: Live, tmp_path
     playwright.expect(page.locator("#code")).to_have_text(code)
     visit = page.evaluate("Object.entries(localStorage).find(([k]) => k.includes('visit'))[1]")
     assert page.complaints == []
-    mine.close()
     assert code == study.code("link", "ada", visit)
     with study.connect() as connection:
         stored = stored_choices(connection)
@@ -118,11 +128,9 @@ def test_on_a_phone_by_touch(browser, live: Live, tmp_path: Path):
     assert choices(study, "bob") == ["left", "right", "left"]
 
 
-def test_a_held_key_answers_one_question(browser, live: Live):
+def test_a_held_key_answers_one_question(mine, live: Live):
     study, server = live
-    mine = context(browser)
-    page = open_page(mine, f"{server.site}/?rater=cleo")
-    page.get_by_role("button", name="I agree – start").click()
+    page = agreed(mine, f"{server.site}/?rater=cleo")
     wait_for_question(page, 1)
     for _ in range(15):  # all but the first are repeats
         page.keyboard.down("ArrowLeft")
@@ -132,16 +140,13 @@ def test_a_held_key_answers_one_question(browser, live: Live):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     wait_for_question(page, 3)
-    mine.close()
     assert choices(study, "cleo") == ["left", "right"]
 
 
-def test_nobody_answers_before_having_looked(browser, live: Live):
+def test_nobody_answers_before_having_looked(mine, live: Live):
     study, server = live
-    mine = context(browser)
     mine.add_init_script("const real = setTimeout; setTimeout = (f, ms) => real(f, 8 * ms);")
-    page = open_page(mine, f"{server.site}/?rater=fay")
-    page.get_by_role("button", name="I agree – start").click()
+    page = agreed(mine, f"{server.site}/?rater=fay")
     for picture in ("input", "left", "right"):
         page.wait_for_selector(f"#{picture}-picture[src]")
         page.locator(f"#{picture}-picture").evaluate("image => image.decode()")
@@ -149,15 +154,12 @@ def test_nobody_answers_before_having_looked(browser, live: Live):
     wait_for_question(page, 1)  # ready only now, and the key is forgotten
     page.keyboard.press("ArrowRight")
     wait_for_question(page, 2)
-    mine.close()
     assert choices(study, "fay") == ["right"]
 
 
-def test_a_vote_outlasts_a_restart_of_the_server(browser, study: Study):
-    mine = context(browser)
+def test_a_vote_outlasts_a_restart_of_the_server(mine, study: Study):
     with served(study.path) as server:
-        page = open_page(mine, f"{server.site}/?rater=dora")
-        page.get_by_role("button", name="I agree – start").click()
+        page = agreed(mine, f"{server.site}/?rater=dora")
         wait_for_question(page, 1)
         server.kill()
     page.keyboard.press("ArrowLeft")
@@ -165,31 +167,27 @@ def test_a_vote_outlasts_a_restart_of_the_server(browser, study: Study):
     with served(study.path, server.port):
         wait_for_question(page, 2)
         playwright.expect(page.get_by_role("alert")).to_be_hidden()
-    mine.close()
 
 
-def test_links_of_platforms(browser, live: Live):
+def test_links_of_platforms(browser, mine, live: Live):
     """A preview shows instructions alone; an assignment goes on from any browser; a mere name
     belongs to the browser that began."""
     study, server = live
     turk = "workerId=W1&assignmentId=A1&hitId=H1&turkSubmitTo=https://workersandbox.mturk.com"
-    first, second = context(browser), context(browser)
-    page = open_page(first, f"{server.site}/?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE")
+    second = context(browser)
+    page = open_page(mine, f"{server.site}/?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE")
     playwright.expect(page.locator("#not-yet")).to_contain_text("Accept the task")
     playwright.expect(page.locator("#start")).to_be_hidden()
-    page = open_page(first, server.site)
+    page = open_page(mine, server.site)
     playwright.expect(page.locator("#not-yet")).to_contain_text("names no participant")
-    for where, number in ((first, 1), (second, 2)):
-        page = open_page(where, f"{server.site}/?{turk}")
-        page.get_by_role("button", name="I agree – start").click()
+    for where, number in ((mine, 1), (second, 2)):
+        page = agreed(where, f"{server.site}/?{turk}")
         wait_for_question(page, number)
         page.keyboard.press("ArrowLeft")
         wait_for_question(page, number + 1)
-    for where, told in ((first, "Question 1 of 20"), (second, "in another browser")):
-        page = open_page(where, f"{server.site}/?rater=eve")
-        page.get_by_role("button", name="I agree – start").click()
+    for where, told in ((mine, "Question 1 of 20"), (second, "in another browser")):
+        page = agreed(where, f"{server.site}/?rater=eve")
         playwright.expect(page.get_by_text(told)).to_be_visible()
-    first.close()
     second.close()
     assert choices(study, "W1") == ["left", "left"] and choices(study, "eve") == []
 
@@ -202,43 +200,38 @@ def answer_all_but_one(world: World, begun: dict[str, Any]) -> None:
         state = world.post("/api/votes", vote, opened["token"])[1]
 
 
-def test_the_end_leads_back_to_the_platform(browser, live: Live):
+def test_the_end_leads_back_to_the_platform(mine, live: Live):
     study, server = live
     turk = "workerId=W2&assignmentId=A2&turkSubmitTo="
     begun = {"workerId": "W2", "assignmentId": "A2", "visit": hexed(0), "consent": True}
     answer_all_but_one(World(server, study), begun)
-    mine = context(browser)
-    page = open_page(mine, f"{server.site}/?{turk}https://www.mturk.com/")
-    page.get_by_role("button", name="I agree – start").click()
+    page = agreed(mine, f"{server.site}/?{turk}https://www.mturk.com/")
     wait_for_question(page, 20)
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#mturk:not([hidden])")
     assert page.get_attribute("#mturk", "action") == "https://www.mturk.com/mturk/externalSubmit"
     assert page.input_value("#mturk [name=assignmentId]") == "A2"
-    assert page.input_value("#mturk [name=code]") == study.code("mturk", "W2", "A2")
+    code = study.code("mturk", "W2", "A2")
+    assert page.input_value("#mturk [name=code]") == code
     page = open_page(mine, f"{server.site}/?{turk}https://evil.example")
     page.wait_for_selector("#finished:not([hidden])")
     playwright.expect(page.locator("#mturk")).to_be_hidden()
 
     page = open_page(mine, server.overview)
-    playwright.expect(page.get_by_role("row", name="W2")).to_contain_text(
-        study.code("mturk", "W2", "A2")
-    )
+    playwright.expect(page.get_by_role("row", name="W2")).to_contain_text(code)
     assert page.evaluate(ACCESSIBLE) == []
     page = open_page(mine, server.overview[:-1])
     playwright.expect(page.get_by_role("alert")).to_contain_text("Wrong token")
     playwright.expect(page.locator("#figures")).to_be_hidden()
-    mine.close()
 
 
-def test_the_template_for_mechanical_turk_sends_what_was_chosen(browser, study: Study, tmp_path):
+def test_the_template_for_mechanical_turk_sends_what_was_chosen(mine, study: Study, tmp_path):
     """Whatever side a picture is put on, the value sent names the picture and that side."""
     export_bundle(study, tmp_path / "bundle", "https://pictures.example.org")
     template = (tmp_path / "bundle" / "template.html").read_text(encoding="utf-8")
     with (tmp_path / "bundle" / "hits.csv").open(newline="") as file:
         hit = next(csv.DictReader(file))
     html = re.sub(r"\$\{(\w+)\}", lambda match: hit[match[1]], template)
-    mine = context(browser)
     page = mine.new_page()
     page.route("**/*", lambda route: route.abort())  # neither Amazon nor pictures are reached
     page.set_content(html, wait_until="domcontentloaded")
@@ -256,4 +249,3 @@ def test_the_template_for_mechanical_turk_sends_what_was_chosen(browser, study: 
         values.add(left)
     assert values == {"al", "bl"}  # 20 coins: once in 500,000 runs they all agree
     assert page.locator(".pair span").all_text_contents() == ["Left", "Right"] * 20
-    mine.close()

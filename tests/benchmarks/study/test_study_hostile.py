@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hostile_cases import GROUPS
 from hostile_world import Case, World, message, raw
-from study_case import METHODS, served
-
-from benchmarks.study.folder import Study
+from study_case import METHODS, copied, served
 
 SECRETS = (b"SQLite format", b"root:", b"exclude_below", b"Traceback", b"sqlite3", b"import ")
 
 
 @pytest.fixture(scope="module")
 def world(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("hostile") / "study"
-    shutil.copytree(prepared, folder)
-    with served(folder) as server:
-        made = World(server, Study(folder))
+    study = copied(prepared, tmp_path_factory.mktemp("hostile") / "study")
+    with served(study.path) as server:
+        made = World(server, study)
         for k in range(12):
             opened = made.join(f"victim{k}")
             vote = {"question": opened["state"]["question"]["id"], "choice": "left"}
@@ -65,9 +61,8 @@ def test_afterwards_an_honest_rater_finishes(world: World):
 def test_floods_are_slowed_down_and_say_for_how_long(world: World):
     opened = world.join("flooder")
     vote = {"question": opened["state"]["question"]["id"], "choice": "left"}
-    answers = [
-        raw(world.server.port, message("/api/votes", vote, opened["token"])) for _ in range(90)
-    ]
+    request = message("/api/votes", vote, opened["token"])
+    answers = [raw(world.server.port, request) for _ in range(90)]
     statuses = [status for status, _ in answers]
     assert statuses[:60] == [200] * 60 and 429 in statuses
     refused = next(answer for status, answer in answers if status == 429)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
-from study_case import METHODS, draw_material
+from study_case import METHODS, draw_material, selected
 
 from benchmarks.pictures import read
 from benchmarks.study.folder import Study
@@ -21,19 +21,11 @@ from models.errors import UserError
 SAMPLES = {f"in{k}": ["00", "01", "02"] for k in range(10)}
 
 
-def questions(study: Study) -> list[tuple]:
-    with study.connect() as connection:
-        return connection.execute(
-            "SELECT number, kind, method, input, first, second FROM questions ORDER BY number"
-        ).fetchall()
-
-
-def seats(study: Study) -> list[tuple]:
-    with study.connect() as connection:
-        return connection.execute(
-            "SELECT number, seat, position, first_left FROM seats "
-            "JOIN questions ON questions.id = question ORDER BY position"
-        ).fetchall()
+QUESTIONS = "SELECT number, kind, method, input, first, second FROM questions ORDER BY number"
+SEATS = (
+    "SELECT number, seat, position, first_left FROM seats "
+    "JOIN questions ON questions.id = question ORDER BY position"
+)
 
 
 # Drawing
@@ -77,23 +69,19 @@ def test_the_same_seed_asks_the_same_under_other_ids(material: Plan, prepared: P
     prepare(material, tmp_path / "again")
     prepare(dataclasses.replace(material, seed=1), tmp_path / "other")
     first, again, other = map(Study, (prepared, tmp_path / "again", tmp_path / "other"))
-    assert questions(first) == questions(again) != questions(other)
-    assert seats(first) == seats(again) != seats(other)
-
-    def ids(study: Study) -> set[str]:
-        with study.connect() as connection:
-            return {row[0] for row in connection.execute("SELECT id FROM pictures")}
-
-    assert not ids(first) & ids(again)
+    for query in (QUESTIONS, SEATS):
+        assert selected(first, query) == selected(again, query) != selected(other, query)
+    ids = [{*selected(study, "SELECT id FROM pictures")} for study in (first, again)]
+    assert not ids[0] & ids[1]
     assert first.secret != again.secret
 
 
 def test_every_question_has_its_raters_and_balanced_sides(prepared: Path):
     study = Study(prepared)
-    asked = [q for q in questions(study) if q[1] == "real"]
+    asked = [q for q in selected(study, QUESTIONS) if q[1] == "real"]
     assert Counter(q[2] for q in asked) == {"unit": 40, "cyclegan": 40}
     lefts: dict[int, list[int]] = {}
-    for number, _, _, first_left in seats(study):
+    for number, _, _, first_left in selected(study, SEATS):
         lefts.setdefault(number, []).append(first_left)
     assert len(lefts) == 80
     assert {len(sides) for sides in lefts.values()} == {5}
@@ -120,13 +108,13 @@ def test_nothing_on_the_disk_tells_the_methods_apart(material: Plan, prepared: P
 
 
 def test_pictures_shown_are_those_of_the_question(material: Plan, prepared: Path):
-    with Study(prepared).connect() as connection:
-        rows = connection.execute(
-            "SELECT kind, method, input, first, second, a.file, b.file, c.file FROM questions "
-            "JOIN pictures a ON a.id = input_picture JOIN pictures b ON b.id = first_picture "
-            "JOIN pictures c ON c.id = second_picture"
-        ).fetchall()
-        public = connection.execute("SELECT count(DISTINCT id) FROM pictures").fetchone()[0]
+    rows = selected(
+        Study(prepared),
+        "SELECT kind, method, input, first, second, a.file, b.file, c.file FROM questions "
+        "JOIN pictures a ON a.id = input_picture JOIN pictures b ON b.id = first_picture "
+        "JOIN pictures c ON c.id = second_picture",
+    )
+    ((public,),) = selected(Study(prepared), "SELECT count(DISTINCT id) FROM pictures")
     assert public == 3 * len(rows)  # no picture is told again by its id
 
     def pixels(path: Path) -> np.ndarray:
@@ -196,24 +184,22 @@ def test_material_that_does_not_fit(tmp_path):
     unit = tmp_path / "m" / "unit"
     kept = (unit / "002_sample01.png").read_bytes()
     Image.new("RGB", (64, 64)).save(unit / "002_sample01.png")
-    with pytest.raises(UserError, match=r"002_sample01.png has 64x64 pixels, others 32x32"):
-        prepare(dataclasses.replace(plan, questions=16), tmp_path / "study")
+    study = tmp_path / "study"
+
+    def refused(told: str, **changes: object) -> None:
+        with pytest.raises(UserError, match=told):
+            prepare(dataclasses.replace(plan, **changes), study)
+
+    refused(r"002_sample01.png has 64x64 pixels, others 32x32", questions=16)
     (unit / "002_sample01.png").write_bytes(kept[:-40])
-    with pytest.raises(UserError, match=r"002_sample01.png is no picture that can be read"):
-        prepare(dataclasses.replace(plan, questions=16), tmp_path / "study")
+    refused(r"002_sample01.png is no picture that can be read", questions=16)
     for sample in ("00", "01"):
         (unit / f"002_sample{sample}.png").unlink()
-    with pytest.raises(UserError, match=r"no translation of input '002'"):
-        prepare(plan, tmp_path / "study")
-    with pytest.raises(UserError, match="give a second --method"):
-        prepare(
-            dataclasses.replace(plan, methods={"munit": tmp_path / "m" / "munit"}),
-            tmp_path / "study",
-        )
+    refused(r"no translation of input '002'")
+    refused("give a second --method", methods={"munit": tmp_path / "m" / "munit"})
     assert sorted(os.listdir(tmp_path)) == ["m"]
-    (tmp_path / "study").mkdir()
-    with pytest.raises(UserError, match="exists already"):
-        prepare(plan, tmp_path / "study")
+    study.mkdir()
+    refused("exists already")
 
 
 def test_names_that_are_no_utf8_are_refused(tmp_path):
@@ -248,18 +234,13 @@ def test_names_of_methods_are_free(tmp_path):
 def test_a_design_that_was_changed_afterwards_is_refused(study: Study):
     path = study.path / "study.json"
     text = path.read_text()
-    path.write_text(text.replace('"exclude_below": 0.8', '"exclude_below": 0.2'))
-    with pytest.raises(
-        UserError, match=r"exclude_below = 0.2, but the study was prepared with 0.8"
-    ):
-        Study(study.path)
     path.write_text(text.replace("Which picture is the better translation?", "Shoes"))
     assert Study(study.path).settings.title == "Shoes"
-    path.write_text(
-        text.replace('"completion_url": null', '"completion_url": "javascript:alert(1)"')
-    )
-    with pytest.raises(UserError, match="study.json: completion_url"):
-        Study(study.path)
-    path.write_text(text[:100])
-    with pytest.raises(UserError, match="study.json: the file: Invalid JSON"):
-        Study(study.path)
+    for changed, told in (
+        (text.replace('below": 0.8', 'below": 0.2'), "below = 0.2, but the study was prepared with 0.8"),
+        (text.replace('url": null', 'url": "javascript:alert(1)"'), "study.json: completion_url"),
+        (text[:100], "study.json: the file: Invalid JSON"),
+    ):  # fmt: skip
+        path.write_text(changed)
+        with pytest.raises(UserError, match=told):
+            Study(study.path)

@@ -15,9 +15,12 @@ from benchmarks.study.sessions import Identity
 from benchmarks.study.web import Refused, body
 
 
-def read(receive: Any, *more: tuple[bytes, bytes]) -> Vote:
+def refused(receive: Any, *more: tuple[bytes, bytes]) -> int:
+    """The status with which a request is refused."""
     scope = {"type": "http", "headers": [(b"content-type", b"application/json"), *more]}
-    return asyncio.run(body(Request(scope, receive), Vote, MOST_BYTES))
+    with pytest.raises(Refused) as told:
+        asyncio.run(body(Request(scope, receive), Vote, MOST_BYTES))
+    return told.value.status
 
 
 def test_a_body_that_trickles_in_is_given_up(monkeypatch):
@@ -27,18 +30,14 @@ def test_a_body_that_trickles_in_is_given_up(monkeypatch):
         await asyncio.sleep(0.05)
         return {"type": "http.request", "body": b" ", "more_body": True}
 
-    with pytest.raises(Refused) as refused:
-        read(receive)
-    assert refused.value.status == 408
+    assert refused(receive) == 408
 
 
 def test_a_page_of_another_site_may_not_send():
     async def receive() -> dict[str, Any]:
         raise AssertionError("its body is read")
 
-    with pytest.raises(Refused) as refused:
-        read(receive, (b"host", b"study"), (b"origin", b"https://evil.example"))
-    assert refused.value.status == 403
+    assert refused(receive, (b"host", b"study"), (b"origin", b"https://evil.example")) == 403
 
 
 def test_an_endless_body_is_cut_at_the_limit():
@@ -49,9 +48,7 @@ def test_an_endless_body_is_cut_at_the_limit():
         pieces += 1
         return {"type": "http.request", "body": b" " * 1000, "more_body": True}
 
-    with pytest.raises(Refused) as refused:
-        read(receive)
-    assert (refused.value.status, pieces) == (413, 5)
+    assert (refused(receive), pieces) == (413, 5)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from simulated import honest, simulate
-from study_case import draw_material
+from study_case import draw_material, selected
 
 from benchmarks.metric import METRICS
 from benchmarks.study.analyse import analyse, report, write_analysis
@@ -32,6 +32,11 @@ SHARES = {"unit": 0.3, "cyclegan": 0.65}
 
 def wrong_on_catches(kind: str, method: str, draws) -> bool:
     return kind != "catch"
+
+
+def votes_of(study: Study) -> list[StoredVote]:
+    with study.connect() as connection:
+        return read_votes(connection)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -81,12 +86,9 @@ def test_at_the_papers_numbers_the_interval_has_the_right_width(tmp_path: Path):
 
 def test_excluded_raters_do_not_count(answered: Study):
     found = analyse(answered)
-    assert {(r.catch_right, r.catch_answered) for r in found.excluded if r.answered == 20} == {
-        (0, 2)
-    }
-    with answered.connect() as connection:
-        votes = read_votes(connection)
-        names = dict(connection.execute("SELECT id, name FROM raters").fetchall())
+    caught = {(r.catch_right, r.catch_answered) for r in found.excluded if r.answered == 20}
+    assert caught == {(0, 2)}
+    votes, names = votes_of(answered), dict(selected(answered, "SELECT id, name FROM raters"))
     excluded = {names[record.rater] for record in found.excluded}
     assert {"bad0", "bad1"} <= excluded <= {"bad0", "bad1", "short"}
     for result in found.results:
@@ -145,8 +147,7 @@ def test_too_few_votes_are_told_not_measured(study: Study):
 def test_raw_votes_say_the_same_as_the_analysis(answered: Study, tmp_path: Path):
     count = export_votes(answered, tmp_path / "votes.csv")
     rows = rows_of(tmp_path / "votes.csv")
-    with answered.connect() as connection:
-        assert len(rows) == count == len(read_votes(connection))
+    assert len(rows) == count == len(votes_of(answered))
     for result in analyse(answered).results:
         kept = [
             row for row in rows
@@ -176,13 +177,11 @@ def test_raters_file_has_the_codes_to_pay_by(answered: Study, tmp_path: Path):
 def test_what_excluded_raters_answered_is_asked_anew(study: Study):
     simulate(study, {f"bad{k}": wrong_on_catches for k in range(2)})
     simulate(study, {"open": wrong_on_catches}, only=19)
-    with study.connect() as connection:
-        real = sum(v.kind == "real" for v in read_votes(connection) if v.rater < 3)
+    real = sum(v.kind == "real" for v in votes_of(study) if v.rater < 3)
     assert reopen(study) == real == 36
     assert reopen(study) == 0
     simulate(study, {f"good{k}": honest(SHARES) for k in range(40)})
-    with study.connect() as connection:
-        votes = read_votes(connection)
+    votes = votes_of(study)
     excluded = {r.rater for r in by_rater(votes, study.design).values() if r.excluded}
     valid = Counter(v.question for v in votes if v.kind == "real" and v.rater not in excluded)
     held = Counter(v.question for v in votes if v.kind == "real" and v.rater == 3)

@@ -64,13 +64,11 @@ class People:
         ).fetchall()
 
     def votes(self) -> Counter[str]:
-        return Counter(
-            row[0]
-            for row in self.connection.execute(
-                "SELECT question FROM votes JOIN seats ON seats.id = votes.seat "
-                "JOIN questions ON questions.id = question WHERE kind = 'real'"
-            )
+        rows = self.connection.execute(
+            "SELECT question FROM votes JOIN seats ON seats.id = votes.seat "
+            "JOIN questions ON questions.id = question WHERE kind = 'real'"
         )
+        return Counter(question for (question,) in rows)
 
 
 @pytest.fixture

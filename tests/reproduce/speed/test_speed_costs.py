@@ -17,6 +17,8 @@ from reproduce.speed.store import newest
 NORMS = {"ways": ["norms"], "precision": "float32"}
 SIZES = [(32, 1, 8), (32, 4, 8), (32, 1, 32), (64, 1, 8), (64, 8, 16), (128, 2, 8), (256, 1, 64)]
 RECORDS = [step_record(*size) for size in SIZES]
+MEMORY = [memory_record(sorted(ALL), 30 * 2**20), memory_record([], 40 * 2**20)]
+STREAM = stream_record([100, 1000])
 
 
 def test_the_newest_record_of_a_measurement_counts() -> None:
@@ -25,15 +27,9 @@ def test_the_newest_record_of_a_measurement_counts() -> None:
     assert newest([old, elsewhere, new]) == [elsewhere, new]
 
 
-def test_the_table_tells_what_is_on_record(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    every = sorted(ALL)
-    without = [way for way in every if way != "norms"]
-    records = [
-        step_record(), memory_record(every, 30 * 2**20), memory_record([], 40 * 2**20),
-        step_record(against={"ways": without, "precision": "float32"}), stream_record([100, 1000]),
-    ]  # fmt: skip
+def test_the_table_tells_what_is_on_record(tmp_path, capsys):
+    without = {"ways": sorted(ALL - {"norms"}), "precision": "float32"}
+    records = [step_record(), *MEMORY, step_record(against=without), STREAM]
     results = stored(tmp_path, records)
     assert main(["speed", "table", f"--results={results}"]) == 0
     shown = capsys.readouterr().out
@@ -49,9 +45,7 @@ def test_the_table_tells_what_is_on_record(
 
 
 def test_the_brief_table_is_of_what_was_measured_whole(tmp_path: Path) -> None:
-    every = sorted(ALL)
-    with_memory = [memory_record(every, 30 * 2**20), memory_record([], 40 * 2**20)]
-    records = [step_record(64), step_record(), *with_memory, stream_record([100, 1000])]
+    records = [step_record(64), step_record(), *MEMORY, STREAM]
     readme = tmp_path / "README.md"
     readme.write_text("a\n<!-- speed -->\n<!-- /speed -->\nb\n")
     words = ["speed", "table", f"--readme={readme}", f"--results={stored(tmp_path, records)}"]
@@ -70,9 +64,8 @@ def test_the_brief_table_is_of_what_was_measured_whole(tmp_path: Path) -> None:
 
 
 def test_lines_are_of_steps_that_differ_in_one_thing() -> None:
-    records = [
-        step_record(s, b, w) for s, b, w in [(32, 1, 8), (64, 1, 8), (64, 4, 8), (64, 4, 16)]
-    ]
+    points = [(32, 1, 8), (64, 1, 8), (64, 4, 8), (64, 4, 16)]
+    records = [step_record(*point) for point in points]
     lines = series(records, "size")
     assert list(lines) == ["munit, batch 1, dim 8", "munit, batch 1, dim 8, plain"]
     assert [x for x, _ in lines["munit, batch 1, dim 8"]] == [32 * 32, 64 * 64]
@@ -91,14 +84,12 @@ def test_steps_and_pictures_add_up() -> None:
     steps, seconds = zip(*lines["munit, 64 px, batch 1, dim 8"], strict=True)
     assert steps == (1, 2, 5, 10, 12)
     assert seconds == pytest.approx([n * step_record(64)["value"] for n in steps])
-    (stream,) = streams([stream_record([100, 1000])], "seconds").values()
-    assert stream == [(100, 2), (1000, 20)]
-    (memory,) = streams([stream_record([100, 1000])], "above_bytes", 2**-20).values()
-    assert memory == [(100, 1), (1000, 1)]
+    assert [*streams([STREAM], "seconds").values()] == [[(100, 2), (1000, 20)]]
+    assert [*streams([STREAM], "above_bytes", 2**-20).values()] == [[(100, 1), (1000, 1)]]
 
 
 def test_plots_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    results = stored(tmp_path, [*RECORDS, stream_record([100, 1000])])
+    results = stored(tmp_path, [*RECORDS, STREAM])
     assert main(["speed", "plot", f"--results={results}"]) == 0
     paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert [p.name for p in paths] == ["steps.png", "pictures.png"]

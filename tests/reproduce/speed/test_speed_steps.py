@@ -58,9 +58,8 @@ def test_a_convolution_has_the_flop_of_its_formula() -> None:
 def test_a_step_counts_what_a_real_one_does(name: str, ways: frozenset[str]) -> None:
     config = make_config(name, TINY[name])
     counts = count_step(name, config, SIZE, 2, ways)
-    real = stepper(
-        about(method=name, size=SIZE, batch=2, settings=TINY[name]), sorted(ways), "float32"
-    )
+    told = about(method=name, size=SIZE, batch=2, settings=TINY[name])
+    real = stepper(told, sorted(ways), "float32")
     with FlopCounterMode(display=False) as counted:
         real()
     assert counts["flop"] == counted.get_total_flops() > 0
@@ -153,19 +152,15 @@ def test_the_peak_shows_a_block_that_is_gone_again() -> None:
 
 def test_memory_on_a_gpu_is_that_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    for name, value in (
-        ("memory_reserved", 5), ("max_memory_reserved", 9), ("reset_peak_memory_stats", None),
-    ):  # fmt: skip
-        monkeypatch.setattr(
-            torch.cuda,
-            name,
-            lambda device, name=name, value=value: asked.append(name + device) or value,
-        )
+    answers = {"memory_reserved": 5, "max_memory_reserved": 9, "reset_peak_memory_stats": None}
+    for name, value in answers.items():
+        told = lambda device, value=value: asked.append(device) or value  # noqa: E731
+        monkeypatch.setattr(torch.cuda, name, told)
     monkeypatch.setattr(torch.cuda, "init", lambda: None)
     gpu = "cuda:1"
     forget_peak(gpu)
     assert (held(gpu), peak(gpu), above(5, gpu)) == (5, 9, 4)
-    assert len(asked) == 4 and all(call.endswith(gpu) for call in asked)
+    assert asked == [gpu] * 4
 
 
 def test_memory_of_a_step_grows_with_its_pictures() -> None:

@@ -9,14 +9,9 @@ import numpy as np
 import pytest
 
 from models.errors import UserError
-from reproduce.tasks.animals import (
-    DOMAINS,
-    GENERATOR_VERSION,
-    Animal,
-    draw_animal,
-    render_animal,
-)
+from reproduce.tasks.animals.animal import DOMAINS, GENERATOR_VERSION, Animal, draw_animal
 from reproduce.tasks.animals.canvas import cover
+from reproduce.tasks.animals.render import render_animal
 from reproduce.tasks.drawn.curves import box, ellipse
 
 SIZE = 32

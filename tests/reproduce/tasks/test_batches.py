@@ -99,9 +99,8 @@ def test_iteration_gives_the_batches_in_order(a, b, workers):
 def test_ranks_share_the_global_batch_in_contiguous_slices(a, paired):
     preparation = Preparation(8, resize=10)
     whole = Batches(a, a, preparation, 6, seed=0, paired=paired)
-    ranks = [
-        Batches(a, a, preparation, 6, seed=0, paired=paired, rank=r, world_size=3) for r in range(3)
-    ]
+    how = {"seed": 0, "paired": paired, "world_size": 3}
+    ranks = [Batches(a, a, preparation, 6, rank=rank, **how) for rank in range(3)]
     for step in range(4):
         parts = [rank.batch(step) for rank in ranks]
         assert equal(whole.batch(step), [torch.cat(side) for side in zip(*parts, strict=True)])
@@ -193,11 +192,9 @@ def test_what_is_prepared_ahead_is_bounded(a, b):
     ("kept", "reads"), [(7 * 8 * 8 * 3, 7), (4 * 8 * 8 * 3, 4 + 3 * 6), (0, 42)]
 )
 def test_pictures_are_read_once_as_far_as_memory_is_given(a, b, kept, reads):
-    watched = Watched(a)
-    batches = Batches(
-        watched, watched, Preparation(8, flip=True), 7, seed=0, paired=True, kept=kept
-    )
-    plain = Batches(a, a, Preparation(8, flip=True), 7, seed=0, paired=True, kept=0)
+    watched, how = Watched(a), (Preparation(8, flip=True), 7, 0)
+    batches = Batches(watched, watched, *how, paired=True, kept=kept)
+    plain = Batches(a, a, *how, paired=True, kept=0)
     for step in range(3):
         assert equal(batches.batch(step), plain.batch(step))
     assert watched.count == reads

@@ -69,18 +69,14 @@ def test_cifar_is_downloaded_and_checked_by_torchvision(cifar, tmp_path, monkeyp
 def test_a_copy_of_cifar_may_be_given_in_any_form(form, cifar, tmp_path, monkeypatch):
     monkeypatch.setattr(photos, "CIFAR_TRAIN", 1)
     source = {
-        "folder": cifar,
-        "batches": cifar / "cifar-10-batches-py",
-        "archive": tmp_path / "cifar-10-python.tar.gz",
-    }[form]
-    if form == "archive":
-        packed(cifar, source, "cifar-10-batches-py")
+        "folder": cifar, "batches": cifar / "cifar-10-batches-py",
+        "archive": packed(cifar, tmp_path / "cifar-10-python.tar.gz", "cifar-10-batches-py"),
+    }[form]  # fmt: skip
     domains = opened("cifar-animals-vehicles", tmp_path / "data", source)
     assert [len(source) for source in domains.splits().values()] == [4, 4, 8, 8]
     # The first of each class for training, and all for testing.
-    assert origins(domains)["trainA"] == [
-        f"train/{CLASSES.index(c)}" for c in photos.CIFAR_MODES[0]
-    ]
+    first = [f"train/{CLASSES.index(c)}" for c in photos.CIFAR_MODES[0]]
+    assert origins(domains)["trainA"] == first
 
 
 def test_a_download_that_fails_is_told_with_the_remedy(no_network, tmp_path, refused):

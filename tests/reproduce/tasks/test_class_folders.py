@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import tarfile
 from pathlib import Path
 
 import pytest
-from sorted_pictures import CATS, DOGS, fill, noise, opened, sorted_folder
+from sorted_pictures import CATS, DOGS, fill, noise, opened, packed, sorted_folder
 
 from models.errors import UserError
 from reproduce.commands.cli import main
@@ -64,10 +63,8 @@ def test_pictures_are_linked_where_that_can_be(tmp_path, monkeypatch):
     copied = opened(source, tmp_path / "elsewhere").folder
     assert copied.name == linked.name
     assert not {p.stat().st_ino for p in files(copied).values()} & inodes
-    one, two = files(linked), files(copied)
-    assert {n: p.read_bytes() for n, p in one.items()} == {
-        n: p.read_bytes() for n, p in two.items()
-    }
+    one, two = ({n: p.read_bytes() for n, p in files(f).items()} for f in (linked, copied))
+    assert one == two
 
 
 def test_it_is_made_once_and_anew_when_a_picture_changes(tmp_path):
@@ -205,9 +202,8 @@ def test_other_layouts_are_not_taken_for_classes(tmp_path):
 
 
 def test_an_archive_is_unpacked_and_sorted_once(tmp_path):
-    archive = tmp_path / "sorted.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        tar.add(sorted_folder(tmp_path / "s"), "inner")
+    sorted_folder(tmp_path / "s" / "inner")
+    archive = packed(tmp_path / "s", tmp_path / "sorted.tar.gz", "inner")
     first, second = (opened(archive, tmp_path / "data") for _ in range(2))
     assert first.folder == second.folder and first.name == "sorted"
     assert [len(source) for source in first.splits().values()] == [7, 8, 7, 8]
@@ -232,10 +228,7 @@ def replaced_by_link(source: Path, name: str, target: Path) -> None:
     ("spoil", "told"),
     [
         (lambda s: without(s, "train/cats/tabby"), "train/cats/tabby holds no pictures; add some"),
-        (
-            lambda s: without(s, "train/dogs/husky", "test/dogs/husky"),
-            "dogs of .* has 1 class .shiba.; a domain needs 2",
-        ),
+        (lambda s: without(s, "train/dogs/husky", "test/dogs/husky"), "1 class .shiba.; a domain"),
         (lambda s: without(s, "test/dogs"), "test has no domain 'dogs': known: cats"),
         (lambda s: without(s, "train"), "none called train"),
         (lambda s: (s / "train/dogs/husky/1.png").write_bytes(b"x"), "husky/1.png is not a pict"),
@@ -244,7 +237,10 @@ def replaced_by_link(source: Path, name: str, target: Path) -> None:
         (lambda s: replaced_by_link(s, "tabby/1.png", Path("/etc/passwd")), "1.png is a symbolic"),
         (lambda s: (s / "train/cats/tabby/more").symlink_to("/etc"), "more is a symbolic link"),
         (lambda s: os.mkfifo(s / "train/cats/tabby/pipe.png"), "pipe.png is not an ordinary"),
-        (lambda s: noise(s / "train/cats/tabby/\udcff.png"), "is not UTF-8; rename it"),
+        (
+            lambda s: noise(s / "train/cats/tabby/\udcff.png"),
+            "udcff.png' is no name in UTF-8: rename it",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_by_name_and_nothing_remains(spoil, told, tmp_path, capsys):

@@ -113,6 +113,12 @@ def get(target: Path, *urls: str) -> None:
     assert fetch(urls, target, progress=False) == target
 
 
+def refused(told: str, target: Path, *urls: str) -> str:
+    with pytest.raises(UserError, match=told) as caught:
+        fetch(urls, target, progress=False)
+    return str(caught.value)
+
+
 def left(target: Path, arrived: bytes) -> None:
     """Of a transfer that was interrupted."""
     target.parent.mkdir()
@@ -146,8 +152,7 @@ def test_a_broken_transfer_goes_on_where_it_stopped(server, target):
 
 def test_a_later_call_goes_on_too(server, target):
     server.break_after = [1_000_000] + [0] * 4
-    with pytest.raises(UserError, match="broke off after 1000000 of 3000000 bytes"):
-        get(target, server.url())
+    refused("broke off after 1000000 of 3000000 bytes", target, server.url())
     assert names(target) == ["x.tar.gz.part", "x.tar.gz.part.validator"]
     get(target, server.url())
     assert target.read_bytes() == BODY and server.sent == len(BODY)
@@ -181,9 +186,7 @@ def test_a_file_replaced_in_the_meantime_is_not_glued_together(server, target, h
 
 
 @pytest.mark.parametrize(("more", "sent"), [(b"", 0), (b"more", len(BODY))])
-def test_a_part_that_is_whole_needs_its_name_alone_and_a_longer_one_is_dropped(
-    server, target, more, sent
-):
+def test_a_whole_part_needs_its_name_alone_and_a_longer_one_is_dropped(server, target, more, sent):
     left(target, BODY + more)
     get(target, server.url())
     assert target.read_bytes() == BODY and server.sent == sent
@@ -197,9 +200,7 @@ def test_mirrors_are_tried_in_order(server, target):
 def test_all_failures_are_one_line_with_the_remedy(server, target):
     server.status = 404
     dead = unreachable()
-    with pytest.raises(UserError) as caught:
-        get(target, dead, server.url(), "file:///etc/passwd")
-    message = str(caught.value)
+    message = refused("could not download", target, dead, server.url(), "file:///etc/passwd")
     for part in (dead, "no connection", server.url(), "HTTP 404", str(target), "--source"):
         assert part in message
     assert "file:///etc/passwd: not an http address" in message
@@ -211,17 +212,14 @@ def test_the_first_download_is_recorded_and_held_against_later(server, target):
     get(target, server.url())
     sidecar = target.parent / "x.tar.gz.sha256"
     target.write_bytes(BODY[:-1])
-    with pytest.raises(UserError, match=rf"{target} has sha256 .*delete it"):
-        get(target, server.url())
+    refused(rf"{target} has sha256 .*delete it", target, server.url())
     target.unlink()
     server.body = BODY[::-1]
     server.requests.clear()
-    with pytest.raises(UserError, match="its sha256 is .*its sha256 is"):
-        get(target, server.url(), server.url("other"))
+    refused("its sha256 is .*its sha256 is", target, server.url(), server.url("other"))
     assert len(server.requests) == 2 and names(target) == ["x.tar.gz.sha256"]
     sidecar.write_text("nonsense")
-    with pytest.raises(UserError, match="holds no sha256"):
-        get(target, server.url())
+    refused("holds no sha256", target, server.url())
 
 
 def test_a_file_put_there_by_hand_is_recorded(server, target):
@@ -234,8 +232,7 @@ def test_a_file_put_there_by_hand_is_recorded(server, target):
 
 def test_a_web_page_is_not_taken_for_the_file(server, target):
     server.kind = "text/html; charset=utf-8"
-    with pytest.raises(UserError, match="answers with a web page"):
-        get(target, server.url())
+    refused("answers with a web page", target, server.url())
     assert names(target) == []
 
 
@@ -243,8 +240,9 @@ def test_a_write_that_fails_is_named_and_not_tried_again(server, target):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, hard))  # to the writer, a full disk
     try:
-        with pytest.raises(UserError, match=r"cannot write .*\.part \(.*\); make room"):
-            get(target, server.url(), server.url("other"))
+        refused(
+            r"cannot write .*\.part \(.*\); make room", target, server.url(), server.url("other")
+        )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert len(server.requests) == 1
@@ -255,5 +253,4 @@ def test_a_write_that_fails_is_named_and_not_tried_again(server, target):
 
 def test_a_file_larger_than_the_disk_is_refused_beforehand(server, target):
     server.length = 1 << 60
-    with pytest.raises(UserError, match=r"MiB free, \d+ MiB are needed; make room"):
-        get(target, server.url())
+    refused(r"MiB free, \d+ MiB are needed; make room", target, server.url())

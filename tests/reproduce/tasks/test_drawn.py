@@ -11,18 +11,11 @@ import pytest
 from matplotlib.path import Path as MplPath
 
 from models.errors import UserError
-from reproduce.tasks.drawn import (
-    KINDS,
-    draw,
-    draw_content,
-    draw_style,
-    render_edges,
-    render_mask,
-    render_photo,
-)
 from reproduce.tasks.drawn.canvas import blur, fill
-from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
+from reproduce.tasks.drawn.dataset import GENERATOR_VERSION, draw
+from reproduce.tasks.drawn.kinds import KINDS, draw_content, draw_style
 from reproduce.tasks.drawn.palette import to_rgb
+from reproduce.tasks.drawn.render import render_edges, render_mask, render_photo
 
 SIZE = 32
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -15,8 +14,11 @@ import pytest
 from PIL import Image
 
 from models.errors import UserError
-from reproduce.tasks.animals import DOMAINS, SPLITS, draw_animal, render_animal, write_animals
-from reproduce.tasks.drawn import draw, render_edges, render_photo, write_drawn
+from reproduce.tasks.animals.animal import DOMAINS, SPLITS, draw_animal
+from reproduce.tasks.animals.dataset import write_animals
+from reproduce.tasks.animals.render import render_animal
+from reproduce.tasks.drawn.dataset import draw, write_drawn
+from reproduce.tasks.drawn.render import render_edges, render_photo
 from reproduce.tasks.layouts import open_folder
 from reproduce.tasks.modes import open_modes
 
@@ -195,13 +197,10 @@ WRITERS = pytest.mark.parametrize(
     ],
     ids=["objects", "animals"],
 )
-Writer = Callable[..., None]
 
 
 @WRITERS
-def test_a_finished_folder_is_kept_and_any_other_refused(
-    writer: Writer, last: str, what: str, tmp_path: Path
-) -> None:
+def test_a_finished_folder_is_kept_and_any_other_refused(writer, last, what, tmp_path):
     folder = tmp_path / "x"
 
     def write(**changes: int) -> None:
@@ -216,15 +215,14 @@ def test_a_finished_folder_is_kept_and_any_other_refused(
             write(**changes)
     with pytest.raises(UserError, match="kind '.*', not 'handbags'"):
         write_drawn("handbags", folder, size=32, seed=0, train=3, test=2)
-    (folder / last / "00001.png").unlink()
-    with pytest.raises(UserError, match=r"00001\.png: missing; remove"):
-        write()
-    (folder / "drawn.json").write_text("[]")
-    with pytest.raises(UserError, match="remove it"):
-        write()
-    (folder / "drawn.json").unlink()
-    with pytest.raises(UserError, match=f"no finished drawn {what} there; remove it"):
-        write()
+    for damage, told in (
+        (lambda: (folder / last / "00001.png").unlink(), r"00001\.png: missing; remove"),
+        (lambda: (folder / "drawn.json").write_text("[]"), "remove it"),
+        (lambda: (folder / "drawn.json").unlink(), f"no finished drawn {what} there; remove it"),
+    ):
+        damage()
+        with pytest.raises(UserError, match=told):
+            write()
     assert (folder / last / "00000.png").exists()
 
 
@@ -240,9 +238,7 @@ def test_a_finished_folder_is_kept_and_any_other_refused(
         ({"size": 257}, "size 257.*nearest is 256"),
     ],
 )
-def test_illegal_numbers_are_refused(
-    writer: Writer, last: str, what: str, bad: dict[str, int], words: str, tmp_path: Path
-) -> None:
+def test_illegal_numbers_are_refused(writer, last, what, bad, words, tmp_path):
     with pytest.raises(UserError, match=words):
         writer(tmp_path / "x", **({"size": 32, "seed": 0} | bad))
     assert not list(tmp_path.iterdir())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,9 +37,7 @@ def found(data: Path, task: str = TASK) -> Path:
     return open_task(task, data_dir=data, size=32, train=2, test=2, progress=False).folder
 
 
-def training(
-    tmp_path: Path, *more: str, out: str = "run", data: str = "data", **settings: object
-) -> list[str]:
+def training(tmp_path: Path, *more: str, out="run", data="data", **settings: object) -> list[str]:
     """The command line of a run whose steps may be added to."""
     constant = {"lr_policy": "constant"} | settings
     return train_words("munit", tmp_path / out, tmp_path / data, *more, task=TASK, **constant)
@@ -93,9 +90,7 @@ def test_no_data_set_is_not_kept_and_a_drawn_task_stays_drawn(tmp_path):
         lambda keeper: keeper.write_text(json.dumps("a\0b")),
     ],
 )
-def test_a_lost_source_is_told_with_both_remedies(
-    spoil: Callable[[Path], object], archive: Path, tmp_path: Path
-) -> None:
+def test_a_lost_source_is_told_with_both_remedies(spoil, archive, tmp_path):
     data = tmp_path / "data"
     keeper = data / f"{TASK}.source"
     give(archive, data)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from models.errors import UserError
-from reproduce.tasks.layouts import open_pictures
+from reproduce.tasks.layouts import SPLITS, open_pictures
 from reproduce.tasks.own import own_task
 from reproduce.tasks.registry import open_task
 from reproduce.tasks.sorting import Sorting
@@ -24,15 +24,20 @@ def counts(domains) -> list[int]:
     return [len(s) for s in list(domains.splits().values())[:4]]
 
 
-def fill_folders(folder: Path, names=("trainA", "trainB", "testA", "testB")) -> None:
+def fill_folders(folder: Path, names=SPLITS) -> None:
     for count, name in enumerate(names, start=1):
         fill(folder / name, count, red=10 * count)
+
+
+def refused(told: str, folder: Path) -> None:
+    with pytest.raises(UserError, match=told):
+        open_pictures(folder)
 
 
 @pytest.mark.parametrize(
     "names",
     [
-        ("trainA", "trainB", "testA", "testB"),
+        SPLITS,
         ("TRAINA", "trainb", "TestA", "testB"),
         ("train_A", "train_B", "test_a", "test-b"),
     ],
@@ -60,12 +65,10 @@ def test_folders_with_training_pairs_and_more(tmp_path):
 
 def test_missing_and_doubled_splits_are_named(tmp_path):
     fill_folders(tmp_path, ("trainA", "trainB", "testA"))
-    with pytest.raises(UserError, match="lacks the folders testB"):
-        open_pictures(tmp_path)
+    refused("lacks the folders testB", tmp_path)
     fill(tmp_path / "testB")
     fill(tmp_path / "test_b")
-    with pytest.raises(UserError, match="both testB and test_b"):
-        open_pictures(tmp_path)
+    refused("both testB and test_b", tmp_path)
 
 
 @pytest.mark.parametrize("test_name", ["val", "test"])
@@ -86,21 +89,19 @@ def test_pix2pix(tmp_path, test_name):
 
 def test_validation_pictures_come_before_test_pictures(tmp_path):
     fill(tmp_path / "train", 1, size=(16, 8))
-    with pytest.raises(UserError, match=r"lacks val \(or test\)"):
-        open_pictures(tmp_path)
+    refused(r"lacks val \(or test\)", tmp_path)
     fill(tmp_path / "test", 3, size=(16, 8))
     assert len(open_pictures(tmp_path).test_a) == 3
     fill(tmp_path / "val", 2, size=(16, 8))
     assert len(open_pictures(tmp_path).test_a) == 2
     fill(tmp_path / "val", 2)
-    with pytest.raises(UserError, match="side by side"):
-        open_pictures(tmp_path)
+    refused("side by side", tmp_path)
 
 
 @pytest.mark.parametrize("pattern", ["list_{}.txt", "{}.txt"])
 def test_lists_beside_folders_choose_from_them(tmp_path, pattern):
     fill_folders(tmp_path)
-    for split in ("trainA", "trainB", "testA", "testB"):
+    for split in SPLITS:
         (tmp_path / pattern.format(split)).write_text("0.png\n")
     domains = open_pictures(tmp_path)
     assert counts(domains) == [1, 1, 1, 1]
@@ -109,7 +110,7 @@ def test_lists_beside_folders_choose_from_them(tmp_path, pattern):
 
 def test_lists_may_start_from_their_own_folder(tmp_path):
     fill_folders(tmp_path)
-    for split in ("trainA", "trainB", "testA", "testB"):
+    for split in SPLITS:
         name = f"{split[:-1]}_{split[-1]}.txt"
         (tmp_path / name).write_text(f"{split}/0.png\n")
     domains = open_pictures(tmp_path)
@@ -119,20 +120,16 @@ def test_lists_may_start_from_their_own_folder(tmp_path):
 
 @pytest.mark.parametrize("line", ["# a comment\n\nall/{}/0.png\n", "all\\{}\\0.png\r\n"])
 def test_lists_may_have_comments_and_be_of_another_system(tmp_path, line):
-    for split in ("trainA", "trainB", "testA", "testB"):
+    for split in SPLITS:
         fill(tmp_path / "all" / split)
         (tmp_path / f"{split}.txt").write_text(line.format(split))
     assert counts(open_pictures(tmp_path)) == [1, 1, 1, 1]
-    (tmp_path / "trainA.txt").write_text(f"{tmp_path}/all/trainA/0.png\n")
-    with pytest.raises(UserError, match="leads out of the list's folder; use paths relative to it"):
-        open_pictures(tmp_path)
 
 
 def test_incomplete_lists_are_refused(tmp_path):
     fill_folders(tmp_path)
     (tmp_path / "trainA.txt").write_text("0.png\n")
-    with pytest.raises(UserError, match="lacks the lists trainB, testA, testB"):
-        open_pictures(tmp_path)
+    refused("lacks the lists trainB, testA, testB", tmp_path)
 
 
 def test_a_single_folder_in_between_is_entered(tmp_path):
@@ -146,12 +143,9 @@ def test_a_single_folder_in_between_is_entered(tmp_path):
 def test_unknown_layouts_say_what_was_expected(tmp_path):
     fill(tmp_path / "cats")
     fill(tmp_path / "dogs")
-    with pytest.raises(UserError, match="expected folders trainA, trainB, testA, testB"):
-        open_pictures(tmp_path)
-    with pytest.raises(UserError, match="does not exist"):
-        open_pictures(tmp_path / "none")
-    with pytest.raises(UserError, match="not a folder"):
-        open_pictures(tmp_path / "cats" / "0.png")
+    refused("expected folders trainA, trainB, testA, testB", tmp_path)
+    refused("does not exist", tmp_path / "none")
+    refused("not a folder", tmp_path / "cats" / "0.png")
 
 
 def test_a_folder_for_each_domain_is_read_as_afhq_has_them(tmp_path):
@@ -164,16 +158,13 @@ def test_a_folder_for_each_domain_is_read_as_afhq_has_them(tmp_path):
     with pytest.raises(UserError, match="takes no two domains out of .*leave out --domains"):
         open_task("drawn-shoes", data_dir=tmp_path, size=8, source=tmp_path, sorting=CHOSEN)
     Image.new("RGB", (8, 8)).save(tmp_path / "val" / "stray.png")
-    with pytest.raises(UserError, match="val/stray.png lies beside the folders of domains"):
-        open_pictures(tmp_path)
+    refused("val/stray.png lies beside the folders of domains", tmp_path)
     (tmp_path / "val" / "stray.png").unlink()
     (tmp_path / "train" / "dog").rename(tmp_path / "dog")
-    with pytest.raises(UserError, match="holds one domain, cat; add the folder of another"):
-        open_pictures(tmp_path)
+    refused("holds one domain, cat; add the folder of another", tmp_path)
     (tmp_path / "dog").rename(tmp_path / "train" / "dog")
     (tmp_path / "val" / "dog").rename(tmp_path / "val" / "dogs")
-    with pytest.raises(UserError, match=r"lacks val \(or test\) with the folders cat and dog"):
-        open_pictures(tmp_path)
+    refused(r"lacks val \(or test\) with the folders cat and dog", tmp_path)
 
 
 def test_two_of_afhqs_three_domains_are_a_task(tmp_path):
@@ -181,10 +172,8 @@ def test_two_of_afhqs_three_domains_are_a_task(tmp_path):
     for split, count in (("train", 4), ("test", 2)):
         for domain, more in (("cat", 0), ("dog", 1), ("wild", 2)):
             fill(tmp_path / "afhq" / split / domain, count + more, red=10 * more)
-    with pytest.raises(
-        UserError, match=r"the domains cat, dog, wild; say which two .*afhq --domains A B"
-    ):
-        open_pictures(tmp_path / "afhq")
+    told = "the domains cat, dog, wild; say which two .*afhq --domains A B"
+    refused(told, tmp_path / "afhq")
     data = tmp_path / "data"
     domains = open_task(str(tmp_path / "afhq"), data_dir=data, size=8, sorting=CHOSEN)
     assert counts(domains) == [6, 4, 4, 2]
@@ -201,8 +190,7 @@ def test_training_folders_alone_do_to_train_on(tmp_path, caplog):
     assert not domains.paired_test
     assert "nothing to measure on" in caplog.messages[0]
     fill(tmp_path / "testA")
-    with pytest.raises(UserError, match="lacks the folders testB"):
-        open_pictures(tmp_path)
+    refused("lacks the folders testB", tmp_path)
 
 
 def test_several_data_sets_are_none(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from sorted_pictures import fill, sorted_folder
+from sorted_pictures import sorted_folder
 
 from models.errors import UserError
 from reproduce.tasks.layouts import open_pictures
@@ -163,12 +163,8 @@ def test_names_are_numbers_and_bytes_do_not_depend_on_the_modes(tmp_path):
 
 
 def test_the_order_is_shuffled(tmp_path):
-    source = tmp_path / "sorted"
-    for split in ("train", "test"):
-        for kind in ("a", "b"):
-            fill(source / split / "cats" / kind, 60)
-            fill(source / split / "dogs" / kind, 2)
-    folder = made(source, tmp_path / "data")
+    counts = {"cats": {"a": 60, "b": 60}, "dogs": {"a": 2, "b": 2}}
+    folder = made(sorted_folder(tmp_path / "sorted", counts), tmp_path / "data")
     labels = open_modes(folder).labels("trainA", open_pictures(folder).train_a.ids)
     assert labels.sum() == 60
     changes = int((labels[1:] != labels[:-1]).sum())
@@ -221,9 +217,8 @@ def test_training_and_translating_never_open_the_truth(task, tmp_path):
 
 def test_animals_of_another_version_are_not_taken_for_todays(tmp_path):
     def opened() -> Path:
-        return open_task(
-            "drawn-cat-species", data_dir=tmp_path, size=32, train=2, test=2, progress=False
-        ).folder
+        counts = {"size": 32, "train": 2, "test": 2}
+        return open_task("drawn-cat-species", data_dir=tmp_path, progress=False, **counts).folder
 
     folder = opened()
     assert folder.name == "drawn-cat-species-32px-seed0-2x2"

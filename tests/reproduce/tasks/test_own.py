@@ -13,7 +13,7 @@ from tiny import data_set, picture
 
 from models.errors import UserError
 from reproduce.analysis.claims.statements import claims
-from reproduce.experiments.preset import TABLE1_METHODS, load_preset
+from reproduce.experiments.preset import TABLE1_METHODS, Preset, load_preset
 from reproduce.records.store import Records
 from reproduce.tasks.own import check_own, own_on_record, own_task
 from reproduce.tasks.registry import is_own, keep_source, open_task
@@ -61,6 +61,10 @@ def test_by_its_name_a_task_is_found_until_its_pictures_change(tmp_path: Path) -
         own(spec.name, data)
 
 
+def preset_of(spec: TaskSpec) -> Preset:
+    return replace(load_preset("cpu"), own={spec.name: spec}).of_tasks([spec.name])
+
+
 def side_by_side(folder: Path) -> Path:
     for split in ("train", "val"):
         (folder / split).mkdir(parents=True)
@@ -75,21 +79,18 @@ def test_what_of_the_tables_applies(tmp_path: Path) -> None:
     assert (plain.tables, paired.tables, classes.tables) == ((1,), (1,), (1, 2))
     assert classes.directions == {"a2b": "cats -> dogs", "b2a": "dogs -> cats"}
     for spec in (plain, paired, classes):
-        preset = replace(load_preset("cpu"), own={spec.name: spec}).of_tasks([spec.name])
+        preset = preset_of(spec)
         assert preset.tables == {number: [spec.name] for number in spec.tables}
         left = [m for m in TABLE1_METHODS if m not in preset.methods_of(1, spec.name)]
-        assert [r.method for r in preset.only(tables=[1]).table_runs(1)] == [
-            m for m in TABLE1_METHODS if m not in left
-        ]
-        assert left == ([] if spec is paired else ["bicyclegan"]) and len(preset.unpaired()) == len(
-            left
-        )
+        trained = [r.method for r in preset.only(tables=[1]).table_runs(1)]
+        assert trained == [m for m in TABLE1_METHODS if m not in left]
+        assert left == ([] if spec is paired else ["bicyclegan"])
+        assert len(preset.unpaired()) == len(left)
         assert preset.figures == {} and claims(preset) == []
 
 
 def test_a_setting_of_a_method_that_is_left_out_is_refused() -> None:
-    spec = own_spec("bags-12345678", False, ())
-    preset = replace(load_preset("cpu"), own={spec.name: spec}).of_tasks([spec.name])
+    preset = preset_of(own_spec("bags-12345678", False, ()))
     with pytest.raises(UserError, match="no run of table 1 has a setting 'enc_dim'"):
         preset.table_runs(1, 0, {"enc_dim": "4"})
 
@@ -102,9 +103,8 @@ def test_records_tell_of_a_task_without_its_pictures(tmp_path: Path) -> None:
     record("bags-12345678", "munit", "diversity-lpips")
     record("pets-12345678", "bicyclegan", "diversity-lpips")
     for direction, title in (("a2b", "dogs"), ("b2a", "cats")):
-        record(
-            "pets-12345678", "munit", "cis", translation=direction, protocol={"domain": title}
-        )  # fmt: skip
+        more = {"translation": direction, "protocol": {"domain": title}}
+        record("pets-12345678", "munit", "cis", **more)
     for name, spec in {
         "bags-12345678": own_spec("bags-12345678", False, ()),
         "pets-12345678": own_spec("pets-12345678", True, ("cats", "dogs")),

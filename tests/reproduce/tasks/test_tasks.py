@@ -50,9 +50,8 @@ def test_both_kinds_of_animals_have_the_directions_of_the_published_table():
         published = {row["direction"] for row in csv.DictReader(file)} - {"Average"}
     assert len(published) == 6
     for prefix in ("", "drawn-"):
-        names = [
-            f"{prefix}{pair}" for pair in ("housecats-bigcats", "housecats-dogs", "bigcats-dogs")
-        ]
+        pairs = "housecats-bigcats", "housecats-dogs", "bigcats-dogs"
+        names = [f"{prefix}{pair}" for pair in pairs]
         assert {d for name in names for d in TASKS[name].directions.values()} == published
         assert all(TASKS[name].fewest_modes == 2 for name in names)
 
@@ -85,8 +84,7 @@ def test_who_starts_together_makes_one_set(tmp_path, archive, name):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(marks) == 4
-    assert len(set(marks)) == 1
+    assert len(marks) == 4 and len({*marks}) == 1
 
 
 def test_an_archive_is_unpacked_once_until_it_is_another(tmp_path, archive):
@@ -94,9 +92,8 @@ def test_an_archive_is_unpacked_once_until_it_is_another(tmp_path, archive):
     assert (first.name, len(first.train_a), first.paired_test) == (TASK, 4, True)
     inode = first.folder.stat().st_ino
     assert open_quietly(TASK, tmp_path, source=archive).folder.stat().st_ino == inode
-    shutil.copy(
-        tmp_path / "packed" / TASK / "train/0.png", tmp_path / "packed" / TASK / "train/9.png"
-    )
+    train = tmp_path / "packed" / TASK / "train"
+    shutil.copy(train / "0.png", train / "9.png")
     packed(tmp_path / "packed", archive, TASK)
     assert len(open_quietly(TASK, tmp_path, source=archive).train_a) == 5
 
@@ -129,11 +126,10 @@ def test_unknown_names_get_the_nearest_and_the_list(tmp_path):
 
 
 def test_sources_that_are_none_are_refused(tmp_path):
-    with pytest.raises(UserError, match="does not exist"):
-        open_quietly(TASK, tmp_path, source=tmp_path / "none")
     (tmp_path / "x.zip").write_bytes(b"x")
-    with pytest.raises(UserError, match="neither a folder nor a .tar.gz"):
-        open_quietly(TASK, tmp_path, source=tmp_path / "x.zip")
+    for name, told in (("none", "does not exist"), ("x.zip", "neither a folder nor a .tar.gz")):
+        with pytest.raises(UserError, match=told):
+            open_quietly(TASK, tmp_path, source=tmp_path / name)
 
 
 def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path):

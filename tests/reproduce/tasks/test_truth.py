@@ -13,7 +13,7 @@ import torch
 from benchmarks.metrics.style_scores import body_colour
 from benchmarks.networks.colours import colour_bins, oklab
 from models.errors import UserError
-from reproduce.tasks.drawn import draw, write_drawn
+from reproduce.tasks.drawn.dataset import draw, write_drawn
 from reproduce.tasks.drawn.truth import Truth, truth_of
 from reproduce.tasks.layouts import open_folder
 from reproduce.tasks.pictures import Preparation

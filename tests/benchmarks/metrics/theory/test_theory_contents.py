@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.metrics.theory.codes import (
-    Codes,
-    describe,
-    domain_hits,
-    joined,
-)
+from benchmarks.metrics.theory.codes import Codes, describe, domain_hits, joined
 from benchmarks.metrics.theory.contents import (
     CONTENT_MMD,
     DOMAIN_ACCURACY,
@@ -138,9 +133,8 @@ def test_without_pairs_nothing_is_said_of_them() -> None:
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(UserError, match="7 and 7 content codes.*8 or more"):
         scores(maps(7), maps(7))
+    nine, eight = describe(maps(9)), describe(maps(8))
     with pytest.raises(UserError, match="9 and 8 content codes"):
-        content_scores(
-            describe(maps(9)), describe(maps(8)), (describe(maps(9)),) * 2, paired=False, seed=0
-        )
+        content_scores(nine, eight, (nine, nine), paired=False, seed=0)
     with pytest.raises(UserError, match="finite"):
         Codes(np.full((2, 2), np.inf, np.float32), np.zeros((2, 2), np.float32))

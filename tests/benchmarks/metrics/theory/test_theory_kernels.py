@@ -40,9 +40,8 @@ def test_distances_are_those_of_scipy_in_pieces_too(monkeypatch: pytest.MonkeyPa
 
 def test_the_bandwidth_is_the_median_distance_of_normal_draws() -> None:
     draws = np.random.default_rng(0).standard_normal((600, 8))
-    assert median_distance(squared_distances(draws, draws)) == pytest.approx(
-        normal_bandwidth(8), rel=0.01
-    )
+    found = median_distance(squared_distances(draws, draws))
+    assert found == pytest.approx(normal_bandwidth(8), rel=0.01)
     assert median_distance(np.zeros((4, 4))) == 1
 
 
