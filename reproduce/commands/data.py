@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
         "  python -m reproduce data path/to/sorted --domains cats dogs",
     )  # fmt: skip
     sub.add_argument("task", help="a task's name, or a folder of pictures")
-    options.add_places(sub, "data")
+    options.add(sub, "data")
     sub.add_argument("--source", type=Path,
         help="local archive or folder with the pictures (two domains, or sorted as train|test/"
         "<domain>/<class>, or a data set's own form); later commands find them")  # fmt: skip
@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
         sub.add_argument(
             f"--{name}", type=at_least(1), help=f"{what}, if drawn (default: {number})"
         )
-    options.add_progress(sub)
+    options.add(sub, "no-progress")
 
 
 def run(arguments: argparse.Namespace) -> int:

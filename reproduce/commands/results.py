@@ -45,7 +45,7 @@ def add(commands: Any) -> None:
     form.add_argument("--csv", type=file_or_dash, default=False, metavar="FILE",
         help="as CSV, nine digits a number; - prints it")  # fmt: skip
     form.add_argument("--json", action="store_true", help="whole records, or their --columns")
-    options.add_places(sub, "results")
+    options.add(sub, "results")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -56,8 +56,7 @@ def add(commands: Any) -> None:
         help="jpeg and webp (quality 95) change LPIPS and FID: measure PNGs")  # fmt: skip
     sub.add_argument("--direction", choices=("a2b", "b2a"), default="a2b")
     sub.add_argument("--seed", type=int, default=0, help="of the random styles")
-    options.add_device(sub)
-    options.add_progress(sub)
+    options.add(sub, "device", "no-progress")
 
 
 def _size(word: str) -> tuple[int, int] | str:
