@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
 import time
 from pathlib import Path
 
 import pytest
 from claims_world import PRESET, SHOES, World
+from reading import csv_rows, markdown_rows
 from stored import needs_current_results
 
 from reproduce.analysis.claims.statements import claims
@@ -23,13 +22,9 @@ ROOT = Path(__file__).resolve().parents[3]
 def world(tmp_path: Path) -> World:
     """Three seeds of Table 1's diversities, without those of w/o s."""
     made = World(tmp_path)
+    means = {"munit": 0.1, "unit": 0.01, "cyclegan": 0.2, "munit-wo-x": 0.1}
     for seed in range(3):
-        for method, mean in {
-            "munit": 0.1,
-            "unit": 0.01,
-            "cyclegan": 0.2,
-            "munit-wo-x": 0.1,
-        }.items():
+        for method, mean in means.items():
             made.diversity(method, mean * (1 + 0.01 * seed), seed)
     return made
 
@@ -42,11 +37,6 @@ def run(world: World, *words: str) -> int:
     return main(words_for(world, *words))
 
 
-def table_rows(text: str) -> list[list[str]]:
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
-
-
 def test_files_say_what_is_printed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(world) == 0
     printed = capsys.readouterr().out
@@ -54,7 +44,7 @@ def test_files_say_what_is_printed(world: World, capsys: pytest.CaptureFixture[s
     text = (folder / "claims.md").read_text(encoding="utf-8")
     assert printed.startswith(text)
     stated = claims(load_preset(PRESET))
-    rows = table_rows(text)
+    rows = markdown_rows(text)[1:]
     assert len(rows) == len(stated) == 33
     assert [row[0] for row in rows] == [claim.statement for claim in stated]
     assert rows[0][2:6] == ["drawn edges -> shoes", "diversity: MUNIT − UNIT", "> 0", "0.098"]
@@ -67,7 +57,7 @@ def test_files_say_what_is_printed(world: World, capsys: pytest.CaptureFixture[s
     assert "Of 33 claims: 2 hold, 2 fail, 1 undecided, 28 not measured." in text
     assert "Student's t" in text and "diversity-lpips" in text
 
-    found = list(csv.DictReader((folder / "claims.csv").open(encoding="utf-8")))
+    found = csv_rows(folder / "claims.csv")
     assert [row["verdict"] for row in found] == verdicts
     assert float(found[0]["value"]) == pytest.approx(0.0909, abs=1e-5)
     assert float(found[0]["low"]) < float(found[0]["value"]) < float(found[0]["high"])
@@ -82,7 +72,7 @@ def test_files_say_what_is_printed(world: World, capsys: pytest.CaptureFixture[s
 
 def test_csv_alone_and_one_seed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(world, "--csv", "-", "--seeds", "1") == 0
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    rows = csv_rows(capsys.readouterr().out)
     assert len(rows) == 33 and rows[0]["seeds"] == "1"
     text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
     assert "One training tells nothing of others" in text and rows[0]["verdict"] == "undecided"
@@ -100,9 +90,7 @@ def test_readme_is_filled_between_its_markers(world: World, tmp_path: Path) -> N
     text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
     expected = f"before\n{start}\n#{text}{end}\nafter\n"
     assert readme.read_text(encoding="utf-8") == expected
-    readme.write_text(
-        f"before\n<!-- glance-{PRESET} -->\n<!-- /glance-{PRESET} -->\n", encoding="utf-8"
-    )
+    readme.write_text(f"<!-- glance-{PRESET} -->\n<!-- /glance-{PRESET} -->\n", encoding="utf-8")
     assert run(world, "--readme", str(readme)) == 0
     short = readme.read_text(encoding="utf-8")
     assert "| MUNIT w/o x reconstruction |" in short and "IoU" not in short
@@ -129,7 +117,7 @@ def test_causes_stand_below_the_table(world: World) -> None:
         "- Without image reconstruction MUNIT is more diverse (undecided on drawn edges -> shoes): "
         "Not known.",
     ]
-    found = list(csv.DictReader((world.records.folder / "claims.csv").open(encoding="utf-8")))
+    found = csv_rows(world.records.folder / "claims.csv")
     assert found[1]["cause"] == "Its dropout & noise stay on: 100%."
     latex = (world.records.folder / "claims.tex").read_text(encoding="utf-8")
     assert r"Its dropout \& noise stay on: 100\%." in latex
@@ -151,10 +139,7 @@ def test_causes_name_numbers_that_are_on_record(world: World) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (
-            "diversity.above-unit: 'x {fid munti drawn-shoes}'",
-            "names no method: did you mean munit?",
-        ),
+        ("diversity.above-unit: 'x {fid munti drawn-shoes}'", "no method: did you mean munit?"),
         ("diversity.above-unit: 'x {fid munit drawn-shoe}'", "did you mean drawn-shoes?"),
         ("diversity.above-unti: x", "did you mean diversity.above-unit?"),
         ("- a\n- b", "holds a list"),
@@ -180,7 +165,7 @@ def test_stored_results_of_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str
     begin = time.process_time()
     assert main(["claims", "--preset", "cpu", "--results", str(results)]) == 0
     assert time.process_time() - begin < 20
-    rows = list(csv.DictReader((results / "cpu" / "claims.csv").open(encoding="utf-8")))
+    rows = csv_rows(results / "cpu" / "claims.csv")
     assert len(rows) == len(claims(load_preset("cpu"))) == 58
     of_table1 = [row for row in rows if row["source"].startswith("MUNIT, Table 1")]
     assert len(of_table1) == 36 and all(row["verdict"] != "not measured" for row in of_table1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from ablating import ANIMALS, STEPS, words
 from PIL import Image
+from reading import csv_rows
 from stored_judges import store_judges
 from tiny import finish, start, until
 
@@ -63,9 +63,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rows(root: Path, name: str = NAME) -> list[dict[str, str]]:
-    path = root / "results" / "tiny" / "ablations" / f"{name}.csv"
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    return csv_rows(root / "results" / "tiny" / "ablations" / f"{name}.csv")
 
 
 def test_runs_and_records_are_where_set_puts_them(made: Path) -> None:
@@ -176,12 +174,8 @@ def test_animals_are_measured_in_both_directions(
     store_judges(preset.make_run("munit", ANIMALS, 0, {"steps": "2"}), places)
     assert main(given) == 0
     name = f"{preset.name}/ablations/{ANIMALS}-munit-recon_s.csv"
-    with (tmp_path / "results" / name).open(newline="") as file:
-        found = {
-            (r["recon_s"], r["metric"], r["translation"]): r
-            for r in csv.DictReader(file)
-            if r["seed"] == "mean"
-        }
+    means = [r for r in csv_rows(tmp_path / "results" / name) if r["seed"] == "mean"]
+    found = {(r["recon_s"], r["metric"], r["translation"]): r for r in means}
     points = {(v, m, d) for v in "13" for m in ("cis", "is") for d in ("a2b", "b2a")}
     assert set(found) == points | {("real", "is", d) for d in ("a2b", "b2a")}
     for (value, metric, direction), row in found.items():

@@ -78,13 +78,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("red_shoe.png", "a.png", "b.png"):
         tiny.picture(folder / name, (200, len(name) * 20, 30), size=64)
     assert main(tiny.train_words("munit", folder / "runs/a", folder, task=str(own), steps=1)) == 0
-    for run in (
+    for run in [
         "mine",
         "unit",
         "bags",
         "cpu/drawn-shoes/munit-seed0",
         "cpu/drawn-shoes/unit-seed0",
-    ):
+    ]:
         shutil.copytree(folder / "runs/a", folder / "runs" / run)
     for name in ("mine", "munit", "unit"):
         words = [str(folder / "runs/a/last.safetensors"), str(own / "testA"), "--samples=4"]

@@ -157,8 +157,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert benchmarks_main([*words, f"--out={folder / 'study'}"]) == 0
     (folder / "a-file").touch()
     words = ["table", "1", "--preset=quick", f"--plan={folder / 'plan'}"]
-    places = [f"--{name}={folder}" for name in ("data", "runs", "results")]
-    assert main([*words, *places]) == 0
+    assert main([*words, *tiny.places(folder)]) == 0
     return folder
 
 

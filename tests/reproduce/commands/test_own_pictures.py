@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sorted_pictures import celeba, packed, sorted_folder
 from stored_judges import store_judges
-from tiny import data_set, picture
+from tiny import data_set, picture, places
 
 from reproduce.commands.cli import main
 from reproduce.experiments.places import Places
@@ -37,8 +37,7 @@ PLACES = ("data", "runs", "results")
 
 def words(root: Path, command: str, task: Path | str, *more: str) -> list[str]:
     (root / "mini.yaml").write_text(PRESET)
-    places = [f"--{name}={root / name}" for name in PLACES]
-    shared = [f"--preset={root / 'mini.yaml'}", "--no-progress", *places]
+    shared = [f"--preset={root / 'mini.yaml'}", "--no-progress", *places(root)]
     return [*command.split(), f"--task={task}", *shared, *more]
 
 
@@ -100,8 +99,7 @@ def test_moved_pictures_are_the_same_task(
     shutil.rmtree(root / "bags")
     record = Records(root / "results", results(root).name).find(method="munit-wo-c")
     assert record is not None and record["data_sha256"].startswith(task_of(root)[-8:])
-    places = [f"--{name}={root / name}" for name in PLACES]
-    assert main(["rerun", record_id(record), "--no-progress", *places]) == 0
+    assert main(["rerun", record_id(record), "--no-progress", *places(root)]) == 0
     told = capsys.readouterr().out
     assert f"pictures    {moved}, as recorded" in told and "exactly equal" in told
 
@@ -132,8 +130,7 @@ def test_a_dry_run_sorts_and_unpacks_nothing_that_stays(
 
 def test_a_dry_run_divides_no_faces(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = celeba(tmp_path / "celeba", 60)
-    places = [f"--{name}={tmp_path / name}" for name in PLACES]
-    given = ["figure", "6", "--preset=paper", "--dry-run", "--set=batch=1", *places]
+    given = ["figure", "6", "--preset=paper", "--dry-run", "--set=batch=1", *places(tmp_path)]
     before = tree(tmp_path)
     for source in (["--source", f"faces={root}"], []):  # nor does it download any
         assert main([*given, "--attribute=Smiling", *source]) == 0

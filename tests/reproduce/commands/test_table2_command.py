@@ -3,16 +3,16 @@ know; and what would be measured wrongly is refused."""
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from reading import csv_rows
 from stored_judges import TINY, store_classifiers
-from tiny import last
+from tiny import last, places
 
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, confusion
 from benchmarks.metrics.mode_scores import load_mode_scores
@@ -23,6 +23,7 @@ from reproduce.experiments.run import parse_settings
 from reproduce.measuring.content_readers import FACTORS, content_of
 from reproduce.measuring.modes import mode_classifier
 from reproduce.measuring.subject import Pictures, open_pictures
+from reproduce.records.store import Records
 from reproduce.tasks.modes import open_modes, truth_folder
 
 TASK = "drawn-housecats-dogs"
@@ -30,9 +31,8 @@ CONTENT = CONTENT_CONFUSION.name
 
 
 def words(root: Path) -> list[str]:
-    places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
-    tiny = [f"--set={setting}" for setting in TINY]
-    return ["table", "2", "--preset=quick", "--jobs=2", "--no-progress", *places, *tiny]
+    small = [f"--set={setting}" for setting in TINY]
+    return ["table", "2", "--preset=quick", "--jobs=2", "--no-progress", *places(root), *small]
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,12 @@ def test_prints_both_directions_once(made: Path, capsys: pytest.CaptureFixture[s
     }  # fmt: skip
 
 
+def records_of(root: Path) -> list[dict[str, Any]]:
+    return Records(root / "results", results(root).name).all()
+
+
 def test_records_name_classifier_direction_and_raw_probabilities(made: Path) -> None:
-    records = [json.loads(line) for line in (results(made) / "records.jsonl").open()]
+    records = records_of(made)
     cis = [r for r in records if r["metric"] == "cis"]
     assert {(r["method"], r["translation"]) for r in cis} == {
         (m, d) for m in TABLE2_METHODS for d in ("a2b", "b2a")
@@ -82,8 +86,8 @@ def test_records_name_classifier_direction_and_raw_probabilities(made: Path) -> 
 
 
 def test_records_of_content_name_what_was_read(made: Path) -> None:
-    records = [json.loads(line) for line in (results(made) / "records.jsonl").open()]
-    content = {(r["method"], r["translation"]): r for r in records if r["metric"] == CONTENT}
+    every = [r for r in records_of(made) if r["metric"] == CONTENT]
+    content = {(r["method"], r["translation"]): r for r in every}
     assert set(content) == {(m, d) for m in (*TABLE2_METHODS, "real") for d in ("a2b", "b2a")}
     for (method, direction), r in content.items():
         with np.load(made / "results" / r["raw"]) as raw:
@@ -163,12 +167,10 @@ def test_several_seeds_make_what_is_missing_and_print_means(
     assert all(p.stat().st_mtime_ns == time for p, time in weights.items()), "trained again"
     assert figure.read_bytes() == shown, "one training is shown"
 
-    records = [json.loads(line) for line in (results(made) / "records.jsonl").open()]
-    values = [r["value"] for r in records
+    values = [r["value"] for r in records_of(made)
               if (r["metric"], r["method"], r["translation"]) == ("is", "unit", "a2b")]  # fmt: skip
     assert len(values) == 2
-    with (results(made) / "table2.csv").open(newline="") as file:
-        row = next(r for r in csv.DictReader(file) if r["method"] == "unit")
+    row = next(r for r in csv_rows(results(made) / "table2.csv") if r["method"] == "unit")
     assert float(row["is"]) == pytest.approx(np.mean(values))
     assert float(row["is_deviation"]) == pytest.approx(np.std(values, ddof=1), abs=1e-12)
     assert row["is_seeds"] == "2"

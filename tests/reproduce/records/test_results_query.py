@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from reading import csv_rows
 
 from models.errors import UserError
 from reproduce.analysis.records_text import table
@@ -169,7 +168,7 @@ def test_csv_json_and_frame_hold_the_numbers(
     assert main(words(results, *pick, "--csv=-")) == 0
     text = capsys.readouterr().out
     assert file.read_text() == text
-    (row,) = csv.DictReader(io.StringIO(text))
+    (row,) = csv_rows(text)
     assert tuple(row) == COLUMNS
     assert float(row["value"]) == 0.0123456 and row["checkpoint"] == "ab" * 6
     assert row["commit"] == "c0ffee" * 2 and row["dirty"] == "False" and row["torch"] == "2.15.0"

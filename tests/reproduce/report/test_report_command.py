@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from report_world import Page
+from tiny import places
 
 from models.errors import UserError
 from reproduce.commands.cli import parser
@@ -34,8 +35,7 @@ def parsed(*words: str) -> argparse.Namespace:
 
 
 def words(root: Path, *more: str) -> list[str]:
-    places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
-    return [f"--preset={root / 'tiny.yaml'}", "--no-progress", *places, *more]
+    return [f"--preset={root / 'tiny.yaml'}", "--no-progress", *places(root), *more]
 
 
 @pytest.fixture(scope="module")
