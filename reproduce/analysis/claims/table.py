@@ -114,7 +114,7 @@ def glance(preset: Preset, results: Path, seeds: Sequence[int] | None = None) ->
     words = f"Seeds {', '.join(map(str, evidence.seeds))}. "
     words += summary([row["verdict"] for row in claimed.rows])
     return Tables(
-        (replace(table, columns=shown),), (words,), "What fails:" if failing else "",
+        (replace(table, columns=shown),), (words,), "What fails:",
         tuple(f"{claim}: {'; '.join(of)}." for claim, of in failing.items()),
     ).markdown()  # fmt: skip
 
