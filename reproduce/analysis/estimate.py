@@ -149,12 +149,7 @@ class Cells(Current):
         """The mean of the ``quantities`` at each seed at which all of them were measured."""
         known = [self.values(quantity) for quantity in quantities]
         common = set(self.seeds).intersection(*known)
-        found = {seed: float(np.mean([of[seed] for of in known])) for seed in sorted(common)}
-        if found and all(quantity.of_pictures for quantity in quantities):
-            # Real pictures are the same at every seed, which only draws other pairs of them.
-            mean = float(np.mean(list(found.values())))
-            found = dict.fromkeys(self.seeds, mean) | found
-        return found
+        return {seed: float(np.mean([of[seed] for of in known])) for seed in sorted(common)}
 
     def of(self, *quantities: Quantity) -> Estimate | None:
         """The mean of the ``quantities``, over the seeds at which all of them were measured; None

@@ -68,9 +68,8 @@ def table1(preset: Preset, cells: Cells) -> Tables:
     # What others submit sets no protocol, unless there is nothing else.
     every = (Quantity("diversity", m, task) for m in (*TABLE1_METHODS, *others) for task in tasks)
     first = next(filter(None, map(cells.record, every)), None)
-    extractor, protocol = (
-        str(first["protocol"][key]) if first else "" for key in ("extractor", "protocol")
-    )
+    way = first["protocol"] if first else {"extractor": "", "protocol": ""}
+    extractor, protocol = str(way["extractor"]), str(way["protocol"])
     rows, nearness, judges = list[Row](), "", list[Mapping[str, Any]]()
     for task in tasks:
         diversities, qualities = list[Number](), list[Number]()
@@ -290,9 +289,8 @@ def _scores_of(preset: Preset, task: str, cells: Cells) -> Table:
     for method in methods:
         own = {name: cells.of(Quantity(name, method, task)) for name in SHOWN}
         rows.append({"Method": title_of(method), **own})
-    return Table(
-        heading(task), tuple(columns), tuple(rows), _judges_stand(task, cells), len(cells.trainings)
-    )
+    below = _judges_stand(task, cells)
+    return Table(heading(task), tuple(columns), tuple(rows), below, len(cells.trainings))
 
 
 def _judges_stand(task: str, cells: Cells) -> str:
@@ -332,9 +330,8 @@ def table2(preset: Preset, cells: Cells) -> Tables:
     for task in tasks:
         for translation in DIRECTIONS:
             where, title = (task, translation), preset.spec(task).directions[translation]
-            known = [
-                r for m in measured for of in BY_MODES if (r := cells.record(_of(of, m, where)))
-            ]
+            asked = (_of(metric, m, where) for m in measured for metric in BY_MODES)
+            known = [record for quantity in asked if (record := cells.record(quantity))]
             modes = next((r["protocol"]["modes"] for r in known), None)
             most = math.log(len(modes)) if modes else None
             limits.add(most)

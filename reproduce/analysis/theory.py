@@ -11,13 +11,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.metrics.theory import contents, styles
-from benchmarks.metrics.theory.contents import (
-    CONTENT_MMD,
-    DOMAIN_ACCURACY,
-    PAIR_DISTANCE,
-    RETRIEVAL_RANK,
-)
-from benchmarks.metrics.theory.styles import COV_ERROR, MEAN_NORM, STYLE_MMD
 from models.zoo import METHODS
 from reproduce.analysis.estimate import Estimate
 from reproduce.analysis.table import HALF, Column, Row, Table, Tables, in_words
@@ -30,9 +23,9 @@ from reproduce.tasks.registry import TASKS
 Record = Mapping[str, Any]
 NAMES = frozenset(metric.name for metric in (*styles.METRICS, *contents.METRICS))
 RANGE = "{value} ({low} to {high})"
-STYLES = (STYLE_MMD.name, MEAN_NORM.name, COV_ERROR.name)
-CONTENTS = (DOMAIN_ACCURACY.name, CONTENT_MMD.name)
-OF_PAIRS = (PAIR_DISTANCE.name, RETRIEVAL_RANK.name)
+STYLES = (styles.STYLE_MMD.name, styles.MEAN_NORM.name, styles.COV_ERROR.name)
+CONTENTS = (contents.DOMAIN_ACCURACY.name, contents.CONTENT_MMD.name)
+OF_PAIRS = (contents.PAIR_DISTANCE.name, contents.RETRIEVAL_RANK.name)
 
 
 @dataclass(frozen=True)
@@ -133,16 +126,14 @@ def _styles(of: OfTask) -> Table:
 
 
 def _contents(of: OfTask) -> Table:
-    ranks = of.everyone(RETRIEVAL_RANK.name)
+    ranks = of.everyone(OF_PAIRS[1])
     columns = [
         Column("Codes of", "of", words=True),
         Column("Domain accuracy", CONTENTS[0]), Column("MMD", CONTENTS[1]),
     ]  # fmt: skip
     if ranks:
-        columns += [
-            Column("Pair distance", OF_PAIRS[0]), Column("Retrieval rank", OF_PAIRS[1]),
-            Column("Found first", "first", ".2f"),
-        ]  # fmt: skip
+        columns += [Column("Pair distance", OF_PAIRS[0]), Column("Retrieval rank", OF_PAIRS[1])]
+        columns += [Column("Found first", "first", ".2f")]
     metrics = (*CONTENTS, *OF_PAIRS)
     rows: list[Row] = [
         {"of": title(method), "first": of.mean(method, OF_PAIRS[1], "first")}

@@ -40,9 +40,8 @@ def add(commands: Any) -> None:
         help="of grey pictures of more than 8 bits that do not fill their format, e.g. 0 4095: a copy "
         "in 8 bits is made in the data folder, and taken")  # fmt: skip
     for name, (number, what) in DRAWN.items():
-        sub.add_argument(
-            f"--{name}", type=at_least(1), help=f"{what}, if drawn (default: {number})"
-        )
+        sub.add_argument(f"--{name}", type=at_least(1),
+            help=f"{what}, if drawn (default: {number})")  # fmt: skip
     options.add(sub, "no-progress")
 
 
@@ -56,9 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     spec = TASKS.get(arguments.task)
     given = [f"--{name}" for name, number in numbers.items() if number is not None]
     if given and (arguments.source is not None or spec is None or not spec.drawn):
-        raise UserError(
-            f"{given[0]} is of pictures that are drawn, not of those there are: leave it out"
-        )
+        told = "is of pictures that are drawn, not of those there are: leave it out"
+        raise UserError(f"{given[0]} {told}")
     for name in ("pets", "imagenet"):  # before anything else is downloaded
         local = getattr(arguments, name)
         if local is not None and not local.is_dir():

@@ -38,9 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.measuring.small_run import PRESET, record_small_runs
     from reproduce.measuring.storing import store_weights
 
-    places = Places(
-        arguments.data, arguments.runs, arguments.results, progress=not arguments.no_progress
-    )
+    folders = arguments.data, arguments.runs, arguments.results
+    places = Places(*folders, progress=not arguments.no_progress)
     if arguments.small_run and arguments.tasks:
         raise UserError("the small run is of one task: leave --tasks out")
     if arguments.small_run:

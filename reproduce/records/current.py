@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from models.errors import UserError
 from models.method import DIRECTIONS
 from reproduce.records.store import QUALITY, REAL, REFERENCE, Records
@@ -174,9 +176,13 @@ class Current:
         return found
 
     def values(self, quantity: Quantity) -> dict[int, float]:
-        """By seed, the quantity's value."""
-        values = {seed: self._value(r, quantity) for seed, r in self.records(quantity).items()}
-        return {seed: value for seed, value in values.items() if value is not None}
+        """By seed, the quantity's value. Real pictures are the same at every seed, which only draws
+        other pairs of them: where they were not measured, their mean counts."""
+        told = {seed: self._value(r, quantity) for seed, r in self.records(quantity).items()}
+        found = {seed: value for seed, value in told.items() if value is not None}
+        if found and quantity.of_pictures:
+            return dict.fromkeys(self.seeds, float(np.mean(list(found.values())))) | found
+        return found
 
     def mean(self, metric: str, method: str, task: str) -> float | None:
         """A metric's mean over the seeds at which it is on record, for texts."""

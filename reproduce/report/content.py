@@ -161,11 +161,7 @@ class _Reporter:
             replace(part, title=f"{part.title}: {part.head[0].removesuffix(' of').lower()}")
             for part in tables.parts
         )
-        return [
-            question,
-            *self.album.theory(tasks),
-            *blocks_of(replace(tables, parts=parts)),
-        ]
+        return [question, *self.album.theory(tasks), *blocks_of(replace(tables, parts=parts))]
 
     def _ablations(self) -> list[Block]:
         """Those that were made; nobody has to make one."""

@@ -12,12 +12,7 @@ from matplotlib.transforms import ScaledTranslation
 from scipy import stats
 
 from benchmarks.intervals import FloatArray
-from benchmarks.metrics.theory.contents import (
-    CONTENT_MMD,
-    DOMAIN_ACCURACY,
-    PAIR_DISTANCE,
-    RETRIEVAL_RANK,
-)
+from benchmarks.metrics.theory import contents
 from benchmarks.metrics.theory.styles import STYLE_MMD
 from models.errors import UserError
 from reproduce.analysis.theory import OfTask, Record, mean_of, theory_of, theory_table, title
@@ -35,10 +30,10 @@ OTHERS, GUIDE = "#333333", "#888888"
 BELOW = 0.24  # inches from an axis to its legend: its ticks' labels are between
 DODGE = 0.18  # of a row, between the points of several seeds
 CHARTS = {
-    DOMAIN_ACCURACY.name: "A classifier tells the domain of a code",
-    CONTENT_MMD.name: "MMD between the domains' codes",
-    PAIR_DISTANCE.name: "Distance of codes of one content\nrelative to different contents",
-    RETRIEVAL_RANK.name: "Share of other contents that are nearer",
+    contents.DOMAIN_ACCURACY.name: "A classifier tells the domain of a code",
+    contents.CONTENT_MMD.name: "MMD between the domains' codes",
+    contents.PAIR_DISTANCE.name: "Distance of codes of one content\nrelative to different contents",
+    contents.RETRIEVAL_RANK.name: "Share of other contents that are nearer",
 }
 
 
@@ -58,7 +53,7 @@ def write_theory(preset: Preset, places: Places, seeds: Sequence[int] | None = N
         name = Path(of.task).name
         if of.methods(STYLE_MMD.name):
             written.append(styles_figure(of, places.results, folder / f"theory-styles-{name}.png"))
-        if of.methods(DOMAIN_ACCURACY.name):
+        if of.methods(contents.DOMAIN_ACCURACY.name):
             written.append(content_figure(of, folder / f"theory-content-{name}.png"))
     return written
 
@@ -107,7 +102,7 @@ def content_figure(of: OfTask, path: Path) -> Path:
         _chart(panel, of, metric)
         _guide(panel, mean_of(of.everyone(metric), "pixels"), "pictures themselves", "--")
         _guide(panel, *_chance(of, metric))
-        _from(panel, 0.4 if metric == DOMAIN_ACCURACY.name else 0.0)
+        _from(panel, 0.4 if metric == contents.DOMAIN_ACCURACY.name else 0.0)
         _title(panel, CHARTS[metric])
     figure.suptitle(f"Content codes of the two domains\n{of.title}", fontsize=9.5)
     return save(figure, path)
@@ -126,9 +121,8 @@ def styles_alt(of: OfTask) -> str:
             for domain in "ab"
             if (value := of.mean(method, STYLE_MMD.name, "deviation", domain)) is not None
         ]
-        words += (
-            f" Deviation of {title(method)}'s styles: {' and '.join(told)} where N(0, I) has 1."
-        )
+        both = " and ".join(told)
+        words += f" Deviation of {title(method)}'s styles: {both} where N(0, I) has 1."
     return words
 
 
@@ -148,9 +142,9 @@ def _means(of: OfTask, metric: str) -> str:
 
 
 def _chance(of: OfTask, metric: str) -> tuple[float | None, str]:
-    if metric == CONTENT_MMD.name:
+    if metric == contents.CONTENT_MMD.name:
         return of.null(metric), "one distribution"
-    if metric == PAIR_DISTANCE.name:
+    if metric == contents.PAIR_DISTANCE.name:
         return 1.0, "unrelated"
     return 0.5, "chance"
 

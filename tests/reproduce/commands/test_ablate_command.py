@@ -117,9 +117,7 @@ def test_a_second_call_makes_nothing_and_says_the_same(
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == kept
 
 
-def test_from_stored_records_alone(
-    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_from_stored_records_alone(made, tmp_path, capsys) -> None:
     shutil.copytree(made / "results", tmp_path / "results")
     shutil.copy(made / "tiny.yaml", tmp_path)
     shutil.rmtree(tmp_path / "results" / "tiny" / "ablations")
@@ -165,9 +163,7 @@ def test_a_record_of_a_point_is_made_again(
         assert (f"again, {STEPS} steps" in told) is (runs != made / "runs")
 
 
-def test_animals_are_measured_in_both_directions(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_animals_are_measured_both_ways(tmp_path: Path, capsys) -> None:
     given = words(tmp_path, "recon_s=1,3", "--set=steps=2", task=ANIMALS)
     preset = tiny(tmp_path).changed({"steps": "2"}, {})
     places = Places(*(tmp_path / n for n in ("data", "runs", "results")), progress=False)

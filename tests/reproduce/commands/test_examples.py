@@ -144,9 +144,8 @@ def test_it_runs(example, world, study, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(speed, "_show", lambda found, arguments: planned.extend(found) or 0)
     code = run(small(words, tmp_path / "run"))
     error = capsys.readouterr().err
-    no_gpu = (
-        "cuda" in words and not torch.cuda.is_available() and not {"--profile", "--plan"} & {*words}
-    )
+    here = "cuda" in words and not {"--profile", "--plan"} & {*words}
+    no_gpu = here and not torch.cuda.is_available()
     told = "use --device cpu" if no_gpu else next((t for k, t in REFUSED.items() if k in line), "")
     assert code == (2 if told else 0), error
     assert told in error

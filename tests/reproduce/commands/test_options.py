@@ -196,9 +196,7 @@ def test_words_that_are_no_utf8_are_refused(program, words, refused_by):
         ("table 1 --preset quick --plan {world} --dry-run", "is a folder: name a file"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(
-    words, told, world, tmp_path, monkeypatch, refused
-):
+def test_options_that_contradict_are_refused(words, told, world, tmp_path, monkeypatch, refused):
     monkeypatch.chdir(tmp_path)
     assert told in refused(words.format(world=world, root=ROOT).split())
     assert list(tmp_path.iterdir()) == []

@@ -153,9 +153,7 @@ def test_its_records_suffice_to_print_and_query_it(
     assert {p.name for p in tmp_path.iterdir()} == {"results", "mini.yaml"}
 
 
-def test_a_point_of_an_ablation_is_the_tables_run(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_point_of_an_ablation_is_the_tables_run(made: Path, capsys) -> None:
     before = weights(made)
     assert main(words(made, "ablate munit recon_x=1,10", made / "bags")) == 0
     told = capsys.readouterr()
@@ -218,9 +216,7 @@ def test_table_2_of_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ("ablate munit batch=2,6", "", "batch=6"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_made(
-    command, more, reason, tmp_path, refused
-):
+def test_what_cannot_be_is_refused_at_once(command, more, reason, tmp_path, refused):
     given = words(tmp_path, command, data_set(tmp_path / "bags"), *filter(None, [more]))
     assert reason in refused(given)
     assert {path.name for path in tmp_path.iterdir()} == {"bags", "mini.yaml"}

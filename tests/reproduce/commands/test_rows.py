@@ -68,9 +68,7 @@ def records_of(root: Path) -> Records:
     return Records(root / "results", folder.name)
 
 
-def test_inputs_are_what_the_table_measures(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_inputs_are_what_the_table_measures(tmp_path: Path, capsys) -> None:
     words = ["inputs", "drawn-shoes", *TINY, "--no-progress", f"--data={tmp_path / 'data'}"]
     for more, count, samples in (
         (["--inputs=4", "--scores=none"], 4, 38), (["--scores=quality"], 6, 38),
@@ -107,9 +105,7 @@ def test_its_number_is_that_of_its_folder(made: Path, capsys: pytest.CaptureFixt
     assert record["method"] == "Tint" and record["submission"] == SAID
 
 
-def test_it_is_in_the_report_and_no_claim_sees_it(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_is_in_the_report_and_no_claim_sees_it(made: Path) -> None:
     same = ["--inputs=4", "--scores=none", *TINY, *places(made)]
     assert main(["report", "--no-progress", f"--out={made / 'report'}", *same]) == 0
     page = (made / "report" / "index.html").read_text(encoding="utf-8")

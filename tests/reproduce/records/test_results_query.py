@@ -38,9 +38,8 @@ def results(tmp_path: Path) -> Path:
     cpu, quick = Records(tmp_path, "cpu"), Records(tmp_path, "quick")
     cpu.append(record(value=0.5, checkpoint_sha256="00" * 32))
     cpu.append(record(metric="silhouette-iou", value=0.25, checkpoint_sha256="00" * 32))
-    cpu.append(
-        record(metric="quality-judged", unit="%", value=45.4, interval={"low": 42.0, "high": 49.0})
-    )
+    ends = {"low": 42.0, "high": 49.0}
+    cpu.append(record(metric="quality-judged", unit="%", value=45.4, interval=ends))
     cpu.append(record())
     cpu.append(record(seed=1, value=0.013))
     cpu.append(record(method="unit", checkpoint_sha256="cd" * 32, value=0.002))
@@ -218,9 +217,7 @@ def test_lines_that_are_no_records_are_named(results, change, reason, refused):
 
 def test_ids_unknown_ambiguous_and_too_short(results: Path) -> None:
     ids = [record_id(r) for r in query(results, newest=False)]
-    unknown = next(
-        f"{i:04x}" for i in range(2**16) if not any(d.startswith(f"{i:04x}") for d in ids)
-    )
+    unknown = next(word for i in range(2**16) if (word := f"{i:04x}") not in {d[:4] for d in ids})
     with pytest.raises(UserError, match=f"no record {unknown} among the 9"):
         find(results, unknown)
     for word in ("abc", "xyz0", "", ids[0] + "0"):
@@ -251,9 +248,7 @@ def test_the_stored_records_answer_as_the_tables_do() -> None:
     assert len({len(line.rstrip()) <= 60 for line in text.splitlines()}) == 1
 
 
-def test_prune_drops_what_only_all_shows(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_prune_drops_what_only_all_shows(tmp_path: Path, capsys) -> None:
     shutil.copytree(STORED / "regression", tmp_path / "regression")
     path = tmp_path / "regression" / "records.jsonl"
     shown = [flat(r) for r in query(tmp_path)]

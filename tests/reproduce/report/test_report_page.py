@@ -29,9 +29,7 @@ def cells(text: str) -> list[str]:
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_every_cell_of_the_tables_is_on_the_page(page: Page, results: Path, number: int) -> None:
-    text, _ = table_of(
-        number, load_preset("cpu"), places(results.parent).results, seeds_of(results), False
-    )
+    text, _ = table_of(number, load_preset("cpu"), results, seeds_of(results), False)
     section = page.section(f"table-{number}")
     shown = [e.text for e in section.all("th", "td")]
     expected = cells(text)
