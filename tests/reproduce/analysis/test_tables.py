@@ -11,7 +11,6 @@ from reading import csv_rows, markdown_rows
 from benchmarks.harness.published import published_table1
 from models.zoo import METHODS
 from reproduce.analysis.tables import table1
-from reproduce.commands.cli import main
 from reproduce.experiments.preset import TABLE1_METHODS, load_preset
 from reproduce.records.store import REAL, Records
 from reproduce.tasks.registry import TASKS
@@ -148,14 +147,13 @@ def test_latex_has_the_same_cells(found):
         assert written[1:] == two[1:]
 
 
-def test_stored_records_are_printed_without_training(tmp_path, capsys):
+def test_stored_records_are_printed_without_training(tmp_path, said):
     records = Records(tmp_path, "quick")
     for method, value in values("drawn-shoes").items():
         records.append(record("drawn-shoes", method, value) | {"preset": "quick"})
         records.append(record("drawn-shoes", method, 99.0) | {"preset": "quick", "seed": 1})
     words = ["table", "1", "--preset", "quick", "--stored", "--results", str(tmp_path)]
-    assert main(words) == 0
-    (rows,) = body_rows(capsys.readouterr().out)
+    (rows,) = body_rows(said(words).out)
     shown = {cells[0]: cells[4] for cells in rows}
     assert shown["MUNIT"] == f"{values('drawn-shoes')['munit']:.3f} ± 0.020"
     assert not any(cell.startswith("99") for cell in shown.values())

@@ -12,7 +12,6 @@ from reading import csv_rows, markdown_rows
 from stored import needs_current_results
 
 from reproduce.analysis.claims.statements import claims
-from reproduce.commands.cli import main
 from reproduce.experiments.preset import load_preset
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,13 +32,8 @@ def words_for(world: World, *words: str) -> list[str]:
     return ["claims", "--preset", PRESET, "--results", str(world.results), *words]
 
 
-def run(world: World, *words: str) -> int:
-    return main(words_for(world, *words))
-
-
-def test_files_say_what_is_printed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(world) == 0
-    printed = capsys.readouterr().out
+def test_files_say_what_is_printed(world: World, said) -> None:
+    printed = said(words_for(world)).out
     folder = world.records.folder
     text = (folder / "claims.md").read_text(encoding="utf-8")
     assert printed.startswith(text)
@@ -70,45 +64,43 @@ def test_files_say_what_is_printed(world: World, capsys: pytest.CaptureFixture[s
     assert "w/o x $-$ MUNIT & $>$ 0 &" in latex and r"5\% at most" in latex
 
 
-def test_csv_alone_and_one_seed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(world, "--csv", "-", "--seeds", "1") == 0
-    rows = csv_rows(capsys.readouterr().out)
+def test_csv_alone_and_one_seed(world: World, said) -> None:
+    rows = csv_rows(said(words_for(world, "--csv", "-", "--seeds", "1")).out)
     assert len(rows) == 33 and rows[0]["seeds"] == "1"
     text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
     assert "One training tells nothing of others" in text and rows[0]["verdict"] == "undecided"
-    assert run(world, "--csv", str(world.results / "some.csv")) == 0
-    assert "### Claims" in capsys.readouterr().out
+    assert "### Claims" in said(words_for(world, "--csv", world.results / "some.csv")).out
     written = (world.results / "some.csv").read_text(encoding="utf-8")
     assert written == (world.records.folder / "claims.csv").read_text(encoding="utf-8")
 
 
-def test_readme_is_filled_between_its_markers(world: World, tmp_path: Path) -> None:
+def test_readme_is_filled_between_its_markers(world: World, tmp_path: Path, said) -> None:
     readme = tmp_path / "README.md"
     start, end = f"<!-- claims-{PRESET} -->", f"<!-- /claims-{PRESET} -->"
     readme.write_text(f"before\n{start}\nold\n{end}\nafter\n", encoding="utf-8")
-    assert run(world, "--readme", str(readme)) == 0
+    said(words_for(world, "--readme", str(readme)))
     text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
     expected = f"before\n{start}\n#{text}{end}\nafter\n"
     assert readme.read_text(encoding="utf-8") == expected
     readme.write_text(f"<!-- glance-{PRESET} -->\n<!-- /glance-{PRESET} -->\n", encoding="utf-8")
-    assert run(world, "--readme", str(readme)) == 0
+    said(words_for(world, "--readme", str(readme)))
     short = readme.read_text(encoding="utf-8")
     assert "| MUNIT w/o x reconstruction |" in short and "IoU" not in short
     assert "Seeds 0, 1, 2. Of 33 claims: 2 hold, 2 fail," in short
     failing = [line for line in short.splitlines() if line.startswith("- ")]
     assert failing and all("(paper: " in line for line in failing)
     readme.write_text("no place", encoding="utf-8")
-    assert run(world, "--readme", str(readme)) == 2
+    said(words_for(world, "--readme", str(readme)), 2)
 
 
-def test_causes_stand_below_the_table(world: World) -> None:
+def test_causes_stand_below_the_table(world: World, said) -> None:
     file = world.records.folder / "causes.yaml"
     file.write_text(
         "diversity.above-cyclegan: |\n  Its dropout & noise\n  stay on: 100%.\n"
         f"diversity.munit-wo-x.{SHOES}: Not known.\ndiversity.above-unit: It holds, so unsaid.\n",
         encoding="utf-8",
     )
-    assert run(world) == 0
+    said(words_for(world))
     text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
     below = text.split("What is known of the causes:\n\n")[1].splitlines()
     assert below == [
@@ -123,7 +115,7 @@ def test_causes_stand_below_the_table(world: World) -> None:
     assert r"Its dropout \& noise stay on: 100\%." in latex
 
 
-def test_causes_name_numbers_that_are_on_record(world: World) -> None:
+def test_causes_name_numbers_that_are_on_record(world: World, said) -> None:
     """Means over the seeds; what was not measured is a dash."""
     (metric,) = {r["metric"] for r in world.records.all()}
     (world.records.folder / "causes.yaml").write_text(
@@ -131,7 +123,7 @@ def test_causes_name_numbers_that_are_on_record(world: World) -> None:
         f"{{{metric}  munit {SHOES}}}, and {{fid munit {SHOES}}}, {{fid}}.'\n",
         encoding="utf-8",
     )
-    assert run(world) == 0
+    said(words_for(world))
     text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
     assert "so 0.202, half that of 0.10, and —, {fid}." in text
 
@@ -159,11 +151,11 @@ def test_no_records_are_one_line(world, tmp_path, refused):
 
 
 @needs_current_results
-def test_stored_results_of_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stored_results_of_cpu(tmp_path: Path, said) -> None:
     results = tmp_path / "results"
     shutil.copytree(ROOT / "results" / "cpu", results / "cpu")
     begin = time.process_time()
-    assert main(["claims", "--preset", "cpu", "--results", str(results)]) == 0
+    told = said(["claims", "--preset", "cpu", "--results", results])
     assert time.process_time() - begin < 20
     rows = csv_rows(results / "cpu" / "claims.csv")
     assert len(rows) == len(claims(load_preset("cpu"))) == 58
@@ -177,4 +169,4 @@ def test_stored_results_of_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str
         least, most = float(row["limit_low"] or "-inf"), float(row["limit_high"] or "inf")
         inside, outside = least < low <= high < most, high <= least or low >= most
         assert row["verdict"] == ("holds" if inside else "fails" if outside else "undecided")
-    assert capsys.readouterr().err == ""
+    assert told.err == ""

@@ -298,9 +298,8 @@ def test_the_real_program_refuses_in_one_line(tmp_path):
     assert done.stderr == told
 
 
-def test_data_draws_and_tells_where(tmp_path, capsys):
+def test_data_draws_and_tells_where(tmp_path, said):
     words = ["data", "drawn-handbags", "--data", str(tmp_path), "--train", "3", "--test", "2"]
-    assert main([*words, "--size", "48", "--no-progress"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = said([*words, "--size", "48", "--no-progress"]).out.splitlines()
     assert lines[:2] == ["train_a: 3 pictures", "train_b: 3 pictures"]
     assert (Path(lines[-1]) / "testMask").is_dir()

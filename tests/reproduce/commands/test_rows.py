@@ -68,26 +68,24 @@ def records_of(root: Path) -> Records:
     return Records(root / "results", folder.name)
 
 
-def test_inputs_are_what_the_table_measures(tmp_path: Path, capsys) -> None:
+def test_inputs_are_what_the_table_measures(tmp_path: Path, said) -> None:
     words = ["inputs", "drawn-shoes", *TINY, "--no-progress", f"--data={tmp_path / 'data'}"]
     for more, count, samples in (
         (["--inputs=4", "--scores=none"], 4, 38), (["--scores=quality"], 6, 38),
         (["--scores=quality", "--protocol=consecutive", "--inputs=4"], 6, 20),
     ):  # fmt: skip
         out = tmp_path / str(samples) / str(count)
-        assert main([*words, *more, f"--out={out}"]) == 0
-        assert f"{count} inputs, 32x32; translate each {samples} times" in capsys.readouterr().out
+        told = said([*words, *more, f"--out={out}"]).out
+        assert f"{count} inputs, 32x32; translate each {samples} times" in told
         assert sorted(p.name for p in out.iterdir()) == [f"{i:05d}.png" for i in range(count)]
-    assert main([*words, f"--out={out}"]) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "exists already" in said([*words, f"--out={out}"], 2).err
     drawn = next((tmp_path / "data").glob("*/testA"))
     assert len(list(drawn.iterdir())) == 6
 
 
-def test_a_stranger_stands_in_the_table(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stranger_stands_in_the_table(made: Path, said) -> None:
     before = records_of(made).path.read_text()
-    assert main([*table(made, 1), "--inputs=4", "--scores=none"]) == 0
-    told = capsys.readouterr().out
+    told = said([*table(made, 1), "--inputs=4", "--scores=none"]).out
     rows = [line for line in told.splitlines() if line.startswith("|")][2:]
     assert len(rows) == 10 and rows[-2].startswith("| Tint ‡ ") and "±" in rows[-2]
     assert "‡ was not trained here" in told
@@ -95,11 +93,9 @@ def test_a_stranger_stands_in_the_table(made: Path, capsys: pytest.CaptureFixtur
     assert records_of(made).path.read_text() == before, "measured again"
 
 
-def test_its_number_is_that_of_its_folder(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = str(made / "out" / "drawn-shoes")
-    capsys.readouterr()
-    assert benchmarks(["diversity", folder, "--json", "--no-progress"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)["measured"]
+def test_its_number_is_that_of_its_folder(made: Path, said) -> None:
+    words = ["diversity", made / "out" / "drawn-shoes", "--json", "--no-progress"]
+    (found,) = json.loads(said(words, program=benchmarks).out)["measured"]
     record = next(r for r in records_of(made).all() if r["metric"] == "diversity-lpips")
     assert found["value"] == record["value"] and found["interval"] == record["interval"]
     assert record["method"] == "Tint" and record["submission"] == SAID
@@ -115,14 +111,11 @@ def test_it_is_in_the_report_and_no_claim_sees_it(made: Path) -> None:
         Current.stored(made / "results", name)
 
 
-def test_it_cannot_be_made_again(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_cannot_be_made_again(made: Path, said) -> None:
     name = record_id(records_of(made).all()[0])
-    capsys.readouterr()
-    assert main(["rerun", name, *places(made)]) == 2
     told = "not made here: measure them again by table --row 'Tint=OUTPUTS'"
-    assert told in capsys.readouterr().err
-    assert main(["results", f"--results={made / 'results'}"]) == 0
-    assert name in capsys.readouterr().out
+    assert told in said(["rerun", name, *places(made)], 2).err
+    assert name in said(["results", f"--results={made / 'results'}"]).out
 
 
 def test_other_outputs_take_its_place(made: Path, tmp_path: Path) -> None:
@@ -158,9 +151,8 @@ def made2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_a_stranger_stands_in_table_2(made2: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(table(made2, 2)) == 0
-    told = capsys.readouterr().out
+def test_a_stranger_stands_in_table_2(made2: Path, said) -> None:
+    told = said(table(made2, 2)).out
     head = next(line for line in told.splitlines() if line.startswith("| Direction"))
     assert [c.strip() for c in head.strip("|").split("|")][-1] == "Tint ‡, ours"
     cis = [r for r in records_of(made2).all() if r["metric"] == "cis"]

@@ -48,11 +48,10 @@ def results(root: Path) -> Path:
     return folder
 
 
-def test_prints_both_directions_once(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prints_both_directions_once(made: Path, said) -> None:
     records = results(made) / "records.jsonl"
     before = records.read_text()
-    assert main(words(made)) == 0
-    printed = capsys.readouterr().out
+    printed = said(words(made)).out
     assert printed.count("| house cats -> dogs ") == printed.count("| dogs -> house cats ") == 4
     assert "1.231" in printed and "1.034" in printed  # the paper's MUNIT
     assert records.read_text() == before, "measured again"
@@ -146,11 +145,8 @@ def test_tasks_that_share_a_domain_share_its_classifier(tmp_path: Path) -> None:
     assert paths(cats_cats)[0] != cats
 
 
-def test_several_seeds_make_what_is_missing_and_print_means(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(words(made)) == 0
-    alone = capsys.readouterr().out
+def test_several_seeds_make_what_is_missing_and_print_means(made: Path, said) -> None:
+    alone = said(words(made)).out
     weights = {p: p.stat().st_mtime_ns for p in made.rglob("last.safetensors")}
     figure = results(made) / f"modes-{TASK}.png"
     shown = figure.read_bytes()
@@ -158,8 +154,7 @@ def test_several_seeds_make_what_is_missing_and_print_means(
     truth = {p: p.read_bytes() for p in truth_folder(folder).rglob("*") if p.is_file()}
     shutil.rmtree(truth_folder(folder))
     both = [*words(made), "--seeds", "0", "1"]
-    assert main(both) == 0
-    printed = capsys.readouterr().out
+    printed = said(both).out
     assert {p: p.read_bytes() for p in truth} == truth, "drawn again"
     assert "means over 2 trainings each (seeds 0, 1)" in printed and "one training" in alone
     new = {p for p in made.rglob("last.safetensors")} - set(weights)
@@ -176,6 +171,5 @@ def test_several_seeds_make_what_is_missing_and_print_means(
     assert row["is_seeds"] == "2"
 
     before = (results(made) / "records.jsonl").read_text()
-    assert main(both) == 0
-    assert capsys.readouterr().out == printed
+    assert said(both).out == printed
     assert (results(made) / "records.jsonl").read_text() == before, "measured again"

@@ -44,12 +44,11 @@ def records_of(root: Path) -> list[dict[str, Any]]:
     return Records(root / "results", results(root).name).all()
 
 
-def test_prints_nine_rows(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prints_nine_rows(made: Path, said) -> None:
     records = results(made) / "records.jsonl"
     before = records.read_text()
     weights = {p: p.stat().st_mtime_ns for p in made.rglob("last.safetensors")}
-    assert main(words(made)) == 0
-    printed = capsys.readouterr().out
+    printed = said(words(made)).out
     rows = [line for line in printed.splitlines() if line.startswith("|")][2:]
     assert len(rows) == 9
     assert rows[0].startswith("| UNIT ") and rows[-1].startswith("| Real data")
@@ -80,9 +79,7 @@ def test_files_and_records(made: Path) -> None:
         assert (made / "results" / record["raw"]).is_file()
 
 
-def test_the_harness_gives_the_tables_number(
-    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_harness_gives_the_tables_number(made: Path, tmp_path: Path, said) -> None:
     """Of what ``translate`` writes, read back from its files and from an array of them."""
     munit = [r for r in records_of(made)
              if (r["method"], r["metric"]) == ("munit", "diversity-lpips")][-1]  # fmt: skip
@@ -90,7 +87,7 @@ def test_the_harness_gives_the_tables_number(
     (inputs,) = made.glob("data/*/testA")
     out = tmp_path / "out"
     words = ["translate", weights, inputs, "--samples=38", f"--out={out}", "--no-progress"]
-    assert main([*map(str, words)]) == 0
+    said(words)
     names = [f"{i:05d}" for i in range(3)]
     pixels = [
         [np.asarray(Image.open(out / f"{name}_sample{k:02d}.png")) for k in range(38)]
@@ -99,10 +96,8 @@ def test_the_harness_gives_the_tables_number(
     np.savez(tmp_path / "out.npz", samples=np.array(pixels), input_ids=names)
     values = []
     for outputs in (out, tmp_path / "out.npz"):
-        capsys.readouterr()
         words = ["diversity", outputs, "--inputs=3", "--json", "--no-progress"]
-        assert benchmarks([*map(str, words)]) == 0
-        (found,) = json.loads(capsys.readouterr().out)["measured"]
+        (found,) = json.loads(said(words, program=benchmarks).out)["measured"]
         values.append(found["value"])
     assert values[0] == values[1] == pytest.approx(munit["value"], abs=1e-6)
 
