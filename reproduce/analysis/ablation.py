@@ -209,7 +209,7 @@ def ablation_table(ablation: Ablation, curves: Sequence[Curve]) -> Tables:
 
 def caption(ablation: Ablation, curves: Sequence[Curve]) -> str:
     """What was trained and measured, what the intervals cover, and what is missing."""
-    sentences = [f"{scale(ablation.preset)}; {_trainings(ablation.seeds)}."]
+    sentences = [f"Preset {scale(ablation.preset)}; {_trainings(ablation.seeds)}."]
     if any(m and m.difference for c in curves for m in c.means):
         sentences.append(
             f"{DIFFERS}: the 95% interval of the difference from the default, taken seed by seed, "

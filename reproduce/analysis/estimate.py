@@ -23,7 +23,7 @@ from scipy import stats
 
 import benchmarks.metrics.diversity_protocols  # noqa: F401  declares the limits of diversity
 from benchmarks.metric import METRICS
-from reproduce.records.current import Current, Quantity
+from reproduce.records.current import Current, Quantity, time_of
 
 FEW = 4  # seeds, at and below which a reader is told that they are few
 
@@ -143,18 +143,13 @@ class Cells(Current):
     def record(self, quantity: Quantity) -> Record | None:
         """The newest record of a quantity, for what it says beside its value."""
         found = self.records(quantity).values()
-        return max(found, key=_time, default=self.submission(quantity))
+        return max(found, key=time_of, default=self.submission(quantity))
 
     def by_seed(self, *quantities: Quantity) -> dict[int, float]:
         """The mean of the ``quantities`` at each seed at which all of them were measured."""
         known = [self.values(quantity) for quantity in quantities]
         common = set(self.seeds).intersection(*known)
-        found = {seed: float(np.mean([of[seed] for of in known])) for seed in sorted(common)}
-        if found and all(quantity.of_pictures for quantity in quantities):
-            # Real pictures are the same at every seed, which only draws other pairs of them.
-            mean = float(np.mean(list(found.values())))
-            found = dict.fromkeys(self.seeds, mean) | found
-        return found
+        return {seed: float(np.mean([of[seed] for of in known])) for seed in sorted(common)}
 
     def of(self, *quantities: Quantity) -> Estimate | None:
         """The mean of the ``quantities``, over the seeds at which all of them were measured; None
@@ -166,7 +161,7 @@ class Cells(Current):
             if not known or len(known) < len(quantities):
                 return None
             return replace(_mean(known), seeds=max(1, len(self.trainings)))
-        last = max(measured, key=lambda seed: max(_time(of[seed]) for of in records))
+        last = max(measured, key=lambda seed: max(time_of(of[seed]) for of in records))
         one = _mean([estimate_of(of[last]) for of in records])
         if len(self.seeds) == 1:
             return one
@@ -184,10 +179,6 @@ class Cells(Current):
             return one
         metric = METRICS.get(records[0][last]["metric"])
         return over_trainings(values, metric.limits if metric else (None, None))
-
-
-def _time(record: Record) -> str:
-    return str(record.get("time", ""))
 
 
 def estimate_of(record: Record) -> Estimate:

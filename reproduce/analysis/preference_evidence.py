@@ -18,17 +18,11 @@ from torch import Tensor
 
 from benchmarks.files import write_text
 from benchmarks.intervals import wilson_share
+from benchmarks.metrics import preference_evidence as evidence
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.metrics.observer import RIGHT, preferred
 from benchmarks.metrics.preference import Preference
-from benchmarks.metrics.preference_evidence import (
-    SURE,
-    Comparison,
-    Examination,
-    Finding,
-    comparisons,
-    failures,
-)
+from benchmarks.metrics.preference_evidence import SURE, Comparison, Finding
 from benchmarks.networks import weights
 from benchmarks.pictures import to_bytes
 from models.zoo import METHODS
@@ -96,7 +90,7 @@ def write_evidence(
         return [path]
     findings = known_answers(observer, trained)
     table = other_ways(observer, trained)
-    wrong = "; ".join(failures(findings)) or "nothing"
+    wrong = "; ".join(evidence.failures(findings)) or "nothing"
     text = f"""{title}
 Of two translations of one input the one is preferred that is {prefers}. It is not seen whether a set of
 pictures is varied; a style that no right picture has counts as an error; and nothing is known of
@@ -128,7 +122,7 @@ def known_answers(observer: PreferenceKind, trained: Trained) -> list[Finding]:
     two = list(islice(observer.translations(trained[REFERENCE], range(2)), len(names)))
     first, second = (torch.stack([pictures[-k] for pictures in two]) for k in (0, 1))
     real, first, second = map(to_bytes, (real, first, second))
-    asked = comparisons(Examination(real, first, second, names))
+    asked = evidence.comparisons(evidence.Examination(real, first, second, names))
     shown = {id(p): p for one in asked for p in (one.pictures, one.others)}
     rows = {str(key): iter(p[:, None].float() / 127.5 - 1) for key, p in shown.items()}
     (seen,) = observer.see(rows, [observer.lpips], len(names))
@@ -144,11 +138,9 @@ def _answer(asked: Comparison, shown: Nearest, others: Nearest) -> Finding:
 
 def _answers(findings: Sequence[Finding]) -> Table:
     columns = (
-        Column("Shown", words=True),
-        Column("Level"),
-        Column("Against", words=True),
+        Column("Shown", words=True), Column("Level"), Column("Against", words=True),
         Column("Preferred, 99% interval", "preferred", ".1f", "%", ENDS),
-    )
+    )  # fmt: skip
     rows = list[Row]()
     for finding in findings:
         share, ends = 100 * finding.found.share, finding.found.interval

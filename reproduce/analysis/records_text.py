@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.console import aligned
 from benchmarks.files import comma_separated as csv_of
+from reproduce.analysis.table import DASH
 from reproduce.records.query import flat, number
 
-DASH = "—"
 Row = dict[str, Any]
 
 
@@ -20,15 +21,12 @@ def usual(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
 
 def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
     """Rows in aligned columns, numbers with as many digits as their intervals are worth."""
-    lines = [{c: c for c in columns}, *map(_texts, rows)]
-    widths = {c: max(len(line[c] or DASH) for line in lines) for c in columns}
-    numbers = {c for c in columns if any(isinstance(row.get(c), int | float) for row in rows)}
-
-    def aligned(column: str, text: str) -> str:
-        width, shown = widths[column], text or DASH
-        return shown.rjust(width) if column in numbers else shown.ljust(width)
-
-    return "\n".join("  ".join(aligned(c, line[c]) for c in columns).rstrip() for line in lines)
+    lines = [[*columns], *([texts[c] or DASH for c in columns] for texts in map(_texts, rows))]
+    words = {
+        i for i, c in enumerate(columns)
+        if not any(isinstance(row.get(c), int | float) for row in rows)
+    }  # fmt: skip
+    return "\n".join("  ".join(cells).rstrip() for cells in aligned(lines, words))
 
 
 def comma_separated(rows: Sequence[Row], columns: Sequence[str]) -> str:

@@ -168,18 +168,13 @@ class Tables:
 
 def in_words(estimate: Estimate, spec: str = ".3f", unit: str = "", form: str = HALF) -> str:
     """A number with its interval, where that is known."""
-
     known = not math.isnan(estimate.half)
     ends = (estimate.low, estimate.high) if known else ()
-
-    def shown(value: float) -> str:
-        return f"{value:{spec}}" if spec else number(value, *ends)
-
-    value, low, high, half = map(
-        shown, (estimate.value, estimate.low, estimate.high, estimate.half)
-    )
-    form = form if known else ALONE
-    return form.format(value=value, low=low, high=high, half=half, unit=unit)
+    shown = {
+        key: f"{value:{spec}}" if spec else number(value, *ends)
+        for key in ("value", "low", "high", "half") for value in [getattr(estimate, key)]
+    }  # fmt: skip
+    return (form if known else ALONE).format(unit=unit, **shown)
 
 
 def fewer(seeds: int, of: int) -> str:

@@ -13,24 +13,11 @@ from scipy import stats
 import benchmarks.metrics.fidelity  # noqa: F401  declares the metrics that are shown
 from benchmarks.harness.published import AVERAGE, published_table1, published_table2
 from benchmarks.metric import METRICS, Metric
+from benchmarks.metrics import observer, style_scores
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION
 from benchmarks.metrics.ground_truth import CATEGORY, PARTS, SILHOUETTE
 from benchmarks.metrics.inception_score import CIS, IS, REACHED
 from benchmarks.metrics.lpips_features import MEASURED_SIDE
-from benchmarks.metrics.observer import (
-    PHOTO_DISTANCE,
-    QUALITY_JUDGED,
-    QUALITY_OBSERVED,
-    RIGHT,
-    TRUTH_DISTANCE,
-)
-from benchmarks.metrics.style_scores import (
-    COLOUR_DISTANCE,
-    COLOUR_ENTROPY,
-    CONSISTENCY,
-    PATTERN_DISTANCE,
-    PATTERN_ENTROPY,
-)
 from models.method import DIRECTIONS
 from models.zoo import METHODS
 from reproduce.analysis.agreement import FEWEST, Agreement, Number, agreement
@@ -79,11 +66,10 @@ def table1(preset: Preset, cells: Cells) -> Tables:
     published, tasks = published_table1(), tuple(preset.tables[1])
     others = cells.submissions(tasks)
     # What others submit sets no protocol, unless there is nothing else.
-    every = [Quantity("diversity", m, task) for m in (*TABLE1_METHODS, *others) for task in tasks]
-    protocols = [record["protocol"] for quantity in every if (record := cells.record(quantity))]
-    extractor, protocol = (
-        next((str(of[key]) for of in protocols), "") for key in ("extractor", "protocol")
-    )
+    every = (Quantity("diversity", m, task) for m in (*TABLE1_METHODS, *others) for task in tasks)
+    first = next(filter(None, map(cells.record, every)), None)
+    way = first["protocol"] if first else {"extractor": "", "protocol": ""}
+    extractor, protocol = str(way["extractor"]), str(way["protocol"])
     rows, nearness, judges = list[Row](), "", list[Mapping[str, Any]]()
     for task in tasks:
         diversities, qualities = list[Number](), list[Number]()
@@ -123,9 +109,9 @@ def table1(preset: Preset, cells: Cells) -> Tables:
             asked_at = {seed for number in qualities for seed in number.ours}
             qualities.append(Number(50.0, dict.fromkeys(asked_at, 50.0)))
         of_columns = agreement("Diversity", diversities), agreement("Quality", qualities)
-        nearness += against_paper([of for of in of_columns if of is not None], f" on {task}")
+        nearness += against_paper(of_columns, f" on {task}")
     words = (
-        f"{scale(preset)}. Diversity, ours: protocol {protocol or DASH}, which enlarges pictures "
+        f"Preset {scale(preset)}. Diversity, ours: protocol {protocol or DASH}, which enlarges pictures "
         f"under {MEASURED_SIDE} px to {MEASURED_SIDE} px; {trainings(cells.trainings, 'random pairs')}"
     )
     columns = tuple(
@@ -152,9 +138,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
         for task in tasks
     )  # fmt: skip
     names = (*NAMES, *spread(SPREAD, cells.trainings))
-    told = about_submissions(others)
-    lead = NOT_TRAINED if told else ""
-    return Tables(parts, (words,), lead, told, True, tuple(rows), names)
+    return Tables(parts, (words,), NOT_TRAINED, submitted(others), True, tuple(rows), names)
 
 
 def _even(control: Estimate | None, cells: Cells) -> Estimate | None:
@@ -168,7 +152,7 @@ def _about_quality(rows: Sequence[Row], judges: Iterable[Mapping[str, Any]]) -> 
     sources = {quality.note for _, quality in asked}
     words = ""
     photos = {
-        f"photos of the {of.get('right', RIGHT)} training inputs"
+        f"photos of the {of.get('right', observer.RIGHT)} training inputs"
         if of.get("pairs_known", True) else f"{of['right']} training photos" for of in judges
     }  # fmt: skip
     if photos:
@@ -180,7 +164,7 @@ def _about_quality(rows: Sequence[Row], judges: Iterable[Mapping[str, Any]]) -> 
     if "observed" in sources:
         words += (
             " Quality (observed): share of pairs of translations in which the method's is nearer "
-            f"(LPIPS 0.1) than MUNIT's to the nearest of {RIGHT} true pictures of the input. The "
+            f"(LPIPS 0.1) than MUNIT's to the nearest of {observer.RIGHT} true pictures of the input. The "
             "observer does not see whether a set of pictures is varied, takes a style that no true "
             "picture has for an error, and knows nothing of what people find realistic."
         )
@@ -205,7 +189,7 @@ def title_of(method: str) -> str:
     return "Real data" if method == REAL else f"{method} {SUBMITTED}"
 
 
-def about_submissions(rows: Mapping[str, Record]) -> tuple[str, ...]:
+def submitted(rows: Mapping[str, Record]) -> tuple[str, ...]:
     """What a reader is told of rows that were not trained here, one each."""
     told = []
     for label, record in rows.items():
@@ -226,7 +210,7 @@ def heading(task: str) -> str:
 def scale(preset: Preset) -> str:
     """A preset and what was overridden, in words."""
     changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())
-    return f"Preset {preset.title}" + (f" with {changes}" if changes else "")
+    return preset.title + (f" with {changes}" if changes else "")
 
 
 def trainings(seeds: Sequence[int], of_real: str = "") -> str:
@@ -242,9 +226,9 @@ def trainings(seeds: Sequence[int], of_real: str = "") -> str:
     )
 
 
-def against_paper(agreements: Sequence[Agreement], where: str = "", unit: str = "") -> str:
+def against_paper(agreements: Iterable[Agreement | None], where: str = "", unit: str = "") -> str:
     """How near columns of ours are to the paper's, in a sentence; empty where that is not known."""
-    told = "; ".join(of.in_words(unit) for of in agreements)
+    told = "; ".join(of.in_words(unit) for of in agreements if of)
     return f" Against the paper{where}: {told}." if told else ""
 
 
@@ -252,8 +236,10 @@ def against_paper(agreements: Sequence[Agreement], where: str = "", unit: str = 
 SHOWN = (
     "fid", "kid", "precision", "recall",
     *(metric.name for metric in (
-        TRUTH_DISTANCE, PHOTO_DISTANCE, QUALITY_OBSERVED, QUALITY_JUDGED, SILHOUETTE, CATEGORY,
-        PARTS, COLOUR_DISTANCE, COLOUR_ENTROPY, PATTERN_DISTANCE, PATTERN_ENTROPY, CONSISTENCY,
+        observer.TRUTH_DISTANCE, observer.PHOTO_DISTANCE, observer.QUALITY_OBSERVED,
+        observer.QUALITY_JUDGED, SILHOUETTE, CATEGORY, PARTS, style_scores.COLOUR_DISTANCE,
+        style_scores.COLOUR_ENTROPY, style_scores.PATTERN_DISTANCE, style_scores.PATTERN_ENTROPY,
+        style_scores.CONSISTENCY,
     )),
 )  # fmt: skip
 SCORE_NAMES = ("task", "row", "metric", "unit", "direction", "value", "low", "high")
@@ -303,9 +289,8 @@ def _scores_of(preset: Preset, task: str, cells: Cells) -> Table:
     for method in methods:
         own = {name: cells.of(Quantity(name, method, task)) for name in SHOWN}
         rows.append({"Method": title_of(method), **own})
-    return Table(
-        heading(task), tuple(columns), tuple(rows), _judges_stand(task, cells), len(cells.trainings)
-    )
+    below = _judges_stand(task, cells)
+    return Table(heading(task), tuple(columns), tuple(rows), below, len(cells.trainings))
 
 
 def _judges_stand(task: str, cells: Cells) -> str:
@@ -315,7 +300,7 @@ def _judges_stand(task: str, cells: Cells) -> str:
         if method != REFERENCE:
             judged, observed = (
                 cells.by_seed(Quantity(metric.name, method, task))
-                for metric in (QUALITY_JUDGED, QUALITY_OBSERVED)
+                for metric in (observer.QUALITY_JUDGED, observer.QUALITY_OBSERVED)
             )
             pairs += [(judged[seed], observed[seed]) for seed in sorted({*judged} & {*observed})]
     if len(pairs) < FEWEST or any(len(set(side)) == 1 for side in zip(*pairs, strict=True)):
@@ -344,14 +329,12 @@ def table2(preset: Preset, cells: Cells) -> Tables:
     measured = (*methods, REAL)
     for task in tasks:
         for translation in DIRECTIONS:
-            where = task, translation
-            title = preset.spec(task).directions[translation]
-            known = [
-                r for m in measured for of in BY_MODES if (r := cells.record(_of(of, m, where)))
-            ]
+            where, title = (task, translation), preset.spec(task).directions[translation]
+            asked = (_of(metric, m, where) for m in measured for metric in BY_MODES)
+            known = [record for quantity in asked if (record := cells.record(quantity))]
             modes = next((r["protocol"]["modes"] for r in known), None)
-            limits.add(math.log(len(modes)) if modes else None)
             most = math.log(len(modes)) if modes else None
+            limits.add(most)
             printed = {} if task in preset.own else paper  # even where domains are called alike
             rows += _of_directions(title, methods, [where], printed, most, cells)
             every.append(where)
@@ -362,9 +345,9 @@ def table2(preset: Preset, cells: Cells) -> Tables:
                     if of_paper and by_seed:
                         numbers[column].append(Number(of_paper[at], by_seed, title))
             for record in known:
-                if record["method"] != REAL:
-                    protocols.add(str(record["protocol"]["protocol"]))
                 about = record["protocol"]
+                if record["method"] != REAL:
+                    protocols.add(str(about["protocol"]))
                 classifiers[about["domain"]] = f"{about['domain']} {about['accuracy']:.3f}"
             for method in measured:
                 if read := cells.record(_of(CONTENT_CONFUSION, method, where)):
@@ -377,12 +360,11 @@ def table2(preset: Preset, cells: Cells) -> Tables:
     printed = paper if same and not preset.own else {}
     rows += _of_directions(AVERAGE, methods, every, printed, limit, cells)
     words = (
-        f"{scale(preset)}. {', '.join(sorted(protocols)) or DASH} (inputs x samples of each); "
+        f"Preset {scale(preset)}. {', '.join(sorted(protocols)) or DASH} (inputs x samples of each); "
         f"{trainings(cells.trainings)} Scores are in nats, without exponential. ln K is the most that K "
         "modes allow, and real data's IS the most that the classifier can see."
     )
-    agreements = [agreement(*column) for column in numbers.items()]
-    words += against_paper([of for of in agreements if of is not None], unit="nats")
+    words += against_paper([agreement(*column) for column in numbers.items()], unit="nats")
     if classifiers:
         told = ", ".join(classifiers[domain] for domain in sorted(classifiers))
         words += f" Accuracy of the classifiers on held-out pictures: {told}."
@@ -400,9 +382,7 @@ def table2(preset: Preset, cells: Cells) -> Tables:
     )  # fmt: skip
     published = TABLE2_METHODS if {*tasks} - {*preset.own} else ()
     parts = tuple(_parts(rows, methods, published, len(cells.trainings)))
-    points = about_submissions(others)
-    lead = NOT_TRAINED if points else ""
-    return Tables(parts, (words,), lead, points, True, tuple(rows), names)
+    return Tables(parts, (words,), NOT_TRAINED, submitted(others), True, tuple(rows), names)
 
 
 def _of(metric: Metric, method: str, where: tuple[str, str]) -> Quantity:

@@ -4,50 +4,44 @@ tables."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from benchmarks.metrics.theory import contents, styles
-from benchmarks.metrics.theory.contents import (
-    CONTENT_MMD,
-    DOMAIN_ACCURACY,
-    PAIR_DISTANCE,
-    RETRIEVAL_RANK,
-)
-from benchmarks.metrics.theory.styles import COV_ERROR, MEAN_NORM, STYLE_MMD
 from models.zoo import METHODS
 from reproduce.analysis.estimate import Estimate
 from reproduce.analysis.table import HALF, Column, Row, Table, Tables, in_words
 from reproduce.analysis.tables import heading, scale
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
 from reproduce.records.current import newest
+from reproduce.records.store import told
 from reproduce.tasks.registry import TASKS
 
 Record = Mapping[str, Any]
 NAMES = frozenset(metric.name for metric in (*styles.METRICS, *contents.METRICS))
 RANGE = "{value} ({low} to {high})"
-STYLES = (STYLE_MMD.name, MEAN_NORM.name, COV_ERROR.name)
-CONTENTS = (DOMAIN_ACCURACY.name, CONTENT_MMD.name)
-OF_PAIRS = (PAIR_DISTANCE.name, RETRIEVAL_RANK.name)
+STYLES = (styles.STYLE_MMD.name, styles.MEAN_NORM.name, styles.COV_ERROR.name)
+CONTENTS = (contents.DOMAIN_ACCURACY.name, contents.CONTENT_MMD.name)
+OF_PAIRS = (contents.PAIR_DISTANCE.name, contents.RETRIEVAL_RANK.name)
 
 
 @dataclass(frozen=True)
 class OfTask:
-    """One task's records: method -> metric -> seed -> record."""
+    """One task's records: (method, metric) -> seed -> record."""
 
     task: str
-    records: Mapping[str, Mapping[str, Mapping[int, Record]]]
+    records: Mapping[tuple[str, str], Mapping[int, Record]]
 
     def methods(self, metric: str) -> list[str]:
         """Those with this metric, as in Table 1."""
-        return [m for m in TABLE1_METHODS if metric in self.records.get(m, {})]
+        return [m for m in TABLE1_METHODS if (m, metric) in self.records]
 
-    def of(self, method: str, metric: str) -> dict[int, Record]:
+    def of(self, method: str, metric: str) -> Mapping[int, Record]:
         """By seed; empty where it was not measured."""
-        return dict(self.records.get(method, {}).get(metric, {}))
+        return self.records.get((method, metric), {})
 
     def mean(self, method: str, metric: str, *path: str) -> float | None:
         """Mean over seeds of a value, or of one that is told beside it under ``path``."""
@@ -76,36 +70,26 @@ class OfTask:
         return ((source if domain == "a" else target) or domain).removeprefix("drawn ")
 
 
-def told(record: Record, *path: str) -> float | None:
-    """The value, or what is told beside it under ``path``."""
-    value: Any = record["value"] if not path else record.get("theory")
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return None if value is None else float(value)
-
-
 def mean_of(records: Iterable[Record], *path: str) -> float | None:
-    """Mean over records of ``told``; None where none tells it."""
-    values = [value for r in records if (value := told(r, *path)) is not None]
+    """Mean of the values, or of what is told beside them under ``path``; None where none tells it."""
+    place = ("theory", *path) if path else ("value",)
+    values = [float(value) for r in records if (value := told(r, *place)) is not None]
     return float(np.mean(values)) if values else None
 
 
 def theory_of(
-    preset: Preset, records: Sequence[dict[str, Any]], seeds: Sequence[int] | None = None
+    preset: Preset, records: Sequence[dict[str, Any]], seeds: Collection[int] | None = None
 ) -> list[OfTask]:
     """Every task with styles or contents among ``records``, those of the preset's tables first;
     each network's newest. ``seeds``: of all that there are."""
-    own = [r for r in records if r["metric"] in NAMES]
-    wanted = sorted(set(seeds) if seeds else {int(r["seed"]) for r in own})
-    tasks: dict[str, dict[str, dict[str, dict[int, Record]]]] = {}
-    for seed in wanted:
-        for (task, method), by_metric in newest(records, seed).items():
-            for metric in NAMES & by_metric.keys():
-                of_method = tasks.setdefault(task, {}).setdefault(method, {})
-                of_method.setdefault(metric, {})[seed] = by_metric[metric]
-    order = {task: place for place, task in enumerate(preset.table_tasks)}
-    ranked = sorted(tasks, key=lambda t: (order.get(t, len(order)), t))
-    return [OfTask(task, tasks[task]) for task in ranked]
+    seeds = seeds or {int(r["seed"]) for r in records if r["metric"] in NAMES}
+    found: dict[str, dict[tuple[str, str], dict[int, Record]]] = {}
+    for seed in sorted({*seeds}):
+        for (task, method), row in newest(records, seed).items():
+            for metric in NAMES & row.keys():
+                found.setdefault(task, {}).setdefault((method, metric), {})[seed] = row[metric]
+    ranked = sorted(found, key=[*preset.table_tasks, *sorted(found)].index)
+    return [OfTask(task, found[task]) for task in ranked]
 
 
 def title(method: str) -> str:
@@ -113,12 +97,9 @@ def title(method: str) -> str:
     return METHODS[method].title.replace(" (paired)", "†").replace(" reconstruction", "")
 
 
-def theory_table(
-    preset: Preset, records: Sequence[dict[str, Any]], seeds: Sequence[int] | None = None
-) -> Tables:
-    """Two tables a task, of styles and of content codes; means over ``seeds``, by default all that
-    there are. No tables where nothing was measured."""
-    tasks = theory_of(preset, records, seeds)
+def theory_table(preset: Preset, tasks: Sequence[OfTask]) -> Tables:
+    """Two tables a task, of styles and of content codes; means over seeds. No tables where nothing
+    was measured."""
     parts = [table for of in tasks for table in (_styles(of), _contents(of)) if table.rows]
     return Tables(tuple(parts), (_caption(preset, tasks),))
 
@@ -145,16 +126,14 @@ def _styles(of: OfTask) -> Table:
 
 
 def _contents(of: OfTask) -> Table:
-    ranks = of.everyone(RETRIEVAL_RANK.name)
+    ranks = of.everyone(OF_PAIRS[1])
     columns = [
         Column("Codes of", "of", words=True),
         Column("Domain accuracy", CONTENTS[0]), Column("MMD", CONTENTS[1]),
     ]  # fmt: skip
     if ranks:
-        columns += [
-            Column("Pair distance", OF_PAIRS[0]), Column("Retrieval rank", OF_PAIRS[1]),
-            Column("Found first", "first", ".2f"),
-        ]  # fmt: skip
+        columns += [Column("Pair distance", OF_PAIRS[0]), Column("Retrieval rank", OF_PAIRS[1])]
+        columns += [Column("Found first", "first", ".2f")]
     metrics = (*CONTENTS, *OF_PAIRS)
     rows: list[Row] = [
         {"of": title(method), "first": of.mean(method, OF_PAIRS[1], "first")}
@@ -190,14 +169,12 @@ def _at_most(value: float | None) -> str | None:
 
 
 def _caption(preset: Preset, tasks: Sequence[OfTask]) -> str:
-    seeds = {s for of in tasks for r in of.records.values() for by in r.values() for s in by}
-    several = len(seeds) > 1
-    spread = (
-        "ranges are those of the seeds" if several else "± is half a 95% interval over pictures"
-    )
+    seeds = sorted({seed for of in tasks for by_seed in of.records.values() for seed in by_seed})
+    over, spread = "seed", "± is half a 95% interval over pictures"
+    if len(seeds) > 1:
+        over, spread = "mean over seeds", "ranges are those of the seeds"
     return (
-        f"{scale(preset)}, {'mean over' if several else 'seed'} "
-        f"{'seeds ' if several else ''}{', '.join(map(str, sorted(seeds)))}; {spread}. "
+        f"Preset {scale(preset)}, {over} {', '.join(map(str, seeds))}; {spread}. "
         "Styles of test pictures against N(0, I): root mean square deviation of their numbers (1 if "
         "equal), kernel distance (MMD), mean, and error of the covariance relative to I (0 if "
         "equal); 95% of samples of N(0, I) of as many pictures stay below the row of that name. "

@@ -26,7 +26,8 @@ def add(commands: Any) -> None:
         help="one or two settings, of the method or of its training (steps, batch, ...)")  # fmt: skip
     sub.add_argument("--task", type=options.task, nargs=1, required=True, metavar="TASK", dest="tasks",
         help="a task's name, e.g. drawn-shoes, or a folder of your own pictures")  # fmt: skip
-    options.add_seeds(sub, "of weights, order, noise: everything is trained once with each", [0])
+    options.add(sub, "seeds", default=[0],
+        help="of weights, order, noise: everything is trained once with each")  # fmt: skip
     sub.add_argument("--metric", action="append", default=[], dest="metrics", metavar="METRIC",
         help="instead of the usual ones (diversity and silhouette-iou of drawn edges, diversity of "
         "photographs, cis and is of animals): any that applies, such as truth-distance, fid, style-mmd; "

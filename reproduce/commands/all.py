@@ -16,12 +16,10 @@ def add(commands: Any) -> None:
         epilog="examples:\n  python -m reproduce all --preset quick\n  python -m reproduce all "
         "--preset cpu --seeds 0 1 2 --dry-run",
     )  # fmt: skip
-    options.add_seeds(
-        sub, "of weights, order, noise: everything is trained once with each (default: those on "
-        "record for the preset, else 0)",
-    )  # fmt: skip
+    options.add(sub, "seeds", help="of weights, order, noise: everything is trained once with "
+        "each (default: those on record for the preset, else 0)")  # fmt: skip
     options.add_making(sub)
-    options.add_measuring(sub)
+    options.add(sub, *options.MEASURING)
 
 
 def run(arguments: argparse.Namespace) -> int:

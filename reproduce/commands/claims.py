@@ -19,11 +19,11 @@ def add(commands: Any) -> None:
         epilog="examples:\n  python -m reproduce claims --preset cpu\n"
         "  python -m reproduce claims --preset cpu --seeds 0 1 2 --csv -",
     )  # fmt: skip
-    options.add_seeds(sub, "of trainings (default: all that have records)")
+    options.add(sub, "seeds", help="of trainings (default: all that have records)")
     sub.add_argument("--make", action="store_true",
         help="first train and measure what is missing or stale behind the claims")  # fmt: skip
     options.add_making(sub)
-    options.add_measuring(sub)
+    options.add(sub, *options.MEASURING)
     sub.add_argument("--readme", type=Path,
         help="also write the table between the markers claims-PRESET of this file, or the result in short "
         "between glance-PRESET")  # fmt: skip

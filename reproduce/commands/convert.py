@@ -29,20 +29,16 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from reproduce.training.originals import export_original, import_original
 
-    if arguments.checkpoint.suffix == ".safetensors":
-        if arguments.method is not None:
-            raise UserError(
-                f"{arguments.checkpoint} tells its method itself: leave --method {arguments.method} out"
-            )
-        written = export_original(arguments.checkpoint, arguments.out)
-    elif arguments.method is None:
-        raise UserError(
-            "say what the file holds: --method munit, unit-release, cyclegan, bicyclegan"
-        )
+    path, method = arguments.checkpoint, arguments.method
+    if path.suffix == ".safetensors":
+        if method is not None:
+            raise UserError(f"{path} tells its method itself: leave --method {method} out")
+        written = export_original(path, arguments.out)
+    elif method is None:
+        known = "munit, unit-release, cyclegan, bicyclegan"
+        raise UserError(f"say what the file holds: --method {known}")
     else:
-        written = import_original(
-            arguments.checkpoint, arguments.method, arguments.out, arguments.size
-        )
+        written = import_original(path, method, arguments.out, arguments.size)
     for path in written:
         print(path)
     return 0

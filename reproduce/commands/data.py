@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
         "  python -m reproduce data path/to/sorted --domains cats dogs",
     )  # fmt: skip
     sub.add_argument("task", help="a task's name, or a folder of pictures")
-    options.add_places(sub, "data")
+    options.add(sub, "data")
     sub.add_argument("--source", type=Path,
         help="local archive or folder with the pictures (two domains, or sorted as train|test/"
         "<domain>/<class>, or a data set's own form); later commands find them")  # fmt: skip
@@ -40,10 +40,9 @@ def add(commands: Any) -> None:
         help="of grey pictures of more than 8 bits that do not fill their format, e.g. 0 4095: a copy "
         "in 8 bits is made in the data folder, and taken")  # fmt: skip
     for name, (number, what) in DRAWN.items():
-        sub.add_argument(
-            f"--{name}", type=at_least(1), help=f"{what}, if drawn (default: {number})"
-        )
-    options.add_progress(sub)
+        sub.add_argument(f"--{name}", type=at_least(1),
+            help=f"{what}, if drawn (default: {number})")  # fmt: skip
+    options.add(sub, "no-progress")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,9 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     spec = TASKS.get(arguments.task)
     given = [f"--{name}" for name, number in numbers.items() if number is not None]
     if given and (arguments.source is not None or spec is None or not spec.drawn):
-        raise UserError(
-            f"{given[0]} is of pictures that are drawn, not of those there are: leave it out"
-        )
+        told = "is of pictures that are drawn, not of those there are: leave it out"
+        raise UserError(f"{given[0]} {told}")
     for name in ("pets", "imagenet"):  # before anything else is downloaded
         local = getattr(arguments, name)
         if local is not None and not local.is_dir():

@@ -21,9 +21,7 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     sub.add_argument("checkpoints", type=Path, nargs="*", metavar="CHECKPOINT",
         help="networks to play with (default: the preset's stored weights)")  # fmt: skip
-    options.add_preset(sub)
-    options.add_places(sub, "results")
-    options.add_device(sub)
+    options.add(sub, "preset", "results", "device")
     sub.add_argument("--port", type=at_least(0), default=7860, help="0: any that is free")
     sub.add_argument("--no-browser", action="store_true", help="only print the address")
 

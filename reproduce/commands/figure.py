@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     sub.add_argument("numbers", type=int, nargs="+", metavar="NUMBER",
         help="the UNIT paper's figures: 4, 5, 6")  # fmt: skip
-    options.add_seed(sub)
+    options.add(sub, "seed")
     options.add_making(sub)
     sub.add_argument("--task", type=options.task, nargs=1, default=[], metavar="TASK", dest="tasks",
         help="of this task, or folder of your own pictures, instead")  # fmt: skip

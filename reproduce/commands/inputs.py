@@ -23,12 +23,7 @@ def add(commands: Any) -> None:
     sub.add_argument("task", type=options.task,
         help="a task's name, e.g. drawn-shoes, or a folder of your own pictures")  # fmt: skip
     sub.add_argument("--out", type=Path, required=True, help="folder for the PNGs")
-    options.add_preset(sub)
-    options.add_settings(sub)
-    options.add_places(sub, "data")
-    options.add_sources(sub)
-    options.add_protocol(sub)
-    options.add_progress(sub)
+    options.add(sub, "preset", "set", "data", "source", *options.PROTOCOL, "no-progress")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -17,7 +17,57 @@ if TYPE_CHECKING:  # imported late: --help and wrong arguments answer at once
     from reproduce.workflow.run import How
 
 Sub = argparse.ArgumentParser
-PLACES = {"data": "pictures", "runs": "runs", "results": "results"}
+PLACES = ("data", "runs", "results")
+WEIGHTS = ("lpips-weights", "inception-weights", "inception-sha256")  # of commands that measure
+PROTOCOL = ("scores", "protocol", "inputs")  # how, instead of what the preset says
+MEASURING = (*PROTOCOL, "human", "task")  # and what
+
+
+def task(word: str) -> str:
+    """The type of an argument that names a task: its name, or a path."""
+    try:
+        return str(path_of(word))
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+SHARED: dict[str, dict[str, Any]] = {
+    "preset": {"default": "cpu",
+        "help": "scale: quick, cpu, gpu, paper or a .yaml file of your own"},
+    "set": {"action": "append", "default": [], "metavar": "KEY=VALUE", "dest": "settings",
+        "help": "override any setting, e.g. --set steps=200; repeatable"},
+    "seed": {"type": at_least(0), "default": 0, "help": "of weights, order, noise"},
+    "seeds": {"type": at_least(0), "nargs": "+"},
+    "data": {"type": Path, "default": Path("data"), "help": "where pictures are kept"},
+    "runs": {"type": Path, "default": Path("runs"), "help": "where runs are kept"},
+    "results": {"type": Path, "default": Path("results"), "help": "where results are kept"},
+    "device": {"default": "cpu", "help": "cpu, cuda, or mps (Apple's GPUs; untested)"},
+    "threads": {"type": at_least(0), "default": 0,
+        "help": "CPU threads (default: torch's choice)"},
+    "workers": {"type": at_least(0), "default": 0,
+        "help": "processes that prepare a training's pictures (0: threads of its own), where a "
+        "fast GPU waits for large ones (python -m reproduce speed data)"},
+    "no-progress": {"action": "store_true", "help": "no progress bars"},
+    "source": {"action": "append", "default": [], "metavar": "TASK=PATH",
+        "help": "local archive or folder with a task's pictures; repeatable"},
+    "lpips-weights": {"type": Path, "help": "AlexNet weights (.pth or .safetensors) instead of "
+        "the ones that are installed"},
+    "inception-weights": {"type": Path, "help": "Inception-v3 weights for real pictures: "
+        "torch-fidelity's for FID, torchvision's for IS and CIS"},
+    "inception-sha256": {"type": sha256, "metavar": "HEX",
+        "help": "what those weights must hash to"},
+    "scores": {"choices": ["none", "quality", "all"], "help": "beside diversity: nothing; "
+        "quality, which is preference over MUNIT by an observer (drawn pictures) or a judge; or "
+        "all, fidelity and exact scores too; instead of the preset's"},
+    "protocol": {"help": "paper, consecutive or all-pairs, or one of these with -v0.1, instead "
+        "of the preset's"},
+    "inputs": {"type": at_least(2), "help": "measure this many test inputs instead of the "
+        "preset's; the protocol's name tells"},
+    "human": {"action": "append", "default": [], "metavar": "TASK=ANALYSIS.json",
+        "help": "fill Quality from a human study's analysis; repeatable"},
+    "task": {"action": "append", "type": task, "default": [], "metavar": "TASK", "dest": "tasks",
+        "help": "this task, or folder of your own pictures, instead of the preset's; repeatable"},
+}  # fmt: skip
 
 
 def command(
@@ -29,95 +79,16 @@ def command(
     return sub
 
 
-def add_preset(sub: Sub) -> None:
-    sub.add_argument(
-        "--preset", default="cpu", help="scale: quick, cpu, gpu, paper or a .yaml file of your own"
-    )
-
-
-def add_settings(sub: Sub, about: str = "override any setting, e.g. --set steps=200") -> None:
-    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
-        help=f"{about}; repeatable")  # fmt: skip
-
-
-def add_seed(sub: Sub, default: int | None = 0) -> None:
-    sub.add_argument("--seed", type=at_least(0), default=default, help="of weights, order, noise")
-
-
-def add_seeds(sub: Sub, about: str, default: Sequence[int] | None = None) -> None:
-    sub.add_argument("--seeds", type=at_least(0), nargs="+", default=default, help=about)
-
-
-def add_places(sub: Sub, *names: str) -> None:
+def add(sub: Sub, *names: str, **told: Any) -> None:
+    """Shared options, in this order; ``told``: what this command says of them in its own way."""
     for name in names:
-        sub.add_argument(
-            f"--{name}", type=Path, default=Path(name), help=f"where {PLACES[name]} are kept"
-        )
-
-
-def add_device(sub: Sub) -> None:
-    sub.add_argument("--device", default="cpu", help="cpu, cuda, or mps (Apple's GPUs; untested)")
-
-
-def add_threads(sub: Sub, default: str = "torch's choice") -> None:
-    sub.add_argument("--threads", type=at_least(0), default=0,
-        help=f"CPU threads (default: {default})")  # fmt: skip
-
-
-def add_workers(sub: Sub) -> None:
-    sub.add_argument("--workers", type=at_least(0), default=0,
-        help="processes that prepare a training's pictures (0: threads of its own), where a fast GPU "
-        "waits for large ones (python -m reproduce speed data)")  # fmt: skip
-
-
-def add_progress(sub: Sub) -> None:
-    sub.add_argument("--no-progress", action="store_true", help="no progress bars")
-
-
-def add_sources(sub: Sub) -> None:
-    sub.add_argument("--source", action="append", default=[], metavar="TASK=PATH",
-        help="local archive or folder with a task's pictures; repeatable")  # fmt: skip
-
-
-def add_weights(sub: Sub) -> None:
-    """Of commands that measure."""
-    sub.add_argument("--lpips-weights", type=Path,
-        help="AlexNet weights (.pth or .safetensors) instead of the ones that are installed")  # fmt: skip
-    sub.add_argument("--inception-weights", type=Path, help="Inception-v3 weights for real "
-        "pictures: torch-fidelity's for FID, torchvision's for IS and CIS")  # fmt: skip
-    sub.add_argument("--inception-sha256", type=sha256, metavar="HEX",
-        help="what those weights must hash to")  # fmt: skip
-
-
-def add_protocol(sub: Sub) -> None:
-    """How it is measured, instead of what the preset says."""
-    sub.add_argument("--scores", choices=["none", "quality", "all"], help="beside diversity: "
-        "nothing; quality, which is preference over MUNIT by an observer (drawn pictures) or a judge; "
-        "or all, fidelity and exact scores too; instead of the preset's")  # fmt: skip
-    sub.add_argument("--protocol", help="paper, consecutive or all-pairs, or one of these with "
-        "-v0.1, instead of the preset's")  # fmt: skip
-    sub.add_argument("--inputs", type=at_least(2),
-        help="measure this many test inputs instead of the preset's; the protocol's name tells")  # fmt: skip
-
-
-def add_measuring(sub: Sub) -> None:
-    """What is measured, and how, instead of what the preset says."""
-    add_protocol(sub)
-    sub.add_argument("--human", action="append", default=[], metavar="TASK=ANALYSIS.json",
-        help="fill Quality from a human study's analysis; repeatable")  # fmt: skip
-    sub.add_argument("--task", action="append", type=task, default=[], metavar="TASK", dest="tasks",
-        help="this task, or folder of your own pictures, instead of the preset's; repeatable")  # fmt: skip
+        sub.add_argument(f"--{name}", **SHARED[name] | told)
 
 
 def add_making(sub: Sub, stored: str = "") -> None:
     """Of commands that train and measure what they need: where, and how many jobs at a time.
     ``stored``: what is done from stored records alone, if asked to."""
-    add_preset(sub)
-    add_settings(sub)
-    add_device(sub)
-    add_places(sub, *PLACES)
-    add_sources(sub)
-    add_weights(sub)
+    add(sub, "preset", "set", "device", *PLACES, "source", *WEIGHTS)
     instead = sub.add_mutually_exclusive_group()
     if stored:
         instead.add_argument("--stored", action="store_true",
@@ -131,16 +102,15 @@ def add_making(sub: Sub, stored: str = "") -> None:
     sub.add_argument("--jobs", type=at_least(0), default=0,
         help="trainings side by side (default: one a core, at most 4; with --device cuda one a "
         "GPU, each on its own)")  # fmt: skip
-    sub.add_argument("--threads", type=at_least(0), default=0,
-        help="CPU threads of each job that measures (default: 1)")  # fmt: skip
-    add_workers(sub)
+    add(sub, "threads", help="CPU threads of each job that measures (default: 1)")
+    add(sub, "workers")
     sub.add_argument("--gpus-per-training", type=at_least(1), default=1, metavar="N",
         help="GPUs that share each training's batches")  # fmt: skip
     sub.add_argument("--plan", type=Path,
         help="only write the plan, for Snakemake by hand or on a cluster")  # fmt: skip
     sub.add_argument("--profile", metavar="DIR",
         help="a Snakemake profile: where jobs run, e.g. slurm (reproduce/workflow/CLUSTERS.md)")  # fmt: skip
-    add_progress(sub)
+    add(sub, "no-progress")
 
 
 def _leaving_nothing(
@@ -166,7 +136,7 @@ def places_of(arguments: argparse.Namespace) -> Places:
     told = vars(arguments)
     if told.get("inception_sha256") and not told.get("inception_weights"):
         raise UserError("--inception-sha256 is of --inception-weights: give them too")
-    for name in PLACES.keys() & told.keys():
+    for name in {*PLACES} & {*told}:
         check_folder(f"--{name}", told[name], written=False)
     elsewhere = told.get("profile") is not None or told.get("plan") is not None
     device: str = arguments.device
@@ -177,14 +147,6 @@ def places_of(arguments: argparse.Namespace) -> Places:
         inception_path=told.get("inception_weights"),
         inception_sha256=told.get("inception_sha256"), workers=told.get("workers", 0),
     )  # fmt: skip
-
-
-def task(word: str) -> str:
-    """The type of an argument that names a task: its name, or a path."""
-    try:
-        return str(path_of(word))
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def tasks_of(
@@ -276,7 +238,7 @@ def request_of(
 
 
 def measuring_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The fields of a request that ``add_measuring`` asks for."""
+    """The fields of a request that ``PROTOCOL`` asks for."""
     if "protocol" not in arguments:
         return {}
     from benchmarks.metrics.diversity_protocols import get_protocol

@@ -21,11 +21,11 @@ def add(commands: Any) -> None:
         epilog="examples:\n  python -m reproduce report --preset cpu\n"
         "  python -m reproduce report --preset cpu --seeds 0 1 2 --out out/report",
     )  # fmt: skip
-    options.add_seeds(sub, "of trainings (default: all that have records)")
+    options.add(sub, "seeds", help="of trainings (default: all that have records)")
     sub.add_argument("--make", action="store_true",
         help="first train and measure what is missing or stale, as the command all does")  # fmt: skip
     options.add_making(sub)
-    options.add_measuring(sub)
+    options.add(sub, *options.MEASURING)
     sub.add_argument("--out", type=Path, help="folder to write to (default: in the results)")
 
 

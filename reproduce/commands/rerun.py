@@ -21,14 +21,12 @@ def add(commands: Any) -> None:
         "77f0 --runs elsewhere/runs --data elsewhere/data",
     )  # fmt: skip
     sub.add_argument("record", help="its id, or how it begins (python -m reproduce results)")
-    options.add_places(sub, *options.PLACES)
+    options.add(sub, *options.PLACES)
     sub.add_argument("--append", action="store_true",
         help="add the new record to the stored ones, which stay")  # fmt: skip
-    options.add_sources(sub)
-    options.add_weights(sub)
-    options.add_device(sub)
-    options.add_threads(sub, "as the record tells")
-    options.add_progress(sub)
+    options.add(sub, "source", *options.WEIGHTS, "device")
+    options.add(sub, "threads", help="CPU threads (default: as the record tells)")
+    options.add(sub, "no-progress")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -38,14 +38,13 @@ def add(commands: Any) -> None:
         sub.add_argument(f"--{name}", help=what)
     sub.add_argument("--seed", type=at_least(0), help="of the training")
     sub.add_argument("--all", action="store_true", help="not the newest alone")
-    sub.add_argument(
-        "--columns", metavar="A,B,...", help="these columns of the CSV, in a table too"
-    )
+    sub.add_argument("--columns", metavar="A,B,...",
+        help="these columns of the CSV, in a table too")  # fmt: skip
     form = sub.add_mutually_exclusive_group()
     form.add_argument("--csv", type=file_or_dash, default=False, metavar="FILE",
         help="as CSV, nine digits a number; - prints it")  # fmt: skip
     form.add_argument("--json", action="store_true", help="whole records, or their --columns")
-    options.add_places(sub, "results")
+    options.add(sub, "results")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     sub = options.command(commands, "step", run, description="One job of a plan, for Snakemake.")
     sub.add_argument("job", help="its name, as all --dry-run lists it")
     sub.add_argument("--plan", type=Path, required=True, help="written by all --plan")
-    options.add_threads(sub)
+    options.add(sub, "threads")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -22,14 +22,13 @@ def add(commands: Any) -> None:
         "  python -m reproduce store --preset cpu --seeds 0 --tasks drawn-shoes drawn-housecats-dogs\n"
         "  python -m reproduce store --small-run --seeds 0 1 2 3 4 5 6 7 8 9",
     )  # fmt: skip
-    options.add_preset(sub)
-    options.add_seeds(sub, "of the runs", [0])
+    options.add(sub, "preset")
+    options.add(sub, "seeds", default=[0], help="of the runs")
     sub.add_argument("--tasks", nargs="+", metavar="TASK",
         help="only these of the tables' tasks, where all are too large")  # fmt: skip
     sub.add_argument("--small-run", action="store_true",
         help="train and measure the small run with each seed, into RESULTS/regression")  # fmt: skip
-    options.add_places(sub, *options.PLACES)
-    options.add_progress(sub)
+    options.add(sub, *options.PLACES, "no-progress")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,9 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.measuring.small_run import PRESET, record_small_runs
     from reproduce.measuring.storing import store_weights
 
-    places = Places(
-        arguments.data, arguments.runs, arguments.results, progress=not arguments.no_progress
-    )
+    folders = arguments.data, arguments.runs, arguments.results
+    places = Places(*folders, progress=not arguments.no_progress)
     if arguments.small_run and arguments.tasks:
         raise UserError("the small run is of one task: leave --tasks out")
     if arguments.small_run:

@@ -19,11 +19,11 @@ def add(commands: Any) -> None:
         "  python -m reproduce table 1 --preset quick --task path/to/folder",
     )  # fmt: skip
     sub.add_argument("number", type=int, help="the MUNIT paper's table: 1 or 2")
-    options.add_seed(sub, None)
-    options.add_seeds(sub, "of several trainings: print means over them; instead of --seed (default: "
-        "0; with --stored all that have records)")  # fmt: skip
+    options.add(sub, "seed", default=None)
+    options.add(sub, "seeds", help="of several trainings: print means over them; instead of --seed "
+        "(default: 0; with --stored all that have records)")  # fmt: skip
     options.add_making(sub, stored="print the table")
-    options.add_measuring(sub)
+    options.add(sub, *options.MEASURING)
     sub.add_argument("--row", action="append", default=[], metavar="NAME=OUTPUTS", dest="rows",
         help="outputs that were not made here, of the pictures that the command inputs writes: measure "
         "them like all others and print them among them, also with --stored; repeatable")  # fmt: skip

@@ -39,19 +39,16 @@ def add(commands: Any) -> None:
         help="keep the newest N checkpoints, as stepNNNNNNNN.safetensors")  # fmt: skip
     sub.add_argument("--grids", type=at_least(0), metavar="N",
         help="sample grids, at steps that grow by a factor (default: the preset's, else 20)")  # fmt: skip
-    options.add_workers(sub)
+    options.add(sub, "workers")
     sub.add_argument("--ways", default="all", help="ways to be fast: all, plain (as the papers "
         "say, step by step), or names separated by commas; the numbers are the same but for "
         "rounding")  # fmt: skip
     sub.add_argument("--vgg", type=Path, help="VGG-16 weights for the perceptual loss")
     sub.add_argument("--source", type=Path, help="local archive or folder of the pictures")
-    options.add_preset(sub)
-    options.add_seed(sub)
-    options.add_settings(sub, "override any setting, e.g. --set steps=200 --set recon_x=5")
-    options.add_device(sub)
-    options.add_places(sub, "data")
-    options.add_threads(sub)
-    options.add_progress(sub)
+    options.add(sub, "preset", "seed")
+    options.add(sub, "set",
+        help="override any setting, e.g. --set steps=200 --set recon_x=5; repeatable")  # fmt: skip
+    options.add(sub, "device", "data", "threads", "no-progress")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -82,13 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
             logging=logging, vgg=arguments.vgg, ways=ways_of(arguments.ways),
             workers=arguments.workers, start=arguments.start,
         )  # fmt: skip
-    except Interrupted as stop:
-        again = resume_hint(arguments.words)
-        print(f"saved after step {stop.step}; to go on: {again}", file=sys.stderr)
-        return 130
-    except KeyboardInterrupt:
-        again = resume_hint(arguments.words)
-        print(f"stopped at once; to go on from the last checkpoint: {again}", file=sys.stderr)
+    except (Interrupted, KeyboardInterrupt) as stop:
+        done = "stopped at once; to go on from the last checkpoint"
+        if isinstance(stop, Interrupted):
+            done = f"saved after step {stop.step}; to go on"
+        print(f"{done}: {resume_hint(arguments.words)}", file=sys.stderr)
         return 130
     except (ManyUntaken, NonFiniteWeight) as error:
         print(

@@ -40,9 +40,8 @@ def add(commands: Any) -> None:
     sub.add_argument("inputs", type=Path, help="a picture, or a folder of pictures")
     sub.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     styles = sub.add_mutually_exclusive_group()
-    styles.add_argument(
-        "--samples", type=at_least(1, MOST), help="random styles an input (default 1)"
-    )
+    styles.add_argument("--samples", type=at_least(1, MOST),
+        help="random styles an input (default 1)")  # fmt: skip
     styles.add_argument("--example", "--style-of", type=Path, help="picture(s) of the other domain, "
         "or a folder of them: take their style instead of random ones")  # fmt: skip
     styles.add_argument("--interpolate", nargs=3, type=at_least(0, MOST), metavar=("A", "B", "STEPS"),
@@ -56,8 +55,7 @@ def add(commands: Any) -> None:
         help="jpeg and webp (quality 95) change LPIPS and FID: measure PNGs")  # fmt: skip
     sub.add_argument("--direction", choices=("a2b", "b2a"), default="a2b")
     sub.add_argument("--seed", type=int, default=0, help="of the random styles")
-    options.add_device(sub)
-    options.add_progress(sub)
+    options.add(sub, "device", "no-progress")
 
 
 def _size(word: str) -> tuple[int, int] | str:

@@ -106,7 +106,7 @@ def _read(name: str) -> _Source:
     assert path is not None
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     for node in ast.walk(tree):
-        if isinstance(node, _DESCRIBED) and node.body and _is_text(node.body[0]):
+        if isinstance(node, _DESCRIBED) and ast.get_docstring(node, clean=False) is not None:
             node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]
     reader = _Imports()
     reader.visit(tree)
@@ -167,15 +167,6 @@ def _path(name: str) -> Path | None:
     return None
 
 
-def _is_text(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
-
-
-OUTSIDE_DIGESTS = "it only names code"
 # What a training computes with, whatever the method.
 _TRAINING = (
     "reproduce.training.trainer", "reproduce.training.graphed", "reproduce.training.checkpoints",

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from models.errors import UserError
 from models.method import DIRECTIONS
 from reproduce.records.store import QUALITY, REAL, REFERENCE, Records
@@ -105,8 +107,7 @@ class Current:
     def __init__(
         self, records: Sequence[dict[str, Any]], seeds: Iterable[int] | None = None
     ) -> None:
-        own = {int(record["seed"]) for record in records if "submission" not in record}
-        self.seeds = tuple(sorted(own if seeds is None else set(seeds)))
+        self.seeds = tuple(sorted(_seeds(records) if seeds is None else set(seeds)))
         self._submitted = {where: submitted(records, self.seeds, where) for where in WHERE}
         self._found: dict[tuple[int, str | None], Rows] = {
             (seed, where): newest(records, seed, where) for seed in self.seeds for where in WHERE
@@ -119,8 +120,7 @@ class Current:
         """Of the records of a preset; UserError for none, and for a seed that has none."""
         records = Records(results, preset)
         known = records.all()
-        measured = {int(record["seed"]) for record in known if "submission" not in record}
-        if not measured:
+        if not (measured := _seeds(known)):
             named, changed, _ = preset.partition("+")
             same = " with the same --task and --set" if changed else ""
             raise UserError(
@@ -170,15 +170,19 @@ class Current:
             best = min((r["metric"] for r in found.values()), key=QUALITY.index)
             found = {seed: r for seed, r in found.items() if r["metric"] == best}
         if quantity.family in ("quality", *QUALITY) and found:
-            way = _way(max(found.values(), key=_time))
+            way = _way(max(found.values(), key=time_of))
             found = {seed: r for seed, r in found.items() if _way(r) == way}
         self._metrics |= {record["metric"] for record in found.values()}
         return found
 
     def values(self, quantity: Quantity) -> dict[int, float]:
-        """By seed, the quantity's value."""
-        values = {seed: self._value(r, quantity) for seed, r in self.records(quantity).items()}
-        return {seed: value for seed, value in values.items() if value is not None}
+        """By seed, the quantity's value. Real pictures are the same at every seed, which only draws
+        other pairs of them: where they were not measured, their mean counts."""
+        told = {seed: self._value(r, quantity) for seed, r in self.records(quantity).items()}
+        found = {seed: value for seed, value in told.items() if value is not None}
+        if found and quantity.of_pictures:
+            return dict.fromkeys(self.seeds, float(np.mean(list(found.values())))) | found
+        return found
 
     def mean(self, metric: str, method: str, task: str) -> float | None:
         """A metric's mean over the seeds at which it is on record, for texts."""
@@ -223,7 +227,7 @@ class Current:
                 if method != REAL and scope in ((), (task, where))
                 for record in _candidates(row, quantity.family)
             ]
-            last = max(of_scope, key=_time, default=None)
+            last = max(of_scope, key=time_of, default=None)
             way = _way(last) if last else ()
             self._ways[key] = (*way[:-1], None) if way and quantity.method == REAL else way
         return self._ways[key]
@@ -241,6 +245,11 @@ class Current:
         return float(record["value"])
 
 
+def _seeds(records: Iterable[Record]) -> set[int]:
+    """Of our own trainings."""
+    return {int(record["seed"]) for record in records if "submission" not in record}
+
+
 def _candidates(row: Mapping[str, Any], family: str) -> list[Record]:
     """The records of one network that a family of numbers may be taken from."""
     family = "cis" if family == "cis/is" else family
@@ -252,7 +261,8 @@ def is_of(metric: str, family: str) -> bool:
     return metric == family or metric.startswith(f"{family}-")
 
 
-def _time(record: Record) -> str:
+def time_of(record: Record) -> str:
+    """When it was measured; of two, the later text is of the newer record."""
     return str(record.get("time", ""))
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from models.errors import UserError
 from models.zoo import METHODS, nearest
-from reproduce.records.current import counting
-from reproduce.records.store import ID_DIGITS, Records, record_id
+from reproduce.records.current import counting, time_of
+from reproduce.records.store import ID_DIGITS, Records, record_id, told
 
 if TYPE_CHECKING:
     import pandas
@@ -37,15 +37,10 @@ COLUMNS = ("id", *_PLACES)
 
 
 def query(
-    results: Path,
-    preset: str | None = None,
-    method: str | None = None,
-    metric: str | None = None,
-    task: str | None = None,
-    seed: int | None = None,
-    translation: str | None = None,
+    results: Path, preset: str | None = None, method: str | None = None, metric: str | None = None,
+    task: str | None = None, seed: int | None = None, translation: str | None = None,
     newest: bool = True,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, Any]]:  # fmt: skip
     """The records under ``results`` that fit all of what is given, by preset, task, method,
     translation, metric, seed and time.
 
@@ -60,7 +55,8 @@ def query(
     every = read_all(results)
     for field in NAMES:
         _refuse_unknown(every, field, wanted[field], results)
-    chosen = [r for own in _by_preset(every) for r in counting(own)] if newest else every
+    by_preset = groupby(every, key=lambda record: record["preset"])
+    chosen = [r for _, own in by_preset for r in counting([*own])] if newest else every
     return sorted((r for r in chosen if fits(r, wanted)), key=_order)
 
 
@@ -75,9 +71,7 @@ def flat(record: Mapping[str, Any]) -> dict[str, Any]:
     """A record as one level of ``COLUMNS``; None for what it does not tell."""
     row: dict[str, Any] = {"id": record_id(record)}
     for column, place in _PLACES.items():
-        value: Any = record
-        for part in place.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
+        value = told(record, *place.split("."))
         row[column] = str(value)[:SHORT] if value and column in HASHES else value
     if row["N"] is None:  # where several numbers of pictures go by names of their own
         row["N"] = record["protocol"].get("inputs")
@@ -151,17 +145,11 @@ def _refuse_unknown(
     raise UserError(f"no record has the {field} '{value}': {hint}")
 
 
-def _by_preset(every: Iterable[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
-    return (list(own) for _, own in groupby(every, key=lambda record: record["preset"]))
-
-
 def _order(record: Mapping[str, Any]) -> tuple[Any, ...]:
     """Presets and tasks by name, methods as in the tables, real pictures last."""
-    methods = list(METHODS)
-    method = record["method"]
-    place = methods.index(method) if method in METHODS else len(methods)
-    translation = str(record.get("translation") or "")
-    more = record["metric"], record["seed"], str(record.get("time", ""))
+    method, translation = record["method"], str(record.get("translation") or "")
+    place = [*METHODS, method].index(method)
+    more = record["metric"], record["seed"], time_of(record)
     return record["preset"], record["task"], place, method, translation, *more
 
 

@@ -79,7 +79,7 @@ class Records:
         """The newest record whose fields equal ``wanted``; dots reach into nested fields. Records
         whose raw values are gone, or are not those that were measured, are passed over."""
         for record in reversed(self.all()):
-            same = all(_get(record, key) == value for key, value in wanted.items())
+            same = all(told(record, *key.split("__")) == v for key, v in wanted.items())
             if same and self._has_raw(record):
                 # The newest is what tables show: behind other code's, ours is none.
                 return record if self._code.items() <= record.items() else None
@@ -267,9 +267,10 @@ def _drop_torn_line(file: io.FileIO) -> int:
     return end + len(rest) + 1
 
 
-def _get(record: Mapping[str, Any], key: str) -> object:
-    value: object = record
-    for part in key.split("__"):
+def told(record: Mapping[str, Any], *path: str) -> Any:
+    """What a record tells under a ``path`` of keys; None where it does not."""
+    value: Any = record
+    for part in path:
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from models.zoo import METHODS
 from reproduce.analysis.ablation import FOLDER, Curve, heading
 from reproduce.experiments.ablation import Ablation, Axis, Value, as_word
-from reproduce.report.figures import save
+from reproduce.report.figures import plain, save
 
 WIDTH, PANEL, AROUND = 4.8, 2.2, 0.9  # inches: readable where a page is 390 px wide
 SPANS = 10.0  # from the smallest to the greatest number above 0: a logarithmic axis
@@ -103,12 +103,9 @@ def _panel(panel: Axes, ablation: Ablation, curve: Curve, places: dict[Value, fl
     if curve.real is not None:
         panel.axhline(curve.real.estimate.value, color="#555555", ls="--", lw=1, label="real data")
     panel.set_title(heading(curve, ablation.spec), fontsize=8.5, loc="left")
-    panel.tick_params(labelsize=8)
     panel.grid(axis="y", color="#DDDDDD", lw=0.6)
-    panel.set_axisbelow(True)
     panel.margins(x=0.06, y=0.12)
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
+    plain(panel)
 
 
 def _default_line(ablation: Ablation) -> int:

@@ -99,5 +99,7 @@ def blocks_of(tables: Tables) -> list[Block]:
     found: list[Block] = []
     for table in tables.parts:
         found += [table, *([Text(table.caption)] if table.caption else [])]
-    found += map(Text, filter(None, (*tables.notes, tables.lead)))
-    return [*found, *([Bullets(tables.points)] if tables.points else [])]
+    found += map(Text, tables.notes)
+    if tables.points:
+        found += [*map(Text, filter(None, [tables.lead])), Bullets(tables.points)]
+    return found

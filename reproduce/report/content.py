@@ -20,31 +20,21 @@ from models.zoo import METHODS
 from reproduce.analysis.claims.statements import claims
 from reproduce.analysis.claims.table import COLUMNS, claims_table, summary
 from reproduce.analysis.table import Column, Row, Table, Tables, of_texts
-from reproduce.analysis.tables import heading, tables_of
+from reproduce.analysis.tables import heading, scale, tables_of
 from reproduce.analysis.theory import theory_of, theory_table
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.records.current import counting
 from reproduce.records.store import REAL, Records
-from reproduce.report.blocks import (
-    Block,
-    Missing,
-    Report,
-    Section,
-    Text,
-    blocks_of,
-    missing_last,
-)
+from reproduce.report.blocks import Block, Missing, Report, Section, Text, blocks_of, missing_last
 from reproduce.report.curves import curve_path, load_curve, stored_curves
 from reproduce.report.latex import write_pdf
 from reproduce.report.page import write_page
 from reproduce.report.pictures import Album
 
 Record = Mapping[str, Any]
-Trained = tuple[str, str, int]  # task, method and seed of a run
 COMMIT_DIGITS = 10
-STEP, MEASURING = "One step (s)", "Measuring (s)"
 ABOUT = {
     1: "How much translations of one input differ (Diversity), and how often they are preferred "
     "to full MUNIT's (Quality).",
@@ -100,9 +90,7 @@ class _Reporter:
         ]  # fmt: skip
         sections = [Section(name, title, missing_last(make())) for name, title, make in made]
         about = Section("about", "What this is, and how to make it again", tuple(self._about()))
-        title = f"UNIT and MUNIT, reproduced: preset {self.preset.title}"
-        if self.preset.changes:
-            title += " with " + ", ".join(f"{k}={v}" for k, v in self.preset.changes.items())
+        title = f"UNIT and MUNIT, reproduced: preset {scale(self.preset)}"
         lead = f"{PAPERS} {self.preset.about}"
         shown = about, *(s for s in sections if s.blocks)
         return Report(title, lead, self.date, shown, self.folder)
@@ -123,20 +111,14 @@ class _Reporter:
             left = ", ".join(str(seed) for seed in self.asked if seed not in self.seeds)
             missing = [Missing((f"Measurements of seed {left}",), self.again)] if left else []
             blocks = [Text(told), *missing]
+        lookup = f"python -m reproduce results --preset {self.preset.name}"
         return [
             *blocks,
-            Text("All of it is made, from pictures to this page, by"),
-            Text(self.again, "code"),
-            Text(
-                "which makes again only what is missing or stale. One number is looked up, and made "
-                "again from its record, by"
-            ),
-            Text(
-                f"python -m reproduce results --preset {self.preset.name}\n"
-                "python -m reproduce rerun RECORD",
-                "code",
-            ),
-        ]
+            Text("All of it is made, from pictures to this page, by"), Text(self.again, "code"),
+            Text("which makes again only what is missing or stale. One number is looked up, and "
+                 "made again from its record, by"),
+            Text(f"{lookup}\npython -m reproduce rerun RECORD", "code"),
+        ]  # fmt: skip
 
     def _table(self, number: int) -> list[Block]:
         tasks = self.preset.tables[number]
@@ -170,7 +152,8 @@ class _Reporter:
             "styles there but their reconstruction: how close do they come, with and without it? "
             "And two encoders share one space of contents: how alike are their codes?"
         )
-        tables = theory_table(self.preset, self.known, self.seeds)
+        tasks = theory_of(self.preset, self.known, self.seeds)
+        tables = theory_table(self.preset, tasks)
         if not tables.parts:
             return [question, Missing(("Measurements of style and content codes",), self.again)]
         # A task's tables share a title, and tell themselves apart in their first heading.
@@ -178,11 +161,7 @@ class _Reporter:
             replace(part, title=f"{part.title}: {part.head[0].removesuffix(' of').lower()}")
             for part in tables.parts
         )
-        return [
-            question,
-            *self.album.theory(theory_of(self.preset, self.known, self.seeds)),
-            *blocks_of(replace(tables, parts=parts)),
-        ]
+        return [question, *self.album.theory(tasks), *blocks_of(replace(tables, parts=parts))]
 
     def _ablations(self) -> list[Block]:
         """Those that were made; nobody has to make one."""
@@ -195,9 +174,22 @@ class _Reporter:
         return blocks
 
     def _environment(self) -> list[Block]:
+        """On what the numbers were measured, and their networks trained."""
         if not self.records:
             return [Missing(("Measurements, which name their environment",), self.again)]
-        return environment_blocks(self.records)
+        measured = Counter(_machine(record["environment"]) for record in self.records)
+        told = {r.get("checkpoint_sha256"): r["training"] for r in self.records if "training" in r}
+        trained = Counter(_machine(of) for network, of in told.items() if network is not None)
+        packages: dict[str, set[str]] = {}
+        for record in self.records:
+            about = record["environment"]
+            for name, version in {"python": about["python"], **about["packages"]}.items():
+                packages.setdefault(name, set()).add(str(version))
+        versions = [(name, ", ".join(sorted(found))) for name, found in sorted(packages.items())]
+        tables: list[Block] = [_counts("What the measuring was done with", "Numbers", measured)]
+        if trained:
+            tables.append(_counts("What the training was done with", "Networks", trained))
+        return [*tables, of_texts("Versions", [("Package", "Version"), *versions])]
 
 
 def _claims_blocks(tables: Tables) -> list[Block]:
@@ -232,30 +224,34 @@ def write_report(
 
 def cost_blocks(runs: Sequence[RunConfig], records: Sequence[Record], folder: Path) -> list[Block]:
     """What each of ``runs`` took: a table for each task of several methods, and one for the others."""
-    seconds = {(r.task, r.method, r.seed): _training_seconds(r, folder) for r in runs}
+    seconds = [_training_seconds(run, folder) for run in runs]
     measuring = _measuring_seconds(records)
-    groups: dict[str, dict[str, list[RunConfig]]] = {}
-    for run in runs:
-        groups.setdefault(run.task, {}).setdefault(run.method, []).append(run)
-    seeds = (Column(_of_seed(s), spec=".0f") for s in dict.fromkeys(run.seed for run in runs))
+    groups: dict[str, dict[str, list[tuple[RunConfig, float | None]]]] = {}
+    for run, took in zip(runs, seconds, strict=True):
+        groups.setdefault(run.task, {}).setdefault(run.method, []).append((run, took))
     columns = (
-        Column("Method", words=True), Column("Steps", spec=",.0f"), *seeds, Column(STEP),
-        Column(MEASURING, spec=".0f"),
+        Column("Method", words=True), Column("Steps", spec=",.0f"),
+        *(Column(f"Training, seed {seed} (s)", str(seed), ".0f")
+          for seed in dict.fromkeys(run.seed for run in runs)),
+        Column("One step (s)", "step"), Column("Measuring (s)", "measuring", ".0f"),
     )  # fmt: skip
-    tables, alone = list[Table](), list[Row]()
+    alone = list[Row]()
+    tables = {task: list[Row]() for task, methods in groups.items() if len(methods) > 1}
     for task, methods in groups.items():
-        rows = [_row(of, seconds, measuring.get((task, m), 0.0)) for m, of in methods.items()]
-        if len(rows) > 1:
-            tables.append(Table(f"Cost of each run: {heading(task)}", columns, tuple(rows)))
-        else:
-            alone.append({**rows[0], "Method": f"{rows[0]['Method']}, {heading(task)}"})
-    if alone:
-        tables.append(Table("Cost of each run: figures", columns, tuple(alone)))
-    return [_sums(seconds, measuring), *tables]
-
-
-def _of_seed(seed: int) -> str:
-    return f"Training, seed {seed} (s)"
+        for method, of in methods.items():
+            title, steps = METHODS[method].title, of[0][0].steps
+            known = [took for _, took in of if took is not None]
+            tables.get(task, alone).append({
+                "Method": title if task in tables else f"{title}, {heading(task)}",
+                "Steps": steps, **{str(run.seed): took for run, took in of},
+                "step": sum(known) / len(known) / steps if known else None,
+                "measuring": measuring.get((task, method)) or None,
+            })  # fmt: skip
+    titled = {heading(task): rows for task, rows in tables.items()} | {"figures": alone}
+    return [
+        _sums(seconds, measuring),
+        *(Table(f"Cost of each run: {title}", columns, tuple(of)) for title, of in titled.items() if of),
+    ]  # fmt: skip
 
 
 def _measuring_seconds(records: Sequence[Record]) -> dict[tuple[str, str], float]:
@@ -278,21 +274,8 @@ def _training_seconds(run: RunConfig, folder: Path) -> float | None:
     return float(curve.seconds[-1]) if curve and curve.steps[-1] == run.steps else None
 
 
-def _row(
-    runs: Sequence[RunConfig], seconds: Mapping[Trained, float | None], measuring: float
-) -> Row:
-    """One method's runs on one task."""
-    by_seed = {_of_seed(run.seed): seconds[run.task, run.method, run.seed] for run in runs}
-    known = [s for s in by_seed.values() if s is not None]
-    title, steps = METHODS[runs[0].method].title, runs[0].steps
-    step = sum(known) / len(known) / steps if known else None
-    return {"Method": title, "Steps": steps, **by_seed, STEP: step, MEASURING: measuring or None}
-
-
-def _sums(
-    seconds: Mapping[Trained, float | None], measuring: Mapping[tuple[str, str], float]
-) -> Text:
-    known = [s for s in seconds.values() if s is not None]
+def _sums(seconds: Sequence[float | None], measuring: Mapping[tuple[str, str], float]) -> Text:
+    known = [s for s in seconds if s is not None]
     real = sum(v for (_, method), v in measuring.items() if method == REAL)
     return Text(
         f"{len(known)} of {len(seconds)} trainings tell how long they took"
@@ -304,32 +287,11 @@ def _sums(
     )
 
 
-def environment_blocks(records: Sequence[Record]) -> list[Block]:
-    """On what the numbers were measured, and their networks trained."""
-    measured = Counter(_machine(record["environment"]) for record in records)
-    by_network = {r.get("checkpoint_sha256"): r["training"] for r in records if "training" in r}
-    by_network.pop(None, None)
-    trained = Counter(map(_machine, by_network.values()))
-    packages: dict[str, set[str]] = {}
-    for record in records:
-        about = record["environment"]
-        for name, version in {"python": about["python"], **about["packages"]}.items():
-            packages.setdefault(name, set()).add(str(version))
-    versions = [(name, ", ".join(sorted(found))) for name, found in sorted(packages.items())]
-    tables: list[Block] = [_counts("What the measuring was done with", "Numbers", measured)]
-    if trained:
-        tables.append(_counts("What the training was done with", "Networks", trained))
-    return [*tables, of_texts("Versions", [("Package", "Version"), *versions])]
-
-
 def _counts(title: str, what: str, counts: Mapping[tuple[str, str, str], int]) -> Table:
-    columns = (
-        Column("Device", words=True), Column("CPU threads"), Column("Commit", words=True),
-        Column(what),
-    )  # fmt: skip
-    names = [column.title for column in columns]
+    names = "Device", "CPU threads", "Commit", what
+    columns = (Column(name, words=name in ("Device", "Commit")) for name in names)
     rows = (dict(zip(names, (*of, str(n)), strict=True)) for of, n in sorted(counts.items()))
-    return Table(title, columns, tuple(rows))
+    return Table(title, tuple(columns), tuple(rows))
 
 
 def _machine(made: Mapping[str, Any]) -> tuple[str, str, str]:

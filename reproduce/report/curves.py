@@ -23,7 +23,7 @@ from models.zoo import METHODS
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
 from reproduce.experiments.run import RunConfig, run_folder
-from reproduce.report.figures import save
+from reproduce.report.figures import plain, save
 
 FloatArray = NDArray[np.float64]
 FOLDER = "curves"  # beside the records
@@ -224,8 +224,7 @@ def curve_figure(curves: Mapping[str, Mapping[int, Curve]], path: Path) -> Path:
             terms |= dict.fromkeys(curve.terms)
         axis.set_yscale("log")
         axis.grid(alpha=0.25, linewidth=0.5)
-        axis.tick_params(labelsize=8)
-        axis.spines[["top", "right"]].set_visible(False)
+        plain(axis)
     axes[0][0].set_ylim(*_limits(curves))
     for axis in axes.flat[max(0, len(curves) - columns) : len(curves)]:
         axis.set_xlabel("step", fontsize=9)

@@ -22,6 +22,7 @@ from torch import Tensor
 from benchmarks.files import whole
 from models.method import DIRECTIONS, Direction
 from models.zoo import METHODS
+from reproduce.analysis.theory import title
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import TABLE1_METHODS, TABLE2_METHODS, Preset
 from reproduce.experiments.run import RunConfig
@@ -57,8 +58,7 @@ def comparison(preset: Preset, runs: Sequence[RunConfig], places: Places, path: 
     truth = domains.test_b if domains.pairs and domains.paired_test else None
     axes[0][0].set_title("input &\nground truth" if truth else "input", fontsize=8)
     for axis, run in zip(axes[0][1:], own, strict=True):
-        title = METHODS[run.method].title.replace(" (paired)", "†").replace(" reconstruction", "")
-        axis.set_title(title.replace(" w", "\nw"), fontsize=8)
+        axis.set_title(title(run.method).replace(" w", "\nw"), fontsize=8)
     for i, (picture, *translated) in enumerate(rows):
         block = axes[i * SAMPLES : (i + 1) * SAMPLES]
         show(block[0][0], picture)
@@ -87,8 +87,8 @@ def mode_grid(preset: Preset, runs: Sequence[RunConfig], places: Places, path: P
         axes[below][0].set_title(direction_title(preset, runs[0].task, direction), fontsize=7)
         column = 1
         for run in own:
-            title = METHODS[run.method].title.replace(" w", "\nw")
-            axes[below][column].set_title(title, fontsize=7, loc="left")
+            name = METHODS[run.method].title.replace(" w", "\nw")
+            axes[below][column].set_title(name, fontsize=7, loc="left")
             column += MODE_SAMPLES[run.method]
         for line, row in zip(axes[below:], rows, strict=False):
             for axis, picture in zip(line, row, strict=True):
@@ -181,6 +181,13 @@ def evenly(total: int, count: int) -> list[int]:
     """``count`` places spread evenly over ``total`` ones; all of them if there are no more."""
     count = min(count, total)
     return [i * total // count for i in range(count)]
+
+
+def plain(axis: Axes) -> None:
+    """Small figures at the ticks, a grid behind the points, no box around them."""
+    axis.tick_params(labelsize=8)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
 
 
 def save(figure: Figure, path: Path) -> Path:

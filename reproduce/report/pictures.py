@@ -13,7 +13,7 @@ from benchmarks.metrics.theory.styles import STYLE_MMD
 from models.zoo import METHODS
 from reproduce.analysis.table import Column, Row, Table
 from reproduce.analysis.theory import OfTask
-from reproduce.experiments.preset import TABLE2_METHODS, Preset
+from reproduce.experiments.preset import Preset
 from reproduce.report.blocks import Block, Figure, Missing
 from reproduce.report.curves import Curve, in_order, last_values, title_of
 from reproduce.report.theory_figures import content_alt, styles_alt
@@ -107,19 +107,15 @@ class Album:
     def translations(self) -> list[Block]:
         """Grids of all methods' translations, and UNIT's figures."""
         blocks = []
-        for task in self.preset.tables.get(1, []):
-            methods = ", ".join(METHODS[m].title for m in self.preset.methods_of(1, task))
-            truths, truth, dagger = (
-                (" with their ground truth", " with its ground truth", " † is trained on pairs.")
-                if self.preset.spec(task).paired else ("", "", "")
-            )  # fmt: skip
-            told = {"truths": truths, "truth": truth, "dagger": dagger, "methods": methods}
-            blocks.append(self.figure("figure4", f"figure4-{task}", title=_title(task), **told))
-        for task in self.preset.tables.get(2, []):
-            methods = ", ".join(METHODS[method].title for method in TABLE2_METHODS)
-            blocks.append(
-                self.figure("modes", f"modes-{task}", title=_title(task), methods=methods)
-            )
+        for number, kind in {1: "figure4", 2: "modes"}.items():
+            for task in self.preset.tables.get(number, []):
+                methods = ", ".join(METHODS[m].title for m in self.preset.methods_of(number, task))
+                truths, truth, dagger = (
+                    (" with their ground truth", " with its ground truth", " † is trained on pairs.")
+                    if self.preset.spec(task).paired else ("", "", "")
+                )  # fmt: skip
+                told = {"truths": truths, "truth": truth, "dagger": dagger, "methods": methods}
+                blocks.append(self.figure(kind, f"{kind}-{task}", title=_title(task), **told))
         for number, task in sorted(self.preset.figures.items()):
             about = {"title": _title(task), "number": number}
             blocks.append(self.figure("unit-figure", f"unit-figure{number}", **about))

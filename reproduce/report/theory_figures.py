@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -12,19 +12,14 @@ from matplotlib.transforms import ScaledTranslation
 from scipy import stats
 
 from benchmarks.intervals import FloatArray
-from benchmarks.metrics.theory.contents import (
-    CONTENT_MMD,
-    DOMAIN_ACCURACY,
-    PAIR_DISTANCE,
-    RETRIEVAL_RANK,
-)
+from benchmarks.metrics.theory import contents
 from benchmarks.metrics.theory.styles import STYLE_MMD
 from models.errors import UserError
 from reproduce.analysis.theory import OfTask, Record, mean_of, theory_of, theory_table, title
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.records.store import raw_of
-from reproduce.report.figures import save
+from reproduce.report.figures import plain, save
 
 WIDTH = 4.8  # inches: readable where a page is 390 px wide
 COMPARED = ("munit", "munit-wo-s")  # with and without the style term
@@ -35,29 +30,30 @@ OTHERS, GUIDE = "#333333", "#888888"
 BELOW = 0.24  # inches from an axis to its legend: its ticks' labels are between
 DODGE = 0.18  # of a row, between the points of several seeds
 CHARTS = {
-    DOMAIN_ACCURACY.name: "A classifier tells the domain of a code",
-    CONTENT_MMD.name: "MMD between the domains' codes",
-    PAIR_DISTANCE.name: "Distance of codes of one content\nrelative to different contents",
-    RETRIEVAL_RANK.name: "Share of other contents that are nearer",
+    contents.DOMAIN_ACCURACY.name: "A classifier tells the domain of a code",
+    contents.CONTENT_MMD.name: "MMD between the domains' codes",
+    contents.PAIR_DISTANCE.name: "Distance of codes of one content\nrelative to different contents",
+    contents.RETRIEVAL_RANK.name: "Share of other contents that are nearer",
 }
 
 
 def write_theory(preset: Preset, places: Places, seeds: Sequence[int] | None = None) -> list[Path]:
     """``theory.md``, and ``theory-styles-TASK.png`` and ``theory-content-TASK.png`` of each task
     where they were measured, in the preset's results; what was written."""
-    folder, records = places.results / preset.name, places.records(preset).all()
-    tables = theory_table(preset, records, seeds)
+    folder = places.results / preset.name
+    tasks = theory_of(preset, places.records(preset).all(), seeds)
+    tables = theory_table(preset, tasks)
     if not tables.parts:
         raise UserError(
             f"{folder / 'records.jsonl'} holds no styles or contents: train and measure first, "
             f"e.g. python -m reproduce all --preset {preset.base}"
         )
     written = tables.write(folder, "theory", "md")
-    for of in theory_of(preset, records, seeds):
+    for of in tasks:
         name = Path(of.task).name
         if of.methods(STYLE_MMD.name):
             written.append(styles_figure(of, places.results, folder / f"theory-styles-{name}.png"))
-        if of.methods(DOMAIN_ACCURACY.name):
+        if of.methods(contents.DOMAIN_ACCURACY.name):
             written.append(content_figure(of, folder / f"theory-content-{name}.png"))
     return written
 
@@ -75,22 +71,21 @@ def styles_figure(of: OfTask, results: Path, path: Path) -> Path:
         for column, domain in enumerate(sorted(styles)):
             panel = figure.add_subplot(cells[row, column])
             _qq(panel, styles[domain], COLOURS[method])
-            panel.set_title(f"{title(method)}: {of.domain(domain)}", fontsize=8.5, loc="left")
+            _title(panel, f"{title(method)}: {of.domain(domain)}")
             panel.set_xlabel("quantiles of N(0, 1)", fontsize=8)
             panel.set_ylabel("encoded" if column == 0 else "", fontsize=8)
     for column, domain in enumerate("ab" if shown else ""):
         panel = figure.add_subplot(cells[len(shown), column])
         _moments(panel, {m: styles[domain] for m, styles in shown.items() if domain in styles})
-        panel.set_title(f"Mean ± deviation: {of.domain(domain)}", fontsize=8.5, loc="left")
+        _title(panel, f"Mean ± deviation: {of.domain(domain)}")
         panel.set_xlabel("style number (grey: N(0, 1))", fontsize=8)
     panel = figure.add_subplot(cells[len(heights) - 1, :])
     _chart(panel, of, STYLE_MMD.name)
     every = of.everyone(STYLE_MMD.name)
     _guide(panel, of.null(STYLE_MMD.name), "N(0, I) itself")
     _guide(panel, mean_of(every, "collapsed"), "all styles 0", "--")
-    _legend(panel)
-    _from_zero(panel, 0.0)
-    panel.set_title("MMD between encoded styles and N(0, I)", fontsize=8.5, loc="left")
+    _from(panel, 0.0)
+    _title(panel, "MMD between encoded styles and N(0, I)")
     figure.suptitle(f"Styles of real test pictures\n{of.title}", fontsize=9.5)
     return save(figure, path)
 
@@ -107,9 +102,8 @@ def content_figure(of: OfTask, path: Path) -> Path:
         _chart(panel, of, metric)
         _guide(panel, mean_of(of.everyone(metric), "pixels"), "pictures themselves", "--")
         _guide(panel, *_chance(of, metric))
-        _legend(panel)
-        _from_zero(panel, 0.4 if metric == DOMAIN_ACCURACY.name else 0.0)
-        panel.set_title(CHARTS[metric], fontsize=8.5, loc="left")
+        _from(panel, 0.4 if metric == contents.DOMAIN_ACCURACY.name else 0.0)
+        _title(panel, CHARTS[metric])
     figure.suptitle(f"Content codes of the two domains\n{of.title}", fontsize=9.5)
     return save(figure, path)
 
@@ -127,9 +121,8 @@ def styles_alt(of: OfTask) -> str:
             for domain in "ab"
             if (value := of.mean(method, STYLE_MMD.name, "deviation", domain)) is not None
         ]
-        words += (
-            f" Deviation of {title(method)}'s styles: {' and '.join(told)} where N(0, I) has 1."
-        )
+        both = " and ".join(told)
+        words += f" Deviation of {title(method)}'s styles: {both} where N(0, I) has 1."
     return words
 
 
@@ -149,9 +142,9 @@ def _means(of: OfTask, metric: str) -> str:
 
 
 def _chance(of: OfTask, metric: str) -> tuple[float | None, str]:
-    if metric == CONTENT_MMD.name:
+    if metric == contents.CONTENT_MMD.name:
         return of.null(metric), "one distribution"
-    if metric == PAIR_DISTANCE.name:
+    if metric == contents.PAIR_DISTANCE.name:
         return 1.0, "unrelated"
     return 0.5, "chance"
 
@@ -176,7 +169,7 @@ def _qq(panel: Axes, styles: FloatArray, colour: str) -> None:
         panel.plot(normal, column, color=colour, lw=1, alpha=0.75)
     panel.plot([-3, 3], [-3, 3], color=GUIDE, ls="--", lw=1)
     panel.set(xlim=(-3, 3), ylim=(-3, 3), xticks=range(-2, 3, 2), yticks=range(-2, 3, 2))
-    _plain(panel)
+    plain(panel)
 
 
 def _moments(panel: Axes, styles: Mapping[str, FloatArray]) -> None:
@@ -189,14 +182,16 @@ def _moments(panel: Axes, styles: Mapping[str, FloatArray]) -> None:
             color=COLOURS[method], marker=MARKERS[method],
         )  # fmt: skip
     panel.set(ylim=(-1.6, 1.6), yticks=(-1, 0, 1))
-    _plain(panel)
+    plain(panel)
 
 
 def _chart(panel: Axes, of: OfTask, metric: str) -> None:
     """A row a method, a point with its interval a seed."""
     methods = of.methods(metric)
     for row, method in enumerate(methods):
-        for place, record in _dodged(row, of.of(method, metric)):
+        records = of.of(method, metric)
+        for k, seed in enumerate(sorted(records)):
+            place, record = row + (k - (len(records) - 1) / 2) * DODGE, records[seed]
             value, interval = record["value"], record["interval"]
             ends = [[value - interval["low"]], [interval["high"] - value]] if interval else None
             panel.errorbar(
@@ -207,12 +202,7 @@ def _chart(panel: Axes, of: OfTask, metric: str) -> None:
     panel.set_yticks(range(len(methods)), [title(m) for m in methods])
     panel.set_ylim(len(methods) - 0.5, -0.5)
     panel.grid(axis="x", color="#DDDDDD", lw=0.6)
-    _plain(panel)
-
-
-def _dodged(row: int, records: Mapping[int, Record]) -> Iterator[tuple[float, Record]]:
-    for k, seed in enumerate(sorted(records)):
-        yield row + (k - (len(records) - 1) / 2) * DODGE, records[seed]
+    plain(panel)
 
 
 def _guide(panel: Axes, value: float | None, label: str, style: str = ":") -> None:
@@ -220,14 +210,11 @@ def _guide(panel: Axes, value: float | None, label: str, style: str = ":") -> No
         panel.axvline(value, color=GUIDE, ls=style, lw=1.3, label=label)
 
 
-def _from_zero(panel: Axes, zero: float) -> None:
-    """An axis from ``zero``, whose points stay whole at both its ends."""
+def _from(panel: Axes, zero: float) -> None:
+    """An axis from ``zero``, whose points stay whole at both its ends, and its legend below."""
     end = panel.dataLim.x1
     room = 0.02 * (end - zero)
     panel.set_xlim(zero - room, end + room)
-
-
-def _legend(panel: Axes) -> None:
     if panel.get_legend_handles_labels()[1]:
         below = ScaledTranslation(0, -BELOW, panel.figure.dpi_scale_trans)
         panel.legend(
@@ -236,8 +223,5 @@ def _legend(panel: Axes) -> None:
         )  # fmt: skip
 
 
-def _plain(panel: Axes) -> None:
-    panel.tick_params(labelsize=8)
-    panel.set_axisbelow(True)
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
+def _title(panel: Axes, text: str) -> None:
+    panel.set_title(text, fontsize=8.5, loc="left")

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tiny import places
+
 from reproduce.analysis.ablation import Curve, curves_of
 from reproduce.experiments.ablation import Ablation, make_ablation
 from reproduce.experiments.preset import Preset, load_preset
@@ -34,10 +36,9 @@ def words(root: Path, *values: str, method: str = "munit", task: str = SHOES) ->
     preset = root / "tiny.yaml"
     if not preset.exists():
         preset.write_text(PRESET)
-    places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
     return [
         "ablate", method, *values, "--task", task, f"--preset={preset}", "--no-progress",
-        "--threads=1", "--jobs=2", *places,
+        "--threads=1", "--jobs=2", *places(root),
     ]  # fmt: skip
 
 

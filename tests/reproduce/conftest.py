@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from _pytest.capture import CaptureResult
 
 from reproduce.commands.cli import main
 
@@ -27,6 +28,20 @@ def _same_threads():
 def refused(refused_by: Callable[..., str]) -> Callable[[Sequence[object]], str]:
     """A function: run a command that must be refused, and get its one line."""
     return partial(refused_by, main)
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., CaptureResult[str]]:
+    """A function: run a command that ends with ``code``, and get what it printed, ``out`` and ``err``."""
+
+    def run(
+        words: Sequence[object], code: int = 0, program: Callable[[list[str]], int] = main
+    ) -> CaptureResult[str]:
+        capsys.readouterr()
+        assert program([*map(str, words)]) == code
+        return capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture

@@ -29,6 +29,11 @@ SETTINGS = {
 }
 
 
+def places(root: Path) -> list[str]:
+    """Where pictures, runs and results are, for a command line."""
+    return [f"--{name}={root / name}" for name in ("data", "runs", "results")]
+
+
 def train_words(
     method: str, out: Path, data: Path, *more: str, task: str = "drawn-shoes", **settings: object
 ) -> list[str]:

@@ -7,7 +7,7 @@ Limits come from the papers' own tables, not from ours: the published numbers sa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -49,6 +49,10 @@ STYLE_MMD = 0.05
 SMALLEST = 1e-4  # LPIPS: below this there is no difference to see, and a ratio needs an end
 BOUNDS = {"quality": (0.0, 100.0), "cis/is": (0.0, 1.0)}  # of families; others are not cut
 
+SOURCES = {
+    "diversity": "MUNIT, Table 1, Diversity", "quality": "MUNIT, Table 1, Quality",
+    "modes": "MUNIT, Table 2", "theory": "MUNIT, section 4, Proposition 2",
+}  # fmt: skip
 BASELINES = ("unit", "cyclegan", "cyclegan-noise")  # neither paired nor multimodal
 ABLATED = {"munit-wo-x": "image", "munit-wo-c": "content", "munit-wo-s": "style"}
 
@@ -138,23 +142,6 @@ def _to_itself(task: str) -> Quantity:
     return Quantity("quality", REFERENCE, task)
 
 
-def _ranks(*quantities: Quantity) -> tuple[Part, float, str]:
-    """Spearman's correlation of the ``quantities`` with the paper's; its limit, with the reason."""
-    t = float(stats.t.ppf(0.95, len(quantities) - 2))
-    limit = t / math.sqrt(len(quantities) - 2 + t * t)
-    part = Part(tuple((quantity,) for quantity in quantities), "rank")
-    return part, limit, "one order in twenty comes nearer by chance (Student's t)"
-
-
-def _falling(family: str, task: str) -> tuple[str, tuple[Part, ...]]:
-    """The ablations from the paper's highest to its lowest: in words, and each less the next."""
-    of = [Quantity(family, method, task) for method in ABLATED]
-    of.sort(key=lambda quantity: published(quantity) or 0.0, reverse=True)
-    first, second, last = (title(quantity.method).removeprefix("MUNIT ") for quantity in of)
-    parts = tuple(Part(((more,), (less,)), "difference") for more, less in pairwise(of))
-    return f"{family.capitalize()} falls from {first} over {second} to {last}", parts
-
-
 def title(method: str) -> str:
     """As the paper's rows call a method."""
     if method == REAL:
@@ -200,48 +187,54 @@ _table1, _table2 = cache(published_table1), cache(published_table2)
 def claims(preset: Preset) -> list[Claim]:
     """All claims about the tasks of a preset: Table 1's task by task, Table 2's over its
     directions, as the paper's last row, and the theory's."""
-    first, second = (
-        [task for task in preset.tables.get(number, []) if task not in preset.own]
-        for number in (1, 2)
-    )
+    own = {n: [t for t in tasks if t not in preset.own] for n, tasks in preset.tables.items()}
+    first, second = own.get(1, []), own.get(2, [])
     found = [claim for task in first for claim in (*_diversity(task), *_quality(task))]
     if directions := [(task, d) for task in second for d in DIRECTIONS]:
         found += _modes(directions)
     return [*found, *(claim for task in first for claim in _theory(task))]
 
 
-def _column(column: str, task: str) -> Iterator[Claim]:
+def _claim(kind: str, name: str, task: str, words: str, *parts: Part, **limits: Any) -> Claim:
+    return Claim(".".join(filter(None, (kind, name, task))), words, SOURCES[kind], parts, **limits)
+
+
+def _ranks(kind: str, name: str, task: str, words: str, rows: Iterable[Quantity]) -> Claim:
+    """Of Spearman's correlation with the paper's numbers, of the ``rows`` that the paper has."""
+    of = [(row,) for row in rows if published(row) is not None]
+    t = float(stats.t.ppf(0.95, len(of) - 2))
+    limit = t / math.sqrt(len(of) - 2 + t * t)
+    why = "one order in twenty comes nearer by chance (Student's t)"
+    return _claim(kind, name, task, words, Part(tuple(of), "rank"), low=limit, why=why)
+
+
+def _column(family: str, task: str) -> Iterator[Claim]:
     """Of a column of Table 1: the order of the ablations, and of all rows."""
-    family = column.lower()
-
-    def claim(name: str, words: str, parts: tuple[Part, ...], **limits: Any) -> Claim:
-        return Claim(f"{family}.{name}.{task}", words, f"MUNIT, Table 1, {column}", parts, **limits)
-
-    yield claim("ablations", *_falling(family, task), low=0.0)
-    rows = [Quantity(family, method, task) for method in (*TABLE1_METHODS, REAL)]
-    part, low, why = _ranks(*(row for row in rows if published(row) is not None))
-    yield claim("ranks", f"{column} orders the rows as in the paper", (part,), low=low, why=why)
+    of = [Quantity(family, method, task) for method in ABLATED]
+    of.sort(key=lambda quantity: published(quantity) or 0.0, reverse=True)
+    first, second, last = (title(quantity.method).removeprefix("MUNIT ") for quantity in of)
+    words = f"{family.capitalize()} falls from {first} over {second} to {last}"
+    parts = (Part(((more,), (less,)), "difference") for more, less in pairwise(of))
+    yield _claim(family, "ablations", task, words, *parts, low=0.0)
+    words = f"{family.capitalize()} orders the rows as in the paper"
+    rows = (Quantity(family, method, task) for method in (*TABLE1_METHODS, REAL))
+    yield _ranks(family, "ranks", task, words, rows)
 
 
 def _diversity(task: str) -> Iterator[Claim]:
     def claim(name: str, words: str, combine: Combine, *methods: str, **limits: Any) -> Claim:
-        of = [(Quantity("diversity", method, task),) for method in methods]
-        parts = tuple(Part((of[0], other), combine) for other in of[1:])
-        return Claim(
-            f"diversity.{name}.{task}", words, "MUNIT, Table 1, Diversity", parts, **limits
-        )
+        first, *others = ((Quantity("diversity", method, task),) for method in methods)
+        parts = (Part((first, other), combine) for other in others)
+        return _claim("diversity", name, task, words, *parts, **limits)
 
     for method in BASELINES:
         words = f"MUNIT is more diverse than {title(method)}"
         yield claim(f"above-{method}", words, "difference", REFERENCE, method, low=0.0)
     for method in BASELINES:
-        words, why = (
-            f"The diversity of {title(method)} stays near 0",
-            "at most 0.15 of MUNIT's in the paper",
-        )
         yield claim(
-            f"near-zero-{method}", words, "ratio", method, REFERENCE, high=NEAR_ZERO, why=why
-        )
+            f"near-zero-{method}", f"The diversity of {title(method)} stays near 0", "ratio",
+            method, REFERENCE, high=NEAR_ZERO, why="at most 0.15 of MUNIT's in the paper",
+        )  # fmt: skip
     for method, loss in ABLATED.items():
         less = method == "munit-wo-s"
         words = f"Without {loss} reconstruction MUNIT is {'less' if less else 'more'} diverse"
@@ -254,13 +247,13 @@ def _diversity(task: str) -> Iterator[Claim]:
         "ratio", "bicyclegan", REFERENCE, low=1 / COMPARABLE_FACTOR, high=COMPARABLE_FACTOR,
         why="twice as far as the paper's 0.140 and 0.175, in logarithms",
     )  # fmt: skip
-    yield from _column("Diversity", task)
+    yield from _column("diversity", task)
 
 
 def _quality(task: str) -> Iterator[Claim]:
     def claim(name: str, words: str, method: str, **limits: Any) -> Claim:
-        parts = (Part(((Quantity("quality", method, task),),)),)
-        return Claim(f"quality.{name}.{task}", words, "MUNIT, Table 1, Quality", parts, **limits)
+        part = Part(((Quantity("quality", method, task),),))
+        return _claim("quality", name, task, words, part, **limits)
 
     for method, loss in ABLATED.items():
         words = f"Without {loss} reconstruction MUNIT's quality is lower"
@@ -273,50 +266,45 @@ def _quality(task: str) -> Iterator[Claim]:
         low=50 - COMPARABLE_POINTS, high=50 + COMPARABLE_POINTS,
         why="twice as far from 50 % as the paper's 56.7 %",
     )  # fmt: skip
-    yield from _column("Quality", task)
+    yield from _column("quality", task)
 
 
 def _modes(directions: Sequence[tuple[str, str]]) -> Iterator[Claim]:
     def over(family: str, method: str) -> tuple[Quantity, ...]:
         return tuple(Quantity(family, method, task, direction) for task, direction in directions)
 
-    def claim(name: str, words: str, *parts: Part, **limits: Any) -> Claim:
-        return Claim(f"modes.{name}", words, "MUNIT, Table 2", parts, **limits)
-
-    yield claim(
-        "cis-near-is", "MUNIT's CIS is near its IS: what varies is not decided by the input",
+    yield _claim(
+        "modes", "cis-near-is", "",
+        "MUNIT's CIS is near its IS: what varies is not decided by the input",
         Part((over("cis/is", REFERENCE),)), low=NEAR_IS,
         why="0.98 or more in the paper; 15 % are left to the input",
     )  # fmt: skip
     others = [method for method in TABLE2_METHODS if method != REFERENCE]
     for method in others:
-        words = f"The CIS of {title(method)} is near 0 beside its IS"
-        part, why = Part((over("cis/is", method),)), "at most 0.20 in the paper"
-        yield claim(f"near-zero-{method}", words, part, high=NEAR_ZERO, why=why)
+        yield _claim(
+            "modes", f"near-zero-{method}", "",
+            f"The CIS of {title(method)} is near 0 beside its IS",
+            Part((over("cis/is", method),)), high=NEAR_ZERO, why="at most 0.20 in the paper",
+        )  # fmt: skip
     for family in ("cis", "is"):
-        own = over(family, REFERENCE)
-        parts = [Part((own, over(family, method)), "difference") for method in others]
-        yield claim(f"highest-{family}", f"MUNIT has the highest {family.upper()}", *parts, low=0.0)
-        rows = (q for method in TABLE2_METHODS for q in over(family, method))
-        part, low, why = _ranks(*(row for row in rows if published(row) is not None))
-        words = f"{family.upper()} orders methods and directions as in the paper"
-        yield claim(f"ranks-{family}", words, part, low=low, why=why)
+        own, name = over(family, REFERENCE), family.upper()
+        parts = (Part((own, over(family, method)), "difference") for method in others)
+        words = f"MUNIT has the highest {name}"
+        yield _claim("modes", f"highest-{family}", "", words, *parts, low=0.0)
+        words = f"{name} orders methods and directions as in the paper"
+        rows = (quantity for method in TABLE2_METHODS for quantity in over(family, method))
+        yield _ranks("modes", f"ranks-{family}", "", words, rows)
 
 
 def _theory(task: str) -> Iterator[Claim]:
-    def claim(name: str, words: str, family: str, domain: str | None = None, **about: Any) -> Claim:
-        quantity, source = (
-            Quantity(family, REFERENCE, task, domain=domain),
-            "MUNIT, section 4, Proposition 2",
-        )
-        return Claim(f"theory.{name}.{task}", words, source, (Part(((quantity,),)),), **about)
+    def claim(name: str, words: str, family: str, domain: str | None, **limits: Any) -> Claim:
+        part = Part(((Quantity(family, REFERENCE, task, domain=domain),),))
+        return _claim("theory", name, task, words, part, **limits)
 
     words = "Styles encoded from real pictures are distributed as N(0, I)"
     why = "a fifth of the distance of styles that are all 0"
     for domain in "ab":
         yield claim(f"styles-{domain}", words, "style-mmd", domain, high=STYLE_MMD, why=why)
-    words, why = (
-        "Content codes of the two domains are distributed alike",
-        "a classifier's accuracy; 0.5 is chance",
-    )
-    yield claim("contents", words, "content-domain-accuracy", high=CHANCE, why=why)
+    words = "Content codes of the two domains are distributed alike"
+    why = "a classifier's accuracy; 0.5 is chance"
+    yield claim("contents", words, "content-domain-accuracy", None, high=CHANCE, why=why)

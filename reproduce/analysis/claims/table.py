@@ -60,29 +60,21 @@ def claims_table(preset: Preset, results: Path, seeds: Sequence[int] | None = No
     )
 
 
-def shown_part(finding: Finding) -> Part:
-    """The part whose numbers are shown: that which supports the claim least, else the first."""
-    return finding.part or finding.claim.parts[0]
-
-
 def where(part: Part) -> str:
     """Where a part is measured, in words."""
     ranked = part.combine == "rank"
-    quantities = part.quantities if ranked else part.terms[0]
-    places = {place(quantity): None for quantity in quantities}
-    if len(places) == 1:
-        return next(iter(places))
-    return f"{'' if ranked else 'mean of '}{len(places)} directions"
+    first, *others = dict.fromkeys(map(place, part.quantities if ranked else part.terms[0]))
+    return f"{'' if ranked else 'mean of '}{1 + len(others)} directions" if others else first
 
 
 def _row(finding: Finding, cause: str) -> Row:
-    claim, part = finding.claim, shown_part(finding)
+    claim = finding.claim
+    part = finding.part or claim.parts[0]  # that which supports it least
     published, p = part.published(), finding.p_corrected
     digits = 2 if part.combine == "rank" else DIGITS.get(part.terms[0][0].family, 3)
-    spec = f".{digits}f"
 
     def told(value: float, low: float = math.nan, high: float = math.nan) -> str:
-        return in_words(Estimate(value, low, high), spec, form=ENDS)
+        return in_words(Estimate(value, low, high), f".{digits}f", form=ENDS)
 
     return {
         "id": claim.id, "claim": claim.statement, "source": claim.source, "on": where(part),
@@ -114,7 +106,7 @@ def glance(preset: Preset, results: Path, seeds: Sequence[int] | None = None) ->
     words = f"Seeds {', '.join(map(str, evidence.seeds))}. "
     words += summary([row["verdict"] for row in claimed.rows])
     return Tables(
-        (replace(table, columns=shown),), (words,), "What fails:" if failing else "",
+        (replace(table, columns=shown),), (words,), "What fails:",
         tuple(f"{claim}: {'; '.join(of)}." for claim, of in failing.items()),
     ).markdown()  # fmt: skip
 
@@ -201,10 +193,8 @@ def with_numbers(causes: Mapping[str, str], values: Values, path: Path) -> dict[
 
     def number(found: re.Match[str]) -> str:
         metric, method, task, digits = found.groups()
-        for word, kind, names in (
-            (method, "method", (*METHODS, REAL)),
-            (task, "task", tuple(TASKS)),
-        ):
+        known = (method, "method", [*METHODS, REAL]), (task, "task", [*TASKS])
+        for word, kind, names in known:
             if word not in names:
                 raise UserError(f"{path}: {found[0]} names no {kind}: {nearest(word, names)}")
         value = values(metric, method, task)

@@ -19,7 +19,6 @@ import numpy as np
 from reproduce.analysis.claims.statements import Claim, Part, in_words
 from reproduce.analysis.estimate import holm, interval, tails
 from reproduce.records.current import Current
-from reproduce.records.store import REAL
 
 Verdict = Literal["holds", "fails", "undecided", "not measured"]
 LEVEL = 0.05  # of a wrong verdict among all claims of a preset
@@ -60,21 +59,19 @@ class _Tested:
 
 def verdicts(claims: Sequence[Claim], evidence: Current, level: float = LEVEL) -> list[Finding]:
     """One finding a claim, in their order."""
-    court = {claim.id: _by_seed(claim, evidence) for claim in claims}
-    tested = {
-        name: [_tested(claim, part, by_seed) for part, by_seed in court[name]]
-        for claim in claims
-        if len(_seeds(court[name := claim.id])) > 1
-    }
-    p = {name: _two_sided(parts) for name, parts in tested.items()}
-    corrected, levels = holm(list(p.values()), level)
-    decided = dict(zip(p, zip(corrected, levels, strict=True), strict=True))
+    court = [(claim, _by_seed(claim, evidence)) for claim in claims]
+    tested = [
+        [_tested(claim, *part) for part in parts] if len(_seeds(parts)) > 1 else []
+        for claim, parts in court
+    ]
+    p = [_two_sided(parts) for parts in tested if parts]
+    decided = zip(p, *holm(p, level), strict=True)
     return [
-        _finding(claim, _seeds(court[claim.id]), tested[claim.id], p[claim.id], *decided[claim.id], level)
-        if claim.id in tested
-        else _untested(claim, court[claim.id], evidence)
-        for claim in claims
-    ]  # fmt: skip
+        _finding(claim, _seeds(parts), tests, *next(decided), level)
+        if tests
+        else _untested(claim, parts, evidence)
+        for (claim, parts), tests in zip(court, tested, strict=True)
+    ]
 
 
 _BySeed = Sequence[tuple[Part, Mapping[int, float]]]
@@ -83,14 +80,9 @@ _BySeed = Sequence[tuple[Part, Mapping[int, float]]]
 def _by_seed(claim: Claim, evidence: Current) -> _BySeed:
     """The parts of a claim with their values at each seed at which all of it was measured."""
     known = {q: evidence.values(q) for part in claim.parts for q in part.quantities}
-    seeds = set(evidence.seeds)
-    for quantity, values in known.items():
-        if quantity.method == REAL and values:
-            # Real pictures are the same at every seed.
-            known[quantity] = dict.fromkeys(seeds, float(np.mean(list(values.values())))) | values
-        seeds &= set(known[quantity])
+    seeds = sorted(set(evidence.seeds).intersection(*known.values()))
     return [
-        (part, {s: part.at({q: known[q][s] for q in part.quantities}) for s in sorted(seeds)})
+        (part, {s: part.at({q: known[q][s] for q in part.quantities}) for s in seeds})
         for part in claim.parts
     ]
 
@@ -131,9 +123,8 @@ def _untested(claim: Claim, parts: _BySeed, evidence: Current) -> Finding:
 
 
 def _missing(claim: Claim, evidence: Current) -> str:
-    lacking = [
-        in_words(q) for part in claim.parts for q in part.quantities if not evidence.values(q)
-    ]
+    every = (quantity for part in claim.parts for quantity in part.quantities)
+    lacking = [in_words(quantity) for quantity in every if not evidence.values(quantity)]
     if not lacking:
         return "no seed at which all its methods were measured"
     first, others = lacking[0], len(set(lacking)) - 1

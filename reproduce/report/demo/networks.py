@@ -67,9 +67,8 @@ class Network:
     @property
     def code(self) -> str:
         """The role of noise that is a style code of a few numbers; empty: it has none."""
-        return next(
-            (r for r, s in self.roles.items() if s.kind == "normal" and len(s.shape) == 1), ""
-        )
+        codes = (r for r, s in self.roles.items() if s.kind == "normal" and len(s.shape) == 1)
+        return next(codes, "")
 
     @property
     def numbers(self) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 import pytest
 from found import cells_of
+from reading import csv_rows
 
 import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
 from benchmarks.metric import METRICS
@@ -56,9 +55,7 @@ def test_numbers_of_another_extractor_are_left_out(found) -> None:
 
 
 def test_csv_has_every_digit(found) -> None:
-    lines = list(
-        csv.DictReader(io.StringIO(score_table(load_preset("cpu"), cells_of(found)).csv()))
-    )
+    lines = csv_rows(score_table(load_preset("cpu"), cells_of(found)).csv())
     assert [(r["row"], r["metric"], float(r["value"])) for r in lines] == [
         ("UNIT", FID, 12.345), ("UNIT", "parts-auc", 0.777), ("MUNIT", FID, 6.0),
         ("Real data", FID, 1.0),

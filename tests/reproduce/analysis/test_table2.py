@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from typing import Any
 
 import pytest
 from found import records_of
+from reading import csv_rows
 
 from benchmarks.harness.published import AVERAGE, published_table2
 from models.zoo import METHODS
@@ -149,7 +148,7 @@ def test_text_has_four_parts_and_says_how_it_was_measured(made: Tables) -> None:
 
 
 def test_csv_has_nine_digits(made: Tables) -> None:
-    lines = list(csv.DictReader(io.StringIO(made.csv())))
+    lines = csv_rows(made.csv())
     assert len(lines) == 7 * 4
     line = next(r for r in lines if r["direction"] == AVERAGE and r["method"] == "munit")
     assert float(line["cis"]) == pytest.approx(0.325) and float(line["paper_cis"]) == 1.039

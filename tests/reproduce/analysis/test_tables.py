@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import pytest
 from found import cells_of
+from reading import csv_rows, markdown_rows
 
 from benchmarks.harness.published import published_table1
 from models.zoo import METHODS
 from reproduce.analysis.tables import table1
-from reproduce.commands.cli import main
 from reproduce.experiments.preset import TABLE1_METHODS, load_preset
 from reproduce.records.store import REAL, Records
 from reproduce.tasks.registry import TASKS
@@ -53,21 +51,16 @@ def found():
 @pytest.fixture
 def published() -> dict[str, dict[str, dict[str, str]]]:
     """The file, read here by other means: task -> row -> column -> text."""
-    with PAPER.open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
+    lines = csv_rows(PAPER)
     return {
         task: {r["method"]: r for r in lines if r["task"] == task}
         for task in ("edges2shoes", "edges2handbags")
     }
 
 
-def markdown_rows(text: str) -> list[list[list[str]]]:
+def body_rows(text: str) -> list[list[list[str]]]:
     """The cells of every body row, table by table."""
-    tables = []
-    for block in text.split("### ")[1:]:
-        lines = [line for line in block.splitlines() if line.startswith("|")]
-        tables.append([[c.strip() for c in line.strip("|").split("|")] for line in lines[2:]])
-    return tables
+    return [markdown_rows(block)[1:] for block in text.split("### ")[1:]]
 
 
 def test_the_published_file_has_every_row_of_the_table(published):
@@ -79,7 +72,7 @@ def test_the_published_file_has_every_row_of_the_table(published):
 
 def test_markdown_has_nine_rows_a_task_with_the_papers_numbers(found, published):
     text = table1(load_preset("cpu"), cells_of(found)).markdown()
-    tables = markdown_rows(text)
+    tables = body_rows(text)
     assert [len(rows) for rows in tables] == [9, 9]
     for task, rows in zip(load_preset("cpu").tables[1], tables, strict=True):
         paper = published[TASKS[task].stands_for]
@@ -108,7 +101,7 @@ def test_people_come_before_the_observer_and_the_observer_before_judges(found):
     for value, who in ((20.0, "judged"), (30.0, "observed"), (40.0, "human")):
         row[f"quality-{who}"] = record("drawn-shoes", "unit", value, f"quality-{who}")
         text = table1(load_preset("cpu"), cells_of(found)).markdown()
-        shown.append(markdown_rows(text)[0][0][2])
+        shown.append(body_rows(text)[0][0][2])
         assert f"Quality ({who}): " in text
         if who == "observed":
             assert "64 true pictures" in text and "does not see whether" in text
@@ -118,7 +111,7 @@ def test_people_come_before_the_observer_and_the_observer_before_judges(found):
 def test_the_table_of_nothing_is_dashes():
     for name in ("quick", "cpu", "gpu", "paper"):
         preset = load_preset(name)
-        tables = markdown_rows(table1(preset, cells_of({})).markdown())
+        tables = body_rows(table1(preset, cells_of({})).markdown())
         assert [len(rows) for rows in tables] == [9] * len(preset.tables[1])
         for rows in tables:
             assert all(cells[2] == cells[4] == cells[5] == "—" for cells in rows)
@@ -126,7 +119,7 @@ def test_the_table_of_nothing_is_dashes():
 
 
 def test_csv_holds_nine_digits(found, published):
-    rows = list(csv.DictReader(io.StringIO(table1(load_preset("cpu"), cells_of(found)).csv())))
+    rows = csv_rows(table1(load_preset("cpu"), cells_of(found)).csv())
     assert len(rows) == 18
     for row in rows:
         paper = published[TASKS[row["task"]].stands_for][row["row"]]
@@ -134,34 +127,27 @@ def test_csv_holds_nine_digits(found, published):
             ("paper_quality_percent", "quality_percent_preferred_over_munit"),
             ("paper_diversity", "lpips_diversity"),
         ):
-            assert (float(row[ours]) if row[ours] else "") == (
-                float(paper[theirs]) if paper[theirs] else ""
-            )
+            assert float(row[ours] or -1) == float(paper[theirs] or -1)
         if (row["task"], row["method"]) == ("drawn-handbags", "unit"):
             assert row["diversity"] == row["diversity_low"] == row["silhouette_iou"] == ""
         else:
             value = values(row["task"])[row["method"]]
-            ends = {
-                "diversity": value,
-                "diversity_low": value - 0.01,
-                "diversity_high": value + 0.02,
-            }
-            for name, number in ends.items():
-                assert float(row[name]) == pytest.approx(number, rel=1e-8)
+            for end, number in {"": value, "_low": value - 0.01, "_high": value + 0.02}.items():
+                assert float(row[f"diversity{end}"]) == pytest.approx(number, rel=1e-8)
 
 
 def test_latex_has_the_same_cells(found):
     made = table1(load_preset("cpu"), cells_of(found))
     body = [line for line in made.latex().splitlines() if line.count(" & ") == 5]
     assert len(body) == 2 * (1 + 9)
-    shown = [cells for rows in markdown_rows(made.markdown()) for cells in rows]
+    shown = [cells for rows in body_rows(made.markdown()) for cells in rows]
     plain = [line.removesuffix(r" \\").split(" & ") for line in body if "Method" not in line]
     for one, two in zip(shown, plain, strict=True):
         written = [c.replace("—", "--").replace("±", r"$\pm$").replace("%", r"\%") for c in one]
         assert written[1:] == two[1:]
 
 
-def test_stored_records_are_printed_without_training(tmp_path, capsys):
+def test_stored_records_are_printed_without_training(tmp_path, said):
     records = Records(tmp_path, "quick")
     for method, value in values("drawn-shoes").items():
         records.append(record("drawn-shoes", method, value) | {"preset": "quick"})
@@ -169,8 +155,7 @@ def test_stored_records_are_printed_without_training(tmp_path, capsys):
     words = ["table", "1", "--preset", "quick", "--stored", "--results", str(tmp_path)]
     one = values("drawn-shoes")["munit"]
     for more, shown in ([], (one + 99) / 2), (["--seed", "0"], one), (["--seeds", "1"], 99):
-        assert main([*words, *more]) == 0
-        (rows,) = markdown_rows(capsys.readouterr().out)
+        (rows,) = body_rows(said([*words, *more]).out)
         assert {cells[0]: cells[4] for cells in rows}["MUNIT"].startswith(f"{shown:.3f} ± ")
 
 

@@ -70,11 +70,10 @@ class World:
     def modes(self, method: str, cis: float, inception: float, seed: int = 0) -> None:
         """Both directions; the second a little higher."""
         for direction, more in (("a2b", 0.0), ("b2a", 0.001)):
-            about = {"modes": list("wxyz"), "sha256": "b", "domain": direction, "accuracy": 0.99}
+            told = {"modes": list("wxyz"), "sha256": "b", "domain": direction, "accuracy": 0.99}
+            where = {"task": CATS, "translation": direction}
             for metric, value in (("cis", cis + more), ("is", inception + more)):
-                self.value(
-                    metric, method, value, seed, protocol=about, task=CATS, translation=direction
-                )
+                self.value(metric, method, value, seed, protocol=told, **where)
 
     def everything(self, noise: float = 0.01) -> World:
         """All that the claims ask for but theory's, as the paper has it; seeds differ a little."""

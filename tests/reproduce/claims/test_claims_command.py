@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
 import time
 from pathlib import Path
 
 import pytest
 from claims_world import PRESET, SHOES, World
+from reading import csv_rows, markdown_rows
 from stored import needs_current_results
 
 from reproduce.analysis.claims.statements import claims
-from reproduce.commands.cli import main
 from reproduce.experiments.preset import load_preset
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,13 +21,9 @@ ROOT = Path(__file__).resolve().parents[3]
 def world(tmp_path: Path) -> World:
     """Three seeds of Table 1's diversities, without those of w/o s."""
     made = World(tmp_path)
+    means = {"munit": 0.1, "unit": 0.01, "cyclegan": 0.2, "munit-wo-x": 0.1}
     for seed in range(3):
-        for method, mean in {
-            "munit": 0.1,
-            "unit": 0.01,
-            "cyclegan": 0.2,
-            "munit-wo-x": 0.1,
-        }.items():
+        for method, mean in means.items():
             made.diversity(method, mean * (1 + 0.01 * seed), seed)
     return made
 
@@ -38,23 +32,13 @@ def words_for(world: World, *words: str) -> list[str]:
     return ["claims", "--preset", PRESET, "--results", str(world.results), *words]
 
 
-def run(world: World, *words: str) -> int:
-    return main(words_for(world, *words))
-
-
-def table_rows(text: str) -> list[list[str]]:
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
-
-
-def test_files_say_what_is_printed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(world) == 0
-    printed = capsys.readouterr().out
+def test_files_say_what_is_printed(world: World, said) -> None:
+    printed = said(words_for(world)).out
     folder = world.records.folder
     text = (folder / "claims.md").read_text(encoding="utf-8")
     assert printed.startswith(text)
     stated = claims(load_preset(PRESET))
-    rows = table_rows(text)
+    rows = markdown_rows(text)[1:]
     assert len(rows) == len(stated) == 33
     assert [row[0] for row in rows] == [claim.statement for claim in stated]
     assert rows[0][2:6] == ["drawn edges -> shoes", "diversity: MUNIT − UNIT", "> 0", "0.098"]
@@ -67,7 +51,7 @@ def test_files_say_what_is_printed(world: World, capsys: pytest.CaptureFixture[s
     assert "Of 33 claims: 2 hold, 2 fail, 1 undecided, 28 not measured." in text
     assert "Student's t" in text and "diversity-lpips" in text
 
-    found = list(csv.DictReader((folder / "claims.csv").open(encoding="utf-8")))
+    found = csv_rows(folder / "claims.csv")
     assert [row["verdict"] for row in found] == verdicts
     assert float(found[0]["value"]) == pytest.approx(0.0909, abs=1e-5)
     assert float(found[0]["low"]) < float(found[0]["value"]) < float(found[0]["high"])
@@ -80,47 +64,43 @@ def test_files_say_what_is_printed(world: World, capsys: pytest.CaptureFixture[s
     assert "w/o x $-$ MUNIT & $>$ 0 &" in latex and r"5\% at most" in latex
 
 
-def test_csv_alone_and_one_seed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(world, "--csv", "-", "--seeds", "1") == 0
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+def test_csv_alone_and_one_seed(world: World, said) -> None:
+    rows = csv_rows(said(words_for(world, "--csv", "-", "--seeds", "1")).out)
     assert len(rows) == 33 and rows[0]["seeds"] == "1"
     text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
     assert "One training tells nothing of others" in text and rows[0]["verdict"] == "undecided"
-    assert run(world, "--csv", str(world.results / "some.csv")) == 0
-    assert "### Claims" in capsys.readouterr().out
+    assert "### Claims" in said(words_for(world, "--csv", world.results / "some.csv")).out
     written = (world.results / "some.csv").read_text(encoding="utf-8")
     assert written == (world.records.folder / "claims.csv").read_text(encoding="utf-8")
 
 
-def test_readme_is_filled_between_its_markers(world: World, tmp_path: Path) -> None:
+def test_readme_is_filled_between_its_markers(world: World, tmp_path: Path, said) -> None:
     readme = tmp_path / "README.md"
     start, end = f"<!-- claims-{PRESET} -->", f"<!-- /claims-{PRESET} -->"
     readme.write_text(f"before\n{start}\nold\n{end}\nafter\n", encoding="utf-8")
-    assert run(world, "--readme", str(readme)) == 0
+    said(words_for(world, "--readme", str(readme)))
     text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
     expected = f"before\n{start}\n#{text}{end}\nafter\n"
     assert readme.read_text(encoding="utf-8") == expected
-    readme.write_text(
-        f"before\n<!-- glance-{PRESET} -->\n<!-- /glance-{PRESET} -->\n", encoding="utf-8"
-    )
-    assert run(world, "--readme", str(readme)) == 0
+    readme.write_text(f"<!-- glance-{PRESET} -->\n<!-- /glance-{PRESET} -->\n", encoding="utf-8")
+    said(words_for(world, "--readme", str(readme)))
     short = readme.read_text(encoding="utf-8")
     assert "| MUNIT w/o x reconstruction |" in short and "IoU" not in short
     assert "Seeds 0, 1, 2. Of 33 claims: 2 hold, 2 fail," in short
     failing = [line for line in short.splitlines() if line.startswith("- ")]
     assert failing and all("(paper: " in line for line in failing)
     readme.write_text("no place", encoding="utf-8")
-    assert run(world, "--readme", str(readme)) == 2
+    said(words_for(world, "--readme", str(readme)), 2)
 
 
-def test_causes_stand_below_the_table(world: World) -> None:
+def test_causes_stand_below_the_table(world: World, said) -> None:
     file = world.records.folder / "causes.yaml"
     file.write_text(
         "diversity.above-cyclegan: |\n  Its dropout & noise\n  stay on: 100%.\n"
         f"diversity.munit-wo-x.{SHOES}: Not known.\ndiversity.above-unit: It holds, so unsaid.\n",
         encoding="utf-8",
     )
-    assert run(world) == 0
+    said(words_for(world))
     text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
     below = text.split("What is known of the causes:\n\n")[1].splitlines()
     assert below == [
@@ -129,13 +109,13 @@ def test_causes_stand_below_the_table(world: World) -> None:
         "- Without image reconstruction MUNIT is more diverse (undecided on drawn edges -> shoes): "
         "Not known.",
     ]
-    found = list(csv.DictReader((world.records.folder / "claims.csv").open(encoding="utf-8")))
+    found = csv_rows(world.records.folder / "claims.csv")
     assert found[1]["cause"] == "Its dropout & noise stay on: 100%."
     latex = (world.records.folder / "claims.tex").read_text(encoding="utf-8")
     assert r"Its dropout \& noise stay on: 100\%." in latex
 
 
-def test_causes_name_numbers_that_are_on_record(world: World) -> None:
+def test_causes_name_numbers_that_are_on_record(world: World, said) -> None:
     """Means over the seeds; what was not measured is a dash."""
     (metric,) = {r["metric"] for r in world.records.all()}
     (world.records.folder / "causes.yaml").write_text(
@@ -143,7 +123,7 @@ def test_causes_name_numbers_that_are_on_record(world: World) -> None:
         f"{{{metric}  munit {SHOES}}}, and {{fid munit {SHOES}}}, {{fid}}.'\n",
         encoding="utf-8",
     )
-    assert run(world) == 0
+    said(words_for(world))
     text = (world.records.folder / "claims.md").read_text(encoding="utf-8")
     assert "so 0.202, half that of 0.10, and —, {fid}." in text
 
@@ -151,10 +131,7 @@ def test_causes_name_numbers_that_are_on_record(world: World) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (
-            "diversity.above-unit: 'x {fid munti drawn-shoes}'",
-            "names no method: did you mean munit?",
-        ),
+        ("diversity.above-unit: 'x {fid munti drawn-shoes}'", "no method: did you mean munit?"),
         ("diversity.above-unit: 'x {fid munit drawn-shoe}'", "did you mean drawn-shoes?"),
         ("diversity.above-unti: x", "did you mean diversity.above-unit?"),
         ("- a\n- b", "holds a list"),
@@ -174,13 +151,13 @@ def test_no_records_are_one_line(world, tmp_path, refused):
 
 
 @needs_current_results
-def test_stored_results_of_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stored_results_of_cpu(tmp_path: Path, said) -> None:
     results = tmp_path / "results"
     shutil.copytree(ROOT / "results" / "cpu", results / "cpu")
     begin = time.process_time()
-    assert main(["claims", "--preset", "cpu", "--results", str(results)]) == 0
+    told = said(["claims", "--preset", "cpu", "--results", results])
     assert time.process_time() - begin < 20
-    rows = list(csv.DictReader((results / "cpu" / "claims.csv").open(encoding="utf-8")))
+    rows = csv_rows(results / "cpu" / "claims.csv")
     assert len(rows) == len(claims(load_preset("cpu"))) == 58
     of_table1 = [row for row in rows if row["source"].startswith("MUNIT, Table 1")]
     assert len(of_table1) == 36 and all(row["verdict"] != "not measured" for row in of_table1)
@@ -192,4 +169,4 @@ def test_stored_results_of_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str
         least, most = float(row["limit_low"] or "-inf"), float(row["limit_high"] or "inf")
         inside, outside = least < low <= high < most, high <= least or low >= most
         assert row["verdict"] == ("holds" if inside else "fails" if outside else "undecided")
-    assert capsys.readouterr().err == ""
+    assert told.err == ""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from reading import csv_rows
 from scipy import stats
 
 from reproduce.analysis.claims.statements import (
@@ -25,14 +25,12 @@ PAPER = Path(__file__).resolve().parents[3] / "results" / "paper"
 
 def table1() -> dict[tuple[str, str], tuple[float, float]]:
     """(task, row) -> quality, diversity of the published file, real data aside."""
-    with (PAPER / "table1_quality_diversity.csv").open(encoding="utf-8") as file:
-        return {
-            (r["task"], r["method"]): (
-                float(r["quality_percent_preferred_over_munit"]), float(r["lpips_diversity"])
-            )
-            for r in csv.DictReader(file)
-            if r["method"] != "Real data"
-        }  # fmt: skip
+    rows = csv_rows(PAPER / "table1_quality_diversity.csv")
+    names = "quality_percent_preferred_over_munit", "lpips_diversity"
+    return {
+        (r["task"], r["method"]): tuple(float(r[name]) for name in names)
+        for r in rows if r["method"] != "Real data"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("preset", ["quick", "cpu", "gpu", "paper"])
@@ -94,8 +92,7 @@ def test_margins_come_from_the_published_file() -> None:
     assert math.log(COMPARABLE_FACTOR) == pytest.approx(2 * max(ratios))
     assert pytest.approx(2 * max(points)) == COMPARABLE_POINTS
     assert max(small) < 0.15 < NEAR_ZERO
-    with (PAPER / "table2_cis_is.csv").open(encoding="utf-8") as file:
-        shares = [(r["method"], float(r["cis_nats"]) / float(r["is_nats"]))
-                  for r in csv.DictReader(file)]  # fmt: skip
+    rows = csv_rows(PAPER / "table2_cis_is.csv")
+    shares = [(r["method"], float(r["cis_nats"]) / float(r["is_nats"])) for r in rows]
     assert min(share for method, share in shares if method == "MUNIT") > 0.97 > NEAR_IS
     assert max(share for method, share in shares if method != "MUNIT") < 0.21 < NEAR_ZERO

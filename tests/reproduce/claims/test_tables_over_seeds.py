@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from claims_world import CATS, DIVERSITY, PRESET, QUALITY, QUICK, SEEDS, World, checkpoint
+from reading import csv_rows
 
 import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
 from benchmarks.harness.published import AVERAGE
@@ -47,13 +47,12 @@ def cells(made: Tables) -> dict[str, list[str]]:
 
 def drop(world: World, seed: int, method: str, family: str) -> None:
     """Takes the records of one number at one seed away."""
-    world.rewrite(
-        lambda r: (
-            None
-            if (r["seed"], r["method"]) == (seed, method) and r["metric"].startswith(family)
-            else r
-        )
-    )
+
+    def kept(r: dict[str, Any]) -> dict[str, Any] | None:
+        gone = (r["seed"], r["method"]) == (seed, method) and r["metric"].startswith(family)
+        return None if gone else r
+
+    world.rewrite(kept)
 
 
 def scores(world: World, method: str, metric: str, values: Sequence[float]) -> None:
@@ -107,14 +106,13 @@ def test_a_cell_of_fewer_trainings_says_so(copied: World) -> None:
 
 
 def test_csv_tells_trainings_and_their_spread(world: World) -> None:
-    rows = list(csv.DictReader(io.StringIO(first(world).csv())))
-    unit = next(r for r in rows if r["method"] == "unit")
+    unit = next(r for r in csv_rows(first(world).csv()) if r["method"] == "unit")
     assert (unit["diversity_seeds"], unit["quality_seeds"]) == ("3", "3")
     assert float(unit["diversity_deviation"]) == pytest.approx(0.00011, rel=1e-5)
     assert float(unit["quality_deviation"]) == pytest.approx(0.2)
     assert unit["silhouette_iou_seeds"] == unit["silhouette_iou_deviation"] == ""
     table = second(world)
-    rows = list(csv.DictReader(io.StringIO(table.csv())))
+    rows = csv_rows(table.csv())
     for line in rows:
         deviation = row(table, line["method"], line["direction"])["is"].deviation
         assert line["is_seeds"] == "3"
@@ -219,8 +217,7 @@ def test_the_wider_table_shows_means_with_intervals(copied: World) -> None:
     assert fids["BicycleGAN †"] == "40.0 ± 0.0 (1 seed)"
     assert fids["Real data"] == "1.0 ± 0.0"
     assert "means over 3 trainings each" in made.markdown()
-    rows = list(csv.DictReader(io.StringIO(made.csv())))
-    told = {(r["row"], r["metric"]): r for r in rows}
+    told = {(r["row"], r["metric"]): r for r in csv_rows(made.csv())}
     assert told["MUNIT", fid]["value_seeds"] == "3"
     assert float(told["MUNIT", fid]["value_deviation"]) == pytest.approx(2)
     alone = wider(copied, [0])

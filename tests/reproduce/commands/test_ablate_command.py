@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from ablating import ANIMALS, STEPS, words
 from PIL import Image
+from reading import csv_rows
 from stored_judges import store_judges
 from tiny import finish, start, until
 
@@ -63,9 +63,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rows(root: Path, name: str = NAME) -> list[dict[str, str]]:
-    path = root / "results" / "tiny" / "ablations" / f"{name}.csv"
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    return csv_rows(root / "results" / "tiny" / "ablations" / f"{name}.csv")
 
 
 def test_runs_and_records_are_where_set_puts_them(made: Path) -> None:
@@ -103,25 +101,19 @@ def test_the_table_holds_what_was_measured(made: Path) -> None:
     assert picture.height > picture.width / 2
 
 
-def test_a_second_call_makes_nothing_and_says_the_same(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_call_makes_nothing_and_says_the_same(made: Path, said) -> None:
     folder = made / "results" / "tiny" / "ablations"
     kept = {p.name: p.read_bytes() for p in folder.iterdir()}
     records = {p: p.read_bytes() for p in made.glob("results/*/records.jsonl")}
     before = checkpoints(made)
-    capsys.readouterr()
-    assert main(words(made, *ONE)) == 0
-    told = capsys.readouterr().out
+    told = said(words(made, *ONE)).out
     assert (folder / f"{NAME}.md").read_text() in told and f"{NAME}.png" in told
     assert {p: p.read_bytes() for p in records} == records
     assert checkpoints(made) == before
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == kept
 
 
-def test_from_stored_records_alone(
-    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_from_stored_records_alone(made, tmp_path, said) -> None:
     shutil.copytree(made / "results", tmp_path / "results")
     shutil.copy(made / "tiny.yaml", tmp_path)
     shutil.rmtree(tmp_path / "results" / "tiny" / "ablations")
@@ -129,19 +121,15 @@ def test_from_stored_records_alone(
     assert {p.name for p in tmp_path.iterdir()} == {"results", "tiny.yaml"}
     assert rows(tmp_path) == rows(made)
     # Seeds and values without records are told apart from those with.
-    assert main(words(tmp_path, "recon_c=1,9", "--stored", "--seeds", "0", "1")) == 0
-    told = capsys.readouterr().out
+    told = said(words(tmp_path, "recon_c=1,9", "--stored", "--seeds", "0", "1")).out
     assert "(1 seed)" in told and "| 9 " in told and "—" in told
-    assert main(words(tmp_path, "recon_c=8,9", "--stored")) == 2
-    assert "no record of diversity or silhouette-iou" in capsys.readouterr().err
+    told = said(words(tmp_path, "recon_c=8,9", "--stored"), 2).err
+    assert "no record of diversity or silhouette-iou" in told
 
 
-def test_a_dry_run_lists_what_is_missing_and_makes_nothing(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dry_run_lists_what_is_missing_and_makes_nothing(made: Path, said) -> None:
     before = {p: p.stat().st_mtime_ns for p in made.rglob("*") if p.is_file()}
-    assert main(words(made, "recon_c=0,5,7", "--dry-run", "--seeds", "0", "1")) == 0
-    told = capsys.readouterr().out.splitlines()
+    told = said(words(made, "recon_c=0,5,7", "--dry-run", "--seeds", "0", "1")).out.splitlines()
     train = "train/drawn-shoes/munit"
     assert [line.split()[0] for line in told[1:-1]] == [
         f"{train}/seed0@recon_c=7", f"{train}-wo-c/seed1", f"{train}/seed1@recon_c=5",
@@ -151,37 +139,27 @@ def test_a_dry_run_lists_what_is_missing_and_makes_nothing(
     assert {p: p.stat().st_mtime_ns for p in made.rglob("*") if p.is_file()} == before
 
 
-def test_a_record_of_a_point_is_made_again(
-    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_record_of_a_point_is_made_again(made: Path, tmp_path: Path, said) -> None:
     """By its stored weights, and trained anew."""
     other = tiny(made).changed({"recon_c": "5"}, {}).name
     record = Records(made / "results", other).find(metric="silhouette-iou", method="munit")
     assert record is not None
     for runs in (made / "runs", tmp_path / "runs"):
-        capsys.readouterr()
         places = [f"--data={made / 'data'}", f"--results={made / 'results'}", f"--runs={runs}"]
-        assert main(["rerun", record_id(record), "--no-progress", *places]) == 0
-        told = capsys.readouterr().out
+        told = said(["rerun", record_id(record), "--no-progress", *places]).out
         assert f"{record['value']!r}\ndifference  0: exactly equal" in told
         assert (f"again, {STEPS} steps" in told) is (runs != made / "runs")
 
 
-def test_animals_are_measured_in_both_directions(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_animals_are_measured_both_ways(tmp_path: Path, said) -> None:
     given = words(tmp_path, "recon_s=1,3", "--set=steps=2", task=ANIMALS)
     preset = tiny(tmp_path).changed({"steps": "2"}, {})
     places = Places(*(tmp_path / n for n in ("data", "runs", "results")), progress=False)
     store_judges(preset.make_run("munit", ANIMALS, 0, {"steps": "2"}), places)
-    assert main(given) == 0
+    told = said(given).out
     name = f"{preset.name}/ablations/{ANIMALS}-munit-recon_s.csv"
-    with (tmp_path / "results" / name).open(newline="") as file:
-        found = {
-            (r["recon_s"], r["metric"], r["translation"]): r
-            for r in csv.DictReader(file)
-            if r["seed"] == "mean"
-        }
+    means = [r for r in csv_rows(tmp_path / "results" / name) if r["seed"] == "mean"]
+    found = {(r["recon_s"], r["metric"], r["translation"]): r for r in means}
     points = {(v, m, d) for v in "13" for m in ("cis", "is") for d in ("a2b", "b2a")}
     assert set(found) == points | {("real", "is", d) for d in ("a2b", "b2a")}
     for (value, metric, direction), row in found.items():
@@ -192,7 +170,6 @@ def test_animals_are_measured_in_both_directions(
         both = load_mode_scores(tmp_path / "results" / record["raw"]).sums.scores()
         assert float(row["value"]) == pytest.approx(both[metric == "cis"], rel=1e-8)
         assert record["changes"] == {"steps": "2"} | ({"recon_s": "3"} if value == "3" else {})
-    told = capsys.readouterr().out
     assert "CIS, house cats -> dogs (nats)" in told and "Preset tiny with steps=2" in told
 
 

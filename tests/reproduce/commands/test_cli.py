@@ -69,9 +69,8 @@ def test_help_names_every_command_and_an_example(capsys):
 
 def test_the_hint_goes_on_with_the_same_words():
     words = ["train", "munit", "--out", "a folder", "--resume", "--set=lr=1e-3"]
-    assert resume_hint(words) == (
-        "python -m reproduce train munit --out 'a folder' --set=lr=1e-3 --resume"
-    )
+    again = "python -m reproduce train munit --out 'a folder' --set=lr=1e-3 --resume"
+    assert resume_hint(words) == again
 
 
 # Settings of a training
@@ -89,11 +88,7 @@ def test_the_hint_goes_on_with_the_same_words():
         ("munit", {"resize": 16}, "resize 16 is smaller than the crop of 32; use at least 32"),
         ("munit", {"crop": "left", "resize": 40}, "unknown crop 'left'; use 'random' or 'centre'"),
         ("munit", {"pad": "mirror"}, "unknown padding 'mirror': use one of"),
-        (
-            "munit",
-            {"perceptual": 1, "perceptual_layer": "relu9"},
-            "unknown perceptual_layer 'relu9'",
-        ),
+        ("munit", {"perceptual": 1, "perceptual_layer": "relu9"}, "perceptual_layer 'relu9'"),
         ("munit", {"perceptual": 1, "size": 64}, "needs VGG-16 weights"),
         ("munit", {"gan": 0, "recon_x": 0, "recon_c": 0, "recon_s": 0}, "nothing to optimise"),
         ("cyclegan", {"depth": 4}, "depth=4 has no effect with generator=resnet: leave it out, or"),
@@ -139,9 +134,8 @@ def test_wrong_choices_are_refused(more, told, refused, data, tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
 def test_no_gpu_is_told(refused, data, tmp_path):
-    assert "use --device cpu" in refused(
-        train_words("munit", tmp_path / "run", data, "--device", "cuda")
-    )
+    words = train_words("munit", tmp_path / "run", data, "--device", "cuda")
+    assert "use --device cpu" in refused(words)
 
 
 def test_settings_reach_the_run(data, tmp_path):
@@ -300,14 +294,12 @@ def test_the_real_program_refuses_in_one_line(tmp_path):
         cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == (
-        "error: no checkpoint nowhere.safetensors: train first, or check the path\n"
-    )
+    told = "error: no checkpoint nowhere.safetensors: train first, or check the path\n"
+    assert done.stderr == told
 
 
-def test_data_draws_and_tells_where(tmp_path, capsys):
+def test_data_draws_and_tells_where(tmp_path, said):
     words = ["data", "drawn-handbags", "--data", str(tmp_path), "--train", "3", "--test", "2"]
-    assert main([*words, "--size", "48", "--no-progress"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = said([*words, "--size", "48", "--no-progress"]).out.splitlines()
     assert lines[:2] == ["train_a: 3 pictures", "train_b: 3 pictures"]
     assert (Path(lines[-1]) / "testMask").is_dir()

@@ -78,13 +78,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("red_shoe.png", "a.png", "b.png"):
         tiny.picture(folder / name, (200, len(name) * 20, 30), size=64)
     assert main(tiny.train_words("munit", folder / "runs/a", folder, task=str(own), steps=1)) == 0
-    for run in (
+    for run in [
         "mine",
         "unit",
         "bags",
         "cpu/drawn-shoes/munit-seed0",
         "cpu/drawn-shoes/unit-seed0",
-    ):
+    ]:
         shutil.copytree(folder / "runs/a", folder / "runs" / run)
     for name in ("mine", "munit", "unit"):
         words = [str(folder / "runs/a/last.safetensors"), str(own / "testA"), "--samples=4"]
@@ -144,9 +144,8 @@ def test_it_runs(example, world, study, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(speed, "_show", lambda found, arguments: planned.extend(found) or 0)
     code = run(small(words, tmp_path / "run"))
     error = capsys.readouterr().err
-    no_gpu = (
-        "cuda" in words and not torch.cuda.is_available() and not {"--profile", "--plan"} & {*words}
-    )
+    here = "cuda" in words and not {"--profile", "--plan"} & {*words}
+    no_gpu = here and not torch.cuda.is_available()
     told = "use --device cpu" if no_gpu else next((t for k, t in REFUSED.items() if k in line), "")
     assert code == (2 if told else 0), error
     assert told in error

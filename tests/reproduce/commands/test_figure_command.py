@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from sorted_pictures import celeba, sorted_folder
-from tiny import last
 
 from models.errors import UserError
 from reproduce.commands.cli import main
@@ -37,10 +36,9 @@ HEAD = 30  # pixels, of titles, that are no pictures
 def words(
     root: Path, *more: str, numbers: str = "4", settings: list[str] | None = None
 ) -> list[str]:
-    places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
-    tiny = [f"--set={setting}" for setting in settings or TINY + DRAWN]
-    shared = ["--preset=quick", "--no-progress", "--threads=1"]
-    return last(["figure", *numbers.split(), *shared, *places, *tiny, *more])
+    small = [f"--set={setting}" for setting in settings or TINY + DRAWN]
+    shared = ["--preset=quick", "--no-progress", "--threads=1", *tiny.places(root)]
+    return tiny.last(["figure", *numbers.split(), *shared, *small, *more])
 
 
 @pytest.fixture(scope="module")

@@ -157,8 +157,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert benchmarks_main([*words, f"--out={folder / 'study'}"]) == 0
     (folder / "a-file").touch()
     words = ["table", "1", "--preset=quick", f"--plan={folder / 'plan'}"]
-    places = [f"--{name}={folder}" for name in ("data", "runs", "results")]
-    assert main([*words, *places]) == 0
+    assert main([*words, *tiny.places(folder)]) == 0
     return folder
 
 
@@ -197,9 +196,7 @@ def test_words_that_are_no_utf8_are_refused(program, words, refused_by):
         ("table 1 --preset quick --plan {world} --dry-run", "is a folder: name a file"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(
-    words, told, world, tmp_path, monkeypatch, refused
-):
+def test_options_that_contradict_are_refused(words, told, world, tmp_path, monkeypatch, refused):
     monkeypatch.chdir(tmp_path)
     assert told in refused(words.format(world=world, root=ROOT).split())
     assert list(tmp_path.iterdir()) == []

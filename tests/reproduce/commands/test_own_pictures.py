@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sorted_pictures import celeba, packed, sorted_folder
 from stored_judges import store_judges
-from tiny import data_set, picture
+from tiny import data_set, picture, places
 
 from reproduce.commands.cli import main
 from reproduce.experiments.places import Places
@@ -37,8 +37,7 @@ PLACES = ("data", "runs", "results")
 
 def words(root: Path, command: str, task: Path | str, *more: str) -> list[str]:
     (root / "mini.yaml").write_text(PRESET)
-    places = [f"--{name}={root / name}" for name in PLACES]
-    shared = [f"--preset={root / 'mini.yaml'}", "--no-progress", *places]
+    shared = [f"--preset={root / 'mini.yaml'}", "--no-progress", *places(root)]
     return [*command.split(), f"--task={task}", *shared, *more]
 
 
@@ -65,13 +64,10 @@ def task_of(root: Path) -> str:
     return keeper.stem
 
 
-def test_every_method_that_can_learn_without_pairs_is_a_row(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_method_that_can_learn_without_pairs_is_a_row(made: Path, said) -> None:
     before = weights(made), (results(made) / "records.jsonl").read_text()
     assert sorted(before[0]) == sorted(f"{method}-seed0" for method in ROWS)
-    assert main(words(made, "table 1", made / "bags")) == 0
-    told = capsys.readouterr()
+    told = said(words(made, "table 1", made / "bags"))
     head, _, *rows = [line for line in told.out.splitlines() if line.startswith("|")]
     assert [cell.strip() for cell in head.split("|")[1:-1]] == [
         "Method", "Quality, ours", "Diversity (LPIPS), ours"
@@ -84,14 +80,11 @@ def test_every_method_that_can_learn_without_pairs_is_a_row(
     assert (weights(made), (results(made) / "records.jsonl").read_text()) == before
 
 
-def test_moved_pictures_are_the_same_task(
-    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_moved_pictures_are_the_same_task(made: Path, tmp_path: Path, said) -> None:
     """In a table that is up to date, and for a record made again by its task's name."""
     moved = tmp_path / "bags"
     shutil.copytree(made / "bags", moved)
-    assert main(words(made, "table 1", moved, "--dry-run")) == 0
-    assert "up to date" in capsys.readouterr().out
+    assert "up to date" in said(words(made, "table 1", moved, "--dry-run")).out
     keeper = made / "data" / f"{task_of(made)}.source"
     assert json.loads(keeper.read_text()) == str(made / "bags"), "a dry run writes nothing"
     root = tmp_path / "root"
@@ -100,9 +93,7 @@ def test_moved_pictures_are_the_same_task(
     shutil.rmtree(root / "bags")
     record = Records(root / "results", results(root).name).find(method="munit-wo-c")
     assert record is not None and record["data_sha256"].startswith(task_of(root)[-8:])
-    places = [f"--{name}={root / name}" for name in PLACES]
-    assert main(["rerun", record_id(record), "--no-progress", *places]) == 0
-    told = capsys.readouterr().out
+    told = said(["rerun", record_id(record), "--no-progress", *places(root)]).out
     assert f"pictures    {moved}, as recorded" in told and "exactly equal" in told
 
 
@@ -111,44 +102,37 @@ def tree(folder: Path) -> set[Path]:
 
 
 @pytest.mark.parametrize("archive", [True, False])
-def test_a_dry_run_sorts_and_unpacks_nothing_that_stays(
-    archive: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dry_run_sorts_and_unpacks_nothing(archive: bool, tmp_path: Path, said) -> None:
     folder = sorted_folder(tmp_path / "pets", {d: {"x": 4, "y": 4} for d in ("cats", "dogs")})
     task = packed(folder, tmp_path / "pets.tar.gz", "train", "test") if archive else folder
     given = words(tmp_path, "table 1", task)
     before = tree(tmp_path)
-    assert main([*given, "--dry-run"]) == 0
-    listed = capsys.readouterr().out
+    listed = said([*given, "--dry-run"]).out
     assert "train/pets-" in listed and "jobs to do" in listed and tree(tmp_path) == before
     own_task(str(task), tmp_path / "data", progress=False)  # what is sorted already
     before = tree(tmp_path)
-    assert main([*given, "--dry-run"]) == 0
-    assert capsys.readouterr().out == listed and tree(tmp_path) == before
+    assert said([*given, "--dry-run"]).out == listed and tree(tmp_path) == before
     (tmp_path / "data" / "bags-12345678.source").write_text("x")
-    assert main([*words(tmp_path, "table 1", "bags-12345678"), "--dry-run"]) == 2
-    assert f"{tmp_path / 'data'}/bags-12345678.source does not say" in capsys.readouterr().err
+    told = said([*words(tmp_path, "table 1", "bags-12345678"), "--dry-run"], 2).err
+    assert f"{tmp_path / 'data'}/bags-12345678.source does not say" in told
 
 
-def test_a_dry_run_divides_no_faces(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_divides_no_faces(tmp_path: Path, said) -> None:
     root = celeba(tmp_path / "celeba", 60)
-    places = [f"--{name}={tmp_path / name}" for name in PLACES]
-    given = ["figure", "6", "--preset=paper", "--dry-run", "--set=batch=1", *places]
+    given = ["figure", "6", "--preset=paper", "--dry-run", "--set=batch=1", *places(tmp_path)]
     before = tree(tmp_path)
     for source in (["--source", f"faces={root}"], []):  # nor does it download any
-        assert main([*given, "--attribute=Smiling", *source]) == 0
-        assert "train/faces/unit/seed0" in capsys.readouterr().out and tree(tmp_path) == before
+        told = said([*given, "--attribute=Smiling", *source]).out
+        assert "train/faces/unit/seed0" in told and tree(tmp_path) == before
 
 
-def test_its_records_suffice_to_print_and_query_it(
-    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_its_records_suffice_to_print_and_query_it(made: Path, tmp_path: Path, said) -> None:
     shutil.copytree(made / "results", tmp_path / "results")
-    assert main(words(tmp_path, "table 1", task_of(made), "--stored")) == 0
-    assert capsys.readouterr().out == (results(made) / "table1.md").read_text() + "\n"
+    told = said(words(tmp_path, "table 1", task_of(made), "--stored")).out
+    assert told == (results(made) / "table1.md").read_text() + "\n"
     where = [f"--results={tmp_path / 'results'}", "--metric=quality", "--columns=method"]
-    assert main(["results", f"--task={task_of(made)}", *where, "--csv=-"]) == 0
-    assert capsys.readouterr().out.split() == ["method", *ROWS]
+    told = said(["results", f"--task={task_of(made)}", *where, "--csv=-"]).out
+    assert told.split() == ["method", *ROWS]
     assert main(words(tmp_path, "report", task_of(made))) == 0
     page = (results(tmp_path) / "report" / "index.html").read_text()
     assert task_of(made) in page and "Claims put to the test" not in page
@@ -156,12 +140,9 @@ def test_its_records_suffice_to_print_and_query_it(
     assert {p.name for p in tmp_path.iterdir()} == {"results", "mini.yaml"}
 
 
-def test_a_point_of_an_ablation_is_the_tables_run(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_point_of_an_ablation_is_the_tables_run(made: Path, said) -> None:
     before = weights(made)
-    assert main(words(made, "ablate munit recon_x=1,10", made / "bags")) == 0
-    told = capsys.readouterr()
+    told = said(words(made, "ablate munit recon_x=1,10", made / "bags"))
     assert "| 10 (default) |" in told.out and "diversity" in told.out and "bags" in told.out
     (new,) = {p.parent for p in (made / "runs").glob("*/*/*/last.safetensors")} - {
         made / "runs" / results(made).name / task_of(made) / name for name in before
@@ -176,7 +157,7 @@ def test_the_unit_papers_figure_of_it_takes_the_tables_run(made: Path) -> None:
     assert (results(made) / "unit-figure4.png").is_file() and weights(made) == before
 
 
-def test_table_2_of_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_2_of_classes(tmp_path: Path, said) -> None:
     """Even of domains that are called like the paper's."""
     kinds = [f"kind{i}" for i in range(4)]
     domains = {name: dict.fromkeys(kinds, 4) for name in ("house-cats", "dogs")}
@@ -186,8 +167,7 @@ def test_table_2_of_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     run = load_preset(str(tmp_path / "mini.yaml")).make_run("munit", spec.name, 0, {}, str(flat))
     assert recipe_for(spec.name, run.size) == "small-photos"
     store_judges(run, Places(*(tmp_path / name for name in PLACES), progress=False))
-    assert main(given) == 0
-    told = capsys.readouterr().out
+    told = said(given).out
     assert "| house cats -> dogs | " in told and "paper" not in told.partition("\nPreset")[0]
     assert f"tasks={spec.name}" in told and (results(tmp_path) / f"modes-{spec.name}.png").is_file()
 
@@ -196,13 +176,13 @@ def test_table_2_of_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert set(cis) == {(m, direction) for m in TABLE2_METHODS for direction in ("a2b", "b2a")}
     assert set(cis["munit", "a2b"]["modes"]) == {*kinds}
     assert not [r for r in records if r["metric"].startswith("content")], "photos tell no content"
-    assert main(words(tmp_path, "all", folder, "--dry-run")) == 0
-    stale = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    listed = said(words(tmp_path, "all", folder, "--dry-run")).out
+    stale = {line.split()[0] for line in listed.splitlines()}
     assert {"table/1", "report"} <= stale and not {"table/2", "claims"} & stale
 
     shutil.rmtree(tmp_path / "data")
-    assert main(words(tmp_path, "table 2", spec.name, "--stored")) == 0
-    assert told.startswith(capsys.readouterr().out.rstrip("\n")), "directions by records alone"
+    again = said(words(tmp_path, "table 2", spec.name, "--stored")).out
+    assert told.startswith(again.rstrip("\n")), "directions by records alone"
 
 
 @pytest.mark.parametrize(
@@ -221,9 +201,7 @@ def test_table_2_of_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ("ablate munit batch=2,6", "", "batch=6"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_made(
-    command, more, reason, tmp_path, refused
-):
+def test_what_cannot_be_is_refused_at_once(command, more, reason, tmp_path, refused):
     given = words(tmp_path, command, data_set(tmp_path / "bags"), *filter(None, [more]))
     assert reason in refused(given)
     assert {path.name for path in tmp_path.iterdir()} == {"bags", "mini.yaml"}

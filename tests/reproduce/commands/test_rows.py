@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 import yaml
 from stored_judges import store_judges
+from tiny import places
 
 from benchmarks.__main__ import main as benchmarks
 from models.errors import UserError
 from reproduce.analysis.estimate import Cells
+from reproduce.analysis.table import Tables
 from reproduce.analysis.tables import table1, table2
 from reproduce.commands.cli import main
 from reproduce.experiments.places import Places
@@ -33,13 +35,9 @@ TINY = ["--preset=quick", "--set=train=20", "--set=test=6"]
 SAID = {"name": "Tint", "link": "https://example.org/tint", "commit": "0123abc", "seed": 3}
 
 
-def places(root: Path, *names: str) -> list[str]:
-    return [f"--{name}={root / name}" for name in names]
-
-
 def inputs_of(root: Path, task: str, *more: str) -> int:
     """Write the inputs, let the stranger translate them; how many samples were asked for."""
-    words = ["inputs", task, f"--out={root / 'in'}", "--no-progress", *places(root, "data")]
+    words = ["inputs", task, f"--out={root / 'in'}", "--no-progress", f"--data={root / 'data'}"]
     assert main([*words, *TINY, *more]) == 0
     return translated(root / "in", root / "out" / task)
 
@@ -61,9 +59,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def table(root: Path, number: int) -> list[str]:
-    where = places(root, "data", "runs", "results")
     row = f"--row=Tint={root / 'out'}"
-    return ["table", str(number), "--stored", row, "--no-progress", *TINY, *where]
+    return ["table", str(number), "--stored", row, "--no-progress", *TINY, *places(root)]
 
 
 def records_of(root: Path) -> Records:
@@ -71,28 +68,24 @@ def records_of(root: Path) -> Records:
     return Records(root / "results", folder.name)
 
 
-def test_inputs_are_what_the_table_measures(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["inputs", "drawn-shoes", *TINY, "--no-progress", *places(tmp_path, "data")]
+def test_inputs_are_what_the_table_measures(tmp_path: Path, said) -> None:
+    words = ["inputs", "drawn-shoes", *TINY, "--no-progress", f"--data={tmp_path / 'data'}"]
     for more, count, samples in (
         (["--inputs=4", "--scores=none"], 4, 38), (["--scores=quality"], 6, 38),
         (["--scores=quality", "--protocol=consecutive", "--inputs=4"], 6, 20),
     ):  # fmt: skip
         out = tmp_path / str(samples) / str(count)
-        assert main([*words, *more, f"--out={out}"]) == 0
-        assert f"{count} inputs, 32x32; translate each {samples} times" in capsys.readouterr().out
+        told = said([*words, *more, f"--out={out}"]).out
+        assert f"{count} inputs, 32x32; translate each {samples} times" in told
         assert sorted(p.name for p in out.iterdir()) == [f"{i:05d}.png" for i in range(count)]
-    assert main([*words, f"--out={out}"]) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "exists already" in said([*words, f"--out={out}"], 2).err
     drawn = next((tmp_path / "data").glob("*/testA"))
     assert len(list(drawn.iterdir())) == 6
 
 
-def test_a_stranger_stands_in_the_table(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stranger_stands_in_the_table(made: Path, said) -> None:
     before = records_of(made).path.read_text()
-    assert main([*table(made, 1), "--inputs=4", "--scores=none"]) == 0
-    told = capsys.readouterr().out
+    told = said([*table(made, 1), "--inputs=4", "--scores=none"]).out
     rows = [line for line in told.splitlines() if line.startswith("|")][2:]
     assert len(rows) == 10 and rows[-2].startswith("| Tint ‡ ") and "±" in rows[-2]
     assert "‡ was not trained here" in told
@@ -100,20 +93,16 @@ def test_a_stranger_stands_in_the_table(made: Path, capsys: pytest.CaptureFixtur
     assert records_of(made).path.read_text() == before, "measured again"
 
 
-def test_its_number_is_that_of_its_folder(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = str(made / "out" / "drawn-shoes")
-    capsys.readouterr()
-    assert benchmarks(["diversity", folder, "--json", "--no-progress"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)["measured"]
+def test_its_number_is_that_of_its_folder(made: Path, said) -> None:
+    words = ["diversity", made / "out" / "drawn-shoes", "--json", "--no-progress"]
+    (found,) = json.loads(said(words, program=benchmarks).out)["measured"]
     record = next(r for r in records_of(made).all() if r["metric"] == "diversity-lpips")
     assert found["value"] == record["value"] and found["interval"] == record["interval"]
     assert record["method"] == "Tint" and record["submission"] == SAID
 
 
-def test_it_is_in_the_report_and_no_claim_sees_it(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    same = ["--inputs=4", "--scores=none", *TINY, *places(made, "data", "runs", "results")]
+def test_it_is_in_the_report_and_no_claim_sees_it(made: Path) -> None:
+    same = ["--inputs=4", "--scores=none", *TINY, *places(made)]
     assert main(["report", "--no-progress", f"--out={made / 'report'}", *same]) == 0
     page = (made / "report" / "index.html").read_text(encoding="utf-8")
     assert re.search(r"<t[hd][^>]*>Tint ‡", page) and "https://example.org/tint" in page
@@ -122,15 +111,11 @@ def test_it_is_in_the_report_and_no_claim_sees_it(
         Current.stored(made / "results", name)
 
 
-def test_it_cannot_be_made_again(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_cannot_be_made_again(made: Path, said) -> None:
     name = record_id(records_of(made).all()[0])
-    capsys.readouterr()
-    assert main(["rerun", name, *places(made, "data", "runs", "results")]) == 2
-    assert (
-        "not made here: measure them again by table --row 'Tint=OUTPUTS'" in capsys.readouterr().err
-    )
-    assert main(["results", *places(made, "results")]) == 0
-    assert name in capsys.readouterr().out
+    told = "not made here: measure them again by table --row 'Tint=OUTPUTS'"
+    assert told in said(["rerun", name, *places(made)], 2).err
+    assert name in said(["results", f"--results={made / 'results'}"]).out
 
 
 def test_other_outputs_take_its_place(made: Path, tmp_path: Path) -> None:
@@ -158,7 +143,7 @@ def made2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = parse_settings(["train=20", "test=6"])
     run = load_preset("quick").table_runs(2, 0, settings)[0]
     store_judges(run, Places(root / "data", root / "runs", root / "results", progress=False), 1.0)
-    words = ["inputs", run.task, f"--out={root / 'in'}", "--no-progress", *places(root, "data")]
+    words = ["inputs", run.task, f"--out={root / 'in'}", "--no-progress", f"--data={root / 'data'}"]
     assert main([*words, *TINY]) == 0
     for direction in ("a2b", "b2a"):
         translated(root / "in" / direction, root / "out" / direction, 100)
@@ -166,9 +151,8 @@ def made2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_a_stranger_stands_in_table_2(made2: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(table(made2, 2)) == 0
-    told = capsys.readouterr().out
+def test_a_stranger_stands_in_table_2(made2: Path, said) -> None:
+    told = said(table(made2, 2)).out
     head = next(line for line in told.splitlines() if line.startswith("| Direction"))
     assert [c.strip() for c in head.strip("|").split("|")][-1] == "Tint ‡, ours"
     cis = [r for r in records_of(made2).all() if r["metric"] == "cis"]
@@ -186,9 +170,8 @@ def record(method: str, seed: int, value: float, **more: Any) -> dict[str, Any]:
 
 
 def trained(method: str, seed: int, value: float) -> dict[str, Any]:
-    return record(
-        method, seed, value, checkpoint_sha256=f"{method}{seed}", time=f"2026-01-0{seed + 1}"
-    )
+    about = {"checkpoint_sha256": f"{method}{seed}", "time": f"2026-01-0{seed + 1}"}
+    return record(method, seed, value, **about)
 
 
 OURS = [trained("munit", 0, 0.3), trained("munit", 1, 0.4), trained("unit", 0, 0.0)]
@@ -205,11 +188,13 @@ def test_rows_are_found_apart_from_trainings() -> None:
     assert [r["method"] for r in counting(every)].count("Tint") == 1
 
 
+def first(records: list[dict[str, Any]], *seeds: int) -> Tables:
+    return table1(load_preset("quick").only(tables=[1]), Cells(records, seeds or [0]))
+
+
 def test_a_row_changes_no_other_row() -> None:
     """Though it was measured last, and in another way: there it shows a dash."""
-    preset = load_preset("quick").only(tables=[1])
-    alone = table1(preset, Cells(OURS, [0]))
-    beside = table1(preset, Cells([*OURS, THEIRS], [0]))
+    alone, beside = first(OURS), first([*OURS, THEIRS])
     lines = beside.parts[0].lines
     assert [line for line in lines if "‡" not in line[0]] == alone.parts[0].lines
     assert next(line for line in lines if "‡" in line[0])[4] == "—"
@@ -218,9 +203,7 @@ def test_a_row_changes_no_other_row() -> None:
 def test_a_row_is_no_training_among_several() -> None:
     theirs = THEIRS | {"protocol": OURS[0]["protocol"]}
     every = [*OURS, trained("unit", 1, 0.0), theirs]
-    preset = load_preset("quick").only(tables=[1])
-    made = table1(preset, Cells(every, [0, 1]))
-    by_title = {line[0]: line[4] for line in made.parts[0].lines}
+    by_title = {line[0]: line[4] for line in first(every, 0, 1).parts[0].lines}
     assert by_title["Tint ‡"] == "0.500 ± 0.020", "with its own interval, and no word of seeds"
     claims = Current(every)
     assert claims.seeds == (0, 1)
@@ -243,13 +226,8 @@ def test_table_2_takes_no_numbers_of_another_classifier() -> None:
     about = {"domain": "dogs", "accuracy": 1.0, "modes": ["a", "b"], "protocol": "paper@6x100"}
 
     def score(method: str, sha256: str, **more: Any) -> dict[str, Any]:
-        told = {
-            "protocol": about | {"sha256": sha256},
-            "metric": "cis",
-            "task": task,
-            "translation": "a2b",
-        }
-        return record(method, 0, 0.1) | told | more
+        told = {"metric": "cis", "task": task, "translation": "a2b"}
+        return record(method, 0, 0.1, protocol=about | {"sha256": sha256}, **told, **more)
 
     def shown(sha256: str) -> str:
         theirs = score("Tint", sha256, submission={}, outputs_sha256="t")
@@ -335,17 +313,11 @@ def test_submissions_that_do_not_fit(text: str, message: str, tmp_path: Path) ->
 
 
 def test_what_is_told_of_a_submission_is_text_on_one_line(tmp_path: Path) -> None:
-    told = {
-        "name": "a\nb",
-        "notes": "<script>alert(1)</script> | [x](y)\n- `z` *w* under_score _u_ &lt;",
-    }
-    (tmp_path / "submission.yaml").write_text(yaml.safe_dump(told))
+    notes = "<script>alert(1)</script> | [x](y)\n- `z` *w* under_score _u_ &lt;"
+    (tmp_path / "submission.yaml").write_text(yaml.safe_dump({"name": "a\nb", "notes": notes}))
     found = read_submission(tmp_path)
     assert found["name"] == "a b"
-    beside = table1(
-        load_preset("quick").only(tables=[1]),
-        Cells([*OURS, THEIRS | {"submission": found}], [0]),
-    )
+    beside = first([*OURS, THEIRS | {"submission": found}])
     assert beside.markdown().endswith(
         "\n- Tint ‡: a b; notes \\<script>alert(1)\\</script> \\| \\[x\\](y) - \\`z\\` \\*w\\* "
         "under_score \\_u\\_ \\&lt;.\n"
@@ -354,8 +326,7 @@ def test_what_is_told_of_a_submission_is_text_on_one_line(tmp_path: Path) -> Non
 
 def test_outputs_that_do_not_fit_are_refused_before_anything_is_made(tmp_path, refused):
     out = tmp_path / "out"
-    row, where = f"--row=Tint={out}", places(tmp_path, "data", "runs", "results")
-    given = ["table", "1", *TINY, "--no-progress", row, *where, "--scores=none"]
+    given = [w for w in table(tmp_path, 1) if w != "--stored"] + ["--scores=none"]
 
     def write(shape: tuple[int, ...]) -> None:
         np.save(out / "drawn-shoes.npy", np.zeros(shape, np.uint8))

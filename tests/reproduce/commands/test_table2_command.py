@@ -3,16 +3,16 @@ know; and what would be measured wrongly is refused."""
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from reading import csv_rows
 from stored_judges import TINY, store_classifiers
-from tiny import last
+from tiny import last, places
 
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, confusion
 from benchmarks.metrics.mode_scores import load_mode_scores
@@ -23,6 +23,7 @@ from reproduce.experiments.run import parse_settings
 from reproduce.measuring.content_readers import FACTORS, content_of
 from reproduce.measuring.modes import mode_classifier
 from reproduce.measuring.subject import Pictures, open_pictures
+from reproduce.records.store import Records
 from reproduce.tasks.modes import open_modes, truth_folder
 
 TASK = "drawn-housecats-dogs"
@@ -30,9 +31,8 @@ CONTENT = CONTENT_CONFUSION.name
 
 
 def words(root: Path) -> list[str]:
-    places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
-    tiny = [f"--set={setting}" for setting in TINY]
-    return ["table", "2", "--preset=quick", "--jobs=2", "--no-progress", *places, *tiny]
+    small = [f"--set={setting}" for setting in TINY]
+    return ["table", "2", "--preset=quick", "--jobs=2", "--no-progress", *places(root), *small]
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +48,10 @@ def results(root: Path) -> Path:
     return folder
 
 
-def test_prints_both_directions_once(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prints_both_directions_once(made: Path, said) -> None:
     records = results(made) / "records.jsonl"
     before = records.read_text()
-    assert main(words(made)) == 0
-    printed = capsys.readouterr().out
+    printed = said(words(made)).out
     assert printed.count("| house cats -> dogs ") == printed.count("| dogs -> house cats ") == 4
     assert "1.231" in printed and "1.034" in printed  # the paper's MUNIT
     assert records.read_text() == before, "measured again"
@@ -61,8 +60,12 @@ def test_prints_both_directions_once(made: Path, capsys: pytest.CaptureFixture[s
     }  # fmt: skip
 
 
+def records_of(root: Path) -> list[dict[str, Any]]:
+    return Records(root / "results", results(root).name).all()
+
+
 def test_records_name_classifier_direction_and_raw_probabilities(made: Path) -> None:
-    records = [json.loads(line) for line in (results(made) / "records.jsonl").open()]
+    records = records_of(made)
     cis = [r for r in records if r["metric"] == "cis"]
     assert {(r["method"], r["translation"]) for r in cis} == {
         (m, d) for m in TABLE2_METHODS for d in ("a2b", "b2a")
@@ -82,8 +85,8 @@ def test_records_name_classifier_direction_and_raw_probabilities(made: Path) -> 
 
 
 def test_records_of_content_name_what_was_read(made: Path) -> None:
-    records = [json.loads(line) for line in (results(made) / "records.jsonl").open()]
-    content = {(r["method"], r["translation"]): r for r in records if r["metric"] == CONTENT}
+    every = [r for r in records_of(made) if r["metric"] == CONTENT]
+    content = {(r["method"], r["translation"]): r for r in every}
     assert set(content) == {(m, d) for m in (*TABLE2_METHODS, "real") for d in ("a2b", "b2a")}
     for (method, direction), r in content.items():
         with np.load(made / "results" / r["raw"]) as raw:
@@ -142,11 +145,8 @@ def test_tasks_that_share_a_domain_share_its_classifier(tmp_path: Path) -> None:
     assert paths(cats_cats)[0] != cats
 
 
-def test_several_seeds_make_what_is_missing_and_print_means(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(words(made)) == 0
-    alone = capsys.readouterr().out
+def test_several_seeds_make_what_is_missing_and_print_means(made: Path, said) -> None:
+    alone = said(words(made)).out
     weights = {p: p.stat().st_mtime_ns for p in made.rglob("last.safetensors")}
     figure = results(made) / f"modes-{TASK}.png"
     shown = figure.read_bytes()
@@ -154,8 +154,7 @@ def test_several_seeds_make_what_is_missing_and_print_means(
     truth = {p: p.read_bytes() for p in truth_folder(folder).rglob("*") if p.is_file()}
     shutil.rmtree(truth_folder(folder))
     both = [*words(made), "--seeds", "0", "1"]
-    assert main(both) == 0
-    printed = capsys.readouterr().out
+    printed = said(both).out
     assert {p: p.read_bytes() for p in truth} == truth, "drawn again"
     assert "means over 2 trainings each (seeds 0, 1)" in printed and "one training" in alone
     new = {p for p in made.rglob("last.safetensors")} - set(weights)
@@ -163,17 +162,14 @@ def test_several_seeds_make_what_is_missing_and_print_means(
     assert all(p.stat().st_mtime_ns == time for p, time in weights.items()), "trained again"
     assert figure.read_bytes() == shown, "one training is shown"
 
-    records = [json.loads(line) for line in (results(made) / "records.jsonl").open()]
-    values = [r["value"] for r in records
+    values = [r["value"] for r in records_of(made)
               if (r["metric"], r["method"], r["translation"]) == ("is", "unit", "a2b")]  # fmt: skip
     assert len(values) == 2
-    with (results(made) / "table2.csv").open(newline="") as file:
-        row = next(r for r in csv.DictReader(file) if r["method"] == "unit")
+    row = next(r for r in csv_rows(results(made) / "table2.csv") if r["method"] == "unit")
     assert float(row["is"]) == pytest.approx(np.mean(values))
     assert float(row["is_deviation"]) == pytest.approx(np.std(values, ddof=1), abs=1e-12)
     assert row["is_seeds"] == "2"
 
     before = (results(made) / "records.jsonl").read_text()
-    assert main(both) == 0
-    assert capsys.readouterr().out == printed
+    assert said(both).out == printed
     assert (results(made) / "records.jsonl").read_text() == before, "measured again"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from reading import csv_rows
+from tiny import places
 
 from benchmarks.__main__ import main as benchmarks
 from reproduce.commands.cli import main
 from reproduce.experiments.preset import TABLE1_METHODS
+from reproduce.records.store import Records
 
 TINY = ["steps=2", "train=8", "test=6", "batch=2", "dim=4", "dis_dim=4"]
 
@@ -33,27 +36,19 @@ def results(root: Path) -> Path:
 
 
 def words(root: Path) -> list[str]:
-    places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
-    tiny = [f"--set={setting}" for setting in TINY]
-    return [
-        "table",
-        "1",
-        "--preset=quick",
-        "--inputs=3",
-        "--scores=none",
-        "--jobs=2",
-        "--no-progress",
-        *places,
-        *tiny,
-    ]
+    asked = ["--preset=quick", "--inputs=3", "--scores=none", "--jobs=2", "--no-progress"]
+    return ["table", "1", *asked, *places(root), *(f"--set={setting}" for setting in TINY)]
 
 
-def test_prints_nine_rows(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def records_of(root: Path) -> list[dict[str, Any]]:
+    return Records(root / "results", results(root).name).all()
+
+
+def test_prints_nine_rows(made: Path, said) -> None:
     records = results(made) / "records.jsonl"
     before = records.read_text()
     weights = {p: p.stat().st_mtime_ns for p in made.rglob("last.safetensors")}
-    assert main(words(made)) == 0
-    printed = capsys.readouterr().out
+    printed = said(words(made)).out
     rows = [line for line in printed.splitlines() if line.startswith("|")][2:]
     assert len(rows) == 9
     assert rows[0].startswith("| UNIT ") and rows[-1].startswith("| Real data")
@@ -69,7 +64,7 @@ def test_files_and_records(made: Path) -> None:
     assert {p.name for p in folder.glob("*.*")} >= {
         "table1.md", "table1.csv", "table1.tex", "figure4-drawn-shoes.png", "records.jsonl",
     }  # fmt: skip
-    records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    records = records_of(made)
     diversity = [r for r in records if r["metric"].startswith("diversity")]
     assert {r["method"] for r in diversity} == {*TABLE1_METHODS, "real"}
     for r in records:
@@ -78,25 +73,21 @@ def test_files_and_records(made: Path) -> None:
             assert len(r["checkpoint_sha256"]) == len(r["data_sha256"]) == 64
             assert r["config"]["steps"] == r["steps"] == 2
     assert all(r["metric"] == "diversity-lpips" for r in diversity)
-    with (folder / "table1.csv").open(newline="") as file:
-        table = list(csv.DictReader(file))
-    for row in table:
+    for row in csv_rows(folder / "table1.csv"):
         record = next(r for r in diversity if r["method"] == row["method"])
         assert float(row["diversity"]) == pytest.approx(record["value"], rel=1e-8)
         assert (made / "results" / record["raw"]).is_file()
 
 
-def test_the_harness_gives_the_tables_number(
-    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_harness_gives_the_tables_number(made: Path, tmp_path: Path, said) -> None:
     """Of what ``translate`` writes, read back from its files and from an array of them."""
-    records = [json.loads(line) for line in (results(made) / "records.jsonl").open()]
-    munit = [r for r in records if (r["method"], r["metric"]) == ("munit", "diversity-lpips")][-1]
+    munit = [r for r in records_of(made)
+             if (r["method"], r["metric"]) == ("munit", "diversity-lpips")][-1]  # fmt: skip
     (weights,) = made.glob("runs/*/drawn-shoes/munit-seed0/last.safetensors")
     (inputs,) = made.glob("data/*/testA")
     out = tmp_path / "out"
     words = ["translate", weights, inputs, "--samples=38", f"--out={out}", "--no-progress"]
-    assert main([*map(str, words)]) == 0
+    said(words)
     names = [f"{i:05d}" for i in range(3)]
     pixels = [
         [np.asarray(Image.open(out / f"{name}_sample{k:02d}.png")) for k in range(38)]
@@ -105,10 +96,8 @@ def test_the_harness_gives_the_tables_number(
     np.savez(tmp_path / "out.npz", samples=np.array(pixels), input_ids=names)
     values = []
     for outputs in (out, tmp_path / "out.npz"):
-        capsys.readouterr()
         words = ["diversity", outputs, "--inputs=3", "--json", "--no-progress"]
-        assert benchmarks([*map(str, words)]) == 0
-        (found,) = json.loads(capsys.readouterr().out)["measured"]
+        (found,) = json.loads(said(words, program=benchmarks).out)["measured"]
         values.append(found["value"])
     assert values[0] == values[1] == pytest.approx(munit["value"], abs=1e-6)
 

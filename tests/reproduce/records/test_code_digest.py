@@ -81,12 +81,10 @@ def test_what_is_imported_from_where_counts(project: Path) -> None:
         "X = b.f() - c.f() * f() * other()\n"
     )
     before = digest("models.a")
-    for old, new in (
-        ("b.f.. - c.f", "c.f() - b.f"),
-        ("models.b import f\\n", "models.c import f\n"),
-    ):
+    changes = ("b.f.. - c.f", "c.f() - b.f"), ("models.b import f\\n", "models.c import f\n")
+    for change in changes:
         text = (project / "models/a.py").read_text()
-        rewrite(project / "models/a.py", (old, new))
+        rewrite(project / "models/a.py", change)
         assert modules_behind(["models.a"]) == ("models.a", "models.b", "models.c")
         assert digest("models.a") != before
         (project / "models/a.py").write_text(text)
@@ -133,9 +131,8 @@ def test_moved_modules_change_no_digest(tmp_path: Path, monkeypatch: pytest.Monk
     for path in tmp_path.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         for old, new in MOVED.items():
-            text = re.sub(
-                rf"^(\s*from ){re.escape(old)}( import )", rf"\1{new}\2", text, flags=re.M
-            )
+            imported = rf"^(\s*from ){re.escape(old)}( import )"
+            text = re.sub(imported, rf"\1{new}\2", text, flags=re.M)
         path.write_text("# moved\n" + text, encoding="utf-8")
 
     def after() -> dict[str, str]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from reading import csv_rows
 
 from models.errors import UserError
 from reproduce.analysis.records_text import table
-from reproduce.commands.cli import main
 from reproduce.records.current import newest
 from reproduce.records.query import COLUMNS, find, flat, frame, number, query
 from reproduce.records.store import Records, line_of, record_id
@@ -39,9 +37,8 @@ def results(tmp_path: Path) -> Path:
     cpu, quick = Records(tmp_path, "cpu"), Records(tmp_path, "quick")
     cpu.append(record(value=0.5, checkpoint_sha256="00" * 32))
     cpu.append(record(metric="silhouette-iou", value=0.25, checkpoint_sha256="00" * 32))
-    cpu.append(
-        record(metric="quality-judged", unit="%", value=45.4, interval={"low": 42.0, "high": 49.0})
-    )
+    ends = {"low": 42.0, "high": 49.0}
+    cpu.append(record(metric="quality-judged", unit="%", value=45.4, interval=ends))
     cpu.append(record())
     cpu.append(record(seed=1, value=0.013))
     cpu.append(record(method="unit", checkpoint_sha256="cd" * 32, value=0.002))
@@ -109,37 +106,28 @@ def test_a_name_that_no_record_has_is_refused(results, filters, reason, refused)
     assert reason in refused(words(results, *(f"--{k}={v}" for k, v in filters.items())))
 
 
-def test_an_empty_answer_says_what_there_is(
-    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(words(results, "--method=unit", "--metric=quality")) == 0
-    told = capsys.readouterr()
+def test_an_empty_answer_says_what_there_is(results: Path, tmp_path: Path, said) -> None:
+    told = said(words(results, "--method=unit", "--metric=quality"))
     assert told.out.split() == ["id", "preset", "task", "method", "translation", "seed", "metric",
                                 "value", "interval", "unit", "N", "K", "protocol"]  # fmt: skip
     assert "--method could be munit;" in told.err
     assert "--metric could be diversity-lpips\n" in told.err
-    assert main(words(results, "--seed=7", "--csv=-")) == 0
-    assert capsys.readouterr().out == ",".join(COLUMNS) + "\n"
+    assert said(words(results, "--seed=7", "--csv=-")).out == ",".join(COLUMNS) + "\n"
     (tmp_path / "none").mkdir()
-    assert main(words(tmp_path / "none")) == 0
-    assert "table 1 --preset quick" in capsys.readouterr().err
-    assert main(words(tmp_path / "nowhere")) == 2
-    assert "nowhere" in capsys.readouterr().err
+    assert "table 1 --preset quick" in said(words(tmp_path / "none")).err
+    assert "nowhere" in said(words(tmp_path / "nowhere"), 2).err
 
 
-def test_the_table_is_aligned_and_rounds_by_the_interval(
-    results: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(words(results, "--preset=cpu", "--seed=0")) == 0
-    head, *rows = capsys.readouterr().out.splitlines()
+def test_the_table_is_aligned_and_rounds_by_the_interval(results: Path, said) -> None:
+    head, *rows = said(words(results, "--preset=cpu", "--seed=0")).out.splitlines()
     assert "translation" not in head  # nobody has one
     assert all(row[head.index("metric") - 2 :].startswith("  ") for row in rows)
     munit = next(row for row in rows if " munit " in row and "diversity" in row)
     assert "0.0123  [0.0113, 0.0133]" in munit
     assert munit.split()[0] == record_id(query(results, method="munit", metric="diversity")[0])
     assert "45.4  [42.0, 49.0]" in "\n".join(rows)
-    assert main(words(results, "--method=munit", "--all", "--columns=value,translation")) == 0
-    assert "\n 1.500  a2b\n" in capsys.readouterr().out  # four digits where no interval is known
+    told = said(words(results, "--method=munit", "--all", "--columns=value,translation")).out
+    assert "\n 1.500  a2b\n" in told  # four digits where no interval is known
 
 
 @pytest.mark.parametrize(
@@ -158,29 +146,24 @@ def test_digits(value: float, ends: tuple[float | None, float | None], text: str
     assert number(value, *ends) == text
 
 
-def test_csv_json_and_frame_hold_the_numbers(
-    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_csv_json_and_frame_hold_the_numbers(results: Path, tmp_path: Path, said) -> None:
     chosen = query(results, method="munit", metric="diversity", seed=0)
     pick = ["--method=munit", "--metric=diversity", "--seed=0"]
     file = tmp_path / "out" / "x.csv"
-    assert main(words(results, *pick, f"--csv={file}")) == 0
-    assert capsys.readouterr().out == f"{file}\n"
-    assert main(words(results, *pick, "--csv=-")) == 0
-    text = capsys.readouterr().out
+    assert said(words(results, *pick, f"--csv={file}")).out == f"{file}\n"
+    text = said(words(results, *pick, "--csv=-")).out
     assert file.read_text() == text
-    (row,) = csv.DictReader(io.StringIO(text))
+    (row,) = csv_rows(text)
     assert tuple(row) == COLUMNS
     assert float(row["value"]) == 0.0123456 and row["checkpoint"] == "ab" * 6
     assert row["commit"] == "c0ffee" * 2 and row["dirty"] == "False" and row["torch"] == "2.15.0"
     assert (row["low"], row["high"], row["N"], row["K"]) == ("0.0113", "0.0133", "100", "38")
     assert row["data"] == row["translation"] == ""
 
-    assert main(words(results, *pick, "--json")) == 0
-    (whole,) = json.loads(capsys.readouterr().out)
+    (whole,) = json.loads(said(words(results, *pick, "--json")).out)
     assert whole.pop("id") == row["id"] == record_id(whole) and whole == chosen[0]
-    assert main(words(results, *pick, "--json", "--columns=value, id")) == 0
-    assert json.loads(capsys.readouterr().out) == [{"value": 0.0123456, "id": row["id"]}]
+    chosen = json.loads(said(words(results, *pick, "--json", "--columns=value, id")).out)
+    assert chosen == [{"value": 0.0123456, "id": row["id"]}]
 
     data = frame(query(results, preset="cpu"))
     assert tuple(data.columns) == COLUMNS and len(data) == 5
@@ -219,9 +202,7 @@ def test_lines_that_are_no_records_are_named(results, change, reason, refused):
 
 def test_ids_unknown_ambiguous_and_too_short(results: Path) -> None:
     ids = [record_id(r) for r in query(results, newest=False)]
-    unknown = next(
-        f"{i:04x}" for i in range(2**16) if not any(d.startswith(f"{i:04x}") for d in ids)
-    )
+    unknown = next(word for i in range(2**16) if (word := f"{i:04x}") not in {d[:4] for d in ids})
     with pytest.raises(UserError, match=f"no record {unknown} among the 9"):
         find(results, unknown)
     for word in ("abc", "xyz0", "", ids[0] + "0"):
@@ -252,18 +233,16 @@ def test_the_stored_records_answer_as_the_tables_do() -> None:
     assert len({len(line.rstrip()) <= 60 for line in text.splitlines()}) == 1
 
 
-def test_prune_drops_what_only_all_shows(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_prune_drops_what_only_all_shows(tmp_path: Path, said) -> None:
     shutil.copytree(STORED / "regression", tmp_path / "regression")
     path = tmp_path / "regression" / "records.jsonl"
     shown = [flat(r) for r in query(tmp_path)]
     old = path.read_text(encoding="utf-8").splitlines()
     again = json.loads(old[0]) | {"value": 0.5, "time": "2000-01-01T00:00:00+00:00"}
     path.write_text("\n".join([line_of(again), *old]) + "\n", encoding="utf-8")
-    assert main(["results", "prune", f"--results={tmp_path}"]) == 0
-    assert "regression: dropped 1 records and 0 files" in capsys.readouterr().out
+    told = said(["results", "prune", f"--results={tmp_path}"]).out
+    assert "regression: dropped 1 records and 0 files" in told
     assert [flat(r) for r in query(tmp_path)] == shown
     assert path.read_text(encoding="utf-8").splitlines() == old
-    assert main(["results", "prune", "--metric=fid", f"--results={tmp_path}"]) == 2
-    assert "leave --metric out" in capsys.readouterr().err
+    told = said(["results", "prune", "--metric=fid", f"--results={tmp_path}"], 2).err
+    assert "leave --metric out" in told

@@ -17,9 +17,8 @@ from reproduce.report.ablation_figure import ablation_figure, drawn, positions
 
 def test_the_figure_shows_what_the_table_says(tmp_path: Path) -> None:
     ablation = made("recon_c=0,0.1,1,10", "style_dim=2,8")
-    values = {
-        p.values: [i / 10, i / 10 + 0.02, i / 10 + 0.01] for i, p in enumerate(ablation.points)
-    }
+    shares = [0, 0.02, 0.01]
+    values = {p.values: [i / 10 + s for s in shares] for i, p in enumerate(ablation.points)}
     fill(tmp_path, ablation, values)
     store(tmp_path, ablation.preset, ablation.own[0], 0.95, method="real", config=None)
     found = curve(ablation, tmp_path)

@@ -84,9 +84,8 @@ def test_a_stroke_is_answered_by_eight_pictures_and_a_slider_by_another(address:
         page.mouse.move(box["x"] + 220, box["y"] + 60, steps=5)
         page.mouse.up()
         after = pictures()
-        assert (
-            time.perf_counter() - begin < 5
-        )  # the promise, 300 ms a stroke, is of a quiet machine
+        # The promise, 300 ms a stroke, is of a quiet machine.
+        assert time.perf_counter() - begin < 5
         assert len(set(after)) == 8 and not set(after) & set(before)
 
         styled = page.locator("#styled")
@@ -103,9 +102,8 @@ def test_a_stroke_is_answered_by_eight_pictures_and_a_slider_by_another(address:
         assert shows(after[1]) and not shows(after[2])
         page.locator("#walk").fill("1")
         assert shows(after[2])
-        playwright.expect(page.locator("#unguided")).to_contain_text(
-            "without its encoder of styles"
-        )
+        told = playwright.expect(page.locator("#unguided"))
+        told.to_contain_text("without its encoder of styles")
         assert page.locator("#guides").is_hidden()
 
         page.get_by_role("button", name="BicycleGAN (paired)").click()
@@ -254,9 +252,7 @@ def test_an_upload_is_turned_upright_as_pictures_of_data_sets_are(client: Client
         ("translate", b"{", "not JSON"),
     ],
 )
-def test_what_is_no_request_is_refused_in_a_line(
-    path: str, body: object, told: str, client: Client
-) -> None:
+def test_no_request_is_one_line(path: str, body: object, told: str, client: Client) -> None:
     status, text = client.post(f"/api/{path}", body)
     error = json.loads(text)["error"]
     assert status in (400, 422) and told in error and "\n" not in error
@@ -294,10 +290,9 @@ def test_the_page_takes_nothing_from_elsewhere(client: Client) -> None:
 def test_a_browser_that_leaves_is_no_error(client: Client, log: Path) -> None:
     host, port = client.host.split(":")
     with socket.create_connection((host, int(port))) as leaving:
-        head = f"POST /api/translate HTTP/1.1\r\nhost: {client.host}\r\n"
-        leaving.sendall(
-            f"{head}content-type: application/json\r\ncontent-length: 99\r\n\r\n{{".encode()
-        )
+        lines = ["POST /api/translate HTTP/1.1", f"host: {client.host}"]
+        lines += ["content-type: application/json", "content-length: 99", "", "{"]
+        leaving.sendall("\r\n".join(lines).encode())
     assert client.get("/api/tasks")[0] == 200
     assert "Traceback" not in log.read_text()
 
@@ -368,10 +363,7 @@ def test_weights_without_an_encoder_of_styles_say_so() -> None:
     assert "has no encoder of styles" in by_method["cyclegan-noise"].unguided
 
 
-def test_without_weights_it_says_what_to_name(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["demo", "--results", str(tmp_path), "--no-browser"]) == 2
-    assert "name a checkpoint" in capsys.readouterr().err
+def test_without_weights_it_says_what_to_name(tmp_path: Path, said) -> None:
+    assert "name a checkpoint" in said(["demo", "--results", str(tmp_path), "--no-browser"], 2).err
     (tmp_path / "no.safetensors").write_bytes(json.dumps({}).encode())
     assert main(["demo", str(tmp_path / "no.safetensors"), "--no-browser"]) == 2

@@ -8,11 +8,8 @@ from reproduce.report.blocks import Bullets, Missing, Text, blocks_of, missing_l
 
 def test_what_is_missing_comes_last_and_once_a_command() -> None:
     some = [Missing(("x",), "a"), Text("c", "code"), Missing(("y", "z"), "a"), Missing(("w",), "b")]
-    assert missing_last(some) == (
-        Text("c", "code"),
-        Missing(("x", "y", "z"), "a"),
-        Missing(("w",), "b"),
-    )
+    last = Missing(("x", "y", "z"), "a"), Missing(("w",), "b")
+    assert missing_last(some) == (Text("c", "code"), *last)
 
 
 def test_what_is_told_of_tables_follows_them() -> None:

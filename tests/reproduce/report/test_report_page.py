@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from itertools import pairwise
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from reading import csv_rows, markdown_rows
 from report_world import HOSTILE, THEORY, Page, places, preset_runs, seeds_of
 
 from reproduce.analysis.claims.table import claims_table
@@ -24,16 +23,13 @@ from reproduce.report.page import html, write_page
 
 def cells(text: str) -> list[str]:
     """All cells of the Markdown tables in ``text``, as a page shows them."""
-    lines = [line for line in text.splitlines() if line.startswith("| ")]
-    found = [cell.strip() for line in lines for cell in line.strip("| ").split(" | ")]
+    found = (cell for row in markdown_rows(text) for cell in row)
     return [" ".join(cell.replace("->", "→").split()) for cell in found]
 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_every_cell_of_the_tables_is_on_the_page(page: Page, results: Path, number: int) -> None:
-    text, _ = table_of(
-        number, load_preset("cpu"), places(results.parent).results, seeds_of(results), False
-    )
+    text, _ = table_of(number, load_preset("cpu"), results, seeds_of(results), False)
     section = page.section(f"table-{number}")
     shown = [e.text for e in section.all("th", "td")]
     expected = cells(text)
@@ -45,8 +41,7 @@ def test_every_cell_of_the_tables_is_on_the_page(page: Page, results: Path, numb
 
 
 def test_verdicts_with_their_numbers_and_causes(page: Page, results: Path) -> None:
-    table = claims_table(load_preset("cpu"), results, seeds_of(results))
-    rows = list(csv.DictReader(io.StringIO(table.csv())))
+    rows = csv_rows(claims_table(load_preset("cpu"), results, seeds_of(results)).csv())
     shown = [row for t in page.section("claims").all("table") for row in t.all("tr")[1:]]
     assert len(shown) == len(rows) > 40
     verdicts = [row.all("td")[0].text for row in shown]
@@ -95,17 +90,13 @@ def test_pictures_are_there_whole_and_told(page: Page, out: Path) -> None:
 
 
 def test_what_is_missing_or_broken_is_said_with_the_command(page: Page, out: Path) -> None:
-    text = page.section("translations").text
-    missing = next(
-        div for div in page.section("translations").all("div") if div.given["class"] == "missing"
-    )
-    assert "UNIT's Fig. 5" in missing.text
-    assert "UNIT's Fig. 6" in missing.text
-    assert "UNIT's Fig. 4" not in missing.text
-    assert "python -m reproduce all --preset cpu --seeds 0" in missing.text
+    section = page.section("translations")
+    missing = next(div.text for div in section.all("div") if div.given["class"] == "missing")
+    assert "UNIT's Fig. 5" in missing and "UNIT's Fig. 6" in missing
+    assert "UNIT's Fig. 4" not in missing and "UNIT's Fig. 4" in section.text
+    assert "python -m reproduce all --preset cpu --seeds 0" in missing
     assert "unit-figure5.png" not in page.source
     assert not (out / PICTURES).exists()
-    assert "UNIT's Fig. 4" in text
     assert "Learning curves of drawn edges → handbags" in page.section("curves").text
 
 

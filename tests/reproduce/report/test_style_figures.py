@@ -73,7 +73,7 @@ def placed(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, Places]
     return run, places
 
 
-def cell(path: Path, row: int, column: int, *, columns: int) -> np.ndarray:
+def cell(path: Path, row: int, column: int, columns: int) -> np.ndarray:
     """The means of the four quarters of the middle of a cell's picture, in [-1, 1]."""
     with Image.open(path) as picture:
         pixels = np.asarray(picture.convert("RGB"), np.float32) / 127.5 - 1
@@ -105,27 +105,21 @@ def test_each_example_guides_its_column(placed: tuple[RunConfig, Places], tmp_pa
     examples = [fixed(domains.test_b.read(spread[k])) for k in (1, 3, 4)]
     direction: Direction = "a2b"
     expected = list(guided_by(network, inputs, fixed, examples, direction))
+    shown = {(1, 0): fixed(inputs.read(0))}
     for k in range(3):
-        np.testing.assert_allclose(cell(path, 0, k + 1, columns=4), middle(examples[k]), atol=NEAR)
-        for i in range(2):
-            picture = expected[3 * i + k][2]
-            np.testing.assert_allclose(
-                cell(path, i + 1, k + 1, columns=4), middle(picture), atol=NEAR
-            )
-    np.testing.assert_allclose(
-        cell(path, 1, 0, columns=4), middle(fixed(inputs.read(0))), atol=NEAR
-    )
-    assert cell(path, 0, 0, columns=4).min() == 1, "nothing stands above the inputs"
+        shown[0, k + 1] = examples[k]
+        shown |= {(i + 1, k + 1): expected[3 * i + k][2] for i in range(2)}
+    for place, picture in shown.items():
+        np.testing.assert_allclose(cell(path, *place, 4), middle(picture), atol=NEAR)
+    assert cell(path, 0, 0, 4).min() == 1, "nothing stands above the inputs"
 
 
-def test_a_walk_begins_and_ends_at_its_draws(
-    placed: tuple[RunConfig, Places], tmp_path: Path
-) -> None:
+def test_a_walk_is_between_its_draws(placed: tuple[RunConfig, Places], tmp_path: Path) -> None:
     run, places = placed
     path = interpolation(load_preset("quick"), run, places, tmp_path / "i.png", inputs=2)
     network, _ = load_method(checkpoint_of(load_preset("quick"), run, places))
     source, fixed = open_run_task(run, places).test_a, Preparation(run.size).at_test()
-    apart = cell(path, 0, 1, columns=10) - cell(path, 0, 9, columns=10)
+    apart = cell(path, 0, 1, 10) - cell(path, 0, 9, 10)
     assert np.abs(apart).max() > 0.4
     for end, column in ((0, 1), (1, 9)):
         noise = network.draw_noise(1, 32, 32, generator(0, "walk", "a2b", end))
@@ -133,9 +127,7 @@ def test_a_walk_begins_and_ends_at_its_draws(
             with torch.no_grad():
                 x = fixed(source.read(place))[None]
                 picture = network.translate(x, "a2b", noise)[0]
-            np.testing.assert_allclose(
-                cell(path, row, column, columns=10), middle(picture), atol=0.2
-            )
+            np.testing.assert_allclose(cell(path, row, column, 10), middle(picture), atol=0.2)
 
 
 def test_figures_are_the_same_bytes_again(placed: tuple[RunConfig, Places], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from reading import markdown_rows
 
 from benchmarks.files import save_arrays
 from benchmarks.metrics.theory import contents, styles
@@ -62,7 +63,7 @@ class Filled:
 
     @property
     def table(self) -> str:
-        return theory_table(PRESET, self.records.all()).markdown()
+        return theory_table(PRESET, theory_of(PRESET, self.records.all())).markdown()
 
 
 @pytest.fixture
@@ -77,9 +78,7 @@ def filled(tmp_path: Path) -> Filled:
 
 def cells(text: str, start: str) -> list[str]:
     """The row of that heading, of the first table that has it."""
-    row = re.compile(rf"\| {re.escape(start)} +\|")
-    line = next(line for line in text.splitlines() if row.match(line))
-    return [cell.strip() for cell in line.strip("|").split("|")[1:]]
+    return next(cells for first, *cells in markdown_rows(text) if first == start)
 
 
 def test_the_table_shows_the_records(filled: Filled) -> None:
@@ -104,15 +103,14 @@ def test_several_seeds_are_averaged_and_named(filled: Filled) -> None:
     assert cells(text, "MUNIT")[2] == "0.110 (0.100 to 0.120)"
     assert cells(text, "MUNIT w/o s")[2] == "0.100 ± 0.005"
     assert "mean over seeds 0, 1, 2; ranges are those of the seeds" in text
-    one = theory_table(PRESET, filled.records.all(), [1]).markdown()
+    one = theory_table(PRESET, theory_of(PRESET, filled.records.all(), [1])).markdown()
     assert cells(one, "MUNIT")[2] == "0.110 ± 0.005" and "w/o s" not in one
 
 
 def test_domains_without_pairs_have_no_columns_of_pairs(filled: Filled) -> None:
     filled.contents("munit", CATS)
     of_cats = filled.table.split("house cats -> dogs")[1]
-    [head] = [line for line in of_cats.splitlines() if line.startswith("| Codes of")]
-    assert [cell.strip() for cell in head.strip("|").split("|")][1:] == ["Domain accuracy", "MMD"]
+    assert cells(of_cats, "Codes of") == ["Domain accuracy", "MMD"]
 
 
 def test_everything_is_written_once_more_to_the_byte(filled: Filled) -> None:

@@ -1,0 +1,19 @@
+"""What commands write, read back by other means than theirs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+
+def csv_rows(told: Path | str) -> list[dict[str, str]]:
+    """Of a file, or of what was printed."""
+    text = told.read_text(encoding="utf-8") if isinstance(told, Path) else told
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def markdown_rows(text: str) -> list[list[str]]:
+    """The cells of every row of the tables in ``text``, their heads too."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
