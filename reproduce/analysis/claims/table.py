@@ -103,7 +103,7 @@ def glance(preset: Preset, results: Path, seeds: Sequence[int] | None = None) ->
         if row["verdict"] == "fails":
             told = f"{row['ours']} on {row['on']} (paper: {row['published'] or DASH})"
             failing.setdefault(row["claim"], []).append(told)
-    words = f"Seeds {', '.join(map(str, evidence.seeds))}. "
+    words = f"Seed{'s' * (len(evidence.seeds) > 1)} {', '.join(map(str, evidence.seeds))}. "
     words += summary([row["verdict"] for row in claimed.rows])
     return Tables(
         (replace(table, columns=shown),), (words,), "What fails:",

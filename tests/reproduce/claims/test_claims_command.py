@@ -160,9 +160,9 @@ def test_stored_results_of_cpu(tmp_path: Path, said) -> None:
     rows = csv_rows(results / "cpu" / "claims.csv")
     assert len(rows) == len(claims(load_preset("cpu"))) == 58
     of_table1 = [row for row in rows if row["source"].startswith("MUNIT, Table 1")]
-    assert len(of_table1) == 36
+    assert len(of_table1) == 2 * 22
     measured = [row for row in of_table1 if row["verdict"] != "not measured"]
-    assert len(measured) == 18 * len(stored_tasks(1))
+    assert len(measured) == 22 * len(stored_tasks(1))
     for row in rows:
         if row["verdict"] == "not measured":
             assert row["value"] == "" and row["note"]
