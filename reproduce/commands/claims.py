@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
         "inputs, corrected for the number of claims, and whether it holds, fails or is undecided. "
         "What is known of the causes is read from causes.yaml beside the records.",
         epilog="examples:\n  python -m reproduce claims --preset cpu\n"
-        "  python -m reproduce claims --preset cpu --seeds 0 1 2 --csv -",
+        "  python -m reproduce claims --preset cpu --seeds 0 --csv -",
     )  # fmt: skip
     options.add(sub, "seeds", help="of trainings (default: all that have records)")
     sub.add_argument("--make", action="store_true",

@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
         description="The newest records that fit all that is given, one a line; --all shows those "
         "of earlier networks and measurements too. prune drops those for good.",
         epilog="examples:\n  python -m reproduce results --method munit --metric diversity\n"
-        "  python -m reproduce results --preset cpu --task drawn-shoes --metric quality-judged\n"
+        "  python -m reproduce results --preset cpu --task drawn-shoes --metric quality-observed\n"
         "  python -m reproduce results --metric fid --csv fid.csv\n  python -m reproduce results "
         "--seed 0 --columns id,method,metric,value,low,high,time --csv -\n"
         "  python -m reproduce results prune --preset cpu",

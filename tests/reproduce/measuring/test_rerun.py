@@ -253,7 +253,7 @@ def test_every_stored_record_that_a_row_shows_can_be_made_again() -> None:
     assert len(shown) >= 100
     found = {kind_of(record) for record in shown}
     assert {"diversity", "fidelity", "exact", "observed"} <= found
-    assert found <= {"diversity", "fidelity", "exact", "judged", "observed", "modes", "codes"}
+    assert found <= {"diversity", "fidelity", "exact", "judged", "observed", "modes", "theory"}
 
 
 # Records that contradict themselves or what is there: found out, or refused
