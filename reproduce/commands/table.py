@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,14 @@ def run(arguments: argparse.Namespace) -> int:
         for task, path in request.human.items():
             write = bool(take_in(preset, task, Path(path), seeds[0], places)) or write
         for label, path in rows.items():
-            for of_task in by_task.values():
-                write = bool(measure_row(preset, of_task, places, number, label, Path(path)))
+            for of in by_task.values():
+                found = measure_row(preset, of, places, number, label, Path(path))
+                write = bool(found) or write
+                told = number == 2 or preset.measure.scores == "none"
+                if found and not told and not any(key.startswith("quality") for key in found):
+                    print(f"note: no Quality of {label} on {of[0].task}: it is preference over MUNIT, "
+                        f"whose network is not in {places.runs}; leave --stored out to train it",
+                        file=sys.stderr)  # fmt: skip
     else:
         from reproduce.workflow.run import make
 

@@ -229,7 +229,10 @@ class Submitted(Subject):
         self, samples: int | range, inputs: range | None = None, direction: Direction = "a2b",
         batch_size: int = 32,
     ) -> Iterator[Translation]:  # fmt: skip
-        return self.outputs[direction].stream(samples, inputs)
+        outputs = self.outputs[direction]
+        if inputs is not None:  # protocols ask for a hundred, of fewer test pictures for all
+            inputs = range(inputs.start, min(inputs.stop, len(outputs.names)))
+        return outputs.stream(samples, inputs)
 
 
 def measure_row(

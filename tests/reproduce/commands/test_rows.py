@@ -118,6 +118,21 @@ def test_it_cannot_be_made_again(made: Path, said) -> None:
     assert name in said(["results", f"--results={made / 'results'}"]).out
 
 
+def test_it_is_said_where_no_munit_is_there_to_be_preferred_to(
+    made: Path, tmp_path: Path, said
+) -> None:
+    (tmp_path / "data").symlink_to(made / "data")
+    (tmp_path / "out").mkdir()
+    noise = np.zeros((6, 38, 32, 32, 3), dtype=np.uint8)
+    np.savez(tmp_path / "out" / "drawn-shoes.npz", samples=noise)
+    told = said([*table(tmp_path, 1), "--scores=quality", "--inputs=4"])
+    assert "| Tint ‡" in told.out
+    assert f"note: no Quality of Tint on drawn-shoes: {WHY}" in told.err
+
+
+WHY = "it is preference over MUNIT, whose network is not in"
+
+
 def test_other_outputs_take_its_place(made: Path, tmp_path: Path) -> None:
     """An array of noise, under the same name."""
     (tmp_path / "data").symlink_to(made / "data")
