@@ -6,7 +6,7 @@ import dataclasses
 import json
 
 import pytest
-from stored import RECORDS, stored_tasks
+from stored import RECORDS, RESULTS, stored_tasks
 
 from models.errors import UserError
 from models.zoo import METHODS, make_config
@@ -171,7 +171,7 @@ def test_what_neither_run_reads_is_no_difference():
     ],
 )
 def test_a_setting_that_nothing_reads_is_refused(method, task, overrides, told, monkeypatch):
-    monkeypatch.chdir(RECORDS.parents[2])
+    monkeypatch.chdir(RESULTS.parent)
     with pytest.raises(UserError) as error:
         make_run(method, task, {"batch": 2}, overrides)
     assert told in str(error.value) and "leave it out" in str(error.value)
@@ -200,7 +200,7 @@ def test_a_setting_that_nothing_reads_is_refused(method, task, overrides, told, 
     ],
 )
 def test_a_setting_that_is_read_is_not_refused(method, task, overrides, source, monkeypatch):
-    monkeypatch.chdir(RECORDS.parents[2])
+    monkeypatch.chdir(RESULTS.parent)
     run = make_run(method, task, {"batch": 2}, overrides, source)
     values = vars(run) | dict(run.settings)
     assert {k: values[k] for k in overrides} == overrides
