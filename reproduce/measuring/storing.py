@@ -116,11 +116,10 @@ def store_run(checkpoint: Path, directions: Sequence[Direction], target: Path, s
     """
     method, read = load_method(checkpoint)
     size = read.run.size
-    guided = bool(method.style_role)
-    names = tensors_read(method, directions, size, guided)
+    names = tensors_read(method, directions, size)
     first = new_method(read.run).state_dict()
     tensors, rims = shrunk(method.state_dict(), first, names)
-    stored = Stored(sha256, tuple(directions), rims, guided)
+    stored = Stored(sha256, tuple(directions), rims)
     target.parent.mkdir(parents=True, exist_ok=True)
     about = describe(read.run, read.step, read.data) | {"stored": stored.as_text()}
     _round(method)

@@ -40,13 +40,12 @@ class Stored:
     """What a stored file says of itself.
 
     ``checkpoint_sha256``: of the full checkpoint, as records name it; ``directions`` that it can
-    translate in; ``rims``: tensors that lack theirs; ``guided``: whether encoders of styles are there.
+    translate in; ``rims``: tensors that lack theirs.
     """
 
     checkpoint_sha256: str
     directions: tuple[Direction, ...]
     rims: tuple[str, ...]
-    guided: bool = False
 
     def as_text(self) -> str:
         """For a file's metadata."""
@@ -55,21 +54,21 @@ class Stored:
     @staticmethod
     def from_text(text: str) -> Stored:
         """The inverse of ``as_text``; ValueError for anything else."""
-        about = {"guided": False, **dict(json.loads(text))}
+        about = dict(json.loads(text))
         told = about.get("directions", ())
         directions = tuple(d for d in DIRECTIONS if d in told)
-        if about.keys() != {f.name for f in fields(Stored)} or not 0 < len(directions) == len(told):
+        if not {f.name for f in fields(Stored)} <= about.keys() or not 0 < len(directions) == len(
+            told
+        ):
             raise ValueError("it does not say what was stored")
-        rims, guided = tuple(map(str, about["rims"])), about["guided"] is True
-        return Stored(str(about["checkpoint_sha256"]), directions, rims, guided)
+        rims = tuple(map(str, about["rims"]))
+        return Stored(str(about["checkpoint_sha256"]), directions, rims)
 
 
 @torch.no_grad()
-def tensors_read(
-    method: Method, directions: Sequence[Direction], size: int, guided: bool
-) -> set[str]:
-    """Names of the weights that translating pictures of ``size`` pixels reads; ``guided``: in the
-    styles of examples too."""
+def tensors_read(method: Method, directions: Sequence[Direction], size: int) -> set[str]:
+    """Names of the weights that translating pictures of ``size`` pixels reads, in the styles of
+    examples too where ``method`` can take them."""
     read: set[str] = set()
 
     def watch(prefix: str) -> Callable[..., None]:
@@ -87,7 +86,7 @@ def tensors_read(
     try:
         for direction in directions:
             probe(method, direction, size)
-            if guided:
+            if method.style_role:
                 channels = (method.config.channels_a, method.config.channels_b)
                 method.style_of(torch.zeros(1, channels[direction == "a2b"], size, size), direction)
     finally:
@@ -146,7 +145,7 @@ def fill(
 
     Raises UserError for a file that lacks a tensor, or has another one or one of another size.
     """
-    wanted = tensors_read(method, stored.directions, size, stored.guided)
+    wanted = tensors_read(method, stored.directions, size)
     wrong = sorted(wanted ^ set(state))
     if not wrong:
         own = method.state_dict()

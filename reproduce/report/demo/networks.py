@@ -75,18 +75,12 @@ class Network:
         """Of a style code."""
         return math.prod(self.roles[self.code].shape) if self.code else 0
 
-    @cached_property
+    @property
     def unguided(self) -> str:
-        """Why it cannot tell an example's style; empty: its encoder of styles is there."""
-        if not self.method.style_role:
-            return f"{self.title} has no encoder of styles: it cannot take an example's"
-        stored = read_checkpoint(self.path, weights_only=True).stored
-        if stored is None or stored.guided:
+        """Why it cannot tell an example's style; empty: it can."""
+        if self.method.style_role:
             return ""
-        return (
-            f"{self.path.name} was stored without its encoder of styles: to take an example's, give "
-            "the run's own checkpoint (python -m reproduce demo RUN/last.safetensors)"
-        )
+        return f"{self.title} has no encoder of styles: it cannot take an example's"
 
     def prepared(self, picture: Image.Image, domain: str) -> Tensor:
         """(1, C, size, size) in [-1, 1], as it sees pictures of a domain at test time."""

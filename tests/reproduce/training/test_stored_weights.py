@@ -101,7 +101,7 @@ def test_watching_changes_nothing(directions: tuple[Direction, ...], trained) ->
     method, read = load_method(trained("unit"))
     before = {k: t.clone() for k, t in method.state_dict().items()}
     method.train()
-    names = tensors_read(method, directions, read.run.size, guided=False)
+    names = tensors_read(method, directions, read.run.size)
     assert method.training and names
     assert all(torch.equal(t, before[k]) for k, t in method.state_dict().items())
     assert ("enc_b" in {n.split(".")[0] for n in names}) == (len(directions) == 2)
@@ -112,7 +112,7 @@ def test_watching_is_no_batch_that_norms_count() -> None:
     before = {k: t.clone() for k, t in method.state_dict().items() if "running" in k}
     assert before
     method.train()
-    names = tensors_read(method, ("a2b",), 16, guided=False)
+    names = tensors_read(method, ("a2b",), 16)
     assert {k for k in before if k.startswith("gen_ab.")} <= names
     assert all(torch.equal(method.state_dict()[k], t) for k, t in before.items())
 
