@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
                 told = number == 2 or preset.measure.scores == "none"
                 if found and not told and not any(key.startswith("quality") for key in found):
                     print(f"note: no Quality of {label} on {of[0].task}: it is preference over MUNIT, "
-                        f"whose network is not in {places.runs}; leave --stored out to train it",
+                        f"which was not measured here; leave --stored out to train it",
                         file=sys.stderr)  # fmt: skip
     else:
         from reproduce.workflow.run import make
@@ -77,7 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
         if make(request, options.how_of(arguments)) is None:
             return 0
     from reproduce.analysis.tables import table_of
+    from reproduce.records.current import Current
 
+    if arguments.stored and not rows:  # a table of dashes is no answer
+        Current.stored(places.results, preset.name, _seeds(arguments))
     text, _ = table_of(number, preset, places.results, seeds, write=arguments.stored and write)
     if arguments.readme is not None:
         fill_readme(arguments.readme, f"table{number}-{preset.name}", text)
@@ -88,12 +91,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _seeds(arguments: argparse.Namespace) -> list[int] | None:
-    """Those of --seeds, or the one of --seed; None: those on record."""
-    seeds: list[int] = arguments.seeds or []
-    if arguments.seed is not None and seeds not in ([], [arguments.seed]):
-        raise UserError(f"--seed {arguments.seed} and --seeds: give one of them")
+    """Those that are asked for; None: those on record."""
+    seed, seeds = arguments.seed, arguments.seeds or []
+    if seed is not None and seeds not in ([], [seed]):
+        raise UserError(f"--seed {seed} and --seeds: give one of them")
     if len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds {' '.join(map(str, seeds))}: give each once")
-    if not seeds and arguments.seed is None:
-        return None if arguments.stored and not arguments.human else [0]
-    return seeds or [arguments.seed]
+    on_record = arguments.stored and not arguments.human
+    return seeds or ([seed] if seed is not None else None if on_record else [0])

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from benchmarks.console import path_of
-from benchmarks.files import whole_folder
+from benchmarks.files import load_arrays, whole_folder
 from benchmarks.harness.arrays import ARRAYS
 from benchmarks.harness.outputs import Outputs, check_size, open_outputs
 from models.errors import UserError
@@ -32,9 +32,9 @@ from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.exact import SAMPLES as EXACT
 from reproduce.measuring.fidelity import SAMPLES as FIDELITY
-from reproduce.measuring.kind import Found, measure
+from reproduce.measuring.kind import Found, keep, key_of, measure
 from reproduce.measuring.kinds import open_kinds, scores
-from reproduce.measuring.preference import OWN
+from reproduce.measuring.preference import OWN, PreferenceKind
 from reproduce.measuring.subject import Pictures, Subject, open_pictures
 from reproduce.records.store import REAL, REFERENCE
 from reproduce.records.yaml_file import read_yaml
@@ -240,7 +240,8 @@ def measure_row(
 ) -> Found:
     """Measure the outputs at ``path`` for the task of ``runs`` as table ``number`` does its own rows.
 
-    Preference over MUNIT is measured where its network is at hand.
+    Preference over MUNIT is measured where its network is at hand, or the distances of its
+    translations are on record.
     """
     row = open_row(preset, runs[0], number, label, path)
     if row is None:
@@ -252,11 +253,36 @@ def measure_row(
         names = scores(runs[0].task)
     found = measure(open_kinds(names, pictures, places, measuring), [subject])[label]
     if number == 1:
-        rivals = [Subject(preset, run, places, pictures) for run in runs if run.method == REFERENCE]
-        subjects = [*(rival for rival in rivals if rival.checkpoint.is_file()), subject]
-        for kind in open_kinds(measuring.preferring(runs[0]), pictures, places, measuring):
+        (munit,) = (run for run in runs if run.method == REFERENCE)
+        rival = Subject(preset, munit, places, pictures)
+        subjects = [rival, subject] if rival.checkpoint.is_file() else [subject]
+        for kind in open_kinds(measuring.preferring(munit), pictures, places, measuring):
+            assert isinstance(kind, PreferenceKind)
             found |= kind.measure(subjects)[label]
+            if rival not in subjects:
+                found |= _against_recorded(kind, subject, munit)
     return found
+
+
+def _against_recorded(kind: PreferenceKind, subject: Submitted, munit: RunConfig) -> Found:
+    """Preference over ``munit`` by the distances that were kept when it was set against itself;
+    nothing where there are none."""
+    records = kind.records(subject)
+    about = {"method": REFERENCE, "seed": munit.seed, "config_sha256": munit.digest()}
+    about["data_sha256"] = subject.pictures.data
+    record = records.find(metric=kind.quality.name, **about)
+    if record is None:
+        return {}
+    reference = str(record["checkpoint_sha256"])
+    found = kind.recorded(subject, kind.wanted(subject, reference))
+    if kind.quality.name in found:
+        return found
+    results = subject.places.results
+    own = load_arrays(results / found[kind.distance.name]["raw"])[1]["distances"]
+    others = load_arrays(results / record["raw"])[1]["reference"]
+    seen, rival = (kind.observation(distances[:, :, None]) for distances in (own, others))
+    made = kind._made(subject, seen, rival, reference)[1:]
+    return {key_of(record): record for record in keep(kind, subject, made, {})}
 
 
 def write_inputs(

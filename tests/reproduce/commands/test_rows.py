@@ -130,7 +130,7 @@ def test_it_is_said_where_no_munit_is_there_to_be_preferred_to(
     assert f"note: no Quality of Tint on drawn-shoes: {WHY}" in told.err
 
 
-WHY = "it is preference over MUNIT, whose network is not in"
+WHY = "it is preference over MUNIT, which was not measured here"
 
 
 def test_other_outputs_take_its_place(made: Path, tmp_path: Path) -> None:

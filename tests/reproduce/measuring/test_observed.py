@@ -29,6 +29,7 @@ from reproduce.measuring.kind import Found
 from reproduce.measuring.kinds import measure_runs
 from reproduce.measuring.preference import OTHERS, OWN, SAMPLES, WAYS, PreferenceKind
 from reproduce.measuring.subject import Subject, open_pictures
+from reproduce.measuring.submission import measure_row
 from reproduce.records.store import REAL, Records, sha256_file
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.loop import LAST, Logging
@@ -145,6 +146,26 @@ def test_preference_over_a_reference_that_was_trained_anew_is_asked_again(
         for metric, same in (("truth-distance", True), ("quality-observed", False)):
             raw = (of[method][metric]["raw_sha256"] for of in (found, new))
             assert (len(set(raw)) == 1) is same
+
+
+def test_a_row_is_preferred_to_a_reference_whose_distances_were_kept(
+    trained_places: Places, tmp_path: Path, found: dict[str, Found]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (INPUTS, 38, 32, 32, 3), dtype=np.uint8)
+    np.savez(tmp_path / "mine.npz", samples=noise)
+    made, preset = [], replace(PRESET, measure=replace(PRESET.measure, inputs=INPUTS))
+    for runs in (trained_places.runs, tmp_path / "none"):
+        results = tmp_path / f"results-{runs.name}"
+        shutil.copytree(trained_places.results, results)
+        places = replace(trained_places, runs=runs, results=results)
+        for _ in range(2):  # the second time it is on record
+            row = measure_row(preset, RUNS, places, 1, "Mine", tmp_path / "mine.npz")
+        made.append(row["quality-observed"])
+        again = Records(results, "quick").all()
+        assert sum(record["method"] == "Mine" for record in again) == len(row)
+    one, two = made
+    assert one["value"] == two["value"] < 50 and one["raw_sha256"] == two["raw_sha256"]
+    assert one["protocol"] == two["protocol"] and one["interval"] == two["interval"]
 
 
 def test_the_reference_is_set_against_other_samples_of_its_own(
