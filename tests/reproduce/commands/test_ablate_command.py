@@ -190,6 +190,12 @@ def test_bad_input_is_one_line_and_nothing_is_made(given, reason, tmp_path, refu
     assert [p.name for p in tmp_path.iterdir()] == ["tiny.yaml"]
 
 
+def test_a_failed_training_is_one_line(tmp_path, refused):
+    # STEPS are more than updates may be left out in a row.
+    error = refused(words(tmp_path, "recon_c=1,2", "--set=lr=1e30"))
+    assert "train/" in error and "lower lr" in error and ".log" in error
+
+
 def test_pairs_are_needed_where_a_method_learns_from_them(tmp_path, refused):
     given = words(tmp_path, "lr=0.1,0.2", method="bicyclegan", task=ANIMALS)
     assert "learns from pairs" in refused(given)
