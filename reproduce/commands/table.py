@@ -79,8 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.analysis.tables import table_of
     from reproduce.records.current import Current
 
-    if arguments.stored and not rows:  # a table of dashes is no answer
-        Current.stored(places.results, preset.name, _seeds(arguments))
+    if arguments.stored and arguments.seeds and not rows:  # a table of dashes is no answer
+        Current.stored(places.results, preset.name, arguments.seeds)
     text, _ = table_of(number, preset, places.results, seeds, write=arguments.stored and write)
     if arguments.readme is not None:
         fill_readme(arguments.readme, f"table{number}-{preset.name}", text)

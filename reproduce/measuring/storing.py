@@ -72,8 +72,10 @@ def store_weights(
         )
     known, not_asked_for = places.records(preset).all(), dict[str, None]()
     records, runs = list[Record](), Measured()
+    every = list[Record]()
     for seed in seeds:
         for (task, method, translation), by in table_rows(known, preset, seed).items():
+            every += by.values()
             if task not in (tasks or preset.table_tasks):
                 if method != REAL:
                     not_asked_for[run_name(task, method, seed)] = None
@@ -95,7 +97,8 @@ def store_weights(
         if not stored:
             raise UserError(f"none of the runs behind these tables is in {places.runs}")
         records = [record for record in records if record["task"] in stored]
-        files += _instruments(records, places, part, tell)
+        # Of all tasks: whoever adds seeds to these records measures them with the same networks.
+        files += _instruments(every, places, part, tell)
         pictures = _pictures(records, places)
         left_out += not_asked_for
         manifest = Manifest(part, preset.name, RULE, files, pictures, left_out)

@@ -32,7 +32,9 @@ CONTENT = CONTENT_CONFUSION.name
 
 def words(root: Path) -> list[str]:
     small = [f"--set={setting}" for setting in TINY]
-    (root / "mini.yaml").write_text("extends: quick\nabout: x\nmeasure: {protocol: paper, inputs: 8, samples: 38, mode_samples: 12}\n")
+    (root / "mini.yaml").write_text(
+        "extends: quick\nabout: x\nmeasure: {protocol: paper, inputs: 8, samples: 38, mode_samples: 12}\n"
+    )
     preset = f"--preset={root / 'mini.yaml'}"
     return ["table", "2", preset, "--jobs=2", "--no-progress", *places(root), *small]
 
