@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.analysis.table import fill_readme, place_in_readme
     from reproduce.experiments.preset import TABLES
 
-    number, seeds = arguments.number, _seeds(arguments)
+    number, asked = arguments.number, _seeds(arguments)
     if number not in TABLES:
         raise UserError(f"no table {number} here: known: {', '.join(map(str, TABLES))}")
     if arguments.human and number != 1:
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         from reproduce.measuring.submission import measure_row, open_row, parse_rows
 
         rows = parse_rows(arguments.rows)
-    request = options.request_of(arguments, seeds, f"table/{number}", rows=rows)
+    request = options.request_of(arguments, asked, f"table/{number}", rows=rows)
     preset, places, seeds = request.scale, request.places, list(request.seeds)
     # What nothing reads is refused, and outputs that do not fit, before hours are spent.
     runs = preset.table_runs(number, seeds[0], request.overrides, request.sources)
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
                 told = number == 2 or preset.measure.scores == "none"
                 if found and not told and not any(key.startswith("quality") for key in found):
                     print(f"note: no Quality of {label} on {of[0].task}: it is preference over MUNIT, "
-                        f"which was not measured here; leave --stored out to train it",
+                        "which was not measured here; leave --stored out to train it",
                         file=sys.stderr)  # fmt: skip
     else:
         from reproduce.workflow.run import make
@@ -79,8 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.analysis.tables import table_of
     from reproduce.records.current import Current
 
-    if arguments.stored and arguments.seeds and not rows:  # a table of dashes is no answer
-        Current.stored(places.results, preset.name, arguments.seeds)
+    if arguments.stored and asked and not rows:  # a table of dashes is no answer
+        Current.stored(places.results, preset.name, asked)
     text, _ = table_of(number, preset, places.results, seeds, write=arguments.stored and write)
     if arguments.readme is not None:
         fill_readme(arguments.readme, f"table{number}-{preset.name}", text)

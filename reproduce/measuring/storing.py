@@ -72,20 +72,18 @@ def store_weights(
         )
     known, not_asked_for = places.records(preset).all(), dict[str, None]()
     records, runs = list[Record](), Measured()
-    every = list[Record]()
     for seed in seeds:
         for (task, method, translation), by in table_rows(known, preset, seed).items():
-            every += by.values()
+            records += by.values()
             if task not in (tasks or preset.table_tasks):
                 if method != REAL:
                     not_asked_for[run_name(task, method, seed)] = None
                 continue
-            records += by.values()
             if method != REAL:
                 record = next(iter(by.values()))
                 direction: Direction = "b2a" if translation == "b2a" else "a2b"
                 runs.setdefault((task, method, seed), (record, []))[1].append(direction)
-    if not records:
+    if not runs:
         raise UserError(
             f"{places.results} has no records of tables of {preset.name} with seeds "
             f"{', '.join(map(str, seeds))}: make the tables first (python -m reproduce all)"
@@ -96,10 +94,9 @@ def store_weights(
         stored = {file.about["task"] for file in files}
         if not stored:
             raise UserError(f"none of the runs behind these tables is in {places.runs}")
-        records = [record for record in records if record["task"] in stored]
         # Of all tasks: whoever adds seeds to these records measures them with the same networks.
-        files += _instruments(every, places, part, tell)
-        pictures = _pictures(records, places)
+        files += _instruments(records, places, part, tell)
+        pictures = _pictures((r for r in records if r["task"] in stored), places)
         left_out += not_asked_for
         manifest = Manifest(part, preset.name, RULE, files, pictures, left_out)
         if manifest.bytes > limit:

@@ -157,6 +157,8 @@ def test_stored_records_are_printed_without_training(tmp_path, said):
     for more, shown in ([], (one + 99) / 2), (["--seed", "0"], one), (["--seeds", "1"], 99):
         (rows,) = body_rows(said([*words, *more]).out)
         assert {cells[0]: cells[4] for cells in rows}["MUNIT"].startswith(f"{shown:.3f} ± ")
+    for more in (["--seed", "5"], ["--seeds", "0", "5"]):
+        assert "no record of seed 5" in said([*words, *more], 2).err
 
 
 @pytest.mark.parametrize(

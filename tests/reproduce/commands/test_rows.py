@@ -127,10 +127,8 @@ def test_it_is_said_where_no_munit_is_there_to_be_preferred_to(
     np.savez(tmp_path / "out" / "drawn-shoes.npz", samples=noise)
     told = said([*table(tmp_path, 1), "--scores=quality", "--inputs=4"])
     assert "| Tint ‡" in told.out
-    assert f"note: no Quality of Tint on drawn-shoes: {WHY}" in told.err
-
-
-WHY = "it is preference over MUNIT, which was not measured here"
+    why = "it is preference over MUNIT, which was not measured here"
+    assert f"note: no Quality of Tint on drawn-shoes: {why}" in told.err
 
 
 def test_other_outputs_take_its_place(made: Path, tmp_path: Path) -> None:

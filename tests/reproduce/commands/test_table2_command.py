@@ -28,13 +28,16 @@ from reproduce.tasks.modes import open_modes, truth_folder
 
 TASK = "drawn-housecats-dogs"
 CONTENT = CONTENT_CONFUSION.name
+PRESET = """
+extends: quick
+about: A few samples of each input.
+measure: {protocol: paper, inputs: 8, samples: 38, mode_samples: 12}
+"""
 
 
 def words(root: Path) -> list[str]:
     small = [f"--set={setting}" for setting in TINY]
-    (root / "mini.yaml").write_text(
-        "extends: quick\nabout: x\nmeasure: {protocol: paper, inputs: 8, samples: 38, mode_samples: 12}\n"
-    )
+    (root / "mini.yaml").write_text(PRESET)
     preset = f"--preset={root / 'mini.yaml'}"
     return ["table", "2", preset, "--jobs=2", "--no-progress", *places(root), *small]
 

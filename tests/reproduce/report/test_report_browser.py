@@ -47,7 +47,7 @@ def opened(browser: Any, out: Path, size: tuple[int, int], **options: Any) -> An
 def test_nothing_is_broken_or_too_wide(browser: Any, out: Path, size: str, scheme: str) -> None:
     page = opened(browser, out, SIZES[size], color_scheme=scheme)
     assert page.evaluate(BROKEN) == []
-    assert page.evaluate("document.images.length") >= 6
+    assert page.evaluate("document.images.length") >= 9
     assert page.evaluate(BEYOND) == []
     assert page.evaluate(ACCESSIBLE) == []
     assert page.complaints == []
