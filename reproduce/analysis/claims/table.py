@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+from benchmarks.harness.published import AVERAGE
 from models.errors import UserError
 from models.zoo import METHODS, nearest
 from reproduce.analysis.claims.statements import Claim, Part, place
@@ -92,8 +93,8 @@ def _row(finding: Finding, cause: str) -> Row:
 
 
 def glance(preset: Preset, results: Path, seeds: Sequence[int] | None = None) -> str:
-    """The result in short, for a README: Table 1 on its first task, the verdicts counted, and the
-    claims that fail, in Markdown."""
+    """The result in short, for a README: Table 1 on its first task, the averages of Table 2, the
+    verdicts counted, and the claims that fail, in Markdown."""
     evidence = Current.stored(results, preset.name, seeds)
     (claimed,) = claims_table(preset, results, seeds).parts
     table = tables_of(1, preset, results, evidence.seeds)["table1"].parts[0]
@@ -104,6 +105,12 @@ def glance(preset: Preset, results: Path, seeds: Sequence[int] | None = None) ->
             told = f"{row['ours']} on {row['on']} (paper: {row['published'] or DASH})"
             failing.setdefault(row["claim"], []).append(told)
     words = f"Seed{'s' * (len(evidence.seeds) > 1)} {', '.join(map(str, evidence.seeds))}. "
+    if preset.tables.get(2):
+        averages = (row for row in tables_of(2, preset, results, evidence.seeds)["table2"].data
+                    if row["direction"] == AVERAGE)  # fmt: skip
+        modes = [f"{row['row']} {in_words(row['cis'])} ({row['paper_cis']:.3f})" for row in averages
+                 if isinstance(row["cis"], Estimate) and row["paper_cis"]]  # fmt: skip
+        words += f"Table 2, average CIS in nats (paper): {', '.join(modes)}. " if modes else ""
     words += summary([row["verdict"] for row in claimed.rows])
     return Tables(
         (replace(table, columns=shown),), (words,), "What fails:",
