@@ -150,5 +150,6 @@ def test_memory_of_a_step_grows_with_its_pictures(tmp_path: Path) -> None:
         assert tiny.finish(tiny.forked(write_memory, batch, str(path))) == 0
         found[batch] = json.loads(path.read_text())
     pictures = 2 * 16 * 3 * 64 * 64 * 4
-    assert found[16]["above_bytes"] > found[1]["above_bytes"] + pictures
-    assert found[16]["peak_bytes"] == found[16]["base_bytes"] + found[16]["above_bytes"]
+    # What a step keeps for its gradients is many times its pictures.
+    assert found[16]["above_bytes"] > found[1]["above_bytes"] + 10 * pictures
+    assert found[16]["above_bytes"] >= found[16]["peak_bytes"] - found[16]["base_bytes"] > 0

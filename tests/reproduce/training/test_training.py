@@ -174,35 +174,31 @@ def test_many_updates_in_a_row_that_are_not_taken_stop_a_run(data, tmp_path, cap
     assert torch.equal(weight, checkpoint.tensors[f"model.{name}"])
 
 
-def test_updates_that_are_not_taken_are_told_with_their_pictures(tmp_path, capsys):
-    folder, out = tiny.data_set(tmp_path / "two colours"), tmp_path / "run"
-    tiny.white(folder / "trainA" / "2.png")
-    tiny.train("munit", out, tmp_path, task=str(folder), batch=1, steps=8, n_res=3)
-    lines = [json.loads(line) for line in (out / "untaken.jsonl").read_text().splitlines()]
-    assert [line["pictures"]["a"] for line in lines] == [["2"], ["2"]]  # in two epochs of four
-    assert {line["phase"] for line in lines} == {"generator"}
-    assert all(line["why"].startswith("the gradient's length is ") for line in lines)
-    told = [json.loads((out / name).read_text()) for name in ("progress.json", "run.json")]
-    assert [one["untaken"] for one in told] == [2, 2]
-    (note,) = capsys.readouterr().err.splitlines()
-    assert note.startswith("note: 2 of 16 updates were not taken, most often with 2 of A (2 times)")
-
-
-def test_what_was_not_taken_is_remembered_by_a_resumed_run(tmp_path):
-    folder = tiny.data_set(tmp_path / "data")
+def test_updates_that_are_not_taken_are_told_with_their_pictures_and_remembered(tmp_path, capsys):
+    folder = tiny.data_set(tmp_path / "two colours")
     tiny.white(folder / "trainA" / "2.png")
 
-    def told(out: str, *steps: int) -> str:
-        path = tmp_path / out / "untaken.jsonl"
+    def told(out: Path, *steps: int) -> str:
+        path = out / "untaken.jsonl"
         for count in steps:
-            tiny.train("munit", path.parent, tmp_path, "--resume", task=str(folder), batch=1,
-                       n_res=3, lr_policy="constant", steps=count)  # fmt: skip
+            tiny.train("munit", out, tmp_path, "--resume", task=str(folder), batch=1, n_res=3,
+                       lr_policy="constant", steps=count)  # fmt: skip
             found = path.read_text()
             # A kill leaves lines of steps that come again, and half of one.
             path.write_text(found + '{"step": 6, "pictures": {}}\n{"step": 8, "pic')
         return found
 
-    assert told("parts", 5, 8) == told("whole", 8)
+    out = tmp_path / "whole"
+    whole = told(out, 8)
+    lines = [json.loads(line) for line in whole.splitlines()]
+    assert [line["pictures"]["a"] for line in lines] == [["2"], ["2"]]  # in two epochs of four
+    assert {line["phase"] for line in lines} == {"generator"}
+    assert all(line["why"].startswith("the gradient's length is ") for line in lines)
+    progress = [json.loads((out / name).read_text()) for name in ("progress.json", "run.json")]
+    assert [one["untaken"] for one in progress] == [2, 2]
+    (note,) = capsys.readouterr().err.splitlines()
+    assert note.startswith("note: 2 of 16 updates were not taken, most often with 2 of A (2 times)")
+    assert told(tmp_path / "parts", 5, 8) == whole
 
 
 def test_a_refusal_leaves_no_new_folder(data, tmp_path, capsys):
