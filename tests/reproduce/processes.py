@@ -13,6 +13,7 @@ from typing import Any
 from tiny import forked
 
 from reproduce.commands.cli import main
+from reproduce.training import loop
 from reproduce.training.processes import only_first_speaks
 
 
@@ -26,8 +27,9 @@ def start(
     return [forked(_one, number, size, port, str(log), target, arguments) for number in range(size)]
 
 
-def train(words: Sequence[str]) -> None:
+def train(words: Sequence[str], many: int = loop.MANY) -> None:
     """What ``python -m reproduce`` does."""
+    loop.MANY = many
     with only_first_speaks():
         sys.exit(main(list(words)))
 
@@ -47,7 +49,7 @@ def _one(
     target(*arguments)
 
 
-def finish(processes: Sequence[ForkServerProcess], seconds: float = 90) -> list[int]:
+def finish(processes: Sequence[ForkServerProcess], seconds: float = 300) -> list[int]:
     """Their exit codes; those that do not end are killed."""
     for process in processes:
         process.join(seconds)

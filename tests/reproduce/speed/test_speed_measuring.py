@@ -69,10 +69,10 @@ def test_diversity_is_timed_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_scores_are_of_as_many_translations_as_asked_for(tmp_path: Path) -> None:
-    settings = told(tmp_path, inputs=5, samples=20)
+    settings = told(tmp_path, inputs=2, samples=20)
     ticks: list[int] = []
     found = time_modes(settings, lambda: ticks.append(1))
-    assert [p["pictures"] for p in found["points"]] == [5 * 2, 5 * 20] and len(ticks) == 10
+    assert [p["pictures"] for p in found["points"]] == [2 * 2, 2 * 20] and len(ticks) == 4
     assert found["seconds"] == found["points"][-1]["seconds"] > 0
     assert 0 <= found["cis"] <= found["is"] < np.log(4) + 1e-9
 
@@ -87,15 +87,7 @@ def test_a_stream_is_timed_as_it_grows(tmp_path: Path) -> None:
     assert found["first"]["pictures_per_s"]["median"] > 0
 
 
-def test_a_repeated_source_has_names_of_its_own(tmp_path: Path) -> None:
-    source = drawn.pictures_of(told(tmp_path)).test_a
-    many = drawn.Repeated(source, 9)
-    assert len(many) == len(set(many.ids)) == 9
-    assert many.read(8).tobytes() == source.read(0).tobytes() != many.read(1).tobytes()
-    assert many.path(5) == source.path(1)
-
-
-@pytest.mark.parametrize(("method", "workers"), [("munit", 0), ("bicyclegan", 0), ("munit", 1)])
+@pytest.mark.parametrize(("method", "workers"), [("bicyclegan", 0), ("munit", 1)])
 def test_waiting_is_a_share_of_a_training(method: str, workers: int, tmp_path: Path) -> None:
     settings = MUNIT if method == "munit" else dict(
         dim=2, depth=3, enc_dim=2, enc_blocks=2, dis_dim=2, dis_layers=1

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import sys
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from speed_case import MUNIT, about
+from tiny_methods import SIZE, TINY
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.choices import ALL, PLAIN
 from models.zoo import make_config
 from reproduce.speed import counting
-from reproduce.speed.counting import _Collected, _work, count_step, time_primitives
+from reproduce.speed.counting import count_step, time_primitives
 from reproduce.speed.machine import (
     above,
     best,
@@ -26,11 +28,7 @@ from reproduce.speed.machine import (
     ratios,
     spread,
 )
-from reproduce.speed.stepping import alternately, stepper, time_step
-from reproduce.speed.worker import measured
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from tiny_methods import SIZE, TINY
+from reproduce.speed.stepping import alternately, step_memory, stepper, time_step
 
 
 def test_a_convolution_has_the_flop_of_its_formula() -> None:
@@ -66,12 +64,6 @@ def test_a_step_counts_what_a_real_one_does(name: str, ways: frozenset[str]) -> 
     assert counts["calls"] > 100 and counts["bytes"] > 28 * counts["parameters"] > 0
 
 
-def test_flop_grow_in_proportion_to_pictures() -> None:
-    config = make_config("munit", MUNIT)
-    one, four = (count_step("munit", config, 16, batch, PLAIN) for batch in (1, 4))
-    assert 3.9 < four["flop"] / one["flop"] <= 4 and one["parameters"] == four["parameters"]
-
-
 def test_a_steps_convolutions_are_found_and_timed_alone() -> None:
     """Nearly all its FLOP are theirs, and each is called with shapes that it takes."""
     ticks: list[int] = []
@@ -85,28 +77,10 @@ def test_a_steps_convolutions_are_found_and_timed_alone() -> None:
     assert plain["flop"] != found["flop"]
 
 
-def test_convolutions_alone_take_what_they_take_in_the_step() -> None:
-    """One layer: its forward and backward, once each, whoever calls them."""
-    layer = torch.nn.Conv2d(8, 16, 3, padding=1)
-    calls = _Collected()
-    with calls:
-        layer(torch.randn(2, 8, 12, 12, requires_grad=True)).sum().backward()
-    assert sorted((call[0], n) for call, n in calls.counts.items()) == [(False, 1), (True, 1)]
-    forward = 2 * 2 * 16 * 12 * 12 * 8 * 9
-    assert sorted(calls.flop.values()) == [forward, 2 * forward]
-    for call in calls.counts:
-        out = _work(call, "cpu", torch.float32)()
-        shapes = [tuple(t.shape) for t in (out if call[0] else (out,)) if t is not None]  # type: ignore[attr-defined]
-        grads = [(2, 8, 12, 12), (16, 8, 3, 3), (16,)]
-        assert shapes == (grads if call[0] else [(2, 16, 12, 12)])
-
-
 def test_two_ways_take_turns() -> None:
     log: list[str] = []
-    first, second = alternately(
-        lambda: log.append("A"), lambda: log.append("B"), 3, "cpu", lambda: log.append(".")
-    )
-    assert "".join(log) == "A.B." * 3 and len(first) == len(second) == 3
+    first, second = alternately(lambda: log.append("A"), lambda: log.append("B"), 3, "cpu", int)
+    assert "".join(log) == "AB" * 3 and len(first) == len(second) == 3
 
 
 def test_spread_and_ratios_are_those_of_their_definitions() -> None:
@@ -163,12 +137,19 @@ def test_memory_on_a_gpu_is_that_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [gpu] * 4
 
 
-def test_memory_of_a_step_grows_with_its_pictures() -> None:
+def write_memory(batch: int, path: str) -> None:
+    found = step_memory(about(batch=batch, size=64), lambda: None)
+    Path(path).write_text(json.dumps(found))
+
+
+def test_memory_of_a_step_grows_with_its_pictures(tmp_path: Path) -> None:
     """In processes of their own: one that other tests ran in has memory to spare."""
-    small, large = (
-        measured("memory", about(batch=batch, size=64) | {"data": "data"}, lambda: None)["measured"]
-        for batch in (1, 16)
-    )
+    found = {}
+    for batch in (1, 16):
+        path = tmp_path / f"{batch}.json"
+        assert tiny.finish(tiny.forked(write_memory, batch, str(path))) == 0
+        found[batch] = json.loads(path.read_text())
     pictures = 2 * 16 * 3 * 64 * 64 * 4
-    assert large["above_bytes"] > small["above_bytes"] + pictures
-    assert large["peak_bytes"] == large["base_bytes"] + large["above_bytes"]
+    # What a step keeps for its gradients is many times its pictures.
+    assert found[16]["above_bytes"] > found[1]["above_bytes"] + 10 * pictures
+    assert found[16]["above_bytes"] >= found[16]["peak_bytes"] - found[16]["base_bytes"] > 0

@@ -72,30 +72,32 @@ def same_translations(ours: Method, theirs: Method, *directions: str) -> None:
         assert torch.equal(got, expected)
 
 
-@pytest.mark.parametrize("settings", [{}, {"activ": "prelu", "n_downsample": 1}], ids=str)
-@pytest.mark.parametrize("name", ["munit", "unit-release"])
-def test_munit_and_unit(tmp_path: Path, name: str, settings: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("name", "settings", "zipped"),
+    [
+        ("munit", {"activ": "prelu", "n_downsample": 1}, True),
+        ("munit", {}, False),  # as PyTorch 0.3 wrote files
+        ("unit-release", {}, True),
+    ],
+)
+def test_munit_and_unit(
+    tmp_path: Path, name: str, settings: dict[str, object], zipped: bool
+) -> None:
     method = original(name, **settings)
-    ours = convert(save(pair(method), tmp_path / "gen_01000000.pt"), name)
+    path = tmp_path / "gen_01000000.pt"
+    ours = convert(save(pair(method), path, _use_new_zipfile_serialization=zipped), name)
     same_translations(ours, method, "a2b", "b2a")
-
-
-def test_munit_from_pytorch_0_3(tmp_path: Path) -> None:
-    method = original("munit")
-    state = pair(method)
-    for part in state.values():
-        for key in [k for k in part if k.endswith("conv.bias")]:
-            norm = key.replace("conv.bias", "norm.")
-            part[norm + "running_mean"] = torch.full_like(part[key], 3)
-            part[norm + "running_var"] = torch.full_like(part[key], 3)
-    path = save(state, tmp_path / "gen.pt", _use_new_zipfile_serialization=False)  # its format
-    same_translations(convert(path, "munit"), method, "a2b", "b2a")
 
 
 @pytest.mark.parametrize(
     ("prefix", "settings"),
-    [("", {}), ("module.", {"norm": "bn"}), ("", {"dropout": True})], ids=str,
-)  # fmt: skip
+    [
+        ("module.", {"norm": "bn"}),
+        ("", {"dropout": True}),
+        ("", {"channels_b": 1, "identity": 0}),
+    ],
+    ids=str,
+)
 def test_cyclegan(tmp_path: Path, prefix: str, settings: dict[str, object]) -> None:
     method = original("cyclegan", **settings)
     first, second = (
@@ -104,15 +106,11 @@ def test_cyclegan(tmp_path: Path, prefix: str, settings: dict[str, object]) -> N
         )
         for part in FILES["cyclegan"]
     )
-    same_translations(convert(first, "cyclegan"), method, "a2b", "b2a")
+    if "channels_b" not in settings:
+        same_translations(convert(first, "cyclegan"), method, "a2b", "b2a")
     second.unlink()
-    same_translations(convert(first, "cyclegan"), method, "a2b")
-
-
-def test_cyclegan_between_other_channels(tmp_path: Path) -> None:
-    method = original("cyclegan", channels_b=1, identity=0)
-    ours = convert(save_part(method, "G_A", tmp_path), "cyclegan")
-    assert ours.config.channels_b == 1
+    ours = convert(first, "cyclegan")
+    assert ours.config.channels_b == method.config.channels_b
     same_translations(ours, method, "a2b")
 
 
@@ -168,20 +166,13 @@ def refused(path: Path, name: str, *words: str, size: int = 256) -> None:
     assert not out.exists()
 
 
-@pytest.mark.parametrize("kept", [0, 100, 0.99])
-def test_truncated_files(tmp_path: Path, kept: float) -> None:
-    path = save(pair(original("munit")), tmp_path / "gen.pt")
-    data = path.read_bytes()
-    path.write_bytes(data[: int(kept if kept >= 1 else len(data) * kept)])
-    refused(path, "munit", str(path))
-
-
-def test_missing_files_folders_and_pictures(tmp_path: Path) -> None:
+def test_what_is_no_checkpoint(tmp_path: Path) -> None:
     refused(tmp_path / "nothing.pt", "munit", "no file")
     refused(tmp_path, "munit", "no file")
-    picture = tmp_path / "cat.jpg"
-    picture.write_bytes(b"\xff\xd8\xff\xe0" + bytes(100))
-    refused(picture, "munit", str(picture))
+    whole = save(pair(original("munit")), tmp_path / "gen.pt").read_bytes()
+    for content in (b"\xff\xd8\xff\xe0" + bytes(100), b"", whole[:-100]):
+        (tmp_path / "gen.pt").write_bytes(content)
+        refused(tmp_path / "gen.pt", "munit", str(tmp_path / "gen.pt"))
 
 
 def test_the_wrong_method(tmp_path: Path) -> None:
@@ -190,7 +181,6 @@ def test_the_wrong_method(tmp_path: Path) -> None:
     refused(munit, "unit-release", str(munit), "lacks")
     refused(unit, "munit", str(unit), "lacks")
     refused(munit, "cyclegan", str(munit), "more than tensors")
-    refused(munit, "bicyclegan", "more than tensors")
     refused(munit, "munti", "did you mean munit?")
     cyclegan = original("cyclegan")
     path = save_part(cyclegan, "G_A", tmp_path)
@@ -207,13 +197,10 @@ def test_the_wrong_content(tmp_path: Path) -> None:
         ({}, "it holds []"),
         ({"a": good["a"]}, "it holds ['a']"),
         ({"a": good["a"], "b": {}}, "no state dict"),
-        ({"a": good["a"], "b": [1]}, "no state dict"),
-        ({"a": good["a"], "b": {1: torch.zeros(1)}}, "more than tensors"),
         ({"a": good["a"], "b": good["b"] | {"step": 5}}, "more than tensors"),
         ({"a": good["a"] | {key: torch.tensor(1.0)}, "b": good["b"]}, "has shape ()"),
         ({"a": good["a"] | {key: torch.zeros(0, 3, 7, 7)}, "b": good["b"]}, "has shape (0"),
         ({"a": good["a"] | {"more": torch.zeros(1)}, "b": good["b"]}, "unexpected"),
-        ({"a": good["a"], "b": {k: v for k, v in good["b"].items() if "mlp" not in k}}, "missing"),
         ({"a": good["a"] | {key: torch.zeros(4, 3, 7, 7)}, "b": good["b"]}, "of another size"),
     ):
         refused(save(state, tmp_path / "gen.pt"), "munit", words)

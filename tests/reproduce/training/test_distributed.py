@@ -16,14 +16,13 @@ import shared_steps
 import tiny
 import tiny_methods
 import torch
-import torch.distributed.run
+import torch.distributed
 from safetensors.torch import load_file
 from shared_steps import BATCH, CASES, HALF, STEPS, fresh, go, run_of, weights
 from tiny import assert_same_tensors, train_words, until
 from torch import Tensor
 
 from models.errors import UserError
-from reproduce.training import loop
 from reproduce.training.checkpoints import read_checkpoint, restore_training, save_training
 from reproduce.training.distributed import World, joined, local_device
 from reproduce.training.shared import check_shareable, positions
@@ -54,7 +53,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def two(one: Path) -> Path:
     """The same folder with what two processes make of every case, four pictures each."""
     started = processes.start(2, one / "log", shared_steps.shared, one)
-    codes = processes.finish(started, 240)
+    codes = processes.finish(started)
     assert codes == [0, 0], (one / "log.0").read_text() + (one / "log.1").read_text()
     return one
 
@@ -109,26 +108,21 @@ def test_shares_are_equal_and_cover_the_batch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "batch", "count", "told"),
+    ("name", "settings", "batch", "count", "told"),
     [
-        ("munit", 6, 4, ["batch=6", "4 processes", "--set batch=8"]),
-        ("munit", 1, 2, ["batch=1", "2 processes", "--set batch=2"]),
-        ("bicyclegan", 6, 2, ["batch=6", "2 processes", "halves", "--set batch=8"]),
+        ("munit", {}, 6, 4, ["batch=6", "4 processes", "--set batch=8"]),
+        ("bicyclegan", {}, 6, 2, ["batch=6", "2 processes", "halves", "--set batch=8"]),
+        ("cyclegan", {"norm": "bn"}, 8, 2, ["bn"]),
     ],
 )
-def test_a_batch_that_cannot_be_shared(name: str, batch: int, count: int, told: list[str]) -> None:
-    method = tiny_methods.fresh(name)
+def test_what_cannot_be_shared(
+    name: str, settings: dict[str, object], batch: int, count: int, told: list[str]
+) -> None:
+    method = tiny_methods.fresh(name, **settings)
     check_shareable(method, batch, 1)
     with pytest.raises(UserError) as error:
         check_shareable(method, batch, count)
     assert all(word in str(error.value) for word in told)
-
-
-def test_batch_norm_is_for_one_process() -> None:
-    method = tiny_methods.fresh("cyclegan", norm="bn")
-    check_shareable(method, 8, 1)
-    with pytest.raises(UserError, match="bn"):
-        check_shareable(method, 8, 2)
 
 
 def test_every_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,29 +198,51 @@ def test_wrong_arguments_and_a_folder_that_holds_a_run_are_refused_once(
 # As a program
 
 
-def test_a_run_of_two_processes_is_that_of_one(data: Path, tmp_path: Path) -> None:
-    """In float32, with the pictures that each reads for itself: halves of BicycleGAN's halves."""
-    settings = {"batch": 4, "steps": 4, "lr": 1e-5}
-    words = train_words("bicyclegan", tmp_path / "two", data, **settings)
-    last = tmp_path / "two" / "last.safetensors"
-    assert ended(tmp_path / "log", words) == ([0, 0], [[str(last)], []])
-    alone = tiny.train("bicyclegan", tmp_path / "one", data, **settings)
-    ours, theirs = load_file(last), load_file(alone)
+SHARED = {"batch": 4, "steps": 4, "lr": 1e-5}
+
+
+@pytest.fixture(scope="module")
+def by_two(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of two processes, halves of BicycleGAN's halves."""
+    folder = tmp_path_factory.mktemp("two") / "run"
+    words = train_words("bicyclegan", folder, data, "--save-every=3", "--grids=0", **SHARED)
+    told = ended(folder.parent / "log", words)
+    assert told == ([0, 0], [[str(folder / "last.safetensors")], []])
+    return folder
+
+
+def test_a_run_of_two_processes_is_that_of_one(by_two: Path, data: Path, tmp_path: Path) -> None:
+    """In float32, with the pictures that each reads for itself."""
+    words = ("--save-every=3", "--grids=0")
+    alone = tiny.train("bicyclegan", tmp_path / "one", data, *words, **SHARED)
+    ours, theirs = load_file(by_two / "last.safetensors"), load_file(alone)
     assert ours.keys() == theirs.keys()
     moments = [k for k in theirs if k.endswith("exp_avg")]
     largest = max(theirs[k].abs().max() for k in moments)
     assert max((ours[k] - theirs[k]).abs().max() for k in moments) < 1e-4 * largest
-    names = [p.name for p in (tmp_path / "two").iterdir()]
+    names = [p.name for p in by_two.iterdir()]
     assert sorted(names) == sorted(p.name for p in (tmp_path / "one").iterdir())
-    assert len(list((tmp_path / "two" / "tensorboard").iterdir())) == 1
-    assert json.loads((tmp_path / "two" / "run.json").read_text())["processes"] == 2
+    assert len(list((by_two / "tensorboard").iterdir())) == 1
+    assert json.loads((by_two / "run.json").read_text())["processes"] == 2
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bits(
+    by_two: Path, data: Path, tmp_path: Path
+) -> None:
+    half = Path(shutil.copytree(by_two, tmp_path / "half"))
+    os.replace(half / "good.safetensors", half / "last.safetensors")
+    assert read_checkpoint(half / "last.safetensors").step == 3
+    words = train_words("bicyclegan", half, data, "--resume", "--grids=0", **SHARED)
+    assert ended(tmp_path / "log", words)[0] == [0, 0]
+    assert_same_tensors(half / "last.safetensors", by_two / "last.safetensors")
+    assert ended(tmp_path / "log", words)[0] == [0, 0], "it is finished, all agree"
 
 
 def test_a_signal_to_one_process_stops_all_after_the_same_step(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = train_words("munit", out, data, steps=99999)
     started = processes.start(2, tmp_path / "log", processes.train, words)
-    until(lambda: (out / "progress.json").exists(), 60)
+    until(lambda: (out / "progress.json").exists(), 300)
     for _ in range(2):  # launchers and batch systems pass on what a process was sent already
         os.kill(int(str(started[1].pid)), signal.SIGTERM)
     assert processes.finish(started) == [130, 130]
@@ -236,30 +252,9 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(data: Path, tmp_p
     assert line.startswith(f"saved after step {step};")
 
 
-def test_an_interrupted_run_goes_on_to_the_same_bits(data: Path, tmp_path: Path) -> None:
-    whole, half = tmp_path / "whole", tmp_path / "half"
-
-    def run(out: Path, *more: str) -> list[int]:
-        words = train_words("cyclegan", out, data, *more, batch=4, steps=5)
-        return ended(tmp_path / "log", words)[0]
-
-    assert run(whole, "--save-every", "3") == [0, 0]
-    shutil.copytree(whole, half)
-    os.replace(half / "good.safetensors", half / "last.safetensors")
-    assert read_checkpoint(half / "last.safetensors").step == 3
-    assert run(half, "--resume") == [0, 0]
-    assert_same_tensors(half / "last.safetensors", whole / "last.safetensors")
-    assert run(half, "--resume") == [0, 0], "it is finished, all agree"
-
-
-def train_impatiently(words: list[str]) -> None:
-    loop.MANY = 3
-    processes.train(words)
-
-
 def test_no_number_in_one_process_stops_all(data: Path, tmp_path: Path) -> None:
     words = train_words("munit", tmp_path / "run", data, batch=4, steps=60, lr="1e30")
-    started = processes.start(2, tmp_path / "log", train_impatiently, words)
+    started = processes.start(2, tmp_path / "log", processes.train, words, 3)
     assert processes.finish(started) == [1, 1]
     (line,), others = said(tmp_path / "log")
     assert others == []
@@ -271,7 +266,7 @@ def test_a_process_that_dies_ends_the_others(data: Path, tmp_path: Path) -> None
     out = tmp_path / "run"
     words = train_words("munit", out, data, "--save-every", "1", steps=99999)
     started = processes.start(2, tmp_path / "log", processes.train, words)
-    until(lambda: (out / "last.safetensors").exists(), 60)
+    until(lambda: (out / "last.safetensors").exists(), 300)
     started[1].kill()
     assert processes.finish(started) == [2, -signal.SIGKILL]
     (line,), others = said(tmp_path / "log")
@@ -286,7 +281,7 @@ def test_a_picture_that_one_process_cannot_read_is_named(
     ours = Path(shutil.copytree(data, tmp_path / "data"))
     words = train_words("munit", tmp_path / "run", ours, steps=99999)
     started = processes.start(2, tmp_path / "log", processes.train, words)
-    until(lambda: (tmp_path / "run" / "progress.json").exists(), 60)
+    until(lambda: (tmp_path / "run" / "progress.json").exists(), 300)
     for path in ours.rglob("trainA/*.png"):
         path.write_bytes(b"no picture")
     assert processes.finish(started) == [2, 2]
@@ -295,12 +290,14 @@ def test_a_picture_that_one_process_cannot_read_is_named(
 
 
 def torchrun(words: list[str], log: Path) -> None:
+    from torch.distributed.run import main
+
     os.setsid()
     os.chdir(ROOT)
     for number in (1, 2):
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     os.environ["OMP_NUM_THREADS"] = "1"
-    torch.distributed.run.main(["--standalone", "--nproc-per-node=2", "-m", "reproduce", *words])
+    main(["--standalone", "--nproc-per-node=2", "-m", "reproduce", *words])
 
 
 def test_torchrun(data: Path, tmp_path: Path) -> None:
@@ -308,9 +305,9 @@ def test_torchrun(data: Path, tmp_path: Path) -> None:
     out, log = tmp_path / "run", tmp_path / "log"
     words = train_words("munit", out, data, steps=99999, lr_policy="constant")
     process = tiny.forked(torchrun, words, log)
-    until(lambda: (out / "progress.json").exists(), 120)
+    until(lambda: (out / "progress.json").exists(), 300)
     os.killpg(int(str(process.pid)), signal.SIGTERM)
-    tiny.finish(process)
+    tiny.finish(process, 300)
     step = read_checkpoint(out / "last.safetensors").step
     assert log.read_text().count(f"saved after step {step};") == 1
     # One process goes on with what two began.

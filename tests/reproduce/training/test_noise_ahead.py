@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import assert_same_tensors
-from tiny_methods import TINY, UNLIKE, fresh, pictures
+from tiny_methods import TINY, fresh
 from torch import Tensor
 
 from models.choices import ALL
@@ -17,7 +17,6 @@ from reproduce.experiments.preset import load_preset
 from reproduce.training.ahead import STEPS, NoiseAhead
 from reproduce.training.loop import Logging
 from reproduce.training.session import train
-from reproduce.training.trainer import Trainer
 
 SHAPE = (2, 16, 16)
 
@@ -28,20 +27,6 @@ def pinned(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     found: list[Tensor] = []
     monkeypatch.setattr(Tensor, "pin_memory", lambda x: found.append(x) or x)
     return found
-
-
-@UNLIKE
-def test_a_step_is_what_it_was(name: str, pinned: list[Tensor]) -> None:
-    def trained(ahead: bool) -> list[dict[str, float]]:
-        trainer = Trainer(fresh(name), 3, 9)
-        if not ahead:
-            return [trainer.step(pictures(2), pictures(2, seed=1), k) for k in (0, 1, 5)]
-        with NoiseAhead(trainer.method, trainer.noise, SHAPE, "cpu") as noise:
-            trainer.noise = noise
-            return [trainer.step(pictures(2), pictures(2, seed=1), k) for k in (0, 1, 5)]
-
-    assert trained(True) == trained(False)
-    assert pinned
 
 
 def test_it_is_drawn_before_it_is_asked_for_by_other_threads(pinned: list[Tensor]) -> None:
@@ -64,23 +49,6 @@ def test_it_is_drawn_before_it_is_asked_for_by_other_threads(pinned: list[Tensor
     assert not [t for t in threading.enumerate() if t.name.startswith("noise")]
 
 
-def test_its_threads_pin_for_their_own_gpu_and_it_comes_without_waiting(
-    pinned: list[Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chosen: list[object] = []
-    how: list[object] = []
-    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
-    monkeypatch.setattr(
-        Tensor, "to", lambda x, device, non_blocking: how.append((device, non_blocking)) or x
-    )
-    trainer = Trainer(fresh("munit"), 0, 9)
-    spec = trainer.method.training_noise("generator", 16, 16)
-    role = next(iter(spec))
-    with NoiseAhead(trainer.method, trainer.noise, SHAPE, "cuda:1") as noise:
-        noise("generator", role, spec[role], 2, 0)
-    assert set(chosen) == {"cuda:1"} and how == [("cuda:1", True)]
-
-
 class Gpu(str):
     """The processor, taken for a GPU."""
 
@@ -91,7 +59,8 @@ class Gpu(str):
 def test_a_training_for_a_gpu_is_given_what_was_pinned(
     pinned: list[Tensor], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    chosen: list[object] = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "none")
     settings = {"train": 20, "test": 8, "batch": 2, "steps": 3}
     run = load_preset("quick").make_run("unit", "drawn-shoes", 0, TINY["unit"] | settings)
@@ -104,3 +73,4 @@ def test_a_training_for_a_gpu_is_given_what_was_pinned(
     assert_same_tensors(on_cpu, on_gpu)
     kinds = {x.dtype for x in pinned}
     assert {torch.uint8, torch.float32, torch.int64} <= kinds, "pictures, noise, dropout's seeds"
+    assert chosen and set(chosen) == {"cpu"}, "threads pin for their own GPU"

@@ -14,7 +14,7 @@ from reproduce.tasks.sources import FolderSource
 from reproduce.training.single_pictures import DrawnTask, digest
 
 
-@pytest.mark.parametrize("task", ["drawn-shoes", "drawn-handbags", "drawn-bigcats-dogs"])
+@pytest.mark.parametrize("task", ["drawn-shoes", "drawn-bigcats-dogs"])
 def test_they_are_those_of_the_folders(task, data) -> None:
     run = RunConfig("munit", task, size=32, train=6, test=5, settings={})
     domains = open_run_task(run, Places(data, data, data, progress=False))
@@ -26,6 +26,7 @@ def test_they_are_those_of_the_folders(task, data) -> None:
             assert np.array_equal(np.asarray(source.read(i)), np.asarray(folder.read(i)))
             assert digest(source.read(i)) == digest(folder.read(i))
             assert source.path(i).name == folder.path(i).name
+        assert digest(source.read(0)) != digest(source.read(1))
     if alone.animals:
         told, known = open_modes(domains.folder), alone.modes({"testA": 5, "testB": 2})
         assert (known.titles, known.names) == (told.titles, told.names)
@@ -36,13 +37,6 @@ def test_they_are_those_of_the_folders(task, data) -> None:
         assert truth is not None
         for key in (("test", "00003"), ("trainB", "00005")):
             assert alone.rows[key] == {k: v for k, v in truth.rows[key].items() if v != ""}
-
-
-def test_digests_tell_pictures_apart(data) -> None:
-    source = DrawnTask("drawn-shoes", 32, 6, 5).sources["testB"]
-    changed = source.read(0).copy()
-    changed.putpixel((3, 4), (1, 2, 3))
-    assert digest(changed) != digest(source.read(0))
 
 
 def test_what_is_not_drawn_is_refused() -> None:

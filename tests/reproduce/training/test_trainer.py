@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from tiny_methods import EVERY, UNLIKE, fresh, pictures
+from tiny_methods import EVERY, fresh, pictures
 from torch import Tensor
 
 from models.choices import PLAIN, choose
@@ -43,33 +43,22 @@ def test_a_step_moves_every_network_and_records_every_term(name: str) -> None:
         assert not names or any((after[k] != before[k]).any() for k in names)
 
 
-@UNLIKE
-def test_training_is_a_function_of_seed_and_step(name: str) -> None:
-    def run(seed: int) -> tuple[list[dict[str, float]], dict[str, Tensor]]:
-        method = fresh(name)
-        torch.randn(5)  # the global generator must not matter
-        return steps(Trainer(method, seed, 9), 0, 1), weights(method)
-
-    (records, first), (again, second) = run(0), run(0)
-    assert records == again and same(first, second)
-    assert run(1)[0][0] != records[0]
-
-
-def test_noise_differs_between_steps_phases_and_roles() -> None:
+def test_noise_differs_between_seeds_steps_phases_and_roles() -> None:
     method = fresh("unit")
-    trainer = Trainer(method, 0, 9)
     drawn = [
-        trainer.noise(phase, role, spec, 2, step).numpy().tobytes()
+        Trainer(method, seed, 9).noise(phase, role, spec, 2, step).numpy().tobytes()
+        for seed in (0, 1)
         for step in (0, 1)
         for phase in method.order
         for role, spec in method.training_noise(phase, 16, 16).items()
         if spec.kind == "normal"
     ]
-    assert len(set(drawn)) == len(drawn) == 2 * (2 + 4)
+    assert len(set(drawn)) == len(drawn) == 2 * 2 * (2 + 4)
 
 
-@UNLIKE
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize(
+    ("name", "which"), [("unit", 0), ("cyclegan-noise", 1), ("munit", 0), ("bicyclegan", 1)]
+)
 def test_an_update_by_losses_that_are_no_numbers_is_not_taken(name: str, which: int) -> None:
     method = fresh(name)
     trainer = Trainer(method, 0, 9)
@@ -107,7 +96,7 @@ def with_flat_ones() -> Tensor:
     return found
 
 
-@UNLIKE
+@pytest.mark.parametrize("name", ["munit", "bicyclegan"])
 def test_pictures_of_one_colour_leave_weights_that_are_finite_and_move(name: str) -> None:
     method = fresh(name, lr=1e-3, lr_policy="constant")
     choose(method, PLAIN)  # whose rounding such a small network's gradients explode with
@@ -148,28 +137,8 @@ def test_a_gradient_is_taken_up_to_a_length_for_each_unit_of_weight(factor: floa
     )
 
 
-@EVERY
-def test_every_weight_has_one_optimiser(name: str) -> None:
-    method = fresh(name)
-    trainer = Trainer(method, 0, 9)
-    own = {id(p) for p in trainer.weights["generator"]}
-    assert not own & {id(p) for p in trainer.weights["discriminator"]}
-    assert len(own) + len(trainer.weights["discriminator"]) == len(list(method.parameters()))
-
-
-def test_gradients_of_one_step_do_not_reach_the_next() -> None:
-    method = fresh("munit", lr=0.0, weight_decay=0.0)
-    trainer = Trainer(method, 0, 9)
-    steps(trainer, 0)
-    first = [p.grad.clone() for p in method.parameters() if p.grad is not None]
-    steps(trainer, 0)  # nothing moved, the same step again
-    again = [p.grad for p in method.parameters() if p.grad is not None]
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-
-
-@pytest.mark.parametrize("name", ["munit", "unit-release"])
-def test_without_gan_the_discriminators_only_decay(name: str) -> None:
-    method = fresh(name, gan=0.0, lr_policy="constant", lr=1e-3, weight_decay=1e-2)
+def test_without_gan_the_discriminators_only_decay() -> None:
+    method = fresh("munit", gan=0.0, lr_policy="constant", lr=1e-3, weight_decay=1e-2)
     before = weights(method)
     record = steps(Trainer(method, 0, 9), 0)[0]
     assert not any(k.startswith(("gan", "dis")) for k in record)
@@ -178,11 +147,6 @@ def test_without_gan_the_discriminators_only_decay(name: str) -> None:
             # Adam's first update is lr against the sign of the gradient, here of the decay.
             expected = before[key] - 1e-3 * before[key].sign()
             torch.testing.assert_close(value, expected, rtol=0, atol=1e-4)
-    still = fresh(name, gan=0.0, weight_decay=0.0)
-    before = weights(still)
-    steps(Trainer(still, 0, 9), 0)
-    assert same(weights(still), before, "dis_")
-    assert not same(weights(still), before, "gen", "dec")
 
 
 def test_monitored_gan_terms_are_recorded_but_train_nothing() -> None:
@@ -224,7 +188,7 @@ def test_the_pool_shows_old_translations_to_the_discriminators() -> None:
     assert not same(weights(unpooled), weights(pooled), "dis_")
 
 
-@UNLIKE
+@pytest.mark.parametrize("name", ["cyclegan-noise", "munit"])
 def test_mixed_precision_trains_float32_weights(name: str) -> None:
     method = fresh(name)
     record = steps(Trainer(method, 0, 9, precision="bf16"), 0)[0]

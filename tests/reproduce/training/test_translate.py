@@ -96,10 +96,9 @@ def test_every_input_gets_its_own_files(trained, inputs, tmp_path, capsys):
 def test_the_seed_decides(trained, inputs, tmp_path):
     made = []
     for name, seed in (("one", "5"), ("again", "5"), ("other", "6")):
-        translate(trained("munit"), inputs, tmp_path / name, "--seed", seed)
-        made.append([p.read_bytes() for p in sorted((tmp_path / name).rglob("*_sample00.png"))])
-    assert made[0] == made[1] and len(made[0]) == 7
-    assert all(one != other for one, other in zip(made[0], made[2], strict=True))
+        out = translate(trained("munit"), inputs / "a.png", tmp_path / name, "--seed", seed)
+        made.append((out / "a_sample00.png").read_bytes())
+    assert made[0] == made[1] != made[2]
 
 
 def test_a_single_picture_and_the_other_direction(trained, inputs, tmp_path):
@@ -110,9 +109,6 @@ def test_a_single_picture_and_the_other_direction(trained, inputs, tmp_path):
         assert names == ["a.b_sample00.png", "grid.png", "styles.npz"]
     one, two = (tmp_path / d / "a.b_sample00.png" for d in ("a2b", "b2a"))
     assert not np.array_equal(pixels(one), pixels(two))
-    # The same picture, alone or in its folder.
-    translate(trained("munit"), inputs, tmp_path / "all", "--direction", "a2b")
-    assert_alike(tmp_path / "all" / "a.b_sample00.png", one)
 
 
 @pytest.mark.parametrize("method", ["munit", "bicyclegan"])
@@ -137,19 +133,17 @@ def test_an_example_gives_the_style(method, trained, inputs, tmp_path):
     assert np.abs(shown - pixels(single / "a_example00.png")).max() <= 1
 
 
-@pytest.mark.parametrize("method", ["munit", "bicyclegan"])
-def test_a_domain_of_grey_is_read_and_written_in_one_channel(method, inputs, data, tmp_path):
-    checkpoint, out = tiny.train(method, tmp_path / "run", data, channels_a=1), tmp_path / "out"
+def test_a_domain_of_grey_is_read_and_written_in_one_channel(inputs, data, tmp_path):
+    checkpoint, out = tiny.train("munit", tmp_path / "run", data, channels_a=1), tmp_path / "out"
     network, read = load_method(checkpoint)
     assert network.config.channels_a == 1
     translate(checkpoint, inputs, out, "--samples", "2")
     translate(checkpoint, inputs, out, "--example", inputs / "a.png")
     colours = pixels(out / "a_sample00.png")
     assert colours.shape == (read.run.size, read.run.size, 3) and np.ptp(colours, axis=2).any()
-    if "b2a" in network.directions:
-        translate(checkpoint, inputs, out / "back", "--direction", "b2a")
-        grey = pixels(out / "back" / "a_sample00.png")
-        assert grey.shape == colours.shape and not np.ptp(grey, axis=2).any()
+    translate(checkpoint, inputs, out / "back", "--direction", "b2a")
+    grey = pixels(out / "back" / "a_sample00.png")
+    assert grey.shape == colours.shape and not np.ptp(grey, axis=2).any()
 
 
 def test_a_grid_stays_small(tmp_path):
@@ -197,15 +191,13 @@ def test_the_same_styles_for_every_input_are_kept_and_taken_again(trained, input
     assert_alike(tmp_path / "one/a_sample02.png", tmp_path / "three/renamed_sample02.png")
 
 
-@pytest.mark.parametrize("method", ["munit", "bicyclegan"])
-def test_a_walk_between_styles_is_frames_and_a_gif(method, trained, inputs, tmp_path):
+def test_a_walk_between_styles_is_frames_and_a_gif(trained, inputs, tmp_path):
     ends, out, styles = tmp_path / "ends", tmp_path / "walk", ("--styles", tmp_path / "styles.npz")
-    translate(trained(method), inputs, ends, *styles, "--samples", "3")
-    translate(trained(method), inputs, out, *styles, "--interpolate", 0, 2, 5)
+    translate(trained("munit"), inputs, ends, *styles, "--samples", "3")
+    translate(trained("munit"), inputs, out, *styles, "--interpolate", 0, 2, 5)
     for frame, sample in (("00", "00"), ("04", "02")):
         for name in ("a", "one/a"):
-            if method == "munit":  # dropout stays the first's along the walk
-                assert_alike(out / f"{name}_frame{frame}.png", ends / f"{name}_sample{sample}.png")
+            assert_alike(out / f"{name}_frame{frame}.png", ends / f"{name}_sample{sample}.png")
     with Image.open(out / "one" / "a.gif") as gif:
         assert gif.n_frames == 5 + 3 and gif.size == (32, 32)
     assert len(list(out.rglob("*_frame*.png"))) == 35 and len(list(out.rglob("*.gif"))) == 7
@@ -239,20 +231,14 @@ def test_files_of_styles_that_do_not_fit_are_refused(trained, inputs, tmp_path, 
 @pytest.mark.parametrize(
     ("method", "more", "words"),
     [
-        ("munit", ("--direction", "c2d"), "invalid choice: 'c2d'"),
-        ("munit", ("--device", "tpu9"), "unknown device 'tpu9'"),
-        ("munit", ("--device", "meta"), "'meta' is not supported"),
         ("munit", ("--example", "nowhere.png"), "nowhere.png does not exist"),
-        ("munit", ("--samples", "0"), "0 is too small"),
         ("munit", ("--samples", "10001"), "is too large, use at most 10000"),
         ("munit", ("--interpolate", 0, 5_000_000_000, 3), "is too large, use at most 10000"),
-        ("munit", ("--samples", "2", "--example", "a.png"), "not allowed with"),
         ("munit", ("--interpolate", "0", "1", "1"), "1 steps are no walk"),
         ("munit", ("--styles", "a.json"), "a.json: styles are stored as .npz"),
         ("munit", ("--styles", "s.npz", "--example", "INPUTS"), "--styles and --example"),
         ("unit", ("--interpolate", "0", "1", "3"), "Unit has no styles"),
-        ("cyclegan", ("--interpolate", "0", "1", "3"), "CycleGAN has no styles"),
-        ("cyclegan", ("--example", "INPUTS"), "has no style encoder"),
+        ("unit", ("--example", "INPUTS"), "has no style encoder"),
         ("bicyclegan", ("--direction", "b2a"), "bicyclegan translates a2b only"),
     ],
 )
@@ -263,7 +249,7 @@ def test_bad_words_are_refused(method, more, words, trained, inputs, tmp_path, r
     assert not (tmp_path / "out").exists()
 
 
-def test_bad_inputs_are_refused(trained, inputs, tmp_path, refused):
+def test_bad_inputs_and_places_are_refused(trained, inputs, tmp_path, refused):
     checkpoint, out = trained("munit"), tmp_path / "out"
     (tmp_path / "empty").mkdir()
     text = tmp_path / "text.png"
@@ -279,20 +265,14 @@ def test_bad_inputs_are_refused(trained, inputs, tmp_path, refused):
         assert not out.exists()
     for given in (inputs.parent, tmp_path / "nowhere.safetensors", text):
         assert str(given) in refused(translate_words(given, inputs, out))
-
-
-def test_bad_places_for_the_output_are_refused(trained, inputs, tmp_path, refused):
-    (tmp_path / "file").touch()
-    for out, words in (
-        (tmp_path / "file", "is a file"),
-        (tmp_path / "file" / "below", "is a file"),
+    before = sorted(inputs.rglob("*"))
+    for place, words in (
+        (text / "below", "is a file"),
         (Path("/proc/nothing"), "may not be written to"),
-        (inputs, "lies in the inputs' folder"),
         (inputs / "out", "lies in the inputs' folder"),
     ):
-        before = sorted(inputs.rglob("*"))
-        assert words in refused(translate_words(trained("munit"), inputs, out))
-        assert sorted(inputs.rglob("*")) == before
+        assert words in refused(translate_words(checkpoint, inputs, place))
+    assert sorted(inputs.rglob("*")) == before
 
 
 def test_a_diverged_checkpoint_is_named(tmp_path):
