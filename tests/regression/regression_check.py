@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from pathlib import Path
 
-import torch
+import numpy as np
 from regression_table1 import Bench, check_method, check_real
 from regression_table2 import ModesBench, check_modes
-from regression_theory import THEORY, check_theory
 from regression_tolerances import excluded
-from regression_world import Damage, Findings, Record, World, check_record
+from regression_world import Damage, Findings, Record, World, check_record, check_value
 
+from benchmarks.metrics.theory.contents import DOMAIN_ACCURACY, PAIR_DISTANCE, RETRIEVAL_RANK, Pairs
+from benchmarks.metrics.theory.styles import METRICS as STYLES
+from benchmarks.metrics.theory.styles import Sample
 from models.errors import UserError
-from reproduce.experiments.preset import load_preset
 from reproduce.measuring.stored_manifest import Row
 from reproduce.records.store import REAL
+
+THEORY = {metric.name for metric in (*STYLES, DOMAIN_ACCURACY, PAIR_DISTANCE, RETRIEVAL_RANK)}
 
 
 def check_row(
@@ -66,6 +65,28 @@ def _check_measured(
         check_method(bench, method, records, findings)
 
 
+def check_theory(world: World, records: dict[str, Record], findings: Findings) -> None:
+    """Compare ``records`` of ``THEORY`` with what their raw values give: the weights of encoders that
+    no translation reads are not stored, so codes are not encoded again."""
+    styles = [known.name for known in STYLES]
+    for metric, record in records.items():
+        arrays = world.arrays(record)
+        if metric in styles:
+            told = record["theory"]["domains"]
+            findings.same(metric, "domains", sorted(told), sorted(set(arrays) - {"meta"}))
+            once, row = np.ones((1, len(arrays[min(told)]))), styles.index(metric)
+            found = {d: float(Sample(arrays[d]).numbers(once)[row, 0]) for d in told}
+            for domain, value in told.items():
+                check_value(record | {"value": value}, found[domain], findings)
+            check_value(record, float(np.mean(list(found.values()))), findings)
+        elif metric == DOMAIN_ACCURACY.name:
+            check_value(record, float(arrays["hits"].mean()), findings)
+        else:
+            of = Pairs(arrays["same"], arrays["others"], arrays["ranks"], arrays["first"])
+            found_now = of.ratio if metric == PAIR_DISTANCE.name else float(of.ranks.mean())
+            check_value(record, found_now, findings)
+
+
 def bench_of(world: World, row: Row) -> Bench | ModesBench:
     """What a row is measured with."""
     task, _, direction = row
@@ -74,24 +95,17 @@ def bench_of(world: World, row: Row) -> Bench | ModesBench:
     return ModesBench(world, task, "b2a" if direction == "b2a" else "a2b")
 
 
-def check_all(results: Path, preset: str, processes: int) -> dict[Row, Findings]:
-    """All rows, a task and direction at a time in so many processes."""
-    world = World(results, load_preset(preset))
-    groups = list(dict.fromkeys((task, direction) for task, _, direction in world.rows))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(groups)), mp_context=context) as pool:
-        found = pool.map(partial(_check_group, results, preset), groups)
-        return {row: findings for of_group in found for row, findings in of_group.items()}
-
-
-def _check_group(results: Path, preset: str, group: tuple[str, str | None]) -> dict[Row, Findings]:
-    torch.set_num_threads(1)
-    world = World(results, load_preset(preset))
-    rows = [row for row in world.rows if row[::2] == group]
-    try:
-        bench = bench_of(world, rows[0])
-    except (Damage, UserError) as error:
-        broken = Findings()
-        broken.say(group[0], str(error))
-        return dict.fromkeys(rows, broken)
-    return {row: check_row(world, row, bench) for row in rows}
+def check_all(world: World) -> dict[Row, Findings]:
+    """All rows."""
+    found: dict[Row, Findings] = {}
+    for group in dict.fromkeys(row[::2] for row in world.rows):  # a task and direction
+        rows = [row for row in world.rows if row[::2] == group]
+        try:
+            bench = bench_of(world, rows[0])
+        except (Damage, UserError) as error:
+            broken = Findings()
+            broken.say(group[0], str(error))
+            found |= dict.fromkeys(rows, broken)
+        else:
+            found |= {row: check_row(world, row, bench) for row in rows}
+    return found

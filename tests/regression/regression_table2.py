@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from regression_tolerances import CONTENTS, EXACTLY, PROBABILITIES, tolerance
-from regression_world import SEED, Findings, Record, World, check_protocol, shown
+from regression_world import SEED, Findings, Record, World, check_protocol, check_value, shown
 
 from benchmarks.metrics.content_confusion import CONTENT_CONFUSION, ContentTable, confusion
 from benchmarks.metrics.mode_scores import ModeScores, load_mode_scores, mode_scores, protocol_name
@@ -94,6 +95,14 @@ def check_modes(
     found = mode_scores(watched(), bench.classifier, bench.classifier.modes)
     told = {k: v for k, v in found.protocol.items() if k not in ("protocol", "N")}
     told |= {"N": min(inputs, bench.drawn.test), "protocol": protocol_name(inputs, samples)}
+
+    @cache
+    def stored(raw: Path) -> tuple[ModeScores, dict[str, float], ModeScores, dict[str, float]]:
+        whole, first = load_mode_scores(raw), len(found.input_ids)
+        part = ModeScores(whole.probabilities[:first], whole.input_ids[:first], whole.protocol)
+        return whole, _values(whole), part, _values(part)
+
+    now = _values(found)
     for name, record in records.items():
         if name == CONTENT_CONFUSION.name:
             if content is None or reader is None:
@@ -101,35 +110,23 @@ def check_modes(
             else:
                 _content(bench, record, reader, content.finish(), part, findings)
         else:
-            _modes(bench, record, found, told, findings)
+            check_protocol(name, record["protocol"], told, findings)
+            whole, values, part, of_part = stored(bench.world.raw(record))
+            check_value(record, values[name], findings)
+            findings.same(name, "counts of modes", whole.distribution(), record["modes"])
+            findings.same(name, "inputs", part.input_ids, found.input_ids)
+            if part.probabilities.shape != found.probabilities.shape:
+                continue  # which the protocol said
+            change = float(np.abs(part.probabilities - found.probabilities).mean())
+            findings.close(name, "change of a probability", 0.0, change, PROBABILITIES)
+            what = f"of {len(found.input_ids)} inputs"
+            findings.close(name, what, of_part[name], now[name], tolerance(name))
 
 
 def _real(bench: ModesBench) -> Iterator[Translation]:
     source, fixed = bench.sources[bench.real_part], Preparation(bench.drawn.size).at_test()
     for i in range(REAL_INPUTS):
         yield source.ids[i], 0, fixed(source.read(i))
-
-
-def _modes(
-    bench: ModesBench, record: Record, found: ModeScores, told: dict[str, Any], findings: Findings
-) -> None:
-    metric = record["metric"]
-    check_protocol(metric, record["protocol"], told, findings)
-    whole = load_mode_scores(bench.world.raw(record))
-    value = _values(whole)[metric]
-    findings.close(metric, "record's value, from its raw values", value, record["value"], EXACTLY)
-    findings.same(metric, "counts of modes", whole.distribution(), record["modes"])
-    inputs = len(found.input_ids)
-    part = ModeScores(whole.probabilities[:inputs], whole.input_ids[:inputs], whole.protocol)
-    findings.same(metric, "inputs", part.input_ids, found.input_ids)
-    if part.probabilities.shape != found.probabilities.shape:
-        return  # which the protocol said
-    change = float(np.abs(part.probabilities - found.probabilities).mean())
-    findings.close(metric, "change of a probability", 0.0, change, PROBABILITIES)
-    findings.close(
-        metric, f"of {inputs} inputs", _values(part)[metric], _values(found)[metric],
-        tolerance(metric),
-    )  # fmt: skip
 
 
 def _values(scores: ModeScores) -> dict[str, float]:
@@ -147,7 +144,7 @@ def _content(
     arrays = bench.world.arrays(record)
     predictions, truth = arrays["predictions"], arrays["truth"]
     value = float(confusion(predictions, truth).mean())
-    findings.close(metric, "record's value, from its raw values", value, record["value"], EXACTLY)
+    check_value(record, value, findings)
     inputs, names = len(found.input_ids), tuple(map(str, arrays["input_ids"]))
     findings.same(metric, "inputs", names[:inputs], found.input_ids)
     true = reader.standardised(content_of(bench.modes, part, names))

@@ -14,12 +14,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tolerance:
-    """``absolute`` + ``relative`` of the stored number, of what is said in ``of``."""
+    """``absolute`` + ``relative`` of the stored number."""
 
     absolute: float
-    relative: float
-    of: str
-    why: str
+    relative: float = 0.0
 
     def allows(self, stored: float, found: float) -> bool:
         return bool(abs(found - stored) <= self.absolute + self.relative * abs(stored))
@@ -28,60 +26,43 @@ class Tolerance:
         return f"{self.absolute:g} + {100 * self.relative:g} %"
 
 
-EXACTLY = Tolerance(1e-9, 0.0, "value from raw values", "the same sums of the same numbers")
-# Raw colours, contrasts and the like are kept in float32.
-KEPT_AS_FLOAT32 = Tolerance(1e-5, 0.0, "value from raw values", "they are kept in float32")
+EXACTLY = Tolerance(1e-9)  # value from raw values: the same sums of the same numbers
+KEPT_AS_FLOAT32 = Tolerance(1e-5)  # as raw colours, contrasts and the like are
 
 TOLERANCES: dict[str, Tolerance] = {
-    "diversity": Tolerance(
-        1e-4, 0.001, "each of 20 inputs: mean distance of 19 pairs",
-        "float16 changes an input's mean by up to 6e-5; MUNIT's values are 0.05 to 0.2",
-    ),
-    "silhouette-iou": Tolerance(
-        1e-3, 0.0, "mean over 100 inputs",
-        "a pixel at the threshold of white that changes sides moves the mean by 3e-5",
-    ),
-    "truth-distance": Tolerance(
-        2e-4, 0.002, "each of 10 inputs: mean distance of 10 pictures to the nearest true one",
-        "float16 changes it by up to 1.6e-4; values are 0.05 to 0.2",
-    ),
-    "quality-observed": Tolerance(
-        2e-4, 0.002, "as truth-distance, and the reference's", "it follows from these distances"
-    ),
-    "fid": Tolerance(0.02, 0.005, "value", "a mean over 2,000 pictures, smooth in them"),
-    "kid": Tolerance(0.01, 0.01, "value", "as fid"),
-    "precision": Tolerance(
-        0.01, 0.0, "value", "20 of 2,000 pictures at the edge of a ball may change sides"
-    ),
-    "recall": Tolerance(0.01, 0.0, "value", "as precision"),
-    "category-kept": Tolerance(
-        0.02, 0.0, "each of 20 inputs: mean over 20 samples; one picture of 20 may change class "
-        "where its two best are equal, in a fifth of the inputs", "arg max of a classifier",
-    ),
-    "colour-distance": Tolerance(0.005, 0.005, "mean over 20 inputs", "smooth in the colours"),
-    "colour-entropy": Tolerance(
-        0.02, 0.0, "mean over 20 inputs", "of 400 colours a few change their bin"
-    ),
-    "pattern-distance": Tolerance(
-        0.01, 0.0, "mean over 20 inputs", "of 400 pictures a few change class"
-    ),
-    "pattern-entropy": Tolerance(0.02, 0.0, "mean over 20 inputs", "as pattern-distance"),
-    "parts-auc": Tolerance(
-        0.005, 0.0, "mean over 20 inputs", "ranks of pixels of nearly equal contrast change"
-    ),
-    "style-consistency": Tolerance(0.005, 0.0, "value", "smooth in 1,000 colours"),
-    "is": Tolerance(0.01, 0.0, "of the first inputs, their raw values and now", "smooth"),
-    "cis": Tolerance(0.01, 0.0, "as is", "smooth in probabilities"),
-    "exp-is": Tolerance(0.03, 0.0, "as is", "e^is of at most four modes"),
-    "exp-cis": Tolerance(0.03, 0.0, "as is", "e^cis of at most four modes"),
-    "mode-entropy": Tolerance(0.01, 0.0, "as is", "smooth in probabilities"),
-    "mode-confidence": Tolerance(0.005, 0.0, "as is", "smooth in probabilities"),
-    "modes-reached": Tolerance(
-        0.1, 0.0, "as is", "of 10 inputs one may reach a mode by a single picture at the border"
-    ),
-    "content-confusion": Tolerance(
-        0.01, 0.0, "mean over the first inputs", "ranks of nearly equal distances change"
-    ),
+    # Of each of 20 inputs, mean distance of 19 pairs: float16 changes it by up to 6e-5; MUNIT's
+    # values are 0.05 to 0.2.
+    "diversity": Tolerance(1e-4, 0.001),
+    # Mean over 100 inputs: a pixel at the threshold of white that changes sides moves it by 3e-5.
+    "silhouette-iou": Tolerance(1e-3),
+    # Of each of 10 inputs, mean distance of 10 pictures to the nearest true one: float16 changes it
+    # by up to 1.6e-4; values are 0.05 to 0.2. Quality follows from these distances.
+    "truth-distance": Tolerance(2e-4, 0.002),
+    "quality-observed": Tolerance(2e-4, 0.002),
+    # Means over 2,000 pictures, smooth in them; 20 of these at the edge of a ball may change sides.
+    "fid": Tolerance(0.02, 0.005),
+    "kid": Tolerance(0.01, 0.01),
+    "precision": Tolerance(0.01),
+    "recall": Tolerance(0.01),
+    # Means over 20 inputs and 20 samples. One picture of 20 may change class where its two best are
+    # equal, in a fifth of the inputs; of 400 colours a few change their bin.
+    "category-kept": Tolerance(0.02),
+    "colour-distance": Tolerance(0.005, 0.005),
+    "colour-entropy": Tolerance(0.02),
+    "pattern-distance": Tolerance(0.01),
+    "pattern-entropy": Tolerance(0.02),
+    "parts-auc": Tolerance(0.005),  # ranks of pixels of nearly equal contrast change
+    "style-consistency": Tolerance(0.005),  # smooth in 1,000 colours
+    # Of the first inputs, their raw values and now; smooth in probabilities of at most four modes.
+    "is": Tolerance(0.01),
+    "cis": Tolerance(0.01),
+    "exp-is": Tolerance(0.03),
+    "exp-cis": Tolerance(0.03),
+    "mode-entropy": Tolerance(0.01),
+    "mode-confidence": Tolerance(0.005),
+    # Of 10 inputs one may reach a mode by a single picture at the border.
+    "modes-reached": Tolerance(0.1),
+    "content-confusion": Tolerance(0.01),  # ranks of nearly equal distances change
     # Encoders that no translation reads are not stored, so these follow from raw values alone.
     "style-mmd": EXACTLY,
     "style-mean-norm": EXACTLY,
@@ -89,17 +70,17 @@ TOLERANCES: dict[str, Tolerance] = {
     "content-domain-accuracy": EXACTLY,
     "content-pair-distance": EXACTLY,
     "content-retrieval-rank": EXACTLY,
-}  # fmt: skip
+}
 
-# A translation by the stored weights, when they were stored and now.
-TRANSLATION = Tolerance(1e-5, 0.0, "mean over pixels", "the same weights and code: rounding alone")
+# A translation by the stored weights, when they were stored and now: rounding alone.
+TRANSLATION = Tolerance(1e-5)  # mean over pixels
 # What raw values of single pictures may change by, mean over the pictures.
-COLOURS = Tolerance(0.001, 0.0, "OKLab", "means over a body's pixels")
-FIRST_PAIR = Tolerance(5e-4, 0.003, "distance of one pair", "as diversity, of one pair and not 19")
-CLASSES = Tolerance(0.02, 0.0, "share of pictures of another class", "near the border of two")
-PROBABILITIES = Tolerance(0.002, 0.0, "probability", "steep where a classifier is unsure")
-CONTENTS = Tolerance(0.02, 0.0, "standard deviations of a factor", "smooth in the pictures")
-FEATURES = Tolerance(1e-3, 1e-3, "mean of a feature", "the very same photos: rounding alone")
+COLOURS = Tolerance(0.001)  # OKLab: means over a body's pixels
+FIRST_PAIR = Tolerance(5e-4, 0.003)  # as diversity, of one pair and not 19
+CLASSES = Tolerance(0.02)  # share of pictures of another class: near the border of two
+PROBABILITIES = Tolerance(0.002)  # steep where a classifier is unsure
+CONTENTS = Tolerance(0.02)  # standard deviations of a factor, smooth in the pictures
+FEATURES = Tolerance(1e-3, 1e-3)  # mean of a feature of the very same photos: rounding alone
 
 # Not measured again, and why not.
 EXCLUDED: dict[str, str] = {

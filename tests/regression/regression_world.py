@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,20 +43,16 @@ class Damage(Exception):
 
 @dataclass
 class Findings:
-    """What was compared, by metric: how often, the greatest share of its tolerance that was used,
-    and what is wrong."""
+    """By metric, what was compared and what is wrong."""
 
-    compared: dict[str, int] = field(default_factory=dict)
-    used: dict[str, float] = field(default_factory=dict)
+    compared: set[str] = field(default_factory=set)
     wrong: dict[str, list[str]] = field(default_factory=dict)
 
     def close(
         self, metric: str, what: str, stored: float, found: float, allowed: Tolerance
     ) -> None:
         """A measured number should be near the stored one."""
-        self.compared[metric] = self.compared.get(metric, 0) + 1
-        share = abs(found - stored) / (allowed.absolute + allowed.relative * abs(stored))
-        self.used[metric] = max(self.used.get(metric, 0.0), share)
+        self.compared.add(metric)
         if not allowed.allows(stored, found):
             self.say(metric, f"{what}: stored {stored:.6g}, now {found:.6g}, allowed ±{allowed}")
 
@@ -119,7 +115,7 @@ class World:
     def drawn(self, task: str) -> DrawnTask:
         """The pictures of a task, which may have been drawn otherwise."""
         about = self.manifest.pictures[task]
-        return DrawnTask(task, about["size"], about["train"], about["test"])
+        return drawn_task(task, about["size"], about["train"], about["test"])
 
     def sources(self, task: str, drawn: DrawnTask) -> dict[str, CheckedSource]:
         """Its test pictures, by folder."""
@@ -206,8 +202,19 @@ class World:
 
     def arrays(self, record: Record) -> dict[str, NDArray[Any]]:
         """What is in that file."""
-        with np.load(self.raw(record), allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        return arrays_in(self.raw(record))
+
+
+def arrays_in(path: Path) -> dict[str, NDArray[Any]]:
+    """Of a file of raw values."""
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+@cache
+def drawn_task(name: str, size: int, train: int, test: int) -> DrawnTask:
+    """A task's pictures, each drawn once for all that is measured on it."""
+    return DrawnTask(name, size, train, test)
 
 
 def shown(*words: Any, **more: Any) -> Iterator[Translation]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from regression_world import RESULTS
 from scipy import stats
 
 import reproduce.measuring.small_run
-from benchmarks.metric import Measurement
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.measuring.small_run import (
     PRESET,
@@ -51,17 +50,10 @@ def stored(places: Places) -> dict[str, dict[int, float]]:
     return known
 
 
-def _outside(stored: dict[str, dict[int, float]], places: Places, seed: int) -> list[str]:
-    run, checkpoint = train_small(seed, places.data, places.runs)
-    return outside(stored, measure_small(run, checkpoint, places))
-
-
-def outside(
-    stored: Mapping[str, Mapping[int, float]], measured: Sequence[Measurement]
-) -> list[str]:
+def outside(stored: dict[str, dict[int, float]], places: Places, seed: int) -> list[str]:
     """In words, what of a new seed does not lie where the stored ones say."""
     words = []
-    for found in measured:
+    for found in measure_small(*train_small(seed, places.data, places.runs), places):
         low, high = prediction_interval(list(stored.get(found.name, {}).values()), LEVEL)
         if not low <= found.value <= high:
             words.append(f"{found.name} {found.value:.4g}, not in {low:.4g} to {high:.4g}")
@@ -82,7 +74,7 @@ def test_a_new_seed_lands_within_the_spread(
     stored: dict[str, dict[int, float]], places: Places
 ) -> None:
     assert NEW_SEED not in {seed for by_seed in stored.values() for seed in by_seed}
-    assert _outside(stored, places, NEW_SEED) == []
+    assert outside(stored, places, NEW_SEED) == []
 
 
 def test_a_training_that_hardly_learns_does_not(
@@ -90,7 +82,7 @@ def test_a_training_that_hardly_learns_does_not(
 ) -> None:
     short = replace(small_run(NEW_SEED + 1), steps=16)
     monkeypatch.setattr(reproduce.measuring.small_run, "small_run", lambda seed: short)
-    assert _outside(stored, places, short.seed) != []
+    assert outside(stored, places, short.seed) != []
 
 
 def test_the_interval_is_student_s() -> None:
@@ -103,10 +95,7 @@ def test_runs_on_other_pictures_are_no_spread_of_these(tmp_path: Path) -> None:
     records, run = Records(tmp_path, PRESET), small_run(0)
     facts = {"metric": "m", "protocol": {}, "preset": PRESET, "task": run.task,
              "method": run.method, "config": run.as_dict()}  # fmt: skip
+    assert stored_small_runs(records.all(), run, "now") == {}
     for seed, pictures in ((0, "before"), (1, "now"), (2, "now")):
         records.append(facts | {"value": float(seed), "seed": seed, "data_sha256": pictures})
     assert stored_small_runs(records.all(), run, "now") == {"m": {1: 1.0, 2: 2.0}}
-
-
-def test_no_records_no_spread(tmp_path: Path) -> None:
-    assert stored_small_runs(Records(tmp_path, PRESET).all(), small_run(0), "now") == {}

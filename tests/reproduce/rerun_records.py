@@ -30,23 +30,18 @@ Told = tuple[int, str, str]  # an exit code, output and errors
 
 def preset() -> Preset:
     quick = load_preset("quick")
-    return replace(
-        quick, name="quick+0a1b2c3d", measure=replace(quick.measure, inputs=4, samples=4)
-    )
+    measure = replace(quick.measure, inputs=4, samples=4)
+    return replace(quick, name="quick+0a1b2c3d", measure=measure)
 
 
 def runs() -> list[RunConfig]:
-    sizes = {"steps": "2", "batch": "2", "train": "100", "test": "10"}
-    settings = {
-        m: dict(p.split("=") for p in tiny.SETTINGS[m].split()) for m in ("munit", "cyclegan")
-    }
-    return [preset().make_run(m, "drawn-shoes", 0, own | sizes) for m, own in settings.items()]
+    sizes = {"steps": 2, "train": 100, "test": 10}
+    return [tiny.run_of(method, **sizes) for method in ("munit", "cyclegan")]
 
 
-def made_once(factory: pytest.TempPathFactory) -> Places:
+def made_once(root: Path) -> Places:
     """Two trained methods and records of every kind of Table 1. The classifier is untrained, and
     says otherwise."""
-    root = factory.mktemp("rerun")
     places = Places(root / "data", root / "runs", root / "results", progress=False)
     logging = Logging(tensorboard=False, progress=False)
     for run in runs():

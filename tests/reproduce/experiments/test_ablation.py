@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ablating import ANIMALS, SHOES, words
+from ablating import ANIMALS, SHOES
 
 from models.errors import UserError
-from reproduce.commands.cli import parser
-from reproduce.experiments.ablation import Ablation, as_word, make_ablation
+from reproduce.experiments.ablation import Ablation, make_ablation
 from reproduce.experiments.places import Places
-from reproduce.experiments.preset import TABLE1_METHODS, load_preset
+from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import run_folder
 from reproduce.measuring.ablation import (
     chosen_metrics,
@@ -25,10 +24,9 @@ from reproduce.workflow.jobs import Request
 
 
 def made(
-    *values: str, method: str = "munit", seeds: tuple[int, ...] = (0,), task: str = SHOES,
-    **overrides: str,
-) -> Ablation:  # fmt: skip
-    return make_ablation(load_preset("cpu"), method, task, values, seeds, overrides)
+    *values: str, method: str = "munit", seeds: tuple[int, ...] = (0,), **overrides: str
+) -> Ablation:
+    return make_ablation(load_preset("cpu"), method, SHOES, values, seeds, overrides)
 
 
 def test_a_point_is_what_set_is_anywhere() -> None:
@@ -109,23 +107,16 @@ def test_pictures_may_differ() -> None:
     ("values", "method", "overrides", "reason"),
     [
         (["recon_d=0,1"], "munit", {}, "no setting 'recon_d': did you mean recon_x? known: activ"),
-        (["recon_c=0,1"], "unit", {}, "unit has no setting 'recon_c': did you mean recon_x?"),
-        (["recon_c=0,1"], "munitt", {}, "unknown method 'munitt': did you mean munit?"),
         (["recon_c=0,x"], "munit", {}, "recon_c=x is not a legal value"),
-        (["batch=3,4"], "bicyclegan", {}, "batch=3 must be even"),
         (["recon_c=1,0.5,1.0"], "munit", {}, "1 and 1.0 are the same value: give it once"),
-        (["flip=true,1"], "munit", {}, "true and 1 are the same value"),
         (["recon_c=1"], "munit", {}, "two values or more"),
         (["recon_c=1,,2"], "munit", {}, "a value is missing"),
         (["recon_c"], "munit", {}, "write KEY=VALUE,VALUE"),
         (["recon_c=0,1", "recon_c=2,3"], "munit", {}, "recon_c is given twice"),
         (["dim=4,8", "lr=1,2", "gan=0,1"], "munit", {}, "one or two"),
         (["recon_c=0,1"], "munit", {"recon_c": "3"}, "recon_c is given by --set too"),
-        (["recon_c=0,1"], "munit", {"seed": "3"}, "seeds are given by --seeds"),
         (["seed=0,1"], "munit", {}, "seeds are given by --seeds"),
-        (["lr_step=10,20"], "munit", {}, "lr_step=10 has no effect with lr_policy=linear"),
         (["gan_loss=lsgan,cross-entropy"], "munit", {"gan": "0"}, "has no effect with gan=0"),
-        (["crop=random,centre"], "munit", {}, "crop=random has no effect on drawn pictures"),
         (["recon_c=0,1"], "munit-wo-c", {}, "munit-wo-c has none by definition; ablate munit"),
         (["recon_x=0,1"], "munit-wo-c", {"recon_c": "1"}, "--set recon_c: munit-wo-c has none"),
     ],
@@ -144,11 +135,9 @@ def test_one_unread_combination_of_a_grid_is_refused() -> None:
         made("lr_policy=step,constant", "lr_step=50,100")
 
 
-def test_seeds_and_tasks_are_checked() -> None:
+def test_a_seed_given_twice_is_refused() -> None:
     with pytest.raises(UserError, match="each once"):
         made("recon_c=0,1", seeds=(1, 1))
-    with pytest.raises(UserError, match="did you mean drawn-shoes"):
-        made("recon_c=0,1", task="drawn-shoe")
 
 
 def test_usual_metrics_apply_and_others_can_be_asked_for() -> None:
@@ -159,10 +148,8 @@ def test_usual_metrics_apply_and_others_can_be_asked_for() -> None:
     for task in TASKS.values():
         assert set(usual_metrics(task)) <= set(metrics_for(task, "cyclegan"))
         assert chosen_metrics(task, "munit", []) == usual_metrics(task)
-    assert chosen_metrics(TASKS[SHOES], "munit", ["fid", "fid", "style-mmd"]) == (
-        "fid",
-        "style-mmd",
-    )
+    twice = ["fid", "fid", "style-mmd"]
+    assert chosen_metrics(TASKS[SHOES], "munit", twice) == ("fid", "style-mmd")
     for metric, reason in {
         "quality-judged": "compares the methods of a table",
         "cis": "none of",
@@ -170,24 +157,16 @@ def test_usual_metrics_apply_and_others_can_be_asked_for() -> None:
     }.items():
         with pytest.raises(UserError, match=reason):
             chosen_metrics(TASKS[SHOES], "munit", [metric])
-    for method in ("cyclegan", "unit"):  # which encode no styles
-        with pytest.raises(UserError, match=f"none of {method} on"):
-            chosen_metrics(TASKS[SHOES], method, ["style-mmd"])
-    assert "truth-distance" in metrics_for(
-        TASKS[SHOES], "unit"
-    )  # the truth of photographs is not known
+    with pytest.raises(UserError, match="none of cyclegan on"):  # which encodes no styles
+        chosen_metrics(TASKS[SHOES], "cyclegan", ["style-mmd"])
+    # The truth of photographs is not known, and animals come in no pairs.
+    assert "truth-distance" in metrics_for(TASKS[SHOES], "unit")
     assert "truth-distance" not in metrics_for(TASKS["edges2shoes"], "unit")
     assert "content-mmd" in metrics_for(TASKS[ANIMALS], "unit")
-    assert "content-retrieval-rank" not in metrics_for(TASKS[ANIMALS], "unit")  # there are no pairs
+    assert "content-retrieval-rank" not in metrics_for(TASKS[ANIMALS], "unit")
     assert translations_of("cis", "munit") == ("a2b", "b2a")
     assert translations_of("cis", "bicyclegan") == ("a2b",)
     assert translations_of("diversity", "munit") == (None,)
-
-
-def test_words_are_one_for_one_value() -> None:
-    told = [(1.0, "1"), (0.1, "0.1"), (1e-5, "1e-05"), (100.0, "100"), (16, "16"), (True, "true"),
-            (None, "none"), ("step", "step")]  # fmt: skip
-    assert [as_word(value) for value, _ in told] == [word for _, word in told]
 
 
 def test_axes_are_logarithmic_where_values_span_it_with_zero_apart() -> None:
@@ -201,26 +180,3 @@ def test_axes_are_logarithmic_where_values_span_it_with_zero_apart() -> None:
     assert list(positions(axis).values()) == [0, 1]
     (axis,) = made("cycle_b=none,10,1", method="cyclegan").axes
     assert list(positions(axis).values()) == [0, 1, 2] and axis.values == (None, 10.0, 1.0)
-
-
-def test_arguments(tmp_path: Path) -> None:
-    found = parser().parse_args(words(tmp_path, "recon_c=0,1", "dim=4,8", "--seeds", "0", "2"))
-    assert found.values == ["recon_c=0,1", "dim=4,8"] and found.seeds == [0, 2]
-    assert found.metrics == [] and not found.stored and not found.dry_run
-    with pytest.raises(SystemExit) as stop:
-        parser().parse_args(words(tmp_path, "recon_c=0,1", "--stored", "--dry-run"))
-    assert stop.value.code == 2
-
-
-def test_help_shows_the_line_of_the_issue(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        parser().parse_args(["ablate", "--help"])
-    told = " ".join(capsys.readouterr().out.split())
-    assert stop.value.code == 0
-    assert "ablate munit recon_c=0,0.1,1,10 --task drawn-shoes --preset cpu --seeds 0 1 2" in told
-
-
-def test_every_method_can_be_ablated() -> None:
-    for method in TABLE1_METHODS:
-        key = "recon_s" if method == "munit-wo-c" else "lr"
-        assert len(made(f"{key}=0.25,0.5", method=method).points) == 2

@@ -72,10 +72,8 @@ def told(**changes: object) -> dict[str, Any]:
     ("changes", "words"),
     [
         ({"design": {"reference": "unit"}}, "--reference munit"),
-        ({"design": {}}, "no analysis"),
         ({"results": [{"method": "unit"}]}, "no analysis"),
         ({"results": [{"method": "nuit", "measurement": None}]}, "did you mean unit"),
-        ({"results": 5}, "no analysis"),
         (told(value=120.0), "outside its limits"),
         (told(metric="quality-judged"), "no analysis"),
         (told(value="many"), "no analysis"),

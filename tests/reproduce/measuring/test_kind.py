@@ -90,23 +90,9 @@ def subject_of(method: Method, source: Greys, places: Places) -> Subject:
     return subject
 
 
-def test_each_kind_is_given_what_a_stream_of_its_own_would_give(places: Places) -> None:
-    method, source = make("munit").eval(), Greys(7)
-    subject = subject_of(method, source, places)
-    kinds = [Keeps(subject.pictures, places, *size) for size in ((3, 4), (5, 2), (7, 1))]
-    found = measure_one(kinds, subject)
-    assert {r["value"] for r in found.values()} == {12, 10, 7}
-    for kind in kinds:
-        own = stream(
-            method, source, FIXED, samples=kind.samples, inputs=kind.inputs, seed=subject.run.seed
-        )
-        for (key, given), (name, k, picture) in zip(kind.seen.items(), own, strict=True):
-            assert key == (name, k), "and in the same order"
-            torch.testing.assert_close(given, picture, rtol=0, atol=0.5 / 127.5 + 1e-5)
-            assert torch.equal(given, as_saved(given[None])[0]), "and as a PNG file holds it"
-
-
-def test_nothing_is_translated_twice(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_kind_is_given_what_a_stream_of_its_own_would_give_and_nothing_is_made_twice(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[tuple[str, int]] = []
 
     def counted(*args: Any, **kinds: Any) -> Any:
@@ -115,11 +101,20 @@ def test_nothing_is_translated_twice(places: Places, monkeypatch: pytest.MonkeyP
             yield item
 
     monkeypatch.setattr("reproduce.measuring.subject.stream", counted)
-    subject = subject_of(make("unit").eval(), Greys(7), places)
-    measure_one(
-        [Keeps(subject.pictures, places, *size) for size in ((3, 4), (5, 2), (7, 1))], subject
-    )
+    method, source = make("munit").eval(), Greys(7)
+    subject = subject_of(method, source, places)
+    kinds = [Keeps(subject.pictures, places, *size) for size in ((3, 4), (5, 2), (7, 1))]
+    found = measure_one(kinds, subject)
+    assert {r["value"] for r in found.values()} == {12, 10, 7}
     assert len(seen) == len(set(seen)) == 3 * 4 + 2 * 2 + 2 * 1
+    for kind in kinds:
+        own = stream(
+            method, source, FIXED, samples=kind.samples, inputs=kind.inputs, seed=subject.run.seed
+        )
+        for (key, given), (name, k, picture) in zip(kind.seen.items(), own, strict=True):
+            assert key == (name, k), "and in the same order"
+            torch.testing.assert_close(given, picture, rtol=0, atol=0.5 / 127.5 + 1e-5)
+            assert torch.equal(given, as_saved(given[None])[0]), "and as a PNG file holds it"
 
 
 def test_what_is_on_record_is_not_measured_again(places: Places) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -41,13 +40,7 @@ METHODS = ("munit", "unit", "cyclegan")
 INPUTS = 8
 
 
-def run_of(method: str) -> RunConfig:
-    settings = dict(pair.split("=") for pair in tiny.SETTINGS[method].split())
-    sizes = {"steps": "2", "batch": "2", "train": "16", "test": f"{INPUTS}"}
-    return PRESET.make_run(method, "drawn-shoes", 0, settings | sizes)
-
-
-RUNS = [run_of(method) for method in METHODS]
+RUNS = [tiny.run_of(method, steps=2, train=16, test=INPUTS) for method in METHODS]
 
 
 def preferring(by: str, run: RunConfig, places: Places) -> PreferenceKind:
@@ -109,8 +102,7 @@ def test_all_methods_and_real_pictures_are_recorded_once(
             mean = file["distances"].mean(axis=1, dtype=np.float64).mean()
             assert file["distances"].shape == (INPUTS, SAMPLES)
         assert mean == distance["value"]
-        assert json.loads(json.dumps(quality)) == quality
-    (seen,) = observer.see({REAL: observer.perfect()}, [observer.lpips], INPUTS)
+        (seen,) = observer.see({REAL: observer.perfect()}, [observer.lpips], INPUTS)
     with np.load(places.results / found[REAL]["truth-distance"]["raw"]) as file:
         np.testing.assert_array_equal(file["distances"], seen[REAL].min(axis=2))
     # These networks learned nothing; their pictures are no shoes.
@@ -245,9 +237,6 @@ def test_judged_records_are_named_so(places: Places) -> None:
         told = by_metric["quality-judged"]["protocol"]
         assert told["candidates"] == told["right"] == 16 and told["pairs_known"] is True
     assert found[REAL]["quality-judged"]["value"] == 100
-    # What is seen of a network hangs on no other network.
-    other = measure_runs(["judged"], PRESET, RUNS[:2], places)
-    assert other["unit"] == found["unit"]
 
 
 def test_without_pairs_a_judge_takes_the_nearest_photos(places: Places, tmp_path: Path) -> None:

@@ -77,23 +77,19 @@ def test_stored_files_are_listed_and_translate(case: Case, trained) -> None:
     assert case.notes == []
 
 
-def test_too_much_is_refused_and_leaves_what_was_stored(case: Case, trained) -> None:
+def test_too_much_is_refused_and_leaves_what_was_stored_which_a_next_store_replaces(
+    case: Case, trained
+) -> None:
     case.add(trained("munit"))
     before = case.store()
+    (case.folder / "left-over.safetensors").touch()
     with pytest.raises(UserError, match="store fewer seeds"):
         case.store(limit=before.bytes - 1)
     assert read_manifest(case.folder) == before
-    assert [p.name for p in case.folder.parent.iterdir() if p.name.startswith(f".{WEIGHTS}")] == []
-
-
-def test_storing_again_removes_what_is_no_longer_behind_a_table(case: Case, trained) -> None:
-    case.add(trained("munit"))
+    assert list(case.folder.parent.glob(f".{WEIGHTS}*")) == []
     case.store()
-    (case.folder / "left-over.safetensors").touch()
-    case.store()
-    assert {p.name for p in case.folder.iterdir()} == {
-        "drawn-shoes-munit-seed0.safetensors", MANIFEST,
-    }  # fmt: skip
+    names = {"drawn-shoes-munit-seed0.safetensors", MANIFEST}
+    assert {p.name for p in case.folder.iterdir()} == names
 
 
 @pytest.mark.parametrize(
@@ -167,8 +163,6 @@ def test_tasks_that_were_not_asked_for_are_left_out(case: Case, trained) -> None
         case.records.append(shoes | told)
     manifest = case.store(tasks=["drawn-shoes"])
     assert manifest.left_out == ["drawn-housecats-dogs/munit/0"]
-    assert not manifest.leaves_out("drawn-shoes", "munit", 0)
-    assert manifest.leaves_out("drawn-housecats-dogs", "munit", 0)
     assert manifest.leaves_out("drawn-housecats-dogs", "real", 0)
     with pytest.raises(UserError, match="no table of quick has the task drawn-hats"):
         case.store(tasks=["drawn-shoes", "drawn-hats"])
@@ -193,7 +187,7 @@ def test_a_damaged_file_is_found(case: Case, trained) -> None:
     assert "is missing" in str(manifest.wrong(manifest.files[0]))
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"files": 1}'])
+@pytest.mark.parametrize("text", ["", "{}", '{"files": 1}'])
 def test_what_is_no_manifest_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(UserError, match="is no list of stored weights"):
