@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,14 @@ import torch
 from _pytest.capture import CaptureResult
 
 from reproduce.commands.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _no_process_outlives_its_test():
+    """One whose test has failed would slow all that follow."""
+    yield
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
 @pytest.fixture(autouse=True)

@@ -130,7 +130,7 @@ def data_set(folder: Path, count: int = 4, suffix: str = ".png") -> Path:
 
 PRELOAD = [
     "reproduce.commands.train", "reproduce.training.session", "reproduce.training.vgg",
-    "torch.distributed",
+    "torch.distributed", "torch._dynamo",
 ]  # fmt: skip
 CALLS = ("replace", "link", "fsync", "chmod", "mkdir", "rmdir", "unlink")
 
