@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_methods import EVERY, draws, make, pictures, training_noise
+from tiny_methods import draws, make, pictures, training_noise
 from torch import Tensor, nn
 
 from models.errors import UserError
@@ -23,62 +23,32 @@ def gradients(method: Method) -> dict[str, Tensor]:
     return {k: p.grad for k, p in method.named_parameters() if p.grad is not None}
 
 
-@EVERY
-def test_terms_and_weights_have_the_same_names(name: str) -> None:
-    method = make(name)
-    used = {k for k, w in method.generator_weights.items() if w}
-    assert set(terms_of(method)) == used
-    method.monitor = True
-    assert set(terms_of(method)) <= set(method.generator_weights)
-
-
-@EVERY
-def test_monitored_terms_change_no_gradient(name: str) -> None:
-    settings: dict[str, object] = {"gan": 0.0} if "wo" not in name else {}
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("munit-wo-x", {}), *((name, {"gan": 0.0}) for name in ("unit", "cyclegan", "bicyclegan"))],
+)
+def test_monitored_terms_change_no_gradient(name: str, settings: dict[str, object]) -> None:
     plain, monitored = make(name, **settings), make(name, **settings)
     monitored.monitor = True
-    assert set(terms_of(plain)) < set(terms_of(monitored))
+    assert set(terms_of(plain)) == {k for k, w in plain.generator_weights.items() if w}
+    assert set(terms_of(plain)) < set(terms_of(monitored)) <= set(plain.generator_weights)
     expected, got = gradients(plain), gradients(monitored)
     assert set(got) == set(expected)
     for key, gradient in got.items():
         torch.testing.assert_close(gradient, expected[key], rtol=1e-3, atol=1e-5)
 
 
-class Counter:
-    """Counts the passes through a network."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.passes = 0
-        network.register_forward_hook(self.count)
-
-    def count(self, *_: object) -> None:
-        self.passes += 1
-
-
 @pytest.mark.parametrize("letter", ["x", "c", "s"])
 def test_an_ablation_lacks_one_term_and_keeps_the_others(letter: str) -> None:
-    full, ablated = make("munit"), make(f"munit-wo-{letter}")
-    counters = {k: (Counter(full.get_submodule(k)), Counter(ablated.get_submodule(k)))
-                for k in ("gen_a.content", "gen_a.style", "gen_a.decoder.res.0")}  # fmt: skip
-    terms, fewer = terms_of(full), terms_of(ablated)
+    ablated = make(f"munit-wo-{letter}")
+    terms, fewer = terms_of(make("munit")), terms_of(ablated)
     assert set(terms) - set(fewer) == {f"recon_{letter}_a", f"recon_{letter}_b"}
     for key, value in fewer.items():
         torch.testing.assert_close(value, terms[key], rtol=1e-4, atol=1e-6)
-    passes = {k: (a.passes, b.passes) for k, (a, b) in counters.items()}
-    saved = {"x": "gen_a.style", "c": "gen_a.content", "s": "gen_a.style"}[letter]
-    for key, (with_term, without) in passes.items():
-        assert without == with_term - (key == saved)
-
-
-def test_without_x_reconstruction_the_style_encoder_still_learns() -> None:
-    found = gradients(make("munit-wo-x"))
-    style = {k: v for k, v in found.items() if ".style." in k}
-    assert len(style) == 2 * 8 and all(v.abs().max() > 0 for v in style.values())
-
-
-def test_without_s_reconstruction_the_style_encoder_learns_from_x() -> None:
-    found = gradients(make("munit-wo-s"))
+    # What of the style encoder is left to learn from.
+    found = gradients(ablated)
     assert all(v.abs().max() > 0 for k, v in found.items() if ".style." in k)
+    assert sum(".style." in k for k in found) == 2 * 8
 
 
 class Features(nn.Module):
@@ -93,7 +63,7 @@ class Features(nn.Module):
         return torch.relu(self.conv(x))
 
 
-@pytest.mark.parametrize("name", ["munit", "unit-release", "unit"])
+@pytest.mark.parametrize("name", ["munit", "unit"])
 def test_perceptual_term_compares_a_translation_with_its_input(name: str) -> None:
     method = make(name, perceptual=1.0)
     with pytest.raises(AssertionError, match="VGG"):
@@ -110,10 +80,9 @@ def test_perceptual_term_compares_a_translation_with_its_input(name: str) -> Non
 
     expected = (normed(fakes["x_ab"]) - normed(pictures(2))).square().mean()
     torch.testing.assert_close(terms["perceptual_b"], expected)
-    terms["perceptual_a"].backward()
-    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in method.dec_a.parameters()) if (
-        name != "munit"
-    ) else any(p.grad is not None for p in method.gen_a.parameters())  # fmt: skip
+    terms["perceptual_b"].backward()
+    decoder = method.gen_b.decoder if name == "munit" else method.dec_b
+    assert all(p.grad is not None for p in decoder.parameters())
     assert all(p.grad is None for p in method.features.parameters())
 
 
@@ -125,7 +94,6 @@ def test_latent_term_of_bicyclegan_does_not_move_the_encoder() -> None:
     assert any(p.grad is not None and p.grad.abs().max() > 0 for p in method.gen.parameters())
     (terms["l1"] + terms["kl"]).backward()
     assert all(p.grad is not None for p in method.encoder.parameters())
-    assert all(p.requires_grad for p in method.encoder.parameters())
 
 
 def test_bicyclegan_terms_by_hand() -> None:

@@ -35,12 +35,6 @@ def scores(a: torch.Tensor, b: torch.Tensor, paired: bool = True):
     return {s.measurement.name: s for s in result.scored}, result.arrays
 
 
-def test_separable_codes_are_all_told_apart() -> None:
-    a, b = draws(40), draws(40, seed=1)
-    b[:, 2] += 8
-    assert domain_hits(a, b).tolist() == [[1.0] * 40] * 2
-
-
 def test_classes_that_no_plane_divides_are_told_apart() -> None:
     """One domain around the other."""
     b = draws(80, 3, seed=1)
@@ -110,23 +104,19 @@ def test_codes_far_apart_of_one_content_are_found_again() -> None:
     found, arrays = scores(a, a + 1)
     accuracy, mmd = found[DOMAIN_ACCURACY.name], found[CONTENT_MMD.name]
     sure = accuracy.measurement.interval
-    assert accuracy.measurement.value == 1 and (sure.method, sure.high) == ("Wilson", 1.0)
+    assert accuracy.measurement.value == arrays["hits"].mean() == sure.high == 1
     assert sure.low < 0.95  # all right, of few
     assert accuracy.more["same_domain"] < 0.8
     assert mmd.measurement.value > 1.5 * mmd.more["null"]["value"]
-    assert found[RETRIEVAL_RANK.name].measurement.value < 0.1
-    ratio = found[PAIR_DISTANCE.name].measurement
+    ratio, rank = (found[m.name].measurement for m in (PAIR_DISTANCE, RETRIEVAL_RANK))
     assert ratio.interval.low < ratio.value < ratio.interval.high
     assert ratio.value == pytest.approx(arrays["same"].mean() / arrays["others"].mean())
-    assert found[RETRIEVAL_RANK.name].measurement.value == pytest.approx(arrays["ranks"].mean())
-    assert accuracy.measurement.value == arrays["hits"].mean()
+    assert rank.value == pytest.approx(arrays["ranks"].mean()) and rank.value < 0.1
 
 
 def test_without_pairs_nothing_is_said_of_them() -> None:
     found, arrays = scores(maps(20), maps(20, 1), paired=False)
     assert set(found) == {DOMAIN_ACCURACY.name, CONTENT_MMD.name} and set(arrays) == {"hits"}
-    mmd = found[CONTENT_MMD.name]
-    assert mmd.measurement.value <= 2 * mmd.more["null"]["value"]
     assert found[DOMAIN_ACCURACY.name].measurement.interval.over == "pictures"
 
 
