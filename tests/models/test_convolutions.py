@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import models.convolutions
-from models.choices import PLAIN, choose
+from models.choices import choose
 from models.convolutions import NarrowConv, PaddedConv, StridedConv, UpsampledConv
 from models.discriminators import MultiScaleDiscriminator, gan_of_both
 from models.losses import gan
@@ -78,14 +78,6 @@ def test_strided_convolution_is_a_convolution(mode: str, size: int, kernel: int)
     expected = F.conv2d(padded(x, 1, mode), layer.weight, layer.bias, stride=2)
     after = (size + 2 - kernel) // 2 + 1
     assert_same(layer, x, expected, (3, 6, after, after))
-
-
-@pytest.mark.parametrize("layer", [UpsampledConv(3, 4), NarrowConv(3, 4, 7, 1, 3)])
-def test_the_plain_path_is_the_layer_as_defined(layer: UpsampledConv | NarrowConv) -> None:
-    x = torch.randn(2, 3, 8, 8)
-    fast = layer(x)
-    choose(layer, PLAIN)
-    torch.testing.assert_close(layer(x), fast, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("norm", "real_first"), [("in", True), ("bn", True), ("bn", False)])

@@ -100,14 +100,9 @@ def test_guided_translation(name: str) -> None:
     torch.testing.assert_close(method.translate_guided(x, "a2b", red), expected)
 
 
-def test_noise_is_drawn_role_by_role_from_the_generator() -> None:
-    method = make("cyclegan-noise")
-    first = method.draw_noise(3, SIZE, SIZE, draws(4))
-    again = method.draw_noise(3, SIZE, SIZE, draws(4))
-    assert set(first) == {"z", "dropout"}
-    assert all(torch.equal(first[k], again[k]) for k in first)
-    normal = make("munit").draw_noise(4000, SIZE, SIZE, draws(0))["style"]
-    assert abs(normal.mean()) < 0.05 and abs(normal.std() - 1) < 0.05
+def test_styles_are_drawn_from_the_normal_distribution() -> None:
+    styles = make("munit").draw_noise(4000, SIZE, SIZE, draws(0))["style"]
+    assert abs(styles.mean()) < 0.05 and abs(styles.std() - 1) < 0.05
 
 
 def test_unit_shares_the_blocks_between_its_encoders_and_generators() -> None:
@@ -146,12 +141,3 @@ def test_no_two_dropout_layers_of_unit_share_a_mask() -> None:
         for i, a in enumerate(kept):
             for b in kept[i + 1 :]:
                 assert abs(torch.corrcoef(torch.stack((a, b)))[0, 1]) < 5 / len(a) ** 0.5
-
-
-def test_units_dropout_depends_on_the_seed_alone() -> None:
-    method = make("unit")
-    seeds = torch.tensor([5, 5])
-    x = pictures(1).repeat(2, 1, 1, 1)
-    h = method.encode(x, "a", seeds)
-    assert torch.equal(h[0], h[1])  # same seed, same mask
-    assert not torch.equal(method.encode(x, "a", seeds + 1)[0], h[0])

@@ -24,7 +24,7 @@ TINY = {
     "unit": {"n_res": 1, "n_downsample": 1},
     "unit-release": {"n_res": 1, "n_downsample": 1, "dis_scales": 1},
     "cyclegan": {"n_blocks": 1, "depth": 3, "pool": 0},
-    "cyclegan-noise": {"depth": 3, "pool": 0, "identity": 0.5},
+    "cyclegan-noise": {"depth": 3, "pool": 0, "identity": 0.5, "cycle": 0.0, "lr_policy": "step"},
     "bicyclegan": {"depth": 3, "enc_dim": 2, "enc_blocks": 2, "dis_scales": 1},
 }
 # Configurations: a method, and what differs from its tiny one.
@@ -32,7 +32,6 @@ CASES: list[tuple[str, dict[str, object]]] = [
     *((method, {}) for method in TINY),
     ("munit", {"gan": 0.0, "dis_layers": 1, "lr_policy": "linear", "perceptual": 1.0}),
     ("unit", {"recipe": "nips-faces", "dis_scales": 1}),
-    ("cyclegan", {"cycle": 0.0, "generator": "unet", "lr_policy": "step"}),
     ("cyclegan", {"cycle": 0.0, "cycle_b": 5.0, "gan": 0.0}),
     ("bicyclegan", {"gan": 0.0, "gan2": 0.0, "enc_blocks": 1}),
     ("bicyclegan", {"gan": 0.0, "same_discriminator": True, "where": "input", "dropout": True}),
@@ -74,8 +73,8 @@ class Features(nn.Module):
 
 
 def behaviour(method: str, settings: dict[str, object]) -> Iterator[object]:
-    """All that a configuration decides: networks and first weights, then rates, loss terms,
-    weights after some steps, and translations. What it refuses is an answer too."""
+    """All that a configuration decides: networks and first weights, then rates, loss terms and
+    weights step by step, and translations. What it refuses is an answer too."""
     try:
         network = make_method(
             method, make_config(method, settings), torch.Generator().manual_seed(3)
@@ -93,10 +92,10 @@ def behaviour(method: str, settings: dict[str, object]) -> Iterator[object]:
     for k in range(STEPS):
         x_a, x_b = torch.rand((2, 2, 3, SIZE, SIZE), generator=draws) * 2 - 1
         yield trainer.step(x_a, x_b, k)
+        yield digest(network.state_dict())
     with torch.no_grad():
         noise = network.draw_noise(2, SIZE, SIZE, draws)
-        shown = {d: network.translate(x_a, d, noise) for d in network.directions}
-    yield from (digest(network.state_dict()), digest(shown))
+        yield digest({d: network.translate(x_a, d, noise) for d in network.directions})
 
 
 def differs(one: Iterable[object], other: Iterable[object]) -> object:
@@ -117,7 +116,7 @@ def test_unread_is_what_changes_nothing(method: str, changes: dict[str, object])
     settings = settings_of(method, changes)
     config = make_config(method, settings)
     usual = list(behaviour(method, settings))
-    assert len(usual) == 2 + STEPS + 2
+    assert usual != [REFUSED]
     unread = config.unread()
     for field in dataclasses.fields(config):
         # Pictures are RGB; which layer of VGG-16 is compared is read by whoever builds that.

@@ -7,7 +7,7 @@ import json
 import math
 import weakref
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -220,21 +220,14 @@ def test_pictures_without_any_dark_value_are_suspected() -> None:
         diversity(bright, PixelDistance(), get_protocol("paper", 2, 4))
 
 
-class Folder(Mapping[str, torch.Tensor]):
-    """Pictures made when asked for, with a count of how often."""
+class Folder(dict[str, Any]):
+    """Pictures made of values when they are asked for, with a count of how often."""
 
-    def __init__(self, values: dict[str, float]) -> None:
-        self.values_by_name, self.asked = values, 0
+    asked = 0
 
     def __getitem__(self, name: str) -> torch.Tensor:
         self.asked += 1
-        return constant(self.values_by_name[name])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.values_by_name)
-
-    def __len__(self) -> int:
-        return len(self.values_by_name)
+        return constant(super().__getitem__(name))
 
 
 def values(n: int) -> dict[str, float]:

@@ -116,11 +116,3 @@ def test_pictures_without_parts_are_not_judged_by_them(truth):
     table = examine(stream(random_colour), every, classifier())
     assert {m.name for m in table.content(0, {})} == {"category-kept"}
     assert len(table.styles(truth, 0, {})) == 4
-
-
-def test_raw_values_are_stored(tmp_path, truth):
-    table = examine(stream(random_colour), EVERY, classifier())
-    table.save(tmp_path / "exact.npz", {"note": 1})
-    with np.load(tmp_path / "exact.npz", allow_pickle=False) as raw:
-        assert raw["input_ids"].tolist() == [f"{i}" for i in range(6)]
-        assert raw["colours"] == pytest.approx(table.colours, abs=1e-6)

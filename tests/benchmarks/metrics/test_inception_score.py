@@ -40,11 +40,6 @@ def soft(inputs: int, samples: int, count: int = 4, seed: int = 0) -> FloatArray
     return np.random.default_rng([3, seed]).dirichlet(np.full(count, 0.5), (inputs, samples))
 
 
-def test_uniform_probabilities_score_0() -> None:
-    p = np.full((5, 6, 7), 1 / 7)
-    assert inception_score(p) == conditional_inception_score(p) == 0
-
-
 @pytest.mark.parametrize("count", [2, 7])
 def test_inputs_that_reach_all_modes_alike_have_is_and_cis_ln_k(count: int) -> None:
     p = certain(np.tile(np.repeat(np.arange(count), 3), (9, 1)), count)
