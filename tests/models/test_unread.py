@@ -22,7 +22,7 @@ TINY = {
     "munit": {"n_res": 1, "mlp_dim": 4, "n_downsample": 1, "n_style_downsample": 2}
     | {"dis_scales": 1, "cycle": 1.0},
     "unit": {"n_res": 1, "n_downsample": 1},
-    "unit-release": {"n_res": 1, "n_downsample": 1, "dis_scales": 1},
+    "unit-release": {"n_res": 1, "n_downsample": 1, "dis_layers": 1, "dis_scales": 1},
     "cyclegan": {"n_blocks": 1, "depth": 3, "pool": 0},
     "cyclegan-noise": {"depth": 3, "pool": 0, "identity": 0.5, "cycle": 0.0, "lr_policy": "step"},
     "bicyclegan": {"depth": 3, "enc_dim": 2, "enc_blocks": 2, "dis_scales": 1},
@@ -30,7 +30,7 @@ TINY = {
 # Configurations: a method, and what differs from its tiny one.
 CASES: list[tuple[str, dict[str, object]]] = [
     *((method, {}) for method in TINY),
-    ("munit", {"gan": 0.0, "dis_layers": 1, "lr_policy": "linear", "perceptual": 1.0}),
+    ("munit", {"gan": 0.0, "lr_policy": "linear", "perceptual": 1.0}),
     ("unit", {"recipe": "nips-faces", "dis_scales": 1}),
     ("cyclegan", {"cycle": 0.0, "cycle_b": 5.0, "gan": 0.0}),
     ("bicyclegan", {"gan": 0.0, "gan2": 0.0, "enc_blocks": 1}),

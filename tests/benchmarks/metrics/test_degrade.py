@@ -62,5 +62,7 @@ def test_misaligned_pictures_lie_where_they_were_moved() -> None:
     offsets = {(y - 16, x - 16) for y, x in places}
     assert offsets == {(a, b) for a in (-4, -3, 0, 3, 4) for b in (-4, -3, 0, 3, 4)
                        if (abs(a), abs(b)) in ((4, 0), (0, 4), (3, 3))}  # fmt: skip
-    column = torch.arange(6, dtype=torch.uint8)[:, None].expand(1, 3, 6, 6)
-    assert moved(column, 2, -1)[0, 0, :, 0].tolist() == [0, 0, 0, 1, 2, 3]  # the edge is repeated
+    # Edges are repeated.
+    rows, columns = torch.tensor([[0, 0, 0, 1, 2, 3]]).T, torch.tensor([1, 2, 3, 4, 5, 5])
+    numbers = torch.arange(36).view(6, 6)
+    assert torch.equal(moved(numbers, 2, -1), numbers[rows, columns])

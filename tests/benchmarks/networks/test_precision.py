@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,11 +24,13 @@ def switches() -> tuple[bool, ...]:
 
 
 @pytest.fixture(autouse=True)
-def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fast() -> Iterator[None]:
     """Switches as a training has them."""
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", True)
-    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    before = switches()
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic = True, True, False
+    yield
+    cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic = before
 
 
 def test_classifiers_turn_them_off_for_good_and_autocast_for_the_while() -> None:
