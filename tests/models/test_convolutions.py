@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import models.convolutions
-from models.choices import PLAIN, choose
+from models.choices import choose
 from models.convolutions import NarrowConv, PaddedConv, StridedConv, UpsampledConv
 from models.discriminators import MultiScaleDiscriminator, gan_of_both
 from models.losses import gan
@@ -45,7 +45,7 @@ def assert_same(layer: nn.Conv2d, x: Tensor, expected: Tensor, shape: tuple[int,
 
 
 @pytest.mark.parametrize("mode", list(MODES))
-@pytest.mark.parametrize(("h", "w"), [(8, 8), (2, 2), (2, 5), (7, 3)])
+@pytest.mark.parametrize(("h", "w"), [(2, 2), (7, 4)])
 def test_upsampled_convolution_is_upsampling_then_convolution(mode: str, h: int, w: int) -> None:
     layer = UpsampledConv(3, 5, padding_mode=mode).double()
     x = draw(2, 3, h, w).requires_grad_()
@@ -55,9 +55,9 @@ def test_upsampled_convolution_is_upsampling_then_convolution(mode: str, h: int,
 
 
 @pytest.mark.parametrize("mode", list(MODES))
-@pytest.mark.parametrize("kernel", [3, 7])
-@pytest.mark.parametrize(("h", "w"), [(8, 8), (6, 10), (7, 8)])
-@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    ("kernel", "h", "w", "bias"), [(3, 6, 10, True), (7, 8, 8, False), (7, 7, 8, True)]
+)
 def test_narrow_convolution_is_a_convolution(
     mode: str, kernel: int, h: int, w: int, bias: bool
 ) -> None:
@@ -80,16 +80,7 @@ def test_strided_convolution_is_a_convolution(mode: str, size: int, kernel: int)
     assert_same(layer, x, expected, (3, 6, after, after))
 
 
-@pytest.mark.parametrize("layer", [UpsampledConv(3, 4), NarrowConv(3, 4, 7, 1, 3)])
-def test_the_plain_path_is_the_layer_as_defined(layer: UpsampledConv | NarrowConv) -> None:
-    x = torch.randn(2, 3, 8, 8)
-    fast = layer(x)
-    choose(layer, PLAIN)
-    torch.testing.assert_close(layer(x), fast, rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("norm", ["none", "in", "bn"])
-@pytest.mark.parametrize("real_first", [True, False])
+@pytest.mark.parametrize(("norm", "real_first"), [("in", True), ("bn", True), ("bn", False)])
 def test_discriminator_sees_both_batches_as_if_alone(norm: str, real_first: bool) -> None:
     dis = MultiScaleDiscriminator(3, 4, 3, 2, norm=norm).double()
     alone = copy.deepcopy(dis)
@@ -103,10 +94,11 @@ def test_discriminator_sees_both_batches_as_if_alone(norm: str, real_first: bool
 
 
 @pytest.mark.parametrize("mode", list(MODES))
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(("channels", "h"), [(3, 8), (3, 7), (5, 8)])
+@pytest.mark.parametrize(
+    ("channels", "h", "bias"), [(3, 8, True), (3, 8, False), (3, 7, True), (5, 8, True)]
+)
 def test_gradients_of_pictures_are_those_of_the_plain_convolution(
-    mode: str, bias: bool, channels: int, h: int
+    mode: str, channels: int, h: int, bias: bool
 ) -> None:
     layer = PaddedConv(channels, 6, 7, 1, 3, padding_mode=mode, bias=bias).double()  # type: ignore[arg-type]
     x = draw(2, channels, h, 8).requires_grad_()

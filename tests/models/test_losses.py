@@ -33,11 +33,6 @@ def test_gan_losses_are_torchs_summed_over_scales(
         assert gan(far, real, kind).item() == pytest.approx(200 * real)  # no overflow
 
 
-def test_unknown_gan_loss_is_refused() -> None:
-    with pytest.raises(UserError, match=r"foo.*lsgan, cross-entropy"):
-        gan([torch.zeros(1)], True, "foo")
-
-
 def test_perceptual_ignores_contrast_and_brightness_of_each_channel() -> None:
     x, y = draw(2, 3, 6, 6), draw(2, 3, 6, 6, seed=1)
     assert perceptual(x, 3 * x + 2).item() < 1e-9
@@ -66,10 +61,6 @@ def test_weighted_sum() -> None:
 
 
 def test_weighted_sum_refuses_names_that_do_not_match() -> None:
-    with pytest.raises(ValueError, match=r"without a weight: \['b'\]"):
-        weighted_sum({"a": one(1), "b": one(1)}, {"a": 1.0})
-    with pytest.raises(ValueError, match=r"without a term: \['b'\]"):
-        weighted_sum({"a": one(1)}, {"a": 1.0, "b": 2.0})
     with pytest.raises(ValueError, match=r"without a weight: \['a'\].*without a term: \['A'\]"):
         weighted_sum({"a": one(1)}, {"A": 1.0})
 
@@ -77,8 +68,6 @@ def test_weighted_sum_refuses_names_that_do_not_match() -> None:
 def test_weighted_sum_refuses_an_empty_objective() -> None:
     with pytest.raises(UserError, match="all loss weights are zero"):
         weighted_sum({"a": one(1)}, {"a": 0.0})
-    with pytest.raises(UserError, match="all loss weights are zero"):
-        weighted_sum({}, {"a": 0.0})
 
 
 def test_losses_of_short_floats_are_computed_in_long_ones() -> None:

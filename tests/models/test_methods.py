@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_methods import EVERY, SIZE, TINY, draws, make, pictures
+from tiny_methods import SIZE, draws, make, pictures
 from torch import Tensor, nn
 
 from models.blocks import CountedDropout
 from models.errors import UserError
 from models.zoo import METHODS
 
-
-def test_tiny_configurations_cover_the_zoo() -> None:
-    assert set(TINY) == set(METHODS)
-
-
-@EVERY
-@torch.no_grad()
-def test_translations_have_the_shape_and_range_of_pictures(name: str) -> None:
-    method = make(name)
-    x = pictures(2, SIZE, 2 * SIZE)
-    for direction in method.directions:
-        for noise in (None, method.draw_noise(2, SIZE, 2 * SIZE, draws(1))):
-            y = method.translate(x, direction, noise)
-            assert y.shape == x.shape and y.abs().max() <= 1 and bool(torch.isfinite(y).all())
+# Ablations have the networks of MUNIT.
+EVERY = pytest.mark.parametrize("name", [name for name in METHODS if not METHODS[name].ablates])
 
 
 @EVERY
 @torch.no_grad()
 def test_directions_differ_and_the_input_matters(name: str) -> None:
     method = make(name)
-    x, noise = pictures(2), method.draw_noise(2, SIZE, SIZE, draws(1))
+    x, noise = pictures(2, SIZE, 2 * SIZE), method.draw_noise(2, SIZE, 2 * SIZE, draws(1))
     outs = [method.translate(x, d, noise) for d in method.directions]
+    assert all(y.shape == x.shape and y.abs().max() <= 1 for y in outs)
     assert len(outs) == 1 or (outs[0] - outs[1]).abs().max() > 1e-3
-    other = method.translate(pictures(2, seed=9), method.directions[0], noise)
+    other = method.translate(pictures(2, SIZE, 2 * SIZE, seed=9), method.directions[0], noise)
     assert (outs[0] - other).abs().max() > 1e-4
     if method.directions == ("a2b",):
         with pytest.raises(UserError, match="a2b only"):
@@ -57,8 +46,6 @@ def test_noise_decides_the_translation(name: str) -> None:
                 continue  # its U-Net has dropout from level 5 on, see below
             other = noise | {role: spec.draw(3, draws(3))}
             assert (method.translate(x, direction, other) - first).abs().max() > 1e-6, role
-    if not noise:
-        pytest.fail(f"{name} is deterministic: none of the tables' methods is")
 
 
 @torch.no_grad()
@@ -68,20 +55,17 @@ def test_deep_unets_drop_out() -> None:
     first = method.translate(x, "a2b", noise)
     other = method.translate(x, "a2b", noise | {"dropout": torch.tensor([3, 4])})
     assert (other - first).abs().flatten(1).max(1).values.min() > 1e-6
-    assert torch.equal(method.translate(x, "a2b", noise), first)
 
 
 @EVERY
 @torch.no_grad()
 def test_a_picture_is_translated_alone_as_in_a_batch(name: str) -> None:
     method = make(name)
-    x, noise = pictures(4), method.draw_noise(4, SIZE, SIZE, draws(1))
+    x, noise = pictures(3), method.draw_noise(3, SIZE, SIZE, draws(1))
     for direction in method.directions:
         together = method.translate(x, direction, noise)
-        for i in range(4):
-            own = {k: v[i : i + 1] for k, v in noise.items()}
-            alone = method.translate(x[i : i + 1], direction, own)
-            torch.testing.assert_close(alone, together[i : i + 1], rtol=0, atol=1e-5)
+        alone = method.translate(x[1:2], direction, {k: v[1:2] for k, v in noise.items()})
+        torch.testing.assert_close(alone, together[1:2], rtol=0, atol=1e-5)
 
 
 @EVERY
@@ -110,25 +94,15 @@ def test_guided_translation(name: str) -> None:
         return
     for direction in method.directions:
         y = method.translate_guided(x, direction, red)
-        assert y.shape == x.shape
         assert (y - method.translate_guided(x, direction, blue)).abs().max() > 1e-5
-    if isinstance(method.config, METHODS["munit"].config):
-        style = method.gen_b.style(red)
-        expected = method.translate(x, "a2b", {"style": style})
-    else:
-        expected = method.translate(x, "a2b", {"z": method.encoder(red)[0]})
+    code = method.gen_b.style(red) if name == "munit" else method.encoder(red)[0]
+    expected = method.translate(x, "a2b", {method.style_role: code})
     torch.testing.assert_close(method.translate_guided(x, "a2b", red), expected)
 
 
-def test_noise_is_drawn_role_by_role_from_the_generator() -> None:
-    method = make("cyclegan-noise")
-    first = method.draw_noise(3, SIZE, SIZE, draws(4))
-    again = method.draw_noise(3, SIZE, SIZE, draws(4))
-    assert set(first) == {"z", "dropout"}
-    assert all(torch.equal(first[k], again[k]) for k in first)
-    assert first["z"].shape == (3, 8) and first["dropout"].dtype == torch.int64
-    normal = make("munit").draw_noise(4000, SIZE, SIZE, draws(0))["style"]
-    assert abs(normal.mean()) < 0.05 and abs(normal.std() - 1) < 0.05
+def test_styles_are_drawn_from_the_normal_distribution() -> None:
+    styles = make("munit").draw_noise(4000, SIZE, SIZE, draws(0))["style"]
+    assert abs(styles.mean()) < 0.05 and abs(styles.std() - 1) < 0.05
 
 
 def test_unit_shares_the_blocks_between_its_encoders_and_generators() -> None:
@@ -139,17 +113,12 @@ def test_unit_shares_the_blocks_between_its_encoders_and_generators() -> None:
         (method.shared_dec, lambda d: method.decode(torch.ones(1, method.latent_dim, 8, 8), d)),
     ):
         weights = list(network.parameters())
-        assert weights
         for domain in "ab":  # each domain alone moves the shared weights
             method.zero_grad()
             run(domain).square().sum().backward()
-            assert all(p.grad is not None for p in weights)
             assert any(p.grad.abs().max() > 0 for p in weights)
-            other = "b" if domain == "a" else "a"
-            assert all(p.grad is None for p in getattr(method, f"enc_{other}").parameters())
-    unshared = make("unit", n_shared=0)
-    assert not list(unshared.shared_enc.parameters())
-    assert not list(make("unit-release").shared_enc.parameters())
+    for unshared in (make("unit", n_shared=0), make("unit-release")):
+        assert not list(unshared.shared_enc.parameters())
 
 
 @torch.no_grad()
@@ -172,12 +141,3 @@ def test_no_two_dropout_layers_of_unit_share_a_mask() -> None:
         for i, a in enumerate(kept):
             for b in kept[i + 1 :]:
                 assert abs(torch.corrcoef(torch.stack((a, b)))[0, 1]) < 5 / len(a) ** 0.5
-
-
-def test_units_dropout_depends_on_the_seed_alone() -> None:
-    method = make("unit")
-    seeds = torch.tensor([5, 5])
-    x = pictures(1).repeat(2, 1, 1, 1)
-    h = method.encode(x, "a", seeds)
-    assert torch.equal(h[0], h[1])  # same seed, same mask
-    assert not torch.equal(method.encode(x, "a", seeds + 1)[0], h[0])

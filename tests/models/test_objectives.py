@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_methods import EVERY, draws, make, pictures, training_noise
+from tiny_methods import draws, make, pictures, training_noise
 from torch import Tensor, nn
 
 from models.errors import UserError
@@ -23,62 +23,37 @@ def gradients(method: Method) -> dict[str, Tensor]:
     return {k: p.grad for k, p in method.named_parameters() if p.grad is not None}
 
 
-@EVERY
-def test_terms_and_weights_have_the_same_names(name: str) -> None:
-    method = make(name)
-    used = {k for k, w in method.generator_weights.items() if w}
-    assert set(terms_of(method)) == used
-    method.monitor = True
-    assert set(terms_of(method)) <= set(method.generator_weights)
-
-
-@EVERY
-def test_monitored_terms_change_no_gradient(name: str) -> None:
-    settings: dict[str, object] = {"gan": 0.0} if "wo" not in name else {}
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("munit-wo-x", {}), *((name, {"gan": 0.0}) for name in ("unit", "cyclegan", "bicyclegan"))],
+)
+def test_monitored_terms_change_no_gradient(name: str, settings: dict[str, object]) -> None:
     plain, monitored = make(name, **settings), make(name, **settings)
     monitored.monitor = True
-    assert set(terms_of(plain)) < set(terms_of(monitored))
+    assert set(terms_of(plain)) == {k for k, w in plain.generator_weights.items() if w}
+    assert set(terms_of(plain)) < set(terms_of(monitored)) <= set(plain.generator_weights)
     expected, got = gradients(plain), gradients(monitored)
     assert set(got) == set(expected)
     for key, gradient in got.items():
         torch.testing.assert_close(gradient, expected[key], rtol=1e-3, atol=1e-5)
 
 
-class Counter:
-    """Counts the passes through a network."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.passes = 0
-        network.register_forward_hook(self.count)
-
-    def count(self, *_: object) -> None:
-        self.passes += 1
-
-
 @pytest.mark.parametrize("letter", ["x", "c", "s"])
 def test_an_ablation_lacks_one_term_and_keeps_the_others(letter: str) -> None:
-    full, ablated = make("munit"), make(f"munit-wo-{letter}")
-    counters = {k: (Counter(full.get_submodule(k)), Counter(ablated.get_submodule(k)))
-                for k in ("gen_a.content", "gen_a.style", "gen_a.decoder.res.0")}  # fmt: skip
+    full, ablated, passes = make("munit"), make(f"munit-wo-{letter}"), [0, 0]
+    saved = "gen_a.content" if letter == "c" else "gen_a.style"
+    for k, method in enumerate((full, ablated)):
+        network = method.get_submodule(saved)
+        network.register_forward_hook(lambda *_, k=k: passes.__setitem__(k, passes[k] + 1))
     terms, fewer = terms_of(full), terms_of(ablated)
+    assert passes[1] == passes[0] - 1
     assert set(terms) - set(fewer) == {f"recon_{letter}_a", f"recon_{letter}_b"}
     for key, value in fewer.items():
         torch.testing.assert_close(value, terms[key], rtol=1e-4, atol=1e-6)
-    passes = {k: (a.passes, b.passes) for k, (a, b) in counters.items()}
-    saved = {"x": "gen_a.style", "c": "gen_a.content", "s": "gen_a.style"}[letter]
-    for key, (with_term, without) in passes.items():
-        assert without == with_term - (key == saved)
-
-
-def test_without_x_reconstruction_the_style_encoder_still_learns() -> None:
-    found = gradients(make("munit-wo-x"))
-    style = {k: v for k, v in found.items() if ".style." in k}
-    assert len(style) == 2 * 8 and all(v.abs().max() > 0 for v in style.values())
-
-
-def test_without_s_reconstruction_the_style_encoder_learns_from_x() -> None:
-    found = gradients(make("munit-wo-s"))
+    # What of the style encoder is left to learn from.
+    found = gradients(ablated)
     assert all(v.abs().max() > 0 for k, v in found.items() if ".style." in k)
+    assert sum(".style." in k for k in found) == 2 * 8
 
 
 class Features(nn.Module):
@@ -93,7 +68,7 @@ class Features(nn.Module):
         return torch.relu(self.conv(x))
 
 
-@pytest.mark.parametrize("name", ["munit", "unit-release", "unit"])
+@pytest.mark.parametrize("name", ["munit", "unit"])
 def test_perceptual_term_compares_a_translation_with_its_input(name: str) -> None:
     method = make(name, perceptual=1.0)
     with pytest.raises(AssertionError, match="VGG"):
@@ -110,44 +85,25 @@ def test_perceptual_term_compares_a_translation_with_its_input(name: str) -> Non
 
     expected = (normed(fakes["x_ab"]) - normed(pictures(2))).square().mean()
     torch.testing.assert_close(terms["perceptual_b"], expected)
-    terms["perceptual_a"].backward()
-    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in method.dec_a.parameters()) if (
-        name != "munit"
-    ) else any(p.grad is not None for p in method.gen_a.parameters())  # fmt: skip
+    terms["perceptual_b"].backward()
+    decoder = method.gen_b.decoder if name == "munit" else method.dec_b
+    assert all(p.grad is not None for p in decoder.parameters())
     assert all(p.grad is None for p in method.features.parameters())
 
 
-def test_latent_term_of_bicyclegan_does_not_move_the_encoder() -> None:
-    method = make("bicyclegan")
-    terms = terms_of(method)
-    terms["latent"].backward(retain_graph=True)
-    assert all(p.grad is None for p in method.encoder.parameters())
-    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in method.gen.parameters())
-    (terms["l1"] + terms["kl"]).backward()
-    assert all(p.grad is not None for p in method.encoder.parameters())
-    assert all(p.requires_grad for p in method.encoder.parameters())
-
-
-def test_bicyclegan_terms_by_hand() -> None:
+def test_conditional_discriminators_of_bicyclegan_see_the_input_too() -> None:
     method = make("bicyclegan", conditional=True)
     x_a, x_b = pictures(4), pictures(4, seed=1)
     noise = training_noise(method, "generator", 4)
-    terms, fakes = method.generator_terms(x_a, x_b, noise)
-    a, b, z = x_a[:2], x_b[:2], noise["z_random"][:2]
-    mu, logvar = method.encoder(b)
-    encoded = method.gen(a, mu + (logvar / 2).exp() * noise["eps"][:2])
-    random = method.gen(a, z)
-    torch.testing.assert_close(terms["l1"], (encoded - b).abs().mean())
-    torch.testing.assert_close(terms["latent"], (method.encoder(random)[0] - z).abs().mean())
-    kl = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum()
-    torch.testing.assert_close(terms["kl"], kl)
-    torch.testing.assert_close(fakes["random"], torch.cat((a, random), 1))
-    judged = method.discriminator_terms(x_a, x_b, fakes)
+    _, fakes = method.generator_terms(x_a, x_b, noise)
+    shown = torch.cat((x_a[:2], method.gen(x_a[:2], noise["z_random"][:2])), 1)
+    torch.testing.assert_close(fakes["random"], shown)
     real = torch.cat((x_a[2:], x_b[2:]), 1)
-    expected = sum(m.square().mean() for m in method.dis2(fakes["random"])) + sum(
+    expected = sum(m.square().mean() for m in method.dis2(shown)) + sum(
         (m - 1).square().mean() for m in method.dis2(real)
     )
-    torch.testing.assert_close(judged["dis2"], expected)
+    found = method.discriminator_terms(x_a, x_b, fakes)["dis2"]
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("scales", [1, 2])
@@ -167,12 +123,10 @@ def test_bicyclegan_with_one_discriminator_shows_it_both_translations() -> None:
     assert make("bicyclegan", gan2=0.0).discriminator_weights == {"dis": 1, "dis2": 0}
 
 
-@pytest.mark.parametrize("n", [1, 3])
-def test_bicyclegan_refuses_odd_batches(n: int) -> None:
+def test_bicyclegan_refuses_odd_batches() -> None:
     method = make("bicyclegan")
-    noise = training_noise(method, "generator", n)
-    with pytest.raises(UserError, match=f"batch {n} must be even; use {n + 1}"):
-        method.generator_terms(pictures(n), pictures(n), noise)
+    with pytest.raises(UserError, match="batch 3 must be even; use 4"):
+        method.generator_terms(pictures(3), pictures(3), {})
 
 
 @pytest.mark.parametrize(("cycle", "cycle_b"), [(0.0, 5.0), (5.0, 0.0), (2.0, None)])
@@ -182,6 +136,4 @@ def test_cyclegans_two_cycle_weights(cycle: float, cycle_b: float | None) -> Non
     weights = method.generator_weights
     assert (weights["cycle_a"], weights["cycle_b"]) == (cycle, second)
     assert (weights["identity_a"], weights["identity_b"]) == (0.5 * cycle, 0.5 * second)
-    terms = terms_of(method)
-    expected = sum(w * terms[k] for k, w in weights.items())
-    torch.testing.assert_close(method.generator_loss(terms), expected)
+    assert {"cycle_a", "identity_b"} <= set(terms_of(method))

@@ -29,7 +29,3 @@ def test_linear_schedule_is_cyclegans_100_plus_100_epochs() -> None:
     assert factors[-1] == pytest.approx(1 / 101)
     for total in (1, 2, 3, 7):
         assert all(0 < config.lr_factor(s, total) <= 1 for s in range(total))
-
-
-def test_constant_schedule() -> None:
-    assert {MethodConfig().lr_factor(s, 5) for s in range(5)} == {1.0}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import UserError
-from models.zoo import METHODS, make_config, make_method
+from models.zoo import make_config, make_method
 from reproduce.training.trainer import Trainer
 
 SIZE, STEPS = 16, 2
@@ -22,27 +22,19 @@ TINY = {
     "munit": {"n_res": 1, "mlp_dim": 4, "n_downsample": 1, "n_style_downsample": 2}
     | {"dis_scales": 1, "cycle": 1.0},
     "unit": {"n_res": 1, "n_downsample": 1},
-    "unit-release": {"n_res": 1, "n_downsample": 1, "dis_scales": 1},
+    "unit-release": {"n_res": 1, "n_downsample": 1, "dis_layers": 1, "dis_scales": 1},
     "cyclegan": {"n_blocks": 1, "depth": 3, "pool": 0},
-    "cyclegan-noise": {"depth": 3, "pool": 0, "identity": 0.5},
+    "cyclegan-noise": {"depth": 3, "pool": 0, "identity": 0.5, "cycle": 0.0, "lr_policy": "step"},
     "bicyclegan": {"depth": 3, "enc_dim": 2, "enc_blocks": 2, "dis_scales": 1},
 }
 # Configurations: a method, and what differs from its tiny one.
 CASES: list[tuple[str, dict[str, object]]] = [
     *((method, {}) for method in TINY),
-    ("munit", {"lr_policy": "linear", "perceptual": 1.0}),
-    ("munit", {"gan": 0.0, "dis_layers": 1}),
-    ("unit", {"gan": 0.0, "lr_policy": "step", "perceptual": 1.0}),
-    ("unit-release", {"recon_x": 0.0, "dis_layers": 1}),
-    ("unit", {"recipe": "nips-animals"}),
+    ("munit", {"gan": 0.0, "lr_policy": "linear", "perceptual": 1.0}),
     ("unit", {"recipe": "nips-faces", "dis_scales": 1}),
-    ("cyclegan", {"cycle": 0.0}),
     ("cyclegan", {"cycle": 0.0, "cycle_b": 5.0, "gan": 0.0}),
-    ("cyclegan", {"generator": "unet", "identity": 0.0, "lr_policy": "step"}),
-    ("cyclegan-noise", {"gan": 0.0, "cycle": 1.0, "dropout": False}),
     ("bicyclegan", {"gan": 0.0, "gan2": 0.0, "enc_blocks": 1}),
-    ("bicyclegan", {"gan": 0.0, "dropout": True}),
-    ("bicyclegan", {"same_discriminator": True, "where": "input"}),
+    ("bicyclegan", {"gan": 0.0, "same_discriminator": True, "where": "input", "dropout": True}),
 ]
 # Another legal word for every setting that is one.
 OTHER = {
@@ -81,8 +73,8 @@ class Features(nn.Module):
 
 
 def behaviour(method: str, settings: dict[str, object]) -> Iterator[object]:
-    """All that a configuration decides: networks and first weights, then rates, loss terms,
-    weights after some steps, and translations. What it refuses is an answer too."""
+    """All that a configuration decides: networks and first weights, then rates, loss terms and
+    weights step by step, and translations. What it refuses is an answer too."""
     try:
         network = make_method(
             method, make_config(method, settings), torch.Generator().manual_seed(3)
@@ -100,10 +92,10 @@ def behaviour(method: str, settings: dict[str, object]) -> Iterator[object]:
     for k in range(STEPS):
         x_a, x_b = torch.rand((2, 2, 3, SIZE, SIZE), generator=draws) * 2 - 1
         yield trainer.step(x_a, x_b, k)
+        yield digest(network.state_dict())
     with torch.no_grad():
         noise = network.draw_noise(2, SIZE, SIZE, draws)
-        shown = {d: network.translate(x_a, d, noise) for d in network.directions}
-    yield from (digest(network.state_dict()), digest(shown))
+        yield digest({d: network.translate(x_a, d, noise) for d in network.directions})
 
 
 def differs(one: Iterable[object], other: Iterable[object]) -> object:
@@ -119,16 +111,12 @@ def digest(tensors: dict[str, Tensor]) -> str:
     return whole.hexdigest()
 
 
-def test_the_cases_are_of_every_class_and_recipe() -> None:
-    assert set(TINY) == {m for m in METHODS if not METHODS[m].ablates}
-
-
 @pytest.mark.parametrize(("method", "changes"), CASES, ids=["-".join([m, *c]) for m, c in CASES])
 def test_unread_is_what_changes_nothing(method: str, changes: dict[str, object]) -> None:
     settings = settings_of(method, changes)
     config = make_config(method, settings)
     usual = list(behaviour(method, settings))
-    assert len(usual) == 2 + STEPS + 2
+    assert usual != [REFUSED]
     unread = config.unread()
     for field in dataclasses.fields(config):
         # Pictures are RGB; which layer of VGG-16 is compared is read by whoever builds that.
@@ -147,10 +135,9 @@ def test_unread_is_what_changes_nothing(method: str, changes: dict[str, object])
             assert dataclasses.replace(config, **{field.name: value}).unread() == unread
 
 
-@pytest.mark.parametrize("method", ["munit", "unit"])
-def test_a_layer_is_read_with_the_perceptual_loss_alone(method: str) -> None:
-    assert "perceptual_layer" in make_config(method, {}).unread()
-    assert "perceptual_layer" not in make_config(method, {"perceptual": 1}).unread()
+def test_a_layer_is_read_with_the_perceptual_loss_alone() -> None:
+    assert "perceptual_layer" in make_config("munit", {}).unread()
+    assert "perceptual_layer" not in make_config("munit", {"perceptual": 1}).unread()
 
 
 @pytest.mark.parametrize(("method", "changes"), CASES)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tiny_methods import TINY, draws
 
 from models.errors import UserError
-from models.zoo import make_config, make_method, parse_value, recipe
+from models.zoo import make_config, make_method, recipe
 
 
 def test_a_method_unlike_any_names_all() -> None:
@@ -17,14 +18,12 @@ def test_a_method_unlike_any_names_all() -> None:
 @pytest.mark.parametrize(
     ("method", "key", "text", "value"),
     [
-        ("munit", "lr", "3e-4", 3e-4),
         ("munit", "recon_x", "0", 0.0),
-        ("munit", "dim", "16", 16),
+        ("munit", "dim", "016", 16),
         ("munit", "activ", "lrelu", "lrelu"),
         ("cyclegan", "dropout", "False", False),
         ("cyclegan", "dropout", "1", True),
         ("cyclegan", "cycle_b", "none", None),
-        ("cyclegan", "cycle_b", None, None),
         ("cyclegan", "cycle_b", "5", 5.0),
     ],
 )
@@ -36,17 +35,12 @@ def test_values_are_read_by_type(method: str, key: str, text: object, value: obj
 @pytest.mark.parametrize(
     ("method", "key", "text"),
     [
-        ("munit", "lr", "fast"),
         ("munit", "lr", "-1"),
         ("munit", "lr", "nan"),
-        ("munit", "lr", ""),
         ("munit", "dim", "8.5"),
         ("munit", "dim", "0"),
-        ("munit", "n_res", "0"),
-        ("munit", "lr_step", "0"),
         ("munit", "beta2", "1.5"),
         ("cyclegan", "dropout", "yes please"),
-        ("cyclegan", "cycle_b", "nan"),
         ("bicyclegan", "depth", "none"),
     ],
 )
@@ -84,18 +78,10 @@ def test_unknown_words_are_refused_before_training(
         make_method(method, make_config(method, settings), torch.Generator())
 
 
-def test_parse_value_keeps_plain_types() -> None:
-    assert parse_value("x", "07", "int") == 7
-    with pytest.raises(UserError, match="x=None"):
-        parse_value("x", None, "float")
-
-
 def test_weights_come_from_the_generator_alone() -> None:
-    config = make_config("munit", dict(dim=2, mlp_dim=4, n_res=1, dis_dim=2, dis_layers=2))
-
     def weights(seed: int) -> dict[str, torch.Tensor]:
         torch.randn(7)  # the global generator must not matter
-        return make_method("munit", config, torch.Generator().manual_seed(seed)).state_dict()
+        return make_method("munit", make_config("munit", TINY["munit"]), draws(seed)).state_dict()
 
     first, again, other = weights(0), weights(0), weights(1)
     assert all(torch.equal(first[k], again[k]) for k in first)

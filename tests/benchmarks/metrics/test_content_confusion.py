@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.metric import METRICS, Measurement
+from benchmarks.metric import Measurement
 from benchmarks.metrics.content_confusion import ContentScores, ContentTable, confusion
 from models.errors import UserError
 
@@ -33,7 +33,6 @@ def test_content_that_is_kept_has_none() -> None:
     assert confusion(kept, truth).tolist() == [[0.0] * 3] * 20
     m = content_confusion(kept, truth)
     assert (m.value, m.interval.low, m.interval.high) == (0, 0, 0)
-    assert (METRICS[m.name].direction, m.name) == ("lower", "content-confusion")
 
 
 def test_content_that_is_lost_is_at_chance() -> None:
@@ -48,19 +47,14 @@ def test_content_that_is_lost_is_at_chance() -> None:
 def test_ties_count_one_half() -> None:
     truth = np.array([[0.0], [0.0], [1.0], [1.0]])
     assert confusion(truth[:, None], truth).tolist() == [[1 / 6]] * 4
-    middle = np.full((4, 2, 1), 0.5)
-    assert confusion(middle, truth).tolist() == [[0.5, 0.5]] * 4
-    assert confusion(np.array([[[0.4]], [[0.6]]]), np.array([[0.0], [1.0]])).tolist() == [[0], [0]]
+    assert confusion(np.full((4, 2, 1), 0.5), truth).tolist() == [[0.5, 0.5]] * 4
 
 
 def test_an_input_counts_once_however_wrong_it_is_in_how_many_samples() -> None:
     truth = np.array([[0.0], [1.0], [2.0]])
     read = np.array([[[0.0], [0.0]], [[1.0], [0.2]], [[2.0], [-9.0]]])
     assert confusion(read, truth).tolist() == [[0, 0], [0, 0.5], [0, 1]]
-    m = content_confusion(read, truth)
-    assert m.value == pytest.approx((0 + 0.25 + 0.5) / 3)
-    assert m.interval.over == "inputs" and m.protocol["N"] == 3
-    assert m.interval.low <= m.value <= m.interval.high
+    assert content_confusion(read, truth).value == pytest.approx((0 + 0.25 + 0.5) / 3)
 
 
 def test_order_of_inputs_samples_and_factors_does_not_matter() -> None:
@@ -109,13 +103,11 @@ def test_a_stream_in_any_order_and_batches() -> None:
     expected = collected(stream(0.1))
     assert 0.01 < expected.measurement(0).value < 0.4
     assert collected(stream(0)).measurement(0).value == 0
-    order = np.random.default_rng(1).permutation(24)
-    for batch_size in (1, 5, 64):
-        reader = MeanColour()
-        found = collected([stream(0.1)[i] for i in order], batch_size, reader)
-        assert np.array_equal(found.predictions, expected.predictions)
-        assert found.measurement(0) == expected.measurement(0)
-        assert max(reader.batches) <= batch_size and len(reader.batches) == -(-24 // batch_size)
+    order, reader = np.random.default_rng(1).permutation(24), MeanColour()
+    found = collected([stream(0.1)[i] for i in order], 5, reader)
+    assert np.array_equal(found.predictions, expected.predictions)
+    assert found.measurement(0) == expected.measurement(0)
+    assert reader.batches == [5, 5, 5, 5, 4]
 
 
 def test_rows_are_those_of_their_inputs_and_the_protocol_says_who_read() -> None:
@@ -140,29 +132,19 @@ def test_which_factor_is_lost() -> None:
 
 def test_raw_values_are_kept(tmp_path: Path) -> None:
     table = collected(stream(0.1))
-    path = tmp_path / "new" / "content.npz"
-    table.save(path)
-    assert [p.name for p in path.parent.iterdir()] == ["content.npz"]
-    with np.load(path, allow_pickle=False) as file:
+    table.save(tmp_path / "content.npz")
+    with np.load(tmp_path / "content.npz", allow_pickle=False) as file:
         found = confusion(file["predictions"], file["truth"]).mean()
         assert found == pytest.approx(table.measurement(0).value)
         assert tuple(file["input_ids"]) == table.input_ids
         assert json.loads(str(file["meta"])) == table.protocol
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write"):
-        table.save(tmp_path / "file" / "content.npz")
 
 
 def test_streams_that_do_not_fit_are_refused() -> None:
     items = stream(0)
-
     for wrong, message in (
-        ([*items, items[3]], "sample 0 of input '01' came twice"),
         ([("99", 0, items[0][2])], "the true content of input '99' is not known"),
-        ([items[0], ("01", 0, torch.zeros(3, 5, 4))], "input '01' is 5x4, others are 4x4: resize"),
         (items[:-1], "are not samples 0 to S - 1 of each of 8 inputs: translate all alike"),
-        ([("00", 1, items[0][2])], "are not samples 0 to S - 1"),
-        ([], "no pictures to measure"),
         ([items[0]], "measure more inputs"),
     ):
         with pytest.raises(UserError, match=message):

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
 
 from benchmarks.metrics.exact import ExactTable, Known, StyleTruth, examine
 from benchmarks.metrics.ground_truth import part_borders
-from benchmarks.metrics.style_scores import spread
 from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
 from benchmarks.networks.colours import oklab
-from models.errors import UserError
 from models.init import initialise
 
 SIDE = 24
@@ -120,28 +116,3 @@ def test_pictures_without_parts_are_not_judged_by_them(truth):
     table = examine(stream(random_colour), every, classifier())
     assert {m.name for m in table.content(0, {})} == {"category-kept"}
     assert len(table.styles(truth, 0, {})) == 4
-
-
-def test_streams_that_make_no_sense_are_refused():
-    good = stream(random_colour)
-    nan = good[0][2].clone()
-    nan[0, 0, 0] = math.nan
-    for bad, message in (
-        ([*good, good[0]], "sample 0 of input '0' came twice"),
-        (good[:-1], "are not samples 0 to S - 1"),
-        ([], "no pictures to measure"),
-        ([("0", 0, nan)], r"features need \[-1, 1\]"),
-    ):
-        with pytest.raises(UserError, match=message):
-            examine(bad, EVERY, classifier())
-
-
-def test_raw_values_are_stored(tmp_path, truth):
-    table = examine(stream(random_colour), EVERY, classifier())
-    table.save(tmp_path / "raw" / "exact.npz", {"note": 1})
-    assert [p.name for p in (tmp_path / "raw").iterdir()] == ["exact.npz"]
-    with np.load(tmp_path / "raw" / "exact.npz", allow_pickle=False) as raw:
-        assert raw["colours"].shape == (6, 8, 3)
-        assert raw["input_ids"].tolist() == [f"{i}" for i in range(6)]
-        assert raw["colours"][2] == pytest.approx(table.colours[2], abs=1e-6)
-        assert spread(raw["colours"][0]) == pytest.approx(spread(table.colours[0]), abs=1e-5)

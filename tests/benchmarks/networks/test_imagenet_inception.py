@@ -23,7 +23,7 @@ from benchmarks.networks.mode_recipes import (
 from models.errors import UserError
 from models.init import initialise
 
-RECIPE = replace(MODE_RECIPES["inception-v3-finetune"], batch=2)
+RECIPE = replace(MODE_RECIPES["inception-v3-finetune"], side=139, steps=0)
 MODES = ("cat", "dog")
 
 
@@ -33,9 +33,8 @@ def labelled(count: int) -> Labelled:
     return Labelled(torch.from_numpy(pictures), {"mode": np.arange(count) % 2})
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state dict of torchvision's layout and size, of numbers that nobody trained."""
+def drawn_state() -> dict[str, torch.Tensor]:
+    """Of torchvision's layout and size, of numbers that nobody trained."""
     with torch.device("meta"):
         network = inception(1000)
     network.to_empty(device="cpu")
@@ -44,25 +43,20 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if ".bn." in name:
             tensor.fill_(1 if name.endswith(("weight", "running_var")) else 0)
     # Old files, as torchvision's own is, have no counters.
-    state = {k: v for k, v in network.state_dict().items() if "num_batches" not in k}
-    path = tmp_path_factory.mktemp("weights") / "inception.safetensors"
-    safetensors.torch.save_file(state, path)
-    return path
+    return {k: v for k, v in network.state_dict().items() if "num_batches" not in k}
 
 
-def test_it_begins_as_torchvisions_network_sees_pictures_and_is_read_back(
-    file: Path, tmp_path: Path
-) -> None:
+def test_it_begins_as_torchvisions_network_sees_pictures_and_is_read_back(tmp_path: Path) -> None:
+    state, file, held_out = drawn_state(), tmp_path / "inception.safetensors", labelled(4)
+    safetensors.torch.save_file(state, file)
     weights = imagenet_weights(file)
-    held_out = labelled(4)
-    start = train_mode_classifier(
-        replace(RECIPE, steps=0), MODES, labelled(2), held_out, weights=weights
-    )
-    theirs = inception_v3(weights=None, init_weights=False, transform_input=True).eval()
-    theirs.load_state_dict(safetensors.torch.load_file(file), strict=False)
+    start = train_mode_classifier(RECIPE, MODES, labelled(2), held_out, weights=weights)
+    with torch.device("meta"):
+        theirs = inception_v3(weights=None, init_weights=False, transform_input=True).eval()
+    theirs.load_state_dict(state, strict=False, assign=True)
     theirs.fc = start.network.inception.fc
     x = torch.nn.functional.interpolate(
-        held_out.pictures.float() / 255, (299, 299), mode="bilinear", antialias=True
+        held_out.pictures.float() / 255, (139, 139), mode="bilinear", antialias=True
     )
     mean, std = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])  # as its weights were published
     x = (x - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
@@ -91,31 +85,35 @@ def test_the_auxiliary_head_counts_two_fifths():
     loss = network.loss(labelled(2).pictures, torch.tensor([0, 1]))
     # Both heads say 1/3 for each mode.
     assert loss.item() == pytest.approx(1.4 * np.log(3), abs=1e-5)
-    loss.backward()
+    gradients = torch.autograd.grad(loss, [head.bias for head in heads])
     expected = torch.tensor([1 / 3 - 1 / 2, 1 / 3 - 1 / 2, 1 / 3])
-    for head, weight in zip(heads, (1.0, 0.4), strict=True):
-        assert torch.allclose(head.bias.grad, weight * expected, atol=1e-6)
+    for gradient, weight in zip(gradients, (1.0, 0.4), strict=True):
+        assert torch.allclose(gradient, weight * expected, atol=1e-6)
 
 
 def test_missing_and_foreign_files_are_refused(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(UserError, match="allow the download, pass torchvision's inception_v3"):
         imagenet_weights()
-    with pytest.raises(UserError, match="sha256 is .* expected 0cc3c7bd"):
-        imagenet_weights(file, "0cc3c7bd")
-    state = safetensors.torch.load_file(file)
+    with torch.device("meta"):
+        shapes = {name: tensor.shape for name, tensor in inception(1000).state_dict().items()}
     first = {"Conv2d_1a_3x3.conv.weight": torch.zeros(32, 3, 3, 3).half()}
     for changes, message in (
         ({"layer9.weight": torch.zeros(2)}, "is no part of torchvision's Inception-v3"),
         (first, "not float32: pass torchvision's"),
     ):
-        safetensors.torch.save_file(state | changes, tmp_path / "changed.safetensors")
+        # One stored number, expanded.
+        small = {
+            name: torch.ones((), dtype=torch.int64 if "num_b" in name else None).expand(shape)
+            for name, shape in shapes.items()
+        }
+        torch.save(small | changes, tmp_path / "changed.pth")
         with pytest.raises(UserError, match=message):
-            imagenet_weights(tmp_path / "changed.safetensors")
+            imagenet_weights(tmp_path / "changed.pth")
     # A file in torch's cache that is not the one of its name.
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / PUBLISHED.url.rsplit("/", 1)[-1]).write_bytes(b"other")
-    with pytest.raises(UserError, match="expected 0cc3c7bd"):
+    with pytest.raises(UserError, match="sha256 is .* expected 0cc3c7bd"):
         imagenet_weights()

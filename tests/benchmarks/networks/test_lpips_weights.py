@@ -27,26 +27,11 @@ def pictures(n: int, height: int = 32, width: int = 32, seed: int = 0) -> torch.
     return torch.rand(n, 3, height, width, generator=generator) * 2 - 1
 
 
-@pytest.fixture(scope="module")
-def distance() -> LpipsDistance:
-    return LpipsDistance(SHIPPED)
-
-
-@pytest.fixture(scope="module")
-def state() -> dict[str, torch.Tensor]:
-    """The shipped trunk but for one number: a network of unknown training."""
-    state = {name: tensor.clone() for name, tensor in SHIPPED.trunk.items()}
-    state["features.8.bias"][17] += 1e-6
-    return state
-
-
 @pytest.mark.filterwarnings("ignore::UserWarning:torchvision")
 @pytest.mark.parametrize(
     ("version", "size", "measured"),
     [
-        ("0.0", (64, 64), (64, 64)),
         ("0.1", (65, 90), (65, 90)),
-        ("0.1", (32, 32), (64, 64)),
         ("0.0", (40, 72), (64, 115)),
     ],
 )
@@ -76,14 +61,6 @@ def test_only_pictures_under_64_px_are_enlarged() -> None:
     assert enlarged(columns)[0, 0, 0, 30:34].tolist() == [-1, -0.5, 0.5, 1]
 
 
-def test_distance_is_zero_symmetric_and_keeps_the_order_of_pairs(distance: LpipsDistance) -> None:
-    f = distance.features(pictures(3))
-    assert f.shape == (3, 31_872)
-    assert distance.distance(f, f).tolist() == [0, 0, 0]
-    ab = distance.distance(f[[0, 1]], f[[1, 2]])
-    torch.testing.assert_close(ab.flip(0), distance.distance(f[[2, 1]], f[[1, 0]]), rtol=0, atol=0)
-
-
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
@@ -91,22 +68,15 @@ def test_distance_is_zero_symmetric_and_keeps_the_order_of_pairs(distance: Lpips
         (torch.zeros(1, 1, 64, 64), "3, H, W"),
         (torch.zeros(3, 64, 64), "3, H, W"),
         (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), "float32"),
-        (torch.zeros(1, 3, 64, 64, dtype=torch.float64), "float32"),
         (torch.full((1, 3, 64, 64), 1.01), r"\[-1, 1\]"),
-        (torch.full((1, 3, 64, 64), -1.01), r"\[-1, 1\]"),
-        (pictures(2).index_put_([torch.tensor(1)] * 4, torch.tensor(float("nan"))), r"\[-1, 1\]"),
     ],
 )
-def test_unfit_pictures_are_refused(
-    distance: LpipsDistance, bad: torch.Tensor, message: str
-) -> None:
+def test_unfit_pictures_are_refused(bad: torch.Tensor, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        distance.features(bad)
+        LpipsDistance(SHIPPED).features(bad)
 
 
-def test_weights_are_recognised_by_their_numbers_whatever_the_file(
-    state: dict[str, torch.Tensor], tmp_path: Path
-) -> None:
+def test_weights_are_recognised_by_their_numbers_whatever_the_file(tmp_path: Path) -> None:
     before = torch.get_rng_state()
     whole = dict(SHIPPED.trunk) | {"classifier.6.bias": torch.zeros(1000)}
     safetensors.torch.save_file(whole, tmp_path / "a.safetensors")
@@ -115,7 +85,9 @@ def test_weights_are_recognised_by_their_numbers_whatever_the_file(
     for name in ("a.safetensors", "b.pth", "old.pth"):
         found = trained("0.0", tmp_path / name)
         assert (found.name, found.sha256, found.source) == ("lpips", SHIPPED.sha256, name)
-    torch.save(state, tmp_path / "b.pth")
+    changed = SHIPPED.trunk["features.8.bias"].clone()
+    changed[17] += 1e-6
+    torch.save(whole | {"features.8.bias": changed}, tmp_path / "b.pth")
     other = trained("0.0", tmp_path / "b.pth")
     assert other.name == "lpips-unverified" and other.sha256 != SHIPPED.sha256
     LpipsDistance(other)
@@ -153,8 +125,7 @@ def test_broken_files_are_refused(tmp_path: Path, suffix: str) -> None:
     else:
         safetensors.torch.save_file(dict(SHIPPED.trunk), whole)
     content = whole.read_bytes()
-    broken = [content[: len(content) // 2], content[:-1000], content[:30], b"", b"<html>404</html>"]
-    for k, part in enumerate(broken):
+    for k, part in enumerate((content[:-1000], content[:30], b"", b"<html>404</html>")):
         path = tmp_path / f"{k}{suffix}"
         path.write_bytes(part)
         with pytest.raises(UserError, match=path.name):

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from PIL import Image
 
 from benchmarks.networks.classifier_training import Labelled, train_classifier
 from benchmarks.networks.classifiers import RECIPES, Classifier, load_classifier, network_input
@@ -33,7 +32,7 @@ from benchmarks.networks.mode_classifiers import (
     train_mode_classifier,
 )
 from benchmarks.networks.mode_recipes import MODE_RECIPES
-from benchmarks.networks.weight_files import Trained
+from benchmarks.pictures import to_bytes
 from models.errors import UserError
 
 HEADS = {"colour": ("red", "green", "blue"), "pattern": ("plain", "stripes")}
@@ -100,7 +99,7 @@ CASES = {
         ),
         load_classifier,
         lambda of, pictures: of(pictures)[1]["colour"],
-        ({"heads": {"colour": ["red"]}}, {"heads": "colour"}, {"accuracy": {}}),
+        ({"heads": {"colour": ["red"]}}, {"accuracy": {}}),
     ),
     "mode-classifier": Case(
         lambda steps, seed: train_mode_classifier(
@@ -109,7 +108,7 @@ CASES = {
         load_mode_classifier,
         lambda of, pictures: of.probabilities(floats(pictures)),
         (
-            {"recipe": "inception-v3-finetune"}, {"modes": [*MODES[:3], MODES[0]]}, {"size": [16]},
+            {"recipe": "inception-v3-finetune"}, {"modes": [*MODES[:3], MODES[0]]},
             {"size": [32, 32]}, {"verified": False}, {"temperature": 5.0}, {"accuracy": "high"},
         ),
     ),
@@ -120,8 +119,7 @@ CASES = {
         load_content_reader,
         lambda of, pictures: of.read(floats(pictures)),
         (
-            {"factors": ["across", "down"]}, {"factors": ["down", "across", "mood"]},
-            {"r2": [0.9, 0.9, 0.9]}, {"scale": {}}, {"size": [32, 32]},
+            {"factors": ["down", "across", "mood"]}, {"r2": [0.9, 0.9, 0.9]}, {"size": [32, 32]},
             {"scale": {"mean": [0.0] * 3, "deviation": [0.0, 1.0, 1.0]}},
         ),
     ),
@@ -147,10 +145,9 @@ def test_the_same_seed_gives_the_same_numbers_whatever_was_drawn_before(kind: st
 @pytest.mark.parametrize("kind", CASES)
 def test_neither_order_nor_batch_matters(known: dict[str, Any], kind: str) -> None:
     pictures, ask, of = moded(130, 2).pictures, CASES[kind].ask, known[kind]
-    found, order = ask(of, pictures), torch.randperm(130)
-    assert ask(of, pictures[order]) == pytest.approx(found[order.numpy()], abs=1e-4)
-    alone = np.concatenate([ask(of, x[None]) for x in pictures[:9]])
-    assert alone == pytest.approx(found[:9], abs=1e-4)
+    found = ask(of, pictures)
+    assert ask(of, pictures.flip(0)) == pytest.approx(found[::-1], abs=1e-4)
+    assert ask(of, pictures[:1]) == pytest.approx(found[:1], abs=1e-4)
     if kind != "content-reader":
         assert np.abs(found.sum(axis=1) - 1).max() < 1e-12
 
@@ -179,26 +176,22 @@ def test_broken_and_foreign_files_are_refused(
     about = json.loads(json.dumps(known[kind].record()))
     weight = next(name for name in state if name.endswith("stem.weight"))
 
-    def refused(message: str, changes: dict[str, torch.Tensor], **other: object) -> None:
-        text = json.dumps(about | other)
-        path.write_bytes(safetensors.torch.save(state | changes, {kind: text}))
-        with pytest.raises(UserError, match=message) as error:
+    def saved(changes: dict[str, torch.Tensor], **other: object) -> bytes:
+        return safetensors.torch.save(state | changes, {kind: json.dumps(about | other)})
+
+    for content in (
+        *(saved({}, **wrong) for wrong in CASES[kind].wrong),
+        *(saved({}, **wrong) for wrong in ({"recipe": "x"}, {"facts": 3}, {"sha256": "0" * 64})),
+        saved({weight: torch.zeros(2)}),
+        saved({weight: state[weight] + 1}),
+        saved({"more": torch.zeros(2)}),
+        whole[:5000],
+        safetensors.torch.save(state),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=f"no {kind} of this version") as error:
             load(path)
         assert "\n" not in str(error.value)
-
-    foreign = f"no {kind} of this version"
-    for wrong in (*CASES[kind].wrong, {"recipe": "x"}, {"facts": 3}, {"sha256": "0" * 64}):
-        refused(foreign, {}, **wrong)
-    for name, tensor in (
-        (weight, torch.zeros(2)),
-        (weight, state[weight] + 1),
-        ("more", torch.zeros(2)),
-    ):
-        refused(foreign, {name: tensor})
-    for content in (whole[:5000], safetensors.torch.save(state)):
-        path.write_bytes(content)
-        with pytest.raises(UserError, match=foreign):
-            load(path)
 
 
 def test_weights_that_are_no_numbers_are_refused(known: dict[str, Any], tmp_path: Path) -> None:
@@ -214,31 +207,23 @@ def test_weights_that_are_no_numbers_are_refused(known: dict[str, Any], tmp_path
 
 
 @pytest.mark.parametrize("kind", ["mode-classifier", "content-reader"])
-def test_pictures_are_those_of_saved_files_and_of_one_size(
-    known: dict[str, Any], kind: str, tmp_path: Path
-) -> None:
-    of: Trained = known[kind]
-    ask = of.probabilities if isinstance(of, ModeClassifier) else of.read  # type: ignore[attr-defined]
-    picture = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    pixels = ((picture.permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "0.png")
-    again = torch.from_numpy(np.array(Image.open(tmp_path / "0.png"))).permute(2, 0, 1)
-    assert np.array_equal(ask(picture[None]), ask(floats(again)[None]))
-    for wrong, message in (
-        (torch.zeros(4, 3, 32, 32), "are 32x32, small-.* was trained on 16x16: train one"),
-        (picture[None] * torch.nan, "have values in"),
-        (picture, "need real numbers"),
-    ):
-        with pytest.raises(UserError, match=message):
-            ask(wrong)
+def test_pictures_of_another_size_are_refused(known: dict[str, Any], kind: str) -> None:
+    with pytest.raises(UserError, match="are 32x32, small-.* was trained on 16x16: train one"):
+        CASES[kind].ask(known[kind], torch.zeros(4, 3, 32, 32, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("kind", ["mode-classifier", "content-reader"])
+def test_pictures_are_rounded_to_bytes(known: dict[str, Any], kind: str) -> None:
+    of = known[kind]
+    ask = of.probabilities if kind == "mode-classifier" else of.read
+    pictures = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    assert np.array_equal(ask(pictures), ask(floats(to_bytes(pictures))))
 
 
 def test_a_classifier_learns_both_heads(known: dict[str, Any]) -> None:
     of: Classifier = known["classifier"]
     assert min(of.accuracy.values()) > 0.95
     assert of.facts == {"train": 200, "held_out": 100, "size": [16, 16], "seed": 4}
-    features, probabilities = of(labelled(20, 2).pictures)
-    assert features.shape == (20, 64) and probabilities["pattern"].shape == (20, 2)
 
 
 def test_modes_are_learned_and_tried_on_held_out_pictures(known: dict[str, Any]) -> None:
@@ -277,11 +262,9 @@ def test_content_is_read_where_it_can_be_seen(known: dict[str, Any]) -> None:
     assert min(of.r2["across"], of.r2["down"]) > 0.9 and of.r2["mood"] < 0.3
     assert (of.factors, of.used) == (FACTORS, ("across", "down"))
     assert of.facts == {"train": 400, "held_out": 100, "seed": 4}
-    new, scaled = described(130, 2), of.standardised(described(400, 0).values)
+    new = described(130, 2)
     read, true = of.read(floats(new.pictures)), of.standardised(new.values)
     assert r_squared(read, true) == pytest.approx([of.r2[f] for f in of.used], abs=0.05)
-    assert scaled.mean(axis=0) == pytest.approx([0, 0], abs=1e-12)
-    assert scaled.std(axis=0) == pytest.approx([1, 1])
 
 
 def test_r_squared_and_constant_factors() -> None:
@@ -322,16 +305,14 @@ def test_classifiers_under_their_floor_are_refused(known: dict[str, Any]) -> Non
 
 
 def test_training_that_cannot_work_is_refused() -> None:
-    many, good, held_out = labelled(30, 0), moded(40, 0), moded(8, 1)
+    many, good = labelled(30, 0), moded(40, 0)
     one = Labelled(many.pictures, many.labels | {"colour": np.zeros(30, np.int64)})
     with pytest.raises(UserError, match="no training picture of colour 'green'"):
         train_classifier(BROAD, HEADS, one, many)
-    single = Labelled(held_out.pictures[:7], {"mode": held_out.labels["mode"][:7]})
-    for test, message in (
-        (single, "only 1 held-out picture of mode 'striped blue': use more"),
-        (moded(8, 1, side=32), "held-out pictures are"),
+    for recipe, held_out, message in (
+        (OF_MODES, moded(7, 1), "only 1 held-out picture of mode 'striped blue': use more"),
+        (OF_MODES, moded(8, 1, side=32), "held-out pictures are"),
+        (MODE_RECIPES["inception-v3-finetune"], moded(8, 1), "starts from ImageNet weights"),
     ):
         with pytest.raises(UserError, match=message):
-            train_mode_classifier(OF_MODES, MODES, good, test)
-    with pytest.raises(UserError, match="inception-v3-finetune starts from ImageNet weights"):
-        train_mode_classifier(MODE_RECIPES["inception-v3-finetune"], MODES, good, held_out)
+            train_mode_classifier(recipe, MODES, good, held_out)

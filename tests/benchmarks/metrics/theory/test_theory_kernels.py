@@ -45,7 +45,7 @@ def test_the_bandwidth_is_the_median_distance_of_normal_draws() -> None:
     assert median_distance(np.zeros((4, 4))) == 1
 
 
-@pytest.mark.parametrize("shift, scale", [(0.0, 1.0), (0.6, 1.0), (0.3, 0.5)])
+@pytest.mark.parametrize("shift, scale", [(0.0, 1.0), (0.3, 0.5)])
 def test_on_average_it_is_the_closed_form_of_two_normals(shift: float, scale: float) -> None:
     dim, s = 4, normal_bandwidth(4) ** 2
     rng = np.random.default_rng(2)
@@ -63,7 +63,7 @@ def test_on_average_it_is_the_closed_form_of_two_normals(shift: float, scale: fl
     error = np.std(found) / math.sqrt(len(found))
     assert np.mean(found) == pytest.approx(truth, abs=4 * error)
     assert error < 0.002
-    if shift == 0 and scale == 1:
+    if shift == 0:
         assert truth == pytest.approx(0, abs=1e-12) and min(found) < 0 < max(found)
         assert distance(np.array([min(found)]))[0] == 0
 
