@@ -85,7 +85,7 @@ def test_diversity_is_the_lpips_packages(version, protocol, pairs, tmp_path, mea
         rows = list(csv.DictReader(io.StringIO(printed("diversity", folder, "--csv"))))
         assert [row["metric"] for row in rows] == ["diversity-lpips"]
         assert float(rows[0]["value"]) == pytest.approx(found["value"], rel=1e-8)
-        assert rows[0]["protocol"] == "paper-min64@3x4"
+        assert rows[0]["protocol"] == "paper-min64@3x2"
 
 
 def test_it_says_what_it_understood_how_it_measured_and_what_the_paper_has(tmp_path, printed):

@@ -56,7 +56,6 @@ def test_the_whole_way(material: Plan, tmp_path: Path, capsys):
     [
         (["--method", "again"], "--method again: write NAME=DIR"),
         (["--method", "unit=x"], "--method unit is given twice"),
-        (["--questions", "9999"], "cannot be drawn"),
     ],
 )
 def test_mistakes_in_preparing_are_told_in_one_line(changes, told, material, tmp_path, refused):
