@@ -83,7 +83,6 @@ def _npz(folder: Path, pixels: Pixels) -> list[Path]:
 
 LAYOUTS: dict[str, Callable[[Path, Pixels], list[Path]]] = {
     "translate": each(lambda i, k: f"in{i}_sample{k:02d}.png"),
-    "translate, nested": each(lambda i, k: f"sub/in{i}_sample{k:02d}.png"),
     "a folder an input": each(lambda i, k: f"in{i}/{k}.png"),
     "flat": each(lambda i, k: f"in{i}_{k}.png"),
     "StarGAN v2": each(lambda i, k: f"{i + 1:04d}_{k + 1:02d}.png"),

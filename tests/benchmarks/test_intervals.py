@@ -28,22 +28,13 @@ def test_the_seed_alone_decides() -> None:
     assert bootstrap_mean(values, seed=-1).low < values.mean()
 
 
-@pytest.mark.parametrize("constant", [0.0, 0.1, 1e-9])
-def test_constant_values_have_an_interval_without_width(constant: float) -> None:
-    found = bootstrap_mean([constant] * 7, seed=0)
-    assert found.low == found.high == pytest.approx(constant)
+def test_constant_values_alone_have_an_interval_without_width() -> None:
+    found = bootstrap_mean([0.1] * 7, seed=0)
+    assert found.low == found.high == pytest.approx(0.1)
     assert found.method == "constant"
-
-
-def test_small_differences_are_not_taken_for_constant() -> None:
-    found = bootstrap_mean([1.0, 1.0 + 1e-6, 1.0 + 2e-6, 1.0 - 1e-6], seed=0)
-    assert found.high > found.low
-
-
-def test_two_values_and_one_outlier_have_finite_intervals() -> None:
-    for values in ([1.0, 2.0], [0.0] * 9 + [1.0]):
+    for values in ([1.0, 1.0 + 1e-6, 1.0 + 2e-6, 1.0 - 1e-6], [1.0, 2.0], [0.0] * 9 + [1.0]):
         found = bootstrap_mean(values, seed=0, n=200)
-        assert min(values) <= found.low <= found.high <= max(values)
+        assert min(values) <= found.low < found.high <= max(values)
 
 
 def test_dyadic_interval_of_disjoint_pairs_is_the_normal_one() -> None:
@@ -87,19 +78,15 @@ def test_dyadic_interval_covers_where_pairs_share_pictures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: bootstrap_mean([1.0], 0), "at least 2 values"),
-        (lambda: bootstrap_mean([1.0, float("nan")], 0), "finite"),
-        (lambda: bootstrap_mean([[1.0, 2.0]], 0), "shape"),
-    ],
+    ("values", "message"),
+    [([1.0], "at least 2 values"), ([1.0, float("nan")], "finite"), ([[1.0, 2.0]], "shape")],
 )
-def test_refusals(call: object, message: str) -> None:
+def test_values_without_an_interval_are_refused(values: list[float], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        call()  # type: ignore[operator]
+        bootstrap_mean(values, 0)
 
 
-@pytest.mark.parametrize(("hits", "count"), [(0, 5), (5, 5), (1, 7), (50, 100), (100, 100)])
+@pytest.mark.parametrize(("hits", "count"), [(0, 5), (5, 5), (50, 100)])
 def test_wilson_is_scipys(hits: int, count: int) -> None:
     found = wilson_share(hits / count, count, 0.9)
     reference = binomtest(hits, count).proportion_ci(0.9, method="wilson")

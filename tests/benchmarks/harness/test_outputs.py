@@ -8,7 +8,6 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,22 +40,19 @@ def test_every_layout_gives_the_same_pictures(layout: str, tmp_path: Path) -> No
     assert [(name, k) for name, k, _ in outputs.stream()] == expected
 
 
-@pytest.mark.parametrize("layout", ["translate", "BicycleGAN", "StarGAN v2", ".npy", ".npz"])
+@pytest.mark.parametrize("layout", ["translate", "BicycleGAN", ".npz"])
 def test_outputs_are_matched_with_test_inputs(layout: str, tmp_path: Path) -> None:
     pixels, names = pixels_of(), [f"in{i}" for i in range(4)]
     outputs = open_outputs(LAYOUTS[layout](tmp_path / "out", pixels)).called(names, "out")
     assert outputs.names == tuple(names)
     (_, _, second), *_ = outputs.stream(range(3, 4), range(1, 2))
     assert torch.equal(second, tensors(pixels)[6 + 3])
+    if layout != "BicycleGAN":
+        assert torch.equal(
+            shown(outputs.called(["in3", "in1"], "out"), 1), tensors(pixels)[[18, 6]]
+        )
     with pytest.raises(UserError, match="out has no translation of input"):
         outputs.called([*names, "in4"], "out")
-
-
-@pytest.mark.parametrize("layout", ["translate", ".npz"])
-def test_named_inputs_may_come_in_any_order(layout: str, tmp_path: Path) -> None:
-    pixels = pixels_of()
-    outputs = open_outputs(LAYOUTS[layout](tmp_path / "out", pixels)).called(["in3", "in1"], "out")
-    assert torch.equal(shown(outputs, 1), tensors(pixels)[[18, 6]])
 
 
 def test_numbers_count_as_numbers(tmp_path: Path) -> None:
@@ -117,23 +113,6 @@ def test_linked_folders_count(tmp_path: Path) -> None:
     assert open_outputs([folder]).names == ("in0", "in1", "in2", "in3")
 
 
-def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    (folder,) = LAYOUTS["a folder an input"](tmp_path / "out", pixels_of())
-    above = [path for path in tmp_path.parents if path.name.startswith(("pytest-", "popen-"))]
-    for path in (tmp_path, *above, folder):
-        path.chmod(0o755)
-    (folder / "in1").chmod(0)
-    before = os.geteuid()
-    try:
-        if before == 0:  # whom no permission stops
-            os.seteuid(65534)
-        with pytest.raises(UserError, match=r"in1 cannot be read \(Permission denied\)"):
-            open_outputs([folder])
-    finally:
-        os.seteuid(before)
-        (folder / "in1").chmod(0o755)
-
-
 def test_names_are_no_patterns(tmp_path: Path) -> None:
     """Of MUNIT's test_batch.py, whose folders lie beside the one that is given."""
     layout = LAYOUTS["MUNIT's test_batch.py"]
@@ -163,38 +142,14 @@ def test_a_pattern_says_how_files_are_named(tmp_path: Path) -> None:
     assert outputs.names == ("in0", "in1") and "passed over: overview.png" in str(outputs)
 
 
-@pytest.mark.parametrize(
-    ("value_range", "scale"), [((-1.0, 1.0), 2), ((0.0, 1.0), 1), ((0, 255), 255)]
-)
+@pytest.mark.parametrize(("value_range", "scale"), [((-1.0, 1.0), 2), ((0, 255), 255)])
 def test_floats_are_what_their_range_says(value_range, scale, tmp_path):
     pixels = pixels_of(2, 2)
     floats = pixels / 255 * scale + value_range[0]
-    for kind in (np.float32, np.float64, ">f4", ">f8"):
+    for kind in (np.float32, ">f8"):
         np.save(tmp_path / "a.npy", floats.astype(kind))
         outputs = open_outputs([tmp_path / "a.npy"], value_range=value_range)
         assert torch.equal(shown(outputs), tensors(pixels))
-
-
-def test_an_array_is_read_in_any_order(tmp_path: Path) -> None:
-    pixels = pixels_of()
-    outputs = open_outputs(LAYOUTS[".npz"](tmp_path / "a", pixels))
-    wanted = tensors(pixels)
-    for number in (20, 3, 4, 23, 0):
-        assert torch.equal(outputs.source.read(*divmod(number, 6)), wanted[number])
-
-
-def test_a_study_of_arrays_says_what_does_not_fit(tmp_path: Path) -> None:
-    for i in range(3):
-        save(tmp_path / "testA" / f"in{i}.png", GOOD[i, 0])
-    np.save(tmp_path / "a.npy", GOOD / 255)
-    np.save(tmp_path / "b.npy", pixels_of(3, 2, (24, 24)) / 255)
-    methods = {name: tmp_path / f"{name}.npy" for name in "ab"}
-    plan = Plan(tmp_path / "testA", methods, "a", questions=12, per_rater=5)
-    with pytest.raises(UserError, match="give its --range|give their --range"):
-        prepare(plan, tmp_path / "study")
-    told = r"b.npy: input \d, sample \d has 24x24 pixels, others 24x16"
-    with pytest.raises(UserError, match=told):
-        prepare(replace(plan, value_range=(0, 1)), tmp_path / "study")
 
 
 def test_equal_pictures_have_equal_digests(tmp_path: Path) -> None:
@@ -203,10 +158,8 @@ def test_equal_pictures_have_equal_digests(tmp_path: Path) -> None:
     assert made[0] == made[1] != other
 
 
-@pytest.mark.parametrize(
-    "layout", ["a folder an input", "BicycleGAN", "MUNIT's test_batch.py", ".npy", ".npz"]
-)
-def test_a_study_takes_every_layout(layout: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", ["BicycleGAN", ".npy"])
+def test_a_study_takes_folders_and_arrays(layout: str, tmp_path: Path) -> None:
     for i in range(4):
         save(tmp_path / "testA" / f"in{i}.png", GOOD[0, 0])
     given = {"mine": pixels_of(seed=0), "other": pixels_of(seed=1)}
@@ -225,15 +178,9 @@ Damage = Callable[[Path], object]
 
 
 # What is wrong -> how one picture of good outputs gets it, and what the one line says.
-def _as(kind: str, mode: str = "RGB", name: str = "in1_2.png", **options: object) -> Damage:
-    """The picture in another format and mode, under another name if need be."""
-
-    def write(path: Path) -> None:
-        picture = Image.open(path).convert(mode)
-        path.unlink()
-        picture.save(path.with_name(name), kind, **options)
-
-    return write
+def _as(kind: str, mode: str = "RGB", **options: object) -> Damage:
+    """In another format and mode, whatever its name says."""
+    return lambda path: Image.open(path).convert(mode).save(path, kind, **options)
 
 
 def _bytes(change: Callable[[bytes], bytes], name: str = "in1_2.png") -> Damage:
@@ -257,33 +204,23 @@ def _beside_folders(path: Path) -> None:
     Image.new("RGB", (24, 16)).save(path.with_name("overview.png"))
 
 
-def _deep_rgb(_: bytes) -> bytes:
-    header = struct.pack(">IIBBBBB", 24, 16, 16, 2, 0, 0, 0)
-    rows = zlib.compress((b"\0" + bytes(24 * 6)) * 16)
-    chunks = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
-    made = [
-        struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(made)
+def _deep_rgb(png: bytes) -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", 24, 16, 16, 2, 0, 0, 0)
+    return png[:12] + header + struct.pack(">I", zlib.crc32(header)) + png[33:]
 
 
 TWO = {"save_all": True, "append_images": [Image.new("RGB", (24, 16))]}
 FOLDERS: dict[str, tuple[Damage, str]] = {
     "grey": (_as("TIFF", "L"), "in1_2.png is greyscale"),
     "alpha": (_as("TIFF", "RGBA"), "in1_2.png has an alpha channel"),
-    "palette": (_as("TIFF", "P"), "in1_2.png is of a palette"),
     "16 bits": (lambda p: Image.fromarray(np.zeros((16, 24), np.uint16)).save(p),
                 "in1_2.png has pixels of more than 8 bits"),
-    "JPEG": (_as("JPEG", name="in1_2.jpg"), "in1_2.jpg is a JPEG: its compression changes LPIPS"),
     "JPEG that is called PNG": (_as("JPEG"), "in1_2.png is a JPEG"),
     "another size": (lambda p: Image.new("RGB", (16, 24)).save(p), "in1_2.png is 16x24, "),
-    "text": (_bytes(lambda _: b"no picture"), "in1_2.png is no picture"),
-    "empty": (_bytes(lambda _: b""), "in1_2.png is no picture"),
     "cut short": (_bytes(lambda whole: whole[:-40]), "in1_2.png is no picture"),
     "a sample too few": (Path.unlink, "lacks sample 2"),
     "a sample too many": (_bytes(bytes, "in1_9.png"), "in1_9.png: other inputs have no such sample"),
-    "a sample twice": (lambda p: Image.open(p).save(p.with_suffix(".bmp")), "are one sample of input"),
-    "a name without numbers": (_named("extra.png"), "extra.png tells no input and sample"),
+    "a sample under two numbers": (_bytes(bytes, "in1_02.png"), "are one sample of input 'in1'"),
     "a picture beside folders": (_beside_folders, "overview.png lies beside the folders"),
     "nothing": (lambda p: [each.unlink() for each in p.parent.iterdir()], "out holds no pictures"),
     "16 bits of RGB": (_bytes(_deep_rgb), "in1_2.png has pixels of more than 8 bits"),
@@ -295,12 +232,8 @@ FOLDERS: dict[str, tuple[Damage, str]] = {
     "an animation": (_as("PNG", **TWO), "in1_2.png holds several pictures"),
     "EPS": (_as("EPS"), "in1_2.png is no picture"),
     "CMYK": (_as("TIFF", "CMYK"), "in1_2.png is CMYK"),
-    "black and white": (_as("TIFF", "1"), "in1_2.png is black and white"),
     "a link to nothing": (_link_to_nothing, "in1_2.png is no picture that can be read (No such"),
     "a name that is not UTF-8": (_named(os.fsdecode(b"in\xff_2.png")), "is no name in UTF-8"),
-    "one sample under two numbers": (_bytes(bytes, "in1_02.png"), "are one sample of input 'in1'"),
-    "a name of a number alone": (_named("_2.png"), "_2.png tells no input and sample"),
-    "a sign before the number": (_named("in1_-2.png"), "in1_-2.png tells no input and sample"),
     "a new line in a name": (_named("in1_2\n.png"), "tells no input and sample"),
 }  # fmt: skip
 
@@ -317,7 +250,6 @@ def test_folders_that_do_not_fit(wrong, tmp_path, refused):
     ("damage", "message"),
     [
         (lambda f: save(f / "in1" / "input.png", GOOD[0, 0]), "input.png has no number, as the other"),
-        (lambda f: save(f / "in1" / "0.bmp", GOOD[0, 0]), "0.bmp are one sample of input 'in1'"),
         (lambda f: (f / "in9").mkdir(), "in9 is empty: translate that input"),
     ],
 )  # fmt: skip
@@ -330,37 +262,29 @@ def test_folders_of_inputs_that_do_not_fit(damage, message, tmp_path, refused):
 ARRAYS: dict[str, tuple[object, str]] = {
     "one dimension too few": (GOOD[0], "has shape (2, 16, 24, 3)"),
     "channels first": (GOOD.transpose(0, 1, 4, 2, 3), "has shape (3, 2, 3, 16, 24)"),
-    "grey": (GOOD[..., :1], "has shape"),
-    "alpha": (np.concatenate([GOOD, GOOD[..., :1]], axis=-1), "has shape"),
     "no inputs": (GOOD[:0], "has shape (0, "),
-    "whole numbers": (GOOD.astype(np.int64), "holds int64"),
     "objects": (np.array([None, {}]), "is no array of numbers"),
     "floats without a range": (GOOD / 255, "give their --range"),
-    "no array": (b"text", "is no array of numbers"),
     "empty": (b"", "is no array of numbers"),
     "numbers that PyTorch lacks": (GOOD.astype(np.longdouble), "holds float128"),
-    "complex numbers": (GOOD.astype(complex), "holds complex128"),
-    "yes and no": (GOOD > 9, "holds bool"),
     "16 bits": (GOOD.astype(">u2"), "holds >u2"),
-    "fields": (np.zeros((3, 2), [("r", "u1")]), "has shape (3, 2)"),
     "columns first": (np.asfortranarray(GOOD), "save np.ascontiguousarray"),
     "half a zip file": (b"PK\3\4" + bytes(100), "is no array of numbers"),
-    "a header without an end": (b"\x93NUMPY\1\0\x10\0{'descr': [[[[   ", "is no array of numbers"),
     "a header that is deep": (b"\x93NUMPY\1\0\xff\xff" + b"(" * 65535, "is no array of numbers"),
 }
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".npz"])
 @pytest.mark.parametrize("wrong", ARRAYS)
-def test_arrays_that_do_not_fit(wrong, suffix, tmp_path, refused):
-    path, (content, message) = tmp_path / f"a{suffix}", ARRAYS[wrong]
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-    elif suffix == ".npy":
-        np.save(path, content, allow_pickle=True)  # type: ignore[arg-type]
-    else:
-        np.savez(path, samples=content)  # type: ignore[arg-type]
-    assert message in refused("diversity", path)
+def test_arrays_that_do_not_fit(wrong, tmp_path, refused):
+    content, message = ARRAYS[wrong]
+    for path in tmp_path / "a.npy", tmp_path / "a.npz":
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        elif path.suffix == ".npy":
+            np.save(path, content, allow_pickle=True)  # type: ignore[arg-type]
+        else:
+            np.savez(path, samples=content)  # type: ignore[arg-type]
+        assert message in refused("diversity", path)
 
 
 def _npy(shape: tuple[int, ...]) -> bytes:
@@ -395,7 +319,15 @@ def test_zip_files_that_cannot_be_unpacked(at, value, tmp_path, refused):
 
 
 @pytest.mark.parametrize(
-    "ids", [np.arange(3.0), ["a", "b"], ["", "b", "c"], [b"\xff", b"b", b"c"], np.array([{}, 1, 2])]
+    "ids",
+    [
+        np.arange(3.0),
+        ["a", "b"],
+        ["", "b", "c"],
+        ["x", "x", "y"],
+        [b"\xff", b"b", b"c"],
+        np.array([{}, 1, 2]),
+    ],
 )
 def test_names_of_inputs_that_are_none(ids, tmp_path, refused):
     np.savez(tmp_path / "a.npz", samples=GOOD, input_ids=ids)  # type: ignore[arg-type]
@@ -406,34 +338,28 @@ def test_more_that_does_not_fit(tmp_path, refused):
     a, b = tmp_path / "a.npz", tmp_path / "b.npy"
     np.savez(a, samples=GOOD, other=GOOD)
     assert "a.npz holds samples.npy, other.npy" in refused("diversity", a)
-    np.savez(a, samples=GOOD, input_ids=["x", "x", "y"])
-    assert "input_ids must name each of the 3 inputs" in refused("diversity", a)
     np.save(b, GOOD)
     assert "holds uint8" in refused("diversity", b, "--range", "0", "1")
     assert "give it alone" in refused("diversity", b, a)
     np.save(b, GOOD / 255)
     for low, high, message in (
         (0, 0.5, "input 0, sample 0: values in ["), (1, 0, "the first must be the smaller"),
-        ("nan", 1, "give two numbers"), (0, "inf", "give two numbers"),
-        (0, 255, "values of the first picture are in [0"),
+        (0, "inf", "give two numbers"), (0, 255, "values of the first picture are in [0"),
     ):  # fmt: skip
         assert message in refused("diversity", b, "--range", low, high)
     np.save(b, np.full((2, 2, 16, 16, 3), np.nan))
     assert "values in [nan, nan]" in refused("diversity", b, "--range", "0", "1")
-    whole = a.read_bytes()
-    a.write_bytes(whole[: len(whole) // 2])
-    assert "is no array of numbers" in refused("diversity", a)
     assert "none.npy: no such file" in refused("diversity", tmp_path / "none.npy")
-    assert "none is not a folder" in refused("diversity", tmp_path / "none")
     (folder,) = LAYOUTS["flat"](tmp_path / "out", GOOD)
-    assert "--range is of arrays" in refused("diversity", folder, "--range", "0", "1")
-    assert "needs {input} and {sample}" in refused("diversity", folder, "--pattern", "x")
-    assert "put something between" in refused("diversity", folder, "--pattern", "{input}{sample}")
-    pattern = "{input}-{sample}.png"
-    assert "is not {input}-{sample}.png" in refused("diversity", folder, "--pattern", pattern)
-    assert "5 inputs are asked for, there are 3" in refused("diversity", folder, "--inputs", 5)
-    assert "4 samples an input are asked" in refused("diversity", folder, "--samples", 4)
-    assert "is given twice" in refused("diversity", folder, folder)
+    for words, message in (
+        (["--range", "0", "1"], "--range is of arrays"),
+        (["--pattern", "x"], "needs {input} and {sample}"),
+        (["--pattern", "{input}{sample}"], "put something between"),
+        (["--pattern", "{input}-{sample}.png"], "is not {input}-{sample}.png"),
+        (["--inputs", 5], "5 inputs are asked for, there are 3"),
+        ([folder], "is given twice"),
+    ):
+        assert message in refused("diversity", folder, *words)
 
 
 def test_folders_of_samples_must_agree(tmp_path, refused):

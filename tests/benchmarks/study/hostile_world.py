@@ -6,18 +6,13 @@ import hashlib
 import itertools
 import json
 import socket
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from study_case import Served
-from study_client import hexed
+from study_case import Served, hexed
 
 from benchmarks.study.folder import Study
-from benchmarks.study.store import connect
-
-REFUSED = (400, 401, 403, 404, 405, 409, 413, 415, 422)
 
 
 def raw(port: int, request: bytes, *, hang_up: bool = False) -> tuple[int, bytes]:
@@ -58,14 +53,20 @@ class World:
     study: Study
     sessions: list[dict[str, Any]] = field(default_factory=list)
     turns: Iterator[int] = field(default_factory=itertools.count)
-    connection: sqlite3.Connection | None = None
 
     def post(self, path: str, content: Any, token: str | None = None) -> tuple[int, Any]:
         status, answer = raw(self.server.port, message(path, content, token))
         return status, json.loads(answer.partition(b"\r\n\r\n")[2])
 
-    def join(self, name: str) -> dict[str, Any]:
-        begun = {"consent": True, "rater": name, "visit": hexed(name)}
+    def vote(self, session: dict[str, Any], choice: str) -> Any:
+        """The state after a vote on the question that the state of ``session`` shows."""
+        vote = {"question": session["state"]["question"]["id"], "choice": choice}
+        status, state = self.post("/api/votes", vote, session["token"])
+        assert status == 200
+        return state
+
+    def join(self, name: str, **link: str) -> dict[str, Any]:
+        begun = {"consent": True, "visit": hexed(name)} | (link or {"rater": name})
         status, opened = self.post("/api/sessions", begun)
         assert status == 200
         self.sessions.append(opened)
@@ -76,34 +77,14 @@ class World:
         """A session with a valid token. They take turns, or the limit of each would answer."""
         return self.sessions[next(self.turns) % len(self.sessions)]
 
-    @property
-    def token(self) -> str:
-        return self.attacker["token"]
+    def question(self, which: str) -> tuple[str, str]:
+        """A token, and its rater's "question", which is answered with 'left', or their "next"."""
+        attacker = self.attacker
+        return attacker["token"], attacker["state"][which]["id"]
 
     def contents(self) -> str:
         """A digest of all that requests could change."""
-        if self.connection is None:
-            self.connection = connect(self.study.database)
         tables = ("votes", "seats", "sessions", "raters", "meta", "hits")
-        rows = [self.connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
+        with self.study.connect() as connection:
+            rows = [connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
         return hashlib.sha256(repr(rows).encode()).hexdigest()
-
-
-@dataclass
-class Case:
-    name: str
-    make: Callable[[World], bytes]
-    statuses: tuple[int, ...] = REFUSED
-    hang_up: bool = False
-
-
-def own(world: World) -> tuple[str, str]:
-    """A token, and a question that its rater has answered with 'left'."""
-    attacker = world.attacker
-    return attacker["token"], attacker["state"]["question"]["id"]
-
-
-def unanswered(world: World) -> tuple[str, str]:
-    """A token, and a question that its rater is to answer next."""
-    attacker = world.attacker
-    return attacker["token"], attacker["state"]["next"]["id"]

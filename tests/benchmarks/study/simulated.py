@@ -1,44 +1,77 @@
-"""Raters of known preference, without a server between."""
+"""Raters of one study, without a server between."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 
 import numpy as np
-from study_client import hexed
+from study_case import hexed
 
 from benchmarks.study.folder import Study
 from benchmarks.study.sessions import Identity, Moment, open_session, state, vote
 from benchmarks.study.store import transaction
 from benchmarks.study.web import Refused
 
-NOW = Moment(1_700_000_000_000, 1_699_999_000_000)
-Taste = Callable[[str, str, np.random.Generator], bool]
-"""Kind and method of a question, and draws: whether ``first`` is chosen."""
+HOUR = 3_600_000
+Taste = Callable[[str, str], bool]
+"""Kind and method of a question: whether ``first`` is chosen."""
+
+
+def at(hours: float) -> Moment:
+    """A time, with raters gone after one hour of silence."""
+    now = 1_000 * HOUR + round(hours * HOUR)
+    return Moment(now, now - HOUR)
+
+
+class People:
+    """Raters, by their sessions."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.connection = sqlite3.connect(study.database, isolation_level=None)
+        self.connection.execute("PRAGMA synchronous = OFF")  # nobody pulls the plug here
+
+    def join(self, who: Identity | str, hours: float = 0) -> int:
+        who = Identity("link", who, hexed(who), several=False) if isinstance(who, str) else who
+        with transaction(self.connection):
+            return open_session(self.connection, self.study, who, at(hours))
+
+    def state(self, session: int) -> dict:
+        return state(self.connection, self.study, session)
+
+    def answer(
+        self, session: int, count: int = 1000, hours: float = 0, taste: Taste | None = None
+    ) -> int:
+        """Answer up to ``count`` questions, by default with "left"; how many there were."""
+        for done in range(count):
+            question = self.state(session)["question"]
+            if question is None:
+                return done
+            side = "left"
+            if taste is not None:
+                ((kind, method, first),) = self.connection.execute(
+                    "SELECT kind, method, first_picture FROM questions WHERE id = ?",
+                    (question["id"],),
+                )
+                side = "left" if taste(kind, method) == (question["left"] == first) else "right"
+            with transaction(self.connection):
+                vote(self.connection, session, question["id"], side, at(hours))
+        return count
 
 
 def honest(shares: dict[str, float]) -> Taste:
     """Prefers each method with its share, and is never wrong on a catch trial."""
-    return lambda kind, method, draws: kind == "catch" or draws.random() < shares[method]
+    draws = np.random.default_rng(0)
+    return lambda kind, method: kind == "catch" or draws.random() < shares[method]
 
 
-def simulate(study: Study, tastes: dict[str, Taste], *, only: int | None = None) -> None:
-    """Let each rater (a name and a taste) answer a session, or ``only`` its first questions."""
-    with study.connect() as connection, transaction(connection):
-        for name, taste in tastes.items():
-            draws = np.random.default_rng(list(name.encode()))
-            try:
-                who = Identity("link", name, hexed(name), several=False)
-                session = open_session(connection, study, who, NOW)
-            except Refused:
-                return
-            answered = 0
-            while (question := state(connection, study, session)["question"]) and answered != only:
-                kind, method, first = connection.execute(
-                    "SELECT kind, method, first_picture FROM questions WHERE id = ?",
-                    (question["id"],),
-                ).fetchone()
-                on_left = question["left"] == first
-                side = "left" if taste(kind, method, draws) == on_left else "right"
-                vote(connection, session, question["id"], side, NOW)
-                answered += 1
+def simulate(study: Study, names: list[str], taste: Taste, count: int = 1000) -> None:
+    """Let each rater answer a session, or its first ``count`` questions, while there are any."""
+    people = People(study)
+    for name in names:
+        try:
+            session = people.join(name)
+        except Refused:
+            return
+        people.answer(session, count, taste=taste)

@@ -84,7 +84,7 @@ def open_page(where: Any, address: str) -> Any:
     return page
 
 
-def wait_for_question(page: Any, number: int, total: int = 20) -> None:
+def wait_for_question(page: Any, number: int, total: int = 8) -> None:
     playwright.expect(page.locator("#progress-text")).to_have_text(f"Question {number} of {total}")
     page.wait_for_selector(".asking:not(.waiting)")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -22,19 +23,19 @@ ROOT = Path(__file__).resolve().parents[3]
 METHODS = ("munit", "unit", "cyclegan")
 
 
-def draw_material(root: Path, *, inputs: int, samples: int = 2, size: int = 32) -> Plan:
+def draw_material(root: Path, *, inputs: int, samples: int = 2) -> Plan:
     """Inputs, real pictures and translations by three methods, named as ``reproduce translate``
     does. Inputs are outlines; what is made of them is filled, by UNIT askew."""
     draws = np.random.default_rng([7, inputs])
     for k in range(inputs):
-        box = (*draws.integers(2, size // 2 - 2, 2), *draws.integers(size // 2 + 2, size - 2, 2))
-        _shape(root / "inputs" / f"{k:03d}.png", size, box, fill=None)
-        _shape(root / "real" / f"{k:03d}.png", size, box, fill=_colour(draws))
+        box = (*draws.integers(2, 14, 2), *draws.integers(18, 30, 2))
+        _shape(root / "inputs" / f"{k:03d}.png", box, fill=None)
+        _shape(root / "real" / f"{k:03d}.png", box, fill=_colour(draws))
         for method in METHODS:
             for sample in range(samples):
                 moved = tuple(v + 3 * (method == "unit") for v in box)
                 path = root / method / f"{k:03d}_sample{sample:02d}.png"
-                _shape(path, size, moved, fill=_colour(draws))
+                _shape(path, moved, fill=_colour(draws))
         (root / "munit" / "grid.png").write_bytes((root / "real" / f"{k:03d}.png").read_bytes())
     methods = {method: root / method for method in METHODS}
     return Plan(root / "inputs", methods, "munit", questions=inputs, real=root / "real")
@@ -44,9 +45,9 @@ def _colour(draws: np.random.Generator) -> tuple[int, ...]:
     return tuple(draws.integers(0, 230, 3).tolist())
 
 
-def _shape(path: Path, size: int, box: tuple[int, ...], fill: tuple[int, ...] | None) -> None:
+def _shape(path: Path, box: tuple[int, ...], fill: tuple[int, ...] | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = Image.new("RGB", (size, size), "white")
+    image = Image.new("RGB", (32, 32), "white")
     ImageDraw.Draw(image).ellipse([int(v) for v in box], outline="black", fill=fill)
     image.save(path)
 
@@ -61,6 +62,24 @@ def selected(study: Study, query: str, *values: object) -> list[tuple]:
     """All rows that a query finds in the database."""
     with study.connect() as connection:
         return connection.execute(query, values).fetchall()
+
+
+def hexed(*words: object) -> str:
+    """32 hexadecimal digits that follow from ``words``."""
+    return hashlib.sha256(repr(words).encode()).hexdigest()[:32]
+
+
+def stored_choices(study: Study) -> dict[tuple[str, str], str]:
+    """What the database holds: (rater's name, question) -> public id of the picture chosen."""
+    rows = selected(
+        study,
+        "SELECT name, questions.id, CASE WHEN (choice = 'left') = first_left THEN first_picture "
+        "ELSE second_picture END FROM votes JOIN seats ON seats.id = votes.seat "
+        "JOIN questions ON questions.id = seats.question JOIN raters ON raters.id = seats.rater",
+    )
+    found = {(name, question): picture for name, question, picture in rows}
+    assert len(found) == len(rows)
+    return found
 
 
 @dataclass

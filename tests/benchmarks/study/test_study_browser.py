@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,11 +22,11 @@ from study_browser import (
     shown,
     wait_for_question,
 )
-from study_case import Served, copied, selected, served
-from study_client import hexed, stored_choices
+from study_case import Served, selected, served, stored_choices
 
 from benchmarks.study.folder import Study
 from benchmarks.study.mturk import export_bundle
+from benchmarks.study.prepare import Plan, prepare
 
 pytestmark = NEEDS_BROWSER
 
@@ -49,11 +49,12 @@ Live = tuple[Study, Served]
 
 
 @pytest.fixture(scope="module")
-def live(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A study that is served to all: each test has raters of its own."""
-    study = copied(prepared, tmp_path_factory.mktemp("live") / "study")
-    with served(study.path) as server:
-        yield study, server
+def live(material: Plan, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A study of 8 questions a session that is served to all: each test has raters of its own."""
+    folder = tmp_path_factory.mktemp("live") / "study"
+    prepare(dataclasses.replace(material, per_rater=8), folder)
+    with served(folder) as server:
+        yield Study(folder), server
 
 
 def agreed(where: Any, address: str) -> Any:
@@ -71,7 +72,7 @@ def choices(study: Study, rater: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def test_twenty_questions_by_keyboard_with_a_break(mine, live: Live, tmp_path: Path):
+def test_a_session_by_keyboard_with_a_break(mine, live: Live):
     study, server = live
     chosen = []
     keys = {"left": ("ArrowLeft", "1"), "right": ("ArrowRight", "2")}
@@ -81,17 +82,16 @@ def test_twenty_questions_by_keyboard_with_a_break(mine, live: Live, tmp_path: P
     page.keyboard.press("Tab")
     playwright.expect(page.get_by_role("button", name="I agree – start")).to_be_focused()
     page.keyboard.press("Enter")
-    for number in range(1, 21):
+    for number in range(1, 9):
         wait_for_question(page, number)
         side = "left" if number % 3 else "right"
         chosen.append(shown(page)[side])
         if number == 1:
             assert page.evaluate(ACCESSIBLE) == []
             assert all_pictures_fit(page)
-            page.screenshot(path=tmp_path / "desktop.png")
         page.keyboard.press(keys[side][number % 2])
-        if number == 7:
-            wait_for_question(page, 8)
+        if number == 3:
+            wait_for_question(page, 4)
             page.close()
             page = open_page(mine, f"{server.site}/?rater=ada")
     playwright.expect(page.get_by_role("heading", name="Thank you")).to_be_focused()
@@ -102,12 +102,11 @@ def test_twenty_questions_by_keyboard_with_a_break(mine, live: Live, tmp_path: P
     visit = page.evaluate("Object.entries(localStorage).find(([k]) => k.includes('visit'))[1]")
     assert page.complaints == []
     assert code == study.code("link", "ada", visit)
-    with study.connect() as connection:
-        stored = stored_choices(connection)
-    assert sorted(stored[key] for key in stored if key[0] == "ada") == sorted(chosen)
+    stored = [picture for (name, _), picture in stored_choices(study).items() if name == "ada"]
+    assert sorted(stored) == sorted(chosen)
 
 
-def test_on_a_phone_by_touch(browser, live: Live, tmp_path: Path):
+def test_on_a_phone_by_touch(browser, live: Live):
     study, server = live
     phone = context(browser, PHONE, has_touch=True, is_mobile=True, color_scheme="dark")
     page = open_page(phone, f"{server.site}/?rater=bob")
@@ -116,7 +115,6 @@ def test_on_a_phone_by_touch(browser, live: Live, tmp_path: Path):
         wait_for_question(page, number)
         assert all_pictures_fit(page)
         assert page.evaluate(ACCESSIBLE) == []
-        page.screenshot(path=tmp_path / "phone.png")
         page.get_by_role("button", name=f"Choose the {side} translation").tap()
     wait_for_question(page, 4)
     page.set_viewport_size({"width": 844, "height": 390})
@@ -160,53 +158,40 @@ def test_nobody_answers_before_having_looked(mine, live: Live):
 def test_a_vote_outlasts_a_restart_of_the_server(mine, study: Study):
     with served(study.path) as server:
         page = agreed(mine, f"{server.site}/?rater=dora")
-        wait_for_question(page, 1)
+        wait_for_question(page, 1, 20)
         server.kill()
     page.keyboard.press("ArrowLeft")
     playwright.expect(page.get_by_role("alert")).to_contain_text("trying again")
     with served(study.path, server.port):
-        wait_for_question(page, 2)
+        wait_for_question(page, 2, 20)
         playwright.expect(page.get_by_role("alert")).to_be_hidden()
 
 
-def test_links_of_platforms(browser, mine, live: Live):
+def test_links_of_platforms(mine, live: Live):
     """A preview shows instructions alone; an assignment goes on from any browser; a mere name
     belongs to the browser that began."""
     study, server = live
-    turk = "workerId=W1&assignmentId=A1&hitId=H1&turkSubmitTo=https://workersandbox.mturk.com"
-    second = context(browser)
     page = open_page(mine, f"{server.site}/?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE")
     playwright.expect(page.locator("#not-yet")).to_contain_text("Accept the task")
     playwright.expect(page.locator("#start")).to_be_hidden()
-    page = open_page(mine, server.site)
-    playwright.expect(page.locator("#not-yet")).to_contain_text("names no participant")
-    for where, number in ((mine, 1), (second, 2)):
-        page = agreed(where, f"{server.site}/?{turk}")
-        wait_for_question(page, number)
-        page.keyboard.press("ArrowLeft")
-        wait_for_question(page, number + 1)
-    for where, told in ((mine, "Question 1 of 20"), (second, "in another browser")):
-        page = agreed(where, f"{server.site}/?rater=eve")
-        playwright.expect(page.get_by_text(told)).to_be_visible()
-    second.close()
-    assert choices(study, "W1") == ["left", "left"] and choices(study, "eve") == []
-
-
-def answer_all_but_one(world: World, begun: dict[str, Any]) -> None:
-    opened = world.post("/api/sessions", begun)[1]
-    state = opened["state"]
-    while state["next"]:
-        vote = {"question": state["question"]["id"], "choice": "left"}
-        state = world.post("/api/votes", vote, opened["token"])[1]
+    world = World(server, study)
+    world.vote(world.join("W1", workerId="W1", assignmentId="A1"), "left")
+    page = agreed(mine, f"{server.site}/?workerId=W1&assignmentId=A1&hitId=H1")
+    wait_for_question(page, 2)
+    world.join("eve")
+    page = agreed(mine, f"{server.site}/?rater=eve")
+    playwright.expect(page.get_by_text("in another browser")).to_be_visible()
 
 
 def test_the_end_leads_back_to_the_platform(mine, live: Live):
     study, server = live
     turk = "workerId=W2&assignmentId=A2&turkSubmitTo="
-    begun = {"workerId": "W2", "assignmentId": "A2", "visit": hexed(0), "consent": True}
-    answer_all_but_one(World(server, study), begun)
+    world = World(server, study)
+    opened = world.join("W2", workerId="W2", assignmentId="A2")
+    for _ in range(7):
+        opened["state"] = world.vote(opened, "left")
     page = agreed(mine, f"{server.site}/?{turk}https://www.mturk.com/")
-    wait_for_question(page, 20)
+    wait_for_question(page, 8)
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#mturk:not([hidden])")
     assert page.get_attribute("#mturk", "action") == "https://www.mturk.com/mturk/externalSubmit"

@@ -9,66 +9,31 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from study_client import hexed
+from simulated import People, at
+from study_case import hexed
 
 from benchmarks.study.folder import Study
 from benchmarks.study.guard import Limit, address_key
-from benchmarks.study.sessions import Identity, Moment, open_session, state, vote
+from benchmarks.study.requests import Arrival
+from benchmarks.study.sessions import Identity, vote
 from benchmarks.study.store import Writer, transaction
 from benchmarks.study.web import Refused
 
-HOUR = 3_600_000
+
+def given(people: People, session: int) -> list[tuple[str, str, str]]:
+    return people.connection.execute(
+        "SELECT kind, method, input FROM seats JOIN questions ON questions.id = question "
+        "WHERE session = ? ORDER BY turn",
+        (session,),
+    ).fetchall()
 
 
-def at(hours: float) -> Moment:
-    """A time, with raters gone after one hour of silence."""
-    now = 1_000 * HOUR + round(hours * HOUR)
-    return Moment(now, now - HOUR)
-
-
-def link(name: str) -> Identity:
-    return Identity("link", name, hexed(name), several=False)
-
-
-class People:
-    """Raters of one study, without a server between."""
-
-    def __init__(self, study: Study) -> None:
-        self.study = study
-        self.connection = sqlite3.connect(study.database, isolation_level=None)
-        self.connection.execute("PRAGMA synchronous = OFF")  # nobody pulls the plug here
-
-    def join(self, who: Identity | str, hours: float = 0) -> int:
-        who = link(who) if isinstance(who, str) else who
-        with transaction(self.connection):
-            return open_session(self.connection, self.study, who, at(hours))
-
-    def state(self, session: int) -> dict:
-        return state(self.connection, self.study, session)
-
-    def answer(self, session: int, count: int = 1000, hours: float = 0) -> int:
-        """Answer up to ``count`` questions; how many there were."""
-        for done in range(count):
-            question = self.state(session)["question"]
-            if question is None:
-                return done
-            with transaction(self.connection):
-                vote(self.connection, session, question["id"], "left", at(hours))
-        return count
-
-    def given(self, session: int) -> list[tuple[str, str, str]]:
-        return self.connection.execute(
-            "SELECT kind, method, input FROM seats JOIN questions ON questions.id = question "
-            "WHERE session = ? ORDER BY turn",
-            (session,),
-        ).fetchall()
-
-    def votes(self) -> Counter[str]:
-        rows = self.connection.execute(
-            "SELECT question FROM votes JOIN seats ON seats.id = votes.seat "
-            "JOIN questions ON questions.id = question WHERE kind = 'real'"
-        )
-        return Counter(question for (question,) in rows)
+def votes(people: People) -> Counter[str]:
+    rows = people.connection.execute(
+        "SELECT question FROM votes JOIN seats ON seats.id = votes.seat "
+        "JOIN questions ON questions.id = question WHERE kind = 'real'"
+    )
+    return Counter(question for (question,) in rows)
 
 
 @pytest.fixture
@@ -77,13 +42,13 @@ def people(study: Study) -> People:
 
 
 def test_a_session_mixes_methods_inputs_and_catch_trials(people: People):
-    given = people.given(people.join("a"))
-    assert len(given) == 20
-    kinds = [kind for kind, _, _ in given]
+    mixed = given(people, people.join("a"))
+    assert len(mixed) == 20
+    kinds = [kind for kind, _, _ in mixed]
     assert kinds.count("catch") == 2
     # One early, so that whoever leaves has met one; one late.
     assert kinds[:10].count("catch") == kinds[10:].count("catch") == 1
-    real = [(method, name) for kind, method, name in given if kind == "real"]
+    real = [(method, name) for kind, method, name in mixed if kind == "real"]
     assert Counter(method for method, _ in real) == {"unit": 9, "cyclegan": 9}
     assert len({name for _, name in real}) == 18
 
@@ -95,11 +60,10 @@ def test_everybody_together_answers_every_question_exactly_as_often_as_planned(p
             people.answer(people.join(f"rater{sessions}"))
             sessions += 1
             if sessions % 9 == 0:  # a session with no input twice reaches into the next round
-                counts = people.votes().values()
+                counts = votes(people).values()
                 assert len(counts) == 80 and max(counts) - min(counts) <= 2
     assert refused.value.status == 409
-    votes = people.votes()
-    assert len(votes) == 80 and set(votes.values()) == {5}
+    assert len(votes(people)) == 80 and set(votes(people).values()) == {5}
     assert sessions == pytest.approx(80 * 5 / 18, abs=2)
     lefts = people.connection.execute("SELECT avg(first_left) FROM seats").fetchone()[0]
     assert 0.4 < lefts < 0.6
@@ -112,7 +76,7 @@ def test_a_rater_never_gets_a_question_twice(people: People):
         while True:
             people.answer(people.join(Identity("mturk", "W", f"A{k}", several=True)))
             k += 1
-    assert set(people.votes().values()) == {1} and len(people.votes()) == 80
+    assert set(votes(people).values()) == {1} and len(votes(people)) == 80
     # Catch trials ran out before: none was shown twice either.
     twice = people.connection.execute(
         "SELECT count(*) - count(DISTINCT question) FROM seats WHERE rater IS NOT NULL"
@@ -120,14 +84,18 @@ def test_a_rater_never_gets_a_question_twice(people: People):
     assert twice == 0
 
 
-def test_a_name_belongs_to_one_visit_and_an_assignment_to_one_session(people: People):
-    people.join("a")
-    with pytest.raises(Refused, match="in use in another browser") as refused:
-        people.join(Identity("link", "a", hexed("b"), several=False))
-    assert refused.value.status == 403
-    first = people.join(Identity("mturk", "a", "A1", several=True))
-    assert people.join(Identity("mturk", "a", "A2", several=True)) != first
-    assert people.join(Identity("mturk", "a", "A1", several=True)) == first
+@pytest.mark.parametrize(
+    ("link", "platform", "name", "visit", "several"),
+    [
+        ({"rater": "ada@example.org"}, "link", "ada@example.org", hexed(0), False),
+        ({"workerId": "W", "assignmentId": "A", "hitId": "H"}, "mturk", "W", "A", True),
+        ({"PROLIFIC_PID": "P", "STUDY_ID": "S", "SESSION_ID": "T"}, "prolific", "P", "T", True),
+        ({"PROLIFIC_PID": "P"}, "prolific", "P", hexed(0), False),
+    ],
+)
+def test_who_a_link_names(link, platform, name, visit, several):
+    arrival = Arrival(consent=True, visit=hexed(0), **link)
+    assert arrival.identity() == Identity(platform, name, visit, several)
 
 
 def test_what_a_gone_rater_left_is_handed_on_when_nothing_else_is_free(people: People):
@@ -138,25 +106,25 @@ def test_what_a_gone_rater_left_is_handed_on_when_nothing_else_is_free(people: P
         while True:
             people.answer(people.join(f"r{k}", hours=0.5), hours=0.5)
             k += 1
-    left = 80 * 5 - sum(people.votes().values())
+    left = 80 * 5 - sum(votes(people).values())
     assert left >= 18 - 5
     while left:
         left -= people.answer(people.join(f"late{left}", hours=2), hours=2) or pytest.fail("none")
-        left = 80 * 5 - sum(people.votes().values())
-    assert set(people.votes().values()) == {5}
+        left = 80 * 5 - sum(votes(people).values())
+    assert set(votes(people).values()) == {5}
     assert people.state(gone)["done"] == 5  # answers stay with who gave them
     # Back at last: what was handed on is gone, the votes before stay, and the code is given.
     assert people.join("gone", hours=3) == gone
     people.answer(gone, hours=3)
     assert people.state(gone)["question"] is None and people.state(gone)["code"]
-    assert set(people.votes().values()) == {5}
+    assert set(votes(people).values()) == {5}
 
 
 def test_a_stale_page_cannot_vote_on_what_was_handed_on(people: People):
     gone = people.join("gone")
     stale = people.state(gone)["question"]["id"]
     k = 0
-    while any(kind == "real" for kind, _, _ in people.given(gone)):
+    while any(kind == "real" for kind, _, _ in given(people, gone)):
         people.answer(people.join(f"r{k}", hours=2), hours=2)
         k += 1
     kind = people.connection.execute("SELECT kind FROM questions WHERE id = ?", (stale,)).fetchone()
@@ -164,19 +132,6 @@ def test_a_stale_page_cannot_vote_on_what_was_handed_on(people: People):
     with pytest.raises(Refused) as refused, transaction(people.connection):
         vote(people.connection, gone, stale, "left", at(2))
     assert refused.value.status == 404
-
-
-def test_votes_are_idempotent_and_final(people: People):
-    session = people.join("a")
-    question = people.state(session)["question"]["id"]
-    for hours in (0, 1):
-        with transaction(people.connection):
-            vote(people.connection, session, question, "left", at(hours))
-    with pytest.raises(Refused) as refused, transaction(people.connection):
-        vote(people.connection, session, question, "right", at(2))
-    assert refused.value.status == 409
-    rows = people.connection.execute("SELECT choice, at FROM votes").fetchall()
-    assert rows == [("left", at(0).now)]
 
 
 def test_the_database_itself_refuses_doubles(people: People):
