@@ -20,9 +20,6 @@ def files(folder: Path) -> dict[str, Path]:
     return {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
 
 
-# What comes out
-
-
 def test_every_picture_is_there_once_under_its_true_mode(tmp_path):
     source = sorted_folder(tmp_path / "sorted")
     for split in ("train", "test"):
@@ -105,9 +102,6 @@ def test_finished_pictures_always_have_their_truth(tmp_path, monkeypatch):
     assert open_modes(folder).names["a"] == ("siamese", "tabby")
 
 
-# Without train and test
-
-
 def test_a_sixth_of_every_class_is_for_testing(tmp_path):
     counts = {"cats": {"many": 18, "few": 2, "some": 7}, "dogs": DOGS}
     source = sorted_folder(tmp_path / "sorted", counts, splits=())
@@ -129,9 +123,6 @@ def test_val_does_for_test_unless_both_are_there(tmp_path):
     assert len(read_domain(source, "cats").pictures) == 14
     sorted_folder(source, {"cats": {"siamese": 1, "tabby": 1}}, splits=("test",))
     assert len(read_domain(source, "cats").pictures) == 9
-
-
-# Which domains
 
 
 def test_two_domains_are_chosen_by_name(tmp_path, capfd, refused):
@@ -170,9 +161,6 @@ def test_domains_are_not_chosen_where_there_are_none(tmp_path):
         opened(flat, tmp_path / "data", domains=("cats", "dogs"))
 
 
-# Layouts
-
-
 def test_other_layouts_are_not_taken_for_classes(tmp_path):
     for part in PARTS:
         fill(tmp_path / "flat" / part / "sub", 1)
@@ -194,9 +182,6 @@ def test_an_archive_is_unpacked_and_sorted_once(tmp_path):
     assert first.folder == second.folder and first.name == "sorted"
     assert [len(source) for source in first.splits().values()] == [7, 8, 7, 8]
     assert open_modes(first.folder).names["a"] == ("siamese", "tabby")
-
-
-# Refusals
 
 
 def without(source: Path, *names: str) -> None:

@@ -26,9 +26,6 @@ def styles(kind: str, n: int = 40):
     return [draw_style(kind, np.random.default_rng([6, i])) for i in range(n)]
 
 
-# --- geometry, against closed forms ---------------------------------------------------------
-
-
 def test_fill_agrees_with_a_point_in_polygon_test() -> None:
     points = np.array([(0.13, 0.2), (0.9, 0.31), (0.45, 0.5), (0.83, 0.94), (0.2, 0.71)])
     n = 50
@@ -55,9 +52,6 @@ def test_colours_are_oklch() -> None:
         turn = 2 * np.pi * hue
         expected = (light, chroma * np.cos(turn), chroma * np.sin(turn))
         np.testing.assert_allclose(found, expected, atol=0.004)
-
-
-# --- one picture -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -90,9 +84,6 @@ def test_a_style_of_the_other_kind_is_refused() -> None:
         render_photo(contents("shoes", 1)[0], styles("handbags", 1)[0], SIZE)
     with pytest.raises(UserError, match="shoes, handbags"):
         draw_content("hats", np.random.default_rng(0))
-
-
-# --- the same everywhere ---------------------------------------------------------------------
 
 
 # (version, kind) -> sha256 of 150 objects' pictures; a changed drawing needs a new version.

@@ -48,8 +48,6 @@ def told(path: Path) -> dict[str, object]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-# Shoes and handbags
-
 OBJECTS = {
     "trainA": ("trainA",), "trainB": ("trainB",), "trainPairs": ("trainPairs",),
     "test": ("testA", "testB", "testMask"),
@@ -94,9 +92,6 @@ def test_processes_do_not_change_the_pictures(bags: Path, tmp_path: Path) -> Non
     write_drawn("handbags", tmp_path / "two", **NUMBERS, jobs=2)
     for name in ("drawn.json", "factors.csv", "trainPairs/00057.png"):
         assert (tmp_path / "two" / name).read_bytes() == (bags / name).read_bytes()
-
-
-# Animals
 
 
 @pytest.fixture(scope="module")
@@ -177,8 +172,6 @@ def test_a_truth_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     (truth / "truth.json").write_text(text)
     write()
 
-
-# Both
 
 WRITERS = pytest.mark.parametrize(
     ("writer", "last", "what"),

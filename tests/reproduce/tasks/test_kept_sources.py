@@ -106,9 +106,6 @@ def test_a_lost_source_is_told_with_both_remedies(spoil, archive, tmp_path):
         found(data)
 
 
-# The identity of a run
-
-
 def test_a_run_goes_on_wherever_its_pictures_are(archive, tmp_path):
     assert main(training(tmp_path, "--source", str(archive))) == 0
     moved = archive.rename(tmp_path / "moved.tar.gz")

@@ -33,9 +33,6 @@ def write(folder: Path, rows=ROWS, titles=TITLES, names=NAMES) -> Path:
     return write_truth(folder, titles=titles, names=names, rows=rows, made={"seed": 3})
 
 
-# The file
-
-
 def test_what_is_written_is_read(tmp_path):
     folder = tmp_path / "task"
     assert write(folder) == tmp_path / "task.truth"
@@ -119,9 +116,6 @@ def test_nonsense_is_refused_by_name(name, text, told, tmp_path):
     line = str(caught.value)
     assert told in line and str(truth / name) in line and "\n" not in line
     assert f"remove {tmp_path / 'task'} and {truth}" in line
-
-
-# Hidden
 
 
 def made(source: Path, data: Path) -> Path:

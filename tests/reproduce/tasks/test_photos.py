@@ -17,8 +17,6 @@ from reproduce.commands.cli import main
 from reproduce.tasks import photos
 from reproduce.tasks.modes import open_modes
 
-# Oxford-IIIT Pet
-
 BOX = (
     "<annotation><size><width>60</width><height>40</height></size><object><name>cat</name><bndbox>"
     "<xmin>11</xmin><ymin>6</ymin><xmax>30</xmax><ymax>25</ymax></bndbox></object></annotation>"
@@ -116,9 +114,6 @@ def test_broken_pets_are_told_by_name(spoil, told, tmp_path):
     assert list(tmp_path.glob("data/*")) == []
 
 
-# ImageNet
-
-
 def imagenet(root: Path, *, val: bool = False) -> Path:
     for synset in (*photos.SYNSETS.values(), "n00000001"):
         fill(root / "train" / synset, 6, ".JPEG")
@@ -163,9 +158,6 @@ def test_missing_synsets_are_named(tmp_path):
     ):
         with pytest.raises(UserError, match=told):
             opened(task, data, **given)
-
-
-# What is told without effect
 
 
 @pytest.mark.parametrize(

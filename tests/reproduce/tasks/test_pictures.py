@@ -45,9 +45,6 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", ihdr) + chunk(b"IDAT", idat) + chunk(b"IEND", b"")
 
 
-# Reading
-
-
 LEVELS = np.arange(256, dtype=np.uint16).reshape(16, 16)
 WIDE = np.random.default_rng(0).integers(0, 65536, (16, 16), dtype=np.uint16)
 
@@ -158,9 +155,6 @@ def test_first_frame_of_an_animation(tmp_path):
         assert pixels(path)[0, 0].tolist() == [255, 0, 0]
 
 
-# Refusing
-
-
 def refused(path: Path) -> str:
     with pytest.raises(UserError) as caught:
         read_picture(path)
@@ -221,9 +215,6 @@ def test_damage_gives_a_picture_or_a_user_error(tmp_path, suffix):
             assert read_picture(path).mode == "RGB"
 
 
-# Tensors
-
-
 def test_tensor_range_and_round_trip_of_all_levels():
     picture = np.repeat(LEVELS.astype(np.uint8)[..., None], 3, axis=2)
     picture[2, 9] = 255, 0, 7
@@ -258,9 +249,6 @@ def test_bytes_are_scaled_with_the_same_bits_on_every_device(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "div_", lambda x, y: by.append(y) or divide(x, y))
     assert torch.equal(from_bytes(levels), expected)
     assert isinstance(by[0], torch.Tensor)
-
-
-# Preparation
 
 
 @pytest.mark.parametrize("shape", [(40, 90), (33, 32), (16, 20), (300, 31)])

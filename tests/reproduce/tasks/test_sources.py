@@ -27,9 +27,6 @@ def write_pair(path: Path, left=(255, 0, 0), right=(0, 0, 255), size=(16, 8)):
     pair.save(path)
 
 
-# Folders
-
-
 def test_ids_are_in_natural_order_and_without_suffix(tmp_path):
     for name in ("10.png", "9.JPG", "a2.PnG", "A10.png", "a1.png", "sub/3.jpeg", "sub/20.png"):
         write(tmp_path / name)
@@ -69,9 +66,6 @@ def test_empty_and_missing_folders_are_refused(tmp_path):
             FolderSource(folder)
 
 
-# Halves
-
-
 def test_halves_are_exact(tmp_path):
     rng = np.random.default_rng(0)
     pair = rng.integers(0, 256, (10, 20, 3), dtype=np.uint8)
@@ -92,9 +86,6 @@ def test_what_is_no_pair_is_refused_at_once_or_when_read(tmp_path, size):
     (tmp_path / "1.png").unlink()
     with pytest.raises(UserError, match=told):
         HalfSource(tmp_path, "left")
-
-
-# Lists
 
 
 @pytest.mark.parametrize(
@@ -128,9 +119,6 @@ def test_list_of_relative_paths(tmp_path):
     source = ListSource(tmp_path / "list.txt", tmp_path / "root")
     assert source.ids == ["2", "10", "in/a", "sub dir/1"]
     assert source.read(2).size == (8, 8)
-
-
-# Domains
 
 
 def domains(folder: Path) -> Domains:
