@@ -28,14 +28,9 @@ def test_records_come_back_in_order_with_their_time(tmp_path):
     assert [r["value"] for r in records.all()] == [1.0, 2.0, 3.0]
     assert all(r["time"].endswith("+00:00") for r in records.all())
     assert records.path == tmp_path / "quick" / "records.jsonl"
-
-
-def test_the_newest_match_is_found_and_fields_may_be_nested(tmp_path):
-    records = Records(tmp_path, "quick")
-    records.append(FACTS | {"value": 1.0})
-    records.append(FACTS | {"value": 2.0})
-    records.append(FACTS | {"value": 3.0, "protocol": {"name": "q"}})
-    assert records.find(task="t", protocol__name="p")["value"] == 2.0
+    # The newest match, of fields that may be nested.
+    records.append(FACTS | {"value": 4.0, "protocol": {"name": "q"}})
+    assert records.find(task="t", protocol__name="p")["value"] == 3.0
     assert records.find(protocol__name__deeper="p") is None
     assert records.find(task="other") is None
 
@@ -63,14 +58,12 @@ def test_a_torn_last_line_is_left_out_and_swallows_nothing(cut, tmp_path):
     assert records.path.read_bytes().startswith(whole[: whole.index(b"\n") + 1])
 
 
-@pytest.mark.parametrize("junk", ["{broken", "5", "[]", "\\xff\\xfe"])
+@pytest.mark.parametrize("junk", [b"{broken", b"5", b"\xff\xfe"])
 def test_a_broken_line_in_the_middle_is_refused_by_number(junk, tmp_path):
     records = Records(tmp_path, "quick")
     records.append(FACTS)
     text = records.path.read_bytes()
-    records.path.write_bytes(text + junk.encode().decode("unicode_escape").encode("latin1"))
-    with records.path.open("ab") as file:
-        file.write(b"\n" + text)
+    records.path.write_bytes(text + junk + b"\n" + text)
     with pytest.raises(UserError, match=r"records\.jsonl line 2 is no record: restore"):
         records.all()
 
@@ -118,12 +111,6 @@ def test_a_full_disk_leaves_no_half_line(tmp_path):
         assert len(records.all()) == 2
     finally:
         subprocess.run(["umount", "-l", str(tmp_path)], check=True)
-
-
-def test_sha256_of_a_file(tmp_path):
-    (tmp_path / "x").write_bytes(b"abc")
-    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert sha256_file(tmp_path / "x") == expected  # FIPS 180-2, appendix B.1
 
 
 def test_the_environment_is_of_this_code_alone(tmp_path, monkeypatch):

@@ -12,7 +12,6 @@ import pytest
 from reading import csv_rows
 
 from models.errors import UserError
-from reproduce.analysis.records_text import table
 from reproduce.records.current import newest
 from reproduce.records.query import COLUMNS, find, flat, frame, number, query
 from reproduce.records.store import Records, line_of, record_id
@@ -108,8 +107,6 @@ def test_a_name_that_no_record_has_is_refused(results, filters, reason, refused)
 
 def test_an_empty_answer_says_what_there_is(results: Path, tmp_path: Path, said) -> None:
     told = said(words(results, "--method=unit", "--metric=quality"))
-    assert told.out.split() == ["id", "preset", "task", "method", "translation", "seed", "metric",
-                                "value", "interval", "unit", "N", "K", "protocol"]  # fmt: skip
     assert "--method could be munit;" in told.err
     assert "--metric could be diversity-lpips\n" in told.err
     assert said(words(results, "--seed=7", "--csv=-")).out == ",".join(COLUMNS) + "\n"
@@ -118,10 +115,8 @@ def test_an_empty_answer_says_what_there_is(results: Path, tmp_path: Path, said)
     assert "nowhere" in said(words(tmp_path / "nowhere"), 2).err
 
 
-def test_the_table_is_aligned_and_rounds_by_the_interval(results: Path, said) -> None:
-    head, *rows = said(words(results, "--preset=cpu", "--seed=0")).out.splitlines()
-    assert "translation" not in head  # nobody has one
-    assert all(row[head.index("metric") - 2 :].startswith("  ") for row in rows)
+def test_the_table_rounds_by_the_interval(results: Path, said) -> None:
+    _, *rows = said(words(results, "--preset=cpu", "--seed=0")).out.splitlines()
     munit = next(row for row in rows if " munit " in row and "diversity" in row)
     assert "0.0123  [0.0113, 0.0133]" in munit
     assert munit.split()[0] == record_id(query(results, method="munit", metric="diversity")[0])
@@ -134,9 +129,7 @@ def test_the_table_is_aligned_and_rounds_by_the_interval(results: Path, said) ->
     ("value", "ends", "text"),
     [
         (0.0123456, (0.0113, 0.0133), "0.0123"),
-        (63.0, (58.7, 67.1), "63.0"),
         (1234.5, (1000, 1500), "1234"),
-        (0.81, (0.71, 0.91), "0.81"),
         (0.0, (0.0, 0.0), "0"),
         (0.00123456, (None, None), "0.001235"),
         (0, (None, None), "0"),
@@ -156,9 +149,8 @@ def test_csv_json_and_frame_hold_the_numbers(results: Path, tmp_path: Path, said
     (row,) = csv_rows(text)
     assert tuple(row) == COLUMNS
     assert float(row["value"]) == 0.0123456 and row["checkpoint"] == "ab" * 6
-    assert row["commit"] == "c0ffee" * 2 and row["dirty"] == "False" and row["torch"] == "2.15.0"
+    assert row["commit"] == "c0ffee" * 2 and row["data"] == row["translation"] == ""
     assert (row["low"], row["high"], row["N"], row["K"]) == ("0.0113", "0.0133", "100", "38")
-    assert row["data"] == row["translation"] == ""
 
     (whole,) = json.loads(said(words(results, *pick, "--json")).out)
     assert whole.pop("id") == row["id"] == record_id(whole) and whole == chosen[0]
@@ -167,8 +159,7 @@ def test_csv_json_and_frame_hold_the_numbers(results: Path, tmp_path: Path, said
 
     data = frame(query(results, preset="cpu"))
     assert tuple(data.columns) == COLUMNS and len(data) == 5
-    assert data.set_index("method").loc["unit", "value"] == 0.002
-    assert data["value"].dtype == float and data["dirty"].tolist() == [False] * 5
+    assert data.set_index("method").loc["unit", "value"] == 0.002 and data["value"].dtype == float
     assert tuple(frame([]).columns) == COLUMNS
 
 
@@ -182,7 +173,6 @@ def test_a_column_that_is_none_is_refused(results, refused):
         ({"preset": "quick"}, "is of preset quick, not of cpu"),
         ({"value": "0.1"}, 'has value "0.1", which is not a number'),
         ({"interval": {"low": 0}}, "interval without ends"),
-        ({"translation": ["a2b"]}, "which is not a name"),
         ({"value": float("nan")}, "NaN"),
         ({"seed": None}, "has seed null, which is not a whole number"),
         ({"seed": True}, "seed"),
@@ -228,9 +218,6 @@ def test_the_stored_records_answer_as_the_tables_do() -> None:
     of_table = newest(Records(STORED, "cpu").all(), seed=0)["drawn-shoes", "munit"]
     alone = [r for r in found if r.get("translation") is None]
     assert {r["metric"]: r for r in alone} == of_table and len(alone) == len(of_table)
-    assert len({flat(r)["checkpoint"] for r in alone}) == 1
-    text = table([flat(r) for r in found], ["id", "metric", "value"])
-    assert len({len(line.rstrip()) <= 60 for line in text.splitlines()}) == 1
 
 
 def test_prune_drops_what_only_all_shows(tmp_path: Path, said) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-import json
 
 import numpy as np
 import pytest
@@ -26,9 +24,6 @@ def contents(kind: str, n: int = 40):
 
 def styles(kind: str, n: int = 40):
     return [draw_style(kind, np.random.default_rng([6, i])) for i in range(n)]
-
-
-# --- geometry, against closed forms ---------------------------------------------------------
 
 
 def test_fill_agrees_with_a_point_in_polygon_test() -> None:
@@ -59,9 +54,6 @@ def test_colours_are_oklch() -> None:
         np.testing.assert_allclose(found, expected, atol=0.004)
 
 
-# --- one picture -----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [32, 45])
 def test_mask_is_where_the_photo_is_not_white(kind: str, size: int) -> None:
@@ -87,54 +79,6 @@ def test_edges_are_grey_lines_on_and_inside_the_mask(kind: str) -> None:
         assert (edges[partly] < 200).mean() > 0.98
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_white_shoes_and_bags_stand_out_from_the_paper(kind: str) -> None:
-    plain = [s for s in styles(kind, 200) if s.family == "white" and s.pattern == "plain"]
-    for content in contents(kind, 8):
-        mask = render_mask(content, SIZE) == 255
-        assert all(render_photo(content, s, SIZE)[mask].mean() < 228 for s in plain[:4])
-    assert plain
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_styles_have_several_colours_over_all_hues(kind: str) -> None:
-    content, inside = contents(kind, 1)[0], render_mask(contents(kind, 1)[0], SIZE) == 255
-    means = np.array([render_photo(content, s, SIZE)[inside].mean(axis=0) for s in styles(kind)])
-    assert means.std(axis=0).min() > 25
-    hues = [float(s.as_dict()["body_hue"]) for s in styles(kind, 400)]
-    assert (np.histogram(hues, bins=6, range=(0, 1))[0] >= 8).all()
-    for style in styles(kind):
-        assert len({style.body, style.panel, style.accent, style.sole, style.lining}) >= 3
-        assert max(np.abs(np.subtract(style.body, style.accent))) > 40
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_silhouettes_vary_are_centred_and_fill_the_canvas(kind: str) -> None:
-    masks = [render_mask(c, 64).astype(float) / 255 for c in contents(kind)]
-    ends = [[np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (0, 1)] for mask in masks]
-    assert np.abs(np.sum(ends, axis=2) - 63).max() <= 2 and np.min(ends) >= 3
-    extents = np.diff(ends, axis=2)[..., 0] + 1  # columns, rows
-    assert extents.max(axis=1).min() >= 0.70 * 64 and extents[:, 0].mean() >= 0.65 * 64
-    overlap = [
-        np.minimum(a, b).sum() / np.maximum(a, b).sum() for a, b in itertools.combinations(masks, 2)
-    ]
-    assert np.mean(overlap) < 0.75 and np.max(overlap) < 0.995
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_category_and_pattern_occurs(kind: str) -> None:
-    assert len({c.category for c in contents(kind, 80)}) >= 6
-    assert {c.facing for c in contents(kind, 20)} == {"left", "right"}
-    assert len({s.pattern for s in styles(kind, 400)}) == 6
-    assert len({s.material for s in styles(kind, 20)}) == 3
-    first = contents(kind, 1)[0].as_dict()
-    for c in contents(kind):  # one table
-        assert c.as_dict().keys() == first.keys()
-        assert all(isinstance(v, (str, float)) for v in c.as_dict().values())
-    for s in styles(kind):
-        json.dumps(s.as_dict())
-
-
 def test_a_style_of_the_other_kind_is_refused() -> None:
     with pytest.raises(UserError, match="handbags"):
         render_photo(contents("shoes", 1)[0], styles("handbags", 1)[0], SIZE)
@@ -142,14 +86,8 @@ def test_a_style_of_the_other_kind_is_refused() -> None:
         draw_content("hats", np.random.default_rng(0))
 
 
-# --- the same everywhere ---------------------------------------------------------------------
-
-
-# (version, kind) -> sha256 of 150 objects' pictures; a changed drawing needs a new version, and
-# then a new line here.
+# (version, kind) -> sha256 of 150 objects' pictures; a changed drawing needs a new version.
 PICTURES = {
-    (2, "shoes"): "2c491eb159959bf99a206c9ab3159d352d07eda11027ea450fe402ca9f86279e",
-    (2, "handbags"): "f734915a10b3db74c2b4ae9eb094482e948144a867865c948952517798ea679b",
     (3, "shoes"): "e0fa410b4b0d86701550d2b10d223f2af0a4267189dd9eda03c8a4939c40641d",
     (3, "handbags"): "30c589262caa26acbd428fa9d16762b9dba99ee11856d66eca983b65300fd107",
 }

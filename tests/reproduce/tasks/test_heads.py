@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import UserError
-from reproduce.tasks.heads import MARGIN, head_square, read_box
+from reproduce.tasks.heads import head_square, read_box
 
 HERE = Path("x.jpg")
 
@@ -31,9 +31,7 @@ def test_boxes_count_from_one_and_hold_both_ends(tmp_path):
     declared = '<?xml version="1.0" encoding="latin-1"?>\n'
     assert box_of(tmp_path, declared + voc(("3.0", " 4 ", 10, 12))) == (2, 3, 10, 12)
     assert box_of(tmp_path, "\ufeff" + voc((1, 1, 2, 2))) == (0, 0, 2, 2)
-
-
-def test_the_largest_of_several_is_taken(tmp_path):
+    # The largest of several.
     assert box_of(tmp_path, voc((1, 1, 2, 2), (5, 5, 30, 9), (1, 1, 10, 10))) == (4, 4, 30, 9)
 
 
@@ -54,12 +52,9 @@ LAUGHS = DECLARED + voc(("&c;", 1, 20, 20))
         ("", "is no Pascal VOC file"),
         ("<annotation/>", "holds no box"),
         (voc(("x", 1, 2, 3)), "is no Pascal VOC file"),
-        (voc(("", 1, 2, 3)), "is no Pascal VOC file"),
-        (voc(("nan", 1, 2, 3)), "is no Pascal VOC file"),
         (voc((1, 1, "1e999", 3)), "is no Pascal VOC file"),
         (voc((5, 1, 4, 3)), "is no Pascal VOC file"),
         (voc((0, 1, 4, 3)), "is no Pascal VOC file"),
-        (voc((1, 1, 4, -3)), "is no Pascal VOC file"),
         (b"\xff<annotation/>", "is no Pascal VOC file"),
         ("<annotation><object><bndbox/></object></annotation>", "is no Pascal VOC file"),
     ],
@@ -71,7 +66,6 @@ def test_anything_but_a_box_is_refused_by_name(text, told, tmp_path):
 
 
 def test_squares_have_the_margin_and_stay_inside():
-    assert MARGIN == 0.2
     assert head_square((50, 50, 70, 60), (200, 100), HERE) == (46, 41, 74, 69)  # 20 + 2 * 4
     assert head_square((0, 0, 20, 20), (200, 100), HERE) == (0, 0, 28, 28)
     assert head_square((180, 80, 200, 100), (200, 100), HERE) == (172, 72, 200, 100)

@@ -34,14 +34,7 @@ def refused(told: str, folder: Path) -> None:
         open_pictures(folder)
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        SPLITS,
-        ("TRAINA", "trainb", "TestA", "testB"),
-        ("train_A", "train_B", "test_a", "test-b"),
-    ],
-)
+@pytest.mark.parametrize("names", [SPLITS, ("TRAINA", "trainb", "test_A", "test-b")])
 def test_folders_in_any_spelling(tmp_path, names):
     fill_folders(tmp_path / "cats2dogs", names)
     domains = open_pictures(tmp_path / "cats2dogs")
@@ -66,14 +59,16 @@ def test_folders_with_training_pairs_and_more(tmp_path):
 def test_missing_and_doubled_splits_are_named(tmp_path):
     fill_folders(tmp_path, ("trainA", "trainB", "testA"))
     refused("lacks the folders testB", tmp_path)
+    (tmp_path / "trainA.txt").write_text("0.png\n")
+    refused("lacks the lists trainB, testA, testB", tmp_path)
+    (tmp_path / "trainA.txt").unlink()
     fill(tmp_path / "testB")
     fill(tmp_path / "test_b")
     refused("both testB and test_b", tmp_path)
 
 
-@pytest.mark.parametrize("test_name", ["val", "test"])
-def test_pix2pix(tmp_path, test_name):
-    for name, count in (("train", 3), (test_name, 2)):
+def test_pix2pix(tmp_path):
+    for name, count in (("train", 3), ("val", 2)):
         fill(tmp_path / name, count, size=(16, 8))
         pair = Image.new("RGB", (16, 8), "white")
         pair.paste((200, 0, 0), (8, 0, 16, 8))
@@ -102,7 +97,7 @@ def test_validation_pictures_come_before_test_pictures(tmp_path):
 def test_lists_beside_folders_choose_from_them(tmp_path, pattern):
     fill_folders(tmp_path)
     for split in SPLITS:
-        (tmp_path / pattern.format(split)).write_text("0.png\n")
+        (tmp_path / pattern.format(split)).write_text("# one\n\n0.png\n")
     domains = open_pictures(tmp_path)
     assert counts(domains) == [1, 1, 1, 1]
     assert domains.test_b.read(0).getpixel((0, 0)) == (40, 0, 0)
@@ -116,20 +111,6 @@ def test_lists_may_start_from_their_own_folder(tmp_path):
     domains = open_pictures(tmp_path)
     assert domains.train_a.ids == ["trainA/0"]
     assert domains.test_b.read(0).getpixel((0, 0)) == (40, 0, 0)
-
-
-@pytest.mark.parametrize("line", ["# a comment\n\nall/{}/0.png\n", "all\\{}\\0.png\r\n"])
-def test_lists_may_have_comments_and_be_of_another_system(tmp_path, line):
-    for split in SPLITS:
-        fill(tmp_path / "all" / split)
-        (tmp_path / f"{split}.txt").write_text(line.format(split))
-    assert counts(open_pictures(tmp_path)) == [1, 1, 1, 1]
-
-
-def test_incomplete_lists_are_refused(tmp_path):
-    fill_folders(tmp_path)
-    (tmp_path / "trainA.txt").write_text("0.png\n")
-    refused("lacks the lists trainB, testA, testB", tmp_path)
 
 
 def test_a_single_folder_in_between_is_entered(tmp_path):

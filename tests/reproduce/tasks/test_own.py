@@ -89,12 +89,6 @@ def test_what_of_the_tables_applies(tmp_path: Path) -> None:
         assert preset.figures == {} and claims(preset) == []
 
 
-def test_a_setting_of_a_method_that_is_left_out_is_refused() -> None:
-    preset = preset_of(own_spec("bags-12345678", False, ()))
-    with pytest.raises(UserError, match="no run of table 1 has a setting 'enc_dim'"):
-        preset.table_runs(1, 0, {"enc_dim": "4"})
-
-
 def test_records_tell_of_a_task_without_its_pictures(tmp_path: Path) -> None:
     def record(task: str, method: str, metric: str, **more: object) -> None:
         told = {"value": 1.0, "preset": "p", "seed": 0, "protocol": {}} | more

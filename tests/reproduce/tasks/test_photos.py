@@ -17,29 +17,10 @@ from reproduce.commands.cli import main
 from reproduce.tasks import photos
 from reproduce.tasks.modes import open_modes
 
-# Oxford-IIIT Pet
-
-
-VOC = """<annotation>
-\t<folder>OXIIIT</folder>
-\t<filename>{name}.jpg</filename>
-\t<size>
-\t\t<width>{width}</width>
-\t\t<height>{height}</height>
-\t\t<depth>3</depth>
-\t</size>
-\t<object>
-\t\t<name>{kind}</name>
-\t\t<pose>Frontal</pose>
-\t\t<bndbox>
-\t\t\t<xmin>{box[0]}</xmin>
-\t\t\t<ymin>{box[1]}</ymin>
-\t\t\t<xmax>{box[2]}</xmax>
-\t\t\t<ymax>{box[3]}</ymax>
-\t\t</bndbox>
-\t</object>
-</annotation>
-"""
+BOX = (
+    "<annotation><size><width>60</width><height>40</height></size><object><name>cat</name><bndbox>"
+    "<xmin>11</xmin><ymin>6</ymin><xmax>30</xmax><ymax>25</ymax></bndbox></object></annotation>"
+)
 
 
 def pets(root: Path, count: int = 3) -> Path:
@@ -51,8 +32,7 @@ def pets(root: Path, count: int = 3) -> Path:
             name = f"{breed}_{i}"
             noise(root / "images" / f"{name}.jpg", (60, 40))
             if i <= count:
-                text = VOC.format(name=name, width=60, height=40, kind="cat", box=(11, 6, 30, 25))
-                (root / "annotations" / "xmls" / f"{name}.xml").write_text(text)
+                (root / "annotations" / "xmls" / f"{name}.xml").write_text(BOX)
                 listed.append(f"{name} 1 1 1\n")
     (root / "annotations" / "trainval.txt").write_text("".join(listed))
     return root
@@ -78,20 +58,7 @@ def test_house_cats_and_dogs_are_cut_out_by_their_heads(tmp_path):
     assert np.array_equal(np.asarray(found), np.asarray(whole))
 
 
-def test_pets_are_downloaded_by_torchvision(tmp_path, monkeypatch):
-    root, served = pets(tmp_path / "pets"), tmp_path / "served"
-    archives = [packed(root, served / f"{n}.tar.gz", n) for n in ("images", "annotations")]
-    with serving(served, monkeypatch) as address:
-        resources = tuple((f"{address}/{archive.name}", md5(archive)) for archive in archives)
-        monkeypatch.setattr(OxfordIIITPet, "_RESOURCES", resources)
-        domains = opened("dog-breeds", tmp_path / "data")
-    assert open_modes(domains.folder).names == {"a": ("samoyed",), "b": ("beagle",)}
-    assert [len(source) for source in domains.splits().values()] == [2, 2, 1, 1]
-    # The other task of the same data set finds it there.
-    assert opened("housecats-dogs", tmp_path / "data").folder.name == "housecats-dogs"
-
-
-def test_pets_that_were_half_unpacked_are_unpacked_again(tmp_path, monkeypatch):
+def test_pets_are_downloaded_and_what_was_half_unpacked_is_unpacked_again(tmp_path, monkeypatch):
     root, served, data = pets(tmp_path / "pets"), tmp_path / "served", tmp_path / "data"
     archives = [packed(root, served / f"{n}.tar.gz", n) for n in ("annotations", "images")]
     cut = served / "cut.tar.gz"
@@ -110,8 +77,11 @@ def test_pets_that_were_half_unpacked_are_unpacked_again(tmp_path, monkeypatch):
         told(*archives)
         (served / "annotations.tar.gz").unlink()  # which need not come again
         domains = opened("dog-breeds", data)
+    assert open_modes(domains.folder).names == {"a": ("samoyed",), "b": ("beagle",)}
     assert [len(source) for source in domains.splits().values()] == [2, 2, 1, 1]
     assert [path.name for path in (data / "downloads").iterdir()] == ["oxford-iiit-pet"]
+    # The other task of the same data set finds it there.
+    assert opened("housecats-dogs", data).folder.name == "housecats-dogs"
 
 
 def test_pets_and_imagenet_are_given_side_by_side(tmp_path, capsys):
@@ -131,10 +101,7 @@ def test_pets_and_imagenet_are_given_side_by_side(tmp_path, capsys):
     ("spoil", "told"),
     [
         (lambda r: shutil.rmtree(r / "annotations" / "xmls"), "holds no Oxford-IIIT Pet"),
-        (
-            lambda r: [p.unlink() for p in r.glob("images/Bombay*")],
-            "holds 0 pictures of Bombay with",
-        ),
+        (lambda r: [p.unlink() for p in r.glob("images/Bombay*")], "holds 0 pictures of Bombay"),
         (lambda r: (r / "annotations/xmls/Bombay_1.xml").write_text("<a/>"), "_1.xml holds no box"),
         (lambda r: (r / "images/Bombay_1.jpg").write_bytes(b"\xff\xd8"), "_1.jpg is not a picture"),
     ],
@@ -145,9 +112,6 @@ def test_broken_pets_are_told_by_name(spoil, told, tmp_path):
     with pytest.raises(UserError, match=told):
         opened("housecats-bigcats", tmp_path / "data", pets=root, imagenet=imagenet(tmp_path / "i"))
     assert list(tmp_path.glob("data/*")) == []
-
-
-# ImageNet
 
 
 def imagenet(root: Path, *, val: bool = False) -> Path:
@@ -194,9 +158,6 @@ def test_missing_synsets_are_named(tmp_path):
     ):
         with pytest.raises(UserError, match=told):
             opened(task, data, **given)
-
-
-# What is told without effect
 
 
 @pytest.mark.parametrize(

@@ -45,42 +45,24 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", ihdr) + chunk(b"IDAT", idat) + chunk(b"IEND", b"")
 
 
-# Reading
-
-
-@pytest.mark.parametrize("suffix", ["png", "bmp", "ppm", "tiff"])
-def test_lossless_formats_come_back_exactly(tmp_path, suffix):
-    expected = noise(9, 12)
-    Image.fromarray(expected).save(tmp_path / f"x.{suffix}")
-    assert np.array_equal(pixels(tmp_path / f"x.{suffix}"), expected)
-
-
 LEVELS = np.arange(256, dtype=np.uint16).reshape(16, 16)
+WIDE = np.random.default_rng(0).integers(0, 65536, (16, 16), dtype=np.uint16)
 
 
 @pytest.mark.parametrize(
-    ("stored", "expected"),
+    ("suffix", "stored", "expected"),
     [
-        (LEVELS.astype(np.uint8), LEVELS),
-        (LEVELS > 127, 255 * (LEVELS > 127)),
-        (LEVELS * 257, LEVELS),  # 16 bits: scaled, not clipped
+        ("png", LEVELS.astype(np.uint8), LEVELS),
+        ("bmp", LEVELS > 127, 255 * (LEVELS > 127)),
+        ("png", LEVELS * 257, LEVELS),  # 16 bits: scaled, not clipped
+        ("tiff", WIDE, np.round(WIDE / 65535 * 255)),
+        ("pgm", WIDE, np.round(WIDE / 65535 * 255)),
     ],
 )
-def test_grey_of_any_depth(tmp_path, stored, expected):
-    Image.fromarray(stored).save(tmp_path / "x.png")
-    assert np.array_equal(pixels(tmp_path / "x.png"), np.repeat(expected[..., None], 3, axis=2))
-
-
-@pytest.mark.parametrize("suffix", ["tiff", "pgm"])
-def test_sixteen_bits_in_other_formats(tmp_path, suffix):
-    wide = np.random.default_rng(0).integers(0, 65536, (16, 16), dtype=np.uint16)
-    wide[0, :2] = 0, 65535
-    if suffix == "pgm":
-        (tmp_path / "x.pgm").write_bytes(b"P5 16 16 65535\n" + wide.astype(">u2").tobytes())
-    else:
-        Image.fromarray(wide).save(tmp_path / f"x.{suffix}")
-    expected = np.round(wide / 65535 * 255).astype(np.uint8)
-    assert np.array_equal(pixels(tmp_path / f"x.{suffix}")[..., 2], expected)
+def test_grey_of_any_depth(tmp_path, suffix, stored, expected):
+    Image.fromarray(stored).save(tmp_path / f"x.{suffix}")
+    found = pixels(tmp_path / f"x.{suffix}")
+    assert np.array_equal(found, np.repeat(expected[..., None], 3, axis=2))
 
 
 def test_a_tiff_states_its_largest_value_and_dark_files_are_told_of_once(tmp_path, caplog):
@@ -93,14 +75,6 @@ def test_a_tiff_states_its_largest_value_and_dark_files_are_told_of_once(tmp_pat
         assert pixels(tmp_path / name).max() == 16
     (told,) = caplog.messages
     assert "8 or 12 bits" in told and str(tmp_path) in told
-
-
-def test_a_strip_is_refused_before_it_is_decoded(tmp_path):
-    Image.new("1", (8, 16 * 8 + 1)).save(tmp_path / "long.png")
-    with pytest.raises(UserError, match="8x129 pixels, more than 16 times as long as wide"):
-        read_picture(tmp_path / "long.png")
-    Image.new("1", (16 * 8, 8)).save(tmp_path / "fine.png")
-    assert read_picture(tmp_path / "fine.png").size == (128, 8)
 
 
 def test_one_channel_is_grey_as_pix2pix_weighs_it():
@@ -163,7 +137,7 @@ STORED_AS = {
 
 @pytest.mark.parametrize("orientation", STORED_AS)
 @pytest.mark.parametrize("suffix", ["png", "tiff"])
-def test_exif_rotation(tmp_path, orientation, suffix):
+def test_lossless_pictures_come_back_upright(tmp_path, orientation, suffix):
     upright = noise(9, 12)
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -181,9 +155,6 @@ def test_first_frame_of_an_animation(tmp_path):
         assert pixels(path)[0, 0].tolist() == [255, 0, 0]
 
 
-# Refusing
-
-
 def refused(path: Path) -> str:
     with pytest.raises(UserError) as caught:
         read_picture(path)
@@ -198,11 +169,17 @@ def test_refusals_name_file_and_remedy(tmp_path):
     (tmp_path / "text.png").write_text("not a picture")
     Image.new("RGB", (7, 100)).save(tmp_path / "small.png")
     Image.new("F", (8, 8)).save(tmp_path / "float.tiff")
+    Image.new("1", (8, 16 * 8 + 1)).save(tmp_path / "long.png")
+    Image.new("RGB", (32, 32)).save(tmp_path / "other plugin.pcx")
     for name, told in (
         (".", "folder"), ("none.png", "does not exist"), ("empty.png", "empty"),
         ("text.png", "convert it to PNG"), ("small.png", "7x100"), ("float.tiff", "floating-point"),
+        ("long.png", "8x129 pixels, more than 16 times as long as wide"),
+        ("other plugin.pcx", "convert it"),
     ):  # fmt: skip
         assert told in refused(tmp_path / name)
+    Image.new("1", (16 * 8, 8)).save(tmp_path / "fine.png")
+    assert read_picture(tmp_path / "fine.png").size == (128, 8)
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -238,14 +215,6 @@ def test_damage_gives_a_picture_or_a_user_error(tmp_path, suffix):
             assert read_picture(path).mode == "RGB"
 
 
-def test_other_plugins_of_pillow_are_not_tried(tmp_path):
-    Image.new("RGB", (32, 32)).save(tmp_path / "x.pcx")
-    refused(tmp_path / "x.pcx")
-
-
-# Tensors
-
-
 def test_tensor_range_and_round_trip_of_all_levels():
     picture = np.repeat(LEVELS.astype(np.uint8)[..., None], 3, axis=2)
     picture[2, 9] = 255, 0, 7
@@ -254,13 +223,9 @@ def test_tensor_range_and_round_trip_of_all_levels():
     assert tensor.min() == -1 and tensor.max() == 1
     assert tensor[:2, 2, 9].tolist() == [1, -1]
     assert np.array_equal(np.asarray(to_image(tensor)), picture)
-
-
-def test_images_are_clamped_rounded_and_never_stretched():
-    tensor = torch.zeros(3, 8, 8)
-    tensor[0, 0, 0], tensor[0, 0, 1], tensor[0, 0, 2] = 7.0, -7.0, 0.5
-    red = np.asarray(to_image(tensor))[..., 0]
-    assert red[0, :4].tolist() == [255, 0, 191, 128]  # 191.25 and 127.5 rounded to even
+    # Clamped, rounded (191.25, and 127.5 to even), never stretched.
+    tensor = torch.tensor([7.0, -7.0, 0.5, 0.0]).expand(3, 8, 4)
+    assert np.asarray(to_image(tensor))[0, :, 0].tolist() == [255, 0, 191, 128]
 
 
 def test_save_png_round_trip_leaves_nothing_else(tmp_path):
@@ -286,16 +251,6 @@ def test_bytes_are_scaled_with_the_same_bits_on_every_device(monkeypatch):
     assert isinstance(by[0], torch.Tensor)
 
 
-# Preparation
-
-
-def test_a_picture_of_the_right_size_is_not_resampled():
-    picture = noise(32, 48)
-    prepare = Preparation((32, 48), crop="random", flip=False)
-    tensor = prepare(Image.fromarray(picture), generator(0, "x"))
-    assert np.array_equal(np.asarray(to_image(tensor)), picture)
-
-
 @pytest.mark.parametrize("shape", [(40, 90), (33, 32), (16, 20), (300, 31)])
 @pytest.mark.parametrize(("size", "resize"), [(32, None), (32, 45), ((16, 40), None)])
 def test_any_shape_comes_out_at_the_size(shape, size, resize):
@@ -303,6 +258,17 @@ def test_any_shape_comes_out_at_the_size(shape, size, resize):
     for step in range(3):
         tensor = preparation(Image.fromarray(noise(*shape)), generator(0, step))
         assert tensor.shape == (3, *preparation.shape)
+
+
+def test_a_picture_of_the_right_size_is_not_resampled():
+    picture = noise(32, 48)
+    tensor = Preparation((32, 48), flip=False)(Image.fromarray(picture), generator(0, "x"))
+    assert np.array_equal(np.asarray(to_image(tensor)), picture)
+    # At test the enlargement of training is ignored, and no generator needed.
+    tensor = Preparation((32, 48), resize=36).at_test()(Image.fromarray(picture))
+    assert np.array_equal(np.asarray(to_image(tensor)), picture)
+    with pytest.raises(ValueError, match="generator"):
+        Preparation(32)(Image.fromarray(picture))
 
 
 def test_the_short_side_is_resized_with_antialiasing():
@@ -355,14 +321,6 @@ def test_equal_generators_crop_alike_at_other_resolutions():
         a = preparation(ramp(16, 32), generator(0, i))
         b = preparation(ramp(64, 128), generator(0, i))
         assert (a - b).abs().max() < 0.03  # one column further is 0.0625 away
-
-
-def test_test_time_ignores_the_training_enlargement_and_needs_no_generator():
-    picture = noise(32, 32)
-    tensor = Preparation(32, resize=36).at_test()(Image.fromarray(picture))
-    assert np.array_equal(np.asarray(to_image(tensor)), picture)
-    with pytest.raises(ValueError, match="generator"):
-        Preparation(32)(Image.fromarray(picture))
 
 
 def test_impossible_preparations_are_refused():

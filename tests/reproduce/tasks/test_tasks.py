@@ -29,20 +29,11 @@ def open_quietly(name, tmp_path, **options):
     return open_task(str(name), data_dir=tmp_path / "data", progress=False, **options)
 
 
-def test_every_task_is_complete_and_drawn_ones_stand_for_published_ones():
-    assert list(TASKS)[:4] == ["drawn-shoes", "drawn-handbags", "edges2shoes", "edges2handbags"]
+def test_drawn_tasks_stand_for_published_ones():
     for name, spec in TASKS.items():
-        assert spec.name == name
-        assert set(spec.directions) == {"a2b", "b2a"}
-        assert spec.title.removeprefix("drawn ") == spec.directions["a2b"]
-        assert spec.directions["a2b"].split(" -> ") == spec.directions["b2a"].split(" -> ")[::-1]
-        assert not TASKS[spec.stands_for].drawn
-        assert spec.drawn == name.startswith("drawn-")
+        assert spec.drawn == name.startswith("drawn-") and not TASKS[spec.stands_for].drawn
         assert bool(spec.urls) == (spec.kind == "pix2pix")
         assert all(url.endswith(f"/{name}.tar.gz") for url in spec.urls)
-        assert len(spec.domains) == (2 if spec.kind in ("animals", "photos") else 0)
-        assert len(spec.modes) in (0, 2)
-    assert TASKS["drawn-shoes"].title == "drawn edges -> shoes"
 
 
 def test_both_kinds_of_animals_have_the_directions_of_the_published_table():
@@ -56,8 +47,8 @@ def test_both_kinds_of_animals_have_the_directions_of_the_published_table():
         assert all(TASKS[name].fewest_modes == 2 for name in names)
 
 
-@pytest.mark.parametrize("name", ["drawn-shoes", "drawn-handbags"])
-def test_drawn_tasks_are_drawn_once(tmp_path, name):
+def test_drawn_tasks_are_drawn_once(tmp_path):
+    name = "drawn-handbags"
     domains = open_quietly(name, tmp_path, seed=7)
     assert domains.name == name
     assert domains.folder == tmp_path / "data" / f"{name}-32px-seed7-2x2"

@@ -44,7 +44,8 @@ def test_classes_are_those_that_were_drawn(truth):
             assert found["colour"] == colour_bins(oklab(np.array(style.body) / 255))
     labels = truth.labels("test", ["00002", "00001"])
     assert labels["category"][1] == truth.classes("test", "00001")["category"]
-    assert {v.shape for v in labels.values()} == {(2,)}
+    with pytest.raises(UserError, match=r"factors.csv says nothing of test 00099"):
+        truth.classes("test", "00099")
 
 
 def test_the_body_shows_the_colour_of_the_body(truth, folder):
@@ -87,11 +88,6 @@ def test_one_style_is_one_colour_on_any_content(truth):
     within = np.mean([np.std(v, axis=0).sum() for v in same.values()])
     between = np.std([np.mean(v, axis=0) for v in same.values()], axis=0).sum()
     assert within < between / 2
-    own = [picture for _, _, picture in truth.best_translations(names[:2], 3)]
-    assert len(own) == 6
-    assert not torch.equal(own[0], own[1])
-    free = next(iter(truth.best_translations(names[:1], 1)))[2]
-    assert torch.equal(own[0], free)
 
 
 def test_other_pictures_have_no_known_truth(folder, tmp_path):
@@ -109,7 +105,6 @@ def test_other_pictures_have_no_known_truth(folder, tmp_path):
         ({"generator_version": 0}, None, "drawn by version 0, this is version"),
         ({"kind": None, "size": None}, None, "does not say how the pictures were drawn"),
         ({"seed": 4}, None, "00000.png is not what its factors say"),
-        ({}, "split,file\ntest\n", "no table of factors"),
         ({}, "", "no table of factors"),
     ],
 )
@@ -123,8 +118,3 @@ def test_descriptions_that_do_not_fit_are_refused(changed, factors, told, folder
         (copy / "factors.csv").write_text(factors) if factors else (copy / "factors.csv").unlink()
     with pytest.raises(UserError, match=told):
         truth_of(domains, 64)
-
-
-def test_a_picture_without_factors_is_told(truth):
-    with pytest.raises(UserError, match=r"factors.csv says nothing of test 00099"):
-        truth.classes("test", "00099")
