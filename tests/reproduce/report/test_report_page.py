@@ -92,8 +92,8 @@ def test_structure_for_who_listens(page: Page) -> None:
     root = page.root
     levels = [int(e.tag[1]) for e in root.all("h1", "h2", "h3", "h4")]
     assert levels[0] == 1 and all(later - earlier <= 1 for earlier, later in pairwise(levels))
-    ids = [e.given["id"] for e in _every(root) if "id" in e.given]
-    assert all(e.given.get("aria-labelledby", ids[0]) in ids for e in _every(root))
+    ids = [e.given["id"] for e in root.all() if "id" in e.given]
+    assert all(e.given.get("aria-labelledby", ids[0]) in ids for e in root.all())
     skip = root.all("a")[0]
     assert skip.given["href"] == f"#{root.all('main')[0].given['id']}"
     tables = root.all("table")
@@ -125,13 +125,8 @@ def test_stacked_claims_stay_a_table_to_listeners(page: Page) -> None:
             assert [td.given["data-label"] for td in row] == [th.text for th in head]
 
 
-def _every(element: object) -> list:
-    return [x for c in getattr(element, "children", []) if not isinstance(c, str)
-            for x in (c, *_every(c))]  # fmt: skip
-
-
 def test_links_lead_somewhere_here(page: Page, out: Path) -> None:
-    ids = {e.given.get("id") for e in _every(page.root)}
+    ids = {e.given.get("id") for e in page.root.all()}
     for link in page.root.all("a"):
         href = str(link.given["href"])
         assert href[1:] in ids if href.startswith("#") else (out / href).is_file()

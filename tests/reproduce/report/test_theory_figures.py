@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,34 +32,31 @@ class Filled:
         self.places = Places(root / "data", root / "runs", root / "results", progress=False)
         self.records = Records(self.places.results, "quick")
 
-    def styles(self, method: str, task: str = SHOES, seed: int = 0, value: float = 0.1) -> Path:
+    def styles(self, method: str, seed: int = 0) -> Path:
         domains = "b" if method == "bicyclegan" else "ab"
         rng = np.random.default_rng([9, seed])
         of = {d: STYLED[method] * rng.standard_normal((40, 4)) for d in domains}
-        raw = self.records.folder / "raw" / f"theory-styles-{task}-{method}-{seed}.npz"
+        raw = self.records.folder / "raw" / f"theory-styles-{method}-{seed}.npz"
         save_arrays(raw, {}, of)
+        told = {"deviation": dict.fromkeys(domains, STYLED[method]), "collapsed": 0.25,
+                "null": {"value": 0.03 if domains == "ab" else 0.04}}  # fmt: skip
+        about = {"raw": raw.relative_to(self.places.results).as_posix(),
+                 "raw_sha256": sha256_file(raw), "protocol": {"domains": [*domains]}}  # fmt: skip
         for metric in styles.METRICS:
-            more = {"deviation": dict.fromkeys(domains, STYLED[method]), "collapsed": 0.25,
-                    "null": {"value": 0.03 if domains == "ab" else 0.04}}  # fmt: skip
-            self._add(method, task, seed, metric.name, value + 0.01 * seed, more, raw,
-                      {"domains": list(domains)})  # fmt: skip
+            self._add(method, seed, metric.name, 0.1 + 0.01 * seed, theory=told, **about)
         return raw
 
-    def contents(self, method: str, task: str = SHOES, seed: int = 0) -> None:
-        of_pairs = () if task == CATS else contents.OF_PAIRS
-        for metric in (*contents.METRICS[:2], *of_pairs):
-            more = {"pixels": 0.77, "same_domain": 0.49, "null": {"value": 0.02}, "first": 0.5,
-                    "first_pixels": 0.1}  # fmt: skip
-            self._add(method, task, seed, metric.name, 0.6 + 0.01 * seed, more, None, {})
+    def contents(self, method: str, task: str = SHOES) -> None:
+        told = {"pixels": 0.77, "same_domain": 0.49, "null": {"value": 0.02}, "first": 0.5,
+                "first_pixels": 0.1}  # fmt: skip
+        for metric in (*contents.METRICS[:2], *(() if task == CATS else contents.OF_PAIRS)):
+            self._add(method, 0, metric.name, 0.6, theory=told, protocol={}, task=task)
 
-    def _add(self, method, task, seed, metric, value, more, raw, protocol) -> None:
-        files = {} if raw is None else {
-            "raw": raw.relative_to(self.places.results).as_posix(), "raw_sha256": sha256_file(raw)
-        }  # fmt: skip
+    def _add(self, method: str, seed: int, metric: str, value: float, **more: Any) -> None:
         self.records.append(
-            {"preset": "quick", "task": task, "method": method, "seed": seed, "metric": metric,
+            {"preset": "quick", "task": SHOES, "method": method, "seed": seed, "metric": metric,
              "value": value, "interval": {"low": value - 0.005, "high": value + 0.005},
-             "protocol": protocol, "theory": more, "checkpoint_sha256": f"{method}{seed}"} | files
+             "checkpoint_sha256": f"{method}{seed}"} | more
         )  # fmt: skip
 
     @property
