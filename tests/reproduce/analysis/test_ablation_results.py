@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,25 +14,7 @@ from scipy import stats
 
 from models.errors import UserError
 from reproduce.analysis.ablation import ablation_table, curves_of, write_ablation
-from reproduce.experiments.ablation import Ablation
 from reproduce.records.store import Records, record_id
-
-
-def test_over_seeds_it_is_students_t(tmp_path: Path) -> None:
-    ablation = made("recon_c=1,5")
-    values = {(1.0,): [0.50, 0.52, 0.57], (5.0,): [0.80, 0.80, 0.86]}
-    fill(tmp_path, ablation, values)
-    found = curve(ablation, tmp_path)
-    for mean, of_seeds in zip(found.means, values.values(), strict=True):
-        assert mean is not None and sorted(mean.records) == [0, 1, 2]
-        expected = stats.t.interval(0.95, 2, np.mean(of_seeds), stats.sem(of_seeds))
-        assert mean.estimate.value == pytest.approx(np.mean(of_seeds), abs=1e-12)
-        assert (mean.estimate.low, mean.estimate.high) == pytest.approx(expected)
-    own, other = found.means
-    assert own and other and own.difference is None and other.difference is not None
-    # Seed by seed: 0.30, 0.28, 0.29.
-    assert other.difference.value == pytest.approx(0.29)
-    assert other.difference.half == pytest.approx(4.3027 * 0.01 / math.sqrt(3), rel=1e-4)
 
 
 def test_with_one_seed_it_is_the_records_own_interval(tmp_path: Path) -> None:
@@ -101,46 +82,34 @@ def test_real_pictures_are_those_that_were_measured_on(tmp_path: Path) -> None:
     assert ablation_table(ablation, [found]).parts[0].lines[-1] == ["real data", "0.9000"]
 
 
-def table_of(ablation: Ablation, results: Path) -> list[dict[str, str]]:
-    curves = curves_of(ablation, [IOU], results)
-    paths = write_ablation(ablation, curves, results)
-    assert [p.name for p in paths] == [f"{ablation.name}.{end}" for end in ("md", "csv", "json")]
-    assert paths[0].parent == results / "cpu" / "ablations"
-    assert paths[0].read_text(encoding="utf-8") == ablation_table(ablation, curves).markdown()
-    assert paths[1].read_text(encoding="utf-8") == ablation_table(ablation, curves).csv()
-    return csv_rows(paths[1])
-
-
 def test_the_csv_has_means_and_every_seed_with_its_record(tmp_path: Path) -> None:
     ablation = made("recon_c=0,1,5")
     values = {(0.0,): [0.1, 0.2, 0.4], (1.0,): [0.5, 0.6, 0.6], (5.0,): [0.7, 0.9]}
     fill(tmp_path, ablation, values)
-    rows = table_of(ablation, tmp_path)
+    curves = curves_of(ablation, [IOU], tmp_path)
+    paths = write_ablation(ablation, curves, tmp_path)
+    assert [p.name for p in paths] == [f"{ablation.name}.{end}" for end in ("md", "csv", "json")]
+    assert paths[0].parent == tmp_path / "cpu" / "ablations"
+    assert paths[0].read_text(encoding="utf-8") == ablation_table(ablation, curves).markdown()
+    rows = csv_rows(paths[1])
     means = [row for row in rows if row["seed"] == "mean"]
     assert [row["recon_c"] for row in means] == ["0", "1", "5"]
     assert [row["default"] for row in means] == ["false", "true", "false"]
     assert [row["method"] for row in means] == ["munit-wo-c", "munit", "munit"]
     assert [row["seeds"] for row in means] == ["3", "3", "2"]
     for row, of_seeds in zip(means, values.values(), strict=True):
-        assert float(row["value"]) == pytest.approx(sum(of_seeds) / len(of_seeds))
-        assert float(row["low"]) < float(row["value"]) < float(row["high"])
-    # Differences are between the same seeds.
-    assert float(means[0]["difference"]) == pytest.approx(0.7 / 3 - 1.7 / 3)
-    assert float(means[2]["difference"]) == pytest.approx(0.8 - 0.55)
+        mean, error = np.mean(of_seeds), stats.sem(of_seeds)
+        ends = np.clip(stats.t.interval(0.95, len(of_seeds) - 1, mean, error), 0, 1)
+        told = [float(row[name]) for name in ("value", "low", "high")]
+        assert told == pytest.approx([mean, *ends], abs=1e-8)
+    # Differences are between the same seeds: 0.2 and 0.3.
+    assert means[1]["difference"] == "" and float(means[2]["difference"]) == pytest.approx(0.25)
+    assert float(means[2]["difference_high"]) == pytest.approx(0.25 + 12.7062 * 0.05, rel=1e-4)
     ids = {record_id(r) for p in ablation.points for r in Records(tmp_path, p.preset.name).all()}
     each = [row for row in rows if row["seed"] != "mean"]
     assert {row["record"] for row in each} == ids and len(each) == 8
     assert [float(row["value"]) for row in each] == [v for of in values.values() for v in of]
     assert means[2]["preset"] == each[-1]["preset"] == ablation.points[2].preset.name != "cpu"
-
-
-def test_differences_are_between_seeds_that_both_have(tmp_path: Path) -> None:
-    ablation = made("recon_c=1,5")
-    fill(tmp_path, ablation, {(1.0,): [0.5, 0.6], (5.0,): [0.7, 0.8, 1.2]})
-    own, other = curve(ablation, tmp_path).means
-    assert own and other and sorted(own.records) == [0, 1] and sorted(other.records) == [0, 1, 2]
-    assert other.estimate.value == pytest.approx(0.9) and other.difference is not None
-    assert other.difference.value == pytest.approx(0.75 - 0.55)
 
 
 def test_the_table_tells_default_rows_and_what_is_missing(tmp_path: Path) -> None:
@@ -149,15 +118,11 @@ def test_the_table_tells_default_rows_and_what_is_missing(tmp_path: Path) -> Non
     text = ablation_table(ablation, [curve(ablation, tmp_path)]).markdown()
     lines = text.split("\n")
     assert lines[0] == "### MUNIT by recon_c, drawn edges -> shoes"
-    assert lines[2].split() == ["|", "recon_c", "|", "silhouette", "IoU", "|"]
     assert lines[4].startswith("| 0           |") and "0.1" in lines[4]
     assert lines[5].startswith("| 1 (default) |") and "0.500" in lines[5]
     assert lines[6].startswith("| 5           |") and "(2 seeds)" in lines[6]
-    for words in (
-        "means of 3 trainings each (seeds 0, 1, 2)", "recon_c=0 is MUNIT w/o c reconstruction",
-        "Higher is better: silhouette IoU", "Preset cpu;", "Quality is not measured",
-    ):  # fmt: skip
-        assert words in text
+    assert "means of 3 trainings each (seeds 0, 1, 2)" in text
+    assert "recon_c=0 is MUNIT w/o c reconstruction" in text
     # A constant 0.1 against 0.5 is another value; 0.8 of two far seeds might be the same.
     assert "*" in lines[4] and "*" not in lines[5] and "*" not in lines[6]
     without = made("recon_c=5,7")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
@@ -19,32 +19,18 @@ from reproduce.experiments.run import RunConfig
 from reproduce.records.store import Records
 
 THEORY = (0.111, 0.222, 0.333, 0.444, 0.555, 0.666, 0.777)
-VOID = {"meta", "link", "img", "br"}
-HOSTILE = '<script>alert(1)</script> \\input{/etc/passwd} `a<b>` & "quoted" 100%_#$~^ -> µ ✓'
-
-
 KEPT = ("records.jsonl", "raw", "*.npz", "figure4-*.png", "modes-*.png")
+HOSTILE = '<script>alert(1)</script> \\input{/etc/passwd} `a<b>` & "quoted" 100%_#$~^ -> µ ✓'
 
 
 def stored(root: Path) -> Path:
     """The checkout's records of preset cpu and some of its pictures, in a folder of their own."""
     kept = shutil.ignore_patterns(*KEPT)
     shutil.copytree(
-        CHECKOUT / "results" / "cpu", root / "results" / "cpu", copy_function=_copied,
+        CHECKOUT / "results" / "cpu", root / "results" / "cpu",
         ignore=lambda folder, names: set(names) - kept(folder, names),
     )  # fmt: skip
     return root / "results"
-
-
-def _copied(source: str, target: str) -> str:
-    """Raw values are read alone and can be shared; anything else may be written over."""
-    if source.endswith(".npz"):
-        try:
-            os.link(source, target)
-            return target
-        except OSError:  # another file system
-            pass
-    return shutil.copyfile(source, target)
 
 
 def add_theory(path: Path) -> None:
@@ -89,50 +75,28 @@ def log(folder: Path, steps: list[int], seconds: list[float], **terms: list[floa
 
 
 class Element:
-    def __init__(self, tag: str, given: dict[str, str | None]) -> None:
-        self.tag, self.given = tag, given
-        self.children: list[Element | str] = []
+    """Of a page: its tag, its attributes, and what is in it."""
+
+    def __init__(self, node: ElementTree.Element) -> None:
+        self.tag, self.given, self._node = node.tag, node.attrib, node
 
     def all(self, *tags: str) -> list[Element]:
-        """Elements of these tags below this one, in the order of the page."""
-        found = []
-        for child in self.children:
-            if isinstance(child, Element):
-                found += [child] if child.tag in tags else []
-                found += child.all(*tags)
-        return found
+        """Elements of these tags, or of any, below this one, in the order of the page."""
+        return [Element(n) for n in list(self._node.iter())[1:] if n.tag in tags or not tags]
 
     @property
     def text(self) -> str:
-        words = (c if isinstance(c, str) else c.text for c in self.children)
-        return " ".join("".join(words).split())
+        return " ".join("".join(self._node.itertext()).split())
 
 
-class Page(HTMLParser):
+class Page:
     """A page as a tree; tags that are not closed, or closed in another order, are refused."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
         self.source = path.read_text(encoding="utf-8")
-        self.root = Element("", {})
-        self._open = [self.root]
-        self.feed(self.source)
-        self.close()
-        assert self._open == [self.root], f"<{self._open[-1].tag}> is never closed"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len({name for name, _ in attrs}) == len(attrs), f"<{tag}>: an attribute twice"
-        made = Element(tag, dict(attrs))
-        self._open[-1].children.append(made)
-        if tag not in VOID:
-            self._open.append(made)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open[-1].tag == tag, f"</{tag}> closes <{self._open[-1].tag}>"
-        self._open.pop()
-
-    def handle_data(self, data: str) -> None:
-        self._open[-1].children.append(data)
+        closed = re.sub(r"<((?:meta|link|img|br)\b[^>]*)>", r"<\1/>", self.source)
+        self.root = Element(ElementTree.fromstring(closed))
 
     def section(self, name: str) -> Element:
-        return next(s for s in self.root.all("section") if s.given.get("aria-labelledby") == name)
+        (found,) = (s for s in self.root.all("section") if s.given["aria-labelledby"] == name)
+        return found

@@ -19,42 +19,23 @@ from reproduce.report.curves import (
     load_curve,
     read_curve,
     stored_curves,
-    term_of,
     thinned,
     write_curve,
 )
-
-
-@pytest.mark.parametrize(
-    ("tag", "term"),
-    [("loss/recon_x_a", "recon_x"), ("loss/gan2", "gan"), ("loss/cycle_kl_b", "cycle_kl"),
-     ("loss/total_G", None), ("loss/l1", "l1"), ("lr", None)],
-)  # fmt: skip
-def test_terms_by_tag(tag: str, term: str | None) -> None:
-    assert term_of(tag) == term
 
 
 def test_seconds_leave_pauses_out_and_terms_are_means_over_domains(tmp_path: Path) -> None:
     # A second a step, but for an hour between the steps 30 and 40.
     times = [0, 10, 20, 3620, 3630, 3640]
     log(tmp_path, [10, 20, 30, 40, 50, 60], times, gan_a=[1.0] * 6, gan_b=[3.0] * 6,
-        total_G=[9.0] * 6, recon_x_a=[6, 5, 4, 3, 2, 1])  # fmt: skip
+        gan2_a=[5.0] * 6, total_G=[9.0] * 6, recon_x_a=[6, 5, 4, 3, 2, 1])  # fmt: skip
     curve = read_curve(tmp_path)
     assert curve is not None
     assert curve.steps.tolist() == [10, 20, 30, 40, 50, 60]
     np.testing.assert_allclose(curve.seconds, curve.steps)
     assert {k: v.tolist() for k, v in curve.terms.items()} == {
-        "gan": [2] * 6, "recon_x": [6, 5, 4, 3, 2, 1],
+        "gan": [3] * 6, "recon_x": [6, 5, 4, 3, 2, 1],
     }  # fmt: skip
-
-
-def test_a_resumed_run_is_one_curve(tmp_path: Path) -> None:
-    log(tmp_path, [10, 20, 30], [0, 10, 20], gan_a=[1, 2, 3])
-    log(tmp_path, [40, 50], [900, 910], gan_a=[4, 5])
-    curve = read_curve(tmp_path)
-    assert curve is not None
-    assert curve.terms["gan"].tolist() == [1, 2, 3, 4, 5]
-    assert curve.seconds[-1] == pytest.approx(50)
 
 
 def test_files_that_are_read_in_another_order_are_one_curve(tmp_path: Path) -> None:
@@ -103,8 +84,10 @@ def test_a_kept_curve_comes_back(tmp_path: Path) -> None:
     assert stored_curves(tmp_path, "drawn-shoes", [0]) == {}
 
 
-@pytest.mark.parametrize("text", ["", "step,seconds\n", "a,b\n1,2\n", "step,seconds,gan\n1,2\n",
-                                  "step,seconds,gan\n1,2,x\n", "\0\xff"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    ["", "a,b\n1,2\n", "step,seconds,gan\n1,2\n", "step,seconds,gan\n1,2,x\n", "\0\xff"],
+)
 def test_a_damaged_curve_is_refused_with_the_remedy(tmp_path: Path, text: str) -> None:
     path = tmp_path / "curve.csv"
     path.write_text(text)
@@ -124,7 +107,5 @@ def test_the_figure_is_drawn_whatever_the_values(tmp_path: Path, methods: list[s
     steps = np.arange(10.0, 60.0, 10.0)
     terms = {"gan": steps / 9, "kl": -steps, "own": np.full(5, 1e9), "zero": np.zeros(5)}
     curves = {m: {0: Curve(steps, steps, terms), 1: Curve(steps, steps, terms)} for m in methods}
-    one, two = (curve_figure(curves, tmp_path / f"{i}.png") for i in (1, 2))
-    assert one.read_bytes() == two.read_bytes()
-    with Image.open(one) as picture:
+    with Image.open(curve_figure(curves, tmp_path / "curves.png")) as picture:
         assert picture.width == pytest.approx(363 * min(2, len(methods)), abs=2)

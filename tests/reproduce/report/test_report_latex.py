@@ -11,14 +11,7 @@ from PIL import Image
 from report_world import HOSTILE
 
 from reproduce.analysis.table import Column, Table, of_texts
-from reproduce.report.blocks import (
-    Bullets,
-    Figure,
-    Missing,
-    Report,
-    Section,
-    Text,
-)
+from reproduce.report.blocks import Bullets, Figure, Missing, Report, Section, Text
 from reproduce.report.latex import latex, tex, write_pdf
 from reproduce.report.page import write_page
 

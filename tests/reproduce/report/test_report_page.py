@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from reading import csv_rows, markdown_rows
+from reading import markdown_rows
 from report_world import HOSTILE, THEORY, Page, places, preset_runs, seeds_of
 
 from reproduce.analysis.claims.table import claims_table
@@ -41,30 +41,19 @@ def test_every_cell_of_the_tables_is_on_the_page(page: Page, results: Path, numb
 
 
 def test_verdicts_with_their_numbers_and_causes(page: Page, results: Path) -> None:
-    rows = csv_rows(claims_table(load_preset("cpu"), results, seeds_of(results)).csv())
+    (table,) = claims_table(load_preset("cpu"), results, seeds_of(results)).parts
     shown = [row for t in page.section("claims").all("table") for row in t.all("tr")[1:]]
-    assert len(shown) == len(rows) > 40
-    verdicts = [row.all("td")[0].text for row in shown]
-    assert Counter(verdicts) == Counter(row["verdict"] for row in rows)
-    # Each claim's own verdict and value: the groups hold the claims in another order.
-    expected = sorted(
-        (row["claim"], row["verdict"], f"{float(row['value']):.3f}")
-        for row in rows
-        if row["value"] and not re.match("quality|.*Spearman", row["measured"])
-    )
-    found = [
-        (row.all("th")[0].text, row.all("td")[0].text, row.all("td")[3].text.split()[0])
-        for row in shown
-    ]
-    found = sorted((c, v, n) for c, v, n in found if re.fullmatch(r"-?\d+\.\d{3}", n))
-    assert len(found) == len(expected) > 10
-    for (claim, verdict, value), (told, *rest) in zip(expected, found, strict=True):
-        assert told.startswith(claim)
-        assert rest == [verdict, value]
-    caused = [row for row in shown if row.all("th")[0].all("span")[-1].given["class"] == "cause"]
-    names = [row["verdict"] for row in rows if row["cause"]]
-    assert len(caused) == sum(verdict != "holds" for verdict in names)
-    assert all(row.all("td")[0].text != "holds" for row in caused)
+    assert len(shown) == len(table.rows) > 40
+    found = Counter()
+    for row in shown:
+        verdict, *_, ours, _, _ = (cell.text for cell in row.all("td"))
+        found[row.all("th")[0].text, verdict, ours] += 1
+    expected = Counter()
+    for row, cells in zip(table.rows, table.lines, strict=True):
+        cause = row["cause"] if row["verdict"] != "holds" else ""
+        told = " ".join(f"{row['claim']} {row['measured']} {cause}".split())
+        expected[told.replace("->", "→").replace("`", ""), row["verdict"], cells[6]] += 1
+    assert found == expected
 
 
 def test_hostile_words_stay_words(page: Page) -> None:
@@ -85,7 +74,6 @@ def test_pictures_are_there_whole_and_told(page: Page, out: Path) -> None:
             picture.load()
             assert [str(n) for n in picture.size] == [image.given["width"], image.given["height"]]
         assert len(str(image.given["alt"])) > 40
-    assert len({image.given["src"] for image in images}) == len(images)
     assert len({image.given["alt"] for image in images}) == len(images)
 
 
@@ -103,14 +91,9 @@ def test_what_is_missing_or_broken_is_said_with_the_command(page: Page, out: Pat
 def test_structure_for_who_listens(page: Page) -> None:
     root = page.root
     levels = [int(e.tag[1]) for e in root.all("h1", "h2", "h3", "h4")]
-    assert levels[0] == 1
-    assert levels.count(1) == 1
-    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
-    assert root.all("html")[0].given["lang"] == "en"
-    assert len(root.all("main")) == 1
-    ids = [str(e.given["id"]) for e in root.all(*{e.tag for e in _every(root)}) if "id" in e.given]
-    assert len(ids) == len(set(ids))
-    assert all(e.given.get("aria-labelledby", ids[0]) in ids for e in _every(root))
+    assert levels[0] == 1 and all(later - earlier <= 1 for earlier, later in pairwise(levels))
+    ids = [e.given["id"] for e in root.all() if "id" in e.given]
+    assert all(e.given.get("aria-labelledby", ids[0]) in ids for e in root.all())
     skip = root.all("a")[0]
     assert skip.given["href"] == f"#{root.all('main')[0].given['id']}"
     tables = root.all("table")
@@ -126,31 +109,24 @@ def test_structure_for_who_listens(page: Page) -> None:
             assert 1 + len(rest) == len(head.all("th"))
 
 
-ROLES = {"table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "td": "cell"}
+ROLES = {
+    "table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "td": "cell",
+    "th col": "columnheader", "th row": "rowheader",
+}  # fmt: skip
 
 
 def test_stacked_claims_stay_a_table_to_listeners(page: Page) -> None:
     """Browsers may take a table's meaning from it where a style stacks its cells."""
     for table in page.section("claims").all("table"):
-        assert table.given["role"] == "table"
-        for e in _every(table):
-            if e.tag == "th":
-                head = {"col": "columnheader", "row": "rowheader"}
-                assert e.given["role"] == head[str(e.given["scope"])]
-            elif e.tag in ROLES:
-                assert e.given["role"] == ROLES[e.tag]
-        labels = [th.text for th in table.all("tr")[0].all("th")[1:]]
-        for row in table.all("tr")[1:]:
-            assert [td.given["data-label"] for td in row.all("td")] == labels
-
-
-def _every(element: object) -> list:
-    return [x for c in getattr(element, "children", []) if not isinstance(c, str)
-            for x in (c, *_every(c))]  # fmt: skip
+        for e in (table, *table.all("thead", "tbody", "tr", "td", "th")):
+            assert e.given["role"] == ROLES[f"{e.tag} {e.given.get('scope', '')}".strip()]
+        head, *rows = ([cell for cell in tr.all("th", "td")[1:]] for tr in table.all("tr"))
+        for row in rows:
+            assert [td.given["data-label"] for td in row] == [th.text for th in head]
 
 
 def test_links_lead_somewhere_here(page: Page, out: Path) -> None:
-    ids = {e.given.get("id") for e in _every(page.root)}
+    ids = {e.given.get("id") for e in page.root.all()}
     for link in page.root.all("a"):
         href = str(link.given["href"])
         assert href[1:] in ids if href.startswith("#") else (out / href).is_file()
@@ -181,19 +157,14 @@ def test_cost_is_what_curves_and_records_tell(page: Page, results: Path) -> None
 
 
 def test_a_measurement_of_many_numbers_took_its_time_once() -> None:
-    def told(metric: str, seconds: float, **more: object) -> dict[str, object]:
-        about = {"metric": metric, "task": "t", "method": "munit", "seed": 0, "seconds": seconds}
-        return about | more
-
-    records = [
-        told("fid", 10.0, raw="f.npz"),
-        told("kid", 10.0, raw="f.npz"),
-        told("diversity", 5.0, raw="d.npz"),
-        told("diversity", 5.0, raw="d.npz", seed=1),
-        told("content-confusion", 3.0, raw="c.npz", translation="a2b"),  # then the modes
-        told("cis", 20.0, raw="m.npz", translation="a2b"),
-        told("is", 20.0, raw="m.npz", translation="b2a"),
-    ]
+    told = [
+        (0, "f.npz", None, 10.0), (0, "f.npz", None, 10.0),  # FID and KID
+        (0, "d.npz", None, 5.0), (1, "d.npz", None, 5.0),  # diversity
+        (0, "c.npz", "a2b", 3.0), (0, "m.npz", "a2b", 20.0), (0, "m.npz", "b2a", 20.0),
+    ]  # fmt: skip
+    names = ("seed", "raw", "translation", "seconds")
+    row = {"task": "t", "method": "munit"}
+    records = [row | dict(zip(names, of, strict=True)) for of in told]
     assert _measuring_seconds(records) == {("t", "munit"): 10.0 + 2 * 5.0 + 2 * 20.0}
 
 
@@ -213,13 +184,9 @@ def test_an_empty_folder_gives_a_page_that_says_so(tmp_path: Path) -> None:
 
 
 def test_the_command_names_what_was_changed() -> None:
-    preset = load_preset("cpu").changed({"steps": "20", "lr": "1e-3"}, {})
+    preset = load_preset("cpu").changed({"lr": "1e-3"}, {"inputs": 9}).of_tasks(["drawn-shoes"])
     assert command_of(preset, [0, 2]) == (
-        "python -m reproduce all --preset cpu --set lr=1e-3 --set steps=20 --seeds 0 2"
-    )
-    preset = load_preset("cpu").changed({}, {"inputs": 9}).of_tasks(["drawn-shoes"])
-    assert command_of(preset, [1]) == (
-        "python -m reproduce all --preset cpu --inputs 9 --task drawn-shoes --seeds 1"
+        "python -m reproduce all --preset cpu --inputs 9 --set lr=1e-3 --task drawn-shoes --seeds 0 2"
     )
 
 
@@ -253,10 +220,3 @@ def test_theory_is_told_in_numbers_to_all(page: Page) -> None:
     told = [str(image.given["alt"]) for image in section.all("img")]
     assert any("MUNIT 0.111" in words for words in told)
     assert "Content codes, drawn edges → shoes" in section.text, "its picture is missing"
-
-
-def test_ablations_are_shown_with_their_pictures(page: Page) -> None:
-    section = page.section("ablations")
-    [image] = section.all("img")
-    assert image.given["src"] == "../ablations/munit-recon_c.png"
-    assert section.all("caption")[0].text == "MUNIT by recon_c"

@@ -42,8 +42,8 @@ def test_the_arc_is_walked_at_one_speed() -> None:
     torch.testing.assert_close(right, 2 * torch.tensor([math.cos(math.pi / 6), 0.5]))
 
 
-@pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_parallel_styles_are_joined_by_a_line(sign: float) -> None:
+@pytest.mark.parametrize("sign", [1.0, -1.0, 0.0])
+def test_parallel_styles_and_no_style_are_joined_by_a_line(sign: float) -> None:
     one = torch.tensor([1.0, 2.0])
     torch.testing.assert_close(slerp(one, sign * one, 0.25), one * (0.75 + 0.25 * sign))
 
@@ -114,9 +114,15 @@ def test_each_example_guides_its_column(placed: tuple[RunConfig, Places], tmp_pa
     assert cell(path, 0, 0, 4).min() == 1, "nothing stands above the inputs"
 
 
-def test_a_walk_is_between_its_draws(placed: tuple[RunConfig, Places], tmp_path: Path) -> None:
+def test_a_walk_is_between_its_draws_and_the_same_bytes_again(
+    placed: tuple[RunConfig, Places], tmp_path: Path
+) -> None:
     run, places = placed
-    path = interpolation(load_preset("quick"), run, places, tmp_path / "i.png", inputs=2)
+    path, again = (
+        interpolation(load_preset("quick"), run, places, tmp_path / f"{i}.png", inputs=2)
+        for i in (1, 2)
+    )
+    assert path.read_bytes() == again.read_bytes()
     network, _ = load_method(checkpoint_of(load_preset("quick"), run, places))
     source, fixed = open_run_task(run, places).test_a, Preparation(run.size).at_test()
     apart = cell(path, 0, 1, 10) - cell(path, 0, 9, 10)
@@ -128,13 +134,3 @@ def test_a_walk_is_between_its_draws(placed: tuple[RunConfig, Places], tmp_path:
                 x = fixed(source.read(place))[None]
                 picture = network.translate(x, "a2b", noise)[0]
             np.testing.assert_allclose(cell(path, row, column, 10), middle(picture), atol=0.2)
-
-
-def test_figures_are_the_same_bytes_again(placed: tuple[RunConfig, Places], tmp_path: Path) -> None:
-    run, places = placed
-    preset = load_preset("quick")
-    one, two = (
-        interpolation(preset, run, places, tmp_path / f"{i}.png", inputs=1).read_bytes()
-        for i in (1, 2)
-    )
-    assert one == two
