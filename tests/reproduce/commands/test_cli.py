@@ -223,18 +223,6 @@ def test_a_paired_method_needs_pairs(refused, folder, data):
     assert not (folder.parent / "run").exists()
 
 
-# The network
-
-
-def test_without_network_a_download_is_refused_in_one_line(refused, tmp_path, no_network):
-    words = train_words("munit", tmp_path / "run", tmp_path / "data", task="edges2shoes")
-    error = refused(words)
-    assert "could not download" in error and "edges2shoes.tar.gz" in error
-    assert "download it yourself" in error
-    assert not (tmp_path / "run").exists()
-    assert not (tmp_path / "data").exists()
-
-
 # The program itself
 
 

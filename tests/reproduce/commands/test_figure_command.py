@@ -14,17 +14,14 @@ from PIL import Image
 from sorted_pictures import celeba, sorted_folder
 from steps_here import make_here
 
-from models.errors import UserError
 from reproduce.commands.cli import main
 from reproduce.experiments.places import Places
-from reproduce.experiments.preset import load_preset, preset_names
+from reproduce.experiments.preset import load_preset
 from reproduce.report.figures import domain_titles, evenly
 from reproduce.tasks.layouts import open_folder
 from reproduce.tasks.pictures import Preparation
-from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import PictureSource, Subset
 from reproduce.training.checkpoints import load_method, read_checkpoint
-from reproduce.training.trained import check_runs
 from reproduce.training.translate import stream
 
 # So initialised, networks that have learned nothing give another picture for every input, and with
@@ -163,18 +160,6 @@ def test_titles_are_those_of_the_pictures_that_were_given(tmp_path: Path) -> Non
     assert domain_titles(preset, replace(run, task="dog-breeds"), places) == ("corgis", "big dogs")
     faces = replace(run, task="faces", source=str(tiny.data_set(tmp_path / "plain")))
     assert domain_titles(preset, faces, places) == ("faces without", "faces with")
-
-
-@pytest.mark.parametrize("name", preset_names())
-def test_every_preset_has_the_three_figures(name: str) -> None:
-    preset = load_preset(name)
-    _, runs = preset.only(figures=[4, 5, 6]).all_runs()
-    tasks = {n: TASKS[run.task].stands_for for n, run in runs.items()}
-    assert tasks == {4: "dog-breeds", 5: "cat-species", 6: "faces"}
-    assert {TASKS[run.task].drawn for run in runs.values()} == {name != "paper"}
-    check_runs(preset, list(runs.values()))
-    with pytest.raises(UserError, match=f"preset {name} has no figure 1"):
-        preset.only(figures=[4, 1])
 
 
 def test_the_papers_figures_are_trained_as_published() -> None:

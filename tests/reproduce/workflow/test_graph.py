@@ -87,15 +87,6 @@ def test_a_target_is_made_with_what_it_needs_and_as_everything_is(
     assert digests(jobs).items() <= whole.items()
 
 
-def test_points_of_an_ablation_are_trained_as_set_trains_them(places: Places) -> None:
-    told = {"method": "munit", "values": ["recon_c=1,5"], "metrics": ["fid"]}
-    jobs = Request("quick", places, [0], "ablation", tasks=["drawn-shoes"], ablation=told).jobs()
-    name = "train/drawn-shoes/munit/seed0"
-    assert {name, f"{name}@recon_c=5", "ablation/drawn-shoes-munit-recon_c"} < set(jobs)
-    other = Request("quick", places, [0], overrides={"recon_c": "5"}).jobs()[name]
-    assert jobs[f"{name}@recon_c=5"].stamp(places.runs) == other.stamp(places.runs)
-
-
 def test_a_plan_tells_all_that_was_asked_for(places: Places) -> None:
     study, weights = places.data / "study.json", places.data / "weights.pth"
     places.data.mkdir()
@@ -133,12 +124,6 @@ def test_the_observer_is_asked_where_pictures_are_drawn_and_judges_elsewhere() -
     assert asked("paper") == judged | {f"evidence/judged/{task}" for task in photos}
     own = QUICK.make_run("munit", "drawn-shoes", 0, source="elsewhere")
     assert QUICK.measure.preferring(own) == ("judged",)
-
-
-def test_figures_alone_claim_nothing() -> None:
-    """Nothing is measured, so there is nothing to judge; the report shows what there is."""
-    jobs = all_jobs(replace(QUICK, tables={}), [0])
-    assert {"unit-figure/4", "curves", "report"} <= jobs.keys() and "claims" not in jobs
 
 
 def test_seeds_share_their_pictures_and_nothing_else() -> None:

@@ -89,8 +89,9 @@ def test_gpus_of_a_training_are_its_own(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_runtime_is_asked_for_only_where_one_is_known(tmp_path: Path) -> None:
     assert "runtime" not in planned(tmp_path)[MODES]["resources"]
     places = Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results")
-    write_stamp(Request("quick", places, [0]).jobs()[MODES], places.runs, 300, Made())
+    stamp = write_stamp(Request("quick", places, [0]).jobs()[MODES], places.runs, 300, Made())
     assert planned(tmp_path)[MODES]["resources"]["runtime"] == 25
+    assert not stamp.exists(), "to Snakemake, what has its stamp is done"
 
 
 def test_trainings_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
