@@ -15,7 +15,7 @@ from reproduce.experiments.run import RunConfig
 from reproduce.records.store import Records
 
 SHOES, ANIMALS = "drawn-shoes", "drawn-housecats-dogs"
-STEPS = 60
+STEPS = 20
 PRESET = f"""
 extends: quick
 about: Nothing is learned.

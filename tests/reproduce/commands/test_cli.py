@@ -35,12 +35,7 @@ def visible(folder: Path) -> list[str]:
     ("words", "told"),
     [
         ([], "required: COMMAND"),
-        (["tarin"], "invalid choice: 'tarin'"),
-        (["train"], "required: method, --task, --out"),
         (["table", "1", "--jobs", "-1"], "-1 is too small, use at least 0"),
-        (["train", "munit", "--task", "t", "--out", "o", "--seed", "-2"], "too small"),
-        (["train", "munit", "--task", "t", "--out", "o", "--save-every", "-1"], "at least 0"),
-        (["train", "munit", "--task", "t", "--out", "o", "--frobnicate"], "unrecognized arguments"),
         (["data", "drawn-shoes", "--train", "0"], "at least 1"),
         (["table", "3"], "no table 3 here: known: 1"),
         (["table", "1", "--preset", "cpuu"], "unknown preset 'cpuu': did you mean cpu?"),
@@ -51,20 +46,6 @@ def test_wrong_arguments_are_refused(words, told, refused, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert told in refused(words)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_help_names_every_command_and_an_example(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["--help"])
-    assert stop.value.code == 0
-    text = capsys.readouterr().out
-    for command in (
-        "table", "figure", "all", "results", "rerun", "claims", "train", "translate", "data", "convert"
-    ):  # fmt: skip
-        assert f"  {command}" in text
-        with pytest.raises(SystemExit):
-            main([command, "--help"])
-        assert f"python -m reproduce {command}" in capsys.readouterr().out
 
 
 def test_the_hint_goes_on_with_the_same_words():
@@ -80,21 +61,14 @@ def test_the_hint_goes_on_with_the_same_words():
     ("method", "changes", "told"),
     [
         ("munitt", {}, "unknown method 'munitt': did you mean munit?"),
-        ("munit", {"stepz": 3}, "munit has no setting 'stepz': did you mean steps?"),
         ("munit", {"steps": "3x"}, "steps=3x is not a legal value"),
-        ("munit", {"channels_a": 2}, "channels_a and channels_b are 3 or 1"),
         ("munit", {"size": 30}, "the nearest legal size is 32x32"),
         ("munit", {"size": 512}, "drawn pictures come in 32 to 256 pixels; the nearest is 256"),
         ("munit", {"resize": 16}, "resize 16 is smaller than the crop of 32; use at least 32"),
         ("munit", {"crop": "left", "resize": 40}, "unknown crop 'left'; use 'random' or 'centre'"),
-        ("munit", {"pad": "mirror"}, "unknown padding 'mirror': use one of"),
-        ("munit", {"perceptual": 1, "perceptual_layer": "relu9"}, "perceptual_layer 'relu9'"),
         ("munit", {"perceptual": 1, "size": 64}, "needs VGG-16 weights"),
         ("munit", {"gan": 0, "recon_x": 0, "recon_c": 0, "recon_s": 0}, "nothing to optimise"),
-        ("cyclegan", {"depth": 4}, "depth=4 has no effect with generator=resnet: leave it out, or"),
-        ("unit", {"recipe": "release", "n_shared": 2}, "n_shared=2 has no effect with recipe="),
         ("unit", {"recipe": "release", "dropout": 0.5}, "set recipe=nips or dropout=0"),
-        ("bicyclegan", {"batch": 3}, "batch=3 must be even"),
         ("bicyclegan", {"depth": 13}, "use fewer layers"),
         ("munit", {"dim": 10**9}, "not enough memory"),
         ("munit", {"train": 10**7}, "train 10000000: choose a number from 1 to 100000"),
@@ -116,26 +90,18 @@ def test_wrong_settings_are_refused(method, changes, told, refused, data, tmp_pa
     ("more", "told"),
     [
         (("--set", "steps"), "--set steps: write key=value"),
-        (("--preset", "huge"), "unknown preset 'huge'"),
         (("--task", "drawn-shoe"), "did you mean drawn-shoes?"),
         (("--task", "nowhere/at/all"), "unknown task 'nowhere/at/all'"),
         (("--source", "nowhere"), "nowhere does not exist"),
         (("--device", "gpu"), "unknown device 'gpu': use cpu, cuda or mps"),
         (("--device", "cuda:99"), "use --device cpu"),
         (("--device", "mps"), "sees no Apple GPU"),
-        (("--device", "xpu"), "device 'xpu' is not supported"),
         (("--vgg", "x.pth"), "--vgg is for the perceptual loss alone"),
     ],
 )
 def test_wrong_choices_are_refused(more, told, refused, data, tmp_path):
     assert told in refused(tiny.instead(train_words("munit", tmp_path / "run", data), *more))
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
-def test_no_gpu_is_told(refused, data, tmp_path):
-    words = train_words("munit", tmp_path / "run", data, "--device", "cuda")
-    assert "use --device cpu" in refused(words)
 
 
 def test_settings_reach_the_run(data, tmp_path):
@@ -149,14 +115,8 @@ def test_settings_reach_the_run(data, tmp_path):
     assert checkpoint.step == 2
     pictures = Image.open(tmp_path / "run" / "samples.png")
     assert pictures.size == (4 * 65 + 1, 16 * 65 + 1)
-
-
-def test_overrides_win_over_the_preset(data, tmp_path):
-    run = load_preset("quick").make_run("munit", "drawn-shoes")
-    assert main(train_words("munit", tmp_path / "run", data)) == 0
-    found = read_checkpoint(tmp_path / "run" / "last.safetensors").run
-    assert run.settings["dim"] != found.settings["dim"] == 4
-    assert run.settings["lr"] == found.settings["lr"]
+    preset = load_preset("quick").make_run("munit", "drawn-shoes").settings
+    assert preset["dim"] != values["dim"] == 4 and preset["beta1"] == values["beta1"]
 
 
 # Places
@@ -172,13 +132,13 @@ def test_bad_places_are_refused(refused, data, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_an_existing_empty_folder_is_used_and_stays(refused, data, tmp_path):
+def test_what_lies_in_the_folder_stays(refused, data, tmp_path):
     out = tmp_path / "mine"
     out.mkdir()
     (out / "notes.txt").write_text("mine")
-    refused([*train_words("munit", out, data), "--task", "nothing"])
+    refused(tiny.instead(train_words("munit", out, data), "--task", "nothing"))
     assert (out / "notes.txt").read_text() == "mine"
-    assert main(train_words("munit", out, data)) == 0
+    assert main(train_words("munit", out, data, steps=1)) == 0
     assert (out / "notes.txt").exists()
 
 
@@ -211,7 +171,8 @@ def test_odd_pictures_are_read_right(folder, data):
     picture.resize((60, 30)).save(first / "turned.jpg", exif=exif)
     picture.save(first / "x.webp")
     picture.save(first / "x.tif")
-    assert main(train_on(folder, data, batch=4, steps=5)) == 0  # 20 pictures: each was read
+    # 20 pictures, at a size that drawn ones never have: each was read.
+    assert main(train_on(folder, data, size=20, batch=4, steps=5)) == 0
 
 
 def large(path: Path) -> None:
@@ -249,11 +210,6 @@ def test_bad_folders_are_refused(refused, folder, data, tmp_path):
     for path in (folder / "testB").iterdir():
         path.unlink()
     assert f"{folder / 'testB'} holds no pictures" in refused(train_on(folder, data))
-    (folder / "testB").rmdir()
-    assert "lacks the folders testB" in refused(train_on(folder, data))
-    file = tmp_path / "data.zip"
-    file.write_bytes(b"PK")
-    assert "is neither a folder nor a .tar.gz archive" in refused(train_on(file, data))
     file = tmp_path / "data.tar.gz"
     file.write_bytes(b"\x1f\x8b rubbish")
     assert "is not a complete .tar.gz archive" in refused(train_on(file, data))
@@ -265,22 +221,6 @@ def test_a_paired_method_needs_pairs(refused, folder, data):
     words = train_words("bicyclegan", folder.parent / "run", data, task=str(folder))
     assert "add a folder trainPairs of side-by-side pictures" in refused(words)
     assert not (folder.parent / "run").exists()
-
-
-def test_any_size_that_is_legal_trains_from_a_folder(folder, data):
-    assert main(train_on(folder, data, size=20, steps=1)) == 0
-
-
-# The network
-
-
-def test_without_network_a_download_is_refused_in_one_line(refused, tmp_path, no_network):
-    words = train_words("munit", tmp_path / "run", tmp_path / "data", task="edges2shoes")
-    error = refused(words)
-    assert "could not download" in error and "edges2shoes.tar.gz" in error
-    assert "download it yourself" in error
-    assert not (tmp_path / "run").exists()
-    assert not (tmp_path / "data").exists()
 
 
 # The program itself
@@ -296,10 +236,3 @@ def test_the_real_program_refuses_in_one_line(tmp_path):
     assert done.returncode == 2 and done.stdout == ""
     told = "error: no checkpoint nowhere.safetensors: train first, or check the path\n"
     assert done.stderr == told
-
-
-def test_data_draws_and_tells_where(tmp_path, said):
-    words = ["data", "drawn-handbags", "--data", str(tmp_path), "--train", "3", "--test", "2"]
-    lines = said([*words, "--size", "48", "--no-progress"]).out.splitlines()
-    assert lines[:2] == ["train_a: 3 pictures", "train_b: 3 pictures"]
-    assert (Path(lines[-1]) / "testMask").is_dir()

@@ -63,32 +63,28 @@ def examples() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world(studied: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the examples name: pictures, checkpoints, translations, a study, stored records."""
     folder = tmp_path_factory.mktemp("world")
-    own = tiny.data_set(folder / "path/to/folder", suffix=".jpg")
-    for path in own.glob("*/*.jpg"):
-        path.rename(path.with_name(f"{path.stem:0>5}.jpg"))
-    for split in ("trainA", "trainB", "testA", "testB"):
-        for place in (folder / split, folder / "data/mine" / split):
-            shutil.copytree(own / split, place)
-    for place in ("edges", "path/to/edges", "data/drawn-shoes-32px-seed0-4000x200/testA"):
-        shutil.copytree(own / "testA", folder / place)
-    shutil.copytree(own / "testB", folder / "data/drawn-shoes-32px-seed0-4000x200/testB")
+    shown = "data/drawn-shoes-32px-seed0-4000x200"
+    for place in (".", "path/to/folder", "data/mine"):
+        shutil.copytree(studied / "own", folder / place, dirs_exist_ok=True)
+    for place in ("edges", "path/to/edges", f"{shown}/testA"):
+        shutil.copytree(studied / "own/testA", folder / place)
+    shutil.copytree(studied / "own/testB", folder / shown / "testB")
     for name in ("red_shoe.png", "a.png", "b.png"):
         tiny.picture(folder / name, (200, len(name) * 20, 30), size=64)
-    assert main(tiny.train_words("munit", folder / "runs/a", folder, task=str(own), steps=1)) == 0
-    for run in [
+    trained = (
+        "a",
         "mine",
         "unit",
         "bags",
-        "cpu/drawn-shoes/munit-seed0",
-        "cpu/drawn-shoes/unit-seed0",
-    ]:
-        shutil.copytree(folder / "runs/a", folder / "runs" / run)
-    for name in ("mine", "munit", "unit"):
-        words = [str(folder / "runs/a/last.safetensors"), str(own / "testA"), "--samples=4"]
-        assert main(["translate", *words, f"--out={folder / 'out' / name}"]) == 0
+        *(f"cpu/drawn-shoes/{m}-seed0" for m in ("munit", "unit")),
+    )
+    for run in trained:
+        shutil.copytree(studied / "run", folder / "runs" / run)
+    for name, made in {"mine": "munit", "munit": "munit", "unit": "unit"}.items():
+        shutil.copytree(studied / "out" / made, folder / "out" / name)
     draws = np.random.default_rng(0)
     np.savez(folder / "out/munit.npz", draws.integers(0, 256, (4, 2, 32, 32, 3), dtype=np.uint8))
     (folder / "mine.py").write_text(CLASSIFIER)
@@ -97,15 +93,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for path in (ROOT / "results" / stored).glob("*.*"):
             shutil.copy(path, folder / "results" / stored)
     return folder
-
-
-@pytest.fixture
-def study(world: Path) -> None:
-    methods = [f"--method={name}={world / 'out' / name}" for name in ("munit", "unit")]
-    if not (world / "study").exists():
-        words = ["--questions=4", "--raters=1", "--per-rater=4", "--catch=0", "--reference=munit"]
-        words += [f"--inputs={world / 'testA'}", f"--out={world / 'study'}"]
-        assert benchmarks_main(["study", "prepare", *methods, *words]) == 0
 
 
 def small(words: list[str], out: Path) -> list[str]:
@@ -128,16 +115,24 @@ def small(words: list[str], out: Path) -> list[str]:
     return words
 
 
+def test_help_of_every_command_has_an_example():
+    for program, (_, make) in PROGRAMS.items():
+        for name, command in make()._subparsers._group_actions[0].choices.items():
+            of_all = " ".join(one.epilog or "" for one in every(command))
+            assert name == "step" or f"python -m {program} {name}" in of_all  # for Snakemake
+
+
 @pytest.mark.parametrize("example", examples())
-def test_it_runs(example, world, study, monkeypatch, capsys, tmp_path):
+def test_it_runs(example, world, studied, monkeypatch, capsys, tmp_path):
     program, *words = shlex.split(example)
     run, make = PROGRAMS[program]
     line = " ".join(words)
     if line.startswith(ONLY_PARSED):
         assert make().parse_args(words).run
         return
-    if line.startswith("study prepare"):
-        shutil.rmtree(world / "study")
+    shutil.rmtree(world / "study", ignore_errors=True)
+    if words[0] == "study" and words[1] != "prepare":
+        shutil.copytree(studied / "study", world / "study")
     monkeypatch.chdir(world)
     monkeypatch.syspath_prepend(world)
     planned = list[object]()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sorted_pictures import celeba, packed, sorted_folder
+from steps_here import make_here
 from stored_judges import store_judges
 from tiny import data_set, picture, places
 
@@ -55,7 +56,7 @@ def weights(root: Path) -> dict[str, int]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Table 1 of bags whose domains have names in common, but no training pairs."""
     root = tmp_path_factory.mktemp("own")
-    assert main(words(root, "table 1", data_set(root / "bags"), "--jobs=2")) == 0
+    make_here(words(root, "table 1", data_set(root / "bags")), root / "plan.json")
     return root
 
 
@@ -142,7 +143,9 @@ def test_its_records_suffice_to_print_and_query_it(made: Path, tmp_path: Path, s
 
 def test_a_point_of_an_ablation_is_the_tables_run(made: Path, said) -> None:
     before = weights(made)
-    told = said(words(made, "ablate munit recon_x=1,10", made / "bags"))
+    given = words(made, "ablate munit recon_x=1,10", made / "bags")
+    make_here(given, made / "plan.json")
+    told = said(given)
     assert "| 10 (default) |" in told.out and "diversity" in told.out and "bags" in told.out
     (new,) = {p.parent for p in (made / "runs").glob("*/*/*/last.safetensors")} - {
         made / "runs" / results(made).name / task_of(made) / name for name in before
@@ -153,7 +156,7 @@ def test_a_point_of_an_ablation_is_the_tables_run(made: Path, said) -> None:
 
 def test_the_unit_papers_figure_of_it_takes_the_tables_run(made: Path) -> None:
     before = weights(made)
-    assert main(words(made, "figure 4", made / "bags")) == 0
+    make_here(words(made, "figure 4", made / "bags"), made / "plan.json")
     assert (results(made) / "unit-figure4.png").is_file() and weights(made) == before
 
 
@@ -162,11 +165,12 @@ def test_table_2_of_classes(tmp_path: Path, said) -> None:
     kinds = [f"kind{i}" for i in range(4)]
     domains = {name: dict.fromkeys(kinds, 4) for name in ("house-cats", "dogs")}
     folder = sorted_folder(tmp_path / "pets", domains)
-    given = words(tmp_path, "table 2", folder, "--jobs=2")
+    given = words(tmp_path, "table 2", folder)
     spec, flat = own_task(str(folder), tmp_path / "data", progress=False)
     run = load_preset(str(tmp_path / "mini.yaml")).make_run("munit", spec.name, 0, {}, str(flat))
     assert recipe_for(spec.name, run.size) == "small-photos"
     store_judges(run, Places(*(tmp_path / name for name in PLACES), progress=False))
+    make_here(given, tmp_path / "plan.json")
     told = said(given).out
     assert "| house cats -> dogs | " in told and "paper" not in told.partition("\nPreset")[0]
     assert f"tasks={spec.name}" in told and (results(tmp_path) / f"modes-{spec.name}.png").is_file()
@@ -193,12 +197,10 @@ def test_table_2_of_classes(tmp_path: Path, said) -> None:
         ("table 1", "--set=batch=6", "batch=6 is more than the 4 training pictures"),
         ("table 2", "", "sorted as train|test/<domain>/<class>"),
         ("claims", "", "the papers claim nothing about pictures of your own"),
-        ("table 1", "--task=drawn-shoe", "did you mean drawn-shoes?"),
         ("table 1", "--set=train=9", "train=9 has no effect on"),
         ("table 1", "--set=enc_dim=9", "no run of table 1 has a setting 'enc_dim'"),
         ("ablate bicyclegan lr=0.1,0.2", "", "learns from pairs"),
         ("ablate munit recon_x=1,2", "--metric=cis", "none of munit on bags-"),
-        ("ablate munit batch=2,6", "", "batch=6"),
     ],
 )
 def test_what_cannot_be_is_refused_at_once(command, more, reason, tmp_path, refused):
@@ -207,22 +209,18 @@ def test_what_cannot_be_is_refused_at_once(command, more, reason, tmp_path, refu
     assert {path.name for path in tmp_path.iterdir()} == {"bags", "mini.yaml"}
 
 
-def test_too_few_photos_for_fidelity(tmp_path, refused):
+def test_too_few_photos_or_none_to_measure(tmp_path, refused):
     bags = data_set(tmp_path / "bags")
     picture(bags / "testA" / "more.png")
     told = refused(words(tmp_path, "table 1", bags, "--scores=all"))
     assert "4 training pictures of domain b for 5 test inputs" in told
-
-
-def test_without_test_pictures_there_is_nothing_to_measure(tmp_path, refused):
-    bags = data_set(tmp_path / "bags")
     for name in ("testA", "testB"):
         shutil.rmtree(bags / name)
     told = refused(words(tmp_path, "table 1", bags))
     assert "measured on test pictures: add testA and testB" in told
 
 
-@pytest.mark.parametrize("task", ["drawn-shoes", "drawn-faces", "cifar-animals", "../x"])
+@pytest.mark.parametrize("task", ["drawn-shoes", "cifar-animals", "../x"])
 def test_a_task_that_the_table_cannot_hold_is_refused(task, tmp_path, refused):
     error = refused(words(tmp_path, "table 2", task))
     assert task in error and CIFAR in error

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from stored_judges import store_judges
-from tiny import places
+from tiny import last, places
 
 from benchmarks.__main__ import main as benchmarks
 from models.errors import UserError
@@ -35,26 +35,34 @@ TINY = ["--preset=quick", "--set=train=20", "--set=test=6"]
 SAID = {"name": "Tint", "link": "https://example.org/tint", "commit": "0123abc", "seed": 3}
 
 
-def inputs_of(root: Path, task: str, *more: str) -> int:
-    """Write the inputs, let the stranger translate them; how many samples were asked for."""
-    words = ["inputs", task, f"--out={root / 'in'}", "--no-progress", f"--data={root / 'data'}"]
-    assert main([*words, *TINY, *more]) == 0
-    return translated(root / "in", root / "out" / task)
+FEW = ["--inputs=4", "--scores=none"]
+FEW_SAMPLES = """
+extends: quick
+about: A few samples of a few inputs.
+measure: {protocol: paper, inputs: 4, samples: 38, mode_inputs: 3, mode_samples: 5}
+"""
 
 
-def translated(inputs: Path, outputs: Path, samples: int = 38) -> int:
+def translated(inputs: Path, outputs: Path, samples: int = 38) -> None:
+    """What the stranger makes of the inputs."""
     subprocess.run([sys.executable, STRANGER, inputs, outputs, str(samples)], check=True)
-    return samples
+
+
+def written(root: Path, task: str, *more: str) -> Path:
+    """The folder of the inputs that a row must translate."""
+    words = ["inputs", task, f"--out={root / 'in'}", "--no-progress", f"--data={root / 'data'}"]
+    assert main(last([*words, *TINY, *more])) == 0
+    return root / "in"
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder where the stranger's row of Table 1 was measured, and nothing trained."""
     root = tmp_path_factory.mktemp("rows")
-    inputs_of(root, "drawn-shoes", "--inputs=4", "--scores=none")
+    translated(written(root, "drawn-shoes", *FEW), root / "out" / "drawn-shoes")
     said = "\n".join(f"{key}: {value}" for key, value in SAID.items())
     (root / "out" / "submission.yaml").write_text(said)
-    assert main([*table(root, 1), "--inputs=4", "--scores=none"]) == 0
+    assert main([*table(root, 1), *FEW]) == 0
     return root
 
 
@@ -85,7 +93,7 @@ def test_inputs_are_what_the_table_measures(tmp_path: Path, said) -> None:
 
 def test_a_stranger_stands_in_the_table(made: Path, said) -> None:
     before = records_of(made).path.read_text()
-    told = said([*table(made, 1), "--inputs=4", "--scores=none"]).out
+    told = said([*table(made, 1), *FEW]).out
     rows = [line for line in told.splitlines() if line.startswith("|")][2:]
     assert len(rows) == 10 and rows[-2].startswith("| Tint ‡ ") and "±" in rows[-2]
     assert "‡ was not trained here" in told
@@ -102,8 +110,8 @@ def test_its_number_is_that_of_its_folder(made: Path, said) -> None:
 
 
 def test_it_is_in_the_report_and_no_claim_sees_it(made: Path) -> None:
-    same = ["--inputs=4", "--scores=none", *TINY, *places(made)]
-    assert main(["report", "--no-progress", f"--out={made / 'report'}", *same]) == 0
+    words = ["report", "--no-progress", f"--out={made / 'report'}", *FEW, *TINY, *places(made)]
+    assert main(words) == 0
     page = (made / "report" / "index.html").read_text(encoding="utf-8")
     assert re.search(r"<t[hd][^>]*>Tint ‡", page) and "https://example.org/tint" in page
     name = records_of(made).folder.name
@@ -123,8 +131,8 @@ def test_it_is_said_where_no_munit_is_there_to_be_preferred_to(
 ) -> None:
     (tmp_path / "data").symlink_to(made / "data")
     (tmp_path / "out").mkdir()
-    noise = np.zeros((6, 38, 32, 32, 3), dtype=np.uint8)
-    np.savez(tmp_path / "out" / "drawn-shoes.npz", samples=noise)
+    black = np.zeros((6, 38, 32, 32, 3), dtype=np.uint8)
+    np.savez(tmp_path / "out" / "drawn-shoes.npz", samples=black)
     told = said([*table(tmp_path, 1), "--scores=quality", "--inputs=4"])
     assert "| Tint ‡" in told.out
     why = "it is preference over MUNIT, which was not measured here"
@@ -133,16 +141,11 @@ def test_it_is_said_where_no_munit_is_there_to_be_preferred_to(
 
 def test_other_outputs_take_its_place(made: Path, tmp_path: Path) -> None:
     """An array of noise, under the same name."""
-    (tmp_path / "data").symlink_to(made / "data")
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     noise = np.random.default_rng(0).integers(0, 256, (4, 38, 32, 32, 3), dtype=np.uint8)
-    (tmp_path / "out").mkdir()
+    shutil.rmtree(tmp_path / "out" / "drawn-shoes")
     np.savez(tmp_path / "out" / "drawn-shoes.npz", samples=noise)
-    said = (made / "out" / "submission.yaml").read_text()
-    (tmp_path / "out" / "submission.yaml").write_text(said)
-    for path in (made, tmp_path):
-        words = [w for w in table(path, 1) if not w.startswith("--results=")]
-        words += ["--inputs=4", "--scores=none"]
-        assert main([*words, f"--results={tmp_path / 'results'}"]) == 0
+    assert main([*table(tmp_path, 1), *FEW]) == 0
     every = records_of(tmp_path).all()
     row = submitted(every, [0])["drawn-shoes", "Tint"]
     assert len({record["outputs_sha256"] for record in every}) == 2
@@ -154,18 +157,22 @@ def made2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of Table 2, by classifiers that only claim to know."""
     root = tmp_path_factory.mktemp("rows2")
     settings = parse_settings(["train=20", "test=6"])
+    (root / "mini.yaml").write_text(FEW_SAMPLES)
     run = load_preset("quick").table_runs(2, 0, settings)[0]
     store_judges(run, Places(root / "data", root / "runs", root / "results", progress=False), 1.0)
-    words = ["inputs", run.task, f"--out={root / 'in'}", "--no-progress", f"--data={root / 'data'}"]
-    assert main([*words, *TINY]) == 0
+    inputs = written(root, run.task, f"--preset={root / 'mini.yaml'}")
     for direction in ("a2b", "b2a"):
-        translated(root / "in" / direction, root / "out" / direction, 100)
-    assert main(table(root, 2)) == 0
+        translated(inputs / direction, root / "out" / direction, 5)
+    assert main(table2_of(root)) == 0
     return root
 
 
+def table2_of(root: Path) -> list[str]:
+    return last([*table(root, 2), f"--preset={root / 'mini.yaml'}"])
+
+
 def test_a_stranger_stands_in_table_2(made2: Path, said) -> None:
-    told = said(table(made2, 2)).out
+    told = said(table2_of(made2)).out
     head = next(line for line in told.splitlines() if line.startswith("| Direction"))
     assert [c.strip() for c in head.strip("|").split("|")][-1] == "Tint ‡, ours"
     cis = [r for r in records_of(made2).all() if r["metric"] == "cis"]
@@ -281,7 +288,6 @@ def test_the_graph_measures_rows_before_the_table(tmp_path: Path) -> None:
         ("Mine=", "write NAME=PATH"),
         ("a/b=out", "a name has letters"),
         ("x" * 41 + "=out", "at most 40"),
-        ("munit=out", "has a row of that name"),
         ("Real data=out", "has a row of that name"),
         ("CycleGAN=out", "has a row of that name"),
         ("Mine=out Mine=out", "is given twice"),
@@ -303,18 +309,15 @@ def test_names_of_rows_that_do_not_fit(word: str, message: str) -> None:
         ("name: x\nseed: -1\n", "seed: "),
         ("name: x\nauthor: me\n", "author: Extra inputs are not permitted"),
         ("[" * 5000, "is no YAML (maximum recursion depth"),
-        ("name: x\n---\nname: y\n", "is no YAML"),
         ("name: !!python/object:os.system x\n", "is no YAML"),
         ("name: &a [*a]\n", "name: "),
         ("name: x\nname: y\n", "is no YAML (name is given twice): mend it"),
         ("seed: 1" + "0" * 5000, "is no YAML"),
         ("name: x\ncommit: 1234567\n", "commit: Input should be a valid string: put it in quotes"),
         ('name: "a\\u202eb"\n', "name: the character U+202E is not printed: leave it out"),
-        ('name: "a\\eb"\n', "name: the character U+001B is not printed"),
         ('name: "a\\ud800b"\n', "name: Input should be a valid string"),
         ('name: x\nnotes: "a\\0b"\n', "notes: the character U+0000 is not printed"),
         ('name: x\nlink: "https://example.org/a|b"\n', "link: "),
-        ('name: x\nlink: "https://example.org/\\u202ea"\n', "link: "),
     ],
 )
 def test_submissions_that_do_not_fit(text: str, message: str, tmp_path: Path) -> None:
@@ -360,8 +363,7 @@ def test_outputs_that_do_not_fit_are_refused_before_anything_is_made(tmp_path, r
 def test_outputs_of_other_inputs_are_refused(made, tmp_path, refused):
     folder = tmp_path / "out" / "drawn-shoes"
     translated(made / "in", folder)
-    words = [w for w in table(tmp_path, 1) if not w.startswith("--data=")]
-    words += ["--inputs=4", "--scores=none", f"--data={made / 'data'}"]
+    words = last([*table(tmp_path, 1), *FEW, f"--data={made / 'data'}"])
     shutil.copytree(folder / "00003", folder / "other")
     for message in ("translates 'other', which", "has no translation of input '00003'"):
         assert f"drawn-shoes {message}" in refused(words)

@@ -1,4 +1,4 @@
-"""Table 1 from nothing to print, on real processes, with runs so short that they learn nothing."""
+"""Table 1 from nothing to print, with runs so short that they learn nothing."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from reading import csv_rows
+from steps_here import make_here
 from tiny import places
 
 from benchmarks.__main__ import main as benchmarks
-from reproduce.commands.cli import main
 from reproduce.experiments.preset import TABLE1_METHODS
 from reproduce.records.store import Records
 
@@ -24,7 +24,7 @@ TINY = ["steps=2", "train=8", "test=6", "batch=2", "dim=4", "dis_dim=4"]
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data, runs and results of the tiniest Table 1."""
     root = tmp_path_factory.mktemp("table")
-    assert main(words(root)) == 0
+    make_here(words(root), root / "plan.json")
     return root
 
 
@@ -36,7 +36,7 @@ def results(root: Path) -> Path:
 
 
 def words(root: Path) -> list[str]:
-    asked = ["--preset=quick", "--inputs=3", "--scores=none", "--jobs=2", "--no-progress"]
+    asked = ["--preset=quick", "--inputs=2", "--scores=none", "--no-progress"]
     return ["table", "1", *asked, *places(root), *(f"--set={setting}" for setting in TINY)]
 
 
@@ -88,7 +88,7 @@ def test_the_harness_gives_the_tables_number(made: Path, tmp_path: Path, said) -
     out = tmp_path / "out"
     words = ["translate", weights, inputs, "--samples=38", f"--out={out}", "--no-progress"]
     said(words)
-    names = [f"{i:05d}" for i in range(3)]
+    names = [f"{i:05d}" for i in range(2)]
     pixels = [
         [np.asarray(Image.open(out / f"{name}_sample{k:02d}.png")) for k in range(38)]
         for name in names
@@ -96,7 +96,7 @@ def test_the_harness_gives_the_tables_number(made: Path, tmp_path: Path, said) -
     np.savez(tmp_path / "out.npz", samples=np.array(pixels), input_ids=names)
     values = []
     for outputs in (out, tmp_path / "out.npz"):
-        words = ["diversity", outputs, "--inputs=3", "--json", "--no-progress"]
+        words = ["diversity", outputs, "--inputs=2", "--json", "--no-progress"]
         (found,) = json.loads(said(words, program=benchmarks).out)["measured"]
         values.append(found["value"])
     assert values[0] == values[1] == pytest.approx(munit["value"], abs=1e-6)
@@ -104,16 +104,16 @@ def test_the_harness_gives_the_tables_number(made: Path, tmp_path: Path, said) -
 
 def test_overridden_numbers_say_so(made: Path) -> None:
     text = (results(made) / "table1.md").read_text(encoding="utf-8")
-    assert "Preset quick with batch=2, dim=4" in text and "inputs=3" in text
+    assert "Preset quick with batch=2, dim=4" in text and "inputs=2" in text
     assert "Diversity (LPIPS), ours" in (results(made) / "table1.tex").read_text()
-    assert "protocol paper-min64@3x19, which enlarges pictures under 64 px to 64 px" in text
+    assert "protocol paper-min64@2x19, which enlarges pictures under 64 px to 64 px" in text
 
 
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
         ("--set=size=34", "nearest legal size"),
-        ("--set=test=2", "test=2"),
+        ("--set=test=1", "test=1"),
         ("--protocol=papr", "paper"),
         ("--lpips-weights=none.pth", "none.pth: no such file"),
         ("--source=drawn-shoes", "TASK=PATH"),

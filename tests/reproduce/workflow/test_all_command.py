@@ -6,12 +6,14 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
 
 import pytest
-from tiny import finish, start, until
+from steps_here import make_here
+from tiny import finish, places, start, until
 
 from reproduce.commands.cli import main
 from reproduce.experiments.preset import load_preset
@@ -27,16 +29,14 @@ methods:
   unit: {dim: 4, n_downsample: 1, n_res: 1, dis_dim: 4, dis_layers: 3}
   cyclegan: {dim: 4, n_blocks: 1, dis_dim: 4, dis_layers: 2, depth: 5}
   bicyclegan: {dim: 4, depth: 5, enc_dim: 4, enc_blocks: 2, dis_dim: 4, dis_layers: 2}
-measure: {protocol: paper, inputs: 4, samples: 38, scores: none,
-          mode_inputs: 4, mode_samples: 3}
+measure: {protocol: paper, inputs: 2, samples: 4, scores: none}
 tables: {1: [drawn-shoes]}
 figures: {}
 """
 
 
 def words(root: Path, *more: str) -> list[str]:
-    places = [f"--{name}={root / name}" for name in ("data", "runs", "results")]
-    return ["all", f"--preset={root / 'tiny.yaml'}", "--no-progress", *places, *more]
+    return ["all", f"--preset={root / 'tiny.yaml'}", "--no-progress", *places(root), *more]
 
 
 def stamps_of(root: Path) -> Path:
@@ -44,8 +44,9 @@ def stamps_of(root: Path) -> Path:
 
 
 def told(root: Path) -> tuple[int, str]:
-    """What ``all`` returns, and says on stderr."""
-    with contextlib.redirect_stderr(io.StringIO()) as said:
+    """What ``all`` returns and says."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
         return main(words(root)), said.getvalue()
 
 
@@ -67,14 +68,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     when, oldest = min((p.stat().st_mtime_ns, p) for p in stamps.glob("train.*.json"))
     code, said = told(root)
     assert code == 0 and "error" not in said, "killed, and given again at once"
+    assert re.search(r"Made \d+ jobs", said)
     assert oldest.stat().st_mtime_ns == when, "what was made is made once"
     return root
-
-
-def out(root: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:
-    capsys.readouterr()
-    assert main(words(root, *more)) == 0
-    return capsys.readouterr().out
 
 
 def test_tables_and_figures_are_there(made: Path) -> None:
@@ -84,19 +80,15 @@ def test_tables_and_figures_are_there(made: Path) -> None:
     assert "MUNIT" in (folder / "table1.md").read_text()
 
 
-def test_a_second_call_does_nothing_and_says_so_at_once(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_call_does_nothing_and_says_so_at_once(made: Path, said) -> None:
     before = {p: p.stat().st_mtime_ns for p in made.rglob("*") if p.is_file()}
     begin = time.monotonic()
-    assert "up to date" in out(made, capsys)
+    assert "up to date" in said(words(made)).out
     assert time.monotonic() - begin < 10
     assert {p: p.stat().st_mtime_ns for p in made.rglob("*") if p.is_file()} == before
 
 
-def test_one_measurement_deleted_is_one_measurement_redone(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_measurement_deleted_is_one_measurement_redone(made: Path, said) -> None:
     stamps = stamps_of(made)
     (path,) = stamps.glob("diversity.drawn-shoes.seed0.*.json")
     stamp = json.loads(path.read_text())
@@ -104,7 +96,7 @@ def test_one_measurement_deleted_is_one_measurement_redone(
     kept = raw.read_bytes()
     raw.unlink()
 
-    listed = out(made, capsys, "--dry-run")
+    listed = said(words(made, "--dry-run")).out
     lines = [line for line in listed.splitlines() if "/" in line]
     assert [line.split()[0] for line in lines] == [
         "diversity/drawn-shoes/seed0", "table/1", "claims", "report",
@@ -112,26 +104,22 @@ def test_one_measurement_deleted_is_one_measurement_redone(
     assert "gone" in lines[0] and "made again" in lines[1] and "4 of" in listed
     assert not raw.exists(), "a dry run makes nothing"
 
-    assert "Made 4 jobs" in out(made, capsys)
+    make_here(words(made), made / "plan.json")
+    assert "up to date" in said(words(made)).out
     assert raw.is_file() and len(raw.read_bytes()) == len(kept)
 
 
-def test_an_option_that_changes_is_a_preset_of_its_own(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    listed = out(made, capsys, "--dry-run", "--set=recon_x=5")
+def test_an_option_that_changes_is_a_preset_of_its_own(made: Path, said) -> None:
+    listed = said(words(made, "--dry-run", "--set=recon_x=5")).out
     assert "train/drawn-shoes/munit/seed0" in listed and "not made yet" in listed
-    assert main(words(made, "--set=recon_y=5")) == 2
-    assert "recon_x" in capsys.readouterr().err
+    assert "recon_x" in said(words(made, "--set=recon_y=5"), 2).err
 
 
-def test_an_edited_preset_makes_stale_what_reads_it(
-    made: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_edited_preset_makes_stale_what_reads_it(made: Path, said) -> None:
     file = made / "tiny.yaml"
     try:
         file.write_text(PRESET.replace("depth: 5, enc_dim: 4", "depth: 5, enc_dim: 8"))
-        listed = out(made, capsys, "--dry-run")
+        listed = said(words(made, "--dry-run")).out
     finally:
         file.write_text(PRESET)
     named = [line.split()[0] for line in listed.splitlines() if "/" in line]
@@ -141,28 +129,25 @@ def test_an_edited_preset_makes_stale_what_reads_it(
         "claims", "report",
     ]  # fmt: skip
     assert "enc_dim changed" in listed
-    assert "up to date" in out(made, capsys)
+    assert "up to date" in said(words(made)).out
 
 
-def test_seeds_are_in_order_and_by_default_those_on_record(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_seeds_are_in_order_and_by_default_those_on_record(tmp_path: Path, said) -> None:
     (tmp_path / "tiny.yaml").write_text(PRESET)
 
-    def planned(*more: str) -> list[int]:
-        assert main(words(tmp_path, f"--plan={tmp_path / 'plan.json'}", *more)) == 0
-        return json.loads((tmp_path / "plan.json").read_text())["request"]["seeds"]
+    def planned(*more: str) -> tuple[list[int], str]:
+        told = said(words(tmp_path, f"--plan={tmp_path / 'plan.json'}", *more)).err
+        return json.loads((tmp_path / "plan.json").read_text())["request"]["seeds"], told
 
-    assert planned() == [0]
-    assert "--seeds 0" in capsys.readouterr().err
-    assert planned("--seeds", "1", "0") == [0, 1]
-    assert "--seeds" not in capsys.readouterr().err
+    for given, seeds, noted in (((), [0], True), (("--seeds", "1", "0"), [0, 1], False)):
+        found, told = planned(*given)
+        assert found == seeds and ("--seeds 0" in told) is noted
     records = Records(tmp_path / "results", "tiny")
     for seed in (5, 2, 5):
         names = {"preset": "tiny", "task": "drawn-shoes", "method": "munit", "metric": "x"}
         records.append({**names, "value": 0.5, "protocol": {}, "seed": seed})
-    assert planned() == [2, 5]
-    assert "--seeds 2 5" in capsys.readouterr().err
+    found, told = planned()
+    assert found == [2, 5] and "--seeds 2 5" in told
 
 
 @pytest.mark.parametrize(

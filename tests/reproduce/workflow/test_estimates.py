@@ -57,9 +57,3 @@ def test_the_like_on_other_pictures_tells_of_a_training(tmp_path: Path) -> None:
     assert seconds_of(elsewhere["diversity/drawn-handbags/seed0"], tmp_path) is None
     wider = all_jobs(other, [0], overrides={"batch": 2})
     assert seconds_of(wider["train/drawn-handbags/munit/seed0"], tmp_path) is None
-
-
-def test_half_a_stamp_tells_nothing(tmp_path: Path) -> None:
-    took(TRAIN, tmp_path, 60)
-    TRAIN.stamp(tmp_path).with_name(f"{TRAIN.name.replace('/', '.')}.1.json").write_text("half of")
-    assert seconds_of(TRAIN, tmp_path) == 60

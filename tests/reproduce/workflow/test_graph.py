@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import UserError
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
-from reproduce.records import code as code_digest
 from reproduce.records import code as recorded_code
 from reproduce.records.store import Records, record_id
 from reproduce.workflow.graph import (
@@ -89,15 +87,6 @@ def test_a_target_is_made_with_what_it_needs_and_as_everything_is(
     assert digests(jobs).items() <= whole.items()
 
 
-def test_points_of_an_ablation_are_trained_as_set_trains_them(places: Places) -> None:
-    told = {"method": "munit", "values": ["recon_c=1,5"], "metrics": ["fid"]}
-    jobs = Request("quick", places, [0], "ablation", tasks=["drawn-shoes"], ablation=told).jobs()
-    name = "train/drawn-shoes/munit/seed0"
-    assert {name, f"{name}@recon_c=5", "ablation/drawn-shoes-munit-recon_c"} < set(jobs)
-    other = Request("quick", places, [0], overrides={"recon_c": "5"}).jobs()[name]
-    assert jobs[f"{name}@recon_c=5"].stamp(places.runs) == other.stamp(places.runs)
-
-
 def test_a_plan_tells_all_that_was_asked_for(places: Places) -> None:
     study, weights = places.data / "study.json", places.data / "weights.pth"
     places.data.mkdir()
@@ -124,8 +113,7 @@ def test_the_observer_is_asked_where_pictures_are_drawn_and_judges_elsewhere() -
         return {job for job in all_jobs(load_preset(name), [0, 1]) if job.startswith(kinds)}
 
     seeds = ("seed0", "seed1")
-    quick = {f"observed/drawn-shoes/{seed}" for seed in seeds}
-    assert asked("quick") == quick
+    assert asked("quick") == {f"observed/drawn-shoes/{seed}" for seed in seeds}
     drawn, photos = ("drawn-shoes", "drawn-handbags"), ("edges2shoes", "edges2handbags")
     both = {f"{k}/{t}/{s}" for k in ("observed", "judged") for t in drawn for s in seeds}
     # That it can judge is shown once a task.
@@ -138,18 +126,10 @@ def test_the_observer_is_asked_where_pictures_are_drawn_and_judges_elsewhere() -
     assert QUICK.measure.preferring(own) == ("judged",)
 
 
-def test_figures_alone_claim_nothing() -> None:
-    """Nothing is measured, so there is nothing to judge; the report shows what there is."""
-    jobs = all_jobs(replace(QUICK, tables={}), [0])
-    assert {"unit-figure/4", "curves", "report"} <= jobs.keys() and "claims" not in jobs
-
-
 def test_seeds_share_their_pictures_and_nothing_else() -> None:
     jobs = all_jobs(QUICK, [0, 1])
     first, second = (jobs[f"train/drawn-shoes/munit/seed{k}"] for k in (0, 1))
     assert first.needs == second.needs and first.digest != second.digest
-    with pytest.raises(UserError, match="each once"):
-        all_jobs(QUICK, [0, 0])
 
 
 def test_seeds_come_one_after_the_other_and_the_first_table_first() -> None:
@@ -246,14 +226,14 @@ def test_stamps_are_read_as_they_were_written(tmp_path: Path) -> None:
 def test_code_makes_stale_what_it_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     before = all_jobs(QUICK, [0])
     (data,) = (name for name in before if name.startswith("data/drawn-shoes"))
-    real = code_digest._read
+    real = recorded_code._read
 
     def edited(module: str):
         def read(name: str):
             source = real(name)
             return replace(source, code="edited") if name == module else source
 
-        monkeypatch.setattr(code_digest, "_read", read)
+        monkeypatch.setattr(recorded_code, "_read", read)
         monkeypatch.setattr(recorded_code, "_KNOWN", {})
         after = all_jobs(QUICK, [0])
         return {name for name in before if after[name].digest != before[name].digest}

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from filelock import FileLock, SoftFileLock
+from tiny import finish, forked, until
 
 from models.errors import UserError
 from reproduce.experiments.places import Places
@@ -25,7 +27,7 @@ from reproduce.workflow import do, run
 from reproduce.workflow.devices import Machine, machine_of, own_devices
 from reproduce.workflow.graph import Job, Made, seconds_of, write_stamp
 from reproduce.workflow.jobs import Request
-from reproduce.workflow.run import Graph, How, only_command, snakemake_words, write_plan
+from reproduce.workflow.run import Graph, How, only_command, snakemake_words, started, write_plan
 
 ROOT = Path(__file__).resolve().parents[3]
 TRAIN, WRITING = "train/drawn-shoes/munit/seed0", "table/1"
@@ -52,18 +54,6 @@ signal.signal(signal.SIGTERM, save)
 Path("begun").touch()
 time.sleep(60)
 """
-# The command, as far as Snakemake needs one.
-COMMAND = """
-import signal, sys
-from pathlib import Path
-from reproduce.workflow.devices import Machine
-from reproduce.workflow.run import only_command, snakemake_words, started
-here = Path.cwd()
-with only_command(here):
-    words = snakemake_words(here / "plan.json", Machine(1, 1, 1), here, None)
-    with started(words, here, here / "log", signal.SIGTERM) as process:
-        process.wait()
-"""
 
 
 def planned(folder: Path, device: str = "cpu", how: How | None = None) -> dict[str, Any]:
@@ -76,13 +66,11 @@ def planned(folder: Path, device: str = "cpu", how: How | None = None) -> dict[s
 
 
 def test_what_only_writes_asks_for_no_gpu(tmp_path: Path) -> None:
-    gpus = {name: entry["resources"]["gpu"] for name, entry in planned(tmp_path, "cuda").items()}
-    without = {name for name, count in gpus.items() if not count}
-    assert without == {
-        name for name in gpus
-        if name.split("/")[0] in ("data", "table", "claims", "curves", "theory-figures", "report")
-    }  # fmt: skip
-    assert {gpus["train/drawn-shoes/munit/seed0"], gpus["diversity/drawn-shoes/seed0"]} == {1}
+    writes = ("data", "table", "claims", "curves", "theory-figures", "report")
+    for name, entry in planned(tmp_path, "cuda").items():
+        asked = entry["resources"]
+        assert asked["gpu"] == (name.split("/")[0] not in writes)
+        assert asked["training"] == name.startswith("train/")
     assert not any(e["resources"]["gpu"] for e in planned(tmp_path).values())
 
 
@@ -90,48 +78,43 @@ def test_gpus_of_a_training_are_its_own(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     entries = planned(tmp_path, "cuda", How(cores=8, gpus_per_training=2))
-    train = entries["train/drawn-shoes/munit/seed0"]
+    train = entries[TRAIN]
     assert train["resources"]["gpu"] == 2 and train["threads"] == 8
     words = shlex.split(train["words"])
     at = words.index("reproduce.workflow.devices")
     assert words[at + 2 : at + 5] == ["4", "0,1,2,3", "2"] and "torch.distributed.run" in words
-    assert "workflow.devices" not in entries["table/1"]["words"]
+    assert "workflow.devices" not in entries[WRITING]["words"]
 
 
 def test_a_runtime_is_asked_for_only_where_one_is_known(tmp_path: Path) -> None:
     assert "runtime" not in planned(tmp_path)[MODES]["resources"]
     places = Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results")
-    write_stamp(Request("quick", places, [0]).jobs()[MODES], places.runs, 300, Made())
+    stamp = write_stamp(Request("quick", places, [0]).jobs()[MODES], places.runs, 300, Made())
     assert planned(tmp_path)[MODES]["resources"]["runtime"] == 25
-
-
-def test_each_training_is_counted(tmp_path: Path) -> None:
-    for name, entry in planned(tmp_path, "cuda").items():
-        assert entry["resources"]["training"] == name.startswith("train/")
+    assert not stamp.exists(), "to Snakemake, what has its stamp is done"
 
 
 def test_trainings_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    def machine(cores: int, jobs: int, device: str, gpus: int = 1, **more: Any) -> Machine:
+        asked = {"elsewhere": False, "trainings": 99} | more
+        return machine_of(cores, jobs, device, gpus, **asked)
+
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert machine_of(8, 3, "cpu", 1, elsewhere=False, trainings=99) == Machine(8, 3, 1)
-    assert machine_of(5, 3, "cpu", 1, elsewhere=False, trainings=99).threads == 1
-    assert machine_of(1, 3, "cpu", 1, elsewhere=False, trainings=99).side_by_side == 1
-    assert machine_of(8, 3, "cpu", 1, elsewhere=False, trainings=1).threads == 8
+    assert machine(8, 3, "cpu") == Machine(8, 3, 1)
+    assert machine(5, 3, "cpu").threads == 1
+    assert machine(1, 3, "cpu").side_by_side == 1
+    assert machine(8, 3, "cpu", trainings=1).threads == 8
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
-    four = machine_of(16, 0, "cuda", 1, elsewhere=False, trainings=99)
+    four = machine(16, 0, "cuda")
     assert four == Machine(16, 4, 1, ("0", "1", "2", "3")) and four.gpu_slots == 4
-    assert machine_of(16, 0, "cuda", 2, elsewhere=False, trainings=99).side_by_side == 2
-    assert machine_of(16, 6, "cuda", 1, elsewhere=False, trainings=99).gpu_slots == 6
-    assert machine_of(16, 0, "cuda:1", 1, elsewhere=False, trainings=99) == Machine(16, 1, 1)
-    assert machine_of(16, 0, "cuda", 8, elsewhere=True, trainings=99).devices == ()
+    assert machine(16, 0, "cuda", 2).side_by_side == 2
+    assert machine(16, 6, "cuda").gpu_slots == 6
+    assert machine(16, 0, "cuda:1") == Machine(16, 1, 1)
+    assert machine(16, 0, "cuda", 8, elsewhere=True).devices == ()
     with pytest.raises(UserError, match="sees 4"):
-        machine_of(16, 0, "cuda", 5, elsewhere=False, trainings=99)
+        machine(16, 0, "cuda", 5)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,2,5,GPU-1")
-    assert machine_of(16, 0, "cuda", 1, elsewhere=False, trainings=99).devices == (
-        "7",
-        "2",
-        "5",
-        "GPU-1",
-    )
+    assert machine(16, 0, "cuda").devices == ("7", "2", "5", "GPU-1")
 
 
 def entry(stamps: Path, name: str, needs: list[str], training: int) -> dict[str, Any]:
@@ -164,29 +147,34 @@ def test_snakemake_in_a_folder_of_any_name_trains_no_more_than_jobs_says(tmp_pat
     assert [(stamps / "logs" / f"t{k}.log").read_text() for k in range(3)] == ["1\n"] * 3
 
 
+def at_work(folder: str) -> None:
+    """The command, as far as Snakemake needs one."""
+    here = Path(folder)
+    with only_command(here):
+        words = snakemake_words(here / "plan.json", Machine(1, 1, 1), here, None)
+        with started(words, here, here / "log", signal.SIGTERM) as process:
+            process.wait()
+
+
 @pytest.fixture
-def command(tmp_path: Path) -> subprocess.Popen[bytes]:
+def command(tmp_path: Path) -> ForkServerProcess:
     """A command whose one job is at work."""
     (tmp_path / "job.py").write_text(SAVES)
     (tmp_path / "logs").mkdir()
     job = entry(tmp_path, "job", [], 1)
     (tmp_path / "plan.json").write_text(json.dumps({"jobs": [job], "stamps": [job["stamp"]]}))
-    process = subprocess.Popen(
-        [sys.executable, "-c", COMMAND], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}
-    )
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    process = forked(at_work, str(tmp_path))
+    until((tmp_path / "begun").exists, 120)
     return process
 
 
 def test_what_a_killed_command_left_saves_and_is_waited_for(
-    command: subprocess.Popen[bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: ForkServerProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(UserError, match=r"another .* at work in .*: wait"), only_command(tmp_path):
         pass
-    command.send_signal(signal.SIGKILL)
-    command.wait()
+    command.kill()
+    assert finish(command) == -signal.SIGKILL
     assert not (tmp_path / "saved").exists()
     with only_command(tmp_path):
         assert float((tmp_path / "saved").read_text()) <= time.time()
@@ -194,11 +182,11 @@ def test_what_a_killed_command_left_saves_and_is_waited_for(
 
 
 def test_what_a_killed_snakemake_left_saves_and_is_waited_for(
-    command: subprocess.Popen[bytes], tmp_path: Path
+    command: ForkServerProcess, tmp_path: Path
 ) -> None:
-    (children,) = Path(f"/proc/{command.pid}/task").glob(f"{command.pid}/children")
-    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
-    assert command.wait(timeout=60) == 0
+    children = Path(f"/proc/{command.pid}/task/{command.pid}/children").read_text()
+    os.kill(int(children.split()[0]), signal.SIGKILL)
+    assert finish(command) == 0
     assert (tmp_path / "saved").exists()
 
 
@@ -216,15 +204,8 @@ def test_each_command_has_gpus_of_its_own(tmp_path: Path) -> None:
     # flock is of an opened file: a lock that this process holds counts for itself too.
     assert own_devices(tmp_path, 3, ["4", "7", "9"], 2) == ["4", "7"]
     assert own_devices(tmp_path, 3, ["4", "7", "9"], 1) == ["9"]
-    words = [
-        sys.executable,
-        "-m",
-        "reproduce.workflow.devices",
-        str(tmp_path),
-        "4",
-        "4,7,9",
-        "1",
-    ]
+    slots = [str(tmp_path), "4", "4,7,9", "1"]
+    words = [sys.executable, "-m", "reproduce.workflow.devices", *slots]
     shown = [sys.executable, "-c", "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"]
     for _ in range(2):  # a slot is free again when its command has ended
         done = subprocess.run(
