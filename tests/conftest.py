@@ -33,9 +33,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 # Files that take half a minute or more: begun first (--no-loadscope-reorder), they end while there are
 # others to run beside them.
 LONG = (
-    "test_all_command.py", "test_regression.py", "test_training.py", "test_table_command.py",
-    "test_ablate_command.py", "test_distributed.py", "test_table2_command.py",
-    "test_own_pictures.py", "test_figure_command.py", "test_retraining.py",
+    "test_regression.py", "test_all_command.py", "test_distributed.py", "test_ablate_command.py",
+    "test_training.py", "test_observed.py", "test_rerun.py", "test_retraining.py", "test_examples.py",
 )  # fmt: skip
 
 
