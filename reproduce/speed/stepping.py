@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -111,6 +112,8 @@ def noise(about: Mapping[str, Any], domain: str) -> Tensor:
 def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
     """The most memory of a few steps in ``about["ways"]``: of this process, which should do nothing
     else, above what it held before; on a GPU what PyTorch took there."""
+    # What every optimiser imports, about 90 MiB, is no memory of a step's.
+    importlib.import_module("torch._dynamo")
     base = held(about["device"])
     forget_peak(about["device"])
     step = stepper(about, about["ways"], about["precision"])
