@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from models.errors import UserError
+from reproduce.tasks import sources
 from reproduce.tasks.layouts import open_pictures
 from reproduce.tasks.sources import Domains, FolderSource, HalfSource, ListSource
 
@@ -213,3 +214,14 @@ def test_a_folder_that_may_not_be_read_is_refused():
         finally:
             os.seteuid(before)
             (root / "closed").chmod(0o700)
+
+
+def test_check_decodes_a_side_by_side_file_once(tmp_path, monkeypatch):
+    for name in ("train/0", "train/1", "val/0"):
+        write_pair(tmp_path / f"{name}.png")
+    found, decoded = open_pictures(tmp_path), []
+    assert found.pairs is not None and len(found.splits()) == 6
+    read = sources.read_picture
+    monkeypatch.setattr(sources, "read_picture", lambda p: decoded.append(p.name) or read(p))
+    found.check()
+    assert len(decoded) == 3
