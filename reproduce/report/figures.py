@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 
 from benchmarks.files import whole
@@ -191,9 +192,14 @@ def plain(axis: Axes) -> None:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG, whole or not at all, and close it."""
+    """Write a figure as PNG, whole or not at all, and close it. A chart has 256 colours, which takes
+    a third of the bytes; pictures keep theirs."""
     with whole(path) as part:
         figure.savefig(part, format="png", dpi=DPI, metadata={"Software": None})
+        if not any(axis.images for axis in figure.axes):
+            with Image.open(part) as drawn:
+                few = drawn.convert("RGB").quantize(256)
+            few.save(part, format="png", optimize=True)
     plt.close(figure)
     return path
 
