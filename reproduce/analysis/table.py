@@ -23,6 +23,7 @@ from reproduce.records.query import number
 Cell = Estimate | float | str | None  # None: not known
 Row = Mapping[str, Cell]
 DASH = "—"
+LONG = 1e6  # from here on the end of an interval is told by its power of ten
 # How a number stands beside its interval.
 HALF = "{value} ± {half}{unit}"
 ENDS = "{value}{unit} [{low}, {high}]"
@@ -171,7 +172,7 @@ def in_words(estimate: Estimate, spec: str = ".3f", unit: str = "", form: str = 
     known = not math.isnan(estimate.half)
     ends = (estimate.low, estimate.high) if known else ()
     shown = {
-        key: f"{value:{spec}}" if spec else number(value, *ends)
+        key: f"{value:{spec if abs(value) < LONG else '.0e'}}" if spec else number(value, *ends)
         for key in ("value", "low", "high", "half") for value in [getattr(estimate, key)]
     }  # fmt: skip
     return (form if known else ALONE).format(unit=unit, **shown)

@@ -26,6 +26,10 @@ def test_a_number_and_its_interval(spec: str, form: str, words: str) -> None:
     assert in_words(Estimate(0.5), ".2f", "%", form) == "0.50%"  # no interval is known
 
 
+def test_the_far_end_of_an_interval_takes_no_line_of_digits() -> None:
+    assert in_words(Estimate(0.271, 0.0, 6.4e25), form=ENDS) == "0.271 [0.000, 6e+25]"
+
+
 def test_markdown_aligns_and_tells_of_how_many_trainings() -> None:
     table = Table("Two", COLUMNS, ROWS, "Below.", trainings=3)
     lines = (
