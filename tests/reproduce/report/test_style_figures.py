@@ -15,7 +15,7 @@ from models.randomness import generator
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig, run_folder
-from reproduce.report.figures import DPI
+from reproduce.report.figures import DPI, plt, save, show
 from reproduce.report.style_figures import CELL, HEAD, guided, interpolation
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Subset
@@ -134,3 +134,14 @@ def test_a_walk_is_between_its_draws_and_the_same_bytes_again(
                 x = fixed(source.read(place))[None]
                 picture = network.translate(x, "a2b", noise)[0]
             np.testing.assert_allclose(cell(path, row, column, 10), middle(picture), atol=0.2)
+
+
+@pytest.mark.parametrize("pictures", [False, True])
+def test_charts_have_few_colours_and_pictures_all_of_theirs(tmp_path: Path, pictures: bool) -> None:
+    figure, axis = plt.subplots()
+    if pictures:
+        show(axis, torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    axis.plot([0, 1])
+    with Image.open(save(figure, tmp_path / "x.png")) as made:
+        assert (made.mode == "P") != pictures
+        assert pictures == (made.convert("RGB").getcolors(256) is None)
