@@ -1,4 +1,9 @@
-"""Append-only records: one JSON line a measurement, never changed, never typed by hand."""
+"""Append-only records: one JSON line a measurement, never changed, never typed by hand.
+
+What many records tell alike and at length, such as the settings of a training, is a line of its own
+before the first of them, ``{"shared": NAME, "value": {...}}``, and they hold its name: the first 12 hex digits
+of the sha256 of the value. Whoever reads records by this module never sees the names.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +39,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("interval", "environment", "config", "measure", "changes", "training",
                      "pictures", "submission"), _NESTED),
 }  # fmt: skip
+_SHARED, _LONG = ("config", "environment", "measure", "protocol", "training"), 100  # characters
 _WORDS = {
     (int,): "a whole number", _NUMBER: "a number", (str,): "a name", _NAME: "a name",
     (Mapping,): "an object", _NESTED: "an object",
@@ -118,8 +124,9 @@ class Records:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._lock, self.path.open("a+b", buffering=0) as file:
-                end = _drop_torn_line(file)
-                rest = (line_of(stamped) + "\n").encode()
+                before = _drop_torn_line(file)
+                end = len(before)
+                rest = _text_of([stamped], before).encode()
                 try:
                     while rest:
                         rest = rest[file.write(rest) :]
@@ -138,25 +145,46 @@ class Records:
             every = self.all()
             names = {record_id(record) for record in kept(every)}
             left = [record for record in every if record_id(record) in names]
-            if len(left) < len(every):
-                write_text(self.path, "".join(f"{line_of(record)}\n" for record in left))
+            text, freed = _text_of(left), 0
+            if every and text != self.path.read_text(encoding="utf-8"):
+                freed = self.path.stat().st_size
+                write_text(self.path, text)
+                freed -= self.path.stat().st_size
         told = {self.folder.parent / str(record["raw"]) for record in left if "raw" in record}
         raw = [path for path in (self.folder / "raw").glob("*.npz") if path not in told]
-        freed = sum(path.stat().st_size for path in raw)
+        freed += sum(path.stat().st_size for path in raw)
         for path in raw:
             path.unlink()
         return Pruned(len(every) - len(left), len(left), len(raw), freed)
 
 
 def line_of(record: Mapping[str, Any]) -> str:
-    """The line that a record is stored as, without its line break; ValueError for what is no
+    """A record as a line that shares nothing, without its line break; ValueError for what is no
     JSON, such as NaN."""
     return json.dumps(record, sort_keys=True, allow_nan=False)
 
 
+def _text_of(records: Iterable[Mapping[str, Any]], before: bytes = b"") -> str:
+    """The stored lines of ``records`` behind those of ``before``, whose shared values they name."""
+    lines, names = list[str](), set[str]()
+    for record in records:
+        stored = dict(record)
+        for key in _SHARED:
+            if len(line_of(value := stored.get(key) or {})) < _LONG:
+                continue
+            stored[key] = name = record_id(value)
+            line = line_of({"shared": name, "value": value})
+            if name not in names and line.encode() + b"\n" not in before:
+                lines.append(line)
+            names.add(name)
+        lines.append(line_of(stored))
+    return "".join(f"{line}\n" for line in lines)
+
+
 def record_id(record: Mapping[str, Any]) -> str:
-    """A record's name: the first 12 hex digits of the sha256 of its stored line."""
-    return _id(line_of(record).encode())
+    """A record's name: the first 12 hex digits of the sha256 of the line that shares nothing."""
+    line = json.dumps(record, sort_keys=True)
+    return hashlib.sha256(line.encode()).hexdigest()[:ID_DIGITS]
 
 
 def record_ids(path: Path) -> frozenset[str]:
@@ -168,19 +196,15 @@ def record_ids(path: Path) -> frozenset[str]:
     return _ids(path, about.st_size, about.st_mtime_ns)
 
 
-def _id(line: bytes) -> str:
-    return hashlib.sha256(line).hexdigest()[:ID_DIGITS]
-
-
 @lru_cache(maxsize=4)
-def _ids(path: Path, *_: int) -> frozenset[str]:
-    return frozenset(map(_id, path.read_bytes().split(b"\n")))
+def _ids(path: Path, *about: int) -> frozenset[str]:
+    return frozenset(map(record_id, _read(path, *about)))
 
 
 @lru_cache(maxsize=32)
 def _read(path: Path, *_: int) -> tuple[dict[str, Any], ...]:
     """The records of a file as it is now, parsed once a process."""
-    records = list[dict[str, Any]]()
+    records, shared = list[dict[str, Any]](), dict[str, Any]()
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     for number, line in enumerate(lines, 1):
         if not line:
@@ -190,9 +214,16 @@ def _read(path: Path, *_: int) -> tuple[dict[str, Any], ...]:
         except json.JSONDecodeError:
             record = None
         problem = "is no record"
-        if isinstance(record, dict):
-            records.append(record)
-            problem = problem_of(record, path.parent.name)
+        if isinstance(record, dict) and record.keys() == {"shared", "value"}:
+            name, value = record["shared"], record["value"]
+            shared[str(name)] = value
+            problem = "" if record_id(value) == name else "is not what its name tells"
+        elif isinstance(record, dict):
+            named = {key: record[key] for key in _SHARED if isinstance(record.get(key), str)}
+            missing = [key for key, name in named.items() if name not in shared]
+            records.append(record | {key: shared.get(name) for key, name in named.items()})
+            problem = f"names a {missing[0]} that no line before it holds" if missing else ""
+            problem = problem or problem_of(records[-1], path.parent.name)
         elif number == len(lines):
             break
         if problem:
@@ -251,20 +282,21 @@ def raw_of(results: Path, record: Mapping[str, Any]) -> Path | None:
     return path
 
 
-def _drop_torn_line(file: io.FileIO) -> int:
-    """Where the next line begins. Half a line that a crash left never was a record, and would
-    make the next one unreadable; a whole one that lacks its line break gets it."""
+def _drop_torn_line(file: io.FileIO) -> bytes:
+    """The whole lines of a file. Half a line that a crash left never was a record, and would make
+    the next one unreadable; a whole one that lacks its line break gets it."""
     file.seek(0)
-    whole, newline, rest = file.readall().rpartition(b"\n")
-    end = len(whole) + len(newline)
+    found = file.readall()
+    whole, newline, rest = found.rpartition(b"\n")
     if not rest:
-        return end
+        return found
     try:
         json.loads(rest)
     except ValueError:
-        return file.truncate(end)
+        file.truncate(len(whole + newline))
+        return whole + newline
     file.write(b"\n")
-    return end + len(rest) + 1
+    return found + b"\n"
 
 
 def told(record: Mapping[str, Any], *path: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import copy
 import os
 import shutil
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, Row, StoredFile
-from reproduce.records.store import line_of, sha256_file
+from reproduce.records.store import Records, line_of, sha256_file
 
 
 def copied(world: World, row: Row, folder: Path) -> World:
@@ -89,7 +89,7 @@ def perturb(share: float) -> Callable[[dict[str, Tensor]], None]:
 def with_record(world: World, metric: str, change: Callable[[Record], None]) -> World:
     """A record edited by hand."""
     path = world.results / world.preset.name / "records.jsonl"
-    records = [json.loads(line) for line in path.read_text().splitlines()]
+    records = copy.deepcopy(Records(world.results, world.preset.name).all())
     for record in records:
         if record["metric"] == metric:
             change(record)

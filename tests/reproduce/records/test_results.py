@@ -12,7 +12,7 @@ import pytest
 from models.errors import UserError
 from reproduce.records import environment
 from reproduce.records.current import counting
-from reproduce.records.store import Records, sha256_file
+from reproduce.records.store import Records, line_of, record_id, record_ids, sha256_file
 
 FACTS = {
     "metric": "m", "value": 1.0, "protocol": {"name": "p", "N": 3}, "preset": "quick",
@@ -33,6 +33,37 @@ def test_records_come_back_in_order_with_their_time(tmp_path):
     assert records.find(task="t", protocol__name="p")["value"] == 3.0
     assert records.find(protocol__name__deeper="p") is None
     assert records.find(task="other") is None
+
+
+def test_what_records_tell_alike_is_stored_once(tmp_path):
+    config = {"dim": 16, "settings": {"lr": 1e-4, "long": "x" * 100}}
+    records = Records(tmp_path, "quick")
+    made = [records.append(FACTS | {"config": config, "seed": seed}) for seed in range(3)]
+    made.append(records.append(FACTS | {"config": config | {"dim": 8}}))
+    text, name = records.path.read_text(), record_id(config)
+    lines = text.splitlines()
+    assert records.all() == made and text.count(name) == 4 and len(lines) == 6
+    assert {record_id(record) for record in made} == record_ids(records.path)
+    nan = {"dim": float("nan")}
+    broken = {
+        "line 1 is not what its name tells": text.replace("16", "17"),
+        "line 1 names a config that no line before it holds": "\n".join(lines[1:]),
+        "line 2 has config 5, which is not an object": text.replace(
+            f'"config": "{name}"', '"config": 5'
+        ),
+        "line 2 holds NaN": f"{json.dumps({'shared': record_id(nan), 'value': nan})}\n"
+        + lines[1].replace(name, record_id(nan)),
+    }
+    for words, change in broken.items():
+        records.path.write_text(change + "\n")
+        with pytest.raises(UserError, match=words):
+            records.all()
+    # A file that shares nothing is read too; pruning shares.
+    records.path.write_text("".join(line_of(record) + "\n" for record in made))
+    assert records.all() == made
+    before = records.path.stat().st_size
+    assert records.prune(lambda every: every) == (0, 4, 0, before - len(text))
+    assert records.path.read_text() == text
 
 
 def test_incomplete_and_infinite_records_are_refused(tmp_path):
@@ -159,10 +190,11 @@ def test_pruning_leaves_what_counts_and_its_raw_values(tmp_path):
         records.append(FACTS | raw | {"value": value, "checkpoint_sha256": network})
     records.append(FACTS | {"value": 4.0, "seed": 1, "checkpoint_sha256": "other"})
     (records.folder / "raw" / "stray.npz").write_bytes(b"of no record")
+    before = records.path.stat().st_size
     pruned = records.prune(counting)
     assert [r["value"] for r in records.all()] == [3.0, 4.0]
     kept = [tmp_path / records.all()[0]["raw"]]
     assert list((records.folder / "raw").iterdir()) == kept and kept[0].read_bytes() == b"3.0"
-    assert pruned == (2, 2, 3, len(b"1.0") + len(b"2.0") + len(b"of no record"))
     lines = records.path.read_bytes()
+    assert pruned == (2, 2, 3, before - len(lines) + len(b"1.02.0of no record"))
     assert records.prune(counting) == (0, 2, 0, 0) and records.path.read_bytes() == lines

@@ -225,7 +225,8 @@ def test_prune_drops_what_only_all_shows(tmp_path: Path, said) -> None:
     path = tmp_path / "regression" / "records.jsonl"
     shown = [flat(r) for r in query(tmp_path)]
     old = path.read_text(encoding="utf-8").splitlines()
-    again = json.loads(old[0]) | {"value": 0.5, "time": "2000-01-01T00:00:00+00:00"}
+    first = Records(tmp_path, "regression").all()[0]
+    again = first | {"value": 0.5, "time": "2000-01-01T00:00:00+00:00"}
     path.write_text("\n".join([line_of(again), *old]) + "\n", encoding="utf-8")
     told = said(["results", "prune", f"--results={tmp_path}"]).out
     assert "regression: dropped 1 records and 0 files" in told

@@ -35,7 +35,7 @@ def stored(root: Path) -> Path:
 
 def add_theory(path: Path) -> None:
     """Numbers of styles and contents of the newest network of each seed of MUNIT on shoes."""
-    records = [json.loads(line) for line in path.read_text().splitlines()]
+    records = Records(path.parents[1], path.parent.name).all()
     of_munit = (r for r in records if (r["task"], r["method"]) == ("drawn-shoes", "munit"))
     last = {record["seed"]: record for record in of_munit}
     told = {"null": {"value": 0.03}, "deviation": {"a": 0.8, "b": 1.1}, "collapsed": 0.25}
