@@ -1,6 +1,6 @@
 """What a number is: a metric declares its name, unit, direction, protocol and limits.
 
-``METRICS`` holds all declarations that were imported.
+Each file in ``benchmarks/metrics/`` declares its own; ``METRICS`` holds those that were imported.
 """
 
 from __future__ import annotations

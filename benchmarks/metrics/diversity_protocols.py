@@ -36,7 +36,8 @@ METRIC_OF = {
 def pairs(rule: PairRule, samples: int) -> torch.Tensor:
     """Indices (P, 2) into ``samples`` translations of one input. "independent": (0, 1), (2, 3),
     ...: no picture twice, so an even number of samples; "consecutive": (0, 1), (1, 2), ...; "all":
-    every i < j. Raises UserError for fewer than two samples and an odd number of them where pairs
+    every i < j. Nothing is drawn here: styles are random already; ``diversity`` draws pairs of real
+    pictures. Raises UserError for fewer than two samples and an odd number of them where pairs
     are independent."""
     if samples < 2:
         raise UserError(f"diversity needs at least 2 samples an input, got {samples}")

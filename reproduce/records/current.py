@@ -1,7 +1,7 @@
 """Which record counts: the one rule, for tables, claims, figures and reruns.
 
 Of one training (a task, a method, a seed) count the records of its newest network, and of one metric
-the newest of them. Across trainings a quantity is compared only with its like: with what was measured
+the newest of them, which is the last line. Across trainings a quantity is compared only with its like: with what was measured
 in the same way (protocol, weights of the instrument) as the newest record of that quantity.
 
 Records of outputs that were not made here name their ``submission``. They are rows of tables and
