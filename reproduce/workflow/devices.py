@@ -33,8 +33,8 @@ class Machine:
 
     @property
     def threads(self) -> int:
-        """Of one training."""
-        return max(1, self.cores // self.side_by_side)
+        """Of each process of a training, of which there is one a GPU."""
+        return max(1, self.cores // (self.side_by_side * self.gpus_per_training))
 
     @property
     def gpu_slots(self) -> int:

@@ -105,8 +105,9 @@ class Graph:
         return self.folder / "logs" / f"{name.replace('/', '.')}.log"
 
     def threads(self, job: Job) -> int:
+        """Of each of its processes."""
         if job.kind == "train":
-            return self.machine.threads
+            return self.machine.cores if self.on_nodes else self.machine.threads
         measures = self.on_nodes and job.kind not in ON_PROCESSOR
         return self.how.threads or (min(4, self.machine.cores) if measures else 1)
 
@@ -114,10 +115,19 @@ class Graph:
     def on_nodes(self) -> bool:
         return self.how.on_nodes(self.request.places.device)
 
+    def processes(self, job: Job) -> int:
+        return self.machine.gpus_per_training if job.kind == "train" else 1
+
+    def cores(self, job: Job) -> int:
+        """How many a job takes: a training here no more than leaves those beside it as many."""
+        asked, machine = self.threads(job) * self.processes(job), self.machine
+        shared = job.kind == "train" and not self.on_nodes
+        return min(asked, machine.cores // machine.side_by_side) if shared else asked
+
     def gpus(self, job: Job) -> int:
         """How many GPUs a job computes on."""
-        several = self.machine.gpus_per_training if job.kind == "train" else 1
-        return several * (self.request.places.device != "cpu" and job.kind not in ON_PROCESSOR)
+        computes = self.request.places.device != "cpu" and job.kind not in ON_PROCESSOR
+        return self.processes(job) * computes
 
 
 def make(request: Request, how: How) -> int | None:
@@ -205,7 +215,7 @@ def _listing(graph: Graph, stale: Mapping[str, str]) -> str:
     lines = [f"{'job':<{width}}  {'about':>8}  why"]
     lines += [f"{name:<{width}}  {in_words(took[name]):>8}  {why}" for name, why in stale.items()]
     known = {name: seconds for name, seconds in took.items() if seconds is not None}
-    work = sum(s * min(graph.threads(graph.jobs[n]), machine.cores) for n, s in known.items())
+    work = sum(s * min(graph.cores(graph.jobs[n]), machine.cores) for n, s in known.items())
     whole = f"about {in_words(work / machine.cores)}" if known else "for an unknown time"
     if known and len(known) < len(took):
         whole += f" and {len(took) - len(known)} jobs of unknown time"
@@ -227,20 +237,19 @@ def in_order(jobs: Mapping[str, Job], names: Iterable[str], seeds: Sequence[int]
 
 def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
     """The stale jobs; their stamps go, since those of what is to be made again say what is not so."""
-    jobs, machine, request = graph.jobs, graph.machine, graph.request
+    jobs, request = graph.jobs, graph.request
     entries, order = [], in_order(jobs, stale, list(request.seeds))
     asked = asked_for(graph.how.profile) if graph.how.profile else {}
     for name in stale:
-        job, threads = jobs[name], graph.threads(jobs[name])
-        several = machine.gpus_per_training if job.kind == "train" else 1
-        gpus = graph.gpus(job)
-        words = command(["step", name, f"--plan={path}", f"--threads={threads}"], several)
+        job, gpus = jobs[name], graph.gpus(jobs[name])
+        step = ["step", name, f"--plan={path}", f"--threads={graph.threads(job)}"]
+        words = command(step, graph.processes(job))
         entries.append({
             "rule": re.sub(r"\W", "_", f"{name}_{job.digest[:4]}"),
             "needs": [str(need.stamp(graph.runs).absolute()) for need in job.needs],
             "stamp": str(job.stamp(graph.runs).absolute()),
             "words": shlex.join(_on_own_devices(words, gpus, graph)),
-            "threads": threads * several,
+            "threads": graph.cores(job),
             "priority": len(stale) - order[name],
             "resources": {"training": int(job.kind == "train")}
             | (_of_node(job, gpus, asked) if graph.on_nodes else {"gpu": gpus})

@@ -79,11 +79,14 @@ def test_gpus_of_a_training_are_its_own(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     entries = planned(tmp_path, "cuda", How(cores=8, gpus_per_training=2))
     train = entries[TRAIN]
-    assert train["resources"]["gpu"] == 2 and train["threads"] == 8
+    assert train["resources"]["gpu"] == 2 and train["threads"] == 4, "two trainings side by side"
     words = shlex.split(train["words"])
     at = words.index("reproduce.workflow.devices")
     assert words[at + 2 : at + 5] == ["4", "0,1,2,3", "2"] and "torch.distributed.run" in words
+    assert words[-1] == "--threads=2", "of each of the four processes"
     assert "workflow.devices" not in entries[WRITING]["words"]
+    few = planned(tmp_path, "cuda", How(cores=3, gpus_per_training=2))[TRAIN]
+    assert few["threads"] == 1 and "--threads=1" in few["words"], "side by side all the same"
 
 
 def test_a_runtime_is_asked_for_only_where_one_is_known(tmp_path: Path) -> None:
@@ -107,7 +110,8 @@ def test_trainings_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     four = machine(16, 0, "cuda")
     assert four == Machine(16, 4, 1, ("0", "1", "2", "3")) and four.gpu_slots == 4
-    assert machine(16, 0, "cuda", 2).side_by_side == 2
+    assert machine(16, 0, "cuda", 2) == Machine(16, 2, 2, four.devices)
+    assert machine(16, 0, "cuda", 4, trainings=1).threads == 4
     assert machine(16, 6, "cuda").gpu_slots == 6
     assert machine(16, 0, "cuda:1") == Machine(16, 1, 1)
     assert machine(16, 0, "cuda", 8, elsewhere=True).devices == ()
