@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from reproduce.records.yaml_file import read_yaml
 PROFILES = Path(__file__).with_name("profiles")
 # Those that come with Snakemake.
 BUILT_IN = ("local", "dryrun", "touch")
+MINUTES = {"": 1, "s": 1 / 60, "m": 1, "h": 60, "d": 1440, "w": 10080}  # of a unit's first letter
 
 
 def profile_path(profile: str) -> Path:
@@ -48,6 +51,23 @@ def asked_for(profile: str) -> dict[str, dict[str, Any]]:
         if kind not in ("gpu", "cpu") or not isinstance(resources or {}, dict):
             raise UserError(f"{path}: '{kind}' is none of gpu and cpu, each with `resource: value`")
     return {kind: dict(resources or {}) for kind, resources in told.items()}
+
+
+def usual_runtime(profile: str) -> object:
+    """The ``runtime`` that the profile gives jobs of whom nothing is known; None where it gives none."""
+    for file in _files(profile_path(profile)):
+        told = _read(file).get("default-resources") or {}
+        pairs = told if isinstance(told, dict) else dict(str(x).partition("=")[::2] for x in told)
+        if "runtime" in pairs:
+            return pairs["runtime"]
+    return None
+
+
+def in_minutes(runtime: object) -> float:
+    """What Snakemake reads as minutes, or with a unit (``1d``); infinity for anything else, such as an
+    expression."""
+    told = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw]?)[a-z]*", str(runtime).strip("'\""))
+    return float(told[1]) * MINUTES[told[2]] if told else math.inf
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import os
 import re
 import shlex
@@ -34,7 +35,13 @@ from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.records.code import known_digests
 from reproduce.tasks.registry import keep_source
 from reproduce.training.processes import command, handled
-from reproduce.workflow.cluster_profile import asked_for, check_executor, profile_path
+from reproduce.workflow.cluster_profile import (
+    asked_for,
+    check_executor,
+    in_minutes,
+    profile_path,
+    usual_runtime,
+)
 from reproduce.workflow.devices import Machine, machine_of
 from reproduce.workflow.graph import Job, is_done, seconds_of, stale_jobs, stamps_folder
 from reproduce.workflow.jobs import Request
@@ -239,11 +246,14 @@ def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
     """The stale jobs; their stamps go, since those of what is to be made again say what is not so."""
     jobs, request = graph.jobs, graph.request
     entries, order = [], in_order(jobs, stale, list(request.seeds))
-    asked = asked_for(graph.how.profile) if graph.how.profile else {}
+    profile = graph.how.profile
+    asked, usual = (asked_for(profile), usual_runtime(profile)) if profile else ({}, None)
     for name in stale:
         job, gpus = jobs[name], graph.gpus(jobs[name])
         step = ["step", name, f"--plan={path}", f"--threads={graph.threads(job)}"]
         words = command(step, graph.processes(job))
+        own = _of_node(job, gpus, asked) if graph.on_nodes else {"gpu": gpus}
+        longest = in_minutes(own.get("runtime", usual))
         entries.append({
             "rule": re.sub(r"\W", "_", f"{name}_{job.digest[:4]}"),
             "needs": [str(need.stamp(graph.runs).absolute()) for need in job.needs],
@@ -251,9 +261,8 @@ def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
             "words": shlex.join(_on_own_devices(words, gpus, graph)),
             "threads": graph.cores(job),
             "priority": len(stale) - order[name],
-            "resources": {"training": int(job.kind == "train")}
-            | (_of_node(job, gpus, asked) if graph.on_nodes else {"gpu": gpus})
-            | _runtime(seconds_of(job, graph.runs)),
+            "resources": {"training": int(job.kind == "train"), **own}
+            | _runtime(seconds_of(job, graph.runs), longest if job.kind == "train" else math.inf),
             "log": str(graph.log(name).absolute()),
         })  # fmt: skip
     for name in stale:
@@ -282,9 +291,10 @@ def _of_node(job: Job, gpus: int, asked: Mapping[str, Mapping[str, Any]]) -> dic
     return found
 
 
-def _runtime(seconds: float | None) -> dict[str, int]:
-    """Minutes to ask for; where nothing is known, the profile's default."""
-    return {} if seconds is None else {"runtime": 10 + 3 * round(seconds / 60)}
+def _runtime(seconds: float | None, longest: float) -> dict[str, int]:
+    """Minutes to ask for; where nothing is known, the profile's default. That is the ``longest`` of a
+    training, which goes on in another job: partitions refuse what is beyond their limit."""
+    return {} if seconds is None else {"runtime": int(min(10 + 3 * round(seconds / 60), longest))}
 
 
 def _on_own_devices(words: Sequence[str], gpus: int, graph: Graph) -> Sequence[str]:

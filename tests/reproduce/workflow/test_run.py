@@ -221,11 +221,11 @@ def test_each_command_has_gpus_of_its_own(tmp_path: Path) -> None:
 # A cluster
 
 
-def on_nodes(folder: Path, jobs: str = "", **how: Any) -> dict[str, Any]:
+def on_nodes(folder: Path, jobs: str = "", config: str = "", **how: Any) -> dict[str, Any]:
     """The plan of GPU jobs for a cluster's profile with this jobs.yaml."""
     profile = folder / "profile"
     profile.mkdir(exist_ok=True)
-    (profile / "config.yaml").write_text("executor: slurm\n")
+    (profile / "config.yaml").write_text(f"executor: slurm\n{config}")
     if jobs:
         (profile / "jobs.yaml").write_text(jobs)
     return planned(folder, "cuda", How(profile=str(profile), **how))
@@ -258,6 +258,24 @@ def test_a_type_of_gpu_is_asked_for_by_jobs_that_have_one(tmp_path: Path) -> Non
     entries = on_nodes(tmp_path, 'gpu: {gres: "gpu:h100:{gpus}"}\n', gpus_per_training=2)
     assert entries[TRAIN]["resources"]["gres"] == "gpu:h100:2"
     assert "gpu" not in entries[TRAIN]["resources"], "SLURM's plugin refuses both"
+
+
+def test_a_training_asks_for_no_more_time_than_one_that_is_not_known(tmp_path: Path) -> None:
+    jobs = Request("quick", Places(tmp_path, tmp_path / "runs", tmp_path), [0]).jobs()
+
+    def asked(runtime: str, jobs_yaml: str = "") -> tuple[int, int]:
+        """Of a training and a measurement that took 40 hours."""
+        for name in (TRAIN, MODES):
+            write_stamp(jobs[name], tmp_path / "runs", 40 * 3600, Made())
+        entries = on_nodes(tmp_path, jobs_yaml, runtime)
+        train, modes = (entries[name]["resources"]["runtime"] for name in (TRAIN, MODES))
+        return train, modes
+
+    assert asked("") == (7210, 7210), "a profile that tells no limit"
+    assert asked("default-resources: {runtime: 1440}\n") == (1440, 7210)
+    assert asked("default-resources: [mem_mb=8000, runtime=2d]\n") == (2880, 7210)
+    assert asked("default-resources: {runtime: 9999}\n") == (7210, 7210)
+    assert asked("default-resources: {runtime: 90}\n", "gpu: {runtime: 600}\n") == (600, 7210)
 
 
 def test_a_training_that_makes_progress_did_not_fail(
