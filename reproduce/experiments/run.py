@@ -17,6 +17,7 @@ from reproduce.tasks.registry import TASKS
 
 OUTSIDE_DIGESTS = "a run's settings are named by its jobs and records"
 PRECISIONS = ("float32", "bf16")
+PROGRESS = "progress.json"  # in a run's folder
 
 
 @dataclass(frozen=True)
@@ -182,3 +183,13 @@ def parse_settings(words: list[str]) -> dict[str, str]:
 def run_folder(root: Path, preset: str, run: RunConfig) -> Path:
     """Where a preset's run lives: one folder a task, method and seed."""
     return root / preset / run.task / f"{run.method}-seed{run.seed}"
+
+
+def progress_of(folder: Path) -> dict[str, Any]:
+    """What the training in a run's folder last said of its ``step``, its ``seconds`` in all calls and
+    the rest; empty where it said nothing yet."""
+    try:
+        told = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from benchmarks.files import write_text
 from benchmarks.pictures import grid
 from models.randomness import generator
-from reproduce.experiments.run import RunConfig
+from reproduce.experiments.run import PROGRESS, RunConfig, progress_of
 from reproduce.tasks.batches import Batch, Batches, test_batches
 from reproduce.tasks.pictures import Preparation, from_bytes, save_png
 from reproduce.tasks.sources import Domains
@@ -112,6 +112,8 @@ class Loop:
     def go(self, parts: Sequence[Batches]) -> None:
         """To the end of the run; ``parts``, joined, are this process's share of every batch."""
         run, start = self.run, parts[0].step
+        if start:
+            self.clock -= progress_of(self.folder).get("seconds", 0)
         with contextlib.ExitStack() as stack:
             stack.enter_context(handled(self._request_stop, "SIGINT", "SIGTERM"))
             for batches in parts:
@@ -246,7 +248,7 @@ class Loop:
             "pictures_per_second": round(pace["pictures_per_second"], 1),
             "untaken": len(self.untaken), "losses": losses,
         }  # fmt: skip
-        write_text(self.folder / "progress.json", json.dumps(line) + "\n")
+        write_text(self.folder / PROGRESS, json.dumps(line) + "\n")
 
     def _save(self, done: int) -> None:
         last, good = self.folder / LAST, self.folder / GOOD

@@ -6,16 +6,18 @@ import contextlib
 import json
 import os
 import shutil
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from benchmarks.files import write_text
+from models.errors import UserError
 from reproduce.experiments.places import open_run_task
-from reproduce.experiments.run import run_folder
+from reproduce.experiments.run import progress_of, run_folder
 from reproduce.records.code import training_code
 from reproduce.records.store import Records, record_id
 from reproduce.tasks.modes import truth_folder
@@ -29,6 +31,7 @@ from reproduce.workflow.jobs import Request
 # What measures and draws takes seconds to import, which a training need not wait for: below, each
 # job imports its own.
 MARK = "job.txt"  # in a run's folder: the digest of the job that it is of
+TOLD_EVERY = 60.0  # seconds
 DRAWN_BY = "drawn-by.json"  # in a folder of pictures: by which code they were drawn, and which
 
 
@@ -45,16 +48,47 @@ def make(request: Request, job: Job) -> Path:
         if is_done(job, runs):
             return stamp
         begun = stamp.with_suffix(".begun")
-        begin = time.perf_counter() - _seconds_before(begun)
-        write_text(begun, f"{time.perf_counter() - begin}\n")
-        try:
+        with _counted(begun) as seconds:
             made = MAKERS[job.kind](request, job)
-        except BaseException:  # whoever goes on adds to them
-            write_text(begun, f"{time.perf_counter() - begin}\n")
-            raise
-        write_stamp(job, runs, time.perf_counter() - begin, made)
+            write_stamp(job, runs, max(seconds(), _seconds_of_run(request, job)), made)
         begun.unlink(missing_ok=True)
     return stamp
+
+
+@contextlib.contextmanager
+def _counted(begun: Path) -> Iterator[Callable[[], float]]:
+    """The seconds of a job in all its calls. ``begun`` tells them to whoever goes on; it is written
+    all along, since a kill leaves no time to."""
+    begin, ended = time.perf_counter() - _seconds_before(begun), threading.Event()
+
+    def seconds() -> float:
+        return time.perf_counter() - begin
+
+    def tell() -> None:
+        with contextlib.suppress(UserError):  # of a full disk the job itself will say
+            write_text(begun, f"{seconds()}\n")
+
+    def keep_telling() -> None:
+        while not ended.wait(TOLD_EVERY):
+            tell()
+
+    write_text(begun, f"{seconds()}\n")
+    thread = threading.Thread(target=keep_telling, daemon=True)
+    thread.start()
+    try:
+        yield seconds
+    finally:
+        ended.set()
+        thread.join()
+        tell()
+
+
+def _seconds_of_run(request: Request, job: Job) -> float:
+    """As a training itself says: it may have been under way, or done, before it was this job's."""
+    if job.kind != "train":
+        return 0.0
+    folder = run_folder(request.places.runs, job.preset.name, job.runs[0])
+    return float(progress_of(folder).get("seconds", 0))
 
 
 def _taken(path: Path) -> contextlib.AbstractContextManager[object]:

@@ -31,7 +31,7 @@ from tqdm import tqdm
 from benchmarks.console import in_words
 from benchmarks.files import write_text
 from models.errors import UserError
-from reproduce.experiments.run import RunConfig, run_folder
+from reproduce.experiments.run import RunConfig, progress_of, run_folder
 from reproduce.records.code import known_digests
 from reproduce.tasks.registry import keep_source
 from reproduce.training.processes import command, handled
@@ -493,9 +493,5 @@ def _stamp(graph: Graph, name: str) -> Path:
 
 def _steps_done(job: Job, runs: Path) -> int:
     """As the training says."""
-    path = run_folder(runs, job.preset.name, job.runs[0]) / "progress.json"
-    try:
-        done: int = json.loads(path.read_text())["step"]
-    except (OSError, ValueError, LookupError):
-        return 0
-    return min(done, job.runs[0].steps)
+    told = progress_of(run_folder(runs, job.preset.name, job.runs[0]))
+    return min(int(told.get("step", 0)), job.runs[0].steps)

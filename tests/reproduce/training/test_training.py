@@ -123,8 +123,11 @@ def test_a_signal_saves_and_says_how_to_go_on(whole, data, tmp_path):
     assert line.startswith(f"saved after step {step};") and step < 24
     python, *words = shlex.split(line.split("to go on: ")[1])
     assert [python, *words[:2]] == ["python", "-m", "reproduce"]
+    told = out / "progress.json"
+    told.write_text(json.dumps(json.loads(told.read_text()) | {"seconds": 7200}))
     assert main(words[2:]) == 0
     assert_same_tensors(out / "last.safetensors", whole(steps=24))
+    assert 7200 < json.loads(told.read_text())["seconds"] < 7800, "of both calls"
 
 
 def test_a_second_signal_stops_at_once_and_the_lost_steps_are_logged_again(

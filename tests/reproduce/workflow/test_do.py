@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from dataclasses import replace
@@ -11,10 +12,11 @@ import pytest
 
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
+from reproduce.experiments.run import PROGRESS, run_folder
 from reproduce.records.code import made_by, sign
 from reproduce.records.store import Records
 from reproduce.workflow import do
-from reproduce.workflow.graph import Job, Made, is_done, stamps_folder
+from reproduce.workflow.graph import Job, Made, is_done, seconds_of, stamps_folder
 from reproduce.workflow.jobs import Request
 
 QUICK = load_preset("quick")
@@ -115,3 +117,14 @@ def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(
     assert not is_done(data, places.runs), "one of them is gone"
     do.make(request, data)
     assert picture.read_bytes() == drawn and is_done(data, places.runs)
+
+
+def test_seconds_of_a_training_that_was_done_before_its_job_are_its_own(places: Places) -> None:
+    sizes = {"train": "6", "test": "4", "steps": "2", "batch": "2", "dim": "4"}
+    request = Request("quick", places, [0], overrides=sizes)
+    job = request.jobs()["train/drawn-shoes/munit/seed0"]
+    do.share(request, job)
+    told = run_folder(places.runs, request.scale.name, job.runs[0]) / PROGRESS
+    told.write_text(json.dumps(json.loads(told.read_text()) | {"seconds": 7200}))
+    do.make(request, job)
+    assert seconds_of(job, places.runs) == 7200

@@ -323,6 +323,29 @@ def test_seconds_of_calls_that_ended_early_count(
     assert seconds_of(job, places.runs) == 7 * 3600
 
 
+def slowly(root: str) -> None:
+    """A training that takes its time, and tells of it often."""
+    do.TOLD_EVERY = 0.05
+    do.MAKERS["train"] = lambda *_: time.sleep(60)
+    request = Request("quick", Places(Path(root), Path(root), Path(root)), [0])
+    do.make(request, request.jobs()[TRAIN])
+
+
+def test_seconds_of_a_call_that_was_killed_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Request("quick", Places(tmp_path, tmp_path, tmp_path), [0])
+    job = request.jobs()[TRAIN]
+    begun = job.stamp(tmp_path).with_suffix(".begun")
+    process = forked(slowly, str(tmp_path))
+    until(lambda: begun.exists() and float(begun.read_text()) > 0.5, 120)
+    process.kill()
+    assert finish(process) == -signal.SIGKILL
+    monkeypatch.setitem(do.MAKERS, "train", lambda *_: Made())
+    do.make(request, job)
+    assert (seconds_of(job, tmp_path) or 0) >= 0.5
+
+
 def test_a_lock_that_a_dead_machine_left_is_named(tmp_path: Path) -> None:
     lock = tmp_path / ".lock"
     assert holder(lock) == ""
