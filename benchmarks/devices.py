@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 
@@ -38,8 +41,19 @@ def _why_none() -> str:
     return ""
 
 
-def cores() -> int:
-    """Those that it was given: in a job of a cluster fewer than its machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def cores(control: Path = Path("/sys/fs/cgroup")) -> int:
+    """Those that it was given: in a job of a cluster or a container fewer than its machine has.
+    ``control``: where Linux tells of quotas, in either version's files."""
+    known = hasattr(os, "sched_getaffinity")
+    counts = [len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1, *_quotas(control)]
+    with suppress(ValueError):
+        counts.append(int(os.environ.get("SLURM_CPUS_PER_TASK", "")))
+    return max(1, min(counts))
+
+
+def _quotas(control: Path) -> Iterator[int]:
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        with suppress(OSError, ValueError):  # "max" where there is none, or -1
+            quota, period = " ".join((control / name).read_text() for name in names).split()
+            if int(quota) > 0:
+                yield int(quota) // int(period)
