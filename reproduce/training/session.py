@@ -63,9 +63,11 @@ def train(
     the checkpoint whose weights it begins with, instead of drawn ones.
 
     A folder that holds a run is refused unless ``resume``, which goes on from its last readable
-    checkpoint, exactly as if it had never stopped. Raises Interrupted once saved after a signal,
-    and ManyUntaken or NonFiniteWeight after writing what led to it to ``failed.safetensors``.
-    Called by all processes that ``torchrun`` started, it is one training that they share.
+    checkpoint as if it had never stopped: bit for bit with the same processor, number of threads and
+    versions, on a GPU up to rounding, since gradients of padding are added up in any order there.
+    Raises Interrupted once saved after a signal, and ManyUntaken or NonFiniteWeight after writing
+    what led to it to ``failed.safetensors``. Called by all processes that ``torchrun`` started, it is
+    one training that they share.
     """
     logging, device = logging or Logging(), local_device(device)
     method = _build(run, device, vgg, start)
