@@ -14,12 +14,15 @@ from models.errors import UserError
 OUTSIDE_DIGESTS = "where it is computed decides no number"
 
 
-def check_device(name: str) -> str:
-    """A device that exists; UserError otherwise."""
+def check_device(name: str, *, measures: bool = False) -> str:
+    """A device that exists, and on which what ``measures`` can compute; UserError otherwise."""
+    known = "cpu or cuda" if measures else "cpu, cuda or mps"
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UserError(f"unknown device '{name}': use cpu, cuda or mps") from None
+        raise UserError(f"unknown device '{name}': use {known}") from None
+    if measures and measuring_device(name) != name:
+        raise UserError(f"'{name}' has no float64, which measuring needs: use --device cpu")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(
             f"PyTorch sees {torch.cuda.device_count() or 'no'} GPU, so no '{name}'{_why_none()}: "
@@ -28,8 +31,14 @@ def check_device(name: str) -> str:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UserError("PyTorch sees no Apple GPU, so no 'mps': use --device cpu")
     if device.type not in ("cpu", "cuda", "mps"):
-        raise UserError(f"device '{name}' is not supported: use cpu, cuda or mps")
+        raise UserError(f"device '{name}' is not supported: use {known}")
     return name
+
+
+def measuring_device(name: str) -> str:
+    """Where what measures computes beside trainings on the device ``name``: Apple's GPUs have no
+    float64, so on the processor."""
+    return "cpu" if name.startswith("mps") else name
 
 
 def _why_none() -> str:

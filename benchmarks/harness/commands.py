@@ -315,7 +315,7 @@ def _opened(arguments: argparse.Namespace) -> Outputs:
     from benchmarks.devices import check_device
     from benchmarks.harness.outputs import check_size, open_outputs
 
-    check_device(arguments.device)
+    check_device(arguments.device, measures=True)
     value_range = range_of(arguments.range)
     outputs = open_outputs(arguments.outputs, arguments.pattern, value_range, arguments.lossy)
     inputs = None if arguments.command == "quality" else arguments.inputs

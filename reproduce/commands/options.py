@@ -41,7 +41,8 @@ SHARED: dict[str, dict[str, Any]] = {
     "data": {"type": Path, "default": Path("data"), "help": "where pictures are kept"},
     "runs": {"type": Path, "default": Path("runs"), "help": "where runs are kept"},
     "results": {"type": Path, "default": Path("results"), "help": "where results are kept"},
-    "device": {"default": "cpu", "help": "cpu, cuda, or mps (Apple's GPUs; untested)"},
+    "device": {"default": "cpu", "help": "cpu, cuda, or mps (Apple's GPUs; untested), whose lack of "
+        "float64 leaves measuring to the processor"},
     "threads": {"type": at_least(0), "default": 0,
         "help": "CPU threads (default: torch's choice)"},
     "workers": {"type": at_least(0), "default": 0,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from benchmarks.devices import cores
+from benchmarks.devices import cores, measuring_device
 from benchmarks.metrics import observer
 from models.errors import UserError
 from models.method import DIRECTIONS
@@ -276,7 +276,8 @@ def _workspace(preset: str, weights: Sequence[Weights], places: Places) -> Itera
             link.parent.mkdir(parents=True, exist_ok=True)
             if there.exists():
                 link.symlink_to(there.resolve())
-        yield replace(places, runs=runs, results=results)
+        device = measuring_device(places.device)
+        yield replace(places, runs=runs, results=results, device=device)
 
 
 def _threads(record: Record, what: str) -> int:

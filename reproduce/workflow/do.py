@@ -9,11 +9,13 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from benchmarks.devices import measuring_device
 from benchmarks.files import write_text
 from models.errors import UserError
 from reproduce.experiments.places import open_run_task
@@ -49,7 +51,7 @@ def make(request: Request, job: Job) -> Path:
             return stamp
         begun = stamp.with_suffix(".begun")
         with _counted(begun) as seconds:
-            made = MAKERS[job.kind](request, job)
+            made = MAKERS[job.kind](_where_it_computes(request, job), job)
             write_stamp(job, runs, max(seconds(), _seconds_of_run(request, job)), made)
         begun.unlink(missing_ok=True)
     return stamp
@@ -81,6 +83,12 @@ def _counted(begun: Path) -> Iterator[Callable[[], float]]:
         ended.set()
         thread.join()
         tell()
+
+
+def _where_it_computes(request: Request, job: Job) -> Request:
+    device = request.places.device
+    device = device if job.kind == "train" else measuring_device(device)
+    return replace(request, places=replace(request.places, device=device))
 
 
 def _seconds_of_run(request: Request, job: Job) -> float:

@@ -29,6 +29,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from benchmarks.console import in_words
+from benchmarks.devices import measuring_device
 from benchmarks.files import write_text
 from models.errors import UserError
 from reproduce.experiments.run import RunConfig, progress_of, run_folder
@@ -133,8 +134,9 @@ class Graph:
 
     def gpus(self, job: Job) -> int:
         """How many GPUs a job computes on."""
-        computes = self.request.places.device != "cpu" and job.kind not in ON_PROCESSOR
-        return self.processes(job) * computes
+        device = self.request.places.device
+        device = device if job.kind == "train" else measuring_device(device)
+        return self.processes(job) * (device != "cpu" and job.kind not in ON_PROCESSOR)
 
 
 def make(request: Request, how: How) -> int | None:

@@ -336,6 +336,8 @@ def test_outputs_and_their_rivals_are_read_each_in_its_way(judging, measured, re
 def test_more_words_that_do_not_fit(judging, refused):
     good = judging["good"]
     assert "unknown device 'tpu9'" in refused("diversity", good, "--device", "tpu9")
+    error = refused("diversity", good, "--device", "mps")
+    assert "no float64" in error and "use --device cpu" in error
     for more, told in (
         (["--train-inputs", judging["trainA"]], "needs --train-photos"),
         (["--samples", 4], "4 samples an input are asked"),

@@ -13,6 +13,7 @@ import pytest
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import PROGRESS, run_folder
+from reproduce.measuring.rerun import _workspace
 from reproduce.records.code import made_by, sign
 from reproduce.records.store import Records
 from reproduce.workflow import do
@@ -117,6 +118,31 @@ def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(
     assert not is_done(data, places.runs), "one of them is gone"
     do.make(request, data)
     assert picture.read_bytes() == drawn and is_done(data, places.runs)
+
+
+def test_on_apples_gpus_only_trainings_compute(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have no float64, which measuring needs."""
+    used: list[str] = []
+
+    def uses(request: Request, job: Job) -> Made:
+        used.append(request.places.device)
+        return Made()
+
+    for kind in ("train", "scores", "figure"):
+        monkeypatch.setitem(do.MAKERS, kind, uses)
+        for device in ("mps", "cuda:1"):
+            job = Job(
+                QUICK,
+                f"{kind}/x",
+                {"device": device},
+                runs=(QUICK.make_run("munit", "drawn-shoes", 0),),
+            )
+            do.make(Request("quick", replace(places, device=device), [0]), job)
+    assert used == ["mps", "cuda:1", "cpu", "cuda:1", "cpu", "cuda:1"]
+    with _workspace("quick", [], replace(places, device="mps")) as scratch:
+        assert scratch.device == "cpu", "where a record is made again"
 
 
 def test_seconds_of_a_training_that_was_done_before_its_job_are_its_own(places: Places) -> None:

@@ -72,6 +72,8 @@ def test_what_only_writes_asks_for_no_gpu(tmp_path: Path) -> None:
         assert asked["gpu"] == (name.split("/")[0] not in writes)
         assert asked["training"] == name.startswith("train/")
     assert not any(e["resources"]["gpu"] for e in planned(tmp_path).values())
+    apple = [name for name, e in planned(tmp_path, "mps").items() if e["resources"]["gpu"]]
+    assert apple and all(name.startswith("train/") for name in apple)
 
 
 def test_gpus_of_a_training_are_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
