@@ -1,5 +1,5 @@
-"""Files of results: text, CSV and raw values, written whole or not at all; and what others wrote, read
-so that whatever is wrong with it is told in a line."""
+"""Files of results: text, CSV and raw values, written whole or not at all; what others wrote, read so
+that whatever is wrong with it is told in a line; and locks, for which one waits aloud."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import io
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from models.errors import UserError
 
@@ -159,6 +161,29 @@ def passing(folder: Path) -> Iterator[Path]:
             yield Path(made)
         except UserError as error:
             raise UserError(str(error).replace(made, str(folder))) from error
+
+
+def locked(path: Path) -> AbstractContextManager[object]:
+    """The lock ``path``, which ends with its process. Whoever waits for it more than a second is told."""
+    lock = FileLock(path)
+    try:
+        return lock.acquire(timeout=1)
+    except Timeout:
+        print(f"note: waiting for another process, which has {path}{holder(path)}", file=sys.stderr)
+        return lock.acquire()
+
+
+def holder(lock: Path) -> str:
+    """In words, which machine's process holds a lock; empty for one that ends with its process.
+
+    Where a file system knows no flock, a file stands for the lock, and is left by a machine that
+    dies. Of another machine nobody can tell whether it did.
+    """
+    try:
+        process, host, *_ = lock.read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return ""
+    return f" (process {process} of {host}; remove {lock} if that is dead)"
 
 
 def _part_of(path: Path) -> Path:

@@ -17,9 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filelock import FileLock
-
-from benchmarks.files import cannot_write, write_text
+from benchmarks.files import cannot_write, locked, write_text
 from models.errors import UserError
 
 OUTSIDE_DIGESTS = "how records are kept changes no number"
@@ -67,7 +65,7 @@ class Records:
         self.folder = results / preset
         self._code = {} if code is None else {"code": code}
         self.path = self.folder / "records.jsonl"
-        self._lock = FileLock(self.path.with_name(".records.lock"))
+        self._lock = self.path.with_name(".records.lock")
 
     def all(self) -> list[dict[str, Any]]:
         """Every record, oldest first. A last line cut short by a crash is left out.
@@ -123,7 +121,7 @@ class Records:
             raise ValueError(f"a record that {problem}")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with self._lock, self.path.open("a+b", buffering=0) as file:
+            with locked(self._lock), self.path.open("a+b", buffering=0) as file:
                 before = _drop_torn_line(file)
                 end = len(before)
                 rest = _text_of([stamped], before).encode()
@@ -141,7 +139,7 @@ class Records:
     def prune(self, kept: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Pruned:
         """Drop all records but those that ``kept`` chooses of them, then the raw files of which no
         record is left. Killed in between it leaves raw files too many, never too few."""
-        with self._lock:
+        with locked(self._lock):
             every = self.all()
             names = {record_id(record) for record in kept(every)}
             left = [record for record in every if record_id(record) in names]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
 
-from benchmarks.files import new_folder
+from benchmarks.files import locked, new_folder
 from models.errors import UserError
 
 
@@ -21,7 +18,7 @@ def only_process(folder: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(new_folder(folder.parent))
-            stack.enter_context(_locked(path))
+            stack.enter_context(locked(path))
         except OSError as error:
             if folder.is_dir():  # it took its name when it was complete: nobody makes it
                 yield
@@ -37,15 +34,3 @@ def only_process(folder: Path) -> Iterator[None]:
             if not folder.exists():
                 with suppress(OSError):
                     path.unlink()
-
-
-def _locked(path: Path) -> TextIO:
-    while True:
-        lock = path.open("w")
-        if sys.platform != "win32":
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.fstat(lock.fileno()).st_nlink:
-            return lock
-        lock.close()  # whoever had it took the file away: another one is the lock now

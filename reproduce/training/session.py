@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from benchmarks.files import new_folder, write_text
+from benchmarks.files import holder, new_folder, write_text
 from models.choices import ALL, choose
 from models.errors import UserError
 from models.method import Method
@@ -262,19 +262,6 @@ def only_run(folder: Path) -> Iterator[None]:
             if new and not any((folder / name).exists() for name in (LAST, GOOD, FAILED)):
                 shutil.rmtree(folder, ignore_errors=True)
             raise
-
-
-def holder(lock: Path) -> str:
-    """In words, which machine's process holds a lock; empty for one that ends with its process.
-
-    Where a file system knows no flock, a file stands for the lock, and is left by a machine that
-    dies. Of another machine nobody can tell whether it did.
-    """
-    try:
-        process, host, *_ = lock.read_text(encoding="utf-8").split()
-    except (OSError, ValueError):
-        return ""
-    return f" (process {process} of {host}; remove {lock} if that is dead)"
 
 
 def _describe(

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.console import refuse
 from models.errors import UserError
 
 
@@ -92,6 +93,11 @@ def own_devices(folder: Path, slots: int, devices: Sequence[str], wanted: int) -
             except BlockingIOError:
                 os.close(descriptor)
                 continue
+            except OSError as error:  # a file that stands for a lock would outlive the command
+                raise UserError(
+                    f"{folder} knows no locks ({error.strerror}), by which jobs share the GPUs: choose "
+                    "another --runs, or one GPU (--device cuda:0)"
+                ) from None
             held[device] = descriptor
         if len(held) == wanted:
             for descriptor in held.values():
@@ -102,12 +108,15 @@ def own_devices(folder: Path, slots: int, devices: Sequence[str], wanted: int) -
         time.sleep(0.5)
 
 
-def main(words: Sequence[str]) -> None:
+def main(words: Sequence[str]) -> int:
     folder, slots, devices, wanted, *command = words
-    chosen = own_devices(Path(folder), int(slots), devices.split(","), int(wanted))
+    try:
+        chosen = own_devices(Path(folder), int(slots), devices.split(","), int(wanted))
+    except UserError as error:
+        return refuse(str(error))
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
     os.execvp(command[0], command)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

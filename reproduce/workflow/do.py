@@ -13,10 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from benchmarks.devices import measuring_device
-from benchmarks.files import write_text
+from benchmarks.files import locked, write_text
 from models.errors import UserError
 from reproduce.experiments.places import open_run_task
 from reproduce.experiments.run import progress_of, run_folder
@@ -26,7 +24,7 @@ from reproduce.tasks.modes import truth_folder
 from reproduce.tasks.own import check_own
 from reproduce.tasks.registry import drawn_folder
 from reproduce.training.loop import LAST, Logging
-from reproduce.training.session import holder, only_run, train
+from reproduce.training.session import only_run, train
 from reproduce.workflow.graph import Job, Made, is_done, listing, stamps_folder, write_stamp
 from reproduce.workflow.jobs import Request
 
@@ -46,7 +44,7 @@ def make(request: Request, job: Job) -> Path:
     runs = request.places.runs
     stamp, folder = job.stamp(runs), stamps_folder(runs, job.preset)
     folder.mkdir(parents=True, exist_ok=True)
-    with _taken(folder / f".{job.name.replace('/', '.')}.lock"):
+    with locked(folder / f".{job.name.replace('/', '.')}.lock"):
         if is_done(job, runs):
             return stamp
         begun = stamp.with_suffix(".begun")
@@ -97,15 +95,6 @@ def _seconds_of_run(request: Request, job: Job) -> float:
         return 0.0
     folder = run_folder(request.places.runs, job.preset.name, job.runs[0])
     return float(progress_of(folder).get("seconds", 0))
-
-
-def _taken(path: Path) -> contextlib.AbstractContextManager[object]:
-    lock = FileLock(path)
-    try:
-        return lock.acquire(timeout=1)
-    except Timeout:
-        print(f"note: another process makes it{holder(path)}: waiting for it", flush=True)
-        return lock.acquire()
 
 
 def _seconds_before(begun: Path) -> float:

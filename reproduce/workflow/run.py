@@ -9,7 +9,6 @@ forked from a process that has imported what they need (``forked``).
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import math
 import os
@@ -30,7 +29,7 @@ from tqdm import tqdm
 
 from benchmarks.console import in_words
 from benchmarks.devices import measuring_device
-from benchmarks.files import write_text
+from benchmarks.files import holder, write_text
 from models.errors import UserError
 from reproduce.experiments.run import RunConfig, progress_of, run_folder
 from reproduce.records.code import known_digests
@@ -315,7 +314,8 @@ def snakemake_words(plan: Path, machine: Machine, folder: Path, profile: str | N
     in which a path may mean something else."""
     config = folder / CONFIG
     # To SIGTERM Snakemake waits for its jobs, who get it too; to SIGINT it calls a cluster's off.
-    told = {"plan": str(plan), "end": "SIGTERM" if profile is None else "SIGINT"}
+    end = "SIGTERM" if profile is None else "SIGINT"
+    told = {"plan": str(plan), "end": end, "lock": SNAKEMAKE}
     write_text(config, json.dumps(told) + "\n")
     words = [
         sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--configfile",
@@ -371,19 +371,14 @@ def started(
     words: Sequence[str], folder: Path, log: Path, end: signal.Signals
 ) -> Iterator[subprocess.Popen[bytes]]:
     """``words`` at work; in the end it and all that it started are asked by the signal ``end`` to
-    save and stop, and waited for. It holds a lock in ``folder``, even if this process is killed."""
+    save and stop, and waited for."""
     # Jobs run in Snakemake's folder, from where this checkout must be found.
     found = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    lock = os.open(folder / SNAKEMAKE, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=file, stderr=file, env=os.environ | {"PYTHONPATH": found},
-                start_new_session=True, pass_fds=[lock],
-            )  # fmt: skip
-    finally:
-        os.close(lock)
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=file, stderr=file,
+            env=os.environ | {"PYTHONPATH": found}, start_new_session=True,
+        )  # fmt: skip
     try:
         yield process
     finally:
@@ -412,8 +407,8 @@ def only_command(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
-            f"another command is at work in {folder}: wait for it, or end it; the same command goes "
-            "on from there"
+            f"another command is at work in {folder}{holder(folder / COMMANDS)}: wait for it, or end "
+            "it; the same command goes on from there"
         ) from None
     except OSError as error:
         raise UserError(
@@ -427,7 +422,8 @@ def only_command(folder: Path) -> Iterator[None]:
 
 
 def _wait_for_snakemake(folder: Path) -> None:
-    lock = FileLock(folder / SNAKEMAKE)
+    path = folder / SNAKEMAKE
+    lock = FileLock(path)
     try:
         with contextlib.suppress(Timeout), lock.acquire(timeout=0):
             return
@@ -440,7 +436,7 @@ def _wait_for_snakemake(folder: Path) -> None:
     except Timeout:
         raise UserError(
             f"jobs of a command that was killed are still at work in {folder}: end them (they hold "
-            f"{folder / SNAKEMAKE}), and give the same command again"
+            f"{path}{holder(path)}), and give the same command again"
         ) from None
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import time
 from threading import Event, Thread
 
 import pytest
+from filelock import FileLock
+from tiny import until
 
 from models.errors import UserError
+from reproduce.records.store import Records
 from reproduce.tasks.locks import only_process
 
 
@@ -55,3 +60,55 @@ def test_who_waited_for_a_lock_that_is_gone_holds_the_next(tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     goes.set()
     waiting.join()
+
+
+def test_who_waits_to_record_is_told_for_what(tmp_path, capsys):
+    facts = {"metric": "m", "value": 1.0, "protocol": {}, "preset": "quick", "task": "t",
+             "method": "munit", "seed": 0}  # fmt: skip
+    records = Records(tmp_path, "quick")
+    records.folder.mkdir()
+    lock, said = records.folder / ".records.lock", ""
+
+    def told() -> bool:
+        nonlocal said
+        said += capsys.readouterr().err
+        return f"waiting for another process, which has {lock}\n" in said
+
+    waiting = Thread(target=records.append, args=(facts,))
+    with FileLock(lock):
+        waiting.start()
+        until(told)
+        assert not records.all()
+    waiting.join()
+    assert len(records.all()) == 1
+
+
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_where_flock_is_unknown_files_stand_for_locks(tmp_path, monkeypatch, capsys):
+    def unknown(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    made, held, goes, said = tmp_path / "data" / "made", Event(), Event(), ""
+
+    def second() -> None:
+        with only_process(made):
+            held.set()
+            goes.wait(30)
+
+    def told() -> bool:
+        nonlocal said
+        said += capsys.readouterr().err
+        return f"{made.with_name('.made.lock')} (process {os.getpid()} of " in said
+
+    waiting = Thread(target=second)
+    with only_process(made):
+        waiting.start()
+        until(told)
+        assert not held.is_set()
+        made.mkdir()
+        (made / "picture").touch()
+    assert held.wait(30)
+    goes.set()
+    waiting.join()
+    assert [path.name for path in made.parent.iterdir()] == ["made"]

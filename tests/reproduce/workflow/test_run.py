@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
@@ -18,11 +19,11 @@ import torch
 from filelock import FileLock, SoftFileLock
 from tiny import finish, forked, until
 
+from benchmarks.files import holder
 from models.errors import UserError
 from reproduce.experiments.places import Places
 from reproduce.experiments.run import run_folder
 from reproduce.training.loop import Interrupted
-from reproduce.training.session import holder
 from reproduce.workflow import do, run
 from reproduce.workflow.devices import Machine, machine_of, own_devices
 from reproduce.workflow.graph import Job, Made, seconds_of, write_stamp
@@ -53,6 +54,12 @@ def save(number, frame):
 signal.signal(signal.SIGTERM, save)
 Path("begun").touch()
 time.sleep(60)
+"""
+
+UNKNOWN = """
+import errno, fcntl
+def unknown(*_):
+    raise OSError(errno.ENOSYS, "Function not implemented")
 """
 
 
@@ -162,13 +169,18 @@ def at_work(folder: str) -> None:
             process.wait()
 
 
+def one_job(folder: Path) -> None:
+    """The plan of a job that saves."""
+    (folder / "job.py").write_text(SAVES)
+    (folder / "logs").mkdir()
+    job = entry(folder, "job", [], 1)
+    (folder / "plan.json").write_text(json.dumps({"jobs": [job], "stamps": [job["stamp"]]}))
+
+
 @pytest.fixture
 def command(tmp_path: Path) -> ForkServerProcess:
     """A command whose one job is at work."""
-    (tmp_path / "job.py").write_text(SAVES)
-    (tmp_path / "logs").mkdir()
-    job = entry(tmp_path, "job", [], 1)
-    (tmp_path / "plan.json").write_text(json.dumps({"jobs": [job], "stamps": [job["stamp"]]}))
+    one_job(tmp_path)
     process = forked(at_work, str(tmp_path))
     until((tmp_path / "begun").exists, 120)
     return process
@@ -194,6 +206,38 @@ def test_what_a_killed_snakemake_left_saves_and_is_waited_for(
     os.kill(int(children.split()[0]), signal.SIGKILL)
     assert finish(command) == 0
     assert (tmp_path / "saved").exists()
+
+
+@pytest.fixture
+def unknown_flock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process here or started from here may lock, as on some network's file systems."""
+    here: dict[str, Any] = {}
+    exec(UNKNOWN, here)
+    monkeypatch.setattr(fcntl, "flock", here["unknown"])
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python" / "sitecustomize.py").write_text(f"{UNKNOWN}fcntl.flock = unknown\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "python"))
+
+
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_where_flock_is_unknown_snakemake_is_named(tmp_path: Path, unknown_flock: None) -> None:
+    one_job(tmp_path)
+    words = snakemake_words(tmp_path / "plan.json", Machine(1, 1, 1), tmp_path, None)
+    log = tmp_path / "log"
+    with only_command(tmp_path):
+        with started(words, tmp_path, log, signal.SIGTERM) as process:
+            until((tmp_path / "begun").exists, 120)
+            assert f"process {process.pid} of " in holder(tmp_path / run.SNAKEMAKE)
+            with (
+                pytest.raises(UserError, match=f"process {os.getpid()} of"),
+                only_command(tmp_path),
+            ):
+                pass
+        assert (tmp_path / "saved").exists()
+    with only_command(tmp_path):
+        pass
+    with pytest.raises(UserError, match="knows no locks"):
+        own_devices(tmp_path, 2, ["4", "7"], 1)
 
 
 def test_what_does_not_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
