@@ -83,11 +83,11 @@ CYCLEGAN = dict(
     lr_policy="linear", init="gaussian", noise_dim=0,
 )  # fmt: skip
 NOISE = CYCLEGAN | dict(generator="unet", noise_dim=8, depth=8, identity=0.0)
-BICYCLEGAN = dict(
+BICYCLEGAN = dict(  # channels and dropout: its release's script for edges2shoes
     size=256, batch=2, resize=0, crop="random", flip=True, gan=1.0, gan2=1.0, l1=10.0,
     latent=0.5, kl=0.01, dim=64, depth=8, noise_dim=8, where="all", enc_kind="resnet",
     dis_scales=2, lr=2e-4, beta1=0.5, beta2=0.999, weight_decay=0.0, lr_policy="linear",
-    init="xavier", gan_loss="lsgan",
+    init="xavier", gan_loss="lsgan", channels_a=1, channels_b=3, dropout=True,
 )  # fmt: skip
 EPOCHS = {"edges2shoes": (49_825, 200, 60), "edges2handbags": (138_567, 200, 30)}
 
