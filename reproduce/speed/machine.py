@@ -75,6 +75,8 @@ def _fastest(work: Callable[[], object], device: str) -> float:
 def _finish(device: str) -> None:
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
+    elif device.startswith("mps"):
+        torch.mps.synchronize()
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from reproduce.speed.machine import (
     peak,
     ratios,
     spread,
+    timed,
 )
 from reproduce.speed.stepping import alternately, step_memory, stepper, time_step
 
@@ -103,6 +105,22 @@ def test_a_step_is_timed_both_ways() -> None:
     assert found["first"]["counts"]["flop"] != found["second"]["counts"]["flop"]
     for name in ("before", "after"):
         assert found["machine"][name]["flop_per_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("device", "there", "calls"),
+    [
+        ("cuda:1", torch.cuda, [("cuda:1",), "work", ("cuda:1",)]),
+        ("mps", torch.mps, [(), "work", ()]),
+    ],
+)
+def test_work_has_ended_when_its_device_has_done_it(
+    device: str, there: ModuleType, calls: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log: list[object] = []
+    monkeypatch.setattr(there, "synchronize", lambda *given: log.append(given))
+    timed(lambda: log.append("work"), device)
+    assert log == calls
 
 
 def test_the_machine_is_no_slower_than_anything_it_does() -> None:
