@@ -20,7 +20,6 @@ from benchmarks.metrics.lpips_features import LpipsDistance, enlarged
 from benchmarks.metrics.mode_scores import mode_scores
 from benchmarks.networks.mode_classifiers import ModeClassifier
 from benchmarks.networks.mode_recipes import MODE_RECIPES
-from benchmarks.networks.precision import no_tf32
 from benchmarks.networks.weights import LpipsWeights, trained
 from models.init import initialise
 from models.randomness import generator
@@ -36,7 +35,6 @@ MODES = ("1", "2", "3", "4")  # as many as each of the paper's domains has
 def time_diversity(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
     """``diversity`` of pictures of noise, and the same pairs by the package, a chunk of inputs at
     a time; both see the same pictures and ``about["batch"]`` of them (or pairs) at once."""
-    no_tf32()  # for the package too: both are to compute the same
     base = held(about["device"])
     protocol = get_protocol(about["protocol_name"])
     weights = trained(protocol.version)

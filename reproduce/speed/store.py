@@ -95,7 +95,7 @@ def stored(records: Records, one: Measurement) -> dict[str, Any] | None:
 @cache
 def code_of(kind: str) -> str:
     """A digest of all of this project's code that a measurement runs."""
-    return digest_of(modules_behind([module_of(kind)], through=True))
+    return digest_of(modules_behind([module_of(kind), measured.__module__], through=True))
 
 
 def append(

@@ -13,19 +13,23 @@ from typing import Any
 import torch
 
 from benchmarks.console import NO_MEMORY
+from benchmarks.networks.precision import no_tf32
 from models.errors import UserError
 from reproduce.records.environment import environment
 
 # What is measured -> the function that measures it.
-KINDS = {
+_OF_TRAININGS = {
     "step": "reproduce.speed.stepping:time_step",
     "memory": "reproduce.speed.stepping:step_memory",
     "primitives": "reproduce.speed.counting:time_primitives",
+    "data": "reproduce.speed.stepping:time_waiting",
+}
+_OF_RESULTS = {  # which are translated and measured without TF32
     "translate": "reproduce.speed.translating:time_translation",
     "diversity": "reproduce.speed.measuring:time_diversity",
     "modes": "reproduce.speed.measuring:time_modes",
-    "data": "reproduce.speed.stepping:time_waiting",
 }
+KINDS = _OF_TRAININGS | _OF_RESULTS
 _KILLED = -9  # by the system, which is how it answers a want of memory
 
 
@@ -66,6 +70,8 @@ def _work(parent: Connection, kind: str, about: dict[str, Any]) -> None:
     an error."""
     os.dup2(2, 1)  # what libraries print is no table
     torch.set_num_threads(about["threads"])
+    if kind in _OF_RESULTS:
+        no_tf32()
     module, _, name = KINDS[kind].partition(":")
     try:
         found = getattr(importlib.import_module(module), name)(about, lambda: parent.send({}))

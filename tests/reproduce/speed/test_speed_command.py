@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from pathlib import Path
 
 import pytest
+import torch
 from speed_case import SMALL, about, step_record, stored
 
 from models.choices import ALL
@@ -13,6 +15,7 @@ from reproduce.commands.cli import main
 from reproduce.records.environment import environment
 from reproduce.records.query import query
 from reproduce.records.store import Records
+from reproduce.speed import store, worker
 from reproduce.speed.planning import Networks, Where, steps, suite
 from reproduce.speed.store import PRESET, Measurement, code_of, distinct, take
 from reproduce.speed.store import stored as found_record
@@ -75,6 +78,28 @@ def test_what_fails_keeps_nothing_else_from_being_measured(tmp_path: Path) -> No
     found, failed = take([bad, good], results, tmp_path, again=False, progress=False)
     assert [r["protocol"] for r in found] == [good.protocol]
     assert len(failed) == 1 and "memory munot" in failed[0] and "did you mean munit" in failed[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_trainings_are_timed_with_tf32(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a real translation or measurement, whose process has turned it off."""
+    monkeypatch.setattr(
+        KINDS[kind].replace(":", "."),
+        lambda about, tick: {"tf32": torch.backends.cudnn.allow_tf32},
+    )
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    # A process that knows both.
+    monkeypatch.setattr(worker, "get_context", lambda _: multiprocessing.get_context("fork"))
+    found = worker.measured(kind, about(), lambda: None)
+    assert found["measured"]["tf32"] == (kind in ("step", "memory", "primitives", "data"))
+
+
+def test_the_code_of_a_measurement_is_also_how_its_process_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store, "digest_of", " ".join)
+    modules = code_of.__wrapped__("translate").split()
+    assert {"reproduce.speed.worker", "reproduce.speed.translating"} <= set(modules)
 
 
 @pytest.mark.parametrize(
