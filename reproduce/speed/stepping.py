@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from models.errors import UserError
 from models.randomness import generator
-from models.zoo import make_config
+from models.zoo import make_config, recipe
 from reproduce.speed.counting import count_step
 from reproduce.speed.drawn import network_of, pictures_of
 from reproduce.speed.machine import (
@@ -27,9 +28,11 @@ from reproduce.speed.machine import (
 )
 from reproduce.tasks.batches import Batches
 from reproduce.tasks.pictures import Preparation, from_bytes
+from reproduce.training.ahead import NoiseAhead
 from reproduce.training.distributed import World
 from reproduce.training.graphed import TRIALS, WARMUP
 from reproduce.training.shared import make_trainer
+from reproduce.training.trainer import Trainer
 
 Tick = Callable[[], None]  # called after each piece of work that a progress bar shows
 
@@ -47,24 +50,27 @@ def time_step(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
     ``about["against"]``: A B A B ... after a warm-up of both, on one batch of noise."""
     device, precision, other = about["device"], about["precision"], about["against"]
     before = measure_machine(device, precision)
-    steppers = (
-        stepper(about, about["ways"], precision),
-        stepper(about, other["ways"], other["precision"]),
+    with (
+        training(about, about["ways"], precision) as one,
+        training(about, other["ways"], other["precision"]) as two,
+    ):
+        steppers = stepper(about, one), stepper(about, two)
+        for step in steppers:
+            begin = time.perf_counter()
+            for _ in range(about["warmup"]):
+                timed(step, device)
+                if device == "cpu" and time.perf_counter() - begin > _WARM_SECONDS:
+                    break
+            tick()
+        taken = alternately(*steppers, about["steps"], device, tick)
+    first, second = (
+        {**spread(s), "seconds": s, "counts": counts(about, ways)}
+        for s, ways in zip(taken, (about["ways"], other["ways"]), strict=True)
     )
-    for step in steppers:
-        begin = time.perf_counter()
-        for _ in range(about["warmup"]):
-            timed(step, device)
-            if device == "cpu" and time.perf_counter() - begin > _WARM_SECONDS:
-                break
-        tick()
-    first, second = alternately(*steppers, about["steps"], device, tick)
     return {
-        "first": spread(first) | {"seconds": first} | {"counts": counts(about, about["ways"])},
-        "second": spread(second) | {"seconds": second} | {"counts": counts(about, other["ways"])},
-        "ratio": ratios(first, second),
+        "first": first, "second": second, "ratio": ratios(*taken),
         "machine": {"before": before, "after": measure_machine(device, precision)},
-    }
+    }  # fmt: skip
 
 
 def alternately(
@@ -85,10 +91,22 @@ def counts(about: Mapping[str, Any], ways: Sequence[str]) -> dict[str, int]:
     return count_step(about["method"], config, about["size"], about["batch"], ways)
 
 
-def stepper(about: Mapping[str, Any], ways: Sequence[str], precision: str) -> Callable[[], None]:
-    """A training of ``about["method"]``; each call is its next step."""
-    network, world = network_of(about, ways), World(device=about["device"])
-    trainer = make_trainer(network, 0, 10**6, world, precision)
+@contextlib.contextmanager
+def training(about: Mapping[str, Any], ways: Sequence[str], precision: str) -> Iterator[Trainer]:
+    """What trains ``about["method"]``, as ``reproduce.training.session`` puts it together: on a GPU
+    noise is drawn ahead, by threads that end with this context."""
+    network, device = network_of(about, ways), about["device"]
+    trainer = make_trainer(network, 0, 10**6, World(device=device), precision)
+    shape = about["batch"], about["size"], about["size"]
+    with contextlib.ExitStack() as stack:
+        if device.startswith("cuda"):
+            ahead = NoiseAhead(network, trainer.noise, shape, device)
+            trainer.noise = stack.enter_context(ahead)
+        yield trainer
+
+
+def stepper(about: Mapping[str, Any], trainer: Trainer) -> Callable[[], None]:
+    """Each call is the next step of a ``training``."""
     x_a, x_b = (noise(about, domain) for domain in "ab")
     done = 0
 
@@ -116,10 +134,11 @@ def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
     importlib.import_module("torch._dynamo")
     base = held(about["device"])
     forget_peak(about["device"])
-    step = stepper(about, about["ways"], about["precision"])
-    for _ in range(warm_steps(about["device"])):
-        step()
-        tick()
+    with training(about, about["ways"], about["precision"]) as trainer:
+        step = stepper(about, trainer)
+        for _ in range(warm_steps(about["device"])):
+            step()
+            tick()
     found = {"base_bytes": base, "peak_bytes": peak(about["device"])}
     found["above_bytes"] = above(base, about["device"])
     if about["device"].startswith("cuda"):
@@ -136,10 +155,10 @@ def time_waiting(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str
 
 
 def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict[str, float]:
-    domains, network = pictures_of(about), network_of(about, about["ways"])
-    trainer = make_trainer(network, 0, 10**6, World(device=about["device"]), about["precision"])
+    domains, device = pictures_of(about), about["device"]
+    paired = recipe(about["method"]).method.paired
     sources = domains.train_a, domains.train_b
-    if network.paired:
+    if paired:
         if domains.pairs is None:
             raise UserError(
                 f"{about['method']} needs pairs, {about['task']} has none: use drawn-shoes"
@@ -147,10 +166,10 @@ def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict
         sources = domains.pairs
     preparation = Preparation(about["size"], flip=True)
     waited = total = 0.0
-    warm = warm_steps(about["device"])
-    with Batches(
-        *sources, preparation, about["batch"], 0, paired=network.paired,
-        workers=about["workers"], device=about["device"],
+    warm = warm_steps(device)
+    with training(about, about["ways"], about["precision"]) as trainer, Batches(
+        *sources, preparation, about["batch"], 0, paired=paired,
+        workers=about["workers"], device=device,
     ) as batches:  # fmt: skip
         x_a, x_b = batches.batch(0)
         for step in range(warm + about["steps"]):
@@ -159,7 +178,7 @@ def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict
                 x_a, x_b = next(batches) if how == "ahead" else batches.batch(step)
             there = time.perf_counter()
             # The losses are read in a step: when it returns a GPU has its last update left at most.
-            a, b = (from_bytes(x.to(about["device"], non_blocking=True)) for x in (x_a, x_b))
+            a, b = (from_bytes(x.to(device, non_blocking=True)) for x in (x_a, x_b))
             trainer.step(a, b, step)
             if step >= warm:
                 waited += there - begin

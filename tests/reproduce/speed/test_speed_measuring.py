@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,17 @@ import numpy as np
 import pytest
 import torch
 from speed_case import MUNIT, about
+from tape import Gpu
+from tiny_methods import TINY
+from torch import Tensor
 
 from benchmarks.metrics.diversity import diversity
 from benchmarks.metrics.diversity_protocols import get_protocol
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.networks.weights import trained
+from models.choices import ALL
 from models.errors import UserError
-from reproduce.speed import drawn, measuring, translating
+from reproduce.speed import drawn, measuring, stepping, translating
 from reproduce.speed.measuring import (
     by_package,
     noise_pictures,
@@ -23,7 +28,7 @@ from reproduce.speed.measuring import (
     time_diversity,
     time_modes,
 )
-from reproduce.speed.stepping import time_waiting, warm_steps
+from reproduce.speed.stepping import step_memory, time_step, time_waiting, warm_steps
 from reproduce.speed.translating import time_translation
 
 
@@ -82,9 +87,7 @@ def test_a_stream_is_timed_as_it_grows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("method", "workers"), [("bicyclegan", 0), ("munit", 1)])
 def test_waiting_is_a_share_of_a_training(method: str, workers: int, tmp_path: Path) -> None:
-    settings = MUNIT if method == "munit" else dict(
-        dim=2, depth=3, enc_dim=2, enc_blocks=2, dis_dim=2, dis_layers=1
-    )  # fmt: skip
+    settings = MUNIT if method == "munit" else TINY[method]
     ticks: list[int] = []
     chosen = told(tmp_path, method=method, settings=settings, batch=2, steps=3, workers=workers)
     found = time_waiting(chosen, lambda: ticks.append(1))
@@ -94,6 +97,29 @@ def test_waiting_is_a_share_of_a_training(method: str, workers: int, tmp_path: P
         assert found[way]["share"] == found[way]["waited_s"] / found[way]["total_s"]
     assert found["resident"]["share"] < 0.5, "nothing is waited for"
     assert found["at_once"]["waited_s"] > 0 and found["share"] == found["ahead"]["share"]
+
+
+@pytest.mark.parametrize("kind", ["step", "memory", "data"])
+def test_a_gpus_steps_are_given_noise_that_was_drawn_ahead(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As trainings have it."""
+    drawing: list[str] = []
+    monkeypatch.setattr(
+        Tensor, "pin_memory", lambda x: drawing.append(threading.current_thread().name) or x
+    )
+    for absent in (
+        "synchronize", "set_device", "init", "memory_reserved", "max_memory_reserved",
+        "max_memory_allocated", "reset_peak_memory_stats",
+    ):  # fmt: skip
+        monkeypatch.setattr(torch.cuda, absent, lambda *device: 0)
+    monkeypatch.setattr(stepping, "measure_machine", lambda *given: {})
+    chosen = told(tmp_path, method="unit", settings=TINY["unit"], batch=2, workers=0,
+                  device=Gpu("cpu"), ways=sorted(ALL - {"graphs"}))  # fmt: skip
+    work = {"step": time_step, "memory": step_memory, "data": time_waiting}[kind]
+    work(chosen, lambda: None)
+    assert any(name.startswith("noise") for name in drawing)
+    assert not [t for t in threading.enumerate() if t.name.startswith("noise")]
 
 
 def test_pairs_are_needed_by_who_needs_pairs(tmp_path: Path) -> None:

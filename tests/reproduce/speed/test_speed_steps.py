@@ -31,7 +31,7 @@ from reproduce.speed.machine import (
     spread,
     timed,
 )
-from reproduce.speed.stepping import alternately, step_memory, stepper, time_step
+from reproduce.speed.stepping import alternately, step_memory, stepper, time_step, training
 
 
 def test_a_convolution_has_the_flop_of_its_formula() -> None:
@@ -60,9 +60,10 @@ def test_a_step_counts_what_a_real_one_does(name: str, ways: frozenset[str]) -> 
     config = make_config(name, TINY[name])
     counts = count_step(name, config, SIZE, 2, ways)
     told = about(method=name, size=SIZE, batch=2, settings=TINY[name])
-    real = stepper(told, sorted(ways), "float32")
-    with FlopCounterMode(display=False) as counted:
-        real()
+    with training(told, sorted(ways), "float32") as trainer:
+        real = stepper(told, trainer)
+        with FlopCounterMode(display=False) as counted:
+            real()
     assert counts["flop"] == counted.get_total_flops() > 0
     assert counts["calls"] > 100 and counts["bytes"] > 28 * counts["parameters"] > 0
 

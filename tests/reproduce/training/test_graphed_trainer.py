@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tape import Tape, Tapes
+from tape import Tape, Tapes, Unable
 from tiny_methods import UNLIKE, fresh, make, pictures
 from torch import Tensor
 
@@ -96,12 +96,6 @@ class Deaf(Tapes):
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         work()
         return lambda: None
-
-
-class Unable(Tapes):
-    def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        work()
-        raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
 
 class Turned(Tapes):

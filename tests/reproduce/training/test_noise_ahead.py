@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tape import Gpu
 from tiny import assert_same_tensors
 from tiny_methods import TINY, fresh
 from torch import Tensor
@@ -49,13 +50,6 @@ def test_it_is_drawn_before_it_is_asked_for_by_other_threads(pinned: list[Tensor
     assert not [t for t in threading.enumerate() if t.name.startswith("noise")]
 
 
-class Gpu(str):
-    """The processor, taken for a GPU."""
-
-    def startswith(self, prefix: str, *more: int) -> bool:  # type: ignore[override]
-        return prefix == "cuda" or super().startswith(prefix, *more)
-
-
 def test_a_training_for_a_gpu_is_given_what_was_pinned(
     pinned: list[Tensor], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,4 +67,4 @@ def test_a_training_for_a_gpu_is_given_what_was_pinned(
     assert_same_tensors(on_cpu, on_gpu)
     kinds = {x.dtype for x in pinned}
     assert {torch.uint8, torch.float32, torch.int64} <= kinds, "pictures, noise, dropout's seeds"
-    assert chosen and set(chosen) == {"cpu"}, "threads pin for their own GPU"
+    assert chosen and {*map(str, chosen)} == {"cpu"}, "threads pin for their own GPU"

@@ -1,4 +1,5 @@
-"""A stand-in for CUDA graphs on the processor: kernels and their tensors, taken down and repeated.
+"""A stand-in for a GPU, and for CUDA graphs on the processor: kernels and their tensors, taken down
+and repeated.
 
 As a GPU's graph it knows addresses alone. Work that read a value of Python's, asked for a number
 back, or made a tensor elsewhere would be repeated with what was there when it was recorded.
@@ -49,6 +50,18 @@ class Tape(TorchDispatchMode):
                         there.copy_(new)
 
 
+class Gpu(str):
+    """The processor, taken for a GPU: ``Gpu("cpu")``."""
+
+    def startswith(self, prefix: str, *more: int) -> bool:  # type: ignore[override]
+        return prefix == "cuda" or super().startswith(prefix, *more)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = str.__hash__
+
+
 class Tapes:
     """A ``reproduce.training.graphed.Recorder``."""
 
@@ -70,3 +83,11 @@ class Tapes:
             tape.repeat()
 
         return again
+
+
+class Unable(Tapes):
+    """A recorder that cannot record."""
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        work()
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
