@@ -8,8 +8,12 @@ from pathlib import Path
 import gpu_check
 import pytest
 import torch
+from tape import Gpu, Tapes, Unable
+from torch import Tensor
 
 from reproduce.commands.cli import main
+from reproduce.speed import stepping
+from reproduce.training import shared
 
 NAMES = ["golden", "graphs", "resume", "measurement", "step_times", "training"]
 
@@ -49,6 +53,25 @@ def test_what_fails_is_told_and_the_next_check_follows(
     golden, graphs = json.loads((tmp_path / "gpu_check.json").read_text())["checks"]
     assert golden["passed"] is False and "furthest" not in golden and "munit" in golden["told"]
     assert graphs["passed"] is True
+
+
+@pytest.mark.parametrize("name", ["graphs", "step_times"])
+@pytest.mark.parametrize(("recorder", "passed"), [(Tapes, True), (Unable, False)])
+def test_a_gpu_that_records_no_graph_fails(
+    recorder: type[Tapes], passed: bool, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "CudaGraphs", lambda device: recorder())
+    monkeypatch.setattr(stepping, "measure_machine", lambda *given: {})
+    monkeypatch.setattr(Tensor, "pin_memory", lambda x: x)
+    for absent in ("synchronize", "set_device", "get_device_name"):
+        monkeypatch.setattr(torch.cuda, absent, lambda device: "none")
+    check = gpu_check.Check(Gpu("cpu"), tmp_path, tmp_path, minutes=9, small=True)
+    check.take(getattr(gpu_check, name))
+    (entry,) = json.loads((tmp_path / "gpu_check.json").read_text())["checks"]
+    assert entry["passed"] is passed
+    (figures,) = entry["losses" if name == "graphs" else "seconds_a_step"].values()
+    assert figures["graphs"] is passed, "figures stay"
+    assert passed or ("no CUDA graphs" in entry["told"] and "munit" in entry["told"])
 
 
 def test_it_ends_when_its_time_is_over(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from reproduce.tasks.batches import Batches
 from reproduce.tasks.pictures import Preparation, from_bytes
 from reproduce.training.ahead import NoiseAhead
 from reproduce.training.distributed import World
-from reproduce.training.graphed import TRIALS, WARMUP
+from reproduce.training.graphed import TRIALS, WARMUP, GraphedTrainer
 from reproduce.training.shared import make_trainer
 from reproduce.training.trainer import Trainer
 
@@ -47,7 +47,8 @@ def warm_steps(device: str) -> int:
 
 def time_step(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
     """Seconds a step of the ways ``about["ways"]`` and of those it is compared with,
-    ``about["against"]``: A B A B ... after a warm-up of both, on one batch of noise."""
+    ``about["against"]``: A B A B ... after a warm-up of both, on one batch of noise. ``graphs``:
+    whether they were CUDA graphs (``repeats``)."""
     device, precision, other = about["device"], about["precision"], about["against"]
     before = measure_machine(device, precision)
     with (
@@ -64,13 +65,19 @@ def time_step(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
             tick()
         taken = alternately(*steppers, about["steps"], device, tick)
     first, second = (
-        {**spread(s), "seconds": s, "counts": counts(about, ways)}
-        for s, ways in zip(taken, (about["ways"], other["ways"]), strict=True)
+        {**spread(s), "seconds": s, "counts": counts(about, ways), "graphs": repeats(trainer)}
+        for s, ways, trainer in zip(taken, (about["ways"], other["ways"]), (one, two), strict=True)
     )
     return {
         "first": first, "second": second, "ratio": ratios(*taken),
         "machine": {"before": before, "after": measure_machine(device, precision)},
     }  # fmt: skip
+
+
+def repeats(trainer: Trainer) -> bool | None:
+    """Whether ``trainer``, after ``warm_steps``, repeats its steps as CUDA graphs; False where it
+    has given that up and asks for every kernel, None where it never was to."""
+    return not trainer.given_up if isinstance(trainer, GraphedTrainer) else None
 
 
 def alternately(
@@ -139,7 +146,7 @@ def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
         for _ in range(warm_steps(about["device"])):
             step()
             tick()
-    found = {"base_bytes": base, "peak_bytes": peak(about["device"])}
+    found = {"base_bytes": base, "peak_bytes": peak(about["device"]), "graphs": repeats(trainer)}
     found["above_bytes"] = above(base, about["device"])
     if about["device"].startswith("cuda"):
         found["allocated_bytes"] = torch.cuda.max_memory_allocated(about["device"])

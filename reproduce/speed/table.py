@@ -118,6 +118,8 @@ def _how(record: Record) -> dict[str, Any]:
     about = record["protocol"]
     ways = set(about["ways"])
     named = ["all", *sorted(ways - ALL)] if ways >= ALL else sorted(ways)
+    if record["measured"].get("first", {}).get("graphs") is False:
+        named.append("eager")  # no graph could be recorded
     told = {"precision": about["precision"], "ways": ", ".join(named) or "plain"}
     return _what(record) | told
 

@@ -13,6 +13,7 @@ from models.choices import ALL
 from reproduce.commands.cli import main
 from reproduce.speed.plot import series, streams, whole_trainings
 from reproduce.speed.store import newest
+from reproduce.speed.table import brief, rows
 
 NORMS = {"ways": ["norms"], "precision": "float32"}
 SIZES = [(32, 1, 8), (32, 4, 8), (32, 1, 32), (64, 1, 8), (64, 8, 16), (128, 2, 8), (256, 1, 64)]
@@ -61,6 +62,15 @@ def test_the_brief_table_is_of_what_was_measured_whole(tmp_path: Path) -> None:
     assert told[4] == "0.50 [0.50, 0.50]"
     assert "translations, munit" in lines[2] and "50 a second" in lines[2]
     assert "1,000 of them" in lines[3] and "20 s" in lines[3] and "1 (1 after 100)" in lines[3]
+
+
+@pytest.mark.parametrize("graphs", [True, False, None])
+def test_steps_that_were_not_recorded_are_not_those_of_all_ways(graphs: bool | None) -> None:
+    record = step_record()
+    record["measured"]["first"]["graphs"] = graphs
+    (row,) = rows("step", [record])
+    assert row["ways"] == ("all, eager" if graphs is False else "all")
+    assert ("training step" in brief([record, *MEMORY])) == (graphs is not False)
 
 
 def test_lines_are_of_steps_that_differ_in_one_thing() -> None:

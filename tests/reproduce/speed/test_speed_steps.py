@@ -103,6 +103,7 @@ def test_a_step_is_timed_both_ways() -> None:
     assert len(ticks) == 2 + 2 * 2
     one, other = found["first"]["seconds"], found["second"]["seconds"]
     assert found["ratio"] == ratios(one, other) and found["first"]["n"] == 2
+    assert found["first"]["graphs"] is found["second"]["graphs"] is None, "on a processor"
     assert found["first"]["counts"]["flop"] != found["second"]["counts"]["flop"]
     for name in ("before", "after"):
         assert found["machine"][name]["flop_per_s"] > 0
