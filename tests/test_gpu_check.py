@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from pathlib import Path
 
 import gpu_check
@@ -72,6 +73,29 @@ def test_a_gpu_that_records_no_graph_fails(
     (figures,) = entry["losses" if name == "graphs" else "seconds_a_step"].values()
     assert figures["graphs"] is passed, "figures stay"
     assert passed or ("no CUDA graphs" in entry["told"] and "munit" in entry["told"])
+
+
+def stop_at_once(out: Path) -> None:
+    for _ in range(50):
+        with gpu_check._stopped_after(0):
+            pass
+    for seconds in (1e-3, 0.0):
+        gpu_check.BRIEFLY = seconds
+        words = [f"--out={out / str(seconds)}", "--device=cpu", "--small", "--only", "training"]
+        assert gpu_check.main(words) == 0
+
+
+def test_a_training_that_has_hardly_time_to_begin_is_not_killed(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=stop_at_once, args=(tmp_path,))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    (stopped,), (left_out,) = (
+        json.loads((tmp_path / seconds / "gpu_check.json").read_text())["checks"]
+        for seconds in ("0.001", "0.0")
+    )
+    assert stopped["passed"] and stopped["steps"] > 0
+    assert left_out["passed"] is None and "no time" in left_out["told"]
 
 
 def test_it_ends_when_its_time_is_over(tmp_path: Path) -> None:
