@@ -74,7 +74,8 @@ class Check:
 
     def __init__(self, device: str, out: Path, scratch: Path, minutes: float, small: bool) -> None:
         self.device, self.out, self.scratch, self.small = device, out, scratch, small
-        self.end = time.monotonic() + 60 * minutes
+        self.begin, self.begun = time.monotonic(), time.process_time()
+        self.end = self.begin + 60 * minutes
         self.found: list[Figures] = []
 
     @property
@@ -99,7 +100,11 @@ class Check:
 
     def write(self) -> None:
         """After every check: a machine may be taken away."""
-        told = {"device": self.device, "small": self.small, "environment": environment(self.device)}
+        told = {
+            "device": self.device, "small": self.small, "environment": environment(self.device),
+            "seconds": round(time.monotonic() - self.begin, 1),
+            "processor_seconds": round(time.process_time() - self.begun, 1),
+        }  # fmt: skip
         text = json.dumps(told | {"checks": self.found}, indent=1)
         (self.out / "gpu_check.json").write_text(text + "\n")
 

@@ -35,6 +35,8 @@ def test_every_check_passes_and_leaves_its_figures(out: Path) -> None:
     assert max(checks["golden"]["furthest"].values()) < 1e-8
     assert checks["resume"]["apart"] == 0, "on one processor the same bits"
     assert checks["training"]["steps"] > 0 and told["environment"]["packages"]["torch"]
+    assert told["seconds"] >= sum(entry["seconds"] for entry in checks.values()) - 1
+    assert 1 < told["processor_seconds"] < 60, "a minute, which other work makes longer"
 
 
 def test_the_table_of_speed_reads_its_step_times(
