@@ -27,7 +27,7 @@ _ADAM_PASSES = 7
 def count_step(
     method: str, config: MethodConfig, size: int, batch: int, ways: Iterable[str]
 ) -> dict[str, int]:
-    """Of one step of ``method``, forward, backward and update, on pictures (batch, 3, size, size),
+    """Of one step of ``method``, forward, backward and update, on pictures (batch, C, size, size),
     computed in these ``ways`` (``models.choices``): ``flop`` of convolutions and matrix products (a
     product and a sum are two), ``bytes`` that all kernels together read and write in float32 if none
     stay in a cache, ``calls`` of kernels, and ``parameters``, the numbers in the networks."""
@@ -49,9 +49,10 @@ def step_of_shapes(
     choose(network, ways)
     network.fast = network.fast - {"optimiser"}
     trainer = _Shapes(network, 0, 1)
-    x = torch.empty((batch, 3, size, size), device="meta")
+    shapes = ((batch, n, size, size) for n in (config.channels_a, config.channels_b))
+    x_a, x_b = (torch.empty(shape, device="meta") for shape in shapes)
     with looking:
-        trainer.step(x, x.clone(), 0)
+        trainer.step(x_a, x_b, 0)
     return [p for phase in trainer.weights.values() for p in phase]
 
 

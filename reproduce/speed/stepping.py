@@ -33,6 +33,7 @@ from reproduce.training.distributed import World
 from reproduce.training.graphed import TRIALS, WARMUP, GraphedTrainer
 from reproduce.training.shared import make_trainer
 from reproduce.training.trainer import Trainer
+from reproduce.training.translate import shown_to
 
 Tick = Callable[[], None]  # called after each piece of work that a progress bar shows
 
@@ -114,7 +115,7 @@ def training(about: Mapping[str, Any], ways: Sequence[str], precision: str) -> I
 
 def stepper(about: Mapping[str, Any], trainer: Trainer) -> Callable[[], None]:
     """Each call is the next step of a ``training``."""
-    x_a, x_b = (noise(about, domain) for domain in "ab")
+    x_a, x_b = (shown_to(trainer.method, noise(about, domain), domain) for domain in "ab")
     done = 0
 
     def step() -> None:
@@ -185,7 +186,10 @@ def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict
                 x_a, x_b = next(batches) if how == "ahead" else batches.batch(step)
             there = time.perf_counter()
             # The losses are read in a step: when it returns a GPU has its last update left at most.
-            a, b = (from_bytes(x.to(device, non_blocking=True)) for x in (x_a, x_b))
+            a, b = (
+                shown_to(trainer.method, from_bytes(x.to(device, non_blocking=True)), domain)
+                for x, domain in zip((x_a, x_b), "ab", strict=True)
+            )
             trainer.step(a, b, step)
             if step >= warm:
                 waited += there - begin

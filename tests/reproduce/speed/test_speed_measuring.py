@@ -87,7 +87,7 @@ def test_a_stream_is_timed_as_it_grows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("method", "workers"), [("bicyclegan", 0), ("munit", 1)])
 def test_waiting_is_a_share_of_a_training(method: str, workers: int, tmp_path: Path) -> None:
-    settings = MUNIT if method == "munit" else TINY[method]
+    settings = MUNIT if method == "munit" else TINY[method] | {"channels_a": 1}
     ticks: list[int] = []
     chosen = told(tmp_path, method=method, settings=settings, batch=2, steps=3, workers=workers)
     found = time_waiting(chosen, lambda: ticks.append(1))

@@ -53,13 +53,19 @@ def test_a_convolution_has_the_flop_of_its_formula() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "ways"),
-    [("munit", ALL), ("munit", PLAIN), ("unit", ALL), ("cyclegan-noise", ALL), ("bicyclegan", ALL)],
-)
-def test_a_step_counts_what_a_real_one_does(name: str, ways: frozenset[str]) -> None:
-    config = make_config(name, TINY[name])
+    ("name", "ways", "more"),
+    [
+        ("munit", ALL, {}), ("munit", PLAIN, {}), ("unit", ALL, {}), ("cyclegan-noise", ALL, {}),
+        ("bicyclegan", ALL, {"channels_a": 1}),
+    ],
+)  # fmt: skip
+def test_a_step_counts_what_a_real_one_does(
+    name: str, ways: frozenset[str], more: dict[str, object]
+) -> None:
+    settings = TINY[name] | more
+    config = make_config(name, settings)
     counts = count_step(name, config, SIZE, 2, ways)
-    told = about(method=name, size=SIZE, batch=2, settings=TINY[name])
+    told = about(method=name, size=SIZE, batch=2, settings=settings)
     with training(told, sorted(ways), "float32") as trainer:
         real = stepper(told, trainer)
         with FlopCounterMode(display=False) as counted:
