@@ -20,7 +20,8 @@ def add(commands: Any) -> None:
     sub = options.command(
         commands, "results", run, help="look stored records up",
         description="The newest records that fit all that is given, one a line; --all shows those "
-        "of earlier networks and measurements too. prune drops those for good.",
+        "of earlier networks and measurements too. prune drops those for good, and has what records "
+        "share stored once.",
         epilog="examples:\n  python -m reproduce results --method munit --metric diversity\n"
         "  python -m reproduce results --preset cpu --task drawn-shoes --metric quality-observed\n"
         "  python -m reproduce results --metric fid --csv fid.csv\n  python -m reproduce results "
