@@ -37,7 +37,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("interval", "environment", "config", "measure", "changes", "training",
                      "pictures", "submission"), _NESTED),
 }  # fmt: skip
-_SHARED, _LONG = ("config", "environment", "measure", "protocol", "training"), 100  # characters
+_SHARED = ("config", "environment", "measure", "protocol", "training")
+_LONG = 100  # characters, from which on a value is shared
 _WORDS = {
     (int,): "a whole number", _NUMBER: "a number", (str,): "a name", _NAME: "a name",
     (Mapping,): "an object", _NESTED: "an object",
