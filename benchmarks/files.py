@@ -4,6 +4,7 @@ that whatever is wrong with it is told in a line; and locks, for which one waits
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -227,6 +228,12 @@ def load_arrays(path: Path) -> tuple[Any, dict[str, Any]]:
     ):
         arrays = dict(file)
         return json.loads(str(arrays.pop("meta"))), arrays
+
+
+def sha256_file(path: Path) -> str:
+    """sha256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def comma_separated(names: Sequence[str], rows: Iterable[Iterable[object]]) -> str:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from reproduce.experiments.preset import TABLES, load_preset
+from reproduce.records.raw import raw_of
 from reproduce.records.store import Records
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 RECORDS = Records(RESULTS, "cpu").all()
 METRICS = {1: ("diversity-lpips", "quality-observed"), 2: ("is", "cis")}
+
+
+def raw_file(results: Path, record: Mapping[str, Any], folder: Path) -> Path:
+    """A record's raw values as a file in ``folder``, as it was before it was packed."""
+    path = folder / Path(record["raw"]).name
+    if not path.exists():
+        np.savez_compressed(path, **(raw_of(results, record) or {}))
+    return path
 
 
 def stored_tasks(number: int) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from comparing import assert_same_csv, assert_same_text
-from stored import RECORDS, needs_current_results, stored_tasks
+from stored import RECORDS, needs_current_results, raw_file, stored_tasks
 
 from benchmarks.__main__ import parser as benchmarks_parser
 from benchmarks.metrics.observer import preferred
@@ -20,7 +20,6 @@ from reproduce.analysis.claims.statements import claims
 from reproduce.analysis.tables import tables_of
 from reproduce.commands.cli import main, parser
 from reproduce.experiments.preset import load_preset
-from reproduce.records.store import sha256_file
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -101,7 +100,7 @@ def test_a_process_that_only_writes_the_table_knows_every_column() -> None:
 
 
 @needs_current_results
-def test_raw_values_give_the_recorded_numbers() -> None:
+def test_raw_values_give_the_recorded_numbers(tmp_path: Path) -> None:
     from benchmarks.metrics.diversity import DiversityResult
     from benchmarks.metrics.mode_scores import load_mode_scores
 
@@ -109,8 +108,7 @@ def test_raw_values_give_the_recorded_numbers() -> None:
     for record in RECORDS:
         if "raw" not in record:
             continue
-        path = ROOT / "results" / record["raw"]
-        assert sha256_file(path) == record["raw_sha256"], path
+        path = raw_file(ROOT / "results", record, tmp_path)
         family = record["metric"].split("-")[0]
         if family == "diversity":
             value = DiversityResult.load(path).value

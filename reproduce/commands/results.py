@@ -20,8 +20,8 @@ def add(commands: Any) -> None:
     sub = options.command(
         commands, "results", run, help="look stored records up",
         description="The newest records that fit all that is given, one a line; --all shows those "
-        "of earlier networks and measurements too. prune drops those for good, and has what records "
-        "share stored once.",
+        "of earlier networks and measurements too. prune drops those for good, packs raw values, and "
+        "has what records share stored once.",
         epilog="examples:\n  python -m reproduce results --method munit --metric diversity\n"
         "  python -m reproduce results --preset cpu --task drawn-shoes --metric quality-observed\n"
         "  python -m reproduce results --metric fid --csv fid.csv\n  python -m reproduce results "
@@ -96,7 +96,8 @@ def _prune(arguments: argparse.Namespace) -> int:
         done = Records(arguments.results, preset).prune(counting)
         print(
             f"{preset}: dropped {done.records} records and {done.files} files "
-            f"({done.freed / 1e6:.1f} MB); {done.left} records are left"
+            f"of raw values, packed {done.packed}, freed {done.freed / 1e6:.1f} MB; "
+            f"{done.left} records are left"
         )
     return 0
 

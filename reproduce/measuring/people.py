@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import benchmarks.study.analyse  # noqa: F401  (declares the metric)
-from benchmarks.files import foreign
+from benchmarks.files import foreign, sha256_file
 from benchmarks.intervals import Interval
 from benchmarks.metric import Measurement
 from models.errors import UserError
@@ -15,7 +15,6 @@ from models.zoo import METHODS, nearest
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
 from reproduce.records.environment import environment
-from reproduce.records.store import sha256_file
 
 METRIC, REFERENCE = "quality-human", "munit"
 

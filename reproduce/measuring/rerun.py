@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from benchmarks.devices import cores, measuring_device
+from benchmarks.files import sha256_file
 from benchmarks.metrics import observer
 from models.errors import UserError
 from models.method import DIRECTIONS
@@ -29,7 +30,7 @@ from reproduce.measuring.stored_manifest import WEIGHTS
 from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.records.current import newest
 from reproduce.records.environment import environment
-from reproduce.records.store import REAL, Records, record_id, sha256_file
+from reproduce.records.store import REAL, Records, record_id
 from reproduce.tasks.registry import TASKS, is_own
 from reproduce.training.loop import LAST, Logging
 from reproduce.training.session import train

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.files import sha256_file
 from benchmarks.intervals import bootstrap_mean
 from benchmarks.metric import Measurement, Metric
 from benchmarks.metrics.diversity import diversity
@@ -28,7 +29,7 @@ from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.subject import Pictures, open_pictures
 from reproduce.records.environment import environment
-from reproduce.records.store import Records, sha256_file
+from reproduce.records.store import Records
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.checkpoints import load_method
 from reproduce.training.loop import Logging

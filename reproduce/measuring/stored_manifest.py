@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.files import foreign
+from benchmarks.files import foreign, sha256_file
 from models.errors import UserError
 from models.method import DIRECTIONS
 from reproduce.experiments.preset import TABLES, Preset
 from reproduce.records.current import newest
-from reproduce.records.store import REAL, sha256_file
+from reproduce.records.store import REAL
 
 OUTSIDE_DIGESTS = "records name the network that measured"
 WEIGHTS, MANIFEST = "weights", "manifest.json"

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.files import whole_folder, write_text
+from benchmarks.files import sha256_file, whole_folder, write_text
 from benchmarks.networks.classifiers import load_classifier
 from benchmarks.networks.content_reader import load_content_reader
 from benchmarks.networks.mode_classifiers import load_mode_classifier
@@ -30,7 +30,7 @@ from reproduce.measuring.stored_manifest import (
     table_rows,
 )
 from reproduce.records.code import signed
-from reproduce.records.store import REAL, sha256_file
+from reproduce.records.store import REAL
 from reproduce.tasks.sources import FolderSource
 from reproduce.training.checkpoints import describe, load_method, new_method, write_atomic
 from reproduce.training.loop import LAST

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.files import sha256_file
 from benchmarks.pictures import as_saved
 from models.errors import UserError
 from models.method import Direction, Method
 from reproduce.experiments.places import Places, facts_of, open_run_task
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.records.store import REAL, sha256_file
+from reproduce.records.store import REAL
 from reproduce.tasks.drawn.truth import Truth, truth_of
 from reproduce.tasks.modes import Modes, open_modes
 from reproduce.tasks.pictures import Preparation

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from benchmarks.console import path_of
-from benchmarks.files import load_arrays, whole_folder
+from benchmarks.files import whole_folder
 from benchmarks.harness.arrays import ARRAYS
 from benchmarks.harness.outputs import Outputs, check_size, open_outputs
 from models.errors import UserError
@@ -36,6 +36,7 @@ from reproduce.measuring.kind import Found, keep, key_of, measure
 from reproduce.measuring.kinds import open_kinds, scores
 from reproduce.measuring.preference import OWN, PreferenceKind
 from reproduce.measuring.subject import Pictures, Subject, open_pictures
+from reproduce.records.raw import raw_of
 from reproduce.records.store import REAL, REFERENCE
 from reproduce.records.yaml_file import read_yaml
 from reproduce.tasks.pictures import save_png
@@ -278,9 +279,9 @@ def _against_recorded(kind: PreferenceKind, subject: Submitted, munit: RunConfig
     if kind.quality.name in found:
         return found
     results = subject.places.results
-    own = load_arrays(results / found[kind.distance.name]["raw"])[1]["distances"]
-    others = load_arrays(results / record["raw"])[1]["reference"]
-    seen, rival = (kind.observation(distances[:, :, None]) for distances in (own, others))
+    both = (found[kind.distance.name], "distances"), (record, "reference")
+    arrays = [(raw_of(results, of) or {})[name] for of, name in both]
+    seen, rival = (kind.observation(distances[:, :, None]) for distances in arrays)
     made = kind._made(subject, seen, rival, reference)[1:]
     return {key_of(record): record for record in keep(kind, subject, made, {})}
 

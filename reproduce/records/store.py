@@ -2,7 +2,8 @@
 
 What many records tell alike and at length, such as the settings of a training, is a line of its own
 before the first of them, ``{"shared": NAME, "value": {...}}``, and they hold its name: the first 12 hex digits
-of the sha256 of the value. Whoever reads records by this module never sees the names.
+of the sha256 of the value. So are, under ``of``, the facts of what was measured. Whoever reads records
+by this module never sees the names.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.files import cannot_write, locked, write_text
 from models.errors import UserError
+from reproduce.records import raw
 
 OUTSIDE_DIGESTS = "how records are kept changes no number"
 ID_DIGITS = 12
@@ -38,6 +40,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
                      "pictures", "submission"), _NESTED),
 }  # fmt: skip
 _SHARED = ("config", "environment", "measure", "protocol", "training")
+_OF = "of"  # names these fields, as one value
+_FACTS = ("changes", "checkpoint_sha256", "config", "config_sha256", "data_sha256", "environment",
+          "method", "preset", "seed", "size", "steps", "task", "training")  # fmt: skip
 _LONG = 100  # characters, from which on a value is shared
 _WORDS = {
     (int,): "a whole number", _NUMBER: "a number", (str,): "a name", _NAME: "a name",
@@ -47,11 +52,13 @@ SHOWN = 40  # characters of a value that is refused
 
 
 class Pruned(NamedTuple):
-    """What ``Records.prune`` dropped and left: records, files, bytes."""
+    """What ``Records.prune`` did: records dropped and left, files of raw values dropped and packed,
+    bytes freed."""
 
     records: int
     left: int
     files: int
+    packed: int
     freed: int
 
 
@@ -93,25 +100,12 @@ class Records:
     def _has_raw(self, record: Mapping[str, Any]) -> bool:
         if "raw" not in record:
             return True
-        path = self.folder.parent / str(record["raw"])
-        return path.is_file() and sha256_file(path) == record["raw_sha256"]
+        return raw.held(self.folder.parent / str(record["raw"])) == record["raw_sha256"]
 
     def keep_raw(self, name: str, save: Callable[[Path], object]) -> dict[str, str]:
         """Write raw values by ``save`` to a file called ``name``, or one like it where that holds
         others, which another record tells of; returns what the record tells of them."""
-        path = self.folder / "raw" / name
-        scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save(scratch)
-            sha256 = sha256_file(scratch)
-            if path.exists() and sha256_file(path) != sha256:
-                path = path.with_stem(f"{path.stem}-{sha256[:8]}")
-            os.replace(scratch, path)
-        except OSError as error:
-            raise cannot_write(path, error) from None
-        finally:
-            scratch.unlink(missing_ok=True)
+        path, sha256 = raw.keep(self.folder / raw.FOLDER, name, save)
         return {"raw": path.relative_to(self.folder.parent).as_posix(), "raw_sha256": sha256}
 
     def append(self, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,23 +132,22 @@ class Records:
         return stamped
 
     def prune(self, kept: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Pruned:
-        """Drop all records but those that ``kept`` chooses of them, then the raw files of which no
-        record is left. Killed in between it leaves raw files too many, never too few."""
+        """Drop all records but those that ``kept`` chooses of them, and the raw values of which no
+        record is left; pack the others. Killed in between it leaves raw values too many, never too
+        few."""
         with locked(self._lock):
-            every = self.all()
+            every, size = self.all(), self._size()
             names = {record_id(record) for record in kept(every)}
             left = [record for record in every if record_id(record) in names]
-            text, freed = _text_of(left), 0
+            text = _text_of(left)
             if every and text != self.path.read_text(encoding="utf-8"):
-                freed = self.path.stat().st_size
                 write_text(self.path, text)
-                freed -= self.path.stat().st_size
-        told = {self.folder.parent / str(record["raw"]) for record in left if "raw" in record}
-        raw = [path for path in (self.folder / "raw").glob("*.npz") if path not in told]
-        freed += sum(path.stat().st_size for path in raw)
-        for path in raw:
-            path.unlink()
-        return Pruned(len(every) - len(left), len(left), len(raw), freed)
+            packed, dropped = raw.pack(self.folder.parent, self.folder / raw.FOLDER, left)
+            return Pruned(len(every) - len(left), len(left), dropped, packed, size - self._size())
+
+    def _size(self) -> int:
+        files = [self.path, *(self.folder / raw.FOLDER).glob("*.npz")]
+        return sum(path.stat().st_size for path in files if path.exists())
 
 
 def line_of(record: Mapping[str, Any]) -> str:
@@ -166,16 +159,21 @@ def line_of(record: Mapping[str, Any]) -> str:
 def _text_of(records: Iterable[Mapping[str, Any]], before: bytes = b"") -> str:
     """The stored lines of ``records`` behind those of ``before``, whose shared values they name."""
     lines, names = list[str](), set[str]()
+
+    def shared(value: Mapping[str, Any]) -> str:
+        name = record_id(value)
+        line = line_of({"shared": name, "value": value})
+        if name not in names and line.encode() + b"\n" not in before:
+            lines.append(line)
+        names.add(name)
+        return name
+
     for record in records:
-        stored = dict(record)
-        for key in _SHARED:
-            if len(line_of(value := stored.get(key) or {})) < _LONG:
-                continue
-            stored[key] = name = record_id(value)
-            line = line_of({"shared": name, "value": value})
-            if name not in names and line.encode() + b"\n" not in before:
-                lines.append(line)
-            names.add(name)
+        long = {k: v for k in _SHARED if len(line_of(v := record.get(k) or {})) >= _LONG}
+        stored = dict(record) | {key: shared(value) for key, value in long.items()}
+        facts = {key: stored[key] for key in _FACTS if key in stored}
+        if len(line_of(facts)) >= _LONG:
+            stored = {k: v for k, v in stored.items() if k not in facts} | {_OF: shared(facts)}
         lines.append(line_of(stored))
     return "".join(f"{line}\n" for line in lines)
 
@@ -218,11 +216,18 @@ def _read(path: Path, *_: int) -> tuple[dict[str, Any], ...]:
             shared[str(name)] = value
             problem = "" if record_id(value) == name else "is not what its name tells"
         elif isinstance(record, dict):
-            named = {key: record[key] for key in _SHARED if isinstance(record.get(key), str)}
-            missing = [key for key, name in named.items() if name not in shared]
-            records.append(record | {key: shared.get(name) for key, name in named.items()})
-            problem = f"names a {missing[0]} that no line before it holds" if missing else ""
-            problem = problem or problem_of(records[-1], path.parent.name)
+            problem = ""
+            for key in (_OF, *_SHARED):
+                if not isinstance(name := record.get(key), str):
+                    continue
+                if name not in shared:
+                    problem = problem or f"names in {key} what no line before it holds"
+                elif key == _OF:
+                    record = shared[record.pop(_OF)] | record
+                else:
+                    record[key] = shared[name]
+            records.append(record)
+            problem = problem or problem_of(record, path.parent.name)
         elif number == len(lines):
             break
         if problem:
@@ -259,28 +264,6 @@ def _is(value: object, kinds: tuple[type, ...]) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool)
 
 
-def raw_of(results: Path, record: Mapping[str, Any]) -> Path | None:
-    """The file of a record's raw values, if it has one, with the bytes that were measured.
-
-    Raises:
-        UserError: it lies outside ``results``, is missing, or holds other bytes.
-    """
-    if "raw" not in record:
-        return None
-    path = results / str(record["raw"])
-    if not path.resolve().is_relative_to(results.resolve()):
-        raise UserError(f"{record['raw']} lies outside {results}: mend the record")
-    about = f"{record['metric']} of {record['method']} on {record['task']}, seed {record['seed']}"
-    remedy = "restore it from version control, or measure again"
-    if not path.is_file():
-        raise UserError(f"{path}, raw values of {about}, is missing: {remedy}")
-    if sha256_file(path) != record["raw_sha256"]:
-        raise UserError(
-            f"{path} is not the file that {about} was computed from (its sha256 differs): {remedy}"
-        )
-    return path
-
-
 def _drop_torn_line(file: io.FileIO) -> bytes:
     """The whole lines of a file. Half a line that a crash left never was a record, and would make
     the next one unreadable; a whole one that lacks its line break gets it."""
@@ -304,9 +287,3 @@ def told(record: Mapping[str, Any], *path: str) -> Any:
     for part in path:
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
-
-
-def sha256_file(path: Path) -> str:
-    """sha256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reproduce.records.store import sha256_file
+from benchmarks.files import sha256_file
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -18,7 +18,7 @@ from models.errors import UserError
 from reproduce.analysis.theory import OfTask, Record, mean_of, theory_of, theory_table, title
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset
-from reproduce.records.store import raw_of
+from reproduce.records.raw import raw_of
 from reproduce.report.figures import plain, save
 
 WIDTH = 4.8  # inches: readable where a page is 390 px wide
@@ -155,11 +155,10 @@ def _encoded(of: OfTask, method: str, results: Path) -> Mapping[str, FloatArray]
     if not records:
         return {}
     record: Record = records[min(records)]
-    path = raw_of(results, record)
-    if path is None:
+    arrays = raw_of(results, record)
+    if arrays is None:
         return {}
-    with np.load(path, allow_pickle=False) as arrays:
-        return {d: arrays[d].astype(np.float64) for d in record["protocol"]["domains"]}
+    return {d: arrays[d].astype(np.float64) for d in record["protocol"]["domains"]}
 
 
 def _qq(panel: Axes, styles: FloatArray, colour: str) -> None:

@@ -16,9 +16,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.files import write_text
+from benchmarks.files import sha256_file, write_text
 from models.errors import UserError
-from reproduce.records.store import sha256_file
 
 TIMEOUT_SECONDS = 30
 ATTEMPTS_A_MIRROR = 5

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from benchmarks.files import holder, new_folder, write_text
+from benchmarks.files import holder, new_folder, sha256_file, write_text
 from models.choices import ALL, choose
 from models.errors import UserError
 from models.method import Method
@@ -22,7 +22,6 @@ from models.unit import Unit
 from reproduce.experiments.run import RunConfig
 from reproduce.records.code import training_code
 from reproduce.records.environment import environment
-from reproduce.records.store import sha256_file
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import TASKS, open_task
 from reproduce.tasks.sources import Domains, PictureSource

@@ -25,7 +25,8 @@ from typing import Any
 from benchmarks.files import files_under, write_text
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.records.store import record_ids, sha256_file
+from reproduce.records.raw import held
+from reproduce.records.store import record_ids
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Made:
     def told(self, folder: Path) -> dict[str, Any]:
         """As stamps in ``folder`` tell it."""
         return {
-            "made": {os.path.relpath(p, folder): sha256_file(p) for p in self.files},
+            "made": {os.path.relpath(p, folder): held(p) for p in self.files},
             "folders": {os.path.relpath(p, folder): listing(p, times=False) for p in self.folders},
             "records": {os.path.relpath(p, folder): sorted(i) for p, i in self.records.items()},
         }
@@ -186,10 +187,7 @@ def is_done(job: Job, runs: Path) -> bool:
     if stamp is None:
         return False
     return (
-        all(
-            (folder / name).is_file() and sha256_file(folder / name) == sha256
-            for name, sha256 in stamp["made"].items()
-        )
+        all(held(folder / name) == sha256 for name, sha256 in stamp["made"].items())
         and all(
             listing(folder / name, times=False) == found
             for name, found in stamp.get("folders", {}).items()

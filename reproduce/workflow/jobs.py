@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from benchmarks.files import sha256_file
 from models.errors import UserError
 from reproduce.experiments.ablation import Ablation, make_ablation
 from reproduce.experiments.places import CAUSES, Places
@@ -17,7 +18,6 @@ from reproduce.experiments.run import RunConfig
 from reproduce.measuring.codes import encoded_by
 from reproduce.records.code import digests, measuring, training
 from reproduce.records.store import REFERENCE as STYLED
-from reproduce.records.store import sha256_file
 from reproduce.tasks.registry import TASKS, is_own
 from reproduce.tasks.specs import own_spec
 from reproduce.workflow.graph import Job, behind, listing

@@ -16,8 +16,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from benchmarks.files import sha256_file
 from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, Row, StoredFile
-from reproduce.records.store import Records, line_of, sha256_file
+from reproduce.records.store import Records, line_of
 
 
 def copied(world: World, row: Row, folder: Path) -> World:
@@ -25,11 +26,15 @@ def copied(world: World, row: Row, folder: Path) -> World:
     weights are links."""
     results, name = folder / "results", world.preset.name
     (results / name).mkdir(parents=True)
-    lines = [line_of(record) for record in world.rows[row].values()]
+    lines = list[str]()
+    for record in world.rows[row].values():
+        raw = {}
+        if "raw" in record:
+            (results / record["raw"]).parent.mkdir(parents=True, exist_ok=True)
+            path = shutil.copy(world.raw(record), results / record["raw"])
+            raw = {"raw_sha256": sha256_file(path)}  # that of a file that this zlib writes
+        lines.append(line_of(record | raw))
     (results / name / "records.jsonl").write_text("".join(f"{line}\n" for line in lines))
-    for raw in {record["raw"] for record in world.rows[row].values() if "raw" in record}:
-        (results / raw).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(world.results / raw, results / raw)
     weights = results / name / WEIGHTS
     for file in world.manifest.files:
         (weights / file.file).parent.mkdir(parents=True, exist_ok=True)

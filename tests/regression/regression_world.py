@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from regression_tolerances import EXACTLY, TRANSLATION, Tolerance
+from stored import raw_file
 from torch import Tensor
 
 from benchmarks.pictures import as_saved
@@ -23,7 +25,7 @@ from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.stored_manifest import WEIGHTS, Manifest, Row, read_manifest, table_rows
 from reproduce.measuring.storing import LOADERS
-from reproduce.records.store import Records, sha256_file
+from reproduce.records.store import Records
 from reproduce.tasks.sources import Domains
 from reproduce.training.checkpoints import load_method
 from reproduce.training.single_pictures import DrawnTask, LazySource, digest
@@ -191,14 +193,16 @@ class World:
             )
         return found
 
+    @cached_property
+    def _scratch(self) -> TemporaryDirectory[str]:
+        return TemporaryDirectory()
+
     def raw(self, record: Record) -> Path:
         """The file of a record's raw values; Damage where it is not the one of the record."""
-        path = self.results / str(record["raw"])
-        if not path.is_file():
-            raise Damage(f"raw values {path} are missing")
-        if sha256_file(path) != record["raw_sha256"]:
-            raise Damage(f"raw values {path} have another sha256 than the record names")
-        return path
+        try:
+            return raw_file(self.results, record, Path(self._scratch.name))
+        except UserError as error:
+            raise Damage(str(error)) from None
 
     def arrays(self, record: Record) -> dict[str, NDArray[Any]]:
         """What is in that file."""

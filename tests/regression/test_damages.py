@@ -32,12 +32,12 @@ from regression_world import World, drawn_task
 from stored import needs_current_results
 
 import models.blocks
+from benchmarks.files import sha256_file
 from benchmarks.metrics.diversity import DiversityResult
 from benchmarks.networks.weights import trained
 from models.method import Method
 from models.randomness import generator
 from reproduce.measuring.stored_manifest import Row
-from reproduce.records.store import sha256_file
 from reproduce.tasks.drawn.render import render_edges
 from reproduce.training import single_pictures, translate
 from reproduce.training.checkpoints import load_method
@@ -147,7 +147,7 @@ def edited(record: dict[str, Any]) -> None:
             record(DIVERSITY, edited),
             ["record's value, from its raw values", "sha256 of the configuration"],
         ),
-        (raw_values, ["another sha256 than the record names"]),
+        (raw_values, ["its sha256 differs"]),
     ],
 )
 def test_a_damage_to_diversity(damage: Damage, words: list[str], styles: World) -> None:

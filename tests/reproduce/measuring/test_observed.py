@@ -16,6 +16,7 @@ from torch import Tensor
 
 import reproduce.analysis.preference_evidence
 import reproduce.measuring.preference
+from benchmarks.files import sha256_file
 from benchmarks.metrics.observer import preferred
 from benchmarks.metrics.preference_evidence import DEGRADATIONS, LEVELS
 from benchmarks.pictures import to_bytes
@@ -29,7 +30,7 @@ from reproduce.measuring.kinds import measure_runs
 from reproduce.measuring.preference import OTHERS, OWN, SAMPLES, WAYS, PreferenceKind
 from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.measuring.submission import measure_row
-from reproduce.records.store import REAL, Records, sha256_file
+from reproduce.records.store import REAL, Records
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.loop import LAST, Logging
 from reproduce.training.session import train

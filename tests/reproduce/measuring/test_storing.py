@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from stored_judges import store_classifier
 
+from benchmarks.files import sha256_file
 from models.errors import UserError
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset, load_preset
@@ -19,7 +20,7 @@ from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, read_manifest
 from reproduce.measuring.storing import store_weights
 from reproduce.measuring.subject import open_pictures
 from reproduce.records.code import made_by, sign
-from reproduce.records.store import Records, sha256_file
+from reproduce.records.store import Records
 from reproduce.training.checkpoints import load_method, read_checkpoint
 
 DIVERSITY, SILHOUETTE = "diversity-lpips", "silhouette-iou"

@@ -10,6 +10,7 @@ import pytest
 import tiny
 import torch
 
+from benchmarks.files import sha256_file
 from benchmarks.metrics.theory import contents, styles
 from models.errors import UserError
 from models.zoo import METHODS
@@ -20,7 +21,7 @@ from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.measuring import codes as theory_measure
 from reproduce.measuring.codes import encoded_by, scores_of
 from reproduce.measuring.kinds import measure_runs
-from reproduce.records.store import Records, sha256_file
+from reproduce.records.store import Records
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.checkpoints import load_method, read_checkpoint
 

@@ -9,10 +9,11 @@ import subprocess
 
 import pytest
 
+from benchmarks.files import sha256_file
 from models.errors import UserError
 from reproduce.records import environment
 from reproduce.records.current import counting
-from reproduce.records.store import Records, line_of, record_id, record_ids, sha256_file
+from reproduce.records.store import Records, line_of, record_id, record_ids
 
 FACTS = {
     "metric": "m", "value": 1.0, "protocol": {"name": "p", "N": 3}, "preset": "quick",
@@ -47,7 +48,7 @@ def test_what_records_tell_alike_is_stored_once(tmp_path):
     nan = {"dim": float("nan")}
     broken = {
         "line 1 is not what its name tells": text.replace("16", "17"),
-        "line 1 names a config that no line before it holds": "\n".join(lines[1:]),
+        "line 1 names in config what no line before it holds": "\n".join(lines[1:]),
         "line 2 has config 5, which is not an object": text.replace(
             f'"config": "{name}"', '"config": 5'
         ),
@@ -62,8 +63,22 @@ def test_what_records_tell_alike_is_stored_once(tmp_path):
     records.path.write_text("".join(line_of(record) + "\n" for record in made))
     assert records.all() == made
     before = records.path.stat().st_size
-    assert records.prune(lambda every: every) == (0, 4, 0, before - len(text))
+    assert records.prune(lambda every: every) == (0, 4, 0, 0, before - len(text))
     assert records.path.read_text() == text
+
+
+def test_facts_of_what_was_measured_are_stored_once(tmp_path):
+    records, subject = Records(tmp_path, "quick"), {"checkpoint_sha256": "ab" * 32, "steps": 100}
+    made = [records.append(FACTS | subject | {"value": float(value)}) for value in range(3)]
+    made.append(records.append(FACTS | {"seed": 1}))
+    lines = records.path.read_text().splitlines()
+    assert [json.loads(line).keys() & {"shared", "of", "seed"} for line in lines] == [
+        {"shared"}, {"of"}, {"of"}, {"of"}, {"seed"},
+    ]  # fmt: skip
+    assert records.all() == made and set(map(record_id, made)) == record_ids(records.path)
+    records.path.write_text("\n".join(lines[1:]))
+    with pytest.raises(UserError, match="line 1 names in of what no line before it holds"):
+        records.all()
 
 
 def test_incomplete_and_infinite_records_are_refused(tmp_path):
@@ -196,5 +211,5 @@ def test_pruning_leaves_what_counts_and_its_raw_values(tmp_path):
     kept = [tmp_path / records.all()[0]["raw"]]
     assert list((records.folder / "raw").iterdir()) == kept and kept[0].read_bytes() == b"3.0"
     lines = records.path.read_bytes()
-    assert pruned == (2, 2, 3, before - len(lines) + len(b"1.02.0of no record"))
-    assert records.prune(counting) == (0, 2, 0, 0) and records.path.read_bytes() == lines
+    assert pruned == (2, 2, 3, 0, before - len(lines) + len(b"1.02.0of no record"))
+    assert records.prune(counting) == (0, 2, 0, 0, 0) and records.path.read_bytes() == lines

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 from reading import markdown_rows
 
-from benchmarks.files import save_arrays
+from benchmarks.files import save_arrays, sha256_file
 from benchmarks.metrics.theory import contents, styles
 from models.errors import UserError
 from reproduce.analysis.theory import theory_of, theory_table
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
-from reproduce.records.store import Records, sha256_file
+from reproduce.records.store import Records
 from reproduce.report.theory_figures import content_alt, styles_alt, styles_figure, write_theory
 
 PRESET = load_preset("quick")

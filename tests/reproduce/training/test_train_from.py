@@ -10,8 +10,8 @@ import tiny
 import torch
 from tiny import train_words
 
+from benchmarks.files import sha256_file
 from models.munit import Munit
-from reproduce.records.store import sha256_file
 from reproduce.training.checkpoints import (
     begin_from,
     describe,
