@@ -20,9 +20,9 @@ METRICS = {1: ("diversity-lpips", "quality-observed"), 2: ("is", "cis")}
 
 def raw_file(results: Path, record: Mapping[str, Any], folder: Path) -> Path:
     """A record's raw values as a file in ``folder``, as it was before it was packed."""
-    path = folder / Path(record["raw"]).name
-    if not path.exists():
-        np.savez_compressed(path, **(raw_of(results, record) or {}))
+    path, arrays = folder / Path(record["raw"]).name, raw_of(results, record)
+    if arrays is not None and not path.exists():
+        np.savez_compressed(path, **arrays)
     return path
 
 

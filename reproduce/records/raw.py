@@ -4,8 +4,9 @@ others are set against, are there once.
 
 A pack, ``packed-TASK-seedN.npz``, holds for each dtype the bytes of all its arrays, one behind the
 other, as uint8 (itemsize, elements): first bytes first, which compresses floats by an eighth more.
-``index.json`` tells of each ``files`` that was packed its sha256, which records go on naming, and its
-arrays, and of each of the ``arrays`` its dtype, shape and first element.
+``index.json`` has, by the sha256 that its records tell, the ``names`` and arrays of each of the ``files``
+that were packed, and of each of the ``arrays`` its dtype, shape and first element. A pack's arrays are
+checked whenever it is read; that they are those of the file with that sha256, it says itself.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import hashlib
 import io
 import json
 import os
+import re
+import time
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -31,6 +34,7 @@ from models.errors import UserError
 OUTSIDE_DIGESTS = "how raw values are kept changes no number"
 FOLDER, PREFIX, INDEX = "raw", "packed-", "index.json"
 REMEDY = "restore it from version control, or measure again"
+YOUNG = 3600  # seconds for which values without a record may be of one that is yet to come
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 
@@ -38,7 +42,7 @@ Arrays = dict[str, Array]
 class Packed(NamedTuple):
     """A file as it was before it was packed."""
 
-    sha256: str
+    names: tuple[str, ...]
     arrays: Arrays
 
 
@@ -51,9 +55,10 @@ def keep(folder: Path, name: str, save: Callable[[Path], object]) -> tuple[Path,
         path.parent.mkdir(parents=True, exist_ok=True)
         save(scratch)
         sha256 = sha256_file(scratch)
-        if held(path) not in (None, sha256):
+        if sha256_of(path) not in (None, sha256):
             path = path.with_stem(f"{path.stem}-{sha256[:8]}")
-        os.replace(scratch, path)
+        if not holds(path, sha256):
+            os.replace(scratch, path)
     except OSError as error:
         raise cannot_write(path, error) from None
     finally:
@@ -61,12 +66,20 @@ def keep(folder: Path, name: str, save: Callable[[Path], object]) -> tuple[Path,
     return path, sha256
 
 
-def held(path: Path) -> str | None:
+def sha256_of(path: Path) -> str | None:
     """The sha256 of a file of raw values, packed or not; None where it is in neither form whole."""
-    if path.is_file():
+    with suppress(OSError):
         return sha256_file(path)
-    found = _in_pack(path)
-    return None if found is None else found.sha256
+    packs = _packs(path.parent)
+    return next((s for pack in packs for s, of in pack.items() if path.name in of.names), None)
+
+
+def holds(path: Path, sha256: str | None) -> bool:
+    """Whether the raw values of this ``sha256`` are at ``path``, or packed beside it."""
+    with suppress(OSError):
+        if sha256_file(path) == sha256:
+            return True
+    return any(sha256 in pack for pack in _packs(path.parent))
 
 
 def raw_of(results: Path, record: Mapping[str, Any]) -> Arrays | None:
@@ -77,125 +90,180 @@ def raw_of(results: Path, record: Mapping[str, Any]) -> Arrays | None:
     """
     if "raw" not in record:
         return None
-    path = results / str(record["raw"])
-    if not path.resolve().is_relative_to(results.resolve()):
-        raise UserError(f"{record['raw']} lies outside {results}: mend the record")
+    path, sha256 = _place(results, record), record["raw_sha256"]
+    if (found := _arrays_of(sha256, path)) is not None:
+        return found
     about = f"{record['metric']} of {record['method']} on {record['task']}, seed {record['seed']}"
-    if (sha256 := held(path)) is None:
+    packs = map(_packed, _pack_files(path.parent))
+    if damaged := [str(pack) for pack in packs if isinstance(pack, UserError)]:
+        raise UserError(f"{path}, raw values of {about}, is missing, and {damaged[0]}")
+    if sha256_of(path) is None:
         raise UserError(f"{path}, raw values of {about}, is missing: {REMEDY}")
-    if sha256 != record["raw_sha256"]:
-        raise UserError(
-            f"{path} is not the file that {about} was computed from (its sha256 differs): {REMEDY}"
-        )
-    return None if (found := _found(path)) is None else dict(found.arrays)
+    raise UserError(
+        f"{path} is not the file that {about} was computed from (its sha256 differs): {REMEDY}"
+    )
 
 
 def pack(results: Path, folder: Path, records: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-    """Of the raw values in ``folder`` pack those that ``records`` tell of and drop the others; returns
-    how many files were packed and how many dropped. Killed in between it leaves values twice,
-    never too few."""
-    told = dict[Path, dict[Path, None]]()
+    """Pack the raw values in ``folder`` that ``records`` tell of and drop those that no record tells
+    of, but for young ones, whose record may be yet to come; returns how many files were packed and
+    how many dropped. Killed in between it leaves values twice, never too few.
+
+    Raises UserError where a pack is damaged and what it held is not there otherwise.
+    """
+    told = defaultdict[Path, dict[str, set[Path]]](lambda: defaultdict(set))
     for record in records:
         if "raw" in record:
-            of = folder / f"{PREFIX}{record['task']}-seed{record['seed']}.npz"
-            told.setdefault(of, {})[results / str(record["raw"])] = None
-    known = {path for of in told.values() for path in of}
-    loose = [path for path in folder.glob("*.npz") if not path.name.startswith(PREFIX)]
-    damaged = {path for path in loose if path in known and _damaged(path)}
-    for target, paths in told.items():
-        if left := [path for path in paths if path not in damaged]:
-            _write_pack(target, left)
-    for path in folder.glob(f"{PREFIX}*.npz"):
+            task = re.sub(r"[^\w.+-]", "_", record["task"])[:100]
+            target = folder / f"{PREFIX}{task}-seed{record['seed']}.npz"
+            told[target][record["raw_sha256"]].add(_place(results, record))
+    loose = {path: sha256_file(path) for path in sorted(folder.glob("*.npz"))
+             if path.is_file() and not path.name.startswith(PREFIX)}  # fmt: skip
+    done, awaited = set[str](), set[Path]()
+    for target, wanted in told.items():
+        entries = dict[str, Packed]()
+        for sha256, paths in wanted.items():
+            if (arrays := _arrays_of(sha256, *sorted(paths))) is None:
+                awaited |= paths
+            else:
+                entries[sha256] = Packed(tuple(sorted(path.name for path in paths)), arrays)
+        _write_pack(target, entries, complete=len(entries) == len(wanted))
+        done |= entries.keys()
+    for path in _pack_files(folder):
         if path not in told:
-            path.unlink()
-    for path in loose:
-        if path not in damaged:
-            path.unlink()
-    packed = len(known & set(loose) - damaged)
-    return packed, len(loose) - packed - len(damaged)
+            path.unlink(missing_ok=True)
+    old = [path for path in loose if _age(path) > YOUNG and path not in awaited]
+    # One that begins with a dot is being written, or was when its process died.
+    packed = [p for p, sha256 in loose.items() if sha256 in done and not p.name.startswith(".")]
+    dropped = [path for path in old if path not in packed]
+    for path in packed + dropped:
+        path.unlink(missing_ok=True)
+    return len(packed), len(dropped)
 
 
-def _damaged(path: Path) -> bool:
-    try:
-        _arrays(path)
-    except UserError:
-        return True
-    return False
+def _place(results: Path, record: Mapping[str, Any]) -> Path:
+    path = results / str(record["raw"])
+    if not path.resolve().is_relative_to(results.resolve()):
+        raise UserError(f"{record['raw']} lies outside {results}: mend the record")
+    if path.name.startswith(PREFIX):
+        raise UserError(f"{record['raw']} is no measurement's own file: mend the record")
+    return path
 
 
-def _found(path: Path) -> Packed | None:
-    return Packed(sha256_file(path), _arrays(path)) if path.is_file() else _in_pack(path)
+def _age(path: Path) -> float:
+    with suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime
+    return 0
 
 
-def _in_pack(path: Path) -> Packed | None:
-    for pack in sorted(path.parent.glob(f"{PREFIX}*.npz")):
-        with suppress(UserError):
-            if found := _packed(pack).get(path.name):
-                return found
-    return None
+def _pack_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"{PREFIX}*.npz"))
 
 
-def _packed(pack: Path) -> dict[str, Packed]:
-    """What a pack holds, by the names of the files; UserError where it is not what it was."""
-    about = pack.stat()
-    return _read(pack, about.st_size, about.st_mtime_ns)
+def _packs(folder: Path) -> Iterator[dict[str, Packed]]:
+    """What the packs of a folder hold, by sha256; what is damaged holds nothing."""
+    for pack in _pack_files(folder):
+        if not isinstance(found := _packed(pack), UserError):
+            yield found
+
+
+def _arrays_of(sha256: str, *paths: Path) -> Arrays | None:
+    """The arrays of a file of this ``sha256`` at one of the paths, or packed beside them."""
+    with suppress(OSError, UserError):
+        for path in paths:
+            if path.exists() and sha256_file(path) == sha256:
+                return _arrays(path)
+    packs = _packs(paths[0].parent)
+    return next((dict(pack[sha256].arrays) for pack in packs if sha256 in pack), None)
+
+
+def _packed(pack: Path) -> dict[str, Packed] | UserError:
+    about: tuple[int, ...] = ()
+    with suppress(OSError):
+        about = (status := pack.stat()).st_size, status.st_mtime_ns
+    return _read(pack, *about)
 
 
 @cache
-def _read(pack: Path, *_: int) -> dict[str, Packed]:
-    with foreign(f"{pack} is damaged", REMEDY), np.load(pack, allow_pickle=False) as file:
-        index, arrays = json.loads(file[INDEX]), Arrays()
-        bytes_of = {
-            kind: np.ascontiguousarray(file[kind].T) for kind in file.files if kind != INDEX
-        }
-        for name, (kind, shape, first) in index["arrays"].items():
-            flat = bytes_of[kind][first : first + int(np.prod(shape, dtype=int))]
-            array = flat.reshape(-1).view(kind).reshape(shape)
-            array.setflags(write=False)
-            if _name(array) != name:
-                raise ValueError(f"array {name} is another")
-            arrays[name] = array
-        return {
-            name: Packed(
-                of["sha256"], {key: arrays[stored] for key, stored in of["arrays"].items()}
-            )
-            for name, of in index["files"].items()
-        }
+def _read(pack: Path, *_: int) -> dict[str, Packed] | UserError:
+    try:
+        with foreign(f"{pack} is damaged", REMEDY), np.load(pack, allow_pickle=False) as file:
+            return _unpacked(dict(file))
+    except UserError as error:
+        return error
 
 
-def _write_pack(target: Path, paths: Sequence[Path]) -> None:
-    """Nothing is written where it is as it was: another zlib would write other bytes."""
-    files = {path.name: found for path in paths if (found := _found(path)) is not None}
-    nothing_new = len(files) < len(paths) or not any(path.is_file() for path in paths)
-    # A damaged pack is told of, not lost.
-    if target.is_file() and nothing_new and _packed(target).keys() == files.keys():
+def _unpacked(members: dict[str, Any]) -> dict[str, Packed]:
+    index, arrays = json.loads(members.pop(INDEX)), Arrays()
+    bytes_of = {kind: np.ascontiguousarray(planes.T) for kind, planes in members.items()}
+    for name, (dtype, shape, first) in index["arrays"].items():
+        flat = bytes_of[_kind(dtype)][first : first + int(np.prod(shape, dtype=int))]
+        array = flat.reshape(-1).view(dtype).reshape(shape)
+        array.setflags(write=False)
+        if _name(array) != name:
+            raise ValueError(f"array {name} is another")
+        arrays[name] = array
+    return {
+        sha256: Packed(tuple(of["names"]), {key: arrays[n] for key, n in of["arrays"].items()})
+        for sha256, of in index["files"].items()
+    }
+
+
+def _write_pack(target: Path, entries: Mapping[str, Packed], *, complete: bool) -> None:
+    """Nothing is written where it is as it was: another version of lzma would write other bytes."""
+    there = _packed(target) if target.exists() else {}
+    if isinstance(there, UserError) and not complete:
+        raise there
+    if not entries or _named(there) == _named(entries):
         return
     told = dict[str, tuple[str, tuple[int, ...], int]]()
     bytes_of, counts = defaultdict[str, list[Array]](list), defaultdict[str, int](int)
     index: dict[str, Any] = {"files": {}, "arrays": told}
-    for name, found in sorted(files.items()):
-        index["files"][name] = {"sha256": found.sha256, "arrays": (names := {})}
-        for key, array in found.arrays.items():
-            names[key] = _name(array)
+    for sha256, entry in sorted(entries.items(), key=lambda item: item[1].names):
+        names = {key: _name(array) for key, array in entry.arrays.items()}
+        index["files"][sha256] = {"names": entry.names, "arrays": names}
+        for key, array in entry.arrays.items():
             if names[key] not in told:
-                kind = array.dtype.str.lstrip("<|")
-                told[names[key]] = kind, array.shape, counts[kind]
+                dtype = array.dtype.str
+                kind = _kind(dtype)
+                told[names[key]] = dtype, array.shape, counts[kind]
                 counts[kind] += array.size
                 flat = np.ascontiguousarray(array).reshape(-1, 1)
                 bytes_of[kind].append(flat.view(np.uint8).reshape(array.size, array.itemsize))
-    with whole(target) as part, zipfile.ZipFile(part, "w") as made:
-        made.writestr(zipfile.ZipInfo(INDEX), json.dumps(index), zipfile.ZIP_LZMA)
-        for kind, parts in sorted(bytes_of.items()):
-            file = io.BytesIO()
-            np.save(file, np.ascontiguousarray(np.concatenate(parts).T))
-            made.writestr(zipfile.ZipInfo(f"{kind}.npy"), file.getvalue(), zipfile.ZIP_LZMA)
+    with whole(target) as part, part.open("wb") as written:
+        with zipfile.ZipFile(written, "w") as made:
+            made.writestr(zipfile.ZipInfo(INDEX), json.dumps(index), zipfile.ZIP_LZMA)
+            for kind, parts in sorted(bytes_of.items()):
+                file = io.BytesIO()
+                np.save(file, np.ascontiguousarray(np.concatenate(parts).T))
+                made.writestr(zipfile.ZipInfo(f"{kind}.npy"), file.getvalue(), zipfile.ZIP_LZMA)
+        written.flush()
+        os.fsync(written.fileno())  # what is packed is then removed
+    if isinstance(there := _packed(target), UserError):
+        raise there
+
+
+def _named(entries: Any) -> dict[str, tuple[str, ...]] | None:
+    if isinstance(entries, UserError):
+        return None
+    return {sha256: entry.names for sha256, entry in entries.items()}
+
+
+def _kind(dtype: str) -> str:
+    """What a member of a pack is called: "f4" of "<f4", ">f4" of ">f4"."""
+    return dtype.lstrip("<|")
 
 
 def _name(array: Array) -> str:
-    told = f"{array.dtype.str.lstrip('<|')} {list(array.shape)} ".encode() + array.tobytes()
+    told = f"{_kind(array.dtype.str)} {list(array.shape)} ".encode() + array.tobytes()
     return hashlib.sha256(told).hexdigest()[:16]
 
 
 def _arrays(path: Path) -> Arrays:
     with foreign(f"{path} holds no raw values", REMEDY), np.load(path, allow_pickle=False) as file:
-        return dict(file)
+        found = dict(file)
+        if strange := [
+            k for k, a in found.items() if not isinstance(a, np.ndarray) or a.dtype.names
+        ]:
+            raise ValueError(f"{strange[0]} is no array of numbers or words")
+        return found

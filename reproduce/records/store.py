@@ -100,7 +100,7 @@ class Records:
     def _has_raw(self, record: Mapping[str, Any]) -> bool:
         if "raw" not in record:
             return True
-        return raw.held(self.folder.parent / str(record["raw"])) == record["raw_sha256"]
+        return raw.holds(self.folder.parent / str(record["raw"]), record["raw_sha256"])
 
     def keep_raw(self, name: str, save: Callable[[Path], object]) -> dict[str, str]:
         """Write raw values by ``save`` to a file called ``name``, or one like it where that holds
@@ -215,6 +215,7 @@ def _read(path: Path, *_: int) -> tuple[dict[str, Any], ...]:
             name, value = record["shared"], record["value"]
             shared[str(name)] = value
             problem = "" if record_id(value) == name else "is not what its name tells"
+            problem = problem or ("" if isinstance(value, dict) else "shares what is no object")
         elif isinstance(record, dict):
             problem = ""
             for key in (_OF, *_SHARED):
@@ -248,6 +249,8 @@ def problem_of(record: Mapping[str, Any], preset: str) -> str:
     interval = record.get("interval") or {"low": 0, "high": 0}
     if not all(_is(interval.get(end), _NUMBER) for end in ("low", "high")):
         return "has an interval without ends"
+    if _OF in record:
+        return f"has a field {_OF}, which names shared ones"
     if ("raw" in record) != ("raw_sha256" in record):
         return "has only one of raw and raw_sha256"
     if record["preset"] != preset:

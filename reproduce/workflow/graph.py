@@ -25,7 +25,7 @@ from typing import Any
 from benchmarks.files import files_under, write_text
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.records.raw import held
+from reproduce.records.raw import holds, sha256_of
 from reproduce.records.store import record_ids
 
 
@@ -123,10 +123,16 @@ class Made:
     def told(self, folder: Path) -> dict[str, Any]:
         """As stamps in ``folder`` tell it."""
         return {
-            "made": {os.path.relpath(p, folder): held(p) for p in self.files},
+            "made": {os.path.relpath(p, folder): _sha256(p) for p in self.files},
             "folders": {os.path.relpath(p, folder): listing(p, times=False) for p in self.folders},
             "records": {os.path.relpath(p, folder): sorted(i) for p, i in self.records.items()},
         }
+
+
+def _sha256(path: Path) -> str:
+    if (found := sha256_of(path)) is None:
+        raise FileNotFoundError(path)
+    return found
 
 
 def write_stamp(job: Job, runs: Path, seconds: float, made: Made) -> Path:
@@ -187,7 +193,7 @@ def is_done(job: Job, runs: Path) -> bool:
     if stamp is None:
         return False
     return (
-        all(held(folder / name) == sha256 for name, sha256 in stamp["made"].items())
+        all(holds(folder / name, sha256) for name, sha256 in stamp["made"].items())
         and all(
             listing(folder / name, times=False) == found
             for name, found in stamp.get("folders", {}).items()

@@ -79,6 +79,12 @@ def test_facts_of_what_was_measured_are_stored_once(tmp_path):
     records.path.write_text("\n".join(lines[1:]))
     with pytest.raises(UserError, match="line 1 names in of what no line before it holds"):
         records.all()
+    shared = json.dumps({"shared": record_id([1]), "value": [1]})
+    records.path.write_text("\n".join([shared, *lines]))
+    with pytest.raises(UserError, match="line 1 shares what is no object"):
+        records.all()
+    with pytest.raises(ValueError, match="has a field of"):
+        records.append(FACTS | {"of": "mine"})
 
 
 def test_incomplete_and_infinite_records_are_refused(tmp_path):
@@ -205,6 +211,8 @@ def test_pruning_leaves_what_counts_and_its_raw_values(tmp_path):
         records.append(FACTS | raw | {"value": value, "checkpoint_sha256": network})
     records.append(FACTS | {"value": 4.0, "seed": 1, "checkpoint_sha256": "other"})
     (records.folder / "raw" / "stray.npz").write_bytes(b"of no record")
+    for path in (records.folder / "raw").iterdir():
+        os.utime(path, (0, 0))
     before = records.path.stat().st_size
     pruned = records.prune(counting)
     assert [r["value"] for r in records.all()] == [3.0, 4.0]
