@@ -1,4 +1,4 @@
-"""Current that the observer of a task, or its judge, tells good pictures from bad ones, in a Markdown
+"""Evidence that the observer of a task, or its judge, tells good pictures from bad ones, in a Markdown
 file: questions whose answer everybody knows, and what other right pictures and distances would
 say."""
 
@@ -33,9 +33,11 @@ from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
 from reproduce.measuring.preference import OTHERS, OWN, WAYS, PreferenceKind
 from reproduce.measuring.subject import Subject, open_pictures
-from reproduce.records.code import code_of
+from reproduce.records.code import measuring
 from reproduce.records.store import REAL, REFERENCE
 
+# Where questions and their answers are from.
+MEASURED = "benchmarks.metrics.preference_evidence", "reproduce.measuring.preference"
 INPUTS, SAMPLES = 100, 4  # test inputs at most, translations of each
 FEWER_AND_MORE = (8, 16, 32, 64, 128)  # true pictures
 USUAL = f"LPIPS 0.1, {RIGHT}"
@@ -82,10 +84,12 @@ def write_evidence(
     if not pictures.domains.paired_test:
         return []
     shas = sorted((method, subject.sha256) for method, subject in trained.items())
-    about = json.dumps([shas, pictures.data, observer.lpips.weights.sha256, code_of(__name__)])
+    about = json.dumps(
+        [shas, pictures.data, observer.lpips.weights.sha256, measuring(*MEASURED)["digest"]]
+    )
     digest = hashlib.sha256(about.encode()).hexdigest()[:16]
     who, prefers = WORDS[by]
-    title = f"### {who} of {task}, {digest}\n"
+    title = f"### {who} of {task}, seed {runs[0].seed}, {digest}\n"
     if path.is_file() and path.read_text(encoding="utf-8").startswith(title):
         return [path]
     findings = known_answers(observer, trained)

@@ -70,7 +70,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
     first = next(filter(None, map(cells.record, every)), None)
     way = first["protocol"] if first else {"extractor": "", "protocol": ""}
     extractor, protocol = str(way["extractor"]), str(way["protocol"])
-    rows, nearness, judges = list[Row](), "", list[Mapping[str, Any]]()
+    rows, nearness, judges = list[Row](), list[str](), list[Mapping[str, Any]]()
     for task in tasks:
         diversities, qualities = list[Number](), list[Number]()
         own = cells.submissions([task])
@@ -111,7 +111,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
         of_columns = agreement("Diversity", diversities), agreement("Quality", qualities)
         nearness += against_paper(of_columns, f" on {task}")
     words = (
-        f"Preset {scale(preset)}. Diversity, ours: protocol {protocol or DASH}, which enlarges pictures "
+        f"Preset {scale(preset)}. {departs(preset)}Diversity, ours: protocol {protocol or DASH}, which enlarges pictures "
         f"under {MEASURED_SIDE} px to {MEASURED_SIDE} px; {trainings(cells.trainings, 'random pairs')}"
     )
     columns = tuple(
@@ -126,7 +126,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
             replace(c, title=c.title.replace("LPIPS", extractor)) if c.key == "diversity" else c
             for c in columns
         )
-    words += f"{_about_quality(rows, judges)}{nearness}"
+    words += _about_quality(rows, judges)
     if any(METHODS[m].method.paired for task in tasks for m in preset.methods_of(1, task)):
         words += " † is trained on pairs."
     words += "".join(f" {told}." for told in preset.unpaired())
@@ -138,7 +138,8 @@ def table1(preset: Preset, cells: Cells) -> Tables:
         for task in tasks
     )  # fmt: skip
     names = (*NAMES, *spread(SPREAD, cells.trainings))
-    return Tables(parts, (words,), NOT_TRAINED, submitted(others), True, tuple(rows), names)
+    notes = (words, *nearness)
+    return Tables(parts, notes, NOT_TRAINED, submitted(others), True, tuple(rows), names)
 
 
 def _even(control: Estimate | None, cells: Cells) -> Estimate | None:
@@ -213,6 +214,11 @@ def scale(preset: Preset) -> str:
     return preset.title + (f" with {changes}" if changes else "")
 
 
+def departs(preset: Preset) -> str:
+    """In what a preset is not the published recipe scaled, as a sentence before others."""
+    return f"{preset.departs} " if preset.departs else ""
+
+
 def trainings(seeds: Sequence[int], of_real: str = "") -> str:
     """What numbers are means over, and their intervals about; ``of_real``: real data's, of one."""
     if len(seeds) < 2:
@@ -220,16 +226,19 @@ def trainings(seeds: Sequence[int], of_real: str = "") -> str:
         return f"one training each, so the 95% intervals are over inputs{told} and not over seeds."
     return (
         f"means over {len(seeds)} trainings each (seeds {', '.join(map(str, seeds))}) with 95% "
-        "intervals over other trainings on the same pictures (Student's t), ± the longer side; "
+        "intervals over other trainings on the same pictures (Student's t, on the values as they "
+        "are, cut where they cannot go), ± the longer side; "
         f"real data's are over pictures.{few(len(seeds))} A cell of fewer trainings says so; that "
         "of one has an interval over inputs."
     )
 
 
-def against_paper(agreements: Iterable[Agreement | None], where: str = "", unit: str = "") -> str:
-    """How near columns of ours are to the paper's, in a sentence; empty where that is not known."""
+def against_paper(
+    agreements: Iterable[Agreement | None], where: str = "", unit: str = ""
+) -> list[str]:
+    """How near columns of ours are to the paper's, in a sentence; none where that is not known."""
     told = "; ".join(of.in_words(unit) for of in agreements if of)
-    return f" Against the paper{where}: {told}." if told else ""
+    return [f"Against the paper{where} (intervals over trainings): {told}."] if told else []
 
 
 # Column by column: metrics, or families of them, whose names end in the extractor's.
@@ -360,11 +369,11 @@ def table2(preset: Preset, cells: Cells) -> Tables:
     printed = paper if same and not preset.own else {}
     rows += _of_directions(AVERAGE, methods, every, printed, limit, cells)
     words = (
-        f"Preset {scale(preset)}. {', '.join(sorted(protocols)) or DASH} (inputs x samples of each); "
+        f"Preset {scale(preset)}. {departs(preset)}{', '.join(sorted(protocols)) or DASH} (inputs x samples of each); "
         f"{trainings(cells.trainings)} Scores are in nats, without exponential. ln K is the most that K "
         "modes allow, and real data's IS the most that the classifier can see."
     )
-    words += against_paper([agreement(*column) for column in numbers.items()], unit="nats")
+    nearness = against_paper([agreement(*column) for column in numbers.items()], unit="nats")
     if classifiers:
         told = ", ".join(classifiers[domain] for domain in sorted(classifiers))
         words += f" Accuracy of the classifiers on held-out pictures: {told}."
@@ -382,7 +391,8 @@ def table2(preset: Preset, cells: Cells) -> Tables:
     )  # fmt: skip
     published = TABLE2_METHODS if {*tasks} - {*preset.own} else ()
     parts = tuple(_parts(rows, methods, published, len(cells.trainings)))
-    return Tables(parts, (words,), NOT_TRAINED, submitted(others), True, tuple(rows), names)
+    notes = (words, *nearness)
+    return Tables(parts, notes, NOT_TRAINED, submitted(others), True, tuple(rows), names)
 
 
 def _of(metric: Metric, method: str, where: tuple[str, str]) -> Quantity:

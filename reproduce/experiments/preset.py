@@ -72,6 +72,7 @@ class Preset:
     base: str  # what it is called by: the file's name, or the path of one's own file
     changes: Mapping[str, Any]  # what was overridden
     about: str
+    departs: str  # from the published recipe beside scale, in a sentence for captions
     run: Mapping[str, Any]  # for every run
     methods: Mapping[str, Mapping[str, Any]]  # by family or method, the latter last
     tasks: Mapping[str, Mapping[str, Mapping[str, Any]]]  # by task, then as ``methods``, or "all"
@@ -334,6 +335,7 @@ class _File(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     about: str
+    departs: str = ""
     run: _Settings
     methods: dict[str, _Settings]
     tasks: dict[str, dict[str, _Settings]] = {}

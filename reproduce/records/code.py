@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -118,8 +119,14 @@ def _read(name: str) -> _Source:
         for node in tree.body
     )
     return _Source(
-        ast.dump(tree), frozenset(reader.modules.values()), frozenset(reader.names), boundary
+        _dumped(tree), frozenset(reader.modules.values()), frozenset(reader.names), boundary
     )
+
+
+def _dumped(tree: ast.AST) -> str:
+    """As Python 3.11 tells it: 3.12 added type parameters, 3.13 leaves out what is empty."""
+    shown: dict[str, Any] = {"show_empty": True} if sys.version_info >= (3, 13) else {}
+    return ast.dump(tree, **shown).replace(", type_params=[]", "")
 
 
 class _Imports(ast.NodeTransformer):

@@ -97,7 +97,8 @@ def glance(preset: Preset, results: Path, seeds: Sequence[int] | None = None) ->
     verdicts counted, and the claims that fail, in Markdown."""
     evidence = Current.stored(results, preset.name, seeds)
     (claimed,) = claims_table(preset, results, seeds).parts
-    table = tables_of(1, preset, results, evidence.seeds)["table1"].parts[0]
+    table1 = tables_of(1, preset, results, evidence.seeds)["table1"]
+    table, nearness = table1.parts[0], table1.notes[1:]
     shown = tuple(column for column in table.columns if column.key != "silhouette_iou")
     failing: dict[Cell, list[str]] = {}
     for row in claimed.rows:
@@ -106,14 +107,16 @@ def glance(preset: Preset, results: Path, seeds: Sequence[int] | None = None) ->
             failing.setdefault(row["claim"], []).append(told)
     words = f"Seed{'s' * (len(evidence.seeds) > 1)} {', '.join(map(str, evidence.seeds))}. "
     if preset.tables.get(2):
-        averages = (row for row in tables_of(2, preset, results, evidence.seeds)["table2"].data
+        table2 = tables_of(2, preset, results, evidence.seeds)["table2"]
+        nearness += table2.notes[1:]
+        averages = (row for row in table2.data
                     if row["direction"] == AVERAGE)  # fmt: skip
         modes = [f"{row['row']} {in_words(row['cis'])} ({row['paper_cis']:.3f})" for row in averages
                  if isinstance(row["cis"], Estimate) and row["paper_cis"]]  # fmt: skip
         words += f"Table 2, average CIS in nats (paper): {', '.join(modes)}. " if modes else ""
     words += summary([row["verdict"] for row in claimed.rows])
     return Tables(
-        (replace(table, columns=shown),), (words,), "What fails:",
+        (replace(table, columns=shown),), (" ".join((words, *nearness)),), "What fails:",
         tuple(f"{claim}: {'; '.join(of)}." for claim, of in failing.items()),
     ).markdown()  # fmt: skip
 

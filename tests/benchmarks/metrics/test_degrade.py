@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
+from benchmarks.intervals import wilson_share
+from benchmarks.metrics.preference import Preference
 from benchmarks.metrics.preference_evidence import (
     DEGRADATIONS,
     LEVELS,
+    SURE,
     Degradation,
+    Finding,
     blurred,
+    failures,
     misaligned,
     mottled,
     moved,
@@ -66,3 +71,39 @@ def test_misaligned_pictures_lie_where_they_were_moved() -> None:
     rows, columns = torch.tensor([[0, 0, 0, 1, 2, 3]]).T, torch.tensor([1, 2, 3, 4, 5, 5])
     numbers = torch.arange(36).view(6, 6)
     assert torch.equal(moved(numbers, 2, -1), numbers[rows, columns])
+
+
+@pytest.mark.parametrize(
+    ("answers", "wrong"),
+    [
+        ([("real", 0, 0.9), ("reference", 0, 0.52), ("real of another input", 0, 0.02)], []),
+        ([("real", 0, 0.5)], ["real against reference: 50.0%, and should win"]),
+        ([("real", 0, 0.55)], ["real against reference: 55.0%, and should win"]),
+        ([("reference", 0, 0.8)], ["reference against reference: 80.0%, and should be 50%"]),
+        ([("reference", 0, 0.2)], ["reference against reference: 20.0%, and should be 50%"]),
+        (
+            [("reference of another input", 0, 0.45)],
+            ["reference of another input against reference: 45.0%, and should lose"],
+        ),
+        ([("real with blur", 0, 0.9), ("real with blur", 0.1, 0.3)], []),
+        ([("real with blur", 0.2, 0.0), ("real with blur", 0.1, 0.01)], []),
+        (
+            [("real with blur", 0.1, 0.3), ("real with blur", 0, 0.3)],
+            ["real with blur, more and more of it: 30.0%, 30.0%, and should fall"],
+        ),
+    ],
+)
+def test_what_answers_do_not_bear_out(
+    answers: list[tuple[str, float, float]], wrong: list[str]
+) -> None:
+    """Of 100 questions: 55 % may be 50 %."""
+    findings = [
+        Finding(
+            shown,
+            "reference",
+            level,
+            Preference(share, wilson_share(share, 100, SURE), 100, 1, 100),
+        )
+        for shown, level, share in answers
+    ]
+    assert failures(findings) == wrong

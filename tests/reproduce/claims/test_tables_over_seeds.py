@@ -144,18 +144,19 @@ def test_the_row_of_real_pictures_has_the_interval_of_one_measurement(copied: Wo
 
 def test_tables_say_how_near_they_are_to_the_paper(copied: World) -> None:
     near = (
-        "Against the paper on drawn-shoes: Diversity (9 numbers): Spearman 1.00 [1.00, 1.00], "
+        "Against the paper on drawn-shoes (intervals over trainings): Diversity (9 numbers): "
+        "Spearman 1.00 [1.00, 1.00], "
         "100 [100, 100]% of the paper's orders; Quality (8 numbers): "
     )  # MUNIT counts as 50, whether it was set against itself or not
-    assert near in first(copied).notes[0]
+    assert near in first(copied).notes[1]
     for seed, percent in enumerate((10, 50, 90)):
         copied.quality("munit", percent, seed)
     made = first(copied)
     assert row(made, "munit")["quality"].deviation == pytest.approx(40)
     assert cells(made)["MUNIT"][2] == "50.0% (judged)"
-    assert near in made.notes[0]
+    assert near in made.notes[1]
     assert "Two samples of MUNIT against each other: 50.0 ± " in made.notes[0]
-    (text,) = second(copied).notes
+    _, text = second(copied).notes
     assert "CIS (8 numbers)" in text and "; IS (8 numbers)" in text
     assert text.count("nats away on average") == 2
 
