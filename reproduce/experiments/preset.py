@@ -35,7 +35,6 @@ TABLE1_METHODS = (
 TABLE2_METHODS = ("cyclegan", "cyclegan-noise", "unit", "munit")
 TABLES: dict[int, tuple[str, ...]] = {1: TABLE1_METHODS, 2: TABLE2_METHODS}
 FIGURES = (4, 5, 6)  # of the UNIT paper
-FIGURE_METHODS = ("unit",)
 
 
 _Number = Annotated[int | float, Field(ge=0)]
@@ -200,23 +199,33 @@ class Preset:
         sources: Mapping[str, str] | None = None,
     ) -> tuple[dict[int, list[RunConfig]], dict[int, RunConfig]]:  # fmt: skip
         """The runs behind every table, and behind every figure of the UNIT paper; what none of
-        them reads is refused."""
+        them has or reads of the overrides is refused."""
+        given, known, read = overrides or {}, set[str](), set[str]()
+        unread: dict[str, str] = {}  # settings that a run does not read -> the first run's reason
+
+        def run_of(method: str, task: str) -> RunConfig:
+            source = (sources or {}).get(task, "")
+            # As if a preset said it all: nothing is refused that another run may read.
+            values = self._values(method, task) | {"seed": seed} | own_overrides(method, given)
+            run = make_run(method, task, values, {}, source)
+            known.update(legal_keys(method))
+            for key, reason in run.unread().items():
+                unread.setdefault(key, reason)
+            own = {k: v for k, v in own_overrides(method, given).items() if k not in run.unread()}
+            read.update(own)
+            return self.make_run(method, task, seed, own, source)
+
         tables = {
-            number: self._runs(
-                [(task, method) for task in tasks for method in self.methods_of(number, task)],
-                seed, overrides, sources,
-            )
+            number: [run_of(m, task) for task in tasks for m in self.methods_of(number, task)]
             for number, tasks in sorted(self.tables.items())
-        }  # fmt: skip
-        names = [task for _, task in sorted(self.figures.items())]
-        shown = [(task, method) for task in names for method in FIGURE_METHODS]
-        figures = self._runs(shown, seed, overrides, sources)
-        whole = figures
-        for runs in tables.values():
-            whole = runs.and_those_of(whole)
-        whole.if_all_read(self._contents(), overrides)
-        by_table = {number: runs.runs for number, runs in tables.items()}
-        return by_table, dict(zip(sorted(self.figures), figures.runs, strict=True))
+        }
+        figures = {number: run_of("unit", task) for number, task in sorted(self.figures.items())}
+        for key in given:
+            if key not in known:
+                hint = nearest(key, known)
+                raise UserError(f"no run of {self._contents()} has a setting '{key}': {hint}")
+        refuse_unread({k: v for k, v in given.items() if k not in read}, unread)
+        return tables, figures
 
     def runs_of(
         self, seeds: Sequence[int], overrides: Mapping[str, object] | None = None,
@@ -237,63 +246,11 @@ class Preset:
         kind, numbers = ("table", self.tables) if self.tables else ("figure", self.figures)
         return f"{kind} {' or '.join(map(str, numbers))}"
 
-    def _runs(
-        self, asked: Sequence[tuple[str, str]], seed: int,
-        overrides: Mapping[str, object] | None, sources: Mapping[str, str] | None,
-    ) -> _Runs:  # fmt: skip
-        """Those of the (task, method) that are ``asked`` for."""
-        overrides = overrides or {}
-        found = _Runs([], {key for _, method in asked for key in legal_keys(method)}, set(), {})
-        for task, method in asked:
-            # As if a preset said it all: nothing is refused that another run may read.
-            values = self._values(method, task) | {"seed": seed}
-            values |= own_overrides(method, overrides)
-            source = (sources or {}).get(task, "")
-            run = make_run(method, task, values, {}, source)
-            own = own_overrides(method, overrides, run)
-            found.runs.append(self.make_run(method, task, seed, own, source))
-            found.read.update(own)
-            for key, reason in run.unread().items():
-                found.unread.setdefault(key, reason)
-        return found
 
-
-@dataclass(frozen=True)
-class _Runs:
-    """Several runs, and what they have to say to the overrides that they were given."""
-
-    runs: list[RunConfig]
-    known: set[str]  # keys that one of the methods has a setting for
-    read: set[str]  # overrides that one of the runs reads
-    unread: dict[str, str]  # settings that a run does not read -> why; the first run's reason
-
-    def and_those_of(self, others: _Runs) -> _Runs:
-        """Both together."""
-        return _Runs(
-            self.runs + others.runs, self.known | others.known, self.read | others.read,
-            others.unread | self.unread,
-        )  # fmt: skip
-
-    def if_all_read(self, what: str, overrides: Mapping[str, object] | None) -> list[RunConfig]:
-        """The runs; UserError for an override that none of them has or reads."""
-        overrides = overrides or {}
-        for key in overrides:
-            if key not in self.known:
-                raise UserError(
-                    f"no run of {what} has a setting '{key}': {nearest(key, self.known)}"
-                )
-        refuse_unread({k: v for k, v in overrides.items() if k not in self.read}, self.unread)
-        return self.runs
-
-
-def own_overrides(
-    method: str, overrides: Mapping[str, object], run: RunConfig | None = None
-) -> dict[str, object]:
-    """Those of the overrides of many runs that ``method`` has a setting for, and that ``run``
-    reads; an ablation stays one."""
+def own_overrides(method: str, overrides: Mapping[str, object]) -> dict[str, object]:
+    """Those of the overrides of many runs that ``method`` has a setting for; an ablation stays one."""
     keys = legal_keys(method).keys() - set(recipe(method).ablates)
-    unread = {} if run is None else run.unread()
-    return {k: v for k, v in overrides.items() if k in keys and k not in unread}
+    return {key: value for key, value in overrides.items() if key in keys}
 
 
 def fitting(table: int) -> list[str]:
