@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gzip
 import tarfile
-import zlib
 from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.files import whole_folder
+from benchmarks.files import foreign, whole_folder
 from models.errors import UserError
 
 CHUNK = 1 << 20
@@ -26,18 +25,12 @@ def extract_tar(archive: Path, folder: Path, *, progress: bool = True) -> Path:
     """
     if folder.exists():
         raise UserError(f"{folder} exists already; remove it to unpack {archive} again")
-    with whole_folder(folder) as unfinished:
-        try:
-            _extract(archive, unfinished, progress)
-        except (tarfile.ReadError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise UserError(
-                f"{archive} is not a complete .tar.gz archive; delete it and get it again"
-            ) from error
-        except OSError as error:
-            raise UserError(
-                f"{archive} could not be unpacked to {folder} ({error}); check the archive, the "
-                "space and the permissions"
-            ) from error
+    remedy = "delete it and get it again, or make room"
+    with (
+        whole_folder(folder) as unfinished,
+        foreign(f"{archive} could not be unpacked to {folder}", remedy),
+    ):
+        _extract(archive, unfinished, progress)
     return folder
 
 
@@ -59,10 +52,7 @@ def _extract(archive: Path, folder: Path, progress: bool) -> None:
                     f"{archive} contains {member.name!r}, which is no ordinary file inside its "
                     "folder; do not use this archive"
                 )
-            try:
-                tar.extract(member, folder, set_attrs=False, filter="data")
-            except tarfile.FilterError as error:
-                raise UserError(f"{archive}: {error}; do not use this archive") from error
+            tar.extract(member, folder, set_attrs=False, filter="data")
         # tarfile stops at its end marker, but the checksum of the whole comes after it.
         while stream.read(CHUNK):
             pass

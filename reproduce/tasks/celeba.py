@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.files import foreign
 from models.errors import UserError
 from models.zoo import nearest
-from reproduce.tasks.flat import Domain, FilePicture, held_out
+from reproduce.tasks.flat import Domain, held_out, picture_of
+
+if TYPE_CHECKING:
+    import pandas
 
 PICTURES = "img_align_celeba"
 ATTRIBUTES = "list_attr_celeba.txt"
 PARTITION = "list_eval_partition.txt"  # 0 training, 1 validation, 2 test
-SPLIT_OF = {"0": "train", "2": "test"}
+SPLIT_OF = {0: "train", 2: "test"}
 REMEDY = "get the list again"
 
 
@@ -36,8 +39,8 @@ def read_faces(root: Path, attribute: str, has: bool) -> Domain:
     if listed is None or images is None:
         raise UserError(f"{root} lacks {ATTRIBUTES} or {PICTURES}; get CelebA again")
     title = attribute if has else f"not {attribute}"
-    names = _with_value(listed, attribute, "1" if has else "-1")
     there = {path.name for path in images.iterdir() if path.is_file() and not path.is_symlink()}
+    names = _with_value(listed, attribute, 1 if has else -1)
     for name in names:
         if name not in there:
             raise UserError(
@@ -48,10 +51,12 @@ def read_faces(root: Path, attribute: str, has: bool) -> Domain:
         test = held_out(len(names), title)
         splits = {name: "test" if i in test else "train" for i, name in enumerate(names)}
     else:
-        parts = _partition(partition)
-        splits = {name: SPLIT_OF[parts[name]] for name in names if parts.get(name) in SPLIT_OF}
+        told = _table(partition, names=["name", "part"], index_col="name")["part"].to_dict()
+        if strange := [name for name, part in told.items() if part not in (0, 1, 2)]:
+            raise UserError(f"{partition}: {strange[0]} is not in part 0, 1 or 2; {REMEDY}")
+        splits = {name: SPLIT_OF[told[name]] for name in names if told.get(name) in SPLIT_OF}
     pictures = [
-        FilePicture(split, title, f"{PICTURES}/{name}", images / name)
+        picture_of(split, title, f"{PICTURES}/{name}", images / name)
         for name, split in splits.items()
     ]
     return Domain(title, (title,), pictures)
@@ -65,38 +70,18 @@ def _find(root: Path, name: str) -> Path | None:
     return None
 
 
-def _with_value(path: Path, attribute: str, value: str) -> list[str]:
-    lines = _lines(path)
-    header = lines[1].split() if len(lines) > 1 else []
-    if attribute not in header:
-        raise UserError(f"{path} knows no attribute '{attribute}': {nearest(attribute, header)}")
-    column = 1 + header.index(attribute)
-    found = []
-    for number, line in enumerate(lines[2:], start=3):
-        words = line.split()
-        if len(words) != 1 + len(header) or words[column] not in ("1", "-1"):
-            raise UserError(
-                f"{path} line {number} is not a file and {len(header)} values; {REMEDY}"
-            )
-        if words[column] == value:
-            if not re.fullmatch(r"\w+\.(jpg|png)", words[0]):
-                raise UserError(
-                    f"{path} line {number}: {words[0]!r} is not the name of a picture; {REMEDY}"
-                )
-            found.append(words[0])
-    return found
+def _with_value(path: Path, attribute: str, value: int) -> list[str]:
+    table = _table(path, skiprows=1)
+    if attribute not in table:
+        raise UserError(f"{path} knows no attribute '{attribute}': {nearest(attribute, table)}")
+    told = table.isin([1, -1]).all(axis=1)
+    if not told.all():
+        raise UserError(f"{path}: {told.idxmin()} has other values than 1 and -1; {REMEDY}")
+    return list(map(str, table.index[table[attribute] == value]))
 
 
-def _partition(path: Path) -> dict[str, str]:
-    parts = {}
-    for number, line in enumerate(_lines(path), start=1):
-        words = line.split()
-        if len(words) != 2 or words[1] not in ("0", "1", "2"):
-            raise UserError(f"{path} line {number} is not a file and 0, 1 or 2; {REMEDY}")
-        parts[words[0]] = words[1]
-    return parts
+def _table(path: Path, **how: Any) -> pandas.DataFrame:
+    import pandas
 
-
-def _lines(path: Path) -> list[str]:
-    with foreign(f"{path} cannot be read", REMEDY):
-        return path.read_text(encoding="utf-8").splitlines()
+    with foreign(f"{path} is no table", REMEDY):
+        return pandas.read_csv(path, sep=r"\s+", **how)

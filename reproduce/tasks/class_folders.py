@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.console import in_utf8
 from models.errors import UserError
 from models.zoo import nearest
-from reproduce.tasks.flat import Domain, FilePicture, held_out
-from reproduce.tasks.layouts import SPLITS, subfolders
+from reproduce.tasks.flat import Domain, Picture, divided, picture_of
+from reproduce.tasks.layouts import plain, subfolders
+from reproduce.tasks.modes import PARTS
 from reproduce.tasks.sources import SUFFIXES, natural_order
 
 LAYOUT = "sort pictures as train|test/<domain>/<class>, or as <domain>/<class>"
@@ -28,15 +28,15 @@ LAYOUT = "sort pictures as train|test/<domain>/<class>, or as <domain>/<class>"
 def is_class_folder(folder: Path, *, classes: bool = True) -> bool:
     """Whether pictures lie sorted by domain and class there, rather than in another layout; without
     ``classes``, or by domain alone."""
-    flat = {_plain(split) for split in SPLITS}
-    if any(_plain(path.stem).removeprefix("list") in flat for path in folder.iterdir()):
+    flat = {plain(split) for split in PARTS}
+    if any(plain(path.stem).removeprefix("list") in flat for path in folder.iterdir()):
         return False
     levels = _levels(folder).values()
     if any(_is_picture(path) for level in levels for path in level.iterdir()):
         return False
     domains = [domain for level in levels for domain in subfolders(level)]
     kinds = [kind for domain in domains for kind in subfolders(domain)]
-    if any(_plain(kind.name) in flat for kind in kinds):  # data sets, side by side
+    if any(plain(kind.name) in flat for kind in kinds):  # data sets, side by side
         return False
     places = kinds if classes else [*kinds, *domains]
     return any(_is_picture(path) for place in places for path in place.iterdir())
@@ -44,9 +44,7 @@ def is_class_folder(folder: Path, *, classes: bool = True) -> bool:
 
 def domain_names(folder: Path) -> list[str]:
     """The domains in a folder of classes, in natural order."""
-    found = {
-        _plain(d.name): d.name for level in _levels(folder).values() for d in subfolders(level)
-    }
+    found = {plain(d.name): d.name for level in _levels(folder).values() for d in subfolders(level)}
     return sorted(found.values(), key=natural_order)
 
 
@@ -61,7 +59,7 @@ def read_domain(folder: Path, name: str, *, classes: Sequence[str] = (), fewest:
     domains = {split: _domain(level, name) for split, level in _levels(folder).items()}
     if "train" not in domains:
         raise UserError(f"{folder} has a folder for testing but none called train; {LAYOUT}")
-    pictures: list[FilePicture] = []
+    pictures: list[Picture] = []
     found: dict[str, None] = {}
     for split, domain in domains.items():
         for kind in _classes(domain):
@@ -69,7 +67,7 @@ def read_domain(folder: Path, name: str, *, classes: Sequence[str] = (), fewest:
             for path in pictures_of(kind):
                 origin = path.relative_to(folder).as_posix()
                 in_utf8(origin)
-                pictures.append(FilePicture(split, kind.name, origin, path))
+                pictures.append(picture_of(split, kind.name, origin, path))
     for missing in [c for c in classes if c not in found]:
         raise UserError(
             f"{folder} lacks the class {missing} of {name} (there: {', '.join(found)}); add a "
@@ -82,28 +80,20 @@ def read_domain(folder: Path, name: str, *, classes: Sequence[str] = (), fewest:
             f"{fewest} of them, a folder each"
         )
     pictures = [p for p in pictures if p.mode in modes]
-    for mode in modes:
-        for split, domain in domains.items():
-            if not any(p.mode == mode and p.split == split for p in pictures):
-                raise UserError(
-                    f"{domain / mode} holds no pictures; add some, or leave the class out"
-                )
     if "test" not in domains:
         pictures = _split(pictures, modes, domains["train"])
     return Domain(name.replace("-", " ").replace("_", " "), modes, pictures)
 
 
-def _split(pictures: list[FilePicture], modes: Sequence[str], domain: Path) -> list[FilePicture]:
+def _split(pictures: list[Picture], modes: Sequence[str], domain: Path) -> list[Picture]:
     """The same pictures, a sixth of each class for testing."""
-    divided = []
+    found = list[Picture]()
     for mode in modes:
         of_class = [p for p in pictures if p.mode == mode]
         if len(of_class) < 2:
-            raise UserError(f"{domain}: {mode} holds one picture; add another, to test with")
-        test = held_out(len(of_class), _plain(domain.name), mode)
-        for i, picture in enumerate(of_class):
-            divided.append(replace(picture, split="test" if i in test else "train"))
-    return divided
+            raise UserError(f"{domain}: {mode} holds no two pictures; add some, to test with")
+        found += divided(of_class, plain(domain.name), mode)
+    return found
 
 
 def _levels(folder: Path) -> dict[str, Path]:
@@ -124,13 +114,13 @@ def _by_split(inside: list[Path]) -> dict[str, Path]:
 
 def _domain(level: Path, name: str) -> Path:
     _refuse_link(level)
-    there = {_plain(path.name): path for path in subfolders(level)}
-    if _plain(name) not in there:
+    there = {plain(path.name): path for path in subfolders(level)}
+    if plain(name) not in there:
         names = [path.name for path in there.values()]
         told = nearest(name, names) if names else LAYOUT
         raise UserError(f"{level} has no domain '{name}': {told}")
-    _refuse_link(there[_plain(name)])
-    return there[_plain(name)]
+    _refuse_link(there[plain(name)])
+    return there[plain(name)]
 
 
 def _classes(domain: Path) -> list[Path]:
@@ -167,7 +157,3 @@ def _refuse_link(path: Path) -> None:
 
 def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.is_dir()
-
-
-def _plain(name: str) -> str:
-    return "".join(c for c in name.casefold() if c not in " _-")

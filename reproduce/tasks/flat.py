@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,48 +28,39 @@ TEST_SHARE = 6  # one picture in six is for testing, where nobody has said which
 
 
 @dataclass(frozen=True)
-class Picture(ABC):
+class Picture:
     """A picture that has a place in a task: "train" or "test", its mode, and where it comes from, for
-    people (no absolute path)."""
+    people (no absolute path).
+
+    ``put`` writes it as a new file with ``suffix``; UserError naming the picture if it is unreadable.
+    ``mark``: text that changes when the picture does, had without decoding it.
+    """
 
     split: str
     mode: str
     origin: str
-
-    @property
-    def suffix(self) -> str:
-        """Of the file that ``put`` writes."""
-        return ".png"
-
-    @abstractmethod
-    def mark(self) -> str:
-        """Text that changes when the picture does, had without decoding it."""
-
-    @abstractmethod
-    def put(self, target: Path) -> None:
-        """Write it as the new file ``target``; UserError naming the origin if unreadable."""
+    put: Callable[[Path], object] = field(compare=False)
+    mark: str = ""
+    suffix: str = ".png"
 
 
-@dataclass(frozen=True)
-class FilePicture(Picture):
+def picture_of(split: str, mode: str, origin: str, path: Path) -> Picture:
     """A picture that is a file already: linked where the file system can, copied elsewhere."""
 
-    path: Path
-
-    @property
-    def suffix(self) -> str:
-        return self.path.suffix.lower()
-
-    def mark(self) -> str:
-        status = self.path.stat()
-        return f"{status.st_size}\0{status.st_mtime_ns}"
-
-    def put(self, target: Path) -> None:
-        read_picture(self.path)
+    def put(target: Path) -> None:
+        read_picture(path)
         try:
-            os.link(self.path, target)
+            os.link(path, target)
         except OSError:  # another file system, or one without links
-            shutil.copyfile(self.path, target)
+            shutil.copyfile(path, target)
+
+    return Picture(split, mode, origin, put, stamp(path), path.suffix.lower())
+
+
+def stamp(path: Path) -> str:
+    """Text that changes when a file does, had without reading it."""
+    status = path.stat()
+    return f"{status.st_size}\0{status.st_mtime_ns}"
 
 
 @dataclass(frozen=True)
@@ -98,7 +88,7 @@ def mark_of(a: Domain, b: Domain) -> str:
     for domain in (a, b):
         whole.update(f"\n{domain.title}\0{domain.modes}\n".encode())
         for p in domain.pictures:
-            whole.update(f"{p.split}\0{p.mode}\0{p.origin}\0{p.mark()}\n".encode())
+            whole.update(f"{p.split}\0{p.mode}\0{p.origin}\0{p.mark}\n".encode())
     return whole.hexdigest()[:12]
 
 
@@ -108,6 +98,12 @@ def held_out(count: int, *address: str) -> set[int]:
         return set()
     order = torch.randperm(count, generator=generator(SEED, "held_out", *address)).tolist()
     return set(order[: max(1, round(count / TEST_SHARE))])
+
+
+def divided(pictures: Sequence[Picture], *address: str) -> list[Picture]:
+    """The pictures of the class at ``address``, some of them for testing."""
+    test = held_out(len(pictures), *address)
+    return [replace(p, split="test" if i in test else "train") for i, p in enumerate(pictures)]
 
 
 def write_flat(folder: Path, a: Domain, b: Domain, made: Mapping[str, Any], progress: bool) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
+from benchmarks.files import foreign
 from models.errors import UserError
-from reproduce.tasks.flat import Domain, Picture, held_out
+from reproduce.tasks.flat import Domain, Picture, divided, stamp
 from reproduce.tasks.pictures import SMALLEST_SIDE, read_picture
 from reproduce.tasks.sources import natural_order
 
@@ -21,22 +22,6 @@ MARGIN = 0.2  # of the longer side of a head's box, added on each side of it
 MOST_BYTES = 1 << 16
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; the last two outside
-
-
-@dataclass(frozen=True)
-class HeadPicture(Picture):
-    """The square around a head, cut out of a photograph and written as PNG."""
-
-    path: Path
-    box: Box
-
-    def mark(self) -> str:
-        status = self.path.stat()
-        return f"{status.st_size}\0{status.st_mtime_ns}\0{self.box}"
-
-    def put(self, target: Path) -> None:
-        image = read_picture(self.path)
-        image.crop(head_square(self.box, image.size, self.path)).save(target, format="PNG")
 
 
 def pets_root(folder: Path) -> Path | None:
@@ -50,25 +35,29 @@ def pets_root(folder: Path) -> Path | None:
 def read_heads(root: Path, title: str, breeds: Mapping[str, str]) -> Domain:
     """The heads of ``breeds`` (mode -> the data set's name of the breed); a sixth of each is for
     testing. Boxes are read now, pictures when they are written."""
-    pictures = []
+    pictures = list[Picture]()
     for mode, breed in breeds.items():
         names = re.compile(re.escape(breed) + r"_\d+")
         paths = [p for p in (root / "images").glob("*.jpg") if names.fullmatch(p.stem)]
-        found = []
+        found = list[Picture]()
         for path in sorted(paths, key=lambda path: natural_order(path.name)):
             boxes = root / "annotations" / "xmls" / f"{path.stem}.xml"
             if boxes.is_file():
-                found.append((path, read_box(boxes)))
+                box = read_box(boxes)
+                put, mark = partial(_cut_out, path, box), f"{stamp(path)}\0{box}"
+                found.append(Picture("train", mode, f"images/{path.name}", put, mark))
         if len(found) < 2:
             raise UserError(
                 f"{root} holds {len(found)} pictures of {breed} with a box in annotations/xmls; "
                 "unpack images.tar.gz and annotations.tar.gz of Oxford-IIIT Pet there again"
             )
-        test = held_out(len(found), title, mode)
-        for i, (path, box) in enumerate(found):
-            split = "test" if i in test else "train"
-            pictures.append(HeadPicture(split, mode, f"images/{path.name}", path, box))
+        pictures += divided(found, title, mode)
     return Domain(title, tuple(breeds), pictures)
+
+
+def _cut_out(path: Path, box: Box, target: Path) -> None:
+    image = read_picture(path)
+    image.crop(head_square(box, image.size, path)).save(target, format="PNG")
 
 
 def read_box(path: Path) -> Box:
@@ -79,7 +68,7 @@ def read_box(path: Path) -> Box:
     remedy = "restore it from annotations.tar.gz"
     if len(data) > MOST_BYTES:
         raise UserError(f"{path} has over {MOST_BYTES >> 10} KiB, too much for a box; {remedy}")
-    try:
+    with foreign(f"{path} is no Pascal VOC file", remedy):
         text = data.decode("utf-8-sig")
         if re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
             raise UserError(f"{path} declares a document type, which a box needs not; {remedy}")
@@ -87,10 +76,6 @@ def read_box(path: Path) -> Box:
             raise ValueError("not UTF-8")
         tree = ElementTree.fromstring(text, ElementTree.XMLParser(encoding="utf-8"))
         boxes = [_box(element) for element in tree.iterfind("object/bndbox")]
-    except UserError:
-        raise
-    except (ValueError, OverflowError, ElementTree.ParseError) as error:
-        raise UserError(f"{path} is no Pascal VOC file ({error}); {remedy}") from error
     if not boxes:
         raise UserError(f"{path} holds no box of a head; {remedy}")
     return max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))

@@ -13,7 +13,7 @@ lists       ``trainA.txt trainB.txt testA.txt testB.txt``, also ``train_A.txt`` 
             ``list_trainA.txt``: one path a line (MUNIT's layout)
 ==========  =======================================================================
 
-Upper and lower case, ``_`` and ``-`` make no difference in these names.
+Upper and lower case, spaces, ``_`` and ``-`` make no difference in these names.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from functools import cache
 from pathlib import Path
 
 from models.errors import UserError
+from reproduce.tasks.modes import PARTS
 from reproduce.tasks.sources import (
     SUFFIXES,
     Domains,
@@ -35,9 +36,8 @@ from reproduce.tasks.sources import (
     natural_order,
 )
 
-SPLITS = ("trainA", "trainB", "testA", "testB")
 SHOWN = 8  # training pictures that stand for test pictures where there are none
-ROLES = frozenset({split.lower() for split in SPLITS} | {"trainpairs", "train", "val", "test"})
+ROLES = frozenset({split.lower() for split in PARTS} | {"trainpairs", "train", "val", "test"})
 
 
 def open_pictures(path: str | Path, name: str | None = None) -> Domains:
@@ -63,7 +63,7 @@ def open_pictures(path: str | Path, name: str | None = None) -> Domains:
             f"{folder} holds data sets ({', '.join(several)}) and is none itself; give one of them"
         )
     raise UserError(
-        f"{folder} holds no data set in a known layout; expected folders {', '.join(SPLITS)}, or "
+        f"{folder} holds no data set in a known layout; expected folders {', '.join(PARTS)}, or "
         "train and val with side-by-side files or a folder for each domain, or lists trainA.txt, "
         "trainB.txt, testA.txt, testB.txt"
     )
@@ -74,12 +74,12 @@ def open_folder(folder: Path, name: str) -> Domains:
     Without any for testing, a few training pictures are shown in their place."""
     found = _by_role(folder)
     untested = not found.keys() & {"testa", "testb"}
-    _require(folder, found, "folders", SPLITS[:2] if untested else SPLITS)
+    _require(folder, found, "folders", PARTS[:2] if untested else PARTS)
     pairs = found.get("trainpairs")
-    train_a, train_b = (FolderSource(found[split.lower()]) for split in SPLITS[:2])
+    train_a, train_b = (FolderSource(found[split.lower()]) for split in PARTS[:2])
     test_a, test_b = (
         Subset(of, range(min(SHOWN, len(of)))) if untested else FolderSource(found[split.lower()])
-        for split, of in zip(SPLITS[2:], (train_a, train_b), strict=True)
+        for split, of in zip(PARTS[2:], (train_a, train_b), strict=True)
     )
     if untested:
         _tell_of_no_test(folder)
@@ -142,7 +142,7 @@ def _open_lists(folder: Path, name: str) -> Domains:
     lists, folders = _by_role(folder, lists=True), _by_role(folder)
     _require(folder, lists, "lists")
     sources = []
-    for split in SPLITS:
+    for split in PARTS:
         list_file, root = lists[split.lower()], folders.get(split.lower())
         first = next((listed for _, listed in listed_names(list_file)), "")
         inside = root is not None and (root / first).is_file()
@@ -153,7 +153,7 @@ def _open_lists(folder: Path, name: str) -> Domains:
 
 def _recognised(folder: Path) -> Callable[[Path, str], Domains] | None:
     """What opens it."""
-    folders, splits = _by_role(folder), {split.lower() for split in SPLITS}
+    folders, splits = _by_role(folder), {split.lower() for split in PARTS}
     if splits & _by_role(folder, lists=True).keys():
         return _open_lists
     if splits & folders.keys():
@@ -161,6 +161,11 @@ def _recognised(folder: Path) -> Callable[[Path, str], Domains] | None:
     if "train" not in folders:
         return None
     return _open_domains if subfolders(folders["train"]) else _open_pix2pix
+
+
+def plain(name: str) -> str:
+    """A name without what makes no difference in it."""
+    return "".join(c for c in name.casefold() if c not in " _-")
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -183,8 +188,7 @@ def _by_role(folder: Path, lists: bool = False) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if not ((path.suffix.lower() == ".txt" and path.is_file()) if lists else path.is_dir()):
             continue
-        name = path.stem.lower().removeprefix("list") if lists else path.name.lower()
-        role = name.replace("_", "").replace("-", "")
+        role = plain(path.stem).removeprefix("list") if lists else plain(path.name)
         if role not in ROLES:
             continue
         if role in found:
@@ -196,10 +200,10 @@ def _by_role(folder: Path, lists: bool = False) -> dict[str, Path]:
 
 
 def _require(
-    folder: Path, found: dict[str, Path], what: str, splits: Sequence[str] = SPLITS
+    folder: Path, found: dict[str, Path], what: str, splits: Sequence[str] = PARTS
 ) -> None:
     missing = [split for split in splits if split.lower() not in found]
     if missing:
         raise UserError(
-            f"{folder} lacks the {what} {', '.join(missing)}; expected {', '.join(SPLITS)}"
+            f"{folder} lacks the {what} {', '.join(missing)}; expected {', '.join(PARTS)}"
         )

@@ -8,29 +8,24 @@ without an account, so it is always a local copy.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import io
 import shutil
 import sys
-import tarfile
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from torchvision.datasets import CIFAR10, CelebA, OxfordIIITPet
 
+from benchmarks.files import foreign
 from models.errors import UserError
 from reproduce.tasks.celeba import celeba_root, read_faces
 from reproduce.tasks.class_folders import pictures_of
-from reproduce.tasks.flat import Domain, FilePicture, Picture, held_out
+from reproduce.tasks.flat import Domain, Picture, divided, picture_of
 from reproduce.tasks.heads import MARGIN, pets_root, read_heads
 from reproduce.tasks.specs import CIFAR_MODES
 
@@ -42,31 +37,7 @@ DOGS = ("samoyed", "shiba_inu", "pug", "beagle")
 # A black panther is a leopard or a jaguar, and has no synset: jaguars take its place.
 SYNSETS = {"lion": "n02129165", "tiger": "n02129604", "leopard": "n02128385", "jaguar": "n02128925"}
 
-PETS = {"house-cats": HOUSE_CATS, "dogs": DOGS, "samoyeds": DOGS[:1], "beagles": DOGS[3:]}
-IMAGENET = {"big-cats": tuple(SYNSETS), "tigers": ("tiger",), "leopards": ("leopard",)}
-CIFAR = dict(zip(("animals", "vehicles"), CIFAR_MODES, strict=True))
-ATTRIBUTE = "Blond_Hair"
-FACES = {"without": False, "with": True}
-DATA_SETS: dict[str, Mapping[str, Any]] = {
-    "cifar": CIFAR,
-    "pets": PETS,
-    "imagenet": IMAGENET,
-    "celeba": FACES,
-}
-NAMES = {"cifar": "CIFAR-10", "pets": "Oxford-IIIT Pet", "imagenet": "ImageNet", "celeba": "CelebA"}
-# Data sets of files: what downloads one, finds it in a folder, and what it holds.
-OF_FILES: dict[str, tuple[Callable[..., object], Callable[[Path], Path | None], str]] = {
-    "pets": (OxfordIIITPet, pets_root, "images, annotations/xmls"),
-    "celeba": (CelebA, celeba_root, "img_align_celeba, list_attr_celeba.txt"),
-}
-
-# What a download and the unpacking of it raise.
-FAILURES = (
-    OSError, RuntimeError, http.client.HTTPException, tarfile.TarError, zipfile.BadZipFile,
-    EOFError, zlib.error,
-)  # fmt: skip
-
-Reader = Callable[[str], Domain]
+Reader = Callable[[str, tuple[str, ...]], Domain]
 
 
 @dataclass(frozen=True)
@@ -81,91 +52,71 @@ class Originals:
     progress: bool = True
 
 
-@dataclass(frozen=True)
-class PixelPicture(Picture):
-    """A picture (H, W, 3) uint8 of a data set that is no folder of files, written as PNG."""
-
-    pixels: NDArray[np.uint8]
-
-    def mark(self) -> str:
-        return ""  # Its data set has been held against a checksum: the origin tells all.
-
-    def put(self, target: Path) -> None:
-        Image.fromarray(self.pixels).save(target, format="PNG")
-
-
 def data_set_of(domain: str) -> str:
     """Which data set the domain of that name is taken from."""
-    return next(name for name, domains in DATA_SETS.items() if domain in domains)
+    return next(name for name, of in DATA_SETS.items() if domain in of.domains)
 
 
-def described(names: tuple[str, ...]) -> dict[str, Any]:
+def described(names: Sequence[str]) -> dict[str, Any]:
     """How the domains called ``names`` are made, for their truth."""
-    sets = [data_set_of(name) for name in names]
-    known: dict[str, dict[str, float]] = {
-        "pets": {"head_margin": MARGIN},
-        "cifar": {"training_pictures_a_mode": CIFAR_TRAIN},
-    }
-    facts = {k: v for data_set in sets for k, v in known.get(data_set, {}).items()}
-    return {"from": [NAMES[data_set] for data_set in sets], **facts}
+    sets = [DATA_SETS[data_set_of(name)] for name in names]
+    facts = {key: value for data_set in sets for key, value in data_set.facts.items()}
+    return {"from": [data_set.title for data_set in sets], **facts}
 
 
 def recognise(folder: Path) -> str | None:
     """Which of the data sets lies in ``folder``, if any."""
-    finders = {
-        "cifar": _cifar_root, "pets": pets_root, "celeba": celeba_root, "imagenet": _synset_folders,
-    }  # fmt: skip
-    return next((name for name, find in finders.items() if find(folder) is not None), None)
+    return next((name for name, of in DATA_SETS.items() if of.find(folder) is not None), None)
 
 
-def photo_domains(names: tuple[str, ...], originals: Originals) -> list[Domain]:
+def photo_domains(names: Sequence[str], originals: Originals) -> list[Domain]:
     """The domains called ``names``, found in their data sets; nothing is decoded yet.
 
     Where a data set does not say which pictures are for testing, a sixth of each mode is. UserError
     where a download fails or a local copy is not whole, with the remedy.
     """
-    for given in originals.local:
-        if given not in map(data_set_of, names):
+    sets = [data_set_of(name) for name in names]
+    for given, path in originals.local.items():
+        if given not in sets:
             raise UserError(
-                f"{' and '.join(names)} take nothing from {NAMES[given]}: leave out "
-                f"{originals.local[given]}"
+                f"{' and '.join(names)} take nothing from {DATA_SETS[given].title}: leave out {path}"
             )
-    open_one = {"cifar": _cifar, "pets": _pets, "imagenet": _imagenet, "celeba": _celeba}
-    readers: dict[str, Reader] = {}
-    for data_set in map(data_set_of, names):
-        if data_set not in readers:
-            local = originals.local.get(data_set)
-            readers[data_set] = open_one[data_set](local, originals)
-    return [readers[data_set_of(name)](name) for name in names]
+    known = {of: DATA_SETS[of] for of in sets}
+    readers = {key: of.open(originals.local.get(key), originals) for key, of in known.items()}
+    return [
+        readers[of](name, known[of].domains[name]) for of, name in zip(sets, names, strict=True)
+    ]
 
 
 def _cifar(local: Path | None, originals: Originals) -> Reader:
     root = originals.downloads if local is None else _cifar_root(local) or local
-    loaded: list[tuple[str, Any]] = []
+    loaded = list[tuple[str, Any]]()
     for split in ("train", "test"):
         make = partial(CIFAR10, root, train=split == "train", download=local is None)
         loaded.append((split, _load("cifar", make, local, originals)))
 
-    def read(name: str) -> Domain:
+    def read(name: str, modes: tuple[str, ...]) -> Domain:
         pictures = []
         for split, data in loaded:
             most, taken = CIFAR_TRAIN if split == "train" else len(data), Counter[str]()
             for i, target in enumerate(data.targets):
                 mode = data.classes[target]
                 taken[mode] += 1
-                if mode in CIFAR[name] and taken[mode] <= most:
-                    pictures.append(PixelPicture(split, mode, f"{split}/{i}", data.data[i]))
-        return Domain(name, CIFAR[name], pictures)
+                if mode in modes and taken[mode] <= most:
+                    put = partial(Image.fromarray(data.data[i]).save, format="PNG")
+                    # Held against a checksum: the origin tells all.
+                    pictures.append(Picture(split, mode, f"{split}/{i}", put))
+        return Domain(name, modes, pictures)
 
     return read
 
 
 def _pets(local: Path | None, originals: Originals) -> Reader:
-    root = _root("pets", local, originals)
+    root = _root("pets", OxfordIIITPet, "images, annotations/xmls", local, originals)
 
-    def read(name: str) -> Domain:
-        breeds = {breed.lower().replace("_", " "): breed for breed in PETS[name]}
-        return read_heads(root, name.replace("-", " "), breeds)
+    def read(name: str, breeds: tuple[str, ...]) -> Domain:
+        modes = {breed.lower().replace("_", " "): breed for breed in breeds}
+        return read_heads(root, name.replace("-", " "), modes)
 
     return read
 
@@ -181,43 +132,48 @@ def _imagenet(local: Path | None, originals: Originals) -> Reader:
     levels = _synset_folders(local)
     if levels is None:
         raise UserError(f"{local} holds no folders of synsets (n02129165, ...); check the path")
-    train, test = levels
 
-    def read(name: str) -> Domain:
-        pictures = []
-        for mode in IMAGENET[name]:
-            synset = SYNSETS[mode]
-            found = {"train": train / synset} | ({} if test is None else {"test": test / synset})
-            for folder in found.values():
+    def read(name: str, modes: tuple[str, ...]) -> Domain:
+        pictures = list[Picture]()
+        for mode in modes:
+            found = list[Picture]()
+            for split, level in levels.items():
+                folder = level / SYNSETS[mode]
                 if not folder.is_dir():
                     raise UserError(f"{folder} ({mode}) does not exist; add this synset")
-            paths = [(split, path) for split, at in found.items() for path in pictures_of(at)]
-            chosen = set() if test is not None else held_out(len(paths), name, mode)
-            for i, (split, path) in enumerate(paths):
-                origin = f"{found[split].parent.name}/{synset}/{path.name}"
-                split = "test" if i in chosen else split
-                pictures.append(FilePicture(split, mode, origin, path))
-        return Domain(name.replace("-", " "), IMAGENET[name], pictures)
+                for path in pictures_of(folder):
+                    origin = f"{level.name}/{folder.name}/{path.name}"
+                    found.append(picture_of(split, mode, origin, path))
+            pictures += found if "test" in levels else divided(found, name, mode)
+        return Domain(name.replace("-", " "), modes, pictures)
 
     return read
 
 
 def _celeba(local: Path | None, originals: Originals) -> Reader:
-    root = _root("celeba", local, originals)
-    return lambda name: read_faces(root, originals.attribute or ATTRIBUTE, FACES[name])
+    needs = "img_align_celeba, list_attr_celeba.txt"
+    root = _root("celeba", CelebA, needs, local, originals)
+    return lambda name, _: read_faces(root, originals.attribute or "Blond_Hair", name == "with")
 
 
-def _root(data_set: str, local: Path | None, originals: Originals) -> Path:
+def _root(
+    data_set: str,
+    download: Callable[..., object],
+    needs: str,
+    local: Path | None,
+    originals: Originals,
+) -> Path:
     """The folder of a data set of files, given or downloaded."""
-    download, find, needs = OF_FILES[data_set]
+    find = DATA_SETS[data_set].find
     folder = originals.downloads if local is None else local
-    root = find(folder)
+    root: Path | None = find(folder)
     if root is None and local is None:
         _download(data_set, download, originals)
         root = find(folder)
     if root is None:
         raise UserError(
-            f"{folder} holds no {NAMES[data_set]} ({needs}); check the path, or unpack it again"
+            f"{folder} holds no {DATA_SETS[data_set].title} ({needs}); check the path, or unpack it "
+            "again"
         )
     return root
 
@@ -241,23 +197,14 @@ def _download(data_set: str, download: Callable[..., object], originals: Origina
 
 def _load(data_set: str, make: Callable[[], Any], local: Path | None, originals: Originals) -> Any:
     """What ``make`` gives; torchvision speaks on standard error, if at all."""
-    try:
-        with contextlib.redirect_stdout(sys.stderr if originals.progress else io.StringIO()):
-            if originals.progress:
-                return make()
-            with contextlib.redirect_stderr(io.StringIO()):
-                return make()
-    except FAILURES as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        if local is not None:
-            raise UserError(
-                f"{local} is not the whole of {NAMES[data_set]} as published ({reason}); "
-                "get it again"
-            ) from error
-        raise UserError(
-            f"could not download {NAMES[data_set]} to {originals.downloads} ({reason}); try again "
-            "later, or get it yourself and pass the local path with --source PATH"
-        ) from error
+    title = DATA_SETS[data_set].title
+    what, remedy = f"{local} is not the whole of {title} as published", "get it again"
+    if local is None:
+        what = f"could not download {title} to {originals.downloads}"
+        remedy = "try again later, or get it yourself and pass the local path with --source PATH"
+    to = sys.stderr if originals.progress else io.StringIO()
+    with foreign(what, remedy), contextlib.redirect_stdout(to), contextlib.redirect_stderr(to):
+        return make()
 
 
 def _cifar_root(folder: Path) -> Path | None:
@@ -266,16 +213,47 @@ def _cifar_root(folder: Path) -> Path | None:
     return folder if (folder / CIFAR10.base_folder).is_dir() else None
 
 
-def _synset_folders(folder: Path) -> tuple[Path, Path | None] | None:
-    """The folders of ImageNet that hold synsets: for training, and for testing if there is one."""
+def _synset_folders(folder: Path) -> dict[str, Path] | None:
+    """split -> the folder of ImageNet that holds its synsets; for testing only if there is one."""
     for root in (folder, folder / "Data" / "CLS-LOC", folder / "ILSVRC" / "Data" / "CLS-LOC"):
-        train, test = root / "train", root / "val"
-        if _has_synsets(train):
-            return train, test if _has_synsets(test) else None
+        levels = {"train": root / "train", "test": root / "val"}
+        found = {split: level for split, level in levels.items() if _has_synsets(level)}
+        if "train" in found:
+            return found
         if _has_synsets(root):
-            return root, None
+            return {"train": root}
     return None
 
 
 def _has_synsets(folder: Path) -> bool:
     return any((folder / synset).is_dir() for synset in SYNSETS.values())
+
+
+class DataSet(NamedTuple):
+    """A data set: what people call it; the domains that are taken from it, and what of it is in each;
+    what finds it in a folder, and what opens it; what else the truth says of its pictures."""
+
+    title: str
+    domains: Mapping[str, tuple[str, ...]]
+    find: Callable[[Path], Any]
+    open: Callable[[Path | None, Originals], Reader]
+    facts: Mapping[str, float] = {}
+
+
+DATA_SETS = {
+    "cifar": DataSet(
+        "CIFAR-10", dict(zip(("animals", "vehicles"), CIFAR_MODES, strict=True)), _cifar_root,
+        _cifar, {"training_pictures_a_mode": CIFAR_TRAIN},
+    ),
+    "pets": DataSet(
+        "Oxford-IIIT Pet",
+        {"house-cats": HOUSE_CATS, "dogs": DOGS, "samoyeds": DOGS[:1], "beagles": DOGS[3:]},
+        pets_root, _pets, {"head_margin": MARGIN},
+    ),
+    "celeba": DataSet("CelebA", {"without": (), "with": ()}, celeba_root, _celeba),
+    "imagenet": DataSet(
+        "ImageNet",
+        {"big-cats": tuple(SYNSETS), "tigers": ("tiger",), "leopards": ("leopard",)},
+        _synset_folders, _imagenet,
+    ),
+}  # fmt: skip

@@ -9,7 +9,6 @@ Sizes (widths, numbers of blocks) are read off the weights.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -19,14 +18,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.files import whole
+from benchmarks.files import foreign, whole
 from models.errors import UserError
 from models.original import load_original, to_original
 from models.zoo import make_config, nearest
 from reproduce.experiments.run import RunConfig
 from reproduce.training.checkpoints import (
-    FORMAT,
     IMPORTED,
+    describe,
     load_method,
     new_method,
     read_pickle,
@@ -48,18 +47,12 @@ def import_original(path: Path, method: str, out: Path, size: int) -> list[Path]
     network = new_method(run)
     network.check_size(size, size, training=False)
     load_original(network, state, partial=True)
-    for name, tensor in network.state_dict().items():
-        if not bool(torch.isfinite(tensor).all()):
-            raise UserError(
-                f"{path}: {name} is not finite: its training diverged; take an earlier one"
-            )
-    metadata = {"format": FORMAT, "run": json.dumps(run.as_dict(), sort_keys=True), "step": "1"}
     weights = {
         f"model.{k}": t
         for k, t in network.state_dict().items()
         if k.split(".", 1)[0] not in network.absent
     }
-    write_atomic(out, weights, metadata)
+    write_atomic(out, weights, describe(run, 1, ""))
     return [out]
 
 
@@ -91,12 +84,8 @@ def export_original(checkpoint: Path, out: Path) -> list[Path]:
 
 
 def _save(state: object, path: Path) -> None:
-    try:
-        with whole(path) as part:
-            torch.save(state, part)
-    except RuntimeError as error:  # PyTorch's, of a full disk
-        reason = str(error).splitlines()[0]
-        raise UserError(f"cannot write {path}: {reason}; choose another --out") from None
+    with foreign(f"cannot write {path}", "choose another --out"), whole(path) as part:
+        torch.save(state, part)
 
 
 def _tensors(state: object, path: Path) -> dict[str, Tensor]:
@@ -110,7 +99,7 @@ def _tensors(state: object, path: Path) -> dict[str, Tensor]:
 
 
 def _refuse_nan(state: State, path: Path) -> None:
-    unfit = next((k for k, v in state.items() if not bool(torch.isfinite(v).all())), None)
+    unfit = next((k for k, v in state.items() if not bool(torch.isfinite(v.float()).all())), None)
     if unfit is not None:
         raise UserError(
             f"{path} holds weights that are not finite ({unfit}): its training diverged, use an "

@@ -83,7 +83,7 @@ def test_every_truncation_is_noticed(tmp_path):
     data = whole.read_bytes()
     for length in range(0, len(data), 13):
         whole.write_bytes(data[:length])
-        refused(whole, "not a complete .tar.gz archive")
+        refused(whole, "could not be unpacked")
 
 
 def test_damage_is_noticed_by_the_checksum_of_the_whole(tmp_path):
@@ -91,15 +91,15 @@ def test_damage_is_noticed_by_the_checksum_of_the_whole(tmp_path):
     stored = gzip.compress(gzip.decompress(whole.read_bytes()), compresslevel=0)
     at = stored.index(bytes(range(256))) + 100
     whole.write_bytes(stored[:at] + b"\xff" + stored[at + 1 :])
-    refused(whole, "not a complete .tar.gz archive")
+    refused(whole, "could not be unpacked")
 
 
 def test_other_files_and_missing_ones_are_refused(tmp_path):
     other = tmp_path / "x.tar.gz"
     other.write_bytes(b"PK\x03\x04 not a tar")
-    refused(other, "not a complete .tar.gz archive")
+    refused(other, "could not be unpacked")
     other.write_bytes(gzip.compress(b"not a tar" * 100))
-    refused(other, "not a complete .tar.gz archive")
+    refused(other, "could not be unpacked")
     refused(tmp_path / "none.tar.gz", "could not be unpacked")
 
 

@@ -114,7 +114,7 @@ def test_a_sixth_of_every_class_is_for_testing(tmp_path):
     assert read_domain(source, "cats") == domain
     assert len({tuple(held_out(6, f"{i}")) for i in range(60)}) == 6, "drawn, of each class anew"
     (source / "cats" / "few" / "1.png").unlink()
-    with pytest.raises(UserError, match="cats: few holds one picture; add another"):
+    with pytest.raises(UserError, match="cats: few holds no two pictures; add some"):
         read_domain(source, "cats")
 
 
@@ -198,7 +198,7 @@ def replaced_by_link(source: Path, name: str, target: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lambda s: without(s, "train/cats/tabby"), "train/cats/tabby holds no pictures; add some"),
+        (lambda s: without(s, "train/cats/tabby"), "tabby of cats has no train pictures; add some"),
         (lambda s: without(s, "train/dogs/husky", "test/dogs/husky"), "1 class .shiba.; a domain"),
         (lambda s: without(s, "test/dogs"), "test has no domain 'dogs': known: cats"),
         (lambda s: without(s, "train"), "none called train"),

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from models.errors import UserError
-from reproduce.tasks.layouts import SPLITS, open_pictures
+from reproduce.tasks.layouts import open_pictures
+from reproduce.tasks.modes import PARTS
 from reproduce.tasks.own import own_task
 from reproduce.tasks.registry import open_task
 from reproduce.tasks.sorting import Sorting
@@ -24,7 +25,7 @@ def counts(domains) -> list[int]:
     return [len(s) for s in list(domains.splits().values())[:4]]
 
 
-def fill_folders(folder: Path, names=SPLITS) -> None:
+def fill_folders(folder: Path, names=PARTS) -> None:
     for count, name in enumerate(names, start=1):
         fill(folder / name, count, red=10 * count)
 
@@ -34,7 +35,7 @@ def refused(told: str, folder: Path) -> None:
         open_pictures(folder)
 
 
-@pytest.mark.parametrize("names", [SPLITS, ("TRAINA", "trainb", "test_A", "test-b")])
+@pytest.mark.parametrize("names", [PARTS, ("TRAINA", "trainb", "test_A", "test-b")])
 def test_folders_in_any_spelling(tmp_path, names):
     fill_folders(tmp_path / "cats2dogs", names)
     domains = open_pictures(tmp_path / "cats2dogs")
@@ -96,7 +97,7 @@ def test_validation_pictures_come_before_test_pictures(tmp_path):
 @pytest.mark.parametrize("pattern", ["list_{}.txt", "{}.txt"])
 def test_lists_beside_folders_choose_from_them(tmp_path, pattern):
     fill_folders(tmp_path)
-    for split in SPLITS:
+    for split in PARTS:
         (tmp_path / pattern.format(split)).write_text("# one\n\n0.png\n")
     domains = open_pictures(tmp_path)
     assert counts(domains) == [1, 1, 1, 1]
@@ -105,7 +106,7 @@ def test_lists_beside_folders_choose_from_them(tmp_path, pattern):
 
 def test_lists_may_start_from_their_own_folder(tmp_path):
     fill_folders(tmp_path)
-    for split in SPLITS:
+    for split in PARTS:
         name = f"{split[:-1]}_{split[-1]}.txt"
         (tmp_path / name).write_text(f"{split}/0.png\n")
     domains = open_pictures(tmp_path)
