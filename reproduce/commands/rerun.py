@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from functools import partial
 from typing import Any
 
 from reproduce.commands import options
@@ -42,9 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     sources = options.by_task("source", arguments.source, [record["task"]])
     for line in described(record):
         print(line)
-    tell, more = partial(print, flush=True), (arguments.threads, sources, arguments.append)
     try:
-        outcome = Rerun(record, every, places, tell, _note, *more).make()
+        outcome = Rerun(record, every, places, arguments.threads, sources, arguments.append).make()
     except Interrupted as stop:
         print(f"saved after step {stop.step}; the same command goes on", file=sys.stderr)
         return 130
@@ -55,7 +53,3 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"again       {made!r}")
     print(f"difference  {made - record['value']:.3g}: {outcome.words}")
     return 0 if outcome.agrees else 1
-
-
-def _note(words: str) -> None:
-    print(f"note: {words}", file=sys.stderr)

@@ -7,8 +7,9 @@ import hashlib
 import json
 import math
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,7 +45,6 @@ ALONE = (observer.TRUTH_DISTANCE.name, observer.PHOTO_DISTANCE.name)
 
 Record = Mapping[str, Any]
 RESTORE = "restore the records from version control"
-Tell = Callable[[str], None]
 Weights = tuple[RunConfig, Path]  # a finished run and its checkpoint
 
 
@@ -60,19 +60,17 @@ class Outcome(NamedTuple):
 class Rerun:
     """A ``record``, one of ``every`` there is, to be made again.
 
-    ``tell`` is given what is done, ``note`` why the numbers may differ; ``threads``: 0 takes the
-    record's own numbers of them; ``sources``: where the pictures of tasks are, if not in the data
-    folder.
+    What is done is printed, and on standard error why the numbers may differ. ``threads``: 0 takes
+    the record's own numbers of them; ``sources``: where the pictures of tasks are, if not in the
+    data folder; ``append``: the new record is added to the stored ones.
     """
 
     record: Record
     every: Sequence[Record]
     places: Places
-    tell: Tell
-    note: Tell
-    threads: int = 0
-    sources: Mapping[str, str] | None = None
-    append: bool = False
+    threads: int
+    sources: Mapping[str, str]
+    append: bool
 
     def make(self) -> Outcome:
         """UserError where it cannot be made again, which is found before anything is trained."""
@@ -87,10 +85,10 @@ class Rerun:
             self._check_newest()
         run = self._run_of(record)
         for words in differences(record, environment(places.device)):
-            self.note(words)
+            _note(words)
         if record["method"] != REAL and run.digest() != record["config_sha256"]:
-            self.note("settings that are newer than the record are at their defaults")
-        self.tell(f"pictures    {check_pictures(record, run, places)}, as recorded")
+            _note("settings that are newer than the record are at their defaults")
+        _tell(f"pictures    {check_pictures(record, run, places)}, as recorded")
         weights = self._reference()  # found before anything is trained
         same = True
         if record["method"] != REAL:
@@ -101,10 +99,10 @@ class Rerun:
             made = self._measured(kind, preset, [of for of, _ in weights] or [run], scratch)
             if self.append:
                 made = _append(made, scratch.results, places.results)
-                self.tell(f"appended    record {record_id(made)}")
+                _tell(f"appended    record {record_id(made)}")
         if record["protocol"].get("sha256") != made["protocol"].get("sha256"):
             same = False
-            self.note(
+            _note(
                 "measured by other networks (classifier or LPIPS) than the record was: they "
                 "were trained again, or changed"
             )
@@ -112,7 +110,7 @@ class Rerun:
 
     def _run_of(self, record: Record) -> RunConfig:
         run = run_of(record)
-        return replace(run, source=(self.sources or {}).get(run.task, ""))
+        return replace(run, source=self.sources.get(run.task, ""))
 
     def _check_newest(self) -> None:
         """Refuse to append what would take the place of a later network's row."""
@@ -132,23 +130,27 @@ class Rerun:
         are bit by bit the record's."""
         record = self.record
         if (found := stored_weights(record, run, self.places)) is not None:
-            self.tell(f"weights     {found}, as recorded")
+            _tell(f"weights     {found}, as recorded")
             return found, True
         place = run_folder(self.places.runs, record["preset"], run) / LAST
         there = f"others in {place}" if place.exists() else f"nothing in {place.parent}"
-        self.tell(
+        _tell(
             f"weights     {record['checkpoint_sha256'][:12]} not found ({there}): training "
             f"{run.method} on {run.task} again, {run.steps} steps"
         )
         threads = self.threads or _threads(record, "training")
         set_threads(threads)
-        made = trained_again(run, self.places)
+        made = train(
+            run, rerun_folder(run, self.places), data_dir=self.places.data, resume=True,
+            device=self.places.device,
+            logging=Logging(tensorboard=False, progress=self.places.progress),
+        )  # fmt: skip
         sha256 = sha256_file(made)
         same = sha256 == record["checkpoint_sha256"]
         words = "bit by bit the record's" if same else f"sha256 {sha256[:12]}, another file"
-        self.tell(f"            {made}: {words}")
+        _tell(f"            {made}: {words}")
         if not same:
-            self.note(
+            _note(
                 "equal bits are only to be had on the same machine with the same version and number "
                 f"of threads (--threads; now {threads}); the value is that of a training of its own"
             )
@@ -213,6 +215,14 @@ class Rerun:
                     f"measures with {now}: check out {commit_of(record)}"
                 )
         return made
+
+
+def _tell(words: str) -> None:
+    print(words, flush=True)
+
+
+def _note(words: str) -> None:
+    print(f"note: {words}", file=sys.stderr)
 
 
 def verdict(record: Record, value: float, same: bool) -> tuple[str, bool]:
@@ -402,14 +412,6 @@ def stored_weights(record: Record, run: RunConfig, places: Places) -> Path | Non
     ]
     sha256 = record["checkpoint_sha256"]
     return next((path for path in files if path.is_file() and sha256_file(path) == sha256), None)
-
-
-def trained_again(run: RunConfig, places: Places) -> Path:
-    """The weights of a configuration, trained again; what was begun is gone on with."""
-    return train(
-        run, rerun_folder(run, places), data_dir=places.data, device=places.device, resume=True,
-        logging=Logging(tensorboard=False, progress=places.progress),
-    )  # fmt: skip
 
 
 def rerun_folder(run: RunConfig, places: Places) -> Path:

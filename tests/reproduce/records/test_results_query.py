@@ -94,8 +94,6 @@ def test_filters_families_and_the_newest_network(results: Path) -> None:
         ({"metric": "divers"}, "did you mean diversity?"),  # a family, not any beginning
         ({"method": "munti"}, "did you mean munit?"),
         ({"preset": "gpu"}, "known: cpu, quick"),
-        ({"task": "shoes"}, "drawn-shoes"),
-        ({"translation": "a2c"}, "a2b"),
     ],
 )
 def test_a_name_that_no_record_has_is_refused(results, filters, reason, refused):
@@ -173,9 +171,7 @@ def test_a_column_that_is_none_is_refused(results, refused):
         ({"value": "0.1"}, 'has value "0.1", which is not a number'),
         ({"interval": {"low": 0}}, "interval without ends"),
         ({"value": float("nan")}, "NaN"),
-        ({"seed": None}, "has seed null, which is not a whole number"),
         ({"seed": True}, "seed"),
-        ({"environment": 3}, "environment 3, which is not an object"),
         ({"raw": "cpu/raw/x.npz"}, "only one of raw and raw_sha256"),
     ],
 )
