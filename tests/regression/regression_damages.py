@@ -14,7 +14,6 @@ import torch
 from regression_world import Record, World
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor
 
 from benchmarks.files import sha256_file
 from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, Row, StoredFile
@@ -50,45 +49,31 @@ def file_of(world: World, row: Row) -> StoredFile:
     return file
 
 
-def overwrite(world: World, file: StoredFile, content: bytes, *, listed: bool) -> World:
-    """Other bytes in the place of a stored file; ``listed``: the manifest says that they are the
-    right ones."""
+def overwrite(world: World, file: StoredFile, content: bytes) -> World:
+    """Other bytes in the place of a stored file, which the manifest says are the right ones."""
     path = world.manifest.folder / file.file
     path.unlink()
     path.write_bytes(content)
-    if not listed:
-        return World(world.results, world.preset)
     new = replace(file, sha256=sha256_file(path), bytes=path.stat().st_size)
     files = [new if other == file else other for other in world.manifest.files]
     (world.manifest.folder / MANIFEST).write_text(replace(world.manifest, files=files).as_text())
     return World(world.results, world.preset)
 
 
-def with_tensors(
-    world: World, file: StoredFile, change: Callable[[dict[str, Tensor]], None]
-) -> bytes:
-    """A stored file's bytes after ``change`` was made to its tensors."""
-    path = world.manifest.folder / file.file
+def noisy(world: World, row: Row, share: float) -> bytes:
+    """A row's file with normal noise on every weight, in shares of its tensor's standard deviation."""
+    path = world.manifest.folder / file_of(world, row).file
     with safe_open(path, framework="pt") as opened:
         metadata = opened.metadata()
         tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
-    change(tensors)
+    draws = torch.Generator().manual_seed(1)
+    for key, tensor in sorted(tensors.items()):
+        if tensor.is_floating_point() and tensor.numel() > 1:
+            noise = torch.randn(tensor.shape, generator=draws) * share
+            tensors[key] = (tensor.float() + noise * tensor.float().std()).to(tensor.dtype)
     scratch = world.results / "scratch.safetensors"
     save_file(tensors, scratch, metadata)
     return scratch.read_bytes()
-
-
-def perturb(share: float) -> Callable[[dict[str, Tensor]], None]:
-    """Normal noise on every weight, in shares of its tensor's standard deviation."""
-
-    def change(tensors: dict[str, Tensor]) -> None:
-        draws = torch.Generator().manual_seed(1)
-        for key, tensor in sorted(tensors.items()):
-            if tensor.is_floating_point() and tensor.numel() > 1:
-                noise = torch.randn(tensor.shape, generator=draws) * share
-                tensors[key] = (tensor.float() * 1 + noise * tensor.float().std()).to(tensor.dtype)
-
-    return change
 
 
 def with_record(world: World, metric: str, change: Callable[[Record], None]) -> World:

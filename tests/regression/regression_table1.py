@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from regression_tolerances import CLASSES, COLOURS, FEATURES, FIRST_PAIR, KEPT_AS_FLOAT32, tolerance
+from regression_tolerances import CLASSES, COLOURS, FEATURES, KEPT_AS_FLOAT32, tolerance
 from regression_world import (
     SEED,
     Findings,
@@ -67,7 +67,6 @@ INPUTS = 20  # of the test inputs, those whose values are compared one by one
 SILHOUETTES = 100
 REAL_INPUTS = 10
 EXACT = {metric.name for metric in (*ALWAYS, *SOMETIMES)}
-PAIR = 2  # samples of every other input, whose first distance is compared
 
 
 class Bench:
@@ -152,11 +151,11 @@ class Bench:
 
     def translations(self, network: Method, run: RunConfig, few: bool) -> Pictures:
         """Of the first inputs all samples that diversity takes, of the others as many as fidelity
-        does; ``few``: a pair of those that diversity takes."""
+        does; ``few``: one of those that diversity takes."""
         source, fixed = self.domains.test_a, Preparation(self.size)
         rest = range(INPUTS, self.protocol.inputs if few else len(source))
         first, others = (Subset(source, rows) for rows in (range(INPUTS), rest))
-        samples = PAIR if few else self.fidelity.counts[1]
+        samples = 1 if few else self.fidelity.counts[1]
         made = list(shown(network, first, fixed, samples=self.protocol.samples, seed=run.seed))
         made += shown(network, others, fixed, samples=samples, seed=run.seed)
         return {(name, k): picture for name, k, picture in made}
@@ -229,12 +228,6 @@ def _diversity(bench: Bench, record: Record, pictures: Pictures, findings: Findi
     check_value(record, stored.value, findings)
     for name, value in found.per_input.items():
         findings.close(metric, f"input {name}", stored.per_input[name], value, allowed)
-    others = bench.domains.test_a.ids[INPUTS : bench.protocol.inputs]
-    translations = [(n, k, pictures[n, k]) for n in others for k in range(PAIR)]
-    found = diversity(translations, bench.distance, bench.protocol.scaled(len(others), PAIR))
-    rows = dict(zip(stored.input_ids, stored.distances[:, 0].tolist(), strict=True))
-    for name, value in found.per_input.items():
-        findings.close(metric, f"first pair of input {name}", rows[name], value, FIRST_PAIR)
 
 
 def _silhouettes(bench: Bench, record: Record, pictures: Pictures, findings: Findings) -> None:

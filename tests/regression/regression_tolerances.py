@@ -76,7 +76,6 @@ TOLERANCES: dict[str, Tolerance] = {
 TRANSLATION = Tolerance(1e-5)  # mean over pixels
 # What raw values of single pictures may change by, mean over the pictures.
 COLOURS = Tolerance(0.001)  # OKLab: means over a body's pixels
-FIRST_PAIR = Tolerance(5e-4, 0.003)  # as diversity, of one pair and not 19
 CLASSES = Tolerance(0.02)  # share of pictures of another class: near the border of two
 PROBABILITIES = Tolerance(0.002)  # steep where a classifier is unsure
 CONTENTS = Tolerance(0.02)  # standard deviations of a factor, smooth in the pictures

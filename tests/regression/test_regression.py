@@ -31,9 +31,7 @@ def _name(row: Row) -> str:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=_name)
-def test_stored_row_is_what_the_stored_weights_give(
-    row: Row, world: World, found: dict[Row, Findings]
-) -> None:
+def test_stored_row_is_what_the_stored_weights_give(row, world, found):
     findings = found[row]
     assert not findings.all_wrong(), "\n".join(findings.all_wrong())
     measured = {metric for metric in world.rows[row] if excluded(metric) is None}
@@ -41,9 +39,7 @@ def test_stored_row_is_what_the_stored_weights_give(
 
 
 @pytest.mark.parametrize("table", [1, 2])
-def test_every_run_behind_a_table_is_stored_or_its_whole_task_is_left_out(
-    table: int, world: World
-) -> None:
+def test_every_run_behind_a_table_is_stored_or_its_whole_task_is_left_out(table, world):
     made = stored_tasks(table)
     runs = [(r.task, r.method) for r in load_preset(PRESET).table_runs(table) if r.task in made]
     left_out = {run for run in runs if world.manifest.leaves_out(*run, SEED)}

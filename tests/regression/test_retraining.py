@@ -70,16 +70,12 @@ def prediction_interval(values: Sequence[float], level: float) -> tuple[float, f
     return float(low), float(high)
 
 
-def test_a_new_seed_lands_within_the_spread(
-    stored: dict[str, dict[int, float]], places: Places
-) -> None:
+def test_a_new_seed_lands_within_the_spread(stored, places):
     assert NEW_SEED not in {seed for by_seed in stored.values() for seed in by_seed}
     assert outside(stored, places, NEW_SEED) == []
 
 
-def test_a_training_that_hardly_learns_does_not(
-    stored: dict[str, dict[int, float]], places: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_training_that_hardly_learns_does_not(stored, places, monkeypatch):
     short = replace(small_run(NEW_SEED + 1), steps=16)
     monkeypatch.setattr(reproduce.measuring.small_run, "small_run", lambda seed: short)
     assert outside(stored, places, short.seed) != []

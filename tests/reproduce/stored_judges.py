@@ -43,12 +43,15 @@ def store_judges(run: RunConfig, places: Places, accuracy: float = 1.0) -> list[
         ModeClassifier(recipe, names, (32, 32), network, 1.0, accuracy, True, {}).save(path)
         paths.append(path)
         if tells_content(modes):
-            reader = initialised(ContentNetwork(RECIPE, len(FACTORS)))
-            scale = Scale((0.0,) * len(FACTORS), (1.0,) * len(FACTORS))
-            claims, about = dict.fromkeys(FACTORS, 1.0), {"domain": modes.titles[domain]}
-            made = ContentReader(RECIPE, scale, (32, 32), reader, claims, about)
-            made.save(kept_reader(pictures, domain, places).path)
+            reader_of(modes.titles[domain]).save(kept_reader(pictures, domain, places).path)
     return paths
+
+
+def reader_of(title: str, r2: float = 1.0) -> ContentReader:
+    network = initialised(ContentNetwork(RECIPE, len(FACTORS)))
+    scale = Scale((0.0,) * len(FACTORS), (1.0,) * len(FACTORS))
+    claims = dict.fromkeys(FACTORS, r2)
+    return ContentReader(RECIPE, scale, (32, 32), network, claims, {"domain": title})
 
 
 def store_classifier(pictures: Pictures, places: Places) -> None:

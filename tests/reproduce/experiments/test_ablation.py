@@ -121,21 +121,16 @@ def test_pictures_may_differ() -> None:
         (["recon_x=0,1"], "munit-wo-c", {"recon_c": "1"}, "--set recon_c: munit-wo-c has none"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_ablated_is_refused(
-    values: list[str], method: str, overrides: dict[str, str], reason: str
-) -> None:
+def test_what_cannot_be_ablated_is_refused(values, method, overrides, reason):
     with pytest.raises(UserError) as error:
         made(*values, method=method, **overrides)
     assert reason in str(error.value)
 
 
-def test_one_unread_combination_of_a_grid_is_refused() -> None:
+def test_one_unread_combination_and_one_seed_twice_are_refused() -> None:
     assert len(made("lr_policy=step,constant", "dim=4,8").points) == 4
     with pytest.raises(UserError, match="lr_step=50 has no effect with lr_policy=constant"):
         made("lr_policy=step,constant", "lr_step=50,100")
-
-
-def test_a_seed_given_twice_is_refused() -> None:
     with pytest.raises(UserError, match="each once"):
         made("recon_c=0,1", seeds=(1, 1))
 
@@ -150,11 +145,7 @@ def test_usual_metrics_apply_and_others_can_be_asked_for() -> None:
         assert chosen_metrics(task, "munit", []) == usual_metrics(task)
     twice = ["fid", "fid", "style-mmd"]
     assert chosen_metrics(TASKS[SHOES], "munit", twice) == ("fid", "style-mmd")
-    for metric, reason in {
-        "quality-judged": "compares the methods of a table",
-        "cis": "none of",
-        "fud": "mean fid",
-    }.items():
+    for metric, reason in {"quality-judged": "compares the methods", "fud": "mean fid"}.items():
         with pytest.raises(UserError, match=reason):
             chosen_metrics(TASKS[SHOES], "munit", [metric])
     with pytest.raises(UserError, match="none of cyclegan on"):  # which encodes no styles

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from models.blocks import CountedDropout
 from models.errors import UserError
@@ -57,51 +59,12 @@ def test_an_ablation_differs_from_munit_in_its_one_weight(name):
             ]
 
 
-MUNIT = dict(
-    size=256, batch=1, steps=1_000_000, flip=True, gan=1.0, recon_x=10.0, recon_c=1.0, recon_s=1.0,
-    cycle=0.0, perceptual=0.0, gan_loss="lsgan", dim=64, style_dim=8, mlp_dim=256, n_downsample=2,
-    n_style_downsample=4, n_res=4, pad="reflect", dis_dim=64, dis_layers=4, dis_scales=3,
-    lr=1e-4, beta1=0.5, beta2=0.999, weight_decay=1e-4, lr_policy="step", lr_step=100_000,
-    lr_gamma=0.5, init="kaiming",
-)  # fmt: skip
-UNIT = dict(
-    size=256, batch=1, steps=500_000, recipe="nips", gan=10.0, recon_x=100.0, kl=0.1, cycle=100.0,
-    cycle_kl=0.1, gan_loss="cross-entropy", dim=64, n_downsample=2, n_res=3, n_shared=1,
-    dis_dim=64, dis_layers=6, dis_scales=1, lr=1e-4, beta1=0.5, beta2=0.999, weight_decay=1e-4,
-    lr_policy="constant", init="gaussian", dropout=0.5,
-)  # fmt: skip
-UNIT_RELEASE = dict(
-    size=256, batch=1, steps=1_000_000, recipe="release", gan=1.0, recon_x=10.0, kl=0.01,
-    cycle=10.0, cycle_kl=0.01, gan_loss="lsgan", dim=64, n_downsample=2, n_res=4, dis_dim=64,
-    dis_layers=4, dis_scales=3, lr=1e-4, weight_decay=1e-4, lr_policy="step", lr_step=100_000,
-    lr_gamma=0.5, init="kaiming", dropout=0.0,
-)  # fmt: skip
-CYCLEGAN = dict(
-    size=256, batch=1, resize=286, crop="random", flip=True, generator="resnet", gan=1.0,
-    cycle=10.0, identity=0.5, gan_loss="lsgan", dim=64, n_blocks=9, dis_dim=64, dis_layers=3,
-    pool=50, dropout=True, norm="in", lr=2e-4, beta1=0.5, beta2=0.999, weight_decay=0.0,
-    lr_policy="linear", init="gaussian", noise_dim=0,
-)  # fmt: skip
-NOISE = CYCLEGAN | dict(generator="unet", noise_dim=8, depth=8, identity=0.0)
-BICYCLEGAN = dict(  # channels and dropout: its release's script for edges2shoes
-    size=256, batch=2, resize=0, crop="random", flip=True, gan=1.0, gan2=1.0, l1=10.0,
-    latent=0.5, kl=0.01, dim=64, depth=8, noise_dim=8, where="all", enc_kind="resnet",
-    dis_scales=2, lr=2e-4, beta1=0.5, beta2=0.999, weight_decay=0.0, lr_policy="linear",
-    init="xavier", gan_loss="lsgan", channels_a=1, channels_b=3, dropout=True,
-)  # fmt: skip
+PUBLISHED = yaml.safe_load(Path(__file__).with_name("published.yaml").read_text())
 EPOCHS = {"edges2shoes": (49_825, 200, 60), "edges2handbags": (138_567, 200, 30)}
 
 
 @pytest.mark.parametrize("task", EPOCHS)
-@pytest.mark.parametrize(
-    ("method", "published"),
-    [
-        ("munit", MUNIT), ("unit", UNIT), ("unit-release", UNIT_RELEASE), ("cyclegan", CYCLEGAN),
-        ("cyclegan-noise", NOISE), ("bicyclegan", BICYCLEGAN),
-        ("munit-wo-x", MUNIT | {"recon_x": 0.0}), ("munit-wo-c", MUNIT | {"recon_c": 0.0}),
-        ("munit-wo-s", MUNIT | {"recon_s": 0.0}),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("method", "published"), PUBLISHED.items())
 def test_the_paper_preset_is_the_published_recipe(task, method, published):
     run = load_preset("paper").make_run(method, task)
     values = vars(run) | vars(run.method_config)
@@ -214,43 +177,30 @@ def test_a_preset_says_how_often_a_training_saves_and_shows(tmp_path):
     ("text", "told"),
     [
         ("run: 3", "run takes lines of 'key: value', not 3"),
-        ("run: {size: [3]}", "run: size is no legal value, not [3]"),
         ("run: {size:}", "run: size is no legal value, not nothing"),
         ("run: {sizes: 64}", "run: no setting is called 'sizes': did you mean size?"),
         ("run: {steps: -1}", "run: steps=-1 is not a legal value"),
         ("methods: {munit: {enc_dim: 4}}", "methods: munit: no setting is called 'enc_dim'"),
-        ("methods: {all: {dim: wide}}", "methods: all: dim=wide is not a legal value"),
-        ("methods: {munit:}", "methods: munit takes lines of 'key: value', not nothing"),
         ("methods: {munitt: {}}", "unknown method 'munitt': did you mean munit?"),
-        ("tasks: {drawn-shoes: 3}", "tasks: drawn-shoes takes lines of 'key: value', not 3"),
         ("tasks: {drawn-shoe: {}}", "unknown task 'drawn-shoe': did you mean drawn-shoes?"),
         ("tasks: {drawn-shoes: {unit: {lr: -1}}}", "tasks: drawn-shoes: unit: lr=-1 is not"),
-        ("tables: [1]", "tables takes lines of 'key: value', not [1]"),
         ("tables: {a: [drawn-shoes]}", "tables: a takes a whole number, not 'a'"),
         ("tables: {1: drawn-shoes}", "tables: 1 takes a list, not 'drawn-shoes'"),
         ("tables: {1: [3]}", "tables: 1: 0 takes text, not 3"),
-        ("tables: {1: [drawn-hats]}", "unknown task 'drawn-hats'"),
         ("tables: {3: [drawn-shoes]}", "no table 3: use 1, 2"),
         ("tables: {2: [drawn-shoes]}", "task drawn-shoes is none of table 2: use drawn-"),
         ("tables: {1: [drawn-shoes, drawn-shoes]}", "table 1 has drawn-shoes, drawn-shoes: give"),
         ("figures: {9: drawn-faces}", "no figure 9: use 4, 5, 6"),
-        ("figures: {4: drawn-face}", "unknown task 'drawn-face': did you mean drawn-faces?"),
-        ("measure: 3", "measure takes lines of 'key: value', not 3"),
         ("measure: {inputs: 3}", "measure: protocol is missing"),
-        ("measure: {protocol: paper, inputs: 0, samples: 2}", "inputs takes at least 1, not 0"),
         ("measure: {protocol: paper, inputs: yes, samples: 2}", "inputs takes a whole number"),
         ("measure: {protocol: paper, inputs: 2, samples: 2, scores: some}", "not 'some'"),
         ("measure: {protocol: paper, inputs: 2, samples: 2, size: 3}", "size is no key of"),
         ("logging: {grids: -1}", "logging: grids takes at least 0, not -1"),
-        ("logging: {grids: many}", "logging: grids takes a whole number, not 'many'"),
         ("logging: {grid: 4}", "logging: grid takes one of"),
         ("abuot: mine", "abuot is no key of a preset"),
         ("extends: cpuu", "extends: unknown preset 'cpuu': did you mean cpu?"),
-        ("extends: [cpu]", "extends: unknown preset '['cpu']'"),
         ("!!python/object:os.system {}", "is no YAML"),
-        ("- a", "holds no lines of 'key: value'"),
         ("", "holds no lines of 'key: value'"),
-        ("{a", "is no YAML"),
     ],
 )
 def test_a_malformed_preset_is_refused_in_a_line_that_names_key_and_value(tmp_path, text, told):

@@ -22,7 +22,6 @@ def test_settings_are_key_value_pairs():
     ("words", "told"),
     [
         (["steps"], "write key=value, e.g."),
-        (["=3"], "write key=value, e.g."),
         (["lr=1", "lr=1"], "lr is given twice"),
     ],
 )
@@ -67,9 +66,7 @@ def test_every_setting_of_a_method_can_be_set_and_arrives(method):
         ("stepz", "3", "did you mean steps?"),
         ("method", "unit", "munit has no setting 'method'"),
         ("source", "x", "munit has no setting 'source'"),
-        ("steps", "1.5", "steps=1.5 is not a legal value"),
         ("steps", "0", "use at least 1"),
-        ("lr", "nan", "lr=nan is not a legal value"),
         ("flip", "maybe", "flip=maybe is not a legal value"),
         ("precision", "fp8", "unknown precision 'fp8': use one of float32, bf16"),
         ("channels_a", "4", "channels_a and channels_b are 3 or 1"),

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from sorted_pictures import opened as sorted_task
 from sorted_pictures import sorted_folder
+from stored_judges import reader_of
 
-from benchmarks.networks.content_reader import ContentNetwork, ContentReader, Scale
+from benchmarks.networks.content_reader import ContentReader
 from models.errors import UserError
-from models.init import initialise
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import parse_settings
@@ -49,11 +48,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def store(root: Path, r2: float) -> ContentReader:
     """An untrained reader, which claims to know, where a trained one would be."""
-    network = ContentNetwork(RECIPE, len(FACTORS))
-    initialise(network, "kaiming", torch.Generator().manual_seed(0))
-    scale = Scale((0.0,) * len(FACTORS), (1.0,) * len(FACTORS))
-    claims = dict.fromkeys(FACTORS, r2)
-    reader = ContentReader(RECIPE, scale, (32, 32), network, claims, {"domain": "dogs"})
+    reader = reader_of("dogs", r2)
     reader.save(kept_reader(opened(root), "b", places(root)).path)
     return reader
 
@@ -77,9 +72,7 @@ def test_contents_are_those_that_were_drawn(root: Path) -> None:
     assert one_hot.sum(axis=1).tolist() == [1.0] * 8
 
 
-def test_a_reader_is_trained_once_and_kept(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_is_trained_once_and_kept(root, tmp_path, monkeypatch):
     monkeypatch.setattr(content_measure, "RECIPE", replace(RECIPE, steps=2, floor=-1e9))
     pictures, where = opened(root), replace(places(root), runs=tmp_path)
     reader = open_content(pictures, "b", where)
@@ -93,9 +86,7 @@ def test_a_reader_is_trained_once_and_kept(
     assert reader.scale.mean == pytest.approx(stored.mean(axis=0))
 
 
-def test_real_pictures_are_scored_and_a_reader_that_knows_nothing_scores_nothing(
-    root: Path,
-) -> None:
+def test_real_pictures_are_scored_and_a_reader_that_knows_nothing_scores_nothing(root):
     pictures, stored = opened(root), store(root, 0.9)
     reader = open_content(pictures, "b", places(root))
     assert reader is not None and reader.sha256 == stored.sha256

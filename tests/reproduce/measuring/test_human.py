@@ -42,9 +42,7 @@ def places(tmp_path: Path) -> Places:
     return Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results", progress=False)
 
 
-def test_people_are_recorded_once_and_shown(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_people_are_recorded_once_and_shown(tmp_path, capsys):
     path = analysis(tmp_path)
     words = ["table", "1", "--preset=cpu", "--stored", f"--results={tmp_path / 'results'}",
              f"--human={TASK}={path}"]  # fmt: skip
@@ -79,9 +77,7 @@ def told(**changes: object) -> dict[str, Any]:
         (told(value="many"), "no analysis"),
     ],
 )
-def test_what_is_no_such_analysis_is_refused(
-    tmp_path: Path, changes: dict[str, Any], words: str
-) -> None:
+def test_what_is_no_such_analysis_is_refused(tmp_path, changes, words):
     with pytest.raises(UserError, match=words) as error:
         take_in(load_preset("cpu"), TASK, analysis(tmp_path, **changes), 0, places(tmp_path))
     assert "analysis.json" in str(error.value)

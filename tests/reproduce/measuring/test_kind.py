@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from PIL import Image
+from numpy.typing import NDArray
 from tiny_methods import make
 from torch import Tensor
 
@@ -22,30 +23,22 @@ from reproduce.measuring.subject import Pictures, Subject
 from reproduce.records.store import Records
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains
+from reproduce.training.single_pictures import LazySource
 from reproduce.training.translate import stream
 
 PRESET = load_preset("quick")
 FIXED = Preparation(32)
 
 
-class Greys:
+def greys(count: int, broken: int = -1) -> LazySource:
     """Plain pictures, each of one grey; ``broken``: which cannot be read."""
 
-    part = "whole"
-
-    def __init__(self, count: int, broken: int = -1) -> None:
-        self.ids, self._broken = [f"{i:03}" for i in range(count)], broken
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def path(self, index: int) -> Any:
-        raise AssertionError
-
-    def read(self, index: int) -> Image.Image:
-        if index == self._broken:
+    def draw(index: int) -> NDArray[np.uint8]:
+        if index == broken:
             raise UserError("000 is damaged")
-        return Image.new("RGB", (32, 32), (10 * index, 100, 200 - 10 * index))
+        return np.full((32, 32, 3), (10 * index, 100, 200 - 10 * index), np.uint8)
+
+    return LazySource(Path("greys"), count, draw)
 
 
 class Keeps(OneByOne):
@@ -81,7 +74,7 @@ def places(tmp_path: Path) -> Places:
     return Places(tmp_path, tmp_path / "runs", tmp_path / "results", progress=False)
 
 
-def subject_of(method: Method, source: Greys, places: Places) -> Subject:
+def subject_of(method: Method, source: LazySource, places: Places) -> Subject:
     run = PRESET.make_run("munit", "drawn-shoes", 3)
     domains = Domains("greys", places.data, source, source, source, source)
     subject = Subject(PRESET, run, places, Pictures(run, domains, "0" * 64))
@@ -101,7 +94,7 @@ def test_each_kind_is_given_what_a_stream_of_its_own_would_give_and_nothing_is_m
             yield item
 
     monkeypatch.setattr("reproduce.measuring.subject.stream", counted)
-    method, source = make("munit").eval(), Greys(7)
+    method, source = make("munit").eval(), greys(7)
     subject = subject_of(method, source, places)
     kinds = [Keeps(subject.pictures, places, *size) for size in ((3, 4), (5, 2), (7, 1))]
     found = measure_one(kinds, subject)
@@ -118,7 +111,7 @@ def test_each_kind_is_given_what_a_stream_of_its_own_would_give_and_nothing_is_m
 
 
 def test_what_is_on_record_is_not_measured_again(places: Places) -> None:
-    subject = subject_of(make("unit").eval(), Greys(4), places)
+    subject = subject_of(make("unit").eval(), greys(4), places)
     first = measure_one([Keeps(subject.pictures, places, 4, 2)], subject)
     other = Keeps(subject.pictures, places, 3, 1)
     again = Keeps(subject.pictures, places, 4, 2)
@@ -128,7 +121,7 @@ def test_what_is_on_record_is_not_measured_again(places: Places) -> None:
 
 
 def test_a_kind_that_fails_ends_all_and_records_nothing(places: Places) -> None:
-    subject = subject_of(make("unit").eval(), Greys(4), places)
+    subject = subject_of(make("unit").eval(), greys(4), places)
     kinds = [Keeps(subject.pictures, places, 4, 2), Keeps(subject.pictures, places, 3, 2)]
 
     def fails(name: str, k: int, picture: Tensor) -> None:
@@ -142,9 +135,11 @@ def test_a_kind_that_fails_ends_all_and_records_nothing(places: Places) -> None:
 
 @pytest.mark.parametrize(
     ("source", "inputs", "said"),
-    [(Greys(4, broken=2), 4, "000 is damaged"), (Greys(4), 9, "9 test inputs are asked for, 4")],
+    [(greys(4, broken=2), 4, "000 is damaged"), (greys(4), 9, "9 test inputs are asked for, 4")],
 )
-def test_pictures_that_fail_are_said(source: Greys, inputs: int, said: str, places: Places) -> None:
+def test_pictures_that_fail_are_said(
+    source: LazySource, inputs: int, said: str, places: Places
+) -> None:
     subject = subject_of(make("unit").eval(), source, places)
     with pytest.raises(UserError, match=said):
         measure_one([Keeps(subject.pictures, places, inputs, 2)], subject)
@@ -155,6 +150,6 @@ def test_a_diverged_network_is_refused(places: Places) -> None:
     with torch.no_grad():
         for parameter in method.parameters():
             parameter.fill_(float("nan"))
-    subject = subject_of(method, Greys(2), places)
+    subject = subject_of(method, greys(2), places)
     with pytest.raises(UserError, match="is not finite: the checkpoint's training diverged"):
         measure_one([Keeps(subject.pictures, places, 2, 1)], subject)

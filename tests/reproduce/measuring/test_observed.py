@@ -85,9 +85,7 @@ def one_by_one(pictures: Tensor) -> Iterator[Tensor]:
     return iter(pictures[:, None].float() / 127.5 - 1)
 
 
-def test_all_methods_and_real_pictures_are_recorded_once(
-    trained_places: Places, observer: PreferenceKind, found: dict[str, Found]
-) -> None:
+def test_all_methods_and_real_pictures_are_recorded_once(trained_places, observer, found):
     places = trained_places
     assert set(found) == {*METHODS, REAL}
     reference = sha256_file(checkpoint_of(PRESET, RUNS[0], places))
@@ -124,9 +122,7 @@ def test_what_else_is_looked_at_changes_no_bit(places: Places, found: dict[str, 
     assert len(Records(places.results, "quick").all()) == 2 + 2 * 3
 
 
-def test_preference_over_a_reference_that_was_trained_anew_is_asked_again(
-    places: Places, tmp_path: Path, found: dict[str, Found]
-) -> None:
+def test_preference_over_a_reference_that_was_trained_anew_is_asked_again(places, tmp_path, found):
     again = replace(places, runs=shutil.copytree(places.runs, tmp_path / "runs"))
     longer = replace(RUNS[0], steps=3)
     folder = checkpoint_of(PRESET, longer, again).parent
@@ -161,9 +157,7 @@ def test_a_row_is_preferred_to_a_reference_whose_distances_were_kept(
     assert one["protocol"] == two["protocol"] and one["interval"] == two["interval"]
 
 
-def test_the_reference_is_set_against_other_samples_of_its_own(
-    places: Places, observer: PreferenceKind
-) -> None:
+def test_the_reference_is_set_against_other_samples_of_its_own(places, observer):
     assert not set(OWN) & set(OTHERS) and len(OWN) == len(OTHERS) == SAMPLES
     munit = Subject(PRESET, RUNS[0], places, observer.pictures)
     both = [next(observer.translations(munit, of)) for of in (OWN, OTHERS)]
@@ -172,9 +166,7 @@ def test_the_reference_is_set_against_other_samples_of_its_own(
 
 
 @pytest.mark.parametrize("kind", DEGRADATIONS)
-def test_the_more_a_real_picture_is_spoiled_the_farther_it_is(
-    kind: str, observer: PreferenceKind, photos: Tensor
-) -> None:
+def test_the_more_a_real_picture_is_spoiled_the_farther_it_is(kind, observer, photos):
     levels = LEVELS[kind]
     shown = {str(v): one_by_one(DEGRADATIONS[kind](photos, v, 1)) for v in levels}
     (seen,) = observer.see(shown, [observer.lpips], INPUTS, right=16)
@@ -184,9 +176,7 @@ def test_the_more_a_real_picture_is_spoiled_the_farther_it_is(
     assert preferred(nearest[0], nearest[-1]).mean() == 1
 
 
-def test_a_picture_of_the_right_input_is_nearer_than_one_of_another(
-    observer: PreferenceKind, photos: Tensor
-) -> None:
+def test_a_picture_of_the_right_input_is_nearer_than_one_of_another(observer, photos):
     shown = {"right": one_by_one(photos), "wrong": one_by_one(photos.roll(1, dims=0))}
     (seen,) = observer.see(shown, [observer.lpips], INPUTS, right=16)
     nearest = {key: of.min(axis=2) for key, of in seen.items()}
@@ -195,9 +185,7 @@ def test_a_picture_of_the_right_input_is_nearer_than_one_of_another(
     assert (seen["right"][:, :, :8].min(axis=2) >= nearest["right"]).all()
 
 
-def test_the_evidence_is_a_file_that_is_written_once(
-    places: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_evidence_is_a_file_that_is_written_once(places, monkeypatch):
     monkeypatch.setattr(reproduce.analysis.preference_evidence, "INPUTS", 3)
     (path,) = write_evidence(PRESET, RUNS, places, "observed")
     assert path.name == "observed-drawn-shoes.md"
@@ -229,15 +217,6 @@ def test_a_judge_takes_photos_of_the_nearest_training_inputs(trained_places: Pla
         far = [float(judge.lpips.distance(own, k[None])) for k in known]
         nearest = sorted(range(len(far)), key=far.__getitem__)[:few]
         assert torch.equal(right, torch.stack([fixed(photos.read(i)) for i in nearest]))
-
-
-def test_judged_records_are_named_so(places: Places) -> None:
-    found = measure_runs(["judged"], PRESET, RUNS, places)
-    for by_metric in found.values():
-        assert set(by_metric) == {"quality-judged", "photo-distance"}
-        told = by_metric["quality-judged"]["protocol"]
-        assert told["candidates"] == told["right"] == 16 and told["pairs_known"] is True
-    assert found[REAL]["quality-judged"]["value"] == 100
 
 
 def test_without_pairs_a_judge_takes_the_nearest_photos(places: Places, tmp_path: Path) -> None:

@@ -78,9 +78,7 @@ def test_stored_files_are_listed_and_translate(case: Case, trained) -> None:
     assert case.notes == []
 
 
-def test_too_much_is_refused_and_leaves_what_was_stored_which_a_next_store_replaces(
-    case: Case, trained
-) -> None:
+def test_too_much_is_refused_and_leaves_what_was_stored_which_a_next_store_replaces(case, trained):
     case.add(trained("munit"))
     before = case.store()
     (case.folder / "left-over.safetensors").touch()

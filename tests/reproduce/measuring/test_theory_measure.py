@@ -161,12 +161,6 @@ def test_many_pictures_are_thinned_alike_in_both_domains(runs, places, monkeypat
     assert part.scored[0].measurement.protocol["N"] == 8
 
 
-def test_methods_without_codes_have_no_numbers(places) -> None:
-    run = PRESET.make_run("cyclegan", SHOES, 0, {"train": "12", "test": "9"})
-    assert measure_codes(run, places) == {}
-    assert not places.results.exists()
-
-
 def test_runs_that_cannot_be_measured_are_refused(runs, places, tmp_path) -> None:
     run = runs["munit", SHOES]
     with pytest.raises(UserError, match="no checkpoint .*: train first"):

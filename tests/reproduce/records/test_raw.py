@@ -125,9 +125,7 @@ def test_a_damaged_pack_is_told_of_and_not_lost(records: Records, tmp_path: Path
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_another_file_of_that_name_is_no_measurement(
-    records: Records, tmp_path: Path, whole: bool
-) -> None:
+def test_another_file_of_that_name_is_no_measurement(records, tmp_path, whole):
     """As a merge leaves one, or a power cut."""
     records.prune(everything)
     record = records.all()[0]
@@ -138,9 +136,7 @@ def test_another_file_of_that_name_is_no_measurement(
         records.prune(everything)
 
 
-def test_values_measured_while_one_of_their_pack_is_missing_are_packed(
-    records: Records, tmp_path: Path
-) -> None:
+def test_values_measured_while_one_of_their_pack_is_missing_are_packed(records, tmp_path):
     one, other = records.all()[:2]
     (tmp_path / other["raw"]).unlink()
     records.prune(everything)

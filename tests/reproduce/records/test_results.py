@@ -9,10 +9,8 @@ import subprocess
 
 import pytest
 
-from benchmarks.files import sha256_file
 from models.errors import UserError
 from reproduce.records import environment
-from reproduce.records.current import counting
 from reproduce.records.store import Records, line_of, record_id, record_ids
 
 FACTS = {
@@ -179,19 +177,6 @@ def test_the_environment_is_of_this_code_alone(tmp_path, monkeypatch):
         assert bool(environment.commit.__wrapped__()["commit"]) == known
 
 
-def test_raw_values_take_no_other_records_name(tmp_path):
-    kept = Records(tmp_path, "quick")
-    first = kept.keep_raw("a.npz", lambda path: path.write_bytes(b"one"))
-    again = kept.keep_raw("a.npz", lambda path: path.write_bytes(b"one"))
-    other = kept.keep_raw("a.npz", lambda path: path.write_bytes(b"two"))
-    assert first == again == {"raw": "quick/raw/a.npz", "raw_sha256": first["raw_sha256"]}
-    assert other["raw"].startswith("quick/raw/a-") and other["raw"].endswith(".npz")
-    for told, content in ((first, b"one"), (other, b"two")):
-        assert (tmp_path / told["raw"]).read_bytes() == content
-        assert sha256_file(tmp_path / told["raw"]) == told["raw_sha256"]
-    assert len(list((tmp_path / "quick" / "raw").iterdir())) == 2
-
-
 def test_raw_values_are_written_whole_or_not_at_all(tmp_path):
     kept = Records(tmp_path, "quick")
 
@@ -202,22 +187,3 @@ def test_raw_values_are_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(UserError, match=r"cannot write .*a\.npz \(No space left on device\)"):
         kept.keep_raw("a.npz", full)
     assert list((tmp_path / "quick" / "raw").iterdir()) == []
-
-
-def test_pruning_leaves_what_counts_and_its_raw_values(tmp_path):
-    records = Records(tmp_path, "quick")
-    for value, network in ((1.0, "old"), (2.0, "new"), (3.0, "new")):
-        raw = records.keep_raw("a.npz", lambda path, v=value: path.write_bytes(str(v).encode()))
-        records.append(FACTS | raw | {"value": value, "checkpoint_sha256": network})
-    records.append(FACTS | {"value": 4.0, "seed": 1, "checkpoint_sha256": "other"})
-    (records.folder / "raw" / "stray.npz").write_bytes(b"of no record")
-    for path in (records.folder / "raw").iterdir():
-        os.utime(path, (0, 0))
-    before = records.path.stat().st_size
-    pruned = records.prune(counting)
-    assert [r["value"] for r in records.all()] == [3.0, 4.0]
-    kept = [tmp_path / records.all()[0]["raw"]]
-    assert list((records.folder / "raw").iterdir()) == kept and kept[0].read_bytes() == b"3.0"
-    lines = records.path.read_bytes()
-    assert pruned == (2, 2, 3, 0, before - len(lines) + len(b"1.02.0of no record"))
-    assert records.prune(counting) == (0, 2, 0, 0, 0) and records.path.read_bytes() == lines

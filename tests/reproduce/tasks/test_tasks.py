@@ -121,9 +121,3 @@ def test_sources_that_are_none_are_refused(tmp_path):
     for name, told in (("none", "does not exist"), ("x.zip", "neither a folder nor a .tar.gz")):
         with pytest.raises(UserError, match=told):
             open_quietly(TASK, tmp_path, source=tmp_path / name)
-
-
-def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path):
-    (tmp_path / "data").write_text("a file")
-    with pytest.raises(UserError, match="choose another data folder"):
-        open_quietly("drawn-shoes", tmp_path)

@@ -162,13 +162,6 @@ def test_a_checkpoint_with_a_mad_configuration_is_refused(junk, trained, tmp_pat
             assert values["settings"]["lr"] != run["settings"]["lr"] or values["steps"] == 1
 
 
-def test_a_step_that_is_no_number_is_refused(trained, tmp_path):
-    good = trained("munit")
-    save_file(load_file(good), tmp_path / "mad.safetensors", metadata_of(good) | {"step": "1.5"})
-    with pytest.raises(UserError, match=r"mad\.safetensors is no readable checkpoint"):
-        read_checkpoint(tmp_path / "mad.safetensors")
-
-
 def test_weights_of_another_size_are_refused(trained, tmp_path):
     good = trained("munit")
     tensors, metadata = load_file(good), metadata_of(good)

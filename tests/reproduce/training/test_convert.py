@@ -80,9 +80,7 @@ def same_translations(ours: Method, theirs: Method, *directions: str) -> None:
         ("unit-release", {}, True),
     ],
 )
-def test_munit_and_unit(
-    tmp_path: Path, name: str, settings: dict[str, object], zipped: bool
-) -> None:
+def test_munit_and_unit(tmp_path, name, settings, zipped):
     method = original(name, **settings)
     path = tmp_path / "gen_01000000.pt"
     ours = convert(save(pair(method), path, _use_new_zipfile_serialization=zipped), name)

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -115,9 +114,7 @@ def test_shares_are_equal_and_cover_the_batch() -> None:
         ("cyclegan", {"norm": "bn"}, 8, 2, ["bn"]),
     ],
 )
-def test_what_cannot_be_shared(
-    name: str, settings: dict[str, object], batch: int, count: int, told: list[str]
-) -> None:
+def test_what_cannot_be_shared(name, settings, batch, count, told):
     method = tiny_methods.fresh(name, **settings)
     check_shareable(method, batch, 1)
     with pytest.raises(UserError) as error:
@@ -143,9 +140,7 @@ def test_every_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -
         local_device("cuda")
 
 
-def test_gpus_wait_for_each_other_for_minutes_and_processes_for_a_day(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_gpus_wait_for_each_other_for_minutes_and_processes_for_a_day(monkeypatch):
     called: list[tuple[str, timedelta]] = []
     for name in ("init_process_group", "new_group"):
         monkeypatch.setattr(
@@ -182,9 +177,7 @@ def ended(log: Path, words: list[str]) -> tuple[list[int], list[list[str]]]:
     return processes.finish(processes.start(2, log, processes.train, words)), said(log)
 
 
-def test_wrong_arguments_and_a_folder_that_holds_a_run_are_refused_once(
-    data: Path, tmp_path: Path, trained: Callable[[str], Path]
-) -> None:
+def test_wrong_arguments_and_a_folder_that_holds_a_run_are_refused_once(data, tmp_path, trained):
     other = tmp_path / "run"
     for out, batch, told in ((other, 3, "batch=3"), (trained("munit").parent, 2, "--resume")):
         codes, ((line,), others) = ended(
@@ -226,9 +219,7 @@ def test_a_run_of_two_processes_is_that_of_one(by_two: Path, data: Path, tmp_pat
     assert json.loads((by_two / "run.json").read_text())["processes"] == 2
 
 
-def test_an_interrupted_run_goes_on_to_the_same_bits(
-    by_two: Path, data: Path, tmp_path: Path
-) -> None:
+def test_an_interrupted_run_goes_on_to_the_same_bits(by_two, data, tmp_path):
     half = Path(shutil.copytree(by_two, tmp_path / "half"))
     os.replace(half / "good.safetensors", half / "last.safetensors")
     assert read_checkpoint(half / "last.safetensors").step == 3
@@ -274,9 +265,7 @@ def test_a_process_that_dies_ends_the_others(data: Path, tmp_path: Path) -> None
     assert read_checkpoint(out / "last.safetensors").step > 0
 
 
-def test_a_picture_that_one_process_cannot_read_is_named(
-    data: Path, tmp_path: Path, trained: Callable[[str], Path]
-) -> None:
+def test_a_picture_that_one_process_cannot_read_is_named(data, tmp_path, trained):
     trained("munit")  # draws the pictures
     ours = Path(shutil.copytree(data, tmp_path / "data"))
     words = train_words("munit", tmp_path / "run", ours, steps=99999)

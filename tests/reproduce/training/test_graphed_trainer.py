@@ -43,9 +43,7 @@ def assert_same(plain: Method, graphed: Trainer, **how: str) -> None:
 @pytest.mark.parametrize(
     ("name", "precision"), [*((name, "float32") for name in UNLIKE.args[1]), ("munit", "bf16")]
 )
-def test_repeated_steps_are_those_of_kernels_one_by_one(
-    name: str, precision: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_repeated_steps_are_those_of_kernels_one_by_one(name, precision, capsys, monkeypatch):
     monkeypatch.setattr(models.convolutions, "WORTH", 0)
     tapes = Tapes()
     graphed = GraphedTrainer(make(name), 3, 12, tapes, precision=precision)
@@ -64,9 +62,7 @@ def test_repeated_steps_are_those_of_kernels_one_by_one(
         ("unit", {"lr_step": 2}),
     ],
 )
-def test_what_the_host_decides_is_decided_in_every_step(
-    name: str, settings: dict[str, object]
-) -> None:
+def test_what_the_host_decides_is_decided_in_every_step(name, settings):
     graphed = GraphedTrainer(make(name, **settings), 0, 12, Tapes())
     assert_same(make(name, **settings), graphed)
 
@@ -75,9 +71,7 @@ def test_what_the_host_decides_is_decided_in_every_step(
     ("broken", "ways", "phases"),
     [(float("nan"), ALL, ["discriminator", "generator"]), (1.0, PLAIN, ["generator"])],
 )
-def test_a_repeated_step_by_no_numbers_or_exploding_gradients_is_not_taken(
-    broken: float, ways: frozenset[str], phases: list[str]
-) -> None:
+def test_a_repeated_step_by_no_numbers_or_exploding_gradients_is_not_taken(broken, ways, phases):
     method = fresh("munit")
     choose(method, ways)
     trainer = GraphedTrainer(method, 0, 20, Tapes())
@@ -128,9 +122,7 @@ class Emptied(Turned):
         ("cyclegan", Emptied, "translations of the"),
     ],
 )
-def test_a_recording_that_is_wrong_or_impossible_is_given_up(
-    name: str, recorder: type[Any], told: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_recording_that_is_wrong_or_impossible_is_given_up(name, recorder, told, capsys):
     tapes = recorder()
     tapes.trainer = trainer = GraphedTrainer(make(name), 0, 12, tapes)
     assert_same(make(name), trainer)
@@ -139,9 +131,7 @@ def test_a_recording_that_is_wrong_or_impossible_is_given_up(
     assert said.count("\n") == 1 and "no CUDA graph" in said and told in said
 
 
-def test_too_little_memory_for_both_is_no_end(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_little_memory_for_both_is_no_end(capsys, monkeypatch):
     trainer = GraphedTrainer(make("munit"), 0, 12, Tapes())
     compute, calls = Trainer._compute, 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import pytest
 import torch
@@ -50,9 +49,7 @@ def test_it_is_drawn_before_it_is_asked_for_by_other_threads(pinned: list[Tensor
     assert not [t for t in threading.enumerate() if t.name.startswith("noise")]
 
 
-def test_a_training_for_a_gpu_is_given_what_was_pinned(
-    pinned: list[Tensor], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_training_for_a_gpu_is_given_what_was_pinned(pinned, data, tmp_path, monkeypatch):
     chosen: list[object] = []
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "none")
