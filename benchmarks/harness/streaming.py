@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from numpy.typing import ArrayLike
@@ -54,14 +54,7 @@ Device = torch.device | str
 Classify = Callable[[Tensor], ArrayLike | Tensor]
 
 
-class Result(Protocol):
-    """What a metric says of all pictures."""
-
-    def save(self, path: Path) -> None:
-        """Write the raw values as ``.npz``: whole or not at all."""
-
-
-T = TypeVar("T", bound=Result)
+T = TypeVar("T")
 
 
 class Streaming(Generic[T]):
@@ -143,12 +136,8 @@ def diversity(
     name = protocol if lpips == "0.0" else f"{protocol}-v{lpips}"
     found = get_protocol(name, inputs, samples)
     distance = LpipsDistance(trained(found.version, weights), device)
-    most = found.inputs, found.samples
-    return Streaming(Diversity(distance, found, seed=seed), _of_diversity, value_range, most)
-
-
-def _of_diversity(result: DiversityResult) -> Sequence[Measurement]:
-    return [result.measurement()]
+    metric, most = Diversity(distance, found, seed=seed), (found.inputs, found.samples)
+    return Streaming(metric, lambda result: [result.measurement()], value_range, most)
 
 
 def modes(

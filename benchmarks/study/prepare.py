@@ -212,25 +212,24 @@ class _Rows:
         self.pictures.append((new_id(), self.files[key]))
         return self.pictures[-1][0]
 
-    def question(self, kind: str, drawn: Drawn, first: str, second: str) -> str:
+    def question(self, kind: str, drawn: Drawn, first: str, second: str) -> None:
         """``first``, ``second``: ids of the pictures to choose from."""
-        name, key = new_id(), drawn.input
+        key = drawn.input
         above = self.picture(partial(self.material.shown_input, key), "input", key)
         told = drawn.method, key, drawn.first, drawn.second
-        self.questions.append((name, len(self.questions), kind, *told, above, first, second))
-        return name
+        self.questions.append((new_id(), len(self.questions), kind, *told, above, first, second))
 
-    def real(self, drawn: Drawn) -> str:
+    def real(self, drawn: Drawn) -> None:
         """A question on a method."""
+        both = (drawn.method, drawn.first), (self.design.reference, drawn.second)
+        keys = [(method, drawn.input, sample) for method, sample in both]
+        first, second = (
+            self.picture(partial(self.material.translation, *key), "translation", *key)
+            for key in keys
+        )
+        self.question("real", drawn, first, second)
 
-        def shown(method: str, sample: str) -> str:
-            read_it = partial(self.material.translation, method, drawn.input, sample)
-            return self.picture(read_it, "translation", method, drawn.input, sample)
-
-        pictures = shown(drawn.method, drawn.first), shown(self.design.reference, drawn.second)
-        return self.question("real", drawn, *pictures)
-
-    def catch(self, drawn: Drawn) -> str:
+    def catch(self, drawn: Drawn) -> None:
         """A catch trial."""
         name, material = drawn.input, self.material
         right = material.right(name)
@@ -242,11 +241,8 @@ class _Rows:
             wrong = material.right(farthest(thumbnail(right), thumbnails))
         else:
             wrong = degraded(right, self.design.seed, name)
-        shown = (
-            self.picture(lambda: right, "right", name),
-            self.picture(lambda: wrong, "wrong", name),
-        )
-        return self.question("catch", drawn, *shown)
+        first = self.picture(lambda: right, "right", name)
+        self.question("catch", drawn, first, self.picture(lambda: wrong, "wrong", name))
 
 
 def _write(
@@ -255,24 +251,20 @@ def _write(
     rows = _Rows(folder, design, material)
     catches = _draw_catches(design, material)
     with tqdm(total=len(drawn) + len(catches), unit="question", disable=not progress) as bar:
-        ids: dict[str, list[str]] = {}
         for one in drawn:
-            ids.setdefault(one.method, []).append(rows.real(one))
+            rows.real(one)
             bar.update()
         for one in catches:
             rows.catch(one)
             bar.update()
-    numbers = {row[0]: row[1] for row in rows.questions}
-    counts = {method: len(questions) for method, questions in ids.items()}
+    order = seat_order(design.methods, design.questions, design.raters, design.seed)
     seats = [
-        (ids[method][k], seat, position,
-         (first_side(design.seed, int(numbers[ids[method][k]])) + seat) % 2)
-        for position, (method, k, seat) in enumerate(seat_order(counts, design.raters, design.seed))
-    ]  # fmt: skip
-    meta = [("design", design.model_dump_json()), ("name", new_id())]
+        (rows.questions[k][0], seat, position, (first_side(design.seed, k) + seat) % 2)
+        for position, (k, seat) in enumerate(order)
+    ]
     # Sorted by their random ids: the order of rows tells nothing either.
     filled: dict[str, list[tuple[Any, ...]]] = {
-        "meta": [*meta],
+        "meta": [("design", design.model_dump_json()), ("name", new_id())],
         "pictures": [*sorted(rows.pictures)],
         "questions": sorted(rows.questions),
         "seats (question, seat, position, first_left)": seats,
@@ -358,17 +350,15 @@ def draw_questions(
     return drawn
 
 
-def seat_order(counts: Mapping[str, int], raters: int, seed: int) -> Iterator[tuple[str, int, int]]:
-    """The order in which seats are given out: (method, index of its question, seat). Round by
-    round; within a round the methods take turns, so that a session meets all of them."""
+def seat_order(
+    methods: Sequence[str], count: int, raters: int, seed: int
+) -> Iterator[tuple[int, int]]:
+    """The order in which seats are given out: (number of a question, seat), of ``count`` questions a
+    method, numbered method by method. Round by round; within a round the methods take turns, so
+    that a session meets all of them."""
     for seat in range(raters):
-        orders = {
-            method: counted(seed, "order", method, seat).permutation(count).tolist()
-            for method, count in sorted(counts.items())
-        }
+        orders = [counted(seed, "order", m, seat).permutation(count).tolist() for m in methods]
         turns = counted(seed, "turns", seat)
-        while orders:
-            methods = sorted(orders)
+        for _ in range(count):
             for k in turns.permutation(len(methods)).tolist():
-                yield methods[k], orders[methods[k]].pop(), seat
-            orders = {method: order for method, order in orders.items() if order}
+                yield k * count + orders[k].pop(), seat

@@ -411,7 +411,7 @@ def test_wrong_files_are_refused(tmp_path, refused_by):
     for pair, reason in (
         ((whole, large), "whole.png is 64x64 and"),
         ((tiny, tiny), "7x7 are too small"),
-        ((whole, tmp_path / "none.png"), "none.png: no such file"),
+        ((whole, tmp_path / "none.png"), "none.png is no picture that can be read (No such file"),
         ((deep, whole), "deep.png has pixels of more than 8 bits"),
     ):
         assert reason in refused_by(main, ["lpips", *pair])

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from study_case import METHODS, copied, hexed, selected, served
 
 from benchmarks.study import web
-from benchmarks.study.requests import MOST_BYTES, Vote
+from benchmarks.study.server import MOST_BYTES, Vote
 from benchmarks.study.web import Refused, body
 
 SECRETS = (b"SQLite format", b"root:", b"exclude_below", b"Traceback", b"sqlite3", b"import ")

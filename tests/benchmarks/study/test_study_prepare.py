@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import stat
 from collections import Counter
@@ -42,12 +43,12 @@ def test_inputs_are_used_equally_often_and_no_pair_twice():
 
 
 def test_seats_are_given_out_round_by_round_with_methods_in_turn():
-    order = list(seat_order({"a": 30, "b": 30, "c": 30}, raters=5, seed=0))
-    assert len(set(order)) == len(order) == 450
-    assert [seat for _, _, seat in order] == sorted(seat for _, _, seat in order)
+    order = list(seat_order("abc", 30, raters=5, seed=0))
+    assert {*order} == {*itertools.product(range(90), range(5))} and len(order) == 450
+    assert [seat for _, seat in order] == sorted(seat for _, seat in order)
     for k in range(0, 450, 3):
-        assert {method for method, _, _ in order[k : k + 3]} == {"a", "b", "c"}
-    firsts = Counter(method for method, _, _ in order[::3])
+        assert {number // 30 for number, _ in order[k : k + 3]} == {0, 1, 2}
+    firsts = Counter(number // 30 for number, _ in order[::3])
     assert min(firsts.values()) > 30  # who comes first is drawn: 50 each, on average
 
 
