@@ -6,7 +6,7 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,8 @@ from benchmarks.harness.published import published_table1, published_table2
 from models.errors import UserError
 
 if TYPE_CHECKING:  # imported late: --help and wrong arguments answer at once
-    from torch import Tensor
-
     from benchmarks.harness.outputs import Outputs
+    from benchmarks.harness.streaming import Streaming
     from benchmarks.metric import Measurement
 
 EXAMPLES = """\
@@ -36,8 +35,8 @@ OUTPUTS = (
     "samples, H, W, 3)"
 )
 LPIPS_SAID = (
-    "LPIPS 0.0, the MUNIT paper's, gives AlexNet pictures in [-1, 1] as they are; 0.1, the lpips "
-    "package's default, standardises colours first: their values do not compare"
+    "0.0, the MUNIT paper's, gives AlexNet pictures in [-1, 1] as they are; 0.1, the lpips package's "
+    "default, standardises colours first: their values do not compare"
 )
 
 
@@ -142,20 +141,15 @@ def print_diversity(arguments: argparse.Namespace) -> int:
     whole = get_protocol(name)
     inputs = arguments.inputs or min(whole.inputs, len(outputs.names))
     samples = arguments.samples or min(whole.samples, outputs.samples)
-    if arguments.samples is None and whole.rule == "independent":
+    if arguments.samples is None and whole.rule == "independent" and samples > 1:
         samples -= samples % 2
-    if samples < 2:
-        raise UserError(
-            f"{samples} samples an input: diversity compares at least 2; translate more"
-        )
     metric = diversity(
         arguments.protocol, inputs, samples, lpips=arguments.lpips, device=arguments.device,
         seed=arguments.seed, weights=arguments.lpips_weights,
     )  # fmt: skip
-    for item in _shown(arguments, outputs, inputs, samples):
-        metric.take(*item)
+    _show(metric, arguments, outputs, inputs, samples)
     measured = list(metric.compute().values())
-    notes = [f"rule: {whole.source}", f"by LPIPS {arguments.lpips}: {LPIPS_SAID}"]
+    notes = [f"rule: {whole.source}", f"LPIPS {arguments.lpips} ({LPIPS_SAID})"]
     if measured[0].protocol["protocol"] == get_protocol("paper").name:
         notes += _paper(
             "LPIPS diversity at 256 px",
@@ -185,8 +179,7 @@ def print_modes(arguments: argparse.Namespace) -> int:
             device=arguments.device,
         )  # fmt: skip
         metric = modes(classifier, seed=arguments.seed)
-        for item in _shown(arguments, outputs, arguments.inputs, arguments.samples):
-            metric.take(*item)
+        _show(metric, arguments, outputs, arguments.inputs, arguments.samples)
         result = metric.result
     measured = result.measurements(arguments.seed)
     about = result.protocol
@@ -222,8 +215,7 @@ def print_fidelity(arguments: argparse.Namespace) -> int:
         arguments.real, inputs, samples, extractor=extractor, weights=arguments.inception_weights,
         device=arguments.device, progress=not arguments.no_progress,
     )  # fmt: skip
-    for item in _shown(arguments, outputs, inputs, samples):
-        metric.take(*item)
+    _show(metric, arguments, outputs, inputs, samples)
     measured = list(metric.compute().values())
     about = measured[0].protocol
     notes = [
@@ -325,15 +317,17 @@ def _say(arguments: argparse.Namespace, line: str) -> None:
     print(line, file=sys.stderr if arguments.json or arguments.csv else sys.stdout, flush=True)
 
 
-def _shown(
-    arguments: argparse.Namespace, outputs: Outputs, inputs: int | None, samples: int | None
-) -> Iterator[tuple[str, int, Tensor]]:
-    """The first samples of the first inputs, with a bar."""
+def _show(
+    metric: Streaming[Any], arguments: argparse.Namespace, outputs: Outputs, inputs: int | None,
+    samples: int | None,
+) -> None:  # fmt: skip
+    """Let ``metric`` take the first samples of the first inputs, with a bar."""
     from tqdm import tqdm
 
     inputs, samples = inputs or len(outputs.names), samples or outputs.samples
-    stream = outputs.stream(samples, range(inputs))
-    yield from tqdm(stream, total=inputs * samples, unit="picture", disable=arguments.no_progress)
+    stream, total = outputs.stream(samples, range(inputs)), inputs * samples
+    for item in tqdm(stream, total=total, unit="picture", disable=arguments.no_progress):
+        metric.take(*item)
 
 
 def _paper(what: str, rows: Iterable[tuple[str, str, float | None]]) -> list[str]:

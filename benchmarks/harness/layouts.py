@@ -183,8 +183,9 @@ def _folder_an_input(folder: Path, pictures: Mapping[str, Path]) -> Layout:
 
 def _folder_a_sample(paths: Sequence[Path]) -> Layout:
     """Several folders with the same names, as MUNIT's test_batch.py writes them."""
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UserError(f"{paths[0]} is given twice: give each sample's folder once")
+    for number, path in enumerate(paths):
+        if any(path.resolve() == other.resolve() for other in paths[:number]):
+            raise UserError(f"{path} is given twice: give each sample's folder once")
     by_folder = {path: pictures_under(path) for path in paths}
     files = Files()
     for number, (folder, pictures) in enumerate(by_folder.items()):

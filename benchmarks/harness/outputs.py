@@ -18,14 +18,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.files import sha256_file
-from benchmarks.harness.arrays import (
-    ARRAYS,
-    ArrayFile,
-    Range,
-    check_range,
-    in_memory,
-    in_range,
-)
+from benchmarks.harness.arrays import ARRAYS, ArrayFile, Range, check_range, in_memory, in_range
 from benchmarks.harness.layouts import Files, find_layout, places_of
 from benchmarks.pictures import from_bytes, pixels_of, size_to_measure
 from models.errors import UserError

@@ -11,7 +11,6 @@ Pictures are measured as PNG files of them hold them, so arrays, tensors and fil
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import math
 import warnings
@@ -26,7 +25,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.files import foreign
+from benchmarks.files import foreign, sha256_file
 from benchmarks.harness.arrays import Range, in_memory, in_range
 from benchmarks.harness.layouts import pictures_under
 from benchmarks.harness.outputs import one_size
@@ -259,7 +258,7 @@ def _script(path: Path, device: Device) -> tuple[Classify, str]:
         warnings.simplefilter("ignore", FutureWarning)
         network = load(str(path), map_location=device).eval()
     call: Classify = lambda pictures: network(pictures.to(device)).cpu()  # noqa: E731
-    return call, hashlib.sha256(path.read_bytes()).hexdigest()
+    return call, sha256_file(path)
 
 
 def _function(word: str) -> tuple[Classify, str]:
@@ -270,4 +269,4 @@ def _function(word: str) -> tuple[Classify, str]:
     if not callable(found):
         raise UserError(f"{word} is no function: give one that takes pictures to probabilities")
     file = getattr(code, "__file__", None)
-    return found, hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+    return found, sha256_file(Path(file)) if file else ""

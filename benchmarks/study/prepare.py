@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,8 +41,7 @@ from models.errors import UserError
 CATCH_CANDIDATES = 16  # a wrong answer is taken from the least similar of so many inputs
 FEWEST_CATCHES = 10
 
-
-Samples = Mapping[str, Sequence[str]]  # input id -> ids of its translations by one method
+Samples = Mapping[str, Collection[str]]  # input id -> ids of its translations by one method
 
 
 @dataclass(frozen=True)
@@ -92,48 +91,32 @@ def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
             f"of {plan.per_rater} questions a rater, {design.catches_per_session} are catch "
             "trials and none is left: raise --per-rater or lower --catch"
         )
-    samples = {
-        method: {name: sorted(of) for name, of in found.items()}
-        for method, found in material.translations.items()
-    }
-    reference, drawn = samples[plan.reference], list[Drawn]()
+    samples, drawn = material.translations, list[Drawn]()
     for method in design.methods:
-        drawn += draw_questions(method, samples[method], reference, plan.questions, plan.seed)
+        drawn += draw_questions(
+            method, samples[method], samples[plan.reference], plan.questions, plan.seed
+        )
     with whole_folder(out) as unfinished:
         (unfinished / PICTURES).mkdir()
         _write(unfinished, design, drawn, material, progress)
     return design
 
 
-@dataclass(frozen=True)
-class _Translation:
-    """A picture, and where it is."""
-
-    where: str
-    load: Callable[[], Image.Image]
-
-
-_Translations = dict[str, dict[str, _Translation]]  # of each input, by sample
-
-
-def _translations(path: Path, plan: Plan, names: Sequence[str]) -> _Translations:
-    """UserError for an input without any."""
+def _translations(
+    path: Path, plan: Plan, names: Sequence[str]
+) -> dict[str, dict[str, Callable[[], Image.Image]]]:
+    """What reads the translations of each input, by sample. UserError for an input without any."""
     if path.suffix.lower() in ARRAYS:
         outputs = open_outputs([path], None, plan.value_range).called(names, path)
         return {
-            name: {
-                f"{k:02d}": _Translation(
-                    f"{path}: input {i}, sample {k}", partial(_of, outputs, i, k)
-                )
-                for k in range(outputs.samples)
-            }
+            name: {f"{k:02d}": partial(_of, outputs, i, k) for k in range(outputs.samples)}
             for i, name in enumerate(names)
         }
     layout = find_layout([path], plan.pattern)
     files = list(layout.files.values())
     places = places_of(names, [*layout.files], layout.numbered, path)
     return {
-        name: {k: _Translation(str(p), partial(read, p)) for k, p in files[place].items()}
+        name: {k: partial(read, path) for k, path in files[place].items()}
         for name, place in zip(names, places, strict=True)
     }
 
@@ -166,7 +149,7 @@ class _Material:
         missing = [name for name in names if self.real is not None and name not in self.real]
         if missing:
             raise UserError(f"{plan.real} has no real picture of input '{missing[0]}': add it")
-        self.size = next(iter(self.translations[plan.reference][names[0]].values())).load().size
+        self.size = next(iter(self.translations[plan.reference][names[0]].values()))().size
 
     def shown_input(self, name: str) -> Image.Image:
         """Input ``name`` as the networks saw it."""
@@ -174,13 +157,13 @@ class _Material:
 
     def translation(self, method: str, name: str, sample: str) -> Image.Image:
         """A translation; UserError where its size would give the method away."""
-        translation = self.translations[method][name][sample]
-        image = translation.load()
+        image = self.translations[method][name][sample]()
         if image.size != self.size:
             width, height = self.size
             raise UserError(
-                f"{translation.where} has {image.width}x{image.height} pixels, others {width}x{height}: "
-                "compare translations of one size"
+                f"{self.plan.methods[method]}: sample {sample} of input '{name}' has "
+                f"{image.width}x{image.height} pixels, others {width}x{height}: compare translations "
+                "of one size"
             )
         return image
 
@@ -331,7 +314,8 @@ def draw_questions(
     often; a further question on an input takes another pair of samples. Raises UserError where
     there are not so many."""
     inputs = sorted(reference)
-    pairs = {name: len(samples[name]) * len(reference[name]) for name in inputs}
+    own, theirs = ({name: sorted(of[name]) for name in inputs} for of in (samples, reference))
+    pairs = {name: len(own[name]) * len(theirs[name]) for name in inputs}
     if count > sum(pairs.values()):
         raise UserError(
             f"{count} questions on {method} cannot be drawn: its translations and the "
@@ -345,8 +329,8 @@ def draw_questions(
         for k in draws.permutation(len(inputs)).tolist():
             name = inputs[k]
             if orders[name] and len(drawn) < count:
-                one, other = divmod(orders[name].pop(), len(reference[name]))
-                drawn.append(Drawn(method, name, samples[name][one], reference[name][other]))
+                one, other = divmod(orders[name].pop(), len(theirs[name]))
+                drawn.append(Drawn(method, name, own[name][one], theirs[name][other]))
     return drawn
 
 
