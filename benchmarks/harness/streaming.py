@@ -51,8 +51,6 @@ from models.errors import UserError
 
 Device = torch.device | str
 Classify = Callable[[Tensor], ArrayLike | Tensor]
-
-
 T = TypeVar("T")
 
 
