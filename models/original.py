@@ -91,12 +91,13 @@ def _prefixes(method: Method) -> Pairs:
     match method:
         case Munit():
             for d in "ab":
-                yield from _munit(f"gen_{d}", method.config.n_downsample, method)
+                yield from _munit(f"gen_{d}", method)
         case Unit() if method.config.recipe == "release":
             for d in "ab":
-                n = method.config.n_downsample
-                yield from _content(f"enc_{d}", f"gen_{d}.enc", n, method.config.n_res)
-                yield from _decoder(f"dec_{d}", f"gen_{d}.dec", method)
+                c, dec = method.config, f"gen_{d}.dec"
+                yield from _content(f"enc_{d}", f"gen_{d}.enc", c.n_downsample, c.n_res)
+                yield from _residual(f"dec_{d}.res", f"{dec}.model.0", c.n_res)
+                yield from _upsampler(f"dec_{d}.up", dec, getattr(method, f"dec_{d}").up)
         case Cyclegan():
             # Their D_A judges pictures of domain B.
             yield from _generator("gen_ab", "G_A", method.gen_ab)
@@ -131,9 +132,9 @@ def _upsampler(ours: str, theirs: str, up: Upsampler) -> Pairs:
     yield f"{ours}.out", f"{theirs}.model.{1 + 2 * len(up.up)}"
 
 
-def _munit(gen: str, n_downsample: int, method: Munit) -> Pairs:
+def _munit(gen: str, method: Munit) -> Pairs:
     c = method.config
-    yield from _content(f"{gen}.content", f"{gen}.enc_content", n_downsample, c.n_res)
+    yield from _content(f"{gen}.content", f"{gen}.enc_content", c.n_downsample, c.n_res)
     yield f"{gen}.style.down", f"{gen}.enc_style.model"
     yield f"{gen}.style.head", f"{gen}.enc_style.model.{c.n_style_downsample + 2}"
     for j in range(c.n_res):
@@ -147,11 +148,6 @@ def _munit(gen: str, n_downsample: int, method: Munit) -> Pairs:
     for i in range(3):
         yield f"{gen}.decoder.mlp.layers.{2 * i}", f"{gen}.mlp.model.{i}.fc"
         yield f"{gen}.decoder.mlp.layers.{2 * i + 1}", f"{gen}.mlp.model.{i}.activation"
-
-
-def _decoder(ours: str, theirs: str, method: Unit) -> Pairs:
-    yield from _residual(f"{ours}.res", f"{theirs}.model.0", method.config.n_res)
-    yield from _upsampler(f"{ours}.up", theirs, getattr(method, ours).up)
 
 
 def _generator(ours: str, theirs: str, network: object) -> Pairs:
@@ -214,15 +210,14 @@ def _unet_input(ours: str, theirs: str, network: UNet) -> Pairs:
 
 def _latent_encoder(encoder: LatentEncoder, norm: str) -> Pairs:
     first, second = (2, 5) if norm != "none" else (1, 3)
+    block = {
+        "conv1": f"conv.{first}", "conv2": f"conv.{second}.0", "norm1": "conv.0", "norm2": "conv.3",
+        "shortcut": "shortcut.1",
+    }  # fmt: skip
     yield "encoder.conv", "E.conv"
     for i, layer in enumerate(encoder.conv):
         if hasattr(layer, "shortcut"):
-            here = f"E.conv.{i}"
-            yield f"encoder.conv.{i}.conv1", f"{here}.conv.{first}"
-            yield f"encoder.conv.{i}.conv2", f"{here}.conv.{second}.0"
-            yield f"encoder.conv.{i}.norm1", f"{here}.conv.0"
-            yield f"encoder.conv.{i}.norm2", f"{here}.conv.3"
-            yield f"encoder.conv.{i}.shortcut", f"{here}.shortcut.1"
+            yield from ((f"encoder.conv.{i}.{a}", f"E.conv.{i}.{b}") for a, b in block.items())
     yield "encoder.mean", "E.fc.0"
     yield "encoder.logvar", "E.fcVar.0"
 

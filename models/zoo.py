@@ -89,18 +89,13 @@ def parse_value(key: str, value: object, kind: str) -> object:
     """``value`` as the type that the annotation ``kind`` names; UserError if it is not one."""
     if kind == "float | None" and str(value).lower() == "none":
         return None
+    kind = kind.split(" | ")[0]
     try:
-        match kind.split(" | ")[0]:
-            case "int":
-                number = int(str(value))
-                if number < 0:
-                    raise ValueError
-                return number
-            case "float":
-                real = float(str(value))
-                if real != real or real < 0 or real == float("inf"):
-                    raise ValueError
-                return real
+        match kind:
+            case "int" | "float":
+                number = int(str(value)) if kind == "int" else float(str(value))
+                if 0 <= number < float("inf"):
+                    return number
             case "bool":
                 words = {"true": True, "false": False, "1": True, "0": False}
                 return words[str(value).lower()]
@@ -108,9 +103,7 @@ def parse_value(key: str, value: object, kind: str) -> object:
                 return str(value)
     except (ValueError, KeyError):
         pass
-    raise UserError(
-        f"{key}={value} is not a legal value: {key} takes {TAKEN[kind.split(' | ')[0]]}"
-    )
+    raise UserError(f"{key}={value} is not a legal value: {key} takes {TAKEN[kind]}")
 
 
 def make_method(name: str, config: MethodConfig, generator: Generator) -> Method:

@@ -6,7 +6,7 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,8 @@ from benchmarks.harness.published import published_table1, published_table2
 from models.errors import UserError
 
 if TYPE_CHECKING:  # imported late: --help and wrong arguments answer at once
-    from torch import Tensor
-
     from benchmarks.harness.outputs import Outputs
+    from benchmarks.harness.streaming import Streaming
     from benchmarks.metric import Measurement
 
 EXAMPLES = """\
@@ -35,17 +34,23 @@ OUTPUTS = (
     "evaluation write them), several folders (one a sample), or an .npy or .npz array (inputs, "
     "samples, H, W, 3)"
 )
-LPIPS_SAID = {
-    "0.0": "LPIPS 0.0, the MUNIT paper's, gives AlexNet pictures in [-1, 1] as they are; 0.1, the lpips "
-    "package's default, standardises colours first: their values do not compare",
-    "0.1": "LPIPS 0.1 is the lpips package's default; the MUNIT paper's is 0.0, which does not "
-    "standardise colours first: their values do not compare",
-}  # fmt: skip
+LPIPS_SAID = (
+    "0.0, the MUNIT paper's, gives AlexNet pictures in [-1, 1] as they are; 0.1, the lpips package's "
+    "default, standardises colours first: their values do not compare"
+)
 
 
 def add_commands(commands: Any) -> None:
     """Add the commands to the sub-parsers ``commands``."""
-    _add_lpips(commands)
+    one = commands.add_parser("lpips", help="the LPIPS distance of two pictures",
+        description="Print the LPIPS distance (AlexNet trained on ImageNet) of two pictures of one "
+        "size. Grey pictures become RGB, transparent ones are laid on white.",
+        epilog=f"example:\n{LPIPS_EXAMPLE}", formatter_class=Help)  # fmt: skip
+    one.add_argument("pictures", type=Path, nargs=2, metavar="PICTURE")
+    one.add_argument("--version", choices=("0.0", "0.1"), default="0.1",
+        help="of LPIPS; the MUNIT paper's is 0.0")  # fmt: skip
+    one.set_defaults(run=print_distance)
+
     one = _command(
         commands, "diversity", print_diversity, "LPIPS between translations of one input"
     )
@@ -136,20 +141,15 @@ def print_diversity(arguments: argparse.Namespace) -> int:
     whole = get_protocol(name)
     inputs = arguments.inputs or min(whole.inputs, len(outputs.names))
     samples = arguments.samples or min(whole.samples, outputs.samples)
-    if arguments.samples is None and whole.rule == "independent":
+    if arguments.samples is None and whole.rule == "independent" and samples > 1:
         samples -= samples % 2
-    if samples < 2:
-        raise UserError(
-            f"{samples} samples an input: diversity compares at least 2; translate more"
-        )
     metric = diversity(
         arguments.protocol, inputs, samples, lpips=arguments.lpips, device=arguments.device,
         seed=arguments.seed, weights=arguments.lpips_weights,
     )  # fmt: skip
-    for item in _shown(arguments, outputs, inputs, samples):
-        metric.take(*item)
+    _show(metric, arguments, outputs, inputs, samples)
     measured = list(metric.compute().values())
-    notes = [f"rule: {whole.source}", LPIPS_SAID[arguments.lpips]]
+    notes = [f"rule: {whole.source}", f"LPIPS {arguments.lpips} ({LPIPS_SAID})"]
     if measured[0].protocol["protocol"] == get_protocol("paper").name:
         notes += _paper(
             "LPIPS diversity at 256 px",
@@ -179,8 +179,7 @@ def print_modes(arguments: argparse.Namespace) -> int:
             device=arguments.device,
         )  # fmt: skip
         metric = modes(classifier, seed=arguments.seed)
-        for item in _shown(arguments, outputs, arguments.inputs, arguments.samples):
-            metric.take(*item)
+        _show(metric, arguments, outputs, arguments.inputs, arguments.samples)
         result = metric.result
     measured = result.measurements(arguments.seed)
     about = result.protocol
@@ -216,8 +215,7 @@ def print_fidelity(arguments: argparse.Namespace) -> int:
         arguments.real, inputs, samples, extractor=extractor, weights=arguments.inception_weights,
         device=arguments.device, progress=not arguments.no_progress,
     )  # fmt: skip
-    for item in _shown(arguments, outputs, inputs, samples):
-        metric.take(*item)
+    _show(metric, arguments, outputs, inputs, samples)
     measured = list(metric.compute().values())
     about = measured[0].protocol
     notes = [
@@ -240,10 +238,7 @@ def print_quality(arguments: argparse.Namespace) -> int:
                 )
     own, inputs = _opened(arguments), pictures_under(arguments.test_inputs)
     against = open_outputs(
-        arguments.against,
-        arguments.against_pattern,
-        range_of(arguments.against_range),
-        arguments.lossy,
+        arguments.against, arguments.against_pattern, arguments.against_range, arguments.lossy
     )
     check_size(against, None, arguments.samples)
     _say(arguments, f"against {against}")
@@ -305,19 +300,13 @@ def _pattern(word: str) -> str:
     return word
 
 
-def range_of(words: Sequence[float] | None) -> tuple[float, float] | None:
-    """The value of an option that ``add_reading`` added."""
-    return None if words is None else (words[0], words[1])
-
-
 def _opened(arguments: argparse.Namespace) -> Outputs:
     """The outputs, after saying what was understood."""
     from benchmarks.devices import check_device
     from benchmarks.harness.outputs import check_size, open_outputs
 
     check_device(arguments.device, measures=True)
-    value_range = range_of(arguments.range)
-    outputs = open_outputs(arguments.outputs, arguments.pattern, value_range, arguments.lossy)
+    outputs = open_outputs(arguments.outputs, arguments.pattern, arguments.range, arguments.lossy)
     inputs = None if arguments.command == "quality" else arguments.inputs
     check_size(outputs, inputs, arguments.samples)
     _say(arguments, str(outputs))
@@ -328,15 +317,17 @@ def _say(arguments: argparse.Namespace, line: str) -> None:
     print(line, file=sys.stderr if arguments.json or arguments.csv else sys.stdout, flush=True)
 
 
-def _shown(
-    arguments: argparse.Namespace, outputs: Outputs, inputs: int | None, samples: int | None
-) -> Iterator[tuple[str, int, Tensor]]:
-    """The first samples of the first inputs, with a bar."""
+def _show(
+    metric: Streaming[Any], arguments: argparse.Namespace, outputs: Outputs, inputs: int | None,
+    samples: int | None,
+) -> None:  # fmt: skip
+    """Let ``metric`` take the first samples of the first inputs, with a bar."""
     from tqdm import tqdm
 
     inputs, samples = inputs or len(outputs.names), samples or outputs.samples
-    stream = outputs.stream(samples, range(inputs))
-    yield from tqdm(stream, total=inputs * samples, unit="picture", disable=arguments.no_progress)
+    stream, total = outputs.stream(samples, range(inputs)), inputs * samples
+    for item in tqdm(stream, total=total, unit="picture", disable=arguments.no_progress):
+        metric.take(*item)
 
 
 def _paper(what: str, rows: Iterable[tuple[str, str, float | None]]) -> list[str]:
@@ -384,31 +375,15 @@ def _tell(
     return 0
 
 
-def _add_lpips(commands: Any) -> None:
-    parser = commands.add_parser("lpips", help="the LPIPS distance of two pictures",
-        description="Print the LPIPS distance (AlexNet trained on ImageNet) of two pictures of one "
-        "size. Grey pictures become RGB, transparent ones are laid on white.",
-        epilog=f"example:\n{LPIPS_EXAMPLE}", formatter_class=Help)  # fmt: skip
-    parser.add_argument("pictures", type=Path, nargs=2, metavar="PICTURE")
-    parser.add_argument("--version", choices=("0.0", "0.1"), default="0.1",
-        help="of LPIPS; the MUNIT paper's is 0.0")  # fmt: skip
-    parser.set_defaults(run=print_distance)
-
-
 def print_distance(arguments: argparse.Namespace) -> int:
     """Print the distance; what may surprise about it goes to standard error."""
-    # Imported late: --help needs none of it.
-    import numpy as np
     import torch
 
     from benchmarks.metrics.lpips_features import LpipsDistance, measured_size
     from benchmarks.networks.weights import trained
-    from benchmarks.pictures import read
+    from benchmarks.pictures import read, tensor_of
 
     first, second = arguments.pictures
-    for path in arguments.pictures:
-        if not path.is_file():
-            raise UserError(f"{path}: no such file: give two pictures")
     images = [read(path) for path in arguments.pictures]
     sizes = ["{}x{}".format(*image.size) for image in images]
     if sizes[0] != sizes[1]:
@@ -416,10 +391,10 @@ def print_distance(arguments: argparse.Namespace) -> int:
             f"{first} is {sizes[0]} and {second} is {sizes[1]} (width x height): scale one to the "
             "other's size"
         )
-    pixels = torch.from_numpy(np.stack([np.asarray(image) for image in images]))
+    pixels = torch.stack([tensor_of(image) for image in images])
     distance = LpipsDistance(trained(arguments.version))
-    features = distance.features(pixels.permute(0, 3, 1, 2) / 127.5 - 1)
-    height, width = measured_size(*pixels.shape[1:3])
+    features = distance.features(pixels)
+    height, width = measured_size(*pixels.shape[2:])
     if f"{width}x{height}" != sizes[0]:
         print(f"note: enlarged from {sizes[0]} to {width}x{height}", file=sys.stderr)
     if any(path.suffix.lower() in (".jpg", ".jpeg") for path in arguments.pictures):

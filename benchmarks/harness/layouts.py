@@ -62,16 +62,19 @@ def find_layout(paths: Sequence[Path], pattern: str | None = None) -> Layout:
     ``pattern``: of names under the folder, with {input} and {sample}; other pictures are passed over.
     Raises UserError naming the folder or file that fits no layout.
     """
-    if not paths:
-        raise UserError("no outputs: give a folder, several folders or an array")
     if pattern is not None:
-        return _by_pattern(paths, pattern)
-    if len(paths) == 1:
-        others = _numbered_beside(paths[0])
-        if not others:
-            return _in_folder(paths[0])
-        paths = others
-    return _folder_a_sample(paths)
+        if len(paths) > 1:
+            raise UserError("--pattern is for one folder: give that one alone")
+        pictures = pictures_under(paths[0])
+        found = _named(paths[0], pictures, names_of(pattern))
+        if found is None:
+            first = next(iter(pictures.values()))
+            raise UserError(f"{first} is not {pattern}, nor is any other picture: mend --pattern")
+        return found
+    if len(paths) > 1:
+        return _folder_a_sample(paths)
+    others = _numbered_beside(paths[0])
+    return _folder_a_sample(others) if others else _in_folder(paths[0])
 
 
 def pictures_under(folder: Path) -> dict[str, Path]:
@@ -180,8 +183,9 @@ def _folder_an_input(folder: Path, pictures: Mapping[str, Path]) -> Layout:
 
 def _folder_a_sample(paths: Sequence[Path]) -> Layout:
     """Several folders with the same names, as MUNIT's test_batch.py writes them."""
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UserError(f"{paths[0]} is given twice: give each sample's folder once")
+    for number, path in enumerate(paths):
+        if any(path.resolve() == other.resolve() for other in paths[:number]):
+            raise UserError(f"{path} is given twice: give each sample's folder once")
     by_folder = {path: pictures_under(path) for path in paths}
     files = Files()
     for number, (folder, pictures) in enumerate(by_folder.items()):
@@ -229,17 +233,6 @@ def names_of(pattern: str) -> _Names:
     parts = re.split(r"(\{input\}|\{sample\})", pattern)
     named = "".join(_FIELD.get(part, re.escape(part)) for part in parts)
     return _Names(f"named {pattern}", named, beside=".+", whole=True)
-
-
-def _by_pattern(paths: Sequence[Path], pattern: str) -> Layout:
-    if len(paths) > 1:
-        raise UserError("--pattern is for one folder: give that one alone")
-    pictures = pictures_under(paths[0])
-    found = _named(paths[0], pictures, names_of(pattern))
-    if found is None:
-        first = next(iter(pictures.values()))
-        raise UserError(f"{first} is not {pattern}, nor is any other picture: mend --pattern")
-    return found
 
 
 def _add(files: Files, name: str, sample: str, path: Path) -> None:

@@ -10,49 +10,36 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.harness.arrays import (
-    ARRAYS,
-    ArrayFile,
-    Range,
-    check_range,
-    in_memory,
-    in_range,
-)
+from benchmarks.files import sha256_file
+from benchmarks.harness.arrays import ARRAYS, ArrayFile, Range, check_range, in_memory, in_range
 from benchmarks.harness.layouts import Files, find_layout, places_of
 from benchmarks.pictures import from_bytes, pixels_of, size_to_measure
 from models.errors import UserError
-
-
-class _Source(Protocol):
-    """Where pixels come from."""
-
-    def read(self, number: int, sample: int) -> Tensor:
-        """A picture (3, H, W) in [-1, 1], as its file holds it."""
-
-    def digest(self) -> str:
-        """sha256 (hex) of all of it."""
 
 
 @dataclass(frozen=True)
 class Outputs:
     """``samples`` translations of each input in ``names``, all of one ``size`` (height, width).
 
-    ``numbered``: the names are places in the order of the test inputs. ``lossy``: some may have been
-    compressed with loss. ``passed``: pictures beside them that are not read.
+    ``source``: a picture (3, H, W) in [-1, 1] as its file holds it, by row and sample; ``digest``:
+    sha256 (hex) of all of them. ``numbered``: the names are places in the order of the test inputs.
+    ``lossy``: some may have been compressed with loss. ``passed``: pictures beside them that are not
+    read.
     """
 
     names: tuple[str, ...]
     samples: int
     size: tuple[int, int]
     words: str
-    source: _Source = field(repr=False)
+    source: Callable[[int, int], Tensor] = field(repr=False)
+    digest: Callable[[], str] = field(repr=False)
     rows: tuple[int, ...] = field(repr=False)  # of the source, an input each
     numbered: bool = False
     lossy: bool = False
@@ -71,7 +58,7 @@ class Outputs:
     @property
     def sha256(self) -> str:
         """Of the names and all pictures."""
-        told = "\n".join((*self.names, *map(str, self.rows), self.source.digest()))
+        told = "\n".join((*self.names, *map(str, self.rows), self.digest()))
         return hashlib.sha256(told.encode()).hexdigest()
 
     def stream(
@@ -87,7 +74,7 @@ class Outputs:
 
     def read(self, number: int, sample: int) -> Tensor:
         """A picture (3, H, W) in [-1, 1] of input ``number``."""
-        return self.source.read(self.rows[number], sample)
+        return self.source(self.rows[number], sample)
 
     def called(self, names: Sequence[str], where: object) -> Outputs:
         """The translations of the inputs called ``names``, in their order; UserError where one lacks.
@@ -120,8 +107,16 @@ def open_outputs(
     width, height = one_size(
         (path for samples in rows for path in samples), lambda path: size_to_measure(path, lossy)
     )
+
+    def picture(row: int, sample: int) -> Tensor:
+        return from_bytes(torch.from_numpy(pixels_of(rows[row][sample])).permute(2, 0, 1))
+
+    def digest() -> str:
+        every = (path.read_bytes() for samples in rows for path in samples)
+        return hashlib.sha256(b"".join(hashlib.sha256(one).digest() for one in every)).hexdigest()
+
     return Outputs(
-        tuple(layout.files), len(rows[0]), (height, width), layout.words, _Files(rows),
+        tuple(layout.files), len(rows[0]), (height, width), layout.words, picture, digest,
         tuple(range(len(rows))), layout.numbered, lossy, layout.passed,
     )  # fmt: skip
 
@@ -171,22 +166,6 @@ def _check_counts(files: Files) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Files:
-    rows: Sequence[Sequence[Path]]
-
-    def read(self, number: int, sample: int) -> Tensor:
-        pixels = torch.from_numpy(pixels_of(self.rows[number][sample]))
-        return from_bytes(pixels.permute(2, 0, 1))
-
-    def digest(self) -> str:
-        digest = hashlib.sha256()
-        for samples in self.rows:
-            for path in samples:
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
-        return digest.hexdigest()
-
-
 def _of_array(path: Path, value_range: Range | None) -> Outputs:
     if not path.is_file():
         raise UserError(f"{path}: no such file: give an array, or a folder")
@@ -218,25 +197,15 @@ def _of_array(path: Path, value_range: Range | None) -> Outputs:
     ids = file.ids or [f"#{i:0{width}d}" for i in range(shape[0])]  # that no input is called
     if len(ids) != shape[0] or len({*ids} - {""}) < len(ids):
         raise UserError(f"{path}: input_ids must name each of the {shape[0]} inputs, each once")
-    return Outputs(
-        tuple(ids), shape[1], (shape[2], shape[3]), f"an array of {told}",
-        _Array(path, file, value_range), tuple(range(shape[0])), numbered=file.ids is None,
-    )  # fmt: skip
 
-
-@dataclass(frozen=True)
-class _Array:
-    path: Path
-    file: ArrayFile
-    value_range: Range | None
-
-    def read(self, number: int, sample: int) -> Tensor:
-        pixels = in_memory(self.file.picture(number * self.file.shape[1] + sample))
+    def picture(row: int, sample: int) -> Tensor:
+        pixels = in_memory(file.picture(row * shape[1] + sample))
         try:
-            return in_range(pixels.permute(2, 0, 1)[None], self.value_range)[0]
+            return in_range(pixels.permute(2, 0, 1)[None], value_range)[0]
         except UserError as error:
-            raise UserError(f"{self.path}: input {number}, sample {sample}: {error}") from None
+            raise UserError(f"{path}: input {row}, sample {sample}: {error}") from None
 
-    def digest(self) -> str:
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+    return Outputs(
+        tuple(ids), shape[1], (shape[2], shape[3]), f"an array of {told}", picture,
+        partial(sha256_file, path), tuple(range(shape[0])), numbered=file.ids is None,
+    )  # fmt: skip

@@ -11,7 +11,6 @@ Pictures are measured as PNG files of them hold them, so arrays, tensors and fil
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import math
 import warnings
@@ -19,14 +18,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks.files import foreign
+from benchmarks.files import foreign, sha256_file
 from benchmarks.harness.arrays import Range, in_memory, in_range
 from benchmarks.harness.layouts import pictures_under
 from benchmarks.harness.outputs import one_size
@@ -52,16 +51,7 @@ from models.errors import UserError
 
 Device = torch.device | str
 Classify = Callable[[Tensor], ArrayLike | Tensor]
-
-
-class Result(Protocol):
-    """What a metric says of all pictures."""
-
-    def save(self, path: Path) -> None:
-        """Write the raw values as ``.npz``: whole or not at all."""
-
-
-T = TypeVar("T", bound=Result)
+T = TypeVar("T")
 
 
 class Streaming(Generic[T]):
@@ -143,12 +133,8 @@ def diversity(
     name = protocol if lpips == "0.0" else f"{protocol}-v{lpips}"
     found = get_protocol(name, inputs, samples)
     distance = LpipsDistance(trained(found.version, weights), device)
-    most = found.inputs, found.samples
-    return Streaming(Diversity(distance, found, seed=seed), _of_diversity, value_range, most)
-
-
-def _of_diversity(result: DiversityResult) -> Sequence[Measurement]:
-    return [result.measurement()]
+    metric, most = Diversity(distance, found, seed=seed), (found.inputs, found.samples)
+    return Streaming(metric, lambda result: [result.measurement()], value_range, most)
 
 
 def modes(
@@ -270,7 +256,7 @@ def _script(path: Path, device: Device) -> tuple[Classify, str]:
         warnings.simplefilter("ignore", FutureWarning)
         network = load(str(path), map_location=device).eval()
     call: Classify = lambda pictures: network(pictures.to(device)).cpu()  # noqa: E731
-    return call, hashlib.sha256(path.read_bytes()).hexdigest()
+    return call, sha256_file(path)
 
 
 def _function(word: str) -> tuple[Classify, str]:
@@ -281,4 +267,4 @@ def _function(word: str) -> tuple[Classify, str]:
     if not callable(found):
         raise UserError(f"{word} is no function: give one that takes pictures to probabilities")
     file = getattr(code, "__file__", None)
-    return found, hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+    return found, sha256_file(Path(file)) if file else ""

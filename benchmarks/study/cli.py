@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.console import Help, at_least, path_of, share
-from benchmarks.harness.commands import OUTPUTS, add_reading, range_of
+from benchmarks.harness.commands import OUTPUTS, add_reading
 from models.errors import UserError
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def prepare(arguments: argparse.Namespace) -> int:
 
     check_folder("--out", arguments.out)
     asked = vars(arguments) | {
-        "methods": _methods(arguments.method), "value_range": range_of(arguments.range),
+        "methods": _methods(arguments.method), "value_range": arguments.range,
     }  # fmt: skip
     plan = Plan(**{field.name: asked[field.name] for field in fields(Plan)})
     design = write_study(plan, arguments.out, progress=not arguments.no_progress)

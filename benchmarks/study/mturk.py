@@ -13,7 +13,6 @@ import math
 import re
 import shutil
 import sqlite3
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -157,7 +156,7 @@ def import_results(study: Study, path: Path) -> Imported:
     """Read MTurk's batch results (CSV) into the study, all of it or nothing. Rejected assignments
     and what was imported before are passed over; of a worker's two answers to one question the
     first counts. Raises UserError, naming the line, for anything else."""
-    csv.field_size_limit(min(sys.maxsize, 10_000_000))
+    csv.field_size_limit(10_000_000)
     outcome = Imported()
     try:
         with path.open(encoding="utf-8-sig", newline="") as file, study.connect() as connection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,8 +41,7 @@ from models.errors import UserError
 CATCH_CANDIDATES = 16  # a wrong answer is taken from the least similar of so many inputs
 FEWEST_CATCHES = 10
 
-
-Samples = Mapping[str, Sequence[str]]  # input id -> ids of its translations by one method
+Samples = Mapping[str, Collection[str]]  # input id -> ids of its translations by one method
 
 
 @dataclass(frozen=True)
@@ -92,48 +91,32 @@ def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
             f"of {plan.per_rater} questions a rater, {design.catches_per_session} are catch "
             "trials and none is left: raise --per-rater or lower --catch"
         )
-    samples = {
-        method: {name: sorted(of) for name, of in found.items()}
-        for method, found in material.translations.items()
-    }
-    reference, drawn = samples[plan.reference], list[Drawn]()
+    samples, drawn = material.translations, list[Drawn]()
     for method in design.methods:
-        drawn += draw_questions(method, samples[method], reference, plan.questions, plan.seed)
+        drawn += draw_questions(
+            method, samples[method], samples[plan.reference], plan.questions, plan.seed
+        )
     with whole_folder(out) as unfinished:
         (unfinished / PICTURES).mkdir()
         _write(unfinished, design, drawn, material, progress)
     return design
 
 
-@dataclass(frozen=True)
-class _Translation:
-    """A picture, and where it is."""
-
-    where: str
-    load: Callable[[], Image.Image]
-
-
-_Translations = dict[str, dict[str, _Translation]]  # of each input, by sample
-
-
-def _translations(path: Path, plan: Plan, names: Sequence[str]) -> _Translations:
-    """UserError for an input without any."""
+def _translations(
+    path: Path, plan: Plan, names: Sequence[str]
+) -> dict[str, dict[str, Callable[[], Image.Image]]]:
+    """What reads the translations of each input, by sample. UserError for an input without any."""
     if path.suffix.lower() in ARRAYS:
         outputs = open_outputs([path], None, plan.value_range).called(names, path)
         return {
-            name: {
-                f"{k:02d}": _Translation(
-                    f"{path}: input {i}, sample {k}", partial(_of, outputs, i, k)
-                )
-                for k in range(outputs.samples)
-            }
+            name: {f"{k:02d}": partial(_of, outputs, i, k) for k in range(outputs.samples)}
             for i, name in enumerate(names)
         }
     layout = find_layout([path], plan.pattern)
     files = list(layout.files.values())
     places = places_of(names, [*layout.files], layout.numbered, path)
     return {
-        name: {k: _Translation(str(p), partial(read, p)) for k, p in files[place].items()}
+        name: {k: partial(read, path) for k, path in files[place].items()}
         for name, place in zip(names, places, strict=True)
     }
 
@@ -166,7 +149,7 @@ class _Material:
         missing = [name for name in names if self.real is not None and name not in self.real]
         if missing:
             raise UserError(f"{plan.real} has no real picture of input '{missing[0]}': add it")
-        self.size = next(iter(self.translations[plan.reference][names[0]].values())).load().size
+        self.size = next(iter(self.translations[plan.reference][names[0]].values()))().size
 
     def shown_input(self, name: str) -> Image.Image:
         """Input ``name`` as the networks saw it."""
@@ -174,13 +157,13 @@ class _Material:
 
     def translation(self, method: str, name: str, sample: str) -> Image.Image:
         """A translation; UserError where its size would give the method away."""
-        translation = self.translations[method][name][sample]
-        image = translation.load()
+        image = self.translations[method][name][sample]()
         if image.size != self.size:
             width, height = self.size
             raise UserError(
-                f"{translation.where} has {image.width}x{image.height} pixels, others {width}x{height}: "
-                "compare translations of one size"
+                f"{self.plan.methods[method]}: sample {sample} of input '{name}' has "
+                f"{image.width}x{image.height} pixels, others {width}x{height}: compare translations "
+                "of one size"
             )
         return image
 
@@ -212,25 +195,24 @@ class _Rows:
         self.pictures.append((new_id(), self.files[key]))
         return self.pictures[-1][0]
 
-    def question(self, kind: str, drawn: Drawn, first: str, second: str) -> str:
+    def question(self, kind: str, drawn: Drawn, first: str, second: str) -> None:
         """``first``, ``second``: ids of the pictures to choose from."""
-        name, key = new_id(), drawn.input
+        key = drawn.input
         above = self.picture(partial(self.material.shown_input, key), "input", key)
         told = drawn.method, key, drawn.first, drawn.second
-        self.questions.append((name, len(self.questions), kind, *told, above, first, second))
-        return name
+        self.questions.append((new_id(), len(self.questions), kind, *told, above, first, second))
 
-    def real(self, drawn: Drawn) -> str:
+    def real(self, drawn: Drawn) -> None:
         """A question on a method."""
+        both = (drawn.method, drawn.first), (self.design.reference, drawn.second)
+        keys = [(method, drawn.input, sample) for method, sample in both]
+        first, second = (
+            self.picture(partial(self.material.translation, *key), "translation", *key)
+            for key in keys
+        )
+        self.question("real", drawn, first, second)
 
-        def shown(method: str, sample: str) -> str:
-            read_it = partial(self.material.translation, method, drawn.input, sample)
-            return self.picture(read_it, "translation", method, drawn.input, sample)
-
-        pictures = shown(drawn.method, drawn.first), shown(self.design.reference, drawn.second)
-        return self.question("real", drawn, *pictures)
-
-    def catch(self, drawn: Drawn) -> str:
+    def catch(self, drawn: Drawn) -> None:
         """A catch trial."""
         name, material = drawn.input, self.material
         right = material.right(name)
@@ -242,11 +224,8 @@ class _Rows:
             wrong = material.right(farthest(thumbnail(right), thumbnails))
         else:
             wrong = degraded(right, self.design.seed, name)
-        shown = (
-            self.picture(lambda: right, "right", name),
-            self.picture(lambda: wrong, "wrong", name),
-        )
-        return self.question("catch", drawn, *shown)
+        first = self.picture(lambda: right, "right", name)
+        self.question("catch", drawn, first, self.picture(lambda: wrong, "wrong", name))
 
 
 def _write(
@@ -255,24 +234,20 @@ def _write(
     rows = _Rows(folder, design, material)
     catches = _draw_catches(design, material)
     with tqdm(total=len(drawn) + len(catches), unit="question", disable=not progress) as bar:
-        ids: dict[str, list[str]] = {}
         for one in drawn:
-            ids.setdefault(one.method, []).append(rows.real(one))
+            rows.real(one)
             bar.update()
         for one in catches:
             rows.catch(one)
             bar.update()
-    numbers = {row[0]: row[1] for row in rows.questions}
-    counts = {method: len(questions) for method, questions in ids.items()}
+    order = seat_order(design.methods, design.questions, design.raters, design.seed)
     seats = [
-        (ids[method][k], seat, position,
-         (first_side(design.seed, int(numbers[ids[method][k]])) + seat) % 2)
-        for position, (method, k, seat) in enumerate(seat_order(counts, design.raters, design.seed))
-    ]  # fmt: skip
-    meta = [("design", design.model_dump_json()), ("name", new_id())]
+        (rows.questions[k][0], seat, position, (first_side(design.seed, k) + seat) % 2)
+        for position, (k, seat) in enumerate(order)
+    ]
     # Sorted by their random ids: the order of rows tells nothing either.
     filled: dict[str, list[tuple[Any, ...]]] = {
-        "meta": [*meta],
+        "meta": [("design", design.model_dump_json()), ("name", new_id())],
         "pictures": [*sorted(rows.pictures)],
         "questions": sorted(rows.questions),
         "seats (question, seat, position, first_left)": seats,
@@ -339,7 +314,8 @@ def draw_questions(
     often; a further question on an input takes another pair of samples. Raises UserError where
     there are not so many."""
     inputs = sorted(reference)
-    pairs = {name: len(samples[name]) * len(reference[name]) for name in inputs}
+    own, theirs = ({name: sorted(of[name]) for name in inputs} for of in (samples, reference))
+    pairs = {name: len(own[name]) * len(theirs[name]) for name in inputs}
     if count > sum(pairs.values()):
         raise UserError(
             f"{count} questions on {method} cannot be drawn: its translations and the "
@@ -353,22 +329,20 @@ def draw_questions(
         for k in draws.permutation(len(inputs)).tolist():
             name = inputs[k]
             if orders[name] and len(drawn) < count:
-                one, other = divmod(orders[name].pop(), len(reference[name]))
-                drawn.append(Drawn(method, name, samples[name][one], reference[name][other]))
+                one, other = divmod(orders[name].pop(), len(theirs[name]))
+                drawn.append(Drawn(method, name, own[name][one], theirs[name][other]))
     return drawn
 
 
-def seat_order(counts: Mapping[str, int], raters: int, seed: int) -> Iterator[tuple[str, int, int]]:
-    """The order in which seats are given out: (method, index of its question, seat). Round by
-    round; within a round the methods take turns, so that a session meets all of them."""
+def seat_order(
+    methods: Sequence[str], count: int, raters: int, seed: int
+) -> Iterator[tuple[int, int]]:
+    """The order in which seats are given out: (number of a question, seat), of ``count`` questions a
+    method, numbered method by method. Round by round; within a round the methods take turns, so
+    that a session meets all of them."""
     for seat in range(raters):
-        orders = {
-            method: counted(seed, "order", method, seat).permutation(count).tolist()
-            for method, count in sorted(counts.items())
-        }
+        orders = [counted(seed, "order", m, seat).permutation(count).tolist() for m in methods]
         turns = counted(seed, "turns", seat)
-        while orders:
-            methods = sorted(orders)
+        for _ in range(count):
             for k in turns.permutation(len(methods)).tolist():
-                yield methods[k], orders[methods[k]].pop(), seat
-            orders = {method: order for method, order in orders.items() if order}
+                yield k * count + orders[k].pop(), seat

@@ -7,13 +7,13 @@ import contextlib
 import functools
 import hmac
 import logging
-import re
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import uvicorn
+from pydantic import StringConstraints
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -30,14 +30,20 @@ from benchmarks.study.guard import (
     address_key,
     too_many,
 )
-from benchmarks.study.requests import MOST_BYTES, Arrival, Vote, bearer
-from benchmarks.study.sessions import Moment, find_session, open_session, resume, state, vote
+from benchmarks.study.sessions import (
+    Identity,
+    Moment,
+    find_session,
+    open_session,
+    resume,
+    state,
+    vote,
+)
 from benchmarks.study.store import Writer
 from benchmarks.study.votes import overview
-from benchmarks.study.web import Refused, answer, body, files, listening, not_found, refused
+from benchmarks.study.web import Body, Refused, answer, body, files, listening, not_found, refused
 
 MOST_CONNECTIONS = 2000
-PUBLIC_ID = re.compile(r"[0-9a-f]{32}")
 PAGES = {
     "/": ("static/index.html", "text/html"),
     "/overview": ("static/overview.html", "text/html"),
@@ -45,6 +51,57 @@ PAGES = {
     "/overview.js": ("static/overview.js", "text/javascript"),
     "/style.css": ("static/style.css", "text/css"),
 }
+MOST_BYTES = 4096  # of a request
+
+# Beginning with a letter or digit, so that no spreadsheet takes an exported id for a formula.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+:=-]{0,127}$")]
+Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"
+
+
+class Arrival(Body):
+    """Consent, and the rater as the recruiting platform's link names them."""
+
+    consent: Literal[True]
+    visit: Hex
+    rater: Name | None = None
+    workerId: Name | None = None
+    assignmentId: Name | None = None
+    hitId: Name | None = None
+    PROLIFIC_PID: Name | None = None
+    STUDY_ID: Name | None = None
+    SESSION_ID: Name | None = None
+
+    def identity(self) -> Identity:
+        """Who this is. ``visit``, which the browser drew, stands in where the link holds a name
+        alone; then the name belongs to that browser."""
+        if self.assignmentId == PREVIEW:
+            raise Refused(422, "This is a preview. Accept the task to begin, please.")
+        named = [
+            ("mturk", self.workerId, self.assignmentId),
+            ("prolific", self.PROLIFIC_PID, self.SESSION_ID),
+            ("link", self.rater, None),
+        ]
+        found = [(platform, name, visit) for platform, name, visit in named if name is not None]
+        if len(found) != 1:
+            raise Refused(422, "Your link names no participant, or several. Use it as you got it.")
+        platform, name, visit = found[0]
+        return Identity(platform, name, visit or self.visit, several=visit is not None)  # type: ignore[arg-type]
+
+
+class Vote(Body):
+    """The translation that a rater chose."""
+
+    question: Hex
+    choice: Literal["left", "right"]
+
+
+def bearer(request: Request) -> str:
+    """The token of the Authorization header; Refused if there is none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not 0 < len(token) <= 256:
+        raise Refused(401, "A token is needed.")
+    return token
 
 
 class StudyServer:
@@ -140,7 +197,7 @@ class StudyServer:
     async def picture(self, request: Request) -> Response:
         """A picture of the study. Ids are looked up, never joined to a path."""
         public, _, kind = request.path_params["name"].partition(".")
-        file = self.files.get(public) if PUBLIC_ID.fullmatch(public) and kind == "png" else None
+        file = self.files.get(public) if kind == "png" else None
         if file is None:
             raise HTTPException(404)
         headers = {"cache-control": "private, max-age=86400, immutable"}

@@ -10,13 +10,21 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from models.bicyclegan import Bicyclegan, BicycleganConfig
-from models.cyclegan import Cyclegan, CycleganConfig
+from models.bicyclegan import BicycleganConfig
+from models.cyclegan import CycleganConfig
 from models.method import Method, NoiseSpec, Phase
 from models.munit import Munit, MunitConfig
 from models.unit import Unit, UnitConfig
+from models.zoo import make_method
 
 GAN = {"lsgan": "lsgan", "nsgan": "cross-entropy", "vanilla": "cross-entropy"}
+# Terms that are recorded weighted, by the original's names; CycleGAN's D_A judges domain B.
+WEIGHTED = {
+    "cyclegan": {"D_A": "dis_b", "G_A": "gan_b", "cycle_A": "cycle_a", "idt_A": "identity_b",
+                 "D_B": "dis_a", "G_B": "gan_a", "cycle_B": "cycle_b", "idt_B": "identity_a"},
+    "bicyclegan": {"G_GAN": "gan", "D": "dis", "G_GAN2": "gan2", "D2": "dis2", "G_L1": "l1",
+                   "z_L1": "latent", "kl": "kl"},
+}  # fmt: skip
 
 
 class GoldenCase:
@@ -32,8 +40,10 @@ class GoldenCase:
     def method(self) -> Method:
         """The method with the case's hyper-parameters, in float64, all terms monitored."""
         h = dict(self.case["hyperparameters"])
-        make = {"munit": munit, "unit": unit, "cyclegan": cyclegan, "bicyclegan": bicyclegan}
-        method = make[self.case["method"]](h, self.init).to(torch.float64)
+        read = {"munit": munit, "unit": unit, "cyclegan": cyclegan, "bicyclegan": bicyclegan}
+        name = self.case["method"]
+        config = read[name](h, self.init)
+        method = make_method(name, config, torch.Generator()).to(torch.float64)
         # The trainers of MUNIT, UNIT and CycleGAN also compute terms of weight zero; that of
         # BicycleGAN skips them, networks' passes included.
         method.monitor = self.case["method"] != "bicyclegan"
@@ -48,9 +58,11 @@ class GoldenCase:
 
     def losses(self, method: Method, record: dict[str, float]) -> dict[str, float]:
         """Our terms of one step as the losses that the original recorded."""
-        rename = {"munit": trainer_losses, "unit": trainer_losses,
-                  "cyclegan": cyclegan_losses, "bicyclegan": bicyclegan_losses}  # fmt: skip
-        return rename[self.case["method"]](method, record)
+        names = WEIGHTED.get(self.case["method"])
+        if names is None:
+            return trainer_losses(method, record)
+        w = method.generator_weights | method.discriminator_weights
+        return {f"loss_{a}": w[b] * record.get(b, 0.0) for a, b in names.items()}
 
 
 def _common(h: dict[str, Any]) -> dict[str, Any]:
@@ -72,26 +84,24 @@ def _trainer(h: dict[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def munit(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
-    config = MunitConfig(
+def munit(h: dict[str, Any], init: dict[str, Tensor]) -> MunitConfig:
+    return MunitConfig(
         **_trainer(h), recon_c=h["recon_c_w"], recon_s=h["recon_s_w"],
         style_dim=h["gen"]["style_dim"], mlp_dim=h["gen"]["mlp_dim"],
     )  # fmt: skip
-    return Munit(config, torch.Generator())
 
 
-def unit(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
-    config = UnitConfig(**_trainer(h), kl=h["recon_kl_w"], cycle_kl=h["recon_kl_cyc_w"])
-    return Unit(config, torch.Generator())
+def unit(h: dict[str, Any], init: dict[str, Tensor]) -> UnitConfig:
+    return UnitConfig(**_trainer(h), kl=h["recon_kl_w"], cycle_kl=h["recon_kl_cyc_w"])
 
 
-def cyclegan(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
+def cyclegan(h: dict[str, Any], init: dict[str, Tensor]) -> CycleganConfig:
     unet = "G_A.model.model.0.weight" in init
     first = "model.model.0.weight" if unet else "model.1.weight"
     depth = max(k.count("model.") for k in init if k.startswith("G_A."))
     blocks = {k.split(".")[2] for k in init if k.startswith("G_A.") and "conv_block" in k}
     layers = {k for k in init if k.startswith("D_A.") and init[k].ndim == 4}
-    config = CycleganConfig(
+    return CycleganConfig(
         **_common(h), lr_policy="constant", gan_loss=GAN[h.get("gan_mode", "lsgan")],
         generator="unet" if unet else "resnet", depth=depth - 1 if unet else 8,
         channels_a=init[f"G_A.{first}"].shape[1], channels_b=init[f"G_B.{first}"].shape[1],
@@ -101,10 +111,9 @@ def cyclegan(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
         n_blocks=len(blocks) or 9, dis_layers=len(layers) - 2,
         dropout=bool(h.get("dropout", False)), norm=_norm(h.get("norm", "instance")),
     )  # fmt: skip
-    return Cyclegan(config, torch.Generator())
 
 
-def bicyclegan(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
+def bicyclegan(h: dict[str, Any], init: dict[str, Tensor]) -> BicycleganConfig:
     size = {"128": 0, "256": 1}
     encoder, encoder_size = h["netE"].split("_")
     input_channels = init["E.conv.0.weight"].shape[1]
@@ -112,7 +121,7 @@ def bicyclegan(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
     gan2 = h.get("lambda_GAN2", 1.0)
     own = any(k.startswith("D2.") for k in init)  # the original has no D2 if its weight is zero
     conditional = first.shape[1] > input_channels
-    config = BicycleganConfig(
+    return BicycleganConfig(
         **_common(h), lr_policy="constant", gan_loss=GAN[h.get("gan_mode", "lsgan")],
         channels_a=_input_channels(h, init), channels_b=input_channels,
         noise_dim=h["nz"], dim=h["ngf"], dis_dim=h["ndf"],
@@ -126,7 +135,6 @@ def bicyclegan(h: dict[str, Any], init: dict[str, Tensor]) -> Method:
         upsample=h.get("upsample", "basic"),
         same_discriminator=bool(h.get("use_same_D", not own and gan2 != 0)),
     )  # fmt: skip
-    return Bicyclegan(config, torch.Generator())
 
 
 def _input_channels(h: dict[str, Any], init: dict[str, Tensor]) -> int:
@@ -152,27 +160,6 @@ def trainer_losses(method: Method, record: dict[str, float]) -> dict[str, float]
         out |= {"loss_gen_recon_kl_cyc_aba": record["cycle_kl_a"],
                 "loss_gen_recon_kl_cyc_bab": record["cycle_kl_b"]}  # fmt: skip
     out |= {f"loss_dis_{d}": record[f"dis_{d}"] for d in "ab"}
-    out["loss_gen_total"] = total(method.generator_weights, record)
-    out["loss_dis_total"] = total(method.discriminator_weights, record)
+    for net, weights in (("gen", method.generator_weights), ("dis", method.discriminator_weights)):
+        out[f"loss_{net}_total"] = sum(w * record[name] for name, w in weights.items() if w)
     return out
-
-
-def cyclegan_losses(method: Method, record: dict[str, float]) -> dict[str, float]:
-    """CycleGAN's: terms are recorded weighted; its D_A judges domain B."""
-    w = method.generator_weights | method.discriminator_weights
-    names = {"D_A": "dis_b", "G_A": "gan_b", "cycle_A": "cycle_a", "idt_A": "identity_b",
-             "D_B": "dis_a", "G_B": "gan_a", "cycle_B": "cycle_b", "idt_B": "identity_a"}  # fmt: skip
-    return {f"loss_{a}": w[b] * record.get(b, 0.0) for a, b in names.items()}
-
-
-def bicyclegan_losses(method: Method, record: dict[str, float]) -> dict[str, float]:
-    """BicycleGAN's: generator terms weighted."""
-    w = method.generator_weights | method.discriminator_weights
-    names = {"G_GAN": "gan", "D": "dis", "G_GAN2": "gan2", "D2": "dis2", "G_L1": "l1",
-             "z_L1": "latent", "kl": "kl"}  # fmt: skip
-    return {f"loss_{a}": w[b] * record.get(b, 0.0) for a, b in names.items()}
-
-
-def total(weights: dict[str, float], record: dict[str, float]) -> float:
-    """The weighted sum of recorded terms."""
-    return sum(w * record[name] for name, w in weights.items() if w)

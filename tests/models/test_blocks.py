@@ -8,12 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.blocks import (
-    CountedDropout,
-    LayerNorm,
-    number_dropouts,
-    seed_dropouts,
-)
+from models.blocks import CountedDropout, LayerNorm, number_dropouts, seed_dropouts
 from models.choices import choose
 
 

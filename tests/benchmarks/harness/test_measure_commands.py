@@ -93,7 +93,7 @@ def test_it_says_what_it_understood_how_it_measured_and_what_the_paper_has(tmp_p
     told = printed("diversity", path)
     assert told.startswith("4 inputs x 7 samples, 8x8, an array of uint8\n")
     assert "protocol: paper-min64@4x3\n" in told and "not the paper's protocol" in told
-    assert "LPIPS 0.0, the MUNIT paper's" in told and "edges2shoes" not in told
+    assert "LPIPS 0.0 (0.0, the MUNIT paper's" in told and "edges2shoes" not in told
     # Equal pictures are one to the network.
     whole = pixels_of(2, 1, (8, 8)).repeat(38, axis=1).repeat(50, axis=0)
     (path,) = LAYOUTS[".npy"](tmp_path / "whole", whole)
@@ -296,9 +296,7 @@ def test_a_judge_prefers_what_is_like_the_right_photos(judging, monkeypatch, mea
     assert good["photo-distance"]["value"] < bad["photo-distance"]["value"]
 
 
-def test_without_photos_people_are_to_be_asked(judging, printed, refused):
-    told = printed(*quality(judging, "good", "bad"))
-    assert "study prepare" in told and f"mine={judging['good']}" in told
+def test_numbers_of_quality_need_photos(judging, refused):
     for more in (["--raw", judging["good"].with_name("raw.npz")], ["--json"], ["--csv"]):
         told = refused(*quality(judging, "good", "bad", *more))
         assert f"{more[0]} needs --train-photos" in told
@@ -411,7 +409,7 @@ def test_wrong_files_are_refused(tmp_path, refused_by):
     for pair, reason in (
         ((whole, large), "whole.png is 64x64 and"),
         ((tiny, tiny), "7x7 are too small"),
-        ((whole, tmp_path / "none.png"), "none.png: no such file"),
+        ((whole, tmp_path / "none.png"), "none.png is no picture that can be read (No such file"),
         ((deep, whole), "deep.png has pixels of more than 8 bits"),
     ):
         assert reason in refused_by(main, ["lpips", *pair])

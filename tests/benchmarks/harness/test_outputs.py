@@ -357,7 +357,6 @@ def test_more_that_does_not_fit(tmp_path, refused):
         (["--pattern", "{input}{sample}"], "put something between"),
         (["--pattern", "{input}-{sample}.png"], "is not {input}-{sample}.png"),
         (["--inputs", 5], "5 inputs are asked for, there are 3"),
-        ([folder], "is given twice"),
     ):
         assert message in refused("diversity", folder, *words)
 
@@ -366,12 +365,13 @@ def test_folders_of_samples_must_agree(tmp_path, refused):
     first, second, *_ = LAYOUTS["a folder a sample"](tmp_path / "out", GOOD)
     (second / "in1.png").rename(second / "in7.png")
     assert "out_01 has no picture 'in1'" in refused("diversity", first, second)
+    assert "out_01 is given twice" in refused("diversity", first, second, second)
     save(second / "in1.png", GOOD[1, 1])
     assert "in7.png has no counterpart" in refused("diversity", first, second)
 
 
 def test_one_sample_has_no_diversity(tmp_path, refused):
     (folder,) = LAYOUTS["flat"](tmp_path / "out", pixels_of(3, 1))
-    assert "diversity compares at least 2" in refused("diversity", folder)
+    assert "diversity needs at least 2 samples an input, got 1" in refused("diversity", folder)
     (folder,) = LAYOUTS["flat"](tmp_path / "one", pixels_of(1, 4))
     assert "diversity needs at least 2 inputs" in refused("diversity", folder)

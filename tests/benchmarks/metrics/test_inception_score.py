@@ -1,4 +1,4 @@
-"""IS and CIS: closed forms, bounds on any probabilities, torch-fidelity, invariances, refusals."""
+"""IS and CIS: closed forms, bounds on any probabilities, invariances, refusals."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 from scipy.special import rel_entr
-from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 
 from benchmarks.metrics.inception_score import (
     FloatArray,
@@ -67,19 +65,6 @@ def by_definition(p: FloatArray) -> tuple[float, float]:
     scores = [rel_entr(x, everything).sum(axis=1) for x in p]
     conditional = [rel_entr(x, x.mean(axis=0)).sum(axis=1) for x in p]
     return float(np.mean(scores)), float(np.mean(conditional))
-
-
-def test_exp_is_equals_torch_fidelity_on_the_same_logits() -> None:
-    logits = torch.randn(600, 1008, generator=torch.Generator().manual_seed(1)).reshape(20, 30, -1)
-    p = logits.double().softmax(dim=2).numpy()
-    whole, *of_inputs = (
-        isc_features_to_metric(rows, splits=1)[KEY_METRIC_ISC_MEAN]
-        for rows in (logits.flatten(0, 1), *logits)
-    )
-    assert math.exp(inception_score(p)) == pytest.approx(whole, abs=1e-6)
-    # One split of each input's samples is that input's CIS.
-    expected = np.mean(np.log(of_inputs))
-    assert conditional_inception_score(p) == pytest.approx(expected, abs=1e-6)
 
 
 @st.composite

@@ -14,12 +14,7 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from benchmarks.metrics.mode_scores import (
-    STEPS,
-    ModeScores,
-    load_mode_scores,
-    mode_scores,
-)
+from benchmarks.metrics.mode_scores import STEPS, ModeScores, load_mode_scores, mode_scores
 from models.errors import UserError
 
 MODES = ("siamese", "tabby", "black", "orange")
@@ -233,7 +228,6 @@ def filled(value: float, side: int = SIDE) -> Tensor:
     [
         ([], "no pictures to measure"),
         (noise(3, 4)[:-1], "11 translations are not samples 0 to S - 1 of each of 3 inputs"),
-        ([("a", 1, filled(0)), ("b", 1, filled(0))], "2 translations are not samples 0 to"),
         ([*noise(3, 4), noise(1, 1)[0]], "sample 0 of input '00' came twice"),
         ([("a", 0, filled(2))], r"sample 0 of input 'a': pictures have values in \[2, 2\]"),
         ([("a", 0, filled(0)), ("a", 1, filled(0, 8))], "sample 1 of input 'a' is 8x8, others are 16"),

@@ -29,11 +29,7 @@ def pictures(n: int, height: int = 32, width: int = 32, seed: int = 0) -> torch.
 
 @pytest.mark.filterwarnings("ignore::UserWarning:torchvision")
 @pytest.mark.parametrize(
-    ("version", "size", "measured"),
-    [
-        ("0.1", (65, 90), (65, 90)),
-        ("0.0", (40, 72), (64, 115)),
-    ],
+    ("version", "size", "measured"), [("0.1", (65, 90), (65, 90)), ("0.0", (40, 72), (64, 115))]
 )
 def test_distances_are_the_package_s_of_enlarged_pictures(
     version: Version, size: tuple[int, int], measured: tuple[int, int]

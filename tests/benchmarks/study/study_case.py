@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
 import os
 import shutil
@@ -18,6 +19,7 @@ from PIL import Image, ImageDraw
 
 from benchmarks.study.folder import Study
 from benchmarks.study.prepare import Plan
+from benchmarks.study.votes import StoredVote, read_votes
 
 ROOT = Path(__file__).resolve().parents[3]
 METHODS = ("munit", "unit", "cyclegan")
@@ -62,6 +64,16 @@ def selected(study: Study, query: str, *values: object) -> list[tuple]:
     """All rows that a query finds in the database."""
     with study.connect() as connection:
         return connection.execute(query, values).fetchall()
+
+
+def votes_of(study: Study) -> list[StoredVote]:
+    with study.connect() as connection:
+        return read_votes(connection)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def hexed(*words: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import re
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from study_browser import (
     shown,
     wait_for_question,
 )
-from study_case import Served, selected, served, stored_choices
+from study_case import Served, rows_of, selected, served, stored_choices
 
 from benchmarks.study.folder import Study
 from benchmarks.study.mturk import export_bundle
@@ -214,8 +213,7 @@ def test_the_template_for_mechanical_turk_sends_what_was_chosen(mine, study: Stu
     """Whatever side a picture is put on, the value sent names the picture and that side."""
     export_bundle(study, tmp_path / "bundle", "https://pictures.example.org")
     template = (tmp_path / "bundle" / "template.html").read_text(encoding="utf-8")
-    with (tmp_path / "bundle" / "hits.csv").open(newline="") as file:
-        hit = next(csv.DictReader(file))
+    hit = rows_of(tmp_path / "bundle" / "hits.csv")[0]
     html = re.sub(r"\$\{(\w+)\}", lambda match: hit[match[1]], template)
     page = mine.new_page()
     page.route("**/*", lambda route: route.abort())  # neither Amazon nor pictures are reached

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-from study_case import METHODS, selected
+from study_case import METHODS, rows_of, selected, votes_of
 
 from benchmarks.study.folder import Study
 from benchmarks.study.mturk import export_bundle, import_results
-from benchmarks.study.votes import by_rater, read_votes
+from benchmarks.study.votes import by_rater
 from models.errors import UserError
 
 BASE = "https://pictures.example.org/study"
@@ -26,8 +26,7 @@ def bundle(study: Study, tmp_path: Path) -> Path:
 
 
 def hits_of(bundle: Path) -> Rows:
-    with (bundle / "hits.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+    return rows_of(bundle / "hits.csv")
 
 
 def first_pictures(study: Study) -> set[str]:
@@ -122,8 +121,7 @@ def test_results_come_back_as_votes(form: str, study: Study, bundle: Path, tmp_p
     path = written(tmp_path / "results.csv", rows)
     found = import_results(study, path)
     assert (found.assignments, found.rejected, found.known) == (9, 1, 0)
-    with study.connect() as connection:
-        votes = read_votes(connection)
+    votes = votes_of(study)
     ((free,),) = selected(study, "SELECT count(*) FROM seats WHERE session IS NULL")
     assert found.votes == len(votes) and found.votes + found.repeated == 9 * 20
     assert all(vote.won for vote in votes)

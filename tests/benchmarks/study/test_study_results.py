@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from simulated import honest, simulate
-from study_case import copied
+from study_case import copied, rows_of, votes_of
 
 from benchmarks.study.analyse import analyse, report, write_analysis
 from benchmarks.study.folder import Study
@@ -19,7 +18,6 @@ from benchmarks.study.votes import (
     by_rater,
     export_raters,
     export_votes,
-    read_votes,
     reopen,
 )
 from models.errors import UserError
@@ -29,16 +27,6 @@ SHARES = {"unit": 0.3, "cyclegan": 0.65}
 
 def wrong_on_catches(kind: str, method: str) -> bool:
     return kind != "catch"
-
-
-def votes_of(study: Study) -> list[StoredVote]:
-    with study.connect() as connection:
-        return read_votes(connection)
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +54,7 @@ def test_known_preferences_are_recovered(answered: Study):
 
 
 @pytest.mark.parametrize(
-    ("right", "answered", "excluded"),
-    [(2, 2, False), (0, 0, True), (4, 5, False), (3, 5, True)],
+    ("right", "answered", "excluded"), [(2, 2, False), (0, 0, True), (4, 5, False), (3, 5, True)]
 )
 def test_the_rule(right: int, answered: int, excluded: bool, study: Study):
     def vote(number: int, kind: str, choice: str) -> StoredVote:

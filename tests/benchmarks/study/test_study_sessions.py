@@ -14,7 +14,7 @@ from study_case import hexed
 
 from benchmarks.study.folder import Study
 from benchmarks.study.guard import Limit, address_key
-from benchmarks.study.requests import Arrival
+from benchmarks.study.server import Arrival
 from benchmarks.study.sessions import Identity, vote
 from benchmarks.study.store import Writer, transaction
 from benchmarks.study.web import Refused
