@@ -14,7 +14,7 @@ from reproduce.analysis.table import of_texts
 from reproduce.experiments.preset import load_preset
 from reproduce.report.blocks import Report
 from reproduce.report.content import report_of
-from reproduce.report.curves import Curve, curve_path, draw_curves, write_curve
+from reproduce.report.curves import Curve, curve_figure, curve_path, stored_curves, write_curve
 from reproduce.report.page import write_page
 
 # What a page must be for everybody to use it is said once, beside the tests of another page.
@@ -47,7 +47,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         values = {term: np.exp(-steps / total) * (k + 1) for k, term in enumerate(terms)}
         path = curve_path(folder, "drawn-shoes", method, 0)
         write_curve(Curve(steps, steps / 10, values), path)
-    draw_curves(folder, "drawn-shoes", [0])
+    curves = stored_curves(folder, "drawn-shoes", [0])
+    curve_figure(curves, folder / "curves-drawn-shoes.png")
     return folder.parent
 
 
