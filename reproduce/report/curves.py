@@ -109,9 +109,9 @@ def _seconds(steps: FloatArray, times: FloatArray) -> FloatArray:
     return steps[0] * usual + np.concatenate(([0.0], np.cumsum(passed)))
 
 
-def thinned(curve: Curve, points: int = POINTS) -> Curve:
-    """At most ``points`` points, each the mean of as many logged ones, at the last one's step."""
-    size = math.ceil(len(curve.steps) / points)
+def thinned(curve: Curve) -> Curve:
+    """At most ``POINTS`` points, each the mean of as many logged ones, at the last one's step."""
+    size = math.ceil(len(curve.steps) / POINTS)
     parts = np.split(np.arange(len(curve.steps)), range(size, len(curve.steps), size))
     last = [part[-1] for part in parts]
     terms = {k: np.array([v[part].mean() for part in parts]) for k, v in curve.terms.items()}
@@ -182,11 +182,11 @@ def stored_curves(folder: Path, task: str, seeds: Sequence[int]) -> dict[str, di
     return found
 
 
-def last_values(curves: Mapping[int, Curve], share: float = 0.05) -> dict[str, float]:
-    """By term, its mean over the last ``share`` of a training's points and over trainings."""
+def last_values(curves: Mapping[int, Curve]) -> dict[str, float]:
+    """By term, its mean over the last twentieth of a training's points and over trainings."""
     ends: dict[str, list[float]] = {}
     for curve in curves.values():
-        count = math.ceil(share * len(curve.steps))
+        count = math.ceil(len(curve.steps) / 20)
         for term, values in curve.terms.items():
             ends.setdefault(term, []).append(float(values[-count:].mean()))
     return {term: float(np.mean(values)) for term, values in ends.items()}

@@ -57,7 +57,7 @@ class _Tested:
         return self.part.back(float(np.mean(self.values)))
 
 
-def verdicts(claims: Sequence[Claim], evidence: Current, level: float = LEVEL) -> list[Finding]:
+def verdicts(claims: Sequence[Claim], evidence: Current) -> list[Finding]:
     """One finding a claim, in their order."""
     court = [(claim, *_measured(claim, evidence)) for claim in claims]
     tested = [
@@ -65,9 +65,9 @@ def verdicts(claims: Sequence[Claim], evidence: Current, level: float = LEVEL) -
         for claim, seeds, parts in court
     ]
     p = [_two_sided(parts) for parts in tested if parts]
-    decided = zip(p, *holm(p, level), strict=True)
+    decided = zip(p, *holm(p, LEVEL), strict=True)
     return [
-        _finding(claim, seeds, tests, *next(decided), level)
+        _finding(claim, seeds, tests, *next(decided))
         if tests
         else _untested(claim, seeds, parts, evidence)
         for (claim, seeds, parts), tests in zip(court, tested, strict=True)
@@ -91,7 +91,7 @@ def _tested(claim: Claim, part: Part, values: Sequence[float]) -> _Tested:
 
 def _finding(
     claim: Claim, seeds: tuple[int, ...], parts: Sequence[_Tested], p: float, corrected: float,
-    own: float, level: float,
+    own: float,
 ) -> Finding:  # fmt: skip
     worst = max(parts, key=lambda t: (t.holds, max(claim.low - t.value, t.value - claim.high)))
     # That any of several parts fails is tried as often as there are parts.
@@ -100,7 +100,7 @@ def _finding(
     ends = interval(worst.values, below, above)
     low, high = (worst.part.within(worst.part.back(end)) for end in ends)
     verdict: Verdict = "undecided"
-    if corrected <= level:
+    if corrected <= LEVEL:
         verdict = "holds" if worst.holds <= own / 2 else "fails"
     return Finding(claim, verdict, seeds, worst.part, worst.value, low, high, 1 - own, p, corrected)
 
