@@ -88,8 +88,10 @@ def table1(preset: Preset, cells: Cells) -> Tables:
                 for family in ("diversity", "quality", SILHOUETTE.name)
             )
             diverse, preferred, source = cells.of(diversity), cells.of(preference), about[method]
+            even = None  # by definition; what the reference scores against itself is a control
             if source and preferred:
                 preferred = replace(preferred, note=source["metric"].removeprefix("quality-"))
+                even = Estimate(50.0, seeds=len(cells.trainings), note=preferred.note)
                 if preferred.note == "judged":
                     judges.append(source["protocol"])
                 if quality is not None and source["metric"] == asked and method != REFERENCE:
@@ -103,7 +105,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
                 "silhouette_iou": cells.of(iou),
                 "quality": preferred, "quality_percent": preferred,
                 "quality_source": preferred and preferred.note,
-                "preferred": _even(preferred, cells) if method == REFERENCE else preferred,
+                "preferred": even if method == REFERENCE else preferred,
             })  # fmt: skip
         if qualities:  # to itself the reference is preferred as often as not
             asked_at = {seed for number in qualities for seed in number.ours}
@@ -140,11 +142,6 @@ def table1(preset: Preset, cells: Cells) -> Tables:
     names = (*NAMES, *spread(SPREAD, cells.trainings))
     notes = (words, *nearness)
     return Tables(parts, notes, NOT_TRAINED, submitted(others), True, tuple(rows), names)
-
-
-def _even(control: Estimate | None, cells: Cells) -> Estimate | None:
-    """The reference's Quality, by definition; what it scores against itself is a control."""
-    return control and Estimate(50.0, seeds=len(cells.trainings), note=control.note)
 
 
 def _about_quality(rows: Sequence[Row], judges: Iterable[Mapping[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from report_world import HOSTILE, Page, add_theory, places, preset_runs, seeds_of, stored
+from report_world import HOSTILE, Page, places, preset_runs, seeds_of, stored
 
 from reproduce.analysis.table import of_texts
 from reproduce.experiments.preset import load_preset
@@ -34,7 +34,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "ablations").mkdir()
     table = of_texts("MUNIT by recon_c", rows, caption=HOSTILE)
     (folder / "ablations" / "munit-recon_c.json").write_text(table.as_json())
-    add_theory(folder / "records.jsonl")
     for name in ("theory-styles-drawn-shoes.png", "guided-drawn-shoes.png", "unit-figure4.png",
                  "ablations/munit-recon_c.png"):  # fmt: skip
         Image.new("RGB", (1200, 300), "teal").save(folder / name)
