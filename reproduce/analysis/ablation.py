@@ -110,9 +110,8 @@ def _curve(ablation: Ablation, metric: str, translation: str | None, results: Pa
     if newest and newest["metric"] in METRICS:
         limits = METRICS[newest["metric"]].limits
     means = [_mean(by_seed, limits, {} if p.default else default) for p, by_seed in points]
-    # Real pictures are the same at every seed.
-    real = _of_real_pictures(ablation, newest, translation, results) if newest and alike else {}
-    of_real = _mean({seed: real[seed] for seed in sorted(real)[-1:]}, limits, {})
+    real = _of_real_pictures(ablation, newest, translation, results) if newest and alike else []
+    of_real = _mean({record["seed"]: record for record in real[-1:]}, limits, {})
     return Curve(
         newest.get("metric", metric), translation, newest.get("unit", ""),
         newest.get("direction", "none"), tuple(means), of_real,
@@ -158,17 +157,17 @@ def _same_run(record: Record, run: RunConfig) -> bool:
 
 def _of_real_pictures(
     ablation: Ablation, like: Record, translation: str | None, results: Path
-) -> dict[int, Record]:
-    """By seed, the newest record of the real pictures that ``like`` was measured on. They are the
-    same at all seeds, so any counts."""
+) -> list[Record]:
+    """The records of the real pictures that ``like`` was measured on, oldest first. They are the same
+    at all seeds, so any counts."""
     same = {key: like.get(key) for key in ("task", "metric", "data_sha256", "size")}
-    return {
-        int(record["seed"]): record
+    return [
+        record
         for record in Records(results, ablation.preset.name).all()
         if record["method"] == REAL and record.get("translation") == translation
         and all(record.get(key) == value for key, value in same.items())
         and record["protocol"].get("sha256") == like["protocol"].get("sha256")
-    }  # fmt: skip
+    ]  # fmt: skip
 
 
 def _way(record: Record, alike: bool) -> tuple[Value, ...]:

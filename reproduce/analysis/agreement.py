@@ -5,7 +5,7 @@ Computed seed by seed, from rows that all have a number, and averaged over seeds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -32,8 +32,9 @@ class Number:
 class Agreement:
     """Of a column of ``rows`` numbers with the paper's.
 
-    ``correlation``: Spearman's, -1 to 1; ``orders``: the share, 0 to 1, of the pairs that the paper
-    orders which ours order alike; ``distance``: the mean absolute difference, in the column's unit.
+    ``correlation``: Spearman's, -1 to 1; ``orders``: of the pairs within a group that the paper tells
+    apart, the percentage that ours order alike; ``distance``: the mean absolute difference, in the
+    column's unit.
     """
 
     column: str
@@ -45,54 +46,37 @@ class Agreement:
     def in_words(self, unit: str = "") -> str:
         """For a caption; with the distance where its ``unit`` is given."""
         told = (
-            f"{self.column} ({self.rows} numbers): Spearman {_shown(self.correlation, 2)}, "
-            f"{_shown(self.orders, 0, 100)}% of the paper's orders"
+            f"{self.column} ({self.rows} numbers): Spearman "
+            f"{in_words(self.correlation, '.2f', form=ENDS)}, "
+            f"{in_words(self.orders, '.0f', form=ENDS)}% of the paper's orders"
         )
-        return told + (f", {_shown(self.distance, 3)} {unit} away on average" if unit else "")
+        if not unit:
+            return told
+        return f"{told}, {in_words(self.distance, form=ENDS)} {unit} away on average"
 
 
 def agreement(column: str, numbers: Sequence[Number]) -> Agreement | None:
     """Of the ``numbers`` of a column; None where fewer than three have a seed in common, all are
     the same, or the paper orders none of them."""
     numbers = [number for number in numbers if number.ours]
-    seeds = sorted(set[int].intersection(*(set(n.ours) for n in numbers))) if numbers else []
-    if len(numbers) < FEWEST or not seeds:
+    if len(numbers) < FEWEST:
         return None
+    seeds = sorted(set[int].intersection(*(set(number.ours) for number in numbers)))
+    ours = [np.array([number.ours[seed] for number in numbers]) for seed in seeds]
     paper = np.array([number.paper for number in numbers])
-    ours = {seed: np.array([number.ours[seed] for number in numbers]) for seed in seeds}
-    if np.ptp(paper) == 0 or any(np.ptp(values) == 0 for values in ours.values()):
+    pairs = [
+        (i, j)
+        for (i, one), (j, other) in combinations(enumerate(numbers), 2)
+        if one.group == other.group and one.paper != other.paper
+    ]
+    if not ours or not pairs or any(np.ptp(values) == 0 for values in ours):
         return None
-    groups = [number.group for number in numbers]
-    if not _ordered(paper, groups):
-        return None
-
-    def over_seeds(
-        measure: Callable[[np.ndarray], float], low: float, high: float | None
-    ) -> Estimate:
-        return over_trainings([measure(values) for values in ours.values()], (low, high))
-
+    ranks = [float(stats.spearmanr(values, paper).statistic) for values in ours]
+    kept = [sum((o[i] - o[j]) * (paper[i] - paper[j]) > 0 for i, j in pairs) for o in ours]
+    away = [float(np.abs(values - paper).mean()) for values in ours]
     return Agreement(
         column, len(numbers),
-        over_seeds(lambda o: float(stats.spearmanr(o, paper).statistic), -1.0, 1.0),
-        over_seeds(lambda o: orders_kept(o, paper, groups), 0.0, 1.0),
-        over_seeds(lambda o: float(np.abs(o - paper).mean()), 0.0, None),
+        over_trainings(ranks, (-1.0, 1.0)),
+        over_trainings([100 * n / len(pairs) for n in kept], (0.0, 100.0)),
+        over_trainings(away, (0.0, None)),
     )  # fmt: skip
-
-
-def orders_kept(
-    ours: Sequence[float] | np.ndarray, paper: Sequence[float] | np.ndarray, groups: Sequence[str]
-) -> float:
-    """The share of pairs within a group that the paper tells apart and ours order alike."""
-    pairs = _ordered(paper, groups)
-    return sum((ours[i] - ours[j]) * (paper[i] - paper[j]) > 0 for i, j in pairs) / len(pairs)
-
-
-def _ordered(paper: Sequence[float] | np.ndarray, groups: Sequence[str]) -> list[tuple[int, int]]:
-    """The pairs within a group that the paper tells apart."""
-    every = combinations(range(len(groups)), 2)
-    return [(i, j) for i, j in every if groups[i] == groups[j] and paper[i] != paper[j]]
-
-
-def _shown(estimate: Estimate, digits: int, times: float = 1) -> str:
-    ends = times * estimate.low, times * estimate.high
-    return in_words(Estimate(times * estimate.value, *ends), f".{digits}f", form=ENDS)

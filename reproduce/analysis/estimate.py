@@ -72,18 +72,15 @@ def interval(values: Sequence[float], below: float, above: float) -> tuple[float
 def tails(values: Sequence[float], low: float, high: float) -> tuple[float, float]:
     """One-sided p-values that the mean lies between ``low`` and ``high``, and that it lies outside.
 
-    One of the limits may be infinite. Values without spread are as certain as they look.
+    A limit may be infinite. Values without spread are as certain as they look.
     """
     # To lie between two limits is to lie on the right side of both.
-    inside = [_beyond(values, limit, sign) for limit, sign in ((low, 1), (high, -1))]
-    outside = [_beyond(values, limit, sign) for limit, sign in ((low, -1), (high, 1))]
-    return max(p for p in inside if p is not None), min(p for p in outside if p is not None)
+    inside = max(_beyond(values, low, 1), _beyond(values, high, -1))
+    return inside, min(_beyond(values, low, -1), _beyond(values, high, 1))
 
 
-def _beyond(values: Sequence[float], limit: float, sign: int) -> float | None:
-    """p-value that the mean is above (``sign`` 1) or below (-1) a limit; None for no limit."""
-    if math.isinf(limit):
-        return None
+def _beyond(values: Sequence[float], limit: float, sign: int) -> float:
+    """p-value that the mean is above (``sign`` 1) or below (-1) a limit."""
     mean, error, freedom = _moments(values)
     distance = sign * (mean - limit)
     if error == 0:

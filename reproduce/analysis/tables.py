@@ -88,8 +88,10 @@ def table1(preset: Preset, cells: Cells) -> Tables:
                 for family in ("diversity", "quality", SILHOUETTE.name)
             )
             diverse, preferred, source = cells.of(diversity), cells.of(preference), about[method]
+            even = None  # by definition; what the reference scores against itself is a control
             if source and preferred:
                 preferred = replace(preferred, note=source["metric"].removeprefix("quality-"))
+                even = Estimate(50.0, seeds=len(cells.trainings), note=preferred.note)
                 if preferred.note == "judged":
                     judges.append(source["protocol"])
                 if quality is not None and source["metric"] == asked and method != REFERENCE:
@@ -103,7 +105,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
                 "silhouette_iou": cells.of(iou),
                 "quality": preferred, "quality_percent": preferred,
                 "quality_source": preferred and preferred.note,
-                "preferred": _even(preferred, cells) if method == REFERENCE else preferred,
+                "preferred": even if method == REFERENCE else preferred,
             })  # fmt: skip
         if qualities:  # to itself the reference is preferred as often as not
             asked_at = {seed for number in qualities for seed in number.ours}
@@ -140,11 +142,6 @@ def table1(preset: Preset, cells: Cells) -> Tables:
     names = (*NAMES, *spread(SPREAD, cells.trainings))
     notes = (words, *nearness)
     return Tables(parts, notes, NOT_TRAINED, submitted(others), True, tuple(rows), names)
-
-
-def _even(control: Estimate | None, cells: Cells) -> Estimate | None:
-    """The reference's Quality, by definition; what it scores against itself is a control."""
-    return control and Estimate(50.0, seeds=len(cells.trainings), note=control.note)
 
 
 def _about_quality(rows: Sequence[Row], judges: Iterable[Mapping[str, Any]]) -> str:
@@ -254,19 +251,17 @@ SHOWN = (
 SCORE_NAMES = ("task", "row", "metric", "unit", "direction", "value", "low", "high")
 
 
-def _scored(preset: Preset, task: str, cells: Cells) -> tuple[str, ...]:
-    """The methods, what was not trained here, real data."""
-    return (*preset.methods_of(1, task), *cells.submissions([task]), REAL)
-
-
 def score_table(preset: Preset, cells: Cells) -> Tables:
     """All tasks of Table 1, with what the columns mean; no tables where nothing but one score was
     measured. Intervals are those over several trainings; the CSV has all, one line a number."""
-    tasks = preset.tables[1]
-    parts = tuple(t for task in tasks if len((t := _scores_of(preset, task, cells)).columns) > 2)
+    scored = {
+        task: (*preset.methods_of(1, task), *cells.submissions([task]), REAL)
+        for task in preset.tables[1]
+    }
+    parts = tuple(t for of in scored.items() if len((t := _scores_of(*of, cells)).columns) > 2)
     found = {
         (task, method, name): record
-        for task in tasks for method in _scored(preset, task, cells) for name in SHOWN
+        for task, methods in scored.items() for method in methods for name in SHOWN
         if (record := cells.record(Quantity(name, method, task)))
     }  # fmt: skip
     shown = {name: record["metric"] for (*_, name), record in found.items()}
@@ -285,9 +280,8 @@ def score_table(preset: Preset, cells: Cells) -> Tables:
     return Tables(parts, notes, "", points, data=data, names=names)
 
 
-def _scores_of(preset: Preset, task: str, cells: Cells) -> Table:
+def _scores_of(task: str, methods: Sequence[str], cells: Cells) -> Table:
     """One task's rows, with the columns that any of them fills."""
-    methods = _scored(preset, task, cells)
     columns, rows = [Column("Method", words=True)], list[Row]()
     form = HALF if cells.trainings else ALONE
     for name in SHOWN:
@@ -329,40 +323,39 @@ SCORES = {"cis": CIS, "is": IS, "all_modes_share": REACHED, "content_confusion":
 def table2(preset: Preset, cells: Cells) -> Tables:
     """Table 2 from records, a table a score; what was not measured shows a dash. Scores are in nats."""
     paper = published_table2()
-    rows, protocols, every = list[Row](), set[str](), list[tuple[str, str]]()
+    rows, protocols = list[Row](), set[str]()
     numbers: dict[str, list[Number]] = {"CIS": [], "IS": []}
     classifiers, readers, limits = dict[str, str](), dict[str, str](), set[float | None]()
     tasks = preset.tables[2]
     others = cells.submissions(tasks)
     methods = (*TABLE2_METHODS, *others)
     measured = (*methods, REAL)
-    for task in tasks:
-        for translation in DIRECTIONS:
-            where, title = (task, translation), preset.spec(task).directions[translation]
-            asked = (_of(metric, m, where) for m in measured for metric in BY_MODES)
-            known = [record for quantity in asked if (record := cells.record(quantity))]
-            modes = next((r["protocol"]["modes"] for r in known), None)
-            most = math.log(len(modes)) if modes else None
-            limits.add(most)
-            printed = {} if task in preset.own else paper  # even where domains are called alike
-            rows += _of_directions(title, methods, [where], printed, most, cells)
-            every.append(where)
-            for method in TABLE2_METHODS:
-                of_paper = printed.get((title, METHODS[method].title))
-                for column, metric, at in (("CIS", CIS, 0), ("IS", IS, 1)):
-                    by_seed = cells.by_seed(_of(metric, method, where))
-                    if of_paper and by_seed:
-                        numbers[column].append(Number(of_paper[at], by_seed, title))
-            for record in known:
-                about = record["protocol"]
-                if record["method"] != REAL:
-                    protocols.add(str(about["protocol"]))
-                classifiers[about["domain"]] = f"{about['domain']} {about['accuracy']:.3f}"
-            for method in measured:
-                if read := cells.record(_of(CONTENT_CONFUSION, method, where)):
-                    about = read["protocol"]
-                    told = ", ".join(f"{factor} {r2:.2f}" for factor, r2 in about["r2"].items())
-                    readers[about["domain"]] = f"{about['domain']}: {told}"
+    every = [(task, translation) for task in tasks for translation in DIRECTIONS]
+    for task, translation in every:
+        where, title = (task, translation), preset.spec(task).directions[translation]
+        asked = (Quantity(metric.name, m, *where) for m in measured for metric in BY_MODES)
+        known = [record for quantity in asked if (record := cells.record(quantity))]
+        modes = next((r["protocol"]["modes"] for r in known), None)
+        most = math.log(len(modes)) if modes else None
+        limits.add(most)
+        printed = {} if task in preset.own else paper  # even where domains are called alike
+        rows += _of_directions(title, methods, [where], printed, most, cells)
+        for method in TABLE2_METHODS:
+            of_paper = printed.get((title, METHODS[method].title))
+            for column, metric, at in (("CIS", CIS, 0), ("IS", IS, 1)):
+                by_seed = cells.by_seed(Quantity(metric.name, method, *where))
+                if of_paper and by_seed:
+                    numbers[column].append(Number(of_paper[at], by_seed, title))
+        for record in known:
+            about = record["protocol"]
+            if record["method"] != REAL:
+                protocols.add(str(about["protocol"]))
+            classifiers[about["domain"]] = f"{about['domain']} {about['accuracy']:.3f}"
+        for method in measured:
+            if read := cells.record(Quantity(CONTENT_CONFUSION.name, method, *where)):
+                about = read["protocol"]
+                told = ", ".join(f"{factor} {r2:.2f}" for factor, r2 in about["r2"].items())
+                readers[about["domain"]] = f"{about['domain']}: {told}"
     # Beside the paper's average only where the directions are its.
     same = {row["direction"] for row in rows} == {title for title, _ in paper} - {AVERAGE}
     limit = limits.pop() if len(limits) == 1 else None
@@ -395,10 +388,6 @@ def table2(preset: Preset, cells: Cells) -> Tables:
     return Tables(parts, notes, NOT_TRAINED, submitted(others), True, tuple(rows), names)
 
 
-def _of(metric: Metric, method: str, where: tuple[str, str]) -> Quantity:
-    return Quantity(metric.name, method, *where)
-
-
 def _of_directions(
     title: str, methods: Sequence[str], directions: Sequence[tuple[str, str]],
     paper: Mapping[tuple[str, str], tuple[float, float]], limit: float | None, cells: Cells,
@@ -407,7 +396,7 @@ def _of_directions(
     pictures and ln K."""
 
     def cell(method: str, metric: Metric) -> Estimate | None:
-        return cells.of(*(_of(metric, method, where) for where in directions))
+        return cells.of(*(Quantity(metric.name, method, *where) for where in directions))
 
     bounds = {
         "real_is": cell(REAL, IS), "ln_k": limit,

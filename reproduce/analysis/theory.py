@@ -16,7 +16,7 @@ from reproduce.analysis.estimate import Estimate
 from reproduce.analysis.table import HALF, Column, Row, Table, Tables, in_words
 from reproduce.analysis.tables import heading, scale
 from reproduce.experiments.preset import TABLE1_METHODS, Preset
-from reproduce.records.current import newest
+from reproduce.records.current import Current, Quantity
 from reproduce.records.store import told
 from reproduce.tasks.registry import TASKS
 
@@ -30,18 +30,18 @@ OF_PAIRS = (contents.PAIR_DISTANCE.name, contents.RETRIEVAL_RANK.name)
 
 @dataclass(frozen=True)
 class OfTask:
-    """One task's records: (method, metric) -> seed -> record."""
+    """One task's records of those that count."""
 
     task: str
-    records: Mapping[tuple[str, str], Mapping[int, Record]]
+    current: Current
 
     def methods(self, metric: str) -> list[str]:
         """Those with this metric, as in Table 1."""
-        return [m for m in TABLE1_METHODS if (m, metric) in self.records]
+        return [method for method in TABLE1_METHODS if self.of(method, metric)]
 
     def of(self, method: str, metric: str) -> Mapping[int, Record]:
         """By seed; empty where it was not measured."""
-        return self.records.get((method, metric), {})
+        return self.current.records(Quantity(metric, method, self.task))
 
     def mean(self, method: str, metric: str, *path: str) -> float | None:
         """Mean over seeds of a value, or of one that is told beside it under ``path``."""
@@ -80,16 +80,12 @@ def mean_of(records: Iterable[Record], *path: str) -> float | None:
 def theory_of(
     preset: Preset, records: Sequence[dict[str, Any]], seeds: Collection[int] | None = None
 ) -> list[OfTask]:
-    """Every task with styles or contents among ``records``, those of the preset's tables first;
-    each network's newest. ``seeds``: of all that there are."""
-    seeds = seeds or {int(r["seed"]) for r in records if r["metric"] in NAMES}
-    found: dict[str, dict[tuple[str, str], dict[int, Record]]] = {}
-    for seed in sorted({*seeds}):
-        for (task, method), row in newest(records, seed).items():
-            for metric in NAMES & row.keys():
-                found.setdefault(task, {}).setdefault((method, metric), {})[seed] = row[metric]
-    ranked = sorted(found, key=[*preset.table_tasks, *sorted(found)].index)
-    return [OfTask(task, found[task]) for task in ranked]
+    """Every task with styles or contents among ``records``, those of the preset's tables first.
+    ``seeds``: of all that there are."""
+    current = Current(records, seeds or None)
+    tasks = dict.fromkeys((*preset.table_tasks, *sorted({record["task"] for record in records})))
+    every = [OfTask(task, current) for task in tasks]
+    return [of for of in every if any(map(of.methods, NAMES))]
 
 
 def title(method: str) -> str:
@@ -169,7 +165,7 @@ def _at_most(value: float | None) -> str | None:
 
 
 def _caption(preset: Preset, tasks: Sequence[OfTask]) -> str:
-    seeds = sorted({seed for of in tasks for by_seed in of.records.values() for seed in by_seed})
+    seeds = sorted({r["seed"] for of in tasks for name in NAMES for r in of.everyone(name)})
     over, spread = "seed", "± is half a 95% interval over pictures"
     if len(seeds) > 1:
         over, spread = "mean over seeds", "ranges are those of the seeds"

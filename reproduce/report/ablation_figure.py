@@ -98,7 +98,7 @@ def _panel(panel: Axes, ablation: Ablation, curve: Curve, places: dict[Value, fl
             if point.default:
                 panel.plot(
                     [place], [estimate.value], "o", ms=12, mfc="none", mec="#555555", ls="none",
-                    label="default" if i == _default_line(ablation) else None,
+                    label="default",
                 )  # fmt: skip
     if curve.real is not None:
         panel.axhline(curve.real.estimate.value, color="#555555", ls="--", lw=1, label="real data")
@@ -106,14 +106,6 @@ def _panel(panel: Axes, ablation: Ablation, curve: Curve, places: dict[Value, fl
     panel.grid(axis="y", color="#DDDDDD", lw=0.6)
     panel.margins(x=0.06, y=0.12)
     plain(panel)
-
-
-def _default_line(ablation: Ablation) -> int:
-    """Which line the default's point is on."""
-    if len(ablation.axes) == 1:
-        return 0
-    second = ablation.axes[1]
-    return second.values.index(second.default) if second.default in second.values else 0
 
 
 def _logarithmic(axis: Axis) -> bool:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
 from benchmarks.files import comma_separated, foreign, write_text
+from benchmarks.intervals import FloatArray
 from models.errors import UserError
 from models.zoo import METHODS
 from reproduce.experiments.places import Places
@@ -25,10 +25,11 @@ from reproduce.experiments.preset import TABLE1_METHODS, Preset
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.report.figures import plain, save
 
-FloatArray = NDArray[np.float64]
 FOLDER = "curves"  # beside the records
 POINTS = 200  # of a curve that is kept
-PREFIX = "loss/"
+# The term that a tag of the event files is about, whatever its domain or the number of its network:
+# ``loss/recon_x_a`` is recon_x, ``loss/gan2`` is gan. Sums and other tags are about none.
+TAG = re.compile(r"loss/(?!total_)(.+?)2?(_[ab])?")
 PAUSE = 10  # times the usual time between two logged steps: nobody was training
 # The terms that methods have, with what they are called for people and how they are drawn.
 TERMS = {
@@ -60,15 +61,6 @@ class Curve:
     terms: Mapping[str, FloatArray]
 
 
-def term_of(tag: str) -> str | None:
-    """The term that a tag of the event files is about, whatever its domain or the number of its
-    network: ``loss/recon_x_a`` is recon_x, ``loss/gan2`` is gan. None for sums and other tags."""
-    name = tag.removeprefix(PREFIX)
-    if name == tag or name.startswith("total_"):
-        return None
-    return name.removesuffix("_a").removesuffix("_b").removesuffix("2")
-
-
 def read_curve(folder: Path) -> Curve | None:
     """The curve in the event files of ``folder``; None if there are none."""
     # Imported late: tables and pages are made without it.
@@ -80,8 +72,8 @@ def read_curve(folder: Path) -> Curve | None:
     events.Reload()
     found: dict[str, list[str]] = {}
     for tag in sorted(events.Tags()["scalars"]):
-        if term := term_of(tag):
-            found.setdefault(term, []).append(tag)
+        if match := TAG.fullmatch(tag):
+            found.setdefault(match[1], []).append(tag)
     if not found:
         return None
     points = _in_order(events.Scalars(next(iter(found.values()))[0]))
@@ -117,9 +109,9 @@ def _seconds(steps: FloatArray, times: FloatArray) -> FloatArray:
     return steps[0] * usual + np.concatenate(([0.0], np.cumsum(passed)))
 
 
-def thinned(curve: Curve, points: int = POINTS) -> Curve:
-    """At most ``points`` points, each the mean of as many logged ones, at the last one's step."""
-    size = math.ceil(len(curve.steps) / points)
+def thinned(curve: Curve) -> Curve:
+    """At most ``POINTS`` points, each the mean of as many logged ones, at the last one's step."""
+    size = math.ceil(len(curve.steps) / POINTS)
     parts = np.split(np.arange(len(curve.steps)), range(size, len(curve.steps), size))
     last = [part[-1] for part in parts]
     terms = {k: np.array([v[part].mean() for part in parts]) for k, v in curve.terms.items()}
@@ -164,7 +156,8 @@ def make_curves(preset: Preset, runs: Sequence[RunConfig], places: Places) -> li
             made.append(write_curve(thinned(curve), path))
     seeds = list(dict.fromkeys(run.seed for run in runs))
     for task in dict.fromkeys(run.task for run in runs):
-        made += draw_curves(results, task, seeds)
+        if curves := stored_curves(results, task, seeds):
+            made.append(curve_figure(curves, results / f"curves-{task}.png"))
     return made
 
 
@@ -189,17 +182,11 @@ def stored_curves(folder: Path, task: str, seeds: Sequence[int]) -> dict[str, di
     return found
 
 
-def draw_curves(folder: Path, task: str, seeds: Sequence[int]) -> list[Path]:
-    """The figure of a task's kept curves, where the report looks for it; none without curves."""
-    curves = stored_curves(folder, task, seeds)
-    return [curve_figure(curves, folder / f"curves-{task}.png")] if curves else []
-
-
-def last_values(curves: Mapping[int, Curve], share: float = 0.05) -> dict[str, float]:
-    """By term, its mean over the last ``share`` of a training's points and over trainings."""
+def last_values(curves: Mapping[int, Curve]) -> dict[str, float]:
+    """By term, its mean over the last twentieth of a training's points and over trainings."""
     ends: dict[str, list[float]] = {}
     for curve in curves.values():
-        count = math.ceil(share * len(curve.steps))
+        count = math.ceil(len(curve.steps) / 20)
         for term, values in curve.terms.items():
             ends.setdefault(term, []).append(float(values[-count:].mean()))
     return {term: float(np.mean(values)) for term, values in ends.items()}
@@ -220,8 +207,11 @@ def curve_figure(curves: Mapping[str, Mapping[int, Curve]], path: Path) -> Path:
     for axis, (method, by_seed) in zip(axes.flat, curves.items(), strict=False):
         axis.set_title(METHODS[method].title.replace(" reconstruction", ""), fontsize=9)
         for curve in by_seed.values():
-            _draw(axis, curve, len(by_seed))
             terms |= dict.fromkeys(curve.terms)
+            for term, values in curve.terms.items():
+                shown = np.where(values > 0, values, np.nan)  # nothing else has a logarithm
+                alpha = 1 / math.sqrt(len(by_seed))
+                axis.plot(curve.steps, shown, **_look(term), alpha=alpha, linewidth=1.1)
         axis.set_yscale("log")
         axis.grid(alpha=0.25, linewidth=0.5)
         plain(axis)
@@ -229,9 +219,9 @@ def curve_figure(curves: Mapping[str, Mapping[int, Curve]], path: Path) -> Path:
     for axis in axes.flat[max(0, len(curves) - columns) : len(curves)]:
         axis.set_xlabel("step", fontsize=9)
         axis.tick_params(labelbottom=True)
-    shown = in_order(terms)
+    named = in_order(terms)
     figure.legend(
-        [Line2D([], [], **_look(term)) for term in shown], list(map(title_of, shown)),
+        [Line2D([], [], **_look(term)) for term in named], list(map(title_of, named)),
         loc="outside lower center", ncols=3, fontsize=8, frameon=False,
     )  # fmt: skip
     figure.supylabel("loss term, without its weight", fontsize=9)
@@ -244,12 +234,6 @@ def _limits(curves: Mapping[str, Mapping[int, Curve]]) -> tuple[float, float]:
     values = np.concatenate(every)
     low, high = np.percentile(values[values > 0], (0.5, 99.5)) if (values > 0).any() else (1, 1)
     return float(low / 2), float(high * 2)
-
-
-def _draw(axis: Axes, curve: Curve, seeds: int) -> None:
-    for term, values in curve.terms.items():
-        shown = np.where(values > 0, values, np.nan)  # nothing else has a logarithm
-        axis.plot(curve.steps, shown, **_look(term), alpha=1 / math.sqrt(seeds), linewidth=1.1)
 
 
 def in_order(terms: Iterable[str]) -> list[str]:

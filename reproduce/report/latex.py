@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.files import whole, write_text
 from reproduce.analysis.table import in_latex, tabular
 from reproduce.report.blocks import Report
-from reproduce.report.inputs import environment
+from reproduce.report.page import environment
 
 TEX, PDF, LOG = "report.tex", "report.pdf", "report.log"
 PASSES = 2  # the second knows the pages of the contents

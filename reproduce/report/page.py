@@ -7,16 +7,30 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmarks.files import whole, write_text
 from reproduce.report.blocks import Report
-from reproduce.report.inputs import HERE, PICTURES, environment
+from reproduce.report.inputs import HERE
 
 PAGE = "index.html"
+PICTURES = "pictures"  # the folder beside it
+
+
+def environment(filters: Mapping[str, Callable[..., object]], **more: Any) -> Environment:
+    """The templates, with these filters."""
+    found = Environment(
+        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True, **more,
+    )  # fmt: skip
+    found.filters |= filters
+    return found
 
 
 def write_page(report: Report, out: Path) -> list[Path]:

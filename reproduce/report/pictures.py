@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from PIL import Image
 
 from benchmarks.metrics.theory.contents import DOMAIN_ACCURACY
@@ -16,72 +17,12 @@ from reproduce.analysis.theory import OfTask
 from reproduce.experiments.preset import Preset
 from reproduce.report.blocks import Block, Figure, Missing
 from reproduce.report.curves import Curve, in_order, last_values, title_of
+from reproduce.report.inputs import HERE, WORDS
 from reproduce.report.theory_figures import content_alt, styles_alt
 from reproduce.tasks.registry import TASKS
 
 EVENLY = "The inputs are spread evenly over the test set, not chosen."
-# Of each kind of picture: its name while it is missing, what it shows, and how to read it.
-SHOWN = {
-    "figure4": (
-        "Translations of {title} by all methods",
-        "Grid of pictures, {title}: in the first column test inputs{truths}, then a column for each of "
-        "{methods}, with three outputs of each input.",
-        "{title}, like MUNIT's Fig. 4: each input{truth}, and three outputs of every method below each "
-        f"other.{{dagger}} {EVENLY}",
-    ),
-    "modes": (
-        "Translations of {title} and back",
-        "Grid of pictures, {title} and back: a row for each test input; the input, then translations "
-        "by {methods}.",
-        "{title} and back: a row for each input, first the input itself. Methods that draw noise have "
-        f"several columns, one a sample. {EVENLY}",
-    ),
-    "unit-figure": (
-        "UNIT's Fig. {number}, {title}",
-        "Pairs of pictures, {title} and back: a test input and UNIT's translation of it.",
-        "{title} and back, like UNIT's Fig. {number}: pairs of an input and UNIT's translation. "
-        f"{EVENLY}",
-    ),
-    "interpolation": (
-        "A walk between two styles, {title}",
-        "Grid of pictures, {title}: a row for each test input; the input, then MUNIT's translations "
-        "of it while the style goes from one draw to another.",
-        "{title}: MUNIT's translations while the style walks from one draw to another on the arc "
-        f"between them. All rows walk the same way. {EVENLY}",
-    ),
-    "guided": (
-        "Translation guided by examples, {title}",
-        "Grid of pictures, {title}: test inputs in the first column, example pictures in the top row, "
-        "and in each cell MUNIT's translation of the row's input in the style of the column's "
-        "example.",
-        "{title}, like MUNIT's Fig. 8: inputs on the left, examples on top; MUNIT takes the content "
-        "of the one and the style of the other. Examples are spread evenly too, and none is an "
-        "input's ground truth.",
-    ),
-    "curves": (
-        "Learning curves of {title}",
-        "Line charts, {title}: loss terms by training step on a logarithmic scale, a panel for each "
-        "method. The table after it tells where they end.",
-        "{title}: loss terms without their weights, means over both domains{trainings}. Methods "
-        "differ in their terms and adversarial losses, so compare shapes, not heights. Spikes may "
-        "leave the frame.",
-    ),
-    "theory-styles": (
-        "Encoded styles, {title}", "{alt}",
-        "{title}: quantiles of styles encoded from real test pictures against those of N(0, 1), with "
-        "the style term and without.",
-    ),
-    "theory-content": (
-        "Content codes, {title}", "{alt}",
-        "{title}: how alike the content codes of the two domains are, by method, a point for each "
-        "training.",
-    ),
-    "ablations/": (
-        "The curve of {title}",
-        "Line charts: {title}, a panel for each metric. The table after it has the numbers.",
-        "{title}",
-    ),
-}  # fmt: skip
+SHOWN = yaml.safe_load((HERE / WORDS).read_text(encoding="utf-8"))  # by kind of picture
 
 
 @dataclass(frozen=True)
@@ -95,14 +36,14 @@ class Album:
 
     def figure(self, kind: str, name: str, **words: object) -> Block:
         """The picture ``name`` of a kind, or that what it shows is missing."""
-        what, alt, caption = (text.format(**words) for text in SHOWN[kind])
+        told = {key: text.format(**words, evenly=EVENLY) for key, text in SHOWN[kind].items()}
         try:
             with Image.open(self.folder / f"{name}.png", formats=("PNG",)) as picture:
                 picture.load()
-                shown = caption[0].upper() + caption[1:]
-                return Figure(self.folder / f"{name}.png", alt, shown, picture.size)
+                caption = told["caption"][0].upper() + told["caption"][1:]
+                return Figure(self.folder / f"{name}.png", told["alt"], caption, picture.size)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            return Missing((what,), self.again)
+            return Missing((told["what"],), self.again)
 
     def translations(self) -> list[Block]:
         """Grids of all methods' translations, and UNIT's figures."""

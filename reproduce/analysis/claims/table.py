@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -44,10 +44,8 @@ DIGITS = {"quality": 1}  # after the point; elsewhere 3
 def claims_table(preset: Preset, results: Path, seeds: Sequence[int] | None = None) -> Tables:
     """The verdicts on all claims about a preset, from its records of ``seeds`` (None: of all)."""
     stated = claims_of(preset)
-    by_hand = results / preset.name / CAUSES
-    causes = load_causes(by_hand, stated)
     evidence = Current.stored(results, preset.name, seeds)
-    causes = with_numbers(causes, evidence.mean, by_hand)
+    causes = load_causes(results / preset.name / CAUSES, stated, evidence.mean)
     findings = verdicts(stated, evidence)
     rows = tuple(_row(finding, causes.get(finding.claim.id, "")) for finding in findings)
     return Tables(
@@ -168,18 +166,15 @@ _NUMBER = re.compile(r"\{([a-z0-9-]+) +([a-z0-9-]+) +([a-z0-9-]+)(?: +([0-9]))?\
 Values = Callable[[str, str, str], float | None]  # of metric, method, task: what is on record
 
 
-def load_causes(path: Path, claims: Sequence[Claim]) -> dict[str, str]:
-    """Texts by claim id. The file maps ids, or ids without their task for all tasks, to texts;
-    the full id counts more. No file is no texts. A key that names no claim is refused."""
-    if not path.is_file():
+def load_causes(path: Path, claims: Sequence[Claim], values: Values) -> dict[str, str]:
+    """Texts by claim id, with the numbers that they name; a dash for what is not on record.
+
+    The file maps ids, or ids without their task for all tasks, to texts; the full id counts more. No
+    file is no texts. UserError for a name of no claim, method or task.
+    """
+    given = read_yaml(path, "write 'claim id: text' lines") if path.is_file() else None
+    if given is None:
         return {}
-    given = read_yaml(path, "write 'claim id: text' lines")
-    texts = _checked(path, {} if given is None else given, claims)
-    found = {claim.id: texts.get(claim.id, texts.get(stem(claim), "")) for claim in claims}
-    return {name: text for name, text in found.items() if text}
-
-
-def _checked(path: Path, given: object, claims: Sequence[Claim]) -> Mapping[str, str]:
     if not isinstance(given, dict):
         raise UserError(f"{path} holds a {type(given).__name__}: write 'claim id: text' lines")
     names = {claim.id for claim in claims} | {stem(claim) for claim in claims}
@@ -188,18 +183,6 @@ def _checked(path: Path, given: object, claims: Sequence[Claim]) -> Mapping[str,
             raise UserError(f"{path}: no claim '{key}': {nearest(str(key), names)}")
         if not isinstance(text, str):
             raise UserError(f"{path}: what {key} says is no text ({text!r}): put it in quotes")
-    return {key: " ".join(text.split()) for key, text in given.items()}
-
-
-def stem(claim: Claim) -> str:
-    """A claim's id without its task: the same for all tasks."""
-    kind, name, *_ = claim.id.split(".")
-    return f"{kind}.{name}"
-
-
-def with_numbers(causes: Mapping[str, str], values: Values, path: Path) -> dict[str, str]:
-    """The texts with the numbers that they name; a dash for what is not on record. A name of
-    no method or task raises UserError."""
 
     def number(found: re.Match[str]) -> str:
         metric, method, task, digits = found.groups()
@@ -210,4 +193,10 @@ def with_numbers(causes: Mapping[str, str], values: Values, path: Path) -> dict[
         value = values(metric, method, task)
         return DASH if value is None else f"{value:.{digits or 2}f}"
 
-    return {name: _NUMBER.sub(number, text) for name, text in causes.items()}
+    texts = {key: _NUMBER.sub(number, " ".join(text.split())) for key, text in given.items()}
+    return {claim.id: texts.get(claim.id, texts.get(stem(claim), "")) for claim in claims}
+
+
+def stem(claim: Claim) -> str:
+    """A claim's id without its task: the same for all tasks."""
+    return ".".join(claim.id.split(".")[:2])

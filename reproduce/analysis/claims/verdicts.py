@@ -10,7 +10,7 @@ correction bounds the probability of any wrong verdict, in either direction.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,7 +48,7 @@ class _Tested:
     p-values."""
 
     part: Part
-    values: tuple[float, ...]
+    values: Sequence[float]
     holds: float
     fails: float
 
@@ -57,48 +57,41 @@ class _Tested:
         return self.part.back(float(np.mean(self.values)))
 
 
-def verdicts(claims: Sequence[Claim], evidence: Current, level: float = LEVEL) -> list[Finding]:
+def verdicts(claims: Sequence[Claim], evidence: Current) -> list[Finding]:
     """One finding a claim, in their order."""
-    court = [(claim, _by_seed(claim, evidence)) for claim in claims]
+    court = [(claim, *_measured(claim, evidence)) for claim in claims]
     tested = [
-        [_tested(claim, *part) for part in parts] if len(_seeds(parts)) > 1 else []
-        for claim, parts in court
+        [_tested(claim, *part) for part in parts] if len(seeds) > 1 else []
+        for claim, seeds, parts in court
     ]
     p = [_two_sided(parts) for parts in tested if parts]
-    decided = zip(p, *holm(p, level), strict=True)
+    decided = zip(p, *holm(p, LEVEL), strict=True)
     return [
-        _finding(claim, _seeds(parts), tests, *next(decided), level)
+        _finding(claim, seeds, tests, *next(decided))
         if tests
-        else _untested(claim, parts, evidence)
-        for (claim, parts), tests in zip(court, tested, strict=True)
+        else _untested(claim, seeds, parts, evidence)
+        for (claim, seeds, parts), tests in zip(court, tested, strict=True)
     ]
 
 
-_BySeed = Sequence[tuple[Part, Mapping[int, float]]]
+_Parts = Sequence[tuple[Part, Sequence[float]]]
 
 
-def _by_seed(claim: Claim, evidence: Current) -> _BySeed:
-    """The parts of a claim with their values at each seed at which all of it was measured."""
+def _measured(claim: Claim, evidence: Current) -> tuple[tuple[int, ...], _Parts]:
+    """The seeds at which all of a claim was measured, and its parts with their values there."""
     known = {q: evidence.values(q) for part in claim.parts for q in part.quantities}
     seeds = sorted(set(evidence.seeds).intersection(*known.values()))
-    return [
-        (part, {s: part.at({q: known[q][s] for q in part.quantities}) for s in seeds})
-        for part in claim.parts
-    ]
+    at_seed = [{quantity: of[seed] for quantity, of in known.items()} for seed in seeds]
+    return tuple(seeds), [(part, [*map(part.at, at_seed)]) for part in claim.parts]
 
 
-def _seeds(parts: _BySeed) -> tuple[int, ...]:
-    return tuple(parts[0][1])
-
-
-def _tested(claim: Claim, part: Part, by_seed: Mapping[int, float]) -> _Tested:
-    values = tuple(by_seed.values())
+def _tested(claim: Claim, part: Part, values: Sequence[float]) -> _Tested:
     return _Tested(part, values, *tails(values, part.scaled(claim.low), part.scaled(claim.high)))
 
 
 def _finding(
     claim: Claim, seeds: tuple[int, ...], parts: Sequence[_Tested], p: float, corrected: float,
-    own: float, level: float,
+    own: float,
 ) -> Finding:  # fmt: skip
     worst = max(parts, key=lambda t: (t.holds, max(claim.low - t.value, t.value - claim.high)))
     # That any of several parts fails is tried as often as there are parts.
@@ -107,17 +100,16 @@ def _finding(
     ends = interval(worst.values, below, above)
     low, high = (worst.part.within(worst.part.back(end)) for end in ends)
     verdict: Verdict = "undecided"
-    if corrected <= level:
+    if corrected <= LEVEL:
         verdict = "holds" if worst.holds <= own / 2 else "fails"
     return Finding(claim, verdict, seeds, worst.part, worst.value, low, high, 1 - own, p, corrected)
 
 
-def _untested(claim: Claim, parts: _BySeed, evidence: Current) -> Finding:
+def _untested(claim: Claim, seeds: tuple[int, ...], parts: _Parts, evidence: Current) -> Finding:
     """Of one training, which tells nothing of others; or of none."""
-    seeds = _seeds(parts)
     if not seeds:
         return Finding(claim, "not measured", note=_missing(claim, evidence))
-    values = [(part, part.back(by_seed[seeds[0]])) for part, by_seed in parts]
+    values = [(part, part.back(number)) for part, (number,) in parts]
     part, value = max(values, key=lambda v: max(claim.low - v[1], v[1] - claim.high))
     return Finding(claim, "undecided", seeds, part, value, note="one training")
 

@@ -25,7 +25,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
-from torch import Tensor
 
 from benchmarks.pictures import to_bytes
 from benchmarks.study.guard import Guard
@@ -139,15 +138,18 @@ class Demo:
     def translate(self, asked: Asked) -> dict[str, Any]:
         """By network: pictures and the codes of their styles."""
         picture, found, styles = _picture(asked.picture), {}, list(asked.styles)
-        if asked.walk is not None:
-            styles.append(_on(asked.walk))
+        if (walk := asked.walk) is not None:
+            if len(walk.first) != len(walk.last):
+                raise UserError("the ends of a walk are styles of as many numbers as each other")
+            ends = torch.tensor(walk.first), torch.tensor(walk.last)
+            styles.append(slerp(*ends, walk.share).tolist())
         for number in asked.networks:
             network = self._network(number)
             if any(len(style) != network.numbers for style in styles):
                 raise UserError(f"{network.title} takes styles of {network.numbers} numbers")
             pictures, codes = network.translations(picture, asked.seeds, styles)
-            shown = [_url(of) for of in _pixels(pictures)]
-            found[number] = {"pictures": shown, "codes": codes}
+            pixels = to_bytes(pictures).permute(0, 2, 3, 1).numpy()
+            found[number] = {"pictures": [*map(_url, pixels)], "codes": codes}
         return {"translations": found}
 
     def style(self, asked: Asked) -> dict[str, Any]:
@@ -196,15 +198,6 @@ async def _wrong(_: Request, error: Exception) -> Response:
     return answer({"error": str(error)}, 400)
 
 
-def _on(walk: Walk) -> list[float]:
-    if len(walk.first) != len(walk.last):
-        raise UserError("the ends of a walk are styles of as many numbers as each other")
-    style: list[float] = slerp(
-        torch.tensor(walk.first), torch.tensor(walk.last), walk.share
-    ).tolist()
-    return style
-
-
 def _picture(url: str) -> Image.Image:
     """A data URL, read as the pictures of data sets are; UserError for what is none, too."""
     kind, _, text = url.partition(",")
@@ -221,12 +214,6 @@ def _picture(url: str) -> Image.Image:
             return read_picture(file.name)
         except UserError as error:
             raise UserError(str(error).replace(file.name, "the picture")) from None
-
-
-def _pixels(pictures: Tensor) -> np.ndarray[Any, Any]:
-    """(N, 3, H, W) in [-1, 1] as bytes (N, H, W, 3)."""
-    found: np.ndarray[Any, Any] = to_bytes(pictures).permute(0, 2, 3, 1).numpy()
-    return found
 
 
 def _url(pixels: np.ndarray[Any, Any]) -> str:

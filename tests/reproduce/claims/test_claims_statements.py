@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
-from reading import csv_rows
 from scipy import stats
 
+from benchmarks.harness.published import published_table1, published_table2
 from reproduce.analysis.claims.statements import (
     COMPARABLE_FACTOR,
     COMPARABLE_POINTS,
@@ -19,18 +18,6 @@ from reproduce.analysis.claims.statements import (
 )
 from reproduce.analysis.claims.table import stem
 from reproduce.experiments.preset import load_preset
-
-PAPER = Path(__file__).resolve().parents[3] / "results" / "paper"
-
-
-def table1() -> dict[tuple[str, str], tuple[float, float]]:
-    """(task, row) -> quality, diversity of the published file, real data aside."""
-    rows = csv_rows(PAPER / "table1_quality_diversity.csv")
-    names = "quality_percent_preferred_over_munit", "lpips_diversity"
-    return {
-        (r["task"], r["method"]): tuple(float(r[name]) for name in names)
-        for r in rows if r["method"] != "Real data"
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize("preset", ["quick", "cpu", "paper"])
@@ -81,7 +68,7 @@ def test_ranks_are_spearmans_of_all_rows_beside_the_papers() -> None:
 
 
 def test_margins_come_from_the_published_file() -> None:
-    rows = table1()
+    rows = published_table1()
     ratios, points, small = [], [], []
     for task in ("edges2shoes", "edges2handbags"):
         munit = rows[task, "MUNIT"][1]
@@ -92,7 +79,8 @@ def test_margins_come_from_the_published_file() -> None:
     assert math.log(COMPARABLE_FACTOR) == pytest.approx(2 * max(ratios))
     assert pytest.approx(2 * max(points)) == COMPARABLE_POINTS
     assert max(small) < 0.15 < NEAR_ZERO
-    rows = csv_rows(PAPER / "table2_cis_is.csv")
-    shares = [(r["method"], float(r["cis_nats"]) / float(r["is_nats"])) for r in rows]
+    shares = [
+        (method, cis / inception) for (_, method), (cis, inception) in published_table2().items()
+    ]
     assert min(share for method, share in shares if method == "MUNIT") > 0.97 > NEAR_IS
     assert max(share for method, share in shares if method != "MUNIT") < 0.21 < NEAR_ZERO

@@ -12,6 +12,7 @@ from reading import csv_rows
 
 import benchmarks.metrics.fidelity  # noqa: F401  (declares its metrics)
 from benchmarks.harness.published import AVERAGE
+from benchmarks.metric import METRICS
 from reproduce.analysis.estimate import Cells, over_trainings
 from reproduce.analysis.table import Row, Tables
 from reproduce.analysis.tables import table1, table2, tables_of
@@ -163,16 +164,19 @@ def test_tables_say_how_near_they_are_to_the_paper(copied: World) -> None:
 
 def test_the_wider_table_shows_means_with_intervals(copied: World) -> None:
     fid = "fid-small-resnet-2"
+    assert not wider(copied).parts, "one score is no table"
     of = {"munit": (10.0, 12.0, 14.0), "unit": (20.0, 30.0), "bicyclegan": (40.0,), "real": (1.0,)}
     for method, values in of.items():
         for seed, value in enumerate(values):
             copied.value(fid, method, value, seed, protocol={"sha256": "e"})
     made = wider(copied)
+    assert made.parts[0].head == ["Method", "FID ↓", METRICS["quality-judged"].heading]
+    assert f"\n- **FID**: {METRICS[fid].protocol}" in made.markdown()
     fids = {title: line[1] for title, line in cells(made).items()}
     assert fids["MUNIT"] == "12.0 ± 5.0"  # 4.303 * 2 / sqrt(3)
     assert fids["UNIT"].startswith("25.0 ± ") and fids["UNIT"].endswith(" (2 seeds)")
     assert fids["BicycleGAN †"] == "40.0 ± 0.0 (1 seed)"
-    assert fids["Real data"] == "1.0 ± 0.0"
+    assert fids["Real data"] == "1.0 ± 0.0" and fids["CycleGAN"] == "—"
     assert "means over 3 trainings each" in made.markdown()
     told = {(r["row"], r["metric"]): r for r in csv_rows(made.csv())}
     assert told["MUNIT", fid]["value_seeds"] == "3"

@@ -74,14 +74,8 @@ def world(studied: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(studied / "own/testB", folder / shown / "testB")
     for name in ("red_shoe.png", "a.png", "b.png"):
         tiny.picture(folder / name, (200, len(name) * 20, 30), size=64)
-    trained = (
-        "a",
-        "mine",
-        "unit",
-        "bags",
-        *(f"cpu/drawn-shoes/{m}-seed0" for m in ("munit", "unit")),
-    )
-    for run in trained:
+    of_table = (f"cpu/drawn-shoes/{method}-seed0" for method in ("munit", "unit"))
+    for run in ("a", "mine", "unit", "bags", *of_table):
         shutil.copytree(studied / "run", folder / "runs" / run)
     for name, made in {"mine": "munit", "munit": "munit", "unit": "unit"}.items():
         shutil.copytree(studied / "out" / made, folder / "out" / name)

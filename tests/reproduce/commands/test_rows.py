@@ -283,13 +283,9 @@ def test_the_graph_measures_rows_before_the_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("out", "write NAME=PATH"),
         ("=out", "write NAME=PATH"),
-        ("Mine=", "write NAME=PATH"),
         ("a/b=out", "a name has letters"),
-        ("x" * 41 + "=out", "at most 40"),
         ("Real data=out", "has a row of that name"),
-        ("CycleGAN=out", "has a row of that name"),
         ("Mine=out Mine=out", "is given twice"),
     ],
 )
@@ -306,7 +302,6 @@ def test_names_of_rows_that_do_not_fit(word: str, message: str) -> None:
         ("link: https://example.org\n", "name: Field required"),
         ("name: x\nlink: javascript:alert(1)\n", "link: "),
         ("name: x\ncommit: HEAD\n", "commit: "),
-        ("name: x\nseed: -1\n", "seed: "),
         ("name: x\nauthor: me\n", "author: Extra inputs are not permitted"),
         ("[" * 5000, "is no YAML (maximum recursion depth"),
         ("name: !!python/object:os.system x\n", "is no YAML"),

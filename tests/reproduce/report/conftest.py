@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from report_world import HOSTILE, Page, add_theory, places, preset_runs, seeds_of, stored
+from report_world import HOSTILE, Page, places, preset_runs, seeds_of, stored
 
 from reproduce.analysis.table import of_texts
 from reproduce.experiments.preset import load_preset
 from reproduce.report.blocks import Report
 from reproduce.report.content import report_of
-from reproduce.report.curves import Curve, curve_path, draw_curves, write_curve
+from reproduce.report.curves import Curve, curve_figure, curve_path, stored_curves, write_curve
 from reproduce.report.page import write_page
 
 # What a page must be for everybody to use it is said once, beside the tests of another page.
@@ -34,7 +34,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "ablations").mkdir()
     table = of_texts("MUNIT by recon_c", rows, caption=HOSTILE)
     (folder / "ablations" / "munit-recon_c.json").write_text(table.as_json())
-    add_theory(folder / "records.jsonl")
     for name in ("theory-styles-drawn-shoes.png", "guided-drawn-shoes.png", "unit-figure4.png",
                  "ablations/munit-recon_c.png"):  # fmt: skip
         Image.new("RGB", (1200, 300), "teal").save(folder / name)
@@ -47,7 +46,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         values = {term: np.exp(-steps / total) * (k + 1) for k, term in enumerate(terms)}
         path = curve_path(folder, "drawn-shoes", method, 0)
         write_curve(Curve(steps, steps / 10, values), path)
-    draw_curves(folder, "drawn-shoes", [0])
+    curves = stored_curves(folder, "drawn-shoes", [0])
+    curve_figure(curves, folder / "curves-drawn-shoes.png")
     return folder.parent
 
 

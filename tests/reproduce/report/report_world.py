@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -12,13 +11,11 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 from benchmarks.harness.published import CHECKOUT
-from benchmarks.metrics.theory import contents, styles
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.records.store import Records
 
-THEORY = (0.111, 0.222, 0.333, 0.444, 0.555, 0.666, 0.777)
 KEPT = ("records.jsonl", "raw", "*.npz", "figure4-*.png", "modes-*.png")
 HOSTILE = '<script>alert(1)</script> \\input{/etc/passwd} `a<b>` & "quoted" 100%_#$~^ -> µ ✓'
 
@@ -31,23 +28,6 @@ def stored(root: Path) -> Path:
         ignore=lambda folder, names: set(names) - kept(folder, names),
     )  # fmt: skip
     return root / "results"
-
-
-def add_theory(path: Path) -> None:
-    """Numbers of styles and contents of the newest network of each seed of MUNIT on shoes."""
-    records = Records(path.parents[1], path.parent.name).all()
-    of_munit = (r for r in records if (r["task"], r["method"]) == ("drawn-shoes", "munit"))
-    last = {record["seed"]: record for record in of_munit}
-    told = {"null": {"value": 0.03}, "deviation": {"a": 0.8, "b": 1.1}, "collapsed": 0.25}
-    added = [
-        {k: v for k, v in record.items() if k not in ("raw", "raw_sha256", "protocol")}
-        | {"metric": metric.name, "value": value, "protocol": {"domains": ["a", "b"]},
-           "interval": {"low": value - 0.01, "high": value + 0.02}, "theory": told}
-        for record in last.values()
-        for metric, value in zip((*styles.METRICS, *contents.METRICS), THEORY, strict=True)
-    ]  # fmt: skip
-    with path.open("a") as file:
-        file.writelines(json.dumps(record, sort_keys=True) + "\n" for record in added)
 
 
 def seeds_of(results: Path) -> list[int]:

@@ -58,13 +58,13 @@ def test_no_event_files_are_no_curve(tmp_path: Path) -> None:
 def test_thinning_keeps_means_and_the_last_step() -> None:
     steps = np.arange(1.0, 1001.0)
     values = np.random.default_rng(0).normal(size=1000)
-    thin = thinned(Curve(steps, steps * 2, {"gan": values}), 200)
+    thin = thinned(Curve(steps, steps * 2, {"gan": values}))
     assert len(thin.steps) == 200
     assert thin.steps[-1] == 1000
     assert thin.seconds[-1] == 2000
     assert thin.terms["gan"].mean() == pytest.approx(values.mean())
     np.testing.assert_allclose(thin.terms["gan"][:2], [values[:5].mean(), values[5:10].mean()])
-    few = thinned(Curve(steps[:3], steps[:3], {"gan": values[:3]}), 200)
+    few = thinned(Curve(steps[:3], steps[:3], {"gan": values[:3]}))
     np.testing.assert_array_equal(few.terms["gan"], values[:3])
     assert len(thinned(Curve(steps[:320], steps[:320], {"gan": values[:320]})).steps) == 160
 

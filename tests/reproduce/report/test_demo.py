@@ -8,17 +8,15 @@ import io
 import json
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from study_browser import ACCESSIBLE, DESKTOP, NEEDS_BROWSER, PHONE, context, launched, playwright
 
 from reproduce.commands.cli import main
@@ -54,14 +52,11 @@ def test_a_stroke_is_answered_by_eight_pictures_and_a_slider_by_another(client: 
 
         before = pictures()
         box = page.locator("#canvas").bounding_box()
-        begin = time.perf_counter()
         page.mouse.move(box["x"] + 40, box["y"] + 200)
         page.mouse.down()
         page.mouse.move(box["x"] + 220, box["y"] + 60, steps=5)
         page.mouse.up()
         after = pictures()
-        # The promise, 300 ms a stroke, is of a quiet machine.
-        assert time.perf_counter() - begin < 5
         assert len(set(after)) == 8 and not set(after) & set(before)
 
         styled = page.locator("#styled")
@@ -264,30 +259,6 @@ def test_networks_of_one_file_are_one_and_of_copies_are_told_apart(tmp_path: Pat
     assert [network.title for network in networks] == [f"MUNIT ({path})", f"MUNIT ({copy})"]
     made = Demo(networks).translate(Asked(picture=PICTURE, networks=[0, 1]))["translations"]
     assert made[0]["pictures"] == made[1]["pictures"]
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Of the processor, in all threads: what runs beside this counts little."""
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin
-
-
-def test_a_stroke_takes_little_time() -> None:
-    """The promise is 300 ms; today's cost is far below, and is kept within twice itself by a measure
-    that any machine has: a stroke costs about two of these convolutions."""
-    networks = stored_networks(ROOT / "results", "cpu", "cpu")
-    number = [network.run.method for network in networks].index("munit")
-    demo, strokes, convolutions = Demo(networks), [], []
-    x, weights = torch.rand(8, 64, 32, 32), torch.rand(64, 64, 3, 3)
-    for k in range(12):
-        drawn = Image.new("RGB", (256, 256), "white")
-        ImageDraw.Draw(drawn).line([(20, 30), (200, 50 + k)], fill="black", width=8)
-        asked = Asked(picture=url_of(drawn), networks=[number], seeds=[*range(8)])
-        strokes.append(seconds(lambda a=asked: demo.translate(a)))
-        convolutions.append(seconds(lambda: torch.conv2d(x, weights, padding=1)))
-    stroke, convolution = statistics.median(strokes), statistics.median(convolutions)
-    assert stroke < 0.3 and stroke < 4 * convolution, (stroke, convolution)
 
 
 def test_weights_without_an_encoder_of_styles_say_so() -> None:

@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from reading import markdown_rows
-from report_world import HOSTILE, THEORY, Page, places, preset_runs, seeds_of
+from report_world import HOSTILE, Page, places, preset_runs, seeds_of
 
 from reproduce.analysis.claims.table import claims_table
 from reproduce.analysis.tables import table_of
+from reproduce.analysis.theory import theory_of, theory_table
 from reproduce.experiments.preset import load_preset
+from reproduce.records.store import Records
 from reproduce.report.blocks import Report
 from reproduce.report.content import _measuring_seconds, command_of, report_of
-from reproduce.report.inputs import PICTURES, inputs_sha256
-from reproduce.report.page import html, write_page
+from reproduce.report.inputs import inputs_sha256
+from reproduce.report.page import PICTURES, html, write_page
+from reproduce.report.theory_figures import styles_alt
 
 
 def cells(text: str) -> list[str]:
@@ -79,7 +82,7 @@ def test_pictures_are_there_whole_and_told(page: Page, out: Path) -> None:
 
 def test_what_is_missing_or_broken_is_said_with_the_command(page: Page, out: Path) -> None:
     section = page.section("translations")
-    missing = next(div.text for div in section.all("div") if div.given["class"] == "missing")
+    missing = section.all("figure", "div")[-1].text  # in one block, the last of the section
     assert "UNIT's Fig. 5" in missing and "UNIT's Fig. 6" in missing
     assert "UNIT's Fig. 4" not in missing and "UNIT's Fig. 4" in section.text
     assert "python -m reproduce all --preset cpu --seeds 0" in missing
@@ -199,7 +202,7 @@ def test_a_seed_without_records_is_said(results: Path) -> None:
 
 def test_what_people_wrote_counts(tmp_path: Path) -> None:
     before = inputs_sha256(tmp_path)
-    assert set(before) == {"page.html.j2", "style.css", "report.tex.j2"}
+    assert set(before) == {"page.html.j2", "style.css", "report.tex.j2", "pictures.yaml"}
     (tmp_path / "ablations").mkdir()
     for name in ("causes.yaml", "ablations/a.json", "ablations/a.csv"):
         (tmp_path / name).write_text(name)
@@ -210,13 +213,15 @@ def test_what_people_wrote_counts(tmp_path: Path) -> None:
     assert [name for name in after if after[name] != changed[name]] == ["causes.yaml"]
 
 
-def test_theory_is_told_in_numbers_to_all(page: Page) -> None:
+def test_theory_is_told_in_numbers_to_all(page: Page, results: Path) -> None:
+    preset = load_preset("cpu")
+    tasks = theory_of(preset, Records(results, "cpu").all(), seeds_of(results))
     section = page.section("theory")
+    assert [e.text for e in section.all("th", "td")] == cells(
+        theory_table(preset, tasks).markdown()
+    )
     captions = [e.text for e in section.all("caption") if "drawn edges → shoes" in e.text]
     assert [c.rpartition(": ")[2] for c in captions] == ["styles", "codes"]
-    munit = [row for row in section.all("tr") if row.all("th")[0].text == "MUNIT"]
-    numbers = [float(e.text.split()[0]) for row in munit for e in row.all("td") if e.text != "—"]
-    assert {0.8, 1.1, *THEORY[:7]} <= set(numbers)
-    told = [str(image.given["alt"]) for image in section.all("img")]
-    assert any("MUNIT 0.111" in words for words in told)
+    (image,) = section.all("img")
+    assert image.given["alt"] == styles_alt(tasks[0]).replace("->", "→")
     assert "Content codes, drawn edges → shoes" in section.text, "its picture is missing"

@@ -150,10 +150,3 @@ def test_a_sentence_tells_the_numbers(filled: Filled) -> None:
     told = content_alt(of)
     assert len(re.findall("UNIT 0.600, MUNIT w/o s 0.600, MUNIT 0.600", told)) == 4
     assert told.count("pictures themselves 0.770") == 4 and "chance 0.5." in told
-
-
-def test_without_records_it_says_what_to_do(tmp_path: Path) -> None:
-    made = Filled(tmp_path)
-    assert made.table == ""
-    with pytest.raises(UserError, match="no styles or contents: .* all --preset quick"):
-        write_theory(PRESET, made.places)
