@@ -43,11 +43,12 @@ from benchmarks.networks.weights import trained
 from models.choices import ALL, choose
 from models.method import Method
 from models.original import load_original, to_original
+from reproduce.commands.cli import parser as command_line
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.records.environment import environment
 from reproduce.records.store import Records
-from reproduce.speed.planning import Networks, Where, steps
+from reproduce.speed.planning import planned
 from reproduce.speed.stepping import repeats, time_step
 from reproduce.speed.store import PRESET, append
 from reproduce.tasks.pictures import Preparation
@@ -238,9 +239,8 @@ def _measured(check: Check, checkpoint: Path, device: str) -> tuple[list[Tensor]
 
 def step_times(check: Check) -> Figures:
     """Seconds of a step at 256 px, batch 1 and 8, float32 and bf16, beside the plain path."""
-    where, records = Where(check.device, torch.get_num_threads()), Records(check.out, PRESET)
-    networks = Networks(settings=TINY["munit"]) if check.small else Networks()
-    shape: Figures = {"size": 32, "count": 2} if check.small else {"size": 256, "count": 10}
+    records = Records(check.out, PRESET)
+    small = ["--size=32", "--steps=2", *(f"--set={key}={n}" for key, n in TINY["munit"].items())]
     found: Figures = {}
     rest: Figures = {}
     every = itertools.product((1, 8), ("float32", "bf16"), TIMED)
@@ -249,8 +249,11 @@ def step_times(check: Check) -> Figures:
             rest = {"told": "no time for the rest"}
             break
         pairs = 2 if name == "bicyclegan" and batch == 1 else batch
-        (one,) = steps([name], networks, where, batch=pairs, precision=precision, memory=False,
-                       **shape)  # fmt: skip
+        words = ["speed", "step", "--no-memory", f"--methods={name}", f"--batch={pairs}",
+                 f"--precision={precision}", *(small if check.small else ["--size=256"])]  # fmt: skip
+        asked = command_line().parse_args(words)
+        asked.device = check.device
+        (one,) = planned(asked)
         begin = time.perf_counter()
         made = {"measured": time_step(one.about, lambda: None)}
         made["environment"] = environment(check.device)
