@@ -45,7 +45,7 @@ from models.method import Method
 from models.original import load_original, to_original
 from reproduce.commands.cli import parser as command_line
 from reproduce.experiments.preset import load_preset
-from reproduce.experiments.run import RunConfig
+from reproduce.experiments.run import RunConfig, progress_of
 from reproduce.records.environment import environment
 from reproduce.records.store import Records
 from reproduce.speed.planning import planned
@@ -53,6 +53,7 @@ from reproduce.speed.stepping import repeats, time_step
 from reproduce.speed.store import PRESET, append
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import open_task
+from reproduce.tasks.sources import Domains
 from reproduce.training.checkpoints import load_method, read_checkpoint
 from reproduce.training.distributed import World
 from reproduce.training.loop import Interrupted, Logging
@@ -68,6 +69,7 @@ TASK = "drawn-shoes"
 TIMED = ("munit", "unit", "cyclegan", "bicyclegan", "unit-release", "cyclegan-noise")
 BRIEFLY = 2.0  # seconds of the small training
 Figures = dict[str, Any]
+NO_TIME: Figures = {"passed": None, "told": "no time left"}
 
 
 class Check:
@@ -90,8 +92,7 @@ class Check:
         begin = time.monotonic()
         entry: Figures = {"name": work.__name__, "about": (work.__doc__ or "").split("\n")[0]}
         try:
-            entry |= {"passed": True} if self.left > 0 else {"passed": None, "told": "no time left"}
-            entry |= work(self) if self.left > 0 else {}
+            entry |= {"passed": True} | (work(self) if self.left > 0 else NO_TIME)
         except Exception as error:
             entry |= {"passed": False, "told": str(error) or type(error).__name__}
             entry["traceback"] = traceback.format_exc()
@@ -187,6 +188,11 @@ def _trained(check: Check, run: RunConfig, name: str, device: str, **how: Any) -
     return train(run, check.scratch / name, data_dir=data, device=device, logging=quiet, **how)
 
 
+def _drawn(check: Check, run: RunConfig) -> Domains:
+    return open_task(run.task, data_dir=check.scratch / "data", size=run.size, train=run.train,
+                     test=run.test, progress=False)  # fmt: skip
+
+
 def _apart(one: Path, other: Path) -> float:
     tensors, others = (read_checkpoint(path).part("model") for path in (one, other))
     return max((t - others[k]).abs().max().item() for k, t in tensors.items())
@@ -228,8 +234,7 @@ def _measured(check: Check, checkpoint: Path, device: str) -> tuple[list[Tensor]
     method: Method
     method, read = load_method(checkpoint, device)
     run = read.run
-    domains = open_task(run.task, data_dir=check.scratch / "data", size=run.size, train=run.train,
-                        test=run.test, progress=False)  # fmt: skip
+    domains = _drawn(check, run)
     protocol = get_protocol("consecutive", 4)
     made = list(stream(method, domains.test_a, Preparation(run.size).at_test(),
                        samples=protocol.samples, inputs=4))  # fmt: skip
@@ -275,18 +280,16 @@ def training(check: Check) -> Figures:
     else:
         run = load_preset("gpu").make_run("munit", TASK, 0, settings | {"train": 500, "test": 50})
     folder = check.scratch / "training"
-    open_task(run.task, data_dir=check.scratch / "data", size=run.size, train=run.train,
-              test=run.test, progress=False)  # fmt: skip
+    _drawn(check, run)  # which takes time
     seconds = BRIEFLY if check.small else check.left - 15
     if seconds <= 0:
-        return {"passed": None, "told": "no time left"}
+        return NO_TIME
     with _stopped_after(seconds), contextlib.suppress(Interrupted):
         _trained(check, run, folder.name, check.device)
     reached = read_checkpoint(folder / "last.safetensors").step
     assert reached > 0
-    if not (folder / "progress.json").exists():  # which comes after ten steps
+    if not (told := progress_of(folder)):  # which comes after ten steps
         return {"steps": reached}
-    told: Figures = json.loads((folder / "progress.json").read_text())
     assert reached >= told["step"]
     return {"steps": reached, "steps_a_second": told["step"] / told["seconds"], "told": told}
 
@@ -321,12 +324,9 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--out", type=Path, default=Path("gpu-check"), help="folder of the figures")
     parser.add_argument("--minutes", type=float, default=8.0, help="to take at most")
-    parser.add_argument(
-        "--small", action="store_true", help="in less than a minute, on a processor"
-    )
-    parser.add_argument(
-        "--only", nargs="+", choices=[c.__name__ for c in CHECKS], help="these alone"
-    )
+    parser.add_argument("--small", action="store_true", help="for a processor, in under a minute")
+    names = [check.__name__ for check in CHECKS]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="these alone")
     arguments = parser.parse_args(words)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as scratch:
@@ -334,7 +334,7 @@ def main(words: list[str] | None = None) -> int:
             arguments.device, arguments.out, Path(scratch), arguments.minutes, arguments.small
         )
         for work in CHECKS:
-            if not arguments.only or work.__name__ in arguments.only:
+            if work.__name__ in arguments.only:
                 check.take(work)
     return int(any(entry["passed"] is False for entry in check.found))
 

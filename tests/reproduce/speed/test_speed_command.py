@@ -16,6 +16,7 @@ from reproduce.records.environment import environment
 from reproduce.records.query import query
 from reproduce.records.store import Records
 from reproduce.speed import planning, store, worker
+from reproduce.speed.machine import ratios
 from reproduce.speed.planning import Networks, planned
 from reproduce.speed.store import PRESET, Measurement, code_of, distinct, take
 from reproduce.speed.store import stored as found_record
@@ -40,6 +41,13 @@ def test_convolutions_alone_stand_beside_their_step(measured):
     assert row["s alone"] == alone["value"] and row["s/step"] == step["value"]
     assert row["% of step"] == 100 * alone["value"] / step["value"]
     assert row["GFLOP/s alone"] == alone["measured"]["flop"] / alone["value"] / 1e9
+    # Nearly all of its FLOP are theirs.
+    (first, second), found = (step["measured"][k] for k in ("first", "second")), alone["measured"]
+    assert 0.9 * first["counts"]["flop"] < found["flop"] <= first["counts"]["flop"]
+    assert found["different"] < found["calls"] < first["counts"]["calls"]
+    assert step["measured"]["ratio"] == ratios(first["seconds"], second["seconds"])
+    assert first["n"] == 2 and first["counts"]["flop"] != second["counts"]["flop"]
+    assert first["graphs"] is second["graphs"] is None, "on a processor"
     # Of a step that was not timed nothing is said.
     assert rows("primitives", [alone])[0]["% of step"] is None
 
