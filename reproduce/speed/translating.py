@@ -9,10 +9,11 @@ from typing import Any
 
 from models.choices import PLAIN
 from models.method import Method
-from reproduce.speed.drawn import Repeated, network_of, pictures_of
+from reproduce.speed.drawn import network_of, pictures_of, repeated
 from reproduce.speed.machine import forget_peak, held, peak, ratios, spread
 from reproduce.speed.stepping import alternately
 from reproduce.tasks.pictures import Preparation
+from reproduce.tasks.sources import PictureSource
 from reproduce.training.translate import Translation, stream
 
 ROUNDS = 7
@@ -28,9 +29,9 @@ def time_translation(about: Mapping[str, Any], tick: Callable[[], None]) -> dict
     base, fixed = held(about["device"]), Preparation(about["size"]).at_test()
     source = pictures_of(about).test_a
     fast, plain = (network_of(about, ways).eval() for ways in (about["ways"], PLAIN))
-    few, many = (Repeated(source, n) for n in (_CHUNK * about["batch"], max(about["counts"])))
+    few, many = (repeated(source, n) for n in (_CHUNK * about["batch"], max(about["counts"])))
 
-    def pictures(network: Method, of: Repeated) -> Iterator[Translation]:
+    def pictures(network: Method, of: PictureSource) -> Iterator[Translation]:
         return stream(network, of, fixed, samples=1, batch_size=about["batch"])
 
     def translate_few(network: Method) -> None:

@@ -40,7 +40,8 @@ def make(request: Request, job: Job) -> Path:
     Another process that makes it is waited for. What was measured for this very job before an
     interruption is not measured again; what other code measured is.
     """
-    runs = request.places.runs
+    runs, device = request.places.runs, request.places.device
+    device = device if job.kind == "train" else measuring_device(device)
     stamp, folder = job.stamp(runs), stamps_folder(runs, job.preset)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / f".{job.name.replace('/', '.')}.lock"):
@@ -48,8 +49,12 @@ def make(request: Request, job: Job) -> Path:
             return stamp
         begun = stamp.with_suffix(".begun")
         with _counted(begun) as seconds:
-            made = MAKERS[job.kind](_where_it_computes(request, job), job)
-            write_stamp(job, runs, max(seconds(), _seconds_of_run(request, job)), made)
+            here = replace(request, places=replace(request.places, device=device))
+            made, took = MAKERS[job.kind](here, job), seconds()
+            if job.kind == "train":  # which may have been under way, or done, before it was a job
+                told = progress_of(run_folder(runs, job.preset.name, job.runs[0]))
+                took = max(took, float(told.get("seconds", 0)))
+            write_stamp(job, runs, took, made)
         begun.unlink(missing_ok=True)
     return stamp
 
@@ -80,20 +85,6 @@ def _counted(begun: Path) -> Iterator[Callable[[], float]]:
     finally:
         ended.set()
         thread.join()
-
-
-def _where_it_computes(request: Request, job: Job) -> Request:
-    device = request.places.device
-    device = device if job.kind == "train" else measuring_device(device)
-    return replace(request, places=replace(request.places, device=device))
-
-
-def _seconds_of_run(request: Request, job: Job) -> float:
-    """As a training itself says: it may have been under way, or done, before it was this job's."""
-    if job.kind != "train":
-        return 0.0
-    folder = run_folder(request.places.runs, job.preset.name, job.runs[0])
-    return float(progress_of(folder).get("seconds", 0))
 
 
 def _data(request: Request, job: Job) -> Made:

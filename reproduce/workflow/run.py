@@ -130,9 +130,10 @@ def make(request: Request, how: How) -> int | None:
     for task in request.own.keys() & request.sources.keys():  # where later commands find it
         keep_source(task, Path(request.sources[task]), request.places.data)
     if not stale:
-        if how.plan is not None:
-            print(up_to_date(graph))
-        return 0
+        if how.plan is None:
+            return 0
+        print(up_to_date(graph))
+        return None
     if how.profile is not None and how.plan is None:
         check_executor(how.profile)
     with only_command(graph.folder):
@@ -333,7 +334,7 @@ def started(
     words: Sequence[str], folder: Path, log: Path, end: signal.Signals
 ) -> Iterator[subprocess.Popen[bytes]]:
     """``words`` at work; in the end it and all that it started are asked by the signal ``end`` to
-    save and stop, and waited for."""
+    save and stop, and waited for; what is left of them after a while is killed."""
     # Jobs run in Snakemake's folder, from where this checkout must be found.
     found = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     with log.open("wb") as file:
@@ -344,19 +345,14 @@ def started(
     try:
         yield process
     finally:
-        _end(process, end)
-
-
-def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the process and all that it started, and kill what is left of them after a while."""
-    deadline = time.monotonic() + GRACE
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-        while time.monotonic() < deadline:
-            process.poll()  # a zombie would count as one that is left
-            os.killpg(process.pid, 0)
-            time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGKILL)
+        deadline = time.monotonic() + GRACE
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, end)
+            while time.monotonic() < deadline:
+                process.poll()  # a zombie would count as one that is left
+                os.killpg(process.pid, 0)
+                time.sleep(0.1)
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
