@@ -43,15 +43,17 @@ from benchmarks.networks.weights import trained
 from models.choices import ALL, choose
 from models.method import Method
 from models.original import load_original, to_original
+from reproduce.commands.cli import parser as command_line
 from reproduce.experiments.preset import load_preset
-from reproduce.experiments.run import RunConfig
+from reproduce.experiments.run import RunConfig, progress_of
 from reproduce.records.environment import environment
 from reproduce.records.store import Records
-from reproduce.speed.planning import Networks, Where, steps
+from reproduce.speed.planning import planned
 from reproduce.speed.stepping import repeats, time_step
 from reproduce.speed.store import PRESET, append
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.registry import open_task
+from reproduce.tasks.sources import Domains
 from reproduce.training.checkpoints import load_method, read_checkpoint
 from reproduce.training.distributed import World
 from reproduce.training.loop import Interrupted, Logging
@@ -67,6 +69,7 @@ TASK = "drawn-shoes"
 TIMED = ("munit", "unit", "cyclegan", "bicyclegan", "unit-release", "cyclegan-noise")
 BRIEFLY = 2.0  # seconds of the small training
 Figures = dict[str, Any]
+NO_TIME: Figures = {"passed": None, "told": "no time left"}
 
 
 class Check:
@@ -89,8 +92,7 @@ class Check:
         begin = time.monotonic()
         entry: Figures = {"name": work.__name__, "about": (work.__doc__ or "").split("\n")[0]}
         try:
-            entry |= {"passed": True} if self.left > 0 else {"passed": None, "told": "no time left"}
-            entry |= work(self) if self.left > 0 else {}
+            entry |= {"passed": True} | (work(self) if self.left > 0 else NO_TIME)
         except Exception as error:
             entry |= {"passed": False, "told": str(error) or type(error).__name__}
             entry["traceback"] = traceback.format_exc()
@@ -186,6 +188,11 @@ def _trained(check: Check, run: RunConfig, name: str, device: str, **how: Any) -
     return train(run, check.scratch / name, data_dir=data, device=device, logging=quiet, **how)
 
 
+def _drawn(check: Check, run: RunConfig) -> Domains:
+    return open_task(run.task, data_dir=check.scratch / "data", size=run.size, train=run.train,
+                     test=run.test, progress=False)  # fmt: skip
+
+
 def _apart(one: Path, other: Path) -> float:
     tensors, others = (read_checkpoint(path).part("model") for path in (one, other))
     return max((t - others[k]).abs().max().item() for k, t in tensors.items())
@@ -227,8 +234,7 @@ def _measured(check: Check, checkpoint: Path, device: str) -> tuple[list[Tensor]
     method: Method
     method, read = load_method(checkpoint, device)
     run = read.run
-    domains = open_task(run.task, data_dir=check.scratch / "data", size=run.size, train=run.train,
-                        test=run.test, progress=False)  # fmt: skip
+    domains = _drawn(check, run)
     protocol = get_protocol("consecutive", 4)
     made = list(stream(method, domains.test_a, Preparation(run.size).at_test(),
                        samples=protocol.samples, inputs=4))  # fmt: skip
@@ -238,9 +244,8 @@ def _measured(check: Check, checkpoint: Path, device: str) -> tuple[list[Tensor]
 
 def step_times(check: Check) -> Figures:
     """Seconds of a step at 256 px, batch 1 and 8, float32 and bf16, beside the plain path."""
-    where, records = Where(check.device, torch.get_num_threads()), Records(check.out, PRESET)
-    networks = Networks(settings=TINY["munit"]) if check.small else Networks()
-    shape: Figures = {"size": 32, "count": 2} if check.small else {"size": 256, "count": 10}
+    records = Records(check.out, PRESET)
+    small = ["--size=32", "--steps=2", *(f"--set={key}={n}" for key, n in TINY["munit"].items())]
     found: Figures = {}
     rest: Figures = {}
     every = itertools.product((1, 8), ("float32", "bf16"), TIMED)
@@ -249,8 +254,11 @@ def step_times(check: Check) -> Figures:
             rest = {"told": "no time for the rest"}
             break
         pairs = 2 if name == "bicyclegan" and batch == 1 else batch
-        (one,) = steps([name], networks, where, batch=pairs, precision=precision, memory=False,
-                       **shape)  # fmt: skip
+        words = ["speed", "step", "--no-memory", f"--methods={name}", f"--batch={pairs}",
+                 f"--precision={precision}", *(small if check.small else ["--size=256"])]  # fmt: skip
+        asked = command_line().parse_args(words)
+        asked.device = check.device
+        (one,) = planned(asked)
         begin = time.perf_counter()
         made = {"measured": time_step(one.about, lambda: None)}
         made["environment"] = environment(check.device)
@@ -272,18 +280,16 @@ def training(check: Check) -> Figures:
     else:
         run = load_preset("gpu").make_run("munit", TASK, 0, settings | {"train": 500, "test": 50})
     folder = check.scratch / "training"
-    open_task(run.task, data_dir=check.scratch / "data", size=run.size, train=run.train,
-              test=run.test, progress=False)  # fmt: skip
+    _drawn(check, run)  # which takes time
     seconds = BRIEFLY if check.small else check.left - 15
     if seconds <= 0:
-        return {"passed": None, "told": "no time left"}
+        return NO_TIME
     with _stopped_after(seconds), contextlib.suppress(Interrupted):
         _trained(check, run, folder.name, check.device)
     reached = read_checkpoint(folder / "last.safetensors").step
     assert reached > 0
-    if not (folder / "progress.json").exists():  # which comes after ten steps
+    if not (told := progress_of(folder)):  # which comes after ten steps
         return {"steps": reached}
-    told: Figures = json.loads((folder / "progress.json").read_text())
     assert reached >= told["step"]
     return {"steps": reached, "steps_a_second": told["step"] / told["seconds"], "told": told}
 
@@ -318,12 +324,9 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--out", type=Path, default=Path("gpu-check"), help="folder of the figures")
     parser.add_argument("--minutes", type=float, default=8.0, help="to take at most")
-    parser.add_argument(
-        "--small", action="store_true", help="in less than a minute, on a processor"
-    )
-    parser.add_argument(
-        "--only", nargs="+", choices=[c.__name__ for c in CHECKS], help="these alone"
-    )
+    parser.add_argument("--small", action="store_true", help="for a processor, in under a minute")
+    names = [check.__name__ for check in CHECKS]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="these alone")
     arguments = parser.parse_args(words)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as scratch:
@@ -331,7 +334,7 @@ def main(words: list[str] | None = None) -> int:
             arguments.device, arguments.out, Path(scratch), arguments.minutes, arguments.small
         )
         for work in CHECKS:
-            if not arguments.only or work.__name__ in arguments.only:
+            if work.__name__ in arguments.only:
                 check.take(work)
     return int(any(entry["passed"] is False for entry in check.found))
 

@@ -18,17 +18,17 @@ from reproduce.commands import (
     report,
     rerun,
     results,
+    speed,
     step,
     store,
     table,
     train,
     translate,
 )
-from reproduce.speed.parser import add_speed
 
 COMMANDS = (
     table, figure, inputs, train, translate, demo, data, convert, all, step, ablate, results, rerun,
-    claims, report, store,
+    claims, report, store, speed,
 )  # fmt: skip
 EXAMPLES = """examples:
   python -m reproduce table 1 --preset quick
@@ -50,7 +50,6 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
-    add_speed(commands)
     return top
 
 

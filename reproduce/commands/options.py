@@ -13,8 +13,8 @@ from models.errors import UserError
 
 if TYPE_CHECKING:  # imported late: --help and wrong arguments answer at once
     from reproduce.experiments.places import Places
+    from reproduce.workflow.devices import How
     from reproduce.workflow.jobs import Request
-    from reproduce.workflow.run import How
 
 Sub = argparse.ArgumentParser
 PLACES = ("data", "runs", "results")
@@ -268,7 +268,7 @@ def how_of(arguments: argparse.Namespace) -> How:
         from reproduce.workflow.cluster_profile import profile_path
 
         profile_path(arguments.profile)
-    from reproduce.workflow.run import How
+    from reproduce.workflow.devices import How
 
     return How(
         arguments.cores, arguments.jobs, arguments.gpus_per_training, arguments.threads,

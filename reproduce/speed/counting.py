@@ -31,19 +31,17 @@ def count_step(
     computed in these ``ways`` (``models.choices``): ``flop`` of convolutions and matrix products (a
     product and a sum are two), ``bytes`` that all kernels together read and write in float32 if none
     stay in a cache, ``calls`` of kernels, and ``parameters``, the numbers in the networks."""
-    tally = _Tally()
-    weights = step_of_shapes(method, config, size, batch, ways, tally)
+    tally, weights = _tallied(method, config, size, batch, ways)
     moved = tally.bytes + _ADAM_PASSES * sum(p.nbytes for p in weights)
     numbers = sum(p.numel() for p in weights)
     return {"flop": tally.flop, "bytes": moved, "calls": tally.calls, "parameters": numbers}
 
 
-def step_of_shapes(
-    method: str, config: MethodConfig, size: int, batch: int, ways: Iterable[str],
-    looking: TorchDispatchMode,
-) -> list[Tensor]:  # fmt: skip
-    """One step of tensors without values, whose kernels ``looking`` sees; returns the weights. The
-    update, for which there is no such kernel, is left out."""
+def _tallied(
+    method: str, config: MethodConfig, size: int, batch: int, ways: Iterable[str]
+) -> tuple[_Tally, list[Tensor]]:
+    """The kernels of one step of tensors without values, and the weights. The update, for which there
+    is no such kernel, is left out."""
     with torch.device("meta"):
         network: Method = recipe(method).method(config, None)  # type: ignore[call-arg]
     choose(network, ways)
@@ -51,9 +49,9 @@ def step_of_shapes(
     trainer = _Shapes(network, 0, 1)
     shapes = ((batch, n, size, size) for n in (config.channels_a, config.channels_b))
     x_a, x_b = (torch.empty(shape, device="meta") for shape in shapes)
-    with looking:
+    with _Tally() as tally:
         trainer.step(x_a, x_b, 0)
-    return [p for phase in trainer.weights.values() for p in phase]
+    return tally, [p for phase in trainer.weights.values() for p in phase]
 
 
 class _Shapes(Trainer):
@@ -63,14 +61,21 @@ class _Shapes(Trainer):
         return {}
 
 
+_FORWARD, _BACKWARD = torch.ops.aten.convolution, torch.ops.aten.convolution_backward
+_TENSORS = 3  # so many arguments of both come first that are tensors, or None
+Call = tuple[bool, tuple[Any, ...]]  # whether it goes backward; shapes, then settings
+
+
 class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts kernels, the bytes of their inputs and outputs, and floating point operations by the
     rules of PyTorch's ``FlopCounterMode``, whose hooks in every module would take longer than the
-    step. Views move nothing."""
+    step; and how often each convolution is called, and its FLOP. Views move nothing."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.flop = self.bytes = self.calls = 0
+        self.convolutions: Counter[Call] = Counter()
+        self.flop_of: dict[Call, int] = {}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (),
@@ -83,15 +88,14 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.calls += 1
         touched = [*tree_leaves((args, kwargs)), *tree_leaves(out)]
         self.bytes += sum(t.nbytes for t in touched if isinstance(t, Tensor))
-        rule = flop_registry.get(func.overloadpacket)
-        if rule is not None:
-            self.flop += rule(*args, **kwargs, out_val=out)
+        packet = func.overloadpacket
+        flop = flop_registry[packet](*args, **kwargs, out_val=out) if packet in flop_registry else 0
+        self.flop += flop
+        if packet in (_FORWARD, _BACKWARD):
+            call = packet is _BACKWARD, tuple(map(_plain, args))
+            self.convolutions[call] += 1
+            self.flop_of[call] = flop
         return out
-
-
-_FORWARD, _BACKWARD = torch.ops.aten.convolution, torch.ops.aten.convolution_backward
-_TENSORS = 3  # so many arguments of both come first that are tensors, or None
-Call = tuple[bool, tuple[Any, ...]]  # whether it goes backward; shapes, then settings
 
 
 def time_primitives(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
@@ -99,43 +103,21 @@ def time_primitives(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[
     of ``about["steps"]`` calls, times how often a step calls it; and the machine's ceilings."""
     device, precision = about["device"], about["precision"]
     config = make_config(about["method"], about["settings"])
-    calls = _Collected()
-    step_of_shapes(about["method"], config, about["size"], about["batch"], about["ways"], calls)
+    tally, _ = _tallied(about["method"], config, about["size"], about["batch"], about["ways"])
     machine = measure_machine(device, precision)
     seconds, flop = 0.0, 0
-    for call, count in calls.counts.items():
+    for call, count in tally.convolutions.items():
         work = _work(call, device, DTYPES[precision])
         timed(work, device)
         taken = statistics.median(timed(work, device)[0] for _ in range(about["steps"]))
         seconds += count * taken
-        flop += count * calls.flop[call]
+        flop += count * tally.flop_of[call]
         tick()
     return {
-        "seconds": seconds, "flop": flop, "calls": calls.counts.total(),
-        "different": len(calls.counts),
+        "seconds": seconds, "flop": flop, "calls": tally.convolutions.total(),
+        "different": len(tally.convolutions),
         "machine": {"before": machine, "after": measure_machine(device, precision)},
     }  # fmt: skip
-
-
-class _Collected(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """How often each convolution is called, and its FLOP."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.counts: Counter[Call] = Counter()
-        self.flop: dict[Call, int] = {}
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # fmt: skip
-        out = func(*args, **(kwargs or {}))
-        packet = func.overloadpacket
-        if packet in (_FORWARD, _BACKWARD):
-            call = packet is _BACKWARD, tuple(_plain(value) for value in args)
-            self.counts[call] += 1
-            self.flop[call] = flop_registry[packet](*args, out_val=out)
-        return out
 
 
 def _plain(value: object) -> object:

@@ -7,14 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from models.choices import choose
 from models.method import Method
 from models.randomness import generator
 from models.zoo import make_config, make_method
 from reproduce.tasks.registry import open_task
-from reproduce.tasks.sources import Domains, PictureSource
+from reproduce.tasks.sources import Domains, PictureSource, Subset
 
 # Small enough that no step diverges on pictures of noise; a step costs the same with any.
 TAME = {"lr": 1e-6}
@@ -45,19 +43,8 @@ def told(method: str, settings: Mapping[str, object]) -> dict[str, Any]:
     return {"width": given["dim"], "settings": different}
 
 
-class Repeated:
-    """A source of any length: the pictures of another one over and over, under names of their
-    own."""
-
-    def __init__(self, source: PictureSource, length: int) -> None:
-        self._source, self.part = source, source.part
-        self.ids = [str(i) for i in range(length)]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def path(self, index: int) -> Path:
-        return self._source.path(index % len(self._source))
-
-    def read(self, index: int) -> Image.Image:
-        return self._source.read(index % len(self._source))
+def repeated(source: PictureSource, length: int) -> Subset:
+    """The pictures of a source over and over, under names of their own."""
+    found = Subset(source, [i % len(source) for i in range(length)])
+    found.ids = [str(i) for i in range(length)]
+    return found

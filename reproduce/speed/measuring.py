@@ -6,6 +6,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import lpips
@@ -23,7 +25,7 @@ from benchmarks.networks.mode_recipes import MODE_RECIPES
 from benchmarks.networks.weights import LpipsWeights, trained
 from models.init import initialise
 from models.randomness import generator
-from reproduce.speed.drawn import Repeated, network_of, pictures_of
+from reproduce.speed.drawn import network_of, pictures_of, repeated
 from reproduce.speed.machine import above, forget_peak, held, peak, ratios, timed
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.translate import Translation, stream
@@ -92,18 +94,14 @@ def by_package(
     batch: int,
 ) -> NDArray[np.float32]:  # fmt: skip
     """Distances (inputs, pairs): pair by pair, as scripts around the package do it."""
-    device = next(network.parameters()).device
-    rows, waiting = [], []
-    for _, _, picture in pictures:
-        waiting.append(picture)
-        if len(waiting) == protocol.samples:
-            stacked = enlarged(torch.stack(waiting))
-            parts = [
-                network(stacked[some[:, 0]].to(device), stacked[some[:, 1]].to(device)).flatten()
-                for some in torch.split(protocol.pairs(), batch)
-            ]
-            rows.append(torch.cat(parts).cpu().numpy())
-            waiting.clear()
+    device, rows = next(network.parameters()).device, []
+    for _, of_input in groupby(pictures, itemgetter(0)):
+        stacked = enlarged(torch.stack([picture for _, _, picture in of_input]))
+        parts = [
+            network(stacked[some[:, 0]].to(device), stacked[some[:, 1]].to(device)).flatten()
+            for some in torch.split(protocol.pairs(), batch)
+        ]
+        rows.append(torch.cat(parts).cpu().numpy())
     return np.stack(rows)
 
 
@@ -111,7 +109,7 @@ def time_modes(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, 
     """IS and CIS of ``inputs`` x ``samples`` translations, the translating included; and memory,
     also of a tenth of the samples before it, which should be the same."""
     base = held(about["device"])
-    source = Repeated(pictures_of(about).test_a, about["inputs"])
+    source = repeated(pictures_of(about).test_a, about["inputs"])
     network = network_of(about, about["ways"]).eval()
     judge = untaught(about["size"]).to(about["device"])
     points = []

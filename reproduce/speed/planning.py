@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -13,35 +14,21 @@ import torch
 from benchmarks.devices import check_device
 from benchmarks.metrics.diversity_protocols import get_protocol
 from benchmarks.metrics.lpips_features import SMALLEST_SIZE
-from models.choices import ALL
+from models.choices import ALL, ways_of
 from models.errors import UserError
 from models.method import Method
-from models.zoo import METHODS, make_config, recipe
+from models.zoo import make_config, recipe
 from reproduce.experiments.preset import load_preset
-from reproduce.experiments.run import RUN_KEYS, RunConfig, make_run
+from reproduce.experiments.run import RUN_KEYS, RunConfig, make_run, parse_settings
 from reproduce.speed.drawn import told
 from reproduce.speed.measuring import CHUNK
 from reproduce.speed.stepping import warm_steps
-from reproduce.speed.store import Measurement, distinct
+from reproduce.speed.store import Measurement
 from reproduce.speed.translating import ROUNDS
 from reproduce.tasks.registry import TASKS
 
-SHOES = "drawn-shoes"  # has pairs, which bicyclegan needs
 DIFFERENT = 60  # convolutions of a step, about
 _WIDTHS = ("dim", "dis_dim", "enc_dim")  # of generators, discriminators, bicyclegan's encoder
-
-
-@dataclass(frozen=True)
-class Where:
-    """What computes: a device, and threads of the processor."""
-
-    device: str = "cpu"
-    threads: int = 0
-
-    def told(self) -> dict[str, Any]:
-        """As measurements have it; UserError for a device that is not there."""
-        threads = self.threads or torch.get_num_threads()
-        return {"device": check_device(self.device), "threads": threads}
 
 
 @dataclass(frozen=True)
@@ -53,7 +40,7 @@ class Networks:
     width: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, method: str, task: str = SHOES, **run: object) -> RunConfig:
+    def run(self, method: str, task: str = "drawn-shoes", **run: object) -> RunConfig:
         """A run of ``method`` that has them; UserError for what does not fit together."""
         given = dict(self.settings)
         if wrong := [key for key in given if key in RUN_KEYS]:
@@ -104,183 +91,106 @@ def _network(run: RunConfig) -> Method:
         return recipe(run.method).method(run.method_config, None)  # type: ignore[call-arg]
 
 
-def steps(
-    methods: Iterable[str], networks: Networks, where: Where, *, size: int = 0, batch: int = 0,
-    precision: str = "float32", ways: Sequence[str] | None = None, count: int = 10,
-    each_way: bool = False, memory: bool = True, primitives: bool = False,
-) -> list[Measurement]:  # fmt: skip
-    """Steps of each method against the plain path, and the memory of both; with ``each_way`` also
-    against the same ways but one, and with ``primitives`` their convolutions alone."""
-    chosen = sorted(ALL) if ways is None else list(ways)
-    made = []
-    for method in methods:
+def planned(asked: argparse.Namespace) -> list[Measurement]:
+    """What ``speed step``, ``translate``, ``measure`` or ``data`` measures; UserError for networks,
+    pictures or a device that there are not."""
+    threads = asked.threads or torch.get_num_threads()
+    where = {"device": check_device(asked.device), "threads": threads}
+    settings = parse_settings(asked.settings)
+    networks = (Networks(asked.preset or "", width, settings) for width in asked.width)
+    return [one for of in networks for one in _PLANS[asked.step](asked, of, where)]
+
+
+def _steps(
+    asked: argparse.Namespace, networks: Networks, where: dict[str, Any]
+) -> Iterator[Measurement]:
+    """Steps of each method against the plain path, and the memory of both; also against the same
+    ways but one, and their convolutions alone."""
+    chosen, warm = ways_of(asked.ways), warm_steps(where["device"])
+    if asked.each_way and len(chosen) < 2:
+        raise UserError("--each-way leaves out one of several ways: give --ways all, or two names")
+    for method, size, batch, precision in itertools.product(
+        asked.methods, asked.size, asked.batch, asked.precision
+    ):
         run = networks.run(method, size=size, batch=batch, precision=precision)
         about = {
-            "method": method, "size": run.size, "batch": run.batch,
-            **told(method, run.settings), **where.told(),
+            "method": method, "size": run.size, "batch": run.batch, **told(method, run.settings), **where,
         }  # fmt: skip
-        others: list[dict[str, Any]] = [{"ways": [], "precision": "float32"}]
-        if each_way:
-            others += [
-                {"ways": [w for w in chosen if w != way], "precision": precision}
-                for way in chosen
-                if way != "graphs" or about["device"] != "cpu"  # where there are none
-            ]
-        warm = warm_steps(about["device"])
+        plain = {"ways": [], "precision": "float32"}
         path = {"ways": chosen, "precision": precision}
-        for against in others:
-            more = {"against": against, "steps": count, "warmup": warm}
-            made.append(Measurement("step", about | path | more, 2 * count + 2))
-        for one in (path, others[0]) if memory else ():
-            made.append(Measurement("memory", about | one, warm))
-        if primitives:
-            made.append(Measurement("primitives", about | path | {"steps": count}, DIFFERENT))
-    return made
+        left_out = [
+            path | {"ways": [w for w in chosen if w != way]}
+            for way in chosen
+            if way != "graphs" or where["device"] != "cpu"  # where there are none
+        ]
+        for against in [plain, *(left_out if asked.each_way else [])]:
+            more = {"against": against, "steps": asked.steps, "warmup": warm}
+            yield Measurement("step", about | path | more, 2 * asked.steps + 2)
+        for one in () if asked.no_memory else (path, plain):
+            yield Measurement("memory", about | one, warm)
+        if asked.primitives:
+            yield Measurement("primitives", about | path | {"steps": asked.steps}, DIFFERENT)
 
 
-def _of_preset(
-    method: str, networks: Networks, where: Where, task: str, batch: int = 0, size: int = 0,
-    precision: str = "float32",
-) -> dict[str, Any]:  # fmt: skip
+def _of_drawn(
+    asked: argparse.Namespace, networks: Networks, where: dict[str, Any], method: str, **run: object
+) -> dict[str, Any]:
+    """What is told of a network and the drawn pictures that it sees."""
+    task = asked.task
     if task not in TASKS or not TASKS[task].drawn:
         drawn = [name for name, spec in TASKS.items() if spec.drawn]
         raise UserError(f"task '{task}' is not drawn: use one of {', '.join(sorted(drawn))}")
-    run = networks.run(method, task, batch=batch, size=size, precision=precision)
+    made = networks.run(method, task, **run)
     return {
-        "method": method, "task": task, "size": run.size, "batch": run.batch, "ways": sorted(ALL),
-        **told(method, run.settings), **where.told(),
+        "method": method, "task": task, "size": made.size, "batch": made.batch, "ways": sorted(ALL),
+        **told(method, made.settings), **where,
     }  # fmt: skip
 
 
-def translations(
-    methods: Iterable[str], networks: Networks, where: Where, *, batches: Iterable[int],
-    counts: Sequence[int], task: str = SHOES,
-) -> list[Measurement]:  # fmt: skip
+def _translations(
+    asked: argparse.Namespace, networks: Networks, where: dict[str, Any]
+) -> Iterator[Measurement]:
     """Streams of translations at each batch size."""
-    pieces, made = 2 * ROUNDS + 2 + len(set(counts)), []
-    for method, batch in itertools.product(methods, batches):
-        about = _of_preset(method, networks, where, task)
-        about |= {"batch": batch, "counts": sorted(set(counts))}
-        made.append(Measurement("translate", about, pieces))
-    return made
+    counts = sorted(set(asked.counts))
+    for method, batch in itertools.product(asked.methods, asked.batch):
+        about = _of_drawn(asked, networks, where, method) | {"batch": batch, "counts": counts}
+        yield Measurement("translate", about, 2 * ROUNDS + 2 + len(counts))
 
 
-def diversities(
-    where: Where, *, protocols: Iterable[str], size: int, batch: int, inputs: int
-) -> list[Measurement]:
-    """Diversity beside the lpips package, under each protocol."""
-    if size < SMALLEST_SIZE:
-        raise UserError(f"size {size} is too small for LPIPS: use at least {SMALLEST_SIZE}")
-    made = []
-    for protocol in protocols:
-        get_protocol(protocol, inputs)
-        about = {"protocol_name": protocol, "size": size, "batch": batch, "inputs": inputs}
-        made.append(Measurement("diversity", about | where.told(), -(-inputs // CHUNK)))
-    return made
-
-
-def modes(
-    method: str, networks: Networks, where: Where, *, inputs: int, samples: int,
-    task: str = "drawn-housecats-dogs",
-) -> Measurement:  # fmt: skip
-    """IS and CIS of translations."""
-    about = _of_preset(method, networks, where, task)
-    del about["batch"]
-    return Measurement("modes", about | {"inputs": inputs, "samples": samples}, 2 * inputs)
-
-
-def waits(
-    methods: Iterable[str], networks: Networks, where: Where, *, count: int, size: int = 0,
-    batch: int = 0, task: str = SHOES, precision: str = "float32", workers: int = 0,
-) -> list[Measurement]:  # fmt: skip
-    """Trainings that wait for pictures, which threads prepare, or ``workers`` processes."""
-    made = []
-    for method in methods:
-        about = _of_preset(method, networks, where, task, batch, size, precision)
-        about |= {"steps": count, "precision": precision, "workers": workers}
-        made.append(Measurement("data", about, 3 * (warm_steps(about["device"]) + count)))
-    return made
-
-
-# MUNIT with two discriminators of three layers: an original implementation was timed with these.
-_THREE_LAYERS = {"dis_layers": "3", "dis_scales": "2"}
-# One method of each class of networks.
-_FAMILIES = ("munit", "unit", "cyclegan", "bicyclegan")
-
-
-def suite(where: Where, *, quick: bool) -> list[Measurement]:
-    """``quick`` takes some two minutes on two cores, else fifteen; on a GPU the whole is larger."""
-    made = _quick if quick else _processor if where.device == "cpu" else _gpu
-    return distinct(made(where))
-
-
-def _quick(where: Where) -> list[Measurement]:
-    cpu = Networks("cpu")
-    return [
-        *steps(["munit"], cpu, where, count=5, primitives=True),
-        *steps(["unit", "cyclegan"], cpu, where, count=5, memory=False),
-        *_sweep(where, 32, sizes=(32, 64), widths=(8, 16), batches=(1, 4), count=5),
-        *translations(["munit"], cpu, where, batches=[8], counts=[100, 1000]),
-        *diversities(where, protocols=["consecutive"], size=32, batch=16, inputs=20),
-        modes("munit", cpu, where, inputs=20, samples=20),
-        *waits(["munit"], cpu, where, count=30),
-    ]  # fmt: skip
-
-
-def _processor(where: Where) -> list[Measurement]:
-    cpu = Networks("cpu")
-    # Where the originals were timed: 32 px, batch 8, dim 16; and the published size at 256 px.
-    small = Networks(width=16, settings=_THREE_LAYERS)
-    return [
-        *steps(METHODS, cpu, where, memory=False),
-        *steps(_FAMILIES, cpu, where),
-        *steps(["munit"], small, where, size=32, batch=8, count=20, each_way=True,
-               primitives=True),
-        *_sweep(where, 32, sizes=(32, 64, 128, 256), widths=(8, 16, 32, 64),
-                batches=(1, 2, 4, 8, 16), count=5),
-        *steps(["munit"], Networks(settings=_THREE_LAYERS), where, size=256, batch=1, count=3,
-               primitives=True),
-        *translations(["munit"], cpu, where, batches=[1, 8], counts=[100, 1000]),
-        *translations(["munit"], cpu, where, batches=[32], counts=[100, 1000, 10000]),
-        *diversities(where, protocols=["consecutive", "paper"], size=64, batch=16, inputs=100),
-        modes("munit", cpu, where, inputs=100, samples=100),
-        *waits(["munit", "cyclegan"], cpu, where, count=60),
-    ]  # fmt: skip
-
-
-def _gpu(where: Where) -> list[Measurement]:
-    gpu, paper = Networks("gpu"), Networks()
-    made = []
-    for precision in ("float32", "bf16"):
-        for batch in (1, 8):
-            methods = [m for m in METHODS if batch > 1 or m != "bicyclegan"]  # which needs pairs
-            made += steps(
-                methods, paper, where, size=256, batch=batch, precision=precision, count=20
+def _scores(
+    asked: argparse.Namespace, networks: Networks, where: dict[str, Any]
+) -> Iterator[Measurement]:
+    """Diversity beside the lpips package, under each protocol; IS and CIS of translations."""
+    inputs = asked.inputs
+    if "diversity" in asked.what:
+        if asked.size < SMALLEST_SIZE:
+            raise UserError(
+                f"size {asked.size} is too small for LPIPS: use at least {SMALLEST_SIZE}"
             )
-        made += steps(METHODS, gpu, where, precision=precision, count=20)
-    return [
-        *made,
-        *steps(["munit"], paper, where, size=256, batch=1, count=30, each_way=True,
-               primitives=True),
-        *_sweep(where, 128, sizes=(64, 128, 256, 512), widths=(16, 32, 64, 128),
-                batches=(1, 2, 4, 8, 16), count=20),
-        *translations(["munit"], gpu, where, batches=[1, 8, 32], counts=[100, 1000, 10000]),
-        *diversities(where, protocols=["consecutive", "paper"], size=256, batch=16, inputs=100),
-        modes("munit", gpu, where, inputs=100, samples=100),
-        *waits(["munit", "cyclegan"], gpu, where, count=200),
-    ]  # fmt: skip
+        for protocol in asked.protocol:
+            get_protocol(protocol, inputs)
+            about = {"protocol_name": protocol, "size": asked.size, "batch": asked.batch}
+            about |= {"inputs": inputs, **where}
+            yield Measurement("diversity", about, -(-inputs // CHUNK))
+    if "modes" in asked.what:
+        about = _of_drawn(asked, networks, where, asked.method)
+        del about["batch"]
+        about |= {"inputs": inputs, "samples": asked.samples}
+        yield Measurement("modes", about, 2 * inputs)
 
 
-def _sweep(
-    where: Where, size: int, *, sizes: tuple[int, ...], widths: tuple[int, ...],
-    batches: tuple[int, ...], count: int,
-) -> list[Measurement]:  # fmt: skip
-    """MUNIT's step against one of resolution, width and batch at a time."""
-    points = [(side, widths[1], 1) for side in sizes]
-    points += [(size, width, 1) for width in widths]
-    points += [(size, widths[1], batch) for batch in batches]
-    made = []
-    for side, width, batch in points:
-        networks = Networks(width=width, settings=_THREE_LAYERS)
-        made += steps(["munit"], networks, where, size=side, batch=batch, count=count, memory=False)
-    return made
+def _waits(
+    asked: argparse.Namespace, networks: Networks, where: dict[str, Any]
+) -> Iterator[Measurement]:
+    """Trainings that wait for pictures, which threads prepare, or processes."""
+    run = {key: getattr(asked, key) for key in ("batch", "size", "precision")}
+    more = {key: getattr(asked, key) for key in ("steps", "precision", "workers")}
+    ticks = 3 * (warm_steps(where["device"]) + asked.steps)
+    for method in asked.methods:
+        yield Measurement("data", _of_drawn(asked, networks, where, method, **run) | more, ticks)
+
+
+_Plan = Callable[[argparse.Namespace, Networks, dict[str, Any]], Iterator[Measurement]]
+_PLANS: dict[str, _Plan] = {
+    "step": _steps, "translate": _translations, "measure": _scores, "data": _waits,
+}  # fmt: skip

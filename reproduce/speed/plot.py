@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +82,10 @@ def series(records: Sequence[Record], key: str) -> dict[str, Points]:
     return lines
 
 
-def _steps(records: Sequence[Record]) -> Iterator[Record]:
+def _steps(records: Sequence[Record]) -> list[Record]:
     """Those beside the plain path."""
-    for record in records:
-        if record["metric"] == "speed-step" and not record["protocol"]["against"]["ways"]:
-            yield record
+    steps = (record for record in records if record["metric"] == "speed-step")
+    return [record for record in steps if not record["protocol"]["against"]["ways"]]
 
 
 def _machine(record: Record) -> list[object]:
@@ -101,21 +100,20 @@ def _unused(name: str, lines: Mapping[str, Points]) -> str:
 
 def _name(record: Record, key: str) -> str:
     about = record["protocol"]
-    sizes = {
-        "size": f"{about['size']} px", "batch": f"batch {about['batch']}",
-        "dim": f"dim {about['width']}",
-    }  # fmt: skip
+    sizes = {"size": "{size} px", "batch": "batch {batch}", "dim": "dim {width}"}
     short = [] if about["precision"] == "float32" else [about["precision"]]
-    return ", ".join([about["method"], *(text for k, text in sizes.items() if k != key), *short])
+    return ", ".join(
+        [about["method"], *(text.format(**about) for k, text in sizes.items() if k != key), *short]
+    )
 
 
 def whole_trainings(records: Sequence[Record]) -> dict[str, Points]:
     """Seconds of all timed steps up to each, of the longest timing of each machine."""
     longest: dict[str, Record] = {}
     for record in _steps(records):
-        best = longest.setdefault(str(_machine(record)), record)
-        if record["protocol"]["steps"] > best["protocol"]["steps"]:
-            longest[str(_machine(record))] = record
+        machine = str(_machine(record))
+        best = longest.get(machine, record)
+        longest[machine] = max(best, record, key=lambda r: int(r["protocol"]["steps"]))
     lines: dict[str, Points] = {}
     for record in longest.values():
         name = _unused(_name(record, ""), lines)

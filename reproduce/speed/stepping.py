@@ -65,9 +65,12 @@ def time_step(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
                     break
             tick()
         taken = alternately(*steppers, about["steps"], device, tick)
+    network = about["method"], make_config(about["method"], about["settings"])
+    shape = about["size"], about["batch"]
     first, second = (
-        {**spread(s), "seconds": s, "counts": counts(about, ways), "graphs": repeats(trainer)}
-        for s, ways, trainer in zip(taken, (about["ways"], other["ways"]), (one, two), strict=True)
+        spread(s)
+        | {"seconds": s, "counts": count_step(*network, *shape, ways), "graphs": repeats(t)}
+        for s, ways, t in zip(taken, (about["ways"], other["ways"]), (one, two), strict=True)
     )
     return {
         "first": first, "second": second, "ratio": ratios(*taken),
@@ -92,11 +95,6 @@ def alternately(
             seconds.append(round(timed(work, device)[0], 6))
             tick()
     return taken
-
-
-def counts(about: Mapping[str, Any], ways: Sequence[str]) -> dict[str, int]:
-    config = make_config(about["method"], about["settings"])
-    return count_step(about["method"], config, about["size"], about["batch"], ways)
 
 
 @contextlib.contextmanager
@@ -147,8 +145,10 @@ def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
         for _ in range(warm_steps(about["device"])):
             step()
             tick()
-    found = {"base_bytes": base, "peak_bytes": peak(about["device"]), "graphs": repeats(trainer)}
-    found["above_bytes"] = above(base, about["device"])
+    found = {
+        "base_bytes": base, "peak_bytes": peak(about["device"]),
+        "above_bytes": above(base, about["device"]), "graphs": repeats(trainer),
+    }  # fmt: skip
     if about["device"].startswith("cuda"):
         found["allocated_bytes"] = torch.cuda.max_memory_allocated(about["device"])
     return found
@@ -165,13 +165,9 @@ def time_waiting(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str
 def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict[str, float]:
     domains, device = pictures_of(about), about["device"]
     paired = recipe(about["method"]).method.paired
-    sources = domains.train_a, domains.train_b
-    if paired:
-        if domains.pairs is None:
-            raise UserError(
-                f"{about['method']} needs pairs, {about['task']} has none: use drawn-shoes"
-            )
-        sources = domains.pairs
+    sources = domains.pairs if paired else (domains.train_a, domains.train_b)
+    if sources is None:
+        raise UserError(f"{about['method']} needs pairs, {about['task']} has none: use drawn-shoes")
     preparation = Preparation(about["size"], flip=True)
     waited = total = 0.0
     warm = warm_steps(device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from models.errors import UserError
 from reproduce.records.code import digest_of, modules_behind
 from reproduce.records.environment import environment
 from reproduce.records.store import Records
-from reproduce.speed.worker import measured, module_of
+from reproduce.speed.worker import KINDS, measured
 
 PRESET = "speed"  # the folder of the records
 NOISE = "noise"  # the task of a measurement on no pictures in particular
@@ -95,7 +95,8 @@ def stored(records: Records, one: Measurement) -> dict[str, Any] | None:
 @cache
 def code_of(kind: str) -> str:
     """A digest of all of this project's code that a measurement runs."""
-    return digest_of(modules_behind([module_of(kind), measured.__module__], through=True))
+    module = KINDS[kind].partition(":")[0]
+    return digest_of(modules_behind([module, measured.__module__], through=True))
 
 
 def append(
@@ -118,20 +119,14 @@ def append(
 def load(results: Path) -> list[dict[str, Any]]:
     """Of every measurement on every machine the newest record; UserError if there is none."""
     records = Records(results, PRESET)
-    every = records.all()
-    if not every:
+    last: dict[str, dict[str, Any]] = {}
+    for record in records.all():
+        machine = [record["environment"][k] for k in ("device", "threads")]
+        key = json.dumps([record["protocol"], machine], sort_keys=True)
+        last.pop(key, None)  # the order is that of the newest
+        last[key] = record
+    if not last:
         raise UserError(
             f"{records.path} holds no records: make some with python -m reproduce speed all --quick"
         )
-    return newest(every)
-
-
-def newest(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of each measurement and machine the record that came last."""
-    last: dict[str, dict[str, Any]] = {}
-    for record in records:
-        machine = [record["environment"][k] for k in ("device", "threads")]
-        key = json.dumps([record["protocol"], machine], sort_keys=True)
-        last.pop(key, None)
-        last[key] = record
     return list(last.values())

@@ -23,8 +23,6 @@ TITLES = {
     "modes": "IS and CIS, translations included",
     "data": "Time that a training waits for pictures",
 }
-
-
 _RATIO = "{ratio} [{ratio q1}, {ratio q3}]"  # quartiles
 _WHAT = {key: f"{{{key}}}" for key in ("method", "px", "batch", "dim")}
 # What is shown: headings, and how their cells are made of a row.
@@ -73,7 +71,8 @@ def rows(kind: str, records: Sequence[Record]) -> list[dict[str, Any]]:
         found = [r for r in found if bool(_left_out(r)) == (kind == "each-way")]
     # Bytes above what the process held before, and seconds of a step, by network and path.
     beside = _beside(records, "memory" if metric == "step" else "step")
-    return [_ROWS[kind](r, beside) | _where(r) for r in sorted(found, key=_order)]
+    made = ((_ROWS[kind](r, beside), r["environment"]) for r in sorted(found, key=_order))
+    return [row | {key: where[key] for key in ("threads", "device")} for row, where in made]
 
 
 def _order(record: Record) -> tuple[str, ...]:
@@ -108,10 +107,6 @@ def _what(record: Record) -> dict[str, Any]:
     about = record["protocol"]
     named = {"method": about["method"], "px": about["size"], "batch": about.get("batch")}
     return named | {"dim": about["width"]}
-
-
-def _where(record: Record) -> dict[str, Any]:
-    return {"threads": record["environment"]["threads"], "device": record["environment"]["device"]}
 
 
 def _how(record: Record) -> dict[str, Any]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from models.choices import PLAIN
 from models.method import Method
-from reproduce.speed.drawn import Repeated, network_of, pictures_of
+from reproduce.speed.drawn import network_of, pictures_of, repeated
 from reproduce.speed.machine import forget_peak, held, peak, ratios, spread
 from reproduce.speed.stepping import alternately
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource
-from reproduce.training.translate import stream
+from reproduce.training.translate import Translation, stream
 
 ROUNDS = 7
 _CHUNK = 2  # batches a round
@@ -25,48 +26,29 @@ def time_translation(about: Mapping[str, Any], tick: Callable[[], None]) -> dict
     First the ways asked for and the plain one alternately, a few batches each; then as many
     pictures as the last of ``about["counts"]``, with seconds and peak memory at each count.
     """
-    base = held(about["device"])
+    base, fixed = held(about["device"]), Preparation(about["size"]).at_test()
     source = pictures_of(about).test_a
     fast, plain = (network_of(about, ways).eval() for ways in (about["ways"], PLAIN))
-    fixed = Preparation(about["size"]).at_test()
-    few = Repeated(source, _CHUNK * about["batch"])
+    few, many = (repeated(source, n) for n in (_CHUNK * about["batch"], max(about["counts"])))
 
-    def whole(network: Method) -> Callable[[], None]:
-        def work() -> None:
-            for _ in stream(network, few, fixed, samples=1, batch_size=about["batch"]):
-                pass
+    def pictures(network: Method, of: PictureSource) -> Iterator[Translation]:
+        return stream(network, of, fixed, samples=1, batch_size=about["batch"])
 
-        return work
+    def translate_few(network: Method) -> None:
+        for _ in pictures(network, few):
+            pass
 
-    works = whole(fast), whole(plain)
+    works = partial(translate_few, fast), partial(translate_few, plain)
     for work in works:  # warm-up
         work()
         tick()
     taken = alternately(*works, ROUNDS, about["device"], tick)
+    rates = [{"pictures_per_s": spread([len(few) / s for s in seconds])} for seconds in taken]
     del plain, works
-    return {
-        "ratio": ratios(*taken),
-        "first": _rates(taken[0], len(few)),
-        "second": _rates(taken[1], len(few)),
-        "points": _grow(about, fast, source, base, tick),
-    }
-
-
-def _rates(seconds: list[float], pictures: int) -> dict[str, Any]:
-    return {"pictures_per_s": spread([pictures / s for s in seconds])}
-
-
-def _grow(
-    about: Mapping[str, Any], network: Method, source: PictureSource, base: int,
-    tick: Callable[[], None],
-) -> list[dict[str, float]]:  # fmt: skip
-    """Seconds and peak memory after each of the counts, in one stream."""
-    many, fixed = Repeated(source, max(about["counts"])), Preparation(about["size"]).at_test()
     points = []
     forget_peak(about["device"])
     begin = time.perf_counter()
-    pictures = stream(network, many, fixed, samples=1, batch_size=about["batch"])
-    for number, _ in enumerate(pictures, 1):
+    for number, _ in enumerate(pictures(fast, many), 1):
         if number in about["counts"]:
             seconds, most = time.perf_counter() - begin, peak(about["device"])
             points.append({
@@ -74,4 +56,4 @@ def _grow(
                 "above_bytes": most - base,
             })  # fmt: skip
             tick()
-    return points
+    return {"ratio": ratios(*taken), "first": rates[0], "second": rates[1], "points": points}

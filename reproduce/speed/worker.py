@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
@@ -18,24 +18,17 @@ from models.errors import UserError
 from reproduce.records.environment import environment
 
 # What is measured -> the function that measures it.
-_OF_TRAININGS = {
+KINDS = {
     "step": "reproduce.speed.stepping:time_step",
     "memory": "reproduce.speed.stepping:step_memory",
     "primitives": "reproduce.speed.counting:time_primitives",
     "data": "reproduce.speed.stepping:time_waiting",
-}
-_OF_RESULTS = {  # which are translated and measured without TF32
     "translate": "reproduce.speed.translating:time_translation",
     "diversity": "reproduce.speed.measuring:time_diversity",
     "modes": "reproduce.speed.measuring:time_modes",
 }
-KINDS = _OF_TRAININGS | _OF_RESULTS
+_OF_RESULTS = ("translate", "diversity", "modes")  # which are made and measured without TF32
 _KILLED = -9  # by the system, which is how it answers a want of memory
-
-
-def module_of(kind: str) -> str:
-    """The module whose code decides what ``kind`` measures."""
-    return KINDS[kind].partition(":")[0]
 
 
 def measured(kind: str, about: Mapping[str, Any], tick: Callable[[], object]) -> dict[str, Any]:
@@ -72,9 +65,8 @@ def _work(parent: Connection, kind: str, about: dict[str, Any]) -> None:
     torch.set_num_threads(about["threads"])
     if kind in _OF_RESULTS:
         no_tf32()
-    module, _, name = KINDS[kind].partition(":")
     try:
-        found = getattr(importlib.import_module(module), name)(about, lambda: parent.send({}))
+        found = resolve_name(KINDS[kind])(about, lambda: parent.send({}))
         parent.send({"measured": found, "environment": environment(about["device"])})
     except UserError as error:
         parent.send({"error": str(error)})

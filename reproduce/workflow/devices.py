@@ -20,6 +20,25 @@ from models.errors import UserError
 
 
 @dataclass(frozen=True)
+class How:
+    """How jobs are run; 0 for the default. ``side_by_side``: trainings at a time. ``threads``: of the
+    processor, for each job that does not train. ``profile``: Snakemake's; ``plan``: where to write the
+    plan, and no more."""
+
+    cores: int = 0
+    side_by_side: int = 0
+    gpus_per_training: int = 1
+    threads: int = 0
+    dry_run: bool = False
+    profile: str | None = None
+    plan: Path | None = None
+
+    def on_nodes(self, device: str) -> bool:
+        """Whether a cluster's machines run the jobs. A plan for processors may be made here, too."""
+        return self.profile is not None or (self.plan is not None and device != "cpu")
+
+
+@dataclass(frozen=True)
 class Machine:
     """What the graph may use: processor cores, trainings side by side, GPUs for each of them.
 
@@ -46,24 +65,20 @@ class Machine:
 NODE_CORES = 8  # that a training asks a cluster for; a login node's say nothing of them
 
 
-def machine_of(
-    cores: int, jobs: int, device: str, gpus: int, *, elsewhere: bool, trainings: int,
-    on_nodes: bool = False,
-) -> Machine:  # fmt: skip
-    """``cores`` and ``jobs`` (trainings side by side): 0 for the default. ``elsewhere``: jobs run
-    where a profile or a plan is taken to; ``on_nodes``: of a cluster, where ``cores`` are each
-    training's. ``trainings``: how many there are; one alone has all cores."""
+def machine_of(how: How, device: str, trainings: int) -> Machine:
+    """Of a cluster, where its cores are each training's; or this one. ``trainings``: how many there
+    are; one alone has all cores."""
     from benchmarks.devices import cores as own_cores
 
-    if on_nodes:
-        return Machine(cores or NODE_CORES, 1, gpus)
-    cores = cores or own_cores()
-    devices = () if elsewhere else _devices(device)
-    if device != "cpu" and not elsewhere and gpus > max(1, len(devices)):
+    gpus = how.gpus_per_training
+    if how.on_nodes(device):
+        return Machine(how.cores or NODE_CORES, 1, gpus)
+    cores, devices = how.cores or own_cores(), _devices(device)
+    if device != "cpu" and gpus > max(1, len(devices)):
         raise UserError(
             f"--gpus-per-training {gpus}: PyTorch sees {max(1, len(devices))} here; give no more"
         )
-    side = jobs or max(len(devices) // gpus, 1 if device != "cpu" else min(4, cores))
+    side = how.side_by_side or max(len(devices) // gpus, 1 if device != "cpu" else min(4, cores))
     side = max(1, min(side, cores, trainings))
     return Machine(cores, side, gpus, devices if len(devices) > 1 else ())
 

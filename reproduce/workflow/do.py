@@ -8,10 +8,9 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from benchmarks.devices import measuring_device
 from benchmarks.files import locked, write_text
@@ -41,7 +40,8 @@ def make(request: Request, job: Job) -> Path:
     Another process that makes it is waited for. What was measured for this very job before an
     interruption is not measured again; what other code measured is.
     """
-    runs = request.places.runs
+    runs, device = request.places.runs, request.places.device
+    device = device if job.kind == "train" else measuring_device(device)
     stamp, folder = job.stamp(runs), stamps_folder(runs, job.preset)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / f".{job.name.replace('/', '.')}.lock"):
@@ -49,8 +49,12 @@ def make(request: Request, job: Job) -> Path:
             return stamp
         begun = stamp.with_suffix(".begun")
         with _counted(begun) as seconds:
-            made = MAKERS[job.kind](_where_it_computes(request, job), job)
-            write_stamp(job, runs, max(seconds(), _seconds_of_run(request, job)), made)
+            here = replace(request, places=replace(request.places, device=device))
+            made, took = MAKERS[job.kind](here, job), seconds()
+            if job.kind == "train":  # which may have been under way, or done, before it was a job
+                told = progress_of(run_folder(runs, job.preset.name, job.runs[0]))
+                took = max(took, float(told.get("seconds", 0)))
+            write_stamp(job, runs, took, made)
         begun.unlink(missing_ok=True)
     return stamp
 
@@ -59,18 +63,19 @@ def make(request: Request, job: Job) -> Path:
 def _counted(begun: Path) -> Iterator[Callable[[], float]]:
     """The seconds of a job in all its calls. ``begun`` tells them to whoever goes on; it is written
     all along, since a kill leaves no time to."""
-    begin, ended = time.perf_counter() - _seconds_before(begun), threading.Event()
+    begin, ended = time.perf_counter(), threading.Event()
+    with contextlib.suppress(OSError, ValueError):  # where an earlier call ended early
+        begin -= float(begun.read_text(encoding="utf-8"))
 
     def seconds() -> float:
         return time.perf_counter() - begin
 
-    def tell() -> None:
-        with contextlib.suppress(UserError):  # of a full disk the job itself will say
-            write_text(begun, f"{seconds()}\n")
-
     def keep_telling() -> None:
-        while not ended.wait(TOLD_EVERY):
-            tell()
+        over = False
+        while not over:
+            over = ended.wait(TOLD_EVERY)
+            with contextlib.suppress(UserError):  # of a full disk the job itself will say
+                write_text(begun, f"{seconds()}\n")
 
     write_text(begun, f"{seconds()}\n")
     thread = threading.Thread(target=keep_telling, daemon=True)
@@ -80,29 +85,6 @@ def _counted(begun: Path) -> Iterator[Callable[[], float]]:
     finally:
         ended.set()
         thread.join()
-        tell()
-
-
-def _where_it_computes(request: Request, job: Job) -> Request:
-    device = request.places.device
-    device = device if job.kind == "train" else measuring_device(device)
-    return replace(request, places=replace(request.places, device=device))
-
-
-def _seconds_of_run(request: Request, job: Job) -> float:
-    """As a training itself says: it may have been under way, or done, before it was this job's."""
-    if job.kind != "train":
-        return 0.0
-    folder = run_folder(request.places.runs, job.preset.name, job.runs[0])
-    return float(progress_of(folder).get("seconds", 0))
-
-
-def _seconds_before(begun: Path) -> float:
-    """What a job took in calls that ended early."""
-    try:
-        return float(begun.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return 0.0
 
 
 def _data(request: Request, job: Job) -> Made:
@@ -176,41 +158,29 @@ def _away(folder: Path) -> None:
         shutil.rmtree(aside)
 
 
-def _of_records(request: Request, job: Job, found: Iterable[Mapping[str, Any]]) -> Made:
-    """What measuring made: records, and the files of raw values behind them."""
-    records, results = list(found), request.places.results
-    raw = {results / str(record["raw"]) for record in records if "raw" in record}
-    names = {Records(results, job.preset.name).path: [*map(record_id, records)]}
-    return Made(sorted(raw), records=names)
+def _measured(request: Request, job: Job) -> Made:
+    """Records, and the files of raw values behind them."""
+    preset, runs, places, about = job.preset, job.runs, request.places, job.about
+    records = Records(places.results, preset.name)
+    match job.name.split("/"):
+        case ["human", task]:
+            from reproduce.measuring.people import take_in
 
+            take_in(preset, task, Path(about["analysis"]), about["seed"], places)
+            found = [r for r in records.all() if r.get("analysis_sha256") == about["sha256"]]
+        case ["row", *_]:
+            from reproduce.measuring.submission import measure_row
 
-def _kind(request: Request, job: Job) -> Made:
-    from reproduce.measuring.kinds import measure_runs, scores
+            row = about["table"], about["label"], Path(about["outputs"])
+            found = [*measure_row(preset, runs, places, *row).values()]
+        case [kind, *_]:
+            from reproduce.measuring.kinds import measure_runs, scores
 
-    names = scores(job.runs[0].task) if job.kind == "scores" else (job.kind,)
-    found = measure_runs(names, job.preset, job.runs, request.places)
-    return _of_records(request, job, [r for of in found.values() for r in of.values()])
-
-
-def _human(request: Request, job: Job) -> Made:
-    from reproduce.measuring.people import take_in
-
-    about, task = job.about, job.name.split("/")[1]
-    take_in(job.preset, task, Path(about["analysis"]), about["seed"], request.places)
-    records = Records(request.places.results, job.preset.name).all()
-    return _of_records(
-        request, job, [r for r in records if r.get("analysis_sha256") == about["sha256"]]
-    )
-
-
-def _row(request: Request, job: Job) -> Made:
-    from reproduce.measuring.submission import measure_row
-
-    about = job.about
-    found = measure_row(
-        job.preset, job.runs, request.places, about["table"], about["label"], Path(about["outputs"])
-    )
-    return _of_records(request, job, found.values())
+            names = scores(runs[0].task) if kind == "scores" else (kind,)
+            measured = measure_runs(names, preset, runs, places)
+            found = [record for of in measured.values() for record in of.values()]
+    raw = {places.results / str(record["raw"]) for record in found if "raw" in record}
+    return Made(sorted(raw), records={records.path: [*map(record_id, found)]})
 
 
 def _ablation(request: Request, job: Job) -> Made:
@@ -231,86 +201,57 @@ def _ablation(request: Request, job: Job) -> Made:
     return Made(files, records={path: sorted(ids) for path, ids in records.items()})
 
 
-def _evidence(request: Request, job: Job) -> Made:
-    from reproduce.analysis.preference_evidence import write_evidence
+def _shown(request: Request, job: Job) -> Made:
+    """What tells of measurements, or shows what was trained."""
+    preset, runs, places = job.preset, job.runs, request.places
+    seeds, folder = job.about.get("seeds", ()), places.results / preset.name
+    match job.name.split("/"):
+        case ["evidence", by, _]:
+            from reproduce.analysis.preference_evidence import write_evidence
 
-    by = job.name.split("/")[1]
-    return Made(write_evidence(job.preset, job.runs, request.places, by))
+            return Made(write_evidence(preset, runs, places, by))
+        case ["table", number]:
+            from reproduce.analysis.tables import table_of
 
+            return Made(table_of(int(number), preset, places.results, seeds, True)[1])
+        case ["claims"]:
+            from reproduce.analysis.claims.table import claims_table
 
-def _table(request: Request, job: Job) -> Made:
-    from reproduce.analysis.tables import table_of
+            return Made(claims_table(preset, places.results, seeds).write(folder, "claims"))
+        case ["theory-figures"]:
+            from reproduce.report.theory_figures import write_theory
 
-    number, results = int(job.name.split("/")[1]), request.places.results
-    _, files = table_of(number, job.preset, results, job.about["seeds"], True)
-    return Made(files)
+            return Made(write_theory(preset, places, seeds))
+        case ["curves"]:
+            from reproduce.report.curves import make_curves
 
+            return Made(make_curves(preset, runs, places))
+        case ["styles", _]:
+            from reproduce.report.style_figures import draw_styles
 
-def _claims(request: Request, job: Job) -> Made:
-    from reproduce.analysis.claims.table import claims_table
+            return Made(draw_styles(preset, runs[0], places))
+        case ["figure", number, task]:
+            from reproduce.report.figures import comparison, mode_grid
 
-    results = request.places.results
-    tables = claims_table(job.preset, results, job.about["seeds"])
-    return Made(tables.write(results / job.preset.name, "claims"))
+            draw, kind = (comparison, "figure4") if number == "1" else (mode_grid, "modes")
+            return Made([draw(preset, runs, places, folder / f"{kind}-{task}.png")])
+        case ["unit-figure", number]:
+            from reproduce.report.figures import both_directions
 
+            path = folder / f"unit-figure{number}.png"
+            return Made([both_directions(preset, runs[0], places, path)])
+        case _:
+            from reproduce.report.content import write_report
 
-def _theory_figures(request: Request, job: Job) -> Made:
-    from reproduce.report.theory_figures import write_theory
-
-    return Made(write_theory(job.preset, request.places, job.about["seeds"]))
-
-
-def _curves(request: Request, job: Job) -> Made:
-    from reproduce.report.curves import make_curves
-
-    return Made(make_curves(job.preset, job.runs, request.places))
-
-
-def _styles(request: Request, job: Job) -> Made:
-    from reproduce.report.style_figures import draw_styles
-
-    return Made(draw_styles(job.preset, job.runs[0], request.places))
-
-
-def _figure(request: Request, job: Job) -> Made:
-    from reproduce.report.figures import comparison, mode_grid
-
-    _, number, task = job.name.split("/")
-    draw, kind = (comparison, "figure4") if number == "1" else (mode_grid, "modes")
-    path = request.places.results / job.preset.name / f"{kind}-{task}.png"
-    return Made([draw(job.preset, job.runs, request.places, path)])
+            return Made(write_report(preset, runs, places, folder / "report")[0])
 
 
-def _unit_figure(request: Request, job: Job) -> Made:
-    from reproduce.report.figures import both_directions
-
-    folder, number = request.places.results / job.preset.name, job.name.split("/")[1]
-    path = folder / f"unit-figure{number}.png"
-    return Made([both_directions(job.preset, job.runs[0], request.places, path)])
-
-
-def _report(request: Request, job: Job) -> Made:
-    from reproduce.report.content import write_report
-
-    out = request.places.results / job.preset.name / "report"
-    made, _ = write_report(job.preset, job.runs, request.places, out)
-    return Made(made)
-
-
+_MEASURE = ("diversity", "scores", "observed", "judged", "modes", "theory", "human", "row")
+_SHOW = (
+    "evidence", "table", "claims", "theory-figures", "curves", "styles", "figure", "unit-figure",
+    "report",
+)  # fmt: skip
 MAKERS: dict[str, Callable[[Request, Job], Made]] = {
-    "data": _data,
-    "train": _train,
-    **dict.fromkeys(("diversity", "scores", "observed", "judged", "modes", "theory"), _kind),
-    "human": _human,
-    "row": _row,
-    "ablation": _ablation,
-    "evidence": _evidence,
-    "table": _table,
-    "claims": _claims,
-    "theory-figures": _theory_figures,
-    "curves": _curves,
-    "styles": _styles,
-    "figure": _figure,
-    "unit-figure": _unit_figure,
-    "report": _report,
-}
+    "data": _data, "train": _train, "ablation": _ablation,
+    **dict.fromkeys(_MEASURE, _measured), **dict.fromkeys(_SHOW, _shown),
+}  # fmt: skip

@@ -242,7 +242,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     code, now = before.pop("code", {}), after.pop("code", {})
     names = {name for name in {*before, *after} if before.get(name) != after.get(name)}
     if code != now:
-        was, is_ = code.get("modules", code), now.get("modules", {})
+        was, is_ = code.get("modules", {}), now.get("modules", {})
         moved = {*was.values()} & {*is_.values()}
         changed = {n for n, d in (*was.items(), *is_.items()) if d not in moved}
         names |= changed or ({"code"} if code.get("digest") != now.get("digest") else set())

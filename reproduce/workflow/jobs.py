@@ -113,95 +113,80 @@ class Request:
             ]  # fmt: skip
         return told
 
-    def weights(self) -> dict[str, str]:
-        """Digests of the weights that are to measure instead of the usual ones."""
-        told = {"lpips": self.places.lpips_path, "inception": self.places.inception_path}
-        return {k: sha256_file(path) for k, path in told.items() if path and path.is_file()}
-
     def jobs(self) -> dict[str, Job]:
         """The jobs by name, in an order in which each comes after what it needs."""
-        places = self.places  # what was made in one folder of results is not made in another
-        where = os.path.relpath(places.results.resolve(), places.runs.resolve())
+        found = _Jobs(self)
         if self.ablation is not None:
-            found = _Jobs(self.scale, self.weights(), where)
-            found.ablation(self.points, self.ablation["metrics"])
+            found.of_ablation(self.points, self.ablation["metrics"])
             return found.jobs
-        jobs = all_jobs(
-            self.scale, self.seeds, overrides=self.overrides, sources=self.sources,
-            by_hand=self.by_hand, human=self.human, rows=self.rows, weights=self.weights(),
-            where=where,
-        )  # fmt: skip
+        found.of_preset()
         wanted: tuple[str, ...] = (self.target,)
         if self.target.startswith("table/"):
             wanted = _WITH_TABLE[int(self.target.split("/")[1])]
-        kept = behind(job for name, job in jobs.items() if name.startswith(wanted))
-        return {name: job for name, job in jobs.items() if id(job) in kept}
+        kept = behind(job for name, job in found.jobs.items() if name.startswith(wanted))
+        return {name: job for name, job in found.jobs.items() if id(job) in kept}
 
 
 _PATHS = ("data", "runs", "results", "lpips_path", "inception_path")
 
 
-def all_jobs(
-    preset: Preset, seeds: Sequence[int], *, overrides: Mapping[str, object] | None = None,
-    sources: Mapping[str, str] | None = None, by_hand: Mapping[str, str] | None = None,
-    human: Mapping[str, str] | None = None, rows: Mapping[str, str] | None = None,
-    weights: Mapping[str, str] | None = None, where: str = "",
-) -> dict[str, Job]:  # fmt: skip
-    """Every job of a preset by name, in an order in which each comes after what it needs.
-
-    ``overrides``: settings of the runs that have them. The seeds must be different. Otherwise as in
-    ``Request``; ``weights`` as digests; ``where``: of the results, seen from the runs.
-    """
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise UserError(f"seeds {' '.join(map(str, seeds))}: give one or more, each once")
-    found = _Jobs(preset, weights or {}, where)
-    measured: dict[int, list[Job]] = {number: [] for number in preset.tables}
-    encoded, shown = list[Job](), list[Job]()
-    for seed in seeds:
-        by_table, of_figures = preset.all_runs(seed, overrides, sources)
-        for number, runs in by_table.items():
-            for task in preset.tables[number]:
-                of_task = [run for run in runs if run.task == task]
-                needs = tuple(map(found.trained, of_task))
-                measured[number] += found.measured(number, of_task, needs)
-                encoded += found.encoded(of_task, needs)
-                if seed == seeds[0]:
-                    measured[number] += found.given(number, of_task, needs, rows or {})
-                    shown += found.figures(number, of_task, needs)
-        if seed == seeds[0]:
-            for number, run in of_figures.items():
-                drawn = _code("reproduce.report.figures")
-                shown.append(found.add(f"unit-figure/{number}", drawn, [found.trained(run)], [run]))
-    for task, path in (human or {}).items():
-        voted = {"analysis": path, "sha256": sha256_file(Path(path)), "seed": seeds[0]}
-        measured[1].append(found.add(f"human/{task}", voted))
-    about = {"seeds": list(seeds)}
-    for number, of_number in measured.items():
-        code = _code("reproduce.analysis.tables")
-        shown.append(found.add(f"table/{number}", about | code, of_number))
-    if encoded:
-        code = _code("reproduce.report.theory_figures")
-        shown.append(found.add("theory-figures", about | code, encoded))
-    trainings = [job for job in found.jobs.values() if job.kind == "train"]
-    runs = [run for job in trainings for run in job.runs]
-    shown.append(found.add("curves", about | _code("reproduce.report.curves"), trainings, runs))
-    causes = {name: sha for name, sha in (by_hand or {}).items() if name == CAUSES}
-    everything = [*(job for of_number in measured.values() for job in of_number), *encoded]
-    if everything and {*preset.table_tasks} - {*preset.own}:
-        tested = about | _code("reproduce.analysis.claims.table") | {"by_hand": causes}
-        shown.append(found.add("claims", tested, everything))
-    told = about | _code("reproduce.report.content") | {"by_hand": dict(by_hand or {})}
-    found.add("report", told, shown, runs)
-    return found.jobs
-
-
 class _Jobs:
     """Jobs of a preset and of variants of it, each once."""
 
-    def __init__(self, preset: Preset, weights: Mapping[str, str], where: str) -> None:
-        self.where = {"results": where}
-        self.preset, self.weights = preset, {"weights": dict(weights)} if weights else {}
+    def __init__(self, request: Request) -> None:
+        self.request, self.preset, places = request, request.scale, request.places
+        # What was made in one folder of results is not made in another.
+        self.where = {"results": os.path.relpath(places.results.resolve(), places.runs.resolve())}
+        paths = {"lpips": places.lpips_path, "inception": places.inception_path}
+        own = {k: sha256_file(path) for k, path in paths.items() if path and path.is_file()}
+        self.weights = {"weights": own} if own else {}  # that measure instead of the usual ones
         self.jobs: dict[str, Job] = {}
+
+    def of_preset(self) -> None:
+        """Every job of the preset; UserError for seeds that are not different."""
+        request, preset, seeds = self.request, self.preset, list(self.request.seeds)
+        if not seeds or len(set(seeds)) < len(seeds):
+            raise UserError(f"seeds {' '.join(map(str, seeds))}: give one or more, each once")
+        measured: dict[int, list[Job]] = {number: [] for number in preset.tables}
+        encoded, shown = list[Job](), list[Job]()
+        for seed in seeds:
+            by_table, of_figures = preset.all_runs(seed, request.overrides, request.sources)
+            for number, runs in by_table.items():
+                for task in preset.tables[number]:
+                    of_task = [run for run in runs if run.task == task]
+                    needs = tuple(map(self.trained, of_task))
+                    measured[number] += self.measured(number, of_task, needs)
+                    encoded += self.encoded(of_task, needs)
+                    if seed == seeds[0]:
+                        measured[number] += self.given(number, of_task, needs)
+                        shown += self.figures(number, of_task, needs)
+            if seed == seeds[0]:
+                for number, run in of_figures.items():
+                    drawn = _code("reproduce.report.figures")
+                    needs = (self.trained(run),)
+                    shown.append(self.add(f"unit-figure/{number}", drawn, needs, [run]))
+        for task, path in request.human.items():
+            voted = {"analysis": path, "sha256": sha256_file(Path(path)), "seed": seeds[0]}
+            measured[1].append(self.add(f"human/{task}", voted))
+        about = {"seeds": seeds}
+        for number, of_number in measured.items():
+            code = _code("reproduce.analysis.tables")
+            shown.append(self.add(f"table/{number}", about | code, of_number))
+        if encoded:
+            code = _code("reproduce.report.theory_figures")
+            shown.append(self.add("theory-figures", about | code, encoded))
+        trainings = [job for job in self.jobs.values() if job.kind == "train"]
+        trained = [run for job in trainings for run in job.runs]
+        code = _code("reproduce.report.curves")
+        shown.append(self.add("curves", about | code, trainings, trained))
+        by_hand = dict(request.by_hand)
+        everything = [*(job for of_number in measured.values() for job in of_number), *encoded]
+        if everything and {*preset.table_tasks} - {*preset.own}:
+            causes = {"by_hand": {name: by_hand[name] for name in by_hand if name == CAUSES}}
+            tested = about | _code("reproduce.analysis.claims.table") | causes
+            shown.append(self.add("claims", tested, everything))
+        told = about | _code("reproduce.report.content") | {"by_hand": by_hand}
+        self.add("report", told, shown, trained)
 
     def add(
         self, name: str, about: Mapping[str, Any], needs: Iterable[Job] = (),
@@ -241,13 +226,12 @@ class _Jobs:
             yield self.add(f"{by}/{where}", about, trained, runs)
 
     def given(
-        self, number: int, runs: Sequence[RunConfig], trained: Sequence[Job],
-        rows: Mapping[str, str],
-    ) -> Iterable[Job]:  # fmt: skip
+        self, number: int, runs: Sequence[RunConfig], trained: Sequence[Job]
+    ) -> Iterable[Job]:
         """How outputs that were not made here are measured on one task; preferences are over MUNIT."""
         task = runs[0].task
         needs = [job for job in trained if number == 1 and job.runs[0].method == STYLED]
-        for label, path in rows.items():
+        for label, path in self.request.rows.items():
             about: dict[str, Any] = {"label": label, "outputs": path, "table": number}
             about |= {"files": listing(Path(path), times=True)} | self.weights
             about |= _measuring("submission")
@@ -278,7 +262,7 @@ class _Jobs:
                 code = _code("reproduce.analysis.preference_evidence")
                 yield self.add(f"evidence/{by}/{runs[0].task}", code, trained, runs)
 
-    def ablation(self, ablation: Ablation, metrics: Sequence[str]) -> Job:
+    def of_ablation(self, ablation: Ablation, metrics: Sequence[str]) -> None:
         """All points of an ablation, measured, tabulated and drawn."""
         # Seed by seed: what is begun first tells of all points.
         needs = [
@@ -293,7 +277,7 @@ class _Jobs:
             "reproduce.measuring.ablation", "reproduce.analysis.ablation",
             "reproduce.report.ablation_figure",
         )  # fmt: skip
-        return self.add(f"ablation/{ablation.name}", about | code, needs)
+        self.add(f"ablation/{ablation.name}", about | code, needs)
 
 
 def data_of(run: RunConfig) -> tuple[str, dict[str, Any]]:

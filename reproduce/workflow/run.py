@@ -42,7 +42,7 @@ from reproduce.workflow.cluster_profile import (
     profile_path,
     usual_runtime,
 )
-from reproduce.workflow.devices import Machine, machine_of
+from reproduce.workflow.devices import How, Machine, machine_of
 from reproduce.workflow.graph import Job, is_done, seconds_of, stale_jobs, stamps_folder
 from reproduce.workflow.jobs import Request
 
@@ -53,29 +53,6 @@ COMMANDS, SNAKEMAKE = ".all.lock", ".snakemake.lock"
 GRACE = 120.0  # seconds, from the signal to the end
 # Kinds of jobs that no GPU makes faster.
 ON_PROCESSOR = ("data", "human", "table", "claims", "curves", "theory-figures", "report")
-
-
-@dataclass(frozen=True)
-class How:
-    """How jobs are run; 0 for the default. ``threads``: of the processor, for each job that does not
-    train. ``profile``: Snakemake's; ``plan``: where to write the plan, and no more."""
-
-    cores: int = 0
-    side_by_side: int = 0
-    gpus_per_training: int = 1
-    threads: int = 0
-    dry_run: bool = False
-    profile: str | None = None
-    plan: Path | None = None
-
-    @property
-    def elsewhere(self) -> bool:
-        """Whether other machines may run the jobs."""
-        return self.profile is not None or self.plan is not None
-
-    def on_nodes(self, device: str) -> bool:
-        """Whether those are a cluster's. A plan for processors may be made here, too."""
-        return self.profile is not None or (self.plan is not None and device != "cpu")
 
 
 @dataclass(frozen=True)
@@ -92,11 +69,7 @@ class Graph:
     @cached_property
     def machine(self) -> Machine:
         trainings = sum(job.kind == "train" for job in self.jobs.values())
-        how, device = self.how, self.request.places.device
-        return machine_of(
-            how.cores, how.side_by_side, device, how.gpus_per_training,
-            elsewhere=how.elsewhere, trainings=trainings, on_nodes=how.on_nodes(device),
-        )  # fmt: skip
+        return machine_of(self.how, self.request.places.device, trainings)
 
     @property
     def runs(self) -> Path:
@@ -157,9 +130,10 @@ def make(request: Request, how: How) -> int | None:
     for task in request.own.keys() & request.sources.keys():  # where later commands find it
         keep_source(task, Path(request.sources[task]), request.places.data)
     if not stale:
-        if how.plan is not None:
-            print(up_to_date(graph))
-        return 0
+        if how.plan is None:
+            return 0
+        print(up_to_date(graph))
+        return None
     if how.profile is not None and how.plan is None:
         check_executor(how.profile)
     with only_command(graph.folder):
@@ -254,16 +228,23 @@ def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
         step = ["step", name, f"--plan={path}", f"--threads={graph.threads(job)}"]
         words = command(step, graph.processes(job))
         own = _of_node(job, gpus, asked) if graph.on_nodes else {"gpu": gpus}
-        longest = in_minutes(own.get("runtime", usual))
+        if gpus and graph.machine.devices:
+            slots = [str(graph.machine.gpu_slots), ",".join(graph.machine.devices)]
+            where = [str(graph.folder.absolute()), *slots, str(gpus)]
+            words = [sys.executable, "-m", "reproduce.workflow.devices", *where, *words]
+        if (took := seconds_of(job, graph.runs)) is not None:
+            # Of a training no more than where nothing is known, since it goes on in another job:
+            # partitions refuse what is beyond their limit.
+            longest = in_minutes(own.get("runtime", usual)) if job.kind == "train" else math.inf
+            own["runtime"] = int(min(10 + 3 * round(took / 60), longest))
         entries.append({
             "rule": re.sub(r"\W", "_", f"{name}_{job.digest[:4]}"),
             "needs": [str(need.stamp(graph.runs).absolute()) for need in job.needs],
             "stamp": str(job.stamp(graph.runs).absolute()),
-            "words": shlex.join(_on_own_devices(words, gpus, graph)),
+            "words": shlex.join(words),
             "threads": graph.cores(job),
             "priority": len(stale) - order[name],
-            "resources": {"training": int(job.kind == "train"), **own}
-            | _runtime(seconds_of(job, graph.runs), longest if job.kind == "train" else math.inf),
+            "resources": {"training": int(job.kind == "train"), **own},
             "log": str(graph.log(name).absolute()),
         })  # fmt: skip
     for name in stale:
@@ -290,20 +271,6 @@ def _of_node(job: Job, gpus: int, asked: Mapping[str, Mapping[str, Any]]) -> dic
     if gpus > 1:
         found["tasks_per_gpu"] = 0  # one task, which starts a process a GPU
     return found
-
-
-def _runtime(seconds: float | None, longest: float) -> dict[str, int]:
-    """Minutes to ask for; where nothing is known, the profile's default. That is the ``longest`` of a
-    training, which goes on in another job: partitions refuse what is beyond their limit."""
-    return {} if seconds is None else {"runtime": int(min(10 + 3 * round(seconds / 60), longest))}
-
-
-def _on_own_devices(words: Sequence[str], gpus: int, graph: Graph) -> Sequence[str]:
-    machine = graph.machine
-    if not gpus or not machine.devices:
-        return words
-    where = [str(graph.folder.absolute()), str(machine.gpu_slots), ",".join(machine.devices)]
-    return [sys.executable, "-m", "reproduce.workflow.devices", *where, str(gpus), *words]
 
 
 # Snakemake
@@ -353,7 +320,7 @@ def _run(graph: Graph, words: Sequence[str], plan: Path, stale: Sequence[str]) -
     said = graph.folder / "snakemake.log"
     end = signal.SIGTERM if graph.how.profile is None else signal.SIGINT
     with (
-        handled(_interrupt, "SIGTERM", "SIGHUP"),
+        handled(signal.default_int_handler, "SIGTERM", "SIGHUP"),
         started(words, graph.folder, said, end) as process,
     ):
         _watch(process, graph, stale)
@@ -362,16 +329,12 @@ def _run(graph: Graph, words: Sequence[str], plan: Path, stale: Sequence[str]) -
         raise UserError(_failure(graph, left, said, plan))
 
 
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 @contextlib.contextmanager
 def started(
     words: Sequence[str], folder: Path, log: Path, end: signal.Signals
 ) -> Iterator[subprocess.Popen[bytes]]:
     """``words`` at work; in the end it and all that it started are asked by the signal ``end`` to
-    save and stop, and waited for."""
+    save and stop, and waited for; what is left of them after a while is killed."""
     # Jobs run in Snakemake's folder, from where this checkout must be found.
     found = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     with log.open("wb") as file:
@@ -382,19 +345,14 @@ def started(
     try:
         yield process
     finally:
-        _end(process, end)
-
-
-def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the process and all that it started, and kill what is left of them after a while."""
-    deadline = time.monotonic() + GRACE
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-        while time.monotonic() < deadline:
-            process.poll()  # a zombie would count as one that is left
-            os.killpg(process.pid, 0)
-            time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGKILL)
+        deadline = time.monotonic() + GRACE
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, end)
+            while time.monotonic() < deadline:
+                process.poll()  # a zombie would count as one that is left
+                os.killpg(process.pid, 0)
+                time.sleep(0.1)
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -18,15 +18,20 @@ import hashlib
 import importlib.util
 import json
 import os
+import secrets
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from slurm_cluster import asked, cluster, installed, say, until
+from safetensors import safe_open
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "reproduce" / "workflow" / "profiles" / "slurm"
@@ -44,6 +49,7 @@ measure: {protocol: paper, inputs: 4, samples: 38, scores: none}
 tables: {1: [drawn-shoes]}
 figures: {}
 """
+CONF = Path("/etc/slurm/slurm.conf")
 CORES = 8
 # Who is killed, and how, each time; {} is the job. Of a time that is over SLURM learns within half a minute.
 TIME_IS_OVER = ["scontrol", "update", "JobId={}", "TimeLimit=1"]
@@ -55,12 +61,123 @@ VICTIMS = {
 TASK = "drawn-shoes"
 
 
+def conf(folder: Path) -> str:
+    """slurm.conf of this machine."""
+    host = socket.gethostname()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20 * 9 // 10
+    return f"""
+ClusterName=one
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort=16817
+SlurmdPort=16818
+SlurmUser=root
+SlurmdUser=root
+AuthInfo=socket={folder}/munge.socket
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+MpiDefault=none
+MinJobAge=3600
+KillWait=120
+ReturnToService=2
+SlurmdParameters=config_overrides
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+NodeName={host} NodeAddr=127.0.0.1 CPUs={CORES} RealMemory={memory} State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def until(
+    what: str, condition: Callable[[], bool], seconds: float, *processes: subprocess.Popen[bytes]
+) -> None:
+    """Wait for ``condition``; fail when it takes too long or one of ``processes`` has ended."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end or any(p.poll() is not None for p in processes):
+            raise SystemExit(f"waited in vain for {what}")
+        time.sleep(0.2)
+
+
+def installed() -> None:
+    """Install what is missing, from Debian."""
+    if all(map(shutil.which, ("munged", "slurmctld", "slurmd", "sbatch"))):
+        return
+    say("installing slurm-wlm and munge")
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for words in (["update", "-q"], ["install", "-qy", "slurm-wlm", "munge"]):
+        subprocess.run(["apt-get", *words], check=True, env=quiet, stdout=subprocess.DEVNULL)
+
+
+@contextlib.contextmanager
+def cluster(folder: Path) -> Iterator[None]:
+    """A cluster of this machine, without systemd and cgroups: its daemons, as children of this process,
+    ended whatever happens."""
+    for name in ("state", "spool"):
+        (folder / name).mkdir()
+    key = folder / "munge.key"
+    key.touch(0o600)
+    key.write_bytes(secrets.token_bytes(128))
+    path = folder / "slurm.conf"
+    path.write_text(conf(folder))
+    # There, since Snakemake hides SLURM_CONF from the steps of its jobs.
+    if CONF.exists() or CONF.is_symlink():
+        raise SystemExit(f"{CONF} is there: this machine is of another cluster, or was left so")
+    munge = [f"--{name}-file={folder}/munge.{name}" for name in ("key", "pid", "log", "seed")]
+    commands = [
+        ["munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *munge],
+        ["slurmctld", "-D", "-f", str(path)],
+        ["slurmd", "-D", "-f", str(path)],
+    ]
+    daemons: list[subprocess.Popen[bytes]] = []
+    with (folder / "daemons.log").open("wb") as log:
+        try:
+            CONF.symlink_to(path)
+            for command in commands:
+                say(f"starts {command[0]}")
+                daemons.append(subprocess.Popen(command, stdout=log, stderr=log))
+                if command[0] == "munged":
+                    until("munged", (folder / "munge.socket").exists, 20, *daemons)
+            until("an idle node", lambda: "idle" in asked("sinfo", "-ho", "%T"), 60, *daemons)
+            say(f"a cluster of {CORES} cores is up: {asked('sinfo', '--version').strip()}")
+            yield
+        finally:
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(["scancel", "--user=root"], timeout=20, check=False)
+                until("an empty queue", lambda: not asked("squeue", "-h").strip(), 60)
+            for daemon in reversed(daemons):
+                daemon.send_signal(signal.SIGTERM)
+                try:
+                    daemon.wait(timeout=30)
+                except subprocess.TimeoutExpired:
+                    daemon.kill()
+                    daemon.wait()
+            CONF.unlink(missing_ok=True)
+            say("the daemons have ended")
+
+
+def asked(*words: str) -> str:
+    """What a command prints; nothing where it fails."""
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout if done.returncode == 0 else ""
+
+
 class Graph:
     """One run of the graph under ``folder``."""
 
-    def __init__(self, folder: Path, preset: str, cores: int) -> None:
-        self.folder, self.preset, self.cores = folder, preset, cores
-        self.name = Path(preset).stem
+    def __init__(self, folder: Path, preset: str) -> None:
+        self.folder, self.preset, self.name = folder, preset, Path(preset).stem
         self.plan = folder / "plan.json"
         self.environment = os.environ | {"PYTHONPATH": str(ROOT)}
 
@@ -76,9 +193,8 @@ class Graph:
         return done.stdout
 
     def all(self, *more: str) -> str:
-        return self.reproduce(
-            "all", f"--preset={self.preset}", f"--cores={self.cores}", f"--jobs={self.cores}", *more
-        )
+        cores = [f"--cores={CORES}", f"--jobs={CORES}"]
+        return self.reproduce("all", f"--preset={self.preset}", *cores, *more)
 
     def snakemake(self, log: Path) -> subprocess.Popen[bytes]:
         words = [
@@ -124,34 +240,18 @@ def take_away(graph: Graph, method: str, how: list[str]) -> int:
     subprocess.run(words, check=True)
     last = graph.run(method) / "last.safetensors"
     until("a checkpoint", lambda: last.exists() and job_of(method) != job, 150)
-    step = checkpoint_step(last)
+    with safe_open(last, framework="pt") as file:
+        step = int(file.metadata()["step"])
     say(f"{method} was saved after step {step}")
     assert at <= step < steps, "it was not killed amid its training"
     return step
 
 
-def checkpoint_step(path: Path) -> int:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        return int(file.metadata()["step"])
-
-
 def first_logged(folder: Path) -> list[int]:
     """The first step that each attempt at a run has logged."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    found = []
-    for path in sorted((folder / "tensorboard").iterdir(), key=lambda p: p.stat().st_mtime_ns):
-        events = EventAccumulator(str(path)).Reload()
-        scalars = events.Tags()["scalars"]
-        if scalars:
-            found.append(events.Scalars(scalars[0])[0].step)
-    return found
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    paths = sorted((folder / "tensorboard").iterdir(), key=lambda p: p.stat().st_mtime_ns)
+    every = [EventAccumulator(str(path)).Reload() for path in paths]
+    return [of.Scalars(of.Tags()["scalars"][0])[0].step for of in every if of.Tags()["scalars"]]
 
 
 def prove(graph: Graph) -> None:
@@ -190,7 +290,10 @@ def prove(graph: Graph) -> None:
             "train", method, f"--task={TASK}", f"--preset={graph.preset}", f"--out={again}",
             "--threads=1", "--no-progress",
         )  # fmt: skip
-        ours, whole = (sha256(f / "last.safetensors") for f in (graph.run(method), again))
+        ours, whole = (
+            hashlib.sha256((f / "last.safetensors").read_bytes()).hexdigest()
+            for f in (graph.run(method), again)
+        )
         assert ours == whole, f"{method} ended with other weights than when undisturbed"
         say(f"{method}'s last checkpoint is that of an undisturbed training: sha256 {ours[:16]}")
     said = graph.all()
@@ -227,8 +330,8 @@ def main() -> None:
         if preset is None:
             preset = str(folder / "tiny.yaml")
             Path(preset).write_text(TINY)
-        stack.enter_context(cluster(folder, CORES))
-        prove(Graph(folder, preset, CORES))
+        stack.enter_context(cluster(folder))
+        prove(Graph(folder, preset))
     say("all is well")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
 import sys
@@ -36,10 +35,7 @@ def visible(folder: Path) -> list[str]:
     [
         ([], "required: COMMAND"),
         (["table", "1", "--jobs", "-1"], "-1 is too small, use at least 0"),
-        (["data", "drawn-shoes", "--train", "0"], "at least 1"),
         (["table", "3"], "no table 3 here: known: 1"),
-        (["table", "1", "--preset", "cpuu"], "unknown preset 'cpuu': did you mean cpu?"),
-        (["table", "1", "--preset", "quick", "--set", "step=3"], "did you mean steps?"),
     ],
 )
 def test_wrong_arguments_are_refused(words, told, refused, tmp_path, monkeypatch):
@@ -71,7 +67,6 @@ def test_the_hint_goes_on_with_the_same_words():
         ("unit", {"recipe": "release", "dropout": 0.5}, "set recipe=nips or dropout=0"),
         ("bicyclegan", {"depth": 13}, "use fewer layers"),
         ("munit", {"dim": 10**9}, "not enough memory"),
-        ("munit", {"train": 10**7}, "train 10000000: choose a number from 1 to 100000"),
     ],
 )
 def test_wrong_settings_are_refused(method, changes, told, refused, data, tmp_path, monkeypatch):
@@ -89,8 +84,6 @@ def test_wrong_settings_are_refused(method, changes, told, refused, data, tmp_pa
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (("--set", "steps"), "--set steps: write key=value"),
-        (("--task", "drawn-shoe"), "did you mean drawn-shoes?"),
         (("--task", "nowhere/at/all"), "unknown task 'nowhere/at/all'"),
         (("--source", "nowhere"), "nowhere does not exist"),
         (("--device", "gpu"), "unknown device 'gpu': use cpu, cuda or mps"),
@@ -133,13 +126,12 @@ def test_bad_places_are_refused(refused, data, tmp_path):
 
 
 def test_what_lies_in_the_folder_stays(refused, data, tmp_path):
-    out = tmp_path / "mine"
-    out.mkdir()
-    (out / "notes.txt").write_text("mine")
-    refused(tiny.instead(train_words("munit", out, data), "--task", "nothing"))
-    assert (out / "notes.txt").read_text() == "mine"
-    assert main(train_words("munit", out, data, steps=1)) == 0
-    assert (out / "notes.txt").exists()
+    notes = tmp_path / "mine" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("mine")
+    refused(tiny.instead(train_words("munit", notes.parent, data), "--task", "nothing"))
+    assert main(train_words("munit", notes.parent, data, steps=1)) == 0
+    assert notes.read_text() == "mine"
 
 
 # Pictures
@@ -207,12 +199,6 @@ def test_bad_folders_are_refused(refused, folder, data, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "holds no data set in a known layout" in refused(train_on(empty, data))
-    for path in (folder / "testB").iterdir():
-        path.unlink()
-    assert f"{folder / 'testB'} holds no pictures" in refused(train_on(folder, data))
-    file = tmp_path / "data.tar.gz"
-    file.write_bytes(b"\x1f\x8b rubbish")
-    assert "could not be unpacked" in refused(train_on(file, data))
     assert not (tmp_path / "run").exists()
     assert not [name for name in visible(data) if "data" in name]
 
@@ -229,10 +215,8 @@ def test_a_paired_method_needs_pairs(refused, folder, data):
 def test_the_real_program_refuses_in_one_line(tmp_path):
     """Outside of this process: the exit code and stderr as a shell sees them."""
     command = [sys.executable, "-m", "reproduce", "translate", "nowhere.safetensors", "x"]
-    done = subprocess.run(
-        [*command, "--out", str(tmp_path / "out")],
-        cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
-    )  # fmt: skip
+    command += ["--out", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
     told = "error: no checkpoint nowhere.safetensors: train first, or check the path\n"
     assert done.stderr == told

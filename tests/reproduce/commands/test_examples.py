@@ -16,10 +16,10 @@ import tiny
 import torch
 from test_readme import PAGES
 
-import reproduce.speed.commands as speed
 from benchmarks.__main__ import main as benchmarks_main
 from benchmarks.__main__ import parser as benchmarks_parser
 from reproduce.commands.cli import main, parser
+from reproduce.speed import store
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAMS = {"reproduce": (main, parser), "benchmarks": (benchmarks_main, benchmarks_parser)}
@@ -130,7 +130,7 @@ def test_it_runs(example, world, studied, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(world)
     monkeypatch.syspath_prepend(world)
     planned = list[object]()
-    monkeypatch.setattr(speed, "_show", lambda found, arguments: planned.extend(found) or 0)
+    monkeypatch.setattr(store, "take", lambda found, *_, **__: (planned.extend(found) or [], []))
     code = run(small(words, tmp_path / "run"))
     error = capsys.readouterr().err
     here = "cuda" in words and not {"--profile", "--plan"} & {*words}

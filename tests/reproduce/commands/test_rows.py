@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from reproduce.experiments.run import parse_settings
 from reproduce.measuring.submission import parse_rows, read_submission
 from reproduce.records.current import Current, Quantity, counting, newest, submitted
 from reproduce.records.store import Records, record_id
-from reproduce.workflow.jobs import all_jobs
+from reproduce.workflow.jobs import Request
 
 STRANGER = Path(__file__).resolve().parents[2] / "stranger.py"
 TINY = ["--preset=quick", "--set=train=20", "--set=test=6"]
@@ -258,11 +259,11 @@ def test_table_2_takes_no_numbers_of_another_classifier() -> None:
 
 
 def test_the_graph_measures_rows_before_the_table(tmp_path: Path) -> None:
-    preset = load_preset("quick").only(tables=[1])
+    request = Request("quick", Places(*[tmp_path] * 3), [0, 1], "table/1")
     (tmp_path / "out").mkdir()
 
     def jobs(rows: dict[str, str]) -> Any:
-        return all_jobs(preset, [0, 1], rows=rows)
+        return replace(request, rows=rows).jobs()
 
     rows = {"My row": str(tmp_path / "out")}
     found = jobs(rows)

@@ -11,12 +11,13 @@ import torch
 from speed_case import SMALL, about, step_record, stored
 
 from models.choices import ALL
-from reproduce.commands.cli import main
+from reproduce.commands.cli import main, parser
 from reproduce.records.environment import environment
 from reproduce.records.query import query
 from reproduce.records.store import Records
-from reproduce.speed import store, worker
-from reproduce.speed.planning import Networks, Where, steps, suite
+from reproduce.speed import planning, store, worker
+from reproduce.speed.machine import ratios
+from reproduce.speed.planning import Networks, planned
 from reproduce.speed.store import PRESET, Measurement, code_of, distinct, take
 from reproduce.speed.store import stored as found_record
 from reproduce.speed.table import rows
@@ -40,6 +41,13 @@ def test_convolutions_alone_stand_beside_their_step(measured):
     assert row["s alone"] == alone["value"] and row["s/step"] == step["value"]
     assert row["% of step"] == 100 * alone["value"] / step["value"]
     assert row["GFLOP/s alone"] == alone["measured"]["flop"] / alone["value"] / 1e9
+    # Nearly all of its FLOP are theirs.
+    (first, second), found = (step["measured"][k] for k in ("first", "second")), alone["measured"]
+    assert 0.9 * first["counts"]["flop"] < found["flop"] <= first["counts"]["flop"]
+    assert found["different"] < found["calls"] < first["counts"]["calls"]
+    assert step["measured"]["ratio"] == ratios(first["seconds"], second["seconds"])
+    assert first["n"] == 2 and first["counts"]["flop"] != second["counts"]["flop"]
+    assert first["graphs"] is second["graphs"] is None, "on a processor"
     # Of a step that was not timed nothing is said.
     assert rows("primitives", [alone])[0]["% of step"] is None
 
@@ -132,9 +140,12 @@ def test_words_about_records(words, reason, tmp_path, refused):
     assert reason in refused(["speed", *words, f"--results={results}"])
 
 
+def asked(words: str) -> list[Measurement]:
+    return planned(parser().parse_args(["speed", *words.split()]))
+
+
 def test_each_way_is_left_out_once() -> None:
-    network = Networks(settings={k: str(v) for k, v in about()["settings"].items()})
-    found = steps(["munit"], network, Where(), size=16, each_way=True, precision="bf16")
+    found = asked(f"step --each-way --precision bf16 {' '.join(SMALL)} --size 16")
     times = [m.about["against"] for m in found if m.kind == "step"]
     assert times[0] == {"ways": [], "precision": "float32"}
     # On a processor there are no graphs.
@@ -152,9 +163,13 @@ def test_widths_go_to_the_layers_that_there_are() -> None:
     assert Networks("cpu").run("munit").size == 32
 
 
-@pytest.mark.parametrize("quick", [True, False])
-def test_the_suite_measures_every_kind_once(quick: bool) -> None:
-    found = suite(Where(), quick=quick)
-    assert {m.kind for m in found} == set(KINDS)
-    assert len(found) == len(distinct([*found, *found])) < 80
+@pytest.mark.parametrize(("words", "count"), [("--quick", 14), ("", 50), ("--device=cuda", 158)])
+def test_the_suite_measures_every_kind(words, count, monkeypatch):
+    monkeypatch.setattr(planning, "check_device", str)
+    found = list[Measurement]()
+    monkeypatch.setattr(
+        store, "take", lambda all_, *_, **__: (found.extend(distinct(all_)) or [], [])
+    )
+    assert main(["speed", "all", *filter(None, [words])]) == 0
+    assert {m.kind for m in found} == set(KINDS) and len(found) == count
     assert all(m.ticks > 0 and m.title for m in found)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from speed_case import MUNIT, about
+from speed_case import about
 from tiny_methods import SIZE, TINY
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.choices import ALL, PLAIN
 from models.zoo import make_config
 from reproduce.speed import counting
-from reproduce.speed.counting import count_step, time_primitives
+from reproduce.speed.counting import count_step
 from reproduce.speed.machine import (
     above,
     best,
@@ -31,7 +31,7 @@ from reproduce.speed.machine import (
     spread,
     timed,
 )
-from reproduce.speed.stepping import alternately, step_memory, stepper, time_step, training
+from reproduce.speed.stepping import alternately, step_memory, stepper, training
 
 
 def test_a_convolution_has_the_flop_of_its_formula() -> None:
@@ -74,19 +74,6 @@ def test_a_step_counts_what_a_real_one_does(
     assert counts["calls"] > 100 and counts["bytes"] > 28 * counts["parameters"] > 0
 
 
-def test_a_steps_convolutions_are_found_and_timed_alone() -> None:
-    """Nearly all its FLOP are theirs, and each is called with shapes that it takes."""
-    ticks: list[int] = []
-    found = time_primitives(about(), lambda: ticks.append(1))
-    config = make_config("munit", MUNIT)
-    counts = count_step("munit", config, 16, 1, sorted(ALL))
-    assert 0.9 * counts["flop"] < found["flop"] <= counts["flop"]
-    assert len(ticks) == found["different"] < found["calls"] < counts["calls"]
-    assert 0 < found["seconds"] < 5
-    plain = time_primitives(about(ways=[]), lambda: None)
-    assert plain["flop"] != found["flop"]
-
-
 def test_two_ways_take_turns() -> None:
     log: list[str] = []
     first, second = alternately(lambda: log.append("A"), lambda: log.append("B"), 3, "cpu", int)
@@ -101,18 +88,6 @@ def test_spread_and_ratios_are_those_of_their_definitions() -> None:
     assert ratios(list(0.2 * slow), list(0.4 * slow))["max"] == pytest.approx(0.5)
     pairs = ratios([1.0, 2.0, 6.0], [2.0, 2.0, 2.0])
     assert (pairs["min"], pairs["median"], pairs["max"]) == (0.5, 1.0, 3.0)
-
-
-def test_a_step_is_timed_both_ways() -> None:
-    ticks: list[int] = []
-    found = time_step(about(), lambda: ticks.append(1))
-    assert len(ticks) == 2 + 2 * 2
-    one, other = found["first"]["seconds"], found["second"]["seconds"]
-    assert found["ratio"] == ratios(one, other) and found["first"]["n"] == 2
-    assert found["first"]["graphs"] is found["second"]["graphs"] is None, "on a processor"
-    assert found["first"]["counts"]["flop"] != found["second"]["counts"]["flop"]
-    for name in ("before", "after"):
-        assert found["machine"][name]["flop_per_s"] > 0
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from tiny import places
 
 from models.errors import UserError
-from reproduce.commands.cli import main
 from reproduce.workflow.cluster_profile import PROFILES, check_executor, profile_path
 
 HAS_PLUGIN = importlib.util.find_spec("snakemake_executor_plugin_slurm") is not None
@@ -31,12 +31,9 @@ def test_ours_by_name_and_ones_own_by_path(tmp_path: Path, monkeypatch: pytest.M
         profile_path("slrm")
 
 
-def test_executors_that_come_with_snakemake_need_nothing(tmp_path: Path) -> None:
-    check_executor(own(tmp_path / "a", "cores: 2\n"))
-    check_executor(own(tmp_path / "b", "executor: local\ncores: 2\n"))
-
-
 def test_a_missing_executor_is_named_with_its_package(tmp_path: Path) -> None:
+    for number, text in enumerate(("cores: 2\n", "executor: local\n")):  # come with Snakemake
+        check_executor(own(tmp_path / str(number), text))
     for name in ("config.yaml", "config.v9+.yaml", "profile.yaml"):
         folder = own(tmp_path / name, "executor: no-such\n", name)
         with pytest.raises(UserError) as caught:
@@ -52,21 +49,10 @@ def test_what_is_no_profile_is_refused(tmp_path: Path, text: str) -> None:
         check_executor(own(tmp_path / "odd", text))
 
 
-def test_slurm_needs_its_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_refuses_before_it_begins(tmp_path, refused, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="no sbatch" if HAS_PLUGIN else "pip install"):
-        check_executor("slurm")
-
-
-def test_all_refuses_before_it_begins(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", "")
-    places = [f"--{name}={tmp_path / name}" for name in ("data", "runs", "results")]
-    words = ["all", "--preset=quick", *places, "--no-progress"]
-    assert main([*words, "--profile=slurm"]) == 2
-    said = capsys.readouterr().err
-    assert said.count("error:") == 1 and "slurm" in said and "Traceback" not in said
-    assert main([*words, "--profile", str(tmp_path / "none")]) == 2
-    assert "unknown --profile" in capsys.readouterr().err
+    words = ["all", "--preset=quick", *places(tmp_path), "--no-progress"]
+    told = refused([*words, "--profile=slurm"])
+    assert "slurm" in told and ("no sbatch" if HAS_PLUGIN else "pip install") in told
+    assert "unknown --profile" in refused([*words, "--profile", tmp_path / "none"])
     assert not list(tmp_path.iterdir()), "nothing was begun"

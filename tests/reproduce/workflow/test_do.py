@@ -114,6 +114,8 @@ def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(
     assert picture.read_bytes() == drawn
 
     assert is_done(data, places.runs)
+    picture.write_bytes(drawn + b"0")
+    assert not is_done(data, places.runs), "one of them is another"
     picture.unlink()
     assert not is_done(data, places.runs), "one of them is gone"
     do.make(request, data)
@@ -133,12 +135,8 @@ def test_on_apples_gpus_only_trainings_compute(
     for kind in ("train", "scores", "figure"):
         monkeypatch.setitem(do.MAKERS, kind, uses)
         for device in ("mps", "cuda:1"):
-            job = Job(
-                QUICK,
-                f"{kind}/x",
-                {"device": device},
-                runs=(QUICK.make_run("munit", "drawn-shoes", 0),),
-            )
+            run = QUICK.make_run("munit", "drawn-shoes", 0)
+            job = Job(QUICK, f"{kind}/x", {"device": device}, runs=(run,))
             do.make(Request("quick", replace(places, device=device), [0]), job)
     assert used == ["mps", "cuda:1", "cpu", "cuda:1", "cpu", "cuda:1"]
     with _workspace("quick", [], replace(places, device="mps")) as scratch:

@@ -6,12 +6,14 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.workflow.graph import Job, Made, seconds_of, stamps_folder, write_stamp
-from reproduce.workflow.jobs import all_jobs
+from reproduce.workflow.jobs import Request
 
 QUICK = load_preset("quick")
-JOBS = all_jobs(QUICK, [0])
+PLACES = Places(Path("data"), Path("runs"), Path("results"))
+JOBS = Request("quick", PLACES, [0]).jobs()
 TRAIN, MEASURE = JOBS["train/drawn-shoes/munit/seed0"], JOBS["diversity/drawn-shoes/seed0"]
 
 
@@ -49,11 +51,11 @@ def test_a_stamp_of_another_number_of_steps_is_scaled(tmp_path: Path) -> None:
 
 
 def test_the_like_on_other_pictures_tells_of_a_training(tmp_path: Path) -> None:
-    other = load_preset("quick").of_tasks(["drawn-handbags"])
-    elsewhere = all_jobs(other, [0])
+    other = Request("quick", PLACES, [0], tasks=["drawn-handbags"])
+    elsewhere = other.jobs()
     took(TRAIN, tmp_path, 60)
     assert seconds_of(elsewhere["train/drawn-handbags/munit/seed0"], tmp_path) == 60
     assert seconds_of(elsewhere["train/drawn-handbags/unit/seed0"], tmp_path) is None
     assert seconds_of(elsewhere["diversity/drawn-handbags/seed0"], tmp_path) is None
-    wider = all_jobs(other, [0], overrides={"batch": 2})
+    wider = replace(other, overrides={"batch": "2"}).jobs()
     assert seconds_of(wider["train/drawn-handbags/munit/seed0"], tmp_path) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,19 +13,16 @@ from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.records import code as recorded_code
 from reproduce.records.store import Records, record_id
-from reproduce.workflow.graph import (
-    Job,
-    Made,
-    is_done,
-    read_stamp,
-    stale_jobs,
-    stamps_folder,
-    write_stamp,
-)
-from reproduce.workflow.jobs import Request, all_jobs
+from reproduce.workflow.graph import Job, Made, is_done, stale_jobs, write_stamp
+from reproduce.workflow.jobs import Request
 from reproduce.workflow.run import in_order
 
 QUICK = load_preset("quick")
+PLACES = Places(Path("data"), Path("runs"), Path("results"))
+
+
+def jobs_of(preset: str, *seeds: int, **more: Any) -> dict[str, Job]:
+    return Request(preset, PLACES, seeds or [0], **more).jobs()
 
 
 def code(digest: str, **modules: str) -> dict[str, object]:
@@ -48,13 +46,15 @@ def stamped(jobs: dict[str, Job], folder: Path) -> None:
 
 def test_every_job_comes_after_what_it_needs() -> None:
     for name in ("quick", "cpu"):
-        jobs = all_jobs(load_preset(name), [0, 1])
+        jobs = jobs_of(name, 0, 1)
         seen: set[str] = set()
         for key, job in jobs.items():
             assert key == job.name
             assert {need.name for need in job.needs} <= seen
             assert all(jobs[need.name] is need for need in job.needs), "one job, one object"
             seen.add(key)
+    first, second = (jobs[f"train/drawn-shoes/munit/seed{k}"] for k in (0, 1))
+    assert first.needs == second.needs and first.digest != second.digest, "the same pictures"
     assert {"table/1", "table/2", "figure/1/drawn-shoes", "unit-figure/4", "styles/drawn-shoes",
             "theory/drawn-shoes/seed1", "theory-figures", "curves", "claims", "report"} <= seen  # fmt: skip
     assert sum(name.startswith("train/") for name in seen) == 2 * (16 + 12) + 3
@@ -110,7 +110,7 @@ def test_a_plan_tells_all_that_was_asked_for(places: Places) -> None:
 def test_the_observer_is_asked_where_pictures_are_drawn_and_judges_elsewhere() -> None:
     def asked(name: str) -> set[str]:
         kinds = ("observed/", "judged/", "evidence/")
-        return {job for job in all_jobs(load_preset(name), [0, 1]) if job.startswith(kinds)}
+        return {job for job in jobs_of(name, 0, 1) if job.startswith(kinds)}
 
     seeds = ("seed0", "seed1")
     assert asked("quick") == {f"observed/drawn-shoes/{seed}" for seed in seeds}
@@ -126,14 +126,8 @@ def test_the_observer_is_asked_where_pictures_are_drawn_and_judges_elsewhere() -
     assert QUICK.measure.preferring(own) == ("judged",)
 
 
-def test_seeds_share_their_pictures_and_nothing_else() -> None:
-    jobs = all_jobs(QUICK, [0, 1])
-    first, second = (jobs[f"train/drawn-shoes/munit/seed{k}"] for k in (0, 1))
-    assert first.needs == second.needs and first.digest != second.digest
-
-
 def test_seeds_come_one_after_the_other_and_the_first_table_first() -> None:
-    jobs = all_jobs(load_preset("cpu"), [3, 0])
+    jobs = jobs_of("cpu", 3, 0)
     place = in_order(jobs, list(jobs), [3, 0])
     assert sorted(place.values()) == list(range(len(jobs)))
     last_of_3 = max(place[name] for name in jobs if name.endswith("/seed3"))
@@ -142,14 +136,14 @@ def test_seeds_come_one_after_the_other_and_the_first_table_first() -> None:
 
 
 def test_the_report_hangs_on_everything_and_on_what_was_written_by_hand() -> None:
-    jobs = all_jobs(QUICK, [0])
+    jobs = jobs_of("quick")
 
     def behind(job: Job) -> set[str]:
         return {job.name}.union(*map(behind, job.needs))
 
     assert behind(jobs["report"]) == set(jobs)
-    causes = all_jobs(QUICK, [0], by_hand={"causes.yaml": "1", "page.html.j2": "2"})
-    page = all_jobs(QUICK, [0], by_hand={"causes.yaml": "1", "page.html.j2": "3"})
+    causes = jobs_of("quick", by_hand={"causes.yaml": "1", "page.html.j2": "2"})
+    page = jobs_of("quick", by_hand={"causes.yaml": "1", "page.html.j2": "3"})
     assert jobs["claims"].digest != causes["claims"].digest == page["claims"].digest
     assert causes["report"].digest != page["report"].digest
 
@@ -182,49 +176,18 @@ def test_a_line_of_code_is_named(tmp_path: Path) -> None:
         assert stale_jobs({"a": jobs["a"], "b/seed0": b}, tmp_path).get("b/seed0") == why
 
 
-def test_a_stamp_of_the_old_form_is_stale_and_says_why(tmp_path: Path) -> None:
-    """Stamps held digests by module once, and no digest of all."""
+@pytest.mark.parametrize("what", ["stamp", "made"])
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("{")])
+def test_what_is_missing_is_made_again_with_what_hangs_on_it(damage, what, tmp_path):
     jobs = chain()
     stamped(jobs, tmp_path)
-    (path,) = stamps_folder(tmp_path, QUICK).glob("b.seed0.*.json")
-    old = json.loads(path.read_text()) | {"about": {"x": 1, "code": {"models.munit": "0"}}}
-    path.rename(path.with_name(f"b.seed0.{'0' * 16}.json")).write_text(json.dumps(old))
-    assert stale_jobs(jobs, tmp_path)["b/seed0"] == "models.munit changed"
-
-
-@pytest.mark.parametrize("damage", ["stamp", "gone", "changed", "nonsense"])
-def test_what_is_missing_is_made_again_with_what_hangs_on_it(damage: str, tmp_path: Path) -> None:
-    jobs = chain()
-    stamped(jobs, tmp_path)
-    job = jobs["b/seed0"]
-    made = tmp_path / "b-seed0"
-    match damage:
-        case "stamp":
-            job.stamp(tmp_path).unlink()
-        case "gone":
-            made.unlink()
-        case "changed":
-            made.write_text("another")
-        case "nonsense":
-            job.stamp(tmp_path).write_text("{")
-    assert not is_done(job, tmp_path)
+    damage(jobs["b/seed0"].stamp(tmp_path) if what == "stamp" else tmp_path / "b-seed0")
     why = stale_jobs(jobs, tmp_path)
     assert list(why) == ["b/seed0", "c"] and why["c"] == "b/seed0 is made again"
 
 
-def test_stamps_are_read_as_they_were_written(tmp_path: Path) -> None:
-    job = chain()["b/seed0"]
-    made = tmp_path / "x.bin"
-    made.write_bytes(b"1")
-    stamp = read_stamp(write_stamp(job, tmp_path, 12.34, Made([made])))
-    assert stamp is not None
-    assert stamp["seconds"] == 12.3 and [*map(Path, stamp["made"])] == [Path("../../x.bin")]
-    assert stamp["needs"] == {"a": job.needs[0].digest}
-    assert read_stamp(tmp_path / "absent.json") is None
-
-
 def test_code_makes_stale_what_it_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = all_jobs(QUICK, [0])
+    before = jobs_of("quick")
     (data,) = (name for name in before if name.startswith("data/drawn-shoes"))
     real = recorded_code._read
 
@@ -235,7 +198,7 @@ def test_code_makes_stale_what_it_decides(monkeypatch: pytest.MonkeyPatch) -> No
 
         monkeypatch.setattr(recorded_code, "_read", read)
         monkeypatch.setattr(recorded_code, "_KNOWN", {})
-        after = all_jobs(QUICK, [0])
+        after = jobs_of("quick")
         return {name for name in before if after[name].digest != before[name].digest}
 
     munit = edited("models.munit")
@@ -261,7 +224,7 @@ def test_a_picture_that_changes_makes_stale_what_is_trained_on_it(tmp_path: Path
     (pictures / "trainA" / "1.png").write_bytes(b"1")
 
     def digests() -> set[str]:
-        jobs = all_jobs(QUICK, [0], sources={"drawn-shoes": str(pictures)})
+        jobs = jobs_of("quick", sources={"drawn-shoes": str(pictures)})
         return {job.digest for name, job in jobs.items() if name.startswith("train/drawn-shoes")}
 
     before = digests()
@@ -288,20 +251,4 @@ def test_a_measurement_is_done_while_its_records_are_there(tmp_path: Path) -> No
     assert not is_done(job, tmp_path)
     assert list(stale_jobs({job.name: job}, tmp_path)) == [job.name]
     records.path.unlink()
-    assert not is_done(job, tmp_path)
-
-
-def test_a_folder_of_pictures_is_done_while_all_are_there(tmp_path: Path) -> None:
-    pictures, job = tmp_path / "pictures", Job(QUICK, "data/x", {})
-    (pictures / "trainA").mkdir(parents=True)
-    one, other = (pictures / "trainA" / name for name in ("1.png", "2.png"))
-    one.write_bytes(b"one")
-    other.write_bytes(b"two")
-    write_stamp(job, tmp_path, 1.0, Made(folders=[pictures]))
-    assert is_done(job, tmp_path)
-    other.write_bytes(b"three")
-    assert not is_done(job, tmp_path)
-    other.write_bytes(b"two")
-    assert is_done(job, tmp_path)
-    one.unlink()
     assert not is_done(job, tmp_path)

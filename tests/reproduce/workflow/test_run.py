@@ -25,10 +25,10 @@ from reproduce.experiments.places import Places
 from reproduce.experiments.run import run_folder
 from reproduce.training.loop import Interrupted
 from reproduce.workflow import do, run
-from reproduce.workflow.devices import Machine, machine_of, own_devices
+from reproduce.workflow.devices import How, Machine, machine_of, own_devices
 from reproduce.workflow.graph import Job, Made, seconds_of, write_stamp
 from reproduce.workflow.jobs import Request
-from reproduce.workflow.run import Graph, How, only_command, snakemake_words, started, write_plan
+from reproduce.workflow.run import Graph, only_command, snakemake_words, started, write_plan
 
 ROOT = Path(__file__).resolve().parents[3]
 TRAIN, WRITING = "train/drawn-shoes/munit/seed0", "table/1"
@@ -107,9 +107,8 @@ def test_a_runtime_is_asked_for_only_where_one_is_known(tmp_path: Path) -> None:
 
 
 def test_trainings_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    def machine(cores: int, jobs: int, device: str, gpus: int = 1, **more: Any) -> Machine:
-        asked = {"elsewhere": False, "trainings": 99} | more
-        return machine_of(cores, jobs, device, gpus, **asked)
+    def machine(cores: int, jobs: int, device: str, gpus: int = 1, trainings: int = 99) -> Machine:
+        return machine_of(How(cores, jobs, gpus), device, trainings)
 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert machine(8, 3, "cpu") == Machine(8, 3, 1)
@@ -123,7 +122,6 @@ def test_trainings_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine(16, 0, "cuda", 4, trainings=1).threads == 4
     assert machine(16, 6, "cuda").gpu_slots == 6
     assert machine(16, 0, "cuda:1") == Machine(16, 1, 1)
-    assert machine(16, 0, "cuda", 8, elsewhere=True).devices == ()
     with pytest.raises(UserError, match="sees 4"):
         machine(16, 0, "cuda", 5)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,2,5,GPU-1")
@@ -287,12 +285,9 @@ def test_cores_of_jobs_on_nodes_are_not_the_login_nodes(
     assert "--threads=8" in entries[TRAIN]["words"]
     measuring = next(e for name, e in entries.items() if name.startswith(("scores", "diversity")))
     assert measuring["threads"] == 4 and measuring["resources"]["mem_mb"] == 16_000
-    assert on_nodes(tmp_path, cores=12, gpus_per_training=2)[TRAIN]["threads"] == 24
-
-
-def test_a_training_on_several_gpus_is_one_task_on_one_node(tmp_path: Path) -> None:
-    resources = on_nodes(tmp_path, gpus_per_training=2)[TRAIN]["resources"]
-    assert (resources["nodes"], resources["gpu"], resources["tasks_per_gpu"]) == (1, 2, 0)
+    two = on_nodes(tmp_path, cores=12, gpus_per_training=2)[TRAIN]
+    asked = (two["resources"][key] for key in ("nodes", "gpu", "tasks_per_gpu"))
+    assert two["threads"] == 24 and [*asked] == [1, 2, 0], "one task on one node"
 
 
 def test_a_type_of_gpu_is_asked_for_by_jobs_that_have_one(tmp_path: Path) -> None:
@@ -347,26 +342,22 @@ def test_a_training_that_makes_progress_did_not_fail(
 def test_seconds_of_calls_that_ended_early_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    places = Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results")
-    request, now = Request("quick", places, [0]), [0.0]
-    job = request.jobs()[TRAIN]
+    request, now = Request("quick", Places(tmp_path, tmp_path, tmp_path), [0]), [0.0]
+    job, ends = request.jobs()[TRAIN], iter([Interrupted(1), KeyboardInterrupt(), None])
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
 
-    def hours(count: int, end: BaseException | None) -> None:
-        def work(request: Request, job: Job) -> Made:
-            now[0] += 3600 * count
-            if end is not None:
-                raise end
-            return Made()
+    def work(request: Request, job: Job) -> Made:
+        now[0] += 3600
+        if (end := next(ends)) is not None:
+            raise end
+        return Made()
 
-        monkeypatch.setitem(do.MAKERS, "train", work)
-        do.make(request, job)
-
-    for end in (Interrupted(1), KeyboardInterrupt()):
-        with pytest.raises(type(end)):
-            hours(2, end)
-    hours(3, None)
-    assert seconds_of(job, places.runs) == 7 * 3600
+    monkeypatch.setitem(do.MAKERS, "train", work)
+    for end in (Interrupted, KeyboardInterrupt):
+        with pytest.raises(end):
+            do.make(request, job)
+    do.make(request, job)
+    assert seconds_of(job, tmp_path) == 3 * 3600
 
 
 def slowly(root: str) -> None:
