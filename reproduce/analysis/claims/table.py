@@ -95,15 +95,18 @@ def glance(preset: Preset, results: Path, seeds: Sequence[int] | None = None) ->
     verdicts counted, and the claims that fail, in Markdown."""
     evidence = Current.stored(results, preset.name, seeds)
     (claimed,) = claims_table(preset, results, seeds).parts
-    table1 = tables_of(1, preset, results, evidence.seeds)["table1"]
-    table, nearness = table1.parts[0], table1.notes[1:]
-    shown = tuple(column for column in table.columns if column.key != "silhouette_iou")
+    shown, nearness = list[Table](), list[str]()
     failing: dict[Cell, list[str]] = {}
     for row in claimed.rows:
         if row["verdict"] == "fails":
             told = f"{row['ours']} on {row['on']} (paper: {row['published'] or DASH})"
             failing.setdefault(row["claim"], []).append(told)
     words = f"Seed{'s' * (len(evidence.seeds) > 1)} {', '.join(map(str, evidence.seeds))}. "
+    if preset.tables.get(1):
+        table1 = tables_of(1, preset, results, evidence.seeds)["table1"]
+        nearness += table1.notes[1:]
+        columns = (column for column in table1.parts[0].columns if column.key != "silhouette_iou")
+        shown.append(replace(table1.parts[0], columns=tuple(columns)))
     if preset.tables.get(2):
         table2 = tables_of(2, preset, results, evidence.seeds)["table2"]
         nearness += table2.notes[1:]
@@ -113,8 +116,9 @@ def glance(preset: Preset, results: Path, seeds: Sequence[int] | None = None) ->
                  if isinstance(row["cis"], Estimate) and row["paper_cis"]]  # fmt: skip
         words += f"Table 2, average CIS in nats (paper): {', '.join(modes)}. " if modes else ""
     words += summary([row["verdict"] for row in claimed.rows])
+    listed = "\n".join(f"- {note}" for note in nearness)
     return Tables(
-        (replace(table, columns=shown),), (" ".join((words, *nearness)),), "What fails:",
+        tuple(shown), (words, listed), "What fails:",
         tuple(f"{claim}: {'; '.join(of)}." for claim, of in failing.items()),
     ).markdown()  # fmt: skip
 

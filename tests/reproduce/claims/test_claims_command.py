@@ -78,9 +78,9 @@ def test_readme_is_filled_between_its_markers(world: World, tmp_path: Path, said
     said(words_for(world, "--readme", str(readme)))
     short = readme.read_text(encoding="utf-8")
     assert "| MUNIT w/o x reconstruction |" in short and "IoU" not in short
-    assert "Against the paper on drawn-shoes (intervals over trainings): Diversity" in short
+    assert "\n- Against the paper on drawn-shoes (intervals over trainings): Diversity" in short
     assert "Seeds 0, 1, 2. Of 33 claims: 2 hold, 2 fail," in short
-    failing = [line for line in short.splitlines() if line.startswith("- ")]
+    failing = short.split("What fails:\n\n")[1].splitlines()[:-1]
     assert failing and all("(paper: " in line for line in failing)
     readme.write_text("no place", encoding="utf-8")
     said(words_for(world, "--readme", str(readme)), 2)
