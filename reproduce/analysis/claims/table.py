@@ -91,34 +91,35 @@ def _row(finding: Finding, cause: str) -> Row:
 
 
 def glance(preset: Preset, results: Path, seeds: Sequence[int] | None = None) -> str:
-    """The result in short, for a README: Table 1 on its first task, the averages of Table 2, the
-    verdicts counted, and the claims that fail, in Markdown."""
+    """The result in short, for a README: the preset's first table on its first task, the averages of
+    Table 2, the verdicts counted, and the claims that fail, in Markdown."""
     evidence = Current.stored(results, preset.name, seeds)
     (claimed,) = claims_table(preset, results, seeds).parts
-    shown, nearness = list[Table](), list[str]()
+    tables = {
+        number: tables_of(number, preset, results, evidence.seeds)[f"table{number}"]
+        for number, tasks in sorted(preset.tables.items())
+        if tasks
+    }
+    first = [
+        replace(part, columns=tuple(c for c in part.columns if c.key != "silhouette_iou"))
+        for table in tables.values()
+        for part in table.parts
+    ][:1]
+    words = f"Seed{'s' * (len(evidence.seeds) > 1)} {', '.join(map(str, evidence.seeds))}. "
+    if 2 in tables:
+        averages = (row for row in tables[2].data if row["direction"] == AVERAGE)
+        modes = [f"{row['row']} {in_words(row['cis'])} ({row['paper_cis']:.3f})" for row in averages
+                 if isinstance(row["cis"], Estimate) and row["paper_cis"]]  # fmt: skip
+        words += f"Table 2, average CIS in nats (paper): {', '.join(modes)}. " if modes else ""
+    words += summary([row["verdict"] for row in claimed.rows])
+    nearness = "\n".join(f"- {note}" for table in tables.values() for note in table.notes[1:])
     failing: dict[Cell, list[str]] = {}
     for row in claimed.rows:
         if row["verdict"] == "fails":
             told = f"{row['ours']} on {row['on']} (paper: {row['published'] or DASH})"
             failing.setdefault(row["claim"], []).append(told)
-    words = f"Seed{'s' * (len(evidence.seeds) > 1)} {', '.join(map(str, evidence.seeds))}. "
-    if preset.tables.get(1):
-        table1 = tables_of(1, preset, results, evidence.seeds)["table1"]
-        nearness += table1.notes[1:]
-        columns = (column for column in table1.parts[0].columns if column.key != "silhouette_iou")
-        shown.append(replace(table1.parts[0], columns=tuple(columns)))
-    if preset.tables.get(2):
-        table2 = tables_of(2, preset, results, evidence.seeds)["table2"]
-        nearness += table2.notes[1:]
-        averages = (row for row in table2.data
-                    if row["direction"] == AVERAGE)  # fmt: skip
-        modes = [f"{row['row']} {in_words(row['cis'])} ({row['paper_cis']:.3f})" for row in averages
-                 if isinstance(row["cis"], Estimate) and row["paper_cis"]]  # fmt: skip
-        words += f"Table 2, average CIS in nats (paper): {', '.join(modes)}. " if modes else ""
-    words += summary([row["verdict"] for row in claimed.rows])
-    listed = "\n".join(f"- {note}" for note in nearness)
     return Tables(
-        tuple(shown), (words, listed), "What fails:",
+        tuple(first), (words, nearness), "What fails:",
         tuple(f"{claim}: {'; '.join(of)}." for claim, of in failing.items()),
     ).markdown()  # fmt: skip
 
