@@ -15,7 +15,8 @@ OUTSIDE_DIGESTS = "the device does not define a result"
 
 
 def check_device(name: str, *, measures: bool = False) -> str:
-    """Return ``name`` if the device exists and, if ``measures``, has float64; else raise UserError."""
+    """Return ``name`` if the device exists and, if ``measures``, has float64; else raise
+    UserError."""
     known = "cpu or cuda" if measures else "cpu, cuda or mps"
     try:
         device = torch.device(name)
@@ -36,8 +37,8 @@ def check_device(name: str, *, measures: bool = False) -> str:
 
 
 def measuring_device(name: str) -> str:
-    """Return the device for metrics when training runs on ``name``: the CPU for Apple GPUs, which have no
-    float64."""
+    """Return the device for metrics when training runs on ``name``: the CPU for Apple GPUs, which
+    have no float64."""
     return "cpu" if name.startswith("mps") else name
 
 
@@ -51,8 +52,9 @@ def _why_none() -> str:
 
 
 def cores(control: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return the number of CPU cores assigned to this process: in a cluster job or container, fewer than
-    the machine has. ``control``: root of Linux's cgroup files (v1 or v2), which state quotas."""
+    """Return the number of CPU cores assigned to this process: in a cluster job or container, fewer
+    than the machine has. ``control``: root of Linux's cgroup files (v1 or v2), which state
+    quotas."""
     known = hasattr(os, "sched_getaffinity")
     counts = [len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1, *_quotas(control)]
     with suppress(ValueError):

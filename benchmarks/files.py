@@ -1,5 +1,5 @@
-"""File utilities: atomic writing of text, CSV and raw values, one-line errors for files that others wrote,
-and locks that report when they wait."""
+"""File utilities: atomic writing of text, CSV and raw values, one-line errors for files that others
+wrote, and locks that report when they wait."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ OUTSIDE_DIGESTS = "how a file is written changes no number"
 
 @contextmanager
 def foreign(what: object, remedy: str) -> Iterator[None]:
-    """Turn any exception of the body, which reads others' files or runs others' code, into a UserError
-    ``WHAT (reason): REMEDY``."""
+    """Turn any exception of the body, which reads others' files or runs others' code, into a
+    UserError ``WHAT (reason): REMEDY``."""
     try:
         yield
     except UserError:
@@ -62,8 +62,8 @@ def _files_under(folder: Path, hidden: bool, above: frozenset[tuple[int, int]]) 
 
 
 def check_place(path: Path) -> None:
-    """Raise UserError if the file ``path`` cannot be written; checks this before hours are spent and
-    leaves nothing behind."""
+    """Raise UserError if the file ``path`` cannot be written; checks this before hours are spent
+    and leaves nothing behind."""
     if path.is_dir():
         raise UserError(f"{path} is a folder: name a file")
     try:
@@ -75,8 +75,8 @@ def check_place(path: Path) -> None:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Write ``path`` atomically: yields a temporary file beside it, which replaces it at the end. Raises
-    UserError if it cannot be written."""
+    """Write ``path`` atomically: yields a temporary file beside it, which replaces it at the end.
+    Raises UserError if it cannot be written."""
     part = _part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,8 @@ def whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Write the folder ``path`` atomically, as ``whole`` does a file; replaces an existing folder."""
+    """Write the folder ``path`` atomically, as ``whole`` does a file; replaces an existing
+    folder."""
     part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -110,8 +111,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def check_folder(option: str, folder: Path, *, written: bool = True) -> None:
-    """Raise UserError, naming the ``option``, if ``folder`` cannot be a folder or (with ``written``) is
-    not writable; checks this before hours are spent."""
+    """Raise UserError, naming the ``option``, if ``folder`` cannot be a folder or (with
+    ``written``) is not writable; checks this before hours are spent."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise UserError(f"{option} {folder}: {there} is a file: name a folder")
@@ -133,8 +134,8 @@ def _touch(path: Path) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[None]:
-    """Create ``folder`` and its parents. If the body fails or is interrupted, those created and still
-    empty are removed."""
+    """Create ``folder`` and its parents. If the body fails or is interrupted, those created and
+    still empty are removed."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -164,8 +165,8 @@ def passing(folder: Path) -> Iterator[Path]:
 
 
 def locked(path: Path) -> AbstractContextManager[object]:
-    """Acquire the lock ``path``, which is released when its process ends. Prints a note when waiting for
-    more than a second."""
+    """Acquire the lock ``path``, which is released when its process ends. Prints a note when
+    waiting for more than a second."""
     lock = FileLock(path)
     try:
         return lock.acquire(timeout=1)
@@ -177,8 +178,8 @@ def locked(path: Path) -> AbstractContextManager[object]:
 def holder(lock: Path) -> str:
     """Return text naming the process and machine that hold a lock; empty for a lock by flock.
 
-    On file systems without flock the lock is a file, which remains if its machine dies; another machine
-    cannot find out whether it did.
+    On file systems without flock the lock is a file, which remains if its machine dies; another
+    machine cannot find out whether it did.
     """
     try:
         process, host, *_ = lock.read_text(encoding="utf-8").split()
@@ -220,7 +221,8 @@ def save_arrays(
 
 
 def load_arrays(path: Path) -> tuple[Any, dict[str, Any]]:
-    """Return ``meta`` and all arrays that ``save_arrays`` wrote; raises UserError for other files."""
+    """Return ``meta`` and all arrays that ``save_arrays`` wrote; raises UserError for other
+    files."""
     with (
         foreign(f"{path} holds no raw values", "measure again"),
         path.open("rb") as raw,
@@ -237,8 +239,8 @@ def sha256_file(path: Path) -> str:
 
 
 def comma_separated(names: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    """Return CSV with the header ``names``; None becomes an empty cell. Floats have nine significant
-    digits, because the last digits of a double depend on the machine."""
+    """Return CSV with the header ``names``; None becomes an empty cell. Floats have nine
+    significant digits, because the last digits of a double depend on the machine."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)

@@ -1,1 +1,2 @@
-"""The harness for everyone's translations: read as people have them, measured, put in the papers' tables."""
+"""A harness to measure translations by any method, in common layouts, beside the papers'
+numbers."""

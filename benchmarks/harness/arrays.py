@@ -23,7 +23,8 @@ _IDS = "input_ids.npy"
 
 
 class ArrayFile:
-    """An ``.npy`` file, or the only array of an ``.npz`` file; ``ids`` are the file's names of inputs.
+    """An ``.npy`` file, or the only array of an ``.npz`` file; ``ids`` are the file's names of
+    inputs.
 
     An ``.npz`` is decompressed from the start: read its pictures in order. Raises UserError for a
     broken file or other content.
@@ -92,8 +93,8 @@ def in_memory(pixels: ArrayLike | Tensor) -> Tensor:
 
 
 def in_range(pictures: Tensor, value_range: Range | None) -> Tensor:
-    """Convert pictures (N, 3, H, W), uint8 or floats in ``value_range``, to [-1, 1], quantised as in
-    PNG files. Raises UserError for values out of range."""
+    """Convert pictures (N, 3, H, W), uint8 or floats in ``value_range``, to [-1, 1], quantised as
+    in PNG files. Raises UserError for values out of range."""
     if pictures.dtype == torch.uint8:
         return from_bytes(pictures)
     if value_range is None or not pictures.is_floating_point():

@@ -38,9 +38,9 @@ def judged(
 ) -> tuple[list[Measurement], Callable[[Path], None]]:  # fmt: skip
     """Measure the preference for ``own`` over ``against`` and the photo distance of ``own``.
 
-    Both translate the pictures ``inputs``, in that order. ``train_inputs`` have the names of their photos
-    in ``train_photos``; without them, inputs are compared with the photos themselves. Returns the
-    measurements and a function that saves the raw distances.
+    Both translate the pictures ``inputs``, in that order. ``train_inputs`` have the names of their
+    photos in ``train_photos``; without them, inputs are compared with the photos themselves.
+    Returns the measurements and a function that saves the raw distances.
     """
     photos = pictures_under(train_photos)
     like = photos if train_inputs is None else pictures_under(train_inputs)
@@ -80,5 +80,6 @@ def judged(
 
 
 def _prepared(path: Path, size: tuple[int, int]) -> Tensor:
-    """Read a picture (3, H, W) in [-1, 1], fitted to ``size`` (height, width) and cropped centrally."""
+    """Read a picture (3, H, W) in [-1, 1], fitted to ``size`` (height, width) and cropped
+    centrally."""
     return tensor_of(fitted(read(path), (size[1], size[0])))

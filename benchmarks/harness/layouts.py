@@ -80,7 +80,8 @@ def find_layout(paths: Sequence[Path], pattern: str | None = None) -> Layout:
 
 def pictures_under(folder: Path) -> dict[str, Path]:
     """Return every picture under ``folder`` by its id, as ``reproduce translate`` names inputs: the
-    relative path without suffix, or with it if ids would clash. Raises UserError if there is none."""
+    relative path without suffix, or with it if ids would clash. Raises UserError if there is
+    none."""
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: give a folder of pictures")
     found = sorted(p for p in files_under(folder) if p.suffix.lower() in {*SUFFIXES, ".pgm"})
@@ -97,9 +98,9 @@ def places_of(
 ) -> list[int]:
     """Return the positions of the inputs ``names`` among the inputs ``found`` in ``where``.
 
-    Inputs of a ``numbered`` layout are matched by position if none has the name of an input, they are
-    numbered consecutively from 0 or 1, their count agrees, and alphabetical and numerical order of
-    ``names`` agree. Raises UserError for a missing input.
+    Inputs of a ``numbered`` layout are matched by position if none has the name of an input, they
+    are numbered consecutively from 0 or 1, their count agrees, and alphabetical and numerical order
+    of ``names`` agree. Raises UserError for a missing input.
     """
     place = {name: number for number, name in enumerate(found)}
     missing = next((name for name in names if name not in place), None)
@@ -208,8 +209,8 @@ def _folder_a_sample(paths: Sequence[Path]) -> Layout:
 
 
 def _numbered_beside(folder: Path) -> list[Path]:
-    """Find ``OUT_00``, ``OUT_01``, ... of MUNIT's test_batch.py, where ``folder`` is its --output_folder
-    ``OUT``, which holds at most inputs."""
+    """Find ``OUT_00``, ``OUT_01``, ... of MUNIT's test_batch.py, where ``folder`` is its
+    --output_folder ``OUT``, which holds at most inputs."""
     if folder.is_dir() and any(not re.fullmatch(r"input\d+\..+", p.name) for p in folder.iterdir()):
         return []
     folder = folder.absolute()

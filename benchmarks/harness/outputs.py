@@ -1,7 +1,7 @@
 """Outputs: translations by any method, in folders or arrays, checked and read one at a time.
 
-Pictures are measured unchanged: nothing is resized or converted. A file that does not fit is named in
-an error before anything is measured.
+Pictures are measured unchanged: nothing is resized or converted. A file that does not fit is named
+in an error before anything is measured.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from models.errors import UserError
 class Outputs:
     """``samples`` translations of each input in ``names``, all of one ``size`` (height, width).
 
-    ``source(row, sample)`` reads a picture (3, H, W) in [-1, 1]; ``digest()`` returns the sha256 (hex)
-    of all of them. ``words`` describes the layout or array. ``numbered``: the names are positions in
-    the sorted test inputs. ``lossy``: lossy compression is accepted. ``passed``: skipped pictures.
+    ``source(row, sample)`` reads a picture (3, H, W) in [-1, 1]; ``digest()`` returns the sha256
+    (hex) of all of them. ``words`` describes the layout or array. ``numbered``: the names are
+    positions in the sorted test inputs. ``lossy``: lossy compression is accepted. ``passed``:
+    skipped pictures.
     """
 
     names: tuple[str, ...]
@@ -63,8 +64,8 @@ class Outputs:
     def stream(
         self, samples: int | range | None = None, inputs: range | None = None
     ) -> Iterator[tuple[str, int, Tensor]]:
-        """Yield (input, sample, picture (3, H, W) in [-1, 1]), input by input: all inputs or those in
-        the range ``inputs``; all samples, the first ``samples``, or those in a range."""
+        """Yield (input, sample, picture (3, H, W) in [-1, 1]), input by input: all inputs or those
+        in the range ``inputs``; all samples, the first ``samples``, or those in a range."""
         if samples is None or isinstance(samples, int):
             samples = range(self.samples if samples is None else samples)
         for number in range(len(self.names)) if inputs is None else inputs:
@@ -76,8 +77,8 @@ class Outputs:
         return self.source(self.rows[number], sample)
 
     def called(self, names: Sequence[str], where: object) -> Outputs:
-        """Return the translations of the inputs ``names``, in that order. Raises UserError, which names
-        ``where`` the outputs are, if one is missing."""
+        """Return the translations of the inputs ``names``, in that order. Raises UserError, which
+        names ``where`` the outputs are, if one is missing."""
         places = places_of(names, self.names, self.numbered, where)
         rows = tuple(self.rows[place] for place in places)
         return replace(self, names=tuple(names), rows=rows, numbered=False)
@@ -90,8 +91,8 @@ def open_outputs(
     """Open the outputs at ``paths``: a folder, several folders (one per sample), or an ``.npy`` or
     ``.npz`` array (inputs, samples, H, W, 3) of uint8, or of floats in ``value_range``.
 
-    ``pattern``: see ``find_layout``. ``lossy``: accept JPEG and the like. Raises UserError naming the
-    file that does not fit: a missing sample, another size, greyscale, an alpha channel.
+    ``pattern``: see ``find_layout``. ``lossy``: accept JPEG and the like. Raises UserError naming
+    the file that does not fit: a missing sample, another size, greyscale, an alpha channel.
     """
     array = next((path for path in paths if path.suffix.lower() in ARRAYS), None)
     if array is not None:

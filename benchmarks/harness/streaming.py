@@ -57,8 +57,8 @@ T = TypeVar("T")
 class Streaming(Generic[T]):
     """A metric with torchmetrics' interface (``update``, ``compute``).
 
-    ``value_range``: range of the floats given to ``update``. ``most``: greatest numbers of inputs and of
-    samples per input."""
+    ``value_range``: range of the floats given to ``update``. ``most``: greatest numbers of inputs
+    and of samples per input."""
 
     def __init__(
         self, metric: Accumulates[T], measured: Callable[[T], Sequence[Measurement]],
@@ -73,8 +73,8 @@ class Streaming(Generic[T]):
         """Add samples of the inputs ``input_ids`` (B).
 
         ``samples``: (B, S, H, W, 3) or, for one sample each, (B, H, W, 3); channels may come first.
-        uint8, or floats in the declared range. Passing all samples of an input together saves memory.
-        Raises UserError for anything else and then leaves the metric unchanged.
+        uint8, or floats in the declared range. Passing all samples of an input together saves
+        memory. Raises UserError for anything else and then leaves the metric unchanged.
         """
         given, names = in_memory(samples), [*map(str, input_ids)]
         if given.ndim == 4:
@@ -130,8 +130,8 @@ def diversity(
     lpips: Version = "0.0", value_range: Range | None = None, device: Device = "cpu", seed: int = 0,
     weights: Path | None = None,
 ) -> Streaming[DiversityResult]:  # fmt: skip
-    """Create LPIPS diversity by a ``protocol`` (paper, consecutive, all-pairs) and LPIPS version, for a
-    number of ``inputs`` and of ``samples`` per input (default: the protocol's)."""
+    """Create LPIPS diversity by a ``protocol`` (paper, consecutive, all-pairs) and LPIPS version,
+    for a number of ``inputs`` and of ``samples`` per input (default: the protocol's)."""
     name = protocol if lpips == "0.0" else f"{protocol}-v{lpips}"
     found = get_protocol(name, inputs, samples)
     distance = LpipsDistance(trained(found.version, weights), device)
@@ -142,15 +142,16 @@ def diversity(
 def modes(
     classifier: ClassifiesModes, *, value_range: Range | None = None, seed: int = 0
 ) -> Streaming[ModeScores]:
-    """Create IS and CIS by a ``classifier`` of the target domain's modes (see ``open_classifier``)."""
+    """Create IS and CIS by a ``classifier`` of the target domain's modes (see
+    ``open_classifier``)."""
     return Streaming(
         ModeProbabilities(classifier, classifier.modes), lambda r: r.measurements(seed), value_range
     )
 
 
 class _AgainstReal:
-    """Fidelity of streamed translations to real pictures. The real features are extracted once the first
-    translation has been found to have the real pictures' size."""
+    """Fidelity of streamed translations to real pictures. The real features are extracted once the
+    first translation has been found to have the real pictures' size."""
 
     def __init__(self, real: Sequence[Path], extractor: Extractor, progress: bool) -> None:
         self._real, self._size = real, one_size(real, size_of)
@@ -182,10 +183,10 @@ def fidelity(
     extractor: Extractor | None = None, weights: Path | None = None,
     value_range: Range | None = None, device: Device = "cpu", progress: bool = False,
 ) -> Streaming[FidelityResult]:  # fmt: skip
-    """Create FID, KID, precision and recall against the pictures in the folder ``real``, which must have
-    the translations' size. Features come from torch-fidelity's Inception-v3 (optionally with other
-    ``weights``) or from ``extractor``. ``inputs`` and ``samples`` per input, if known, are checked at once:
-    UserError if they are too few."""
+    """Create FID, KID, precision and recall against the pictures in the folder ``real``, which must
+    have the translations' size. Features come from torch-fidelity's Inception-v3 (optionally with
+    other ``weights``) or from ``extractor``. ``inputs`` and ``samples`` per input, if known, are
+    checked at once: UserError if they are too few."""
     paths = [*pictures_under(real).values()]
     if inputs is not None and samples is not None:
         dims = INCEPTION_DIMS if extractor is None else extractor.dims
@@ -198,8 +199,8 @@ def fidelity(
 
 @dataclass(frozen=True)
 class GivenClassifier:
-    """A user's classifier: ``call`` maps float32 (B, 3, H, W) in [-1, 1] to (B, K) probabilities, or to
-    logits if ``logits`` is set."""
+    """A user's classifier: ``call`` maps float32 (B, 3, H, W) in [-1, 1] to (B, K) probabilities,
+    or to logits if ``logits`` is set."""
 
     name: str
     modes: tuple[str, ...]
@@ -221,8 +222,8 @@ def open_classifier(
 ) -> ClassifiesModes:  # fmt: skip
     """Open a classifier: this project's .safetensors, a TorchScript file, or ``module:function``.
 
-    ``size``: height and width of the pictures. ``modes``: names of the modes (default: numbers). Raises
-    UserError for anything else, or if the output is not one row of numbers per picture.
+    ``size``: height and width of the pictures. ``modes``: names of the modes (default: numbers).
+    Raises UserError for anything else, or if the output is not one row of numbers per picture.
     """
     path = Path(word)
     if path.suffix == ".safetensors":

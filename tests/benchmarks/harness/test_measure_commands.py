@@ -205,8 +205,8 @@ def test_classifiers_that_do_not_fit(words, message, tmp_path, monkeypatch, refu
     [
         (np.ones((4, 3)) / 3, "save one array (inputs, samples, K)"),
         (np.full((4, 2, 2), 0.5 + 0j), "holds complex128"),
-        (np.array([[[None]]]), "is not a numeric array"),
-        (b"PK\3\4" + bytes(100), "is not a numeric array"),
+        (np.array([[[None]]]), "is no array of numbers"),
+        (b"PK\3\4" + bytes(100), "is no array of numbers"),
     ],
 )
 def test_probabilities_that_do_not_fit(array, message, tmp_path, refused):
