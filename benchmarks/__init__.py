@@ -1,2 +1,1 @@
-"""Metrics of pictures and the preference study, independent of the methods that made the
-pictures."""
+"""Metrics of pictures and the preference study, independent of the methods."""

@@ -15,8 +15,7 @@ OUTSIDE_DIGESTS = "the device does not define a result"
 
 
 def check_device(name: str, *, measures: bool = False) -> str:
-    """Return ``name`` if the device exists and, if ``measures``, has float64; else raise
-    UserError."""
+    """Return ``name`` if the device exists and has float64 (if ``measures``); else UserError."""
     known = "cpu or cuda" if measures else "cpu, cuda or mps"
     try:
         device = torch.device(name)
@@ -37,8 +36,7 @@ def check_device(name: str, *, measures: bool = False) -> str:
 
 
 def measuring_device(name: str) -> str:
-    """Return the device for metrics when training runs on ``name``: the CPU for Apple GPUs, which
-    have no float64."""
+    """Return the device for metrics beside ``name``: the CPU for Apple GPUs, which lack float64."""
     return "cpu" if name.startswith("mps") else name
 
 

@@ -91,8 +91,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Write the folder ``path`` atomically, as ``whole`` does a file; replaces an existing
-    folder."""
+    """Write the folder ``path`` atomically, as ``whole`` does a file; replaces an old one."""
     part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -210,8 +209,7 @@ def save_arrays(
     path: Path, meta: Mapping[str, Any], arrays: Mapping[str, Any],
     input_ids: Sequence[str] | None = None,
 ) -> None:  # fmt: skip
-    """Write ``arrays``, ``input_ids`` and, as the JSON text ``meta``, ``meta`` to an ``.npz`` file,
-    atomically."""
+    """Write ``arrays``, ``input_ids`` and ``meta`` (as JSON) to an ``.npz`` file, atomically."""
     text = np.array(json.dumps(dict(meta), sort_keys=True))
     ids: dict[str, Any] = (
         {} if input_ids is None else {"input_ids": np.array(input_ids, dtype=np.str_)}
@@ -221,8 +219,7 @@ def save_arrays(
 
 
 def load_arrays(path: Path) -> tuple[Any, dict[str, Any]]:
-    """Return ``meta`` and all arrays that ``save_arrays`` wrote; raises UserError for other
-    files."""
+    """Return ``meta`` and arrays that ``save_arrays`` wrote; raises UserError for other files."""
     with (
         foreign(f"{path} holds no raw values", "measure again"),
         path.open("rb") as raw,

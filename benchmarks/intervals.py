@@ -23,8 +23,7 @@ Limits = tuple[float | None, float | None]
 
 @dataclass(frozen=True)
 class Interval:
-    """A confidence interval and its method; ``over``: the sampling unit; ``resamples`` is 0 for a
-    closed form."""
+    """A confidence interval; ``over``: the sampling unit; ``resamples``: 0 for a closed form."""
 
     low: float
     high: float
@@ -160,6 +159,5 @@ def cut(low: float, high: float, limits: Limits) -> tuple[float, float]:
 def jackknife(
     statistic: Callable[[NDArray[np.int64]], float], count: int, groups: int
 ) -> list[float]:
-    """Return ``statistic`` (a function of the remaining indices) with each group of ``count`` left
-    out."""
+    """Return ``statistic`` (of the remaining indices) with each group of ``count`` left out."""
     return [statistic(kept) for kept in leave_out(count, groups)]

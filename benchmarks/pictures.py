@@ -52,8 +52,7 @@ def size_of(path: Path) -> tuple[int, int]:
 
 
 def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Return ``image`` scaled to cover ``size`` (width, height) and cropped to its centre, as the
-    networks see it."""
+    """Scale and centrally crop ``image`` to ``size`` (width, height), as the networks see it."""
     if image.size == size:
         return image
     return ImageOps.fit(image, size, Image.Resampling.BICUBIC)
@@ -94,8 +93,7 @@ def _keeps_pixels(webp: Path) -> bool:
 
 
 def _check_depth(path: Path, image: ImageFile.ImageFile) -> None:
-    """Raise UserError for more than 8 bits per channel; Pillow silently reduces 16-bit RGB to 8
-    bits."""
+    """Raise UserError for more than 8 bits per channel; Pillow silently reduces 16-bit RGB."""
     deep = image.mode[0] in "IF" or any(
         "RGB;16" in str(how) or (codec[:3] == "ppm" and isinstance(how, tuple) and how[1] > 255)
         for codec, _, _, how in image.tile
@@ -111,8 +109,7 @@ def pixels_of(path: Path) -> NDArray[np.uint8]:
 
 
 def to_bytes(pictures: Tensor) -> Tensor:
-    """Convert pictures (N, 3, H, W) in [-1, 1] to uint8, as in PNG files. Raises UserError for
-    others."""
+    """Convert pictures (N, 3, H, W) in [-1, 1] to uint8, as in PNG files; else UserError."""
     shape = tuple(pictures.shape)
     if pictures.ndim != 4 or shape[1] != 3 or not pictures.is_floating_point():
         raise UserError(
@@ -142,14 +139,13 @@ def from_bytes(pixels: Tensor) -> Tensor:
 
 
 def as_saved(pictures: Tensor) -> Tensor:
-    """Quantise pictures (N, 3, H, W) in [-1, 1] as PNG files do; raises UserError as
-    ``to_bytes``."""
+    """Quantise pictures (N, 3, H, W) in [-1, 1] as PNG files do; UserError as ``to_bytes``."""
     return from_bytes(to_bytes(pictures))
 
 
 def grid(pictures: Tensor, columns: int, padding: int = 1, value: float = 0.0) -> Tensor:
     """Arrange pictures (N, C, H, W) in rows of at most ``columns`` as one picture (C, H', W'), with
-    ``padding`` pixels of ``value`` around each. Same as torchvision's make_grid, without its slow
+    ``padding`` pixels of ``value`` around each. As torchvision's make_grid, which is slow to
     import."""
     count, channels, height, width = pictures.shape
     columns = min(columns, count)

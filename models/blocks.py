@@ -173,8 +173,7 @@ def norm_layer(name: str, channels: int) -> nn.Module:
 
 
 def has_bias(norm: str) -> bool:
-    """Return whether a convolution before ``norm`` has a bias: only for instance norm, as in
-    CycleGAN."""
+    """Return whether a convolution before ``norm`` has a bias: instance norm only (CycleGAN)."""
     return norm in ("in", "instance")
 
 

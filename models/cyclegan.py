@@ -139,8 +139,7 @@ class Cyclegan(Method):
         c = self.config
         cycle = self.wanted(c.cycle) or self.wanted(c.cycle if c.cycle_b is None else c.cycle_b)
         terms: Terms = {}
-        # The cycle of a, then that of b, as in the original: batch norm's running statistics depend
-        # on the order.
+        # First the cycle of a, as in the original: batch norm's statistics depend on the order.
         x_ab = self._run(x_a, "a2b", noise, "z_ab", 1)
         if cycle:
             terms["cycle_a"] = l1(self._run(x_ab, "b2a", noise, "z_aba", 3), x_a)

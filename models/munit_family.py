@@ -89,8 +89,7 @@ class MunitFamily(Method):
         }
 
     def perceptual_terms(self, x_a: Tensor, x_b: Tensor, x_ba: Tensor, x_ab: Tensor) -> Terms:
-        """Return the perceptual distances of translations to inputs by VGG-16 (MUNIT section
-        5.1)."""
+        """Return VGG-16's distances of translations to inputs (MUNIT section 5.1)."""
         if not self.config.perceptual:
             return {}
         assert self.features is not None, "the perceptual loss needs VGG features"

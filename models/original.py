@@ -43,8 +43,7 @@ def original_names(method: Method) -> dict[str, str]:
 
 
 def to_original(method: Method) -> dict[str, Tensor]:
-    """Return all weights under the original names, including statistics that only the original
-    has."""
+    """Return all weights, and statistics that only the original has, under original names."""
     state = method.state_dict()
     names = {
         a: b for a, b in original_names(method).items() if a.split(".")[0] not in method.absent

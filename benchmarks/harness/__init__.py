@@ -1,2 +1,1 @@
-"""A harness to measure translations by any method, in common layouts, beside the papers'
-numbers."""
+"""A harness to measure translations by any method, beside the papers' numbers."""

@@ -80,6 +80,5 @@ def judged(
 
 
 def _prepared(path: Path, size: tuple[int, int]) -> Tensor:
-    """Read a picture (3, H, W) in [-1, 1], fitted to ``size`` (height, width) and cropped
-    centrally."""
+    """Read a picture (3, H, W) in [-1, 1], fitted and cropped to ``size`` (height, width)."""
     return tensor_of(fitted(read(path), (size[1], size[0])))

@@ -80,8 +80,7 @@ def find_layout(paths: Sequence[Path], pattern: str | None = None) -> Layout:
 
 def pictures_under(folder: Path) -> dict[str, Path]:
     """Return every picture under ``folder`` by its id, as ``reproduce translate`` names inputs: the
-    relative path without suffix, or with it if ids would clash. Raises UserError if there is
-    none."""
+    relative path without suffix, or with it if ids would clash. Raises UserError for no picture."""
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: give a folder of pictures")
     found = sorted(p for p in files_under(folder) if p.suffix.lower() in {*SUFFIXES, ".pgm"})

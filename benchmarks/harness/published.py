@@ -11,8 +11,7 @@ AVERAGE = "Average"  # of Table 2's directions
 
 
 def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None]]:
-    """Return (task, row title) -> (quality in percent, diversity); None where the paper has no
-    number."""
+    """Return (task, row title) -> (quality in percent, diversity); None if not published."""
 
     def number(text: str) -> float | None:
         return float(text) if text else None

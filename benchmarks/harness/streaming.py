@@ -142,8 +142,7 @@ def diversity(
 def modes(
     classifier: ClassifiesModes, *, value_range: Range | None = None, seed: int = 0
 ) -> Streaming[ModeScores]:
-    """Create IS and CIS by a ``classifier`` of the target domain's modes (see
-    ``open_classifier``)."""
+    """Create IS and CIS by a ``classifier`` of the target's modes (see ``open_classifier``)."""
     return Streaming(
         ModeProbabilities(classifier, classifier.modes), lambda r: r.measurements(seed), value_range
     )

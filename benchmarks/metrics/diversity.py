@@ -58,8 +58,7 @@ class DiversityResult:
 
     @cached_property
     def interval(self) -> Interval:
-        """The 95 % interval: bootstrap over inputs; for real data, robust to pairs sharing
-        pictures."""
+        """The 95 % interval: bootstrap over inputs; for real data, robust to shared pictures."""
         if self.input_ids:
             return bootstrap_mean(list(self.per_input.values()), self.seed)
         return dyadic_mean(self.distances[:, 0], self.pair_ids)
@@ -234,7 +233,7 @@ class Diversity:
 
     def _add(self, name: str, samples: Mapping[int, torch.Tensor]) -> None:
         """Queue all pictures of an input. Equal pictures share one feature vector, so that their
-        distance is 0 on every device: the last bits of a convolution may depend on the rest of the
+        distance is 0 on every device: a convolution's last bits may depend on the rest of the
         batch."""
         self._complete.add(name)
         row: dict[bytes, int] = {}

@@ -1,5 +1,4 @@
-"""The LPIPS diversity metric and its protocols by name: which pictures are paired, how many, and by
-which version of LPIPS."""
+"""The LPIPS diversity metric and its protocols by name: pairs, their number, version of LPIPS."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ def pairs(rule: PairRule, samples: int) -> torch.Tensor:
     """Return indices (P, 2) into ``samples`` translations of one input. "independent": (0, 1), (2,
     3), ..., each picture once, for an even number of samples; "consecutive": (0, 1), (1, 2), ...;
     "all": every i < j. Pairs are not random, since styles are; for real pictures ``real_diversity``
-    draws pairs. Raises UserError for fewer than two samples, and for an odd number of samples if
+    draws pairs. Raises UserError for fewer than two samples, and for an odd number if
     independent."""
     if samples < 2:
         raise UserError(f"diversity needs at least 2 samples an input, got {samples}")
@@ -56,8 +55,7 @@ def pairs(rule: PairRule, samples: int) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A diversity protocol: number of inputs, samples per input, pairs to compare, LPIPS
-    version."""
+    """A diversity protocol: inputs, samples per input, pairs to compare, LPIPS version."""
 
     name: str
     rule: PairRule

@@ -56,8 +56,8 @@ class StyleTruth:
 class ExactTable:
     """Observations on I inputs with K samples each, inputs sorted by id. ``colours`` (I, K, 3) in
     OKLab; ``patterns`` and ``categories`` (I, K), the most probable classes; ``parts`` (I, K), the
-    parts AUC, nan for an input that cannot be judged; ``kept`` (I, K), whether the category is the
-    true one."""
+    parts AUC, nan for an input that cannot be judged; ``kept`` (I, K), whether the category is
+    true."""
 
     ids: tuple[str, ...]
     colours: FloatArray
@@ -111,8 +111,7 @@ class ExactTable:
 
 
 def halved(values: NDArray[Any]) -> FloatArray:
-    """Round to half precision, in which raw values are saved, so that scores follow from saved
-    values."""
+    """Round to half precision, as raw values are saved, so that scores follow from the file."""
     return values.astype(np.float16).astype(np.float64)
 
 

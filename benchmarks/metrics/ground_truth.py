@@ -49,16 +49,14 @@ FEWEST = 8  # pixels of either kind that an input needs to be judged
 
 
 def silhouette(picture: Tensor) -> Tensor:
-    """Return where a picture (3, H, W) in [-1, 1] differs from its white background: (H, W)
-    bool."""
+    """Return where a picture (3, H, W) in [-1, 1] is not white background: (H, W) bool."""
     return ((picture + 1) / 2).amin(dim=0) < BACKGROUND
 
 
 def silhouette_iou(
     pictures: Mapping[str, Tensor], masks: Mapping[str, Tensor], seed: int = 0
 ) -> Measurement:
-    """Measure the IoU of translations (3, H, W) with the true silhouettes ((H, W) in [0, 1], same
-    ids)."""
+    """Measure the IoU of translations with the true silhouettes ((H, W) in [0, 1], same ids)."""
     scores = []
     for name in sorted(pictures):
         found, true = silhouette(pictures[name]), masks[name] > VISIBLE
@@ -76,8 +74,7 @@ def _highest(picture: Tensor, radius: int = 1) -> Tensor:
 
 def contrast(picture: Tensor) -> Tensor:
     """Return the morphological gradient (H, W) of a picture (3, H, W): the range over the
-    surrounding 3x3 pixels, in the channel where it is largest. It is high on both sides of a
-    border."""
+    surrounding 3x3 pixels, in the channel where it is largest. High on both sides of a border."""
     return (_highest(picture) + _highest(-picture)).amax(dim=0)
 
 
@@ -101,8 +98,7 @@ def parts_auc(picture: Tensor, borders: tuple[Tensor, Tensor]) -> float | None:
 
 
 def rank_auc(higher: np.ndarray, lower: np.ndarray) -> float:
-    """Return the probability that one of ``higher`` exceeds one of ``lower``; ties count one
-    half."""
+    """Return the probability that one of ``higher`` exceeds one of ``lower``; ties count half."""
     ranks = stats.rankdata(np.concatenate([higher, lower]))
     count = len(higher)
     return float((ranks[:count].sum() - count * (count + 1) / 2) / (count * len(lower)))

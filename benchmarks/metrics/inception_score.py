@@ -109,8 +109,7 @@ def checked(p: ArrayLike, of: str = "probabilities") -> FloatArray:
 
 
 def _mean(values: FloatArray, axis: int) -> FloatArray:
-    """Return the mean, clipped to the extremes, so that the mean of equal values is exactly that
-    value."""
+    """Return the mean, clipped to the extremes: that of equal values is exactly their value."""
     extremes = values.min(axis=axis), values.max(axis=axis)
     return np.clip(values.mean(axis=axis), *extremes)
 
@@ -132,7 +131,7 @@ class PerInput:
 
     @property
     def cis(self) -> FloatArray:
-        """CIS of each input (I,), >= 0 because entropy is concave; clipped, as rounding may give
+        """CIS of each input (I,), >= 0 as entropy is concave; clipped, as rounding may give
         -1e-16."""
         return np.clip(self.total - self.certain, 0.0, self.limit)
 
@@ -149,8 +148,7 @@ class PerInput:
 
 
 def per_input(p: ArrayLike) -> PerInput:
-    """Summarise probabilities (inputs, samples, K) per input. Raises UserError for invalid ones
-    (see ``checked``)."""
+    """Summarise probabilities (inputs, samples, K) per input. Raises UserError as ``checked``."""
     rows = checked(p)
     if rows.ndim != 3:
         raise UserError(f"probabilities have shape {rows.shape}: pass (inputs, samples, K)")

@@ -73,8 +73,7 @@ class LpipsDistance:
 
     @torch.inference_mode()
     def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """Return the distances (P,), >= 0, of P pairs with features ``first`` and ``second`` (P,
-        D)."""
+        """Return the distances (P,), >= 0, of pairs with features ``first``, ``second`` (P, D)."""
         return (first - second).square_().sum(dim=1)
 
 

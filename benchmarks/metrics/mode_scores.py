@@ -86,8 +86,7 @@ class ModeScores:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """For each input and mode (inputs, K), the number of translations whose most probable mode
-        it is."""
+        """How often each mode is the most probable one of an input's translations: (inputs, K)."""
         said = self.probabilities.argmax(axis=2)
         modes = range(self.probabilities.shape[2])
         return np.stack([(said == c).sum(axis=1) for c in modes], axis=1)

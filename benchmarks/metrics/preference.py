@@ -24,8 +24,7 @@ from models.errors import UserError
 
 @dataclass(frozen=True)
 class Preference:
-    """The share of votes, in [0, 1], that prefer the method to the reference, with interval and
-    counts."""
+    """The share of votes, in [0, 1], for the method, with interval and counts."""
 
     share: float
     interval: Interval

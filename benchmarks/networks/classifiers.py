@@ -151,8 +151,7 @@ class Classifier(Trained):
 
     @torch.no_grad()
     def __call__(self, pictures: Tensor) -> tuple[Tensor, dict[str, NDArray[np.float64]]]:
-        """Return features (N, D) and, by head, probabilities (N, C) of uint8 pictures (N, 3, H,
-        W)."""
+        """Return features (N, D) and, by head, probabilities (N, C) of uint8 (N, 3, H, W)."""
         with full_precision(self.device):
             features, logits = self.network(
                 network_input(pictures.to(self.device), self.recipe.side)
@@ -205,8 +204,7 @@ def outputs_of(network: nn.Module, pictures: Tensor) -> FloatArray:
 
 def learned_size(pictures: Tensor, size: tuple[int, int], name: str) -> Tensor:
     """Convert pictures (N, 3, H, W) in [-1, 1] to uint8, as in saved files. Raises UserError for
-    values out of range and for a size other than ``size``, on which the network ``name`` was
-    trained."""
+    values out of range and any ``size`` but that on which ``name`` was trained."""
     pixels = to_bytes(pictures)
     if pixels.shape[2:] != size:
         found, learned = ("x".join(map(str, s)) for s in (pixels.shape[2:], size))

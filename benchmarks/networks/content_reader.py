@@ -121,8 +121,7 @@ class ContentReader(Trained):
         return outputs_of(self.network, pixels)[:, self._columns]
 
     def standardised(self, values: FloatArray) -> FloatArray:
-        """Standardise true values (N, all factors) and return the factors ``used`` (N, F), as
-        ``read``."""
+        """Standardise true values (N, all factors); returns the factors ``used`` (N, F)."""
         return self.scale.standardised(values)[:, self._columns]
 
     def record(self) -> dict[str, Any]:

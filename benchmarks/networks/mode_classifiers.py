@@ -169,8 +169,7 @@ def _start(
 
 
 def temperature_of(logits: FloatArray, labels: NDArray[np.int64]) -> float:
-    """Fit the temperature on every other held-out picture of each class, starting with the
-    first."""
+    """Fit the temperature on every other held-out picture of each class, from the first."""
     place = np.zeros(len(labels), np.int64)  # index of a picture within its class
     for label in np.unique(labels):
         of_class = labels == label
@@ -185,8 +184,7 @@ def fit_temperature(logits: FloatArray, labels: NDArray[np.int64]) -> float:
     right = np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
 
     def slope(inverse: float) -> float:
-        """Return the derivative of the mean log loss by 1 / T; it increases, as the loss is
-        convex."""
+        """Return the derivative of the mean log loss by 1 / T, which increases (convexity)."""
         expected = (softmax(logits * inverse, axis=1) * logits).sum(axis=1)
         return float((expected - right).mean())
 

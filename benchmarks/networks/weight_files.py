@@ -23,7 +23,7 @@ from models.errors import UserError
 
 def read_bytes(path: Path, largest: int, remedy: str) -> bytes:
     """Read the file's bytes once, so that the bytes hashed are those parsed. Raises UserError,
-    ending in ``remedy``, for a missing or unreadable file and for one of more than ``largest``
+    ending in ``remedy``, for a file that is missing, unreadable or larger than ``largest``
     bytes."""
     if not path.is_file():
         raise UserError(f"{path}: no such file: {remedy}")
@@ -38,7 +38,7 @@ def read_bytes(path: Path, largest: int, remedy: str) -> bytes:
 
 
 def check_sha256(path: Path, content: bytes, expected: str | None) -> str:
-    """Return the sha256 (hex) of ``content``; UserError unless it starts with ``expected`` (8+
+    """Return the sha256 of ``content``; UserError unless it starts with ``expected`` (8+
     digits)."""
     found = hashlib.sha256(content).hexdigest()
     if expected is not None and not (len(expected) >= 8 and found.startswith(expected.lower())):
@@ -50,8 +50,7 @@ def check_sha256(path: Path, content: bytes, expected: str | None) -> str:
 
 
 def parse_state(path: Path, content: bytes, largest: int, remedy: str) -> dict[str, torch.Tensor]:
-    """Parse a state dict from a ``.safetensors`` file or a pickle, which is read as weights
-    only."""
+    """Parse a state dict from a ``.safetensors`` file or a pickle, read as weights only."""
     stream = io.BytesIO(content)
     try:
         if path.suffix == ".safetensors":
@@ -147,8 +146,8 @@ def load_trained(
     device: torch.device | str,
 ) -> T:
     """Read a file that ``kind.save`` wrote; ``build`` creates the object from state and record.
-    Raises UserError for other files, weights that are not finite float32, and a mismatched
-    record."""
+    Raises UserError for other files, weights that are not finite float32 or not the recorded
+    ones."""
     remedy = "remove the file, so that it is trained again"
     content = read_bytes(path, LARGEST_TRAINED, remedy)
     with foreign(f"{path}: no {kind.kind} of this version", remedy):
@@ -217,8 +216,7 @@ class Published:
 
 @dataclass(frozen=True)
 class FoundWeights:
-    """A checked state; ``sha256`` of the ``file``; ``verified``: whether it is the published
-    file."""
+    """A checked state; ``sha256`` of the ``file``; ``verified``: it is the published file."""
 
     state: dict[str, torch.Tensor]
     file: str

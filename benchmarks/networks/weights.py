@@ -78,8 +78,7 @@ def hash_of(tensors: Mapping[str, torch.Tensor], about: str = "") -> str:
 
 
 def package_channels(version: Version) -> tuple[torch.Tensor, ...]:
-    """Return the lpips package's channel weights (C,) of the five layers, fitted to human
-    judgement."""
+    """Return the lpips package's channel weights (C,), by layer, fitted to human judgement."""
     import lpips  # imported late: it imports torchvision, which is slow
 
     file = Path(lpips.__file__).parent / "weights" / f"v{version}" / "alex.pth"

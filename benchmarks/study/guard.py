@@ -16,8 +16,8 @@ from models.errors import UserError
 MTURK = "https://www.mturk.com https://workersandbox.mturk.com"
 ANCESTOR = re.compile(r"(https?://)?(\*\.)?[A-Za-z0-9.-]+(:[0-9]+)?")
 # (requests a second, burst). A hundred raters behind one address, each answering as fast as
-# possible and loading three pictures per question, stay below the first; one rater stays far below
-# the last.
+# possible and loading three pictures per question, stay below the first; one rater, far below the
+# last.
 PER_ADDRESS = (300.0, 10_000.0)
 NEW_SESSIONS_PER_ADDRESS = (0.5, 300.0)
 VOTES_PER_SESSION = (5.0, 60.0)
@@ -32,8 +32,7 @@ class Limit:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens left, at time
 
     def wait(self, key: str, now: float) -> int:
-        """Count a request of ``key`` at ``now`` (monotonic seconds); returns 0, or seconds to
-        wait."""
+        """Count a request of ``key`` at ``now`` (seconds); returns 0, or the seconds to wait."""
         left, at = self._buckets.pop(key, (self.burst, now))
         left = min(self.burst, left + (now - at) * self.rate)
         self._buckets[key] = left - (left >= 1), now

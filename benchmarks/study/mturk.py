@@ -104,8 +104,7 @@ def _draw_hits(connection: sqlite3.Connection, study: Study) -> None:
 
 
 def _distinct(rows: Sequence[tuple[str, str]], count: int) -> list[str]:
-    """Return the first ``count`` questions with different inputs; if too few, add others in
-    order."""
+    """Return the first ``count`` questions with different inputs; then others in order."""
     chosen: dict[str, str] = {}
     for question, name in rows:
         if len(chosen) < count and name not in chosen.values():
@@ -220,8 +219,7 @@ def _import_row(
 
 
 def _seat(connection: sqlite3.Connection, question: str, rater: int) -> int | None:
-    """Return a free seat of ``question``, or a new one if none is free; None if the rater has
-    one."""
+    """Return a seat of ``question``, free or new; None if the rater already has one."""
     seats = connection.execute(
         "SELECT id, seat, rater FROM seats WHERE question = ? ORDER BY seat", (question,)
     ).fetchall()
@@ -236,8 +234,7 @@ def _seat(connection: sqlite3.Connection, question: str, rater: int) -> int | No
 
 
 def _answers(row: Mapping[str, str], count: int) -> list[str]:
-    """Return the answers of an assignment, in any of the formats that MTurk uses for radio
-    buttons."""
+    """Return the answers of an assignment, in any of MTurk's formats for radio buttons."""
     try:
         tasks = json.loads(row.get("Answer.taskAnswers") or "[{}]")
         given = tasks[0] if isinstance(tasks, list) and isinstance(tasks[0], dict) else {}

@@ -105,8 +105,7 @@ def bearer(request: Request) -> str:
 
 
 class StudyServer:
-    """The request handlers of a study. ``stall_minutes``: idle time after which a rater counts as
-    gone."""
+    """A study's request handlers. ``stall_minutes``: idle time after which a rater is gone."""
 
     def __init__(self, study: Study, stall_minutes: float) -> None:
         self.study = study

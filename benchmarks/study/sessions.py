@@ -242,8 +242,7 @@ def first_side(seed: int, number: int) -> int:
 
 
 def _interleaved(seats: list[int], catches: list[int], draws: np.random.Generator) -> list[int]:
-    """Return the real questions in random order, with one catch trial at random in each equal
-    part."""
+    """Return real questions in random order, with one catch trial in each equal part."""
     order = [seats[k] for k in draws.permutation(len(seats))]
     parts = np.array_split(np.array(order), max(1, len(catches)))
     mixed: list[int] = []

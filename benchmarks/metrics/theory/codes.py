@@ -113,8 +113,7 @@ def same_domain_accuracy(codes: Points) -> float:
 
 
 def _predictions(learned: FloatArray, labels: FloatArray, tried: FloatArray) -> FloatArray:
-    """Return predictions for the test codes ``tried``: negative for one domain, positive for the
-    other."""
+    """Return predictions for the codes ``tried``: < 0 for one domain, > 0 for the other."""
     mean, deviation = learned.mean(axis=0), learned.std(axis=0)
     scale = deviation + FLAT * deviation.mean() + np.finfo(np.float64).tiny
     x, y = (learned - mean) / scale, (tried - mean) / scale

@@ -151,8 +151,7 @@ class Scored:
 
 
 def resampled(count: int, seed: int, *address: int) -> FloatArray:
-    """Draw the counts of each of ``count`` pictures in each bootstrap sample: (RESAMPLES,
-    count)."""
+    """Draw the counts of ``count`` pictures in each bootstrap sample: (RESAMPLES, count)."""
     rng = np.random.default_rng([0x7E0, seed, *address])
     counts = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
     return counts.astype(np.float64)

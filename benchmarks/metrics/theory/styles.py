@@ -64,8 +64,7 @@ class Sample:
         self._from_normal = FromNormal(self._x)
 
     def numbers(self, weights: FloatArray) -> FloatArray:
-        """Return (3, R): each of ``METRICS``, from the counts of each style in R samples, (R,
-        N)."""
+        """Return (3, R): ``METRICS``, from the counts of each style in R samples, (R, N)."""
         x = self._x
         shares = weights / weights.sum(axis=1, keepdims=True)
         mean = shares @ x
