@@ -14,8 +14,8 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = Parser(
         prog="python -m benchmarks", formatter_class=Help, epilog=f"examples:\n{measure.EXAMPLES}{study.EXAMPLES}",
-        description="Measure the translations of any method by the MUNIT paper's protocols, or run "
-        "a human preference study on them.",
+        description="Measure translations by any method with the MUNIT paper's protocols,\n"
+        "or run a human preference study on them.",
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     measure.add_commands(commands)

@@ -51,8 +51,7 @@ def _why_none() -> str:
 
 def cores(control: Path = Path("/sys/fs/cgroup")) -> int:
     """Return the number of CPU cores assigned to this process: in a cluster job or container, fewer
-    than the machine has. ``control``: root of Linux's cgroup files (v1 or v2), which state
-    quotas."""
+    than the machine has. ``control``: root of Linux's cgroup files (v1 or v2)."""
     known = hasattr(os, "sched_getaffinity")
     counts = [len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1, *_quotas(control)]
     with suppress(ValueError):

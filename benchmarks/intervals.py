@@ -115,8 +115,8 @@ def dyadic_mean(
 
 
 def leave_out(count: int, groups: int) -> list[NDArray[np.int64]]:
-    """Return, for each of ``groups`` groups, the indices below ``count`` outside it; i is in group
-    i mod ``groups``."""
+    """Return, for each of ``groups`` groups, the indices i below ``count`` not in it (i mod
+    ``groups``)."""
     if not 2 <= groups <= count:
         raise UserError(f"{count} inputs cannot be left out in {groups} groups: measure more")
     index = np.arange(count)

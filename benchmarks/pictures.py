@@ -145,8 +145,7 @@ def as_saved(pictures: Tensor) -> Tensor:
 
 def grid(pictures: Tensor, columns: int, padding: int = 1, value: float = 0.0) -> Tensor:
     """Arrange pictures (N, C, H, W) in rows of at most ``columns`` as one picture (C, H', W'), with
-    ``padding`` pixels of ``value`` around each. As torchvision's make_grid, which is slow to
-    import."""
+    ``padding`` pixels of ``value`` around each. As torchvision's make_grid, slow to import."""
     count, channels, height, width = pictures.shape
     columns = min(columns, count)
     down, right = height + padding, width + padding

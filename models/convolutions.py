@@ -73,8 +73,7 @@ class PaddedConv(nn.Conv2d):
         return F.conv2d(x, weight, bias, stride)
 
     def _of_pictures(self, x: Tensor, stride: tuple[int, ...], padding: int) -> bool:
-        """Return whether x are pictures whose gradient, a convolution to few channels, is
-        needed."""
+        """Return whether x are pictures that need a gradient, a convolution to few channels."""
         return (
             "kernels" in self.fast
             and x.requires_grad

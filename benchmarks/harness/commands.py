@@ -43,8 +43,8 @@ LPIPS_SAID = (
 def add_commands(commands: Any) -> None:
     """Add the commands to the sub-parsers ``commands``."""
     one = commands.add_parser("lpips", help="LPIPS distance between two pictures",
-        description="Print the LPIPS distance (AlexNet trained on ImageNet) between two pictures of "
-        "the same size. Greyscale is converted to RGB, transparency is composited on white.",
+        description="Print the LPIPS distance (AlexNet trained on ImageNet) between two pictures\n"
+        "of the same size. Greyscale becomes RGB, transparency is composited on white.",
         epilog=f"example:\n{LPIPS_EXAMPLE}", formatter_class=Help)  # fmt: skip
     one.add_argument("pictures", type=Path, nargs=2, metavar="PICTURE")
     one.add_argument("--version", choices=("0.0", "0.1"), default="0.1",
@@ -90,15 +90,14 @@ def add_commands(commands: Any) -> None:
         "preference over another method, by a judge or by people",
     )
     one.add_argument("--against", type=Path, nargs="+", required=True, metavar="OUTPUTS",
-        help="translations to compare with, in any form that OUTPUTS may have")  # fmt: skip
+        help="translations to compare with, in any form of OUTPUTS")  # fmt: skip
     add_reading(one, "against-")
     one.add_argument("--inputs", type=Path, required=True, metavar="DIR", help="the test inputs",
         dest="test_inputs")  # fmt: skip
     one.add_argument("--train-inputs", type=Path, metavar="DIR",
         help="training inputs, with the names of their photos; omit for unpaired data")  # fmt: skip
     one.add_argument("--train-photos", type=Path, metavar="DIR",
-        help="training photos of the target domain; without them, the command shows how to run a "
-        "human study")  # fmt: skip
+        help="training photos of the target; without them, prints how to ask people")  # fmt: skip
 
 
 def _command(

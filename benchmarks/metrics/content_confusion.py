@@ -2,8 +2,8 @@
 
 IS and CIS measure modes only: a method that ignores its input may reach the maximum of both.
 Content confusion compares the content predicted from each translation, a vector of factors, with
-the true contents of all inputs: 0 if content is preserved, 0.5 by chance. Errors of the content
-reader count too; the score of real pictures shows how large they are.
+the true contents of all inputs: 0 if content is preserved, 0.5 by chance. The reader's errors count
+too; the score of real pictures shows how large they are.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ CONTENT_CONFUSION = Metric(
 def confusion(predictions: ArrayLike, truth: ArrayLike) -> FloatArray:
     """Return the confusion (N, S), in [0, 1], of every translation. ``predictions`` (N, S, F):
     factors predicted from S translations of each of N inputs; ``truth`` (N, F): the inputs' true
-    factors, in the same order and units. All factors weigh the same. Raises UserError for fewer
-    than 2 inputs."""
+    factors, in the same order and units. Factors weigh the same. UserError for fewer than 2
+    inputs."""
     read, true = (np.asarray(values, dtype=np.float64) for values in (predictions, truth))
     if len(true) < 2:
         raise UserError("content confusion of a single input says nothing: measure more inputs")
@@ -68,8 +68,7 @@ class ContentTable:
     protocol: dict[str, Any]
 
     def measurement(self, seed: int) -> Measurement:
-        """Return content confusion; ``seed``: of the bootstrap. UserError for fewer than 2
-        inputs."""
+        """Return content confusion; ``seed``: of the bootstrap. UserError below 2 inputs."""
         by_input = confusion(self.predictions, self.truth).mean(axis=1)
         return mean_over_inputs(CONTENT_CONFUSION, by_input.tolist(), seed, self.protocol)
 

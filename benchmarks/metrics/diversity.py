@@ -145,8 +145,8 @@ class _Seen:
 
 @dataclass
 class _Input:
-    """An input whose pictures wait for their features: ``index`` maps each sample to one of its
-    ``distinct`` pictures."""
+    """An input whose pictures wait for their features: ``index`` maps samples to ``distinct``
+    pictures."""
 
     name: str
     index: list[int]
@@ -233,8 +233,7 @@ class Diversity:
 
     def _add(self, name: str, samples: Mapping[int, torch.Tensor]) -> None:
         """Queue all pictures of an input. Equal pictures share one feature vector, so that their
-        distance is 0 on every device: a convolution's last bits may depend on the rest of the
-        batch."""
+        distance is 0 on every device: last bits of convolutions may depend on the batch."""
         self._complete.add(name)
         row: dict[bytes, int] = {}
         index = []

@@ -36,8 +36,7 @@ def pairs(rule: PairRule, samples: int) -> torch.Tensor:
     """Return indices (P, 2) into ``samples`` translations of one input. "independent": (0, 1), (2,
     3), ..., each picture once, for an even number of samples; "consecutive": (0, 1), (1, 2), ...;
     "all": every i < j. Pairs are not random, since styles are; for real pictures ``real_diversity``
-    draws pairs. Raises UserError for fewer than two samples, and for an odd number if
-    independent."""
+    draws pairs. UserError for fewer than two samples, and for an odd number if independent."""
     if samples < 2:
         raise UserError(f"diversity needs at least 2 samples an input, got {samples}")
     index = torch.arange(samples)

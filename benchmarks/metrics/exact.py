@@ -56,8 +56,7 @@ class StyleTruth:
 class ExactTable:
     """Observations on I inputs with K samples each, inputs sorted by id. ``colours`` (I, K, 3) in
     OKLab; ``patterns`` and ``categories`` (I, K), the most probable classes; ``parts`` (I, K), the
-    parts AUC, nan for an input that cannot be judged; ``kept`` (I, K), whether the category is
-    true."""
+    parts AUC, nan for an input that cannot be judged; ``kept`` (I, K), if the category is true."""
 
     ids: tuple[str, ...]
     colours: FloatArray

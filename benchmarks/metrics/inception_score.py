@@ -131,8 +131,7 @@ class PerInput:
 
     @property
     def cis(self) -> FloatArray:
-        """CIS of each input (I,), >= 0 as entropy is concave; clipped, as rounding may give
-        -1e-16."""
+        """CIS of each input (I,), >= 0 as entropy is concave; clipped against rounding."""
         return np.clip(self.total - self.certain, 0.0, self.limit)
 
     @property

@@ -35,8 +35,7 @@ def _alexnet(weights: LpipsWeights) -> nn.Module:
     from lpips import pretrained_networks  # imported late: it imports torchvision, which is slow
 
     with warnings.catch_warnings(), torch.device("meta"):
-        # The package uses a deprecated argument of torchvision. "meta" avoids drawing and
-        # allocation.
+        # The package uses a deprecated argument. "meta" avoids drawing and allocation.
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
         net: nn.Module = pretrained_networks.alexnet(pretrained=False)
     # slice2.3.weight of the package is features.3.weight of torchvision.

@@ -92,8 +92,7 @@ class ModeScores:
         return np.stack([(said == c).sum(axis=1) for c in modes], axis=1)
 
     def distribution(self) -> dict[str, dict[str, float]]:
-        """Return by mode ``mean``, its p(c), and ``count``, the translations of which it is the
-        most probable."""
+        """Return by mode ``mean``, its p(c), and ``count``, how often it is the most probable."""
         mean, counts = self.sums.mean.mean(axis=0), self.counts.sum(axis=0)
         return {
             mode: {"mean": float(mean[c]), "count": int(counts[c])}

@@ -169,8 +169,7 @@ def most_like(
     nearest: int, distance: Distance,
 ) -> list[list[int]]:  # fmt: skip
     """Return, for each of ``count`` inputs, the indices of its ``nearest`` of ``known`` candidates,
-    nearest first. Both are read by index, (3, H, W) in [-1, 1], at the same size; 64 px show
-    similarity."""
+    nearest first. Both are read by index, (3, H, W) in [-1, 1], of equal size; 64 px suffice."""
 
     def features(read: Callable[[int], Tensor], rows: range) -> Tensor:
         parts = [rows[i : i + 64] for i in range(0, len(rows), 64)]

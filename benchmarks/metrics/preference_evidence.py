@@ -27,7 +27,7 @@ FLOOR = 0.01  # shares below it are not required to fall further
 
 
 # Maps uint8 pictures (N, 3, H, W), a level and a seed to degraded pictures. Blur and misalignment
-# are relative to the height, and blotches are an eighth of it, so a level means the same at every
+# are relative to the height, and blotches are an eighth of it, so levels are independent of the
 # size.
 Degradation = Callable[[Tensor, float, int], Tensor]
 

@@ -69,8 +69,8 @@ LEAST_SPREAD = 1e-4  # OKLab; far below one grey level
 
 def body_colour(picture: Tensor, body: NDArray[np.bool_]) -> FloatArray:
     """Return the dominant colour (3,), in OKLab, of a picture (3, H, W) in [-1, 1] within ``body``
-    (H, W): the median per channel, which is robust to patterns and highlights. UserError for fewer
-    than 4 pixels."""
+    (H, W): the median per channel, which is robust to patterns and highlights. UserError below 4
+    pixels."""
     if int(body.sum()) < FEWEST_PIXELS:
         raise UserError(f"a body of {int(body.sum())} pixels shows no colour: use larger pictures")
     pixels = ((picture.clamp(-1, 1) + 1) / 2).double().cpu().numpy()[:, body]

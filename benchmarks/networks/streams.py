@@ -37,8 +37,8 @@ class Batches(ABC, Generic[T]):
         self._size: tuple[int, int] | None = None
 
     def update(self, input_id: str, sample: int, picture: Tensor) -> None:
-        """Add a picture (3, H, W) in [-1, 1]; raises UserError for a repeated sample, values out of
-        range, and another size."""
+        """Add a picture (3, H, W) in [-1, 1]; UserError for a repeated sample, another size or
+        range."""
         where = f"sample {sample} of input {input_id!r}"
         if (input_id, sample) in self._row_of:
             raise UserError(f"{where} came twice: pass it once")

@@ -23,8 +23,7 @@ from models.errors import UserError
 
 def read_bytes(path: Path, largest: int, remedy: str) -> bytes:
     """Read the file's bytes once, so that the bytes hashed are those parsed. Raises UserError,
-    ending in ``remedy``, for a file that is missing, unreadable or larger than ``largest``
-    bytes."""
+    ending in ``remedy``, for a missing or unreadable file or more than ``largest`` bytes."""
     if not path.is_file():
         raise UserError(f"{path}: no such file: {remedy}")
     try:
@@ -38,8 +37,7 @@ def read_bytes(path: Path, largest: int, remedy: str) -> bytes:
 
 
 def check_sha256(path: Path, content: bytes, expected: str | None) -> str:
-    """Return the sha256 of ``content``; UserError unless it starts with ``expected`` (8+
-    digits)."""
+    """Return the sha256 of ``content``; UserError if it does not start with ``expected``."""
     found = hashlib.sha256(content).hexdigest()
     if expected is not None and not (len(expected) >= 8 and found.startswith(expected.lower())):
         raise UserError(
@@ -146,8 +144,7 @@ def load_trained(
     device: torch.device | str,
 ) -> T:
     """Read a file that ``kind.save`` wrote; ``build`` creates the object from state and record.
-    Raises UserError for other files, weights that are not finite float32 or not the recorded
-    ones."""
+    Raises UserError for other files, and weights not finite float32 or not as recorded."""
     remedy = "remove the file, so that it is trained again"
     content = read_bytes(path, LARGEST_TRAINED, remedy)
     with foreign(f"{path}: no {kind.kind} of this version", remedy):

@@ -77,8 +77,7 @@ class Analysis:
 
 def analyse(study: Study, level: float = 0.95) -> Analysis:
     """Apply the study's exclusion rule, then measure every method. Agreement is Krippendorff's
-    nominal alpha over the remaining votes. Raises UserError for a level outside (0, 1) or no
-    votes."""
+    nominal alpha over the remaining votes. UserError for a level outside (0, 1) or no votes."""
     if not 0 < level < 1:
         raise UserError(f"confidence level {level} is outside (0, 1): use e.g. 0.95")
     with study.connect() as connection:

@@ -38,8 +38,9 @@ def add_commands(commands: Any) -> None:
         run: Callable[[argparse.Namespace], int], help: str, epilog: str, name: str = ""
     ) -> Any:
         made = steps.add_parser(
-            name or run.__name__, help=help, epilog=epilog, formatter_class=Help
-        )
+            name or run.__name__, help=help, description=f"{help[0].upper()}{help[1:]}.",
+            epilog=epilog, formatter_class=Help,
+        )  # fmt: skip
         if run is not prepare:
             made.add_argument(
                 "--study", type=Path, required=True, help="folder that 'prepare' wrote"
@@ -49,13 +50,12 @@ def add_commands(commands: Any) -> None:
 
     make = step(prepare, "draw questions from the translations of several methods",
         "example:\n  python -m reproduce translate runs/unit/last.safetensors testA "
-        "--samples 3 --out out/unit\n  (the same for munit and the others, then)\n"
+        "--samples 3 --out out/unit\n  (the same for munit and the others, then:)\n"
         "  python -m benchmarks study prepare --inputs testA --method munit=out/munit "
         "--method unit=out/unit \\\n      --reference munit --real testB --out study")  # fmt: skip
     make.add_argument("--inputs", type=Path, required=True, help="folder of the inputs")
     make.add_argument("--method", action="append", required=True, metavar="NAME=DIR",
-        help=f"{OUTPUTS.replace(', several folders (one per sample)', '')}; repeat the option for "
-        "each method")  # fmt: skip
+        help=f"{OUTPUTS.replace(', several folders (one per sample)', '')}; repeatable")  # fmt: skip
     add_reading(make)
     make.add_argument("--reference", required=True, metavar="NAME",
         help="the method that all others are compared with")  # fmt: skip
@@ -70,8 +70,7 @@ def add_commands(commands: Any) -> None:
         help="exclude raters who get less than this share of catch trials right")  # fmt: skip
     make.add_argument("--real", type=Path, metavar="DIR",
         help="real pictures with the names of the inputs: the right answers of catch trials")  # fmt: skip
-    make.add_argument("--seed", type=at_least(0), default=0,
-        help="seed of the questions, their order and the sides")  # fmt: skip
+    make.add_argument("--seed", type=at_least(0), default=0, help="seed of questions and sides")
     make.add_argument("--no-progress", action="store_true", help="hide the progress bar")
 
     run = step(serve, "serve the raters' web page and your overview",
@@ -114,13 +113,11 @@ def add_commands(commands: Any) -> None:
     read = step(analyse, "compute percentages with intervals, agreement and exclusions",
         "example:\n  python -m benchmarks study analyse --study study")  # fmt: skip
     read.add_argument("--level", type=share, default=0.95, help="confidence level of the intervals")
-    read.add_argument("--out", type=Path, metavar="FILE",
-        help="file to write (default: STUDY/analysis.json)")  # fmt: skip
+    read.add_argument("--out", type=Path, metavar="FILE", help="default: STUDY/analysis.json")
 
 
 def proxies(word: str) -> str:
-    """Parse a list of addresses or networks. Invalid ones are refused, since uvicorn would silently
-    ignore them."""
+    """Parse a list of addresses or networks; uvicorn would silently ignore invalid ones."""
     for one in [] if word == "*" else word.split(","):
         try:
             ipaddress.ip_network(one.strip())

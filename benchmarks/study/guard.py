@@ -16,7 +16,7 @@ from models.errors import UserError
 MTURK = "https://www.mturk.com https://workersandbox.mturk.com"
 ANCESTOR = re.compile(r"(https?://)?(\*\.)?[A-Za-z0-9.-]+(:[0-9]+)?")
 # (requests a second, burst). A hundred raters behind one address, each answering as fast as
-# possible and loading three pictures per question, stay below the first; one rater, far below the
+# possible and loading three pictures per question, stay below the first; one rater far below the
 # last.
 PER_ADDRESS = (300.0, 10_000.0)
 NEW_SESSIONS_PER_ADDRESS = (0.5, 300.0)

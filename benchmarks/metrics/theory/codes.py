@@ -53,8 +53,7 @@ class Codes:
 @torch.no_grad()
 def describe(codes: Tensor) -> Codes:
     """Flatten codes (N, C, H, W) to vectors: the map, averaged to at most 16 x 16, and for the
-    classifier each channel's mean, deviation, minimum, maximum and its map averaged to at most 4 x
-    4."""
+    classifier each channel's mean, deviation, extremes and its map averaged to at most 4 x 4."""
     codes = codes.float()
     places = (2, 3)
     parts = [

@@ -152,8 +152,7 @@ def content_scores(
 ) -> ContentResult:
     """Return the metrics of the codes ``a`` and ``b`` of equally many pictures of two domains.
     ``pixels``: the pictures themselves as codes, a baseline. ``paired``: a[i] and b[i] have the
-    same content; else the metrics of pairs are omitted. Raises UserError for fewer than 8
-    pictures."""
+    same content; else metrics of pairs are omitted. UserError for fewer than 8 pictures."""
     count = len(a)
     if count < FEWEST or {len(b), len(pixels[0]), len(pixels[1])} != {count}:
         raise UserError(

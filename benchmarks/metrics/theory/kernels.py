@@ -75,9 +75,9 @@ def collapsed(dim: int) -> float:
 
 
 class FromNormal:
-    """MMD^2 between a sample (N, D) and N(0, I), whose terms have a closed form: with s = sigma^2,
-    E_y k(x, y) = (s / (s + 1))^(D/2) exp(-|x|^2 / (2 (s + 1))), E k(y, y') = (s / (s +
-    2))^(D/2)."""
+    """MMD^2 between a sample (N, D) and N(0, I), in closed form. With s = sigma^2,
+    E_y k(x, y) = (s / (s + 1))^(D/2) exp(-|x|^2 / (2 (s + 1))),
+    E k(y, y') = (s / (s + 2))^(D/2)."""
 
     def __init__(self, points: Points) -> None:
         x = np.asarray(points, dtype=np.float64)
@@ -161,8 +161,7 @@ def spread_interval(
     metric: str, value: float, replicates: FloatArray, seed: int, over: str
 ) -> Interval:
     """Return ``value`` ± the replicates' standard deviation times the normal quantile, clipped to
-    the metric's limits. Percentiles would be wrong: resampled norms and distances are biased
-    upwards."""
+    the metric's limits. Percentiles would be wrong, as resampled distances are biased upwards."""
     half = float(stats.norm.ppf(0.5 + LEVEL / 2) * replicates.std(ddof=1))
     low, high = cut(value - half, value + half, METRICS[metric].limits)
     return Interval(low, high, LEVEL, "bootstrap, normal", over, len(replicates), seed)
