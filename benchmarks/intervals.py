@@ -1,5 +1,4 @@
-"""Confidence intervals of means over independent inputs, of means over pairs, and of other
-statistics.
+"""Confidence intervals of means over independent inputs or pairs, and of other statistics.
 
 The sampling unit is what was drawn at random: translations of the same input are not independent,
 and neither are two pairs that share a picture.
@@ -115,8 +114,7 @@ def dyadic_mean(
 
 
 def leave_out(count: int, groups: int) -> list[NDArray[np.int64]]:
-    """Return, for each of ``groups`` groups, the indices i below ``count`` not in it (i mod
-    ``groups``)."""
+    """Return, for each group g, the indices i below ``count`` with i mod ``groups`` != g."""
     if not 2 <= groups <= count:
         raise UserError(f"{count} inputs cannot be left out in {groups} groups: measure more")
     index = np.arange(count)

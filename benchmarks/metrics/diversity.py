@@ -145,8 +145,7 @@ class _Seen:
 
 @dataclass
 class _Input:
-    """An input whose pictures wait for their features: ``index`` maps samples to ``distinct``
-    pictures."""
+    """An input waiting for features: ``index`` maps its samples to ``distinct`` pictures."""
 
     name: str
     index: list[int]
@@ -279,14 +278,12 @@ def real_diversity(
     seed: int = 0,
     batch_size: int = 16,
 ) -> DiversityResult:
-    """Return the mean distance of ``n_pairs`` random pairs of distinct real pictures: Table 1's
-    last row.
+    """Measure ``n_pairs`` random pairs of distinct real pictures: Table 1's last row.
 
     ``pictures`` maps ids to (3, H, W) in [-1, 1]; each picture in a pair is read once, others
     never. Pairs of the sorted ids are drawn without repetition by ``seed``. Features are held from
     a picture's first pair to its last: for 1,900 pairs, at most about 760 of them (100 MB up to
-    64x64, 2 GB at 256x256). Raises UserError for too few pictures, and for one that cannot be
-    measured.
+    64x64, 2 GB at 256x256). UserError for too few pictures or unfit ones.
     """
     names = sorted(pictures)
     possible = len(names) * (len(names) - 1) // 2

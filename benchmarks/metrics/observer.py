@@ -6,7 +6,7 @@ input, the one with the smaller distance is preferred. Nothing is trained and al
 compared, so the result for one network never depends on another.
 
 An **observer** knows the truth: if the content of an input is known (drawn pictures), its true
-pictures can be drawn in any style. For photographs, a **judge** uses the photos of the training
+pictures can be drawn in any style. If it is unknown, a **judge** uses the photos of the training
 inputs that are most similar to the input instead.
 
 Both detect blur, noise, blotches, and missing or misplaced parts. They do not measure variety,

@@ -1,5 +1,4 @@
-"""Scores of styles on drawn pictures, whose true factors are known: coverage, and consistency of
-one style over different contents.
+"""Scores of styles on drawn pictures with known factors: coverage, and consistency over contents.
 
 Coverage is measured per input: a translator that gives each shoe a single fixed colour has none,
 however colourful the shoes are together.
@@ -69,8 +68,7 @@ LEAST_SPREAD = 1e-4  # OKLab; far below one grey level
 
 def body_colour(picture: Tensor, body: NDArray[np.bool_]) -> FloatArray:
     """Return the dominant colour (3,), in OKLab, of a picture (3, H, W) in [-1, 1] within ``body``
-    (H, W): the median per channel, which is robust to patterns and highlights. UserError below 4
-    pixels."""
+    (H, W): the median per channel, robust to patterns and highlights. UserError below 4 pixels."""
     if int(body.sum()) < FEWEST_PIXELS:
         raise UserError(f"a body of {int(body.sum())} pixels shows no colour: use larger pictures")
     pixels = ((picture.clamp(-1, 1) + 1) / 2).double().cpu().numpy()[:, body]
@@ -79,7 +77,7 @@ def body_colour(picture: Tensor, body: NDArray[np.bool_]) -> FloatArray:
 
 def energy_distance(sample: ArrayLike, truth: ArrayLike, truth_spread: float) -> float:
     """Return 2 E|x - y| - E|x - x'| - E|y - y'| of points (K, D) and (T, D): 0 for equal
-    distributions. The estimate is unbiased, so it may be negative. ``truth_spread``: E|y - y'|, see
+    distributions. Unbiased, so it may be negative. ``truth_spread``: E|y - y'|, see
     ``spread``. Source: Szekely and Rizzo, "Energy statistics", J. Statistical Planning and
     Inference 2013."""
     between = float(cdist(np.asarray(sample), np.asarray(truth)).mean())

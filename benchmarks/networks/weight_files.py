@@ -37,7 +37,7 @@ def read_bytes(path: Path, largest: int, remedy: str) -> bytes:
 
 
 def check_sha256(path: Path, content: bytes, expected: str | None) -> str:
-    """Return the sha256 of ``content``; UserError if it does not start with ``expected``."""
+    """Return the sha256 (hex) of ``content``, which must start with the 8+ digits ``expected``."""
     found = hashlib.sha256(content).hexdigest()
     if expected is not None and not (len(expected) >= 8 and found.startswith(expected.lower())):
         raise UserError(

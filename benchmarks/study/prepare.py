@@ -169,8 +169,7 @@ class _Material:
         return image
 
     def right(self, name: str) -> Image.Image:
-        """Return the right answer of a catch trial on ``name``: the real picture, or a translation
-        by the reference."""
+        """Return the right answer of a catch trial: the real picture, or one by the reference."""
         if self.real is not None:
             return fitted(read(self.real[name]), self.size)
         reference = self.plan.reference

@@ -188,7 +188,8 @@ def overview(connection: sqlite3.Connection, study: Study, gone_before: int) -> 
 def reopen(study: Study) -> int:
     """Add a seat for every vote that the exclusion rule discards, so that every question reaches
     its number of raters; returns the number added. Repeated calls replace newly discarded votes.
-    The study may be served meanwhile; the next raters get the new seats. Unfinished raters are skipped."""
+    The study may be served meanwhile; the next raters get the new seats. Unfinished raters are
+    skipped."""
     added = 0
     with study.connect() as connection, transaction(connection):
         votes = read_votes(connection)

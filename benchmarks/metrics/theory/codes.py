@@ -1,5 +1,4 @@
-"""Content codes as vectors, and a cross-validated classifier that distinguishes the domains of
-codes.
+"""Content codes as vectors, and a cross-validated classifier of their domains.
 
 The classifier is kernel ridge regression onto -1 and 1 with a Gaussian kernel: as flexible as a
 small network but convex, so equal codes give equal results, in less than a second. The bandwidth is
@@ -77,8 +76,7 @@ def _averaged(codes: Tensor, side: int) -> Tensor:
 
 
 def domain_hits(a: Points, b: Points) -> FloatArray:
-    """Return whether the classifier found the domain of each code: (2, N) of 1, 0 and, undecided,
-    0.5.
+    """Return whether the domain of each code was found: (2, N) of 1, 0 and, undecided, 0.5.
 
     ``a``, ``b`` (N, D): codes of the two domains, equally many. Every code is tested once, in
     ``FOLDS``-fold cross-validation. a[i] and b[i] are in the same fold: classes stay balanced, and
