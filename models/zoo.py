@@ -81,8 +81,7 @@ def make_config(name: str, settings: Mapping[str, object]) -> MethodConfig:
 
 
 TAKEN = {
-    "int": "a whole number from 0 up", "float": "a number from 0 up", "bool": "true or false",
-    "str": "a word",
+    "int": "an integer >= 0", "float": "a number >= 0", "bool": "true or false", "str": "a string",
 }  # fmt: skip
 
 

@@ -90,7 +90,7 @@ class _Rows(Dataset[Tensor]):
 
 def scores(fake: Tensor, real: Tensor) -> dict[str, float]:
     """Return FID, KID, precision and recall of features (N, D) against (M, D), by torch-fidelity.
-    KID is one estimate over as many pictures as the smaller set has, without subsets."""
+    KID is one estimate with as many pictures of each set as the smaller set has."""
     import torch_fidelity  # imported late: reading stored scores does not need it
 
     from benchmarks.networks.extractors import AS_GIVEN

@@ -9,7 +9,7 @@ translation y of every input x. The scores split the information about the mode 
 with p(c | x) the mean over the samples of one input and p(c) the mean over all. The difference IS -
 CIS = E_x KL(p(c | x) || p(c)) is the part that the input determines. A deterministic translator has
 CIS 0, and no score exceeds ln K. With few samples CIS is biased low, by about (K - 1) / (2 samples)
-for a certain classifier, and is 0 for one sample: compare only at equal numbers.
+if the classifier is certain, and is 0 for one sample: compare only at equal numbers.
 
 Sources: MUNIT (ECCV 2018), section 5.2; Salimans et al., "Improved techniques for training GANs",
 NIPS 2016, whose score is the exponential, ``EXP_IS``.
