@@ -1,1 +1,1 @@
-"""Measures pictures; knows nothing of the methods that made them."""
+"""Metrics of pictures and the preference study, independent of the methods."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: the numbers of anyone's translations, and the human preference study."""
+"""``python -m benchmarks``: measure translations by any method, or run the preference study."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = Parser(
         prog="python -m benchmarks", formatter_class=Help, epilog=f"examples:\n{measure.EXAMPLES}{study.EXAMPLES}",
-        description="Measure translations by any method under the MUNIT paper's protocols, or ask "
-        "people about them.",
+        description="Measure translations by any method with the MUNIT paper's protocols,\n"
+        "or run a human preference study on them.",
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     measure.add_commands(commands)
@@ -24,9 +24,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run a command; 2 for bad input, 130 when interrupted."""
+    """Run a command and return its exit code: 2 for bad input, 130 if interrupted."""
     arguments = parser().parse_args(sys.argv[1:] if words is None else words)
-    again = "nothing is kept: run the same command to start again"
+    again = "nothing was saved: run the same command to start again"
     return run_command(arguments.run, arguments, again)
 
 

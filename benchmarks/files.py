@@ -1,5 +1,5 @@
-"""Files of results: text, CSV and raw values, written whole or not at all; what others wrote, read so
-that whatever is wrong with it is told in a line; and locks, for which one waits aloud."""
+"""File utilities: atomic writing of text, CSV and raw values, one-line errors for files that others
+wrote, and locks that report when they wait."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ OUTSIDE_DIGESTS = "how a file is written changes no number"
 
 @contextmanager
 def foreign(what: object, remedy: str) -> Iterator[None]:
-    """Around what reads others' files or runs others' code, which may raise anything: all of it becomes
-    a UserError, ``WHAT (reason): REMEDY``."""
+    """Turn any exception of the body, which reads others' files or runs others' code, into a
+    UserError ``WHAT (reason): REMEDY``."""
     try:
         yield
     except UserError:
@@ -40,15 +40,14 @@ def foreign(what: object, remedy: str) -> Iterator[None]:
 
 
 def files_under(folder: Path, hidden: bool = False) -> Iterator[Path]:
-    """Every file under ``folder``, ``hidden`` ones too or not, in order. Links are followed, since
-    large folders are often linked in; one to a folder that it lies in is not. Links to nothing
-    count as files. Raises UserError for a folder that cannot be read and a name that is not in
-    UTF-8."""
+    """Yield every file under ``folder`` in sorted order; ``hidden`` includes hidden ones. Links are
+    followed, except one to a folder that contains it; broken links count as files. Raises UserError
+    for a folder that cannot be read and for a name that is not UTF-8."""
     yield from _files_under(folder, hidden, frozenset())
 
 
 def _files_under(folder: Path, hidden: bool, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    with foreign(f"{folder} cannot be read", "give yourself the right to, or move it away"):
+    with foreign(f"{folder} cannot be read", "change its permissions, or move it away"):
         status, paths = folder.stat(), sorted(folder.iterdir())
     here = status.st_dev, status.st_ino
     for path in paths if here not in above else ():
@@ -63,8 +62,8 @@ def _files_under(folder: Path, hidden: bool, above: frozenset[tuple[int, int]]) 
 
 
 def check_place(path: Path) -> None:
-    """UserError where ``path`` could not be written whole: asked before hours are spent. Leaves
-    nothing behind."""
+    """Raise UserError if the file ``path`` cannot be written; checks this before hours are spent
+    and leaves nothing behind."""
     if path.is_dir():
         raise UserError(f"{path} is a folder: name a file")
     try:
@@ -76,8 +75,8 @@ def check_place(path: Path) -> None:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` to be written, which then takes its place: whole or not at all.
-    Raises UserError where it cannot be written."""
+    """Write ``path`` atomically: yields a temporary file beside it, which replaces it at the end.
+    Raises UserError if it cannot be written."""
     part = _part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,13 +85,13 @@ def whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(path, error) from None
     finally:
-        with suppress(OSError):  # the folder itself may be none
+        with suppress(OSError):  # the parent may not be a folder
             part.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """The same of a folder, in place of an older one."""
+    """Write the folder ``path`` atomically, as ``whole`` does a file; replaces an old one."""
     part, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -111,8 +110,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def check_folder(option: str, folder: Path, *, written: bool = True) -> None:
-    """UserError, naming the option that told of it, where ``folder`` could be none, or where nothing
-    could be ``written`` in it: before hours are spent on what goes there."""
+    """Raise UserError, naming the ``option``, if ``folder`` cannot be a folder or (with
+    ``written``) is not writable; checks this before hours are spent."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise UserError(f"{option} {folder}: {there} is a file: name a folder")
@@ -121,12 +120,12 @@ def check_folder(option: str, folder: Path, *, written: bool = True) -> None:
             _touch(there / "touched")
     except OSError:
         raise UserError(
-            f"{option} {folder}: {there} may not be written to: choose another"
+            f"{option} {folder}: {there} is not writable: choose another folder"
         ) from None
 
 
 def _touch(path: Path) -> None:
-    """Make a file beside it and take that away: what the system says of rights is not all."""
+    """Create and remove a file beside ``path``: permission bits alone do not prove it writable."""
     part = _part_of(path)
     part.touch()
     part.unlink()
@@ -134,8 +133,8 @@ def _touch(path: Path) -> None:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[None]:
-    """``folder``, made with its parents where it is missing. Those of them that an error or an
-    interruption leaves empty go again."""
+    """Create ``folder`` and its parents. If the body fails or is interrupted, those created and
+    still empty are removed."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -149,10 +148,10 @@ def new_folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def passing(folder: Path) -> Iterator[Path]:
-    """A folder that shows what is in ``folder``; what is written to it goes at the end. UserErrors
-    tell of ``folder``."""
+    """Yield a temporary folder with links to the contents of ``folder``; it is deleted at the end.
+    UserErrors of the body name ``folder`` instead."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    # On one file system, so that large files can be linked.
+    # On the same file system, so that large files can be linked.
     near = there if there.is_dir() and os.access(there, os.W_OK) else None
     shown = list(folder.iterdir()) if folder.is_dir() else []
     with TemporaryDirectory(prefix=".passing-", dir=near) as made:
@@ -165,20 +164,21 @@ def passing(folder: Path) -> Iterator[Path]:
 
 
 def locked(path: Path) -> AbstractContextManager[object]:
-    """The lock ``path``, which ends with its process. Whoever waits for it more than a second is told."""
+    """Acquire the lock ``path``, which is released when its process ends. Prints a note when
+    waiting for more than a second."""
     lock = FileLock(path)
     try:
         return lock.acquire(timeout=1)
     except Timeout:
-        print(f"note: waiting for another process, which has {path}{holder(path)}", file=sys.stderr)
+        print(f"note: waiting for the process that holds {path}{holder(path)}", file=sys.stderr)
         return lock.acquire()
 
 
 def holder(lock: Path) -> str:
-    """In words, which machine's process holds a lock; empty for one that ends with its process.
+    """Return text naming the process and machine that hold a lock; empty for a lock by flock.
 
-    Where a file system knows no flock, a file stands for the lock, and is left by a machine that
-    dies. Of another machine nobody can tell whether it did.
+    On file systems without flock the lock is a file, which remains if its machine dies; another
+    machine cannot find out whether it did.
     """
     try:
         process, host, *_ = lock.read_text(encoding="utf-8").split()
@@ -192,7 +192,7 @@ def _part_of(path: Path) -> Path:
 
 
 def cannot_write(path: Path, error: OSError) -> UserError:
-    """What a person is told of a file or folder that the system refuses."""
+    """Return the UserError for a file or folder that cannot be written."""
     why = error.strerror or error
     return UserError(
         f"cannot write {path} ({why}): check the space and the permissions, or choose another place"
@@ -200,7 +200,7 @@ def cannot_write(path: Path, error: OSError) -> UserError:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file (UTF-8) atomically."""
     with whole(path) as part:
         part.write_text(text, encoding="utf-8")
 
@@ -209,8 +209,7 @@ def save_arrays(
     path: Path, meta: Mapping[str, Any], arrays: Mapping[str, Any],
     input_ids: Sequence[str] | None = None,
 ) -> None:  # fmt: skip
-    """Write ``arrays``, ``input_ids`` and, under ``meta``, JSON values as ``.npz``: whole or not at
-    all."""
+    """Write ``arrays``, ``input_ids`` and ``meta`` (as JSON) to an ``.npz`` file, atomically."""
     text = np.array(json.dumps(dict(meta), sort_keys=True))
     ids: dict[str, Any] = (
         {} if input_ids is None else {"input_ids": np.array(input_ids, dtype=np.str_)}
@@ -220,9 +219,9 @@ def save_arrays(
 
 
 def load_arrays(path: Path) -> tuple[Any, dict[str, Any]]:
-    """``meta`` and all arrays that ``save_arrays`` wrote; UserError for anything else."""
+    """Return ``meta`` and arrays that ``save_arrays`` wrote; raises UserError for other files."""
     with (
-        foreign(f"{path}: no raw values", "measure again"),
+        foreign(f"{path} holds no raw values", "measure again"),
         path.open("rb") as raw,
         np.load(raw, allow_pickle=False) as file,
     ):
@@ -231,14 +230,14 @@ def load_arrays(path: Path) -> tuple[Any, dict[str, Any]]:
 
 
 def sha256_file(path: Path) -> str:
-    """sha256 (hex) of a file's bytes."""
+    """Return the sha256 (hex) of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def comma_separated(names: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    """CSV under ``names``; None becomes an empty cell. Floats have nine significant digits: the last
-    digits of a double depend on the machine that computes it, and a file should not."""
+    """Return CSV with the header ``names``; None becomes an empty cell. Floats have nine
+    significant digits, because the last digits of a double depend on the machine."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)

@@ -1,7 +1,7 @@
-"""Confidence intervals: of a mean over independent inputs or over pairs, and of what is no mean.
+"""Confidence intervals of means over independent inputs or pairs, and of other statistics.
 
-An interval resamples what was drawn at random: translations of one input are not independent pictures,
-nor are two pairs that share one.
+The sampling unit is what was drawn at random: translations of the same input are not independent,
+and neither are two pairs that share a picture.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Limits = tuple[float | None, float | None]
 
 @dataclass(frozen=True)
 class Interval:
-    """A confidence interval, with how it was found; ``resamples`` is 0 for a closed form."""
+    """A confidence interval; ``over``: the sampling unit; ``resamples``: 0 for a closed form."""
 
     low: float
     high: float
@@ -48,13 +48,13 @@ def _finite_vector(values: ArrayLike) -> FloatArray:
 def bootstrap_mean(
     values: ArrayLike, seed: int, n: int = 2000, level: float = 0.95, over: str = "inputs"
 ) -> Interval:
-    """Bias-corrected and accelerated bootstrap of the mean of independent ``values`` (N,). The same
-    seed gives the same interval. Constant values give one without width, method "constant". Source:
-    Efron, "Better bootstrap confidence intervals", JASA 1987; by ``scipy.stats``. Raises UserError
-    for fewer than two values or values that are not finite."""
+    """Return the bias-corrected and accelerated bootstrap interval of the mean of independent
+    ``values`` (N,). The same seed gives the same interval; constant values give zero width, method
+    "constant". Source: Efron, "Better bootstrap confidence intervals", JASA 1987; by
+    ``scipy.stats``. Raises UserError for fewer than two values or values that are not finite."""
     vector = _finite_vector(values)
     mean = float(vector.sum() / len(vector))
-    # BCa divides by the spread; without any, every resample has the same mean.
+    # BCa divides by the spread, which is 0 here.
     if float(np.ptp(vector)) <= 1e-12 * max(1.0, abs(mean)):
         return Interval(mean, mean, level, "constant", over, n, seed)
     for method in ("BCa", "percentile"):
@@ -63,7 +63,7 @@ def bootstrap_mean(
                 (vector,),
                 np.mean,
                 n_resamples=n,
-                # Bounds memory at about 10 million numbers, and changes no drawn number.
+                # Bounds memory at about 10 million numbers without changing any draw.
                 batch=max(1, 10_000_000 // len(vector)),
                 confidence_level=level,
                 method=method,
@@ -76,28 +76,27 @@ def bootstrap_mean(
 
 
 def wilson_share(share: float, count: int, level: float = 0.95, over: str = "inputs") -> Interval:
-    """Wilson's interval of a ``share`` of hits in ``count`` independent trials. It has a width
-    where all trials hit or none does, as the bootstrap has not. For trials in clusters ``count`` is
-    the number of clusters, as if all of one hit or missed together: the cautious way. Source:
+    """Return Wilson's interval of a ``share`` of hits in ``count`` independent trials. Unlike the
+    bootstrap, it has a positive width if all trials hit or none does. For clustered trials, pass
+    the number of clusters as ``count``: conservative, as if all trials of a cluster agreed. Source:
     Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927."""
     z = float(stats.norm.ppf(0.5 + level / 2))
     scale = 1 + z * z / count
     centre = (share + z * z / (2 * count)) / scale
     half = z * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2) / scale
-    # At either end the formula gives the share itself, but for a last bit.
+    # At shares 0 and 1 one end equals the share, up to rounding.
     return Interval(min(centre - half, share), max(centre + half, share), level, "Wilson", over)
 
 
 def dyadic_mean(
     values: ArrayLike, pairs: ArrayLike, level: float = 0.95, over: str = "pictures"
 ) -> Interval:
-    """Interval of the mean of ``values`` (P,), each measured on the pair of items in ``pairs``.
+    """Return the interval of the mean of ``values`` (P,), each measured on a pair of items (P, 2).
 
-    Two values are correlated when their pairs (P, 2) share an item. The variance adds the products
-    of residuals of all such pairs of values, and never falls below the one that takes values
-    as independent; the interval is normal.
-    Source: Aronow, Samii and Assenova, "Cluster-robust variance estimation for dyadic data",
-    Political Analysis 2015.
+    Two values are correlated if their pairs share an item. The variance adds the products of
+    residuals of all such values, and is at least the variance of independent values; the interval
+    is normal. Source: Aronow, Samii and Assenova, "Cluster-robust variance estimation for dyadic
+    data", Political Analysis 2015.
     """
     vector = _finite_vector(values)
     items = np.asarray(pairs)
@@ -107,7 +106,7 @@ def dyadic_mean(
     residual = vector - mean
     independent = float(residual @ residual)
     per_item = np.bincount(index.ravel(), weights=np.repeat(residual, 2))
-    # Summed over items, a pair meets itself at both its items: one of the two is taken off.
+    # Summing over items counts each pair with itself twice, once per item: subtract it once.
     shared = float(per_item @ per_item) - independent
     half = float(stats.norm.ppf(0.5 + level / 2)) * math.sqrt(max(shared, independent))
     half /= len(vector)
@@ -115,7 +114,7 @@ def dyadic_mean(
 
 
 def leave_out(count: int, groups: int) -> list[NDArray[np.int64]]:
-    """For each of ``groups`` groups, the indices below ``count`` that are not in it: not i mod groups."""
+    """Return, for each group g, the indices i below ``count`` with i mod ``groups`` != g."""
     if not 2 <= groups <= count:
         raise UserError(f"{count} inputs cannot be left out in {groups} groups: measure more")
     index = np.arange(count)
@@ -123,10 +122,10 @@ def leave_out(count: int, groups: int) -> list[NDArray[np.int64]]:
 
 
 def jackknife_variance(replicates: Sequence[float]) -> float:
-    """Variance of a statistic from its values with each of G groups left out. (G - 1) / G times the
-    sum of squared deviations from their mean: Efron and Stein, "The jackknife estimate of
-    variance", Annals of Statistics 1981; for groups Kott, "The delete-a-group jackknife", Journal
-    of Official Statistics 2001."""
+    """Return the variance of a statistic from its values with each of G groups left out: (G - 1) /
+    G times the sum of squared deviations from their mean. Sources: Efron and Stein, "The jackknife
+    estimate of variance", Annals of Statistics 1981; for groups, Kott, "The delete-a-group
+    jackknife", Journal of Official Statistics 2001."""
     values = np.asarray(replicates, dtype=np.float64)
     return float((len(values) - 1) / len(values) * np.square(values - values.mean()).sum())
 
@@ -139,14 +138,15 @@ def jackknife_interval(
     limits: Limits = (None, None),
     level: float = 0.95,
 ) -> Interval:
-    """``value`` ± Student's t with ``groups`` - 1 degrees, cut at ``limits``."""
+    """Return ``value`` ± Student's t quantile with ``groups`` - 1 degrees of freedom times the
+    standard error, clipped to ``limits``."""
     half = float(stats.t.ppf(0.5 + level / 2, groups - 1)) * math.sqrt(variance)
     low, high = cut(value - half, value + half, limits)
     return Interval(low, high, level, f"jackknife, {groups} groups", over)
 
 
 def cut(low: float, high: float, limits: Limits) -> tuple[float, float]:
-    """``low`` and ``high`` within ``limits``, None for unbounded."""
+    """Return ``low`` and ``high`` clipped to ``limits``; None means unbounded."""
     least, greatest = limits
     return (
         low if least is None else max(low, least),
@@ -157,5 +157,5 @@ def cut(low: float, high: float, limits: Limits) -> tuple[float, float]:
 def jackknife(
     statistic: Callable[[NDArray[np.int64]], float], count: int, groups: int
 ) -> list[float]:
-    """Values of ``statistic`` (of the indices kept) with each group of ``count`` left out."""
+    """Return ``statistic`` (of the remaining indices) with each group of ``count`` left out."""
     return [statistic(kept) for kept in leave_out(count, groups)]

@@ -1,6 +1,7 @@
-"""What a number is: a metric declares its name, unit, direction, protocol and limits.
+"""Declarations of metrics (name, unit, direction, protocol, limits) and measured values.
 
-Each file in ``benchmarks/metrics/`` declares its own; ``METRICS`` holds those that were imported.
+Each module in ``benchmarks/metrics/`` declares its metrics; ``METRICS`` holds those imported so
+far.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ METRICS: dict[str, Metric] = {}
 
 @dataclass(frozen=True)
 class Metric:
-    """A declaration. ``limits`` are the least and greatest possible value, None for unbounded;
-    tables have ``digits`` after the point, under ``heading``."""
+    """A declaration of a metric. ``limits``: smallest and largest possible value, None if
+    unbounded; ``digits``: decimal places in tables."""
 
     name: str
     unit: str
     direction: Direction
     protocol: str
     limits: tuple[float | None, float | None] = (None, None)
-    title: str = ""  # where it is not the name in words
+    title: str = ""  # if it differs from the name in words
     digits: int = 3
 
     def __post_init__(self) -> None:
@@ -41,29 +42,29 @@ class Metric:
 
     @property
     def heading(self) -> str:
-        """The metric in words, with an arrow to where it is better."""
+        """The metric in words, with an arrow in the better direction."""
         return self.words + {"higher": " ↑", "lower": " ↓", "none": ""}[self.direction]
 
     @property
     def words(self) -> str:
-        """The metric as a table calls it."""
+        """The metric's title in tables."""
         return self.title or self.name.replace("-", " ").capitalize()
 
 
 class Accumulates(Protocol[T]):
-    """What measures pictures that come one by one."""
+    """Interface of metrics that take pictures one at a time."""
 
     def update(self, input_id: str, sample: int, picture: Tensor) -> None:
-        """Take translation number ``sample`` (3, H, W), in [-1, 1], of an input."""
+        """Add translation number ``sample`` (3, H, W), in [-1, 1], of an input."""
 
     def finish(self) -> T:
-        """What all that were taken say."""
+        """Return the result for all pictures added."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A value of the metric ``name`` with its interval and everything needed to compare it. Raises
-    UserError for a name that nobody declared and for a value outside the metric's limits."""
+    """A value of the metric ``name`` with its interval and all facts needed to compare it. Raises
+    UserError for an undeclared name and for a value outside the metric's limits."""
 
     name: str
     value: float
@@ -85,7 +86,7 @@ class Measurement:
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values: metric, value, unit, direction, interval, protocol."""
+        """Return JSON values: metric, value, unit, direction, interval, protocol."""
         metric = METRICS[self.name]
         return {
             "metric": self.name,

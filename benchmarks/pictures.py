@@ -1,5 +1,4 @@
-"""Pictures: read from files, as the bytes of their files, which is what is measured, and in rows and
-columns."""
+"""Reading pictures, converting between [-1, 1] and bytes, and arranging pictures in a grid."""
 
 from __future__ import annotations
 
@@ -16,11 +15,11 @@ from torch import Tensor
 from benchmarks.files import foreign
 from models.errors import UserError
 
-RANGE_TOLERANCE = 1e-3  # rounding of a tanh, far below one grey level
-# Pillow would otherwise try every plugin it has, some of which start other programs (EPS).
+RANGE_TOLERANCE = 1e-3  # allows for the rounding of tanh; far below one grey level
+# Otherwise Pillow would try all its plugins, some of which start other programs (EPS).
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"})
-_LOSSY = {"JPEG", "MPO", "jpeg", "tiff_jpeg", "webp", "tiff_sgilog24"}  # formats, and TIFF's
+_LOSSY = {"JPEG", "MPO", "jpeg", "tiff_jpeg", "webp", "tiff_sgilog24"}  # and of TIFF
 _NO_RGB = {"L": "greyscale", "1": "black and white", "P": "of a palette", "CMYK": "CMYK"}
 
 
@@ -34,8 +33,8 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
 
 
 def read(path: Path) -> Image.Image:
-    """The picture in ``path`` as upright 8-bit RGB, transparency laid on white, for people to look at;
-    UserError if it is none or too large."""
+    """Read a picture as upright 8-bit RGB, with transparency composited on white, for viewing.
+    Raises UserError if it is not a picture or too large."""
     with _opened(path) as image:
         _check_depth(path, image)
         upright = ImageOps.exif_transpose(image)
@@ -46,23 +45,23 @@ def read(path: Path) -> Image.Image:
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Width and height of what ``read`` gives, by the header alone."""
+    """Return the width and height of the result of ``read``, from the header alone."""
     with _opened(path) as image:
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
         return (image.height, image.width) if turned else image.size
 
 
 def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """``image`` scaled to cover ``size`` (width, height), its centre kept: what networks see."""
+    """Scale and centrally crop ``image`` to ``size`` (width, height), as the networks see it."""
     if image.size == size:
         return image
     return ImageOps.fit(image, size, Image.Resampling.BICUBIC)
 
 
 def size_to_measure(path: Path, lossy: bool = False) -> tuple[int, int]:
-    """Width and height of a picture that can be measured as it is, by its header; UserError for one
-    that cannot: grey, transparent, of more than 8 bits or several frames, and unless ``lossy`` is
-    allowed, compressed with loss."""
+    """Return the width and height, from the header, of a picture that can be measured unchanged.
+    Raises UserError for greyscale, transparency, more than 8 bits, several frames and, unless
+    ``lossy``, lossy compression."""
     with _opened(path) as image:
         kind = image.info.get("compression") if image.format == "TIFF" else image.format
         if not lossy and (kind in _LOSSY or (kind == "WEBP" and not _keeps_pixels(path))):
@@ -82,7 +81,7 @@ def size_to_measure(path: Path, lossy: bool = False) -> tuple[int, int]:
 
 
 def _keeps_pixels(webp: Path) -> bool:
-    """Whether a WebP is lossless, by its first chunk of pixels."""
+    """Return whether a WebP is lossless, from its first chunk of pixels."""
     with webp.open("rb") as file:
         file.seek(12)
         while len(head := file.read(8)) == 8 and not head.startswith(b"VP8 "):
@@ -94,7 +93,7 @@ def _keeps_pixels(webp: Path) -> bool:
 
 
 def _check_depth(path: Path, image: ImageFile.ImageFile) -> None:
-    """Refuse more than 8 bits a channel, of which Pillow keeps 8 where there are three, unsaid."""
+    """Raise UserError for more than 8 bits per channel; Pillow silently reduces 16-bit RGB."""
     deep = image.mode[0] in "IF" or any(
         "RGB;16" in str(how) or (codec[:3] == "ppm" and isinstance(how, tuple) and how[1] > 255)
         for codec, _, _, how in image.tile
@@ -104,13 +103,13 @@ def _check_depth(path: Path, image: ImageFile.ImageFile) -> None:
 
 
 def pixels_of(path: Path) -> NDArray[np.uint8]:
-    """The pixels (H, W, 3) of a picture that ``size_to_measure`` let pass."""
+    """Return the pixels (H, W, 3) of a picture that ``size_to_measure`` accepts."""
     with _opened(path) as image:
         return np.array(image)
 
 
 def to_bytes(pictures: Tensor) -> Tensor:
-    """Pictures (N, 3, H, W) in [-1, 1] as the uint8 that a PNG file of them holds; UserError for others."""
+    """Convert pictures (N, 3, H, W) in [-1, 1] to uint8, as in PNG files; else UserError."""
     shape = tuple(pictures.shape)
     if pictures.ndim != 4 or shape[1] != 3 or not pictures.is_floating_point():
         raise UserError(
@@ -121,31 +120,32 @@ def to_bytes(pictures: Tensor) -> Tensor:
 
 
 def check_range(pictures: Tensor, needs: str) -> None:
-    """UserError for NaN and values out of [-1, 1], which is what someone ``needs``."""
+    """Raise UserError for NaN and for values outside [-1, 1]; ``needs``: what requires them, for
+    the message, e.g. "LPIPS needs"."""
     low, high = (float(v) for v in torch.aminmax(pictures))
-    # Written so that NaN, which compares false to everything, is refused.
+    # Written so that NaN, for which every comparison is false, is refused.
     if not (low >= -1 - RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE):
         raise UserError(f"pictures have values in [{low:g}, {high:g}]: {needs} [-1, 1]")
 
 
 def tensor_of(image: Image.Image) -> Tensor:
-    """An RGB picture as float32 (3, H, W) in [-1, 1]."""
+    """Convert an RGB picture to float32 (3, H, W) in [-1, 1]."""
     return from_bytes(torch.from_numpy(np.array(image)).permute(2, 0, 1))
 
 
 def from_bytes(pixels: Tensor) -> Tensor:
-    """uint8 pictures as float32 in [-1, 1]."""
+    """Convert uint8 pictures to float32 in [-1, 1]."""
     return pixels.float().div_(127.5).sub_(1.0)
 
 
 def as_saved(pictures: Tensor) -> Tensor:
-    """Pictures (N, 3, H, W) in [-1, 1] as a PNG file of them holds them. UserError as ``to_bytes``."""
+    """Quantise pictures (N, 3, H, W) in [-1, 1] as PNG files do; UserError as ``to_bytes``."""
     return from_bytes(to_bytes(pictures))
 
 
 def grid(pictures: Tensor, columns: int, padding: int = 1, value: float = 0.0) -> Tensor:
-    """Pictures (N, C, H, W) row by row, at most ``columns`` in one, as one (C, H', W') with ``padding``
-    pixels of ``value`` between them and around: torchvision's make_grid, which takes seconds to import."""
+    """Arrange pictures (N, C, H, W) in rows of at most ``columns`` as one picture (C, H', W'), with
+    ``padding`` pixels of ``value`` around each. As torchvision's make_grid, slow to import."""
     count, channels, height, width = pictures.shape
     columns = min(columns, count)
     down, right = height + padding, width + padding

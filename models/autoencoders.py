@@ -81,7 +81,7 @@ class Upsampler(nn.Module):
 
 
 class StyleMLP(nn.Module):
-    """Three linear layers from a style (N, style_dim) to all AdaIN numbers (N, n_out)."""
+    """Three linear layers that map a style (N, style_dim) to all AdaIN parameters (N, n_out)."""
 
     def __init__(self, style_dim: int, dim: int, n_out: int, activ: str) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class StyleMLP(nn.Module):
 
 
 class AdaINDecoder(nn.Module):
-    """MUNIT's decoder: residual blocks whose AdaIN numbers come from the style, upsampling.
+    """MUNIT's decoder: residual blocks with AdaIN parameters from the style, then upsampling.
 
     (N, dim, h, w) content and (N, style_dim) style -> (N, 3, h * 2^n, w * 2^n) in [-1, 1].
     """
@@ -147,13 +147,13 @@ class NipsResBlock(nn.Module):
 
 
 def nips_blocks(channels: int, n: int, dropout: float) -> nn.Sequential:
-    """``n`` residual blocks of the NIPS release."""
+    """Build ``n`` residual blocks of the NIPS release."""
     return nn.Sequential(*(NipsResBlock(channels, dropout) for _ in range(n)))
 
 
 def nips_front(channels: int, dim: int, n_front: int, *, norm: bool = False) -> nn.Sequential:
-    """Front of an encoder (UNIT table 5): 7x7, then strided 3x3, leaky ReLU, no norm; with
-    ``norm`` the strided ones have instance norm and ReLU."""
+    """Build the front of an encoder (UNIT table 5): 7x7, then strided 3x3, leaky ReLU, no norm.
+    With ``norm``, the strided convolutions have instance norm and ReLU."""
     strided: dict[str, Any] = dict(norm="in", activ="relu") if norm else dict(activ="lrelu0.01")
     layers = [ConvBlock(channels, dim, 7, 1, 3, activ="lrelu0.01", pad="zero")]
     for _ in range(n_front - 1):
@@ -163,8 +163,8 @@ def nips_front(channels: int, dim: int, n_front: int, *, norm: bool = False) -> 
 
 
 def nips_back(dim: int, channels: int, n_front: int, *, norm: bool = False) -> nn.Sequential:
-    """Back of a generator (UNIT table 5): strided transposed 3x3, then 1x1 and tanh; ``norm`` as
-    in ``nips_front``."""
+    """Build the back of a generator (UNIT table 5): strided transposed 3x3, then 1x1 and tanh.
+    ``norm``: as in ``nips_front``."""
     layers: list[nn.Module] = []
     for _ in range(n_front - 1):
         layers.append(nn.ConvTranspose2d(dim, dim // 2, 3, 2, 1, output_padding=1))

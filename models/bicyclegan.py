@@ -1,8 +1,8 @@
 """BicycleGAN: toward multimodal image-to-image translation (Zhu et al., NIPS 2017). Needs pairs.
 
-Original: ``BiCycleGANModel`` of junyanz/BicycleGAN. Domain a is the input, b the output; there is
-one direction only. The first half of each batch is encoded (cVAE-GAN), the second half gives the
-real pictures of the second discriminator (cLR-GAN).
+Original: ``BiCycleGANModel`` of junyanz/BicycleGAN. Domain a is the input, b the output; it
+translates in this direction only. The first half of each batch is encoded (cVAE-GAN); the second
+half provides the real pictures of the second discriminator (cLR-GAN).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class BicycleganConfig(MethodConfig):
         if not self.gan and not self.gan2:
             names = ("gan_loss", "same_discriminator")
             unread |= self.unread_with("gan=0 and gan2=0", "gan=1", *names)
-        if self.enc_blocks == 1:  # the first convolution, which both kinds have
+        if self.enc_blocks == 1:  # only the first convolution, which both kinds have
             unread |= self.unread_with("enc_blocks=1", "enc_blocks=2", "enc_kind")
         return unread
 
@@ -129,13 +129,13 @@ class Bicyclegan(Method):
         return self.gen(x, z)
 
     def _gan(self, dis: MultiPatchDiscriminator, shown: Tensor, real: bool) -> Tensor:
-        """The GAN loss of ``dis``. The original sums over a list of maps; a discriminator of one
-        scale gives it the batch itself as that list, so its loss is a sum over the pictures."""
+        """Return the GAN loss of ``dis``. The original sums over a list of maps; a single-scale
+        discriminator passes the batch as that list, so its loss is a sum over pictures."""
         maps = dis(shown)
         return gan(list(maps[0].split(1)) if len(maps) == 1 else maps, real, self.config.gan_loss)
 
     def shown(self, x_a: Tensor, x_b: Tensor) -> Tensor:
-        """What a discriminator sees of the pair."""
+        """Return the discriminator's input for a pair."""
         return torch.cat((x_a, x_b), dim=1) if self.config.conditional else x_b
 
     def generator_terms(
@@ -164,7 +164,7 @@ class Bicyclegan(Method):
         if self.wanted(c.kl):
             terms["kl"] = kl_gaussian(mu, logvar)
         if self.wanted(c.latent):
-            with frozen(self.encoder):  # this term moves the generator alone
+            with frozen(self.encoder):  # this term trains only the generator
                 terms["latent"] = l1(self.encoder(fake_random)[0], z_random)
         return terms, {"encoded": shown_encoded, "random": shown_random}
 
@@ -190,7 +190,7 @@ class Bicyclegan(Method):
         return self._generate(x, z, noise or {}, 2)
 
     def style_of(self, example: Tensor, direction: Direction) -> Tensor:
-        """The mean of the encoder's posterior."""
+        """Return the mean of the encoder's posterior."""
         self._only(direction)
         self.require("encoder")
         return self.encoder(example)[0]
@@ -218,7 +218,7 @@ class Bicyclegan(Method):
 
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """Gradients pass through ``network`` but do not reach its weights."""
+    """Let gradients pass through ``network`` without reaching its weights."""
     weights = [p for p in network.parameters() if p.requires_grad]
     for p in weights:
         p.requires_grad_(False)

@@ -1,7 +1,7 @@
 """Layers shared by all methods: convolution and residual blocks, norms, counted dropout.
 
-Facts follow the original releases, NVlabs/MUNIT ``networks.py`` unless said otherwise.
-Shape comments read (N, C, H, W): pictures, channels, rows, columns.
+Details follow the original releases: NVlabs/MUNIT ``networks.py`` unless stated otherwise.
+Shapes in comments are (N, C, H, W): pictures, channels, rows, columns.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from models.errors import UserError
 
 
 class LeakyReLU(nn.LeakyReLU):
-    """Leaky ReLU whose gradient is told from what it returned ("memory"), as a ReLU's is: what it
-    was given, a norm's output say, need not be kept beside that."""
+    """Leaky ReLU whose gradient is computed from its output ("memory"), as for ReLU, so its input,
+    e.g. a norm's output, need not be kept."""
 
     fast = ALL
 
@@ -62,8 +62,8 @@ EPS = 1e-5
 class LayerNorm(nn.Module):
     """Layer normalisation as MUNIT and UNIT use it: (x - mean) / (std + eps) per sample.
 
-    ``std`` is the unbiased deviation over (C, H, W), and eps is added to it rather than to the
-    variance, so ``torch.nn.LayerNorm`` computes something else. Gain and offset are per channel.
+    ``std`` is the unbiased deviation over (C, H, W), and eps is added to it instead of the
+    variance, unlike in ``torch.nn.LayerNorm``. Gain and offset are per channel.
     """
 
     fast = ALL
@@ -75,11 +75,11 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> the same
         if "norms" in self.fast:
-            # In mixed precision gains are float32, and would make the largest maps float32 too.
+            # In mixed precision, float32 gains would turn the largest maps into float32.
             gamma, beta = self.gamma.to(x.dtype), self.beta.to(x.dtype)
             return _LayerNorm.apply(x.contiguous(), gamma, beta)  # type: ignore[no-any-return]
         var, mean = torch.var_mean(x, dim=(1, 2, 3), keepdim=True)  # (N, 1, 1, 1)
-        # A constant picture has deviation 0, where the square root has no gradient.
+        # For a constant picture the deviation is 0, where the square root has no gradient.
         flat = var == 0
         std = var.masked_fill(flat, 1.0).sqrt().masked_fill(flat, 0.0)
         gamma, beta = self.gamma.view(1, -1, 1, 1), self.beta.view(1, -1, 1, 1)
@@ -87,9 +87,9 @@ class LayerNorm(nn.Module):
 
 
 class _LayerNorm(torch.autograd.Function):
-    """The layer norm above by the kernels of group norm, which read a picture once for both moments,
-    and once for all gradients: theirs are those of (x - mean) * r with r = 1 / sqrt(variance), where
-    this norm has 1 / (std + eps)."""
+    """``LayerNorm`` by the kernels of group norm, which read a picture once for both moments and
+    once for all gradients. Their gradients are those of (x - mean) * r with r = 1 / sqrt(variance),
+    where this norm has 1 / (std + eps)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:  # type: ignore[override]
@@ -107,8 +107,8 @@ class _LayerNorm(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, gamma, mean, std = ctx.saved_tensors
         n, c, h, w = x.shape
-        # Group norm's kernel subtracts a part along x - mean that has r to the third power: with
-        # this r, and gradients multiplied by what it lacks, all three are those of this norm.
+        # Group norm's kernel subtracts a part along x - mean with r to the third power. With this
+        # r, and gradients scaled by the remaining factor, all three gradients are this norm's.
         eps = torch.where(std == 0, EPS, std)  # x - mean is 0 there
         r = (c * h * w / (c * h * w - 1) / (std + EPS) / eps) ** 0.5
         lacking = (1 / (std + EPS) / r).view(n, 1, 1, 1).to(x.dtype)
@@ -137,7 +137,7 @@ class InstanceNorm(nn.Module):
 class AdaIN(nn.Module):
     """Adaptive instance normalisation, MUNIT section 5.1: gain * (z - mean) / std + offset.
 
-    The gains and offsets of one sample come from its style; ``forward`` is given both.
+    The gains and offsets of a sample come from its style and are arguments of ``forward``.
     """
 
     fast = ALL
@@ -147,9 +147,9 @@ class AdaIN(nn.Module):
         self.channels = channels
 
     def forward(self, x: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
-        """x (N, C, H, W), gain and offset (N, C)."""
+        """Normalise x (N, C, H, W) with ``gain`` and ``offset`` (N, C)."""
         n, c, h, w = x.shape
-        # One norm over N*C channels computes all N instance norms with their own gains.
+        # One norm over N * C channels computes N instance norms, each with its own gains.
         joined, gains, offsets = x.reshape(1, n * c, h, w), gain.reshape(-1), offset.reshape(-1)
         if "norms" in self.fast:
             out = torch.group_norm(joined, n * c, gains, offsets, EPS)
@@ -159,7 +159,7 @@ class AdaIN(nn.Module):
 
 
 def norm_layer(name: str, channels: int) -> nn.Module:
-    """The layer called ``name``: none, in (instance), ln (layer), bn (batch)."""
+    """Return the norm layer ``name``: none, in (instance), ln (layer), bn (batch)."""
     match name:
         case "none":
             return nn.Identity()
@@ -173,19 +173,19 @@ def norm_layer(name: str, channels: int) -> nn.Module:
 
 
 def has_bias(norm: str) -> bool:
-    """CycleGAN's rule: a convolution before a norm has a bias only if that is instance norm."""
+    """Return whether a convolution before ``norm`` has a bias: instance norm only (CycleGAN)."""
     return norm in ("in", "instance")
 
 
 def activation(name: str) -> nn.Module:
-    """The activation called ``name`` (a key of ``ACTIVATIONS``)."""
+    """Return the activation ``name`` (a key of ``ACTIVATIONS``)."""
     if name not in ACTIVATIONS:
         raise UserError(f"unknown activation '{name}': use one of {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]()
 
 
 def padding_mode(name: str) -> Any:
-    """torch's name for the padding called ``name``: reflect, replicate or zero."""
+    """Return PyTorch's name for the padding ``name``: reflect, replicate or zero."""
     if name not in PADDINGS:
         raise UserError(f"unknown padding '{name}': use one of {', '.join(PADDINGS)}")
     return PADDINGS[name]
@@ -213,7 +213,7 @@ class ConvBlock(nn.Module):
         self.conv = conv(c_in, c_out, kernel, stride, padding, padding_mode=padding_mode(pad))
         self.norm = norm_layer(norm, c_out)
         self.activ = activation(activ)
-        # A norm's output is often a view, where working in place costs a copy.
+        # A norm's output is often a view, for which in-place operations need a copy.
         self._direct = norm == "none"
 
     def forward(self, x: Tensor) -> Tensor:
@@ -223,7 +223,7 @@ class ConvBlock(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """x + two 3x3 convolution blocks, the second without activation."""
+    """Residual block: x plus two 3x3 convolution blocks, the second without activation."""
 
     def __init__(self, channels: int, *, norm: str, activ: str, pad: str) -> None:
         super().__init__()
@@ -235,7 +235,7 @@ class ResBlock(nn.Module):
 
 
 class AdaINResBlock(nn.Module):
-    """A residual block whose two norms are AdaIN; its style numbers are 4 per channel."""
+    """A residual block whose two norms are AdaIN, with 4 style parameters per channel."""
 
     def __init__(self, channels: int, *, activ: str, pad: str) -> None:
         super().__init__()
@@ -246,7 +246,8 @@ class AdaINResBlock(nn.Module):
         self.activ = activation(activ)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """x (N, C, H, W); style (N, 4C): offset and gain of the first norm, then the second."""
+        """Apply the block to x (N, C, H, W) with style (N, 4C): offset and gain of the first norm,
+        then of the second."""
         offset1, gain1, offset2, gain2 = style.chunk(4, dim=1)
         y = self.activ(self.norm1(self.conv1(x), gain1, offset1))
         return x + self.norm2(self.conv2(y), gain2, offset2)
@@ -255,15 +256,15 @@ class AdaINResBlock(nn.Module):
 class CountedDropout(nn.Module):
     """Dropout whose mask is a pure function of each sample's seed, on any device.
 
-    With torch's own dropout the mask of a sample depends on its neighbours in the batch and on
-    all draws before; measurements then depend on the batch size. Here the mask of element ``j``
-    of sample ``i`` is a hash of (seeds[i], layer, j): one seed a sample is all the randomness,
-    and it is also what makes test-time dropout (CycleGAN* with noise) repeatable. Without seeds
-    the layer is the identity, as an ordinary dropout in evaluation mode.
+    The masks of PyTorch's dropout depend on the rest of the batch and on all previous draws, so
+    measurements would depend on the batch size. Here the mask of element ``j`` of sample ``i`` is a
+    hash of (seeds[i], layer, j): one seed per sample is the only randomness, which also makes
+    test-time dropout (CycleGAN* with noise) repeatable. Without seeds the layer is the identity,
+    like an ordinary dropout in evaluation mode.
 
-    Seeds are hashed by the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), elements by
-    one of 32 bits (Wellons's lowbias32, 2018), of which each of two neighbours has 16: there are
-    many of them. So ``p`` is a multiple of 2^-16, the one nearest to what was asked for.
+    Seeds are hashed by the finaliser of SplitMix64 (Steele, Lea and Flood, 2014), elements by a
+    32-bit hash (Wellons's lowbias32, 2018). For speed, two neighbours share one hash, 16 bits each,
+    so ``p`` is rounded to a multiple of 2^-16.
     """
 
     fast = ALL
@@ -285,8 +286,8 @@ class CountedDropout(nn.Module):
         return x * keep.to(x.dtype).div_(1 - self.p)
 
     def of_relu(self, x: Tensor) -> Tensor:
-        """Dropout of ReLU of ``x``: where the result is above 0 the gradient passes, so that the
-        result, which the next layer keeps, is all that need be kept."""
+        """Return dropout(relu(x)). Gradients pass where the result is positive, so only the result
+        needs to be kept, which the next layer keeps anyway."""
         if self.seeds is None or not self._saving(x):
             return self(torch.relu(x))
         return _ReluDropped.apply(x, self._keep(x, self.seeds), self.p)  # type: ignore[no-any-return]
@@ -295,7 +296,7 @@ class CountedDropout(nn.Module):
         return "memory" in self.fast and torch.is_grad_enabled() and is_large(x)
 
     def _keep(self, x: Tensor, seeds: Tensor) -> Tensor:
-        """Which elements stay, as bool like x."""
+        """Return a bool mask, shaped like x, of the elements to keep."""
         base = _mix64(seeds.to(x.device) + self.layer * 0x9E3779B9)[:, None]  # (N, 1)
         n = x[0].numel()
         index = torch.arange((n + 1) // 2, device=x.device, dtype=torch.int32) * _GOLDEN
@@ -306,7 +307,7 @@ class CountedDropout(nn.Module):
 
 
 class _Dropped(torch.autograd.Function):
-    """Keeps a byte an element for the gradients, not what it multiplies by."""
+    """Dropout that keeps one byte per element for the gradients, instead of a factor."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, keep: Tensor, p: float) -> Tensor:  # type: ignore[override]
@@ -357,13 +358,13 @@ def _mix32_(z: Tensor) -> Tensor:
 
 
 def number_dropouts(network: nn.Module) -> None:
-    """Give every dropout layer of ``network`` its own number, hence its own masks."""
+    """Number the dropout layers of ``network``, so that each has its own masks."""
     for number, layer in enumerate(m for m in network.modules() if isinstance(m, CountedDropout)):
         layer.layer = number + 1
 
 
 def seed_dropouts(network: nn.Module, seeds: Tensor | None) -> None:
-    """Use ``seeds`` ((N,) int64, one a sample) in all dropout layers; None switches them off."""
+    """Set ``seeds`` ((N,) int64, one per sample) in all dropout layers; None disables dropout."""
     for layer in network.modules():
         if isinstance(layer, CountedDropout):
             layer.seeds = seeds

@@ -1,8 +1,8 @@
-"""How a method computes, where the same numbers (up to rounding) can be had in several ways.
+"""Optimisations that speed up a method or save memory and change results only by rounding.
 
-A layer or method that knows a faster or smaller way has an attribute ``fast``, the names of the ways
-it may take; ``choose`` sets it in a whole method. Without any the method computes as its paper, or
-its release, says: that is the plain path, which benchmarks compare with.
+A layer or method with optimised code has an attribute ``fast``, the names of the optimisations that
+it may use; ``choose`` sets it in a whole method. Without any, the method computes as in its paper
+or release: the plain path, with which benchmarks compare.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ PLAIN: frozenset[str] = frozenset()
 
 
 def ways_of(words: str) -> list[str]:
-    """``plain``, or names separated by commas, one of which may be ``all``; UserError for one that
-    there is not."""
+    """Parse ``plain``, or comma-separated names, which may include ``all``, to a sorted list.
+    Raises UserError for an unknown name."""
     if words == "plain":
         return []
     names = {name.strip() for name in words.split(",")}
@@ -44,7 +44,7 @@ def ways_of(words: str) -> list[str]:
 
 
 def choose(network: nn.Module, ways: Iterable[str]) -> None:
-    """Let ``network`` compute in these ways alone; UserError for one that there is not."""
+    """Let ``network`` use only the optimisations ``ways``; raises UserError for an unknown one."""
     chosen = frozenset(ways)
     for name in sorted(chosen.difference(WAYS)):
         close = difflib.get_close_matches(name, WAYS, 1)

@@ -1,8 +1,8 @@
-"""Convolutions that a step would otherwise spend most of its time or memory in, computed another way.
+"""Optimised convolutions, for layers that otherwise dominate the time or memory of a step.
 
-The result is that of the plain layers up to rounding; only the order of the sums differs. Which ways
-a layer takes is said by ``fast`` (``choices``). A *phase* is one of the four subsets of output pixels
-with even or odd row and column.
+Results equal those of the plain layers up to rounding; only the order of sums differs. ``fast``
+(``choices``) selects the optimisations of a layer. A *phase* is one of the four subsets of output
+pixels with even or odd row and column.
 """
 
 from __future__ import annotations
@@ -15,25 +15,24 @@ from torch import Tensor, nn
 
 from models.choices import ALL
 
-# Row k of the 5-tap kernel over pixels doubled in length falls on pixel a - 1 of the short row,
-# for even outputs (first matrix) and odd ones: _TAPS[phase][a][k].
+# _TAPS[phase][a][k] is 1 if tap k of the 5-tap kernel on the upsampled row falls on pixel a - 1 of
+# the original row, for even outputs (first matrix) and odd ones.
 _TAPS = (
     ((1, 1, 0, 0, 0), (0, 0, 1, 1, 0), (0, 0, 0, 0, 1)),
     ((1, 0, 0, 0, 0), (0, 1, 1, 0, 0), (0, 0, 0, 1, 1)),
 )
 
 
-# Bytes of a picture from which on its padded copy is not kept: below, a step takes more time than the
-# memory is worth (8 % more at 32 px, batch 8, dim 16, where no layer's pictures have as much).
+# Smallest size, in bytes, of pictures whose padded copy is not kept: below it, the saved memory is
+# not worth the time (8 % more at 32 px, batch 8, dim 16, where no layer's pictures are as large).
 WORTH = 2**20
 
 
 class PaddedConv(nn.Conv2d):
     """A convolution that does not keep its padded input for the gradients ("memory").
 
-    Padding by reflection or replication makes a copy of the picture, which autograd holds beside the
-    picture itself. It is made again instead, where it is large: moving pixels is cheap beside a
-    convolution.
+    Padding by reflection or replication copies the picture, and autograd keeps both. Large pictures
+    are padded again instead: copying pixels is cheap compared to a convolution.
     """
 
     fast = ALL
@@ -53,18 +52,18 @@ class PaddedConv(nn.Conv2d):
         self, x: Tensor, weight: Tensor, bias: Tensor | None, borders: list[int],
         stride: tuple[int, ...] | None = None, mode: str | None = None,
     ) -> Tensor:  # fmt: skip
-        """``x`` padded by ``borders`` (left, right, top, bottom) and convolved with ``weight``."""
+        """Pad ``x`` by ``borders`` (left, right, top, bottom) and convolve it with ``weight``."""
         mode, stride = mode or self._mode, stride or self.stride
         if mode == "constant":
             left, right, top, bottom = borders
-            if left == right and top == bottom:  # which the convolution does without a copy
+            if left == right and top == bottom:  # conv2d pads without a copy
                 if left == top and self._of_pictures(x, stride, left):
                     return _OfPictures.apply(x, weight, bias, left)  # type: ignore[no-any-return]
                 return F.conv2d(x, weight, bias, stride, (top, left))
         elif "memory" in self.fast and torch.is_grad_enabled() and is_large(x):
             device = x.device.type
             if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-                short = torch.get_autocast_dtype(device)  # does not reach into own functions
+                short = torch.get_autocast_dtype(device)  # autocast skips custom functions
                 x, weight = x.to(short), weight.to(short)
                 bias = None if bias is None else bias.to(short)
             return _PadAgain.apply(x, weight, bias, borders, stride, mode)  # type: ignore[no-any-return]
@@ -74,7 +73,7 @@ class PaddedConv(nn.Conv2d):
         return F.conv2d(x, weight, bias, stride)
 
     def _of_pictures(self, x: Tensor, stride: tuple[int, ...], padding: int) -> bool:
-        """Whether x are pictures that want a gradient, which is another convolution to few channels."""
+        """Return whether x are pictures that need a gradient, a convolution to few channels."""
         return (
             "kernels" in self.fast
             and x.requires_grad
@@ -88,18 +87,18 @@ class PaddedConv(nn.Conv2d):
 
 
 def _own_functions_see(x: Tensor) -> bool:
-    """Whether what they are given is what they compute with: autocast does not reach into them."""
+    """Return whether custom functions get x in the right dtype: autocast does not cast for them."""
     device = x.device.type
     return not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device))
 
 
 def is_large(x: Tensor) -> bool:
-    """Whether memory for a copy of pictures is worth more than the time to do without."""
+    """Return whether pictures are large enough to trade time for the memory of a copy."""
     return x.dim() == 4 and x.numel() * x.element_size() >= WORTH
 
 
 class _PadAgain(torch.autograd.Function):
-    """Padding and convolution that keep the picture alone."""
+    """Padding and convolution that keep only the unpadded picture for the gradients."""
 
     @staticmethod
     def forward(  # type: ignore[override]
@@ -130,15 +129,16 @@ class _PadAgain(torch.autograd.Function):
         return of_x, of_weight, of_bias, None, None, None
 
 
-_FEW = 4  # channels that leave most of a processor's vector lanes empty
+_FEW = 4  # channels; so few leave most of a processor's vector lanes unused
 
 
 def _to_few(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int = 0) -> Tensor:
-    """A convolution of stride 1 to few channels (the 3 of a picture), whose result has even sides.
+    """Compute a convolution of stride 1 to few channels (the 3 of a picture) with even output
+    sides.
 
-    The same kernel at its four places in one larger kernel of stride 2 has four times the channels;
-    the four phases are then interleaved. That is faster although a quarter of the products are with
-    zeros.
+    Four shifted copies of the kernel form a larger kernel of stride 2 with four times the channels,
+    whose four phases are then interleaved. This is faster although a quarter of the products are
+    with zeros.
     """
     places = [F.pad(weight, (q, 1 - q, p, 1 - p)) for p in (0, 1) for q in (0, 1)]
     kernels = torch.stack(places, dim=1).flatten(0, 1)
@@ -147,7 +147,7 @@ def _to_few(x: Tensor, weight: Tensor, bias: Tensor | None, padding: int = 0) ->
 
 
 def _turned(weight: Tensor) -> Tensor:
-    """The kernels that lead gradients back."""
+    """Return the kernels of the convolution that computes input gradients."""
     return weight.flip(2, 3).transpose(0, 1).contiguous()
 
 
@@ -160,7 +160,7 @@ def _of_weight(gradient: Tensor, x: Tensor, weight: Tensor, padding: int = 0) ->
 
 
 class _OfPictures(torch.autograd.Function):
-    """A square convolution of stride 1 of few channels, whose gradient is one to few channels."""
+    """A square convolution of stride 1 from few channels; its gradient is one to few channels."""
 
     @staticmethod
     def forward(  # type: ignore[override]
@@ -184,7 +184,7 @@ class _OfPictures(torch.autograd.Function):
 
 
 class _ToPictures(torch.autograd.Function):
-    """A square convolution of stride 1 to few channels, whose gradient is one of few channels."""
+    """A square convolution of stride 1 to few channels; its gradient is one from few channels."""
 
     @staticmethod
     def forward(  # type: ignore[override]
@@ -199,7 +199,7 @@ class _ToPictures(torch.autograd.Function):
         (x, weight), needs = ctx.saved_tensors, ctx.needs_input_grad
         around, back = weight.shape[2] - 1, _turned(weight)
         of_weight = None
-        if needs[1]:  # as if x were the gradient of a convolution of the gradient
+        if needs[1]:  # with the roles of x and gradient exchanged
             of_weight = _turned(_of_weight(x, gradient, back, around))
         return (
             F.conv2d(gradient, back, None, 1, around) if needs[0] else None,
@@ -211,15 +211,15 @@ class _ToPictures(torch.autograd.Function):
 class UpsampledConv(PaddedConv):
     """Nearest upsampling to twice the size, then a 5x5 convolution with padding 2.
 
-    (N, C, H, W) -> (N, c_out, 2H, 2W). The four pixels that upsampling makes of one see at most
-    3x3 different input pixels, so four 3x3 convolutions of the small picture, interleaved, give
-    the same with 36 instead of 100 products a pixel.
+    (N, C, H, W) -> (N, c_out, 2H, 2W). Each output pixel depends on at most 3x3 input pixels, so
+    four 3x3 convolutions of the small picture, interleaved, give the same result with 36 instead of
+    100 products per input pixel.
     """
 
     def __init__(self, c_in: int, c_out: int, *shape: int, **kinds: Any) -> None:
         assert shape in ((), (5, 1, 2)), "the phases are those of a 5x5 kernel"
         super().__init__(c_in, c_out, 5, 1, 2, **kinds)
-        # Kept on the device: made anew in every step it would wait for a GPU.
+        # A buffer on the device: creating it in every step would synchronise with the GPU.
         self.taps: Tensor
         taps = torch.tensor(_TAPS, dtype=self.weight.dtype, device=self.weight.device)
         self.register_buffer("taps", taps, persistent=False)
@@ -234,18 +234,17 @@ class UpsampledConv(PaddedConv):
         biases = self.bias.repeat_interleave(4)
         y = F.pixel_shuffle(self.convolve(x, kernels, biases, [1] * 4, mode=border), 2)
         if self.padding_mode == "reflect":
-            # Reflected at the size after upsampling, the outermost of the two pixels beyond a
-            # border is not the border pixel repeated but the one next to it. The difference
-            # meets the first (or last) tap alone, so it reaches one row or column of outputs.
-            # Rows are corrected with the columns reflected, columns with the rows repeated:
-            # what is left of the corners is then counted once.
+            # After upsampling, reflection fills the outer of two padding pixels with the border
+            # pixel's neighbour, where replication repeats the border pixel. Only the first (or
+            # last) tap sees the difference, so it affects one row or column of outputs. Rows are
+            # corrected with reflected columns, columns with replicated rows: corners count once.
             turned = self._border(x.mT, self.weight.mT, "replicate")
             y = _Corrected.apply(y, self._border(x, self.weight, "reflect"), turned.mT)
         return y
 
     @staticmethod
     def _border(x: Tensor, weight: Tensor, columns: str) -> Tensor:
-        """Corrections (N, c_out, 2, 2W) of the first and last row for reflection."""
+        """Return corrections (N, c_out, 2, 2W) of the first and last row for reflection."""
         ends = torch.stack((x[:, :, 1] - x[:, :, 0], x[:, :, -2] - x[:, :, -1]), dim=1)
         wide = F.pad(ends.flatten(1, 2).repeat_interleave(2, dim=2), (2, 2), mode=columns)
         kernels = torch.cat((weight[:, :, 0], weight[:, :, -1]))  # (2 c_out, C, 5)
@@ -254,8 +253,8 @@ class UpsampledConv(PaddedConv):
 
 
 class _Corrected(torch.autograd.Function):
-    """Adds to the outermost rows and columns in place; autograd's own addition to a part copies the
-    whole gradient for each."""
+    """Adds to the outermost rows and columns in place; autograd's own in-place addition to a slice
+    would copy the whole gradient each time."""
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, rows: Tensor, columns: Tensor) -> Tensor:  # type: ignore[override]
@@ -288,9 +287,9 @@ class NarrowConv(PaddedConv):
 
 
 class StridedConv(PaddedConv):
-    """A convolution whose output may shrink to one pixel, as the deepest of a discriminator's do.
+    """A convolution that is computed as a matrix product if its output is a single pixel.
 
-    Then it is a matrix product of the padded input.
+    The deepest layers of a discriminator may have such outputs.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """CycleGAN (Zhu et al., ICCV 2017) and CycleGAN* with noise, the MUNIT paper's baseline.
 
-CycleGAN's generators are residual; the table's variant keeps dropout on in training and test.
-CycleGAN* has U-Net generators with a noise vector appended to the input picture, because
-residual generators ignored it. Original: ``CycleGANModel`` of pytorch-CycleGAN-and-pix2pix.
+CycleGAN's generators are residual networks; the table's variant uses dropout in training and test.
+CycleGAN* has U-Net generators with a noise vector appended to the input picture, because residual
+generators ignored the noise. Original: ``CycleGANModel`` of pytorch-CycleGAN-and-pix2pix.
 """
 
 from __future__ import annotations
@@ -139,8 +139,7 @@ class Cyclegan(Method):
         c = self.config
         cycle = self.wanted(c.cycle) or self.wanted(c.cycle if c.cycle_b is None else c.cycle_b)
         terms: Terms = {}
-        # There and back for a, then for b, as in the original: batch norm's running statistics
-        # depend on the order.
+        # First the cycle of a, as in the original: batch norm's statistics depend on the order.
         x_ab = self._run(x_a, "a2b", noise, "z_ab", 1)
         if cycle:
             terms["cycle_a"] = l1(self._run(x_ab, "b2a", noise, "z_aba", 3), x_a)
@@ -151,7 +150,7 @@ class Cyclegan(Method):
             terms["gan_a"] = gan(self.dis_a(x_ba), True, c.gan_loss)
             terms["gan_b"] = gan(self.dis_b(x_ab), True, c.gan_loss)
         if c.identity and cycle:
-            # A picture that is already in the target domain should stay as it is.
+            # A picture that is already in the target domain should not change.
             terms["identity_a"] = l1(self._run(x_a, "b2a", noise, "", 5), x_a)
             terms["identity_b"] = l1(self._run(x_b, "a2b", noise, "", 6), x_b)
         return terms, {"x_ab": x_ab, "x_ba": x_ba}
@@ -180,5 +179,5 @@ class Cyclegan(Method):
         return length % multiple == 0 and length >= 8
 
     def fits(self, length: int) -> bool:
-        # Two 4x4 convolutions of stride 1 are at the end of a discriminator.
+        # A discriminator ends in two 4x4 convolutions of stride 1.
         return self.translates(length) and length // 2**self.config.dis_layers - 2 >= 1

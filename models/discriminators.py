@@ -1,4 +1,4 @@
-"""Discriminators: MUNIT's and UNIT's multi-scale, CycleGAN's PatchGAN, BicycleGAN's multi-scale.
+"""Discriminators of MUNIT and UNIT (multi-scale), CycleGAN (PatchGAN) and BicycleGAN (multi-scale).
 
 All return a list of maps, one per scale, finest first.
 """
@@ -18,7 +18,7 @@ from models.losses import gan
 
 
 def halve(x: Tensor) -> Tensor:
-    """Average pooling 3x3, stride 2, borders averaged over the pixels there are."""
+    """Apply 3x3 average pooling with stride 2; padding is excluded from the averages."""
     return F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
 
 
@@ -26,11 +26,11 @@ def gan_of_both(
     dis: nn.Module, first: Tensor, second: Tensor, *, real_first: bool, kind: str,
     batching: bool = True,
 ) -> Tensor:  # fmt: skip
-    """The discriminator's loss: ``gan`` of two batches, one real and the other not.
+    """Return the discriminator's loss: ``gan`` of two batches, one real and one fake.
 
-    With ``batching`` both go through in one pass: the deepest maps are so small that fetching the weights takes
-    longer than the products. A batch norm would mix their statistics; then they go one after the
-    other, in the original's order, which running statistics remember.
+    With ``batching`` both share one forward pass: the deepest maps are so small that loading the
+    weights takes longer than the products. Batch norm would mix their statistics, so such networks
+    take one batch after the other, in the original's order, on which running statistics depend.
     """
     if not batching or any(isinstance(layer, nn.BatchNorm2d) for layer in dis.modules()):
         return gan(dis(first), real_first, kind) + gan(dis(second), not real_first, kind)
@@ -41,7 +41,7 @@ def gan_of_both(
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """``scales`` copies of a strided patch network, each seeing the picture at half the size.
+    """``scales`` copies of a strided patch network, each on a picture of half the previous size.
 
     MUNIT appendix B.2; original: ``MsImageDis``. n_layers strided 4x4 convolutions of widths
     dim, 2 dim, 4 dim, ..., then a 1x1 convolution. UNIT's NIPS discriminator is one scale of
@@ -85,10 +85,11 @@ class MultiScaleDiscriminator(nn.Module):
 def patch_network(
     channels: int, dim: int, n_layers: int, norm: str, *, bias: bool = True
 ) -> nn.Sequential:
-    """PatchGAN (Isola et al., 2017): 4x4 convolutions, n_layers of stride 2, then two of 1.
+    """Build a PatchGAN (Isola et al., 2017): 4x4 convolutions, n_layers of stride 2, two of stride
+    1.
 
     Three layers see 70x70 patches. Layer numbers are those of the original ``Sequential``.
-    ``bias``: of the convolutions before a norm.
+    ``bias``: whether the convolutions before a norm have a bias.
     """
     layers: list[nn.Module] = [nn.Conv2d(channels, dim, 4, 2, 1), activation("lrelu")]
     width = dim
@@ -103,7 +104,7 @@ def patch_network(
 
 
 class PatchDiscriminator(nn.Module):
-    """CycleGAN's: one PatchGAN. Original: ``NLayerDiscriminator``."""
+    """CycleGAN's discriminator: one PatchGAN. Original: ``NLayerDiscriminator``."""
 
     def __init__(self, channels: int, dim: int, n_layers: int, norm: str) -> None:
         super().__init__()
@@ -114,7 +115,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class MultiPatchDiscriminator(nn.Module):
-    """BicycleGAN's: PatchGANs on the picture and on its halves, each of half the width.
+    """BicycleGAN's discriminator: PatchGANs at scales that each halve picture size and width.
 
     Original: ``D_NLayersMulti``.
     """
@@ -133,12 +134,12 @@ class MultiPatchDiscriminator(nn.Module):
 
 
 class _Domain(nn.Module):
-    """A domain's own lower layers, and upper ones that belong to both domains."""
+    """The lower layers of one domain, followed by upper layers shared by both domains."""
 
     def __init__(self, own: nn.Sequential, upper: nn.Sequential) -> None:
         super().__init__()
         self.own = own
-        self._upper = (upper,)  # no part of this network: its weights count once
+        self._upper = (upper,)  # a tuple, so that the shared weights are not registered twice
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return [self._upper[0](self.own(x))]
@@ -147,8 +148,8 @@ class _Domain(nn.Module):
 def shared_discriminators(
     channels_a: int, channels_b: int, dim: int, n_layers: int, *, activ: str, pad: str
 ) -> tuple[nn.Module, nn.Module, nn.Module]:
-    """UNIT's for faces: one patch network a domain, whose upper four layers and classifier are the
-    same. Returns both domains', and what they share.
+    """Build UNIT's discriminators for faces: one patch network per domain, which share their upper
+    four layers and the classifier. Returns both networks and the shared part.
 
     Original: ``COCOSharedDis`` of the first release: a strided 7x7 convolution, then strided 3x3.
     """

@@ -1,4 +1,4 @@
-"""A history of translations for discriminators (Shrivastava et al., CVPR 2017; CycleGAN's ImagePool)."""
+"""A history of translations for discriminators; original: CycleGAN's ``ImagePool``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Generator, Tensor
 
 
 class ImagePool:
-    """History of translations (Shrivastava et al., 2017): half of the time the discriminator
-    sees an old translation in place of the new one, which is then kept instead.
+    """History of translations (Shrivastava et al., CVPR 2017): half of the time the discriminator
+    sees an old translation instead of the new one, which replaces it in the history.
 
-    ``state`` is a tensor (size, C, H, W) once something was added; ``count`` slots are filled.
+    ``state``: a tensor (size, C, H, W) after the first query; ``count``: number of filled slots.
     """
 
     def __init__(self, size: int) -> None:
@@ -18,7 +18,7 @@ class ImagePool:
         self.state: Tensor | None = None
 
     def query(self, pictures: Tensor, generator: Generator) -> Tensor:
-        """Pictures (N, C, H, W) to show instead of ``pictures``; draws from ``generator``."""
+        """Return the pictures to show for ``pictures`` (N, C, H, W); draws from ``generator``."""
         if self.state is None:
             self.state = pictures.new_zeros(self.size, *pictures.shape[1:])
         shown = pictures.clone()

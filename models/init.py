@@ -1,4 +1,4 @@
-"""Weight initialisation by the original releases' rules, from a generator of one's own."""
+"""Weight initialisation by the original releases' rules, from an explicit generator."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def initialise(network: nn.Module, rule: str, generator: Generator) -> None:
     """Draw the weights of all convolutions and linear layers; biases become zero.
 
     kaiming: fan-in, gain sqrt(2) (MUNIT). gaussian: N(0, 0.02^2) (its discriminators, CycleGAN).
-    xavier: Glorot with gain 0.02 (BicycleGAN). default: torch's own rule, biases included.
-    Norms keep the values that they were built with, except layer norm's gain: U(0, 1).
+    xavier: Glorot with gain 0.02 (BicycleGAN). default: PyTorch's own rule, including biases.
+    Norms keep their initial values, except the gain of layer norm: U(0, 1).
     """
     if rule not in RULES:
         raise UserError(f"unknown init '{rule}': use one of {', '.join(RULES)}")

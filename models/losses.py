@@ -1,4 +1,4 @@
-"""Pure functions of tensors: the terms that the objectives are made of. All return scalars."""
+"""Loss terms of the objectives, as pure functions of tensors that return scalars."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ GAN_KINDS = ("lsgan", "cross-entropy")
 
 
 def _wide(x: Tensor) -> Tensor:
-    """bfloat16 as float32: with mixed precision the networks may be short, the losses not."""
+    """Convert bfloat16 to float32: in mixed precision, losses are still computed in float32."""
     return x.float() if x.dtype == torch.bfloat16 else x
 
 
 def l1(x: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference; gradients reach both arguments."""
+    """Return the mean absolute difference; gradients flow to both arguments."""
     return (_wide(x) - _wide(target)).abs().mean()
 
 
 def gan(outputs: list[Tensor], real: bool, kind: str) -> Tensor:
-    """How far a discriminator's outputs are from calling the picture real (or fake).
+    """Return the GAN loss of a discriminator's outputs for the target real (or fake).
 
-    ``outputs`` holds one map per scale, any shape; the scales' means are summed.
+    ``outputs`` holds one map per scale, of any shape; the means of the scales are summed.
     lsgan: mean (D - label)^2 (Mao et al., 2017). cross-entropy: the non-saturating loss of
     Goodfellow et al. (2014), from logits.
     """
@@ -62,11 +62,11 @@ def perceptual(features: Tensor, target: Tensor) -> Tensor:
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """The objective: sum of weight x term.
+    """Return the objective: the sum of weight x term.
 
-    A term of weight zero may be present (it is monitored, not optimised). A term without a
-    weight, or a weight without its term, is a mistake and refused: silently skipping either is
-    how reimplementations go wrong.
+    A term of weight zero may be present; it is monitored, not optimised. A term without a weight,
+    or a non-zero weight without its term, raises ValueError: silently skipping either is a common
+    error of reimplementations.
     """
     unknown = sorted(set(terms) - set(weights))
     missing = sorted(name for name, w in weights.items() if w != 0 and name not in terms)

@@ -1,8 +1,8 @@
-"""What every method offers to the one training loop, and nothing else.
+"""The interface between methods and the training loop.
 
 A method is its networks and its objective. It knows no files, devices or clocks, calls no
-``backward`` and draws no numbers: the loop hands it pictures and noise, and it answers with
-loss terms by name. Pictures are float tensors (N, C, H, W) in [-1, 1].
+``backward`` and draws no numbers: the loop passes pictures and noise, and the method returns loss
+terms by name. Pictures are float tensors (N, C, H, W) in [-1, 1].
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ Phase = Literal["discriminator", "generator"]
 Direction = Literal["a2b", "b2a"]
 DIRECTIONS: tuple[Direction, Direction] = ("a2b", "b2a")
 Codes = tuple[Tensor, Tensor]  # of x_a and x_b
-Noise = Mapping[str, Tensor]  # role -> (N, ...), one row a sample
+Noise = Mapping[str, Tensor]  # role -> (N, ...), one row per sample
 SEED_LIMIT = 2**62
 
 
 @dataclass(frozen=True)
 class NoiseSpec:
-    """One role of noise: ``shape`` numbers a sample, normal, or one integer seed of dropout."""
+    """One role of noise: per sample, normal noise of ``shape`` or one integer seed of dropout."""
 
     shape: tuple[int, ...]
     kind: Literal["normal", "seed"] = "normal"
 
     def draw(self, n: int, generator: Generator) -> Tensor:
-        """(n, *shape) float32 from N(0, 1), or (n,) int64; always drawn on the CPU, so that
-        every device sees the same numbers."""
+        """Draw (n, *shape) float32 from N(0, 1), or (n,) int64; always on the CPU, so that every
+        device gets the same numbers."""
         if self.kind == "seed":
             return torch.randint(SEED_LIMIT, (n,), generator=generator)
         return torch.randn((n, *self.shape), generator=generator)
@@ -51,7 +51,7 @@ MAY_BE_ZERO = ("n_downsample", "n_style_downsample", "n_shared", "noise_dim", "p
 
 @dataclass(frozen=True)
 class MethodConfig:
-    """Hyper-parameters that all methods have. Fields are the keys of ``--set key=value``."""
+    """Hyper-parameters of all methods. Fields are the keys of ``--set key=value``."""
 
     channels_a: int = 3
     channels_b: int = 3
@@ -81,9 +81,9 @@ class MethodConfig:
                 raise UserError(f"{name}={value} is not a legal value: use at least 0 and below 1")
 
     def unread(self) -> dict[str, str]:
-        """Settings that nothing reads in this configuration -> why, and the remedy, in words.
+        """Return the settings without effect in this configuration -> reason and remedy, as text.
 
-        Which ones these are depends on settings that are read, never on one that is not.
+        They are determined by settings that have an effect.
         """
         if self.lr_policy == "step":
             return {}
@@ -93,16 +93,16 @@ class MethodConfig:
 
     @staticmethod
     def unread_with(held: str, needed: str, *names: str) -> dict[str, str]:
-        """``unread``'s words for settings that need another value than the one held, both
-        given as ``key=value``."""
+        """Return ``unread``'s text for settings ``names`` that need ``needed`` instead of ``held``,
+        both as ``key=value``."""
         return dict.fromkeys(names, f"with {held}: leave it out, or set {needed}")
 
     def lr_factor(self, step: int, total: int) -> float:
-        """What the learning rate is multiplied by in ``step`` (from 0) of ``total``.
+        """Return the factor of the learning rate in ``step`` (from 0) of ``total``.
 
         step: x lr_gamma every lr_step steps; the original calls its scheduler before the update,
-        hence step + 1. linear: constant for the first half, then falling to zero (CycleGAN's
-        100 + 100 epochs, BicycleGAN's 30 + 30), the originals' rule with steps for epochs.
+        hence step + 1. linear: constant for the first half, then decreasing to zero (CycleGAN's
+        100 + 100 epochs, BicycleGAN's 30 + 30); the originals' rule, per step instead of per epoch.
         """
         match self.lr_policy:
             case "constant":
@@ -121,13 +121,13 @@ class Method(nn.Module, ABC):
     directions: ClassVar[tuple[Direction, ...]] = DIRECTIONS
     style_role: ClassVar[str] = ""  # the role of sampling noise that is a style code
     config: MethodConfig
-    absent: frozenset[str] = frozenset()  # networks that an imported checkpoint did not hold
-    fast: frozenset[str] = ALL  # ways to compute (``choices``)
-    monitor: bool = False  # also compute the terms whose weight is zero, for the logs
+    absent: frozenset[str] = frozenset()  # networks missing from an imported checkpoint
+    fast: frozenset[str] = ALL  # optimisations in use (``choices``)
+    monitor: bool = False  # also compute terms of weight zero, for the logs
 
     def finish(self, generator: Generator | None, rule: str, dis_rule: str) -> None:
-        """Called at the end of a constructor: draws the weights and numbers the dropouts."""
-        if generator is None:  # shapes alone are wanted, on the meta device
+        """Draw the weights and number the dropouts; called at the end of a constructor."""
+        if generator is None:  # only shapes are needed, on the meta device
             return
         for networks, networks_rule in (
             (self.generators(), rule),
@@ -139,11 +139,11 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def generators(self) -> list[nn.Module]:
-        """The networks of the generator's optimiser (encoders and decoders included)."""
+        """Return the networks of the generator's optimiser, including encoders and decoders."""
 
     @abstractmethod
     def discriminators(self) -> list[nn.Module]:
-        """The networks of the discriminator's optimiser."""
+        """Return the networks of the discriminator's optimiser."""
 
     @property
     @abstractmethod
@@ -157,38 +157,38 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def training_noise(self, phase: Phase, h: int, w: int) -> dict[str, NoiseSpec]:
-        """The noise that ``phase`` asks for, by role, for pictures of h x w."""
+        """Return the noise that ``phase`` needs, by role, for pictures of h x w."""
 
     def codes(self, x_a: Tensor, x_b: Tensor) -> Codes | None:
-        """What both phases of a step compute of a batch, whatever their noise; None: nothing."""
+        """Return codes of a batch that both phases of a step can share; None if there are none."""
         return None
 
     @abstractmethod
     def generator_terms(
         self, x_a: Tensor, x_b: Tensor, noise: Noise, codes: Codes | None = None
     ) -> tuple[Terms, dict[str, Tensor]]:
-        """Terms of the generators' objective, and the translations that they were made of.
+        """Return the terms of the generators' objective, and the translations used in them.
 
-        ``codes``: what ``codes`` gave for this batch and these weights, not to be computed again.
+        ``codes``: the result of ``codes`` for this batch and these weights, to be reused.
         """
 
     @abstractmethod
     def discriminator_terms(self, x_a: Tensor, x_b: Tensor, fakes: Mapping[str, Tensor]) -> Terms:
-        """Terms of the discriminators' objective; ``fakes`` carry no gradient."""
+        """Return the terms of the discriminators' objective; ``fakes`` carry no gradient."""
 
     def fakes(
         self, x_a: Tensor, x_b: Tensor, noise: Noise, codes: Codes | None = None
     ) -> dict[str, Tensor]:
-        """Translations for a discriminator that is updated first."""
+        """Return translations for discriminators that are updated first."""
         raise AssertionError(f"{type(self).__name__} updates its generators first")
 
     def pool_names(self) -> dict[str, int]:
-        """Translations that pass through a history before the discriminator: name -> its size."""
+        """Return the translations that pass through an ``ImagePool``: name -> size of the pool."""
         return {}
 
     @abstractmethod
     def sampling_noise(self, h: int, w: int) -> dict[str, NoiseSpec]:
-        """The noise that ``translate`` takes, by role; empty: the method is deterministic."""
+        """Return the noise that ``translate`` takes, by role; empty for a deterministic method."""
 
     @abstractmethod
     def translate(self, x: Tensor, direction: Direction, noise: Noise | None = None) -> Tensor:
@@ -197,9 +197,9 @@ class Method(nn.Module, ABC):
     def translate_each(
         self, x: Tensor, which: Tensor, direction: Direction, noise: Noise | None = None
     ) -> Tensor:
-        """``translate`` of ``x[which]``, places (M,) of pictures of x; noise is of M samples.
+        """Translate ``x[which]``, where ``which`` (M,) are indices into x; ``noise`` has M samples.
 
-        Overridden where one encoding serves all translations of a picture.
+        Overridden by methods that can encode a picture once for all its translations.
         """
         return self.translate(x[which], direction, noise)
 
@@ -208,26 +208,26 @@ class Method(nn.Module, ABC):
         return self.translate(x, direction, {self.style_role: self.style_of(example, direction)})
 
     def style_of(self, example: Tensor, direction: Direction) -> Tensor:
-        """The style code (N, S) of ``example`` (N, C, H, W), a picture of the target domain."""
+        """Return the style code (N, S) of ``example`` (N, C, H, W) from the target domain."""
         raise UserError(
             f"{type(self).__name__} has no style encoder: an example picture can guide only "
             "munit and bicyclegan"
         )
 
     def draw_noise(self, n: int, h: int, w: int, generator: Generator) -> dict[str, Tensor]:
-        """Noise for ``translate`` of n pictures of h x w, drawn role by role."""
+        """Draw noise for ``translate`` of n pictures of h x w, role by role."""
         return {role: s.draw(n, generator) for role, s in self.sampling_noise(h, w).items()}
 
     @abstractmethod
     def translates(self, length: int) -> bool:
-        """Whether a picture to translate may be ``length`` pixels high (or wide)."""
+        """Return whether a picture to translate may be ``length`` pixels high (or wide)."""
 
     @abstractmethod
     def fits(self, length: int) -> bool:
-        """Whether a picture to train on may be, which discriminators and encoders see too."""
+        """Return the same for training pictures, which discriminators and encoders see too."""
 
     def check_size(self, h: int, w: int, *, training: bool = True) -> None:
-        """Refuse an illegal picture size, naming the nearest legal one."""
+        """Raise UserError for an illegal picture size, naming the nearest legal one."""
         fits = self.fits if training else self.translates
         if fits(h) and fits(w):
             return
@@ -243,7 +243,7 @@ class Method(nn.Module, ABC):
         )
 
     def require(self, network: str) -> None:
-        """Refuse to use a network whose weights were never there."""
+        """Raise UserError if the weights of ``network`` were not imported."""
         if network in self.absent:
             raise UserError(
                 f"this checkpoint was imported without the weights of {network}: convert it again "
@@ -253,8 +253,8 @@ class Method(nn.Module, ABC):
     def in_one_pass(
         self, network: Callable[..., Tensor], first: Sequence[Tensor], second: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """``network(*first)`` and ``network(*second)``, whose batches are of one size; joined, where
-        that is chosen: small batches leave a processor idle."""
+        """Return ``network(*first)`` and ``network(*second)`` of equally large batches; with
+        "batching" in one pass, because small batches use a processor poorly."""
         if "batching" not in self.fast:
             return network(*first), network(*second)
         joined = (torch.cat(pair) for pair in zip(first, second, strict=True))
@@ -262,12 +262,12 @@ class Method(nn.Module, ABC):
         return one, other
 
     def wanted(self, weight: float) -> bool:
-        """Whether a term of this weight is to be computed."""
+        """Return whether to compute a term of this weight."""
         return weight != 0 or self.monitor
 
     @property
     def judges(self) -> bool:
-        """Whether any discriminator is trained: without GAN terms there is nothing to judge."""
+        """Whether any discriminator is trained; without GAN terms none is."""
         return any(self.discriminator_weights.values())
 
     def generator_loss(self, terms: Terms) -> Tensor:
@@ -280,8 +280,8 @@ class Method(nn.Module, ABC):
 def chain_fits(
     length: int, n_layers: int, scales: int, *, pad: str, kernel: int = 4, norm: str = "none"
 ) -> bool:
-    """Whether ``n_layers`` convolutions of stride 2 and padding 1 fit at every scale."""
-    # Instance norm of one pixel is undefined, batch norm too if the batch is one picture.
+    """Return whether ``n_layers`` convolutions of stride 2 and padding 1 fit at every scale."""
+    # Instance norm of one pixel is undefined, as is batch norm for a batch of one picture.
     smallest = 1 if norm in ("none", "ln") or n_layers == 1 else 2
     for _ in range(scales):
         size = length

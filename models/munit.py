@@ -1,7 +1,7 @@
 """MUNIT: multimodal unsupervised image-to-image translation (Huang et al., ECCV 2018).
 
 Equation numbers are the paper's; the released code is ``MUNIT_Trainer`` of NVlabs/MUNIT. The
-discriminators, and what else UNIT has too, are in ``munit_family``.
+discriminators and other parts shared with UNIT are in ``munit_family``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class AutoEncoder(nn.Module):
 
 
 class Munit(MunitFamily):
-    """Networks and objective of MUNIT; the ablations are the same with one weight at zero."""
+    """Networks and objective of MUNIT; ablations set one weight to zero."""
 
     style_role = "style"
     config: MunitConfig

@@ -1,5 +1,5 @@
-"""What MUNIT and UNIT share: the trainers ``MUNIT_Trainer`` and ``UNIT_Trainer`` of NVlabs/MUNIT
-have one multi-scale discriminator a domain, one perceptual loss and one set of options.
+"""The common part of MUNIT and UNIT: ``MUNIT_Trainer`` and ``UNIT_Trainer`` of NVlabs/MUNIT have
+the same multi-scale discriminators (one per domain), perceptual loss and options.
 
 Subscripts: a and b are the papers' domains 1 and 2; ``x_ab`` is x_a translated to b.
 """
@@ -48,7 +48,7 @@ class MunitFamilyConfig(MethodConfig):
             unread |= self.unread_with("gan=0", "gan=1", "gan_loss")
         if not self.perceptual:
             unread |= self.unread_with("perceptual=0", "perceptual=1", "perceptual_layer")
-        if self.dis_layers == 1:  # the first has no norm
+        if self.dis_layers == 1:  # the first layer has no norm
             unread |= self.unread_with("dis_layers=1", "dis_layers=2", "dis_norm")
         return unread
 
@@ -61,7 +61,7 @@ class MunitFamily(Method):
     dis_kernel = 4  # of the discriminators' strided convolutions
 
     def add_discriminators(self) -> None:
-        """Called in a constructor, after the networks of the generators."""
+        """Build the discriminators; called in a constructor after the generators' networks."""
         c = self.config
         kinds: dict[str, Any] = dict(
             norm=c.dis_norm, activ=c.dis_activ, pad=c.dis_pad, kernel=self.dis_kernel
@@ -69,7 +69,7 @@ class MunitFamily(Method):
         shape = (c.dis_dim, c.dis_layers, c.dis_scales)
         self.dis_a = MultiScaleDiscriminator(c.channels_a, *shape, **kinds)
         self.dis_b = MultiScaleDiscriminator(c.channels_b, *shape, **kinds)
-        self.features: nn.Module | None = None  # VGG-16, handed in where the loss is used
+        self.features: nn.Module | None = None  # VGG-16, set if the perceptual loss is used
 
     def discriminators(self) -> list[nn.Module]:
         return [self.dis_a, self.dis_b]
@@ -79,7 +79,7 @@ class MunitFamily(Method):
         return {"dis_a": self.config.gan, "dis_b": self.config.gan}
 
     def gan_terms(self, x_ba: Tensor, x_ab: Tensor) -> Terms:
-        """What the discriminators say of the translations (MUNIT Eq. 4; UNIT Eq. 5 and 6)."""
+        """Return the adversarial terms of the translations (MUNIT Eq. 4; UNIT Eq. 5 and 6)."""
         kind = self.config.gan_loss
         if not self.wanted(self.config.gan):
             return {}
@@ -89,7 +89,7 @@ class MunitFamily(Method):
         }
 
     def perceptual_terms(self, x_a: Tensor, x_b: Tensor, x_ba: Tensor, x_ab: Tensor) -> Terms:
-        """How far the translations are from their inputs, seen by VGG-16 (MUNIT section 5.1)."""
+        """Return VGG-16's distances of translations to inputs (MUNIT section 5.1)."""
         if not self.config.perceptual:
             return {}
         assert self.features is not None, "the perceptual loss needs VGG features"

@@ -1,9 +1,9 @@
-"""Weights under the original releases' parameter names, in and out.
+"""Conversion of weights to and from the parameter names of the original releases.
 
 Covers NVlabs/MUNIT (MUNIT and UNIT ``release``), pytorch-CycleGAN-and-pix2pix and BicycleGAN.
-``original_names(method)`` maps every one of our parameter names to theirs, prefixed by the
-network (``gen_a.``, ``G_A.``, ...); all else here follows from that map. Files are the business
-of ``reproduce.training.checkpoints``.
+``original_names(method)`` maps each of our parameter names to the original's, prefixed by the
+network (``gen_a.``, ``G_A.``, ...); everything else here follows from that map. Files are read and
+written by ``reproduce.training.checkpoints``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def original_names(method: Method) -> dict[str, str]:
-    """Our parameter and buffer names -> the original's. Every name has its own counterpart."""
+    """Return our parameter and buffer names -> the original's; the map is one-to-one."""
     prefixes = sorted(_prefixes(method), key=lambda pair: -len(pair[0]))
     names: dict[str, str] = {}
     for ours in method.state_dict():
@@ -43,14 +43,14 @@ def original_names(method: Method) -> dict[str, str]:
 
 
 def to_original(method: Method) -> dict[str, Tensor]:
-    """All weights under the original names, with the statistics that the original carries."""
+    """Return all weights, and statistics that only the original has, under original names."""
     state = method.state_dict()
     names = {
         a: b for a, b in original_names(method).items() if a.split(".")[0] not in method.absent
     }
     out = {theirs: state[ours] for ours, theirs in names.items()}
     if isinstance(method, Munit):
-        # The original's AdaIN registers statistics that it never uses nor changes.
+        # The original's AdaIN registers statistics that it never uses or changes.
         for theirs in [k for k in out if ".dec.model.0." in k and k.endswith("conv.bias")]:
             norm = theirs.removesuffix("conv.bias") + "norm."
             out[norm + "running_mean"] = torch.zeros_like(out[theirs])
@@ -59,15 +59,15 @@ def to_original(method: Method) -> dict[str, Tensor]:
 
 
 def load_original(method: Method, state: Mapping[str, Tensor], *, partial: bool = False) -> None:
-    """Load weights by original names. ``partial``: networks without any entry stay as they are
-    (a checkpoint of generators only). Unused normalisation statistics are dropped (PyTorch 0.3
-    wrote them for instance norms); anything else that does not fit is a UserError."""
+    """Load weights by original names. ``partial``: networks without any entry stay unchanged (e.g.
+    for a checkpoint of generators only). Unused normalisation statistics, which PyTorch 0.3 saved
+    for instance norms, are dropped; any other mismatch raises UserError."""
     names = original_names(method)
     theirs = {b: a for a, b in names.items()}
     present = {key.split(".", 1)[0] for key in state}
     wanted = {b for b in theirs if not partial or b.split(".", 1)[0] in present}
     extra = sorted(k for k in state if k not in theirs and not k.endswith(STATISTICS))
-    # Batch norms counted no batches before PyTorch 0.4.1; nothing here reads the count.
+    # Before PyTorch 0.4.1 batch norms had no batch counter; it is not used here.
     missing = sorted(k for k in wanted - set(state) if not k.endswith("num_batches_tracked"))
     if extra or missing:
         raise UserError(
@@ -176,7 +176,7 @@ def _resnet(ours: str, theirs: str, network: ResnetGenerator) -> Pairs:
 
 
 def _up_conv(network: UNet, level: int) -> tuple[str, int]:
-    """Our convolution of an upsampler, and how many layers theirs puts before its own."""
+    """Return our convolution of an upsampler, and the number of layers before the original's."""
     basic = not isinstance(network.up[level], torch.nn.Sequential)
     return (f"up.{level}", 0) if basic else (f"up.{level}.1", 2)
 
@@ -193,7 +193,7 @@ def _unet_all(ours: str, theirs: str, network: UNet) -> Pairs:
 
 def _unet_input(ours: str, theirs: str, network: UNet) -> Pairs:
     depth, block = len(network.down), f"{theirs}.model.model"
-    # CycleGAN's release keeps the place of a norm that is none.
+    # CycleGAN's release keeps the position of an absent norm.
     normed = network.cyclegan or not isinstance(network.up_norm[1], torch.nn.Identity)
     for i in range(depth):
         conv, offset = _up_conv(network, i)

@@ -1,4 +1,4 @@
-"""Generators that map a picture to a picture in one piece, and BicycleGAN's latent encoder.
+"""Picture-to-picture generators and BicycleGAN's latent encoder.
 
 ResNet generator (CycleGAN), U-Net with a latent (CycleGAN* with noise, BicycleGAN).
 """
@@ -82,8 +82,8 @@ class UNet(nn.Module):
     ``where`` "input": z is repeated over the picture and appended to it. "all": z is appended
     to the input of every downward convolution. x (N, c_in, H, W), z (N, nz) -> (N, c_out, H, W)
     in [-1, 1]; H and W are multiples of 2^depth. Originals: ``G_Unet_add_input`` and
-    ``G_Unet_add_all``. Widths: dim * 1, 2, 4, 8, 8, ... ``cyclegan``: as ``UnetGenerator`` of
-    CycleGAN's release instead, whose skips come first and whose biases follow ``has_bias``.
+    ``G_Unet_add_all``. Widths: dim * 1, 2, 4, 8, 8, ... ``cyclegan``: like ``UnetGenerator`` of
+    CycleGAN's release, which concatenates skips first and sets biases by ``has_bias``.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class UNet(nn.Module):
             joined = width if innermost else 2 * width
             self.up.append(_upsampler(joined, out, upsample, bias or i == 0))
             self.up_norm.append(norm_layer(norm if i else "none", out))
-            # As in the originals: dropout in the blocks of full width, innermost excepted. A
-            # network too shallow to have any gets it in the block next to the innermost.
+            # As in the originals: dropout in the blocks of full width, except the innermost. A
+            # network too shallow for that has it in the block next to the innermost.
             use = dropout and not innermost and i >= min(4, depth - 2)
             self.dropout.append(CountedDropout(0.5) if use else nn.Identity())
         self.leaky, self.activ = activation("lrelu"), activation(activ)
@@ -121,8 +121,8 @@ class UNet(nn.Module):
         for i, (conv, norm) in enumerate(zip(self.down, self.down_norm, strict=True)):
             y = _append(x, z) if self.where == "all" else x
             y = self.leaky(y) if i else y
-            # The original's activation works in place: where z is appended at the input only,
-            # the skip connection carries the activated picture, else the picture before it.
+            # The original's activation is in place: if z is appended at the input only, the skip
+            # connection carries the activated features, else those before the activation.
             skips.append(x if self.where == "all" else y)
             x = norm(conv(y))
         for i in reversed(range(len(self.up))):
@@ -133,12 +133,12 @@ class UNet(nn.Module):
 
 
 def _append(x: Tensor, z: Tensor) -> Tensor:
-    """x (N, C, H, W) and z (N, nz), repeated over the pixels -> (N, C + nz, H, W)."""
+    """Append z (N, nz), repeated over the pixels, to x (N, C, H, W): (N, C + nz, H, W)."""
     return torch.cat((x, z[:, :, None, None].expand(-1, -1, *x.shape[2:])), dim=1)
 
 
 class LatentBlock(nn.Module):
-    """Pre-activation residual block that halves the picture by average pooling."""
+    """Pre-activation residual block that halves the resolution by average pooling."""
 
     def __init__(self, c_in: int, c_out: int, norm: str, activ: str) -> None:
         super().__init__()
@@ -157,9 +157,9 @@ class LatentBlock(nn.Module):
 class LatentEncoder(nn.Module):
     """BicycleGAN's encoder: (N, 3, H, W) -> mean and log variance of q(z|B), each (N, nz).
 
-    ``kind`` "resnet" (original ``E_ResNet``) or "conv" (``E_NLayers``). The originals end in an
-    8x8 pooling that leaves one pixel at their sizes (128 and 256); pooling over whatever is left
-    is the same there, and legal elsewhere.
+    ``kind`` "resnet" (original ``E_ResNet``) or "conv" (``E_NLayers``). The originals end in 8x8
+    pooling, which leaves one pixel at their sizes (128 and 256); global pooling is the same at
+    these sizes and works at others.
     """
 
     def __init__(

@@ -1,14 +1,13 @@
 """UNIT: unsupervised image-to-image translation networks (Liu, Breuel, Kautz, NIPS 2017).
 
-Two published recipes: ``release``, shipped with MUNIT (``UNIT_Trainer``), whose domains share no
-weights; and ``nips``, the paper's and its first release's, whose last encoder block and first
-generator block are shared between the domains (section 3: G* = G_L o G_H). That release trained two
-things otherwise: dogs and cats with instance norm and ReLU in the strided layers (``nips-animals``;
-its ``COCOResGen``, ``nips`` being ``COCOResGen2``), and faces with a discriminator whose upper four
-layers both domains share (``nips-faces``; ``COCOSharedDis``). Equations: the paper's.
-The KL terms are those of the equations, of the codes' means; the first release took the noisy
-codes instead, which has the same expectation up to a constant. The discriminators, and what else
-MUNIT has too, are in ``munit_family``.
+There are two published recipes. ``release``, shipped with MUNIT (``UNIT_Trainer``), shares no
+weights between domains. ``nips``, the paper's and its first release's (``COCOResGen2``), shares the
+last encoder block and the first generator block (section 3: G* = G_L o G_H). The first release has
+two variants: dogs and cats with instance norm and ReLU in the strided layers (``nips-animals``;
+``COCOResGen``), and faces with a discriminator whose upper four layers both domains share
+(``nips-faces``; ``COCOSharedDis``). Equations are the paper's. The KL terms use the codes' means,
+as in the equations; the first release used the noisy codes, which has the same expectation up to a
+constant. The discriminators and other parts shared with MUNIT are in ``munit_family``.
 """
 
 from __future__ import annotations
@@ -89,7 +88,7 @@ class Unit(MunitFamily):
         self.finish(generator, c.init, "gaussian")
 
     def halves_release(self, c: UnitConfig) -> None:
-        """Content encoders and decoders as MUNIT's, without AdaIN; nothing shared."""
+        """Build content encoders and decoders like MUNIT's, without AdaIN or shared weights."""
         kinds: dict[str, Any] = dict(activ=c.activ, pad=c.pad)
         shape = (c.dim, c.n_downsample, c.n_res)
         self.enc_a = ContentEncoder(c.channels_a, *shape, **kinds)
@@ -102,7 +101,7 @@ class Unit(MunitFamily):
         self.shared_dec: nn.Module = nn.Identity()
 
     def halves_nips(self, c: UnitConfig) -> None:
-        """UNIT table 5; ``shared_enc`` is E_H, ``shared_dec`` is G_H."""
+        """Build the networks of UNIT table 5; ``shared_enc`` is E_H, ``shared_dec`` is G_H."""
         front, norm = c.n_downsample + 1, c.recipe == "nips-animals"
         self.latent_dim = dim = c.dim * 2**c.n_downsample
 
@@ -162,13 +161,13 @@ class Unit(MunitFamily):
         return {"dropout": DROPOUT} if self.config.dropout else {}
 
     def encode(self, x: Tensor, domain: str, seeds: Tensor | None = None) -> Tensor:
-        """E_mu(x) (N, C, H/4, W/4): the mean of q(z|x) = N(E_mu(x), I)."""
+        """Return E_mu(x) (N, C, H/4, W/4), the mean of q(z|x) = N(E_mu(x), I)."""
         own = self.enc_a if domain == "a" else self.enc_b
         self._seed((own, self.shared_enc), seeds)
         return self.shared_enc(own(x))
 
     def decode(self, z: Tensor, domain: str, seeds: Tensor | None = None) -> Tensor:
-        """G(z) in ``domain``."""
+        """Return G(z) in ``domain``."""
         own = self.dec_a if domain == "a" else self.dec_b
         self._seed((own, self.shared_dec), seeds)
         return own(self.shared_dec(z))
@@ -179,7 +178,7 @@ class Unit(MunitFamily):
                 seed_dropouts(network, None if seeds is None else seeds + 7919 * i)
 
     def codes(self, x_a: Tensor, x_b: Tensor) -> Codes | None:
-        # Each phase drops out other numbers.
+        # Each phase has its own dropout masks.
         return None if self.config.dropout else self._encode_both(x_a, x_b, _Calls(None))
 
     def _encode_both(self, x_a: Tensor, x_b: Tensor, seed: _Calls) -> Codes:
@@ -192,7 +191,7 @@ class Unit(MunitFamily):
         seed = _Calls(noise.get("dropout"))
         h_a, h_b = codes or self._encode_both(x_a, x_b, seed)
         z_a, z_b = h_a + noise["n_a"], h_b + noise["n_b"]  # z = E_mu(x) + eta
-        # Both domains' codes through each decoder: reconstruction and translation in one pass.
+        # Each decoder takes the codes of both domains: reconstruction and translation in one pass.
         x_aa, x_ba = self._decode_both(z_a, z_b, "a", seed)
         x_ab, x_bb = self._decode_both(z_a, z_b, "b", seed)
         terms: Terms = self.gan_terms(x_ba, x_ab)  # Eq. 5 and 6
@@ -243,13 +242,13 @@ class Unit(MunitFamily):
 
 
 class _Calls:
-    """Fresh dropout seeds for every pass through a network in one step."""
+    """Different dropout seeds for every pass through a network within a step."""
 
     def __init__(self, seeds: Tensor | None) -> None:
         self.seeds, self.calls = seeds, 0
 
     def next(self, copies: int = 1) -> Tensor | None:
-        """Seeds of the next pass; ``copies`` > 1 for a batch of as many joined batches."""
+        """Return the seeds of the next pass; ``copies``: number of batches concatenated in it."""
         if self.seeds is None:
             return None
         parts = [self.seeds + 1_000_003 * (self.calls + i + 1) for i in range(copies)]

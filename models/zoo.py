@@ -1,4 +1,4 @@
-"""All methods by name, and how a configuration is made from ``key=value`` settings."""
+"""All methods by name, and parsing of ``key=value`` settings into a configuration."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ OUTSIDE_DIGESTS = "a training's code names its method's module, its configuratio
 
 @dataclass(frozen=True)
 class Recipe:
-    """A name of the tables: a method class, its configuration class and what it sets."""
+    """A row of the tables: a method class, its configuration class and its settings."""
 
-    title: str  # the paper's row
+    title: str  # of the paper's row
     method: type[Method]
     config: type[MethodConfig]
     settings: Mapping[str, object]
-    ablates: tuple[str, ...] = ()  # weights that are zero by what the row means
+    ablates: tuple[str, ...] = ()  # weights that the row sets to zero by definition
 
 
 METHODS: dict[str, Recipe] = {
@@ -51,23 +51,24 @@ METHODS: dict[str, Recipe] = {
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Words for an error: the closest known name first, then all of them."""
+    """Return text for an error message: the closest known name, then all known names."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, 1)
     return (f"did you mean {close[0]}? " if close else "") + f"known: {', '.join(names)}"
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe called ``name``; UserError names the nearest one."""
+    """Return the recipe ``name``; the UserError for an unknown name suggests the nearest one."""
     if name not in METHODS:
         raise UserError(f"unknown method '{name}': {nearest(name, METHODS)}")
     return METHODS[name]
 
 
 def make_config(name: str, settings: Mapping[str, object]) -> MethodConfig:
-    """The configuration of method ``name``: defaults, its recipe, then ``settings``.
+    """Return the configuration of method ``name``: defaults, overridden by its recipe, then
+    ``settings``.
 
-    Values may be strings; they are read by the field's type. Unknown keys are refused.
+    Values may be strings, which are parsed by the field's type. Raises UserError for unknown keys.
     """
     r = recipe(name)
     fields = {f.name: f for f in dataclasses.fields(r.config)}
@@ -80,13 +81,12 @@ def make_config(name: str, settings: Mapping[str, object]) -> MethodConfig:
 
 
 TAKEN = {
-    "int": "a whole number from 0 up", "float": "a number from 0 up", "bool": "true or false",
-    "str": "a word",
+    "int": "an integer >= 0", "float": "a number >= 0", "bool": "true or false", "str": "a string",
 }  # fmt: skip
 
 
 def parse_value(key: str, value: object, kind: str) -> object:
-    """``value`` as the type that the annotation ``kind`` names; UserError if it is not one."""
+    """Parse ``value`` as the annotated type ``kind``; raises UserError if it is invalid."""
     if kind == "float | None" and str(value).lower() == "none":
         return None
     kind = kind.split(" | ")[0]
@@ -107,5 +107,5 @@ def parse_value(key: str, value: object, kind: str) -> object:
 
 
 def make_method(name: str, config: MethodConfig, generator: Generator) -> Method:
-    """A method with freshly drawn weights."""
+    """Return a method with newly drawn weights."""
     return recipe(name).method(config, generator)  # type: ignore[call-arg]

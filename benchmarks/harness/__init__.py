@@ -1,1 +1,1 @@
-"""The harness for everyone's translations: read as people have them, measured, put in the papers' tables."""
+"""A harness to measure translations by any method, beside the papers' numbers."""

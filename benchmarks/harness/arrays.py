@@ -1,4 +1,4 @@
-"""Arrays of pictures: in files, of which only what is asked for is read, and in memory."""
+"""Arrays of pictures, in files (read one picture at a time) and in memory."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ _IDS = "input_ids.npy"
 
 
 class ArrayFile:
-    """An ``.npy`` file, or the one array of an ``.npz`` file, and what this calls the inputs.
+    """An ``.npy`` file, or the only array of an ``.npz`` file; ``ids`` are the file's names of
+    inputs.
 
-    Pictures of an ``.npz`` are unpacked from the first on: ask for them in order. UserError for a file
-    that is broken or holds anything else.
+    An ``.npz`` is decompressed from the start: read its pictures in order. Raises UserError for a
+    broken file or other content.
     """
 
     ids: list[str] | None
@@ -41,10 +42,10 @@ class ArrayFile:
             self.shape, self.dtype = _header(self._file)
             self._start = self._file.tell()
             if size != self._start + math.prod(self.shape) * self.dtype.itemsize:
-                raise ValueError(f"it is no whole array of shape {self.shape}")
+                raise ValueError(f"incomplete for shape {self.shape}")
 
     def picture(self, number: int) -> NDArray[Any]:
-        """Picture ``number`` of all of (..., H, W, 3)."""
+        """Return picture ``number`` (H, W, 3), counted over all leading dimensions."""
         shape = self.shape[-3:]
         count = math.prod(shape) * self.dtype.itemsize
         with self._reading():
@@ -53,21 +54,21 @@ class ArrayFile:
 
     def _reading(self) -> AbstractContextManager[None]:
         return foreign(
-            f"{self._path} is no array of numbers", "save it by numpy.save or numpy.savez"
+            f"{self._path} is not a numeric array", "save it with numpy.save or numpy.savez"
         )
 
     def _member(self, archive: zipfile.ZipFile) -> tuple[IO[bytes], int]:
-        """The array of pictures and its size, once the inputs' names are read."""
+        """Read the inputs' names, if any, and open the array of pictures; returns its size, too."""
         names = [name for name in archive.namelist() if name != _IDS]
         if len(names) != 1:
             raise UserError(
-                f"{self._path} holds {', '.join(names) or 'nothing'}: save one array of pictures, and "
-                "at most 'input_ids' beside it"
+                f"{self._path} holds {', '.join(names) or 'nothing'}: save one array of pictures and, "
+                "optionally, 'input_ids'"
             )
         if len(archive.namelist()) > 1:
             told = np.lib.format.read_array(archive.open(_IDS), allow_pickle=False).ravel()
             if told.dtype.kind not in "USiu":
-                raise ValueError(f"its input_ids are {told.dtype}, no names")
+                raise ValueError(f"its input_ids have type {told.dtype}, not strings or integers")
             self.ids = [name.decode() if isinstance(name, bytes) else str(name) for name in told]
         return archive.open(names[0]), archive.getinfo(names[0]).file_size
 
@@ -78,13 +79,13 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(file)
     if fortran or dtype.hasobject:
-        raise ValueError("in Fortran's order, or of objects: save np.ascontiguousarray of it")
+        raise ValueError("Fortran order or objects: save np.ascontiguousarray of it")
     return shape, dtype
 
 
 def in_memory(pixels: ArrayLike | Tensor) -> Tensor:
-    """Any framework's array as a tensor on the CPU. UserError for what PyTorch has no numbers for."""
-    with foreign("pictures are no array that PyTorch has", "give uint8 or float32"):
+    """Return any framework's array as a CPU tensor. Raises UserError for types PyTorch lacks."""
+    with foreign("pictures cannot be converted to a tensor", "give uint8 or float32"):
         if isinstance(pixels, Tensor):
             return pixels.detach().cpu()
         array = np.asarray(pixels)
@@ -92,8 +93,8 @@ def in_memory(pixels: ArrayLike | Tensor) -> Tensor:
 
 
 def in_range(pictures: Tensor, value_range: Range | None) -> Tensor:
-    """Pictures (N, 3, H, W), uint8 or floats in ``value_range``, in [-1, 1] as PNG files of them hold
-    them. UserError for values out of range."""
+    """Convert pictures (N, 3, H, W), uint8 or floats in ``value_range``, to [-1, 1], quantised as
+    in PNG files. Raises UserError for values out of range."""
     if pictures.dtype == torch.uint8:
         return from_bytes(pictures)
     if value_range is None or not pictures.is_floating_point():
@@ -105,7 +106,7 @@ def in_range(pictures: Tensor, value_range: Range | None) -> Tensor:
     if not bool(((pictures >= low - slack) & (pictures <= high + slack)).all()):
         least, greatest = (float(v) for v in torch.aminmax(pictures))
         raise UserError(f"values in [{least:g}, {greatest:g}] are outside [{low:g}, {high:g}]")
-    # In double: the declared range must not move a grey level.
+    # In double precision: rescaling must not move a grey level.
     scaled = (
         (pictures.double() - low) * (2 / (high - low)) - 1 if (low, high) != (-1, 1) else pictures
     )
@@ -113,10 +114,10 @@ def in_range(pictures: Tensor, value_range: Range | None) -> Tensor:
 
 
 def check_range(value_range: Range) -> Range:
-    """What black and white are; UserError for what are no two numbers in order."""
+    """Return the values of black and white; raises UserError unless finite and increasing."""
     low, high = value_range
     if not (math.isfinite(high - low) and low < high):
         raise UserError(
-            f"range {low:g} to {high:g}: give two numbers, the first must be the smaller"
+            f"range {low:g} to {high:g}: give two finite numbers, the smaller one first"
         )
     return value_range

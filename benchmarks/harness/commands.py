@@ -1,4 +1,4 @@
-"""``python -m benchmarks diversity``, ``modes``, ``fidelity``, ``quality``: the numbers of outputs."""
+"""The commands ``diversity``, ``modes``, ``fidelity``, ``quality`` and ``lpips``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.console import Help, at_least, path_of, type_of
 from benchmarks.harness.published import published_table1, published_table2
 from models.errors import UserError
 
-if TYPE_CHECKING:  # imported late: --help and wrong arguments answer at once
+if TYPE_CHECKING:  # imported late, so that --help and argument errors appear at once
     from benchmarks.harness.outputs import Outputs
     from benchmarks.harness.streaming import Streaming
     from benchmarks.metric import Measurement
@@ -29,107 +29,111 @@ EXAMPLES = """\
 LPIPS_EXAMPLE = "  python -m benchmarks lpips a.png b.png --version 0.0\n"
 EXAMPLES += LPIPS_EXAMPLE
 OUTPUTS = (
-    "translations: a folder (a folder an input, files named {input}_{sample}.png, or as "
-    "reproduce translate, MUNIT's test.py and test_batch.py, BicycleGAN's test.py and StarGAN v2's "
-    "evaluation write them), several folders (one a sample), or an .npy or .npz array (inputs, "
-    "samples, H, W, 3)"
+    "translations: a folder (with one subfolder per input, with files named {input}_{sample}.png, "
+    "or as written by reproduce translate, MUNIT's test.py and test_batch.py, BicycleGAN's test.py or "
+    "StarGAN v2's evaluation), several folders (one per sample), or an .npy or .npz array of shape "
+    "(inputs, samples, H, W, 3)"
 )
 LPIPS_SAID = (
-    "0.0, the MUNIT paper's, gives AlexNet pictures in [-1, 1] as they are; 0.1, the lpips package's "
-    "default, standardises colours first: their values do not compare"
+    "0.0, used by the MUNIT paper, feeds pixels in [-1, 1] directly to AlexNet; 0.1, the default of "
+    "the lpips package, normalises the channels first: the two are not comparable"
 )
 
 
 def add_commands(commands: Any) -> None:
     """Add the commands to the sub-parsers ``commands``."""
-    one = commands.add_parser("lpips", help="the LPIPS distance of two pictures",
-        description="Print the LPIPS distance (AlexNet trained on ImageNet) of two pictures of one "
-        "size. Grey pictures become RGB, transparent ones are laid on white.",
+    one = commands.add_parser("lpips", help="LPIPS distance between two pictures",
+        description="Print the LPIPS distance (AlexNet trained on ImageNet) between two pictures\n"
+        "of the same size. Greyscale becomes RGB, transparency is composited on white.",
         epilog=f"example:\n{LPIPS_EXAMPLE}", formatter_class=Help)  # fmt: skip
     one.add_argument("pictures", type=Path, nargs=2, metavar="PICTURE")
     one.add_argument("--version", choices=("0.0", "0.1"), default="0.1",
-        help="of LPIPS; the MUNIT paper's is 0.0")  # fmt: skip
+        help="LPIPS version; the MUNIT paper uses 0.0")  # fmt: skip
     one.set_defaults(run=print_distance)
 
     one = _command(
         commands, "diversity", print_diversity, "LPIPS between translations of one input"
     )
     one.add_argument("--protocol", choices=("paper", "consecutive", "all-pairs"), default="paper",
-        help="which samples are compared: (0, 1), (2, 3), ... of 38 (the paper's 19 pairs); each with "
-        "the next; each with each")  # fmt: skip
+        help="pairs of samples to compare: (0, 1), (2, 3), ... of 38 samples (the paper's 19 pairs); "
+        "each sample with the next; all pairs")  # fmt: skip
     one.add_argument("--lpips", choices=("0.0", "0.1"), default="0.0",
-        help="version; the MUNIT paper's is 0.0")  # fmt: skip
+        help="LPIPS version; the MUNIT paper uses 0.0")  # fmt: skip
     one.add_argument("--lpips-weights", type=Path, metavar="FILE",
-        help="AlexNet weights instead of those that are installed")  # fmt: skip
+        help="AlexNet weights to use instead of the installed ones")  # fmt: skip
 
     one = _command(commands, "modes", print_modes, "IS and CIS, in nats", several="*")
     by = one.add_mutually_exclusive_group(required=True)
     by.add_argument("--classifier", metavar="WHAT",
-        help="of the target's modes: a .safetensors file of ours, a TorchScript file, or "
-        "module:function, which takes float32 (B, 3, H, W) in [-1, 1] to probabilities (B, K)")  # fmt: skip
+        help="classifier of the target domain's modes: a .safetensors file of this project, a "
+        "TorchScript file, or module:function; it maps float32 (B, 3, H, W) in [-1, 1] to "
+        "probabilities (B, K)")  # fmt: skip
     by.add_argument("--probabilities", type=Path, metavar="FILE",
-        help=".npy of probabilities (inputs, samples, K), instead of outputs, taken as they are")  # fmt: skip
-    one.add_argument("--logits", action="store_true", help="the classifier answers logits")
+        help=".npy file of probabilities (inputs, samples, K), instead of OUTPUTS")  # fmt: skip
+    one.add_argument("--logits", action="store_true", help="the classifier returns logits")
     one.add_argument("--modes", nargs="+", default=[], metavar="NAME", help="names of the modes")
 
     one = _command(commands, "fidelity", print_fidelity, "FID, KID, precision and recall")
     one.add_argument("--real", type=Path, required=True, metavar="DIR",
-        help="real pictures of the target domain, of the outputs' size")  # fmt: skip
+        help="real pictures of the target domain, of the same size as the outputs")  # fmt: skip
     by = one.add_mutually_exclusive_group()
     by.add_argument("--inception-weights", type=Path, metavar="FILE",
-        help="torch-fidelity's weights (default: from torch's cache, or by download); they give 2,048 "
-        "features, and both sides need more pictures than that")  # fmt: skip
+        help="torch-fidelity's Inception-v3 weights (default: torch's cache, or a download); its "
+        "features have 2,048 dimensions, and both sets need more pictures than that")  # fmt: skip
     by.add_argument("--classifier", type=Path, metavar="FILE",
-        help="take the features of this classifier of ours instead of Inception-v3's")  # fmt: skip
+        help="use the features of this project's classifier FILE instead of Inception-v3's")  # fmt: skip
 
     one = _command(
-        commands, "quality", print_quality, "preference over others by a judge, or people"
+        commands,
+        "quality",
+        print_quality,
+        "preference over another method, by a judge or by people",
     )
     one.add_argument("--against", type=Path, nargs="+", required=True, metavar="OUTPUTS",
-        help="the translations that these are compared with")  # fmt: skip
+        help="translations to compare with, in any form of OUTPUTS")  # fmt: skip
     add_reading(one, "against-")
     one.add_argument("--inputs", type=Path, required=True, metavar="DIR", help="the test inputs",
         dest="test_inputs")  # fmt: skip
     one.add_argument("--train-inputs", type=Path, metavar="DIR",
-        help="training inputs, named as their photos; without pairs, leave it out")  # fmt: skip
+        help="training inputs, with the names of their photos; omit for unpaired data")  # fmt: skip
     one.add_argument("--train-photos", type=Path, metavar="DIR",
-        help="training photos of the target; without them, tells how to ask people")  # fmt: skip
+        help="training photos of the target; without them, prints how to ask people")  # fmt: skip
 
 
 def _command(
     commands: Any, name: str, run: Callable[[argparse.Namespace], int], about: str, several: str = "+"
 ) -> argparse.ArgumentParser:  # fmt: skip
-    """A command that measures outputs."""
-    own = [line for line in EXAMPLES.replace("\\\n", "").splitlines() if f" {name} " in line]
+    """Add a command that measures outputs."""
+    own = [line for line in EXAMPLES.replace("\\\n      ", "").splitlines() if f" {name} " in line]
     one: argparse.ArgumentParser = commands.add_parser(
-        name, help=f"of outputs: {about}", formatter_class=Help,
+        name, help=about, description=f"Measure {about}.", formatter_class=Help,
         epilog="example:\n" + "\n".join(own),
     )  # fmt: skip
     one.add_argument("outputs", type=Path, nargs=several, metavar="OUTPUTS", help=OUTPUTS)
     add_reading(one)
     one.add_argument("--lossy", action="store_true",
-        help="measure JPEGs and the like too, though compression changes the numbers")  # fmt: skip
+        help="accept JPEG and other lossy formats, though compression changes the results")  # fmt: skip
     if name != "quality":
-        one.add_argument("--inputs", type=at_least(2), help="only the first inputs, by name")
-    one.add_argument("--samples", type=at_least(1), help="only the first samples of each")
-    if name != "fidelity":  # whose intervals need none
-        one.add_argument("--seed", type=at_least(0), default=0, help="of the bootstrap")
+        one.add_argument("--inputs", type=at_least(2), help="use only the first inputs, by name")
+    one.add_argument("--samples", type=at_least(1), help="use only the first samples of each input")
+    if name != "fidelity":  # its intervals are not bootstrapped
+        one.add_argument("--seed", type=at_least(0), default=0, help="seed of the bootstrap")
     one.add_argument("--device", default="cpu", help="cpu or cuda")
     told = one.add_mutually_exclusive_group()
-    told.add_argument("--json", action="store_true", help="print JSON alone")
-    told.add_argument("--csv", action="store_true", help="print CSV alone")
-    one.add_argument("--raw", type=type_of(_npz), metavar="FILE", help="keep raw values as .npz")
-    one.add_argument("--no-progress", action="store_true", help="no progress bar")
+    told.add_argument("--json", action="store_true", help="print only JSON")
+    told.add_argument("--csv", action="store_true", help="print only CSV")
+    one.add_argument("--raw", type=type_of(_npz), metavar="FILE", help="save raw values as .npz")
+    one.add_argument("--no-progress", action="store_true", help="hide the progress bar")
     one.set_defaults(run=run)
     return one
 
 
 def add_reading(parser: Any, of: str = "") -> None:
-    """How outputs are read; ``of``: before the options' names."""
+    """Add the options for reading outputs; ``of`` is a prefix of their names."""
     parser.add_argument(f"--{of}pattern", type=type_of(_pattern), metavar="NAMES",
-        help="how files are named, e.g. '{input}-{sample}.png'")  # fmt: skip
+        help="pattern of the file names, e.g. '{input}-{sample}.png'")  # fmt: skip
     parser.add_argument(f"--{of}range", type=float, nargs=2, metavar=("LOW", "HIGH"),
-        help="of an array of floats: what black and white are")  # fmt: skip
+        help="values of black and white in an array of floats")  # fmt: skip
 
 
 def print_diversity(arguments: argparse.Namespace) -> int:
@@ -156,7 +160,7 @@ def print_diversity(arguments: argparse.Namespace) -> int:
             [(task, row, value) for (task, row), (_, value) in published_table1().items()],
         )
     else:
-        notes.append(f"not the paper's protocol, which is: {get_protocol('paper').source}")
+        notes.append(f"not the paper's protocol ({get_protocol('paper').source})")
     return _tell(arguments, outputs, measured, notes, metric.result.save)
 
 
@@ -170,7 +174,7 @@ def print_modes(arguments: argparse.Namespace) -> int:
         of_pictures = ("inputs", "samples", "logits", "range", "pattern", "lossy")
         given = [name for name in of_pictures if getattr(arguments, name)]
         if given or arguments.device != "cpu":
-            raise UserError(f"--{[*given, 'device'][0]} is not for --probabilities: leave it out")
+            raise UserError(f"--{[*given, 'device'][0]} does not apply to --probabilities: omit it")
         outputs, result = None, load_probabilities(arguments.probabilities, arguments.modes)
     else:
         outputs = _opened(arguments)
@@ -185,19 +189,17 @@ def print_modes(arguments: argparse.Namespace) -> int:
     about = result.protocol
     accuracy = about["accuracy"]
     notes = [
-        f"by {about['classifier']}, which knows {len(about['modes'])} modes (ln K = "
+        f"classifier: {about['classifier']}, {len(about['modes'])} modes (ln K = "
         f"{about['ln_modes']:.3f}), "
-        + ("accuracy not known" if accuracy is None else f"accuracy {accuracy:.3f}"),
-        "the paper's table holds nats; its released script prints the exponential of CIS",
+        + ("accuracy unknown" if accuracy is None else f"accuracy {accuracy:.3f}"),
+        "the paper's table is in nats; the released script prints the exponential of CIS",
     ]
     if (about["N"], about["K"]) == PAPER:
         for at, name in enumerate(("CIS", "IS")):
             rows = [(where, row, value[at]) for (where, row), value in published_table2().items()]
-            notes += _paper(f"{name} in nats, by a classifier that was not released", rows)
+            notes += _paper(f"{name} in nats, with an unreleased classifier", rows)
     else:
-        notes.append(
-            f"not the paper's protocol, which is: {PAPER[0]} inputs, {PAPER[1]} samples of each"
-        )
+        notes.append(f"not the paper's protocol ({PAPER[0]} inputs, {PAPER[1]} samples of each)")
     return _tell(arguments, outputs, measured, notes, result.save)
 
 
@@ -219,9 +221,9 @@ def print_fidelity(arguments: argparse.Namespace) -> int:
     measured = list(metric.compute().values())
     about = measured[0].protocol
     notes = [
-        f"{about['N_fake']} translations against {about['N_real']} real pictures: all four depend on "
-        "these numbers, so compare only at equal ones",
-        "the MUNIT paper has none of them",
+        f"{about['N_fake']} translations, {about['N_real']} real pictures: all four metrics depend on "
+        "the set sizes, so compare only results with equal sizes",
+        "the MUNIT paper reports none of these metrics",
     ]
     return _tell(arguments, outputs, measured, notes, metric.result.save)
 
@@ -234,7 +236,7 @@ def print_quality(arguments: argparse.Namespace) -> int:
         for name in ("train_inputs", "json", "csv", "raw"):
             if getattr(arguments, name):
                 raise UserError(
-                    f"--{name.replace('_', '-')} needs --train-photos, by which is judged: give both"
+                    f"--{name.replace('_', '-')} needs --train-photos, which the judge uses: give both"
                 )
     own, inputs = _opened(arguments), pictures_under(arguments.test_inputs)
     against = open_outputs(
@@ -243,11 +245,13 @@ def print_quality(arguments: argparse.Namespace) -> int:
     check_size(against, None, arguments.samples)
     _say(arguments, f"against {against}")
     if own.size != against.size:
-        raise UserError(f"{arguments.against[0]} is of another size: {against}")
+        raise UserError(
+            f"{arguments.against[0]} has another size ({against}): resize one of the two"
+        )
     own = own.called([*inputs], arguments.outputs[0])
     against = against.called([*inputs], arguments.against[0])
     if arguments.train_photos is None:
-        print("A judge needs --train-photos. To ask people, as the paper did:")
+        print("A judge needs --train-photos. To ask people instead, as the paper did, run:")
         print(f"  {_asking(arguments)}\n  python -m benchmarks study serve --study study")
         return 0
     from benchmarks.harness.judging import judged
@@ -257,18 +261,18 @@ def print_quality(arguments: argparse.Namespace) -> int:
         samples=arguments.samples, device=arguments.device, seed=arguments.seed,
         progress=not arguments.no_progress,
     )  # fmt: skip
-    notes = ["the paper asked people, whose percentages do not compare with a judge's"]
+    notes = ["the paper asked people; their percentages are not comparable with a judge's"]
     return _tell(arguments, own, measured, notes, save)
 
 
 def _asking(arguments: argparse.Namespace) -> str:
-    """How to prepare a study of these outputs."""
+    """Return the command that prepares a study of these outputs."""
     sides = (
         ("mine", arguments.outputs, arguments.pattern, arguments.range),
         ("other", arguments.against, arguments.against_pattern, arguments.against_range),
     )
     if any(len(paths) > 1 for _, paths, *_ in sides) or sides[0][2:] != sides[1][2:]:
-        return "python -m benchmarks study prepare, once each lies in a folder or array, both alike"
+        return "python -m benchmarks study prepare (put each method into one folder or array first)"
     words = ["python", "-m", "benchmarks", "study", "prepare"]
     words += ["--inputs", str(arguments.test_inputs)]
     for name, (path,), *_ in sides:
@@ -282,18 +286,18 @@ def _asking(arguments: argparse.Namespace) -> str:
 
 
 def _npz(word: str) -> Path:
-    """The value of ``--raw``: a place for it, which is asked before hours are spent."""
+    """Parse ``--raw``; checks that it can be written before hours are spent."""
     from benchmarks.files import check_place
 
     if not word.endswith(".npz"):
-        raise UserError(f"{word}: raw values are stored as .npz, rename it")
+        raise UserError(f"{word}: raw values are saved as .npz: use that suffix")
     path = path_of(word)
     check_place(path)
     return path
 
 
 def _pattern(word: str) -> str:
-    """The value of ``--pattern``."""
+    """Parse ``--pattern``."""
     from benchmarks.harness.layouts import names_of
 
     names_of(word)
@@ -301,7 +305,7 @@ def _pattern(word: str) -> str:
 
 
 def _opened(arguments: argparse.Namespace) -> Outputs:
-    """The outputs, after saying what was understood."""
+    """Open the outputs and print how they were read."""
     from benchmarks.devices import check_device
     from benchmarks.harness.outputs import check_size, open_outputs
 
@@ -321,7 +325,7 @@ def _show(
     metric: Streaming[Any], arguments: argparse.Namespace, outputs: Outputs, inputs: int | None,
     samples: int | None,
 ) -> None:  # fmt: skip
-    """Let ``metric`` take the first samples of the first inputs, with a bar."""
+    """Feed the first ``samples`` of the first ``inputs`` to ``metric``, with a progress bar."""
     from tqdm import tqdm
 
     inputs, samples = inputs or len(outputs.names), samples or outputs.samples
@@ -331,7 +335,7 @@ def _show(
 
 
 def _paper(what: str, rows: Iterable[tuple[str, str, float | None]]) -> list[str]:
-    """The paper's numbers, a line a task or direction."""
+    """Format the paper's numbers, one line per task or direction."""
     told: dict[str, list[str]] = {}
     for where, row, value in rows:
         if value is not None:
@@ -343,7 +347,7 @@ def _tell(
     arguments: argparse.Namespace, outputs: Outputs | None, measured: Sequence[Measurement],
     notes: Sequence[str], save: Callable[[Path], object],
 ) -> int:  # fmt: skip
-    """Print the numbers, once the raw values are kept."""
+    """Save the raw values, then print the results."""
     from benchmarks.files import comma_separated
     from benchmarks.metric import METRICS
 
@@ -367,7 +371,7 @@ def _tell(
         ends = one.interval and f" [{one.interval.low:.6f}, {one.interval.high:.6f}]"
         print(f"{one.name}: {one.value:.6f}{ends or ''} {metric.unit}")
     over = next(m.interval.over for m in measured if m.interval is not None)
-    print(f"in brackets: 95% intervals over {over}")
+    print(f"brackets: 95% confidence intervals over {over}")
     print(f"protocol: {measured[0].protocol['protocol']}")
     for one in measured:
         print(f"{one.name}: {METRICS[one.name].protocol}")
@@ -376,7 +380,7 @@ def _tell(
 
 
 def print_distance(arguments: argparse.Namespace) -> int:
-    """Print the distance; what may surprise about it goes to standard error."""
+    """Print the distance; notes (upscaling, JPEG) go to standard error."""
     import torch
 
     from benchmarks.metrics.lpips_features import LpipsDistance, measured_size
@@ -388,7 +392,7 @@ def print_distance(arguments: argparse.Namespace) -> int:
     sizes = ["{}x{}".format(*image.size) for image in images]
     if sizes[0] != sizes[1]:
         raise UserError(
-            f"{first} is {sizes[0]} and {second} is {sizes[1]} (width x height): scale one to the "
+            f"{first} is {sizes[0]} and {second} is {sizes[1]} (width x height): resize one to the "
             "other's size"
         )
     pixels = torch.stack([tensor_of(image) for image in images])
@@ -398,6 +402,6 @@ def print_distance(arguments: argparse.Namespace) -> int:
     if f"{width}x{height}" != sizes[0]:
         print(f"note: enlarged from {sizes[0]} to {width}x{height}", file=sys.stderr)
     if any(path.suffix.lower() in (".jpg", ".jpeg") for path in arguments.pictures):
-        print("note: JPEG compression changes LPIPS: compare PNGs if you can", file=sys.stderr)
+        print("note: JPEG compression changes LPIPS: compare PNGs if possible", file=sys.stderr)
     print(f"{float(distance.distance(features[:1], features[1:])):.6f}")
     return 0

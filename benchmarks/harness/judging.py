@@ -1,4 +1,4 @@
-"""Quality of outputs by a judge, who has photos of similar training inputs."""
+"""Quality of outputs by a judge, which compares them with photos of similar training inputs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from benchmarks.networks.weights import trained
 from benchmarks.pictures import fitted, read, tensor_of
 from models.errors import UserError
 
-SAMPLES = 10  # translations of each input, where there are so many
+SAMPLES = 10  # translations per input, at most
 
 
 def judged(
@@ -36,10 +36,11 @@ def judged(
     train_photos: Path, *, samples: int | None = None, device: str = "cpu", seed: int = 0,
     progress: bool = True,
 ) -> tuple[list[Measurement], Callable[[Path], None]]:  # fmt: skip
-    """Preference for ``own`` over ``against`` and the distances of ``own``, and what writes these.
+    """Measure the preference for ``own`` over ``against`` and the photo distance of ``own``.
 
-    Both translate the pictures ``inputs``, in that order. ``train_inputs``: named as their photos in
-    ``train_photos``; without, inputs are compared with the photos themselves.
+    Both translate the pictures ``inputs``, in that order. ``train_inputs`` have the names of their
+    photos in ``train_photos``; without them, inputs are compared with the photos themselves.
+    Returns the measurements and a function that saves the raw distances.
     """
     photos = pictures_under(train_photos)
     like = photos if train_inputs is None else pictures_under(train_inputs)
@@ -79,5 +80,5 @@ def judged(
 
 
 def _prepared(path: Path, size: tuple[int, int]) -> Tensor:
-    """A picture (3, H, W) in [-1, 1] of ``size`` (height, width), its centre kept."""
+    """Read a picture (3, H, W) in [-1, 1], fitted and cropped to ``size`` (height, width)."""
     return tensor_of(fitted(read(path), (size[1], size[0])))

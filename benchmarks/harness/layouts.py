@@ -1,4 +1,4 @@
-"""Where a folder's translations are: which file is which sample of which input, told by names alone."""
+"""Layouts of folders of translations: find each file's input and sample from its name alone."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from benchmarks.files import files_under
 from benchmarks.pictures import SUFFIXES
 from models.errors import UserError
 
-Files = dict[str, dict[str, Path]]  # input -> sample's number, of two digits or more -> file
+Files = dict[str, dict[str, Path]]  # input -> sample number (two or more digits) -> file
 _FIELD = {"{input}": "(?P<input>.+)", "{sample}": "(?P<sample>[0-9]+)"}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Translations by input and sample, both in order. ``words``: how they lie. ``numbered``: inputs
-    are called by their place in the order of the test inputs, and not by name. ``passed``: pictures
-    beside them that are none."""
+    """Translations by input and sample, both sorted.
+
+    ``words`` describes the layout. ``numbered``: inputs are identified by their position in the
+    sorted test inputs, not by name. ``passed``: other pictures, which are skipped."""
 
     words: str
     files: Files
@@ -29,16 +30,16 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Names:
-    """A way to name files: what translations match, and what lies beside them."""
+    """A naming scheme: patterns of translations and of other files ``beside`` them."""
 
     words: str
     translation: str
     beside: str = "(?!)"
     numbered: bool = False
-    whole: bool = False  # with the suffix
+    whole: bool = False  # the patterns include the suffix
 
 
-# The first that fits all pictures is taken.
+# The first scheme that fits all pictures is used.
 KNOWN = (
     _Names("named as by reproduce translate", r"(?P<input>.+)_(?:sample|example)(?P<sample>\d+)", "grid"),
     _Names(
@@ -47,7 +48,7 @@ KNOWN = (
         r"(?:.+/)?input_\d+_(?:input|encoded|ground truth)", numbered=True,
     ),
     _Names(
-        "named as by MUNIT's test.py, a folder an input",
+        "named as by MUNIT's test.py, one folder per input",
         r"(?:(?P<input>.+)/)?output(?P<sample>\d+)", r"(?:.+/)?input",
     ),
 )  # fmt: skip
@@ -57,19 +58,19 @@ NAMES = "_sample00.png, _random_sample01.png, output000.jpg, {input}_{sample}.pn
 
 
 def find_layout(paths: Sequence[Path], pattern: str | None = None) -> Layout:
-    """The translations under one folder, or in several, one a sample.
+    """Find the translations under one folder, or in several folders, one per sample.
 
-    ``pattern``: of names under the folder, with {input} and {sample}; other pictures are passed over.
+    ``pattern``: file names under the folder, with {input} and {sample}; other pictures are skipped.
     Raises UserError naming the folder or file that fits no layout.
     """
     if pattern is not None:
         if len(paths) > 1:
-            raise UserError("--pattern is for one folder: give that one alone")
+            raise UserError("--pattern takes a single folder: give only one")
         pictures = pictures_under(paths[0])
         found = _named(paths[0], pictures, names_of(pattern))
         if found is None:
             first = next(iter(pictures.values()))
-            raise UserError(f"{first} is not {pattern}, nor is any other picture: mend --pattern")
+            raise UserError(f"no picture matches {pattern}, e.g. {first}: correct --pattern")
         return found
     if len(paths) > 1:
         return _folder_a_sample(paths)
@@ -78,8 +79,8 @@ def find_layout(paths: Sequence[Path], pattern: str | None = None) -> Layout:
 
 
 def pictures_under(folder: Path) -> dict[str, Path]:
-    """Every picture under ``folder`` by its id, as ``reproduce translate`` names inputs: the
-    relative path without suffix, or with it where two would be alike. UserError if none."""
+    """Return every picture under ``folder`` by its id, as ``reproduce translate`` names inputs: the
+    relative path without suffix, or with it if ids would clash. Raises UserError for no picture."""
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: give a folder of pictures")
     found = sorted(p for p in files_under(folder) if p.suffix.lower() in {*SUFFIXES, ".pgm"})
@@ -94,11 +95,11 @@ def pictures_under(folder: Path) -> dict[str, Path]:
 def places_of(
     names: Sequence[str], found: Sequence[str], numbered: bool, where: object
 ) -> list[int]:
-    """Where the inputs called ``names`` are among the inputs ``found`` in ``where``.
+    """Return the positions of the inputs ``names`` among the inputs ``found`` in ``where``.
 
-    Of a ``numbered`` layout the first is the first, where none has an input's name, they are counted
-    from 0 or 1, there are as many, and numbers in names leave the inputs' order in no doubt. UserError
-    for one that is missing.
+    Inputs of a ``numbered`` layout are matched by position if none has the name of an input, they
+    are numbered consecutively from 0 or 1, their count agrees, and alphabetical and numerical order
+    of ``names`` agree. Raises UserError for a missing input.
     """
     place = {name: number for number, name in enumerate(found)}
     missing = next((name for name in names if name not in place), None)
@@ -111,7 +112,7 @@ def places_of(
             return [*range(len(names))]
     raise UserError(
         f"{where} has no translation of input '{missing}' (of {len(found)} inputs, the first is "
-        f"'{found[0]}'): translate the same inputs with every method, and name them alike (in an array by input_ids)"
+        f"'{found[0]}'): use the same inputs and names for every method (in an .npz by input_ids)"
     )
 
 
@@ -123,20 +124,20 @@ def _in_folder(folder: Path) -> Layout:
             return found
     folders = {path.parent for path in pictures.values()}
     found = _named(folder, pictures, FLAT if len(folders) == 1 else NESTED)
-    # Of several folders, some must hold more than one input: each may be an input's.
+    # With several folders, some must hold more than one input, or each could be one input's folder.
     if found is not None and (len(folders) == 1 or len(found.files) > len(folders)):
         return found
     if folders != {folder}:
         return _folder_an_input(folder, pictures)
     wrong = next(p for p in pictures.values() if not re.fullmatch(r".+_\d+", p.stem, re.S))
     raise UserError(
-        f"{wrong} tells no input and sample ({NAMES}): rename it, or give --pattern, e.g. "
+        f"{wrong} does not name its input and sample ({NAMES}): rename it, or give --pattern, e.g. "
         "--pattern '{input}-{sample}.png'"
     )
 
 
 def _named(folder: Path, pictures: Mapping[str, Path], names: _Names) -> Layout | None:
-    """The layout, where every picture is one of these names."""
+    """Return the layout if every picture has one of these names, else None."""
     translation, beside = (re.compile(n, re.S) for n in (names.translation, names.beside))
     files, passed = Files(), list[Path]()
     for path in pictures.values():
@@ -161,13 +162,13 @@ def _folder_an_input(folder: Path, pictures: Mapping[str, Path]) -> Layout:
     for path in paths:
         if path.parent == folder:
             raise UserError(
-                f"{path} lies beside the folders of inputs: remove it, or give --pattern "
+                f"{path} is not in the folder of an input: remove it, or give --pattern "
                 "(e.g. '{input}_{sample}.png')"
             )
         _add(by_name, path.parent.relative_to(folder).as_posix(), path.stem, path)
     if 0 < len(unnumbered) < len(paths) / 2:
         raise UserError(
-            f"{unnumbered[0]} has no number, as the other samples have: remove it, or give --pattern "
+            f"{unnumbered[0]} has no number, unlike the other samples: remove it, or give --pattern "
             "(e.g. '{input}/{sample}.png')"
         )
     for beside in {path.parent.parent for path in paths}:
@@ -178,11 +179,11 @@ def _folder_an_input(folder: Path, pictures: Mapping[str, Path]) -> Layout:
         name: {f"{k:02d}": path for k, path in enumerate(samples.values())}
         for name, samples in by_name.items()
     }
-    return Layout("a folder an input", _ordered(files))
+    return Layout("one folder per input", _ordered(files))
 
 
 def _folder_a_sample(paths: Sequence[Path]) -> Layout:
-    """Several folders with the same names, as MUNIT's test_batch.py writes them."""
+    """Read several folders with the same file names, as MUNIT's test_batch.py writes them."""
     for number, path in enumerate(paths):
         if any(path.resolve() == other.resolve() for other in paths[:number]):
             raise UserError(f"{path} is given twice: give each sample's folder once")
@@ -203,12 +204,12 @@ def _folder_a_sample(paths: Sequence[Path]) -> Layout:
         raise UserError(
             f"{path} has no counterpart in {paths[0]}: remove it, or translate it there"
         )
-    return Layout("a folder a sample", _ordered(files))
+    return Layout("one folder per sample", _ordered(files))
 
 
 def _numbered_beside(folder: Path) -> list[Path]:
-    """``OUT_00``, ``OUT_01``, ... of MUNIT's test_batch.py, whose --output_folder was ``OUT``: that has
-    inputs at most."""
+    """Find ``OUT_00``, ``OUT_01``, ... of MUNIT's test_batch.py, where ``folder`` is its
+    --output_folder ``OUT``, which holds at most inputs."""
     if folder.is_dir() and any(not re.fullmatch(r"input\d+\..+", p.name) for p in folder.iterdir()):
         return []
     folder = folder.absolute()
@@ -218,37 +219,37 @@ def _numbered_beside(folder: Path) -> list[Path]:
     for number in range(len(found)):
         if number not in found:
             raise UserError(
-                f"{folder}_{number:02d} is no folder, though there are {len(found)} such samples: "
-                "translate it again, or give the samples' folders one by one"
+                f"{folder}_{number:02d} is missing, though {len(found)} such folders exist: translate "
+                "that sample again, or list the samples' folders"
             )
     return [found[number] for number in sorted(found)]
 
 
 def names_of(pattern: str) -> _Names:
-    """How files are named by ``--pattern``; UserError for one that cannot tell input and sample."""
+    """Parse ``--pattern``; raises UserError if input and sample are ambiguous."""
     if any(pattern.count(field) != 1 for field in _FIELD):
-        raise UserError(f"{pattern}: it needs {{input}} and {{sample}}, each once")
+        raise UserError(f"{pattern}: a pattern needs {{input}} and {{sample}}, once each")
     if "}{" in pattern:
-        raise UserError(f"{pattern}: put something between {{input}} and {{sample}}")
+        raise UserError(f"{pattern}: put a separator between {{input}} and {{sample}}")
     parts = re.split(r"(\{input\}|\{sample\})", pattern)
     named = "".join(_FIELD.get(part, re.escape(part)) for part in parts)
     return _Names(f"named {pattern}", named, beside=".+", whole=True)
 
 
 def _add(files: Files, name: str, sample: str, path: Path) -> None:
-    sample = f"{int(sample):02d}" if sample.isdecimal() else sample  # 1 and 01 are one
+    sample = f"{int(sample):02d}" if sample.isdecimal() else sample  # 1 and 01 are the same
     other = files.setdefault(name, {}).setdefault(sample, path)
     if other is not path:
-        raise UserError(f"{path} and {other} are one sample of input '{name}': remove one of them")
+        raise UserError(f"{path} and {other} are the same sample of input '{name}': remove one")
 
 
 def _ordered(files: Files, numbered: bool = False) -> Files:
-    """Samples by number, inputs by name or, where these are numbers, by what they count."""
+    """Sort samples by number, and inputs by name or, if ``numbered``, numerically."""
     names = sorted(files, key=_natural if numbered else None)
     return {name: dict(sorted(files[name].items(), key=lambda s: int(s[0]))) for name in names}
 
 
 def _natural(path: Path | str) -> list[tuple[int, str]]:
-    """Numbers in names by what they count."""
+    """Return a sort key that compares numbers in names numerically."""
     parts = re.split(r"(\d+)", str(path))
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -1,7 +1,7 @@
-"""Outputs: translations as people have them, in folders or arrays, checked and read one by one.
+"""Outputs: translations by any method, in folders or arrays, checked and read one at a time.
 
-Pictures are measured as they are, so nothing is resized and nothing converted: whatever does not fit is
-refused by name before anything is measured.
+Pictures are measured unchanged: nothing is resized or converted. A file that does not fit is named
+in an error before anything is measured.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from models.errors import UserError
 class Outputs:
     """``samples`` translations of each input in ``names``, all of one ``size`` (height, width).
 
-    ``source``: a picture (3, H, W) in [-1, 1] as its file holds it, by row and sample; ``digest``:
-    sha256 (hex) of all of them. ``numbered``: the names are places in the order of the test inputs.
-    ``lossy``: some may have been compressed with loss. ``passed``: pictures beside them that are not
-    read.
+    ``source(row, sample)`` reads a picture (3, H, W) in [-1, 1]; ``digest()`` returns the sha256
+    (hex) of all of them. ``words`` describes the layout or array. ``numbered``: the names are
+    positions in the sorted test inputs. ``lossy``: lossy compression is accepted. ``passed``:
+    skipped pictures.
     """
 
     names: tuple[str, ...]
@@ -40,7 +40,7 @@ class Outputs:
     words: str
     source: Callable[[int, int], Tensor] = field(repr=False)
     digest: Callable[[], str] = field(repr=False)
-    rows: tuple[int, ...] = field(repr=False)  # of the source, an input each
+    rows: tuple[int, ...] = field(repr=False)  # of the source, one per input
     numbered: bool = False
     lossy: bool = False
     passed: tuple[Path, ...] = ()
@@ -49,23 +49,23 @@ class Outputs:
         height, width = self.size
         told = f"{len(self.names)} inputs x {self.samples} samples, {width}x{height}, {self.words}"
         if self.lossy:
-            told += ", where compression with loss is allowed"
+            told += ", lossy compression allowed"
         if self.passed:
             several = f" and {len(self.passed) - 1} more" if len(self.passed) > 1 else ""
-            told += f"; passed over: {self.passed[0].name}{several}"
+            told += f"; skipped: {self.passed[0].name}{several}"
         return told
 
     @property
     def sha256(self) -> str:
-        """Of the names and all pictures."""
+        """The sha256 (hex) of the names and all pictures."""
         told = "\n".join((*self.names, *map(str, self.rows), self.digest()))
         return hashlib.sha256(told.encode()).hexdigest()
 
     def stream(
         self, samples: int | range | None = None, inputs: range | None = None
     ) -> Iterator[tuple[str, int, Tensor]]:
-        """(input, sample, picture (3, H, W) in [-1, 1]) of all inputs or of those numbers, input by
-        input: of all samples, the first, or those numbers."""
+        """Yield (input, sample, picture (3, H, W) in [-1, 1]), input by input: all inputs or those
+        in the range ``inputs``; all samples, the first ``samples``, or those in a range."""
         if samples is None or isinstance(samples, int):
             samples = range(self.samples if samples is None else samples)
         for number in range(len(self.names)) if inputs is None else inputs:
@@ -73,12 +73,12 @@ class Outputs:
                 yield self.names[number], sample, self.read(number, sample)
 
     def read(self, number: int, sample: int) -> Tensor:
-        """A picture (3, H, W) in [-1, 1] of input ``number``."""
+        """Read a picture (3, H, W) in [-1, 1] of input ``number``."""
         return self.source(self.rows[number], sample)
 
     def called(self, names: Sequence[str], where: object) -> Outputs:
-        """The translations of the inputs called ``names``, in their order; UserError where one lacks.
-        ``where``: these are, for the message."""
+        """Return the translations of the inputs ``names``, in that order. Raises UserError, which
+        names ``where`` the outputs are, if one is missing."""
         places = places_of(names, self.names, self.numbered, where)
         rows = tuple(self.rows[place] for place in places)
         return replace(self, names=tuple(names), rows=rows, numbered=False)
@@ -88,19 +88,19 @@ def open_outputs(
     paths: Sequence[Path], pattern: str | None = None, value_range: Range | None = None,
     lossy: bool = False,
 ) -> Outputs:  # fmt: skip
-    """What lies at ``paths``: a folder, several folders (one a sample), or an ``.npy`` or ``.npz``
-    array (inputs, samples, H, W, 3) of uint8, or of floats in ``value_range``.
+    """Open the outputs at ``paths``: a folder, several folders (one per sample), or an ``.npy`` or
+    ``.npz`` array (inputs, samples, H, W, 3) of uint8, or of floats in ``value_range``.
 
-    ``pattern``: as ``find_layout`` takes it. ``lossy``: JPEGs may be measured too. Raises UserError
-    naming the file that does not fit: inputs with too few samples, other sizes, grey, alpha.
+    ``pattern``: see ``find_layout``. ``lossy``: accept JPEG and the like. Raises UserError naming
+    the file that does not fit: a missing sample, another size, greyscale, an alpha channel.
     """
     array = next((path for path in paths if path.suffix.lower() in ARRAYS), None)
     if array is not None:
         if len(paths) > 1 or pattern is not None:
-            raise UserError(f"{array} is an array: give it alone, without --pattern")
+            raise UserError(f"{array} is an array: give only that file, without --pattern")
         return _of_array(array, value_range)
     if value_range is not None:
-        raise UserError("--range is of arrays of floats: leave it out")
+        raise UserError("--range applies only to arrays of floats: omit it")
     layout = find_layout(paths, pattern)
     _check_counts(layout.files)
     rows = [[*samples.values()] for samples in layout.files.values()]
@@ -122,7 +122,8 @@ def open_outputs(
 
 
 def one_size(paths: Iterable[Path], of: Callable[[Path], tuple[int, int]]) -> tuple[int, int]:
-    """Width and height of all pictures, ``of`` each; UserError naming the first of another size."""
+    """Return the width and height that ``of`` gives for all pictures. Raises UserError naming the
+    first picture of another size."""
     first, size = None, (0, 0)
     for path in paths:
         found = of(path)
@@ -130,24 +131,24 @@ def one_size(paths: Iterable[Path], of: Callable[[Path], tuple[int, int]]) -> tu
             first, size = path, found
         if found != size:
             raise UserError(
-                f"{path} is {found[0]}x{found[1]}, {first} is {size[0]}x{size[1]}: all must have one "
-                "size"
+                f"{path} is {found[0]}x{found[1]}, {first} is {size[0]}x{size[1]}: all must have the "
+                "same size"
             )
     return size
 
 
 def check_size(outputs: Outputs, inputs: int | None, samples: int | None) -> None:
-    """UserError where ``outputs`` have fewer inputs or samples than are asked for."""
+    """Raise UserError if ``outputs`` have fewer inputs or samples than requested."""
     for kind, there, asked in (
         ("inputs", len(outputs.names), inputs),
-        ("samples an input", outputs.samples, samples),
+        ("samples per input", outputs.samples, samples),
     ):
         if asked is not None and asked > there:
-            raise UserError(f"{asked} {kind} are asked for, there are {there}: translate more")
+            raise UserError(f"{asked} {kind} requested, but there are {there}: translate more")
 
 
 def _check_counts(files: Files) -> None:
-    """Refuse inputs without the samples that most inputs have."""
+    """Raise UserError for an input whose samples differ from those of most inputs."""
     usual = Counter(tuple(map(int, samples)) for samples in files.values()).most_common(1)[0][0]
     for name, samples in files.items():
         numbers = tuple(map(int, samples))
@@ -158,11 +159,11 @@ def _check_counts(files: Files) -> None:
         if lacking:
             raise UserError(
                 f"input '{name}' ({example}) lacks sample {lacking[0]}, which others have: "
-                f"translate it again ({len(usual)} samples an input)"
+                f"translate it again ({len(usual)} samples per input)"
             )
         more = next(path for k, path in samples.items() if int(k) not in usual)
         raise UserError(
-            f"{more}: other inputs have no such sample: remove it, or translate them again"
+            f"{more}: other inputs lack this sample: remove it, or translate them again"
         )
 
 
@@ -186,17 +187,17 @@ def _of_array(path: Path, value_range: Range | None) -> Outputs:
     if value_range is not None:
         low, high = check_range(value_range)
         told += f" in [{low:g}, {high:g}]"
-        # 0 to 1 of 0 to 255: two grey levels are no picture, and all numbers would be near 0.
+        # Values in [0, 1] with --range 0 255 span one grey level: all results would be near 0.
         least, greatest = file.picture(0).min(), file.picture(0).max()
         if 0 < greatest - least < (high - low) / 200:
             raise UserError(
-                f"{path}: values of the first picture are in [{least:g}, {greatest:g}]: mend --range "
-                f"{low:g} {high:g}"
+                f"{path}: values of the first picture are in [{least:g}, {greatest:g}]: correct "
+                f"--range {low:g} {high:g}"
             )
     width = len(str(shape[0] - 1))
-    ids = file.ids or [f"#{i:0{width}d}" for i in range(shape[0])]  # that no input is called
+    ids = file.ids or [f"#{i:0{width}d}" for i in range(shape[0])]  # names that no input has
     if len(ids) != shape[0] or len({*ids} - {""}) < len(ids):
-        raise UserError(f"{path}: input_ids must name each of the {shape[0]} inputs, each once")
+        raise UserError(f"{path}: input_ids must hold {shape[0]} different, non-empty names")
 
     def picture(row: int, sample: int) -> Tensor:
         pixels = in_memory(file.picture(row * shape[1] + sample))

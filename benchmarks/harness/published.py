@@ -1,4 +1,4 @@
-"""The MUNIT paper's numbers, from ``results/paper``, their one home."""
+"""The MUNIT paper's published numbers, read from ``results/paper``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ AVERAGE = "Average"  # of Table 2's directions
 
 
 def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None]]:
-    """(task, row's title) -> quality in percent, diversity; None where the paper prints none."""
+    """Return (task, row title) -> (quality in percent, diversity); None if not published."""
 
     def number(text: str) -> float | None:
         return float(text) if text else None
@@ -26,7 +26,7 @@ def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None
 
 
 def published_table2() -> dict[tuple[str, str], tuple[float, float]]:
-    """(direction, method's title) -> CIS, IS in nats."""
+    """Return (direction, method title) -> (CIS, IS), in nats."""
     return {
         (row["direction"], row["method"]): (float(row["cis_nats"]), float(row["is_nats"]))
         for row in _rows("table2_cis_is.csv")
@@ -34,7 +34,7 @@ def published_table2() -> dict[tuple[str, str], tuple[float, float]]:
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    """A table of ``results/paper``, which an installed wheel holds as ``benchmarks/paper``."""
+    """Read a table of ``results/paper``, which is ``benchmarks/paper`` in an installed wheel."""
     packaged = files("benchmarks") / "paper" / name
     file = packaged if packaged.is_file() else CHECKOUT / "results" / "paper" / name
     return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))

@@ -1,4 +1,4 @@
-"""Metrics for any method in any framework: pictures go in batch by batch, numbers come out.
+"""Streaming metrics for any method in any framework: update with batches, then compute.
 
     metric = diversity("paper", inputs=100, samples=38)
     for input_ids, samples in batches:  # samples: (B, S, H, W, 3), uint8
@@ -6,7 +6,7 @@
     for name, measured in metric.compute().items():
         print(name, measured.value, measured.interval)
 
-Pictures are measured as PNG files of them hold them, so arrays, tensors and files give equal numbers.
+Pictures are quantised as in PNG files, so arrays, tensors and files give equal results.
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ T = TypeVar("T")
 
 
 class Streaming(Generic[T]):
-    """A metric in torchmetrics' habit. ``value_range``: of floats that it will be given. ``most``: inputs,
-    and samples of each, that it takes."""
+    """A metric with torchmetrics' interface (``update``, ``compute``).
+
+    ``value_range``: range of the floats given to ``update``. ``most``: greatest numbers of inputs
+    and of samples per input."""
 
     def __init__(
         self, metric: Accumulates[T], measured: Callable[[T], Sequence[Measurement]],
@@ -68,11 +70,11 @@ class Streaming(Generic[T]):
         self._result: T | None = None
 
     def update(self, input_ids: Sequence[str], samples: ArrayLike | Tensor) -> None:
-        """Translations of the inputs called ``input_ids`` (B): further samples of each.
+        """Add samples of the inputs ``input_ids`` (B).
 
-        ``samples``: (B, S, H, W, 3) or, one a call, (B, H, W, 3); of tensors also with channels
-        first. uint8, or floats in the declared range. Memory is least where all samples of an input
-        come together. Raises UserError for anything else, and takes nothing then.
+        ``samples``: (B, S, H, W, 3) or, for one sample each, (B, H, W, 3); channels may come first.
+        uint8, or floats in the declared range. Passing all samples of an input together saves
+        memory. Raises UserError for anything else and then leaves the metric unchanged.
         """
         given, names = in_memory(samples), [*map(str, input_ids)]
         if given.ndim == 4:
@@ -89,8 +91,8 @@ class Streaming(Generic[T]):
             raise UserError(f"samples of shape {tuple(given.shape)}: pictures have 3 channels, RGB")
         if self._size not in (torch.Size(), given.shape[2:]):
             raise UserError(
-                f"samples of shape {tuple(given.shape)}, others are {tuple(self._size)}: all must have "
-                "one size"
+                f"samples of shape {tuple(given.shape)}, but earlier ones are {tuple(self._size)}: all "
+                "must have the same size"
             )
         counts = self._count + Counter(names * given.shape[1])
         for what, count, most in (
@@ -98,26 +100,26 @@ class Streaming(Generic[T]):
             ("samples of an input", max(counts.values(), default=0), self._most[1]),
         ):
             if count > most:
-                raise UserError(f"{count} {what}, of {most} that are measured: pass fewer")
+                raise UserError(f"{count} {what}, but the metric takes {most}: pass fewer")
         for pictures in given:
-            in_range(pictures, self._range)  # or nothing is taken
+            in_range(pictures, self._range)  # raises before the metric changes
         for name, pictures in zip(names, given, strict=True):
             for picture in in_range(pictures, self._range):
                 self.take(name, self._count[name], picture)
 
     def take(self, name: str, sample: int, picture: Tensor) -> None:
-        """One translation (3, H, W) in [-1, 1], as a PNG file holds it."""
+        """Add one translation (3, H, W) in [-1, 1], quantised as in a PNG file."""
         self._metric.update(name, sample, picture)
         self._count[name], self._size = sample + 1, picture.shape
         self._result = None
 
     def compute(self) -> dict[str, Measurement]:
-        """The numbers by name, with 95 % intervals over inputs and all that defines them."""
+        """Return the measurements by name, with 95 % intervals over inputs and their protocol."""
         return {measured.name: measured for measured in self._measured(self.result)}
 
     @property
     def result(self) -> T:
-        """Raw values; UserError where samples or inputs are missing."""
+        """Raw values; raises UserError if samples or inputs are missing."""
         if self._result is None:
             self._result = self._metric.finish()
         return self._result
@@ -128,8 +130,8 @@ def diversity(
     lpips: Version = "0.0", value_range: Range | None = None, device: Device = "cpu", seed: int = 0,
     weights: Path | None = None,
 ) -> Streaming[DiversityResult]:  # fmt: skip
-    """LPIPS diversity by a ``protocol`` (paper, consecutive, all-pairs) and version of LPIPS, of so many
-    ``inputs`` and ``samples`` of each: without them, as many as the protocol has."""
+    """Create LPIPS diversity by a ``protocol`` (paper, consecutive, all-pairs) and LPIPS version,
+    for a number of ``inputs`` and of ``samples`` per input (default: the protocol's)."""
     name = protocol if lpips == "0.0" else f"{protocol}-v{lpips}"
     found = get_protocol(name, inputs, samples)
     distance = LpipsDistance(trained(found.version, weights), device)
@@ -140,15 +142,15 @@ def diversity(
 def modes(
     classifier: ClassifiesModes, *, value_range: Range | None = None, seed: int = 0
 ) -> Streaming[ModeScores]:
-    """IS and CIS by a ``classifier`` of the target domain's modes (``open_classifier`` opens files)."""
+    """Create IS and CIS by a ``classifier`` of the target's modes (see ``open_classifier``)."""
     return Streaming(
         ModeProbabilities(classifier, classifier.modes), lambda r: r.measurements(seed), value_range
     )
 
 
 class _AgainstReal:
-    """Fidelity of translations that come one by one, to real pictures, whose features are taken as
-    soon as the first translation is of their size."""
+    """Fidelity of streamed translations to real pictures. The real features are extracted once the
+    first translation has been found to have the real pictures' size."""
 
     def __init__(self, real: Sequence[Path], extractor: Extractor, progress: bool) -> None:
         self._real, self._size = real, one_size(real, size_of)
@@ -162,7 +164,7 @@ class _AgainstReal:
             if (width, height) != self._size:
                 raise UserError(
                     f"translations are {width}x{height}, {self._real[0]} is "
-                    "{}x{}: resize them to one size".format(*self._size)
+                    "{}x{}: resize them to the same size".format(*self._size)
                 )
             paths = tqdm(self._real, unit="real picture", disable=not self._progress)
             pictures = ((str(path), 0, tensor_of(read(path))) for path in paths)
@@ -171,7 +173,7 @@ class _AgainstReal:
 
     def finish(self) -> FidelityResult:
         fake = self._fake.finish()
-        assert self._features is not None  # which the first of them asked for
+        assert self._features is not None  # extracted at the first update
         return scores_of(fake, self._features, self._extractor)
 
 
@@ -180,10 +182,10 @@ def fidelity(
     extractor: Extractor | None = None, weights: Path | None = None,
     value_range: Range | None = None, device: Device = "cpu", progress: bool = False,
 ) -> Streaming[FidelityResult]:  # fmt: skip
-    """FID, KID, precision and recall against the pictures in the folder ``real``, which have the size of
-    the translations; by torch-fidelity's Inception-v3, with its own or other ``weights``, or another
-    ``extractor``. ``inputs``, ``samples`` of each: how many will come, if that is known; too few are
-    refused at once."""
+    """Create FID, KID, precision and recall against the pictures in the folder ``real``, which must
+    have the translations' size. Features come from torch-fidelity's Inception-v3 (optionally with
+    other ``weights``) or from ``extractor``. ``inputs`` and ``samples`` per input, if known, are
+    checked at once: UserError if they are too few."""
     paths = [*pictures_under(real).values()]
     if inputs is not None and samples is not None:
         dims = INCEPTION_DIMS if extractor is None else extractor.dims
@@ -196,8 +198,8 @@ def fidelity(
 
 @dataclass(frozen=True)
 class GivenClassifier:
-    """Someone's classifier, of which nothing is known but what it answers: ``call`` takes float32
-    (B, 3, H, W) in [-1, 1] to (B, K) probabilities, or with ``logits`` to what softmax makes them of."""
+    """A user's classifier: ``call`` maps float32 (B, 3, H, W) in [-1, 1] to (B, K) probabilities,
+    or to logits if ``logits`` is set."""
 
     name: str
     modes: tuple[str, ...]
@@ -208,7 +210,7 @@ class GivenClassifier:
 
     @torch.inference_mode()
     def probabilities(self, pictures: Tensor) -> Tensor:
-        with foreign(f"{self.name} fails on pictures {tuple(pictures.shape)}", "mend it"):
+        with foreign(f"{self.name} fails on pictures {tuple(pictures.shape)}", "fix it"):
             found = torch.as_tensor(self.call(pictures)).double()
             return found.softmax(dim=1) if self.logits else found
 
@@ -217,28 +219,26 @@ def open_classifier(
     word: str, size: tuple[int, int], *, modes: Sequence[str] = (), logits: bool = False,
     device: Device = "cpu",
 ) -> ClassifiesModes:  # fmt: skip
-    """The classifier that ``word`` names: a file of ours, a TorchScript file, or ``module:function``.
+    """Open a classifier: this project's .safetensors, a TorchScript file, or ``module:function``.
 
-    ``size``: height and width of the pictures. ``modes``: their names, else numbers. UserError for
-    what is none, and for answers that are no row of numbers a picture.
+    ``size``: height and width of the pictures. ``modes``: names of the modes (default: numbers).
+    Raises UserError for anything else, or if the output is not one row of numbers per picture.
     """
     path = Path(word)
     if path.suffix == ".safetensors":
         if modes or logits:
-            raise UserError(
-                f"{word} knows its modes and how it answers: leave out --modes, --logits"
-            )
+            raise UserError(f"{word} defines its modes and its output: omit --modes and --logits")
         return load_mode_classifier(path, device)
     call, sha256 = _function(word) if ":" in word and not path.exists() else _script(path, device)
-    # Its modes are known from its answer.
+    # A trial call shows how many modes it has.
     answer = GivenClassifier(word, (), sha256, call).probabilities(torch.zeros(2, 3, *size))
     if answer.ndim != 2 or len(answer) != 2 or answer.shape[1] < 2:
         raise UserError(
-            f"{word} answers {tuple(answer.shape)} for 2 pictures: it must give (2, modes)"
+            f"{word} returns {tuple(answer.shape)} for 2 pictures: it must return (2, modes)"
         )
     names = tuple(modes) or tuple(map(str, range(answer.shape[1])))
     if len(set(names)) != answer.shape[1]:
-        raise UserError(f"{word} knows {answer.shape[1]} modes, --modes names {len(set(names))}")
+        raise UserError(f"{word} has {answer.shape[1]} modes, but --modes names {len(set(names))}")
     return GivenClassifier(word, names, sha256, call, logits)
 
 
@@ -248,10 +248,10 @@ def _script(path: Path, device: Device) -> tuple[Classify, str]:
             f"{path}: no such file: give a classifier's .safetensors, a TorchScript file or "
             "module:function"
         )
-    load: Any = torch.jit.load  # which has no types
+    load: Any = torch.jit.load  # untyped
     with (
-        foreign(f"{path} is no TorchScript file", "save it by torch.jit.save"),
-        warnings.catch_warnings(),  # deprecated, and what people have
+        foreign(f"{path} is not a TorchScript file", "save it with torch.jit.save"),
+        warnings.catch_warnings(),  # deprecated, but still in use
     ):
         warnings.simplefilter("ignore", FutureWarning)
         network = load(str(path), map_location=device).eval()
@@ -261,10 +261,10 @@ def _script(path: Path, device: Device) -> tuple[Classify, str]:
 
 def _function(word: str) -> tuple[Classify, str]:
     module, _, name = word.partition(":")
-    with foreign(f"{word} cannot be imported", "mend it, or write module:function"):
+    with foreign(f"{word} cannot be imported", "fix it, or write module:function"):
         code = importlib.import_module(module)
         found: Classify = getattr(code, name)
     if not callable(found):
-        raise UserError(f"{word} is no function: give one that takes pictures to probabilities")
+        raise UserError(f"{word} is not a function: give one that maps pictures to probabilities")
     file = getattr(code, "__file__", None)
     return found, sha256_file(Path(file)) if file else ""

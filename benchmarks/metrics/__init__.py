@@ -1,1 +1,1 @@
-"""Metrics of translations: arrays in, numbers with intervals out."""
+"""Metrics of translations: they take arrays and return values with confidence intervals."""

@@ -1,9 +1,9 @@
-"""Content confusion: which input does a translation look like, its own or another?
+"""Content confusion: does a translation resemble its own input or another?
 
-IS and CIS know modes alone: a method that ignores its input may reach the most that both allow. So
-the content that is read off each translation, a vector of factors, is compared with the true contents of
-all inputs: 0 where content is kept, 0.5 by chance. What the reader gets wrong counts too; real
-pictures against their own contents tell how much that is.
+IS and CIS measure modes only: a method that ignores its input may reach the maximum of both.
+Content confusion compares the content predicted from each translation, a vector of factors, with
+the true contents of all inputs: 0 if content is preserved, 0.5 by chance. The reader's errors count
+too; the score of real pictures shows how large they are.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ CONTENT_CONFUSION = Metric(
 
 
 def confusion(predictions: ArrayLike, truth: ArrayLike) -> FloatArray:
-    """The confusion (N, S), in [0, 1], of every translation. ``predictions`` (N, S, F): factors
-    read off S translations of each of N inputs; ``truth`` (N, F): the inputs' own, in the same
-    order and units. All factors weigh the same. Raises UserError for fewer than two inputs."""
+    """Return the confusion (N, S), in [0, 1], of every translation. ``predictions`` (N, S, F):
+    factors predicted from S translations of each of N inputs; ``truth`` (N, F): the inputs' true
+    factors, in the same order and units. Factors weigh the same. UserError for fewer than 2
+    inputs."""
     read, true = (np.asarray(values, dtype=np.float64) for values in (predictions, truth))
     if len(true) < 2:
         raise UserError("content confusion of a single input says nothing: measure more inputs")
@@ -50,7 +51,7 @@ def confusion(predictions: ArrayLike, truth: ArrayLike) -> FloatArray:
     for own, samples in enumerate(read):
         distances = np.square(samples[:, None] - true).sum(axis=2)  # (S, N)
         mine = distances[:, own : own + 1]
-        # An input is at its own distance from itself, a tie that is none.
+        # Do not count the tie of an input with itself.
         nearer = (distances < mine).sum(axis=1) + ((distances == mine).sum(axis=1) - 1) / 2
         shares[own] = nearer / (len(true) - 1)
     return shares
@@ -58,8 +59,8 @@ def confusion(predictions: ArrayLike, truth: ArrayLike) -> FloatArray:
 
 @dataclass(frozen=True)
 class ContentTable:
-    """Contents read off translations (inputs, samples, F), the inputs' true ones (inputs, F), and
-    what follows from them. Inputs are in the order of ``input_ids`` (sorted)."""
+    """Predicted contents of translations (inputs, samples, F), the inputs' true ones (inputs, F),
+    and the resulting scores. Inputs are in the order of ``input_ids`` (sorted)."""
 
     predictions: FloatArray
     truth: FloatArray
@@ -67,27 +68,27 @@ class ContentTable:
     protocol: dict[str, Any]
 
     def measurement(self, seed: int) -> Measurement:
-        """Content confusion; ``seed`` is the bootstrap's. UserError for fewer than two inputs."""
+        """Return content confusion; ``seed``: of the bootstrap. UserError below 2 inputs."""
         by_input = confusion(self.predictions, self.truth).mean(axis=1)
         return mean_over_inputs(CONTENT_CONFUSION, by_input.tolist(), seed, self.protocol)
 
     @cached_property
     def by_factor(self) -> dict[str, float]:
-        """The confusion that one factor alone would give, by factor: which content is lost."""
+        """The confusion by each single factor, which shows what content is lost."""
         return {
             factor: float(confusion(self.predictions[..., [k]], self.truth[:, [k]]).mean())
             for k, factor in enumerate(self.protocol["factors"])
         }
 
     def save(self, path: Path) -> None:
-        """Write everything as ``.npz``: whole or not at all."""
+        """Write all values to an ``.npz`` file, atomically."""
         read = {"predictions": self.predictions.astype(np.float16), "truth": self.truth}
         save_arrays(path, self.protocol, read, self.input_ids)
 
 
 class ContentScores(Batches[ContentTable]):
-    """``truth``: by input id, the factors (F,) that ``reader`` uses, standardised as it does.
-    ``about`` goes into the protocol."""
+    """Reads the contents of streamed translations. ``truth``: by input id, the factors (F,) that
+    ``reader`` uses, standardised by it. ``about`` is added to the protocol."""
 
     def __init__(
         self, reader: ContentReader, truth: Mapping[str, FloatArray],
@@ -95,7 +96,7 @@ class ContentScores(Batches[ContentTable]):
     ) -> None:  # fmt: skip
         super().__init__(batch_size)
         self._reader, self._truth, self._about = reader, dict(truth), dict(about or {})
-        self._found = bytearray()  # of float16, as kept; grows in place
+        self._found = bytearray()  # of float16, as saved; grows in place
 
     def update(self, input_id: str, sample: int, picture: Tensor) -> None:
         if input_id not in self._truth:

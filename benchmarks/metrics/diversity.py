@@ -1,7 +1,7 @@
-"""LPIPS diversity: how different the translations of one input are.
+"""LPIPS diversity: how much the translations of one input differ.
 
 Source: MUNIT, section 5.2 (after BicycleGAN): the mean LPIPS between pairs of translations of one
-input, over 100 inputs of 19 pairs. A deterministic translator has exactly 0.
+input, over 19 pairs for each of 100 inputs. It is exactly 0 for a deterministic translator.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from benchmarks.networks.streams import Stream, consume
 from benchmarks.networks.weights import LpipsWeights
 from models.errors import UserError
 
-NUMBERS = 2**20  # of features that the pairs of one step take up
+NUMBERS = 2**20  # of features in the pairs of one step, at most
 
 
 @dataclass(frozen=True)
 class DiversityResult:
-    """``distances`` is (inputs, pairs), rows in the order of ``input_ids`` (sorted). For real data
-    each row is one pair of pictures, ``pair_ids`` (pairs, 2) names them and ``input_ids`` is
-    empty. ``value`` is the mean over rows of the means over their pairs."""
+    """The diversity of a set of translations. ``distances``: (inputs, pairs), rows in the order of
+    ``input_ids`` (sorted). For real data each row is one pair of pictures, named in ``pair_ids``
+    (pairs, 2), and ``input_ids`` is empty. ``value``: mean over pairs, then over rows."""
 
     distances: NDArray[np.float32]
     input_ids: tuple[str, ...]
@@ -58,7 +58,7 @@ class DiversityResult:
 
     @cached_property
     def interval(self) -> Interval:
-        """95 %: bootstrap over inputs; for real data the variance of pairs sharing pictures."""
+        """The 95 % interval: bootstrap over inputs; for real data, robust to shared pictures."""
         if self.input_ids:
             return bootstrap_mean(list(self.per_input.values()), self.seed)
         return dyadic_mean(self.distances[:, 0], self.pair_ids)
@@ -71,20 +71,20 @@ class DiversityResult:
         return self.measurement().as_dict()
 
     def save(self, path: Path) -> None:
-        """Writes the raw values as ``.npz``: whole or not at all."""
+        """Write the raw values to an ``.npz`` file, atomically."""
         arrays = {"distances": self.distances, "pair_ids": self.pair_ids}
         save_arrays(path, {"protocol": self.protocol, "seed": self.seed}, arrays, self.input_ids)
 
     @classmethod
     def load(cls, path: Path) -> DiversityResult:
-        """Reads what ``save`` wrote; UserError for anything else."""
+        """Read a file that ``save`` wrote; raises UserError for others."""
         meta, of = load_arrays(path)
         ids = tuple(of["input_ids"].tolist())
         return cls(of["distances"], ids, of["pair_ids"], meta["protocol"], meta["seed"])
 
 
 def describe(weights: LpipsWeights) -> dict[str, Any]:
-    """What a record needs to know of the network that measured."""
+    """Return the facts about the LPIPS network that a record states."""
     return {
         "extractor": weights.name,
         "network": "alexnet",
@@ -96,7 +96,7 @@ def describe(weights: LpipsWeights) -> dict[str, Any]:
 
 
 class Distance(Interface):
-    """What diversity asks of a distance; ``LpipsDistance`` is one."""
+    """Interface of distances; ``LpipsDistance`` implements it."""
 
     weights: LpipsWeights
 
@@ -106,7 +106,7 @@ class Distance(Interface):
 
 
 class _Seen:
-    """The size and range of all pictures: one size, and the record's observed range."""
+    """The size and value range of the pictures seen so far; all must have the same size."""
 
     def __init__(self) -> None:
         self.size: tuple[int, int] | None = None
@@ -145,8 +145,7 @@ class _Seen:
 
 @dataclass
 class _Input:
-    """An input whose pictures wait for their features: ``index`` tells which of its ``distinct``
-    pictures each one is."""
+    """An input waiting for features: ``index`` maps its samples to ``distinct`` pictures."""
 
     name: str
     index: list[int]
@@ -155,13 +154,13 @@ class _Input:
 
 
 class Diversity:
-    """Diversity of translations that come one by one.
+    """Diversity of streamed translations.
 
-    Sample numbers are 0 to ``protocol.samples - 1``; inputs and samples come in any order. Pictures
-    are held until their input is complete, then reduced to features and distances: memory is that
-    of one input and one batch when pictures come grouped by inputs, of all of them when they do not.
-    Batches are filled across inputs, as a few pictures cost nearly as much as a full batch. Neither
-    the order nor ``batch_size`` changes the values (to 1e-7). ``seed`` is the bootstrap's.
+    Sample numbers are 0 to ``protocol.samples - 1``; inputs and samples may come in any order.
+    Pictures are held until their input is complete, then reduced to features and distances: if
+    pictures come grouped by input, memory is that of one input and one batch, otherwise that of all
+    pictures. Batches span inputs, because a few pictures cost nearly as much as a full batch. The
+    order and ``batch_size`` do not change the values (to 1e-7). ``seed`` seeds the bootstrap.
     """
 
     def __init__(
@@ -177,8 +176,8 @@ class Diversity:
         self._seen = _Seen()
 
     def update(self, input_id: str, sample: int, picture: torch.Tensor) -> None:
-        """Take a picture (3, H, W) in [-1, 1]; UserError for repeated or surplus samples and inputs,
-        another size and values out of range."""
+        """Add a picture (3, H, W) in [-1, 1]. Raises UserError for repeated or surplus samples and
+        inputs, another size, and values out of range."""
         protocol, waiting = self._protocol, self._incomplete
         where = f"sample {sample} of input {input_id!r}"
         if not 0 <= sample < protocol.samples:
@@ -195,14 +194,14 @@ class Diversity:
             )
         self._seen.check(where, picture)
         samples = waiting.setdefault(input_id, {})
-        # A copy: streams may hand out views of a buffer that they fill again.
+        # A copy, because a stream may yield views of a buffer that it reuses.
         samples[sample] = picture.detach().clone()
         if len(samples) == protocol.samples:
             del waiting[input_id]
             self._add(input_id, samples)
 
     def finish(self) -> DiversityResult:
-        """The result; UserError for missing samples and inputs."""
+        """Return the result; raises UserError for missing samples and inputs."""
         protocol = self._protocol
         if self._incomplete:
             name, samples = min(self._incomplete.items())
@@ -232,8 +231,8 @@ class Diversity:
         )
 
     def _add(self, name: str, samples: Mapping[int, torch.Tensor]) -> None:
-        """All pictures of an input. Equal ones share one feature vector, so that their distance is 0 on
-        every device: the last bits of a convolution may depend on the batch around a picture."""
+        """Queue all pictures of an input. Equal pictures share one feature vector, so that their
+        distance is 0 on every device: last bits of convolutions may depend on the batch."""
         self._complete.add(name)
         row: dict[bytes, int] = {}
         index = []
@@ -259,7 +258,7 @@ class Diversity:
     def _distances(self, of: _Input) -> NDArray[np.float32]:
         features = torch.stack(of.rows)
         rows = torch.tensor([[of.index[i], of.index[j]] for i, j in self._pairs])
-        # As many pairs at a time as make no second copy of all features.
+        # In parts, which avoids a second copy of all features.
         parts = torch.split(rows.to(features.device), max(1, NUMBERS // features.shape[1]))
         found = [self._distance.distance(features[p[:, 0]], features[p[:, 1]]) for p in parts]
         return torch.cat(found).float().cpu().numpy()
@@ -268,7 +267,7 @@ class Diversity:
 def diversity(
     stream: Stream, distance: Distance, protocol: Protocol, batch_size: int = 16, seed: int = 0
 ) -> DiversityResult:
-    """``Diversity`` of all of ``stream``."""
+    """Return the ``Diversity`` of a whole ``stream``."""
     return consume(Diversity(distance, protocol, batch_size, seed), stream)
 
 
@@ -279,12 +278,12 @@ def real_diversity(
     seed: int = 0,
     batch_size: int = 16,
 ) -> DiversityResult:
-    """Mean distance of ``n_pairs`` random pairs of distinct real pictures: Table 1's last row.
+    """Measure ``n_pairs`` random pairs of distinct real pictures: Table 1's last row.
 
-    ``pictures`` maps ids to (3, H, W) in [-1, 1]; only those in a pair are asked for, once each. Pairs
-    are drawn without repetition by ``seed`` over the sorted ids. Features are held from a picture's
-    first pair to its last: for 1,900 pairs at most about 760 of them (100 MB up to 64x64, 2 GB at
-    256x256). Raises UserError when there are too few pictures for so many pairs, or one is unfit.
+    ``pictures`` maps ids to (3, H, W) in [-1, 1]; each picture in a pair is read once, others
+    never. Pairs of the sorted ids are drawn without repetition by ``seed``. Features are held from
+    a picture's first pair to its last: for 1,900 pairs, at most about 760 of them (100 MB up to
+    64x64, 2 GB at 256x256). UserError for too few pictures or unfit ones.
     """
     names = sorted(pictures)
     possible = len(names) * (len(names) - 1) // 2
@@ -307,7 +306,7 @@ def real_diversity(
             for item, picture in zip(batch, loaded, strict=True):
                 seen.check(f"picture {names[item]!r}", picture)
             features = distance.features(torch.stack(loaded))
-            # Rows are copied, or one held row would keep the whole batch in memory.
+            # Copies: a view of one row would keep the whole batch in memory.
             held |= {item: features[row].clone()[None] for row, item in enumerate(batch)}
         found.append(distance.distance(held[i], held[j]))
         for item in (i, j):
@@ -324,7 +323,7 @@ def real_diversity(
 
 
 def _draw_pairs(items: int, n_pairs: int, seed: int) -> list[tuple[int, int]]:
-    """``n_pairs`` different unordered pairs i < j of ``items``, every one equally likely."""
+    """Draw ``n_pairs`` different pairs i < j of ``items`` items, uniformly."""
     generator = np.random.default_rng([0xD1CE, seed & (2**64 - 1)])
     chosen = generator.choice(items * (items - 1) // 2, size=n_pairs, replace=False)
     drawn = []

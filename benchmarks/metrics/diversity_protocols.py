@@ -1,5 +1,4 @@
-"""LPIPS diversity as a metric, and which pictures are paired: its published and circulating recipes,
-by name."""
+"""The LPIPS diversity metric and its protocols by name: pairs, their number, version of LPIPS."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from benchmarks.networks.weights import Version
 from models.errors import UserError
 
 PairRule = Literal["independent", "consecutive", "all"]
-# In every name: the shorter side of pictures is measured at this many pixels at least.
+# Part of every name: pictures are enlarged until their shorter side has this many pixels.
 ENLARGED = f"-min{MEASURED_SIDE}"
 METRIC_OF = {
     weights: Metric(
@@ -34,11 +33,10 @@ METRIC_OF = {
 
 
 def pairs(rule: PairRule, samples: int) -> torch.Tensor:
-    """Indices (P, 2) into ``samples`` translations of one input. "independent": (0, 1), (2, 3),
-    ...: no picture twice, so an even number of samples; "consecutive": (0, 1), (1, 2), ...; "all":
-    every i < j. Nothing is drawn here: styles are random already; ``diversity`` draws pairs of real
-    pictures. Raises UserError for fewer than two samples and an odd number of them where pairs
-    are independent."""
+    """Return indices (P, 2) into ``samples`` translations of one input. "independent": (0, 1), (2,
+    3), ..., each picture once, for an even number of samples; "consecutive": (0, 1), (1, 2), ...;
+    "all": every i < j. Pairs are not random, since styles are; for real pictures ``real_diversity``
+    draws pairs. UserError for fewer than two samples, and for an odd number if independent."""
     if samples < 2:
         raise UserError(f"diversity needs at least 2 samples an input, got {samples}")
     index = torch.arange(samples)
@@ -56,7 +54,7 @@ def pairs(rule: PairRule, samples: int) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How many inputs, how many translations of each, which of them are compared, and by what."""
+    """A diversity protocol: inputs, samples per input, pairs to compare, LPIPS version."""
 
     name: str
     rule: PairRule
@@ -69,8 +67,8 @@ class Protocol:
         return pairs(self.rule, self.samples)
 
     def scaled(self, inputs: int | None = None, samples: int | None = None) -> Protocol:
-        """The same recipe at another size, which its name then tells: ``paper-min64@20x9``, inputs by
-        pairs an input."""
+        """Return the protocol at another size, which its name then states as inputs x pairs per
+        input, e.g. ``paper-min64@20x9``."""
         inputs = self.inputs if inputs is None else inputs
         samples = self.samples if samples is None else samples
         if (inputs, samples) == (self.inputs, self.samples):
@@ -102,13 +100,13 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def get_protocol(name: str, inputs: int | None = None, samples: int | None = None) -> Protocol:
-    """The protocol called ``name`` (a key of ``PROTOCOLS``), at its own size or another. UserError
-    if there is none."""
+    """Return the protocol ``name`` (a key of ``PROTOCOLS``), at its own size or another. Raises
+    UserError for an unknown name."""
     if name not in PROTOCOLS:
         raise UserError(f"unknown diversity protocol {name!r}: use one of {sorted(PROTOCOLS)}")
     return PROTOCOLS[name].scaled(inputs, samples)
 
 
 def real_name(pairs: int) -> str:
-    """What ``pairs`` random pairs of real pictures are called as a protocol."""
+    """Return the protocol name for ``pairs`` random pairs of real pictures."""
     return f"real{ENLARGED}@{pairs}"

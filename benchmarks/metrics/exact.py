@@ -1,4 +1,4 @@
-"""Exact scores of a stream of translations."""
+"""Scores of a stream of translations of inputs whose true factors are known."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Known:
-    """What is true of one input: where its body is (H, W), its borders between parts and pixels
-    away from any (H, W), and its category's number. ``None`` where a question is not asked."""
+    """The truth about one input: its ``body`` (H, W), its ``borders`` between parts and the pixels
+    away from any border (H, W each), and its ``category`` number. None skips a score."""
 
     body: NDArray[np.bool_]
     borders: tuple[Tensor, Tensor] | None = None
@@ -45,8 +45,8 @@ class Known:
 
 @dataclass(frozen=True)
 class StyleTruth:
-    """Styles of real pictures: body colours (T, 3) in OKLab, and shares (C,) of patterns as the
-    same classifier sees them."""
+    """Styles of real pictures: body ``colours`` (T, 3) in OKLab, and shares (C,) of ``patterns`` by
+    the same classifier."""
 
     colours: FloatArray
     patterns: FloatArray
@@ -54,9 +54,9 @@ class StyleTruth:
 
 @dataclass(frozen=True)
 class ExactTable:
-    """What was seen on I inputs with K samples each, inputs sorted by id. ``colours`` (I, K, 3) in
-    OKLab; ``patterns`` and ``categories`` (I, K), the most probable classes; ``parts`` (I, K), nan
-    where an input cannot be judged; ``kept`` (I, K), whether the category is the true one."""
+    """Observations on I inputs with K samples each, inputs sorted by id. ``colours`` (I, K, 3) in
+    OKLab; ``patterns`` and ``categories`` (I, K), the most probable classes; ``parts`` (I, K), the
+    parts AUC, nan for an input that cannot be judged; ``kept`` (I, K), if the category is true."""
 
     ids: tuple[str, ...]
     colours: FloatArray
@@ -67,12 +67,12 @@ class ExactTable:
     n_patterns: int
 
     def style_truth(self) -> StyleTruth:
-        """These pictures, taken for the truth about styles."""
+        """Return the styles of these pictures, to serve as the truth."""
         pooled = shares(self.patterns.reshape(1, -1), self.n_patterns)[0]
         return StyleTruth(self.colours.reshape(-1, 3), pooled)
 
     def content(self, seed: int, protocol: Mapping[str, object]) -> list[Measurement]:
-        """Is the content kept? Parts and category."""
+        """Return the scores of content preservation: parts and category."""
         judged = ~np.isnan(self.parts).all(axis=1)
         found = []
         if judged.sum() >= 2:
@@ -84,7 +84,7 @@ class ExactTable:
     def styles(
         self, truth: StyleTruth, seed: int, protocol: Mapping[str, object]
     ) -> list[Measurement]:
-        """Are the styles covered, given an input? Colours and patterns."""
+        """Return the scores of style coverage per input: colours and patterns."""
         true_spread = spread(truth.colours)
         distances = [energy_distance(row, truth.colours, true_spread) for row in self.colours]
         colours = shares(colour_bins(self.colours), len(COLOURS))
@@ -98,7 +98,7 @@ class ExactTable:
         return [mean_over_inputs(m, v, seed, protocol) for m, v in values.items()]
 
     def save(self, path: Path, protocol: Mapping[str, Any]) -> None:
-        """Write every raw value as ``.npz``: whole or not at all."""
+        """Write all raw values to an ``.npz`` file, atomically."""
         arrays = {
             "colours": self.colours.astype(np.float16),
             "patterns": self.patterns.astype(np.int8),
@@ -110,12 +110,12 @@ class ExactTable:
 
 
 def halved(values: NDArray[Any]) -> FloatArray:
-    """Rounded to half precision, in which raw values are kept: scores are of what is kept."""
+    """Round to half precision, as raw values are saved, so that scores follow from the file."""
     return values.astype(np.float16).astype(np.float64)
 
 
 class Examination(Batches[ExactTable]):
-    """Examines translations of inputs of which something is ``known``."""
+    """Examines streamed translations of inputs with ``known`` truth."""
 
     def __init__(
         self, known: Mapping[str, Known], classifier: Classifier, batch_size: int = 64
@@ -157,5 +157,5 @@ class Examination(Batches[ExactTable]):
 def examine(
     stream: Stream, known: Mapping[str, Known], classifier: Classifier, batch_size: int = 64
 ) -> ExactTable:
-    """``Examination`` of all of ``stream``."""
+    """Return the ``Examination`` of a whole ``stream``."""
     return consume(Examination(known, classifier, batch_size), stream)

@@ -1,12 +1,12 @@
 """FID, KID, precision and recall of translations against real pictures of the target domain.
 
-Computed by torch-fidelity from features that were extracted picture by picture, so that features
-are held and pictures are not; equal to its numbers on the saved files.
+torch-fidelity computes them from features that were extracted picture by picture, so only features
+are held in memory; the results equal its results on the saved files.
 
 Sources: FID, Heusel et al., NIPS 2017; KID, Binkowski et al., ICLR 2018; improved precision and
 recall, Kynkaanniemi et al., NeurIPS 2019. All depend on the numbers of pictures (FID and recall
-most: with few pictures FID is too high), so two methods compare only at equal numbers, and
-features must have fewer dimensions than there are pictures or their covariance has no full rank.
+most: with few pictures FID is too high), so compare methods only at equal numbers. There must be
+more pictures than feature dimensions, or the covariance lacks full rank.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from models.errors import UserError
 if TYPE_CHECKING:
     from benchmarks.networks.extractors import Extractor, Features
 
-GROUPS = 10  # of inputs, left out one by one
+GROUPS = 10  # of inputs, for the jackknife
 NEIGHBOURS = 3  # Kynkaanniemi et al., section 3
-# By score: what torch-fidelity calls it, what it is, its limits and digits.
+# Score -> torch-fidelity's name, definition, limits, digits.
 _SCORES: dict[str, tuple[str, str, Limits, int]] = {
     "fid": (
         "frechet_inception_distance",
@@ -89,9 +89,9 @@ class _Rows(Dataset[Tensor]):
 
 
 def scores(fake: Tensor, real: Tensor) -> dict[str, float]:
-    """FID, KID, precision and recall of features (N, D) against (M, D), by torch-fidelity. KID is
-    one estimate over all pictures of the smaller side, without the noise of random subsets."""
-    import torch_fidelity  # late: who only reads scores waits for no network
+    """Return FID, KID, precision and recall of features (N, D) against (M, D), by torch-fidelity.
+    KID is one estimate with as many pictures of each set as the smaller set has."""
+    import torch_fidelity  # imported late: reading stored scores does not need it
 
     from benchmarks.networks.extractors import AS_GIVEN
 
@@ -103,13 +103,13 @@ def scores(fake: Tensor, real: Tensor) -> dict[str, float]:
             save_cpu_ram=True, verbose=False,
         )  # fmt: skip
     values = {score: float(found[key]) for score, (key, *_) in _SCORES.items()}
-    # Of two equal sets, rounding leaves something like -1e-6.
+    # For two equal sets, rounding may give about -1e-6.
     return values | {"fid": max(0.0, values["fid"])}
 
 
 @dataclass(frozen=True)
 class FidelityResult:
-    """The four numbers, what they were computed from, and their protocol."""
+    """The four scores, the features behind them, and their protocol."""
 
     values: dict[str, float]
     replicates: dict[str, list[float]]  # with each group of inputs left out
@@ -118,7 +118,7 @@ class FidelityResult:
     protocol: dict[str, Any]
 
     def measurements(self) -> list[Measurement]:
-        """One a score; intervals over inputs, given the real pictures."""
+        """Return one measurement per score, with intervals over inputs for fixed real pictures."""
         made = []
         for score, groups in self.replicates.items():
             metric, value = METRIC_OF[score, self.protocol["extractor"]], self.values[score]
@@ -128,8 +128,9 @@ class FidelityResult:
         return made
 
     def save(self, path: Path) -> None:
-        """Write raw values as ``.npz``, whole or not at all: the replicates of all scores, and where they
-        are small, means and covariances (upper triangles) of both sides, from which FID follows."""
+        """Write raw values to an ``.npz`` file, atomically: jackknife replicates of all scores and,
+        of both sets, the feature means and (up to 256 dimensions) covariances (upper triangles),
+        which give FID."""
         raw: dict[str, Any] = {f"without_group_{s}": v for s, v in self.replicates.items()}
         for side, features in (("fake", self.fake), ("real", self.real)):
             values = features.values.double().numpy()
@@ -142,13 +143,13 @@ class FidelityResult:
 
 
 def protocol_name(inputs: int, samples: int, real: int) -> str:
-    """``200x10-vs-2000``: inputs, samples of each, real pictures."""
+    """Return e.g. ``200x10-vs-2000``: inputs, samples per input, real pictures."""
     return f"{inputs}x{samples}-vs-{real}"
 
 
 def check_counts(inputs: int, fake: int, real: int, dims: int) -> None:
-    """UserError for fewer than 10 inputs, and for not more pictures, ``fake`` or ``real``, than the
-    features have dimensions."""
+    """Raise UserError for fewer than 10 inputs, or unless both ``fake`` and ``real`` counts of
+    pictures exceed the feature dimensions ``dims``."""
     if min(fake, real) <= dims:
         raise UserError(
             f"{min(fake, real)} pictures for {dims} features: their covariance would lack full "
@@ -160,10 +161,10 @@ def check_counts(inputs: int, fake: int, real: int, dims: int) -> None:
 def fidelity(
     fake: Features, real: Features, extractor: Extractor, about: Mapping[str, Any] | None = None
 ) -> FidelityResult:
-    """Scores of ``fake`` against ``real``, features of the same ``extractor``. ``fake`` has as many
-    samples of every input. Intervals leave out tenths of the inputs with all their samples; the
-    real pictures are taken as given. ``about`` goes into the protocol. Raises UserError for
-    pictures of different sizes, and as ``check_counts``."""
+    """Score ``fake`` against ``real``, features of the same ``extractor``, with equally many
+    samples of every input. Intervals are jackknife intervals that leave out a tenth of the inputs,
+    with all their samples, at a time; the real pictures are fixed. ``about`` is added to the
+    protocol. Raises UserError for pictures of different sizes, and as ``check_counts``."""
     inputs = fake.inputs
     check_counts(len(inputs), len(fake.values), len(real.values), extractor.dims)
     if fake.size != real.size:

@@ -1,4 +1,4 @@
-"""Exact scores on drawn pictures, whose factors are known: is the content kept?"""
+"""Scores of content preservation on drawn pictures, whose true factors are known."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ SILHOUETTE = Metric(
     limits=(0.0, 1.0),
     title="Silhouette IoU",
 )
-BACKGROUND = 0.92  # of full white, in every channel: what is drawn is darker
-VISIBLE = 0.1  # share of a pixel from which on the object shows in it
+BACKGROUND = 0.92  # of full white, in every channel; drawn objects are darker
+VISIBLE = 0.1  # smallest share of a pixel at which the object is visible in it
 
 PARTS = Metric(
     name="parts-auc",
@@ -45,18 +45,18 @@ CATEGORY = Metric(
     digits=2,
 )
 INK, PAPER = 0.5, 0.05  # darkness of a pixel on a border, and of one away from any
-FEWEST = 8  # pixels of either kind that an input needs to be judged by
+FEWEST = 8  # pixels of either kind that an input needs to be judged
 
 
 def silhouette(picture: Tensor) -> Tensor:
-    """Where a picture (3, H, W) in [-1, 1] on white ground is not white: (H, W) bool."""
+    """Return where a picture (3, H, W) in [-1, 1] is not white background: (H, W) bool."""
     return ((picture + 1) / 2).amin(dim=0) < BACKGROUND
 
 
 def silhouette_iou(
     pictures: Mapping[str, Tensor], masks: Mapping[str, Tensor], seed: int = 0
 ) -> Measurement:
-    """Agreement of translations with the true silhouettes ((H, W) in [0, 1], by the same ids)."""
+    """Measure the IoU of translations with the true silhouettes ((H, W) in [0, 1], same ids)."""
     scores = []
     for name in sorted(pictures):
         found, true = silhouette(pictures[name]), masks[name] > VISIBLE
@@ -68,28 +68,28 @@ def silhouette_iou(
 
 
 def _highest(picture: Tensor, radius: int = 1) -> Tensor:
-    """The maximum over the square around each pixel, channel by channel: (C, H, W)."""
+    """Return the maximum over the square around each pixel, per channel: (C, H, W)."""
     return F.max_pool2d(picture[None], 2 * radius + 1, 1, radius)[0]
 
 
 def contrast(picture: Tensor) -> Tensor:
-    """Morphological gradient (H, W) of a picture (3, H, W): the range of the 3x3 pixels around,
-    in the channel where it is largest; high on both sides of a border."""
+    """Return the morphological gradient (H, W) of a picture (3, H, W): the range over the
+    surrounding 3x3 pixels, in the channel where it is largest. High on both sides of a border."""
     return (_highest(picture) + _highest(-picture)).amax(dim=0)
 
 
 def part_borders(edges: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixels (H, W) bool on a border between two parts, and pixels away from any; on the outline,
-    which silhouette IoU measures, neither. ``edges``: an edge map (3, H, W) in [-1, 1], black on white;
-    ``mask``: the silhouette (H, W) in [0, 1]."""
+    """Return the pixels (H, W) bool on a border between two parts, and those away from any border.
+    Both exclude the outline, which silhouette IoU measures. ``edges``: an edge map (3, H, W) in
+    [-1, 1], black on white; ``mask``: the silhouette (H, W) in [0, 1]."""
     ink = (1 - edges.mean(dim=0)) / 2
     inside = -_highest(-mask[None])[0] > 0.999
     return inside & (ink > INK), inside & (_highest(ink[None])[0] < PAPER)
 
 
 def parts_auc(picture: Tensor, borders: tuple[Tensor, Tensor]) -> float | None:
-    """Area under the ROC curve of contrast as a detector of the true borders between parts; None where
-    an input has fewer than 8 pixels of either kind."""
+    """Return the area under the ROC curve of contrast as a detector of the true borders between
+    parts; None for an input with fewer than 8 pixels of either kind."""
     on, off = borders
     if min(int(on.sum()), int(off.sum())) < FEWEST:
         return None
@@ -98,7 +98,7 @@ def parts_auc(picture: Tensor, borders: tuple[Tensor, Tensor]) -> float | None:
 
 
 def rank_auc(higher: np.ndarray, lower: np.ndarray) -> float:
-    """Probability that one of ``higher`` exceeds one of ``lower``, ties counted one half."""
+    """Return the probability that one of ``higher`` exceeds one of ``lower``; ties count half."""
     ranks = stats.rankdata(np.concatenate([higher, lower]))
     count = len(higher)
     return float((ranks[:count].sum() - count * (count + 1) / 2) / (count * len(lower)))
@@ -107,7 +107,7 @@ def rank_auc(higher: np.ndarray, lower: np.ndarray) -> float:
 def mean_over_inputs(
     metric: Metric, per_input: Sequence[float], seed: int, protocol: Mapping[str, object]
 ) -> Measurement:
-    """A measurement of the mean of one value an input, with its bootstrap interval."""
+    """Measure the mean of one value per input, with its bootstrap interval."""
     value = float(np.mean(np.asarray(per_input, dtype=np.float64)))
     counted = {"N": len(per_input)} | dict(protocol)
     return Measurement(metric.name, value, bootstrap_mean(per_input, seed), counted)

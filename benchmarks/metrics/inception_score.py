@@ -1,18 +1,18 @@
 """Inception Score and Conditional Inception Score of probabilities, in nats.
 
-Probabilities ``p`` are (inputs, samples, K): what a classifier of K modes says of every translation
-y of every input x. The scores split the modes' information by where it comes from:
+Probabilities ``p`` (inputs, samples, K) are a classifier's output over K modes for every
+translation y of every input x. The scores split the information about the mode by its origin:
 
-    IS  = E_y KL(p(c | y) || p(c))      how much the modes vary, for whatever reason
-    CIS = E_y KL(p(c | y) || p(c | x))  how much of it varies while the input stays the same
+    IS  = E_y KL(p(c | y) || p(c))      total variation of the modes
+    CIS = E_y KL(p(c | y) || p(c | x))  variation of the modes for a fixed input
 
-with p(c | x) the mean over the samples of one input and p(c) the mean over all. The rest, IS - CIS,
-is E_x KL(p(c | x) || p(c)): what the input decides. A deterministic translator has CIS 0, and no
-score exceeds ln K. With few samples CIS is too low, by about (K - 1) / (2 samples) where the
-classifier is certain, and 0 with a single one: compare only at equal numbers.
+with p(c | x) the mean over the samples of one input and p(c) the mean over all. The difference IS -
+CIS = E_x KL(p(c | x) || p(c)) is the part that the input determines. A deterministic translator has
+CIS 0, and no score exceeds ln K. With few samples CIS is biased low, by about (K - 1) / (2 samples)
+if the classifier is certain, and is 0 for one sample: compare only at equal numbers.
 
 Sources: MUNIT (ECCV 2018), section 5.2; Salimans et al., "Improved techniques for training GANs",
-NIPS 2016, whose score is the exponential: ``EXP_IS``.
+NIPS 2016, whose score is the exponential, ``EXP_IS``.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from benchmarks.metric import Metric
 from benchmarks.metrics.style_scores import entropy
 from models.errors import UserError
 
-SUM_TOLERANCE = 1e-6  # of a softmax in float32 over a thousand classes
-_LIMITS = (0.0, None)  # and ln K, which depends on the domain; the protocol of a value holds it
+SUM_TOLERANCE = 1e-6  # for a float32 softmax over a thousand classes
+_LIMITS = (0.0, None)  # the upper limit, ln K, depends on the domain; a value's protocol holds it
 IS = Metric(
     name="is",
     unit="nats",
@@ -82,9 +82,9 @@ CONFIDENCE = Metric(
 
 
 def checked(p: ArrayLike, of: str = "probabilities") -> FloatArray:
-    """``p`` (..., K) as float64, every row divided by its sum, which is 1 to 1e-6 or refused.
-    ``of`` names them in errors. Raises UserError for NaN and infinity, negative values, other sums,
-    an empty array, and fewer than 2 modes."""
+    """Return ``p`` (..., K) as float64, each row divided by its sum, which must be 1 to 1e-6.
+    ``of`` names the values in errors. Raises UserError for NaN, infinity, negative values, other
+    sums, an empty array, and fewer than 2 modes."""
     rows = np.asarray(p, dtype=np.float64)
     if rows.ndim < 2 or rows.size == 0 or rows.shape[-1] < 2:
         raise UserError(
@@ -109,16 +109,16 @@ def checked(p: ArrayLike, of: str = "probabilities") -> FloatArray:
 
 
 def _mean(values: FloatArray, axis: int) -> FloatArray:
-    """The mean, within the extremes as means are: that of equal values is exactly their value."""
+    """Return the mean, clipped to the extremes: that of equal values is exactly their value."""
     extremes = values.min(axis=axis), values.max(axis=axis)
     return np.clip(values.mean(axis=axis), *extremes)
 
 
 @dataclass(frozen=True)
 class PerInput:
-    """All that the scores need to know of each of I inputs. ``mean`` (I, K) is p(c | x), ``total``
-    (I,) its entropy and ``certain`` (I,) the mean entropy of p(c | y) over the input's samples,
-    both in nats."""
+    """Sufficient statistics of the scores for I inputs. ``mean`` (I, K): p(c | x); ``total`` (I,):
+    its entropy; ``certain`` (I,): mean entropy of p(c | y) over the input's samples; both in
+    nats."""
 
     mean: FloatArray
     total: FloatArray
@@ -126,12 +126,12 @@ class PerInput:
 
     @property
     def limit(self) -> float:
-        """ln K, which rounding may pass by a last bit."""
+        """ln K, the upper bound that rounding might exceed."""
         return math.log(self.mean.shape[1])
 
     @property
     def cis(self) -> FloatArray:
-        """CIS of each input (I,). Never below 0, as entropy is concave; rounding leaves -1e-16."""
+        """CIS of each input (I,), >= 0 as entropy is concave; clipped against rounding."""
         return np.clip(self.total - self.certain, 0.0, self.limit)
 
     @property
@@ -140,15 +140,14 @@ class PerInput:
         return min(float(entropy(_mean(self.mean, 0)[None])[0]), self.limit)
 
     def scores(self) -> tuple[float, float]:
-        """IS and CIS, with IS >= CIS >= 0 exactly."""
+        """Return IS and CIS, in nats, with IS >= CIS >= 0 exactly."""
         cis = float(_mean(self.cis, 0))
         by_input = self.entropy - float(self.total.mean())
         return min(cis + max(by_input, 0.0), self.limit), cis
 
 
 def per_input(p: ArrayLike) -> PerInput:
-    """Sums over the samples of probabilities (inputs, samples, K). Raises UserError for what are no
-    probabilities (see ``checked``)."""
+    """Summarise probabilities (inputs, samples, K) per input. Raises UserError as ``checked``."""
     rows = checked(p)
     if rows.ndim != 3:
         raise UserError(f"probabilities have shape {rows.shape}: pass (inputs, samples, K)")
@@ -158,7 +157,7 @@ def per_input(p: ArrayLike) -> PerInput:
 
 
 def bootstrap_inception_score(sums: PerInput, seed: int, over: str = "inputs") -> Interval:
-    """95 % interval of IS: whole inputs are drawn, with all their samples."""
+    """Return the 95 % interval of IS; it resamples whole inputs, with all their samples."""
     rows, limits = np.column_stack([sums.mean, sums.certain]), (0.0, sums.limit)
 
     def score(means: FloatArray) -> FloatArray:
@@ -171,12 +170,13 @@ def bootstrap_of_means(
     value: float, rows: FloatArray, statistic: Callable[[FloatArray], FloatArray], seed: int,
     limits: tuple[float, float], over: str = "inputs", resamples: int = 2000,
 ) -> Interval:  # fmt: skip
-    """95 % basic bootstrap interval of ``value``, a function of means.
+    """Return the 95 % basic bootstrap interval of ``value``, a function of means.
 
-    ``rows`` (N, D) belong to N independent items; ``statistic`` takes means (M, D) to values (M,).
-    The distances of the resamples from the value, reflected: entropies are too low on a sample
-    and still lower on its resamples, so percentiles miss the truth, and near the limit BCa does
-    too. The interval is cut at ``limits`` and holds the value. Same seed, same interval.
+    ``rows`` (N, D) belong to N independent items; ``statistic`` maps means (M, D) to values (M,).
+    The basic bootstrap reflects the distances of the resamples from the value: entropies are biased
+    low on a sample and more so on its resamples, so percentile intervals miss the truth, as BCa
+    does near the limit. The interval is clipped to ``limits`` and contains the value. Same seed,
+    same interval.
 
     Source: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 5.2.
     Raises UserError for fewer than two items.
@@ -186,7 +186,7 @@ def bootstrap_of_means(
         raise UserError(f"an interval over {over} needs at least 2 of them: measure more")
     rng = np.random.default_rng([0x15C0, seed & (2**64 - 1)])
     drawn = []
-    batch = max(1, 4_000_000 // items)  # bounds memory, and changes no drawn number
+    batch = max(1, 4_000_000 // items)  # bounds memory without changing any draw
     for start in range(0, resamples, batch):
         size = min(batch, resamples - start)
         index = rng.integers(items, size=(size, items)) + items * np.arange(size)[:, None]

@@ -1,14 +1,14 @@
-"""LPIPS split in two: features of a picture, found once, and distances between features.
+"""LPIPS in two steps: features of each picture, computed once, and distances between features.
 
 Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
 CVPR 2018, Eq. 1: d(x, y) = sum_l 1/(H_l W_l) sum_hw || sqrt(w_l) * (x_hw - y_hw) ||^2 with
-x_hw, y_hw unit vectors over the channels of layer l. The weights w_l are not negative, so with
-sqrt(w_l / (H_l W_l)) multiplied in, a picture becomes one flat vector and d the squared
-Euclidean distance between two of them. Layers and constants are those of the lpips package.
+x_hw, y_hw unit vectors over the channels of layer l. The weights w_l are non-negative, so
+multiplying by sqrt(w_l / (H_l W_l)) turns a picture into one flat vector, and d is the squared
+Euclidean distance between two such vectors. Layers and constants are those of the lpips package.
 
-AlexNet was made for pictures of 224 px; of a small one its deeper layers see next to nothing. So
-pictures whose shorter side is under 64 px, the size of LPIPS's own training patches, are enlarged
-to it (bilinear); larger ones are measured as they are. Protocols say so in their names.
+AlexNet was designed for 224 px; its deeper layers see almost nothing of a small picture. Pictures
+whose shorter side is under 64 px, the size of LPIPS's training patches, are therefore enlarged to
+it (bilinear); larger ones are measured unchanged. Protocol names state this.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from benchmarks.networks.weights import LpipsWeights
 from benchmarks.pictures import check_range
 from models.errors import UserError
 
-MEASURED_SIDE = 64  # pixels: pictures whose shorter side is under it are enlarged to it
-SMALLEST_SIZE = 8  # pixels: of less there is nothing to enlarge
+MEASURED_SIDE = 64  # pixels: pictures with a smaller shorter side are enlarged to it
+SMALLEST_SIZE = 8  # pixels: anything smaller is refused
 _EPSILON = 1e-10  # added to a norm, as lpips.normalize_tensor does
 
 
 def _alexnet(weights: LpipsWeights) -> nn.Module:
-    """The package's five slices of AlexNet around the given parameters."""
-    from lpips import pretrained_networks  # it imports torchvision, which takes a second
+    """Return the package's five slices of AlexNet with the given parameters."""
+    from lpips import pretrained_networks  # imported late: it imports torchvision, which is slow
 
     with warnings.catch_warnings(), torch.device("meta"):
-        # The package asks torchvision in a deprecated way. On "meta" nothing is drawn or held.
+        # The package uses a deprecated argument. "meta" avoids drawing and allocation.
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
         net: nn.Module = pretrained_networks.alexnet(pretrained=False)
     # slice2.3.weight of the package is features.3.weight of torchvision.
@@ -45,13 +45,13 @@ def _alexnet(weights: LpipsWeights) -> nn.Module:
 
 
 class LpipsDistance:
-    """LPIPS with AlexNet, equal to ``lpips.LPIPS(net="alex")`` of the ``enlarged`` pictures to 1e-6
-    in float32: ``features`` once a picture, then ``distance`` between any of them."""
+    """LPIPS with AlexNet: ``features`` once per picture, then ``distance`` between any two. Equal
+    to ``lpips.LPIPS(net="alex")`` of the ``enlarged`` pictures, to 1e-6 in float32."""
 
     def __init__(self, weights: LpipsWeights, device: torch.device | str = "cpu") -> None:
         self.weights = weights
         self.device = torch.device(device)
-        # On processors convolutions with channels last take half the time at 256x256.
+        # On CPUs, channels-last convolutions take half the time at 256x256.
         self._format = torch.channels_last if self.device.type == "cpu" else torch.contiguous_format
         self._net = _alexnet(weights).to(self.device).to(memory_format=self._format)
         import lpips
@@ -61,8 +61,9 @@ class LpipsDistance:
 
     @torch.inference_mode()
     def features(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Pictures (N, 3, H, W), float32 RGB in [-1, 1], to flat features (N, D) on the device. D is
-        31,872 up to 64x64 and 640,128 at 256x256. UserError as ``check_pictures``."""
+        """Return flat features (N, D), on the device, of pictures (N, 3, H, W), float32 RGB in [-1,
+        1]. D is 31,872 up to 64x64 and 640,128 at 256x256. Raises UserError as
+        ``check_pictures``."""
         check_pictures(pictures)
         x = enlarged(pictures.to(self.device, memory_format=self._format))
         with full_precision(self.device):
@@ -71,18 +72,18 @@ class LpipsDistance:
 
     @torch.inference_mode()
     def distance(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """Features (P, D) and (P, D) of the two pictures of P pairs to distances (P,), >= 0."""
+        """Return the distances (P,), >= 0, of pairs with features ``first``, ``second`` (P, D)."""
         return (first - second).square_().sum(dim=1)
 
 
 def measured_size(height: int, width: int) -> tuple[int, int]:
-    """The height and width, in pixels, at which a picture of this size is measured."""
+    """Return the height and width, in pixels, at which a picture of this size is measured."""
     scale = max(1.0, MEASURED_SIDE / min(height, width))
     return round(height * scale), round(width * scale)
 
 
 def enlarged(pictures: torch.Tensor) -> torch.Tensor:
-    """Pictures (N, 3, H, W) at the size at which they are measured: themselves if that is theirs."""
+    """Return pictures (N, 3, H, W) at their ``measured_size``, unchanged if they have it."""
     size = measured_size(*pictures.shape[2:])
     if size == tuple(pictures.shape[2:]):
         return pictures
@@ -90,12 +91,12 @@ def enlarged(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def _flat(layers: Sequence[torch.Tensor], roots: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Layers (N, C_l, H_l, W_l) to (N, D): unit vectors times sqrt(w_l / (H_l W_l)), one after
-    another. ``lpips.normalize_tensor`` and the rest, in as few passes over memory as it takes."""
+    """Flatten layers (N, C_l, H_l, W_l) to (N, D): unit vectors times sqrt(w_l / (H_l W_l)),
+    concatenated. Does the work of ``lpips.normalize_tensor`` in fewer passes over memory."""
     flat = layers[0].new_empty(len(layers[0]), sum(layer[0].numel() for layer in layers))
     end = 0
     for layer, root in zip(layers, roots, strict=True):
-        rows = layer.permute(0, 2, 3, 1)  # (N, H_l, W_l, C_l): as channels last lie in memory
+        rows = layer.permute(0, 2, 3, 1)  # (N, H_l, W_l, C_l): the memory order of channels last
         area = rows.shape[1] * rows.shape[2]
         begin, end = end, end + rows[0].numel()
         unit = flat[:, begin:end].view(rows.shape)
@@ -105,7 +106,7 @@ def _flat(layers: Sequence[torch.Tensor], roots: Sequence[torch.Tensor]) -> torc
 
 
 def check_pictures(pictures: torch.Tensor) -> None:
-    """Raises UserError unless ``pictures`` are float32 (N, 3, H, W) in [-1, 1], large enough."""
+    """Raise UserError unless ``pictures`` are float32 (N, 3, H, W) in [-1, 1] and large enough."""
     shape = tuple(pictures.shape)
     if pictures.ndim != 4 or shape[1] != 3 or pictures.dtype != torch.float32:
         raise UserError(

@@ -1,7 +1,6 @@
-"""IS and CIS of a stream of pictures, what the two hide, and the probabilities behind them.
+"""IS and CIS of a stream of pictures, complementary scores, and the probabilities behind them.
 
-The probabilities (inputs, samples, K) are kept, so that any other statistic can be had without
-translating again.
+The probabilities (inputs, samples, K) are kept, so other statistics need no new translations.
 """
 
 from __future__ import annotations
@@ -44,12 +43,12 @@ from benchmarks.networks.streams import Batches, Stream, consume
 from benchmarks.pictures import from_bytes
 from models.errors import UserError
 
-PAPER = (100, 100)  # MUNIT, section 5.2: inputs, samples of each
-STEPS = 65_535  # a probability of 1
+PAPER = (100, 100)  # MUNIT, section 5.2: inputs, samples per input
+STEPS = 65_535  # stands for a probability of 1 in 16 bits
 
 
 class ClassifiesModes(Interface):
-    """What the scores ask of a classifier of a domain's modes."""
+    """Interface of classifiers of a domain's modes."""
 
     @property
     def name(self) -> str: ...
@@ -62,20 +61,20 @@ class ClassifiesModes(Interface):
 
     @property
     def accuracy(self) -> float | None:
-        """On pictures that no training saw; None where nobody knows."""
+        """Accuracy on held-out pictures; None if unknown."""
         ...
 
     def probabilities(self, pictures: Tensor) -> ArrayLike | Tensor:
-        """float32 pictures (B, 3, H, W) in [-1, 1] to probabilities (B, K), columns as ``modes``.
-        Each row follows from its own picture alone."""
+        """Return probabilities (B, K), columns as ``modes``, of float32 pictures (B, 3, H, W) in
+        [-1, 1]. Each row must depend on its own picture alone."""
         ...
 
 
 @dataclass(frozen=True)
 class ModeScores:
-    """Probabilities (inputs, samples, K) and what follows from them. Inputs are in the order of
-    ``input_ids`` (sorted), modes in that of ``protocol["modes"]``. Of real pictures each is an
-    input with one sample. Files hold 16 bits where ``protocol["rounded"]`` says so."""
+    """Probabilities (inputs, samples, K) and their scores. Inputs are in the order of ``input_ids``
+    (sorted), modes in that of ``protocol["modes"]``. A real picture counts as an input with one
+    sample. Files hold 16-bit values if the protocol has "rounded"."""
 
     probabilities: FloatArray
     input_ids: tuple[str, ...]
@@ -87,13 +86,13 @@ class ModeScores:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """(inputs, K): of how many of an input's translations each mode is the most probable."""
+        """How often each mode is the most probable one of an input's translations: (inputs, K)."""
         said = self.probabilities.argmax(axis=2)
         modes = range(self.probabilities.shape[2])
         return np.stack([(said == c).sum(axis=1) for c in modes], axis=1)
 
     def distribution(self) -> dict[str, dict[str, float]]:
-        """By mode: ``mean``, its part of p(c), and ``count``, the translations it is found in."""
+        """Return by mode ``mean``, its p(c), and ``count``, how often it is the most probable."""
         mean, counts = self.sums.mean.mean(axis=0), self.counts.sum(axis=0)
         return {
             mode: {"mean": float(mean[c]), "count": int(counts[c])}
@@ -101,9 +100,9 @@ class ModeScores:
         }
 
     def measurements(self, seed: int) -> list[Measurement]:
-        """All scores with 95 % intervals over inputs; ``seed`` is the bootstrap's. CIS and what
-        else compares samples of one input are left out where each has only one. Raises UserError
-        for fewer than two inputs."""
+        """Return all scores with 95 % intervals over inputs; ``seed`` seeds the bootstrap. Scores
+        that compare samples of one input, such as CIS, are omitted for one sample per input. Raises
+        UserError for fewer than two inputs."""
         sums, several = self.sums, self.probabilities.shape[1] > 1
         over = "inputs" if several else "pictures"
 
@@ -125,7 +124,7 @@ class ModeScores:
                 method="wilson"
             )
             found += and_exponential(CIS, EXP_CIS, cis_value, bootstrap_mean(sums.cis, seed))
-            # A bootstrap of a share that is 0 or 1 has no width, whatever the number of inputs.
+            # A bootstrap of a share of 0 or 1 has zero width, whatever the number of inputs.
             interval = Interval(wilson.low, wilson.high, 0.95, "Wilson", over)
             found.append(scored(REACHED, float(reached.mean()), interval))
         limits = (0.0, sums.limit)
@@ -138,21 +137,21 @@ class ModeScores:
         ]
 
     def compact(self) -> ModeScores:
-        """Scores of probabilities rounded to whole 65,535ths, so that values are of what is kept. A
-        mode of probability 0 after rounding had up to 1 / 131,070, which adds 9e-5 nats to an
-        entropy: no score moves by more than that for each mode but one."""
+        """Return the scores of probabilities rounded to multiples of 1 / 65,535, so that values
+        follow from what is saved. A mode rounded to 0 had a probability of up to 1 / 131,070, which
+        adds 9e-5 nats to an entropy: no score changes by more than K - 1 times that."""
         rounded = in_steps(self.probabilities) / STEPS
         return ModeScores(rounded, self.input_ids, self.protocol | {"rounded": f"1/{STEPS}"})
 
     def save(self, path: Path) -> None:
-        """Write the probabilities as ``.npz``: whole or not at all."""
+        """Write the probabilities to an ``.npz`` file, atomically."""
         p = in_steps(self.probabilities) if "rounded" in self.protocol else self.probabilities
         save_arrays(path, self.protocol, {"probabilities": p}, self.input_ids)
 
 
 def in_steps(p: FloatArray) -> NDArray[np.uint16]:
-    """Probabilities (..., K) in whole steps of 1 / 65,535, rows of which sum to 65,535: the largest
-    one takes what rounding leaves."""
+    """Round probabilities (..., K) to whole steps of 1 / 65,535. Each row sums to 65,535: its
+    largest value absorbs the rounding."""
     steps = np.rint(p * STEPS).astype(np.int64)
     largest = steps.argmax(axis=-1, keepdims=True)
     rest = STEPS - steps.sum(axis=-1, keepdims=True)
@@ -161,15 +160,15 @@ def in_steps(p: FloatArray) -> NDArray[np.uint16]:
 
 
 def load_mode_scores(path: Path) -> ModeScores:
-    """What ``ModeScores.save`` wrote; UserError for anything else."""
+    """Read a file that ``ModeScores.save`` wrote; raises UserError for others."""
     protocol, arrays = load_arrays(path)
     p = arrays["probabilities"] / (STEPS if "rounded" in protocol else 1)
     return ModeScores(p, tuple(arrays["input_ids"].tolist()), protocol)
 
 
 def load_probabilities(path: Path, modes: Sequence[str] = ()) -> ModeScores:
-    """Someone's probabilities, an ``.npy`` array (inputs, samples, K); ``modes``: names of the K.
-    UserError for anything else."""
+    """Read a user's probabilities, an ``.npy`` array (inputs, samples, K); ``modes``: K names.
+    Raises UserError for anything else."""
     with foreign(f"{path} is no array of numbers", "save it by numpy.save"):
         given = np.load(path, allow_pickle=False)
     if not isinstance(given, np.ndarray) or given.ndim != 3:
@@ -202,9 +201,9 @@ def _facts(
 
 
 class ModeProbabilities(Batches[ModeScores]):
-    """Classifies pictures that come one by one. ``modes``: those of the target domain. Equal
-    pictures are classified once: a deterministic translator has a CIS of exactly 0 on every device.
-    ``about`` goes into the protocol. Raises UserError for a classifier of other modes."""
+    """Classifies streamed pictures into the ``modes`` of the target domain. Equal pictures are
+    classified once, so a deterministic translator has a CIS of exactly 0 on every device. ``about``
+    is added to the protocol. Raises UserError for a classifier of other modes."""
 
     def __init__(
         self, classifier: ClassifiesModes, modes: Sequence[str],
@@ -218,7 +217,7 @@ class ModeProbabilities(Batches[ModeScores]):
             )
         self._classifier, self._about = classifier, dict(about or {})
         self._row_of_content: dict[bytes, int] = {}
-        # Grows in place: arrays batch by batch would leave holes in memory.
+        # Grows in place: one array per batch would fragment memory.
         self._found = array("d")
 
     def _row(self, pixels: Tensor) -> int:
@@ -252,12 +251,13 @@ def mode_scores(
     stream: Stream, classifier: ClassifiesModes, modes: Sequence[str],
     about: Mapping[str, Any] | None = None, batch_size: int = 64,
 ) -> ModeScores:  # fmt: skip
-    """``ModeProbabilities`` of all of ``stream``."""
+    """Return the ``ModeProbabilities`` of a whole ``stream``."""
     return consume(ModeProbabilities(classifier, modes, about, batch_size), stream)
 
 
 def protocol_name(inputs: int, samples: int) -> str:
-    """``paper`` for 100 inputs of 100 samples, else ``paper@20x10``; ``real@400`` for one sample."""
+    """Return ``paper`` for 100 inputs of 100 samples, else e.g. ``paper@20x10``; ``real@400`` for
+    one sample per input."""
     if samples == 1:
         return f"real@{inputs}"
     return "paper" if (inputs, samples) == PAPER else f"paper@{inputs}x{samples}"

@@ -1,17 +1,16 @@
-"""Quality by the distance to pictures that are right: the better translation is nearer to one.
+"""Quality as the distance to right pictures: the better translation is nearer to one of them.
 
-A translation's distance is that to the nearest of some right pictures of its input (LPIPS 0.1 by the
-weights that come with the package, pictures under 64 px enlarged to 64 px), and of
-two translations of one input the one with the smaller distance is preferred. Nothing is trained and
-nothing is asked at random, so that an opinion of one network never depends on another.
+The distance of a translation is that to the nearest of several right pictures of its input (LPIPS
+0.1 with the packaged weights, pictures under 64 px enlarged to 64 px). Of two translations of one
+input, the one with the smaller distance is preferred. Nothing is trained and all pairs are
+compared, so the result for one network never depends on another.
 
-An **observer** knows the truth: of an input whose content is known (drawn pictures) every true
-picture can be drawn, in any style. Where the truth is unknown a **judge** takes the next best:
-photos of the training inputs that are most like the input.
+An **observer** knows the truth: if the content of an input is known (drawn pictures), its true
+pictures can be drawn in any style. If it is unknown, a **judge** uses the photos of the training
+inputs that are most similar to the input instead.
 
-Both see blur, noise, blotches, parts that are missing or in another place, but not whether a set of
-pictures is varied; a style that no right picture has counts as an error; and they know nothing of what
-people find realistic.
+Both detect blur, noise, blotches, and missing or misplaced parts. They do not measure variety,
+treat a style that no right picture has as an error, and do not know what people find realistic.
 """
 
 from __future__ import annotations
@@ -73,12 +72,12 @@ QUALITY_JUDGED = Metric(
     title="Quality, judged",
     digits=1,
 )
-RIGHT = 64  # right pictures of an input
-CANDIDATES = 4000  # training inputs, among which a judge looks for similar ones
+RIGHT = 64  # right pictures per input
+CANDIDATES = 4000  # training inputs among which a judge searches for similar ones
 
 
 class Distance(Protocol):
-    """How far pictures are apart; ``LpipsDistance`` is one."""
+    """Interface of distances; ``LpipsDistance`` implements it."""
 
     def features(self, pictures: Tensor) -> Tensor: ...
 
@@ -87,8 +86,8 @@ class Distance(Protocol):
 
 @torch.inference_mode()
 def right_distances(pictures: Tensor, right: Tensor, distance: Distance) -> NDArray[np.float32]:
-    """Distances (P, R) of ``pictures`` (P, 3, H, W), float32 in [-1, 1], of one input to its right
-    pictures, whose features are ``right`` (R, D)."""
+    """Return distances (P, R) from ``pictures`` (P, 3, H, W), float32 in [-1, 1], of one input to
+    its right pictures, given by their features ``right`` (R, D)."""
     shown = distance.features(pictures)
     found = [distance.distance(shown, one.expand_as(shown)) for one in right]
     return torch.stack(found, dim=1).float().cpu().numpy()
@@ -97,8 +96,9 @@ def right_distances(pictures: Tensor, right: Tensor, distance: Distance) -> NDAr
 def look(
     right: Iterable[Tensor], shown: Mapping[str, Iterator[Tensor]], distances: Sequence[Distance]
 ) -> list[dict[str, NDArray[np.float32]]]:
-    """By each of ``distances``, those of all that is ``shown`` of each input (K, 3, H, W) to its
-    ``right`` pictures (R, 3, H, W): (I, K, R). Input by input, all in the same order."""
+    """Return, for each of ``distances`` and each key of ``shown``, the distances (I, K, R) of
+    translations to right pictures. ``right`` yields (R, 3, H, W) and each value of ``shown`` (K, 3,
+    H, W) per input, in the same order."""
     found: list[dict[str, list[NDArray[np.float32]]]] = [
         {key: [] for key in shown} for _ in distances
     ]
@@ -106,37 +106,37 @@ def look(
         pictures = {key: next(of) for key, of in shown.items()}
         for distance, rows in zip(distances, found, strict=True):
             features = distance.features(these)
-            # One after the other, so that no bit depends on what else is shown.
+            # One at a time, so that no bit depends on the other keys.
             for key, some in pictures.items():
                 rows[key].append(right_distances(some, features, distance))
     return [{key: np.stack(rows) for key, rows in of.items()} for of in found]
 
 
 def by_input(translations: Iterable[tuple[str, int, Tensor]]) -> Iterator[Tensor]:
-    """Translations that come grouped by inputs, input by input (K, 3, H, W)."""
+    """Yield the translations (K, 3, H, W) of each input from a stream that is grouped by input."""
     for _, of_input in groupby(translations, key=lambda translation: translation[0]):
         yield torch.stack([picture for *_, picture in of_input])
 
 
 def preferred(distances: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float64]:
-    """Of each input the share of pairs, 0 to 1, in which the method's picture is the nearer one.
-    ``distances`` (I, K) of K translations of each input by the method, ``reference`` (I, L) of L by
-    the reference: all K x L pairs are asked about, and a tie counts half."""
+    """Return, for each input, the share of pairs, 0 to 1, in which the method's picture is nearer.
+    ``distances`` (I, K): of K translations by the method; ``reference`` (I, L): of L by the
+    reference. All K x L pairs are compared; ties count half."""
     behind = distances[:, :, None] - reference[:, None, :]
     return ((behind < 0) + 0.5 * (behind == 0)).mean(axis=(1, 2))
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen: ``distances`` (I, K), float32, of K translations of each input to the nearest
-    right picture; ``names`` (I,) of the inputs; ``protocol``: how it was looked at."""
+    """Distances (I, K), float32, of K translations of each input to the nearest right picture, with
+    the inputs' ``names`` (I,) and the ``protocol`` of the comparison."""
 
     distances: NDArray[np.float32]
     names: tuple[str, ...]
     protocol: Mapping[str, Any]
 
     def mean(self, metric: Metric, seed: int = 0) -> Measurement:
-        """The mean distance as a ``metric``; ``seed``: of the bootstrap over inputs."""
+        """Return the mean distance as ``metric``; ``seed`` seeds the bootstrap over inputs."""
         means = self.distances.mean(axis=1, dtype=np.float64)
         interval = bootstrap_mean(means, seed)
         return Measurement(metric.name, float(means.mean()), interval, self._told())
@@ -144,8 +144,8 @@ class Observation:
     def quality(
         self, metric: Metric, reference: Observation, about: Mapping[str, Any], seed: int = 0
     ) -> Measurement:
-        """Preference over the ``reference``, in percent, as a ``metric``; ``about`` it joins the
-        protocol."""
+        """Return the preference over ``reference``, in percent, as ``metric``; ``about`` is added
+        to the protocol."""
         if reference.names != self.names:
             raise UserError("the reference was observed on other inputs: observe both on the same")
         shares = 100 * preferred(self.distances, reference.distances)
@@ -154,7 +154,7 @@ class Observation:
         return Measurement(metric.name, float(shares.mean()), interval, told | dict(about))
 
     def save(self, path: Path, **more: NDArray[np.float32]) -> None:
-        """Writes the distances as ``.npz``, ``more`` beside them: whole or not at all."""
+        """Write the distances and ``more`` arrays to an ``.npz`` file, atomically."""
         arrays = {"distances": self.distances, **more}
         save_arrays(path, {"protocol": dict(self.protocol)}, arrays, self.names)
 
@@ -168,8 +168,8 @@ def most_like(
     inputs: Callable[[int], Tensor], count: int, candidates: Callable[[int], Tensor], known: int,
     nearest: int, distance: Distance,
 ) -> list[list[int]]:  # fmt: skip
-    """Of each of ``count`` inputs the numbers of the ``nearest`` of ``known`` candidates, nearest
-    first. Both are read by number, (3, H, W) in [-1, 1], of one size: likeness shows at 64 px."""
+    """Return, for each of ``count`` inputs, the indices of its ``nearest`` of ``known`` candidates,
+    nearest first. Both are read by index, (3, H, W) in [-1, 1], of equal size; 64 px suffice."""
 
     def features(read: Callable[[int], Tensor], rows: range) -> Tensor:
         parts = [rows[i : i + 64] for i in range(0, len(rows), 64)]

@@ -1,4 +1,4 @@
-"""Preference shares with intervals clustered by question and rater, and raters' agreement.
+"""Preference shares with intervals clustered by question and rater, and agreement between raters.
 
 Sources: Cameron, Gelbach and Miller, "Robust inference with multiway clustering", JBES 2011;
 Wilson's interval with an effective sample size, Dean and Pagano, "Evaluating confidence interval
@@ -24,7 +24,7 @@ from models.errors import UserError
 
 @dataclass(frozen=True)
 class Preference:
-    """How often the method was preferred to the reference, as a share in [0, 1]."""
+    """The share of votes, in [0, 1], for the method, with interval and counts."""
 
     share: float
     interval: Interval
@@ -33,7 +33,7 @@ class Preference:
     n_votes: int
 
     def measurement(self, metric: str, protocol: Mapping[str, Any] | None = None) -> Measurement:
-        """As a value of the declared ``metric``, in percent; the counts join ``protocol``."""
+        """Return it as a value of ``metric``, in percent; the counts are added to ``protocol``."""
         percent = replace(self.interval, low=100 * self.interval.low, high=100 * self.interval.high)
         counts = {"questions": self.n_questions, "raters": self.n_raters, "votes": self.n_votes}
         return Measurement(metric, 100 * self.share, percent, dict(protocol or {}) | counts)
@@ -42,16 +42,16 @@ class Preference:
 def preference(
     choices: ArrayLike, questions: ArrayLike, raters: ArrayLike, level: float = 0.95
 ) -> Preference:
-    """Share of ``choices`` (N,) that are 1 (the method preferred; 0: the reference).
+    """Return the share of ``choices`` (N,) that are 1 (method preferred; 0: reference preferred).
 
-    ``questions`` and ``raters`` (N,) name the question that each vote answers and who gave it, by
-    numbers or strings; raters need not answer every question. The interval is valid for other
-    questions and other raters than these.
+    ``questions`` and ``raters`` (N,) are the question and the rater of each vote, as numbers or
+    strings; raters need not answer every question. The interval generalises to new questions and
+    raters.
 
     Variance: that between questions, plus what raters add to independent votes (Cameron, Gelbach
     and Miller), each corrected by its effective number of clusters (sum n)^2 / sum n^2. Quantile: t
-    with Satterthwaite's degrees of freedom. The interval is Wilson's with the sample size
-    that has this variance, so it stays in [0, 1] and has width at shares 0 and 1.
+    with Satterthwaite's degrees of freedom. The interval is Wilson's for the effective sample size
+    with this variance, so it stays in [0, 1] and has a positive width at shares 0 and 1.
 
     Raises UserError for fewer than two questions or raters.
     """
@@ -68,7 +68,7 @@ def preference(
     alone, _ = _clustered(votes, question * n_raters + rater)
     spread = max(share * (1 - share), 1 / len(votes))
     added = max(by_rater - alone, 0.0) / spread
-    # Satterthwaite: what raters add is as uncertain as the sum it was computed from.
+    # Satterthwaite: the raters' addition is as uncertain as the sum from which it was computed.
     uncertain = inverse**2 / freedom + (by_rater / spread) ** 2 / rater_freedom
     inverse += added
     freedom = min(freedom, inverse**2 / uncertain)
@@ -78,11 +78,12 @@ def preference(
 
 
 def _clustered(votes: NDArray[np.float64], cluster: NDArray[np.intp]) -> tuple[float, float]:
-    """Variance of the mean of ``votes`` when whole clusters are drawn, and its freedom."""
+    """Return the variance of the mean of ``votes`` under sampling of clusters, and its degrees of
+    freedom."""
     residual = votes - votes.mean()
     sums = np.bincount(cluster, weights=residual)
     sizes = np.bincount(cluster).astype(np.float64)
-    # Exact for independent votes whatever the sizes, and G / (G - 1) for G equal clusters.
+    # Exact for independent votes in clusters of any sizes; G / (G - 1) for G equal clusters.
     lost = float(sizes @ sizes) / len(votes) ** 2
     return float(sums @ sums) / len(votes) ** 2 / (1 - lost), 1 / lost - 1
 
@@ -90,9 +91,9 @@ def _clustered(votes: NDArray[np.float64], cluster: NDArray[np.intp]) -> tuple[f
 def _between_questions(
     votes: NDArray[np.float64], question: NDArray[np.intp]
 ) -> tuple[float, float]:
-    """One over the effective number of votes that clustering by question leaves, and its freedom.
-    Two questions of average size are added, one unanimous each way: else unanimous votes would have
-    no variance, and nearly unanimous ones one that a few votes decide."""
+    """Return one over the effective number of votes under clustering by question, and its degrees
+    of freedom. Two questions of average size are added, one unanimous each way; otherwise unanimous
+    votes would have no variance, and that of nearly unanimous ones would depend on a few votes."""
     n_questions = int(question.max()) + 1
     size = max(1, round(len(votes) / n_questions))
     more = np.repeat([0, 1], size)
@@ -103,19 +104,19 @@ def _between_questions(
 
 
 def _wilson(share: float, votes: float, quantile: float) -> tuple[float, float]:
-    """Wilson's interval of a ``share`` of so many effective ``votes``."""
+    """Return Wilson's interval of a ``share`` of effectively ``votes`` votes."""
     squared = quantile**2 / votes
     centre = (share + squared / 2) / (1 + squared)
     half = math.sqrt(squared * share * (1 - share) + squared**2 / 4) / (1 + squared)
-    # The ends of [0, 1] are met exactly, whatever rounding says.
+    # Rounding must not move the interval off 0 or 1.
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def krippendorff_alpha(values: ArrayLike, units: ArrayLike) -> float | None:
-    """Krippendorff's nominal alpha of ``values`` (N,) given to ``units`` (N,), each by another
-    rater. 1: raters always agree; 0: as much as by chance; below: less. A rater may leave units out
-    (the row is absent); a unit with one value counts for nothing. None where all values are the
-    same or none can be compared: without variation, agreement cannot be told from chance."""
+    """Return Krippendorff's nominal alpha of ``values`` (N,) given to ``units`` (N,), each by a
+    different rater. 1: perfect agreement; 0: chance; negative: less than chance. Units may have
+    missing ratings (absent rows); a unit with one value is ignored. None if all values are equal or
+    none can be compared: without variation, agreement cannot be distinguished from chance."""
     value, unit = (np.unique(v, return_inverse=True)[1] for v in (values, units))
     if len(value) == 0:
         return None
@@ -125,7 +126,7 @@ def krippendorff_alpha(values: ArrayLike, units: ArrayLike) -> float | None:
     if not len(counts):
         return None
     per_unit = counts.sum(axis=1, keepdims=True)
-    # Coincidences: ordered pairs of values within units, each unit weighing as its values.
+    # Coincidences: ordered pairs of values within units; a unit's weight is its number of values.
     coincidences = (counts / (per_unit - 1)).T @ counts
     coincidences -= np.diag((counts / (per_unit - 1)).sum(axis=0))
     totals = coincidences.sum(axis=0)

@@ -1,12 +1,12 @@
-"""Evidence that whoever prefers pictures can judge: questions whose answer everybody knows.
+"""Validation of judges of pictures by questions with known answers.
 
-Every comparison is put as an ordinary question:
+Every comparison is asked like an ordinary question:
 
 - real pictures against the reference: they win;
-- a picture of another input against that of the right one: it loses;
-- the reference against itself, two different samples: 50 %, but for chance;
-- blur, noise, misalignment and mottling of real and of the reference's pictures: the more, the fewer
-  questions they win against the reference's.
+- a picture of another input against one of the right input: it loses;
+- two different samples of the reference: 50 %, up to chance;
+- degraded (blur, noise, misalignment, mottling) real or reference pictures against the reference: the
+  stronger the degradation, the fewer questions they win.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from torch import Tensor
 
 from benchmarks.metrics.preference import Preference
 
-SURE = 0.99  # level of the intervals: of the many comparisons, hardly one misses by chance
-FLOOR = 0.01  # a share under which losing more can no longer be seen
+SURE = 0.99  # level of the intervals, high because there are many comparisons
+FLOOR = 0.01  # shares below it are not required to fall further
 
 
-# Pictures made worse by a known amount: uint8 (N, 3, H, W), level and seed to the same. Blur and
-# misalignment are in shares of the height, and blotches an eighth of it: a level means the same at
-# every size.
+# Maps uint8 pictures (N, 3, H, W), a level and a seed to degraded pictures. Blur and misalignment
+# are relative to the height, and blotches are an eighth of it, so levels are independent of the
+# size.
 Degradation = Callable[[Tensor, float, int], Tensor]
 
 
 def blurred(pictures: Tensor, level: float, seed: int = 0) -> Tensor:
-    """Gaussian blur of standard deviation ``level`` x height, edges repeated."""
+    """Apply a Gaussian blur of standard deviation ``level`` x height, repeating edges."""
     sigma = level * pictures.shape[2]
     if sigma == 0:
         return pictures
@@ -47,15 +47,15 @@ def blurred(pictures: Tensor, level: float, seed: int = 0) -> Tensor:
 
 
 def noisy(pictures: Tensor, level: float, seed: int = 0) -> Tensor:
-    """Independent normal noise on every value, of standard deviation ``level`` x 255, clamped. One
-    seed gives one noise: at a higher level it is the same, stronger."""
+    """Add independent normal noise of standard deviation ``level`` x 255 and clamp. For one seed, a
+    higher level scales the same noise."""
     draws = np.random.default_rng([0x9015E, seed & (2**64 - 1)])
     noise = torch.from_numpy(draws.standard_normal(tuple(pictures.shape), dtype=np.float32))
     return _to_bytes(pictures.float() + level * 255 * noise)
 
 
 def misaligned(pictures: Tensor, level: float, seed: int = 0) -> Tensor:
-    """Each picture moved by ``level`` x height in one of eight directions, edges repeated."""
+    """Shift each picture by ``level`` x height in one of eight directions, repeating edges."""
     reach = round(level * pictures.shape[2])
     if reach == 0:
         return pictures
@@ -70,8 +70,8 @@ def misaligned(pictures: Tensor, level: float, seed: int = 0) -> Tensor:
 
 
 def mottled(pictures: Tensor, level: float, seed: int = 0) -> Tensor:
-    """Soft blotches of colour, an eighth of the picture wide: normal, of standard deviation
-    ``level`` x 255 where they are strongest. One seed gives the same blotches at every level."""
+    """Add soft blotches of colour, an eighth of the picture wide: normal, of standard deviation
+    ``level`` x 255 at their centres. One seed gives the same blotches at every level."""
     draws = np.random.default_rng([0x307713, seed & (2**64 - 1)])
     coarse = torch.from_numpy(draws.standard_normal((*pictures.shape[:2], 8, 8), dtype=np.float32))
     size = tuple(pictures.shape[2:])
@@ -80,7 +80,7 @@ def mottled(pictures: Tensor, level: float, seed: int = 0) -> Tensor:
 
 
 def moved(pictures: Tensor, down: int, across: int) -> Tensor:
-    """Pictures (..., H, W) moved by whole pixels, edges repeated."""
+    """Shift pictures (..., H, W) by whole pixels, repeating edges."""
     height, width = pictures.shape[-2:]
     rows = (torch.arange(height) - down).clamp(0, height - 1)
     columns = (torch.arange(width) - across).clamp(0, width - 1)
@@ -97,7 +97,7 @@ DEGRADATIONS: dict[str, Degradation] = {
     "misalignment": misaligned,
     "mottling": mottled,
 }
-# Each worse than the one before.
+# In increasing strength.
 LEVELS: dict[str, tuple[float, ...]] = {
     "blur": (0.0, 1 / 64, 1 / 32, 1 / 16),
     "noise": (0.0, 0.03, 0.1, 0.3),
@@ -108,7 +108,7 @@ LEVELS: dict[str, tuple[float, ...]] = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """A question about every input: which of ``pictures`` and ``others`` (Q, 3, H, W) is better?"""
+    """One question per input: which of ``pictures`` and ``others`` (Q, 3, H, W) is better?"""
 
     shown: str
     pictures: Tensor
@@ -119,7 +119,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Finding:
-    """How often ``shown`` was preferred to ``against``; ``level`` of its degradation."""
+    """The preference of ``shown`` over ``against``; ``level`` is that of its degradation."""
 
     shown: str
     against: str
@@ -129,8 +129,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Examination:
-    """Questions about Q inputs: uint8 pictures (Q, 3, H, W). ``first`` and ``second``: two
-    different samples of the reference; ``names`` (Q,): of the inputs, one row each."""
+    """The pictures of Q inputs, uint8 (Q, 3, H, W): ``real`` ones, and two different samples of the
+    reference, ``first`` and ``second``; ``names`` (Q,): the inputs' names."""
 
     real: Tensor
     first: Tensor
@@ -139,7 +139,7 @@ class Examination:
 
 
 def comparisons(about: Examination, seed: int = 0) -> list[Comparison]:
-    """All that are named above, in order."""
+    """Return all comparisons listed above, in order."""
     found = [
         Comparison("real", about.real, "reference", about.second),
         Comparison("reference", about.first, "reference", about.second),
@@ -158,9 +158,9 @@ def comparisons(about: Examination, seed: int = 0) -> list[Comparison]:
 
 
 def failures(findings: Sequence[Finding]) -> list[str]:
-    """What the findings do not bear out, in words; empty where the judges can judge. Wins, losses
-    and 50% must agree with the intervals. "More loses more" is asked of the shares themselves,
-    which come from the same questions, down to a floor of 1 %."""
+    """Return messages on the findings that contradict the expected answers; empty for a valid
+    judge. Wins, losses and 50 % are tested by the intervals. Shares under growing degradation,
+    which come from the same questions, must fall themselves, down to a floor of 1 %."""
     wrong = []
     for finding in findings:
         share, interval = finding.found.share, finding.found.interval

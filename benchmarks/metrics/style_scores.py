@@ -1,8 +1,7 @@
-"""Exact scores on drawn pictures, whose factors are known: are the styles covered, and does one
-style stay one style over different contents?
+"""Scores of styles on drawn pictures with known factors: coverage, and consistency over contents.
 
-Coverage is asked of each input by itself: a translator that paints every shoe in one colour of its own
-choice has none, however colourful its shoes are together.
+Coverage is measured per input: a translator that gives each shoe a single fixed colour has none,
+however colourful the shoes are together.
 """
 
 from __future__ import annotations
@@ -63,13 +62,13 @@ CONSISTENCY = Metric(
     limits=(0.0, 1.0),
     digits=2,
 )
-FEWEST_PIXELS = 4  # of a body that shows enough of its colour
+FEWEST_PIXELS = 4  # of a body, for its colour to be measured
 LEAST_SPREAD = 1e-4  # OKLab; far below one grey level
 
 
 def body_colour(picture: Tensor, body: NDArray[np.bool_]) -> FloatArray:
-    """The dominant colour (3,), in OKLab, of a picture (3, H, W) in [-1, 1] within ``body`` (H, W): the
-    median channel by channel, which patterns and highlights leave nearly alone."""
+    """Return the dominant colour (3,), in OKLab, of a picture (3, H, W) in [-1, 1] within ``body``
+    (H, W): the median per channel, robust to patterns and highlights. UserError below 4 pixels."""
     if int(body.sum()) < FEWEST_PIXELS:
         raise UserError(f"a body of {int(body.sum())} pixels shows no colour: use larger pictures")
     pixels = ((picture.clamp(-1, 1) + 1) / 2).double().cpu().numpy()[:, body]
@@ -77,45 +76,47 @@ def body_colour(picture: Tensor, body: NDArray[np.bool_]) -> FloatArray:
 
 
 def energy_distance(sample: ArrayLike, truth: ArrayLike, truth_spread: float) -> float:
-    """2 E|x - y| - E|x - x'| - E|y - y'| of points (K, D) and (T, D): 0 for equal distributions.
-    Unbiased, so single values may fall below 0. ``truth_spread``: E|y - y'|, see ``spread``.
-    Source: Szekely and Rizzo, "Energy statistics", J. Statistical Planning and Inference 2013."""
+    """Return 2 E|x - y| - E|x - x'| - E|y - y'| of points (K, D) and (T, D): 0 for equal
+    distributions. Unbiased, so it may be negative. ``truth_spread``: E|y - y'|, see
+    ``spread``. Source: Szekely and Rizzo, "Energy statistics", J. Statistical Planning and
+    Inference 2013."""
     between = float(cdist(np.asarray(sample), np.asarray(truth)).mean())
     return 2 * between - spread(sample) - truth_spread
 
 
 def spread(points: ArrayLike) -> float:
-    """Mean Euclidean distance of two different points of (K, D)."""
+    """Return the mean Euclidean distance between different points of (K, D)."""
     return float(pdist(np.asarray(points, dtype=np.float64)).mean())
 
 
 def shares(classes: ArrayLike, count: int) -> FloatArray:
-    """How often each of ``count`` classes occurs in each row of (I, K): (I, count), rows sum to 1."""
+    """Return the shares (I, count) of ``count`` classes in each row of (I, K); rows sum to 1."""
     rows = np.asarray(classes, dtype=np.int64)
     return np.stack([(rows == c).mean(axis=1) for c in range(count)], axis=1)
 
 
 def entropy(distributions: ArrayLike) -> FloatArray:
-    """Entropy in nats of each row of (I, C)."""
+    """Return the entropy, in nats, of each row of (I, C)."""
     p = np.asarray(distributions, dtype=np.float64)
     terms = np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0)
-    # Summing may leave -1e-17 of a certain row.
+    # For a certain row, the sum may be -1e-17.
     return np.maximum(-terms.sum(axis=1), 0.0)
 
 
 def total_variation(distributions: ArrayLike, truth: ArrayLike) -> FloatArray:
-    """Half the sum of absolute differences of each row of (I, C) from ``truth`` (C,)."""
+    """Return half the sum of absolute differences between each row of (I, C) and ``truth`` (C,)."""
     difference = np.asarray(distributions, dtype=np.float64) - np.asarray(truth, dtype=np.float64)
     return np.abs(difference).sum(axis=1) / 2
 
 
 def intraclass_correlation(colours: ArrayLike) -> float:
-    """ICC(1) of colours (M styles, N contents, D), cut at 0: variance between styles over all.
+    """Return ICC(1) of colours (M styles, N contents, D), clipped at 0: the share of the variance
+    that is between styles.
 
     One-way analysis of variance with styles as classes, variances summed over the D dimensions:
     (B - W) / (B + (N - 1) W), with B the mean square between styles and W within them. Source:
-    Shrout and Fleiss, "Intraclass correlations", Psychological Bulletin 1979, case 1. Without any
-    variance it is undefined, and nan.
+    Shrout and Fleiss, "Intraclass correlations", Psychological Bulletin 1979, case 1. It is nan if
+    there is no variance.
     """
     x = np.asarray(colours, dtype=np.float64)
     styles, contents = x.shape[:2]
@@ -129,10 +130,10 @@ def intraclass_correlation(colours: ArrayLike) -> float:
 def style_consistency(
     colours: ArrayLike, protocol: dict[str, object] | None = None, groups: int = 10
 ) -> Measurement | None:
-    """Does a style stay one style? From body colours (M styles, N contents, 3) in OKLab. None where
-    the noise changes no colour: a deterministic translator has no styles, and the question has no
-    answer. The interval adds the jackknife variances over contents and over styles. Raises
-    UserError for fewer styles or contents than ``groups``."""
+    """Measure style consistency from body colours (M styles, N contents, 3) in OKLab. Returns None
+    if the noise changes no colour, since a deterministic translator has no styles. The interval
+    adds the jackknife variances over contents and over styles. Raises UserError for fewer styles or
+    contents than ``groups``."""
     x = np.asarray(colours, dtype=np.float64)
     styles, contents = x.shape[:2]
     if min(styles, contents) < groups:

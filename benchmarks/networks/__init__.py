@@ -1,1 +1,1 @@
-"""Networks that measure: their weights, recipes and training."""
+"""Networks used by metrics: weights, recipes and training."""

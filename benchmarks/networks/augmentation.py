@@ -1,6 +1,6 @@
-"""What training pictures go through, so that a classifier learns to ignore it.
+"""Augmentations of training pictures, which make classifiers robust.
 
-All take uint8 or float pictures (N, 3, H, W) of 0 to 255, and draw from a generator of numpy's.
+All take uint8 or float pictures (N, 3, H, W) of 0 to 255 and draw from a NumPy generator.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from torch import Tensor
 
 
 def disturbed(pictures: Tensor, mottle: float, draws: np.random.Generator) -> Tensor:
-    """Float pictures to uint8 ones, half of them blurred and with noise of up to ``mottle`` grey
-    levels, each by a strength of its own."""
+    """Blur half of the float pictures and add noise of up to ``mottle`` grey levels to them, each
+    with its own random strength; returns uint8."""
     count, _, height, width = pictures.shape
 
     def strengths() -> Tensor:
-        """From 0 to 1; 0 for half of the pictures, the same half for all disturbances."""
+        """Draw strengths from 0 to 1; 0 for the same half of the pictures in all disturbances."""
         strength = torch.from_numpy((draws.random(count) * chosen).astype(np.float32))
         return strength.to(pictures.device)[:, None, None, None]
 
@@ -28,7 +28,7 @@ def disturbed(pictures: Tensor, mottle: float, draws: np.random.Generator) -> Te
     chosen = draws.random(count) < 0.5
     blurred = F.avg_pool2d(F.pad(pictures, (1,) * 4, mode="replicate"), 3, 1)
     x = torch.lerp(pictures, blurred, strengths())
-    # Noise of two grains: single pixels, and spots of about two.
+    # Noise at two scales: single pixels, and spots of about two pixels.
     spots = F.interpolate(noise(((height + 1) // 2, (width + 1) // 2)), size=(height, width))
     x = x + mottle / 4 * strengths() * noise((height, width))
     x = x + mottle / 2 * strengths() * spots
@@ -36,11 +36,11 @@ def disturbed(pictures: Tensor, mottle: float, draws: np.random.Generator) -> Te
 
 
 def shifted(pictures: Tensor, reach: int, draws: np.random.Generator) -> Tensor:
-    """Each picture mirrored or not, and moved by up to ``reach`` pixels, borders repeated."""
+    """Mirror half of the pictures and shift each by up to ``reach`` pixels, repeating borders."""
     count, _, height, width = pictures.shape
     mirrored = draws.random(count) < 0.5
     down, across = draws.integers(-reach, reach + 1, (2, count, 1))
-    rows = (np.arange(height) + down).clip(0, height - 1)  # (N, H), of the picture it comes from
+    rows = (np.arange(height) + down).clip(0, height - 1)  # (N, H), in the source picture
     columns = (np.arange(width) + across).clip(0, width - 1)  # (N, W)
     columns[mirrored] = columns[mirrored, ::-1]
     where = (np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :])
@@ -49,8 +49,8 @@ def shifted(pictures: Tensor, reach: int, draws: np.random.Generator) -> Tensor:
 
 
 def zoomed(pictures: Tensor, least: float, draws: np.random.Generator) -> Tensor:
-    """Each float picture mirrored or not, and cropped to a share of ``least`` to 1 of its sides
-    anywhere in it, then brought back to its size (bilinear)."""
+    """Mirror half of the float pictures, crop each at random to a share of ``least`` to 1 of its
+    sides, and resize it back (bilinear)."""
     count = len(pictures)
     scale = draws.uniform(least, 1.0, count)
     across, down = draws.uniform(-1.0, 1.0, (2, count)) * (1 - scale)

@@ -1,4 +1,4 @@
-"""Training a classifier by its recipe: the same numbers for the same pictures, labels and seed."""
+"""Training classifiers by recipes; equal pictures, labels and seeds give equal results."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ WARM_UP = 0.15  # share of the steps in which the learning rate rises
 
 @dataclass(frozen=True)
 class Labelled:
-    """uint8 pictures (N, 3, H, W) and, by head, the index (N,) of each one's class."""
+    """uint8 pictures (N, 3, H, W) and, by head, the class indices (N,)."""
 
     pictures: Tensor
     labels: Mapping[str, NDArray[np.int64]]
 
     def check(self, heads: Heads, what: str, least: int) -> None:
-        """UserError unless every class in each of ``heads`` has ``least`` pictures."""
+        """Raise UserError unless every class of each head has at least ``least`` pictures."""
         for head, classes in heads.items():
             counts = np.bincount(self.labels[head], minlength=len(classes))
             for name, count in zip(classes, counts, strict=True):
@@ -47,7 +47,7 @@ class Labelled:
 
 
 def one_size(train: Tensor, held_out: Tensor) -> tuple[int, int]:
-    """Height and width of both sets of pictures; UserError where they differ."""
+    """Return the height and width of both sets of pictures; raises UserError if they differ."""
     (height, width), other = train.shape[2:], held_out.shape[2:]
     if other != (height, width):
         raise UserError(
@@ -60,8 +60,8 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def drawn(make: Callable[[], N], draws: np.random.Generator) -> N:
-    """A network with first weights by ``draws``."""
-    with torch.random.fork_rng(devices=[]):  # the layers' own draws, which are thrown away
+    """Create a network with initial weights drawn from ``draws``."""
+    with torch.random.fork_rng(devices=[]):  # for the layers' own draws, which are discarded
         network = make()
     initialise(network, "kaiming", torch.Generator().manual_seed(int(draws.integers(2**62))))
     return network
@@ -72,9 +72,9 @@ def train_classifier(
     device: torch.device | str = "cpu", facts: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> Classifier:  # fmt: skip
-    """Train by ``recipe`` on ``train``; its accuracy is that on ``held_out``, looked at once. The
-    sum of the heads' cross-entropies. ``facts`` are kept with the classifier. Raises UserError for
-    a class that ``train`` lacks."""
+    """Train a classifier by ``recipe`` on ``train``, minimising the sum of the heads'
+    cross-entropies. Its accuracy is measured once, on ``held_out``. ``facts`` are saved with it.
+    Raises UserError if ``train`` lacks a class."""
     train.check(heads, "training picture", 1)
     draws = np.random.default_rng([0xC1A5, seed & (2**64 - 1)])
     network = drawn(lambda: SmallResNet(recipe, heads), draws).to(device)
@@ -100,9 +100,9 @@ def fit(
     network: nn.Module, schedule: Schedule, count: int, loss_of: Callable[[Tensor], Tensor],
     draws: np.random.Generator, progress: bool,
 ) -> None:  # fmt: skip
-    """Minimise ``loss_of(rows)``, the mean loss of the pictures of these indices below ``count``.
-    AdamW, with a learning rate that rises and falls linearly, over every picture once before any
-    comes again; in training mode throughout."""
+    """Minimise ``loss_of(rows)``, the mean loss over pictures with indices ``rows`` below
+    ``count``. Uses AdamW with a learning rate that rises and falls linearly; every epoch visits
+    each picture once. The network is in training mode throughout."""
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=1.0, betas=(0.9, 0.99), weight_decay=schedule.weight_decay
     )
@@ -120,7 +120,7 @@ def fit(
 
 
 def _augment(pictures: Tensor, recipe: Recipe, draws: np.random.Generator) -> Tensor:
-    """Mirrored, moved with borders repeated, blurred and mottled, as the recipe says."""
+    """Mirror, shift (repeating borders), blur and mottle pictures as the recipe states."""
     count, _, height, width = pictures.shape
     mirrored = torch.from_numpy(draws.random(count) < 0.5)
     x = torch.where(mirrored[:, None, None, None], pictures.flip(3), pictures).float()
@@ -132,7 +132,7 @@ def _augment(pictures: Tensor, recipe: Recipe, draws: np.random.Generator) -> Te
 
 
 def accuracy(classifier: Classifier, held_out: Labelled, batch_size: int = 256) -> dict[str, float]:
-    """Share of pictures whose most probable class is the true one, by head."""
+    """Return, by head, the share of pictures whose most probable class is the true one."""
     right = dict.fromkeys(classifier.heads, 0)
     for start in range(0, len(held_out.pictures), batch_size):
         rows = slice(start, start + batch_size)

@@ -1,5 +1,5 @@
-"""Small classifiers with several heads (say: category, pattern) over one vector of features. The
-features measure fidelity, the heads measure what a translation keeps and which styles it reaches."""
+"""Small classifiers with several heads (e.g. category, pattern) on shared features. The features
+serve fidelity metrics; the heads measure preserved content and covered styles."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from benchmarks.pictures import to_bytes
 from models.errors import UserError
 
 TO_CONES, TO_LAB = torch.from_numpy(CONES), torch.from_numpy(LAB)
-BATCH = 64  # pictures that a network sees at once when it measures
+BATCH = 64  # pictures per forward pass in measurements
 Heads = Mapping[str, tuple[str, ...]]  # head -> names of its classes
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """``steps`` of AdamW on ``batch`` pictures; ``lr`` is the highest learning rate. ``side``: the
-    larger side in pixels of what the network sees."""
+    """A training schedule: ``steps`` of AdamW on ``batch`` pictures; ``lr`` is the peak learning
+    rate. ``side``: larger side, in pixels, of the network's input."""
 
     name: str
     side: int
@@ -41,12 +41,12 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Recipe(Schedule):
-    """How a classifier is built and trained; the name stands for all of it.
+    """The architecture and training of a classifier, identified by its name.
 
     ``dims``: length of the feature vector. ``side``: larger pictures are averaged down to it.
-    ``shift``: training pictures move by up to so many pixels, and half of them are mirrored.
-    ``mottle``: half of them are blurred and get noise of up to so many grey levels. Translations
-    are less clean than photos; without it, their category is taken for another.
+    ``shift``: training pictures are shifted by up to this many pixels, and half of them mirrored.
+    ``mottle``: half of them are blurred and get noise of up to this many grey levels. Translations
+    are less clean than photos and would otherwise be misclassified.
     """
 
     width: int
@@ -55,7 +55,7 @@ class Recipe(Schedule):
     mottle: float
 
 
-INCEPTION = "inception-v3"  # the extractor of photographs, beside those of these recipes
+INCEPTION = "inception-v3"  # the extractor for photographs
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
@@ -68,7 +68,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 class _Block(nn.Module):
-    """Two 3x3 convolutions around a shortcut (He et al. 2016, "basic block")."""
+    """Two 3x3 convolutions with a shortcut (He et al. 2016, "basic block")."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -83,12 +83,12 @@ class _Block(nn.Module):
         return F.relu(self.shortcut(x) + self.second_norm(self.second(inner)))
 
 
-CHANNELS = 5  # that the network sees: see ``network_input``
+CHANNELS = 5  # of ``network_input``
 
 
 class SmallResNet(nn.Module):
-    """Three times ``depth`` residual blocks, pooling over positions (half of the channels by their
-    mean, half by their maximum), and a linear layer a head."""
+    """Three stages of ``depth`` residual blocks, global pooling (half of the channels by their
+    mean, half by their maximum), and one linear layer per head."""
 
     def __init__(self, recipe: Recipe, heads: Heads, depth: int = 1) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class SmallResNet(nn.Module):
         self.heads = nn.ModuleDict({h: nn.Linear(recipe.dims, len(c)) for h, c in heads.items()})
 
     def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Input (N, 5, H, W) to features (N, D) and logits (N, C) by head."""
+        """Return features (N, D) and, by head, logits (N, C) of input (N, 5, H, W)."""
         x = F.relu(self.stem_norm(self.stem(x)))  # (N, w, H, W)
         mean, highest = self.blocks(x).chunk(2, dim=1)  # (N, D / 2, H / 8, W / 8) each
         features = torch.cat((mean.mean(dim=(2, 3)), highest.amax(dim=(2, 3))), dim=1)  # (N, D)
@@ -111,9 +111,9 @@ class SmallResNet(nn.Module):
 
 
 def network_input(pictures: Tensor, side: int) -> Tensor:
-    """uint8 (N, 3, H, W) to float32 (N, 5, H, W), averaged down where larger than ``side``: OKLab, scaled
-    to about [-1, 1], and the colour difference to the pixel below and to the right, by which patterns of
-    any two colours are learned in minutes, not hours."""
+    """Convert uint8 (N, 3, H, W) to float32 (N, 5, H, W), averaged down if larger than ``side``:
+    OKLab, scaled to about [-1, 1], and the colour differences to the pixels below and to the right,
+    with which patterns of any two colours are learned in minutes instead of hours."""
     x = pictures.float() / 255
     height, width = x.shape[2:]
     if max(height, width) > side:
@@ -130,8 +130,8 @@ def network_input(pictures: Tensor, side: int) -> Tensor:
 
 
 class Classifier(Trained):
-    """A trained classifier. ``accuracy``: by head, on pictures that no training saw. ``facts``:
-    JSON values of its training: counts of pictures, their size, seed, digest of the data."""
+    """A trained classifier. ``accuracy``: by head, on held-out pictures. ``facts``: JSON values on
+    its training: counts of pictures, their size, seed, digest of the data."""
 
     kind = "classifier"
     network: SmallResNet
@@ -151,7 +151,7 @@ class Classifier(Trained):
 
     @torch.no_grad()
     def __call__(self, pictures: Tensor) -> tuple[Tensor, dict[str, NDArray[np.float64]]]:
-        """uint8 pictures (N, 3, H, W) to features (N, D) and probabilities (N, C) by head."""
+        """Return features (N, D) and, by head, probabilities (N, C) of uint8 (N, 3, H, W)."""
         with full_precision(self.device):
             features, logits = self.network(
                 network_input(pictures.to(self.device), self.recipe.side)
@@ -160,7 +160,7 @@ class Classifier(Trained):
         return features.cpu(), probabilities
 
     def require(self, floors: Mapping[str, float]) -> None:
-        """Refuse a classifier whose held-out accuracy is under a stated floor (head -> share)."""
+        """Raise UserError if the held-out accuracy of a head is below its floor (head -> share)."""
         for head, floor in floors.items():
             if not self.accuracy[head] >= floor:
                 raise UserError(
@@ -180,7 +180,7 @@ class Classifier(Trained):
 
 
 def load_classifier(path: Path, device: torch.device | str = "cpu") -> Classifier:
-    """What ``Classifier.save`` wrote; UserError for any other file."""
+    """Read a file that ``Classifier.save`` wrote; raises UserError for others."""
     return load_trained(path, Classifier, _build, device)
 
 
@@ -195,7 +195,7 @@ def _build(state: dict[str, Tensor], about: dict[str, Any]) -> Classifier:
 
 
 def outputs_of(network: nn.Module, pictures: Tensor) -> FloatArray:
-    """What a network in evaluation mode says of uint8 pictures (N, 3, H, W), 64 at once: (N, K)."""
+    """Return the outputs (N, K) of a network in evaluation mode for uint8 pictures (N, 3, H, W)."""
     device = next(network.parameters()).device
     with torch.no_grad(), full_precision(device):
         parts = [network(part.to(device)).double().cpu() for part in torch.split(pictures, BATCH)]
@@ -203,8 +203,8 @@ def outputs_of(network: nn.Module, pictures: Tensor) -> FloatArray:
 
 
 def learned_size(pictures: Tensor, size: tuple[int, int], name: str) -> Tensor:
-    """Pictures (N, 3, H, W) in [-1, 1] in 8 bits, as saved ones are; UserError for values out of range
-    and for another ``size`` than the network ``name`` was trained on."""
+    """Convert pictures (N, 3, H, W) in [-1, 1] to uint8, as in saved files. Raises UserError for
+    values out of range and any ``size`` but that on which ``name`` was trained."""
     pixels = to_bytes(pictures)
     if pixels.shape[2:] != size:
         found, learned = ("x".join(map(str, s)) for s in (pixels.shape[2:], size))

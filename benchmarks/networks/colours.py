@@ -1,8 +1,8 @@
-"""Colours as people see them: OKLab, and a colour's name in eleven coarse bins.
+"""Perceptual colours: conversion to OKLab, and eleven coarse colour bins.
 
-Source: Ottosson, "A perceptual color space for image processing", 2020; sRGB's transfer curve is
-that of IEC 61966-2-1. Lightness 0 to 1; a and b within about 0.4 of 0; equal distances look
-about equally different.
+Source: Ottosson, "A perceptual color space for image processing", 2020; the transfer curve of sRGB
+is that of IEC 61966-2-1. Lightness is 0 to 1, a and b are within about 0.4 of 0, and equal
+distances look about equally different.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ LAB = np.array(
     ]
 )
 
-NEUTRAL_CHROMA = 0.045  # below it a colour is black, grey or white to the eye
-NEUTRALS = (0.45, 0.78)  # lightness: dark below the first, light from the second
+NEUTRAL_CHROMA = 0.045  # colours with less chroma look black, grey or white
+NEUTRALS = (0.45, 0.78)  # lightness: dark below the first, light from the second up
 HUES = 8
 COLOURS = ("dark", "grey", "light", *(f"hue {360 * k // HUES}°" for k in range(HUES)))
 
 
 def oklab(srgb: ArrayLike) -> FloatArray:
-    """sRGB colours (..., 3) in [0, 1] as OKLab (..., 3): lightness, a, b."""
+    """Convert sRGB colours (..., 3) in [0, 1] to OKLab (..., 3): lightness, a, b."""
     values = np.asarray(srgb, dtype=np.float64)
     curved = ((values + 0.055) / 1.055) ** 2.4
     linear = np.where(values <= 0.04045, values / 12.92, curved)
@@ -42,8 +42,8 @@ def oklab(srgb: ArrayLike) -> FloatArray:
 
 
 def colour_bins(lab: ArrayLike) -> NDArray[np.int64]:
-    """OKLab colours (..., 3) as indices (...) into ``COLOURS``. Colours of little chroma are told
-    by lightness, all others by hue alone: eight sectors of 45 degrees, the first from 0."""
+    """Map OKLab colours (..., 3) to indices (...) into ``COLOURS``: colours of low chroma by
+    lightness, all others by hue alone, in eight sectors of 45 degrees that start at 0."""
     values = np.asarray(lab, dtype=np.float64)
     lightness, a, b = values[..., 0], values[..., 1], values[..., 2]
     neutral = np.digitize(lightness, NEUTRALS)

@@ -1,6 +1,5 @@
-"""A reader of content: a small network that learned, from real pictures of a domain whose factors
-are known, to tell the factors of any picture of that domain; its training by its recipe, and its trial
-on held-out pictures."""
+"""Content readers: small networks that predict the content factors of a domain's pictures, trained
+by a recipe on real pictures with known factors and evaluated on held-out ones."""
 
 from __future__ import annotations
 
@@ -30,9 +29,9 @@ from benchmarks.networks.weight_files import Trained, hash_of_numbers, load_trai
 @dataclass(frozen=True)
 class ContentRecipe(Recipe):
     """A residual network of three stages of ``depth`` blocks, whose last maps are averaged to
-    ``grid`` x ``grid`` places: where things are is content, so they are not pooled away. ``shift``
-    is 0: pictures that are moved or mirrored have another content. ``floor``: factors with an R^2
-    below it on held-out pictures are not used."""
+    ``grid`` x ``grid`` positions, because positions are content. ``shift`` is 0, because shifted or
+    mirrored pictures have another content. ``floor``: factors with a smaller R^2 on held-out
+    pictures are not used."""
 
     depth: int
     grid: int
@@ -41,7 +40,7 @@ class ContentRecipe(Recipe):
 
 
 class ContentNetwork(nn.Module):
-    """uint8 pictures (N, 3, H, W) to standardised factors (N, F)."""
+    """Maps uint8 pictures (N, 3, H, W) to standardised factors (N, F)."""
 
     def __init__(self, recipe: ContentRecipe, factors: int) -> None:
         super().__init__()
@@ -77,12 +76,12 @@ class Scale:
 
     @classmethod
     def of(cls, values: FloatArray) -> Scale:
-        """That of ``values`` (N, F). A factor that never varies keeps its unit."""
+        """Return the scale of ``values`` (N, F). A constant factor keeps its unit."""
         spread = values.std(axis=0)
         return cls(tuple(values.mean(axis=0).tolist()), tuple(np.where(spread, spread, 1).tolist()))
 
     def standardised(self, values: FloatArray) -> FloatArray:
-        """``values`` (N, F) in standard deviations from the mean."""
+        """Return ``values`` (N, F) in standard deviations from the mean."""
         return (values - np.array(self.mean)) / np.array(self.deviation)
 
 
@@ -90,8 +89,8 @@ class ContentReader(Trained):
     """A trained reader of the ``factors`` of one domain's pictures.
 
     ``r2``: by factor, the share of its variance on held-out pictures that the reader explains;
-    those of the recipe's floor or more are ``used``. ``size``: (height, width) of the pictures that
-    it learned from, and takes. ``facts``: JSON values of its training. ``sha256``: of recipe,
+    factors with at least the recipe's floor are ``used``. ``size``: (height, width) of its training
+    pictures, which inputs must have. ``facts``: JSON values on its training. ``sha256``: of recipe,
     factors, scale, size, R^2 and every parameter.
     """
 
@@ -116,13 +115,13 @@ class ContentReader(Trained):
         return self.recipe.name
 
     def read(self, pictures: Tensor) -> FloatArray:
-        """Pictures (N, 3, H, W) in [-1, 1] to the factors ``used`` (N, F), standardised. UserError as
-        ``learned_size``."""
+        """Return the factors ``used`` (N, F), standardised, of pictures (N, 3, H, W) in [-1, 1].
+        Raises UserError as ``learned_size``."""
         pixels = learned_size(pictures, self.size, self.name)
         return outputs_of(self.network, pixels)[:, self._columns]
 
     def standardised(self, values: FloatArray) -> FloatArray:
-        """True values (N, all factors) to the factors ``used`` (N, F), as ``read`` gives them."""
+        """Standardise true values (N, all factors); returns the factors ``used`` (N, F)."""
         return self.scale.standardised(values)[:, self._columns]
 
     def record(self) -> dict[str, Any]:
@@ -131,14 +130,14 @@ class ContentReader(Trained):
             "factors": list(self.factors),
             "scale": {"mean": self.scale.mean, "deviation": self.scale.deviation},
             "size": self.size,
-            "r2": [self.r2[factor] for factor in self.factors],  # names sort, lists keep order
+            "r2": [self.r2[factor] for factor in self.factors],  # a list keeps the order
             "facts": self.facts,
             "sha256": self.sha256,
         }
 
 
 def load_content_reader(path: Path, device: torch.device | str = "cpu") -> ContentReader:
-    """What ``ContentReader.save`` wrote; UserError for any other file."""
+    """Read a file that ``ContentReader.save`` wrote; raises UserError for others."""
     return load_trained(path, ContentReader, _build, device)
 
 
@@ -170,9 +169,9 @@ def train_content_reader(
     seed: int = 0, device: torch.device | str = "cpu", facts: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> ContentReader:  # fmt: skip
-    """Train by ``recipe`` on ``train``, then try on ``held_out``, looked at once. Minimises the
-    mean squared error of the factors, standardised by ``train``. Both hold pictures of one size and
-    values in the order of ``factors``. ``facts`` are kept in the record."""
+    """Train a reader by ``recipe`` on ``train`` and evaluate it once on ``held_out``. Minimises the
+    mean squared error of the factors, standardised by ``train``. Both sets have pictures of the
+    same size and values in the order of ``factors``. ``facts`` are saved in the record."""
     size = one_size(train.pictures, held_out.pictures)
     draws = np.random.default_rng([0xC047, seed & (2**64 - 1)])
     network = drawn(lambda: ContentNetwork(recipe, len(factors)), draws)
@@ -194,7 +193,7 @@ def train_content_reader(
 
 
 def r_squared(read: FloatArray, true: FloatArray) -> list[float]:
-    """By column of (N, F): 1 minus the mean squared error over the variance of ``true``. 0 where
-    ``true`` never varies: there is nothing to explain."""
+    """Return, for each column of (N, F), 1 minus the mean squared error over the variance of
+    ``true``; 0 for a constant column."""
     error, variance = np.square(read - true).mean(axis=0), true.var(axis=0)
     return [1 - float(e / v) if v > 0 else 0.0 for e, v in zip(error, variance, strict=True)]

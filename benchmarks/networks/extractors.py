@@ -1,7 +1,7 @@
-"""What turns pictures into the features that fidelity is measured on.
+"""Feature extractors for fidelity metrics.
 
-Inception-v3 with torch-fidelity's weights, for photographs; a task's own classifier, for drawn
-pictures. Both are registered with torch-fidelity, so that anyone can check a number on saved pictures:
+Photographs use Inception-v3 with torch-fidelity's weights, drawn pictures the task's classifier.
+Both are registered with torch-fidelity, so anyone can verify a result on saved pictures:
 ``torch_fidelity.calculate_metrics(feature_extractor=NAME, feature_extractor_weights_path=...)``.
 """
 
@@ -34,9 +34,9 @@ PUBLISHED = Published("torch-fidelity", URL_INCEPTION_V3)
 
 @dataclass(frozen=True)
 class Extractor:
-    """A network that gives every picture a vector of ``dims`` numbers. ``name`` is how metrics are
-    called; ``sha256`` is of the numbers inside, not of a file. ``registered`` is the name under
-    which torch-fidelity knows it."""
+    """A network that maps each picture to a vector of ``dims`` values. ``name`` is part of the
+    names of metrics; ``sha256`` is of the parameters' values, not of a file; ``registered`` is the
+    name in torch-fidelity's registry."""
 
     name: str
     registered: str
@@ -48,7 +48,7 @@ class Extractor:
 
     @torch.no_grad()
     def features(self, pictures: Tensor) -> Tensor:
-        """uint8 pictures (N, 3, H, W) to float32 features (N, ``dims``) on the CPU."""
+        """Return float32 features (N, ``dims``), on the CPU, of uint8 pictures (N, 3, H, W)."""
         (features,) = self.network(pictures.to(self.device))
         return features.float().cpu()
 
@@ -58,7 +58,7 @@ AS_GIVEN = "features-as-given"
 
 
 class FeaturesAsGiven(FeatureExtractorBase):  # type: ignore[misc]
-    """Takes features for pictures, so that torch-fidelity computes on what is there already."""
+    """Passes features through unchanged, so that torch-fidelity can use precomputed features."""
 
     def __init__(self, name: str, features_list: list[str], **_: object) -> None:
         super().__init__(name, features_list)
@@ -76,7 +76,7 @@ class FeaturesAsGiven(FeatureExtractorBase):  # type: ignore[misc]
 
 
 class ClassifierFeatures(FeaturesAsGiven):
-    """A saved classifier as torch-fidelity wants it; its features before the heads."""
+    """Wraps a saved classifier for torch-fidelity; returns its features before the heads."""
 
     def __init__(
         self, name: str, features_list: list[str], classifier: Classifier | None = None,
@@ -88,7 +88,7 @@ class ClassifierFeatures(FeaturesAsGiven):
                 raise UserError(f"{name} needs feature_extractor_weights_path: a saved classifier")
             classifier = load_classifier(Path(feature_extractor_weights_path))
         self.classifier = classifier
-        self.network = classifier.network  # so that it follows this module to a GPU
+        self.network = classifier.network  # a submodule, so that it moves with this module
 
     def forward(self, pictures: Tensor) -> tuple[Tensor]:
         return super().forward(self.classifier(pictures)[0])
@@ -100,7 +100,7 @@ for _name in RECIPES:
 
 
 def classifier_extractor(classifier: Classifier) -> Extractor:
-    """The features of a trained classifier, on the device where it is."""
+    """Return an extractor for the features of a trained classifier, on its device."""
     name = classifier.recipe.name
     network = ClassifierFeatures(name, [LAYER], classifier)
     source = f"accuracy {classifier.accuracy}"
@@ -115,9 +115,9 @@ def inception_extractor(
     allow_download: bool = False,
     device: torch.device | str = "cpu",
 ) -> Extractor:
-    """Inception-v3 as FID is defined on (TensorFlow's weights of 2015), 2,048 features. The weights
-    are read as by ``Published.read``. A file that is not torch-fidelity's own, by its hash, gives
-    an extractor of another name."""
+    """Return the Inception-v3 that defines FID (TensorFlow's weights of 2015), 2,048 features.
+    Weights are read by ``Published.read``. If the file's hash is not that of torch-fidelity's file,
+    the extractor's name ends in "-unverified"."""
     with torch.random.fork_rng(devices=[]):
         with torch.device("meta"):
             wanted = _inception(_Shapes, {}).state_dict()
@@ -135,8 +135,8 @@ def inception_extractor(
 
 
 def _inception(kind: type[nn.Module], state: Mapping[str, Tensor]) -> nn.Module:
-    """The network around checked weights. torch-fidelity reads its weights as a pickle that may run
-    code, so it gets a file that was written here, of tensors alone."""
+    """Build the network from checked weights. torch-fidelity reads weights as a pickle that could
+    run code, so it gets a file written here that holds only tensors."""
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder) / "inception.pth"
         torch.save({k: v.detach().clone() for k, v in state.items()}, own)
@@ -144,7 +144,7 @@ def _inception(kind: type[nn.Module], state: Mapping[str, Tensor]) -> nn.Module:
 
 
 class _Shapes(FeatureExtractorInceptionV3):  # type: ignore[misc]
-    """The network without its weights: nothing is read, drawn or held."""
+    """The network without weights: nothing is read, drawn or allocated."""
 
     def load_state_dict(self, *_: object, **__: object) -> None:
         return None
@@ -173,7 +173,7 @@ class Features:
 
 
 class Extraction(Batches[Features]):
-    """Features of pictures that come one by one."""
+    """Extracts features of streamed pictures."""
 
     def __init__(self, extractor: Extractor, batch_size: int = 64) -> None:
         super().__init__(batch_size)
@@ -182,7 +182,7 @@ class Extraction(Batches[Features]):
         self._rows: list[Tensor] = []
 
     def _measure(self, pictures: Tensor) -> None:
-        # Rows are copied, or one held row would keep its whole batch.
+        # Copies: a view of one row would keep the whole batch in memory.
         self._rows += [row.clone() for row in self._extractor.features(pictures)]
 
     def _result(self, size: tuple[int, int]) -> Features:
@@ -191,5 +191,5 @@ class Extraction(Batches[Features]):
 
 
 def extract(stream: Stream, extractor: Extractor, batch_size: int = 64) -> Features:
-    """``Extraction`` of all of ``stream``."""
+    """Return the ``Extraction`` of a whole ``stream``."""
     return consume(Extraction(extractor, batch_size), stream)

@@ -1,8 +1,8 @@
-"""The classifier behind IS and CIS: which mode of one domain a picture shows, and how surely; its
-training by its recipe, and its trial on held-out pictures.
+"""The classifier behind IS and CIS: probabilities of a domain's modes, training by a recipe, and
+evaluation on held-out pictures.
 
-IS and CIS are made of probabilities, which a temperature makes true: else a classifier that is right
-but too sure would change them. Source: Guo et al., ICML 2017.
+IS and CIS depend on probabilities, which a temperature calibrates: a correct but overconfident
+classifier would distort them. Source: Guo et al., ICML 2017.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ HIGHEST = 10.0  # temperature
 class ModeClassifier(Trained):
     """A trained classifier of the ``modes`` of one domain.
 
-    ``size``: (height, width) of the pictures that it learned from, and takes. ``accuracy``: on
-    held-out pictures. Its logits are divided by ``temperature``. ``verified``: False where it began
-    with weights that are not the recipe's own. ``facts``: JSON values of its training. ``sha256``: of
-    recipe, modes, size, temperature and every parameter.
+    ``size``: (height, width) of its training pictures, which inputs must have. ``accuracy``: on
+    held-out pictures. Logits are divided by ``temperature``. ``verified``: False if it was
+    initialised with weights other than the recipe's. ``facts``: JSON values on its training.
+    ``sha256``: of recipe, modes, size, temperature and every parameter.
     """
 
     kind = "mode-classifier"
@@ -60,17 +60,17 @@ class ModeClassifier(Trained):
 
     @property
     def name(self) -> str:
-        """The recipe's name, marked where the weights it began with are not the recipe's own."""
+        """The recipe's name, with "-unverified" if initialised with other weights."""
         return self.recipe.name if self.verified else f"{self.recipe.name}-unverified"
 
     def probabilities(self, pictures: Tensor) -> FloatArray:
-        """Pictures (B, 3, H, W) in [-1, 1] to the probabilities (B, K) of their modes. UserError as
-        ``learned_size``."""
+        """Return the modes' probabilities (B, K) of pictures (B, 3, H, W) in [-1, 1]. Raises
+        UserError as ``learned_size``."""
         logits = outputs_of(self.network, learned_size(pictures, self.size, self.name))
         return softmax(logits / self.temperature, axis=1)
 
     def require(self) -> None:
-        """Refuse a classifier whose held-out accuracy is under the recipe's floor."""
+        """Raise UserError if the held-out accuracy is below the recipe's floor."""
         if not self.accuracy >= self.recipe.floor:
             raise UserError(
                 f"classifier {self.name} of {', '.join(self.modes)} is {self.accuracy:.3f} accurate "
@@ -92,7 +92,7 @@ class ModeClassifier(Trained):
 
 
 def load_mode_classifier(path: Path, device: torch.device | str = "cpu") -> ModeClassifier:
-    """What ``ModeClassifier.save`` wrote; UserError for any other file."""
+    """Read a file that ``ModeClassifier.save`` wrote; raises UserError for others."""
     return load_trained(path, ModeClassifier, _build, device)
 
 
@@ -114,12 +114,12 @@ def train_mode_classifier(
     weights: FoundWeights | None = None, seed: int = 0, device: torch.device | str = "cpu",
     facts: Mapping[str, Any] | None = None, progress: bool = False,
 ) -> ModeClassifier:  # fmt: skip
-    """Train by ``recipe`` on ``train``, then try on ``held_out``, looked at once.
+    """Train a classifier by ``recipe`` on ``train`` and evaluate it once on ``held_out``.
 
-    Both hold pictures of one size and, under the head "mode", indices into ``modes``; every mode
-    has one training picture at least and two held-out ones, of which every other one is there to fit
-    the temperature. ``weights``: where Inception-v3 begins. ``facts`` are kept in the record.
-    Raises UserError for pictures, labels or modes that do not fit.
+    Both hold pictures of the same size and, under the head "mode", indices into ``modes``. Every
+    mode needs at least one training picture and two held-out ones; every other held-out picture
+    serves to fit the temperature. ``weights``: initial weights of Inception-v3. ``facts`` are saved
+    in the record. Raises UserError for pictures, labels or modes that do not fit.
     """
     train.check({MODE: tuple(modes)}, "training picture", 1)
     held_out.check({MODE: tuple(modes)}, "held-out picture", 2)
@@ -151,13 +151,13 @@ def train_mode_classifier(
 def _start(
     recipe: ModeRecipe, modes: int, weights: FoundWeights | None, draws: np.random.Generator
 ) -> ModeNetwork:
-    """The network before its first step."""
+    """Create the network with its initial weights."""
     if isinstance(recipe, InceptionModes) != (weights is not None):
         needs = "ImageNet weights" if weights is None else "no weights"
         raise UserError(f"recipe {recipe.name} starts from {needs}: pass weights accordingly")
     if weights is None:
         return drawn(lambda: recipe.network(modes), draws)
-    with torch.random.fork_rng(devices=[]):  # the layers' own draws, which are thrown away
+    with torch.random.fork_rng(devices=[]):  # for the layers' own draws, which are discarded
         network = recipe.network(modes)
     assert isinstance(network, InceptionNetwork)
     network.inception.load_state_dict(weights.state, strict=False)
@@ -169,8 +169,8 @@ def _start(
 
 
 def temperature_of(logits: FloatArray, labels: NDArray[np.int64]) -> float:
-    """The temperature fitted on every other held-out picture of each class, from the first on."""
-    place = np.zeros(len(labels), np.int64)  # of a picture among those of its class
+    """Fit the temperature on every other held-out picture of each class, from the first."""
+    place = np.zeros(len(labels), np.int64)  # index of a picture within its class
     for label in np.unique(labels):
         of_class = labels == label
         place[of_class] = np.arange(of_class.sum())
@@ -178,13 +178,13 @@ def temperature_of(logits: FloatArray, labels: NDArray[np.int64]) -> float:
 
 
 def fit_temperature(logits: FloatArray, labels: NDArray[np.int64]) -> float:
-    """The T in [1, 10] that makes ``labels`` (N,) most probable under softmax(logits / T). Only
-    softened, never sharpened: where nearly all pictures are named rightly, the few mistakes would
-    decide how sure the classifier may be of translations, which are less clean."""
+    """Return the T in [1, 10] that maximises the likelihood of ``labels`` (N,) under
+    softmax(logits / T). T >= 1 never sharpens: if nearly all pictures are classified correctly, few
+    errors would determine the confidence on translations, which are less clean."""
     right = np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
 
     def slope(inverse: float) -> float:
-        """Derivative of the mean log loss by 1 / T: it rises, as the loss is convex in 1 / T."""
+        """Return the derivative of the mean log loss by 1 / T, which increases (convexity)."""
         expected = (softmax(logits * inverse, axis=1) * logits).sum(axis=1)
         return float((expected - right).mean())
 

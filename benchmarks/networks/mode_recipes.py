@@ -1,7 +1,7 @@
-"""How a classifier of a domain's modes is built and trained: recipes with names.
+"""Named recipes for classifiers of a domain's modes: architecture and training.
 
-``small-drawn`` and ``small-photos`` (32 to 64 pixels) train from nothing. ``inception-v3-finetune``
-fine-tunes Inception-v3 from ImageNet, as in MUNIT (section 5.2), by a schedule of our own.
+``small-drawn`` and ``small-photos`` (32 to 64 pixels) train from scratch. ``inception-v3-finetune``
+fine-tunes Inception-v3 from ImageNet, as in MUNIT (section 5.2); the schedule is our own.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ AUXILIARY = 0.4  # weight of the auxiliary head's loss, TF-Slim's train_image_cl
 
 
 class ModeNetwork(nn.Module):
-    """uint8 pictures (N, 3, H, W) to logits (N, K)."""
+    """Base class of networks that map uint8 pictures (N, 3, H, W) to logits (N, K)."""
 
     def loss(self, pictures: Tensor, labels: Tensor) -> Tensor:
-        """The mean cross-entropy of ``labels`` (N,), in training mode."""
+        """Return the mean cross-entropy of ``labels`` (N,), in training mode."""
         return F.cross_entropy(self(pictures), labels)
 
     def finish(self) -> None:
-        """Drop what only training needs."""
+        """Drop the layers that only training needs."""
 
 
 @dataclass(frozen=True)
 class SmallModes(Recipe):
-    """A residual network of three stages of ``depth`` blocks; ``floor``: the held-out accuracy
-    under which a table refuses it. Every training picture is moved by itself."""
+    """A residual network of three stages of ``depth`` blocks; ``floor``: smallest held-out accuracy
+    that tables accept. Every training picture has its own shift."""
 
     depth: int
     floor: float
 
     def network(self, modes: int) -> ModeNetwork:
-        """For so many modes, with weights by torch's own rules."""
+        """Create the network for ``modes`` modes, with PyTorch's default initialisation."""
         return _SmallNetwork(self, modes)
 
     def augmented(self, pictures: Tensor, draws: np.random.Generator) -> Tensor:
-        """Training pictures, uint8: mirrored, moved, blurred and mottled."""
+        """Return training pictures, uint8: mirrored, shifted, blurred and mottled."""
         return disturbed(shifted(pictures, self.shift, draws).float(), self.mottle, draws)
 
 
@@ -75,24 +75,24 @@ class _SmallNetwork(ModeNetwork):
 @dataclass(frozen=True)
 class InceptionModes(Schedule):
     """Inception-v3 from ImageNet, all layers trained, on pictures resized to ``side``. ``least``:
-    training pictures are cropped to this share of their side or more, and half of them are
-    mirrored; ``floor``: the held-out accuracy under which a table refuses it."""
+    training pictures are cropped to at least this share of their sides, and half of them are
+    mirrored; ``floor``: smallest held-out accuracy that tables accept."""
 
     least: float
     floor: float
 
     def network(self, modes: int) -> ModeNetwork:
-        """For so many modes, with weights by torch's own rules."""
+        """Create the network for ``modes`` modes, with PyTorch's default initialisation."""
         return InceptionNetwork(self.side, modes)
 
     def augmented(self, pictures: Tensor, draws: np.random.Generator) -> Tensor:
-        """Training pictures, uint8 (N, 3, side, side): cropped and mirrored."""
+        """Return training pictures, uint8 (N, 3, side, side): cropped and mirrored."""
         x = zoomed(resized(pictures, self.side), self.least, draws)
         return x.round().byte()
 
 
 class InceptionNetwork(ModeNetwork):
-    """torchvision's Inception-v3 with new heads; the auxiliary one is for training alone."""
+    """torchvision's Inception-v3 with new heads; the auxiliary head serves only training."""
 
     def __init__(self, side: int, modes: int) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class InceptionNetwork(ModeNetwork):
         self.inception = inception(modes)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """In evaluation mode."""
+        """Return logits (N, K); the network must be in evaluation mode."""
         return self.inception(self._input(pictures))
 
     def loss(self, pictures: Tensor, labels: Tensor) -> Tensor:
@@ -115,7 +115,7 @@ class InceptionNetwork(ModeNetwork):
 
 
 def resized(pictures: Tensor, side: int) -> Tensor:
-    """uint8 pictures (N, 3, H, W) as float32 (N, 3, side, side) of 0 to 255, bilinear with
+    """Resize uint8 pictures (N, 3, H, W) to float32 (N, 3, side, side) of 0 to 255, bilinear with
     antialiasing."""
     x = pictures.float()
     if x.shape[2:] == (side, side):
@@ -146,7 +146,7 @@ MODE_RECIPES: dict[str, ModeRecipe] = {
 def imagenet_weights(
     path: Path | None = None, sha256: str | None = None, allow_download: bool = False
 ) -> FoundWeights:
-    """The layers below the two heads; from where, and errors: ``Published.read``."""
+    """Return the weights of the layers below the two heads, read by ``Published.read``."""
     with torch.device("meta"):
         wanted = inception(IMAGENET_CLASSES).state_dict()
     found = PUBLISHED.read(path, sha256, allow_download, wanted)
@@ -157,8 +157,8 @@ def imagenet_weights(
 
 
 def inception(classes: int) -> Inception3:
-    """The network with a head and an auxiliary head of ``classes`` each, without dropout, whose
-    draws would come from the global generator. It takes [-1, 1], as its weights were trained."""
-    from torchvision.models import Inception3  # it takes a second, and few commands need it
+    """Create the network with a head and an auxiliary head of ``classes`` classes. It has no
+    dropout, which would use the global generator. It takes [-1, 1], as its weights were trained."""
+    from torchvision.models import Inception3  # imported late: slow, and few commands need it
 
     return Inception3(num_classes=classes, aux_logits=True, init_weights=False, dropout=0.0)

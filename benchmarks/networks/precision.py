@@ -1,4 +1,4 @@
-"""Measuring in float32 as it is, whatever a GPU could do faster."""
+"""Full float32 precision for measurements, without faster approximations on GPUs."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import torch
 
 
 def no_tf32() -> None:
-    """From now on this process computes in float32, in an order that stays the same, also on GPUs,
-    where TF32 would change the third digit.
+    """Switch off TF32, which would change the third digit, and make cuDNN deterministic.
 
-    The switches belong to the process: turned around a call, they would also change what other
-    threads compute meanwhile.
+    The setting lasts for the process: restoring it after a call would affect other threads too.
     """
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
 
 
 def full_precision(device: torch.device) -> torch.autocast:
-    """A context of ``no_tf32`` and without autocast, which is each thread's own."""
+    """Call ``no_tf32`` and return a context without autocast, which is a per-thread setting."""
     no_tf32()
     return torch.autocast(device.type, enabled=False)

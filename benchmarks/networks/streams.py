@@ -1,4 +1,4 @@
-"""Measuring pictures that come one by one: batch by batch, each examined once and then forgotten."""
+"""Measuring streams of pictures in batches: each picture is processed once and then released."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ Stream = Iterable[tuple[str, int, Tensor]]  # input id, sample number, picture (
 
 
 def consume(metric: Accumulates[T], stream: Stream) -> T:
-    """``metric`` of all of ``stream``."""
+    """Return the result of ``metric`` for a whole ``stream``."""
     for item in stream:
         metric.update(*item)
     return metric.finish()
 
 
 class Batches(ABC, Generic[T]):
-    """Translations of inputs, in any order; at most ``batch_size`` of them are held. They are
-    rounded to the bytes of a PNG file. ``batch_size`` matters to a network's last bits alone."""
+    """Base class of metrics of translations in any order, of which at most ``batch_size`` are held.
+    Pictures are rounded to 8 bits, as in PNG files. ``batch_size`` affects only the last bits."""
 
     def __init__(self, batch_size: int = 64) -> None:
         self._batch_size = batch_size
-        self._row_of: dict[tuple[str, int], int] = {}  # among what ``_measure`` was given
+        self._row_of: dict[tuple[str, int], int] = {}  # among the pictures given to ``_measure``
         self._waiting: list[Tensor] = []
         self._size: tuple[int, int] | None = None
 
     def update(self, input_id: str, sample: int, picture: Tensor) -> None:
-        """Take a picture (3, H, W) in [-1, 1]; UserError for one that came before, is out of range
-        or of another size."""
+        """Add a picture (3, H, W) in [-1, 1]; UserError for a repeated sample, another size or
+        range."""
         where = f"sample {sample} of input {input_id!r}"
         if (input_id, sample) in self._row_of:
             raise UserError(f"{where} came twice: pass it once")
@@ -58,7 +58,7 @@ class Batches(ABC, Generic[T]):
             self._work()
 
     def finish(self) -> T:
-        """What all pictures say; UserError where there was none."""
+        """Return the result for all pictures; raises UserError if there was none."""
         if self._waiting:
             self._work()
         if self._size is None:
@@ -75,14 +75,14 @@ class Batches(ABC, Generic[T]):
 
     @abstractmethod
     def _measure(self, pictures: Tensor) -> None:
-        """Keep what uint8 pictures (N, 3, H, W) say: one row each."""
+        """Store one row of results for each of the uint8 pictures (N, 3, H, W)."""
 
     @abstractmethod
     def _result(self, size: tuple[int, int]) -> T: ...
 
     def _all_alike(self) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-        """The inputs, sorted, and the rows (I, S) of their samples. Raises UserError unless each
-        input has samples 0 to S - 1."""
+        """Return the sorted inputs and the rows (I, S) of their samples. Raises UserError unless
+        each input has samples 0 to S - 1."""
         seen = self._row_of
         ids = sorted({name for name, _ in seen})
         samples = len(seen) // len(ids)

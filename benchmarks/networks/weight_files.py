@@ -1,4 +1,4 @@
-"""Files of weights: read once, hashed, never run; written whole or not at all."""
+"""Files of weights: read once, hashed, never executed; written atomically."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from models.errors import UserError
 
 
 def read_bytes(path: Path, largest: int, remedy: str) -> bytes:
-    """The file's bytes, read once: what is hashed is what is parsed. Raises UserError, ending in
-    ``remedy``, for a missing or unreadable file and for one of more than ``largest`` bytes."""
+    """Read the file's bytes once, so that the bytes hashed are those parsed. Raises UserError,
+    ending in ``remedy``, for a missing or unreadable file or more than ``largest`` bytes."""
     if not path.is_file():
         raise UserError(f"{path}: no such file: {remedy}")
     try:
@@ -37,7 +37,7 @@ def read_bytes(path: Path, largest: int, remedy: str) -> bytes:
 
 
 def check_sha256(path: Path, content: bytes, expected: str | None) -> str:
-    """The sha256 (hex) of ``content``; UserError unless it begins with ``expected`` (8+ digits)."""
+    """Return the sha256 (hex) of ``content``, which must start with the 8+ digits ``expected``."""
     found = hashlib.sha256(content).hexdigest()
     if expected is not None and not (len(expected) >= 8 and found.startswith(expected.lower())):
         raise UserError(
@@ -48,7 +48,7 @@ def check_sha256(path: Path, content: bytes, expected: str | None) -> str:
 
 
 def parse_state(path: Path, content: bytes, largest: int, remedy: str) -> dict[str, torch.Tensor]:
-    """The state dict in a ``.safetensors`` file or a pickle, which is read as weights only."""
+    """Parse a state dict from a ``.safetensors`` file or a pickle, read as weights only."""
     stream = io.BytesIO(content)
     try:
         if path.suffix == ".safetensors":
@@ -66,7 +66,7 @@ def parse_state(path: Path, content: bytes, largest: int, remedy: str) -> dict[s
         ) from error
     except UserError:
         raise
-    # A broken file surfaces as whatever the parser stumbled over.
+    # A broken file may raise any exception in the parser.
     except Exception as error:
         raise UserError(f"{path}: truncated or not a file of weights: {remedy}") from error
     if not isinstance(state, dict):
@@ -81,8 +81,8 @@ def check_state(
     network: str,
     remedy: str,
 ) -> None:
-    """Refuse a state whose names, shapes or kinds are not those of ``wanted``, or not finite.
-    ``network``: what it should be, for the message."""
+    """Raise UserError unless the names, shapes and kinds of a state are those of ``wanted`` and its
+    values are finite. ``network``: the expected network, for the message."""
     foreign = [str(name) for name in state if name not in wanted]
     if foreign:
         raise UserError(f"{path}: {foreign[0]!r} is no part of {network}: {remedy}")
@@ -101,7 +101,7 @@ def check_state(
 
 
 def hash_of_numbers(about: object, network: nn.Module) -> str:
-    """sha256 of JSON values and of every parameter: of numbers, not of a file."""
+    """Return the sha256 of JSON values and of every parameter's values, independent of any file."""
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(f"\n{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
@@ -110,7 +110,7 @@ def hash_of_numbers(about: object, network: nn.Module) -> str:
 
 
 class Trained(ABC):
-    """A network that was trained here, and what is known about it: one file holds both."""
+    """A network trained by this project and its record, both saved in one file."""
 
     kind: ClassVar[str]
     network: nn.Module
@@ -118,15 +118,15 @@ class Trained(ABC):
 
     @abstractmethod
     def record(self) -> dict[str, Any]:
-        """Plain JSON values: everything known about it but the weights."""
+        """Return JSON values with all facts about the network except its weights."""
 
     def to(self, device: torch.device | str) -> Self:
-        """The same, moved."""
+        """Move the network to ``device`` and return this object."""
         self.network.to(device)
         return self
 
     def save(self, path: Path) -> None:
-        """Write a ``.safetensors`` file of the weights and the record: whole or not at all."""
+        """Write the weights and the record to a ``.safetensors`` file, atomically."""
         on_cpu = {name: t.cpu().contiguous() for name, t in self.network.state_dict().items()}
         about = json.dumps(self.record(), sort_keys=True)
         with whole(path) as part:
@@ -143,8 +143,8 @@ def load_trained(
     build: Callable[[dict[str, torch.Tensor], dict[str, Any]], T],
     device: torch.device | str,
 ) -> T:
-    """What ``kind.save`` wrote; ``build`` makes it of the state and the record. UserError for any
-    other file, weights that are not finite float32 numbers, and a record of other weights."""
+    """Read a file that ``kind.save`` wrote; ``build`` creates the object from state and record.
+    Raises UserError for other files, and weights not finite float32 or not as recorded."""
     remedy = "remove the file, so that it is trained again"
     content = read_bytes(path, LARGEST_TRAINED, remedy)
     with foreign(f"{path}: no {kind.kind} of this version", remedy):
@@ -163,7 +163,7 @@ def load_trained(
 
 @dataclass(frozen=True)
 class Published:
-    """An Inception-v3 that others publish: its ``owner``, where, and at most how many bytes."""
+    """A published Inception-v3: its ``owner``, its URL, and its largest size in bytes."""
 
     owner: str
     url: str
@@ -177,11 +177,12 @@ class Published:
         self, path: Path | None, sha256: str | None, allow_download: bool,
         wanted: Mapping[str, torch.Tensor],
     ) -> FoundWeights:  # fmt: skip
-        """The weights in ``path``, else in torch's cache, else downloaded if allowed.
+        """Read the weights from ``path``, by default from torch's cache or, if allowed, by
+        download.
 
-        With ``sha256`` (at least its first 8 digits) the file must have that hash. They must be those
-        that are ``wanted``, but for the counters of batches, which files by old versions of PyTorch
-        lack. Raises UserError when there is no file, or it is broken, hostile or of another network.
+        ``sha256`` (at least its first 8 digits): required hash of the file. The state must match
+        ``wanted``, except for batch counters, which files by old versions of PyTorch lack. Raises
+        UserError if the file is missing, broken, malicious or of another network.
         """
         if path is None:
             path = self._cached(allow_download)
@@ -212,7 +213,7 @@ class Published:
 
 @dataclass(frozen=True)
 class FoundWeights:
-    """A checked state; ``sha256`` is of the ``file``; ``verified``: whether it is the published one."""
+    """A checked state; ``sha256`` of the ``file``; ``verified``: it is the published file."""
 
     state: dict[str, torch.Tensor]
     file: str
@@ -221,5 +222,5 @@ class FoundWeights:
 
 
 def hash_digits(url: str) -> str:
-    """``abcd1234`` of ``.../name-abcd1234.pth``: the first digits of its sha256, as torch.hub has it."""
+    """Return ``abcd1234`` for ``.../name-abcd1234.pth``: torch.hub's first digits of the sha256."""
     return url.rsplit("-", 1)[-1].removesuffix(".pth")

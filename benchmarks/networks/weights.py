@@ -1,8 +1,8 @@
-"""The numbers inside LPIPS: an AlexNet trunk and one weight a channel.
+"""The weights of LPIPS: an AlexNet trunk and one weight per channel.
 
-The trunk was trained on ImageNet and comes with this package
-(``networks/alexnet_features.safetensors``; ``networks/NOTICE.md`` gives its origin and licence),
-or from a file the user names. The channel weights are the lpips package's.
+The trunk was trained on ImageNet and is part of this package
+(``networks/alexnet_features.safetensors``; ``networks/NOTICE.md`` states its origin and licence);
+users may name another file. The channel weights are those of the lpips package.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Version = Literal["0.0", "0.1"]
 Name = Literal["lpips", "lpips-unverified"]
 
 PACKAGED = Path(__file__).parent / "alexnet_features.safetensors"
-# ``hash_of`` the numbers of torchvision's ImageNet trunk, whatever file holds them.
+# ``hash_of`` the values of torchvision's ImageNet trunk, independent of the file.
 IMAGENET_TRUNK = "195266a4c8e96483085621ac3389a6c24f1dd0963c9ac0e001705d24ece83273"
-LARGEST_FILE = 2**30  # bytes; torchvision's file, classifier and all, has 244 million
+LARGEST_FILE = 2**30  # bytes; torchvision's file, including the classifier, has 244 million
 
 # (out, in, height, width) of the convolutions of torchvision's AlexNet.
 TRUNK_SHAPES: dict[str, tuple[int, int, int, int]] = {
@@ -39,9 +39,9 @@ _REMEDY = "use torchvision's AlexNet, or leave --lpips-weights out for the one t
 @dataclass(frozen=True)
 class LpipsWeights:
     """Parameters of one LPIPS network: torchvision's ``features.*`` tensors and the weights (C,),
-    >= 0, of the five layers' channels. ``name``: "lpips" for torchvision's ImageNet weights,
-    recognised by their numbers; "lpips-unverified" for any other AlexNet. ``version``: "0.0" feeds
-    the trunk with [-1, 1] as it is, "0.1" standardises the colours first."""
+    >= 0, of the channels of five layers. ``name``: "lpips" for torchvision's ImageNet weights,
+    recognised by their values; "lpips-unverified" for any other AlexNet. ``version``: "0.0" feeds
+    pixels in [-1, 1] directly to the trunk, "0.1" normalises the channels first."""
 
     name: Name
     version: Version
@@ -51,16 +51,16 @@ class LpipsWeights:
 
     @property
     def sha256(self) -> str:
-        """Hash of the version and of every parameter's name, shape and numbers."""
+        """Hash of the version and of every parameter's name, shape and values."""
         named = dict(self.trunk) | {f"lin{k}": w for k, w in enumerate(self.channels)}
         return hash_of(named, f"lpips v{self.version}\n")
 
 
 def trained(version: Version, path: Path | str | None = None) -> LpipsWeights:
-    """LPIPS over an AlexNet from ``path``, else over the one that comes with this package. ``path``
-    is a ``.pth`` or ``.safetensors`` state dict of torchvision's AlexNet (the classifier may be
-    missing). Pickles are read as weights only. Raises UserError when there is no file, or it is
-    broken, hostile or of another network; it never falls back to other weights."""
+    """Return LPIPS weights with the AlexNet in ``path``, by default the one in this package.
+    ``path`` is a ``.pth`` or ``.safetensors`` state dict of torchvision's AlexNet (the classifier
+    may be missing). Pickles are read as weights only. Raises UserError if the file is missing,
+    broken, malicious or of another network; it never falls back to other weights."""
     path = PACKAGED if path is None else Path(path)
     trunk = _trunk(path)
     name: Name = "lpips" if hash_of(trunk) == IMAGENET_TRUNK else "lpips-unverified"
@@ -68,8 +68,8 @@ def trained(version: Version, path: Path | str | None = None) -> LpipsWeights:
 
 
 def hash_of(tensors: Mapping[str, torch.Tensor], about: str = "") -> str:
-    """sha256 (hex) of ``about`` and of the tensors' names, shapes and float32 numbers: equal for
-    every file that holds them."""
+    """Return the sha256 (hex) of ``about`` and the tensors' names, shapes and float32 values, which
+    is independent of the file format."""
     digest = hashlib.sha256(about.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
@@ -78,8 +78,8 @@ def hash_of(tensors: Mapping[str, torch.Tensor], about: str = "") -> str:
 
 
 def package_channels(version: Version) -> tuple[torch.Tensor, ...]:
-    """The five layers' channel weights (C,) fitted to human judgement, from the lpips package."""
-    import lpips  # it imports torchvision, which takes a second
+    """Return the lpips package's channel weights (C,), by layer, fitted to human judgement."""
+    import lpips  # imported late: it imports torchvision, which is slow
 
     file = Path(lpips.__file__).parent / "weights" / f"v{version}" / "alex.pth"
     state = torch.load(file, map_location="cpu", weights_only=True)
@@ -87,7 +87,7 @@ def package_channels(version: Version) -> tuple[torch.Tensor, ...]:
 
 
 def _trunk(path: Path) -> dict[str, torch.Tensor]:
-    """The convolutions in ``path`` in float32, once their names and shapes are AlexNet's."""
+    """Read the convolutions in ``path`` as float32; checks that names and shapes are AlexNet's."""
     content = read_bytes(path, LARGEST_FILE, _REMEDY)
     state = parse_state(path, content, LARGEST_FILE, _REMEDY)
     state = {str(n): t for n, t in state.items() if not str(n).startswith("classifier.")}

@@ -1,4 +1,4 @@
-"""From votes to the Quality column: percentages with intervals, agreement, who was excluded."""
+"""Analysis of a study's votes: percentages with intervals, agreement, excluded raters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUALITY_HUMAN = Metric("quality-human", "%", "higher", "human preference study",
 
 @dataclass(frozen=True)
 class MethodResult:
-    """What people said of one method; ``measurement`` is None where votes are too few."""
+    """The result of one method; ``measurement`` is None if there are too few votes."""
 
     method: str
     measurement: Measurement | None
@@ -53,7 +53,7 @@ class Analysis:
         return [record for record in self.raters if record.excluded]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values; raters by pseudonyms alone."""
+        """Return JSON values, with raters as pseudonyms."""
         design = self.study.design
         return {
             "design": design.model_dump(mode="json"),
@@ -77,8 +77,7 @@ class Analysis:
 
 def analyse(study: Study, level: float = 0.95) -> Analysis:
     """Apply the study's exclusion rule, then measure every method. Agreement is Krippendorff's
-    nominal alpha over the questions that count. Raises UserError for a level outside (0, 1) and for
-    a study without votes."""
+    nominal alpha over the remaining votes. UserError for a level outside (0, 1) or no votes."""
     if not 0 < level < 1:
         raise UserError(f"confidence level {level} is outside (0, 1): use e.g. 0.95")
     with study.connect() as connection:
@@ -123,7 +122,7 @@ def _alpha(votes: list[StoredVote]) -> float | None:
 
 
 def report(analysis: Analysis) -> str:
-    """The analysis as text."""
+    """Return the analysis as text."""
     design = analysis.study.design
     rows: list[tuple[str, ...]] = [
         ("method", f"preferred to {design.reference}", f"{analysis.level:.0%} interval", "alpha",
@@ -163,5 +162,5 @@ def _decimals(value: float | None) -> str:
 
 
 def write_analysis(analysis: Analysis, path: Path) -> None:
-    """Write the analysis as JSON, whole or not at all."""
+    """Write the analysis as JSON, atomically."""
     write_text(path, json.dumps(analysis.as_dict(), indent=2, allow_nan=False) + "\n")

@@ -1,7 +1,7 @@
-"""A study's folder: what lies where, and its settings.
+"""A study's folder: its files and settings.
 
     study.json      texts for raters (edit them before serving) and the design (do not)
-    study.sqlite    questions, who gets which, votes; the key from questions to methods
+    study.sqlite    questions, their assignment, votes; the key from questions to methods
     pictures/       PNGs under random names
     secret          random bytes behind session tokens and completion codes (mode 0600)
 
@@ -32,7 +32,7 @@ Web = Annotated[str, StringConstraints(pattern=r"^https://[^\s\"'<>]{1,1000}$")]
 
 
 class Design(BaseModel):
-    """What was decided before the first vote; a copy in the database guards it."""
+    """The design, fixed before the first vote; a copy in the database detects changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,7 +50,7 @@ class Design(BaseModel):
 
     @property
     def catches_per_session(self) -> int:
-        """Catch trials of a full session; at least one where there are any."""
+        """Catch trials in a full session; at least one if ``catch`` is above 0."""
         return max(1, round(self.catch * self.per_rater)) if self.catch else 0
 
     @property
@@ -59,14 +59,14 @@ class Design(BaseModel):
 
     @property
     def guess_passes(self) -> float:
-        """The probability that someone who guesses in a full session is not excluded."""
+        """The probability that a rater who guesses in a full session is not excluded."""
         n = self.catches_per_session
         least = math.ceil(self.exclude_below * n - 1e-9)
         return sum(math.comb(n, right) for right in range(least, n + 1)) / 2**n
 
     @property
     def rule(self) -> str:
-        """Who is excluded, in words."""
+        """The exclusion rule as text."""
         if not self.catch:
             return "nobody is excluded: there are no catch trials"
         return (
@@ -76,7 +76,7 @@ class Design(BaseModel):
 
 
 class Settings(BaseModel):
-    """``study.json``."""
+    """The contents of ``study.json``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -101,7 +101,7 @@ class Settings(BaseModel):
 
 
 class Study:
-    """An opened study folder; raises UserError for one that is none, or was tampered with."""
+    """An opened study folder; raises UserError if it is not a study or its design was changed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -133,22 +133,22 @@ class Study:
         return self.path / DATABASE
 
     def connect(self) -> closing[sqlite3.Connection]:
-        """``with study.connect() as connection:`` a connection of one's own."""
+        """Return a context manager with a new connection to the database."""
         return closing(connect(self.database))
 
     def keyed(self, *words: str) -> bytes:
-        """32 bytes that only the owner of the secret can compute for ``words``."""
+        """Return 32 bytes for ``words`` that only the owner of the secret can compute."""
         return hmac.digest(self.secret, "\0".join(words).encode(), hashlib.sha256)
 
     def overview_token(self) -> str:
         return self.keyed("overview").hex()
 
     def session_token(self, session: int) -> str:
-        """What a rater's page shows with every vote."""
+        """Return the token that a rater's page sends with every request."""
         return self.keyed("session", str(session)).hex()
 
     def code(self, platform: str, name: str, visit: str) -> str:
-        """The completion code of a session: 50 bits, without look-alike letters."""
+        """Return the completion code of a session: 50 bits, without look-alike letters."""
         number = int.from_bytes(self.keyed("code", platform, name, visit)[:8], "big")
         letters = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
         digits = "".join(letters[(number >> 5 * k) % 32] for k in range(10))
@@ -156,18 +156,18 @@ class Study:
 
 
 def counted(seed: int, *address: str | int) -> np.random.Generator:
-    """A fresh generator for ``address``; distinct addresses give unrelated draws."""
+    """Return a new generator for ``address``; distinct addresses give unrelated draws."""
     text = "/".join(map(repr, (seed, *address)))
     return np.random.default_rng(list(hashlib.sha256(text.encode()).digest()))
 
 
 def hashed(token: str) -> str:
-    """How a session token is stored: who reads the database cannot vote for others."""
+    """Return the stored form of a session token, with which nobody can vote for others."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def new_id() -> str:
-    """A public id of 128 random bits: 32 hexadecimal digits that tell nothing."""
+    """Return a public id of 128 random bits as 32 hexadecimal digits."""
     return secrets.token_hex(16)
 
 
@@ -181,7 +181,7 @@ def _read_settings(path: Path) -> Settings:
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file of the study; UserError if it cannot be read."""
+    """Read a file of the study; raises UserError if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -1,5 +1,4 @@
-"""Around every answer: headers that bind the browser, and limits of how many requests an address and a
-session may make."""
+"""Security headers of every response, and rate limits per address and per session."""
 
 from __future__ import annotations
 
@@ -16,23 +15,24 @@ from models.errors import UserError
 
 MTURK = "https://www.mturk.com https://workersandbox.mturk.com"
 ANCESTOR = re.compile(r"(https?://)?(\*\.)?[A-Za-z0-9.-]+(:[0-9]+)?")
-# A hundred raters behind one address, each answering as fast as their hands allow and loading
-# three pictures a question, stay under the first; a single rater stays far under the last.
+# (requests a second, burst). A hundred raters behind one address, each answering as fast as
+# possible and loading three pictures per question, stay below the first; one rater far below the
+# last.
 PER_ADDRESS = (300.0, 10_000.0)
 NEW_SESSIONS_PER_ADDRESS = (0.5, 300.0)
 VOTES_PER_SESSION = (5.0, 60.0)
 
 
 class Limit:
-    """Token buckets by key: ``burst`` at once, then ``rate`` a second. At most ``keys`` of them are
-    remembered, the last used; a flood of keys costs no memory."""
+    """Token buckets by key: ``burst`` requests at once, then ``rate`` per second. Only the ``keys``
+    most recently used buckets are kept, which bounds memory."""
 
     def __init__(self, rate: float, burst: float, keys: int = 20_000) -> None:
         self.rate, self.burst, self.keys = rate, burst, keys
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # what is left, since
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens left, at time
 
     def wait(self, key: str, now: float) -> int:
-        """Take one request of ``key`` at ``now`` (seconds, monotonic): 0, or seconds to wait."""
+        """Count a request of ``key`` at ``now`` (seconds); returns 0, or the seconds to wait."""
         left, at = self._buckets.pop(key, (self.burst, now))
         left = min(self.burst, left + (now - at) * self.rate)
         self._buckets[key] = left - (left >= 1), now
@@ -42,7 +42,7 @@ class Limit:
 
 
 def address_key(host: str) -> str:
-    """One key for all addresses of one connection: of IPv6, the first 64 bits."""
+    """Return one key for all addresses of a connection: for IPv6, the first 64 bits."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -54,12 +54,12 @@ def address_key(host: str) -> str:
 
 
 def security_headers(frame_ancestors: str, pictures: str) -> list[tuple[bytes, bytes]]:
-    """Headers for all answers. ``frame_ancestors``: sites that may frame the page, or 'none';
-    ``pictures``: where it may take pictures from. Raises UserError for anything but names of sites,
-    which could smuggle other rules in."""
+    """Return headers for all responses. ``frame_ancestors``: sites that may frame the page, or
+    'none'; ``pictures``: allowed sources of pictures. Raises UserError for anything but names of
+    sites, which could inject other rules."""
     for site in frame_ancestors.split():
         if site != "none" and not ANCESTOR.fullmatch(site):
-            raise UserError(f"--frame-ancestors {site}: write sites, e.g. https://www.mturk.com")
+            raise UserError(f"--frame-ancestors {site}: name sites, e.g. https://www.mturk.com")
     framed = frame_ancestors if frame_ancestors.split() not in ([], ["none"]) else "'none'"
     policy = (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {pictures}; "
@@ -77,7 +77,7 @@ def security_headers(frame_ancestors: str, pictures: str) -> list[tuple[bytes, b
 
 
 class Guard:
-    """The whole application's outermost layer."""
+    """The outermost ASGI layer: adds the headers and applies the limit per address."""
 
     def __init__(
         self, app: ASGIApp, frame_ancestors: str = "none", pictures: str = "'self'"
@@ -106,8 +106,8 @@ class Guard:
 
 
 def too_many(seconds: int) -> JSONResponse:
-    """The answer to a flood."""
+    """Return the response to too many requests."""
     return JSONResponse(
-        {"error": f"Too many requests. Wait {seconds} seconds, please."}, 429,
+        {"error": f"Too many requests. Please wait {seconds} seconds."}, 429,
         {"retry-after": str(seconds)},
     )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Mechanical Turk without a server of ours: a static bundle out, its results in.
+"""Mechanical Turk without a server: export a static bundle, import its results.
 
-One row of ``hits.csv`` is one HIT of as many questions as a session has. Every HIT is to be put
-to as many workers as the study has raters a question; which of a row's pictures is the method's
-is drawn at random and kept in the database alone.
+A row of ``hits.csv`` is one HIT with as many questions as a session. Assign every HIT to as many
+workers as the study has raters per question. Which picture of a question is the method's is drawn
+at random and stored only in the database.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ ANSWERS = ("al", "ar", "bl", "br")
 
 def export_bundle(study: Study, folder: Path, base_url: str) -> int:
     """Write ``template.html``, ``hits.csv``, ``pictures/`` and ``README.txt`` to a new ``folder``.
-    ``base_url``: where the pictures will lie, https. Returns the number of HITs. The HITs of a
-    study are drawn once; exporting again, to another address say, gives the same."""
+    ``base_url``: https address of the pictures. Returns the number of HITs. The HITs of a study are
+    drawn once; another export, e.g. for another address, has the same HITs."""
     if folder.exists():
         raise UserError(f"{folder} exists already: remove it, or choose another --mturk")
     if not re.fullmatch(r"https://[^\s\"'<>]+", base_url):
@@ -55,7 +55,7 @@ def export_bundle(study: Study, folder: Path, base_url: str) -> int:
         (unfinished / PICTURES).mkdir()
         for ids in hits.values():
             for public in ids:
-                # copy2 keeps the common time stamp
+                # copy2 preserves the fixed time stamp
                 shutil.copy2(study.path / PICTURES / f"{files[public]}.png",
                              unfinished / PICTURES / f"{public}.png")  # fmt: skip
         count = study.design.per_rater
@@ -69,8 +69,8 @@ def export_bundle(study: Study, folder: Path, base_url: str) -> int:
 
 
 def _draw_hits(connection: sqlite3.Connection, study: Study) -> None:
-    """Spread the questions evenly over HITs and fill these up with catch trials; no input comes
-    twice in a HIT where that can be avoided."""
+    """Distribute the questions evenly over HITs and fill these up with catch trials. If possible,
+    no input occurs twice in a HIT."""
     if connection.execute("SELECT 1 FROM hits LIMIT 1").fetchone():
         return
     design = study.design
@@ -90,8 +90,8 @@ def _draw_hits(connection: sqlite3.Connection, study: Study) -> None:
         lacking = design.per_rater - len(chosen)
         if lacking > len(catches):
             raise UserError(
-                f"{count} HITs of {design.per_rater} questions lack {lacking} catch trials each, "
-                f"{len(catches)} exist: prepare the study with another --per-rater or --catch"
+                f"each of {count} HITs needs {lacking} catch trials, but the study has {len(catches)}: "
+                "prepare it with another --per-rater or --catch"
             )
         chosen += [catches[(used + k) % len(catches)] for k in range(lacking)]
         used += lacking
@@ -104,7 +104,7 @@ def _draw_hits(connection: sqlite3.Connection, study: Study) -> None:
 
 
 def _distinct(rows: Sequence[tuple[str, str]], count: int) -> list[str]:
-    """The first ``count`` questions with different inputs; then whatever comes first."""
+    """Return the first ``count`` questions with different inputs; then others in order."""
     chosen: dict[str, str] = {}
     for question, name in rows:
         if len(chosen) < count and name not in chosen.values():
@@ -117,7 +117,7 @@ def _distinct(rows: Sequence[tuple[str, str]], count: int) -> list[str]:
 
 def _template(study: Study) -> str:
     def harmless(value: object) -> object:
-        # MTurk fills in what stands in ${...}; texts must not.
+        # MTurk substitutes ${...}, which texts must not contain.
         return Markup(escape(value).replace("$", "&#36;")) if isinstance(value, str) else value
 
     page = resources.files("benchmarks.study").joinpath("static", "mturk.html").read_text("utf-8")
@@ -129,21 +129,22 @@ def _template(study: Study) -> str:
 def _readme(study: Study, base: str, hits: int) -> str:
     return f"""Mechanical Turk bundle
 
-1. Put the files of pictures/ where {base}/ serves them to everybody.
+1. Upload the files of pictures/ so that {base}/ serves them publicly.
 2. Create a project of the type "Other"; paste template.html as its design layout.
-3. Set "Number of assignments per task" to {study.design.raters}, so that each question has as many workers.
+3. Set "Number of assignments per task" to {study.design.raters}: the number of workers per question.
 4. Publish a batch with hits.csv ({hits} tasks).
 5. Download the results and run: python -m benchmarks study import --study STUDY --results FILE.csv
    then: python -m benchmarks study analyse --study STUDY
 
-Neither these files nor their names tell which method made a picture.
-Rule, stated beforehand: {study.design.rule}.
+Neither these files nor their names reveal which method made a picture.
+Exclusion rule, fixed in advance: {study.design.rule}.
 """
 
 
 @dataclass
 class Imported:
-    """What became of a results file. ``known``: assignments that were imported before."""
+    """Counts of an import. ``known``: assignments imported before; ``repeated``: a worker's further
+    answers to the same question."""
 
     votes: int = 0
     assignments: int = 0
@@ -153,9 +154,9 @@ class Imported:
 
 
 def import_results(study: Study, path: Path) -> Imported:
-    """Read MTurk's batch results (CSV) into the study, all of it or nothing. Rejected assignments
-    and what was imported before are passed over; of a worker's two answers to one question the
-    first counts. Raises UserError, naming the line, for anything else."""
+    """Import MTurk's batch results (CSV) into the study, all or nothing. Rejected and previously
+    imported assignments are skipped; a worker's first answer to a question counts. Raises
+    UserError, which names the line, for an invalid file."""
     csv.field_size_limit(10_000_000)
     outcome = Imported()
     try:
@@ -184,7 +185,7 @@ def _import_row(
     if not WORKER.fullmatch(worker) or not WORKER.fullmatch(assignment):
         raise ValueError("WorkerId or AssignmentId is missing: give MTurk's unchanged file")
     if hit not in hits:
-        raise ValueError(f"'{hit}' is no HIT of this study: give the results of its own bundle")
+        raise ValueError(f"'{hit}' is not a HIT of this study: give the results of its own bundle")
     if row.get("AssignmentStatus") == "Rejected":
         outcome.rejected += 1
         return
@@ -218,7 +219,7 @@ def _import_row(
 
 
 def _seat(connection: sqlite3.Connection, question: str, rater: int) -> int | None:
-    """A free seat of ``question``, a further one if none is; None if the rater has one."""
+    """Return a seat of ``question``, free or new; None if the rater already has one."""
     seats = connection.execute(
         "SELECT id, seat, rater FROM seats WHERE question = ? ORDER BY seat", (question,)
     ).fetchall()
@@ -233,7 +234,7 @@ def _seat(connection: sqlite3.Connection, question: str, rater: int) -> int | No
 
 
 def _answers(row: Mapping[str, str], count: int) -> list[str]:
-    """The answers of an assignment, in any of the forms in which MTurk writes radio buttons."""
+    """Return the answers of an assignment, in any of MTurk's formats for radio buttons."""
     try:
         tasks = json.loads(row.get("Answer.taskAnswers") or "[{}]")
         given = tasks[0] if isinstance(tasks, list) and isinstance(tasks[0], dict) else {}
@@ -246,6 +247,6 @@ def _answers(row: Mapping[str, str], count: int) -> list[str]:
         found |= {w for w in ANSWERS if (row.get(f"Answer.q{k}.{w}") or "").lower() == "true"}
         found |= {w for w in ANSWERS if w in (row.get(f"Answer.q{k}"), boxes)}
         if len(found) != 1:
-            raise ValueError(f"question {k} has no answer that can be read: reject the assignment")
+            raise ValueError(f"question {k} has no valid answer: reject the assignment")
         answers.append(found.pop())
     return answers

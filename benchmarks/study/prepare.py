@@ -1,7 +1,7 @@
-"""Prepare a study: draw its questions, copy their pictures, lay out its database.
+"""Prepare a study: draw its questions, copy their pictures, create its database.
 
-Which inputs, samples and sides are asked, and in which order, is decided by the seed. Public ids
-are random and kept nowhere but in the database, so no one can work them out from the seed.
+The seed determines the inputs, samples, sides and order of the questions. Public ids are random and
+stored only in the database, so they cannot be derived from the seed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from benchmarks.study.sessions import first_side
 from benchmarks.study.store import SCHEMA, connect, transaction
 from models.errors import UserError
 
-CATCH_CANDIDATES = 16  # a wrong answer is taken from the least similar of so many inputs
+CATCH_CANDIDATES = 16  # a wrong answer belongs to the least similar of this many inputs
 FEWEST_CATCHES = 10
 
 Samples = Mapping[str, Collection[str]]  # input id -> ids of its translations by one method
@@ -56,8 +56,8 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Plan:
-    """What ``study prepare`` was asked for. ``methods``: name -> folder or array of translations, files
-    of all folders named by ``pattern``, floats of all arrays in ``value_range``."""
+    """The options of ``study prepare``. ``methods``: name -> folder or array of translations;
+    ``pattern`` applies to the files of all folders, ``value_range`` to the floats of all arrays."""
 
     inputs: Path
     methods: Mapping[str, Path]
@@ -74,8 +74,8 @@ class Plan:
 
 
 def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
-    """Write the study ``out``, whole or not at all. Raises UserError for folders that do not belong
-    together and questions that cannot be drawn."""
+    """Write the study ``out`` atomically; returns its design. Raises UserError if the folders do
+    not match or there are too few translations."""
     if out.exists():
         raise UserError(f"{out} exists already: remove it, or choose another --out")
     material = _Material(plan)
@@ -88,8 +88,8 @@ def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
     )  # fmt: skip
     if design.real_per_session < 1:
         raise UserError(
-            f"of {plan.per_rater} questions a rater, {design.catches_per_session} are catch "
-            "trials and none is left: raise --per-rater or lower --catch"
+            f"all {plan.per_rater} questions per session would be catch trials: raise --per-rater or "
+            "lower --catch"
         )
     samples, drawn = material.translations, list[Drawn]()
     for method in design.methods:
@@ -105,7 +105,8 @@ def prepare(plan: Plan, out: Path, *, progress: bool = False) -> Design:
 def _translations(
     path: Path, plan: Plan, names: Sequence[str]
 ) -> dict[str, dict[str, Callable[[], Image.Image]]]:
-    """What reads the translations of each input, by sample. UserError for an input without any."""
+    """Return, for each input and sample, a function that reads the translation. Raises UserError
+    for an input without translations."""
     if path.suffix.lower() in ARRAYS:
         outputs = open_outputs([path], None, plan.value_range).called(names, path)
         return {
@@ -127,12 +128,12 @@ def _of(outputs: Outputs, number: int, sample: int) -> Image.Image:
 
 
 class _Material:
-    """The pictures that questions can be made of."""
+    """The pictures from which questions are made."""
 
     def __init__(self, plan: Plan) -> None:
         if plan.reference not in plan.methods:
             raise UserError(
-                f"--reference {plan.reference} is none of the methods "
+                f"--reference {plan.reference} is not one of the methods "
                 f"({', '.join(sorted(plan.methods))}): name one of them"
             )
         if len(plan.methods) < 2:
@@ -140,7 +141,7 @@ class _Material:
         self.plan = plan
         self.inputs = pictures_under(plan.inputs)
         if len(self.inputs) < 2:
-            raise UserError(f"{plan.inputs} holds one picture: a study needs at least two inputs")
+            raise UserError(f"{plan.inputs} holds one picture: a study needs at least 2 inputs")
         names = list(self.inputs)
         self.translations = {
             method: _translations(path, plan, names) for method, path in plan.methods.items()
@@ -152,23 +153,23 @@ class _Material:
         self.size = next(iter(self.translations[plan.reference][names[0]].values()))().size
 
     def shown_input(self, name: str) -> Image.Image:
-        """Input ``name`` as the networks saw it."""
+        """Return input ``name``, scaled and cropped as for the networks."""
         return fitted(read(self.inputs[name]), self.size)
 
     def translation(self, method: str, name: str, sample: str) -> Image.Image:
-        """A translation; UserError where its size would give the method away."""
+        """Return a translation; raises UserError if its size would reveal the method."""
         image = self.translations[method][name][sample]()
         if image.size != self.size:
             width, height = self.size
             raise UserError(
                 f"{self.plan.methods[method]}: sample {sample} of input '{name}' has "
-                f"{image.width}x{image.height} pixels, others {width}x{height}: compare translations "
-                "of one size"
+                f"{image.width}x{image.height} pixels, others {width}x{height}: all translations must "
+                "have the same size"
             )
         return image
 
     def right(self, name: str) -> Image.Image:
-        """The right answer of a catch trial on ``name``: the real picture, or a translation."""
+        """Return the right answer of a catch trial: the real picture, or one by the reference."""
         if self.real is not None:
             return fitted(read(self.real[name]), self.size)
         reference = self.plan.reference
@@ -178,7 +179,7 @@ class _Material:
 
 @dataclass
 class _Rows:
-    """Rows for the database, and the pictures that are written so far."""
+    """Rows for the database, and the pictures written so far."""
 
     folder: Path
     design: Design
@@ -188,7 +189,7 @@ class _Rows:
     questions: list[tuple[str | int, ...]] = field(default_factory=list)
 
     def picture(self, image: Callable[[], Image.Image], *key: str) -> str:
-        """A public id of its own for one appearance of a picture; the file is shared."""
+        """Return a new public id for one appearance of a picture; appearances share the file."""
         if key not in self.files:
             self.files[key] = new_id()
             write(self.folder / PICTURES / f"{self.files[key]}.png", image())
@@ -196,14 +197,14 @@ class _Rows:
         return self.pictures[-1][0]
 
     def question(self, kind: str, drawn: Drawn, first: str, second: str) -> None:
-        """``first``, ``second``: ids of the pictures to choose from."""
+        """Add a question; ``first`` and ``second`` are ids of the pictures to choose from."""
         key = drawn.input
         above = self.picture(partial(self.material.shown_input, key), "input", key)
         told = drawn.method, key, drawn.first, drawn.second
         self.questions.append((new_id(), len(self.questions), kind, *told, above, first, second))
 
     def real(self, drawn: Drawn) -> None:
-        """A question on a method."""
+        """Add a question on a method."""
         both = (drawn.method, drawn.first), (self.design.reference, drawn.second)
         keys = [(method, drawn.input, sample) for method, sample in both]
         first, second = (
@@ -213,7 +214,7 @@ class _Rows:
         self.question("real", drawn, first, second)
 
     def catch(self, drawn: Drawn) -> None:
-        """A catch trial."""
+        """Add a catch trial."""
         name, material = drawn.input, self.material
         right = material.right(name)
         if drawn.second == "another":
@@ -245,7 +246,7 @@ def _write(
         (rows.questions[k][0], seat, position, (first_side(design.seed, k) + seat) % 2)
         for position, (k, seat) in enumerate(order)
     ]
-    # Sorted by their random ids: the order of rows tells nothing either.
+    # Sorted by their random ids, so that the order of rows reveals nothing.
     filled: dict[str, list[tuple[Any, ...]]] = {
         "meta": [("design", design.model_dump_json()), ("name", new_id())],
         "pictures": [*sorted(rows.pictures)],
@@ -267,8 +268,8 @@ def _write(
 
 
 def _draw_catches(design: Design, material: _Material) -> list[Drawn]:
-    """Catch trials: against the right answer, by turns, the answer to another input, and the
-    right answer itself, spoilt beyond recognition."""
+    """Draw catch trials. Wrong answers alternate between another input's answer and the right
+    answer degraded beyond recognition."""
     if not design.catch:
         return []
     wanted = max(FEWEST_CATCHES, round(design.catch * design.questions))
@@ -282,7 +283,7 @@ def _draw_catches(design: Design, material: _Material) -> list[Drawn]:
 
 
 def degraded(image: Image.Image, seed: int, name: str) -> Image.Image:
-    """``image`` so blurred and noisy that nobody who looks prefers it."""
+    """Return ``image``, so blurred and noisy that no attentive rater prefers it."""
     blurred = image.filter(ImageFilter.GaussianBlur(max(image.size) / 8))
     noise = counted(seed, "noise", name).normal(0, 64, (image.height, image.width, 3))
     pixels = np.clip(np.asarray(blurred, dtype=np.float64) + noise, 0, 255)
@@ -290,19 +291,19 @@ def degraded(image: Image.Image, seed: int, name: str) -> Image.Image:
 
 
 def farthest(image: np.ndarray, others: dict[str, np.ndarray]) -> str:
-    """The name of the thumbnail among ``others`` that differs most from ``image``."""
+    """Return the name of the thumbnail in ``others`` that differs most from ``image``."""
     return max(sorted(others), key=lambda name: float(np.abs(others[name] - image).mean()))
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:
-    """16x16 RGB values in [0, 255], to compare pictures roughly."""
+    """Return 16x16 RGB values in [0, 255] for a rough comparison of pictures."""
     return np.asarray(image.resize((16, 16), Image.Resampling.BOX), dtype=np.float64)
 
 
 def write(path: Path, image: Image.Image) -> None:
-    """A PNG of the pixels and nothing else, dated like all others: a picture that raters see must not
-    tell where it comes from."""
-    # Through an array: what Pillow remembers of the source (profiles, comments) stays behind.
+    """Write a PNG of the pixels alone, with a fixed time stamp: a picture shown to raters must not
+    reveal its source."""
+    # Converting through an array drops metadata (profiles, comments).
     Image.fromarray(np.asarray(image)).save(path, format="PNG")
     os.utime(path, (0, 0))
 
@@ -310,17 +311,17 @@ def write(path: Path, image: Image.Image) -> None:
 def draw_questions(
     method: str, samples: Samples, reference: Samples, count: int, seed: int
 ) -> list[Drawn]:
-    """``count`` different questions on ``method`` against the reference. Inputs are used equally
-    often; a further question on an input takes another pair of samples. Raises UserError where
-    there are not so many."""
+    """Draw ``count`` different questions on ``method`` against the reference. Inputs are used
+    equally often; every question on an input uses another pair of samples. Raises UserError if
+    there are too few pairs."""
     inputs = sorted(reference)
     own, theirs = ({name: sorted(of[name]) for name in inputs} for of in (samples, reference))
     pairs = {name: len(own[name]) * len(theirs[name]) for name in inputs}
     if count > sum(pairs.values()):
         raise UserError(
             f"{count} questions on {method} cannot be drawn: its translations and the "
-            f"reference's make {sum(pairs.values())} pairs; ask fewer --questions, or translate "
-            "more inputs or samples"
+            f"reference's make {sum(pairs.values())} pairs; reduce --questions, or translate more "
+            "inputs or samples"
         )
     draws = counted(seed, "questions", method)
     orders = {name: draws.permutation(pairs[name]).tolist() for name in inputs}
@@ -337,9 +338,9 @@ def draw_questions(
 def seat_order(
     methods: Sequence[str], count: int, raters: int, seed: int
 ) -> Iterator[tuple[int, int]]:
-    """The order in which seats are given out: (number of a question, seat), of ``count`` questions a
-    method, numbered method by method. Round by round; within a round the methods take turns, so
-    that a session meets all of them."""
+    """Yield seats in the order of assignment, as (question number, seat); each method has ``count``
+    questions, numbered method by method. Every round asks each question once and alternates between
+    methods, so that a session meets all of them."""
     for seat in range(raters):
         orders = [counted(seed, "order", m, seat).permutation(count).tolist() for m in methods]
         turns = counted(seed, "turns", seat)

@@ -1,6 +1,6 @@
--- A seat is a question's place for one rater's vote; catch trials get seats as they are given out.
--- The database itself refuses a second vote of a seat, and a second seat of a rater on one question.
--- "first" is the method's picture (of a catch trial, the right answer).
+-- A seat is a question's slot for one rater's vote; seats of catch trials are created on assignment.
+-- Constraints allow one vote per seat, and one seat per rater and question.
+-- "first" is the method's picture (in a catch trial, the right answer).
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE pictures (id TEXT PRIMARY KEY, file TEXT NOT NULL) STRICT;
 CREATE TABLE questions (

@@ -1,4 +1,4 @@
-"""The study's web server: one page, a few requests, pictures by their public ids."""
+"""The study's web server: the pages, a small JSON API, and pictures by public id."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ PAGES = {
 }
 MOST_BYTES = 4096  # of a request
 
-# Beginning with a letter or digit, so that no spreadsheet takes an exported id for a formula.
+# Starts with a letter or digit, so that no spreadsheet reads an exported id as a formula.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+:=-]{0,127}$")]
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"
 
 
 class Arrival(Body):
-    """Consent, and the rater as the recruiting platform's link names them."""
+    """Consent, and the rater's ids from the recruiting platform's link."""
 
     consent: Literal[True]
     visit: Hex
@@ -73,10 +73,10 @@ class Arrival(Body):
     SESSION_ID: Name | None = None
 
     def identity(self) -> Identity:
-        """Who this is. ``visit``, which the browser drew, stands in where the link holds a name
-        alone; then the name belongs to that browser."""
+        """Return the rater's identity. If the link holds only a name, the browser's random
+        ``visit`` stands in for a session, and the name belongs to that browser."""
         if self.assignmentId == PREVIEW:
-            raise Refused(422, "This is a preview. Accept the task to begin, please.")
+            raise Refused(422, "This is a preview. Please accept the task to begin.")
         named = [
             ("mturk", self.workerId, self.assignmentId),
             ("prolific", self.PROLIFIC_PID, self.SESSION_ID),
@@ -84,7 +84,7 @@ class Arrival(Body):
         ]
         found = [(platform, name, visit) for platform, name, visit in named if name is not None]
         if len(found) != 1:
-            raise Refused(422, "Your link names no participant, or several. Use it as you got it.")
+            raise Refused(422, "Your link must name one participant. Please use the original link.")
         platform, name, visit = found[0]
         return Identity(platform, name, visit or self.visit, several=visit is not None)  # type: ignore[arg-type]
 
@@ -97,15 +97,15 @@ class Vote(Body):
 
 
 def bearer(request: Request) -> str:
-    """The token of the Authorization header; Refused if there is none."""
+    """Return the token of the Authorization header; raises Refused if there is none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not 0 < len(token) <= 256:
-        raise Refused(401, "A token is needed.")
+        raise Refused(401, "A token is required.")
     return token
 
 
 class StudyServer:
-    """The requests that a study answers."""
+    """A study's request handlers. ``stall_minutes``: idle time after which a rater is gone."""
 
     def __init__(self, study: Study, stall_minutes: float) -> None:
         self.study = study
@@ -118,7 +118,7 @@ class StudyServer:
         self.read_picture = functools.lru_cache(maxsize=512)(self._read_picture)
 
     def app(self, frame_ancestors: str) -> ASGIApp:
-        """The application; closes the database when the server stops."""
+        """Return the application, which closes the database when the server stops."""
 
         @contextlib.asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -155,7 +155,7 @@ class StudyServer:
         return answer(told | {"name": self.study.name, "per_rater": self.study.design.per_rater})
 
     async def begin(self, request: Request) -> Response:
-        """A session for a rater who consented: a new one, or theirs."""
+        """Open or resume the session of a rater who consented."""
         host = address_key(request.client.host if request.client else "?")
         if wait := self.new_sessions.wait(host, time.monotonic()):
             return too_many(wait)
@@ -169,11 +169,11 @@ class StudyServer:
         return answer(await self.writer.run(work))
 
     async def look(self, request: Request) -> Response:
-        """Where a session stands."""
+        """Return the state of a session."""
         return await self._in_session(bearer(request), resume)
 
     async def take_vote(self, request: Request) -> Response:
-        """A vote, acknowledged once it is on the disk."""
+        """Store a vote; it is acknowledged once it is on disk."""
         token = bearer(request)
         if wait := self.votes.wait(token, time.monotonic()):
             return too_many(wait)
@@ -195,7 +195,7 @@ class StudyServer:
         return answer(await self.writer.run(work))
 
     async def picture(self, request: Request) -> Response:
-        """A picture of the study. Ids are looked up, never joined to a path."""
+        """Return a picture of the study. Ids are looked up, never joined to a path."""
         public, _, kind = request.path_params["name"].partition(".")
         file = self.files.get(public) if kind == "png" else None
         if file is None:
@@ -204,10 +204,10 @@ class StudyServer:
         return Response(self.read_picture(file), media_type="image/png", headers=headers)
 
     async def show_overview(self, request: Request) -> Response:
-        """The experimenter's figures."""
+        """Return the experimenter's overview."""
         given = bearer(request).encode()
         if not hmac.compare_digest(given, self.study.overview_token().encode()):
-            raise Refused(401, "Wrong token. Use the address that the server printed.")
+            raise Refused(401, "Wrong token. Use the URL that the server printed.")
 
         def read() -> dict[str, Any]:
             with self.study.connect() as connection:
@@ -220,9 +220,9 @@ class StudyServer:
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
-    """The database could not be written (a full disk, a lock): nothing was stored; try again."""
+    """Answer 503 if the database could not be written (full disk, lock); nothing was stored."""
     logging.getLogger("uvicorn.error").error("the study's database: %s", error)
-    told = "The study cannot store answers at present. Try again, please."
+    told = "The study cannot save answers right now. Please try again."
     return answer({"error": told}, 503, **{"retry-after": "2"})
 
 
@@ -231,12 +231,12 @@ def serve(
     trust_proxy: str | None,
 ) -> None:  # fmt: skip
     """Serve ``study`` at ``host``:``port`` (0: any free one) until SIGINT or SIGTERM.
-    ``trust_proxy``: addresses of proxies whose X-Forwarded-For names the rater's address. Raises
-    UserError where the address cannot be had."""
+    ``trust_proxy``: addresses of proxies whose X-Forwarded-For is trusted. Raises UserError if the
+    address is not available."""
     app = StudyServer(study, stall_minutes).app(frame_ancestors)
     config = uvicorn.Config(
         app,
-        # Neither ids in links nor addresses are logged.
+        # The access log would record raters' ids and addresses.
         access_log=False, log_level="warning", server_header=False,
         limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=65, timeout_graceful_shutdown=10,
         proxy_headers=bool(trust_proxy), forwarded_allow_ips=trust_proxy,
@@ -246,7 +246,7 @@ def serve(
         site = f"http://{shown}:{listener.getsockname()[1]}"
         print(f"raters:   {site}/?rater=NAME")
         print(f"overview: {site}/overview#{study.overview_token()}")
-        told = f"Unanswered questions are handed on after {stall_minutes:g} minutes. Ctrl-C stops."
-        print(told, flush=True)
-        with contextlib.suppress(KeyboardInterrupt):  # raised anew after an orderly stop
+        told = f"After {stall_minutes:g} idle minutes, unanswered questions may go to other raters."
+        print(f"{told} Press Ctrl-C to stop.", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after a clean stop
             uvicorn.Server(config).run(sockets=[listener])

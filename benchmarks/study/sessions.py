@@ -1,8 +1,8 @@
-"""Raters' sessions: who answers what, where they stand, and their votes.
+"""Raters' sessions: assignment of questions, progress, and votes.
 
-Functions of a database connection within a transaction; times are milliseconds since 1970. The
-seats of a question are given out round by round, so every question has its first vote before
-any has its second, and a session holds no input twice where enough inputs are free.
+All functions take a database connection within a transaction; times are milliseconds since 1970.
+Seats are assigned round by round, so every question gets its first vote before any gets a second. A
+session holds no input twice if enough inputs are free.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Side = Literal["left", "right"]
 
 @dataclass(frozen=True)
 class Moment:
-    """Now, and the time before which a rater who was last seen counts as gone."""
+    """The current time; a rater last seen before ``gone_before`` counts as gone."""
 
     now: int
     gone_before: int
@@ -31,9 +31,9 @@ class Moment:
 
 @dataclass(frozen=True)
 class Identity:
-    """A rater as the recruiting platform names them. ``visit`` is the part that outsiders cannot
-    guess: MTurk's assignment, Prolific's session, or a random number that the rater's browser
-    keeps. ``several``: one rater may have several."""
+    """A rater as identified by the recruiting platform. ``visit`` is the part that outsiders cannot
+    guess: MTurk's assignment, Prolific's session, or a random number stored by the rater's browser.
+    ``several``: a rater may have several visits."""
 
     platform: Literal["mturk", "prolific", "link"]
     name: str
@@ -42,9 +42,9 @@ class Identity:
 
 
 def open_session(connection: sqlite3.Connection, study: Study, who: Identity, when: Moment) -> int:
-    """The session of ``who``, new or resumed; its id. What raters who are gone left unanswered is
-    handed over, but only when no other seat is free. Raises Refused if the name is taken, or when
-    nothing is left to answer."""
+    """Open or resume the session of ``who``; returns its id. Questions that gone raters left
+    unanswered are reassigned, but only if no other seat is free. Raises Refused if the name is
+    taken or no question is left."""
     rater = rater_of(connection, who.platform, who.name)
     sessions = dict(
         connection.execute("SELECT visit, id FROM sessions WHERE rater = ?", (rater,)).fetchall()
@@ -54,12 +54,12 @@ def open_session(connection: sqlite3.Connection, study: Study, who: Identity, wh
         resume(connection, session, when)
         return session
     if sessions and not who.several:
-        raise Refused(403, "This name is in use in another browser. Go on there, please.")
+        raise Refused(403, "This name is in use in another browser. Please continue there.")
 
     design = study.design
     seats = _claim(connection, rater, design.real_per_session, [], when)
     if not seats:
-        raise Refused(409, "There are no questions left for you at present. Thank you!")
+        raise Refused(409, "There are no questions left for you right now. Thank you!")
     session = connection.execute(
         "INSERT INTO sessions (rater, visit, planned, begun, seen) VALUES (?, ?, ?, ?, ?) RETURNING id",
         (rater, who.visit, len(seats), when.now, when.now),
@@ -75,16 +75,16 @@ def open_session(connection: sqlite3.Connection, study: Study, who: Identity, wh
 
 
 def find_session(connection: sqlite3.Connection, token: str) -> int:
-    """The session that ``token`` opens; Refused if none."""
+    """Return the session with ``token``; raises Refused if there is none."""
     row = connection.execute("SELECT id FROM sessions WHERE token = ?", (hashed(token),)).fetchone()
     if row is None:
-        raise Refused(401, "Your session is not known here. Open your link again, please.")
+        raise Refused(401, "Your session was not found. Please open your link again.")
     return int(row[0])
 
 
 def resume(connection: sqlite3.Connection, session: int, when: Moment) -> None:
-    """Note that the rater is here; replace what was handed to others meanwhile. A session with
-    nothing left to answer is finished, for good."""
+    """Record that the rater is active, and replace questions that were reassigned meanwhile. A
+    session with no question left is finished permanently."""
     connection.execute("UPDATE sessions SET seen = ? WHERE id = ?", (when.now, session))
     rater, planned, finished = connection.execute(
         "SELECT rater, planned, finished FROM sessions WHERE id = ?", (session,)
@@ -108,8 +108,8 @@ def resume(connection: sqlite3.Connection, session: int, when: Moment) -> None:
 def vote(
     connection: sqlite3.Connection, session: int, question: str, choice: Side, when: Moment
 ) -> None:
-    """Store a vote. The same vote again changes nothing; another choice is refused, and so is a
-    question that is not the session's, whether it exists or not."""
+    """Store a vote. Repeating it changes nothing. Raises Refused for a different choice, and for
+    any question that is not the session's."""
     row = connection.execute(
         "SELECT seats.id, votes.choice FROM seats LEFT JOIN votes ON votes.seat = seats.id "
         "WHERE seats.session = ? AND seats.question = ?",
@@ -125,12 +125,12 @@ def vote(
         else:
             resume(connection, session, when)
     elif before != choice:
-        raise Refused(409, "You have answered this question already.")
+        raise Refused(409, "You have already answered this question.")
 
 
 def state(connection: sqlite3.Connection, study: Study, session: int) -> dict[str, Any]:
-    """What the rater's page shows: how far they are, the question, and the code at the end.
-    ``question`` and ``next`` hold picture ids and nothing from which a method could be told."""
+    """Return the state that the rater's page shows: progress, questions, and finally the code.
+    ``question`` and ``next`` hold picture ids, nothing that reveals a method."""
     total, done = connection.execute(
         "SELECT count(*), count(votes.seat) FROM seats LEFT JOIN votes ON votes.seat = seats.id "
         "WHERE session = ?",
@@ -166,7 +166,7 @@ def state(connection: sqlite3.Connection, study: Study, session: int) -> dict[st
 
 
 def _open(connection: sqlite3.Connection, session: int) -> bool:
-    """Whether anything is left to answer."""
+    """Return whether any question is unanswered."""
     found = connection.execute(
         "SELECT 1 FROM seats WHERE session = ? AND id NOT IN (SELECT seat FROM votes) LIMIT 1",
         (session,),
@@ -177,7 +177,7 @@ def _open(connection: sqlite3.Connection, session: int) -> bool:
 def _claim(
     connection: sqlite3.Connection, rater: int, wanted: int, inputs: list[str], when: Moment
 ) -> list[int]:
-    """Up to ``wanted`` seats that are free, in order, on questions new to the rater."""
+    """Return up to ``wanted`` free seats, in order, on questions new to the rater."""
     chosen = _choose(connection, rater, wanted, inputs)
     if len(chosen) == wanted:
         return chosen
@@ -195,7 +195,7 @@ def _choose(
 ) -> list[int]:
     chosen, seen, later = dict[str, int](), set(inputs), list[tuple[str, int]]()
     free = connection.execute(
-        # The index gives the order; left alone, SQLite would sort all that is free.
+        # The index provides the order; by default, SQLite would sort all free seats.
         "SELECT seats.id, question, input FROM seats INDEXED BY free_seats "
         "JOIN questions ON questions.id = question "
         "WHERE session IS NULL AND position IS NOT NULL AND question NOT IN "
@@ -211,7 +211,7 @@ def _choose(
         if len(chosen) == wanted:
             break
     free.close()
-    for question, seat in later:  # rather an input twice than a question without a rater
+    for question, seat in later:  # repeating an input is better than leaving a question unasked
         if len(chosen) < wanted:
             chosen.setdefault(question, seat)
     return list(chosen.values())
@@ -220,7 +220,7 @@ def _choose(
 def _catch_seats(
     connection: sqlite3.Connection, design: Design, rater: int, real: int
 ) -> list[int]:
-    """New seats on the least used catch trials, as many as ``real`` questions deserve."""
+    """Create seats on the least used catch trials, in proportion to ``real`` questions."""
     share = design.catches_per_session / design.real_per_session
     wanted = min(design.catches_per_session, max(1, round(real * share))) if share else 0
     used = connection.execute(
@@ -231,18 +231,18 @@ def _catch_seats(
         (rater, wanted),
     ).fetchall()
     insert = "INSERT INTO seats (question, seat, first_left) VALUES (?, ?, ?) RETURNING id"
-    # The side of each trial alternates over its seats, beginning at random.
+    # The side alternates over the seats of a trial; the first is random.
     sided = [(q, seat, (first_side(design.seed, number) + seat) % 2) for q, number, seat in used]
     return [connection.execute(insert, row).fetchone()[0] for row in sided]
 
 
 def first_side(seed: int, number: int) -> int:
-    """Whether seat 0 of question ``number`` shows ``first`` on the left; seats alternate."""
+    """Return 1 if seat 0 of question ``number`` shows ``first`` on the left; seats alternate."""
     return int(counted(seed, "side", number).integers(2))
 
 
 def _interleaved(seats: list[int], catches: list[int], draws: np.random.Generator) -> list[int]:
-    """Real questions in random order, with one catch trial somewhere in each equal part."""
+    """Return real questions in random order, with one catch trial in each equal part."""
     order = [seats[k] for k in draws.permutation(len(seats))]
     parts = np.array_split(np.array(order), max(1, len(catches)))
     mixed: list[int] = []

@@ -1,9 +1,8 @@
 """The study's database, and the one thread that writes to it.
 
-Every vote is synchronised to the disk before it is acknowledged, so one that was acknowledged
-survives a kill or a power cut. A synchronisation takes milliseconds, during which other votes
-arrive: the writer commits all that wait at once, so hundreds of raters wait for one synchronisation and
-not for each other's.
+Every vote is synchronised to disk before it is acknowledged, so acknowledged votes survive a kill
+or a power cut. During a synchronisation, which takes milliseconds, other votes arrive. The writer
+commits all waiting votes together, so hundreds of raters wait for one synchronisation only.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit mode; transactions are begun by name."""
+    """Open a connection in autocommit mode; transactions are begun explicitly."""
     connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
     connection.executescript(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
@@ -32,7 +31,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 class transaction:
-    """``with transaction(connection):`` all of it or nothing."""
+    """A context manager that commits its body, or rolls all of it back on an exception."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -45,7 +44,7 @@ class transaction:
 
 
 def rater_of(connection: sqlite3.Connection, platform: str, name: str) -> int:
-    """The number of a rater, new or known."""
+    """Return the id of a rater, who is added if new."""
     words = platform, name
     connection.execute(
         "INSERT INTO raters (platform, name) VALUES (?, ?) ON CONFLICT DO NOTHING", words
@@ -58,7 +57,7 @@ Job = tuple[Callable[[sqlite3.Connection], Any], Future[Any]]
 
 
 class Writer:
-    """One thread, one connection; what waits is committed together."""
+    """Runs jobs in one thread with one connection; waiting jobs are committed together."""
 
     MOST_TOGETHER = 200
 
@@ -69,14 +68,14 @@ class Writer:
         self._thread.start()
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` in a transaction; returns after the commit reached the disk. What ``work``
-        raises undoes its own changes alone. It is done even if whoever asked has left."""
+        """Run ``work`` in a transaction and return its result after the commit reached the disk. An
+        exception undoes only its own changes. It runs even if the client has disconnected."""
         future: Future[T] = Future()
         self._waiting.put((work, future))
         return await asyncio.shield(asyncio.wrap_future(future))
 
     def close(self) -> None:
-        """Finish what waits, then close the database."""
+        """Finish waiting jobs, then close the database."""
         self._waiting.put(None)
         self._thread.join()
         self._connection.close()
@@ -88,7 +87,7 @@ class Writer:
             try:
                 with transaction(self._connection):
                     done = [self._attempt(work) for work, _ in jobs]
-            except sqlite3.Error as error:  # not one of them is on the disk
+            except sqlite3.Error as error:  # none of them reached the disk
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 done = [(None, error)] * len(jobs)

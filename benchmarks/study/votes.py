@@ -1,7 +1,7 @@
-"""Votes as they are read back: who is excluded, CSV files, how far the study is.
+"""Reading votes: exclusion of raters, CSV files, and the study's progress.
 
-Votes name raters by pseudonyms; who they are on the recruiting platform is in the file of
-raters, which is personal data and never part of what is published.
+Votes name raters by pseudonyms. Their ids on the recruiting platform are only in the file of
+raters, which is personal data and must not be published.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ RATER_COLUMNS = (
 
 @dataclass(frozen=True)
 class StoredVote:
-    """One vote. ``won``: 1 if ``first`` was chosen: the method over the reference, or the right
-    answer of a catch trial."""
+    """One vote. ``won``: 1 if ``first`` was chosen, i.e. the method over the reference, or the
+    right answer of a catch trial."""
 
     question: str
     number: int
@@ -51,7 +51,7 @@ class StoredVote:
 
 
 def read_votes(connection: sqlite3.Connection) -> list[StoredVote]:
-    """Every vote, by question and rater."""
+    """Return all votes, sorted by question and rater."""
     rows = connection.execute(
         "SELECT questions.id, number, kind, method, input, first, second, rater, first_left, "
         "choice, at FROM votes JOIN seats ON seats.id = votes.seat "
@@ -62,7 +62,7 @@ def read_votes(connection: sqlite3.Connection) -> list[StoredVote]:
 
 @dataclass
 class RaterRecord:
-    """How a rater did on the catch trials."""
+    """A rater's results in catch trials."""
 
     rater: int
     design: Design
@@ -72,12 +72,12 @@ class RaterRecord:
 
     @property
     def name(self) -> str:
-        """The pseudonym: how files and tables name a rater."""
+        """The rater's pseudonym in files and tables."""
         return f"r{self.rater:04d}"
 
     @property
     def excluded(self) -> bool:
-        """What the study's rule says of them; without any vote nothing yet."""
+        """Whether the study's rule excludes the rater; False before the first vote."""
         if not self.design.catch or not self.answered:
             return False
         least = self.design.exclude_below * self.catch_answered - 1e-9
@@ -85,7 +85,7 @@ class RaterRecord:
 
 
 def by_rater(votes: Iterable[StoredVote], design: Design) -> dict[int, RaterRecord]:
-    """Every rater who voted."""
+    """Return the records of all raters who voted, by id."""
     found: dict[int, RaterRecord] = {}
     for vote in votes:
         record = found.setdefault(vote.rater, RaterRecord(vote.rater, design))
@@ -97,9 +97,9 @@ def by_rater(votes: Iterable[StoredVote], design: Design) -> dict[int, RaterReco
 
 
 def export_votes(study: Study, path: Path) -> int:
-    """One row a vote, by question and rater; returns how many. Of a catch trial, method and its
-    sample are "catch" and "right", the reference's sample tells how the wrong answer was made, and
-    ``preferred`` is "right" or "wrong"."""
+    """Write one row per vote, sorted by question and rater; returns the number of votes. For a
+    catch trial, the method and its sample are "catch" and "right", the reference's sample states
+    how the wrong answer was made, and ``preferred`` is "right" or "wrong"."""
     with study.connect() as connection:
         votes = read_votes(connection)
     raters = by_rater(votes, study.design)
@@ -120,7 +120,7 @@ def export_votes(study: Study, path: Path) -> int:
 
 
 def sessions_of(connection: sqlite3.Connection, study: Study) -> list[dict[str, Any]]:
-    """Every session with its rater and their ``record``. Times: milliseconds."""
+    """Return every session with its rater and their ``record``. Times are in milliseconds."""
     records = by_rater(read_votes(connection), study.design)
     rows = connection.execute(
         "SELECT sessions.id AS session, raters.id AS rater, platform, name, visit, begun, seen, "
@@ -138,7 +138,7 @@ def sessions_of(connection: sqlite3.Connection, study: Study) -> list[dict[str, 
 
 
 def export_raters(study: Study, path: Path) -> int:
-    """One row a session, with the completion code to pay by; returns how many."""
+    """Write one row per session, with the completion code for payment; returns their number."""
     with study.connect() as connection:
         sessions = sessions_of(connection, study)
     rows = [
@@ -154,8 +154,8 @@ def export_raters(study: Study, path: Path) -> int:
 
 
 def overview(connection: sqlite3.Connection, study: Study, gone_before: int) -> dict[str, Any]:
-    """How far the study is and who fails the catch trials, as plain values. Counts alone: whoever
-    sees preferences while votes come in is tempted to stop at a good moment."""
+    """Return the study's progress and the catch trials as JSON values. Only counts: seeing
+    preferences while votes come in would tempt experimenters to stop at a good moment."""
     votes, design = read_votes(connection), study.design
     done = Counter(vote.method for vote in votes if vote.kind == "real")
     sessions = []
@@ -186,10 +186,10 @@ def overview(connection: sqlite3.Connection, study: Study, gone_before: int) -> 
 
 
 def reopen(study: Study) -> int:
-    """Add a seat for every vote that the exclusion rule discards, so that every question keeps its
-    raters; returns how many were added. Doing it again adds what was discarded since. The study may
-    be served meanwhile: new seats go to the next raters. Raters who are not finished are not judged
-    yet."""
+    """Add a seat for every vote that the exclusion rule discards, so that every question reaches
+    its number of raters; returns the number added. Repeated calls replace newly discarded votes.
+    The study may be served meanwhile; the next raters get the new seats. Unfinished raters are
+    skipped."""
     added = 0
     with study.connect() as connection, transaction(connection):
         votes = read_votes(connection)
@@ -199,7 +199,7 @@ def reopen(study: Study) -> int:
         discarded = Counter(v.question for v in votes if v.kind == "real" and v.rater in out)
         last = connection.execute("SELECT max(position) FROM seats").fetchone()[0]
         for question, count in sorted(discarded.items()):
-            # Seats without a position were made for imported votes or catch trials.
+            # Seats without a position belong to imported votes or catch trials.
             have, highest, side = connection.execute(
                 "SELECT count(position), max(seat), max(CASE WHEN seat = 0 THEN first_left END) "
                 "FROM seats WHERE question = ?",

@@ -1,4 +1,4 @@
-"""What the servers of pages share: requests that are read with care, files of a page, answers."""
+"""Helpers shared by the web servers: safe reading of requests, static files, JSON answers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from starlette.routing import Route
 from models.errors import UserError
 
 SECONDS = 10  # for a request to arrive
-UNREAD = (403, 408, 413, 415)  # answers before all of a request was read
+UNREAD = (403, 408, 413, 415)  # sent before the whole request was read
 
 
 class Refused(Exception):
-    """A request that changes nothing; ``status`` is HTTP's."""
+    """A refused request, which changes nothing; ``status`` is the HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 class Body(BaseModel):
-    """What a page may send."""
+    """Base class of request bodies."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -39,10 +39,10 @@ Sent = TypeVar("Sent", bound=Body)
 
 
 async def body(request: Request, kind: type[Sent], most: int) -> Sent:
-    """The JSON body of ``request`` as ``kind``; Refused if it is anything else, longer than ``most``
-    bytes, or sent by a page of another site.
+    """Read the JSON body of ``request`` as ``kind``. Raises Refused if it is anything else, longer
+    than ``most`` bytes, or sent by a page of another site.
 
-    Read piece by piece and given up at the limit, whatever length it claims to have.
+    Reads in chunks and stops at the limit, whatever Content-Length says.
     """
     _refuse_other_sites(request)
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
@@ -66,26 +66,26 @@ async def body(request: Request, kind: type[Sent], most: int) -> Sent:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         malformed = first["type"] == "json_invalid"
-        # Names of our own fields alone: what was sent is never sent back.
+        # Only names of our own fields: nothing that was sent is echoed.
         where = next((str(at) for at in first["loc"] if at in kind.model_fields), "the body")
         told = "The body is not JSON." if malformed else f"Not understood: {where}."
         raise Refused(400 if malformed else 422, told) from None
 
 
 def _refuse_other_sites(request: Request) -> None:
-    """Browsers say whose page asks: in Sec-Fetch-Site, or in Origin if they are old. The rule is that
-    of Go's net/http.CrossOriginProtection; what is no browser says neither, and may ask."""
+    """Refuse requests by pages of other sites, by the rule of Go's net/http.CrossOriginProtection:
+    browsers send Sec-Fetch-Site, older ones Origin; other clients send neither and are allowed."""
     site, origin = (request.headers.get(name) for name in ("sec-fetch-site", "origin"))
     own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
     if not (own if site is None else site in ("same-origin", "none")):
-        raise Refused(403, "A page of another site may not ask here.")
+        raise Refused(403, "Requests from other sites are not allowed.")
 
 
 def files(package: str, named: Mapping[str, tuple[str, str]]) -> list[Route]:
-    """The files of a page, ``(name in the package, media type)`` by path."""
+    """Return routes for static files; ``named``: URL path -> (name in the package, media type)."""
     return [
         *(Route(path, _file(package, *file)) for path, file in named.items()),
-        Route("/favicon.ico", _nothing),  # browsers ask for it unasked
+        Route("/favicon.ico", _nothing),  # requested by browsers automatically
     ]
 
 
@@ -103,27 +103,27 @@ async def _nothing(_: Request) -> Response:
 
 
 def answer(content: Any, status: int = 200, **headers: str) -> JSONResponse:
-    """JSON that nobody keeps."""
+    """Return a JSON response that is not cached."""
     return JSONResponse(content, status, {"cache-control": "no-store", **headers})
 
 
 async def refused(_: Request, error: Exception) -> Response:
-    """The answer to ``Refused``."""
+    """Return the response to ``Refused``."""
     assert isinstance(error, Refused)
-    # The rest of a body that was given up is not read: the connection ends with the answer.
+    # The rest of such a body is not read, so the connection must close.
     headers = {"connection": "close"} if error.status in UNREAD else {}
     return answer({"error": str(error)}, error.status, **headers)
 
 
 async def not_found(_: Request, error: Exception) -> Response:
-    """The answer where there is nothing, or not by that method."""
+    """Return the response to a wrong path or method."""
     assert isinstance(error, HTTPException)
     return answer({"error": error.detail}, error.status_code, **dict(error.headers or {}))
 
 
 def listening(host: str, port: int, options: str) -> socket.socket:
-    """A socket at ``host``:``port`` (0: any free one); UserError, which names the ``options`` that say
-    where, if it cannot be had."""
+    """Return a socket at ``host``:``port`` (0: any free one). Raises UserError, which names the
+    ``options`` for host and port, if it is not available."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=1024)

@@ -72,7 +72,7 @@ def test_who_waits_to_record_is_told_for_what(tmp_path, capsys):
     def told() -> bool:
         nonlocal said
         said += capsys.readouterr().err
-        return f"waiting for another process, which has {lock}\n" in said
+        return f"waiting for the process that holds {lock}\n" in said
 
     waiting = Thread(target=records.append, args=(facts,))
     with FileLock(lock):

@@ -1,2 +1,2 @@
-"""What theory says of perfect networks' codes, measured on encoded pictures: are styles distributed
-as N(0, I), and are the content codes of two domains distributed alike?"""
+"""Tests of MUNIT's theory of optimal networks on encoded pictures: are styles distributed as N(0,
+I), and do the content codes of both domains have the same distribution?"""

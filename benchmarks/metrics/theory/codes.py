@@ -1,11 +1,10 @@
-"""Content codes as rows of numbers, batch by batch, and a classifier that tells the domains of codes
-apart, tried on codes that it did not learn from.
+"""Content codes as vectors, and a cross-validated classifier of their domains.
 
-Kernel ridge regression onto -1 and 1 with a Gaussian kernel: as flexible as a small network, but
-convex, so that equal codes give equal numbers, in less than a second. The bandwidth is the median
-distance, the ridge that with the least leave-one-out error (in closed form), both of the codes
-that are learned from. Source: Rasmussen and Williams, "Gaussian processes for machine learning",
-2006, sections 2.2 and 5.4.2.
+The classifier is kernel ridge regression onto -1 and 1 with a Gaussian kernel: as flexible as a
+small network but convex, so equal codes give equal results, in less than a second. The bandwidth is
+the median distance, and the ridge minimises the leave-one-out error (in closed form), both on the
+training codes. Source: Rasmussen and Williams, "Gaussian processes for machine learning", 2006,
+sections 2.2 and 5.4.2.
 """
 
 from __future__ import annotations
@@ -23,20 +22,21 @@ from benchmarks.intervals import FloatArray
 from benchmarks.metrics.theory.kernels import Points, gaussian, median_distance, squared_distances
 from models.errors import UserError
 
-GRID = 16  # a side of the maps that are compared; larger ones are averaged
-COARSE = 4  # a side of the maps that the classifier sees
+GRID = 16  # largest side of the maps that are compared; larger maps are averaged
+COARSE = 4  # largest side of the maps that the classifier sees
 FloatRows = NDArray[np.float32]
 FOLDS = 5
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
-FLAT = 1e-3  # of the mean deviation: what varies less is not magnified
-UNDECIDED = 1e-9  # rounding alone says as much
+FLAT = 1e-3  # of the mean deviation: prevents nearly constant features from being magnified
+UNDECIDED = 1e-9  # predictions as small as rounding errors
 SPLITS = 4
-SEED = 0  # of folds and splits: the same for every network
+SEED = 0  # of folds and splits, the same for every network
 
 
 @dataclass(frozen=True)
 class Codes:
-    """Codes of N pictures: ``maps`` (N, D) are compared, ``summary`` (N, E) is classified."""
+    """Codes of N pictures: ``maps`` (N, D) for comparisons, ``summary`` (N, E) for the
+    classifier."""
 
     maps: FloatRows
     summary: FloatRows
@@ -51,8 +51,8 @@ class Codes:
 
 @torch.no_grad()
 def describe(codes: Tensor) -> Codes:
-    """Codes (N, C, H, W) as rows: the map, averaged to at most 16 x 16, and for the classifier each
-    channel's mean, deviation, least and greatest value and its map averaged to at most 4 x 4."""
+    """Flatten codes (N, C, H, W) to vectors: the map, averaged to at most 16 x 16, and for the
+    classifier each channel's mean, deviation, extremes and its map averaged to at most 4 x 4."""
     codes = codes.float()
     places = (2, 3)
     parts = [
@@ -64,7 +64,7 @@ def describe(codes: Tensor) -> Codes:
 
 
 def joined(parts: Sequence[Codes]) -> Codes:
-    """Batches as one."""
+    """Concatenate batches of codes."""
     return Codes(
         np.concatenate([part.maps for part in parts]),
         np.concatenate([part.summary for part in parts]),
@@ -76,10 +76,11 @@ def _averaged(codes: Tensor, side: int) -> Tensor:
 
 
 def domain_hits(a: Points, b: Points) -> FloatArray:
-    """Whether the domain of each code was found, (2, N) of 1, 0 and, undecided, 0.5. ``a``, ``b``
-    (N, D): as many features of either domain's codes. Every code is tried once, by one of ``FOLDS``
-    classifiers. Codes a[i] and b[i] are learned from together or not at all: classes stay of one
-    size, and where the two are a pair, neither gives the other away."""
+    """Return whether the domain of each code was found: (2, N) of 1, 0 and, undecided, 0.5.
+
+    ``a``, ``b`` (N, D): codes of the two domains, equally many. Every code is tested once, in
+    ``FOLDS``-fold cross-validation. a[i] and b[i] are in the same fold: classes stay balanced, and
+    a pair is never split between training and test codes."""
     count = len(a)
     order = np.random.default_rng([0x7E2, SEED, count]).permutation(count)
     fold = np.empty(count, dtype=np.int64)
@@ -97,8 +98,8 @@ def domain_hits(a: Points, b: Points) -> FloatArray:
 
 
 def same_domain_accuracy(codes: Points) -> float:
-    """A control, about 0.5: the same classifier on two halves, drawn at random, of one domain's
-    codes (N, D); mean over ``SPLITS`` draws."""
+    """Return a control, about 0.5: the accuracy of the same classifier on two random halves of one
+    domain's codes (N, D), averaged over ``SPLITS`` draws."""
     half = len(codes) // 2
     shares = []
     for k in range(SPLITS):
@@ -109,7 +110,7 @@ def same_domain_accuracy(codes: Points) -> float:
 
 
 def _predictions(learned: FloatArray, labels: FloatArray, tried: FloatArray) -> FloatArray:
-    """What the classifier says of ``tried``: below 0 for one domain, above for the other."""
+    """Return predictions for the codes ``tried``: < 0 for one domain, > 0 for the other."""
     mean, deviation = learned.mean(axis=0), learned.std(axis=0)
     scale = deviation + FLAT * deviation.mean() + np.finfo(np.float64).tiny
     x, y = (learned - mean) / scale, (tried - mean) / scale
@@ -120,7 +121,7 @@ def _predictions(learned: FloatArray, labels: FloatArray, tried: FloatArray) -> 
     turned = vectors.T @ labels
 
     def left_out(ridge: float) -> float:
-        """Mean squared error of predicting each label from all the others."""
+        """Return the mean squared leave-one-out error."""
         shrink = values / (values + ridge)
         own = np.square(vectors) @ shrink
         return float(np.square((labels - vectors @ (shrink * turned)) / (1 - own)).mean())

@@ -1,7 +1,8 @@
-"""Are the content codes of two domains distributed alike, and do codes of one content agree?
+"""Do the content codes of two domains have the same distribution, and do codes of the same content
+agree?
 
-MUNIT's Proposition 2 says so of a perfect network: two different encoders share one content space.
-Raw pictures, measured in the same way, say what the encoders had to bridge.
+MUNIT's Proposition 2 states this for an optimal network: the two encoders share one content space.
+The same metrics on raw pictures show the gap that the encoders had to bridge.
 """
 
 from __future__ import annotations
@@ -64,17 +65,17 @@ RETRIEVAL_RANK = Metric(
 )
 METRICS = (DOMAIN_ACCURACY, CONTENT_MMD, PAIR_DISTANCE, RETRIEVAL_RANK)
 OF_PAIRS = (PAIR_DISTANCE, RETRIEVAL_RANK)
-FEWEST = 8  # pictures of each domain: halves of a domain are classified too
+FEWEST = 8  # pictures per domain, since halves of a domain are classified too
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """What the distances of N pairs say, picture by picture.
+    """Statistics of the distances of N pairs, per pair.
 
-    ``same`` (N,): from each code to its partner's; ``others`` (N,): mean distance, of both the
-    code and its partner, to the other domain's codes of other contents. ``ranks`` (N,): the share
-    of other contents that are nearer than the partner, mean of both directions; 0: none, chance:
-    0.5. ``first`` (N,): how often the partner is the nearest.
+    ``same`` (N,): distance between the two codes; ``others`` (N,): mean distance of both codes to
+    the other domain's codes of other contents. ``ranks`` (N,): share of other contents that are
+    nearer than the partner, mean of both directions (0: none, 0.5: chance). ``first`` (N,): share
+    of directions in which the partner is the nearest.
     """
 
     same: FloatArray
@@ -84,14 +85,14 @@ class Pairs:
 
     @property
     def ratio(self) -> float:
-        """Distance of codes of one content over that of different contents: 0: same, 1: no nearer
-        than any, as where all codes are the same."""
+        """Distance between codes of the same content over that of different contents. 0: equal
+        codes; 1: no nearer than others, also if all codes are equal."""
         return float(_over(self.same.mean(keepdims=True), self.others.mean(keepdims=True))[0])
 
 
 def pairs_of(distances: FloatArray) -> Pairs:
-    """From distances (N, N) between a[i] and b[j], of which a[i] and b[i] are a pair; N >= 2. Codes
-    at one distance share their ranks."""
+    """Compute ``Pairs`` from distances (N, N) between a[i] and b[j], where a[i] and b[i] are a
+    pair; N >= 2. Codes at equal distances share their ranks."""
     n = len(distances)
     same = np.diagonal(distances).copy()
     others = (distances.sum(axis=1) + distances.sum(axis=0) - 2 * same) / (2 * (n - 1))
@@ -105,7 +106,7 @@ def pairs_of(distances: FloatArray) -> Pairs:
 
 
 def resampled_ratios(distances: FloatArray, seed: int) -> FloatArray:
-    """The ratio in each of the bootstrap's samples of pairs; copies of one pair are no different
+    """Return the ratio in each bootstrap sample of pairs; copies of a pair are not different
     contents."""
     weights = resampled(len(distances), seed)
     apart = distances - np.diag(np.diagonal(distances))
@@ -121,14 +122,14 @@ def _over(same: FloatArray, others: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class ContentResult:
-    """The numbers, and picture by picture the values behind those that are means."""
+    """The scores, and the values per picture behind those that are means."""
 
     scored: list[Scored]
     arrays: dict[str, NDArray[Any]]
 
 
 class _Compared:
-    """Two samples of codes, compared in every way; pairs only where they are ``paired``."""
+    """All comparisons of two samples of codes; those of pairs only if ``paired``."""
 
     def __init__(self, a: Codes, b: Codes, paired: bool) -> None:
         both = np.concatenate([a.maps, b.maps])
@@ -149,9 +150,9 @@ class _Compared:
 def content_scores(
     a: Codes, b: Codes, pixels: tuple[Codes, Codes], *, paired: bool, seed: int
 ) -> ContentResult:
-    """The numbers of the codes of as many pictures of either domain. ``pixels``: the same pictures
-    themselves as codes. ``paired``: a[i] and b[i] are of one content; without pairs the numbers of
-    pairs are left out. Raises UserError for fewer than 8 pictures."""
+    """Return the metrics of the codes ``a`` and ``b`` of equally many pictures of two domains.
+    ``pixels``: the pictures themselves as codes, a baseline. ``paired``: a[i] and b[i] have the
+    same content; else metrics of pairs are omitted. UserError for fewer than 8 pictures."""
     count = len(a)
     if count < FEWEST or {len(b), len(pixels[0]), len(pixels[1])} != {count}:
         raise UserError(
@@ -194,7 +195,7 @@ def _intervals(found: _Compared, paired: bool, seed: int) -> dict[str, Interval]
             found.samples.squared(np.hstack([first, none]), np.hstack([none, second]))
         )
     }
-    # Codes of one content may hit or miss together.
+    # Hits of the two codes of a content are not independent.
     trials = count if paired else 2 * count
     intervals = {
         DOMAIN_ACCURACY.name: wilson_share(numbers[DOMAIN_ACCURACY.name], trials, over=over)

@@ -1,10 +1,10 @@
-"""The kernel distance between distributions (maximum mean discrepancy, MMD), without bias, and
-intervals of it and of other statistics that are no means.
+"""The unbiased kernel distance between distributions (maximum mean discrepancy, MMD), and bootstrap
+intervals of it and of other statistics that are not means.
 
-MMD^2 = E k(x, x') - 2 E k(x, y) + E k(y, y') with the Gaussian kernel
-k(x, y) = exp(-|x - y|^2 / (2 sigma^2)): 0 for equal distributions and at most 2. Pairs of one point
-with itself are left out of the means, so estimates of equal distributions lie around 0, on either
-side of it. Source: Gretton et al., "A kernel two-sample test", JMLR 2012, Lemma 6.
+MMD^2 = E k(x, x') - 2 E k(x, y) + E k(y, y') with the Gaussian kernel k(x, y) = exp(-|x - y|^2 / (2
+sigma^2)): 0 for equal distributions and at most 2. The means exclude pairs of a point with itself,
+so estimates for equal distributions scatter around 0. Source: Gretton et al., "A kernel two-sample
+test", JMLR 2012, Lemma 6.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from scipy.spatial.distance import cdist
 from benchmarks.intervals import FloatArray, Interval, cut
 from benchmarks.metric import METRICS, Measurement
 
-COLUMNS = 4096  # of points that are held in double precision at a time
+COLUMNS = 4096  # of points, in double precision at a time
 Points = NDArray[np.floating]
 RESAMPLES = 1000
 NULL_DRAWS = 500
-NULL_LEVEL = 0.95  # of what chance alone gives, this share lies below the limit
+NULL_LEVEL = 0.95  # quantile of the null distribution that is the limit
 LEVEL = 0.95
 
 
 def squared_distances(x: Points, y: Points) -> FloatArray:
-    """|x - y|^2 of all points (N, D) and (M, D): (N, M)."""
+    """Return |x - y|^2 between all points (N, D) and (M, D): (N, M)."""
     found = np.zeros((len(x), len(y)))
     for u, v in _columns(x, y):
         found += np.square(u).sum(1)[:, None] + np.square(v).sum(1) - 2 * u @ v.T
@@ -38,7 +38,7 @@ def squared_distances(x: Points, y: Points) -> FloatArray:
 
 
 def l1_distances(x: Points, y: Points) -> FloatArray:
-    """Mean absolute difference over the D numbers of all points (N, D) and (M, D): (N, M)."""
+    """Return the mean absolute difference, over D, between all points (N, D) and (M, D): (N, M)."""
     found = np.zeros((len(x), len(y)))
     for u, v in _columns(x, y):
         found += cdist(u, v, "cityblock")
@@ -52,31 +52,32 @@ def _columns(x: Points, y: Points) -> Iterator[tuple[FloatArray, FloatArray]]:
 
 
 def gaussian(squared: FloatArray, bandwidth: float) -> FloatArray:
-    """k of points at these squared distances; ``bandwidth`` is sigma."""
+    """Return the kernel k at these squared distances; ``bandwidth`` is sigma."""
     return np.exp(-squared / (2 * bandwidth**2))
 
 
 def median_distance(squared: FloatArray) -> float:
-    """The usual bandwidth: the median distance between different points of one sample, from their
-    squared distances (N, N). Points that are all the same have none, and 1 is as good as any."""
+    """Return the usual bandwidth: the median distance between different points of a sample, from
+    their squared distances (N, N). If it is 0, returns 1."""
     median = float(np.sqrt(np.median(squared[~np.eye(len(squared), dtype=bool)])))
     return median if median > 0 else 1.0
 
 
 def normal_bandwidth(dim: int) -> float:
-    """The same of N(0, I) itself: |x - y|^2 / 2 of two draws is chi-squared."""
+    """Return the median distance for N(0, I): |x - y|^2 / 2 of two draws is chi-squared."""
     return float(np.sqrt(2 * stats.chi2.median(dim)))
 
 
 def collapsed(dim: int) -> float:
-    """MMD between N(0, I) and points that are all 0, with the same bandwidth."""
+    """Return the MMD between N(0, I) and points that are all 0, with ``normal_bandwidth``."""
     s = normal_bandwidth(dim) ** 2
     return float(np.sqrt(1 - 2 * (s / (s + 1)) ** (dim / 2) + (s / (s + 2)) ** (dim / 2)))
 
 
 class FromNormal:
-    """MMD^2 of a sample (N, D) from N(0, I), whose part is known in closed form: with s = sigma^2,
-    E_y k(x, y) = (s / (s + 1))^(D/2) exp(-|x|^2 / (2 (s + 1))), E k(y, y') = (s / (s + 2))^(D/2)."""
+    """MMD^2 between a sample (N, D) and N(0, I), in closed form. With s = sigma^2,
+    E_y k(x, y) = (s / (s + 1))^(D/2) exp(-|x|^2 / (2 (s + 1))),
+    E k(y, y') = (s / (s + 2))^(D/2)."""
 
     def __init__(self, points: Points) -> None:
         x = np.asarray(points, dtype=np.float64)
@@ -89,8 +90,8 @@ class FromNormal:
         self._of_normal = (s / (s + 2)) ** half
 
     def squared(self, weights: FloatArray) -> FloatArray:
-        """(R,) from how often each point counts in each of R samples, (R, N); the copies of one
-        point are no pairs."""
+        """Return MMD^2 (R,) from the counts of each point in each of R samples, (R, N); copies of a
+        point do not form pairs."""
         total = weights.sum(axis=1)
         pairs = total**2 - np.square(weights).sum(axis=1)
         own = ((weights @ self._between) * weights).sum(axis=1) / pairs
@@ -99,9 +100,9 @@ class FromNormal:
 
 
 class BetweenSamples:
-    """MMD^2 of two samples of N points each, from the ``squared`` distances (2N, 2N) of all points,
-    those of the first sample first. ``paired``: point i of one sample and point i of the other tell
-    of one thing, and are no pair of independent points."""
+    """MMD^2 between two samples of N points each, from the ``squared`` distances (2N, 2N) of all
+    points, the first sample first. ``paired``: points i of the two samples belong together, are not
+    independent, and are excluded from the means."""
 
     def __init__(self, squared: FloatArray, paired: bool) -> None:
         self.count = len(squared) // 2
@@ -114,7 +115,7 @@ class BetweenSamples:
         self._kernel = gaussian(squared, self.bandwidth) * self._apart
 
     def squared(self, first: FloatArray, second: FloatArray) -> FloatArray:
-        """(R,) from how often each of the 2N points counts in either sample, (R, 2N)."""
+        """Return MMD^2 (R,) from the counts of each of the 2N points in either sample, (R, 2N)."""
         own = self._mean(first, first) + self._mean(second, second)
         return own - 2 * self._mean(first, second)
 
@@ -122,8 +123,8 @@ class BetweenSamples:
         return ((u @ self._kernel) * v).sum(1) / ((u @ self._apart) * v).sum(1)
 
     def mixed(self, draws: int, rng: np.random.Generator) -> FloatArray:
-        """MMD^2 (draws,) were it chance which sample a point is in: pairs swap their points,
-        others are dealt anew."""
+        """Return MMD^2 (draws,) under the null hypothesis that points are assigned to samples at
+        random: pairs swap their points, unpaired points are permuted."""
         n = self.count
         if self._paired:
             swapped = rng.integers(2, size=(draws, n)).astype(np.float64)
@@ -134,13 +135,13 @@ class BetweenSamples:
 
 
 def distance(squared: FloatArray) -> FloatArray:
-    """MMD from estimates of its square, of which those below 0 say that there is none."""
+    """Return the MMD from estimates of its square; negative estimates give 0."""
     return np.sqrt(np.maximum(squared, 0.0))
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A measurement, and in plain JSON values what its record tells beside it under "theory"."""
+    """A measurement, and further JSON values that its record holds under "theory"."""
 
     measurement: Measurement
     more: dict[str, Any] = field(default_factory=dict)
@@ -150,8 +151,7 @@ class Scored:
 
 
 def resampled(count: int, seed: int, *address: int) -> FloatArray:
-    """How often each of ``count`` pictures is in each of the bootstrap's samples:
-    (RESAMPLES, count)."""
+    """Draw the counts of ``count`` pictures in each bootstrap sample: (RESAMPLES, count)."""
     rng = np.random.default_rng([0x7E0, seed, *address])
     counts = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
     return counts.astype(np.float64)
@@ -160,14 +160,14 @@ def resampled(count: int, seed: int, *address: int) -> FloatArray:
 def spread_interval(
     metric: str, value: float, replicates: FloatArray, seed: int, over: str
 ) -> Interval:
-    """``value`` ± the replicates' standard deviation times the normal quantile, cut at the metric's
-    limits. Percentiles would be wrong: resampled norms and distances are biased upwards."""
+    """Return ``value`` ± the replicates' standard deviation times the normal quantile, clipped to
+    the metric's limits. Percentiles would be wrong, as resampled distances are biased upwards."""
     half = float(stats.norm.ppf(0.5 + LEVEL / 2) * replicates.std(ddof=1))
     low, high = cut(value - half, value + half, METRICS[metric].limits)
     return Interval(low, high, LEVEL, "bootstrap, normal", over, len(replicates), seed)
 
 
 def null_limit(draws: FloatArray) -> dict[str, Any]:
-    """What chance alone reaches, as records tell it."""
+    """Return the limit of the null distribution, as stated in records."""
     value = float(np.quantile(draws, NULL_LEVEL))
     return {"level": NULL_LEVEL, "value": value, "draws": len(draws)}

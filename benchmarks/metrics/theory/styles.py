@@ -1,6 +1,6 @@
-"""Are styles that are encoded from real pictures distributed as N(0, I), which new ones are drawn from?
+"""Are styles encoded from real pictures distributed as N(0, I), the distribution of sampled styles?
 
-MUNIT's Proposition 2 says so of a perfect network, though no term of its loss compares the two.
+MUNIT's Proposition 2 states this for an optimal network, though no loss term compares the two.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ METRICS = (STYLE_MMD, MEAN_NORM, COV_ERROR)
 
 
 class Sample:
-    """The styles (N, D) of one domain, for which the three numbers are computed."""
+    """The styles (N, D) of one domain, which the three metrics describe."""
 
     def __init__(self, styles: Points) -> None:
         self._x = np.asarray(styles, dtype=np.float64)
         self._from_normal = FromNormal(self._x)
 
     def numbers(self, weights: FloatArray) -> FloatArray:
-        """(3, R): each of ``METRICS``, from how often each style counts in R samples, (R, N)."""
+        """Return (3, R): ``METRICS``, from the counts of each style in R samples, (R, N)."""
         x = self._x
         shares = weights / weights.sum(axis=1, keepdims=True)
         mean = shares @ x
@@ -82,10 +82,10 @@ class Sample:
 
 
 def style_scores(styles: Mapping[str, Points], *, paired: bool, seed: int) -> list[Scored]:
-    """The three numbers of the styles (N, D) by domain. ``paired``: picture i of every domain shows
-    one thing, and they are resampled together. Each number comes with the value of every domain,
-    and with what N(0, I) gives itself: 95 % of its samples of as many styles lie below that. Raises
-    UserError for numbers that are not finite."""
+    """Return the three metrics of the styles (N, D), given by domain. ``paired``: pictures i of all
+    domains show the same content and are resampled together. Each metric comes with the value of
+    every domain and the limit below which 95 % of equally large samples from N(0, I) lie. Raises
+    UserError for styles that are not finite."""
     if not all(np.isfinite(points).all() for points in styles.values()):
         raise UserError("styles must be finite, got NaN or infinity: use another checkpoint")
     count, dim = next(iter(styles.values())).shape
@@ -122,7 +122,7 @@ def style_scores(styles: Mapping[str, Points], *, paired: bool, seed: int) -> li
 
 @lru_cache(maxsize=8)
 def null_numbers(domains: int, count: int, dim: int) -> FloatArray:
-    """(3, NULL_DRAWS): the same numbers of samples from N(0, I), ``count`` of each domain."""
+    """Return (3, NULL_DRAWS): the metrics of samples from N(0, I), ``count`` styles per domain."""
     rng = np.random.default_rng([0x7E1, domains, count, dim])
     once = np.ones((1, count))
 

@@ -1,12 +1,12 @@
-// The rater's page: welcome, questions, code. No library, no build step, nothing from elsewhere.
+// The rater's page: welcome, questions, completion code. No libraries, no build step, no other sites.
 
 const element = (id) => document.getElementById(id);
 const SECTIONS = ["welcome", "asking", "finished", "stopped"];
 const LINK_NAMES = ["rater", "workerId", "assignmentId", "hitId", "PROLIFIC_PID", "STUDY_ID", "SESSION_ID"];
 const MTURK = ["https://www.mturk.com", "https://workersandbox.mturk.com"];
 const PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE";
-// No answer counts before the pictures were there for this long: a second press of a key belongs
-// to the question before.
+// Milliseconds for which the pictures must be visible before an answer counts: an earlier key press
+// belongs to the previous question.
 const LEAST_LOOK = 250;
 
 const query = new URLSearchParams(location.search);
@@ -16,7 +16,7 @@ let token = null;
 let question = null;
 let ready = false;
 
-// Browsers may forbid storage, above all inside a frame; then only this page remembers.
+// Browsers may block storage, especially inside a frame; then values last only as long as this page.
 const memory = new Map();
 function recall(key) {
   try { return localStorage.getItem(key); } catch { return memory.get(key) ?? null; }
@@ -32,8 +32,8 @@ class Told extends Error {
   constructor(status, message) { super(message); this.status = status; }
 }
 
-// Try until the server has answered. Repeating a request changes nothing there, so a lost answer
-// is simply asked for again.
+// Retry until the server answers. Requests are idempotent, so it is safe to repeat one whose answer
+// was lost.
 async function ask(path, content) {
   const headers = token ? { authorization: `Bearer ${token}` } : {};
   const options = content === undefined ? { headers } : {
@@ -57,7 +57,7 @@ async function ask(path, content) {
     } catch (problem) {
       if (problem instanceof Told) throw problem;
     }
-    trouble("The server does not answer. Your answers so far are safe; trying again…");
+    trouble("The server is not responding. Your previous answers are saved; trying again…");
     await pause(1000 * wait);
   }
 }
@@ -124,7 +124,7 @@ async function present(state) {
   element("progress-bar").max = state.total;
   element("progress-bar").value = state.done;
   show("asking");
-  // Away from the buttons: a key held down must not answer the next question too.
+  // Move the focus off the buttons, so that a key held down does not answer the next question.
   element("asking-title").focus({ preventScroll: true });
   await Promise.all(["input", "left", "right"].map((role) => load(element(`${role}-picture`), question[role])));
   await pause(LEAST_LOOK);
@@ -140,7 +140,7 @@ async function choose(side) {
     await present(await ask("/api/votes", { question: question.id, choice: side }));
   } catch (problem) {
     if (!(problem instanceof Told)) throw problem;
-    // Answered in another window, or handed to someone else meanwhile: go on where we stand.
+    // Answered in another window, or reassigned meanwhile: continue with the session's current question.
     if ([404, 409].includes(problem.status)) await present(await ask("/api/session"));
     else stop(problem.message);
   }
@@ -166,7 +166,7 @@ function finish(state) {
 
 async function start() {
   element("start").disabled = true;
-  // Drawn once and kept: with it, and only with it, this browser resumes what it began.
+  // Drawn once and stored: only with this number can the browser resume its session.
   let visit = recall(storageKey("visit"));
   if (!/^[0-9a-f]{32}$/.test(visit ?? "")) {
     visit = Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
@@ -186,7 +186,7 @@ async function start() {
 function refusal() {
   if (link.assignmentId === PREVIEW) return "This is a preview. Accept the task to begin.";
   if (link.workerId || link.PROLIFIC_PID || link.rater) return "";
-  return "This link names no participant. Open the study by the link that you were given.";
+  return "This link does not identify a participant. Please use the link that you were given.";
 }
 
 async function main() {
@@ -226,7 +226,7 @@ element("copy").addEventListener("click", async () => {
     await navigator.clipboard.writeText(element("code").textContent);
     element("copy").textContent = "Copied";
   } catch {
-    element("copy").textContent = "Selected: copy it by hand";
+    element("copy").textContent = "Selected: please copy it";
   }
 });
 

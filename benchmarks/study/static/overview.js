@@ -1,5 +1,5 @@
-// The experimenter's page. The token stands behind the # of the address, which browsers keep to
-// themselves: no server, proxy or log ever sees it there.
+// The experimenter's page. The token is in the URL fragment (after #), which browsers never send: no
+// server, proxy or log sees it.
 
 const element = (id) => document.getElementById(id);
 const EVERY = 10_000;
@@ -27,9 +27,9 @@ function bar(value, most, label) {
 function draw(figures) {
   element("title").textContent = figures.title;
   const share = figures.votes ? `${Math.round((100 * figures.left) / figures.votes)}%` : "–";
-  element("summary").textContent = `${figures.votes} votes, catch trials included, in ${figures.sessions.length} sessions. `
-    + `Reference: ${figures.reference}. The left picture was chosen in ${share} of votes (a side is preferred if this is far from 50%). `
-    + "Preferences are not shown before the study is analysed.";
+  element("summary").textContent = `${figures.votes} votes, including catch trials, in ${figures.sessions.length} sessions. `
+    + `Reference: ${figures.reference}. Left picture chosen in ${share} of votes (far from 50% indicates a side bias). `
+    + "Preferences stay hidden until the study is analysed.";
   element("rule").textContent = `Rule: ${figures.rule}.`;
   element("methods").replaceChildren(...figures.methods.map((m) => row(m.method, m.votes, m.wanted, bar(m.votes, m.wanted, m.method))));
   element("sessions").replaceChildren(...figures.sessions.map((s) => row(
@@ -52,7 +52,7 @@ async function refresh() {
     element("problem").textContent = answer.ok ? "" : content.error;
     element("problem").hidden = answer.ok;
   } catch {
-    element("problem").textContent = "The server cannot be reached; trying again…";
+    element("problem").textContent = "The server is not responding; trying again…";
     element("problem").hidden = false;
   }
 }

@@ -72,8 +72,8 @@ def test_samples_may_come_one_by_one_and_what_is_missing_is_named(of_files: floa
         (np.full((4, 16, 16, 3), 2.0), (-1, 1), "values in [2, 2] are outside [-1, 1]"),
         (np.zeros((4, 16, 16, 3), np.int32), (0, 255), "pictures are torch.int32"),
         (np.zeros((4, 0, 16, 16, 3), np.uint8), None, "4 inputs with samples of shape (4, 0"),
-        ("text", None, "no array that PyTorch has"),
-        (np.zeros((4, 16, 16, 3), np.longdouble), (0, 1), "no array that PyTorch has"),
+        ("text", None, "cannot be converted to a tensor"),
+        (np.zeros((4, 16, 16, 3), np.longdouble), (0, 1), "cannot be converted to a tensor"),
     ],
 )
 def test_what_does_not_fit(samples: Any, value_range: Any, message: str) -> None:
@@ -85,11 +85,11 @@ def test_what_does_not_fit(samples: Any, value_range: Any, message: str) -> None
 @pytest.mark.parametrize(
     ("names", "change", "message"),
     [
-        (NAMES, lambda p: p[:, :, :8], "all must have one size"),
+        (NAMES, lambda p: p[:, :, :8], "all must have the same size"),
         (NAMES, lambda p: np.where(p == p[3, 2, 1, 1, 1], np.nan, p), "values in [nan"),
-        (["in0", "in1", "in2", "in4"], lambda p: p, "5 inputs, of 4 that are measured"),
+        (["in0", "in1", "in2", "in4"], lambda p: p, "5 inputs, but the metric takes 4"),
         ("abcd", lambda p: p, "give (inputs, samples"),
-        (NAMES, lambda p: p.repeat(3, axis=1), "12 samples of an input, of 6 that are measured"),
+        (NAMES, lambda p: p.repeat(3, axis=1), "12 samples of an input, but the metric takes 6"),
     ],
 )
 def test_a_batch_that_is_refused_leaves_nothing_behind(names, change, message, of_files):

@@ -93,7 +93,7 @@ def test_it_says_what_it_understood_how_it_measured_and_what_the_paper_has(tmp_p
     told = printed("diversity", path)
     assert told.startswith("4 inputs x 7 samples, 8x8, an array of uint8\n")
     assert "protocol: paper-min64@4x3\n" in told and "not the paper's protocol" in told
-    assert "LPIPS 0.0 (0.0, the MUNIT paper's" in told and "edges2shoes" not in told
+    assert "LPIPS 0.0 (0.0, used by the MUNIT paper" in told and "edges2shoes" not in told
     # Equal pictures are one to the network.
     whole = pixels_of(2, 1, (8, 8)).repeat(38, axis=1).repeat(50, axis=0)
     (path,) = LAYOUTS[".npy"](tmp_path / "whole", whole)
@@ -178,15 +178,15 @@ def grows(x): return torch.ones(len(x), len(x)) / len(x)
     ("words", "message"),
     [
         (["--classifier", "none.pt"], "none.pt: no such file"),
-        (["--classifier", "TEXT"], "is no TorchScript file"),
+        (["--classifier", "TEXT"], "is not a TorchScript file"),
         (["--classifier", "nothing:here"], "nothing:here cannot be imported"),
         (["--classifier", "math:sqrt"], "math:sqrt fails on pictures (2, 3, 16, 24)"),
-        (["--classifier", "torch:mean"], "torch:mean answers () for 2 pictures"),
+        (["--classifier", "torch:mean"], "torch:mean returns () for 2 pictures"),
         (["--classifier", "leaves:f"], "leaves:f cannot be imported (SystemExit 3)"),
         (["--classifier", "late:f"], "late:f fails on pictures (24, 3, 16, 24) (KeyError 'late')"),
         (["--classifier", "late:grows"], "late:grows gives (24, 24) for 24 pictures of 2 modes"),
         (["--classifier", f"{__name__}:classify", "--modes", "a", "b", "b"], "--modes names 2"),
-        (["--classifier", "c.safetensors", "--modes", "a", "b"], "c.safetensors knows its modes"),
+        (["--classifier", "c.safetensors", "--modes", "a", "b"], "c.safetensors defines its modes"),
     ],
 )  # fmt: skip
 def test_classifiers_that_do_not_fit(words, message, tmp_path, monkeypatch, refused):
@@ -221,7 +221,7 @@ def test_what_is_about_pictures_is_not_for_probabilities(tmp_path, refused):
     np.save(tmp_path / "p.npy", np.ones((4, 2, 2)) / 2)
     for option, *value in (["--inputs", 2], ["--lossy"], ["--device", "cuda"]):
         told = refused("modes", "--probabilities", tmp_path / "p.npy", option, *value)
-        assert f"{option} is not for --probabilities" in told
+        assert f"{option} does not apply to --probabilities" in told
 
 
 def test_a_place_for_raw_values_is_asked_before_anything_is_measured(tmp_path, refused):
@@ -258,7 +258,7 @@ def test_fidelity_is_torch_fidelitys(tmp_path, measured, refused):
     assert found[f"kid-{name}"]["value"] == pytest.approx(kid, rel=1e-4)
     (large,) = LAYOUTS["flat"](tmp_path / "large", pixels_of(20, 5, (64, 64)))
     words = "fidelity", fake, "--real", large, "--classifier", saved
-    assert "resize them to one size" in refused(*words)
+    assert "resize them to the same size" in refused(*words)
 
 
 @pytest.fixture
@@ -326,7 +326,7 @@ def test_outputs_and_their_rivals_are_read_each_in_its_way(judging, measured, re
     for path in judging["bad"].iterdir():
         path.rename(path.with_name(path.name.replace("_", "-")))
     words = quality(judging, "good", "bad", "--train-photos", judging["trainB"])
-    assert "tells no input and sample" in refused(*words)
+    assert "does not name its input and sample" in refused(*words)
     words += ["--against-pattern", "{input}-{sample}.png"]
     assert "quality-judged" in measured(*words)
 
@@ -338,7 +338,7 @@ def test_more_words_that_do_not_fit(judging, refused):
     assert "no float64" in error and "use --device cpu" in error
     for more, told in (
         (["--train-inputs", judging["trainA"]], "needs --train-photos"),
-        (["--samples", 4], "4 samples an input are asked"),
+        (["--samples", 4], "4 samples per input requested"),
     ):
         assert told in refused(*quality(judging, "good", "bad", *more))
     (judging["bad"] / "in0_0.png").unlink()

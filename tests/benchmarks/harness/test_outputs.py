@@ -123,7 +123,7 @@ def test_names_are_no_patterns(tmp_path: Path) -> None:
 def test_a_folder_of_samples_that_is_missing_is_named(tmp_path: Path) -> None:
     paths = LAYOUTS["MUNIT's test_batch.py"](tmp_path / "out", pixels_of())
     (tmp_path / "out_02").rename(tmp_path / "out_20240101")
-    with pytest.raises(UserError, match="out_02 is no folder"):
+    with pytest.raises(UserError, match="out_02 is missing"):
         open_outputs(paths)
 
 
@@ -139,7 +139,7 @@ def test_a_pattern_says_how_files_are_named(tmp_path: Path) -> None:
     each(lambda i, k: f"{k}-of-in{i}.png")(tmp_path, pixels_of(2, 2))
     save(tmp_path / "overview.png", GOOD[0, 0])
     outputs = open_outputs([tmp_path], "{sample}-of-{input}.png")
-    assert outputs.names == ("in0", "in1") and "passed over: overview.png" in str(outputs)
+    assert outputs.names == ("in0", "in1") and "skipped: overview.png" in str(outputs)
 
 
 @pytest.mark.parametrize(("value_range", "scale"), [((-1.0, 1.0), 2), ((0, 255), 255)])
@@ -219,9 +219,9 @@ FOLDERS: dict[str, tuple[Damage, str]] = {
     "another size": (lambda p: Image.new("RGB", (16, 24)).save(p), "in1_2.png is 16x24, "),
     "cut short": (_bytes(lambda whole: whole[:-40]), "in1_2.png is no picture"),
     "a sample too few": (Path.unlink, "lacks sample 2"),
-    "a sample too many": (_bytes(bytes, "in1_9.png"), "in1_9.png: other inputs have no such sample"),
-    "a sample under two numbers": (_bytes(bytes, "in1_02.png"), "are one sample of input 'in1'"),
-    "a picture beside folders": (_beside_folders, "overview.png lies beside the folders"),
+    "a sample too many": (_bytes(bytes, "in1_9.png"), "in1_9.png: other inputs lack this sample"),
+    "a sample under two numbers": (_bytes(bytes, "in1_02.png"), "are the same sample of input 'in1'"),
+    "a picture beside folders": (_beside_folders, "overview.png is not in the folder of an input"),
     "nothing": (lambda p: [each.unlink() for each in p.parent.iterdir()], "out holds no pictures"),
     "16 bits of RGB": (_bytes(_deep_rgb), "in1_2.png has pixels of more than 8 bits"),
     "16 bits in a PPM": (_bytes(lambda _: b"P6 24 16 65535\n" + bytes(24 * 16 * 6)),
@@ -234,7 +234,7 @@ FOLDERS: dict[str, tuple[Damage, str]] = {
     "CMYK": (_as("TIFF", "CMYK"), "in1_2.png is CMYK"),
     "a link to nothing": (_link_to_nothing, "in1_2.png is no picture that can be read (No such"),
     "a name that is not UTF-8": (_named(os.fsdecode(b"in\xff_2.png")), "is no name in UTF-8"),
-    "a new line in a name": (_named("in1_2\n.png"), "tells no input and sample"),
+    "a new line in a name": (_named("in1_2\n.png"), "does not name its input and sample"),
 }  # fmt: skip
 
 
@@ -249,7 +249,7 @@ def test_folders_that_do_not_fit(wrong, tmp_path, refused):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: save(f / "in1" / "input.png", GOOD[0, 0]), "input.png has no number, as the other"),
+        (lambda f: save(f / "in1" / "input.png", GOOD[0, 0]), "input.png has no number, unlike the other"),
         (lambda f: (f / "in9").mkdir(), "in9 is empty: translate that input"),
     ],
 )  # fmt: skip
@@ -263,14 +263,14 @@ ARRAYS: dict[str, tuple[object, str]] = {
     "one dimension too few": (GOOD[0], "has shape (2, 16, 24, 3)"),
     "channels first": (GOOD.transpose(0, 1, 4, 2, 3), "has shape (3, 2, 3, 16, 24)"),
     "no inputs": (GOOD[:0], "has shape (0, "),
-    "objects": (np.array([None, {}]), "is no array of numbers"),
+    "objects": (np.array([None, {}]), "is not a numeric array"),
     "floats without a range": (GOOD / 255, "give their --range"),
-    "empty": (b"", "is no array of numbers"),
+    "empty": (b"", "is not a numeric array"),
     "numbers that PyTorch lacks": (GOOD.astype(np.longdouble), "holds float128"),
     "16 bits": (GOOD.astype(">u2"), "holds >u2"),
     "columns first": (np.asfortranarray(GOOD), "save np.ascontiguousarray"),
-    "half a zip file": (b"PK\3\4" + bytes(100), "is no array of numbers"),
-    "a header that is deep": (b"\x93NUMPY\1\0\xff\xff" + b"(" * 65535, "is no array of numbers"),
+    "half a zip file": (b"PK\3\4" + bytes(100), "is not a numeric array"),
+    "a header that is deep": (b"\x93NUMPY\1\0\xff\xff" + b"(" * 65535, "is not a numeric array"),
 }
 
 
@@ -304,7 +304,7 @@ def test_headers_that_lie(shape, tmp_path, refused):
         file.writestr("a.npy", _npy(shape))
     (tmp_path / "b.npy").write_bytes(_npy(shape))
     for name in ("a.npz", "b.npy"):
-        assert "it is no whole array of shape" in refused("diversity", tmp_path / name)
+        assert "incomplete for shape" in refused("diversity", tmp_path / name)
 
 
 @pytest.mark.parametrize(("at", "value"), [((6, 8), 1), ((8, 10), 99)])
@@ -315,7 +315,7 @@ def test_zip_files_that_cannot_be_unpacked(at, value, tmp_path, refused):
     for header, offset in zip((b"PK\3\4", b"PK\1\2"), at, strict=True):
         content[content.index(header) + offset] = value
     (tmp_path / "a.npz").write_bytes(content)
-    assert "is no array of numbers" in refused("diversity", tmp_path / "a.npz")
+    assert "is not a numeric array" in refused("diversity", tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize(
@@ -340,11 +340,11 @@ def test_more_that_does_not_fit(tmp_path, refused):
     assert "a.npz holds samples.npy, other.npy" in refused("diversity", a)
     np.save(b, GOOD)
     assert "holds uint8" in refused("diversity", b, "--range", "0", "1")
-    assert "give it alone" in refused("diversity", b, a)
+    assert "give only that file" in refused("diversity", b, a)
     np.save(b, GOOD / 255)
     for low, high, message in (
-        (0, 0.5, "input 0, sample 0: values in ["), (1, 0, "the first must be the smaller"),
-        (0, "inf", "give two numbers"), (0, 255, "values of the first picture are in [0"),
+        (0, 0.5, "input 0, sample 0: values in ["), (1, 0, "the smaller one first"),
+        (0, "inf", "give two finite numbers"), (0, 255, "values of the first picture are in [0"),
     ):  # fmt: skip
         assert message in refused("diversity", b, "--range", low, high)
     np.save(b, np.full((2, 2, 16, 16, 3), np.nan))
@@ -352,11 +352,11 @@ def test_more_that_does_not_fit(tmp_path, refused):
     assert "none.npy: no such file" in refused("diversity", tmp_path / "none.npy")
     (folder,) = LAYOUTS["flat"](tmp_path / "out", GOOD)
     for words, message in (
-        (["--range", "0", "1"], "--range is of arrays"),
+        (["--range", "0", "1"], "--range applies only to arrays"),
         (["--pattern", "x"], "needs {input} and {sample}"),
-        (["--pattern", "{input}{sample}"], "put something between"),
-        (["--pattern", "{input}-{sample}.png"], "is not {input}-{sample}.png"),
-        (["--inputs", 5], "5 inputs are asked for, there are 3"),
+        (["--pattern", "{input}{sample}"], "put a separator between"),
+        (["--pattern", "{input}-{sample}.png"], "no picture matches {input}-{sample}.png"),
+        (["--inputs", 5], "5 inputs requested, but there are 3"),
     ):
         assert message in refused("diversity", folder, *words)
 

@@ -173,7 +173,7 @@ def test_raw_values_survive_a_file(tmp_path: Path, real: bool) -> None:
     content = path.read_bytes()
     for wrong in (content[:200], b"", None):
         path.unlink() if wrong is None else path.write_bytes(wrong)
-        with pytest.raises(UserError, match=r"raw\.npz: no raw values .*measure again"):
+        with pytest.raises(UserError, match=r"raw\.npz holds no raw values .*measure again"):
             DiversityResult.load(path)
 
 

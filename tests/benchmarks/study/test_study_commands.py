@@ -34,9 +34,9 @@ def test_the_whole_way(material: Plan, tmp_path: Path, capsys):
     out = tmp_path / "study"
     assert main(words_for(material, out)) == 0
     told = capsys.readouterr().out
-    assert "2 comparisons with munit, 40 questions each, 5 raters a question" in told
+    assert "2 comparisons with munit, 40 questions each, 5 raters per question" in told
     assert "23 sessions of 20 questions, of which 2 are catch trials" in told
-    assert "someone who guesses passes with probability 25%" in told
+    assert "a rater who guesses passes with probability 25%" in told
     simulate(Study(out), [f"r{k}" for k in range(23)], honest({"unit": 0.2, "cyclegan": 0.8}))
     assert main(["study", "export", "--study", str(out), "--csv", str(tmp_path / "v.csv"),
                  "--raters", str(tmp_path / "r.csv"), "--mturk", str(tmp_path / "b"),
@@ -44,7 +44,7 @@ def test_the_whole_way(material: Plan, tmp_path: Path, capsys):
     assert main(["study", "reopen", "--study", str(out)]) == 0
     assert main(["study", "analyse", "--study", str(out)]) == 0
     told = capsys.readouterr().out
-    assert "0 answers are asked for anew" in told
+    assert "0 votes will be collected again" in told
     record = json.loads((out / "analysis.json").read_text())
     shares = {r["method"]: r["measurement"]["value"] for r in record["results"]}
     assert shares["unit"] < 35 and shares["cyclegan"] > 65
@@ -68,7 +68,7 @@ def test_mistakes_in_preparing_are_told_in_one_line(changes, told, material, tmp
     [
         (["analyse"], "holds no study"),
         (["export"], "nothing to export"),
-        (["export", "--mturk", "b"], "belong together"),
+        (["export", "--mturk", "b"], "go together"),
     ],
 )
 def test_mistakes_with_studies_are_told_in_one_line(words, told, tmp_path, refused):
@@ -120,6 +120,6 @@ def test_prepare_interrupted_leaves_nothing_and_can_be_repeated(material: Plan, 
     if process.returncode == 0:
         pytest.skip("it was faster than the signal")
     assert process.returncode == 130 and "Traceback" not in error
-    assert "interrupted; nothing is kept: run the same command to start again" in error
+    assert "interrupted; nothing was saved: run the same command to start again" in error
     assert os.listdir(tmp_path) == []
     assert main(words) == 0

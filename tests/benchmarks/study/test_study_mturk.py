@@ -137,12 +137,12 @@ def test_results_come_back_as_votes(form: str, study: Study, bundle: Path, tmp_p
 @pytest.mark.parametrize(
     ("column", "value", "told"),
     [
-        ("Input.hit", "0" * 32, "is no HIT of this study"),
+        ("Input.hit", "0" * 32, "is not a HIT of this study"),
         ("WorkerId", "", "WorkerId or AssignmentId is missing"),
         ("WorkerId", "=cmd()", "WorkerId or AssignmentId is missing"),
-        ("Answer.q7", "", "question 7 has no answer"),
+        ("Answer.q7", "", "question 7 has no valid answer"),
         ("Answer.taskAnswers", "[{", "is not JSON"),
-        ("Answer.taskAnswers", '[{"q7": {"al": true, "br": true}}]', "question 7 has no answer"),
+        ("Answer.taskAnswers", '[{"q7": {"al": true, "br": true}}]', "question 7 has no valid"),
     ],
 )
 def test_damaged_results_change_nothing(column, value, told, study, bundle, tmp_path):

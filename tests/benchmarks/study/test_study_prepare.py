@@ -152,9 +152,9 @@ def test_plans_and_material_that_do_not_fit(tmp_path):
         with pytest.raises(UserError, match=told):
             prepare(dataclasses.replace(plan, **changes), study)
 
-    refused("--reference muni is none of the methods", reference="muni")
+    refused("--reference muni is not one of the methods", reference="muni")
     refused("make 16 pairs", questions=17)  # 4 inputs x 2 x 2 samples
-    refused("none is left: raise --per-rater", per_rater=1)
+    refused("would be catch trials: raise --per-rater", per_rater=1)
     unit = tmp_path / "m" / "unit"
     kept = (unit / "002_sample01.png").read_bytes()
     Image.new("RGB", (64, 64)).save(unit / "002_sample01.png")

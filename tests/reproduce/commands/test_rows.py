@@ -349,7 +349,7 @@ def test_outputs_that_do_not_fit_are_refused_before_anything_is_made(tmp_path, r
     write((6, 38, 64, 64, 3))
     assert "64x64, an array of uint8; table 1 of preset quick is at 32x32" in refused(given)
     write((6, 8, 32, 32, 3))
-    assert "38 samples an input are asked for, there are 8" in refused(given)
+    assert "38 samples per input requested, but there are 8" in refused(given)
     write((6, 38, 32, 32, 3))
     (out / "submission.yaml").write_text("name: 1\n")
     assert "submission.yaml: name: " in refused(given)

@@ -268,7 +268,7 @@ def test_bad_inputs_and_places_are_refused(trained, inputs, tmp_path, refused):
     before = sorted(inputs.rglob("*"))
     for place, words in (
         (text / "below", "is a file"),
-        (Path("/proc/nothing"), "may not be written to"),
+        (Path("/proc/nothing"), "is not writable"),
         (inputs / "out", "lies in the inputs' folder"),
     ):
         assert words in refused(translate_words(checkpoint, inputs, place))
