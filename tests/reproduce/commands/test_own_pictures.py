@@ -136,7 +136,7 @@ def test_its_records_suffice_to_print_and_query_it(made: Path, tmp_path: Path, s
     assert told.split() == ["method", *ROWS]
     assert main(words(tmp_path, "report", task_of(made))) == 0
     page = (results(tmp_path) / "report" / "index.html").read_text()
-    assert task_of(made) in page and "Claims put to the test" not in page
+    assert task_of(made) in page and "Claims tested" not in page
     assert f"--task {task_of(made)} --seeds 0" in page
     assert {p.name for p in tmp_path.iterdir()} == {"results", "mini.yaml"}
 

@@ -100,7 +100,7 @@ def test_several_seeds_are_averaged_and_named(filled: Filled) -> None:
     text = filled.table
     assert cells(text, "MUNIT")[2] == "0.110 (0.100 to 0.120)"
     assert cells(text, "MUNIT w/o s")[2] == "0.100 ± 0.005"
-    assert "mean over seeds 0, 1, 2; ranges are those of the seeds" in text
+    assert "mean over seeds 0, 1, 2; ranges are over seeds" in text
     one = theory_table(PRESET, theory_of(PRESET, filled.records.all(), [1])).markdown()
     assert cells(one, "MUNIT")[2] == "0.110 ± 0.005" and "w/o s" not in one
 
