@@ -17,7 +17,7 @@ from reproduce.experiments.ablation import Ablation, Axis, Value, as_word
 from reproduce.report.figures import plain, save
 
 WIDTH, PANEL, AROUND = 4.8, 2.2, 0.9  # inches: readable on a page of 390 px
-SPANS = 10.0  # ratio of the largest to the smallest positive number from which the axis is logarithmic
+SPANS = 10.0  # the axis is logarithmic from this ratio of largest to smallest positive number on
 GAP = 0.7  # decades between 0 and the smallest positive number on that axis
 # Distinct for all kinds of colour vision (Okabe and Ito, 2008), and by their markers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")

@@ -128,7 +128,7 @@ class _Reporter:
         shown: list[Block] = [Text(ABOUT[number]), *blocks_of(made[f"table{number}"])]
         scores = made.get("table1-scores")
         if scores and scores.parts:
-            title = Text("Fidelity, and scores against the ground truth of drawn pictures", "heading")
+            title = Text("Fidelity, and scores against the drawn ground truth", "heading")
             shown += [title, *blocks_of(scores)]
         return shown
 
