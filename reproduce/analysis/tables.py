@@ -362,7 +362,7 @@ def table2(preset: Preset, cells: Cells) -> Tables:
     printed = paper if same and not preset.own else {}
     rows += _of_directions(AVERAGE, methods, every, printed, limit, cells)
     words = (
-        f"Preset {scale(preset)}. {departs(preset)}Protocol (inputs x samples of each): "
+        f"Preset {scale(preset)}. {departs(preset)}Protocol (paper: 100 inputs x 100 samples of each): "
         f"{', '.join(sorted(protocols)) or DASH}. Values: {trainings(cells.trainings)} Scores are in nats "
         "(no exponential). ln K is the maximum for K modes; the IS of real data is the maximum that "
         "the classifier can detect."

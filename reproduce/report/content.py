@@ -279,7 +279,7 @@ def _sums(seconds: Sequence[float | None], measuring: Mapping[tuple[str, str], f
     real = sum(v for (_, method), v in measuring.items() if method == REAL)
     return Text(
         f"The training time is known for {len(known)} of {len(seconds)} runs"
-        + (f": {in_words(sum(known))} in total, run one after another" if known else "")
+        + (f": {in_words(sum(known))} in total (sum over runs)" if known else "")
         + f". Measuring them took {in_words(sum(measuring.values()) - real)}, and real pictures "
         f"{in_words(real)} more (excluding drawing pictures and training classifiers). "
         "Times are wall-clock times, with other jobs running on the same machine; pauses between an "
