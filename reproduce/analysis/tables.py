@@ -176,7 +176,7 @@ def _about_quality(rows: Sequence[Row], judges: Iterable[Mapping[str, Any]]) -> 
         if row["method"] == REFERENCE and quality.note != "human"
     ]
     if controls:
-        words += f" Control, two samples of MUNIT against each other: {', '.join(controls)}."
+        words += f" As a control, two samples of MUNIT against each other: {', '.join(controls)}."
     return words
 
 

@@ -77,7 +77,7 @@ def test_every_method_that_can_learn_without_pairs_is_a_row(made: Path, said) ->
     assert rows[-1].split("|")[2].strip() == "—", "names alone tell no true translations"
     left = f"{task_of(made)} has no training pairs, so BicycleGAN is left out"
     assert f"{left}." in told.out and told.err == f"note: {left}\n"
-    assert "most like the input" in told.out and "nearest of the 4 training photos" in told.out
+    assert "similar to the input" in told.out and "nearest of the 4 training photos" in told.out
     assert (weights(made), (results(made) / "records.jsonl").read_text()) == before
 
 
