@@ -269,6 +269,6 @@ def test_weights_without_an_encoder_of_styles_say_so() -> None:
 
 
 def test_without_weights_it_says_what_to_name(tmp_path: Path, said) -> None:
-    assert "name a checkpoint" in said(["demo", "--results", str(tmp_path), "--no-browser"], 2).err
+    assert "give a checkpoint" in said(["demo", "--results", str(tmp_path), "--no-browser"], 2).err
     (tmp_path / "no.safetensors").write_bytes(json.dumps({}).encode())
     assert main(["demo", str(tmp_path / "no.safetensors"), "--no-browser"]) == 2
