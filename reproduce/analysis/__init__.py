@@ -1,1 +1,1 @@
-"""From records to tables and verdicts."""
+"""Tables and verdicts, computed from records."""

@@ -1,4 +1,4 @@
-"""An ablation's numbers, a mean over seeds with its interval point by point, and their table.
+"""The results of an ablation: at each point the mean over seeds with its interval, and their table.
 
 The statistics are those of the tables and claims (``estimate``).
 """
@@ -34,7 +34,7 @@ NAMES = {
     "is": "IS", "cis": "CIS", "silhouette-iou": "silhouette IoU", "style-mmd": "style MMD",
     "content-mmd": "content MMD",
 }  # fmt: skip
-NAMED_AFTER = ("", "1", "IoU", "MMD")  # units that a name tells already
+NAMED_AFTER = ("", "1", "IoU", "MMD")  # units that the metric's name already contains
 CSV_COLUMNS = (
     "default", "preset", "method", "metric", "translation", "unit", "seed", "seeds", "value", "low",
     "high", "deviation", "difference", "difference_low", "difference_high", "record",
@@ -42,8 +42,8 @@ CSV_COLUMNS = (
 
 
 class Mean(NamedTuple):
-    """A mean over trainings. ``records``: by seed; ``difference``: from the preset's own values,
-    where there is something to compare, paired by seed."""
+    """A mean over trainings. ``records``: by seed; ``difference``: from the point with the preset's
+    own values, paired by seed; None without such a point."""
 
     estimate: Estimate
     records: Mapping[int, Record]
@@ -52,31 +52,31 @@ class Mean(NamedTuple):
 
 @dataclass(frozen=True)
 class Curve:
-    """One metric at all points, in one direction; None where no record tells. ``real``: of real
-    pictures."""
+    """One metric at all points, in one direction. ``means``: in the order of the points, None
+    without a record; ``real``: of real pictures."""
 
-    metric: str  # as the records call it
+    metric: str  # its name in the records
     translation: str | None
     unit: str
-    direction: str  # which is better: higher, lower, none
-    means: tuple[Mean | None, ...]  # in the order of the points
+    direction: str  # what is better: higher, lower, none
+    means: tuple[Mean | None, ...]
     real: Mean | None
 
     @property
     def several_judges(self) -> bool:
-        """Whether classifiers, or what else measured, differ from point to point."""
+        """Whether the measuring networks (classifiers, ...) differ between points."""
         told = {r["protocol"].get("sha256") for m in self.means if m for r in m.records.values()}
         return len(told) > 1
 
     @property
     def name(self) -> str:
-        """The metric in words."""
+        """The metric's name in words."""
         name = "diversity" if self.metric.startswith("diversity-") else self.metric
         return NAMES.get(name) or name.replace("-", " ")
 
 
 def curves_of(ablation: Ablation, metrics: Sequence[str], results: Path) -> list[Curve]:
-    """A curve for each metric and direction. Raises UserError where not one point has a record."""
+    """A curve for each metric and direction. Raises UserError if no point has a record."""
     curves = [
         _curve(ablation, metric, translation, results)
         for metric in metrics
@@ -121,7 +121,7 @@ def _curve(ablation: Ablation, metric: str, translation: str | None, results: Pa
 def _mean(
     by_seed: Mapping[int, Record], limits: Limits, default: Mapping[int, Record]
 ) -> Mean | None:
-    """The mean of records; of one the interval that it has."""
+    """The mean of records; a single record keeps its own interval."""
     if not by_seed:
         return None
     estimate = over_trainings([r["value"] for r in by_seed.values()], limits)
@@ -135,7 +135,7 @@ def _mean(
 def _about(
     run: RunConfig, metric: str, translation: str | None, point: Point, results: Path
 ) -> Iterable[Record]:
-    """The records of a metric of this very run, oldest first, measured as the preset says."""
+    """The records of a metric of exactly this run under the preset's protocol, oldest first."""
     measure = point.preset.measure
     protocol = get_protocol(measure.protocol, measure.inputs, measure.samples).name
     same = {"task": run.task, "method": run.method, "seed": run.seed}
@@ -151,15 +151,15 @@ def _about(
 def _same_run(record: Record, run: RunConfig) -> bool:
     try:
         return not run.differences(RunConfig.from_dict(record.get("config") or {}))
-    except UserError:  # of a version with other settings
+    except UserError:  # a record of a version with other settings
         return False
 
 
 def _of_real_pictures(
     ablation: Ablation, like: Record, translation: str | None, results: Path
 ) -> list[Record]:
-    """The records of the real pictures that ``like`` was measured on, oldest first. They are the same
-    at all seeds, so any counts."""
+    """The records of the real pictures that ``like`` was measured on, oldest first. Real pictures are
+    the same at all seeds, so any seed will do."""
     same = {key: like.get(key) for key in ("task", "metric", "data_sha256", "size")}
     return [
         record
@@ -171,7 +171,7 @@ def _of_real_pictures(
 
 
 def _way(record: Record, alike: bool) -> tuple[Value, ...]:
-    """What two records must share to be compared: on other pictures, the metric alone."""
+    """What two records must share to be comparable; on different pictures, only the metric."""
     if not alike:
         return (record["metric"],)
     protocol = record["protocol"]
@@ -179,16 +179,16 @@ def _way(record: Record, alike: bool) -> tuple[Value, ...]:
 
 
 def heading(curve: Curve, task: TaskSpec) -> str:
-    """A curve in words: its metric, direction of translation and unit."""
+    """A curve's title: its metric, direction of translation and unit."""
     where = f", {task.directions[curve.translation]}" if curve.translation else ""
     unit = f" ({curve.unit})" if curve.unit not in NAMED_AFTER else ""
     return f"{curve.name}{where}{unit}"
 
 
 def ablation_table(ablation: Ablation, curves: Sequence[Curve]) -> Tables:
-    """One row a point, one column a metric and direction, and what it is all about. The CSV has of
-    each of them the mean over seeds (``seed`` is ``mean``) and each seed's own number, with the id
-    of its record."""
+    """A table with one row per point and one column per metric and direction. The CSV has, for each
+    cell, the mean over seeds (``seed`` is ``mean``) and every seed's number with the id of its
+    record."""
     keys = [axis.key for axis in ablation.axes]
     lines = [[*keys, *(heading(c, ablation.spec) for c in curves)]]
     for i, point in enumerate(ablation.points):
@@ -207,17 +207,18 @@ def ablation_table(ablation: Ablation, curves: Sequence[Curve]) -> Tables:
 
 
 def caption(ablation: Ablation, curves: Sequence[Curve]) -> str:
-    """What was trained and measured, what the intervals cover, and what is missing."""
+    """The caption: what was trained and measured, what the intervals cover, what is missing."""
     sentences = [f"Preset {scale(ablation.preset)}; {_trainings(ablation.seeds)}."]
     if any(m and m.difference for c in curves for m in c.means):
         sentences.append(
-            f"{DIFFERS}: the 95% interval of the difference from the default, taken seed by seed, "
-            "leaves out 0; not corrected for the number of points."
+            f"{DIFFERS}: the 95% interval of the difference from the default (paired by seed) "
+            "excludes 0; not corrected for multiple points."
         )
     for axis in ablation.axes:
         if axis.default not in axis.values:
-            sentences.append(f"The default, {axis.key}={as_word(axis.default)}, is not among them.")
-    # Points that are rows of the tables.
+            default = f"{axis.key}={as_word(axis.default)}"
+            sentences.append(f"The default, {default}, is not one of the points.")
+    # Points that are rows of the papers' tables.
     named = dict.fromkeys(p.method for p in ablation.points if p.method != ablation.method)
     sentences += [f"{'=0, '.join(METHODS[m].ablates)}=0 is {METHODS[m].title}." for m in named]
     for way in BETTER:
@@ -225,19 +226,19 @@ def caption(ablation: Ablation, curves: Sequence[Curve]) -> str:
         if of_way:
             sentences.append(f"{BETTER[way]}: {', '.join(of_way)}.")
     if any(c.metric.startswith("diversity-") and c.metric != "diversity-lpips" for c in curves):
-        sentences.append("Diversity is not by the paper's LPIPS: compare the order, not values.")
+        sentences.append("Diversity does not use the paper's LPIPS: compare the order, not values.")
     sentences += filter(None, [few(len(ablation.seeds)).strip()])
     if any(curve.several_judges for curve in curves) and not ablation.one_set_of_pictures:
         sentences.append(
-            "Pictures differ from point to point, and each kind is judged by networks of its own."
+            "Pictures differ between points, and each set of pictures has its own measuring networks."
         )
     sentences.append("Quality is not measured: it compares the methods of a table.")
     return " ".join(sentences)
 
 
 def write_ablation(ablation: Ablation, curves: Sequence[Curve], results: Path) -> list[Path]:
-    """``TASK-METHOD-KEY.md``, ``.csv`` and, for the report, ``.json`` in the folder of ablations of
-    the preset's results."""
+    """Write ``TASK-METHOD-KEY.md``, ``.csv`` and, for the report, ``.json`` to the ablations folder
+    of the preset's results. Returns their paths."""
     tables, folder = ablation_table(ablation, curves), results / ablation.preset.name / FOLDER
     path = folder / f"{ablation.name}.json"
     write_text(path, tables.parts[0].as_json())
@@ -245,7 +246,7 @@ def write_ablation(ablation: Ablation, curves: Sequence[Curve], results: Path) -
 
 
 def _cell(mean: Mean | None, of: int = 0) -> str:
-    """A mean, marked where it differs from the default's; one of fewer than ``of`` says so."""
+    """A mean, marked if it differs from the default's, or is over fewer than ``of`` trainings."""
     if mean is None:
         return DASH
     text, difference = in_words(mean.estimate, "", form=ENDS), mean.difference
@@ -277,10 +278,9 @@ def _data(ablation: Ablation, curve: Curve) -> Iterator[Row]:
 def _trainings(seeds: Sequence[int]) -> str:
     if len(seeds) == 1:
         return (
-            f"one training each (seed {seeds[0]}), so the 95% intervals are over inputs and not "
-            "over seeds"
+            f"one training per point (seed {seeds[0]}), so 95% intervals are over inputs, not seeds"
         )
     return (
-        f"means of {len(seeds)} trainings each (seeds {', '.join(map(str, seeds))}) with 95% "
-        f"intervals over other trainings on the same pictures (Student's t)"
+        f"means over {len(seeds)} trainings per point (seeds {', '.join(map(str, seeds))}) with 95% "
+        f"intervals over trainings on the same pictures (Student's t)"
     )

@@ -1,6 +1,6 @@
-"""How near a whole column of ours is to the paper's: rank correlation, orders of pairs, distance.
+"""Agreement of a whole column with the paper's: rank correlation, order of pairs, distance.
 
-Computed seed by seed, from rows that all have a number, and averaged over seeds with Student's t.
+Computed per seed, from the rows that have a number, then averaged over seeds (Student's t).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from scipy import stats
 from reproduce.analysis.estimate import Estimate, over_trainings
 from reproduce.analysis.table import ENDS, in_words
 
-FEWEST = 3  # rows, without which ranks say nothing
+FEWEST = 3  # rows; with fewer, ranks are meaningless
 
 
 @dataclass(frozen=True)
 class Number:
-    """One number of a column: the paper's, and ours by seed. Orders are compared within a
-    ``group``."""
+    """One number of a column: the paper's, and ours by seed. Only pairs within a ``group`` are
+    compared."""
 
     paper: float
     ours: Mapping[int, float]
@@ -30,10 +30,10 @@ class Number:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of a column of ``rows`` numbers with the paper's.
+    """Agreement of a column of ``rows`` numbers with the paper's.
 
-    ``correlation``: Spearman's, -1 to 1; ``orders``: of the pairs within a group that the paper tells
-    apart, the percentage that ours order alike; ``distance``: the mean absolute difference, in the
+    ``correlation``: Spearman's, -1 to 1; ``orders``: percentage of the pairs within a group, distinct
+    in the paper, that have the same order here; ``distance``: the mean absolute difference, in the
     column's unit.
     """
 
@@ -44,20 +44,20 @@ class Agreement:
     distance: Estimate
 
     def in_words(self, unit: str = "") -> str:
-        """For a caption; with the distance where its ``unit`` is given."""
+        """The agreement for a caption; with the distance if its ``unit`` is given."""
         told = (
             f"{self.column} ({self.rows} numbers): Spearman "
             f"{in_words(self.correlation, '.2f', form=ENDS)}, "
-            f"{in_words(self.orders, '.0f', form=ENDS)}% of the paper's orders"
+            f"{in_words(self.orders, '.0f', form=ENDS)}% of pairs in the paper's order"
         )
         if not unit:
             return told
-        return f"{told}, {in_words(self.distance, form=ENDS)} {unit} away on average"
+        return f"{told}, mean absolute difference {in_words(self.distance, form=ENDS)} {unit}"
 
 
 def agreement(column: str, numbers: Sequence[Number]) -> Agreement | None:
-    """Of the ``numbers`` of a column; None where fewer than three have a seed in common, all are
-    the same, or the paper orders none of them."""
+    """The agreement of a column's ``numbers``; None if there are fewer than three, they share no
+    seed, all of ours are equal at a seed, or the paper orders no pair."""
     numbers = [number for number in numbers if number.ours]
     if len(numbers) < FEWEST:
         return None

@@ -1,11 +1,11 @@
-"""A number of several trainings: their mean, the interval of Student's t, and tests by the same.
+"""Estimates over several trainings: mean, Student's t interval, and t tests.
 
-Trainings are what is drawn at random. Every seed is one training of every method, measured on the same
-test pictures, so a quantity has one value a seed, and a comparison one difference (or ratio) a
-seed. With n values of mean m and standard deviation s (n - 1 in its denominator) the 95 % interval is
-m ± t s / sqrt(n), t being Student's 0.975 quantile with n - 1 degrees of freedom (n = 3: 4.303,
-n = 8: 2.365). It tells where the mean over all trainings lies, on these test pictures. Nothing is
-estimated across methods. Ratios are averaged as logarithms (a geometric mean); all else as it is.
+The random variable is the training. Each seed is one training of every method, measured on the same
+test pictures, so a quantity has one value per seed, and a comparison one difference (or ratio) per
+seed. For n values with mean m and standard deviation s (denominator n - 1) the 95 % interval is
+m ± t s / sqrt(n), where t is Student's 0.975 quantile with n - 1 degrees of freedom (n = 3: 4.303,
+n = 8: 2.365). It covers the mean over all trainings, on these test pictures. Nothing is pooled
+across methods. Ratios are averaged as logarithms (a geometric mean), other values untransformed.
 
 Sources: Student, "The Probable Error of a Mean", Biometrika 1908; Holm, "A simple sequentially
 rejective multiple test procedure", Scandinavian Journal of Statistics 1979.
@@ -25,14 +25,14 @@ import benchmarks.metrics.diversity_protocols  # noqa: F401  declares the limits
 from benchmarks.metric import METRICS
 from reproduce.records.current import Current, Quantity, time_of
 
-FEW = 4  # seeds, at and below which a reader is told that they are few
+FEW = 4  # up to this number of seeds, captions warn that they are few
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over so many ``seeds`` with its 95 % interval (NaN: not known); ``deviation``: the
-    standard deviation between trainings. Of one seed the interval is over inputs. ``note``: what a
-    reader is told beside it."""
+    """A mean over ``seeds`` trainings with its 95 % interval (NaN: not known); with one seed the
+    interval is over inputs. ``deviation``: the standard deviation between trainings. ``note``: shown
+    next to the value."""
 
     value: float
     low: float = math.nan
@@ -50,8 +50,8 @@ class Estimate:
 def over_trainings(
     values: Sequence[float], limits: tuple[float | None, float | None] = (None, None)
 ) -> Estimate:
-    """The mean of ``values``, one a training, with its 95 % interval cut at ``limits``; no interval
-    for fewer than two."""
+    """The mean of ``values``, one per training, with its 95 % interval clipped to ``limits``; fewer
+    than two values have no interval."""
     value = float(np.mean(values))
     if len(values) < 2:
         return Estimate(value)
@@ -63,24 +63,24 @@ def over_trainings(
 
 
 def interval(values: Sequence[float], below: float, above: float) -> tuple[float, float]:
-    """Ends that leave the probabilities ``below`` and ``above`` outside, of two or more values."""
+    """The interval with probability ``below`` and ``above`` outside its ends; two or more values."""
     mean, error, freedom = _moments(values)
     low, high = stats.t.ppf([below, 1 - above], freedom) * error
     return mean + float(low), mean + float(high)
 
 
 def tails(values: Sequence[float], low: float, high: float) -> tuple[float, float]:
-    """One-sided p-values that the mean lies between ``low`` and ``high``, and that it lies outside.
+    """One-sided p-values for the mean lying between ``low`` and ``high``, and for it lying outside.
 
-    A limit may be infinite. Values without spread are as certain as they look.
+    A limit may be infinite. Values without any spread give a p-value of 0 or 1.
     """
-    # To lie between two limits is to lie on the right side of both.
+    # Inside means on the right side of both limits.
     inside = max(_beyond(values, low, 1), _beyond(values, high, -1))
     return inside, min(_beyond(values, low, -1), _beyond(values, high, 1))
 
 
 def _beyond(values: Sequence[float], limit: float, sign: int) -> float:
-    """p-value that the mean is above (``sign`` 1) or below (-1) a limit."""
+    """The p-value for the mean lying above (``sign`` 1) or below (-1) a limit."""
     mean, error, freedom = _moments(values)
     distance = sign * (mean - limit)
     if error == 0:
@@ -97,9 +97,9 @@ def _moments(values: Sequence[float]) -> tuple[float, float, int]:
 def holm(p: Sequence[float], level: float) -> tuple[list[float], list[float]]:
     """Holm's corrected p-values, and the level at which each test was decided.
 
-    The smallest of m is held against ``level`` / m, the next against ``level`` / (m - 1), until one
-    is not below; that one's level is also that of all larger ones. A corrected p-value is at most
-    ``level`` exactly where the p-value is at most its level.
+    The smallest of m p-values is compared with ``level`` / m, the next with ``level`` / (m - 1), and
+    so on until one exceeds its level; all larger p-values share that level. A corrected p-value is
+    at most ``level`` exactly if the p-value is at most its level.
     """
     corrected, levels = [0.0] * len(p), [0.0] * len(p)
     largest, stopped = 0.0, None
@@ -114,14 +114,14 @@ def holm(p: Sequence[float], level: float) -> tuple[list[float], list[float]]:
 
 
 def few(seeds: int, claims: int = 1) -> str:
-    """A sentence for readers where ``seeds`` are few, and for how many tests; else nothing."""
+    """A warning sentence if ``seeds`` are few, for intervals corrected for ``claims``; else empty."""
     if not 1 < seeds <= FEW:
         return ""
     t = stats.t.ppf(1 - 0.025 / claims, seeds - 1)
-    tested = f", corrected for {claims} claims," if claims > 1 else ""
+    tested = f" corrected for {claims} claims" if claims > 1 else ""
     return (
-        f" {seeds} trainings are few: an interval{tested} reaches {t:.3g} standard errors to either "
-        f"side ({stats.t.ppf(1 - 0.025 / claims, 7):.3g} with 8)."
+        f" With only {seeds} trainings, an interval{tested} extends {t:.3g} standard errors to either "
+        f"side ({stats.t.ppf(1 - 0.025 / claims, 7):.3g} with 8 trainings)."
     )
 
 
@@ -129,16 +129,16 @@ Record = Mapping[str, Any]
 
 
 class Cells(Current):
-    """Estimates of quantities: the mean over seeds with its 95 % interval; where there is one seed,
-    or one seed alone has the quantity, the record's value and interval as they are."""
+    """Estimates of quantities: the mean over seeds with its 95 % interval. If only one seed has the
+    quantity, the value and interval of its record."""
 
     @property
     def trainings(self) -> tuple[int, ...]:
-        """The seeds that cells are means over."""
+        """The seeds that cells average over; empty for one seed."""
         return self.seeds if len(self.seeds) > 1 else ()
 
     def record(self, quantity: Quantity) -> Record | None:
-        """The newest record of a quantity, for what it says beside its value."""
+        """The newest record of a quantity, for its other fields."""
         found = self.records(quantity).values()
         return max(found, key=time_of, default=self.submission(quantity))
 
@@ -149,8 +149,8 @@ class Cells(Current):
         return {seed: float(np.mean([of[seed] for of in known])) for seed in sorted(common)}
 
     def of(self, *quantities: Quantity) -> Estimate | None:
-        """The mean of the ``quantities``, over the seeds at which all of them were measured; None
-        where there is no such seed."""
+        """The mean of the ``quantities`` over the seeds at which all of them were measured; None if
+        there is no such seed."""
         records = [self.records(quantity) for quantity in quantities]
         measured = sorted(set(self.seeds).intersection(*records))
         if not measured:
@@ -165,7 +165,7 @@ class Cells(Current):
         by_seed = self.by_seed(*quantities)
         values = [by_seed[seed] for seed in measured]
         if all(quantity.of_pictures for quantity in quantities):
-            # The mean over seeds, with the interval of one measurement, over pictures, around it.
+            # The mean over seeds, with the interval over pictures of one measurement.
             shift = float(np.mean(values)) - one.value
             deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
             return replace(
@@ -185,7 +185,7 @@ def estimate_of(record: Record) -> Estimate:
 
 
 def _mean(cells: Sequence[Estimate]) -> Estimate:
-    """Inputs of different tasks are independent, so variances add up."""
+    """The mean of cells; inputs of different tasks are independent, so variances add up."""
     if len(cells) == 1:
         return cells[0]
     value = float(np.mean([cell.value for cell in cells]))

@@ -1,6 +1,5 @@
-"""Evidence that the observer of a task, or its judge, tells good pictures from bad ones, in a Markdown
-file: questions whose answer everybody knows, and what other right pictures and distances would
-say."""
+"""Evidence that a task's observer or judge distinguishes good pictures from bad ones, as a Markdown
+file: comparisons with a known answer, and Quality with other reference pictures and distances."""
 
 from __future__ import annotations
 
@@ -36,10 +35,10 @@ from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.records.code import measuring
 from reproduce.records.store import REAL, REFERENCE
 
-# Where questions and their answers are from.
+# The modules that define the comparisons and measure them.
 MEASURED = "benchmarks.metrics.preference_evidence", "reproduce.measuring.preference"
 INPUTS, SAMPLES = 100, 4  # test inputs at most, translations of each
-FEWER_AND_MORE = (8, 16, 32, 64, 128)  # true pictures
+FEWER_AND_MORE = (8, 16, 32, 64, 128)  # numbers of reference pictures
 USUAL = f"LPIPS 0.1, {RIGHT}"
 Trained = Mapping[str, Subject]  # by method
 Nearest = NDArray[np.float32]  # distances to the nearest true picture, (I, K)
@@ -49,24 +48,24 @@ class SquaredError:
     """The mean squared error of pictures in [-1, 1]: a distance without a network."""
 
     def features(self, pictures: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, D)."""
+        """Pictures (N, 3, H, W) as features (N, D)."""
         return pictures.flatten(1) / pictures[0].numel() ** 0.5
 
     def distance(self, first: Tensor, second: Tensor) -> Tensor:
-        """Of P pairs (P,)."""
+        """The distances (P,) of P pairs."""
         return (first - second).square().sum(dim=1)
 
 
 WORDS = {
     "observed": (
         "Observer",
-        f"nearer (LPIPS 0.1) to its nearest of {RIGHT} true pictures of that input, drawn in styles "
-        "of the observer's own",
+        f"closer (LPIPS 0.1) to its nearest of {RIGHT} ground-truth pictures of that input, drawn in "
+        "the observer's own styles",
     ),
     "judged": (
         "Judge",
-        f"nearer (LPIPS 0.1) to its nearest of the photos of the {RIGHT} training inputs that are "
-        "nearest to that input",
+        f"closer (LPIPS 0.1) to its nearest of the photos of the {RIGHT} training inputs most similar "
+        "to that input",
     ),
 }
 
@@ -74,8 +73,8 @@ WORDS = {
 def write_evidence(
     preset: Preset, runs: Sequence[RunConfig], places: Places, by: str
 ) -> list[Path]:
-    """``observed-<task>.md`` or ``judged-<task>.md`` about the finished ``runs``, MUNIT among them; a
-    file about the same is left as it is. None where test inputs have no photos of their own."""
+    """Write ``observed-<task>.md`` or ``judged-<task>.md`` about the finished ``runs``, which include
+    MUNIT; an up-to-date file is kept. Writes nothing if test inputs have no photos of their own."""
     task = Path(runs[0].task).name
     path = places.results / preset.name / f"{by}-{task}.md"
     pictures = open_pictures(runs[0], places)
@@ -96,21 +95,21 @@ def write_evidence(
     table = other_ways(observer, trained)
     wrong = "; ".join(evidence.failures(findings)) or "nothing"
     text = f"""{title}
-Of two translations of one input the one is preferred that is {prefers}. It is not seen whether a set of
-pictures is varied; a style that no right picture has counts as an error; and nothing is known of
-what people find realistic.
+Of two translations of one input, the one preferred is {prefers}. Diversity is ignored, a style that
+no reference picture has counts as an error, and what people find realistic is not measured.
 
-Share of inputs (the first {findings[0].found.n_questions}) on which what is shown was preferred, with
-99 % intervals. Real pictures should win; the reference, {METHODS[REFERENCE].title}, against itself is
-a control; a picture of another input and the more degraded one should lose.
+The table shows the share of inputs (the first {findings[0].found.n_questions}) on which the picture
+shown was preferred, with 99 % intervals. Real pictures should win; the reference,
+{METHODS[REFERENCE].title}, against itself is a control; a picture of another input and the more
+degraded picture should lose.
 
 {_answers(findings).markdown()}
 
-What contradicts that it can tell: {wrong}.
+Comparisons with an unexpected result: {wrong}.
 
-Quality in percent on these inputs, of {SAMPLES} translations an input, with fewer or more right
-pictures or {RIGHT} others (a judge's are the next nearest photos), and by other distances. Rank correlation (Spearman's, over methods)
-with "{USUAL}", of the mean distances and of Quality.
+Quality in percent on these inputs, with {SAMPLES} translations per input: with fewer or more reference
+pictures, with {RIGHT} others (for a judge, the next nearest photos), and by other distances. The last
+columns are Spearman rank correlations over methods with "{USUAL}", of mean distances and of Quality.
 
 {table}
 """
@@ -119,7 +118,7 @@ with "{USUAL}", of the mean distances and of Quality.
 
 
 def known_answers(observer: PreferenceKind, trained: Trained) -> list[Finding]:
-    """What the observer says to questions whose answer everybody knows."""
+    """The observer's answers to comparisons whose correct answer is known."""
     names = observer.names[:INPUTS]
     photos = observer.pictures.domains.test_b
     real = torch.stack([observer.pictures.read(photos, i) for i in range(len(names))])
@@ -156,7 +155,7 @@ def _answers(findings: Sequence[Finding]) -> Table:
 
 
 def other_ways(observer: PreferenceKind, trained: Trained) -> str:
-    """The methods' Quality by observers with other true pictures and other distances, as a table."""
+    """The methods' Quality with other reference pictures and other distances, as a Markdown table."""
     shown = {method: observer.translations(of, OWN[:SAMPLES]) for method, of in trained.items()}
     against = {"": observer.translations(trained[REFERENCE], OTHERS[:SAMPLES])}
     plain = LpipsDistance(weights.trained("0.0"), observer.places.device)
@@ -172,7 +171,7 @@ def other_ways(observer: PreferenceKind, trained: Trained) -> str:
     ways[f"squared error, {RIGHT}"] = _nearest(squared, slice(RIGHT))
     numbers = {way: _numbers(nearest, list(shown)) for way, nearest in ways.items()}
     titles = [METHODS[method].title.replace("(paired)", "†") for method in shown]
-    lines = [["Right pictures", *titles, "Real data", "Distances", "Quality"]]
+    lines = [["Reference pictures", *titles, "Real data", "Distances", "Quality"]]
     for way, (means, qualities) in numbers.items():
         real = 100 * preferred(ways[way][REAL], ways[way][""]).mean()
         ranks = [

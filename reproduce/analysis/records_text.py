@@ -1,4 +1,4 @@
-"""Stored records in words: a table, CSV, or one record in a few lines."""
+"""Stored records as text: a table, CSV, or a description of one record."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Row = dict[str, Any]
 
 
 def usual(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
-    """Those of the ``columns`` that tell something of some row; all where there is no row."""
+    """The ``columns`` that have a value in some row; all columns if there are no rows."""
     texts = [_texts(row) for row in rows]
     return [c for c in columns if not texts or any(text[c] for text in texts)]
 
 
 def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    """Rows in aligned columns, numbers with as many digits as their intervals are worth."""
+    """Rows in aligned columns; intervals decide the number of digits."""
     lines = [[*columns], *([texts[c] or DASH for c in columns] for texts in map(_texts, rows))]
     words = {
         i for i, c in enumerate(columns)
@@ -30,12 +30,12 @@ def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
 
 
 def comma_separated(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    """CSV with nine digits; empty for what a record does not tell."""
+    """CSV with nine digits; a missing value is empty."""
     return csv_of(columns, ([row.get(c) for c in columns] for row in rows))
 
 
 def described(record: Mapping[str, Any]) -> list[str]:
-    """A record in a few lines."""
+    """A record as a few lines of text."""
     row = flat(record)
     texts = _texts(row)
     direction = f" {row['translation']}" if row["translation"] else ""
@@ -54,7 +54,7 @@ def described(record: Mapping[str, Any]) -> list[str]:
 
 
 def _texts(row: Row) -> dict[str, str]:
-    """A row's cells in words; "" for what is missing."""
+    """A row's cells as text; "" for a missing value."""
     texts = {c: "" if v is None else str(v) for c, v in row.items()}
     value, low, high = (row[c] for c in ("value", "low", "high"))
     texts["value"] = number(value, low, high)

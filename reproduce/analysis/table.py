@@ -1,6 +1,6 @@
-"""Tables: rows of cells, written here and nowhere else as Markdown, CSV and LaTeX.
+"""Tables: rows of cells, and their only writers for Markdown, CSV and LaTeX.
 
-The page's HTML is made of the same cells by the template ``report/page.html.j2``.
+The template ``report/page.html.j2`` renders the same cells as HTML.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from reproduce.records.query import number
 Cell = Estimate | float | str | None  # None: not known
 Row = Mapping[str, Cell]
 DASH = "—"
-LONG = 1e6  # from here on the end of an interval is told by its power of ten
-# How a number stands beside its interval.
+LONG = 1e6  # from here on, numbers are written as a power of ten
+# How a number is shown with its interval.
 HALF = "{value} ± {half}{unit}"
 ENDS = "{value}{unit} [{low}, {high}]"
 ALONE = "{value}{unit}"
@@ -32,11 +32,11 @@ ALONE = "{value}{unit}"
 
 @dataclass(frozen=True)
 class Column:
-    """What a table shows under the heading ``title``: the cells that rows have under ``key``.
+    """A column with the heading ``title``, which shows the rows' cells under ``key``.
 
-    Numbers are written by ``spec`` (empty: as many digits as the interval is worth), followed by
-    ``unit``, and with their interval in one of the forms above. ``words``: the column holds text.
-    ``width``: of its paragraphs in LaTeX, as a share of the line; 0: as wide as it gets.
+    ``spec`` formats numbers (empty: the interval decides the digits), ``unit`` follows them, and
+    ``form`` is how the interval is shown (one of the above). ``words``: the column holds text.
+    ``width``: of its paragraphs in LaTeX, as a fraction of the line; 0: the natural width.
     """
 
     title: str
@@ -50,8 +50,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a title, and a paragraph below them. ``trainings``: of how many a cell should be the
-    mean; one of fewer says so. ``kind``: how the report shows it, as a table or as claims."""
+    """Rows under a title, with a caption below. ``trainings``: the number that a cell should average
+    over; a cell with fewer is marked. ``kind``: how the report shows it, as table or as claims."""
 
     title: str
     columns: tuple[Column, ...]
@@ -66,7 +66,7 @@ class Table:
 
     @property
     def left(self) -> set[int]:
-        """The columns that hold text."""
+        """The indices of the columns that hold text."""
         return {i for i, column in enumerate(self.columns) if column.words}
 
     @property
@@ -74,7 +74,7 @@ class Table:
         return list(map(self.cells, self.rows))
 
     def cells(self, row: Row) -> list[str]:
-        """A row as it is shown."""
+        """The texts of a row's cells."""
         return [self._text(column, row.get(column.key or column.title)) for column in self.columns]
 
     def _text(self, column: Column, cell: Cell) -> str:
@@ -89,7 +89,7 @@ class Table:
         return f"{told} ({notes})" if notes else told
 
     def markdown(self) -> str:
-        """The rows alone, in GitHub's Markdown."""
+        """The table in GitHub-flavoured Markdown, without title and caption."""
         columns = aligned([self.head, *self.lines], self.left)
         rules = [
             ":" + "-" * (len(cell) + 1) if i in self.left else "-" * (len(cell) + 1) + ":"
@@ -99,7 +99,7 @@ class Table:
         return "\n".join([head, "|" + "|".join(rules) + "|", *lines])
 
     def as_json(self) -> str:
-        """What ``of_texts`` makes the table of again."""
+        """The table as JSON: the arguments of ``of_texts``."""
         lines = [self.head, *self.lines]
         about = {"title": self.title, "lines": lines, "words": len(self.left)}
         return json.dumps(about | {"caption": self.caption}, indent=1, ensure_ascii=False) + "\n"
@@ -108,7 +108,7 @@ class Table:
 def of_texts(
     title: str, lines: Sequence[Sequence[str]], words: int = 1, caption: str = ""
 ) -> Table:
-    """A table of texts; the first line has the headings, and ``words`` columns are aligned left."""
+    """A table of texts; the first line has the headings, the first ``words`` columns hold text."""
     head, *rest = lines
     columns = (Column(name, str(i), words=i < words) for i, name in enumerate(head))
     rows = ({str(i): cell for i, cell in enumerate(line)} for line in rest)
@@ -117,21 +117,21 @@ def of_texts(
 
 @dataclass(frozen=True)
 class Tables:
-    """What one file holds: tables, ``notes`` on all of them, and a list of ``points``, introduced
-    by ``lead``. A CSV has the ``data`` under ``names``: ``x`` is a cell's value, and ``x_low``,
-    ``x_high``, ``x_seeds``, ``x_deviation`` are what the estimate tells beside it."""
+    """The contents of one file: tables, ``notes`` on all of them, and a list of ``points``, introduced
+    by ``lead``. The CSV has the ``data`` under ``names``: ``x`` is a cell's value, and ``x_low``,
+    ``x_high``, ``x_seeds``, ``x_deviation`` are the other fields of its estimate."""
 
     parts: tuple[Table, ...]
     notes: tuple[str, ...] = ()
     lead: str = ""
     points: tuple[str, ...] = ()
-    quoted: bool = False  # are the points others' words?
+    quoted: bool = False  # whether the points quote other people, and need escaping
     data: tuple[Row, ...] = ()
     names: tuple[str, ...] = ()
     title: str = ""  # of a file of one table
 
     def markdown(self) -> str:
-        """GitHub-flavoured Markdown; empty without tables. Tables of one title share it."""
+        """GitHub-flavoured Markdown; empty without tables. Consecutive equal titles appear once."""
         if not self.parts:
             return ""
         texts = [f"### {self.title}"] if self.title else []
@@ -146,11 +146,11 @@ class Tables:
         return "\n\n".join(texts) + "\n"
 
     def csv(self) -> str:
-        """Comma-separated, nine digits a number; empty for what is not known."""
+        """The data as CSV, numbers with nine digits; a missing value is empty."""
         return comma_separated(self.names, ([_told(r, n) for n in self.names] for r in self.data))
 
     def latex(self) -> str:
-        """Tables that share their columns are one of booktabs, a lone one with the notes in it."""
+        """LaTeX (booktabs). Tables with equal columns are merged; a single one includes the notes."""
         groups = [list(group) for _, group in groupby(self.parts, lambda part: part.columns)]
         notes = [*self.notes, *self.points]
         if len(groups) == 1:
@@ -159,7 +159,7 @@ class Tables:
         return "\n\n".join([*map(tabular, groups), *below]) + "\n"
 
     def write(self, folder: Path, name: str, suffixes: str = "md csv tex") -> list[Path]:
-        """``name`` with each of the suffixes in ``folder``."""
+        """Write ``folder/name.suffix`` for each suffix. Returns the paths."""
         made = {"md": self.markdown, "csv": self.csv, "tex": self.latex}
         paths = [folder / f"{name}.{suffix}" for suffix in suffixes.split()]
         for path in paths:
@@ -168,7 +168,7 @@ class Tables:
 
 
 def in_words(estimate: Estimate, spec: str = ".3f", unit: str = "", form: str = HALF) -> str:
-    """A number with its interval, where that is known."""
+    """A number with its interval, if that is known."""
     known = not math.isnan(estimate.half)
     ends = (estimate.low, estimate.high) if known else ()
     shown = {
@@ -179,17 +179,17 @@ def in_words(estimate: Estimate, spec: str = ".3f", unit: str = "", form: str = 
 
 
 def fewer(seeds: int, of: int) -> str:
-    """How many trainings a number is of where that is not all ``of`` them; else nothing."""
+    """The number of ``seeds`` in words if it is below ``of``, else an empty text."""
     return "" if seeds >= of else f"{seeds} seed{'s' if seeds > 1 else ''}"
 
 
 def spread(names: Sequence[str], seeds: Sequence[int]) -> Iterator[str]:
-    """A CSV's columns about trainings; none where all numbers are of one."""
+    """The CSV columns about trainings; none without ``seeds``."""
     return (f"{name}_{what}" for name in names for what in ("seeds", "deviation") if seeds)
 
 
 def _told(row: Row, name: str) -> object:
-    """What a row tells under a CSV's name."""
+    """A row's value in the CSV column ``name``."""
     cell: object = row.get(name)
     key, _, part = name.rpartition("_")
     if part in ("low", "high", "seeds", "deviation") and name not in row:
@@ -200,7 +200,7 @@ def _told(row: Row, name: str) -> object:
 
 
 def tabular(tables: Sequence[Table], notes: Sequence[str] = ()) -> str:
-    """Tables of the same columns as one of LaTeX's booktabs, with notes below."""
+    """Tables with equal columns as one LaTeX table (booktabs), with notes below."""
     columns = tables[0].columns
     kinds = (rf"p{{{c.width}\linewidth}}" if c.width else "l" if c.words else "r" for c in columns)
     lines = [rf"\begin{{tabular}}{{{''.join(kinds)}}}", r"\toprule"]
@@ -224,7 +224,7 @@ def _in_table(text: str) -> str:
     return in_latex(text.replace(DASH, "–"))
 
 
-# What LaTeX takes for commands, and signs that its standard fonts have under other names.
+# LaTeX's special characters, and characters that its standard fonts need a command for.
 _COMMANDS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$",
     "#": r"\#", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -237,13 +237,13 @@ _COMMANDS = {
 
 
 def in_markdown(text: str) -> str:
-    """Plain text for Markdown: no part of it is a link, a tag or a table's cell."""
+    """Escape plain text for Markdown: no part of it is a link, a tag or a table cell."""
     return re.sub(r"[\\`*\[\]<|~]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)", r"\\\g<0>", text)
 
 
 def in_latex(text: str) -> str:
-    """Plain text for LaTeX: no part of it is a command; a sign that the fonts lack is named by its
-    number."""
+    """Escape plain text for LaTeX: no part of it is a command; a character that the fonts lack becomes
+    its code point."""
     return "".join(map(_sign, text.replace("->", "→")))
 
 
@@ -259,12 +259,12 @@ def _sign(sign: str) -> str:
 
 
 def place_in_readme(path: Path, mark: str) -> tuple[str, str]:
-    """What comes before the place between ``<!-- mark -->`` and ``<!-- /mark -->``, and after it;
-    UserError where a file has no such place, before hours are spent on what it is to hold."""
+    """The text before and after the place between ``<!-- mark -->`` and ``<!-- /mark -->``; UserError
+    if the file has no such place, so that this is known before hours of work."""
     start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
     whole = path.read_text(encoding="utf-8") if path.is_file() else ""
     if whole.count(start) != 1 or whole.count(end) != 1:
-        raise UserError(f"{path} has no place for the table: put {start} and {end} on lines of it")
+        raise UserError(f"{path} has no place for the table: add a line {start} and a line {end}")
     return whole.split(start)[0] + start, end + whole.split(end)[1]
 
 

@@ -1,4 +1,4 @@
-"""The papers' tables from records: the published column beside ours, the wider table of scores, and their files."""
+"""The papers' tables, built from records: published next to reproduced numbers, and a score table."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from reproduce.records.current import Current, Quantity
 from reproduce.records.store import QUALITY, REAL, REFERENCE, Records
 from reproduce.tasks.specs import TASKS
 
-# What a table shows; a CSV has more.
+# The columns of a table; the CSV has more.
 COLUMNS = (
     Column("Method", "row", words=True),
     Column("Quality, paper", "paper_quality_percent", ".1f", "%"),
@@ -53,19 +53,19 @@ NAMES = (
     "diversity_low", "diversity_high", "extractor", "protocol", "silhouette_iou",
     "quality_percent", "quality_low", "quality_high", "quality_source",
 )  # fmt: skip
-OF_OWN = ("row", "preferred", "diversity")  # columns that one's own pictures always have
+OF_OWN = ("row", "preferred", "diversity")  # columns always shown for the user's own pictures
 SUBMITTED = "‡"
 NOT_TRAINED = f"{SUBMITTED} was not trained here; its outputs were measured like all others:"
 SPREAD = ("diversity", "silhouette_iou", "quality")
 
 
 def table1(preset: Preset, cells: Cells) -> Tables:
-    """Table 1 of the MUNIT paper from records, a table a task. A row without a record shows a dash,
-    and so does one that was measured in another way than the newest: a column holds one quantity.
+    """Table 1 of the MUNIT paper from records, one table per task. A row shows a dash if it has no
+    record, or if its protocol differs from the newest record's: a column holds one quantity.
     """
     published, tasks = published_table1(), tuple(preset.tables[1])
     others = cells.submissions(tasks)
-    # What others submit sets no protocol, unless there is nothing else.
+    # A submission decides the protocol only if nothing else was measured.
     every = (Quantity("diversity", m, task) for m in (*TABLE1_METHODS, *others) for task in tasks)
     first = next(filter(None, map(cells.record, every)), None)
     way = first["protocol"] if first else {"extractor": "", "protocol": ""}
@@ -88,7 +88,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
                 for family in ("diversity", "quality", SILHOUETTE.name)
             )
             diverse, preferred, source = cells.of(diversity), cells.of(preference), about[method]
-            even = None  # by definition; what the reference scores against itself is a control
+            even = None  # 50 % by definition; the reference against itself is a control
             if source and preferred:
                 preferred = replace(preferred, note=source["metric"].removeprefix("quality-"))
                 even = Estimate(50.0, seeds=len(cells.trainings), note=preferred.note)
@@ -107,14 +107,14 @@ def table1(preset: Preset, cells: Cells) -> Tables:
                 "quality_source": preferred and preferred.note,
                 "preferred": even if method == REFERENCE else preferred,
             })  # fmt: skip
-        if qualities:  # to itself the reference is preferred as often as not
+        if qualities:  # the reference against itself is 50 % by definition
             asked_at = {seed for number in qualities for seed in number.ours}
             qualities.append(Number(50.0, dict.fromkeys(asked_at, 50.0)))
         of_columns = agreement("Diversity", diversities), agreement("Quality", qualities)
         nearness += against_paper(of_columns, f" on {task}")
     words = (
-        f"Preset {scale(preset)}. {departs(preset)}Diversity, ours: protocol {protocol or DASH}, which enlarges pictures "
-        f"under {MEASURED_SIDE} px to {MEASURED_SIDE} px; {trainings(cells.trainings, 'random pairs')}"
+        f"Preset {scale(preset)}. {departs(preset)}Diversity, ours: protocol {protocol or DASH}, which enlarges "
+        f"pictures under {MEASURED_SIDE} px to {MEASURED_SIDE} px. Values: {trainings(cells.trainings, 'random pairs')}"
     )
     columns = tuple(
         column for column in COLUMNS
@@ -123,7 +123,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
     )  # fmt: skip
     if extractor not in ("", "lpips"):
         words += f" {extractor} is not the paper's LPIPS, so compare the order of rows, not values."
-        # Named where its numbers stand.
+        # The column's heading names the extractor.
         columns = tuple(
             replace(c, title=c.title.replace("LPIPS", extractor)) if c.key == "diversity" else c
             for c in columns
@@ -145,7 +145,7 @@ def table1(preset: Preset, cells: Cells) -> Tables:
 
 
 def _about_quality(rows: Sequence[Row], judges: Iterable[Mapping[str, Any]]) -> str:
-    """Who preferred, of judges by their protocols, and what the reference scores against itself."""
+    """How Quality was measured (judges by their protocols), and the reference against itself."""
     asked = [(row, row["quality"]) for row in rows if isinstance(row["quality"], Estimate)]
     sources = {quality.note for _, quality in asked}
     words = ""
@@ -155,19 +155,19 @@ def _about_quality(rows: Sequence[Row], judges: Iterable[Mapping[str, Any]]) -> 
     }  # fmt: skip
     if photos:
         words += (
-            " Quality (judged): share of pairs of translations in which the method's is nearer (LPIPS "
-            f"0.1) than MUNIT's to the nearest of the {' or '.join(sorted(photos))} that are most like "
-            "the input, a stand-in for people."
+            " Quality (judged): percentage of pairs of translations in which the method's is closer "
+            f"(LPIPS 0.1) than MUNIT's to the nearest of the {' or '.join(sorted(photos))} most similar "
+            "to the input; a proxy for human preference."
         )
     if "observed" in sources:
         words += (
-            " Quality (observed): share of pairs of translations in which the method's is nearer "
-            f"(LPIPS 0.1) than MUNIT's to the nearest of {observer.RIGHT} true pictures of the input. The "
-            "observer does not see whether a set of pictures is varied, takes a style that no true "
-            "picture has for an error, and knows nothing of what people find realistic."
+            " Quality (observed): percentage of pairs of translations in which the method's is closer "
+            f"(LPIPS 0.1) than MUNIT's to the nearest of {observer.RIGHT} ground-truth pictures of the "
+            "input. The observer ignores diversity, counts a style that no ground-truth picture has as "
+            "an error, and does not measure what people find realistic."
         )
     if any(row["method"] == REAL for row, _ in asked):
-        words += " Real data's Quality is that of real pictures of the same inputs against MUNIT's."
+        words += " Quality of real data compares real pictures of the same inputs with MUNIT's."
     if "human" in sources:
         words += " Quality (human): preference over MUNIT by people."
     controls = [
@@ -176,19 +176,19 @@ def _about_quality(rows: Sequence[Row], judges: Iterable[Mapping[str, Any]]) -> 
         if row["method"] == REFERENCE and quality.note != "human"
     ]
     if controls:
-        words += f" Two samples of MUNIT against each other: {', '.join(controls)}."
+        words += f" As a control, two samples of MUNIT against each other: {', '.join(controls)}."
     return words
 
 
 def title_of(method: str) -> str:
-    """As the paper's rows call a method; a row that was not trained here bears a mark."""
+    """A method's row title in the paper; a submitted row, not trained here, is marked."""
     if method in METHODS:
         return METHODS[method].title
     return "Real data" if method == REAL else f"{method} {SUBMITTED}"
 
 
 def submitted(rows: Mapping[str, Record]) -> tuple[str, ...]:
-    """What a reader is told of rows that were not trained here, one each."""
+    """A sentence about each submitted row, which was not trained here."""
     told = []
     for label, record in rows.items():
         about = {key: str(value) for key, value in record["submission"].items()}
@@ -198,7 +198,7 @@ def submitted(rows: Mapping[str, Record]) -> tuple[str, ...]:
 
 
 def heading(task: str) -> str:
-    """A task's title, with the paper's task that it stands for."""
+    """A task's title, with the paper's task that it replaces."""
     spec = TASKS.get(task)
     if spec is None or spec.stands_for == task:
         return spec.title if spec else task
@@ -206,39 +206,39 @@ def heading(task: str) -> str:
 
 
 def scale(preset: Preset) -> str:
-    """A preset and what was overridden, in words."""
+    """A preset's title and its overrides."""
     changes = ", ".join(f"{k}={v}" for k, v in preset.changes.items())
     return preset.title + (f" with {changes}" if changes else "")
 
 
 def departs(preset: Preset) -> str:
-    """In what a preset is not the published recipe scaled, as a sentence before others."""
+    """How a preset differs from the published recipe apart from scale; ends in a space if not empty."""
     return f"{preset.departs} " if preset.departs else ""
 
 
 def trainings(seeds: Sequence[int], of_real: str = "") -> str:
-    """What numbers are means over, and their intervals about; ``of_real``: real data's, of one."""
+    """What values and their intervals are over; ``of_real``: real data's interval, of one seed."""
     if len(seeds) < 2:
         told = f" (of real data, over {of_real})" if of_real else ""
-        return f"one training each, so the 95% intervals are over inputs{told} and not over seeds."
+        return f"one training each; 95% intervals are over inputs{told}, not over seeds."
     return (
-        f"means over {len(seeds)} trainings each (seeds {', '.join(map(str, seeds))}) with 95% "
-        "intervals over other trainings on the same pictures (Student's t, on the values as they "
-        "are, cut where they cannot go), ± the longer side; "
-        f"real data's are over pictures.{few(len(seeds))} A cell of fewer trainings says so; that "
-        "of one has an interval over inputs."
+        f"means over {len(seeds)} trainings (seeds {', '.join(map(str, seeds))}), ± the longer side "
+        "of a 95% confidence interval over trainings on the same pictures (Student's t on "
+        "untransformed values, clipped to the metric's range); for real data the interval is over "
+        f"pictures.{few(len(seeds))} Cells with fewer trainings are marked; the interval of a single "
+        "one is over inputs."
     )
 
 
 def against_paper(
     agreements: Iterable[Agreement | None], where: str = "", unit: str = ""
 ) -> list[str]:
-    """How near columns of ours are to the paper's, in a sentence; none where that is not known."""
+    """How closely our columns agree with the paper's, as one sentence; empty if not known."""
     told = "; ".join(of.in_words(unit) for of in agreements if of)
-    return [f"Against the paper{where} (intervals over trainings): {told}."] if told else []
+    return [f"Agreement with the paper{where} (intervals over trainings): {told}."] if told else []
 
 
-# Column by column: metrics, or families of them, whose names end in the extractor's.
+# The columns: metrics, or metric families, whose names end in the extractor's name.
 SHOWN = (
     "fid", "kid", "precision", "recall",
     *(metric.name for metric in (
@@ -252,8 +252,8 @@ SCORE_NAMES = ("task", "row", "metric", "unit", "direction", "value", "low", "hi
 
 
 def score_table(preset: Preset, cells: Cells) -> Tables:
-    """All tasks of Table 1, with what the columns mean; no tables where nothing but one score was
-    measured. Intervals are those over several trainings; the CSV has all, one line a number."""
+    """All scores on all tasks of Table 1, with a description of each column; no tables if only one
+    score was measured. Intervals are shown for several trainings; the CSV has every interval."""
     scored = {
         task: (*preset.methods_of(1, task), *cells.submissions([task]), REAL)
         for task in preset.tables[1]
@@ -281,7 +281,7 @@ def score_table(preset: Preset, cells: Cells) -> Tables:
 
 
 def _scores_of(task: str, methods: Sequence[str], cells: Cells) -> Table:
-    """One task's rows, with the columns that any of them fills."""
+    """One task's rows, with the columns in which at least one row has a value."""
     columns, rows = [Column("Method", words=True)], list[Row]()
     form = HALF if cells.trainings else ALONE
     for name in SHOWN:
@@ -297,7 +297,7 @@ def _scores_of(task: str, methods: Sequence[str], cells: Cells) -> Table:
 
 
 def _judges_stand(task: str, cells: Cells) -> str:
-    """How far judges can stand in for the observer, in a line; empty where not both were asked."""
+    """How well the judge agrees with the observer, in one line; empty unless both were measured."""
     pairs = list[tuple[float, float]]()
     for method in TABLE1_METHODS:
         if method != REFERENCE:
@@ -310,18 +310,18 @@ def _judges_stand(task: str, cells: Cells) -> str:
         return ""
     rank = float(stats.spearmanr(*zip(*pairs, strict=True)).statistic)
     return (
-        f"Quality as judged against Quality as observed: Spearman {rank:.2f} over {len(pairs)} "
-        "trainings of the methods."
+        f"Quality, judged and observed: Spearman correlation {rank:.2f} over {len(pairs)} trainings "
+        "of all methods."
     )
 
 
-BY_MODES = (IS, CIS, REACHED)  # what a classifier of modes measures
-# The numbers of a method in a direction, as the CSV calls them.
+BY_MODES = (IS, CIS, REACHED)  # metrics of the mode classifier
+# A method's scores in one direction, by CSV column.
 SCORES = {"cis": CIS, "is": IS, "all_modes_share": REACHED, "content_confusion": CONTENT_CONFUSION}
 
 
 def table2(preset: Preset, cells: Cells) -> Tables:
-    """Table 2 from records, a table a score; what was not measured shows a dash. Scores are in nats."""
+    """Table 2 from records, one table per score, in nats. A missing measurement shows a dash."""
     paper = published_table2()
     rows, protocols = list[Row](), set[str]()
     numbers: dict[str, list[Number]] = {"CIS": [], "IS": []}
@@ -338,7 +338,7 @@ def table2(preset: Preset, cells: Cells) -> Tables:
         modes = next((r["protocol"]["modes"] for r in known), None)
         most = math.log(len(modes)) if modes else None
         limits.add(most)
-        printed = {} if task in preset.own else paper  # even where domains are called alike
+        printed = {} if task in preset.own else paper  # even if the domains have the paper's names
         rows += _of_directions(title, methods, [where], printed, most, cells)
         for method in TABLE2_METHODS:
             of_paper = printed.get((title, METHODS[method].title))
@@ -356,26 +356,27 @@ def table2(preset: Preset, cells: Cells) -> Tables:
                 about = read["protocol"]
                 told = ", ".join(f"{factor} {r2:.2f}" for factor, r2 in about["r2"].items())
                 readers[about["domain"]] = f"{about['domain']}: {told}"
-    # Beside the paper's average only where the directions are its.
+    # The paper's average is shown only if the directions are the paper's.
     same = {row["direction"] for row in rows} == {title for title, _ in paper} - {AVERAGE}
     limit = limits.pop() if len(limits) == 1 else None
     printed = paper if same and not preset.own else {}
     rows += _of_directions(AVERAGE, methods, every, printed, limit, cells)
     words = (
-        f"Preset {scale(preset)}. {departs(preset)}{', '.join(sorted(protocols)) or DASH} (inputs x samples of each); "
-        f"{trainings(cells.trainings)} Scores are in nats, without exponential. ln K is the most that K "
-        "modes allow, and real data's IS the most that the classifier can see."
+        f"Preset {scale(preset)}. {departs(preset)}Protocol (paper: 100 inputs x 100 samples of each): "
+        f"{', '.join(sorted(protocols)) or DASH}. Values: {trainings(cells.trainings)} Scores are in nats "
+        "(no exponential). ln K is the maximum for K modes; the IS of real data is the maximum that "
+        "the classifier can detect."
     )
     nearness = against_paper([agreement(*column) for column in numbers.items()], unit="nats")
     if classifiers:
         told = ", ".join(classifiers[domain] for domain in sorted(classifiers))
-        words += f" Accuracy of the classifiers on held-out pictures: {told}."
+        words += f" Classifier accuracy on held-out pictures: {told}."
     if readers:
         words += (
-            " Content confusion: the share of other inputs whose true content is nearer to what a "
-            "network reads off a translation than its own input's; real data's is the network's own "
-            "error. Share of each factor's variance that it explains on held-out pictures: "
-            f"{'; '.join(readers[domain] for domain in sorted(readers))}."
+            " Content confusion: a network predicts the content of a translation; the score is the "
+            "share of other inputs whose true content is closer to this prediction than the content of "
+            "its own input. On real data it is the error of the network. R² of the network by factor, on "
+            f"held-out pictures: {'; '.join(readers[domain] for domain in sorted(readers))}."
         )
     names = (
         "direction", "method", "row", "paper_cis", "paper_is",
@@ -392,8 +393,8 @@ def _of_directions(
     title: str, methods: Sequence[str], directions: Sequence[tuple[str, str]],
     paper: Mapping[tuple[str, str], tuple[float, float]], limit: float | None, cells: Cells,
 ) -> list[Row]:  # fmt: skip
-    """A row a method of one direction, or of the mean over several, with what bounds its scores: real
-    pictures and ln K."""
+    """One row per method for one direction, or for the mean over several, with the bounds of its
+    scores: real pictures and ln K."""
 
     def cell(method: str, metric: Metric) -> Estimate | None:
         return cells.of(*(Quantity(metric.name, method, *where) for where in directions))
@@ -415,8 +416,8 @@ def _of_directions(
 def _parts(
     rows: Sequence[Row], methods: Sequence[str], published: Sequence[str], seeds: int
 ) -> list[Table]:
-    """A table a score: directions by methods, beside the paper's numbers of the ``published``."""
-    wide: dict[Cell, dict[str, Cell]] = {}  # by direction, the numbers of all methods
+    """One table per score, directions by methods, with the paper's numbers of the ``published``."""
+    wide: dict[Cell, dict[str, Cell]] = {}  # direction -> the numbers of all methods
     for row in rows:
         of_direction = wide.setdefault(row["direction"], dict(row))
         of_direction |= {f"{row['method']} {key}": cell for key, cell in row.items()}
@@ -434,8 +435,8 @@ def _parts(
         return [Column(t, f"{m} {score}", spec, form=form) for m, t in titles.items()]
 
     parts = {
-        "CIS (nats): how much modes vary for one input": paired("cis"),
-        "IS (nats): how much modes vary over all inputs": [
+        "CIS (nats): how much the mode varies for one input": paired("cis"),
+        "IS (nats): how much the mode varies over all inputs": [
             *paired("is"), Column("Real data", "real_is"), Column("ln K", "ln_k"),
         ],
         "Inputs that reach every mode": alone("all_modes_share", ".0%", ALONE),
@@ -454,8 +455,8 @@ def _parts(
 def tables_of(
     number: int, preset: Preset, results: Path, seeds: Sequence[int]
 ) -> dict[str, Tables]:
-    """Table ``number`` of the records of ``seeds``, and what stands beside it, by file name. Only
-    seeds count that have records of the table's methods."""
+    """Table ``number`` and its companion tables by file name, from the records of ``seeds``. Seeds
+    without records of the table's methods are ignored."""
     records, tasks = Records(results, preset.name).all(), preset.tables.get(number, [])
     every = Current(records, seeds)
     cells = Cells(records, [s for s in every.seeds if every.has(s, tasks)] or seeds[:1])
@@ -467,7 +468,7 @@ def tables_of(
 def table_of(
     number: int, preset: Preset, results: Path, seeds: Sequence[int], write: bool
 ) -> tuple[str, list[Path]]:
-    """Table ``number`` in Markdown; with ``write`` also all its files, which are returned."""
+    """Table ``number`` in Markdown, and the paths of its files, which only ``write`` makes."""
     made, files = tables_of(number, preset, results, seeds), list[Path]()
     for name, tables in made.items() if write else ():
         if tables.parts:

@@ -1,5 +1,4 @@
-"""What theory says of styles and contents against what was measured: records, task by task, and their
-tables."""
+"""The theory of styles and content codes compared with measurements: records by task, and tables."""
 
 from __future__ import annotations
 
@@ -30,21 +29,21 @@ OF_PAIRS = (contents.PAIR_DISTANCE.name, contents.RETRIEVAL_RANK.name)
 
 @dataclass(frozen=True)
 class OfTask:
-    """One task's records of those that count."""
+    """The current records of one task."""
 
     task: str
     current: Current
 
     def methods(self, metric: str) -> list[str]:
-        """Those with this metric, as in Table 1."""
+        """The methods that have this metric, in the order of Table 1."""
         return [method for method in TABLE1_METHODS if self.of(method, metric)]
 
     def of(self, method: str, metric: str) -> Mapping[int, Record]:
-        """By seed; empty where it was not measured."""
+        """A method's records by seed; empty if it was not measured."""
         return self.current.records(Quantity(metric, method, self.task))
 
     def mean(self, method: str, metric: str, *path: str) -> float | None:
-        """Mean over seeds of a value, or of one that is told beside it under ``path``."""
+        """Mean over seeds of a metric's value, or of the record's number under ``path``."""
         return mean_of(self.of(method, metric).values(), *path)
 
     def everyone(self, metric: str) -> list[Record]:
@@ -52,26 +51,26 @@ class OfTask:
         return [r for m in self.methods(metric) for r in self.of(m, metric).values()]
 
     def null(self, metric: str) -> float | None:
-        """What chance alone reaches; over both domains, if any method has both: it depends on
-        their number."""
+        """The value reached by chance. It depends on the number of domains, so only methods with
+        both domains count, if there are any."""
         records = self.everyone(metric)
         both = [r for r in records if len(r["protocol"].get("domains", "ab")) == 2]
         return mean_of(both or records, "null", "value")
 
     @property
     def title(self) -> str:
-        """The task in words."""
+        """The task's title."""
         return TASKS[self.task].title if self.task in TASKS else self.task
 
     def domain(self, domain: str) -> str:
-        """A domain in words."""
+        """The name of a domain."""
         words = TASKS[self.task].directions["a2b"] if self.task in TASKS else ""
         source, _, target = words.partition(" -> ")
         return ((source if domain == "a" else target) or domain).removeprefix("drawn ")
 
 
 def mean_of(records: Iterable[Record], *path: str) -> float | None:
-    """Mean of the values, or of what is told beside them under ``path``; None where none tells it."""
+    """Mean of the values, or of the records' numbers under ``path``; None if no record has one."""
     place = ("theory", *path) if path else ("value",)
     values = [float(value) for r in records if (value := told(r, *place)) is not None]
     return float(np.mean(values)) if values else None
@@ -80,8 +79,8 @@ def mean_of(records: Iterable[Record], *path: str) -> float | None:
 def theory_of(
     preset: Preset, records: Sequence[dict[str, Any]], seeds: Collection[int] | None = None
 ) -> list[OfTask]:
-    """Every task with styles or contents among ``records``, those of the preset's tables first.
-    ``seeds``: of all that there are."""
+    """Every task with style or content metrics among ``records``, those of the preset's tables
+    first. ``seeds``: only these; None or empty: all."""
     current = Current(records, seeds or None)
     tasks = dict.fromkeys((*preset.table_tasks, *sorted({record["task"] for record in records})))
     every = [OfTask(task, current) for task in tasks]
@@ -89,13 +88,13 @@ def theory_of(
 
 
 def title(method: str) -> str:
-    """A method as the figures call it."""
+    """A method's title in the figures."""
     return METHODS[method].title.replace(" (paired)", "†").replace(" reconstruction", "")
 
 
 def theory_table(preset: Preset, tasks: Sequence[OfTask]) -> Tables:
-    """Two tables a task, of styles and of content codes; means over seeds. No tables where nothing
-    was measured."""
+    """Two tables per task, of styles and of content codes, with means over seeds. Empty tables are
+    left out."""
     parts = [table for of in tasks for table in (_styles(of), _contents(of)) if table.rows]
     return Tables(tuple(parts), (_caption(preset, tasks),))
 
@@ -147,7 +146,7 @@ def _contents(of: OfTask) -> Table:
 
 
 def _value(of: OfTask, method: str, metric: str) -> str | None:
-    """Mean over seeds; of one seed with its interval, of several with the range of seeds."""
+    """Mean over seeds with their range; for one seed, its value with its interval."""
     found = list(of.of(method, metric).values())
     if not found:
         return None
@@ -168,15 +167,15 @@ def _caption(preset: Preset, tasks: Sequence[OfTask]) -> str:
     seeds = sorted({r["seed"] for of in tasks for name in NAMES for r in of.everyone(name)})
     over, spread = "seed", "± is half a 95% interval over pictures"
     if len(seeds) > 1:
-        over, spread = "mean over seeds", "ranges are those of the seeds"
+        over, spread = "mean over seeds", "ranges are over seeds"
     return (
         f"Preset {scale(preset)}, {over} {', '.join(map(str, seeds))}; {spread}. "
-        "Styles of test pictures against N(0, I): root mean square deviation of their numbers (1 if "
-        "equal), kernel distance (MMD), mean, and error of the covariance relative to I (0 if "
-        "equal); 95% of samples of N(0, I) of as many pictures stay below the row of that name. "
-        "BicycleGAN's styles are draws from its encoder's q(z|x), which a KL term pulls to N(0, I). "
-        "Content codes: how often a classifier tells the domain of a code that it did not learn "
-        "from (chance 0.5), MMD between the domains, distance between codes of one content "
-        "relative to different contents, share of other contents that are nearer, and how often "
-        "the right one is the nearest. † is trained on pairs."
+        "Styles of test pictures compared with N(0, I): root mean square deviation of their components "
+        "(1 if equal), kernel distance (MMD), mean (root mean square), and error of the covariance "
+        "relative to I (0 if equal). The row N(0, I) itself: 95% quantile over samples of N(0, I) of "
+        "the same size. BicycleGAN's styles are draws from its encoder's q(z|x), which a KL term pulls to "
+        "N(0, I). Content codes: accuracy of a classifier that predicts the domain of held-out codes "
+        "(chance 0.5), MMD between the domains, distance between codes of one content relative to "
+        "different contents, share of other contents that are nearer, and how often the right one "
+        "is the nearest. † is trained on pairs."
     )

@@ -1,1 +1,1 @@
-"""What is tried: presets, runs, ablations, and where they live."""
+"""The experiments: presets, runs and ablations, and their paths."""

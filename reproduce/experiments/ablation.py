@@ -1,9 +1,9 @@
-"""An ablation: one method on one task, trained with several values of one setting or two.
+"""An ablation: one method on one task, trained with several values of one or two settings.
 
-Each combination of values is a point, and a point is what ``--set`` with these values is anywhere:
-runs and records under the name of the preset and its changes. A point whose settings are the
-preset's own is the preset's run, and one that is a row of the papers' tables (MUNIT with
-``recon_c=0`` is MUNIT w/o c) is that row's: neither is trained twice.
+Each combination of values is a point. A point is equivalent to ``--set`` with these values: its runs
+and records are named after the preset and its changes. A point with the preset's own settings is the
+preset's run, and a point that is a row of the papers' tables (MUNIT with ``recon_c=0`` is MUNIT
+w/o c) is that row's run; neither is trained twice.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from reproduce.experiments.run import RUN_KEYS, RunConfig, flat, legal_keys
 from reproduce.tasks.specs import TaskSpec
 
 MOST_KEYS = 2
-PICTURES = ("task", "size", "train", "test")  # what decides the pictures of a run
+PICTURES = ("task", "size", "train", "test")  # the fields that determine the pictures of a run
 Value = float | str | bool | None
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A setting and its different values, numbers in ascending order; ``default``: the
-    preset's."""
+    """A setting and its distinct values, numbers in ascending order; ``default``: the preset's
+    value."""
 
     key: str
     values: tuple[Value, ...]
@@ -43,8 +43,8 @@ class Axis:
 class Point:
     """One combination of ``values``, in the order of the axes.
 
-    ``preset``: under whose name its runs and records are; ``method``: as which; ``overrides``:
-    what a training is told by ``--set``; ``runs``: one for each seed.
+    ``preset`` and ``method``: the names of its runs and records; ``overrides``: the ``--set`` values
+    of its trainings; ``runs``: one per seed.
     """
 
     values: tuple[Value, ...]
@@ -52,13 +52,13 @@ class Point:
     method: str
     overrides: Mapping[str, str]
     runs: tuple[RunConfig, ...]
-    default: bool  # are all values the preset's?
+    default: bool  # whether all values are the preset's
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """All points. ``preset``: with what all of them have in common; ``own``: its own runs, one
-    for each seed, whether they are among the points or not."""
+    """All points. ``preset``: with the overrides that all points share; ``own``: its own runs, one
+    per seed, whether they are among the points or not."""
 
     preset: Preset
     method: str
@@ -70,28 +70,28 @@ class Ablation:
 
     @property
     def spec(self) -> TaskSpec:
-        """What is known of its task."""
+        """The specification of its task."""
         return self.preset.spec(self.task)
 
     @property
     def name(self) -> str:
-        """Of its files: ``drawn-shoes-munit-recon_c``."""
+        """The stem of its files, e.g. ``drawn-shoes-munit-recon_c``."""
         return "-".join((self.task, self.method, *(axis.key for axis in self.axes)))
 
     def label(self, point: Point) -> str:
-        """A point in words: ``recon_c=0.1``."""
+        """A point in words, e.g. ``recon_c=0.1``."""
         told = zip(self.axes, point.values, strict=True)
         return ", ".join(f"{axis.key}={as_word(value)}" for axis, value in told)
 
     @property
     def one_set_of_pictures(self) -> bool:
-        """Whether all points, and the preset's own runs, are about the same pictures."""
+        """Whether all points and the preset's own runs use the same pictures."""
         every = [run for point in self.points for run in point.runs]
         return len({pictures_of(run) for run in (*every, *self.own)}) == 1
 
 
 def pictures_of(run: RunConfig) -> tuple[object, ...]:
-    """What decides a run's pictures."""
+    """The values that determine a run's pictures."""
     return tuple(getattr(run, field) for field in PICTURES)
 
 
@@ -99,10 +99,10 @@ def make_ablation(
     preset: Preset, method: str, task: str, words: Sequence[str], seeds: Sequence[int] = (0,),
     overrides: Mapping[str, str] | None = None, source: str = "",
 ) -> Ablation:  # fmt: skip
-    """The ablation that ``words``, each ``key=value,value,...``, ask for.
+    """The ablation given by ``words``, each ``key=value,value,...``.
 
-    ``overrides`` hold for all points. Raises UserError for keys and values that are illegal,
-    given twice, or read by nothing.
+    ``overrides`` apply to all points. Raises UserError for keys and values that are invalid, given
+    twice, or without effect.
     """
     overrides = dict(overrides or {})
     recipe(method)
@@ -127,7 +127,7 @@ def make_ablation(
 
     def point(values: tuple[Value, ...]) -> Point:
         told = dict(zip(keys, map(as_word, values), strict=True))
-        # What nothing reads at this point is refused, the preset's own value too.
+        # Refuse settings without effect at this point, even with the preset's own value.
         preset.make_run(method, task, seeds[0], overrides | told, source)
         differ = [axis.key for axis, v in zip(axes, values, strict=True) if v != axis.default]
         mine: Mapping[str, str] = overrides | {key: told[key] for key in differ}
@@ -140,13 +140,13 @@ def make_ablation(
 
 
 def _named(preset: Preset, overrides: Mapping[str, str], task: str) -> Preset:
-    """Under whose name runs with these overrides are: of one's own pictures, as ``--task`` has them."""
+    """The preset that names runs with these overrides; for the user's own task, as with ``--task``."""
     changed = preset.changed(overrides, {})
     return changed.of_tasks([task]) if task in preset.own else changed
 
 
 def as_word(value: Value) -> str:
-    """``value`` as it is written on the command line, the same word for the same value."""
+    """``value`` as written on the command line; equal values give equal words."""
     if value is None or isinstance(value, bool):
         return str(value).lower()
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
@@ -184,7 +184,7 @@ def _check_key(method: str, key: str, where: str) -> None:
 
 
 def _whole(method: str) -> str:
-    """The method that ``method`` is without some terms."""
+    """The full method of which ``method`` is an ablation."""
     this = recipe(method)
     without = dict.fromkeys(this.ablates, 0.0)
     for name, other in METHODS.items():
@@ -197,7 +197,7 @@ def _whole(method: str) -> str:
 def _as_row(
     preset: Preset, method: str, overrides: Mapping[str, str], runs: tuple[RunConfig, ...]
 ) -> tuple[str, Mapping[str, str], tuple[RunConfig, ...]]:
-    """``runs`` as those of another row of the tables, where these are the same trainings."""
+    """``runs`` renamed to another row of the papers' tables, if they are the same trainings."""
     this = recipe(method)
     for name, other in METHODS.items():
         if name == method or not other.ablates or other.config is not this.config:

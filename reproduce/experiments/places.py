@@ -1,4 +1,4 @@
-"""Where things are, and what every record says of where its number comes from."""
+"""The paths of data, runs and results, and the provenance that every record contains."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from reproduce.records.store import REAL, Records
 from reproduce.tasks.registry import open_task
 from reproduce.tasks.sources import Domains
 
-CAUSES = "causes.yaml"  # written by hand, beside the records
+CAUSES = "causes.yaml"  # written by hand, next to the records
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where pictures, runs and results are kept, and what computes."""
+    """The folders of pictures, runs and results, and the device."""
 
     data: Path
     runs: Path
@@ -32,10 +32,10 @@ class Places:
     progress: bool = True
     inception_path: Path | None = None
     inception_sha256: str | None = None
-    workers: int = 0  # processes that prepare a training's pictures
+    workers: int = 0  # data loader processes of a training
 
     def records(self, preset: Preset, module: str | None = None) -> Records:
-        """Those of a preset; for ``module``, which measures, those that its code as it is made."""
+        """The records of a preset; with ``module``, ``find`` is limited to those of its current code."""
         return Records(self.results, preset.name, code_of(module) if module else None)
 
 
@@ -50,9 +50,9 @@ def open_run_task(run: RunConfig, places: Places) -> Domains:
 def facts_of(
     preset: Preset, run: RunConfig, places: Places, *, real: bool = False
 ) -> dict[str, Any]:
-    """What every record says of where its number comes from, and what making it again takes.
+    """The provenance that every record contains, with everything needed to reproduce its number.
 
-    ``real``: it is about real pictures; of the run only its pictures matter.
+    ``real``: the number is about real pictures, so only the pictures of the run matter.
     """
     facts = {
         "preset": preset.name,
@@ -70,7 +70,7 @@ def facts_of(
 
 
 def _training(folder: Path, run: RunConfig) -> dict[str, Any]:
-    """On what a run was trained, as its folder says: bits depend on the machine and its threads."""
+    """The machine of a run's training, from its folder: exact bits depend on machine and threads."""
     try:
         told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         if told["config_sha256"] != run.digest():
@@ -83,6 +83,6 @@ def _training(folder: Path, run: RunConfig) -> dict[str, Any]:
 
 
 def set_threads(threads: int) -> None:
-    """CPU threads of this process; 0 leaves torch's choice."""
+    """Set the CPU threads of this process; 0 keeps torch's default."""
     if threads:
         torch.set_num_threads(threads)

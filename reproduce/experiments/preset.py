@@ -1,4 +1,4 @@
-"""The experiments: tables and figures x tasks x methods, at the scale of a preset.
+"""Presets: all experiments (tables and figures x tasks x methods) at one scale.
 
 The published hyper-parameters are the defaults of the methods' configurations (``models``, with
 their sources); a preset (``presets/*.yaml``) changes scale: sizes, widths, steps, what is measured.
@@ -44,20 +44,20 @@ _Settings = dict[str, bool | int | float | str]
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
 class Measuring:
-    """How a preset measures: diversity's protocol, inputs and samples, and what is measured beside
-    it. ValidationError for anything else."""
+    """How a preset measures: diversity's protocol, inputs and samples, and which other metrics.
+    ValidationError for invalid values."""
 
     protocol: str
     inputs: _Count
     samples: _Count
-    mode_inputs: _Count = 100  # for IS and CIS, with
-    mode_samples: _Count = 100  # translations of each
-    # "quality": preference over MUNIT; "all": fidelity and exact scores too
+    mode_inputs: _Count = 100  # inputs of IS and CIS
+    mode_samples: _Count = 100  # translations of each of them
+    # "quality": preference over MUNIT; "all": also fidelity and exact scores
     scores: Literal["none", "quality", "all"] = "all"
 
     def preferring(self, run: RunConfig) -> tuple[str, ...]:
-        """Who is asked for Quality on the pictures of ``run``: where the project draws them an
-        observer ("observed"), elsewhere, and with all scores there too, a judge ("judged")."""
+        """The sources of Quality on the pictures of ``run``: an observer ("observed") on drawn
+        pictures; a judge ("judged") on other pictures, and with all scores also on drawn ones."""
         drawn = run.task in TASKS and TASKS[run.task].kind == "drawn" and not run.source
         asked = {"observed": drawn, "judged": not drawn or self.scores == "all"}
         return tuple(who for who, yes in asked.items() if yes and self.scores != "none")
@@ -67,28 +67,28 @@ class Measuring:
 class Preset:
     """One scale of all experiments."""
 
-    name: str  # of its results and runs: the file's, and a mark of what was overridden
-    base: str  # what it is called by: the file's name, or the path of one's own file
-    changes: Mapping[str, Any]  # what was overridden
+    name: str  # of its results and runs: the file's stem, with a digest of any overrides
+    base: str  # its name on the command line, or the path of the user's file
+    changes: Mapping[str, Any]  # the overrides
     about: str
-    departs: str  # from the published recipe beside scale, in a sentence for captions
-    run: Mapping[str, Any]  # for every run
-    methods: Mapping[str, Mapping[str, Any]]  # by family or method, the latter last
+    departs: str  # a caption sentence: differences from the published recipe apart from scale
+    run: Mapping[str, Any]  # settings of every run
+    methods: Mapping[str, Mapping[str, Any]]  # by family or method; methods take precedence
     tasks: Mapping[str, Mapping[str, Mapping[str, Any]]]  # by task, then as ``methods``, or "all"
     tables: Mapping[int, list[str]]  # tasks of each table
     figures: Mapping[int, str]  # task of each figure of the UNIT paper
     measure: Measuring
-    # How often a training saves and shows (``training.loop.Logging``): changes no number.
+    # How often a training saves and logs (``training.loop.Logging``); affects no number.
     logging: Mapping[str, Any] = field(default_factory=dict)
     own: Mapping[str, TaskSpec] = field(default_factory=dict)  # tasks of the user's pictures
 
     @property
     def title(self) -> str:
-        """Its name without the mark of what was overridden."""
+        """The name without the digest of overrides."""
         return self.name.partition("+")[0]
 
     def words(self) -> list[str]:
-        """Of a command, those that ask for it."""
+        """The command-line words that select this preset with its overrides."""
         words = ["--preset", self.base]
         for key, value in self.changes.items():
             if key == "tasks":
@@ -101,24 +101,23 @@ class Preset:
 
     @property
     def table_tasks(self) -> list[str]:
-        """Those of all tables, in the tables' order."""
+        """The tasks of all tables, in the tables' order."""
         return list(dict.fromkeys(t for _, tasks in sorted(self.tables.items()) for t in tasks))
 
     def spec(self, task: str) -> TaskSpec:
-        """What is known of a task; UserError for one that there is not."""
+        """The specification of a task; UserError for an unknown task."""
         spec = self.own.get(task) or TASKS.get(task)
         if spec is None:
             raise UserError(f"unknown task '{task}': {nearest(task, TASKS)}")
         return spec
 
     def methods_of(self, table: int, task: str) -> tuple[str, ...]:
-        """The rows of a table that a task can fill: without training pairs, none that learns from
-        them."""
+        """The methods in a table for a task; without training pairs, paired methods are excluded."""
         paired = self.spec(task).paired
         return tuple(m for m in TABLES[table] if paired or not recipe(m).method.paired)
 
     def unpaired(self) -> list[str]:
-        """In words, which rows of the tables are left out for want of training pairs."""
+        """One sentence, without full stop, per table row left out for lack of training pairs."""
         return [
             f"{task} has no training pairs, so {METHODS[method].title.removesuffix(' (paired)')} is left out"
             for number, tasks in self.tables.items()
@@ -131,7 +130,7 @@ class Preset:
         overrides: Mapping[str, object] | None = None, source: str = "",
     ) -> RunConfig:  # fmt: skip
         """The run of ``method`` on ``task`` at this scale, with pictures from ``source`` if given;
-        overrides that nothing would read are refused."""
+        UserError for overrides without effect."""
         values = self._values(method, task) | {"seed": seed}
         return make_run(method, task, values, overrides or {}, source)
 
@@ -139,13 +138,13 @@ class Preset:
         family = recipe(method).method.__name__.lower()
         values: dict[str, Any] = dict(self.run)
         for source in (self.methods, self.tasks.get(task, {})):
-            for name in dict.fromkeys(("all", family, method)):  # what is narrower comes last
+            for name in dict.fromkeys(("all", family, method)):  # the most specific comes last
                 values |= dict(source.get(name, {}))
         return values
 
     def changed(self, settings: Mapping[str, object], measuring: Mapping[str, object]) -> Preset:
-        """This preset with ``--set`` overrides and another way of measuring, under a name of its
-        own: its numbers must not pass for the preset's."""
+        """This preset with ``--set`` overrides and other measuring settings, under its own name, so
+        that its numbers are not mistaken for the preset's."""
         changes = dict(sorted({**settings, **measuring}.items()))
         if not changes:
             return self
@@ -153,8 +152,8 @@ class Preset:
         return replace(self._renamed(changes), measure=measure)
 
     def of_tasks(self, tasks: Sequence[str]) -> Preset:
-        """This preset with these tasks alone, each in the table that can hold it, under a name of
-        its own too."""
+        """This preset with only these tasks, each in the tables that can hold it, under its own
+        name."""
         if not tasks:
             return self
         changes = dict(self.changes) | {"tasks": " ".join(tasks)}
@@ -166,8 +165,8 @@ class Preset:
         )
 
     def only(self, tables: Sequence[int] = (), figures: Sequence[int] = ()) -> Preset:
-        """This preset with these tables and these figures of the UNIT paper alone; UserError for
-        one that it lacks. Its numbers are the preset's, so the name stays."""
+        """This preset with only these tables and figures of the UNIT paper; UserError for one that it
+        lacks. Its numbers are the preset's, so it keeps the name."""
         for kind, asked, known in (
             ("table", tables, self.tables),
             ("figure", figures, self.figures),
@@ -190,22 +189,22 @@ class Preset:
         self, table: int, seed: int = 0, overrides: Mapping[str, object] | None = None,
         sources: Mapping[str, str] | None = None,
     ) -> list[RunConfig]:  # fmt: skip
-        """All runs behind a table, each with those overrides that it reads; what no run reads is
-        refused. ``sources``: where the pictures of a task are, if not in the data folder."""
+        """All runs behind a table, each with the overrides that it reads; UserError for an override
+        that no run reads. ``sources``: paths of tasks' pictures outside the data folder."""
         return self.only([table]).all_runs(seed, overrides, sources)[0][table]
 
     def all_runs(
         self, seed: int = 0, overrides: Mapping[str, object] | None = None,
         sources: Mapping[str, str] | None = None,
     ) -> tuple[dict[int, list[RunConfig]], dict[int, RunConfig]]:  # fmt: skip
-        """The runs behind every table, and behind every figure of the UNIT paper; what none of
-        them has or reads of the overrides is refused."""
+        """The runs behind every table, and behind every figure of the UNIT paper; UserError for an
+        override that none of them has or reads."""
         given, known, read = overrides or {}, set[str](), set[str]()
         unread: dict[str, str] = {}  # settings that a run does not read -> the first run's reason
 
         def run_of(method: str, task: str) -> RunConfig:
             source = (sources or {}).get(task, "")
-            # As if a preset said it all: nothing is refused that another run may read.
+            # Overrides as preset values, so that none is refused that another run may read.
             values = self._values(method, task) | {"seed": seed} | own_overrides(method, given)
             run = make_run(method, task, values, {}, source)
             known.update(legal_keys(method))
@@ -231,7 +230,7 @@ class Preset:
         self, seeds: Sequence[int], overrides: Mapping[str, object] | None = None,
         sources: Mapping[str, str] | None = None,
     ) -> list[RunConfig]:  # fmt: skip
-        """The runs behind everything, each once."""
+        """The distinct runs behind all tables and figures."""
         runs: dict[tuple[str, str, int], RunConfig] = {}
         for seed in seeds:
             tables, figures = self.all_runs(seed, overrides, sources)
@@ -240,7 +239,7 @@ class Preset:
         return list(runs.values())
 
     def _contents(self) -> str:
-        """What it makes, in a few words."""
+        """The tables or figures of this preset, in words."""
         if len(self.tables) + bool(self.figures) > 1:
             return "this preset"
         kind, numbers = ("table", self.tables) if self.tables else ("figure", self.figures)
@@ -248,25 +247,25 @@ class Preset:
 
 
 def own_overrides(method: str, overrides: Mapping[str, object]) -> dict[str, object]:
-    """Those of the overrides of many runs that ``method`` has a setting for; an ablation stays one."""
+    """The overrides that ``method`` has a setting for, without those that it ablates."""
     keys = legal_keys(method).keys() - set(recipe(method).ablates)
     return {key: value for key, value in overrides.items() if key in keys}
 
 
 def fitting(table: int) -> list[str]:
-    """The named tasks that a table can hold."""
+    """The names of the tasks that a table can hold."""
     return [name for name, task in TASKS.items() if table in task.tables]
 
 
 def preset_names() -> list[str]:
-    """All presets there are."""
+    """The names of the project's presets."""
     return sorted(p.stem for p in PRESETS.glob("*.yaml"))
 
 
 def load_preset(name: str) -> Preset:
-    """The preset called ``name``, or that of a file of one's own, ``path/to/name.yaml``.
+    """The preset called ``name``, or the one in the user's file ``path/to/name.yaml``.
 
-    UserError names the nearest one, and what is wrong with a file.
+    UserError for an unknown name (with the nearest one), and for an invalid file.
     """
     if name in preset_names():
         return _preset(name, name, _read(PRESETS / f"{name}.yaml"))
@@ -276,19 +275,19 @@ def load_preset(name: str) -> Preset:
             f"unknown preset '{name}': {nearest(name, preset_names())}, or a .yaml file of your own"
         )
     if own.stem in preset_names() or "+" in own.stem:
-        raise UserError(f"{name}: a preset of your own needs another name than {own.stem}")
+        raise UserError(f"{name}: your own preset needs a name other than {own.stem}")
     return _preset(own.stem, str(own.resolve()), _read(own))
 
 
 def _read(path: Path) -> dict[str, Any]:
     values = read_yaml(path, "write lines of 'key: value'")
     if not isinstance(values, dict):
-        raise UserError(f"{path} holds no lines of 'key: value': begin with 'extends: cpu'")
+        raise UserError(f"{path} has no lines of 'key: value': begin with 'extends: cpu'")
     return values
 
 
 class _File(BaseModel):
-    """What a preset's file holds, once what it extends is filled in."""
+    """The contents of a preset's file, after merging with the preset that it extends."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     about: str
@@ -302,10 +301,10 @@ class _File(BaseModel):
     logging: dict[Literal["save_minutes", "save_every", "keep", "grids"], _Number] = {}
 
 
-# What a value should have been, by pydantic's name of the mistake.
+# What is wrong with a value, by pydantic's error type.
 _TAKEN = {
     **dict.fromkeys(("dict_type", "model_type", "dataclass_type"), "takes lines of 'key: value'"),
-    **dict.fromkeys(("extra_forbidden", "unexpected_keyword_argument"), "is no key of a preset"),
+    **dict.fromkeys(("extra_forbidden", "unexpected_keyword_argument"), "is not a key of a preset"),
     "list_type": "takes a list",
     "int_type": "takes a whole number", "float_type": "takes a number", "string_type": "takes text",
     "missing": "is missing",
@@ -321,13 +320,15 @@ def _preset(name: str, base: str, values: dict[Any, Any]) -> Preset:
         file = _File.model_validate({str(key): value for key, value in values.items()})
     except ValidationError as error:
         first = error.errors()[0]
-        # Of a setting, which may be several things, pydantic names each that it is not.
+        # For a setting, a union of types, pydantic lists each type that does not match.
         where = [
             str(at) for at in first["loc"] if at not in ("bool", "int", "float", "str", "[key]")
         ]
-        taken = _TAKEN.get(first["type"], "is no legal value").format(**first.get("ctx", {}))
+        taken = _TAKEN.get(first["type"], "takes another kind of value").format(
+            **first.get("ctx", {})
+        )
         given = "nothing" if first["input"] is None else f"{first['input']!r:.60}"
-        given = "" if taken.startswith("is") and "legal" not in taken else f", not {given}"
+        given = "" if taken.startswith("is") else f", not {given}"
         raise UserError(f"{base}: {': '.join(where)} {taken}{given}") from None
     _check_names(base, file)
     _check_tables(base, file.tables, file.figures)
@@ -336,7 +337,7 @@ def _preset(name: str, base: str, values: dict[Any, Any]) -> Preset:
 
 
 def _check_names(base: str, file: _File) -> None:
-    """Refuse tasks and methods that there are not."""
+    """Refuse unknown tasks and methods."""
     methods = {"all", *METHODS, *(of.method.__name__.lower() for of in METHODS.values())}
     asked = [*file.tables.values(), file.figures.values(), file.tasks]
     for task in (task for tasks in asked for task in tasks):
@@ -352,12 +353,12 @@ def _check_names(base: str, file: _File) -> None:
 
 
 def _check_settings(told: str, methods: Iterable[str], settings: Mapping[str, object]) -> None:
-    """Refuse what none of the methods could read. Whether values go together is seen with all of a
-    run's."""
+    """Refuse settings and values that none of the methods accepts. Whether values are compatible is
+    checked later, for a whole run."""
     kinds = {key: kind for method in methods for key, kind in legal_keys(method).items()}
     for key, value in settings.items():
         if key not in kinds:
-            raise UserError(f"{told}no setting is called '{key}': {nearest(key, kinds)}")
+            raise UserError(f"{told}unknown setting '{key}': {nearest(key, kinds)}")
         try:
             parse_value(key, value, kinds[key])
         except UserError as error:
@@ -365,7 +366,7 @@ def _check_settings(told: str, methods: Iterable[str], settings: Mapping[str, ob
 
 
 def _check_tables(base: str, tables: Mapping[int, Sequence[str]], figures: Iterable[int]) -> None:
-    """Refuse, before hours of training, what could not be measured after them."""
+    """Refuse what could not be measured, before hours of training."""
     for number in figures:
         if number not in FIGURES:
             raise UserError(f"{base}: no figure {number}: use {', '.join(map(str, FIGURES))}")
@@ -375,7 +376,7 @@ def _check_tables(base: str, tables: Mapping[int, Sequence[str]], figures: Itera
         for task in tasks:
             if task not in fitting(number):
                 use = ", ".join(fitting(number))
-                raise UserError(f"{base}: task {task} is none of table {number}: use {use}")
+                raise UserError(f"{base}: task {task} is not one of table {number}: use {use}")
         if len(set(tasks)) < len(tasks):
             raise UserError(f"{base}: table {number} has {', '.join(tasks)}: give each once")
 

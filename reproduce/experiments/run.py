@@ -1,4 +1,4 @@
-"""What defines a training run, and where it lives."""
+"""The configuration of a training run, and its folder."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PROGRESS = "progress.json"  # in a run's folder
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that decides the numbers of one training. Fields are keys of ``--set`` too.
+    """Everything that decides the numbers of one training. Its fields are also keys of ``--set``.
 
-    ``settings`` holds the method's complete configuration. ``resize`` 0 means: straight to
-    ``size``. ``source`` is a local folder or archive with the task's pictures: where they lie
-    decides no number, so it is no part of what the run is compared, stored and hashed by. That
-    they are the same pictures is told by their fingerprint.
+    ``settings`` holds the method's complete configuration. ``resize`` 0 means: directly to
+    ``size``. ``source`` is a local folder or archive with the task's pictures; their place affects
+    no number, so it is excluded from comparisons, storage and hashes. Their fingerprint identifies
+    the pictures.
     """
 
     method: str
@@ -50,23 +50,23 @@ class RunConfig:
         return make_config(self.method, self.settings)
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields; ``source`` is always empty, and there for digests that were made with it."""
+        """All fields; ``source`` is always empty, and kept for compatible digests."""
         return dataclasses.asdict(self) | {"source": ""}
 
     def digest(self) -> str:
-        """sha256 (hex) of the configuration."""
+        """The sha256 (hex) of the configuration."""
         text = json.dumps(self.as_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> RunConfig:
-        """The inverse of ``as_dict``, ``source`` aside; UserError for unknown or missing keys and
-        wrong values."""
+        """The inverse of ``as_dict``, except for ``source``; UserError for unknown or missing keys
+        and invalid values."""
         known = {f.name: str(f.type) for f in dataclasses.fields(RunConfig)}
         if not isinstance(values, Mapping) or set(values) != set(known):
-            raise UserError("not a run configuration: its keys are others")
+            raise UserError("not a run configuration: it has other keys")
         if not isinstance(values["settings"], Mapping):
-            raise UserError("not a run configuration: its settings are no mapping")
+            raise UserError("not a run configuration: its settings are not a mapping")
         parsed: dict[str, Any] = {
             k: parse_value(k, v, known[k]) for k, v in values.items() if k != "settings"
         }
@@ -76,7 +76,7 @@ class RunConfig:
         return run
 
     def unread(self) -> dict[str, str]:
-        """Settings that nothing reads in this run -> why, and the remedy, in words."""
+        """Settings without effect in this run -> the reason and remedy, in words."""
         unread = self.method_config.unread()
         spec = TASKS.get(self.task)
         if spec is not None and spec.drawn and not self.source:
@@ -86,16 +86,16 @@ class RunConfig:
                     f"resize above {self.size}"
                 )
         elif (spec is not None and not self.source) or Path(self.source or self.task).exists():
-            # What leads nowhere is told by whoever opens it.
+            # A path that does not exist is reported when it is opened.
             why = f"on {self.source or self.task}: it counts pictures to draw; leave it out"
             unread |= {"train": why, "test": why}
         return unread
 
     def differences(self, other: RunConfig) -> list[str]:
-        """In words, what differs from ``other``; settings that neither of the two reads do not."""
+        """The differences from ``other``, in words, without settings that neither of them reads."""
         ours, theirs = flat(self), flat(other)
         keys = sorted((set(ours) | set(theirs)) - (set(self.unread()) & set(other.unread())))
-        first = sorted(keys, key=lambda k: k != "method")  # which the others follow from
+        first = sorted(keys, key=lambda k: k != "method")  # the cause of other differences
         return [f"{k}={ours.get(k)} (there: {theirs.get(k)})" for k in first
                 if ours.get(k) != theirs.get(k)]  # fmt: skip
 
@@ -108,13 +108,13 @@ RUN_KEYS = {
 
 
 def flat(run: RunConfig) -> dict[str, Any]:
-    """Run and method settings in one dictionary."""
+    """The run's and the method's settings in one dictionary."""
     values = run.as_dict()
     return values.pop("settings") | values
 
 
 def legal_keys(method: str) -> dict[str, str]:
-    """Everything that ``--set`` may name for ``method`` -> what ``parse_value`` takes it for."""
+    """The keys of ``--set`` for ``method`` -> their types, for ``parse_value``."""
     return {f.name: str(f.type) for f in dataclasses.fields(recipe(method).config)} | RUN_KEYS
 
 
@@ -125,9 +125,9 @@ def make_run(
     overrides: Mapping[str, object],
     source: str = "",
 ) -> RunConfig:
-    """A run of ``method`` on ``task``. ``values`` come from a preset, ``overrides`` from
-    ``--set``; both may name run keys and the method's settings, and unknown keys are refused. So
-    are overrides that nothing would read."""
+    """A run of ``method`` on ``task``. ``values`` come from a preset, ``overrides`` from ``--set``;
+    both hold run keys and settings of the method. UserError for unknown keys, invalid values, and
+    overrides without effect."""
     recipe(method)
     merged = dict(values) | dict(overrides)
     run_values = {k: parse_value(k, v, RUN_KEYS[k]) for k, v in merged.items() if k in RUN_KEYS}
@@ -145,7 +145,7 @@ def make_run(
     )
     _check(run)
     if not {config.channels_a, config.channels_b} <= {1, 3}:
-        raise UserError("pictures are read in RGB or grey: channels_a and channels_b are 3 or 1")
+        raise UserError("pictures are RGB or grey: channels_a and channels_b must be 3 or 1")
     if recipe(run.method).method.paired and run.batch % 2:
         raise UserError(f"{run.method} splits its batch in two: batch={run.batch} must be even")
     refuse_unread(overrides, run.unread())
@@ -153,7 +153,7 @@ def make_run(
 
 
 def refuse_unread(overrides: Mapping[str, object], unread: Mapping[str, str]) -> None:
-    """UserError for the first of ``overrides`` that ``unread`` says nothing reads."""
+    """UserError for the first of ``overrides`` that is in ``unread`` (key -> reason)."""
     for key, value in overrides.items():
         if key in unread:
             raise UserError(f"{key}={value} has no effect {unread[key]}")
@@ -175,19 +175,19 @@ def parse_settings(words: list[str]) -> dict[str, str]:
         if not equals or not key:
             raise UserError(f"--set {word}: write key=value, e.g. --set lr=0.0002")
         if key in settings:
-            raise UserError(f"--set {key} is given twice: once is enough")
+            raise UserError(f"--set {key} is given twice: give it once")
         settings[key] = value
     return settings
 
 
 def run_folder(root: Path, preset: str, run: RunConfig) -> Path:
-    """Where a preset's run lives: one folder a task, method and seed."""
+    """The folder of a preset's run: one per task, method and seed."""
     return root / preset / run.task / f"{run.method}-seed{run.seed}"
 
 
 def progress_of(folder: Path) -> dict[str, Any]:
-    """What the training in a run's folder last said of its ``step``, its ``seconds`` in all calls and
-    the rest; empty where it said nothing yet."""
+    """The last progress report in a run's folder: ``step``, ``seconds`` over all calls, and more;
+    empty if there is none yet."""
     try:
         told = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,1 +1,1 @@
-"""Records: one a measurement, and which code made it."""
+"""Records, one per measurement, and the code that made them."""

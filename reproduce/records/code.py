@@ -1,14 +1,14 @@
-"""The code that decides a result (jobs, trained runs, records): all modules that its entry points
-import, as one digest.
+"""Digests of the code behind a result (jobs, trained runs, records): all modules that its entry points
+import, directly or not.
 
-A digest counts what code says and what it imports, not what files are called or where they are:
-moving or renaming a module changes none. Neither do comments, docstrings and layout. Imports are
-read from the source (those inside functions too), so nothing is run. A package's own file counts
-where something is imported from it.
+A digest covers the code and its imports, but not the names and places of files: moving or renaming a
+module changes no digest, nor do comments, docstrings and layout. Imports are read from the source
+(also inside functions), so no code runs. A package's ``__init__.py`` counts if something is imported
+from it.
 
-A module that assigns ``OUTSIDE_DIGESTS``, the reason in words, is a boundary: something else accounts
-for it (a run's settings, a picture's fingerprint), or it changes no number. It counts only as an
-entry point, and what it imports does not count for those who import it.
+A module that assigns ``OUTSIDE_DIGESTS`` (the reason, in words) is a boundary: it changes no number,
+or something else accounts for it (a run's settings, a picture's fingerprint). It counts only as an
+entry point; modules that import it ignore it and its imports.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _DESCRIBED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def modules_behind(entries: Iterable[str], *, through: bool = False) -> tuple[str, ...]:
-    """The modules of this project that ``entries`` import, directly or not, and they themselves,
-    sorted; ``through``: boundaries count like any other module.
+    """The ``entries`` and all modules of this project that they import, directly or not, sorted;
+    ``through``: boundaries count like any other module.
 
-    ValueError for an entry that is no module of this project.
+    ValueError for an entry that is not a module of this project.
     """
     waiting, found = list(entries), set[str]()
     while waiting:
@@ -44,26 +44,25 @@ def modules_behind(entries: Iterable[str], *, through: bool = False) -> tuple[st
         if name in found:
             continue
         if _path(name) is None:
-            raise ValueError(f"{name} is no module of this project")
+            raise ValueError(f"{name} is not a module of this project")
         found.add(name)
         waiting += [n for n in _read(name).targets if through or not _read(n).boundary]
     return tuple(sorted(found))
 
 
 def contents(modules: Iterable[str]) -> dict[str, str]:
-    """By module, a digest (12 hex digits) of what its own code says, whatever it imports."""
+    """Module -> digest (12 hex digits) of its own code, without its imports."""
     return {name: _read(name).content for name in modules}
 
 
 def digest_of(modules: Iterable[str]) -> str:
-    """12 hex digits of what ``modules`` say, and which of them imports what from which."""
+    """The digest (12 hex digits) of the code of ``modules`` and of their imports of each other."""
     known = contents(modules)
     return _sha("\n".join(sorted(_read(name).told(known) for name in known)))
 
 
 def state_of_files() -> str:
-    """A digest of the names, sizes and times of all source files: while it is the same, so is what
-    they say."""
+    """A digest of the names, sizes and times of all source files, to detect changes cheaply."""
     files = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
     told = ((path.relative_to(ROOT), path.stat()) for path in files)
     return _sha("".join(f"{name} {of.st_size} {of.st_mtime_ns}\n" for name, of in told))
@@ -71,10 +70,10 @@ def state_of_files() -> str:
 
 @dataclass(frozen=True)
 class _Source:
-    """A module without its imports of this project.
+    """A module without its imports from this project.
 
-    ``code``: its syntax tree; a name that stands for an imported module reads ``<module a.b>``, and
-    ``imports`` are the other names: (their name there, their name here, module).
+    ``code``: its syntax tree, with ``<module a.b>`` for the names of imported modules; ``imports``:
+    the other imported names, as (name there, name here, module).
     """
 
     code: str
@@ -84,16 +83,16 @@ class _Source:
 
     @property
     def targets(self) -> set[str]:
-        """All modules that it imports."""
+        """All modules that it imports from."""
         return {*self.modules, *(target for _, _, target in self.imports)}
 
     @cached_property
     def content(self) -> str:
-        """What it says, whatever it imports."""
+        """The digest of its own code, without its imports."""
         return self.told({})
 
     def told(self, known: dict[str, str]) -> str:
-        """The code, modules by their contents in ``known``; those that are not there all alike."""
+        """The digest of the code, with imported modules replaced by their digests in ``known``."""
         code = self.code
         for name in self.modules:
             code = code.replace(f"<module {name}>", f"<module {known.get(name, '')}>")
@@ -124,13 +123,13 @@ def _read(name: str) -> _Source:
 
 
 def _dumped(tree: ast.AST) -> str:
-    """As Python 3.11 tells it: 3.12 added type parameters, 3.13 leaves out what is empty."""
+    """The dump as in Python 3.11: 3.12 added type parameters, 3.13 omits empty fields."""
     shown: dict[str, Any] = {"show_empty": True} if sys.version_info >= (3, 13) else {}
     return ast.dump(tree, **shown).replace(", type_params=[]", "")
 
 
 class _Imports(ast.NodeTransformer):
-    """Takes a project's own imports out of a tree; ``modules`` by their names here."""
+    """Removes the project's own imports from a tree; ``modules``: name here -> module."""
 
     def __init__(self) -> None:
         self.modules: dict[str, str] = {}
@@ -141,7 +140,7 @@ class _Imports(ast.NodeTransformer):
         for alias in ours:
             if alias.asname:
                 self.modules[alias.asname] = alias.name
-            else:  # its uses say where it is
+            else:  # its uses contain the full name
                 self.names.add(("", "", alias.name))
         node.names = [alias for alias in node.names if alias not in ours]
         return node if node.names else None
@@ -174,19 +173,19 @@ def _path(name: str) -> Path | None:
     return None
 
 
-# What a training computes with, whatever the method.
+# The modules behind every training, whatever the method.
 _TRAINING = (
     "reproduce.training.trainer", "reproduce.training.graphed", "reproduce.training.checkpoints",
     "reproduce.tasks.batches", "models.randomness",
 )  # fmt: skip
 
 
-_KNOWN: dict[str, dict[str, Any]] = {}  # by the modules' names
+_KNOWN: dict[str, dict[str, Any]] = {}  # names of modules -> their digests
 
 
 def digests(*modules: str) -> dict[str, Any]:
-    """The code behind ``modules``: its ``digest``, which decides, and by name the contents of its
-    ``modules``, which only say what changed."""
+    """The code behind ``modules``: its ``digest``, which decides, and the digests of its ``modules``
+    by name, which only show what changed."""
     names = " ".join(modules)
     if names not in _KNOWN:
         found = modules_behind(modules)
@@ -195,57 +194,57 @@ def digests(*modules: str) -> dict[str, Any]:
 
 
 def known_digests() -> dict[str, Any]:
-    """All that ``digests`` has told in this process, for another one: to read a hundred files takes
-    each job a second."""
+    """The cache of ``digests`` for other processes, because reading a hundred files takes each job
+    a second."""
     return {"files": state_of_files(), "digests": _KNOWN}
 
 
 def take_digests(told: Mapping[str, Any]) -> None:
-    """What ``known_digests`` told, if no file has changed since."""
+    """Fill the cache from ``known_digests`` of another process, if no file has changed since."""
     if told.get("files") == state_of_files():
         _KNOWN.update(told["digests"])
 
 
 def training(method: str) -> dict[str, Any]:
-    """The same of the training of a method."""
+    """The ``digests`` of the code that trains a method."""
     return digests(recipe(method).method.__module__, *_TRAINING)
 
 
 @cache
 def training_code(method: str) -> str:
-    """12 hex digits of the code that trains a method."""
+    """The digest (12 hex digits) of the code that trains a method."""
     return str(training(method)["digest"])
 
 
 def measuring(*modules: str) -> dict[str, Any]:
-    """The same of modules that measure translations."""
+    """The ``digests`` of modules that measure translations."""
     return digests(*modules, "reproduce.training.translate")
 
 
 @cache
 def code_of(module: str) -> str:
-    """12 hex digits of the code with which ``module`` measures: what was measured with other code
-    is measured again."""
+    """The digest (12 hex digits) of the code with which ``module`` measures; results of other code
+    are measured again."""
     return str(measuring(module)["digest"])
 
 
 def code_behind(module: str) -> str:
-    """12 hex digits of the code that is behind ``module``."""
+    """The digest (12 hex digits) of the code behind ``module``."""
     return digest_of(modules_behind([module]))
 
 
 def made_by(path: Path, module: str) -> bool:
-    """Whether a network that is kept at ``path`` was trained by the code that is behind
-    ``module`` now; one that was brought here, without a note, is taken as it is."""
+    """Whether the network stored at ``path`` was trained by the current code behind ``module``; a
+    network without a note (brought from elsewhere) is accepted."""
     return path.exists() and signed(path) in (None, code_behind(module))
 
 
 def signed(path: Path) -> str | None:
-    """What ``sign`` noted of the network at ``path``."""
+    """The digest that ``sign`` noted for the network at ``path``; None without a note."""
     note = path.with_suffix(".code")
     return note.read_text(encoding="utf-8").strip() if note.exists() else None
 
 
 def sign(path: Path, module: str) -> None:
-    """Note which code trained the network at ``path``."""
+    """Note the digest of the code that trained the network at ``path``."""
     write_text(path.with_suffix(".code"), code_behind(module) + "\n")

@@ -1,11 +1,11 @@
-"""Which record counts: the one rule, for tables, claims, figures and reruns.
+"""The rule for which records count, for tables, claims, figures and reruns.
 
-Of one training (a task, a method, a seed) count the records of its newest network, and of one metric
-the newest of them, which is the last line. Across trainings a quantity is compared only with its like: with what was measured
-in the same way (protocol, weights of the instrument) as the newest record of that quantity.
+For one training (task, method, seed), only the records of its newest network count, and for each
+metric the newest of them (the last line). Across trainings, only records with the same protocol and
+instrument weights as the quantity's newest record count, so that values are comparable.
 
-Records of outputs that were not made here name their ``submission``. They are rows of tables and
-nothing else: no claim, mean over trainings or way of measuring follows from them.
+Records of outputs that were not made here have a ``submission``. They appear in tables only: they
+affect no claim, no mean over trainings, and not the choice of protocol.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from reproduce.records.store import QUALITY, REAL, REFERENCE, Records
 
 Record = Mapping[str, Any]
 Rows = dict[tuple[str, str], dict[str, dict[str, Any]]]  # (task, method) -> metric -> record
-WHERE: tuple[str | None, ...] = (None, *DIRECTIONS)  # None: of records that name no translation
-# What a record is about, by its sha256: a network, outputs that were not made here, real pictures.
+WHERE: tuple[str | None, ...] = (None, *DIRECTIONS)  # None: records without a translation
+# The sha256 of what was measured: a network, outputs that were not made here, or real pictures.
 MEASURED_ON = ("checkpoint_sha256", "outputs_sha256", "data_sha256")
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A measured number of one method: ``family`` is a metric of the records, or what is before its
-    extractor's name (diversity, fid, ...); quality, the best preference over MUNIT; or cis/is."""
+    """A measured number of one method. ``family``: a metric of the records, or its name without the
+    extractor (diversity, fid, ...); quality, the best available preference over MUNIT; or cis/is."""
 
     family: str
     method: str
     task: str
     translation: str | None = None
-    domain: str | None = None  # "a" or "b", where a number is one domain's
+    domain: str | None = None  # "a" or "b", for a number of one domain
 
     @property
     def of_pictures(self) -> bool:
-        """Whether it is about real pictures alone; a preference is about a trained network too."""
+        """Whether it depends on real pictures only; a preference also depends on a network."""
         return self.method == REAL and self.family not in ("quality", *QUALITY)
 
 
 def newest(records: Iterable[dict[str, Any]], seed: int, translation: str | None = None) -> Rows:
-    """Of each metric the newest record of ``seed``: of those that are about one ``translation``
-    (a2b or b2a), or with None of those that name none.
+    """The newest record of each metric at ``seed``, for one ``translation`` (a2b or b2a; None: records
+    without a translation).
 
-    All numbers of a row are of one network (real data's: of the same pictures): what was measured
-    on a checkpoint before the last one that was measured is left out.
+    All numbers of a row are of one network (for real data: of the same pictures); measurements on
+    earlier checkpoints are excluded.
     """
     fitting = (r for r in records if r["seed"] == seed and "submission" not in r)
     return _newest(fitting, translation)
@@ -59,9 +59,9 @@ def newest(records: Iterable[dict[str, Any]], seed: int, translation: str | None
 def submitted(
     records: Sequence[dict[str, Any]], seeds: Iterable[int], translation: str | None = None
 ) -> Rows:
-    """The same of outputs that were not made here, under the names of their rows, whatever the seed:
-    they are no training of ours. A preference over MUNIT counts where its newest network at one of
-    ``seeds`` is the reference."""
+    """Like ``newest``, for outputs that were not made here, by the names of their rows and for any
+    seed. A preference over MUNIT counts only if its reference is MUNIT's newest network at one of
+    ``seeds``."""
     references = {
         record.get("checkpoint_sha256")
         for seed in seeds
@@ -84,7 +84,7 @@ def _newest(records: Iterable[dict[str, Any]], translation: str | None) -> Rows:
         measured_on = next(filter(None, map(record.get, MEASURED_ON)), None)
         if measured_on is not None and subject.setdefault(row, measured_on) != measured_on:
             subject[row] = measured_on
-            # People were asked about no checkpoint that we know of.
+            # Human preferences do not record a checkpoint.
             found[row] = {k: r for k, r in found[row].items() if k == "quality-human"}
         found.setdefault(row, {})[record["metric"]] = record
     return found
@@ -93,8 +93,7 @@ def _newest(records: Iterable[dict[str, Any]], translation: str | None) -> Rows:
 def counting(
     records: Sequence[dict[str, Any]], seeds: Iterable[int] | None = None
 ) -> list[dict[str, Any]]:
-    """The records that count, of ``seeds`` or of all that there are: what ``newest`` leaves, and
-    ``submitted``."""
+    """All records that count, by ``newest`` and ``submitted``, for ``seeds`` (None: all seeds)."""
     seeds = sorted({int(r["seed"]) for r in records}) if seeds is None else [*seeds]
     every = [newest(records, seed, where) for seed in seeds for where in WHERE]
     every += [submitted(records, seeds, where) for where in WHERE]
@@ -102,7 +101,7 @@ def counting(
 
 
 class Current:
-    """What records say of every quantity, by seed; ``seeds``: of all that they tell of."""
+    """The values of every quantity by seed, from records; ``seeds`` is None: all their seeds."""
 
     def __init__(
         self, records: Sequence[dict[str, Any]], seeds: Iterable[int] | None = None
@@ -117,7 +116,7 @@ class Current:
 
     @classmethod
     def stored(cls, results: Path, preset: str, seeds: Sequence[int] | None = None) -> Current:
-        """Of the records of a preset; UserError for none, and for a seed that has none."""
+        """From the stored records of a preset; UserError if there are none, or none of a seed."""
         records = Records(results, preset)
         known = records.all()
         if not (measured := _seeds(known)):
@@ -135,12 +134,12 @@ class Current:
         return cls(known, seeds or measured)
 
     def has(self, seed: int, tasks: Collection[str]) -> bool:
-        """Whether a trained network on one of ``tasks`` was measured at a seed."""
+        """Whether a trained network on one of ``tasks`` has records at a seed."""
         rows = (row for (of, _), found in self._found.items() if of == seed for row in found)
         return any(task in tasks and method != REAL for task, method in rows)
 
     def submissions(self, tasks: Collection[str]) -> dict[str, Record]:
-        """Rows that were not trained here, by name, with a record of each that says whose it is."""
+        """Row name -> one record of it, for the submitted rows of ``tasks`` (not trained here)."""
         return {
             label: record
             for rows in self._submitted.values()
@@ -149,7 +148,7 @@ class Current:
         }  # fmt: skip
 
     def submission(self, quantity: Quantity) -> Record | None:
-        """The record of such a row, if it was measured in the way that counts."""
+        """The record of a submitted row, if it has the protocol that counts."""
         row = self._submitted[quantity.translation].get((quantity.task, quantity.method), {})
         if quantity.family == "quality":
             return next((row[metric] for metric in QUALITY if metric in row), None)
@@ -158,15 +157,15 @@ class Current:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names of all metrics that were asked for and found."""
+        """The names of all metrics that were requested and found."""
         return tuple(sorted(self._metrics))
 
     def records(self, quantity: Quantity) -> dict[int, Record]:
-        """By seed, the record of each training that was measured in the way that counts."""
+        """Seed -> record, for the trainings measured with the protocol that counts."""
         every = {seed: self._record(quantity, seed) for seed in self.seeds}
         found = {seed: record for seed, record in every.items() if record is not None}
         if quantity.family == "quality" and found:
-            # Where the better were asked about any training, the others do not stand in for them.
+            # If the best source exists for any training, others do not replace it elsewhere.
             best = min((r["metric"] for r in found.values()), key=QUALITY.index)
             found = {seed: r for seed, r in found.items() if r["metric"] == best}
         if quantity.family in ("quality", *QUALITY) and found:
@@ -176,8 +175,8 @@ class Current:
         return found
 
     def values(self, quantity: Quantity) -> dict[int, float]:
-        """By seed, the quantity's value. Real pictures are the same at every seed, which only draws
-        other pairs of them: where they were not measured, their mean counts."""
+        """Seed -> value of the quantity. Real pictures are the same at every seed (only their random
+        pairs differ), so seeds without a measurement get the mean of the others."""
         told = {seed: self._value(r, quantity) for seed, r in self.records(quantity).items()}
         found = {seed: value for seed, value in told.items() if value is not None}
         if found and quantity.of_pictures:
@@ -185,7 +184,7 @@ class Current:
         return found
 
     def mean(self, metric: str, method: str, task: str) -> float | None:
-        """A metric's mean over the seeds at which it is on record, for texts."""
+        """A metric's mean over the seeds with a record, for texts; None without any."""
         rows = (self._row(task, method, seed, None) for seed in self.seeds)
         found = [float(row[metric]["value"]) for row in rows if metric in row]
         return sum(found) / len(found) if found else None
@@ -199,8 +198,7 @@ class Current:
         return next((record for record in every if _way(record) == way), None)
 
     def _counts(self, quality: Record) -> bool:
-        """Whether a preference is about a row: over a network that has been trained anew since,
-        it is not."""
+        """Whether a preference is valid: its reference must be MUNIT's newest network."""
         if quality["metric"] == QUALITY[0]:
             return True
         reference = self._row(quality["task"], REFERENCE, int(quality["seed"]), None).values()
@@ -211,10 +209,10 @@ class Current:
         return self._found[seed, where].get((task, method), {})
 
     def _way_that_counts(self, quantity: Quantity) -> tuple[object, ...]:
-        """How the newest network was measured: one number is compared only with its like.
+        """What ``_way`` gives for the newest measurement; other records must agree with it.
 
-        Diversity's extractor serves all tasks, classifiers one domain. Real data, whose protocol is
-        another one by nature, must share the extractor.
+        Diversity has one extractor for all tasks, classifiers one per domain. Real data has another
+        protocol by nature, but must share the extractor.
         """
         of_all = quantity.family == "diversity"
         scope = () if of_all else (quantity.task, quantity.translation)
@@ -233,7 +231,7 @@ class Current:
         return self._ways[key]
 
     def _value(self, record: Record, quantity: Quantity) -> float | None:
-        """What a record says of a quantity: one domain's part, the ratio CIS / IS, or its value."""
+        """A quantity's value in a record: one domain's part, the ratio CIS / IS, or the value."""
         if quantity.domain:
             told = record.get("theory", {}).get("domains", {}).get(quantity.domain)
             return None if told is None else float(told)
@@ -246,28 +244,28 @@ class Current:
 
 
 def _seeds(records: Iterable[Record]) -> set[int]:
-    """Of our own trainings."""
+    """The seeds of our own trainings, without submissions."""
     return {int(record["seed"]) for record in records if "submission" not in record}
 
 
 def _candidates(row: Mapping[str, Any], family: str) -> list[Record]:
-    """The records of one network that a family of numbers may be taken from."""
+    """The records of one network that can provide a family's value."""
     family = "cis" if family == "cis/is" else family
     return [record for metric, record in row.items() if is_of(metric, family)]
 
 
 def is_of(metric: str, family: str) -> bool:
-    """Whether a metric is a ``family``, or goes on with an extractor's name."""
+    """Whether a metric is ``family``, or ``family`` followed by an extractor's name."""
     return metric == family or metric.startswith(f"{family}-")
 
 
 def time_of(record: Record) -> str:
-    """When it was measured; of two, the later text is of the newer record."""
+    """The ISO time of a measurement; it sorts as text."""
     return str(record.get("time", ""))
 
 
 def _way(record: Record) -> tuple[object, ...]:
-    """What two records must share to be compared."""
+    """What two records must share to be comparable."""
     protocol = record["protocol"]
     name = None if record["method"] == REAL else protocol.get("protocol")
     right = (protocol.get("right"), protocol.get("candidates"))  # pictures that decide a preference

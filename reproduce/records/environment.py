@@ -1,4 +1,4 @@
-"""What a number was made with: versions, commit, device."""
+"""The environment of a measurement: package versions, commit, device."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def environment(device: str = "cpu") -> dict[str, object]:
-    """Versions, processor or GPU, and the commit of the code (``dirty``: with changes)."""
+    """Versions, processor or GPU, threads, and the code's commit (``dirty``: with local changes)."""
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else _processor()
     return {
         "python": platform.python_version(),
@@ -29,7 +29,7 @@ def environment(device: str = "cpu") -> dict[str, object]:
 
 
 def _gpu() -> dict[str, object]:
-    """What decides a GPU's last digits beside the GPU: its software, and how exact it is to be."""
+    """What affects the last digits on a GPU, apart from the GPU: its software and precision flags."""
     cudnn = torch.backends.cudnn
     try:
         driver = Path("/proc/driver/nvidia/version").read_text().splitlines()[0]
@@ -44,13 +44,13 @@ def _gpu() -> dict[str, object]:
 
 @lru_cache(maxsize=1)
 def commit() -> dict[str, object]:
-    """Commit hash and whether tracked files differ from it; empty outside a checkout.
+    """The commit hash and whether tracked files differ from it; an empty hash outside a checkout.
 
-    Results do not count: appending a record changes no code behind the next one.
+    Changes in ``results`` do not count: appending a record does not change the code.
     """
     try:
         if Path(_git("rev-parse", "--show-toplevel")) != ROOT:
-            # Installed somewhere inside a repository of other things.
+            # Installed inside the repository of another project.
             return {"commit": "", "dirty": True}
         head = _git("rev-parse", "HEAD")
         changed = _git("status", "--porcelain", "-uno", "--", ".", ":!results")

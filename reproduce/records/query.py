@@ -1,4 +1,4 @@
-"""Stored records by preset, method, metric, ...: as dictionaries, flat rows, or a DataFrame."""
+"""Query stored records by preset, method, metric, ...: dictionaries, flat rows, or a DataFrame."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from reproduce.records.store import ID_DIGITS, Records, record_id, told
 if TYPE_CHECKING:
     import pandas
 
-LEAST_DIGITS = 4  # of an id that is asked for
-NAMES = ("preset", "task", "method", "translation", "metric")  # what can be asked for by name
+LEAST_DIGITS = 4  # of an abbreviated record ID
+NAMES = ("preset", "task", "method", "translation", "metric")  # fields to query by name
 SHORT = 12  # hex digits of a hash in a flat row
 
-# A flat row's column -> where its value is in a record; hashes are cut to SHORT digits.
+# Column of a flat row -> path of its value in a record; hashes are cut to SHORT digits.
 _PLACES = {
     "preset": "preset", "task": "task", "method": "method", "translation": "translation",
     "seed": "seed", "metric": "metric", "value": "value", "unit": "unit",
@@ -41,12 +41,12 @@ def query(
     task: str | None = None, seed: int | None = None, translation: str | None = None,
     newest: bool = True,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """The records under ``results`` that fit all of what is given, by preset, task, method,
+    """The records under ``results`` that match all given arguments, sorted by preset, task, method,
     translation, metric, seed and time.
 
-    ``metric`` is a name or a family: ``diversity`` is any of ``diversity-*``. With ``newest``, of
-    each row of a table only what was measured last on its last network, as in the tables.
-    Raises UserError for a name that no record has, and for files that hold something else.
+    ``metric`` is a name or a family: ``diversity`` matches any ``diversity-*``. ``newest`` selects the
+    records that the tables use: of each row, the newest measurements of its newest network.
+    Raises UserError for a name that no record has, and for invalid files.
     """
     wanted = {
         "preset": preset, "task": task, "method": method, "translation": translation,
@@ -61,19 +61,19 @@ def query(
 
 
 def frame(records: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
-    """One row a record, with ``COLUMNS``; what a record does not tell is missing."""
+    """A DataFrame with one row per record and ``COLUMNS``; absent values are missing."""
     import pandas
 
     return pandas.DataFrame([flat(record) for record in records], columns=list(COLUMNS))
 
 
 def flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record as one level of ``COLUMNS``; None for what it does not tell."""
+    """A record as a flat dictionary of ``COLUMNS``; None for absent values."""
     row: dict[str, Any] = {"id": record_id(record)}
     for column, place in _PLACES.items():
         value = told(record, *place.split("."))
         row[column] = str(value)[:SHORT] if value and column in HASHES else value
-    if row["N"] is None:  # where several numbers of pictures go by names of their own
+    if row["N"] is None:  # protocols with several numbers of pictures name each of them
         row["N"] = record["protocol"].get("inputs")
     return row
 
@@ -86,7 +86,7 @@ def presets_of(results: Path) -> list[str]:
 def read_all(results: Path) -> list[dict[str, Any]]:
     """Every record of every preset under ``results``, oldest first within a preset."""
     if not results.is_dir():
-        raise UserError(f"no folder {results}: give another --results, or make one with a table")
+        raise UserError(f"no folder {results}: give another --results, or compute a table first")
     every = []
     for preset in presets_of(results):
         every += Records(results, preset).all()
@@ -94,11 +94,11 @@ def read_all(results: Path) -> list[dict[str, Any]]:
 
 
 def find(results: Path, name: str) -> dict[str, Any]:
-    """The record whose id begins with ``name``; UserError where there is none, or several."""
+    """The record whose ID begins with ``name``; UserError if there is none, or several."""
     word = name.lower()
     if len(word) < LEAST_DIGITS or set(word) - set("0123456789abcdef"):
         raise UserError(
-            f"'{name}' is no record's id: give at least {LEAST_DIGITS} of its {ID_DIGITS} hex "
+            f"'{name}' is not a record id: give at least {LEAST_DIGITS} of its {ID_DIGITS} hex "
             "digits; python -m reproduce results shows them"
         )
     found = {record_id(r): r for r in read_all(results)}
@@ -110,19 +110,19 @@ def find(results: Path, name: str) -> dict[str, Any]:
         )
     if len(fitting) > 1:
         raise UserError(
-            f"{name} begins the ids of {len(fitting)} records ({', '.join(fitting[:4])}): "
+            f"{name} matches the ids of {len(fitting)} records ({', '.join(fitting[:4])}): "
             "give more digits"
         )
     return found[fitting[0]]
 
 
 def fits(record: Mapping[str, Any], wanted: Mapping[str, object]) -> bool:
-    """Whether a record has all of ``wanted``; None fits everything."""
+    """Whether a record matches all of ``wanted``; None matches everything."""
     return all(v is None or _has(record, field, v) for field, v in wanted.items())
 
 
 def values_of(records: Iterable[Mapping[str, Any]], field: str) -> list[str]:
-    """The different values of a field, sorted."""
+    """The distinct values of a field, sorted."""
     return sorted({str(r[field]) for r in records if r.get(field) is not None})
 
 
@@ -141,12 +141,12 @@ def _refuse_unknown(
     known = values_of(every, field)
     if field == "metric":
         known += sorted({name.partition("-")[0] for name in known} - set(known))
-    hint = nearest(str(value), known) if known else f"{results} has none at all"
+    hint = nearest(str(value), known) if known else f"{results} has no records"
     raise UserError(f"no record has the {field} '{value}': {hint}")
 
 
 def _order(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Presets and tasks by name, methods as in the tables, real pictures last."""
+    """The sort key: presets and tasks by name, methods as in the tables, real pictures last."""
     method, translation = record["method"], str(record.get("translation") or "")
     place = [*METHODS, method].index(method)
     more = record["metric"], record["seed"], time_of(record)
@@ -154,7 +154,7 @@ def _order(record: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def number(value: float, low: float | None = None, high: float | None = None) -> str:
-    """``value`` to two digits of half its interval, or to four digits of its own."""
+    """``value``, rounded to two significant digits of half its interval, else to four of its own."""
     half = (high - low) / 2 if low is not None and high is not None else 0.0
     scale, digits = (half, 1) if half > 0 else (abs(value), 3)
     if not scale or not math.isfinite(scale):

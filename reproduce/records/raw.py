@@ -1,12 +1,12 @@
-"""Raw values behind records: a ``.npz`` each as they are measured; once packed, one a task and seed, in
-which arrays that several tell alike, such as inputs' names and the distances of the method that
-others are set against, are there once.
+"""Raw values behind records: one ``.npz`` per measurement, later packed into one per task and seed, in
+which arrays common to several measurements, such as the inputs' names and the distances of the
+reference method, are stored once.
 
-A pack, ``packed-TASK-seedN.npz``, holds for each dtype the bytes of all its arrays, one behind the
-other, as uint8 (itemsize, elements): first bytes first, which compresses floats by an eighth more.
-``index.json`` has, by the sha256 that its records tell, the ``names`` and arrays of each of the ``files``
-that were packed, and of each of the ``arrays`` its dtype, shape and first element. A pack's arrays are
-checked whenever it is read; that they are those of the file with that sha256, it says itself.
+A pack, ``packed-TASK-seedN.npz``, holds for each dtype the bytes of all its arrays, concatenated, as
+uint8 (itemsize, elements): first bytes first, which compresses floats by an eighth more.
+``index.json`` has ``files``: the names and arrays of each packed file, by the sha256 in its records;
+and ``arrays``: the dtype, shape and first element of each array. The arrays of a pack are verified
+whenever it is read; which file (sha256) they came from is the pack's own statement.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ from models.errors import UserError
 OUTSIDE_DIGESTS = "how raw values are kept changes no number"
 FOLDER, PREFIX, INDEX = "raw", "packed-", "index.json"
 REMEDY = "restore it from version control, or measure again"
-YOUNG = 3600  # seconds for which values without a record may be of one that is yet to come
+YOUNG = 3600  # seconds for which values without a record are kept: their record may follow
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 
 
 class Packed(NamedTuple):
-    """A file as it was before it was packed."""
+    """The contents of a packed file."""
 
     names: tuple[str, ...]
     arrays: Arrays
 
 
 def keep(folder: Path, name: str, save: Callable[[Path], object]) -> tuple[Path, str]:
-    """Write raw values by ``save`` to a file called ``name`` in ``folder``, or one like it where that
-    holds others, which another record tells of; returns its path and sha256."""
+    """Write raw values with ``save`` to a file called ``name`` in ``folder``, or to a similar name if
+    that file holds the values of another record. Returns its path and sha256."""
     path = folder / name
     scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
@@ -67,7 +67,7 @@ def keep(folder: Path, name: str, save: Callable[[Path], object]) -> tuple[Path,
 
 
 def sha256_of(path: Path) -> str | None:
-    """The sha256 of a file of raw values, packed or not; None where it is in neither form whole."""
+    """The sha256 of a file of raw values, packed or not; None if it is missing or damaged."""
     with suppress(OSError):
         return sha256_file(path)
     packs = _packs(path.parent)
@@ -75,7 +75,7 @@ def sha256_of(path: Path) -> str | None:
 
 
 def holds(path: Path, sha256: str | None) -> bool:
-    """Whether the raw values of this ``sha256`` are at ``path``, or packed beside it."""
+    """Whether the raw values with this ``sha256`` are at ``path``, or in a pack next to it."""
     with suppress(OSError):
         if sha256_file(path) == sha256:
             return True
@@ -83,10 +83,10 @@ def holds(path: Path, sha256: str | None) -> bool:
 
 
 def raw_of(results: Path, record: Mapping[str, Any]) -> Arrays | None:
-    """All arrays of a record's raw values, if it has any, as they were measured; ``meta`` is JSON.
+    """All arrays of a record's raw values, as measured (``meta`` is JSON); None if it has none.
 
     Raises:
-        UserError: they lie outside ``results``, are missing, or are others.
+        UserError: they lie outside ``results``, are missing, or differ from the record's sha256.
     """
     if "raw" not in record:
         return None
@@ -105,11 +105,11 @@ def raw_of(results: Path, record: Mapping[str, Any]) -> Arrays | None:
 
 
 def pack(results: Path, folder: Path, records: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-    """Pack the raw values in ``folder`` that ``records`` tell of and drop those that no record tells
-    of, but for young ones, whose record may be yet to come; returns how many files were packed and
-    how many dropped. Killed in between it leaves values twice, never too few.
+    """Pack the raw values in ``folder`` that ``records`` refer to, and delete the others, except
+    recent ones, whose record may follow. Returns the numbers of files packed and deleted. If killed
+    in between, it leaves values twice, never too few.
 
-    Raises UserError where a pack is damaged and what it held is not there otherwise.
+    Raises UserError if a pack is damaged and its contents are not available elsewhere.
     """
     told = defaultdict[Path, dict[str, set[Path]]](lambda: defaultdict(set))
     for record in records:
@@ -133,7 +133,7 @@ def pack(results: Path, folder: Path, records: Iterable[Mapping[str, Any]]) -> t
         if path not in told:
             path.unlink(missing_ok=True)
     old = [path for path in loose if _age(path) > YOUNG and path not in awaited]
-    # One that begins with a dot is being written, or was when its process died.
+    # A name that begins with a dot is of a file being written, or left by a process that died.
     packed = [p for p, sha256 in loose.items() if sha256 in done and not p.name.startswith(".")]
     dropped = [path for path in old if path not in packed]
     for path in packed + dropped:
@@ -144,9 +144,9 @@ def pack(results: Path, folder: Path, records: Iterable[Mapping[str, Any]]) -> t
 def _place(results: Path, record: Mapping[str, Any]) -> Path:
     path = results / str(record["raw"])
     if not path.resolve().is_relative_to(results.resolve()):
-        raise UserError(f"{record['raw']} lies outside {results}: mend the record")
+        raise UserError(f"{record['raw']} lies outside {results}: correct the record")
     if path.name.startswith(PREFIX):
-        raise UserError(f"{record['raw']} is no measurement's own file: mend the record")
+        raise UserError(f"{record['raw']} is a pack, not a measurement's file: correct the record")
     return path
 
 
@@ -161,14 +161,14 @@ def _pack_files(folder: Path) -> list[Path]:
 
 
 def _packs(folder: Path) -> Iterator[dict[str, Packed]]:
-    """What the packs of a folder hold, by sha256; what is damaged holds nothing."""
+    """The contents of the packs of a folder, by sha256; damaged packs are skipped."""
     for pack in _pack_files(folder):
         if not isinstance(found := _packed(pack), UserError):
             yield found
 
 
 def _arrays_of(sha256: str, *paths: Path) -> Arrays | None:
-    """The arrays of a file of this ``sha256`` at one of the paths, or packed beside them."""
+    """The arrays of a file with this ``sha256`` at one of the paths, or in a pack next to them."""
     with suppress(OSError, UserError):
         for path in paths:
             if path.exists() and sha256_file(path) == sha256:
@@ -201,7 +201,7 @@ def _unpacked(members: dict[str, Any]) -> dict[str, Packed]:
         array = flat.reshape(-1).view(dtype).reshape(shape)
         array.setflags(write=False)
         if _name(array) != name:
-            raise ValueError(f"array {name} is another")
+            raise ValueError(f"array {name} does not match its hash")
         arrays[name] = array
     return {
         sha256: Packed(tuple(of["names"]), {key: arrays[n] for key, n in of["arrays"].items()})
@@ -210,7 +210,7 @@ def _unpacked(members: dict[str, Any]) -> dict[str, Packed]:
 
 
 def _write_pack(target: Path, entries: Mapping[str, Packed], *, complete: bool) -> None:
-    """Nothing is written where it is as it was: another version of lzma would write other bytes."""
+    """Write a pack, unless its contents are unchanged: another lzma version gives other bytes."""
     there = _packed(target) if target.exists() else {}
     if isinstance(there, UserError) and not complete:
         raise there
@@ -238,7 +238,7 @@ def _write_pack(target: Path, entries: Mapping[str, Packed], *, complete: bool) 
                 np.save(file, np.ascontiguousarray(np.concatenate(parts).T))
                 made.writestr(zipfile.ZipInfo(f"{kind}.npy"), file.getvalue(), zipfile.ZIP_LZMA)
         written.flush()
-        os.fsync(written.fileno())  # what is packed is then removed
+        os.fsync(written.fileno())  # because the packed files are removed next
     if isinstance(there := _packed(target), UserError):
         raise there
 
@@ -250,7 +250,7 @@ def _named(entries: Any) -> dict[str, tuple[str, ...]] | None:
 
 
 def _kind(dtype: str) -> str:
-    """What a member of a pack is called: "f4" of "<f4", ">f4" of ">f4"."""
+    """The name of a pack's member for a dtype: "f4" for "<f4", ">f4" for ">f4"."""
     return dtype.lstrip("<|")
 
 
@@ -265,5 +265,5 @@ def _arrays(path: Path) -> Arrays:
         if strange := [
             k for k, a in found.items() if not isinstance(a, np.ndarray) or a.dtype.names
         ]:
-            raise ValueError(f"{strange[0]} is no array of numbers or words")
+            raise ValueError(f"{strange[0]} is not an array of numbers or words")
         return found

@@ -1,9 +1,9 @@
-"""Append-only records: one JSON line a measurement, never changed, never typed by hand.
+"""Append-only records: one JSON line per measurement, never changed, never typed by hand.
 
-What many records tell alike and at length, such as the settings of a training, is a line of its own
-before the first of them, ``{"shared": NAME, "value": {...}}``, and they hold its name: the first 12 hex digits
-of the sha256 of the value. So are, under ``of``, the facts of what was measured. Whoever reads records
-by this module never sees the names.
+A long value that several records share, such as the settings of a training, is stored once, on a line
+``{"shared": NAME, "value": {...}}`` before the first of them. NAME is the first 12 hex digits of the
+value's sha256, and replaces the value in the records; under ``of`` it replaces all facts about what
+was measured. This module resolves the names, so its callers never see them.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from reproduce.records import raw
 
 OUTSIDE_DIGESTS = "how records are kept changes no number"
 ID_DIGITS = 12
-REFERENCE = "munit"  # the method that others are preferred to
-REAL = "real"  # stands for a method where pictures are real
-# Who preferred, best first: people; an observer, who knows the true translations of drawn pictures; a
-# judge, who compares with photos of similar inputs.
+REFERENCE = "munit"  # the method that Quality compares others with
+REAL = "real"  # the "method" of real pictures
+# Sources of preferences, best first: people; an observer, which knows the ground truth of drawn
+# pictures; a judge, which compares with photos of similar inputs.
 QUALITY = ("quality-human", "quality-observed", "quality-judged")
 
 REQUIRED = ("metric", "value", "protocol", "preset", "task", "method", "seed")
@@ -40,20 +40,20 @@ _KINDS: dict[str, tuple[type, ...]] = {
                      "pictures", "submission"), _NESTED),
 }  # fmt: skip
 _SHARED = ("config", "environment", "measure", "protocol", "training")
-_OF = "of"  # names these fields, as one value
+_OF = "of"  # the key that names the shared value of these fields
 _FACTS = ("changes", "checkpoint_sha256", "config", "config_sha256", "data_sha256", "environment",
           "method", "preset", "seed", "size", "steps", "task", "training")  # fmt: skip
-_LONG = 100  # characters, from which on a value is shared
+_LONG = 100  # characters; values of at least this length are shared
 _WORDS = {
     (int,): "a whole number", _NUMBER: "a number", (str,): "a name", _NAME: "a name",
     (Mapping,): "an object", _NESTED: "an object",
 }  # fmt: skip
-SHOWN = 40  # characters of a value that is refused
+SHOWN = 40  # characters of an invalid value that its error shows
 
 
 class Pruned(NamedTuple):
-    """What ``Records.prune`` did: records dropped and left, files of raw values dropped and packed,
-    bytes freed."""
+    """The result of ``Records.prune``: records dropped and kept (``left``), raw-value files dropped
+    and packed, bytes freed."""
 
     records: int
     left: int
@@ -65,8 +65,8 @@ class Pruned(NamedTuple):
 class Records:
     """The records of one preset: ``<results>/<preset>/records.jsonl``.
 
-    ``code``: a digest of the code that measures. New records name it, and what other code measured
-    is not found.
+    ``code``: a digest of the measuring code. New records contain it, and ``find`` ignores records of
+    other code.
     """
 
     def __init__(self, results: Path, preset: str, code: str | None = None) -> None:
@@ -76,10 +76,10 @@ class Records:
         self._lock = self.path.with_name(".records.lock")
 
     def all(self) -> list[dict[str, Any]]:
-        """Every record, oldest first. A last line cut short by a crash is left out.
+        """Every record, oldest first. A last line truncated by a crash is ignored.
 
         Raises:
-            UserError: another line is no record, or lacks what a record has.
+            UserError: another line is not a record, or is not complete.
         """
         try:
             about = self.path.stat()
@@ -88,12 +88,12 @@ class Records:
         return list(_read(self.path, about.st_size, about.st_mtime_ns))
 
     def find(self, **wanted: object) -> dict[str, Any] | None:
-        """The newest record whose fields equal ``wanted``; dots reach into nested fields. Records
-        whose raw values are gone, or are not those that were measured, are passed over."""
+        """The newest record whose fields equal ``wanted`` (``a__b`` is the nested field b of a), or
+        None. Records with missing or changed raw values are skipped."""
         for record in reversed(self.all()):
             same = all(told(record, *key.split("__")) == v for key, v in wanted.items())
             if same and self._has_raw(record):
-                # The newest is what tables show: behind other code's, ours is none.
+                # Tables show the newest record: if it is of other code, an older one does not count.
                 return record if self._code.items() <= record.items() else None
         return None
 
@@ -103,16 +103,16 @@ class Records:
         return raw.holds(self.folder.parent / str(record["raw"]), record["raw_sha256"])
 
     def keep_raw(self, name: str, save: Callable[[Path], object]) -> dict[str, str]:
-        """Write raw values by ``save`` to a file called ``name``, or one like it where that holds
-        others, which another record tells of; returns what the record tells of them."""
+        """Write raw values with ``save`` to a file called ``name``, or to a similar name if that file
+        holds other values. Returns the record's fields ``raw`` and ``raw_sha256``."""
         path, sha256 = raw.keep(self.folder / raw.FOLDER, name, save)
         return {"raw": path.relative_to(self.folder.parent).as_posix(), "raw_sha256": sha256}
 
     def append(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """Add a record, with the time, and flush it to the disk."""
+        """Append a record, with the time, and flush it to disk. Returns the record as stored."""
         now = {"time": datetime.now(UTC).isoformat(timespec="seconds")}
         stamped = dict(record) | self._code | now
-        if problem := problem_of(stamped, self.folder.name):  # nobody could read the file any more
+        if problem := problem_of(stamped, self.folder.name):  # it would make the file unreadable
             raise ValueError(f"a record that {problem}")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -132,9 +132,8 @@ class Records:
         return stamped
 
     def prune(self, kept: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> Pruned:
-        """Drop all records but those that ``kept`` chooses of them, and the raw values of which no
-        record is left; pack the others. Killed in between it leaves raw values too many, never too
-        few."""
+        """Keep only the records that ``kept`` selects; delete raw values without a record, and pack
+        the others. If killed in between, it leaves too many raw values, never too few."""
         with locked(self._lock):
             every, size = self.all(), self._size()
             names = {record_id(record) for record in kept(every)}
@@ -151,13 +150,13 @@ class Records:
 
 
 def line_of(record: Mapping[str, Any]) -> str:
-    """A record as a line that shares nothing, without its line break; ValueError for what is no
-    JSON, such as NaN."""
+    """A record as one JSON line without shared values or line break; ValueError for values that are
+    not JSON, such as NaN."""
     return json.dumps(record, sort_keys=True, allow_nan=False)
 
 
 def _text_of(records: Iterable[Mapping[str, Any]], before: bytes = b"") -> str:
-    """The stored lines of ``records`` behind those of ``before``, whose shared values they name."""
+    """The stored lines of ``records``, which may refer to shared values in ``before``."""
     lines, names = list[str](), set[str]()
 
     def shared(value: Mapping[str, Any]) -> str:
@@ -179,13 +178,13 @@ def _text_of(records: Iterable[Mapping[str, Any]], before: bytes = b"") -> str:
 
 
 def record_id(record: Mapping[str, Any]) -> str:
-    """A record's name: the first 12 hex digits of the sha256 of the line that shares nothing."""
+    """A record's ID: the first 12 hex digits of the sha256 of its line without shared values."""
     line = json.dumps(record, sort_keys=True)
     return hashlib.sha256(line.encode()).hexdigest()[:ID_DIGITS]
 
 
 def record_ids(path: Path) -> frozenset[str]:
-    """The names of all records in a file; none where there is no file."""
+    """The IDs of all records in a file; empty if there is no file."""
     try:
         about = path.stat()
     except OSError:
@@ -200,7 +199,7 @@ def _ids(path: Path, *about: int) -> frozenset[str]:
 
 @lru_cache(maxsize=32)
 def _read(path: Path, *_: int) -> tuple[dict[str, Any], ...]:
-    """The records of a file as it is now, parsed once a process."""
+    """The records of a file in its current state, parsed once per process."""
     records, shared = list[dict[str, Any]](), dict[str, Any]()
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     for number, line in enumerate(lines, 1):
@@ -210,19 +209,21 @@ def _read(path: Path, *_: int) -> tuple[dict[str, Any], ...]:
             record = json.loads(line)
         except json.JSONDecodeError:
             record = None
-        problem = "is no record"
+        problem = "is not a record"
         if isinstance(record, dict) and record.keys() == {"shared", "value"}:
             name, value = record["shared"], record["value"]
             shared[str(name)] = value
-            problem = "" if record_id(value) == name else "is not what its name tells"
-            problem = problem or ("" if isinstance(value, dict) else "shares what is no object")
+            problem = "" if record_id(value) == name else "does not match its hash"
+            problem = problem or (
+                "" if isinstance(value, dict) else "shares a value, not an object"
+            )
         elif isinstance(record, dict):
             problem = ""
             for key in (_OF, *_SHARED):
                 if not isinstance(name := record.get(key), str):
                     continue
                 if name not in shared:
-                    problem = problem or f"names in {key} what no line before it holds"
+                    problem = problem or f"refers in {key} to a value that no earlier line holds"
                 elif key == _OF:
                     record = shared[record.pop(_OF)] | record
                 else:
@@ -239,7 +240,7 @@ def _read(path: Path, *_: int) -> tuple[dict[str, Any], ...]:
 
 
 def problem_of(record: Mapping[str, Any], preset: str) -> str:
-    """What is wrong with a line of ``preset`` that is JSON, in words; "" if nothing is."""
+    """What is wrong with a record of ``preset``, as words for an error; "" if it is valid."""
     if missing := [key for key in REQUIRED if key not in record]:
         return f"lacks {', '.join(missing)}"
     for key, kinds in _KINDS.items():
@@ -250,7 +251,7 @@ def problem_of(record: Mapping[str, Any], preset: str) -> str:
     if not all(_is(interval.get(end), _NUMBER) for end in ("low", "high")):
         return "has an interval without ends"
     if _OF in record:
-        return f"has a field {_OF}, which names shared ones"
+        return f"has a field {_OF}, which is reserved for shared values"
     if ("raw" in record) != ("raw_sha256" in record):
         return "has only one of raw and raw_sha256"
     if record["preset"] != preset:
@@ -263,13 +264,13 @@ def problem_of(record: Mapping[str, Any], preset: str) -> str:
 
 
 def _is(value: object, kinds: tuple[type, ...]) -> bool:
-    # To Python, true is a number.
+    # In Python, bool is a subclass of int.
     return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def _drop_torn_line(file: io.FileIO) -> bytes:
-    """The whole lines of a file. Half a line that a crash left never was a record, and would make
-    the next one unreadable; a whole one that lacks its line break gets it."""
+    """Remove a partial last line, left by a crash, which would make the next one unreadable; complete
+    a line that lacks only its line break. Returns the lines left."""
     file.seek(0)
     found = file.readall()
     whole, newline, rest = found.rpartition(b"\n")
@@ -285,7 +286,7 @@ def _drop_torn_line(file: io.FileIO) -> bytes:
 
 
 def told(record: Mapping[str, Any], *path: str) -> Any:
-    """What a record tells under a ``path`` of keys; None where it does not."""
+    """A record's value under a ``path`` of keys; None if there is none."""
     value: Any = record
     for part in path:
         value = value.get(part) if isinstance(value, Mapping) else None

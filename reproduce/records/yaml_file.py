@@ -1,4 +1,4 @@
-"""YAML that people write."""
+"""YAML files written by users."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OUTSIDE_DIGESTS = "what was read is named by those who read it"
 
 
 class _Once(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML would take the last."""
+    """Refuses duplicate keys, of which YAML would silently use the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         names = [key.value for key, _ in node.value]
@@ -25,6 +25,6 @@ class _Once(yaml.SafeLoader):
 
 
 def read_yaml(path: Path, remedy: str) -> Any:
-    """What the file says; UserError, ending in ``remedy``, for one that is no YAML."""
+    """The contents of a YAML file; UserError, ending in ``remedy``, if it is not valid YAML."""
     with foreign(f"{path} is no YAML", remedy):
         return yaml.load(path.read_text(encoding="utf-8"), _Once)

@@ -1,1 +1,1 @@
-"""A preset's report: one page, and its PDF, of everything that its results folder holds."""
+"""A preset's report on everything in its results folder: one HTML page and its PDF."""

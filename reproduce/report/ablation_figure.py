@@ -1,4 +1,4 @@
-"""An ablation's curves: one panel a metric and direction, a second setting as separate lines."""
+"""An ablation's plots: one panel per metric and direction, a second setting as separate lines."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from reproduce.analysis.ablation import FOLDER, Curve, heading
 from reproduce.experiments.ablation import Ablation, Axis, Value, as_word
 from reproduce.report.figures import plain, save
 
-WIDTH, PANEL, AROUND = 4.8, 2.2, 0.9  # inches: readable where a page is 390 px wide
-SPANS = 10.0  # from the smallest to the greatest number above 0: a logarithmic axis
-GAP = 0.7  # decades from the smallest of them to 0, which has none
-# Apart for all kinds of colour vision (Okabe and Ito, 2008), and by their markers.
+WIDTH, PANEL, AROUND = 4.8, 2.2, 0.9  # inches: readable on a page of 390 px
+SPANS = 10.0  # the axis is logarithmic from this ratio of largest to smallest positive number on
+GAP = 0.7  # decades between 0 and the smallest positive number on that axis
+# Distinct for all kinds of colour vision (Okabe and Ito, 2008), and by their markers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = "osD^vPX"
-SPREAD = 0.02  # of the axis, between the lines' points at one value
+SPREAD = 0.02  # of the axis: offset between the lines' points at one value
 
 
 def ablation_figure(ablation: Ablation, curves: Sequence[Curve], results: Path) -> Path:
-    """``TASK-METHOD-KEY.png`` beside the table."""
+    """Write ``TASK-METHOD-KEY.png`` next to the table. Returns its path."""
     path = results / ablation.preset.name / FOLDER / f"{ablation.name}.png"
     return save(drawn(ablation, curves), path)
 
 
 def drawn(ablation: Ablation, curves: Sequence[Curve]) -> Figure:
-    """The figure; whoever asks for it closes it."""
+    """The figure; the caller closes it."""
     axis = ablation.axes[0]
     places = positions(axis)
     figure, panels = plt.subplots(
@@ -58,8 +58,8 @@ def drawn(ablation: Ablation, curves: Sequence[Curve]) -> Figure:
 
 
 def positions(axis: Axis) -> dict[Value, float]:
-    """Where each value stands: numbers on a scale, logarithmic where they span it, with 0 apart to
-    the left; words side by side."""
+    """The x position of each value: numbers on a linear or logarithmic scale (with 0 apart, on the
+    left), words side by side."""
     if not axis.numeric:
         return {value: float(i) for i, value in enumerate(axis.values)}
     numbers: dict[Value, float] = {v: float(v) for v in axis.values if v is not None}
@@ -88,7 +88,7 @@ def _panel(panel: Axes, ablation: Ablation, curve: Curve, places: dict[Value, fl
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
         name = f"{second.key}={as_word(line)}" if second else ""
         begin = int(_zero_apart(first) and known[0][2].values[0] == 0)
-        if first.numeric:  # between words there is nothing
+        if first.numeric:  # words are not connected by lines
             panel.plot(x[begin:], y[begin:], color=colour, lw=1.2)
         panel.errorbar(
             x, y, yerr=ends, ls="none", color=colour, marker=marker, capsize=3, ms=5, lw=1.2,

@@ -1,4 +1,4 @@
-"""What a report is made of, beside tables."""
+"""The blocks of a report, apart from tables."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from reproduce.analysis.table import Table, Tables
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph, where words in backticks are code; the heading of a part of a section; or code, a
-    command to be typed."""
+    """A paragraph (words in backticks are code), a heading within a section, or code (a command to
+    type)."""
 
     text: str
     kind: Literal["paragraph", "heading", "code"] = "paragraph"
@@ -21,7 +21,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Bullets:
-    """A list."""
+    """A bullet list."""
 
     items: tuple[str, ...]
     kind: ClassVar[str] = "bullets"
@@ -29,7 +29,7 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture in a file. ``alt``: what it shows, for who does not see it; ``caption``: how to
+    """A picture file. ``alt``: its description for those who cannot see it; ``caption``: how to
     read it. ``size``: width and height in pixels."""
 
     path: Path
@@ -41,7 +41,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Missing:
-    """What is not made yet, and the command that makes it."""
+    """Results that do not exist yet, and the command that makes them."""
 
     what: tuple[str, ...]
     command: str
@@ -53,7 +53,7 @@ Block = Text | Bullets | Table | Figure | Missing
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report; ``name``: what links call it."""
+    """A section of the report; ``name``: its anchor."""
 
     name: str
     title: str
@@ -62,8 +62,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """All that a page or a PDF shows. ``date``: of the newest record, as records have it, or
-    empty. ``folder``: the preset's results, where the pictures are."""
+    """The contents of the page and the PDF. ``date``: ISO time of the newest record, or empty;
+    ``folder``: the preset's results, which contain the pictures."""
 
     title: str
     lead: str
@@ -72,7 +72,7 @@ class Report:
     folder: Path
 
     def lies_in(self, out: Path) -> bool:
-        """Whether ``out`` is a folder of these results, so that no picture must be copied there."""
+        """Whether ``out`` is a subfolder of these results, so that no pictures need copying."""
         return out.resolve().parent == self.folder.resolve()
 
     @property
@@ -83,7 +83,7 @@ class Report:
 
 
 def missing_last(blocks: Iterable[Block]) -> tuple[Block, ...]:
-    """What is missing comes last, and as one block a command."""
+    """The blocks with missing results moved to the end, merged into one block per command."""
     there: list[Block] = []
     missing: dict[str, list[str]] = {}
     for block in blocks:
@@ -95,7 +95,7 @@ def missing_last(blocks: Iterable[Block]) -> tuple[Block, ...]:
 
 
 def blocks_of(tables: Tables) -> list[Block]:
-    """Tables with what is told below them."""
+    """Tables, each followed by its caption, then their notes and points."""
     found: list[Block] = []
     for table in tables.parts:
         found += [table, *([Text(table.caption)] if table.caption else [])]

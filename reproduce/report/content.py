@@ -1,6 +1,6 @@
-"""A report's sections, from the records and files of a preset's results folder.
+"""The sections of a report, from the records and files of a preset's results folder.
 
-Equal records and files give an equal report: no clock, machine or path of this moment enters it.
+The report depends on these alone, not on the current time, machine or path.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from reproduce.report.pictures import Album
 Record = Mapping[str, Any]
 COMMIT_DIGITS = 10
 ABOUT = {
-    1: "How much translations of one input differ (Diversity), and how often they are preferred "
-    "to full MUNIT's (Quality).",
-    2: "Of how many kinds a domain is, without anybody telling: how much the kind varies for one "
-    "input (CIS) and over all inputs (IS).",
+    1: "How much the translations of one input differ (Diversity), and how often they are preferred "
+    "to those of the full MUNIT (Quality).",
+    2: "Multimodality without labels: how much the mode of the output varies for one input (CIS) "
+    "and over all inputs (IS).",
 }
-BESIDE = ("Limits", "Paper", "Ours", "p", "Seeds")  # a claim and its verdict
+BESIDE = ("Limits", "Paper", "Ours", "p", "Seeds")  # columns after a claim and its verdict
 PAPERS = (
     "A reproduction of “Unsupervised Image-to-Image Translation Networks” (UNIT, NIPS 2017) and "
     "“Multimodal Unsupervised Image-to-Image Translation” (MUNIT, ECCV 2018)."
@@ -49,13 +49,13 @@ PAPERS = (
 
 
 def report_of(preset: Preset, runs: Sequence[RunConfig], places: Places) -> Report:
-    """The report on a preset from what its results folder holds of ``runs``, those of one or more
-    seeds."""
+    """The report on a preset, from what its results folder holds about ``runs`` (of one or more
+    seeds)."""
     return _Reporter(preset, runs, places).report()
 
 
 def command_of(preset: Preset, seeds: Sequence[int]) -> str:
-    """The command that makes everything of a preset."""
+    """The command that produces all results of a preset."""
     words = ["python", "-m", "reproduce", "all", *preset.words(), "--seeds", *map(str, seeds)]
     return shlex.join(words)
 
@@ -78,18 +78,18 @@ class _Reporter:
         made: list[tuple[str, str, Callable[[], list[Block]]]] = [
             *((f"table-{n}", f"Table {n} of MUNIT", partial(self._table, n))
               for n in sorted(self.preset.tables)),
-            ("claims", "Claims put to the test", self._claims),
+            ("claims", "Claims tested", self._claims),
             ("translations", "Translations", self.album.translations),
             ("styles", "Styles: interpolation and examples", self.album.styles),
             ("curves", "Learning curves", self._curves),
-            ("theory", "Theory, measured", self._theory),
+            ("theory", "Theory: styles and content codes", self._theory),
             ("ablations", "Ablations", self._ablations),
             ("cost", "Cost of every run",
              partial(cost_blocks, self.runs, self.records, self.folder)),
             ("environment", "Environment", self._environment),
         ]  # fmt: skip
         sections = [Section(name, title, missing_last(make())) for name, title, make in made]
-        about = Section("about", "What this is, and how to make it again", tuple(self._about()))
+        about = Section("about", "About this report", tuple(self._about()))
         title = f"UNIT and MUNIT, reproduced: preset {scale(self.preset)}"
         lead = f"{PAPERS} {self.preset.about}"
         shown = about, *(s for s in sections if s.blocks)
@@ -102,11 +102,11 @@ class _Reporter:
             several = len(self.seeds) > 1
             networks = {r.get("checkpoint_sha256") for r in self.records} - {None}
             told = (
-                f"{len(self.records):,} measured numbers of {len(networks)} trained networks, "
+                f"{len(self.records):,} measured numbers of {len(networks)} trained networks: "
                 f"{f'{len(self.seeds)} trainings' if several else 'one training'} of each method "
-                f"(seed{'s' if several else ''} {', '.join(map(str, self.seeds))}), the newest of "
+                f"(seed{'s' if several else ''} {', '.join(map(str, self.seeds))}), the newest from "
                 f"{self.date[:10]}; code at commit {', '.join(commits)}. Every number on this "
-                "page comes from these records, and is worded as the tables word it."
+                "page comes from these records."
             )
             left = ", ".join(str(seed) for seed in self.asked if seed not in self.seeds)
             missing = [Missing((f"Measurements of seed {left}",), self.again)] if left else []
@@ -114,9 +114,9 @@ class _Reporter:
         lookup = f"python -m reproduce results --preset {self.preset.name}"
         return [
             *blocks,
-            Text("All of it is made, from pictures to this page, by"), Text(self.again, "code"),
-            Text("which makes again only what is missing or stale. One number is looked up, and "
-                 "made again from its record, by"),
+            Text("To reproduce everything, from pictures to this page:"), Text(self.again, "code"),
+            Text("Only missing or stale results are computed again. To look up a single number, and "
+                 "reproduce it from its record:"),
             Text(f"{lookup}\npython -m reproduce rerun RECORD", "code"),
         ]  # fmt: skip
 
@@ -128,7 +128,7 @@ class _Reporter:
         shown: list[Block] = [Text(ABOUT[number]), *blocks_of(made[f"table{number}"])]
         scores = made.get("table1-scores")
         if scores and scores.parts:
-            title = Text("Fidelity, and what drawn pictures tell", "heading")
+            title = Text("Fidelity, and scores against the drawn ground truth", "heading")
             shown += [title, *blocks_of(scores)]
         return shown
 
@@ -148,15 +148,15 @@ class _Reporter:
 
     def _theory(self) -> list[Block]:
         question = Text(
-            "Styles are sampled from N(0, I), though no term of MUNIT's objective pulls encoded "
-            "styles there but their reconstruction: how close do they come, with and without it? "
-            "And two encoders share one space of contents: how alike are their codes?"
+            "Styles are sampled from N(0, I), but only the style reconstruction term pulls encoded "
+            "styles towards it: how close do they come, with and without this term? The encoders of "
+            "both domains share one content space: how similar are their codes?"
         )
         tasks = theory_of(self.preset, self.known, self.seeds)
         tables = theory_table(self.preset, tasks)
         if not tables.parts:
             return [question, Missing(("Measurements of style and content codes",), self.again)]
-        # A task's tables share a title, and tell themselves apart in their first heading.
+        # A task's tables share a title; their first column's heading distinguishes them.
         parts = tuple(
             replace(part, title=f"{part.title}: {part.head[0].removesuffix(' of').lower()}")
             for part in tables.parts
@@ -164,19 +164,19 @@ class _Reporter:
         return [question, *self.album.theory(tasks), *blocks_of(replace(tables, parts=parts))]
 
     def _ablations(self) -> list[Block]:
-        """Those that were made; nobody has to make one."""
+        """All ablations in the results folder; they are optional."""
         blocks: list[Block] = []
         for path in sorted((self.folder / "ablations").glob("*.json")):
-            with foreign(f"{path} is no table", "make it again, by ablate --stored"):
+            with foreign(f"{path} is no table", "write it again with ablate --stored"):
                 table = of_texts(**json.loads(path.read_text(encoding="utf-8")))
             figure = self.album.figure("ablations/", f"ablations/{path.stem}", title=table.title)
             blocks += [figure, *blocks_of(Tables((table,)))]
         return blocks
 
     def _environment(self) -> list[Block]:
-        """On what the numbers were measured, and their networks trained."""
+        """The machines and versions of the measurements and trainings."""
         if not self.records:
-            return [Missing(("Measurements, which name their environment",), self.again)]
+            return [Missing(("Measurements, which record their environment",), self.again)]
         measured = Counter(_machine(record["environment"]) for record in self.records)
         told = {r.get("checkpoint_sha256"): r["training"] for r in self.records if "training" in r}
         trained = Counter(_machine(of) for network, of in told.items() if network is not None)
@@ -186,14 +186,14 @@ class _Reporter:
             for name, version in {"python": about["python"], **about["packages"]}.items():
                 packages.setdefault(name, set()).add(str(version))
         versions = [(name, ", ".join(sorted(found))) for name, found in sorted(packages.items())]
-        tables: list[Block] = [_counts("What the measuring was done with", "Numbers", measured)]
+        tables: list[Block] = [_counts("Machines of the measurements", "Numbers", measured)]
         if trained:
-            tables.append(_counts("What the training was done with", "Networks", trained))
+            tables.append(_counts("Machines of the trainings", "Networks", trained))
         return [*tables, of_texts("Versions", [("Package", "Version"), *versions])]
 
 
 def _claims_blocks(tables: Tables) -> list[Block]:
-    """How many claims hold, a table for each source and task, and what the numbers are."""
+    """The number of claims that hold, a table for each source and task, and the caption."""
     (table,) = tables.parts
     known = {column.title: column for column in COLUMNS}
     first = replace(known["Claim"], title="Claim, and what was measured")
@@ -214,8 +214,8 @@ def _claims_blocks(tables: Tables) -> list[Block]:
 def write_report(
     preset: Preset, runs: Sequence[RunConfig], places: Places, out: Path
 ) -> tuple[list[Path], str]:
-    """Write what the results folder holds of ``runs``, those of one or more seeds, as a page and
-    its PDF in ``out``. Returns all files, and what to tell people where there is no PDF."""
+    """Write the report on ``runs`` (of one or more seeds) to ``out`` as a page and its PDF. Returns
+    all files, and a note for the user if there is no PDF."""
     report = report_of(preset, runs, places)
     page = write_page(report, out)
     paper, note = write_pdf(report, out)
@@ -223,7 +223,7 @@ def write_report(
 
 
 def cost_blocks(runs: Sequence[RunConfig], records: Sequence[Record], folder: Path) -> list[Block]:
-    """What each of ``runs`` took: a table for each task of several methods, and one for the others."""
+    """The cost of each of ``runs``: a table per task with several methods, one for the other tasks."""
     seconds = [_training_seconds(run, folder) for run in runs]
     measuring = _measuring_seconds(records)
     groups: dict[str, dict[str, list[tuple[RunConfig, float | None]]]] = {}
@@ -255,8 +255,8 @@ def cost_blocks(runs: Sequence[RunConfig], records: Sequence[Record], folder: Pa
 
 
 def _measuring_seconds(records: Sequence[Record]) -> dict[tuple[str, str], float]:
-    """By task and method. All numbers of one measurement tell its whole time: those of one
-    direction, else those of the same raw values."""
+    """Seconds by task and method. Every record of a measurement has the time of the whole
+    measurement: that of a direction, else that of the same raw values."""
     longest: dict[tuple[tuple[str, str], object], float] = {}
     for record in records:
         which = record["seed"], record.get("translation") or record.get("raw")
@@ -269,7 +269,7 @@ def _measuring_seconds(records: Sequence[Record]) -> dict[tuple[str, str], float
 
 
 def _training_seconds(run: RunConfig, folder: Path) -> float | None:
-    """How long a run was trained, if its kept curve tells."""
+    """Seconds of training of a run, from its stored curve; None if it has no complete curve."""
     curve = load_curve(curve_path(folder, run.task, run.method, run.seed))
     return float(curve.seconds[-1]) if curve and curve.steps[-1] == run.steps else None
 
@@ -278,12 +278,12 @@ def _sums(seconds: Sequence[float | None], measuring: Mapping[tuple[str, str], f
     known = [s for s in seconds if s is not None]
     real = sum(v for (_, method), v in measuring.items() if method == REAL)
     return Text(
-        f"{len(known)} of {len(seconds)} trainings tell how long they took"
-        + (f": {in_words(sum(known))} in all, one after another" if known else "")
+        f"The training time is known for {len(known)} of {len(seconds)} runs"
+        + (f": {in_words(sum(known))} in total (sum over runs)" if known else "")
         + f". Measuring them took {in_words(sum(measuring.values()) - real)}, and real pictures "
-        f"{in_words(real)} more (drawing pictures, training classifiers not counted). "
-        "Times are by the clock, beside as many others as the machine bore; waiting between an "
-        "interruption and its resumption is left out."
+        f"{in_words(real)} more (excluding drawing pictures and training classifiers). "
+        "Times are wall-clock times, with other jobs running on the same machine; pauses between an "
+        "interruption and its resumption are excluded."
     )
 
 
@@ -299,7 +299,7 @@ def _machine(made: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def commit_in_words(made: Mapping[str, Any]) -> str:
-    """The commit of the code that something was made with."""
+    """The commit of the code behind a result, in words."""
     if not made["commit"]:
         return "outside version control"
     return str(made["commit"])[:COMMIT_DIGITS] + (" with changes" if made["dirty"] else "")

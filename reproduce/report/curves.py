@@ -1,4 +1,4 @@
-"""Learning curves: what trainings logged, thinned into small files that are kept, and drawn."""
+"""Learning curves: read from training logs, thinned into small CSV files, and plotted."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from reproduce.experiments.preset import TABLE1_METHODS, Preset
 from reproduce.experiments.run import RunConfig, run_folder
 from reproduce.report.figures import plain, save
 
-FOLDER = "curves"  # beside the records
-POINTS = 200  # of a curve that is kept
-# The term that a tag of the event files is about, whatever its domain or the number of its network:
-# ``loss/recon_x_a`` is recon_x, ``loss/gan2`` is gan. Sums and other tags are about none.
+FOLDER = "curves"  # next to the records
+POINTS = 200  # at most, of a stored curve
+# The loss term in a tag of the event files, without domain or network number: ``loss/recon_x_a`` is
+# recon_x, ``loss/gan2`` is gan. Totals and other tags do not match.
 TAG = re.compile(r"loss/(?!total_)(.+?)2?(_[ab])?")
-PAUSE = 10  # times the usual time between two logged steps: nobody was training
-# The terms that methods have, with what they are called for people and how they are drawn.
+PAUSE = 10  # a gap of this many times the median time between logged steps is an interruption
+# Loss terms of all methods: label, colour and line style.
 TERMS = {
     "gan": ("adversarial", "#0072b2", "-"),
     "dis": ("discriminator", "#56b4e9", "-"),
@@ -50,10 +50,10 @@ TERMS = {
 
 @dataclass(frozen=True)
 class Curve:
-    """Loss terms of one training, each the mean over both domains, without its weight.
+    """The unweighted loss terms of one training, each a mean over both domains.
 
-    ``steps`` (T,): updates done; ``seconds`` (T,): of training until then, pauses left out;
-    ``terms``: (T,) values by name.
+    ``steps`` (T,): updates done; ``seconds`` (T,): of training so far, without interruptions;
+    ``terms``: name -> values (T,).
     """
 
     steps: FloatArray
@@ -62,8 +62,8 @@ class Curve:
 
 
 def read_curve(folder: Path) -> Curve | None:
-    """The curve in the event files of ``folder``; None if there are none."""
-    # Imported late: tables and pages are made without it.
+    """The curve in the TensorBoard event files of ``folder``; None if there are none."""
+    # Imported here, because tables and pages do not need it.
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     if not any(folder.glob("events.*")):
@@ -83,14 +83,14 @@ def read_curve(folder: Path) -> Curve | None:
     for term, tags in found.items():
         values = [[point.value for point in _in_order(events.Scalars(tag))] for tag in tags]
         if any(len(row) != len(steps) for row in values):
-            raise UserError(f"{folder}: {term} was logged at other steps: train this run anew")
+            raise UserError(f"{folder}: {term} was logged at different steps: train this run again")
         terms[term] = np.mean(np.array(values, np.float64), axis=0)
     return Curve(steps, _seconds(steps, times), terms)
 
 
 def _in_order(points: Sequence[Any]) -> list[Any]:
-    """As they were logged: files that were begun in one second are read in any order. Of a step
-    that was done twice, and all after it, what was logged last counts."""
+    """Points in the order of logging (files begun in the same second are read in any order). If a
+    resumed run repeated steps, the points logged last replace the earlier ones."""
     kept: list[Any] = []
     for point in sorted(points, key=lambda p: float(p.wall_time), reverse=True):
         if not kept or point.step < kept[-1].step:
@@ -99,8 +99,8 @@ def _in_order(points: Sequence[Any]) -> list[Any]:
 
 
 def _seconds(steps: FloatArray, times: FloatArray) -> FloatArray:
-    """Seconds of training at each step: a run that was interrupted trained nothing meanwhile, and
-    what came before the first logged step took as long, step by step, as what came after it."""
+    """Seconds of training at each step, without interruptions. Steps before the first logged one
+    are assumed to take the median time per step."""
     passed, done = np.diff(times), np.diff(steps)
     if not len(done):
         return np.zeros(len(steps))
@@ -110,7 +110,7 @@ def _seconds(steps: FloatArray, times: FloatArray) -> FloatArray:
 
 
 def thinned(curve: Curve) -> Curve:
-    """At most ``POINTS`` points, each the mean of as many logged ones, at the last one's step."""
+    """At most ``POINTS`` points, each the mean of equally many logged ones, at the last one's step."""
     size = math.ceil(len(curve.steps) / POINTS)
     parts = np.split(np.arange(len(curve.steps)), range(size, len(curve.steps), size))
     last = [part[-1] for part in parts]
@@ -119,12 +119,12 @@ def thinned(curve: Curve) -> Curve:
 
 
 def curve_path(folder: Path, task: str, method: str, seed: int) -> Path:
-    """Where the curve of a run is kept, under the results ``folder`` of its preset."""
+    """The path of a run's stored curve, in the results ``folder`` of its preset."""
     return folder / FOLDER / f"{task}-{method}-seed{seed}.csv"
 
 
 def write_curve(curve: Curve, path: Path) -> Path:
-    """Keep a curve as CSV: step, seconds, terms."""
+    """Write a curve as CSV with columns step, seconds, and one per term. Returns the path."""
     columns = (map("{:.5g}".format, values) for values in curve.terms.values())
     steps, seconds = map(int, curve.steps), map("{:.1f}".format, curve.seconds)
     rows = zip(steps, seconds, *columns, strict=True)
@@ -133,20 +133,20 @@ def write_curve(curve: Curve, path: Path) -> Path:
 
 
 def load_curve(path: Path) -> Curve | None:
-    """What ``write_curve`` wrote; None if there is none, UserError for anything else."""
+    """Read a curve that ``write_curve`` wrote; None if there is no file, UserError for other files."""
     if not path.is_file():
         return None
-    with foreign(f"{path} is no learning curve", "delete it; it is made again from its run"):
+    with foreign(f"{path} is no learning curve", "delete it; it is written again from its run"):
         rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
         names, values = rows[0], np.array(rows[1:], np.float64)
         if names[:2] != ["step", "seconds"] or values.shape[1:] != (len(names),):
-            raise ValueError("its columns are others")
+            raise ValueError("it has other columns")
     return Curve(values[:, 0], values[:, 1], dict(zip(names[2:], values[:, 2:].T, strict=True)))
 
 
 def make_curves(preset: Preset, runs: Sequence[RunConfig], places: Places) -> list[Path]:
-    """Keep the curve of each finished one of ``runs`` that logged one, thinned, and draw a figure for
-    each of their tasks that has any; returns the files."""
+    """Store the thinned curve of each finished run that logged one, and plot one figure per task.
+    Returns the files."""
     made, results = list[Path](), places.results / preset.name
     for run in runs:
         folder = run_folder(places.runs, preset.name, run)
@@ -162,7 +162,7 @@ def make_curves(preset: Preset, runs: Sequence[RunConfig], places: Places) -> li
 
 
 def holds(folder: Path, run: RunConfig) -> bool:
-    """Whether a folder holds this very run, and none of other settings."""
+    """Whether a folder holds exactly this run, with the same settings."""
     try:
         told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         return bool(told["config_sha256"] == run.digest())
@@ -171,8 +171,8 @@ def holds(folder: Path, run: RunConfig) -> bool:
 
 
 def stored_curves(folder: Path, task: str, seeds: Sequence[int]) -> dict[str, dict[int, Curve]]:
-    """Method -> seed -> curve, of those that are kept under ``folder`` for a task; methods in the
-    order of Table 1."""
+    """Method -> seed -> curve, of the curves stored in ``folder`` for a task; methods in the order
+    of Table 1."""
     found: dict[str, dict[int, Curve]] = {}
     for method in dict.fromkeys((*TABLE1_METHODS, *METHODS)):
         for seed in seeds:
@@ -183,7 +183,7 @@ def stored_curves(folder: Path, task: str, seeds: Sequence[int]) -> dict[str, di
 
 
 def last_values(curves: Mapping[int, Curve]) -> dict[str, float]:
-    """By term, its mean over the last twentieth of a training's points and over trainings."""
+    """Term -> its mean over the last 5 % of a training's points and over trainings."""
     ends: dict[str, list[float]] = {}
     for curve in curves.values():
         count = math.ceil(len(curve.steps) / 20)
@@ -193,8 +193,8 @@ def last_values(curves: Mapping[int, Curve]) -> dict[str, float]:
 
 
 def curve_figure(curves: Mapping[str, Mapping[int, Curve]], path: Path) -> Path:
-    """A panel for each method of one task, a line for each of its terms and seeds. Panels share
-    their axes, which leave out the extremes: one spike would flatten all the rest."""
+    """Plot one panel per method of a task, with one line per term and seed. Panels share their axes,
+    which exclude extreme values, because one spike would flatten all lines."""
     columns = min(2, len(curves))
     rows = math.ceil(len(curves) / columns)
     figure, axes = plt.subplots(
@@ -209,7 +209,7 @@ def curve_figure(curves: Mapping[str, Mapping[int, Curve]], path: Path) -> Path:
         for curve in by_seed.values():
             terms |= dict.fromkeys(curve.terms)
             for term, values in curve.terms.items():
-                shown = np.where(values > 0, values, np.nan)  # nothing else has a logarithm
+                shown = np.where(values > 0, values, np.nan)  # for the logarithmic axis
                 alpha = 1 / math.sqrt(len(by_seed))
                 axis.plot(curve.steps, shown, **_look(term), alpha=alpha, linewidth=1.1)
         axis.set_yscale("log")
@@ -229,7 +229,7 @@ def curve_figure(curves: Mapping[str, Mapping[int, Curve]], path: Path) -> Path:
 
 
 def _limits(curves: Mapping[str, Mapping[int, Curve]]) -> tuple[float, float]:
-    """Between which values nearly all points lie, with room for the rest."""
+    """The limits of the value axis: nearly all points, with a margin of a factor of 2."""
     every = [v for by_seed in curves.values() for c in by_seed.values() for v in c.terms.values()]
     values = np.concatenate(every)
     low, high = np.percentile(values[values > 0], (0.5, 99.5)) if (values > 0).any() else (1, 1)
@@ -237,13 +237,13 @@ def _limits(curves: Mapping[str, Mapping[int, Curve]]) -> tuple[float, float]:
 
 
 def in_order(terms: Iterable[str]) -> list[str]:
-    """Terms, each once, in the order in which people are shown them."""
+    """The distinct terms, in display order."""
     found = dict.fromkeys(terms)
     return [term for term in TERMS if term in found] + [t for t in found if t not in TERMS]
 
 
 def title_of(term: str) -> str:
-    """A term as people call it."""
+    """A term's label."""
     return TERMS[term][0] if term in TERMS else term
 
 

@@ -1,6 +1,6 @@
 """Grids of pictures: methods side by side like MUNIT's Fig. 4, its animals, and UNIT's Figs. 4 to 6.
 
-Inputs are spread evenly over the test set, not chosen.
+Inputs are evenly spaced in the test set, not hand-picked.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from reproduce.training.translate import stream
 
 DPI = 110  # pixels an inch of every figure
 SAMPLES, INPUTS = 3, 4  # of Fig. 4
-# Of the grid of modes: translations of each input, inputs, inches of a picture.
+# The grid of modes: translations per input, number of inputs, inches per picture.
 MODE_SAMPLES = {"cyclegan": 1, "cyclegan-noise": 2, "unit": 1, "munit": 6}
 MODE_INPUTS, MODE_CELL = 5, 0.72
-# Of UNIT's figures: rows; pairs of input and translation in a row of one direction.
+# UNIT's figures: rows, and pairs of input and translation per row and direction.
 ROWS, PAIRS = 4, 2
-CELL = 1.15  # inches, unless a picture has more pixels
-GAP = 0.12  # of a cell, between pairs; three of them between the directions
+CELL = 1.15  # inches; more if a picture has more pixels
+GAP = 0.12  # of a cell, between pairs; three times as much between the directions
 HEAD = 0.3  # inches
 
 
 def comparison(preset: Preset, runs: Sequence[RunConfig], places: Places, path: Path) -> Path:
-    """One task: per input a block of rows; input and ground truth, three outputs per method."""
+    """Draw one task: per input a block of rows with input, ground truth, three outputs per method."""
     own = _of_methods(TABLE1_METHODS, runs)
     domains, fixed = open_run_task(runs[0], places), Preparation(runs[0].size).at_test()
     chosen = evenly(len(domains.test_a), INPUTS)
@@ -55,7 +55,7 @@ def comparison(preset: Preset, runs: Sequence[RunConfig], places: Places, path: 
     rows = translated_rows(preset, own, places, "a2b", samples, INPUTS, batch_size=SAMPLES)
     tall, width = len(rows) * SAMPLES, len(own) + 1
     figure, axes = _axes(tall, width, (1.15 * width, 1.12 * tall + 0.5))
-    # Equal names of test pictures alone do not say that they belong together.
+    # Test pictures with equal names need not be pairs.
     truth = domains.test_b if domains.pairs and domains.paired_test else None
     axes[0][0].set_title("input &\nground truth" if truth else "input", fontsize=8)
     for axis, run in zip(axes[0][1:], own, strict=True):
@@ -72,7 +72,7 @@ def comparison(preset: Preset, runs: Sequence[RunConfig], places: Places, path: 
 
 
 def mode_grid(preset: Preset, runs: Sequence[RunConfig], places: Places, path: Path) -> Path:
-    """One task, both directions: an input a row, samples of each method beside it."""
+    """Draw both directions of one task: one input per row, with samples of each method."""
     own = _of_methods(TABLE2_METHODS, runs)
     blocks = [
         translated_rows(preset, own, places, direction, MODE_SAMPLES, MODE_INPUTS)
@@ -99,8 +99,8 @@ def mode_grid(preset: Preset, runs: Sequence[RunConfig], places: Places, path: P
 
 
 def both_directions(preset: Preset, run: RunConfig, places: Places, path: Path) -> Path:
-    """One run of UNIT: on the left a to b, on the right b to a; pairs of an input and its
-    translation, row by row."""
+    """Draw one run of UNIT as pairs of an input and its translation: on the left a to b, on the right
+    b to a."""
     cell = max(CELL, run.size / DPI)
     block = [1.0, 1.0, *([GAP, 1.0, 1.0] * (PAIRS - 1))]
     ratios = [*block, 3 * GAP, *block]
@@ -123,8 +123,8 @@ def both_directions(preset: Preset, run: RunConfig, places: Places, path: Path) 
 
 
 def domain_titles(preset: Preset, run: RunConfig, places: Places) -> tuple[str, str]:
-    """What the two domains of a run's task show, in words. Photographs may be of other breeds or
-    attributes than the task's: then it is what they were sorted by."""
+    """The names of the two domains of a run's task. Photographs sorted by other breeds or attributes
+    than the task's have the names of those."""
     spec = preset.spec(run.task)
     if run.source or not spec.drawn:
         folder = open_run_task(run, places).folder
@@ -136,7 +136,7 @@ def domain_titles(preset: Preset, run: RunConfig, places: Places) -> tuple[str, 
 
 
 def direction_title(preset: Preset, task: str, direction: Direction) -> str:
-    """A translation in two lines."""
+    """The title of a direction, on two lines."""
     return preset.spec(task).directions[direction].replace(" -> ", "\nto ")
 
 
@@ -144,8 +144,8 @@ def translated_rows(
     preset: Preset, runs: Sequence[RunConfig], places: Places, direction: Direction,
     samples: Mapping[str, int], inputs: int, batch_size: int = 32,
 ) -> list[list[Tensor]]:  # fmt: skip
-    """A row of pictures, each (3, H, W) in [-1, 1], for every input of one task: the input and the
-    translations by each run, as many as ``samples`` says of its method."""
+    """One row of pictures, each (3, H, W) in [-1, 1], per input of a task: the input, then each run's
+    translations (``samples``: their number by method)."""
     every, _ = sides(open_run_task(runs[0], places), direction)
     fixed, source = Preparation(runs[0].size).at_test(), Subset(every, evenly(len(every), inputs))
     rows = [[fixed(source.read(i))] for i in range(len(source))]
@@ -161,7 +161,7 @@ def translated_rows(
 
 
 def sides(domains: Domains, direction: Direction) -> tuple[PictureSource, PictureSource]:
-    """Test pictures of the domains that a translation goes from and to."""
+    """The test pictures of a direction's source and target domains."""
     a, b = domains.test_a, domains.test_b
     return (a, b) if direction == "a2b" else (b, a)
 
@@ -179,21 +179,21 @@ def _axes(rows: int, columns: int, size: tuple[float, float], **ratios: Any) -> 
 
 
 def evenly(total: int, count: int) -> list[int]:
-    """``count`` places spread evenly over ``total`` ones; all of them if there are no more."""
+    """``count`` evenly spaced indices below ``total``; all indices if ``total`` is not larger."""
     count = min(count, total)
     return [i * total // count for i in range(count)]
 
 
 def plain(axis: Axes) -> None:
-    """Small figures at the ticks, a grid behind the points, no box around them."""
+    """Style an axis: small tick labels, grid behind the points, no top and right spines."""
     axis.tick_params(labelsize=8)
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG, whole or not at all, and close it. A chart has 256 colours, which takes
-    a third of the bytes; pictures keep theirs."""
+    """Write a figure as PNG, atomically, and close it. Charts are reduced to 256 colours, which takes
+    a third of the bytes; figures with pictures are not."""
     with whole(path) as part:
         figure.savefig(part, format="png", dpi=DPI, metadata={"Software": None})
         if not any(axis.images for axis in figure.axes):
@@ -205,6 +205,6 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def show(axis: Axes, picture: Tensor) -> None:
-    """A picture (3, H, W) in [-1, 1], small ones with visible pixels."""
+    """Show a picture (3, H, W) in [-1, 1]; small ones with visible pixels."""
     pixels = np.clip(picture.permute(1, 2, 0).numpy() * 0.5 + 0.5, 0, 1)
     axis.imshow(pixels, interpolation="nearest" if len(pixels) < 128 else "antialiased")

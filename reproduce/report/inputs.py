@@ -1,4 +1,4 @@
-"""What a report is made of beside records, jobs and code; light, for who only asks what is stale."""
+"""A report's inputs besides records, jobs and code; cheap to import, to check what is stale."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ BY_HAND = ("causes.yaml", "ablations/*.json", "ablations/*.png")
 
 
 def inputs_sha256(folder: Path) -> dict[str, str]:
-    """By name, the sha256 of templates and captions, and of what people wrote or asked for in the results
-    ``folder`` of a preset."""
+    """Name -> sha256 of the templates and captions, and of the files in the results ``folder`` of a
+    preset that users write or request."""
     found = {name: HERE / name for name in TEMPLATES}
     for pattern in BY_HAND:
         found |= {p.relative_to(folder).as_posix(): p for p in sorted(folder.glob(pattern))}

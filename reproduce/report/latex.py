@@ -1,4 +1,4 @@
-"""The same report for paper: LaTeX of it, and its PDF where a LaTeX is at hand."""
+"""The report as LaTeX, and as a PDF if pdflatex is installed."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from reproduce.report.blocks import Report
 from reproduce.report.page import environment
 
 TEX, PDF, LOG = "report.tex", "report.pdf", "report.log"
-PASSES = 2  # the second knows the pages of the contents
-SECONDS = 300  # of one pass, at most
+PASSES = 2  # the second fills the table of contents
+SECONDS = 300  # timeout of one pass
 INSTALL = "apt-get install texlive-latex-base texlive-latex-recommended"
 
 
 def tex(text: str) -> str:
-    """Plain text for LaTeX; what stands in backticks is code, between pairs of asterisks bold."""
+    """Plain text as LaTeX; text in backticks becomes code, text between double asterisks bold."""
     escaped = re.sub(r"`([^`]+)`", r"\\texttt{\1}", in_latex(text))
     return re.sub(r"\*\*([^*]+)\*\*", r"\\textbf{\1}", escaped)
 
 
 def latex(report: Report) -> str:
-    """The text of ``report.tex``, which finds the page's pictures beside it or in the folder above."""
+    """The text of ``report.tex``; it finds pictures in its own folder or in the one above."""
     filters: dict[str, Callable[..., object]] = {
         "tex": tex,
         "row": lambda cells: " & ".join(map(tex, cells)),
@@ -44,31 +44,31 @@ def latex(report: Report) -> str:
 
 
 def write_pdf(report: Report, out: Path) -> tuple[list[Path], str]:
-    """``report.tex`` in ``out``, beside the page, and ``report.pdf`` if it can be made.
+    """Write ``report.tex`` to ``out``, and ``report.pdf`` if possible.
 
-    Returns the files, and what to tell people where there is no PDF.
+    Returns the files, and a note for the user if there is no PDF.
     """
     source = out / TEX
     write_text(source, latex(report))
     program = shutil.which("pdflatex")
     if program is None:
-        return [source], f"no PDF: there is no pdflatex here ({INSTALL}); {source} is written"
+        return [source], f"no PDF: pdflatex is not installed ({INSTALL}); {source} is written"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for path in (source, *report.pictures):
             shutil.copy(path, folder)
         if not _compiled(program, folder):
             shutil.copyfile(folder / LOG, out / LOG)
-            return [source], f"no PDF: LaTeX refused {source}; {out / LOG} says why"
+            return [source], f"no PDF: LaTeX failed on {source}; see {out / LOG}"
         with whole(out / PDF) as part:
             shutil.copyfile(folder / PDF, part)
     return [source, out / PDF], ""
 
 
 def _compiled(program: str, folder: Path) -> bool:
-    """Whether LaTeX made a PDF of what lies in ``folder``. No command of a text is ever run."""
+    """Whether LaTeX made a PDF in ``folder``. It cannot run shell commands."""
     words = [program, "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", TEX]
-    # It reads and writes nothing outside that folder.
+    # Paranoid mode: it cannot read or write outside that folder.
     surroundings = os.environ | {"openin_any": "p", "openout_any": "p"}
     try:
         for _ in range(PASSES):

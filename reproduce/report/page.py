@@ -1,6 +1,6 @@
-"""The report as one HTML page: nothing is fetched from elsewhere.
+"""The report as one self-contained HTML page.
 
-In its results folder it shows the pictures that are there; anywhere else copies lie beside it.
+In a results folder it links the pictures there; anywhere else the pictures are copied next to it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from reproduce.report.blocks import Report
 from reproduce.report.inputs import HERE
 
 PAGE = "index.html"
-PICTURES = "pictures"  # the folder beside it
+PICTURES = "pictures"  # the folder next to it
 
 
 def environment(filters: Mapping[str, Callable[..., object]], **more: Any) -> Environment:
-    """The templates, with these filters."""
+    """The Jinja environment of the templates, with these filters."""
     found = Environment(
         loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True, **more,
@@ -34,9 +34,8 @@ def environment(filters: Mapping[str, Callable[..., object]], **more: Any) -> En
 
 
 def write_page(report: Report, out: Path) -> list[Path]:
-    """``index.html`` in ``out``, and the pictures under ``pictures`` unless ``out`` lies in the preset's
-    results; every file is written whole or not at all, the page last. Returns the
-    files, the page first."""
+    """Write ``index.html`` to ``out``, and the pictures to ``out/pictures`` unless ``out`` is in the
+    preset's results. Writes are atomic, the page last. Returns the files, the page first."""
     written = [out / PAGE]
     for path in () if report.lies_in(out) else report.pictures:
         written.append(out / PICTURES / path.name)
@@ -47,7 +46,7 @@ def write_page(report: Report, out: Path) -> list[Path]:
 
 
 def html(report: Report, out: Path) -> str:
-    """The page's text, for the folder ``out``."""
+    """The HTML of the page for the folder ``out``."""
     templates = environment(
         {"words": words, "plain": plain, "link": lambda f: _link(f.path, report, out)},
         autoescape=True,
@@ -58,18 +57,18 @@ def html(report: Report, out: Path) -> str:
 
 
 def plain(text: str) -> str:
-    """Text for people: what is typed as an arrow is one, and none begins a line."""
+    """Text with ``->`` as an arrow, and no line break before a trailing ↑ or ↓."""
     return text.replace("->", "→").replace(" ↑", "\u00a0↑").replace(" ↓", "\u00a0↓")
 
 
 def words(text: str) -> Markup:
-    """The same as HTML; what stands in backticks is code, and between two pairs of asterisks bold."""
+    """``plain`` as HTML; text in backticks becomes code, text between double asterisks bold."""
     safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(plain(text))))
     return Markup(re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", safe))
 
 
 def _link(picture: Path, report: Report, out: Path) -> str:
-    """Where the page in ``out`` finds a picture."""
+    """The URL of a picture, relative to the page in ``out``."""
     if report.lies_in(out):
         return quote(f"../{picture.relative_to(report.folder).as_posix()}")
     return f"{PICTURES}/{quote(picture.name)}"

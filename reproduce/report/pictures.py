@@ -1,4 +1,4 @@
-"""The pictures of a report: where they are, what they show, and what to say of those missing."""
+"""The pictures of a report: their paths, alternative texts and captions, or that they are missing."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from reproduce.report.inputs import HERE, WORDS
 from reproduce.report.theory_figures import content_alt, styles_alt
 from reproduce.tasks.registry import TASKS
 
-EVENLY = "The inputs are spread evenly over the test set, not chosen."
+EVENLY = "The inputs are evenly spaced in the test set, not hand-picked."
 SHOWN = yaml.safe_load((HERE / WORDS).read_text(encoding="utf-8"))  # by kind of picture
 
 
 @dataclass(frozen=True)
 class Album:
-    """The pictures of a preset. ``folder``: its results; ``again``: the command that makes what is
-    missing."""
+    """The pictures of a preset. ``folder``: its results; ``again``: the command that makes missing
+    pictures."""
 
     preset: Preset
     folder: Path
     again: str
 
     def figure(self, kind: str, name: str, **words: object) -> Block:
-        """The picture ``name`` of a kind, or that what it shows is missing."""
+        """The picture ``name`` of a kind, or a ``Missing`` block if it cannot be read."""
         told = {key: text.format(**words, evenly=EVENLY) for key, text in SHOWN[kind].items()}
         try:
             with Image.open(self.folder / f"{name}.png", formats=("PNG",)) as picture:
@@ -46,7 +46,7 @@ class Album:
             return Missing((told["what"],), self.again)
 
     def translations(self) -> list[Block]:
-        """Grids of all methods' translations, and UNIT's figures."""
+        """The grids of all methods' translations, and UNIT's figures."""
         blocks = []
         for number, kind in {1: "figure4", 2: "modes"}.items():
             for task in self.preset.tables.get(number, []):
@@ -63,7 +63,7 @@ class Album:
         return blocks
 
     def styles(self) -> list[Block]:
-        """Walks between styles, and styles of examples, of every task of the tables."""
+        """Style interpolations and example-guided translations of every task of the tables."""
         return [
             self.figure(kind, f"{kind}-{task}", title=_title(task))
             for task in self.preset.table_tasks
@@ -71,10 +71,10 @@ class Album:
         ]
 
     def curves(self, task: str, curves: Mapping[str, Mapping[int, Curve]]) -> list[Block]:
-        """The learning curves of one task, and where they end as a table."""
+        """The learning curves of one task, and a table of their final values."""
         title = _title(task)
         seeds = max((len(by_seed) for by_seed in curves.values()), default=0)
-        several = f"; {seeds} trainings of each method over each other" if seeds > 1 else ""
+        several = f"; {seeds} trainings of each method overlaid" if seeds > 1 else ""
         shown = self.figure("curves", f"curves-{task}", title=title, trainings=several)
         if isinstance(shown, Missing) or not curves:
             return [shown]
@@ -82,11 +82,11 @@ class Album:
         terms = in_order(term for values in ends.values() for term in values)
         columns = (Column(title_of(term), term, ".3g") for term in terms)
         rows = tuple[Row, ...]({"Method": METHODS[m].title, **v} for m, v in ends.items())
-        caption = f"Where the curves of {title} end: means over the last twentieth"
+        caption = f"Final values of the curves of {title}: means over the last 5% of points"
         return [shown, Table(caption, (Column("Method", words=True), *columns), rows)]
 
     def theory(self, tasks: Sequence[OfTask]) -> list[Block]:
-        """Encoded styles and content codes of the tasks where they were measured."""
+        """The figures of styles and content codes, of the tasks on which they were measured."""
         kinds = {
             "theory-styles": (STYLE_MMD, styles_alt), "theory-content": (DOMAIN_ACCURACY, content_alt)
         }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What styles do, like MUNIT's Figs. 8 and 9: a walk between two of them, and styles of examples."""
+"""Figures of styles, like MUNIT's Figs. 8 and 9: interpolation, and example-guided translation."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ HEAD, GAP = 0.36, 0.1  # inches: above each direction's pictures, and below
 
 
 class _Block(NamedTuple):
-    """Pictures of one direction: rows of equal length, None where there is none, and titles by
-    column."""
+    """Pictures of one direction: rows of equal length (None: an empty cell), and titles by column."""
 
     rows: Sequence[Sequence[Tensor | None]]
     titles: dict[int, str]
@@ -41,9 +40,8 @@ class _Block(NamedTuple):
 def interpolation(
     preset: Preset, run: RunConfig, places: Places, path: Path, *, inputs: int = INPUTS
 ) -> Path:
-    """A row for each input: the input, then its translations by styles on the way from one drawn
-    style to another. The inputs are spread evenly over the test set, not chosen, and all rows walk
-    the same way."""
+    """Draw one row per input: the input, then its translations as the style is interpolated between
+    two random samples, the same in all rows. Inputs are evenly spaced in the test set."""
     network, _ = load_method(checkpoint_of(preset, run, places), places.device)
     domains, fixed = open_run_task(run, places), Preparation(run.size).at_test()
     blocks = []
@@ -71,8 +69,8 @@ def guided(
     preset: Preset, run: RunConfig, places: Places, path: Path, *, inputs: int = INPUTS,
     examples: int = EXAMPLES,
 ) -> Path:  # fmt: skip
-    """Inputs (left) in the styles of example pictures (on top). Both are spread evenly over the
-    test set, not chosen; no example is an input's ground truth."""
+    """Draw inputs (left) in the styles of example pictures (top). Both are evenly spaced in the test
+    set; no example is the ground truth of an input."""
     network, _ = load_method(checkpoint_of(preset, run, places), places.device)
     domains, fixed = open_run_task(run, places), Preparation(run.size).at_test()
     blocks = []
@@ -92,7 +90,7 @@ def guided(
 
 
 def _titles(preset: Preset, task: str) -> dict[Direction, str]:
-    """By direction; both where either domain has styles worth a look: edges have none."""
+    """Title by direction; only a2b for tasks from edges, which have no style."""
     shown: tuple[Direction, ...] = ("a2b", "b2a") if preset.spec(task).domains else ("a2b",)
     return {direction: direction_title(preset, task, direction) for direction in shown}
 
@@ -122,12 +120,12 @@ def _draw(blocks: Sequence[_Block], path: Path) -> Path:
 
 
 def style_paths(preset: Preset, run: RunConfig, places: Places) -> tuple[Path, Path]:
-    """Where the report looks for the figures of a run."""
+    """The paths of a run's two figures."""
     folder = places.results / preset.name
     return folder / f"interpolation-{run.task}.png", folder / f"guided-{run.task}.png"
 
 
 def draw_styles(preset: Preset, run: RunConfig, places: Places) -> list[Path]:
-    """Both figures of a run."""
+    """Draw both figures of a run. Returns their paths."""
     walk, examples = style_paths(preset, run, places)
     return [interpolation(preset, run, places, walk), guided(preset, run, places, examples)]

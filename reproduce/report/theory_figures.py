@@ -1,4 +1,4 @@
-"""Pictures of what theory says: encoded styles against N(0, I), content codes of two domains."""
+"""Figures on the theory: encoded styles against N(0, I), and content codes of the two domains."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from reproduce.experiments.preset import Preset
 from reproduce.records.raw import raw_of
 from reproduce.report.figures import plain, save
 
-WIDTH = 4.8  # inches: readable where a page is 390 px wide
+WIDTH = 4.8  # inches: readable on a page of 390 px
 COMPARED = ("munit", "munit-wo-s")  # with and without the style term
-# Apart for all kinds of colour vision (Okabe and Ito, 2008), and by their markers.
+# Distinct for all kinds of colour vision (Okabe and Ito, 2008), and by their markers.
 COLOURS = {"munit": "#0072B2", "munit-wo-s": "#D55E00"}
 MARKERS = {"munit": "o", "munit-wo-s": "s"}
 OTHERS, GUIDE = "#333333", "#888888"
-BELOW = 0.24  # inches from an axis to its legend: its ticks' labels are between
-DODGE = 0.18  # of a row, between the points of several seeds
+BELOW = 0.24  # inches between an axis and its legend, for the tick labels
+DODGE = 0.18  # of a row: offset between the points of several seeds
 CHARTS = {
-    contents.DOMAIN_ACCURACY.name: "A classifier tells the domain of a code",
+    contents.DOMAIN_ACCURACY.name: "Accuracy of a domain classifier of codes",
     contents.CONTENT_MMD.name: "MMD between the domains' codes",
     contents.PAIR_DISTANCE.name: "Distance of codes of one content\nrelative to different contents",
     contents.RETRIEVAL_RANK.name: "Share of other contents that are nearer",
@@ -37,8 +37,8 @@ CHARTS = {
 
 
 def write_theory(preset: Preset, places: Places, seeds: Sequence[int] | None = None) -> list[Path]:
-    """``theory.md``, and ``theory-styles-TASK.png`` and ``theory-content-TASK.png`` of each task
-    where they were measured, in the preset's results; what was written."""
+    """Write ``theory.md``, and for each measured task ``theory-styles-TASK.png`` and
+    ``theory-content-TASK.png``, to the preset's results. Returns the paths."""
     folder = places.results / preset.name
     tasks = theory_of(preset, places.records(preset).all(), seeds)
     written = theory_table(preset, tasks).write(folder, "theory", "md")
@@ -52,8 +52,8 @@ def write_theory(preset: Preset, places: Places, seeds: Sequence[int] | None = N
 
 
 def styles_figure(of: OfTask, results: Path, path: Path) -> Path:
-    """QQ plots of every number of a style against N(0, 1), with and without the style term; means
-    and deviations; the kernel distance of every method. Encoded styles are the first seed's."""
+    """Draw QQ plots of every style component against N(0, 1), with and without the style term; means
+    and deviations; the kernel distance of every method. Encoded styles are of the first seed."""
     shown = {m: found for m in COMPARED if (found := _encoded(of, m, results))}
     methods = of.methods(STYLE_MMD.name)
     chart = 0.75 + 0.27 * len(methods)
@@ -84,7 +84,7 @@ def styles_figure(of: OfTask, results: Path, path: Path) -> Path:
 
 
 def content_figure(of: OfTask, path: Path) -> Path:
-    """The content codes' numbers by method, with what pictures themselves and chance give."""
+    """Draw the content codes' metrics by method, with their values for pictures and by chance."""
     metrics = [metric for metric in CHARTS if of.methods(metric)]
     heights = [0.8 + 0.25 * len(of.methods(metric)) for metric in metrics]
     figure, panels = plt.subplots(
@@ -102,11 +102,11 @@ def content_figure(of: OfTask, path: Path) -> Path:
 
 
 def styles_alt(of: OfTask) -> str:
-    """The first figure in sentences, with its numbers, for whoever does not see it."""
+    """The alternative text of the styles figure, with its numbers."""
     every = of.everyone(STYLE_MMD.name)
     words = f"Quantiles of encoded styles against N(0, 1) on {of.title}. "
     words += f"Kernel distance (MMD) from N(0, I): {_means(of, STYLE_MMD.name)}"
-    words += f"; N(0, I) itself stays below {of.null(STYLE_MMD.name):.3f}"
+    words += f"; N(0, I) itself is below {of.null(STYLE_MMD.name):.3f}"
     words += f", and styles that are all 0 have {mean_of(every, 'collapsed'):.3f}."
     for method in (m for m in COMPARED if of.of(m, STYLE_MMD.name)):
         told = [
@@ -120,7 +120,7 @@ def styles_alt(of: OfTask) -> str:
 
 
 def content_alt(of: OfTask) -> str:
-    """The second figure in sentences."""
+    """The alternative text of the content figure."""
     words = f"Content codes of the two domains of {of.title}."
     for metric in (metric for metric in CHARTS if of.methods(metric)):
         pixels, (chance, name) = mean_of(of.everyone(metric), "pixels"), _chance(of, metric)
@@ -143,7 +143,7 @@ def _chance(of: OfTask, metric: str) -> tuple[float | None, str]:
 
 
 def _encoded(of: OfTask, method: str, results: Path) -> Mapping[str, FloatArray]:
-    """The styles (N, D) of a method's first seed, by domain."""
+    """Domain -> the styles (N, D) of a method's first seed."""
     records = of.of(method, STYLE_MMD.name)
     if not records:
         return {}
@@ -178,7 +178,7 @@ def _moments(panel: Axes, styles: Mapping[str, FloatArray]) -> None:
 
 
 def _chart(panel: Axes, of: OfTask, metric: str) -> None:
-    """A row a method, a point with its interval a seed."""
+    """One row per method, one point with its interval per seed."""
     methods = of.methods(metric)
     for row, method in enumerate(methods):
         records = of.of(method, metric)
@@ -203,7 +203,7 @@ def _guide(panel: Axes, value: float | None, label: str, style: str = ":") -> No
 
 
 def _from(panel: Axes, zero: float) -> None:
-    """An axis from ``zero``, whose points stay whole at both its ends, and its legend below."""
+    """Start an axis at ``zero``, with room for the points at both ends, and put its legend below."""
     end = panel.dataLim.x1
     room = 0.02 * (end - zero)
     panel.set_xlim(zero - room, end + room)

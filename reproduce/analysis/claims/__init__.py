@@ -1,1 +1,1 @@
-"""The papers' claims as code: statements, raw values, statistics, verdicts, one table."""
+"""The papers' claims as code: statements, statistics, verdicts, and their table."""

@@ -1,7 +1,7 @@
-"""What the papers claim, each as a number and where that number must lie.
+"""The papers' claims, each as a number and the limits within which it must lie.
 
-Limits come from the papers' own tables, not from ours: the published numbers satisfy every claim
-(a test says so), and where "near" or "comparable" needs a margin, it is named here with its reason.
+Limits come from the papers' tables, not from ours: the published numbers satisfy every claim (a test
+checks this). Where "near" or "comparable" needs a margin, it is defined here with its reason.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from reproduce.tasks.specs import TASKS
 Combine = Literal["value", "difference", "ratio", "rank"]
 SIGN: Mapping[Combine, str] = {"difference": " − ", "ratio": " / "}
 
-# MUNIT's Table 1 calls UNIT's, CycleGAN's and CycleGAN*'s diversity very little: they have at most
-# 0.15 of MUNIT's (CycleGAN*, shoes). Table 2 calls their CIS very low: at most 0.20 of their own IS
+# MUNIT's Table 1 describes the diversity of UNIT, CycleGAN and CycleGAN* as very little: at most 0.15
+# of MUNIT's (CycleGAN*, shoes). Table 2 describes their CIS as very low: at most 0.20 of their own IS
 # (UNIT, big cats -> house cats). A quarter is above all of these, and far below the 0.64 of
-# MUNIT w/o s (shoes), the least diverse method that the paper does not call so.
+# MUNIT w/o s (shoes), the least diverse method that the paper does not describe so.
 NEAR_ZERO = 0.25
-# In Table 2 MUNIT's CIS is 0.98 of its IS or more; the rest, what the input decides, may be 15 %.
+# In Table 2 MUNIT's CIS is at least 0.98 of its IS; here the input may account for 15 %.
 NEAR_IS = 0.85
-# The paper calls 0.140 and 0.175 comparable diversity (BicycleGAN and MUNIT, handbags; a factor of
-# 1.25), and a preference of 56.7 % comparable quality (6.7 points from MUNIT's 50; shoes). Twice as
-# far, the factor in logarithms, is comparable here.
+# The paper describes 0.140 and 0.175 as comparable diversity (BicycleGAN and MUNIT, handbags; a factor
+# of 1.25), and a preference of 56.7 % as comparable quality (6.7 points from MUNIT's 50; shoes). Here
+# the margin is twice as wide (the factor in logarithms).
 COMPARABLE_FACTOR = 1.25**2
 COMPARABLE_POINTS = 2 * 6.7
-# The papers give no number for what theory says of perfect networks, so these are ours. A domain
-# classifier that is right about 60 % of codes has little to go by; 50 % is chance.
+# The papers give no numbers for the theory of perfect networks, so these limits are ours. A domain
+# classifier with an accuracy of 60 % has little information; 50 % is chance.
 CHANCE = 0.6
-# Of the kernel distance (MMD) between encoded styles and N(0, I): 0 for equal distributions. Styles of
-# 8 numbers that are all 0, which tell nothing, have 0.252; a fifth of that is near.
+# Limit of the kernel distance (MMD) between encoded styles and N(0, I); 0 for equal distributions.
+# Collapsed styles (8 numbers, all 0) have 0.252; a fifth of that counts as near.
 STYLE_MMD = 0.05
 
-SMALLEST = 1e-4  # LPIPS: below this there is no difference to see, and a ratio needs an end
-BOUNDS = {"quality": (0.0, 100.0), "cis/is": (0.0, 1.0)}  # of families; others are not cut
+SMALLEST = 1e-4  # LPIPS: smaller differences are invisible; keeps ratios finite
+BOUNDS = {"quality": (0.0, 100.0), "cis/is": (0.0, 1.0)}  # by family; others are not clipped
 
 SOURCES = {
     "diversity": "MUNIT, Table 1, Diversity", "quality": "MUNIT, Table 1, Quality",
@@ -66,8 +66,8 @@ class Part:
     combine: Combine = "value"
 
     def at(self, values: Mapping[Quantity, float]) -> float:
-        """The number at one seed, on the scale on which seeds are averaged: ratios as
-        logarithms."""
+        """The number at one seed, on the scale on which seeds are averaged (ratios: their
+        logarithm)."""
         if self.combine == "rank":
             every = [quantity for (quantity,) in self.terms]
             ours = [values[q] if q != _to_itself(q.task) else 50.0 for q in every]
@@ -80,7 +80,7 @@ class Part:
         return terms[0] - terms[1] if self.combine == "difference" else terms[0]
 
     def scaled(self, number: float) -> float:
-        """A number, or a limit, on that scale."""
+        """A number, or a limit, on the scale on which seeds are averaged."""
         if self.combine != "ratio":
             return number
         return math.log(number) if number > 0 else -math.inf
@@ -93,7 +93,7 @@ class Part:
             return math.inf
 
     def within(self, number: float) -> float:
-        """A number, cut to where the part's number can lie."""
+        """A number, clipped to the possible range."""
         known = {"value": BOUNDS.get(self.terms[0][0].family), "rank": (-1.0, 1.0)}
         low, high = known.get(self.combine) or (-math.inf, math.inf)
         return min(max(number, low), high)
@@ -111,7 +111,7 @@ class Part:
         return f"{self.terms[0][0].family}: {SIGN.get(self.combine, '').join(names)}"
 
     def published(self) -> float | None:
-        """The paper's number; None where it printed none."""
+        """The paper's number; None if it gives none."""
         known = {quantity: published(quantity) for quantity in self.quantities}
         values = {quantity: value for quantity, value in known.items() if value is not None}
         return self.back(self.at(values)) if len(values) == len(known) else None
@@ -119,7 +119,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement that is true where every part lies above ``low`` and below ``high``."""
+    """A statement that holds if every part lies above ``low`` and below ``high``."""
 
     id: str
     statement: str
@@ -127,7 +127,7 @@ class Claim:
     parts: tuple[Part, ...]
     low: float = -math.inf
     high: float = math.inf
-    why: str = ""  # the limits
+    why: str = ""  # the reason for the limits
 
     @property
     def limits(self) -> str:
@@ -138,24 +138,24 @@ class Claim:
 
 
 def _to_itself(task: str) -> Quantity:
-    """MUNIT's Quality: to itself it is preferred as often as not, whatever a control found."""
+    """MUNIT's Quality: 50 % by definition, whatever a control measured."""
     return Quantity("quality", REFERENCE, task)
 
 
 def title(method: str) -> str:
-    """As the paper's rows call a method."""
+    """A method's row title in the paper."""
     if method == REAL:
         return "real data"
     return METHODS[method].title.replace(" (paired)", "").replace(" reconstruction", "")
 
 
 def in_words(quantity: Quantity) -> str:
-    """What a quantity is of, in words."""
+    """A quantity in words: its family, method and place."""
     return f"{quantity.family} of {title(quantity.method)}, {place(quantity)}"
 
 
 def place(quantity: Quantity) -> str:
-    """Where a quantity is measured, in words."""
+    """The task, direction or domain of a quantity, in words."""
     spec = TASKS.get(quantity.task)
     if spec is None:
         return " ".join(filter(None, (quantity.task, quantity.translation, quantity.domain)))
@@ -166,7 +166,7 @@ def place(quantity: Quantity) -> str:
 
 
 def published(quantity: Quantity) -> float | None:
-    """The papers' number for a quantity; None where they have none."""
+    """The papers' number for a quantity; None if they give none."""
     spec = TASKS.get(quantity.task)
     name = "Real data" if quantity.method == REAL else METHODS[quantity.method].title
     if quantity.family in ("quality", "diversity"):
@@ -185,8 +185,8 @@ _table1, _table2 = cache(published_table1), cache(published_table2)
 
 
 def claims(preset: Preset) -> list[Claim]:
-    """All claims about the tasks of a preset: Table 1's task by task, Table 2's over its
-    directions, as the paper's last row, and the theory's."""
+    """All claims about the tasks of a preset: Table 1 by task, Table 2 averaged over its directions
+    (the paper's last row), and the theory."""
     own = {n: [t for t in tasks if t not in preset.own] for n, tasks in preset.tables.items()}
     first, second = own.get(1, []), own.get(2, [])
     found = [claim for task in first for claim in (*_diversity(task), *_quality(task))]
@@ -200,23 +200,23 @@ def _claim(kind: str, name: str, task: str, words: str, *parts: Part, **limits: 
 
 
 def _ranks(kind: str, name: str, task: str, words: str, rows: Iterable[Quantity]) -> Claim:
-    """Of Spearman's correlation with the paper's numbers, of the ``rows`` that the paper has."""
+    """A claim about Spearman's correlation with the paper's numbers, over the ``rows`` it has."""
     of = [(row,) for row in rows if published(row) is not None]
     t = float(stats.t.ppf(0.95, len(of) - 2))
     limit = t / math.sqrt(len(of) - 2 + t * t)
-    why = "one order in twenty comes nearer by chance (Student's t)"
+    why = "by chance, one order in twenty correlates more (Student's t)"
     return _claim(kind, name, task, words, Part(tuple(of), "rank"), low=limit, why=why)
 
 
 def _column(family: str, task: str) -> Iterator[Claim]:
-    """Of a column of Table 1: the order of the ablations, and of all rows."""
+    """The claims about a column of Table 1: the order of the ablations, and of all rows."""
     of = [Quantity(family, method, task) for method in ABLATED]
     of.sort(key=lambda quantity: published(quantity) or 0.0, reverse=True)
     first, second, last = (title(quantity.method).removeprefix("MUNIT ") for quantity in of)
-    words = f"{family.capitalize()} falls from {first} over {second} to {last}"
+    words = f"{family.capitalize()} decreases from {first} to {second} to {last}"
     parts = (Part(((more,), (less,)), "difference") for more, less in pairwise(of))
     yield _claim(family, "ablations", task, words, *parts, low=0.0)
-    words = f"{family.capitalize()} orders the rows as in the paper"
+    words = f"{family.capitalize()} ranks the rows as in the paper"
     rows = (Quantity(family, method, task) for method in (*TABLE1_METHODS, REAL))
     yield _ranks(family, "ranks", task, words, rows)
 
@@ -232,7 +232,7 @@ def _diversity(task: str) -> Iterator[Claim]:
         yield claim(f"above-{method}", words, "difference", REFERENCE, method, low=0.0)
     for method in BASELINES:
         yield claim(
-            f"near-zero-{method}", f"The diversity of {title(method)} stays near 0", "ratio",
+            f"near-zero-{method}", f"The diversity of {title(method)} is near 0", "ratio",
             method, REFERENCE, high=NEAR_ZERO, why="at most 0.15 of MUNIT's in the paper",
         )  # fmt: skip
     for method, loss in ABLATED.items():
@@ -245,7 +245,7 @@ def _diversity(task: str) -> Iterator[Claim]:
     yield claim(
         "bicyclegan", "BicycleGAN, trained on pairs, is as diverse as MUNIT",
         "ratio", "bicyclegan", REFERENCE, low=1 / COMPARABLE_FACTOR, high=COMPARABLE_FACTOR,
-        why="twice as far as the paper's 0.140 and 0.175, in logarithms",
+        why="twice the paper's factor between 0.140 and 0.175, in logarithms",
     )  # fmt: skip
     yield from _column("diversity", task)
 
@@ -262,7 +262,7 @@ def _quality(task: str) -> Iterator[Claim]:
         words = f"MUNIT's quality is higher than {title(method)}'s"
         yield claim(f"above-{method}", words, method, high=50.0)
     yield claim(
-        "bicyclegan", "BicycleGAN, trained on pairs, is of the same quality", "bicyclegan",
+        "bicyclegan", "BicycleGAN, trained on pairs, has comparable quality", "bicyclegan",
         low=50 - COMPARABLE_POINTS, high=50 + COMPARABLE_POINTS,
         why="twice as far from 50 % as the paper's 56.7 %",
     )  # fmt: skip
@@ -275,15 +275,15 @@ def _modes(directions: Sequence[tuple[str, str]]) -> Iterator[Claim]:
 
     yield _claim(
         "modes", "cis-near-is", "",
-        "MUNIT's CIS is near its IS: what varies is not decided by the input",
+        "MUNIT's CIS is near its IS: the input does not determine the mode",
         Part((over("cis/is", REFERENCE),)), low=NEAR_IS,
-        why="0.98 or more in the paper; 15 % are left to the input",
+        why="at least 0.98 in the paper; the input may account for 15 %",
     )  # fmt: skip
     others = [method for method in TABLE2_METHODS if method != REFERENCE]
     for method in others:
         yield _claim(
             "modes", f"near-zero-{method}", "",
-            f"The CIS of {title(method)} is near 0 beside its IS",
+            f"The CIS of {title(method)} is near 0 relative to its IS",
             Part((over("cis/is", method),)), high=NEAR_ZERO, why="at most 0.20 in the paper",
         )  # fmt: skip
     for family in ("cis", "is"):
@@ -291,7 +291,7 @@ def _modes(directions: Sequence[tuple[str, str]]) -> Iterator[Claim]:
         parts = (Part((own, over(family, method)), "difference") for method in others)
         words = f"MUNIT has the highest {name}"
         yield _claim("modes", f"highest-{family}", "", words, *parts, low=0.0)
-        words = f"{name} orders methods and directions as in the paper"
+        words = f"{name} ranks methods and directions as in the paper"
         rows = (quantity for method in TABLE2_METHODS for quantity in over(family, method))
         yield _ranks("modes", f"ranks-{family}", "", words, rows)
 
@@ -301,10 +301,10 @@ def _theory(task: str) -> Iterator[Claim]:
         part = Part(((Quantity(family, REFERENCE, task, domain=domain),),))
         return _claim("theory", name, task, words, part, **limits)
 
-    words = "Styles encoded from real pictures are distributed as N(0, I)"
+    words = "Styles encoded from real pictures follow N(0, I)"
     why = "a fifth of the distance of styles that are all 0"
     for domain in "ab":
         yield claim(f"styles-{domain}", words, "style-mmd", domain, high=STYLE_MMD, why=why)
-    words = "Content codes of the two domains are distributed alike"
+    words = "Content codes of the two domains follow one distribution"
     why = "a classifier's accuracy; 0.5 is chance"
     yield claim("contents", words, "content-domain-accuracy", None, high=CHANCE, why=why)

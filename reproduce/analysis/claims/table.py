@@ -1,4 +1,4 @@
-"""One table of all claims: what is claimed, where, the papers' number, ours, and the verdict."""
+"""The table of all claims: statement, place, the papers' number, ours, and the verdict."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ NAMES = (
     "id", "claim", "source", "on", "measured", "limit_low", "limit_high", "why", "paper", "value",
     "low", "high", "level", "p", "p_corrected", "seeds", "verdict", "note", "cause",
 )  # fmt: skip
-DIGITS = {"quality": 1}  # after the point; elsewhere 3
+DIGITS = {"quality": 1}  # decimal places by family; others have 3
 
 
 def claims_table(preset: Preset, results: Path, seeds: Sequence[int] | None = None) -> Tables:
-    """The verdicts on all claims about a preset, from its records of ``seeds`` (None: of all)."""
+    """The verdicts on all claims about a preset, from its records of ``seeds`` (None: all seeds)."""
     stated = claims_of(preset)
     evidence = Current.stored(results, preset.name, seeds)
     causes = load_causes(results / preset.name / CAUSES, stated, evidence.mean)
@@ -51,7 +51,7 @@ def claims_table(preset: Preset, results: Path, seeds: Sequence[int] | None = No
     return Tables(
         (Table("", COLUMNS, rows),),
         (caption(preset.name, findings, evidence.metrics),),
-        lead="What is known of the causes:",
+        lead="What is known about the causes:",
         points=reasons(rows),
         data=rows,
         names=NAMES,
@@ -60,7 +60,7 @@ def claims_table(preset: Preset, results: Path, seeds: Sequence[int] | None = No
 
 
 def where(part: Part) -> str:
-    """Where a part is measured, in words."""
+    """The task, or the number of directions, on which a part is measured, in words."""
     ranked = part.combine == "rank"
     first, *others = dict.fromkeys(map(place, part.quantities if ranked else part.terms[0]))
     return f"{'' if ranked else 'mean of '}{1 + len(others)} directions" if others else first
@@ -68,7 +68,7 @@ def where(part: Part) -> str:
 
 def _row(finding: Finding, cause: str) -> Row:
     claim = finding.claim
-    part = finding.part or claim.parts[0]  # that which supports it least
+    part = finding.part or claim.parts[0]  # the least favourable part
     published, p = part.published(), finding.p_corrected
     digits = 2 if part.combine == "rank" else DIGITS.get(part.terms[0][0].family, 3)
 
@@ -91,8 +91,8 @@ def _row(finding: Finding, cause: str) -> Row:
 
 
 def glance(preset: Preset, results: Path, seeds: Sequence[int] | None = None) -> str:
-    """The result in short, for a README: the preset's first table on its first task, the averages of
-    Table 2, the verdicts counted, and the claims that fail, in Markdown."""
+    """The results at a glance for a README, in Markdown: the preset's first table on its first task,
+    the averages of Table 2, the number of verdicts of each kind, and the claims that fail."""
     evidence = Current.stored(results, preset.name, seeds)
     (claimed,) = claims_table(preset, results, seeds).parts
     tables = {
@@ -119,13 +119,13 @@ def glance(preset: Preset, results: Path, seeds: Sequence[int] | None = None) ->
             told = f"{row['ours']} on {row['on']} (paper: {row['published'] or DASH})"
             failing.setdefault(row["claim"], []).append(told)
     return Tables(
-        tuple(first), (words, nearness), "What fails:",
+        tuple(first), (words, nearness), "Claims that fail:",
         tuple(f"{claim}: {'; '.join(of)}." for claim, of in failing.items()),
     ).markdown()  # fmt: skip
 
 
 def summary(found: Sequence[object]) -> str:
-    """How many verdicts there are of each kind, in words."""
+    """The number of verdicts of each kind, in words."""
     counts = Counter(found)
     named = [f"{counts[v]} {w}" for v, w in zip(get_args(Verdict), _WORDS, strict=True)]
     return f"Of {len(found)} claims: {', '.join(named)}."
@@ -135,30 +135,30 @@ _WORDS = ("hold", "fail", "undecided", "not measured")
 
 
 def caption(preset: str, findings: Sequence[Finding], metrics: Sequence[str]) -> str:
-    """What the numbers are, in one paragraph."""
+    """The caption of the claims table: how verdicts are reached, and what intervals mean."""
     tested = [finding for finding in findings if len(finding.seeds) > 1]
     words = (
         f"Preset {preset}. {summary([finding.verdict for finding in findings])} Measured: "
-        f"{', '.join(metrics) or 'nothing'}. A claim holds where its interval, in brackets, lies "
-        "within the limits and fails where it lies outside; where it has several parts, the one that "
-        "supports it least is shown. Each interval is of the level at which Holm's correction for "
-        f"{len(tested)} claims decides its claim, so that a wrong verdict among all has a chance of "
-        f"{LEVEL:.0%} at most; intervals of several claims do not hold together. p is corrected too."
+        f"{', '.join(metrics) or 'nothing'}. A claim holds if its interval (in brackets) lies within "
+        "the limits, fails if it lies outside, and is otherwise undecided; of several parts, the least "
+        "favourable is shown. Intervals and p-values are corrected for "
+        f"{len(tested)} claims (Holm), so the probability of any wrong verdict is at most {LEVEL:.0%}. "
+        "An interval has the level at which its own claim is decided; intervals are not simultaneous."
     )
     if any(len(finding.seeds) == 1 for finding in findings):
-        words += " One training tells nothing of others: such a claim is undecided."
+        words += " A claim measured on one training only is undecided."
     if tested:
         words += (
-            " Intervals are over other trainings on the same pictures: Student's t of one number a "
-            "seed, a difference or ratio being taken seed by seed, ratios as logarithms."
+            " Intervals are over trainings on the same pictures (Student's t, one value per seed; "
+            "differences and ratios are taken within a seed, ratios as logarithms)."
         )
         words += few(max(len(finding.seeds) for finding in tested), len(tested))
     return words
 
 
 def reasons(rows: Sequence[Row]) -> tuple[str, ...]:
-    """What is known of claims that do not hold: the claim with its verdict, and the cause; claims
-    of several tasks together where one text is about all."""
+    """The known causes of claims that do not hold: each claim with its verdict and cause. A claim
+    on several tasks is listed once if its cause is the same."""
     found: dict[tuple[Cell, Cell], list[str]] = {}
     for row in rows:
         if row["verdict"] in ("fails", "undecided") and row["cause"]:
@@ -168,14 +168,14 @@ def reasons(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 _NUMBER = re.compile(r"\{([a-z0-9-]+) +([a-z0-9-]+) +([a-z0-9-]+)(?: +([0-9]))?\}")
-Values = Callable[[str, str, str], float | None]  # of metric, method, task: what is on record
+Values = Callable[[str, str, str], float | None]  # (metric, method, task) -> the recorded mean
 
 
 def load_causes(path: Path, claims: Sequence[Claim], values: Values) -> dict[str, str]:
-    """Texts by claim id, with the numbers that they name; a dash for what is not on record.
+    """Texts by claim id, with references replaced by recorded numbers; a dash for a missing record.
 
-    The file maps ids, or ids without their task for all tasks, to texts; the full id counts more. No
-    file is no texts. UserError for a name of no claim, method or task.
+    The file maps claim ids to texts; an id without its task applies to all tasks, and the full id
+    takes precedence. A missing file gives no texts. UserError for an unknown claim, method or task.
     """
     given = read_yaml(path, "write 'claim id: text' lines") if path.is_file() else None
     if given is None:
@@ -187,14 +187,14 @@ def load_causes(path: Path, claims: Sequence[Claim], values: Values) -> dict[str
         if key not in names:
             raise UserError(f"{path}: no claim '{key}': {nearest(str(key), names)}")
         if not isinstance(text, str):
-            raise UserError(f"{path}: what {key} says is no text ({text!r}): put it in quotes")
+            raise UserError(f"{path}: the value of {key} is not text ({text!r}): put it in quotes")
 
     def number(found: re.Match[str]) -> str:
         metric, method, task, digits = found.groups()
         known = (method, "method", [*METHODS, REAL]), (task, "task", [*TASKS])
         for word, kind, names in known:
             if word not in names:
-                raise UserError(f"{path}: {found[0]} names no {kind}: {nearest(word, names)}")
+                raise UserError(f"{path}: {found[0]}: unknown {kind}: {nearest(word, names)}")
         value = values(metric, method, task)
         return DASH if value is None else f"{value:.{digits or 2}f}"
 

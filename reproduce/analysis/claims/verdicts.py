@@ -1,10 +1,10 @@
-"""Verdicts: does a claim hold, by all records of a preset, corrected for how many claims there are?
+"""Verdicts on claims from all records of a preset, corrected for the number of claims.
 
-A claim **holds** where its corrected interval lies within its limits, **fails** where it lies
-wholly outside, and else is **undecided**. What lacks records is **not measured** and not counted.
-A claim of one training is undecided, whatever its number: nothing is
-known of other trainings. Both outcomes are tested, so a claim's p-value is twice the smaller of the two one-sided ones, and the
-correction bounds the probability of any wrong verdict, in either direction.
+A claim **holds** if its corrected interval lies within its limits, **fails** if it lies wholly
+outside, and is **undecided** otherwise. A claim without records is **not measured** and does not
+count as a test. A claim measured on one training is undecided, whatever its value. Both outcomes
+are tested, so a claim's p-value is twice the smaller one-sided p-value, and the correction bounds
+the probability of any wrong verdict, in either direction.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from reproduce.analysis.estimate import holm, interval, tails
 from reproduce.records.current import Current
 
 Verdict = Literal["holds", "fails", "undecided", "not measured"]
-LEVEL = 0.05  # of a wrong verdict among all claims of a preset
+LEVEL = 0.05  # probability of any wrong verdict among the claims of a preset
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the records say of a claim. Of a claim with several parts, ``value`` and interval are
-    those of the part that supports it least."""
+    """The verdict on a claim. For a claim with several parts, ``value`` and interval are those of
+    the least favourable ``part``."""
 
     claim: Claim
     verdict: Verdict
@@ -58,7 +58,7 @@ class _Tested:
 
 
 def verdicts(claims: Sequence[Claim], evidence: Current) -> list[Finding]:
-    """One finding a claim, in their order."""
+    """One finding per claim, in the order of ``claims``."""
     court = [(claim, *_measured(claim, evidence)) for claim in claims]
     tested = [
         [_tested(claim, *part) for part in parts] if len(seeds) > 1 else []
@@ -78,7 +78,7 @@ _Parts = Sequence[tuple[Part, Sequence[float]]]
 
 
 def _measured(claim: Claim, evidence: Current) -> tuple[tuple[int, ...], _Parts]:
-    """The seeds at which all of a claim was measured, and its parts with their values there."""
+    """The seeds at which every part of a claim was measured, and the parts' values at these seeds."""
     known = {q: evidence.values(q) for part in claim.parts for q in part.quantities}
     seeds = sorted(set(evidence.seeds).intersection(*known.values()))
     at_seed = [{quantity: of[seed] for quantity, of in known.items()} for seed in seeds]
@@ -94,7 +94,7 @@ def _finding(
     own: float,
 ) -> Finding:  # fmt: skip
     worst = max(parts, key=lambda t: (t.holds, max(claim.low - t.value, t.value - claim.high)))
-    # That any of several parts fails is tried as often as there are parts.
+    # A claim fails if any part does: Bonferroni correction for the number of parts.
     more = own / 2 / len(parts)
     below, above = (own / 2, more) if math.isinf(claim.high) else (more, own / 2)
     ends = interval(worst.values, below, above)
@@ -106,7 +106,7 @@ def _finding(
 
 
 def _untested(claim: Claim, seeds: tuple[int, ...], parts: _Parts, evidence: Current) -> Finding:
-    """Of one training, which tells nothing of others; or of none."""
+    """The finding for one training (undecided) or none (not measured)."""
     if not seeds:
         return Finding(claim, "not measured", note=_missing(claim, evidence))
     values = [(part, part.back(number)) for part, (number,) in parts]
@@ -124,7 +124,7 @@ def _missing(claim: Claim, evidence: Current) -> str:
 
 
 def _two_sided(parts: Sequence[_Tested]) -> float:
-    """p-value of a claim: it holds where all its parts do, and fails where any does."""
+    """The p-value of a claim, which holds if all its parts do, and fails if any does."""
     holds = max(tested.holds for tested in parts)
     fails = len(parts) * min(tested.fails for tested in parts)
     return min(1.0, 2 * min(holds, fails))

@@ -1,1 +1,1 @@
-"""A page to play with trained networks: draw, see styles, walk between them."""
+"""An interactive page for trained networks: draw an input, see and interpolate styles."""

@@ -1,4 +1,4 @@
-"""The page's server, for one person on one machine: pictures come in, translations go out."""
+"""The server of the demo page, for one user on one machine: receives pictures, sends translations."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from reproduce.training.styles import slerp
 
 HOST = "127.0.0.1"
 MOST_BYTES = 20_000_000  # of a request
-MOST_SAMPLES = 32  # translations of one request and network
+MOST_SAMPLES = 32  # translations per request and network
 PREFIX = "data:image/png;base64,"
 PAGES = {
     "/": ("index.html", "text/html"),
@@ -58,13 +58,13 @@ Style = Annotated[list[Annotated[float, Field(ge=-100, le=100)]], Field(max_leng
 
 
 class Chosen(Body):
-    """A task, by its number."""
+    """A request for a task, by its number."""
 
     task: Number
 
 
 class Walk(Body):
-    """A style at ``share`` of the way from ``first`` to ``last``."""
+    """The style interpolated at ``share`` (0 to 1) from ``first`` to ``last``."""
 
     first: Style
     last: Style
@@ -72,7 +72,7 @@ class Walk(Body):
 
 
 class Asked(Body):
-    """Translations, or a style: of a ``picture`` (a data URL) by ``networks`` (their numbers)."""
+    """A request for translations or the style of a ``picture`` (data URL) by numbered ``networks``."""
 
     picture: str
     networks: list[Number] = Field(min_length=1, max_length=64)
@@ -82,7 +82,7 @@ class Asked(Body):
 
 
 class Demo:
-    """The requests that the page makes."""
+    """The handlers of the page's requests."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
         self.networks = networks
@@ -99,21 +99,21 @@ class Demo:
             Route("/api/translate", self._answering(Asked, self.translate), methods=["POST"]),
             Route("/api/style", self._answering(Asked, self.style), methods=["POST"]),
         ]
-        # A name that points here is no way in for other sites.
+        # Against DNS rebinding by other sites.
         hosts = Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
         handlers = {Refused: refused, HTTPException: not_found, UserError: _wrong}
         starlette = Starlette(routes=routes, middleware=[hosts], exception_handlers=handlers)
         return Guard(starlette, pictures="'self' data:")
 
     async def tasks(self, _: Request) -> Response:
-        """What there is to choose from."""
+        """The names of the tasks."""
         return answer({"tasks": list(self.groups)})
 
     def task(self, chosen: Chosen) -> dict[str, Any]:
-        """The networks of a task, and test pictures."""
+        """The networks and test pictures of a task."""
         groups = list(self.groups.values())
         if chosen.task >= len(groups):
-            raise UserError("there is no such task: load the page again")
+            raise UserError("no such task: reload the page")
         numbers = groups[chosen.task]
         networks = [self.networks[number] for number in numbers]
         domains = next((n.domains for n in networks if n.domains is not None), ())
@@ -136,17 +136,17 @@ class Demo:
         }  # fmt: skip
 
     def translate(self, asked: Asked) -> dict[str, Any]:
-        """By network: pictures and the codes of their styles."""
+        """The translated pictures and their style codes, by network."""
         picture, found, styles = _picture(asked.picture), {}, list(asked.styles)
         if (walk := asked.walk) is not None:
             if len(walk.first) != len(walk.last):
-                raise UserError("the ends of a walk are styles of as many numbers as each other")
+                raise UserError("both ends of an interpolation need style codes of equal length")
             ends = torch.tensor(walk.first), torch.tensor(walk.last)
             styles.append(slerp(*ends, walk.share).tolist())
         for number in asked.networks:
             network = self._network(number)
             if any(len(style) != network.numbers for style in styles):
-                raise UserError(f"{network.title} takes styles of {network.numbers} numbers")
+                raise UserError(f"{network.title} takes style codes of {network.numbers} numbers")
             pictures, codes = network.translations(picture, asked.seeds, styles)
             pixels = to_bytes(pictures).permute(0, 2, 3, 1).numpy()
             found[number] = {"pictures": [*map(_url, pixels)], "codes": codes}
@@ -161,7 +161,7 @@ class Demo:
 
     def _network(self, number: int) -> Network:
         if number >= len(self.networks):
-            raise UserError("there is no such network: load the page again")
+            raise UserError("no such network: reload the page")
         return self.networks[number]
 
     def _answering(
@@ -179,9 +179,9 @@ class Demo:
 
 
 def serve(networks: Sequence[Network], port: int, browser: bool) -> None:
-    """Serve the page at ``port`` (0: any free one) of this machine until it is stopped, and open it.
+    """Serve the page at ``port`` (0: any free one) of this machine until stopped; ``browser`` opens it.
 
-    Raises UserError where the port cannot be had.
+    Raises UserError if the port is not available.
     """
     app = Demo(networks).app()
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
@@ -199,14 +199,14 @@ async def _wrong(_: Request, error: Exception) -> Response:
 
 
 def _picture(url: str) -> Image.Image:
-    """A data URL, read as the pictures of data sets are; UserError for what is none, too."""
+    """The picture in a data URL, read like those of data sets; UserError for anything else."""
     kind, _, text = url.partition(",")
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError:
         data = b""
     if not data or not kind.startswith("data:image/"):
-        raise UserError("that is no picture: open a PNG, JPEG or WebP file")
+        raise UserError("this file is not a picture: open a PNG, JPEG or WebP file")
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()

@@ -1,11 +1,11 @@
-// Draw, translate, move styles. All pictures travel as data URLs to the server of this page alone.
+// Draw, translate, change styles. Pictures are sent as data URLs, to the server of this page only.
 const $ = (id) => document.getElementById(id);
 const board = $("canvas").getContext("2d", { willReadFrequently: true });
-const STYLES = 8, REACH = 3; // random styles a method; ends of the sliders, in standard deviations
-const LARGEST = 19_000_000; // characters of a picture; the server reads little more
+const STYLES = 8, REACH = 3; // random styles per method; range of the sliders, in standard deviations
+const LARGEST = 19_000_000; // characters of a picture; just below the server's limit
 let task = null, seed = 0, side = 256, past = [], chosen = new Set();
-let original = null; // the test input that the board shows, pixel by pixel, until something is drawn
-let wish = null, style = [], kept = {}, sliders = []; // what "One style" asks for, and its numbers
+let original = null; // the exact test input on the board; null once something is drawn
+let wish = null, style = [], kept = {}, sliders = []; // the request of "One style", and its numbers
 
 async function ask(path, body) {
   const post = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
@@ -27,7 +27,7 @@ function busy(more) {
   document.body.setAttribute("aria-busy", underWay > 0);
 }
 
-// Only the newest wish counts: while one is under way, the next waits, and later ones replace it.
+// Only the newest request counts: while one is running, the next one waits, and later ones replace it.
 function newest(work) {
   let running = false, again = false;
   return async function run() {
@@ -64,7 +64,7 @@ function tile(url, name, pick) {
 
 function row(network, { pictures, codes }) {
   const made = document.createElement("div"), title = document.createElement("h3"), tiles = document.createElement("div");
-  title.textContent = network.random ? network.title : `${network.title}: one translation an input`;
+  title.textContent = network.random ? network.title : `${network.title}: one translation per input`;
   tiles.className = "tiles";
   tiles.dataset.method = network.method;
   tiles.append(...pictures.map((url, k) => {
@@ -163,7 +163,7 @@ function choose() {
 
 async function exampleStyle(url, name) {
   try {
-    if (url.length > LARGEST) throw new Error("That file has over 14 MB: scale the picture down.");
+    if (url.length > LARGEST) throw new Error("This file is larger than 14 MB: scale the picture down.");
     take((await ask("/api/style", { picture: url, networks: [method().number] })).style, name);
     report(null);
   } catch (error) { report(error); }
@@ -174,12 +174,12 @@ function paint(url, exact = false) {
   painted.addEventListener("load", () => {
     remember();
     clear();
-    const short = Math.min(painted.width, painted.height); // the middle, as networks see it
+    const short = Math.min(painted.width, painted.height); // centre crop, as for the networks
     board.drawImage(painted, (painted.width - short) / 2, (painted.height - short) / 2, short, short, 0, 0, side, side);
     original = exact ? url : null;
     refresh();
   });
-  painted.addEventListener("error", () => report("That file is no picture that this browser can read: use PNG, JPEG or WebP."));
+  painted.addEventListener("error", () => report("The browser cannot read this file as a picture: use PNG, JPEG or WebP."));
   painted.src = url;
 }
 
@@ -203,7 +203,7 @@ async function open(number) {
   Object.assign($("canvas"), { width: side, height: side, className: task.draws ? "draws" : "" });
   board.imageSmoothingQuality = "high";
   $("tools").hidden = !task.draws;
-  $("lead").textContent = `${task.draws ? "Draw edges, or choose" : "Choose"} a picture: it is translated at once, in random styles. Nothing leaves this machine.`;
+  $("lead").textContent = `${task.draws ? "Draw edges or choose" : "Choose"} a picture to translate it in random styles. Nothing leaves this machine.`;
   $("methods").replaceChildren(...task.networks.map((network) => {
     const button = document.createElement("button");
     button.textContent = network.title;
@@ -234,7 +234,7 @@ const at = (event) => {
   return [(event.clientX - box.left) * side / box.width, (event.clientY - box.top) * side / box.height];
 };
 function stroke(to) {
-  const fine = side / task.size; // a line of one pixel as the network sees it
+  const fine = side / task.size; // one pixel of the network's input
   board.strokeStyle = erasing ? "#fff" : "#000";
   board.lineWidth = erasing ? 3 * fine : fine;
   board.lineCap = board.lineJoin = "round";

@@ -1,4 +1,4 @@
-"""The networks that the page offers: of stored weights, and of any checkpoint."""
+"""The networks that the demo page offers, from stored weights or from any checkpoint."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from reproduce.training.checkpoints import load_method, read_checkpoint
 from reproduce.training.single_pictures import DrawnTask
 from reproduce.training.translate import as_rgb, shown_to
 
-SHOWN = 12  # pictures of a domain to choose from
+SHOWN = 12  # test pictures per domain to choose from
 
 
 @dataclass(frozen=True)
 class Network:
-    """A trained run in one direction; its weights are loaded when they are first asked for.
+    """A trained run in one direction, with lazily loaded weights.
 
-    ``title``: the method as the paper's rows call it, and the file where another has the same one.
+    ``title``: the method's row title in the paper, and the file if another network has the same title.
     """
 
     path: Path
@@ -44,14 +44,14 @@ class Network:
 
     @property
     def task(self) -> str:
-        """What it translates, and at how many pixels, in words."""
+        """The direction of translation and the picture size, in words."""
         spec = TASKS.get(self.run.task)
         what = spec.directions[self.direction] if spec else f"{self.run.task}, {self.direction}"
         return f"{what.replace('->', '→')}, {self.run.size} px"
 
     @property
     def of_edges(self) -> bool:
-        """Whether it may be given drawn lines; of a task that nothing is known of, too."""
+        """Whether its inputs may be drawn lines; also true for unknown tasks."""
         spec = TASKS.get(self.run.task)
         return self.direction == "a2b" and (spec is None or spec.kind in ("drawn", "pix2pix"))
 
@@ -61,29 +61,29 @@ class Network:
 
     @property
     def roles(self) -> dict[str, NoiseSpec]:
-        """The noise that it takes."""
+        """The noise inputs, by role."""
         return self.method.sampling_noise(self.run.size, self.run.size)
 
     @property
     def code(self) -> str:
-        """The role of noise that is a style code of a few numbers; empty: it has none."""
+        """The role of noise that is a style code (a vector); empty if there is none."""
         codes = (r for r, s in self.roles.items() if s.kind == "normal" and len(s.shape) == 1)
         return next(codes, "")
 
     @property
     def numbers(self) -> int:
-        """Of a style code."""
+        """The length of a style code; 0 if there is none."""
         return math.prod(self.roles[self.code].shape) if self.code else 0
 
     @property
     def unguided(self) -> str:
-        """Why it cannot tell an example's style; empty: it can."""
+        """Why it cannot use an example's style; empty if it can."""
         if self.method.style_role:
             return ""
-        return f"{self.title} has no encoder of styles: it cannot take an example's"
+        return f"{self.title} has no style encoder, so it cannot use the style of an example"
 
     def prepared(self, picture: Image.Image, domain: str) -> Tensor:
-        """(1, C, size, size) in [-1, 1], as it sees pictures of a domain at test time."""
+        """A picture of a domain, preprocessed as at test time: (1, C, size, size) in [-1, 1]."""
         x = Preparation(self.run.size).at_test()(picture)[None]
         return shown_to(self.method, x, domain)
 
@@ -91,8 +91,8 @@ class Network:
     def translations(
         self, picture: Image.Image, seeds: Sequence[int], styles: Sequence[Sequence[float]] = ()
     ) -> tuple[Tensor, list[list[float]]]:
-        """(N, 3, size, size) in [-1, 1] of a picture, and their style codes: one for each seed of
-        random noise, in ``styles`` instead where there are any; one for all where nothing is random."""
+        """Translations (N, 3, size, size) of a picture, in [-1, 1], and their style codes: one per
+        style in ``styles``, else one per seed, or a single one if the method has no noise."""
         x, size = self.prepared(picture, self.direction[0]), self.run.size
         if styles or not self.roles:
             seeds = [seeds[0]] * max(1, len(styles))
@@ -108,15 +108,15 @@ class Network:
 
     @torch.no_grad()
     def style_of(self, picture: Image.Image) -> list[float]:
-        """The style code of an example; UserError for a network without an encoder of styles."""
+        """The style code of an example; UserError for a network without a style encoder."""
         example = self.prepared(picture, self.direction[2])
         code: list[float] = self.method.style_of(example, self.direction)[0].tolist()
         return code
 
     @cached_property
     def domains(self) -> tuple[PictureSource, PictureSource] | None:
-        """Test pictures of the domain it translates from, and of that to; None where the task's
-        pictures are not drawn."""
+        """Test pictures of the source and the target domain; None if the task's pictures are not
+        drawn."""
         try:
             of = DrawnTask.of(self.run).sources
         except UserError:
@@ -126,20 +126,20 @@ class Network:
 
 
 def stored_networks(results: Path, preset: str, device: str) -> list[Network]:
-    """Those of a preset's stored weights; UserError where there are none."""
+    """The networks of a preset's stored weights; UserError if there are none."""
     folder = results / preset / WEIGHTS
     if not (folder / MANIFEST).is_file():
         raise UserError(
-            f"{folder} holds no stored weights: name a checkpoint (demo runs/mine/last.safetensors), "
-            "or a preset that has some (--preset cpu)"
+            f"{folder} holds no stored weights: give a checkpoint (demo runs/mine/last.safetensors), "
+            "or a preset with stored weights (--preset cpu)"
         )
     files = read_manifest(folder).files
     return networks_of([folder / of.file for of in files if of.about["kind"] == "run"], device)
 
 
 def networks_of(paths: Sequence[Path], device: str) -> list[Network]:
-    """Those of checkpoints, each once, one for each direction that it translates in; UserError for
-    none of RGB."""
+    """The networks of the distinct checkpoints, one per direction of translation; UserError for
+    pictures that are neither RGB nor grey."""
     found, once = [], dict[Path, Path]()
     for path in paths:
         once.setdefault(path.resolve(), path)
@@ -147,7 +147,7 @@ def networks_of(paths: Sequence[Path], device: str) -> list[Network]:
         read = read_checkpoint(path, weights_only=True)
         config = read.run.method_config
         if not {config.channels_a, config.channels_b} <= {1, 3}:
-            raise UserError(f"{path} is of a network for neither RGB nor grey pictures")
+            raise UserError(f"{path} holds a network for neither RGB nor grey pictures")
         method = METHODS[read.run.method]
         directions = read.stored.directions if read.stored else method.method.directions
         found += [Network(path, read.run, d, device, method.title) for d in directions]

@@ -25,7 +25,7 @@ def test_with_one_seed_it_is_the_records_own_interval(tmp_path: Path) -> None:
         assert mean is not None and mean.estimate.deviation is None
         assert (mean.estimate.low, mean.estimate.high) == (0.4, 0.6)
     text = ablation_table(ablation, [curve(ablation, tmp_path)]).markdown()
-    assert "one training each (seed 4)" in text and "over inputs and not over seeds" in text
+    assert "one training per point (seed 4)" in text and "over inputs, not seeds" in text
 
 
 def test_only_records_of_these_very_runs_count(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_what_was_measured_in_another_way_is_left_out(tmp_path: Path) -> None:
         store(tmp_path, point.preset, point.runs[0], 0.5, protocol=judge)
     found = curve(ablation, tmp_path)
     assert all(found.means)
-    assert "networks of its own" in ablation_table(ablation, [found]).markdown()
+    assert "its own measuring networks" in ablation_table(ablation, [found]).markdown()
 
 
 def test_real_pictures_are_those_that_were_measured_on(tmp_path: Path) -> None:
@@ -121,10 +121,10 @@ def test_the_table_tells_default_rows_and_what_is_missing(tmp_path: Path) -> Non
     assert lines[4].startswith("| 0           |") and "0.1" in lines[4]
     assert lines[5].startswith("| 1 (default) |") and "0.500" in lines[5]
     assert lines[6].startswith("| 5           |") and "(2 seeds)" in lines[6]
-    assert "means of 3 trainings each (seeds 0, 1, 2)" in text
+    assert "means over 3 trainings per point (seeds 0, 1, 2)" in text
     assert "recon_c=0 is MUNIT w/o c reconstruction" in text
     # A constant 0.1 against 0.5 is another value; 0.8 of two far seeds might be the same.
     assert "*" in lines[4] and "*" not in lines[5] and "*" not in lines[6]
     without = made("recon_c=5,7")
     text = ablation_table(without, [curve(without, tmp_path)]).markdown()
-    assert "The default, recon_c=1, is not among them." in text and "*:" not in text
+    assert "The default, recon_c=1, is not one of the points." in text and "*:" not in text

@@ -17,7 +17,7 @@ def test_the_papers_own_numbers_agree_and_reversed_ones_do_not() -> None:
     same = agreement("Diversity", column(PAPER))
     assert same is not None and same.rows == 9
     assert (same.correlation.value, same.orders.value, same.distance.value) == (1.0, 100.0, 0.0)
-    assert same.in_words() == "Diversity (9 numbers): Spearman 1.00, 100% of the paper's orders"
+    assert "(9 numbers): Spearman 1.00, 100% of pairs in the paper's order" in same.in_words()
     other = agreement("Diversity", column(tuple(-p for p in PAPER)))
     assert other is not None
     assert (other.correlation.value, other.orders.value) == (pytest.approx(-1), 0.0)
@@ -32,7 +32,7 @@ def test_seeds_are_averaged_with_an_interval() -> None:
     assert found.orders.value == pytest.approx((100 + 3500 / 36) / 2)
     assert found.distance.value == pytest.approx(0.002 / 9 / 2)
     assert found.correlation.seeds == 2 and found.correlation.high == 1.0
-    assert "nats away on average" in found.in_words("nats")
+    assert "mean absolute difference" in found.in_words("nats")
 
 
 @pytest.mark.parametrize(

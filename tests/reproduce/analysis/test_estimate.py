@@ -60,5 +60,5 @@ def test_holm_by_hand() -> None:
 
 def test_few_trainings_are_called_few() -> None:
     assert few(1) == few(8) == ""
-    assert "3 trainings are few" in few(3) and "4.3 standard errors" in few(3)
+    assert "only 3 trainings" in few(3) and "4.3 standard errors" in few(3)
     assert "31 standard errors" in few(3, 48) and "corrected for 48 claims" in few(3, 48)

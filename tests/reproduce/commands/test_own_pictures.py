@@ -77,7 +77,7 @@ def test_every_method_that_can_learn_without_pairs_is_a_row(made: Path, said) ->
     assert rows[-1].split("|")[2].strip() == "—", "names alone tell no true translations"
     left = f"{task_of(made)} has no training pairs, so BicycleGAN is left out"
     assert f"{left}." in told.out and told.err == f"note: {left}\n"
-    assert "most like the input" in told.out and "nearest of the 4 training photos" in told.out
+    assert "similar to the input" in told.out and "nearest of the 4 training photos" in told.out
     assert (weights(made), (results(made) / "records.jsonl").read_text()) == before
 
 
@@ -136,7 +136,7 @@ def test_its_records_suffice_to_print_and_query_it(made: Path, tmp_path: Path, s
     assert told.split() == ["method", *ROWS]
     assert main(words(tmp_path, "report", task_of(made))) == 0
     page = (results(tmp_path) / "report" / "index.html").read_text()
-    assert task_of(made) in page and "Claims put to the test" not in page
+    assert task_of(made) in page and "Claims tested" not in page
     assert f"--task {task_of(made)} --seeds 0" in page
     assert {p.name for p in tmp_path.iterdir()} == {"results", "mini.yaml"}
 

@@ -164,7 +164,7 @@ def test_several_seeds_make_what_is_missing_and_print_means(made: Path, said) ->
     make_here(both, made / "plan.json")
     printed = said(both).out
     assert {p: p.read_bytes() for p in truth} == truth, "drawn again"
-    assert "means over 2 trainings each (seeds 0, 1)" in printed and "one training" in alone
+    assert "means over 2 trainings (seeds 0, 1)" in printed and "one training" in alone
     new = {p for p in made.rglob("last.safetensors")} - set(weights)
     assert {p.parent.name for p in new} == {f"{method}-seed1" for method in TABLE2_METHODS}
     assert all(p.stat().st_mtime_ns == time for p, time in weights.items()), "trained again"

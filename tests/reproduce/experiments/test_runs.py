@@ -69,7 +69,7 @@ def test_every_setting_of_a_method_can_be_set_and_arrives(method):
         ("steps", "0", "use at least 1"),
         ("flip", "maybe", "flip=maybe is not a legal value"),
         ("precision", "fp8", "unknown precision 'fp8': use one of float32, bf16"),
-        ("channels_a", "4", "channels_a and channels_b are 3 or 1"),
+        ("channels_a", "4", "channels_a and channels_b must be 3 or 1"),
     ],
 )
 def test_unknown_keys_and_values_are_refused(key, value, words):

@@ -57,7 +57,7 @@ def test_imports_are_followed_wherever_they_stand(project: Path) -> None:
     (project / "models/a.py").write_text("from reproduce import c\n")
     forget()
     assert modules_behind(["models.a"]) == ("models.a", "models.c", "reproduce")
-    with pytest.raises(ValueError, match="models.absent is no module"):
+    with pytest.raises(ValueError, match="models.absent is not a module"):
         modules_behind(["models.absent"])
 
 

@@ -45,8 +45,8 @@ def test_what_records_tell_alike_is_stored_once(tmp_path):
     assert {record_id(record) for record in made} == record_ids(records.path)
     nan = {"dim": float("nan")}
     broken = {
-        "line 1 is not what its name tells": text.replace("16", "17"),
-        "line 1 names in config what no line before it holds": "\n".join(lines[1:]),
+        "line 1 does not match its hash": text.replace("16", "17"),
+        "line 1 refers in config to a value that no earlier line": "\n".join(lines[1:]),
         "line 2 has config 5, which is not an object": text.replace(
             f'"config": "{name}"', '"config": 5'
         ),
@@ -75,11 +75,11 @@ def test_facts_of_what_was_measured_are_stored_once(tmp_path):
     ]  # fmt: skip
     assert records.all() == made and set(map(record_id, made)) == record_ids(records.path)
     records.path.write_text("\n".join(lines[1:]))
-    with pytest.raises(UserError, match="line 1 names in of what no line before it holds"):
+    with pytest.raises(UserError, match="line 1 refers in of to a value that no earlier line"):
         records.all()
     shared = json.dumps({"shared": record_id([1]), "value": [1]})
     records.path.write_text("\n".join([shared, *lines]))
-    with pytest.raises(UserError, match="line 1 shares what is no object"):
+    with pytest.raises(UserError, match="line 1 shares a value, not an object"):
         records.all()
     with pytest.raises(ValueError, match="has a field of"):
         records.append(FACTS | {"of": "mine"})
@@ -114,7 +114,7 @@ def test_a_broken_line_in_the_middle_is_refused_by_number(junk, tmp_path):
     records.append(FACTS)
     text = records.path.read_bytes()
     records.path.write_bytes(text + junk + b"\n" + text)
-    with pytest.raises(UserError, match=r"records\.jsonl line 2 is no record: restore"):
+    with pytest.raises(UserError, match=r"records\.jsonl line 2 is not a record: restore"):
         records.all()
 
 

@@ -204,7 +204,7 @@ def test_ids_unknown_ambiguous_and_too_short(results: Path) -> None:
         lines[start] = line
     path = results / "cpu" / "records.jsonl"
     path.write_text(f"{lines[start]}\n{line}\n")
-    with pytest.raises(UserError, match=f"{start} begins the ids of 2 records"):
+    with pytest.raises(UserError, match=f"{start} matches the ids of 2 records"):
         find(results, start)
 
 

@@ -194,10 +194,10 @@ def test_an_upload_is_turned_upright_as_pictures_of_data_sets_are(client: Client
         ("translate", ASKED | {"networks": [-1]}, "networks"),
         ("translate", ASKED | {"styles": [[1.0]]}, "of 8 numbers"),
         ("translate", ASKED | {"seeds": [0] * 99}, "seeds"),
-        ("translate", ASKED | {"walk": {"first": [1], "last": [], "share": 0}}, "as many numbers"),
+        ("translate", ASKED | {"walk": {"first": [1], "last": [], "share": 0}}, "equal length"),
         ("translate", ASKED | {"path": "/etc"}, "the body"),
-        ("translate", ASKED | {"picture": "/etc/passwd"}, "no picture"),
-        ("translate", ASKED | {"picture": PICTURE[:-9]}, "no picture"),
+        ("translate", ASKED | {"picture": "/etc/passwd"}, "not a picture"),
+        ("translate", ASKED | {"picture": PICTURE[:-9]}, "not a picture"),
         ("translate", ASKED | {"picture": PICTURE[:-40]}, "the picture is damaged"),
         ("translate", blank("RGB", 4, 4), "the picture is 4x4 pixels"),
         ("style", blank("1", 8, 300_000), "is 8x300000 pixels, more than 16 times"),
@@ -265,10 +265,10 @@ def test_weights_without_an_encoder_of_styles_say_so() -> None:
     networks = stored_networks(ROOT / "results", "cpu", "cpu")
     by_method = {network.run.method: network for network in networks}
     assert by_method["munit"].unguided == by_method["bicyclegan"].unguided == ""
-    assert "has no encoder of styles" in by_method["cyclegan-noise"].unguided
+    assert "has no style encoder" in by_method["cyclegan-noise"].unguided
 
 
 def test_without_weights_it_says_what_to_name(tmp_path: Path, said) -> None:
-    assert "name a checkpoint" in said(["demo", "--results", str(tmp_path), "--no-browser"], 2).err
+    assert "give a checkpoint" in said(["demo", "--results", str(tmp_path), "--no-browser"], 2).err
     (tmp_path / "no.safetensors").write_bytes(json.dumps({}).encode())
     assert main(["demo", str(tmp_path / "no.safetensors"), "--no-browser"]) == 2

@@ -100,7 +100,7 @@ def test_several_seeds_are_averaged_and_named(filled: Filled) -> None:
     text = filled.table
     assert cells(text, "MUNIT")[2] == "0.110 (0.100 to 0.120)"
     assert cells(text, "MUNIT w/o s")[2] == "0.100 ± 0.005"
-    assert "mean over seeds 0, 1, 2; ranges are those of the seeds" in text
+    assert "mean over seeds 0, 1, 2; ranges are over seeds" in text
     one = theory_table(PRESET, theory_of(PRESET, filled.records.all(), [1])).markdown()
     assert cells(one, "MUNIT")[2] == "0.110 ± 0.005" and "w/o s" not in one
 
@@ -145,7 +145,7 @@ def test_a_sentence_tells_the_numbers(filled: Filled) -> None:
     told = styles_alt(of)
     assert "drawn edges -> shoes" in told and "\n" not in told
     assert "MUNIT w/o s 0.100, MUNIT 0.105, BicycleGAN† 0.100" in told
-    assert "itself stays below 0.030" in told and "all 0 have 0.250" in told
+    assert "itself is below 0.030" in told and "all 0 have 0.250" in told
     assert "Deviation of MUNIT's styles: 0.90 (edges) and 0.90 (shoes)" in told
     told = content_alt(of)
     assert len(re.findall("UNIT 0.600, MUNIT w/o s 0.600, MUNIT 0.600", told)) == 4
