@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     options.add(sub, "seeds", help="training seeds to include (default: all with records)")
     sub.add_argument("--make", action="store_true",
-        help="first train and measure what the claims need and is missing or stale")  # fmt: skip
+        help="first train and measure whatever the claims need that is missing or stale")  # fmt: skip
     options.add_making(sub)
     options.add(sub, *options.MEASURING)
     sub.add_argument("--readme", type=Path,
