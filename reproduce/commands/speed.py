@@ -56,7 +56,7 @@ data --preset gpu --methods munit cyclegan --steps 200
 
 def add(commands: Any) -> None:
     speed = commands.add_parser("speed", help="time training, translation and metrics",
-        description="Measure time and memory of training steps, translations and metrics on this "
+        description="Measure the time and memory of training steps, translations and metrics on this "
         "machine, and compare them with the plain path (float32, no optimisations). Records go to "
         "results/speed and are reused for the same code, environment and settings.",
         epilog=_examples("all --quick", "table",
@@ -76,7 +76,7 @@ def add(commands: Any) -> None:
     step.add_argument("--batch", **_MANY, default=[0], metavar="N",
         help="pictures of each domain per step (default: the preset's, else 1)")  # fmt: skip
     step.add_argument("--precision", nargs="+", default=["float32"], metavar="NAME",
-        help="float32, bf16")  # fmt: skip
+        help="float32, bf16 (default: float32)")  # fmt: skip
     step.add_argument("--ways", default="all",
         help="speed optimisations: all, plain (none), or names separated by commas")  # fmt: skip
     step.add_argument("--primitives", action="store_true",
@@ -99,9 +99,9 @@ def add(commands: Any) -> None:
         "measure --what diversity --protocol consecutive --size 256",
         help="time of diversity (compared with the lpips package) and of IS and CIS")  # fmt: skip
     scores.add_argument("--what", nargs="+", choices=("diversity", "modes"),
-        default=["diversity", "modes"], help="metrics to time; modes: IS and CIS")  # fmt: skip
+        default=["diversity", "modes"], help="metrics to time; modes: IS and CIS (default: both)")  # fmt: skip
     scores.add_argument("--protocol", nargs="+", default=["consecutive", "paper"],
-        help="diversity protocols")  # fmt: skip
+        help="diversity protocols (default: consecutive and paper)")  # fmt: skip
     scores.add_argument("--size", type=at_least(1), default=64, help="pixels, for diversity")
     scores.add_argument("--batch", type=at_least(1), default=16,
         help="pictures, or pairs, per LPIPS batch")  # fmt: skip
@@ -163,7 +163,8 @@ def _networks(
 ) -> None:
     """Add the options that choose the networks and, with ``task``, the drawn pictures they see."""
     if methods:
-        sub.add_argument("--methods", nargs="+", default=["munit"], metavar="NAME")
+        sub.add_argument("--methods", nargs="+", default=["munit"], metavar="NAME",
+            help="methods to time (default: munit)")  # fmt: skip
     sub.add_argument("--preset", default=preset,
         help="preset of networks, sizes and batches" + ("" if preset else " (default: as published)"))  # fmt: skip
     sub.add_argument("--width", **_MANY, default=[0], metavar="DIM",

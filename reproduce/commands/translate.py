@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
         "runs/a/last.safetensors edges/ --interpolate 0 1 20 --out out\n  python -m reproduce translate "
         "runs/a/last.safetensors edges/ --size keep --format jpeg --out out",
     )  # fmt: skip
-    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("checkpoint", type=Path, help="checkpoint of a run, or a converted original")
     sub.add_argument("inputs", type=Path, help="a picture, or a folder of pictures")
     sub.add_argument("--out", type=Path, required=True, help="output folder")
     styles = sub.add_mutually_exclusive_group()
