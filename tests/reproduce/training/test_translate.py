@@ -222,7 +222,7 @@ def test_files_of_styles_that_do_not_fit_are_refused(trained, inputs, tmp_path, 
         assert not (tmp_path / "out").exists()
     more = "--styles", file, "--samples", 8
     error = refused(translate_words(trained("munit"), inputs, tmp_path / "out", *more))
-    assert "styles.npz has 2 styles: leave out --samples" in error
+    assert "styles.npz has 2 styles: leave --samples out" in error
 
 
 # What cannot be translated
