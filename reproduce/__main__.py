@@ -1,4 +1,4 @@
-"""The command line: ``python -m reproduce COMMAND``."""
+"""Entry point of ``python -m reproduce COMMAND``."""
 
 from __future__ import annotations
 

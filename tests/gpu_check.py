@@ -1,14 +1,14 @@
-"""What only a GPU can tell, for the first one that comes: does it compute what processors do, and how fast?
+"""Check on a GPU what only a GPU can show: does it compute the same as the CPU, and how fast?
 
     python tests/gpu_check.py --out gpu-check
     python -m reproduce speed table --results gpu-check
 
-Needs this checkout and nothing else, and takes eight minutes at most (``--minutes``). In order of
-worth: recorded cases of the original implementations in float64; steps that are repeated as CUDA
-graphs beside steps kernel by kernel; a training that goes from the GPU to the processor and back;
-translations and their LPIPS on both; seconds of a step of every method; at last a training of MUNIT
-at the preset ``gpu``, for the time that is left. ``OUT/gpu_check.json`` has all figures, and
-``OUT/speed/records.jsonl`` those that ``speed table`` shows. Exit code 1 if a check fails.
+Needs only this checkout, and takes at most eight minutes (``--minutes``). The most important checks
+come first: recorded cases of the original implementations in float64; steps as CUDA graphs compared
+with steps kernel by kernel; a training that moves from the GPU to the CPU and back; translations and
+their LPIPS on both; seconds per step of every method; and, for the remaining time, a training of MUNIT
+with the preset ``gpu``. ``OUT/gpu_check.json`` has all figures, ``OUT/speed/records.jsonl`` those that
+``speed table`` shows. Exit code 1 if a check fails.
 """
 
 from __future__ import annotations
@@ -64,16 +64,16 @@ from reproduce.training.trainer import Trainer
 from reproduce.training.translate import stream
 
 HERE = Path(__file__).resolve().parent
-BAR = 1e-8  # of the recorded cases, as on processors
+BAR = 1e-8  # tolerance of the recorded cases, as on CPUs
 TASK = "drawn-shoes"
 TIMED = ("munit", "unit", "cyclegan", "bicyclegan", "unit-release", "cyclegan-noise")
-BRIEFLY = 2.0  # seconds of the small training
+BRIEFLY = 2.0  # seconds of the training with --small
 Figures = dict[str, Any]
 NO_TIME: Figures = {"passed": None, "told": "no time left"}
 
 
 class Check:
-    """What is checked: on which device, how small, until when, and what was found."""
+    """The device, size and deadline of the checks, and their results."""
 
     def __init__(self, device: str, out: Path, scratch: Path, minutes: float, small: bool) -> None:
         self.device, self.out, self.scratch, self.small = device, out, scratch, small
@@ -83,12 +83,12 @@ class Check:
 
     @property
     def left(self) -> float:
-        """Seconds."""
+        """Seconds left."""
         return self.end - time.monotonic()
 
     def take(self, work: Callable[[Check], Figures]) -> None:
-        """One check; what it raises is a failure, and the next one follows. Figures of one that does
-        not raise may say ``passed`` themselves."""
+        """Run one check. An exception counts as a failure and does not stop the next check; a check
+        that returns may set ``passed`` itself."""
         begin = time.monotonic()
         entry: Figures = {"name": work.__name__, "about": (work.__doc__ or "").split("\n")[0]}
         try:
@@ -101,7 +101,7 @@ class Check:
         self.write()
 
     def write(self) -> None:
-        """After every check: a machine may be taken away."""
+        """Write all results so far; called after every check, since the machine may be taken away."""
         told = {
             "device": self.device, "small": self.small, "environment": environment(self.device),
             "seconds": round(time.monotonic() - self.begin, 1),
@@ -112,7 +112,7 @@ class Check:
 
 
 def golden(check: Check) -> Figures:
-    """Recorded cases of the originals in float64: every loss and weight."""
+    """Recorded cases of the original implementations in float64: every loss and weight."""
     furthest = {}
     for folder in sorted(p.parent for p in (HERE / "golden").glob("*/case.json")):
         if check.small and not folder.name.startswith("munit"):
@@ -135,7 +135,7 @@ def golden(check: Check) -> Figures:
 
 
 def graphs(check: Check) -> Figures:
-    """Steps repeated as CUDA graphs, beside the same kernel by kernel."""
+    """Steps replayed as CUDA graphs, compared with the same steps kernel by kernel."""
     found: Figures = {}
     for precision in ("float32",) if check.small else ("float32", "bf16"):
         for name in TIMED[:1] if check.small else TIMED:
@@ -155,12 +155,12 @@ def graphs(check: Check) -> Figures:
 
 
 def _eager(check: Check, found: Figures) -> Figures:
-    """A failure where a GPU was to repeat steps as graphs and asked for every kernel instead, which
-    computes the same."""
+    """A failure if a GPU did not replay steps as CUDA graphs but launched every kernel (with the same
+    results)."""
     eager = [name for name, figures in found.items() if not figures["graphs"]]
     if not eager or not check.device.startswith("cuda"):
         return {}
-    told = f"no CUDA graphs were recorded, for the reason on stderr: {', '.join(eager)}"
+    told = f"no CUDA graphs were recorded (reason on stderr): {', '.join(eager)}"
     return {"passed": False, "told": told}
 
 
@@ -199,7 +199,7 @@ def _apart(one: Path, other: Path) -> float:
 
 
 def resume(check: Check) -> Figures:
-    """A training that goes from the GPU to the processor and back, beside one that stays."""
+    """A training that moves from the GPU to the CPU and back, compared with one that stays."""
     whole = _trained(check, _run(), "whole", check.device)
     again = _trained(check, _run(), "again", check.device)
     for last, device in ((2, check.device), (4, "cpu"), (6, check.device)):
@@ -210,7 +210,7 @@ def resume(check: Check) -> Figures:
 
 
 def measurement(check: Check) -> Figures:
-    """Translations of one network, and their LPIPS, on the processor and here."""
+    """Translations of one network, and their LPIPS, on the CPU and on the GPU."""
     checkpoint = _trained(check, _run(size=64), "measured", "cpu")
     with _switches():
         made = [_measured(check, checkpoint, device) for device in ("cpu", check.device)]
@@ -223,7 +223,7 @@ def measurement(check: Check) -> Figures:
 
 @contextlib.contextmanager
 def _switches() -> Iterator[None]:
-    """What measures turns TF32 off for its process; steps are to be timed with it."""
+    """Restore the TF32 settings: metrics turn TF32 off for the process, but steps are timed with it."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     before = cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic
     yield
@@ -243,14 +243,14 @@ def _measured(check: Check, checkpoint: Path, device: str) -> tuple[list[Tensor]
 
 
 def step_times(check: Check) -> Figures:
-    """Seconds of a step at 256 px, batch 1 and 8, float32 and bf16, beside the plain path."""
+    """Seconds per step at 256 px, batch 1 and 8, float32 and bf16, compared with the plain path."""
     records = Records(check.out, PRESET)
     small = ["--size=32", "--steps=2", *(f"--set={key}={n}" for key, n in TINY["munit"].items())]
     found: Figures = {}
     rest: Figures = {}
     every = itertools.product((1, 8), ("float32", "bf16"), TIMED)
     for batch, precision, name in itertools.islice(every, 1 if check.small else None):
-        if check.left < 60 and not check.small:  # which the training is to have
+        if check.left < 60 and not check.small:  # reserved for the training
             rest = {"told": "no time for the rest"}
             break
         pairs = 2 if name == "bicyclegan" and batch == 1 else batch
@@ -273,14 +273,14 @@ def step_times(check: Check) -> Figures:
 
 
 def training(check: Check) -> Figures:
-    """MUNIT of the preset gpu, as far as the time reaches."""
+    """Training of MUNIT with the preset gpu, for the remaining time."""
     settings = {"train": 20, "test": 8, "steps": 10**5, "lr_policy": "constant"}
     if check.small:
         run = _run(steps=10**5)
     else:
         run = load_preset("gpu").make_run("munit", TASK, 0, settings | {"train": 500, "test": 50})
     folder = check.scratch / "training"
-    _drawn(check, run)  # which takes time
+    _drawn(check, run)  # before the time left is read
     seconds = BRIEFLY if check.small else check.left - 15
     if seconds <= 0:
         return NO_TIME
@@ -288,7 +288,7 @@ def training(check: Check) -> Figures:
         _trained(check, run, folder.name, check.device)
     reached = read_checkpoint(folder / "last.safetensors").step
     assert reached > 0
-    if not (told := progress_of(folder)):  # which comes after ten steps
+    if not (told := progress_of(folder)):  # written after ten steps
         return {"steps": reached}
     assert reached >= told["step"]
     return {"steps": reached, "steps_a_second": told["step"] / told["seconds"], "told": told}
@@ -296,8 +296,8 @@ def training(check: Check) -> Figures:
 
 @contextlib.contextmanager
 def _stopped_after(seconds: float) -> Iterator[None]:
-    """As a batch system stops a training. It is asked until it has ended, since before it handles
-    the signal nothing happens: its first step is always done."""
+    """Stop a training as a batch system does. Repeats the signal until the training has ended, since
+    it ignores signals before its first step."""
     ended = threading.Event()
 
     def ask() -> None:
@@ -322,11 +322,11 @@ CHECKS = (golden, graphs, resume, measurement, step_times, training)
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--out", type=Path, default=Path("gpu-check"), help="folder of the figures")
-    parser.add_argument("--minutes", type=float, default=8.0, help="to take at most")
-    parser.add_argument("--small", action="store_true", help="for a processor, in under a minute")
+    parser.add_argument("--out", type=Path, default=Path("gpu-check"), help="output folder")
+    parser.add_argument("--minutes", type=float, default=8.0, help="time limit of all checks")
+    parser.add_argument("--small", action="store_true", help="tiny, for a CPU: under a minute")
     names = [check.__name__ for check in CHECKS]
-    parser.add_argument("--only", nargs="+", choices=names, default=names, help="these alone")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="only these checks")
     arguments = parser.parse_args(words)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as scratch:

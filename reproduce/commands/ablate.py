@@ -1,4 +1,4 @@
-"""``python -m reproduce ablate``: a method with several values of a setting or two."""
+"""``python -m reproduce ablate``: train and measure a method over values of one or two settings."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from reproduce.commands import options
 def add(commands: Any) -> None:
     sub = options.command(
         commands, "ablate", run,
-        help="train a method with several values of a setting or two; measure, tabulate, draw",
-        description="Each value is trained once with each seed, measured as in the tables, and "
-        "drawn with intervals over trainings (Student's t). Values of a second setting are lines of "
-        "their own. A value that the preset has anyway is the preset's own run, and recon_c=0 of "
-        "munit is that of munit-wo-c: what is trained or measured already is not done again.",
+        help="train a method over values of one or two settings; measure, tabulate and plot",
+        description="Train each value with each seed, measure it as in the tables, and plot it with "
+        "confidence intervals over trainings (Student's t). Each value of a second setting is a line. "
+        "Existing runs and records are reused: a value equal to the preset's is the preset's own run, "
+        "and recon_c=0 of munit is munit-wo-c.",
         epilog="examples:\n  python -m reproduce ablate munit recon_c=0,0.1,1,10 --task drawn-shoes "
         "--preset cpu --seeds 0 1 2\n  python -m reproduce ablate munit recon_x=1,10 style_dim=2,8 "
         "--task drawn-handbags --preset quick --dry-run\n  python -m reproduce ablate munit "
@@ -23,16 +23,15 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     sub.add_argument("method", help="e.g. munit, unit, cyclegan, bicyclegan")
     sub.add_argument("values", nargs="+", metavar="KEY=VALUE,VALUE,...",
-        help="one or two settings, of the method or of its training (steps, batch, ...)")  # fmt: skip
+        help="one or two settings of the method or of its training (steps, batch, ...)")  # fmt: skip
     sub.add_argument("--task", type=options.task, nargs=1, required=True, metavar="TASK", dest="tasks",
-        help="a task's name, e.g. drawn-shoes, or a folder of your own pictures")  # fmt: skip
+        help="name of a task, e.g. drawn-shoes, or a folder of your own pictures")  # fmt: skip
     options.add(sub, "seeds", default=[0],
-        help="of weights, order, noise: everything is trained once with each")  # fmt: skip
+        help="train every value once with each seed (default: 0)")  # fmt: skip
     sub.add_argument("--metric", action="append", default=[], dest="metrics", metavar="METRIC",
-        help="instead of the usual ones (diversity and silhouette-iou of drawn edges, diversity of "
-        "photographs, cis and is of animals): any that applies, such as truth-distance, fid, style-mmd; "
-        "repeatable")  # fmt: skip
-    options.add_making(sub, stored="tabulate and draw")
+        help="metric to measure, such as truth-distance, fid or style-mmd; repeatable (default: diversity "
+        "and silhouette-iou for drawn edges, diversity for photographs, cis and is for animals)")  # fmt: skip
+    options.add_making(sub, stored="tabulate and plot")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""``python -m reproduce all``: whatever of a preset is missing or stale."""
+"""``python -m reproduce all``: make everything of a preset that is missing or stale."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from reproduce.commands import options
 def add(commands: Any) -> None:
     sub = options.command(
         commands, "all", run,
-        help="make whatever of a preset is missing or stale: tables, figures and all behind them",
+        help="make everything of a preset that is missing or stale, down to tables and figures",
         epilog="examples:\n  python -m reproduce all --preset quick\n  python -m reproduce all "
         "--preset cpu --seeds 0 1 2 --dry-run",
     )  # fmt: skip
-    options.add(sub, "seeds", help="of weights, order, noise: everything is trained once with "
-        "each (default: those on record for the preset, else 0)")  # fmt: skip
+    options.add(sub, "seeds", help="train everything once with each seed (default: the seeds on "
+        "record for the preset, else 0)")  # fmt: skip
     options.add_making(sub)
     options.add(sub, *options.MEASURING)
 
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     request, how = options.request_of(arguments, seeds), options.how_of(arguments)
     if seeds is None:
         told = " ".join(map(str, request.seeds))
-        print(f"note: --seeds {told}, as on record (0 if none is)", file=sys.stderr)
+        print(f"note: --seeds {told}, from the records (0 if there are none)", file=sys.stderr)
     made = make(request, how)
     if made == 0:
         print(up_to_date(Graph(request, how)))

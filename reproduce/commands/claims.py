@@ -1,4 +1,4 @@
-"""``python -m reproduce claims``: the papers' claims put to the test."""
+"""``python -m reproduce claims``: test the papers' claims."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from reproduce.commands import options
 
 def add(commands: Any) -> None:
     sub = options.command(
-        commands, "claims", run, help="put the papers' claims to the test",
-        description="From stored records: each claim's number, its interval over trainings and "
+        commands, "claims", run, help="test the papers' claims against stored records",
+        description="Print for each claim its number, its confidence interval over trainings and "
         "inputs, corrected for the number of claims, and whether it holds, fails or is undecided. "
-        "What is known of the causes is read from causes.yaml beside the records.",
+        "Known causes come from causes.yaml beside the records.",
         epilog="examples:\n  python -m reproduce claims --preset cpu\n"
         "  python -m reproduce claims --preset cpu --seeds 0 --csv -",
     )  # fmt: skip
-    options.add(sub, "seeds", help="of trainings (default: all that have records)")
+    options.add(sub, "seeds", help="training seeds to include (default: all with records)")
     sub.add_argument("--make", action="store_true",
-        help="first train and measure what is missing or stale behind the claims")  # fmt: skip
+        help="first train and measure whatever the claims need that is missing or stale")  # fmt: skip
     options.add_making(sub)
     options.add(sub, *options.MEASURING)
     sub.add_argument("--readme", type=Path,
-        help="also write the table between the markers claims-PRESET of this file, or the result in short "
-        "between glance-PRESET")  # fmt: skip
+        help="also write the table between this file's markers claims-PRESET, or a summary between its "
+        "markers glance-PRESET")  # fmt: skip
     sub.add_argument("--csv", type=file_or_dash, default=False, metavar="FILE",
-        help="as CSV, nine digits a number; - prints it instead")  # fmt: skip
+        help="also write CSV, nine digits per number; - prints it instead of the table")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The command line of ``python -m reproduce``: a file for each command."""
+"""The command line of ``python -m reproduce``: one module per command."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ EXAMPLES = """examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+    """The parser of the whole command line."""
     top = Parser(
         prog="python -m reproduce", epilog=EXAMPLES, formatter_class=Help,
-        description="Train UNIT, MUNIT and their baselines; regenerate the papers' tables and "
+        description="Train UNIT, MUNIT and their baselines; reproduce the papers' tables and "
         "figures.",
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run a command; 2 for bad input, 1 for a diverged training, 130 when interrupted."""
+    """Run a command. Returns 0, 2 for bad input, 1 for a diverged training, 130 if interrupted."""
     words = sys.argv[1:] if words is None else words
     arguments = parser().parse_args(words)
     arguments.words = words

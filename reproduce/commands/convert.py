@@ -1,4 +1,4 @@
-"""``python -m reproduce convert``: checkpoints of the original releases, in and out."""
+"""``python -m reproduce convert``: import and export checkpoints of the original releases."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from reproduce.commands import options
 
 def add(commands: Any) -> None:
     sub = options.command(
-        commands, "convert", run, help="original releases' checkpoints, in and out",
+        commands, "convert", run, help="import or export checkpoints of the original releases",
         epilog="examples:\n  python -m reproduce convert gen_01000000.pt --method munit "
         "--out munit.safetensors\n  python -m reproduce convert runs/a/last.safetensors --out "
         "gen.pt",
     )  # fmt: skip
-    sub.add_argument("checkpoint", type=Path)
-    sub.add_argument("--method", help="what an original's file holds: munit, unit-release, "
+    sub.add_argument("checkpoint", type=Path, help="file to import, or our .safetensors to export")
+    sub.add_argument("--method", help="method of an original's file: munit, unit-release, "
         "cyclegan or bicyclegan")  # fmt: skip
-    sub.add_argument("--out", type=Path, required=True)
+    sub.add_argument("--out", type=Path, required=True,
+        help="file to write; a folder to export cyclegan or bicyclegan")  # fmt: skip
     sub.add_argument("--size", type=at_least(1), default=256,
-        help="picture size it was trained at")  # fmt: skip
+        help="side in pixels at which an original was trained")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,11 +33,11 @@ def run(arguments: argparse.Namespace) -> int:
     path, method = arguments.checkpoint, arguments.method
     if path.suffix == ".safetensors":
         if method is not None:
-            raise UserError(f"{path} tells its method itself: leave --method {method} out")
+            raise UserError(f"{path} names its method itself: leave --method {method} out")
         written = export_original(path, arguments.out)
     elif method is None:
         known = "munit, unit-release, cyclegan, bicyclegan"
-        raise UserError(f"say what the file holds: --method {known}")
+        raise UserError(f"{path} does not name its method: add --method with one of {known}")
     else:
         written = import_original(path, method, arguments.out, arguments.size)
     for path in written:

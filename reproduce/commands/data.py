@@ -1,4 +1,4 @@
-"""``python -m reproduce data``: the pictures of a task."""
+"""``python -m reproduce data``: prepare the pictures of a task."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from models.errors import UserError
 from reproduce.commands import options
 
 DRAWN = {
-    "size": (32, "pixels"), "train": (4000, "training pictures a domain"), "test": (200, "test pairs"),
+    "size": (32, "side in pixels"), "train": (4000, "training pictures per domain"),
+    "test": (200, "test pairs"),
 }  # fmt: skip
 
 
@@ -23,25 +24,25 @@ def add(commands: Any) -> None:
         "  python -m reproduce data housecats-bigcats --imagenet path/to/imagenet\n"
         "  python -m reproduce data path/to/sorted --domains cats dogs",
     )  # fmt: skip
-    sub.add_argument("task", help="a task's name, or a folder of pictures")
+    sub.add_argument("task", help="name of a task, or a folder of pictures")
     options.add(sub, "data")
     sub.add_argument("--source", type=Path,
-        help="local archive or folder with the pictures (two domains, or sorted as train|test/"
-        "<domain>/<class>, or a data set's own form); later commands find them")  # fmt: skip
+        help="local archive or folder with the pictures (two domains, train|test/<domain>/<class>, or "
+        "a data set's own layout); later commands find them")  # fmt: skip
     sub.add_argument("--pets", type=Path,
         help="local copy of Oxford-IIIT Pet, for house cats and dogs (default: download)")  # fmt: skip
     sub.add_argument("--imagenet", type=Path,
         help="local folder of ImageNet's synsets, for big cats")  # fmt: skip
     sub.add_argument("--attribute",
-        help="of CelebA, which domain b of faces has (default: Blond_Hair)")  # fmt: skip
+        help="CelebA attribute that domain b of faces has (default: Blond_Hair)")  # fmt: skip
     sub.add_argument("--domains", nargs=2, metavar=("A", "B"),
-        help="which two of a folder that has more; what is made of them is printed, for --task")  # fmt: skip
+        help="two domains of a folder that has more; the folder to use as --task is printed")  # fmt: skip
     sub.add_argument("--range", type=float, nargs=2, metavar=("BLACK", "WHITE"),
-        help="of grey pictures of more than 8 bits that do not fill their format, e.g. 0 4095: a copy "
-        "in 8 bits is made in the data folder, and taken")  # fmt: skip
+        help="grey values of black and white in pictures of more than 8 bits that use only a part of "
+        "their range, e.g. 0 4095: an 8-bit copy in the data folder is used instead")  # fmt: skip
     for name, (number, what) in DRAWN.items():
         sub.add_argument(f"--{name}", type=at_least(1),
-            help=f"{what}, if drawn (default: {number})")  # fmt: skip
+            help=f"{what}, for drawn tasks (default: {number})")  # fmt: skip
     options.add(sub, "no-progress")
 
 
@@ -55,12 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
     spec = TASKS.get(arguments.task)
     given = [f"--{name}" for name, number in numbers.items() if number is not None]
     if given and (arguments.source is not None or spec is None or not spec.drawn):
-        told = "is of pictures that are drawn, not of those there are: leave it out"
-        raise UserError(f"{given[0]} {told}")
+        raise UserError(f"{given[0]} applies only to drawn tasks: leave it out")
     for name in ("pets", "imagenet"):  # before anything else is downloaded
         local = getattr(arguments, name)
         if local is not None and not local.is_dir():
-            raise UserError(f"--{name} {local} is no folder: give the one that was unpacked")
+            raise UserError(f"--{name} {local} is not a folder: give the unpacked one")
     sorting = Sorting(
         domains=tuple(arguments.domains) if arguments.domains else None,
         pets=arguments.pets, imagenet=arguments.imagenet, attribute=arguments.attribute,
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         folder = Path(task) if source is None else source
         if not folder.is_dir() or (source is None and spec is not None):
-            raise UserError("--range is of a folder of pictures: give it, or its --source")
+            raise UserError("--range needs a folder of pictures: give it as task or --source")
         progress = not arguments.no_progress
         folder = scaled_copy(folder, arguments.data, *arguments.range, progress=progress)
         task, source = (str(folder), None) if source is None else (task, folder)

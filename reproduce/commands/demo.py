@@ -1,4 +1,4 @@
-"""``python -m reproduce demo``: a page to play with trained networks."""
+"""``python -m reproduce demo``: an interactive page for trained networks."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from reproduce.commands import options
 def add(commands: Any) -> None:
     sub = options.command(
         commands, "demo", run, help="draw, and see translations in your browser",
-        description="Serves a page at 127.0.0.1: draw edges or take a picture, see it in random styles, "
-        "move a style's numbers, walk between two, take an example's, and compare methods. Nothing "
-        "leaves this machine.",
+        description="Serve a page at 127.0.0.1: draw edges or choose a picture, see it in random styles, "
+        "change the numbers of a style, interpolate between two, use the style of an example, and compare "
+        "methods. Nothing leaves this machine.",
         epilog="examples:\n  python -m reproduce demo\n  python -m reproduce demo "
         "runs/mine/last.safetensors --port 8000",
     )  # fmt: skip
     sub.add_argument("checkpoints", type=Path, nargs="*", metavar="CHECKPOINT",
-        help="networks to play with (default: the preset's stored weights)")  # fmt: skip
+        help="networks to show (default: the preset's stored weights)")  # fmt: skip
     options.add(sub, "preset", "results", "device")
-    sub.add_argument("--port", type=at_least(0), default=7860, help="0: any that is free")
+    sub.add_argument("--port", type=at_least(0), default=7860, help="0 takes any free port")
     sub.add_argument("--no-browser", action="store_true", help="only print the address")
 
 

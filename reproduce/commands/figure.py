@@ -1,4 +1,4 @@
-"""``python -m reproduce figure``: figures of the UNIT paper."""
+"""``python -m reproduce figure``: draw figures of the UNIT paper."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     sub = options.command(
-        commands, "figure", run, help="train what is missing; draw the UNIT paper's figure",
-        description="Figures of the UNIT paper: inputs, spread evenly over the test set, and their "
-        "translations in both directions. 4 is of breeds of dogs, 5 of species of cats, 6 of faces "
-        "without and with an attribute: on drawn stand-ins, or with --preset paper on photographs "
-        "(for 5 out of ImageNet: give it once with data cat-species --imagenet PATH).",
+        commands, "figure", run, help="train what is missing; draw the UNIT paper's figures",
+        description="Draw figures of the UNIT paper: test inputs, evenly spaced over the test set, and "
+        "their translations in both directions. Figure 4 shows dog breeds, 5 cat species, 6 faces "
+        "without and with an attribute: drawn stand-ins, or photographs with --preset paper "
+        "(5 needs ImageNet: run data cat-species --imagenet PATH once).",
         epilog="examples:\n  python -m reproduce figure 4 --preset quick\n"
         "  python -m reproduce figure 4 5 6 --preset cpu\n"
         "  python -m reproduce figure 6 --preset paper --device cuda --attribute Smiling "
@@ -29,10 +29,10 @@ def add(commands: Any) -> None:
     options.add(sub, "seed")
     options.add_making(sub)
     sub.add_argument("--task", type=options.task, nargs=1, default=[], metavar="TASK", dest="tasks",
-        help="of this task, or folder of your own pictures, instead")  # fmt: skip
+        help="task, or folder of your own pictures, instead of the figure's task")  # fmt: skip
     sub.add_argument("--attribute",
-        help="of CelebA, which domain b of faces has (default: what the command data was given, or "
-        "Blond_Hair); runs and results get a name of their own")  # fmt: skip
+        help="CelebA attribute that domain b of faces has; runs and results get a separate folder "
+        "(default: the one given to the command data, else Blond_Hair)")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from reproduce.workflow.run import make
 
-    # Faces by an attribute that was asked for are other pictures, so all of it has another name.
+    # Another attribute divides the faces into other domains, so runs and results get another name.
     marks = {} if arguments.attribute is None else {"attribute": arguments.attribute}
     request = options.request_of(
         arguments, [arguments.seed], "unit-figure", figures=arguments.numbers, marks=marks
@@ -56,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _divided(request: Request, attribute: str, download: bool) -> dict[str, str]:
-    """By task, the folder of its pictures, sorted by an attribute; without ``download``, of those that
-    are there. UserError where it says nothing of one's task, before anything is sorted."""
+    """Map each task to the folder of its pictures, sorted by ``attribute``; without ``download`` only
+    tasks whose pictures exist. Raises UserError, before sorting, if a task has no attributes."""
     from reproduce.tasks.celeba import celeba_root
     from reproduce.tasks.registry import TASKS, open_task
     from reproduce.tasks.sorting import Sorting, refuse_unread

@@ -1,4 +1,4 @@
-"""``python -m reproduce inputs``: what a row of one's own has to translate."""
+"""``python -m reproduce inputs``: write the test inputs for a table row of your own."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from reproduce.commands import options
 
 def add(commands: Any) -> None:
     sub = options.command(
-        commands, "inputs", run, help="write the test inputs that outputs of your own must translate",
-        description="Writes exactly the pictures that table 1 or 2 measures translations of, at the "
-        "preset's size, and says how many samples of each it takes.",
+        commands, "inputs", run, help="write a table's test inputs, to translate with your own method",
+        description="Write the test inputs of table 1 or 2, at the preset's size, and print how many "
+        "samples of each the table needs.",
         epilog="examples:\n  python -m reproduce inputs drawn-shoes --preset cpu --out in\n"
-        "  (translate them with any program into out/drawn-shoes, then)\n"
+        "  (translate them into out/drawn-shoes with any program, then)\n"
         "  python -m reproduce table 1 --preset cpu --row 'Mine=out'",
     )  # fmt: skip
     sub.add_argument("task", type=options.task,
-        help="a task's name, e.g. drawn-shoes, or a folder of your own pictures")  # fmt: skip
+        help="name of a task, e.g. drawn-shoes, or a folder of your own pictures")  # fmt: skip
     sub.add_argument("--out", type=Path, required=True, help="folder for the PNGs")
     options.add(sub, "preset", "set", "data", "source", *options.PROTOCOL, "no-progress")
 
@@ -58,9 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{folder}: {count} inputs, {run.size}x{run.size}; translate each {samples} times")
     where = f"OUT/{task}"
     print(
-        f"Write {where}{'' if number == 1 else '/a2b and /b2a'} as {{input}}_{{sample}}.png, as a "
-        f"folder an input, or as one .npz array (inputs, samples, {run.size}, {run.size}, 3) of "
-        f"uint8 in the inputs' order, and say whose it is in OUT/{FILE}. Then:\n"
+        f"Write {where}{'' if number == 1 else '/a2b and /b2a'} as {{input}}_{{sample}}.png, as one "
+        f"folder per input, or as one .npz array (inputs, samples, {run.size}, {run.size}, 3) of "
+        f"uint8 in the inputs' order, and describe the method in OUT/{FILE}. Then run:\n"
         f"  python -m reproduce table {number} {shlex.join(preset.words())} --row 'Mine=OUT'"
     )
     return 0

@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and what they mean."""
+"""Arguments shared by several commands, and their interpretation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.console import Help, at_least, path_of, sha256
 from models.errors import UserError
 
-if TYPE_CHECKING:  # imported late: --help and wrong arguments answer at once
+if TYPE_CHECKING:  # imported late, so that --help and wrong arguments answer at once
     from reproduce.experiments.places import Places
     from reproduce.workflow.devices import How
     from reproduce.workflow.jobs import Request
@@ -19,12 +19,12 @@ if TYPE_CHECKING:  # imported late: --help and wrong arguments answer at once
 Sub = argparse.ArgumentParser
 PLACES = ("data", "runs", "results")
 WEIGHTS = ("lpips-weights", "inception-weights", "inception-sha256")  # of commands that measure
-PROTOCOL = ("scores", "protocol", "inputs")  # how, instead of what the preset says
+PROTOCOL = ("scores", "protocol", "inputs")  # override how the preset measures
 MEASURING = (*PROTOCOL, "human", "task")  # and what
 
 
 def task(word: str) -> str:
-    """The type of an argument that names a task: its name, or a path."""
+    """Argument type of a task: its name, or a path."""
     try:
         return str(path_of(word))
     except UserError as error:
@@ -33,91 +33,91 @@ def task(word: str) -> str:
 
 SHARED: dict[str, dict[str, Any]] = {
     "preset": {"default": "cpu",
-        "help": "scale: quick, cpu, gpu, paper or a .yaml file of your own"},
+        "help": "quick, cpu, gpu, paper, or your own .yaml file"},
     "set": {"action": "append", "default": [], "metavar": "KEY=VALUE", "dest": "settings",
         "help": "override any setting, e.g. --set steps=200; repeatable"},
-    "seed": {"type": at_least(0), "default": 0, "help": "of weights, order, noise"},
+    "seed": {"type": at_least(0), "default": 0, "help": "random seed of weights, data order and noise"},
     "seeds": {"type": at_least(0), "nargs": "+"},
-    "data": {"type": Path, "default": Path("data"), "help": "where pictures are kept"},
-    "runs": {"type": Path, "default": Path("runs"), "help": "where runs are kept"},
-    "results": {"type": Path, "default": Path("results"), "help": "where results are kept"},
-    "device": {"default": "cpu", "help": "cpu, cuda, or mps (Apple's GPUs; untested), whose lack of "
-        "float64 leaves measuring to the processor"},
+    "data": {"type": Path, "default": Path("data"), "help": "folder of the pictures"},
+    "runs": {"type": Path, "default": Path("runs"), "help": "folder of the runs"},
+    "results": {"type": Path, "default": Path("results"), "help": "folder of the results"},
+    "device": {"default": "cpu", "help": "cpu, cuda, or mps (Apple GPUs; untested; measures on the CPU, "
+        "since mps lacks float64)"},
     "threads": {"type": at_least(0), "default": 0,
-        "help": "CPU threads (default: torch's choice)"},
+        "help": "CPU threads (default: chosen by PyTorch)"},
     "workers": {"type": at_least(0), "default": 0,
-        "help": "processes that prepare a training's pictures (0: threads of its own), where a "
-        "fast GPU waits for large ones (python -m reproduce speed data)"},
-    "no-progress": {"action": "store_true", "help": "no progress bars"},
+        "help": "data loader processes of each training (0: threads instead); use some where the GPU "
+        "waits for pictures, as python -m reproduce speed data shows"},
+    "no-progress": {"action": "store_true", "help": "hide progress bars"},
     "source": {"action": "append", "default": [], "metavar": "TASK=PATH",
         "help": "local archive or folder with a task's pictures; repeatable"},
-    "lpips-weights": {"type": Path, "help": "AlexNet weights (.pth or .safetensors) instead of "
-        "the ones that are installed"},
+    "lpips-weights": {"type": Path, "help": "AlexNet weights for LPIPS (.pth or .safetensors), instead "
+        "of the installed ones"},
     "inception-weights": {"type": Path, "help": "Inception-v3 weights for real pictures: "
         "torch-fidelity's for FID, torchvision's for IS and CIS"},
     "inception-sha256": {"type": sha256, "metavar": "HEX",
-        "help": "what those weights must hash to"},
-    "scores": {"choices": ["none", "quality", "all"], "help": "beside diversity: nothing; "
-        "quality, which is preference over MUNIT by an observer (drawn pictures) or a judge; or "
-        "all, fidelity and exact scores too; instead of the preset's"},
-    "protocol": {"help": "paper, consecutive or all-pairs, or one of these with -v0.1, instead "
-        "of the preset's"},
-    "inputs": {"type": at_least(2), "help": "measure this many test inputs instead of the "
-        "preset's; the protocol's name tells"},
+        "help": "expected SHA-256 of --inception-weights, or its first digits"},
+    "scores": {"choices": ["none", "quality", "all"], "help": "metrics beside diversity: none; quality "
+        "(preference over MUNIT, by an observer of drawn pictures or a judge of photographs); or all "
+        "(also fidelity and exact scores) (default: the preset's)"},
+    "protocol": {"help": "diversity protocol: paper, consecutive or all-pairs, or one of these with "
+        "-v0.1 (LPIPS 0.1) (default: the preset's)"},
+    "inputs": {"type": at_least(2), "help": "number of test inputs to measure; the protocol's name "
+        "shows it (default: the preset's)"},
     "human": {"action": "append", "default": [], "metavar": "TASK=ANALYSIS.json",
-        "help": "fill Quality from a human study's analysis; repeatable"},
+        "help": "fill Quality from the analysis of a human study; repeatable"},
     "task": {"action": "append", "type": task, "default": [], "metavar": "TASK", "dest": "tasks",
-        "help": "this task, or folder of your own pictures, instead of the preset's; repeatable"},
+        "help": "task, or folder of your own pictures, instead of the preset's tasks; repeatable"},
 }  # fmt: skip
 
 
 def command(
     commands: Any, name: str, run: Callable[[argparse.Namespace], int], **about: str
 ) -> argparse.ArgumentParser:
-    """A command that calls ``run``; ``about``: its help, description and epilog."""
+    """Add a command that calls ``run``; ``about``: its help, description and epilog."""
     sub: argparse.ArgumentParser = commands.add_parser(name, formatter_class=Help, **about)
     sub.set_defaults(run=run)
     return sub
 
 
 def add(sub: Sub, *names: str, **told: Any) -> None:
-    """Shared options, in this order; ``told``: what this command says of them in its own way."""
+    """Add shared options in this order; ``told`` overrides their settings, such as the help."""
     for name in names:
         sub.add_argument(f"--{name}", **SHARED[name] | told)
 
 
 def add_making(sub: Sub, stored: str = "") -> None:
-    """Of commands that train and measure what they need: where, and how many jobs at a time.
-    ``stored``: what is done from stored records alone, if asked to."""
+    """Add the options of commands that train and measure: folders, weights, devices, parallel jobs.
+    ``stored``: what --stored does; without it the command has no such option."""
     add(sub, "preset", "set", "device", *PLACES, "source", *WEIGHTS)
     instead = sub.add_mutually_exclusive_group()
     if stored:
         instead.add_argument("--stored", action="store_true",
-            help=f"{stored} from stored records alone, without training")  # fmt: skip
+            help=f"{stored} from stored records, without training")  # fmt: skip
     instead.add_argument("--dry-run", action="store_true",
-        help="say what would be made, why, and how long it takes, and make nothing: pictures that must "
-        "be sorted or unpacked to tell are so for as long as it takes")  # fmt: skip
+        help="list what would be made, why, and how long it would take; make nothing (pictures that "
+        "must be sorted or unpacked for this go to a temporary folder)")  # fmt: skip
     sub.set_defaults(run=partial(_leaving_nothing, sub.get_default("run")))
     sub.add_argument("--cores", type=at_least(0), default=0,
-        help="of the processor, to use (default: all)")  # fmt: skip
+        help="CPU cores to use (default: all)")  # fmt: skip
     sub.add_argument("--jobs", type=at_least(0), default=0,
-        help="trainings side by side (default: one a core, at most 4; with --device cuda one a "
-        "GPU, each on its own)")  # fmt: skip
-    add(sub, "threads", help="CPU threads of each job that measures (default: 1)")
+        help="trainings at a time (default: one per core, at most 4; with --device cuda one per GPU, "
+        "each on its own)")  # fmt: skip
+    add(sub, "threads", help="CPU threads of other jobs (default: 1, on a cluster at most 4)")
     add(sub, "workers")
     sub.add_argument("--gpus-per-training", type=at_least(1), default=1, metavar="N",
-        help="GPUs that share each training's batches")  # fmt: skip
+        help="GPUs among which each training splits its batches")  # fmt: skip
     sub.add_argument("--plan", type=Path,
-        help="only write the plan, for Snakemake by hand or on a cluster")  # fmt: skip
+        help="only write the plan to this file, to run Snakemake yourself")  # fmt: skip
     sub.add_argument("--profile", metavar="DIR",
-        help="a Snakemake profile: where jobs run, e.g. slurm (reproduce/workflow/CLUSTERS.md)")  # fmt: skip
+        help="Snakemake profile: where jobs run, e.g. slurm (reproduce/workflow/CLUSTERS.md)")  # fmt: skip
     add(sub, "no-progress")
 
 
 def _leaving_nothing(
     run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace
 ) -> int:
-    """The command ``run``; a dry run sorts and unpacks pictures where they do not stay."""
+    """Run the command ``run``; a dry run sorts and unpacks pictures in a temporary folder."""
     from benchmarks.files import check_folder, passing
 
     if not arguments.dry_run:
@@ -128,15 +128,15 @@ def _leaving_nothing(
 
 
 def places_of(arguments: argparse.Namespace) -> Places:
-    """The folders, the weights that measure, and a device that exists; the GPUs of other machines
-    need not be here too."""
+    """Read the folders, the weights of metrics and the device, which must exist unless the jobs run
+    on other machines."""
     from benchmarks.devices import check_device
     from benchmarks.files import check_folder
     from reproduce.experiments.places import Places
 
     told = vars(arguments)
     if told.get("inception_sha256") and not told.get("inception_weights"):
-        raise UserError("--inception-sha256 is of --inception-weights: give them too")
+        raise UserError("--inception-sha256 needs --inception-weights: give both")
     for name in {*PLACES} & {*told}:
         check_folder(f"--{name}", told[name], written=False)
     elsewhere = told.get("profile") is not None or told.get("plan") is not None
@@ -153,9 +153,9 @@ def places_of(arguments: argparse.Namespace) -> Places:
 def tasks_of(
     words: Sequence[str], places: Places, tables: Sequence[int] = (), *, stored: bool = False
 ) -> dict[str, Any]:
-    """The fields of a request that say which tasks are asked for, by name or path, each once; one's own
-    pictures are opened, or with ``stored`` looked up in the records. Tasks that none of the ``tables``
-    can hold are refused."""
+    """The fields of a request that name its tasks, given by name or path, without duplicates. The
+    user's own pictures are opened, or with ``stored`` looked up in the records. Raises UserError for
+    tasks that fit none of the ``tables``."""
     from reproduce.experiments.preset import fitting
     from reproduce.tasks.own import own_on_record, own_task
     from reproduce.tasks.registry import TASKS, is_own
@@ -173,7 +173,7 @@ def tasks_of(
         if tables and not {*spec.tables} & {*tables}:
             known = [name for number in tables for name in fitting(number)]
             raise UserError(
-                f"--task {word} is none of {whole}: use {', '.join(known)}, or pictures of your own"
+                f"--task {word} does not fit {whole}: use {', '.join(known)}, or your own pictures"
                 + (", sorted as train|test/<domain>/<class>" if 1 not in tables else "")
             )
         if spec.kind == "own":
@@ -183,7 +183,7 @@ def tasks_of(
 
 
 def by_task(option: str, words: Sequence[str], tasks: Iterable[str]) -> dict[str, str]:
-    """``TASK=PATH`` arguments: an absolute path for each of the ``tasks`` that has one."""
+    """Parse ``TASK=PATH`` arguments: an absolute path for each of the ``tasks`` that has one."""
     paths, known = {}, list(dict.fromkeys(tasks))
     for word in words:
         task, equals, path = word.partition("=")
@@ -191,7 +191,7 @@ def by_task(option: str, words: Sequence[str], tasks: Iterable[str]) -> dict[str
             use = f"write TASK=PATH with a task of {', '.join(known)}" if known else "leave it out"
             raise UserError(f"--{option} {word}: {use}")
         if task in paths:
-            raise UserError(f"--{option} {task} is given twice: give one of them")
+            raise UserError(f"--{option} {task} is given twice: give only one path")
         paths[task] = str(path_of(path).resolve())
     return paths
 
@@ -199,8 +199,8 @@ def by_task(option: str, words: Sequence[str], tasks: Iterable[str]) -> dict[str
 def request_of(
     arguments: argparse.Namespace, seeds: Sequence[int] | None, target: str = "", **more: Any
 ) -> Request:
-    """What is asked for; without ``seeds`` of those on record, which tables and claims are over, else
-    of 0. ``more``: its other fields."""
+    """The request that the arguments describe. Default ``seeds``: those with records, else 0.
+    ``more``: other fields of the request."""
     from dataclasses import replace
 
     from reproduce.experiments.preset import TABLES
@@ -216,7 +216,7 @@ def request_of(
         more |= tasks_of(told["tasks"], places, tables, stored=stored)
         if target == "claims" and more["own"]:
             raise UserError(
-                "the papers claim nothing about pictures of your own: leave that --task out"
+                "the papers make no claims about your own pictures: leave that --task out"
             )
     request = Request(
         arguments.preset, places, seeds or [0], target,
@@ -234,25 +234,25 @@ def request_of(
         request = replace(request, seeds=sorted(known) or [0])
     human = by_task("human", getattr(arguments, "human", []), preset.tables.get(1, []))
     if human and len(request.seeds) > 1:
-        raise UserError("--human is about the translations of one training: give its --seed alone")
+        raise UserError("--human rates the translations of one training: give only its --seed")
     return replace(request, human=human, by_hand=inputs_sha256(results / preset.name))
 
 
 def measuring_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The fields of a request that ``PROTOCOL`` asks for."""
+    """The fields of a request that the ``PROTOCOL`` options set."""
     if "protocol" not in arguments:
         return {}
     from benchmarks.metrics.diversity_protocols import get_protocol
 
     told = {key: getattr(arguments, key) for key in ("inputs", "protocol")}
     measuring = {key: value for key, value in told.items() if value is not None}
-    if "protocol" in measuring:  # at its own number of samples
+    if "protocol" in measuring:  # which has its own number of samples
         measuring["samples"] = get_protocol(measuring["protocol"]).samples
     return {"measuring": measuring, "scores": arguments.scores}
 
 
 def how_of(arguments: argparse.Namespace) -> How:
-    """How jobs are run; what they make must have a place."""
+    """How to run the jobs. Raises UserError where their outputs cannot be written."""
     from benchmarks.files import check_folder, check_place
 
     if arguments.gpus_per_training > 1 and not arguments.device.startswith("cuda"):

@@ -1,4 +1,4 @@
-"""``python -m reproduce report``: one page of everything that there is."""
+"""``python -m reproduce report``: one HTML page of all results of a preset, and a PDF."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from reproduce.commands import options
 def add(commands: Any) -> None:
     sub = options.command(
         commands, "report", run,
-        help="one page of everything that a preset's results folder holds, and its PDF",
-        description="Writes results/PRESET/report/index.html, which needs nothing from elsewhere, "
-        "and report.pdf where pdflatex is at hand. Of runs that are there, learning curves are kept "
-        "and drawn, and what is missing of the figures of styles; nothing is trained or measured "
-        "without --make, and the page says what is missing and how to make it.",
+        help="write one HTML page of all results of a preset, and a PDF",
+        description="Write results/PRESET/report/index.html, which is self-contained, and report.pdf "
+        "where pdflatex is installed. For runs in the runs folder it also stores and draws learning "
+        "curves, and draws missing style figures. Without --make nothing is trained or measured: the "
+        "page lists what is missing and how to make it.",
         epilog="examples:\n  python -m reproduce report --preset cpu\n"
         "  python -m reproduce report --preset cpu --seeds 0 1 2 --out out/report",
     )  # fmt: skip
-    options.add(sub, "seeds", help="of trainings (default: all that have records)")
+    options.add(sub, "seeds", help="training seeds to include (default: all with records)")
     sub.add_argument("--make", action="store_true",
-        help="first train and measure what is missing or stale, as the command all does")  # fmt: skip
+        help="first train and measure what is missing or stale, like the command all")  # fmt: skip
     options.add_making(sub)
     options.add(sub, *options.MEASURING)
-    sub.add_argument("--out", type=Path, help="folder to write to (default: in the results)")
+    sub.add_argument("--out", type=Path, help="output folder (default: RESULTS/PRESET/report)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,12 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
     preset, places = request.scale, request.places
     runs = preset.runs_of(request.seeds, request.overrides, request.sources)
     known = Records(places.results, preset.name).all()
-    others = any("submission" in record for record in known)  # that were not trained here
+    others = any("submission" in record for record in known)  # methods not trained here
     if not others and not any(checkpoint_of(preset, run, places).is_file() for run in runs):
-        Current.stored(places.results, preset.name, request.seeds)  # or there is nothing to show
+        Current.stored(places.results, preset.name, request.seeds)  # raises if there are no records
     make_curves(preset, runs, places)
     for of_styles in runs:
-        # The figures of styles of a finished run, unless they are there.
+        # Style figures of finished runs, unless they exist.
         weights = checkpoint_of(preset, of_styles, places)
         if (
             of_styles.method == REFERENCE and of_styles.seed == request.seeds[0]

@@ -1,4 +1,4 @@
-"""``python -m reproduce rerun``: a stored record, made again."""
+"""``python -m reproduce rerun``: reproduce a stored record."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from reproduce.commands import options
 
 def add(commands: Any) -> None:
     sub = options.command(
-        commands, "rerun", run, help="make a stored record again, and compare",
-        description="Opens or draws the record's pictures, takes its weights from the runs folder or "
-        "trains them again, measures by the record's protocol, and says how near the new value comes; "
-        "exit code 1 where it lies outside the stored interval. Bits are equal on the same machine "
-        "with the same number of threads.",
+        commands, "rerun", run, help="reproduce a stored record, and compare",
+        description="Open or draw the record's pictures, take its weights from the runs folder or train "
+        "again, measure with the record's protocol, and compare the new value with the stored one. Exit "
+        "code 1 means that it lies outside the stored interval. The same machine and number of threads "
+        "give a bit-identical value.",
         epilog="examples:\n  python -m reproduce rerun 77f0fda72038\n  python -m reproduce rerun "
         "77f0 --runs elsewhere/runs --data elsewhere/data",
     )  # fmt: skip
-    sub.add_argument("record", help="its id, or how it begins (python -m reproduce results)")
+    sub.add_argument("record", help="id of the record, or its beginning (see the command results)")
     options.add(sub, *options.PLACES)
     sub.add_argument("--append", action="store_true",
-        help="add the new record to the stored ones, which stay")  # fmt: skip
+        help="append the new record to the stored ones")  # fmt: skip
     options.add(sub, "source", *options.WEIGHTS, "device")
-    options.add(sub, "threads", help="CPU threads (default: as the record tells)")
+    options.add(sub, "threads", help="CPU threads (default: as in the record)")
     options.add(sub, "no-progress")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make a record again; 1 where the new value lies outside the stored interval."""
+    """Reproduce a record. Returns 1 if the new value lies outside the stored interval."""
     from reproduce.analysis.records_text import described
     from reproduce.measuring.rerun import Rerun
     from reproduce.records.query import find, read_all
@@ -44,10 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         outcome = Rerun(record, every, places, arguments.threads, sources, arguments.append).make()
     except Interrupted as stop:
-        print(f"saved after step {stop.step}; the same command goes on", file=sys.stderr)
+        print(f"saved after step {stop.step}; run the same command to go on", file=sys.stderr)
         return 130
     except (ManyUntaken, NonFiniteWeight) as error:
-        print(f"error: {error}: the training again diverged", file=sys.stderr)
+        print(f"error: {error}: the training diverged again", file=sys.stderr)
         return 1
     made = outcome.made["value"]
     print(f"again       {made!r}")

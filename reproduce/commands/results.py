@@ -1,4 +1,4 @@
-"""``python -m reproduce results``: stored records, looked up."""
+"""``python -m reproduce results``: look up stored records."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ SHOWN = ("id", "preset", "task", "method", "translation", "seed", "metric", "val
 
 def add(commands: Any) -> None:
     sub = options.command(
-        commands, "results", run, help="look stored records up",
-        description="The newest records that fit all that is given, one a line; --all shows those "
-        "of earlier networks and measurements too. prune drops those for good, packs raw values, and "
-        "has what records share stored once.",
+        commands, "results", run, help="look up stored records",
+        description="Print the newest records that match all options, one per line; --all includes "
+        "records of earlier networks and measurements. prune deletes those permanently, packs raw "
+        "values into fewer files, and stores values that records share only once.",
         epilog="examples:\n  python -m reproduce results --method munit --metric diversity\n"
         "  python -m reproduce results --preset cpu --task drawn-shoes --metric quality-observed\n"
         "  python -m reproduce results --metric fid --csv fid.csv\n  python -m reproduce results "
         "--seed 0 --columns id,method,metric,value,low,high,time --csv -\n"
         "  python -m reproduce results prune --preset cpu",
     )  # fmt: skip
-    sub.add_argument("action", nargs="?", choices=["prune"], help="prune: drop the records that no "
+    sub.add_argument("action", nargs="?", choices=["prune"], help="prune: delete the records that no "
         "table shows any more (of --preset, or of all presets) and their raw values")  # fmt: skip
     for name, what in {
-        "preset": "a preset's name, as its folder in the results is called",
-        "task": "a task's name", "method": "e.g. munit; or real, for real pictures",
-        "translation": "a2b or b2a, of measurements in both directions",
-        "metric": "a metric's name, or the beginning of several: diversity, fid, quality",
+        "preset": "name of a preset's folder in the results",
+        "task": "name of a task", "method": "e.g. munit, or real for real pictures",
+        "translation": "a2b or b2a, for measurements in both directions",
+        "metric": "name of a metric, or the beginning of several names: diversity, fid, quality",
     }.items():  # fmt: skip
         sub.add_argument(f"--{name}", help=what)
-    sub.add_argument("--seed", type=at_least(0), help="of the training")
-    sub.add_argument("--all", action="store_true", help="not the newest alone")
+    sub.add_argument("--seed", type=at_least(0), help="seed of the training")
+    sub.add_argument("--all", action="store_true", help="include older records")
     sub.add_argument("--columns", metavar="A,B,...",
-        help="these columns of the CSV, in a table too")  # fmt: skip
+        help="columns to show, by their names in the CSV")  # fmt: skip
     form = sub.add_mutually_exclusive_group()
     form.add_argument("--csv", type=file_or_dash, default=False, metavar="FILE",
-        help="as CSV, nine digits a number; - prints it")  # fmt: skip
-    form.add_argument("--json", action="store_true", help="whole records, or their --columns")
+        help="write CSV, nine digits per number; - prints it")  # fmt: skip
+    form.add_argument("--json", action="store_true", help="print whole records, or their --columns")
     options.add(sub, "results")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the records that fit as a table, CSV or JSON; what there is instead if none does."""
+    """Print matching records as a table, CSV or JSON; if none match, suggest values that would."""
     from benchmarks.files import write_text
     from reproduce.analysis.records_text import comma_separated, table, usual
     from reproduce.records.query import COLUMNS, NAMES, flat, query
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _prune(arguments: argparse.Namespace) -> int:
-    """Drop what ``results`` shows with --all alone."""
+    """Delete the records that ``results`` shows only with --all."""
     from models.errors import UserError
     from reproduce.records.current import counting
     from reproduce.records.query import presets_of
@@ -87,15 +87,15 @@ def _prune(arguments: argparse.Namespace) -> int:
 
     asked = {name: getattr(arguments, name) for name in ("task", "method", "metric", "seed")}
     if given := [name for name, value in asked.items() if value is not None]:
-        raise UserError(f"prune drops whole presets' records: leave --{given[0]} out")
-    # Costs are compared by what was measured, not by the newest network.
+        raise UserError(f"prune works on whole presets: leave --{given[0]} out")
+    # Speed records have no newest network: they are compared by what was measured.
     known = [name for name in presets_of(arguments.results) if name != SPEED]
     for preset in [arguments.preset] if arguments.preset else known:
         if preset not in known:
             raise UserError(f"no records of preset '{preset}' in {arguments.results}")
         done = Records(arguments.results, preset).prune(counting)
         print(
-            f"{preset}: dropped {done.records} records and {done.files} files "
+            f"{preset}: deleted {done.records} records and {done.files} files "
             f"of raw values, packed {done.packed}, freed {done.freed / 1e6:.1f} MB; "
             f"{done.left} records are left"
         )
@@ -117,7 +117,7 @@ def _columns(words: str | None) -> list[str]:
 
 
 def _instead(folder: Path, wanted: Mapping[str, object], old: bool) -> str:
-    """Why nothing fits, and what would."""
+    """Say why no record matches, and which values would."""
     from reproduce.records.query import fits, query, values_of
 
     every = query(folder, newest=not old)
@@ -130,5 +130,5 @@ def _instead(folder: Path, wanted: Mapping[str, object], old: bool) -> str:
         if value is not None and known:
             hints.append(f"--{field} could be {', '.join(known)}")
     if not hints:
-        return "no record has all of these: leave more than one of them out"
-    return f"no record has all of these; with the others as they are, {'; '.join(hints)}"
+        return "no record matches: leave out more than one option"
+    return f"no record matches; keeping the other options, {'; '.join(hints)}"

@@ -1,4 +1,4 @@
-"""``python -m reproduce speed``: what training, translating and measuring cost on this machine."""
+"""``python -m reproduce speed``: time training, translation and metrics on this machine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from models.errors import UserError
 from reproduce.commands import options
 
 _MANY: dict[str, Any] = {"type": at_least(1), "nargs": "+"}
-# MUNIT with two discriminators of three layers: an original implementation was timed with these.
+# MUNIT with two discriminators of three layers, with which an original implementation was timed.
 _THREE = "--set dis_layers=3 --set dis_scales=2"
 _ALL = "munit-wo-x munit-wo-c munit-wo-s munit unit unit-release cyclegan cyclegan-noise"
-# Some two minutes on two cores.
+# About two minutes on two cores.
 _QUICK = f"""
 step --preset cpu --steps 5 --primitives
 step --preset cpu --methods unit cyclegan --steps 5 --no-memory
@@ -26,7 +26,7 @@ translate --batch 8 --counts 100 1000
 measure --protocol consecutive --size 32 --inputs 20 --samples 20
 data --steps 30
 """
-# Some fifteen. The originals were timed at 32 px, batch 8, dim 16; 256 px is the published size.
+# About fifteen. The originals were timed at 32 px, batch 8, dim 16; 256 px is the published size.
 _PROCESSOR = f"""
 step --preset cpu --methods {_ALL} bicyclegan --no-memory
 step --preset cpu --methods munit unit cyclegan bicyclegan
@@ -55,10 +55,10 @@ data --preset gpu --methods munit cyclegan --steps 200
 
 
 def add(commands: Any) -> None:
-    speed = commands.add_parser("speed", help="what training, translating and measuring cost",
-        description="Measure what a training step, a translation and a measurement cost on this "
-        "machine, beside the plain path. Records are kept in results/speed; what is on record for "
-        "the same code, environment and settings is not measured again.",
+    speed = commands.add_parser("speed", help="time training, translation and metrics",
+        description="Measure the time and memory of training steps, translations and metrics on this "
+        "machine, and compare them with the plain path (float32, no optimisations). Records go to "
+        "results/speed and are reused for the same code, environment and settings.",
         epilog=_examples("all --quick", "table",
                          "step --methods munit --size 32 --batch 8 --width 16 --each-way"),
         formatter_class=Help)  # fmt: skip
@@ -68,85 +68,85 @@ def add(commands: Any) -> None:
         "step --methods munit --size 256 --set dis_layers=3 --steps 3",
         "step --methods munit --preset gpu --device cuda --precision float32 bf16",
         help="seconds, FLOP and memory of a training step",
-        description="Time the chosen ways and the plain path (float32, eager) alternately in one "
-        "process, and the peak memory of each in a process of its own.")  # fmt: skip
+        description="Time the chosen optimisations (--ways) and the plain path (float32, eager) in turn "
+        "in one process, then measure the peak memory of each in a separate process.")  # fmt: skip
     _networks(step, preset=None)
     step.add_argument("--size", **_MANY, default=[0], metavar="PX",
         help="pictures are SIZE x SIZE (default: the preset's, else 256)")  # fmt: skip
     step.add_argument("--batch", **_MANY, default=[0], metavar="N",
-        help="pictures of each domain in a step (default: the preset's, else 1)")  # fmt: skip
+        help="pictures of each domain per step (default: the preset's, else 1)")  # fmt: skip
     step.add_argument("--precision", nargs="+", default=["float32"], metavar="NAME",
-        help="float32, bf16")  # fmt: skip
+        help="float32, bf16 (default: float32)")  # fmt: skip
     step.add_argument("--ways", default="all",
-        help="ways to be fast: all, plain, or names separated by commas")  # fmt: skip
+        help="speed optimisations: all, plain (none), or names separated by commas")  # fmt: skip
     step.add_argument("--primitives", action="store_true",
-        help="also time each of a step's convolutions alone")  # fmt: skip
+        help="also time each convolution of a step alone")  # fmt: skip
     step.add_argument("--each-way", action="store_true",
-        help="also leave out one way at a time, to show what it is worth")  # fmt: skip
-    step.add_argument("--steps", type=at_least(1), default=10, help="timed, of each path")
-    step.add_argument("--no-memory", action="store_true", help="time alone")
+        help="also time the step without each optimisation in turn, to show what it gains")  # fmt: skip
+    step.add_argument("--steps", type=at_least(1), default=10, help="timed steps of each path")
+    step.add_argument("--no-memory", action="store_true", help="do not measure memory")
 
     stream = _kind(kinds, "translate", measure,
         "translate --methods munit --batch 1 32 --counts 100 1000 10000",
-        help="pictures per second of a stream of translations")  # fmt: skip
+        help="translations per second, and memory as their number grows")  # fmt: skip
     _networks(stream, task="drawn-shoes")
     stream.add_argument("--batch", **_MANY, default=[8, 32], metavar="N",
-        help="pictures translated at once")  # fmt: skip
+        help="pictures per batch")  # fmt: skip
     stream.add_argument("--counts", **_MANY, default=[100, 1000, 10000], metavar="N",
-        help="note time and peak memory after so many pictures")  # fmt: skip
+        help="record time and peak memory after this many pictures")  # fmt: skip
 
     scores = _kind(kinds, "measure", measure, "measure",
         "measure --what diversity --protocol consecutive --size 256",
-        help="diversity beside the lpips package; IS and CIS")  # fmt: skip
+        help="time of diversity (compared with the lpips package) and of IS and CIS")  # fmt: skip
     scores.add_argument("--what", nargs="+", choices=("diversity", "modes"),
-        default=["diversity", "modes"], help="modes: IS and CIS")  # fmt: skip
+        default=["diversity", "modes"], help="metrics to time; modes: IS and CIS (default: both)")  # fmt: skip
     scores.add_argument("--protocol", nargs="+", default=["consecutive", "paper"],
-        help="of diversity: which pairs of how many samples")  # fmt: skip
-    scores.add_argument("--size", type=at_least(1), default=64, help="of diversity's pictures")
+        help="diversity protocols (default: consecutive and paper)")  # fmt: skip
+    scores.add_argument("--size", type=at_least(1), default=64, help="pixels, for diversity")
     scores.add_argument("--batch", type=at_least(1), default=16,
-        help="pictures, or pairs, that LPIPS sees at once")  # fmt: skip
-    scores.add_argument("--inputs", type=at_least(2), default=100)
+        help="pictures, or pairs, per LPIPS batch")  # fmt: skip
+    scores.add_argument("--inputs", type=at_least(2), default=100, help="number of inputs")
     scores.add_argument("--samples", type=at_least(2), default=100,
         help="translations of each input for IS and CIS")  # fmt: skip
-    scores.add_argument("--method", default="munit", help="that translates for IS and CIS")
+    scores.add_argument("--method", default="munit", help="method that translates for IS and CIS")
     _networks(scores, task="drawn-housecats-dogs", methods=False)
 
     waits = _kind(kinds, "data", measure, "data --methods munit --steps 200",
-        help="share of a training's time spent waiting for pictures")  # fmt: skip
+        help="share of training time spent waiting for pictures")  # fmt: skip
     _networks(waits, task="drawn-shoes")
     waits.add_argument("--batch", type=at_least(1), default=0, help="default: the preset's")
     waits.add_argument("--precision", default="float32", help="float32, bf16")
-    waits.add_argument("--steps", type=at_least(1), default=100)
+    waits.add_argument("--steps", type=at_least(1), default=100, help="timed steps")
     waits.add_argument("--size", type=at_least(8), default=0, metavar="PX",
         help="default: the preset's")  # fmt: skip
-    options.add(waits, "workers", help="processes that prepare pictures (0: threads)")
+    options.add(waits, "workers", help="data loader processes (0: threads instead)")
 
     every = _kind(kinds, "all", measure, "all --quick", "all --device cuda",
-        help="a suite of all of these for this device")  # fmt: skip
+        help="measure a standard suite of all of these for this device")  # fmt: skip
     every.add_argument("--quick", action="store_true",
-        help="minutes instead of a quarter of an hour")  # fmt: skip
+        help="a shorter suite: minutes instead of a quarter of an hour")  # fmt: skip
     options.add(every, "data")
     for sub in (step, stream, scores, waits, every):
         options.add(sub, "device", help="cpu, cuda or cuda:N")
         options.add(sub, "threads", "no-progress")
-        sub.add_argument("--again", action="store_true", help="measure what is on record anew")
+        sub.add_argument("--again", action="store_true", help="measure again what is on record")
 
     shown = _kind(kinds, "table", table, "table", "table --kind step --format csv",
-        help="print what is on record")  # fmt: skip
+        help="print the records as tables")  # fmt: skip
     shown.add_argument("--kind", help="step, primitives, each-way, translate, diversity, modes or data "
         "(default: all of them)")  # fmt: skip
     shown.add_argument("--format", choices=("markdown", "csv"), default="markdown")
     shown.add_argument("--readme", type=Path,
-        help="instead put a short one between <!-- speed --> and <!-- /speed --> of this file")  # fmt: skip
+        help="instead write a short table between <!-- speed --> and <!-- /speed --> of this file")  # fmt: skip
     _kind(kinds, "plot", plot, "plot",
-        help="draw cost against resolution, width, batch and pictures")  # fmt: skip
+        help="plot cost against resolution, width, batch size and number of pictures")  # fmt: skip
 
 
 def _kind(
     kinds: Any, name: str, run: Callable[[argparse.Namespace], int], *examples: str, **about: str
 ) -> argparse.ArgumentParser:
     sub = options.command(kinds, name, run, epilog=_examples(*examples), **about)
-    options.add(sub, "results", help="folder of records")
+    options.add(sub, "results", help="folder of the records")
     return sub
 
 
@@ -161,21 +161,22 @@ def _networks(
     task: str = "",
     methods: bool = True,
 ) -> None:
-    """Which networks, and with ``task`` which drawn pictures they see."""
+    """Add the options that choose the networks and, with ``task``, the drawn pictures they see."""
     if methods:
-        sub.add_argument("--methods", nargs="+", default=["munit"], metavar="NAME")
+        sub.add_argument("--methods", nargs="+", default=["munit"], metavar="NAME",
+            help="methods to time (default: munit)")  # fmt: skip
     sub.add_argument("--preset", default=preset,
-        help="its networks, sizes and batches" + ("" if preset else " (default: as published)"))  # fmt: skip
+        help="preset of networks, sizes and batches" + ("" if preset else " (default: as published)"))  # fmt: skip
     sub.add_argument("--width", **_MANY, default=[0], metavar="DIM",
-        help="channels of the first layers: dim, dis_dim and enc_dim, those that there are")  # fmt: skip
-    options.add(sub, "set", help="a setting of the networks; repeatable")
+        help="channels of the first layers: sets dim, dis_dim and enc_dim (default: unchanged)")  # fmt: skip
+    options.add(sub, "set", help="override a setting of the networks; repeatable")
     if task:
-        sub.add_argument("--task", default=task, help="a drawn one")
+        sub.add_argument("--task", default=task, help="a drawn task")
         options.add(sub, "data")
 
 
 def measure(arguments: argparse.Namespace) -> int:
-    """Take what is asked for, and print the tables that it makes."""
+    """Measure what the arguments ask for, and print it as tables."""
     from benchmarks.files import check_folder
     from reproduce.speed import store
     from reproduce.speed.planning import planned
@@ -197,7 +198,7 @@ def measure(arguments: argparse.Namespace) -> int:
 
 
 def _suite(arguments: argparse.Namespace) -> Iterator[argparse.Namespace]:
-    """All of this command's measurements for a device, as they would be asked for one by one."""
+    """The arguments of every measurement in the suite for a device."""
     lines = _QUICK if arguments.quick else _PROCESSOR if arguments.device == "cpu" else _GPU
     top = argparse.ArgumentParser()
     add(top.add_subparsers())

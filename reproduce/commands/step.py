@@ -1,4 +1,4 @@
-"""``python -m reproduce step``, which the graph's jobs are made by: one job of a plan."""
+"""``python -m reproduce step``: run one job of a plan, as Snakemake does."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from reproduce.commands import options
 
 
 def add(commands: Any) -> None:
-    # Without help it is not listed: it is for Snakemake.
-    sub = options.command(commands, "step", run, description="One job of a plan, for Snakemake.")
-    sub.add_argument("job", help="its name, as all --dry-run lists it")
-    sub.add_argument("--plan", type=Path, required=True, help="written by all --plan")
+    # It has no help, so that it is not listed: it is for Snakemake.
+    sub = options.command(commands, "step", run, description="Run a job of a plan, for Snakemake.")
+    sub.add_argument("job", help="name of the job, as all --dry-run lists it")
+    sub.add_argument("--plan", type=Path, required=True, help="file that all --plan wrote")
     options.add(sub, "threads")
 
 
@@ -41,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError(f"{arguments.plan} has no job {arguments.job}")
     if job.digest != digests[arguments.job]:
         raise UserError(
-            f"the code or the preset changed after {arguments.plan} was written: give the same "
-            "command again"
+            f"the code or the preset changed after {arguments.plan} was written: run the command "
+            "that wrote it again"
         )
     set_threads(arguments.threads)
     if is_done(job, request.places.runs):
@@ -56,5 +56,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"saved after step {stop.step}", file=sys.stderr)
         return 130
     except (ManyUntaken, NonFiniteWeight) as error:
-        raise UserError(f"{error}: take out pictures of one colour, or set a lower lr") from None
+        raise UserError(f"{error}: remove pictures of a single colour, or lower lr") from None
     return 0

@@ -1,4 +1,4 @@
-"""``python -m reproduce store``: the weights behind the tables, for the regression tests."""
+"""``python -m reproduce store``: store the weights behind the tables, for regression tests."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ def add(commands: Any) -> None:
     sub = options.command(
         commands, "store", run,
         help="store the weights behind the tables, for pytest tests/regression",
-        description="Copies what translating needs of every run that the newest records of a "
-        "preset's tables are about, and the networks that measure, to RESULTS/PRESET/weights: no "
-        "discriminators, no optimiser's state, float16, at most 40 MB in all. From these, pytest "
-        "tests/regression measures the tables again. With --small-run: the runs that a training "
-        "made again by these tests is compared with.",
+        description="Copy the weights behind the newest records of a preset's tables, and the networks "
+        "of the metrics, to RESULTS/PRESET/weights: only what translating needs (no discriminators, no "
+        "optimiser state), in float16, at most 40 MB in all. pytest tests/regression measures the "
+        "tables again from them. With --small-run: make the reference runs with which these tests "
+        "compare a new training.",
         epilog="examples:\n"
         "  python -m reproduce store --preset cpu --seeds 0 --tasks drawn-shoes drawn-housecats-dogs\n"
         "  python -m reproduce store --small-run --seeds 0 1 2 3 4 5 6 7 8 9",
     )  # fmt: skip
     options.add(sub, "preset")
-    options.add(sub, "seeds", default=[0], help="of the runs")
+    options.add(sub, "seeds", default=[0], help="seeds of the runs (default: 0)")
     sub.add_argument("--tasks", nargs="+", metavar="TASK",
-        help="only these of the tables' tasks, where all are too large")  # fmt: skip
+        help="only these tasks of the tables, if all are too large")  # fmt: skip
     sub.add_argument("--small-run", action="store_true",
         help="train and measure the small run with each seed, into RESULTS/regression")  # fmt: skip
     options.add(sub, *options.PLACES, "no-progress")
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     folders = arguments.data, arguments.runs, arguments.results
     places = Places(*folders, progress=not arguments.no_progress)
     if arguments.small_run and arguments.tasks:
-        raise UserError("the small run is of one task: leave --tasks out")
+        raise UserError("the small run has one fixed task: leave --tasks out")
     if arguments.small_run:
         made = record_small_runs(arguments.seeds, places)
         print(f"{len(made)} records: {places.results / PRESET}")

@@ -1,4 +1,4 @@
-"""``python -m reproduce table``: one of the MUNIT paper's tables."""
+"""``python -m reproduce table``: make a table of the MUNIT paper."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def add(commands: Any) -> None:
         "--stored\n  python -m reproduce table 1 --preset cpu --row 'Mine=out/mine'\n"
         "  python -m reproduce table 1 --preset quick --task path/to/folder",
     )  # fmt: skip
-    sub.add_argument("number", type=int, help="the MUNIT paper's table: 1 or 2")
+    sub.add_argument("number", type=int, help="table of the MUNIT paper: 1 or 2")
     options.add(sub, "seed", default=None)
-    options.add(sub, "seeds", help="of several trainings: print means over them; instead of --seed "
-        "(default: 0; with --stored all that have records)")  # fmt: skip
+    options.add(sub, "seeds", help="instead of --seed: several trainings, to print their means "
+        "(default: 0; with --stored all seeds with records)")  # fmt: skip
     options.add_making(sub, stored="print the table")
     options.add(sub, *options.MEASURING)
     sub.add_argument("--row", action="append", default=[], metavar="NAME=OUTPUTS", dest="rows",
-        help="outputs that were not made here, of the pictures that the command inputs writes: measure "
-        "them like all others and print them among them, also with --stored; repeatable")  # fmt: skip
+        help="add a row for your own method: measure OUTPUTS, its translations of the pictures that the "
+        "command inputs writes, like the other rows, also with --stored; repeatable")  # fmt: skip
     sub.add_argument("--readme", type=Path,
-        help="with --stored: also write the table between its markers in this file")  # fmt: skip
+        help="also write the table between its markers in this file")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,17 +38,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     number, asked = arguments.number, _seeds(arguments)
     if number not in TABLES:
-        raise UserError(f"no table {number} here: known: {', '.join(map(str, TABLES))}")
+        raise UserError(f"no table {number} here: use {' or '.join(map(str, TABLES))}")
     if arguments.human and number != 1:
         raise UserError("--human fills the Quality of table 1: leave it out")
     rows: dict[str, str] = {}
-    if arguments.rows:  # what measures takes seconds to import
+    if arguments.rows:  # the metrics take seconds to import
         from reproduce.measuring.submission import measure_row, open_row, parse_rows
 
         rows = parse_rows(arguments.rows)
     request = options.request_of(arguments, asked, f"table/{number}", rows=rows)
     preset, places, seeds = request.scale, request.places, list(request.seeds)
-    # What nothing reads is refused, and outputs that do not fit, before hours are spent.
+    # Refuse settings without effect and outputs that do not fit before spending hours.
     runs = preset.table_runs(number, seeds[0], request.overrides, request.sources)
     by_task = {task: [r for r in runs if r.task == task] for task in preset.tables[number]}
     if arguments.readme is not None:
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
                 told = number == 2 or preset.measure.scores == "none"
                 if found and not told and not any(key.startswith("quality") for key in found):
                     print(f"note: no Quality of {label} on {of[0].task}: it is preference over MUNIT, "
-                        "which was not measured here; leave --stored out to train it",
+                        "which was not measured here; leave --stored out to train MUNIT",
                         file=sys.stderr)  # fmt: skip
     else:
         from reproduce.workflow.run import make
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.analysis.tables import table_of
     from reproduce.records.current import Current
 
-    if arguments.stored and asked and not rows:  # a table of dashes is no answer
+    if arguments.stored and asked and not rows:  # raises instead of printing only dashes
         Current.stored(places.results, preset.name, asked)
     text, _ = table_of(number, preset, places.results, seeds, write=arguments.stored and write)
     if arguments.readme is not None:
@@ -91,10 +91,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _seeds(arguments: argparse.Namespace) -> list[int] | None:
-    """Those that are asked for; None: those on record."""
+    """The seeds asked for; None for those on record."""
     seed, seeds = arguments.seed, arguments.seeds or []
     if seed is not None and seeds not in ([], [seed]):
-        raise UserError(f"--seed {seed} and --seeds: give one of them")
+        raise UserError(f"--seed {seed} and --seeds: give only one of them")
     if len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds {' '.join(map(str, seeds))}: give each once")
     on_record = arguments.stored and not arguments.human

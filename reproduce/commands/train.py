@@ -1,4 +1,4 @@
-"""``python -m reproduce train``: one method on one task."""
+"""``python -m reproduce train``: train one method on one task."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     sub.add_argument("method", help="e.g. munit, munit-wo-x, unit, cyclegan, bicyclegan")
     sub.add_argument("--task", type=options.task, required=True,
-        help="a task's name, or a folder of pictures")  # fmt: skip
-    sub.add_argument("--out", type=Path, required=True, help="folder of the run")
-    sub.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+        help="name of a task, or a folder of pictures")  # fmt: skip
+    sub.add_argument("--out", type=Path, required=True, help="run directory")
+    sub.add_argument("--resume", action="store_true", help="resume from the last checkpoint")
     sub.add_argument("--from", type=Path, dest="start", metavar="CHECKPOINT",
-        help="begin with the weights of this one, ours or a converted original, instead of drawn "
-        "ones; what it lacks (an original's discriminators) is drawn")  # fmt: skip
+        help="start from the weights of this checkpoint (ours or a converted original) instead of a "
+        "random initialisation; weights it lacks (an original's discriminators) are random")  # fmt: skip
     sub.add_argument("--steps", type=at_least(1),
-        help="how many in all, like --set steps=N; with --resume more than a finished run had go on at "
-        "lr_policy's rate for those steps (a rate that fell to zero needs --set lr_policy=constant)")  # fmt: skip
+        help="total number of steps, like --set steps=N; with --resume, extends a finished run at "
+        "lr_policy's rate for the new steps (if that fell to zero, add --set lr_policy=constant)")  # fmt: skip
     sub.add_argument("--save-minutes", type=at_least(0), metavar="MINUTES",
-        help="from checkpoint to checkpoint (default: the preset's, else 10)")  # fmt: skip
+        help="minutes between checkpoints (default: the preset's, else 10)")  # fmt: skip
     sub.add_argument("--save-every", type=at_least(0), metavar="STEPS",
-        help="steps from checkpoint to checkpoint, besides")  # fmt: skip
+        help="also save a checkpoint every STEPS steps")  # fmt: skip
     sub.add_argument("--keep", type=at_least(0), metavar="N",
         help="keep the newest N checkpoints, as stepNNNNNNNN.safetensors")  # fmt: skip
     sub.add_argument("--grids", type=at_least(0), metavar="N",
-        help="sample grids, at steps that grow by a factor (default: the preset's, else 20)")  # fmt: skip
+        help="number of sample grids, at geometrically spaced steps (default: the preset's, else 20)")  # fmt: skip
     options.add(sub, "workers")
-    sub.add_argument("--ways", default="all", help="ways to be fast: all, plain (as the papers "
-        "say, step by step), or names separated by commas; the numbers are the same but for "
+    sub.add_argument("--ways", default="all", help="speed optimisations: all, plain (none: computes "
+        "as the papers describe), or names separated by commas; results are equal up to "
         "rounding")  # fmt: skip
     sub.add_argument("--vgg", type=Path, help="VGG-16 weights for the perceptual loss")
     sub.add_argument("--source", type=Path, help="local archive or folder of the pictures")
@@ -80,15 +80,15 @@ def run(arguments: argparse.Namespace) -> int:
             workers=arguments.workers, start=arguments.start,
         )  # fmt: skip
     except (Interrupted, KeyboardInterrupt) as stop:
-        done = "stopped at once; to go on from the last checkpoint"
+        done = "stopped at once; resume from the last checkpoint with"
         if isinstance(stop, Interrupted):
-            done = f"saved after step {stop.step}; to go on"
+            done = f"saved after step {stop.step}; resume with"
         print(f"{done}: {resume_hint(arguments.words)}", file=sys.stderr)
         return 130
     except (ManyUntaken, NonFiniteWeight) as error:
         print(
-            f"error: {error}: training stopped; the weights and the batch that led to it are in "
-            f"{arguments.out / FAILED}; take out pictures of one colour, or set a lower lr", file=sys.stderr,
+            f"error: {error}: training stopped; {arguments.out / FAILED} has the weights and the batch "
+            "that led to it; remove pictures of a single colour, or lower lr", file=sys.stderr,
         )  # fmt: skip
         return 1
     print(path)
@@ -96,6 +96,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def resume_hint(words: Sequence[str]) -> str:
-    """The command that goes on with what was begun with ``words`` and interrupted."""
+    """The command that resumes the interrupted training of the command line ``words``."""
     words = [w for w in words if w != "--resume"]
     return "python -m reproduce " + shlex.join([*words, "--resume"])

@@ -1,4 +1,4 @@
-"""``python -m reproduce translate``: pictures, by a trained network."""
+"""``python -m reproduce translate``: translate pictures with a trained network."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from reproduce.tasks.sources import PictureSource
     from reproduce.training.translate import Translation
 
-BATCH = 32  # pictures translated at once, of the size that was trained at
-MOST = 10_000  # styles of an input, all of which are kept
-LONGEST_NAME = 230  # bytes, of the 255 that file systems allow; numbers and a suffix follow
+BATCH = 32  # pictures per batch, at the training size
+MOST = 10_000  # styles per input, all kept in memory
+LONGEST_NAME = 230  # bytes: file systems allow 255, and numbers and a suffix follow
 
 
 def add(commands: Any) -> None:
@@ -36,30 +36,30 @@ def add(commands: Any) -> None:
         "runs/a/last.safetensors edges/ --interpolate 0 1 20 --out out\n  python -m reproduce translate "
         "runs/a/last.safetensors edges/ --size keep --format jpeg --out out",
     )  # fmt: skip
-    sub.add_argument("checkpoint", type=Path)
+    sub.add_argument("checkpoint", type=Path, help="checkpoint of a run, or a converted original")
     sub.add_argument("inputs", type=Path, help="a picture, or a folder of pictures")
-    sub.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    sub.add_argument("--out", type=Path, required=True, help="output folder")
     styles = sub.add_mutually_exclusive_group()
     styles.add_argument("--samples", type=at_least(1, MOST),
-        help="random styles an input (default 1)")  # fmt: skip
-    styles.add_argument("--example", "--style-of", type=Path, help="picture(s) of the other domain, "
-        "or a folder of them: take their style instead of random ones")  # fmt: skip
+        help="random styles per input (default: 1)")  # fmt: skip
+    styles.add_argument("--example", "--style-of", type=Path, help="use the style of this picture of "
+        "the other domain, or of each in a folder, instead of random styles")  # fmt: skip
     styles.add_argument("--interpolate", nargs=3, type=at_least(0, MOST), metavar=("A", "B", "STEPS"),
-        help="walk from random style number A to B: STEPS frames of each input, and a GIF")  # fmt: skip
-    sub.add_argument("--styles", type=Path, metavar="FILE.npz", help="the same styles for every "
-        "input: those in the file, or where there is none, random ones that are kept there")  # fmt: skip
-    sub.add_argument("--size", type=_size, metavar="SIZE", help="of the translations: keep, each "
-        "picture's own (sides that are not legal are lengthened by reflection and cropped back), PX "
-        "or HEIGHTxWIDTH, scaled to cover and cropped (default: as trained)")  # fmt: skip
+        help="interpolate from random style number A to B: STEPS frames per input, and a GIF")  # fmt: skip
+    sub.add_argument("--styles", type=Path, metavar="FILE.npz", help="use the styles in this file for "
+        "every input; if it does not exist, draw random styles and save them there")  # fmt: skip
+    sub.add_argument("--size", type=_size, metavar="SIZE", help="size of the translations: keep (each "
+        "picture's own; sides the network cannot take are padded by reflection and cropped back), or "
+        "PX or HEIGHTxWIDTH (pictures are scaled to cover, then cropped) (default: as trained)")  # fmt: skip
     sub.add_argument("--format", choices=("png", "jpeg", "webp"), default="png",
-        help="jpeg and webp (quality 95) change LPIPS and FID: measure PNGs")  # fmt: skip
+        help="jpeg and webp (quality 95) change LPIPS and FID: use png to measure")  # fmt: skip
     sub.add_argument("--direction", choices=("a2b", "b2a"), default="a2b")
-    sub.add_argument("--seed", type=int, default=0, help="of the random styles")
+    sub.add_argument("--seed", type=int, default=0, help="random seed of the styles")
     options.add(sub, "device", "no-progress")
 
 
 def _size(word: str) -> tuple[int, int] | str:
-    """``keep``, or (height, width)."""
+    """Parse --size: ``keep``, or (height, width) in pixels."""
     if word == "keep":
         return word
     height, _, width = word.partition("x")
@@ -102,30 +102,30 @@ def run(arguments: argparse.Namespace) -> int:
     if direction not in method.directions:
         raise UserError(f"{read.run.method} translates {' and '.join(method.directions)} only")
     if not {method.config.channels_a, method.config.channels_b} <= {1, 3}:
-        raise UserError(f"{arguments.checkpoint} is of a network for neither RGB nor grey pictures")
+        raise UserError(f"{arguments.checkpoint} has a network for neither RGB nor grey pictures")
     keep = arguments.size == "keep"
     preparation = Preparation(read.run.size if keep else arguments.size or read.run.size)
     if not keep:
         method.check_size(*preparation.shape, training=False)
     source = open_inputs(arguments.inputs)
     for i in range(len(source)):
-        source.read(i)  # what cannot be read is told before anything is written
+        source.read(i)  # raises for unreadable pictures before anything is written
         in_utf8(str(source.path(i)))
         if len(Path(source.ids[i]).name.encode()) > LONGEST_NAME:
             raise UserError(
-                f"{source.path(i)}: the name is too long for its translations': shorten it"
+                f"{source.path(i)}: the name is too long to name translations by: shorten it"
             )
     folder = arguments.inputs.resolve()
     if folder.is_dir() and folder in (arguments.out.resolve(), *arguments.out.resolve().parents):
         raise UserError(
-            f"--out {arguments.out} lies in the inputs' folder, where translations would be "
-            "inputs the next time: choose another --out"
+            f"--out {arguments.out} is inside the inputs' folder, where the next call would take "
+            "translations as inputs: choose another --out"
         )
     size, columns, suffix = preparation.shape, arguments.samples or 1, "sample"
     examples, styles, kept = list[Tensor](), None, None
     if arguments.example is not None:
         if arguments.styles is not None:
-            raise UserError("--styles and --example: give one of them")
+            raise UserError("--styles and --example: give only one of them")
         given = open_inputs(arguments.example)
         examples = [preparation.at_test()(given.read(k)) for k in range(len(given))]
         columns, suffix = len(examples), "example"
@@ -136,13 +136,13 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.interpolate:
             first, last, columns = arguments.interpolate
             if columns < 2:
-                raise UserError(f"--interpolate: {columns} steps are no walk, use at least 2")
+                raise UserError(f"--interpolate: {columns} steps are too few, use at least 2")
             assert styles is not None
             styles, suffix = walk(styles, first, last, columns), "frame"
         elif arguments.samples not in (None, columns):
             raise UserError(
-                f"--samples {arguments.samples}: {arguments.styles} has {columns} styles: leave out "
-                "--samples, or name a new file"
+                f"--samples {arguments.samples}: {arguments.styles} has {columns} styles: leave "
+                "--samples out, or name a new file"
             )
         if has_styles(method, size):
             kept = styles or styles_of_inputs(
@@ -171,7 +171,7 @@ def run(arguments: argparse.Namespace) -> int:
     save_grid(source, preparation, written, columns, grid)
     recode(written, arguments.format)
     if arguments.format != "png":
-        print("note: compression changes LPIPS and FID: measure PNGs", file=sys.stderr)
+        print("note: compression changes LPIPS and FID: use png to measure", file=sys.stderr)
     print(f"{len(written)} translations and {grid.name} in {arguments.out}")
     return 0
 
@@ -179,13 +179,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _fixed(
     arguments: argparse.Namespace, method: Method, size: tuple[int, int], direction: Direction
 ) -> dict[str, Tensor]:
-    """The styles of --styles, the same for every input; where there is no such file yet, random ones,
-    kept there."""
+    """The styles that all inputs share: those in --styles, else random ones, saved to --styles if it
+    is given."""
     from reproduce.training.styles import drawn_styles, load_styles, save_styles
 
     file = arguments.styles
     if file is not None and file.suffix != ".npz":
-        raise UserError(f"--styles {file}: styles are stored as .npz, rename it")
+        raise UserError(f"--styles {file}: styles are stored as .npz: rename it")
     if file is not None and file.exists():
         return load_styles(file, method, size)
     count = max(arguments.interpolate[:2]) + 1 if arguments.interpolate else arguments.samples or 1

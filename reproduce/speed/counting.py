@@ -1,4 +1,4 @@
-"""What a training step asks of a machine: counted from shapes alone, and what its convolutions take by themselves."""
+"""Count the FLOP, bytes and kernels of a training step from shapes, and time its convolutions alone."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _ADAM_PASSES = 7
 def count_step(
     method: str, config: MethodConfig, size: int, batch: int, ways: Iterable[str]
 ) -> dict[str, int]:
-    """Of one step of ``method``, forward, backward and update, on pictures (batch, C, size, size),
-    computed in these ``ways`` (``models.choices``): ``flop`` of convolutions and matrix products (a
-    product and a sum are two), ``bytes`` that all kernels together read and write in float32 if none
-    stay in a cache, ``calls`` of kernels, and ``parameters``, the numbers in the networks."""
+    """Count a training step (forward, backward, update) on pictures (batch, C, size, size), with the
+    optimisations ``ways`` (``models.choices``): ``flop`` of convolutions and matrix products (a
+    multiply-add is two), ``bytes`` that all kernels read and write in float32 without a cache, ``calls``
+    of kernels, and ``parameters`` of the networks."""
     tally, weights = _tallied(method, config, size, batch, ways)
     moved = tally.bytes + _ADAM_PASSES * sum(p.nbytes for p in weights)
     numbers = sum(p.numel() for p in weights)
@@ -40,8 +40,8 @@ def count_step(
 def _tallied(
     method: str, config: MethodConfig, size: int, batch: int, ways: Iterable[str]
 ) -> tuple[_Tally, list[Tensor]]:
-    """The kernels of one step of tensors without values, and the weights. The update, for which there
-    is no such kernel, is left out."""
+    """The kernels of one step on meta tensors, and the weights. Leaves out the update, which has no
+    meta kernel."""
     with torch.device("meta"):
         network: Method = recipe(method).method(config, None)  # type: ignore[call-arg]
     choose(network, ways)
@@ -55,21 +55,21 @@ def _tallied(
 
 
 class _Shapes(Trainer):
-    """A trainer of tensors without values: no loss can be read, nothing is updated."""
+    """A trainer for meta tensors: reads no losses, updates nothing."""
 
     def _finish(self, phase: Phase, terms: Terms, step: int) -> dict[str, float]:
         return {}
 
 
 _FORWARD, _BACKWARD = torch.ops.aten.convolution, torch.ops.aten.convolution_backward
-_TENSORS = 3  # so many arguments of both come first that are tensors, or None
-Call = tuple[bool, tuple[Any, ...]]  # whether it goes backward; shapes, then settings
+_TENSORS = 3  # the first arguments of both, which are tensors or None
+Call = tuple[bool, tuple[Any, ...]]  # whether it is backward; shapes, then settings
 
 
 class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts kernels, the bytes of their inputs and outputs, and floating point operations by the
-    rules of PyTorch's ``FlopCounterMode``, whose hooks in every module would take longer than the
-    step; and how often each convolution is called, and its FLOP. Views move nothing."""
+    """Counts kernels, the bytes of their inputs and outputs, FLOP, and the calls and FLOP of each
+    convolution. Uses the formulas of PyTorch's ``FlopCounterMode`` but not its module hooks, which
+    would take longer than the step. Views move no bytes."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -99,8 +99,8 @@ class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def time_primitives(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
-    """Seconds and FLOP of all convolutions of a step in the ways ``about["ways"]``, each the median
-    of ``about["steps"]`` calls, times how often a step calls it; and the machine's ceilings."""
+    """Seconds and FLOP of all convolutions of a step with the optimisations ``about["ways"]``, each the
+    median of ``about["steps"]`` calls times its calls in a step; and the machine's peak rates."""
     device, precision = about["device"], about["precision"]
     config = make_config(about["method"], about["settings"])
     tally, _ = _tallied(about["method"], config, about["size"], about["batch"], about["ways"])

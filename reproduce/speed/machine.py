@@ -1,4 +1,4 @@
-"""Seconds and bytes: of any work, of what this machine can do at best, and how they spread."""
+"""Measure time, memory and this machine's peak rates, and summarise repeated measurements."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _CALLS = 500
 
 
 def best(machine: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """The higher ceilings of two measurements, ``before`` and ``after``: other work can only lower
-    them."""
+    """The better peak rates of two measurements, ``before`` and ``after``: other work on the machine
+    can only lower them."""
     before, after = machine["before"], machine["after"]
     return {k: (min if k == "call_s" else max)(before[k], after[k]) for k in before}
 
 
 def measure_machine(device: str, precision: str) -> dict[str, float]:
-    """The ceilings of ``device`` (cpu: with this process's threads), the best of a few trials:
-    ``flop_per_s`` of a matrix product, ``bytes_per_s`` of a copy (read and written bytes both count),
-    ``call_s`` seconds of a kernel that has almost nothing to do.
+    """Measure the peak rates of ``device`` (cpu: with this process's threads), the best of a few
+    trials: ``flop_per_s`` of a matrix product, ``bytes_per_s`` of a copy (bytes read plus bytes
+    written), ``call_s``, the seconds of an almost empty kernel.
 
-    The matrix product is in ``precision``, float32 with TF32 where convolutions may use it. Takes
-    about half a second on two cores.
+    The matrix product is in ``precision``; float32 uses TF32 if convolutions may. Takes about half a
+    second on two cores.
     """
     gpu = device.startswith("cuda")
     side, numbers = (8192, 2**28) if gpu else (1024, 2**24)
@@ -59,7 +59,7 @@ def measure_machine(device: str, precision: str) -> dict[str, float]:
 
 
 def timed(work: Callable[[], T], device: str) -> tuple[float, T]:
-    """Wall-clock seconds of ``work``, until the device has done it, and what it returned."""
+    """Wall-clock seconds of ``work``, including the device's, and what it returned."""
     _finish(device)
     begin = time.perf_counter()
     made = work()
@@ -80,7 +80,7 @@ def _finish(device: str) -> None:
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:
-    """Median, quartiles (linear interpolation), least and greatest of ``values``, and how many."""
+    """Median, quartiles (linear interpolation), minimum, maximum and number of ``values``."""
     low, middle, high = np.percentile(np.asarray(values, np.float64), [25, 50, 75])
     return {
         "median": float(middle), "q1": float(low), "q3": float(high),
@@ -89,8 +89,8 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
 
 
 def ratios(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
-    """The spread of ``first[i] / second[i]``. Whatever else slows a machine down for a while slows
-    both of a pair, so their ratio is steadier than either."""
+    """The spread of ``first[i] / second[i]``. Other work slows both measurements of a pair, so their
+    ratio is more stable than either."""
     return spread([a / b for a, b in zip(first, second, strict=True)])
 
 
@@ -98,17 +98,17 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def held(device: str = "cpu") -> int:
-    """Resident bytes now; of a GPU what PyTorch reserved, since what a recorded step holds is not
-    allocated."""
+    """Resident bytes now; on a GPU, the bytes that PyTorch reserved, since the memory of a CUDA graph
+    does not count as allocated."""
     if device.startswith("cuda"):
         return torch.cuda.memory_reserved(device)
     return _status("VmRSS") or peak()
 
 
 def peak(device: str = "cpu") -> int:
-    """The most resident bytes so far, or since ``forget_peak``.
+    """Peak resident bytes so far, or since ``forget_peak``.
 
-    ``getrusage`` is second choice: its peak of a new process may be that of its parent.
+    ``getrusage`` is only the fallback: for a new process it may return its parent's peak.
     """
     if device.startswith("cuda"):
         return torch.cuda.max_memory_reserved(device)
@@ -120,13 +120,13 @@ def peak(device: str = "cpu") -> int:
 
 
 def above(base: int, device: str = "cpu") -> int:
-    """How much the peak is above ``base``, of ``held``. Linux counts pages in batches, a thread at a
-    time, so that a peak may read some pages below what was held."""
+    """Bytes by which the peak exceeds ``base`` (from ``held``). At least 0: Linux counts pages in
+    batches per thread, so the peak may read a few pages too low."""
     return max(0, peak(device) - base)
 
 
 def forget_peak(device: str = "cpu") -> None:
-    """Let the peak begin anew, where the system can; else it stays that of the whole process."""
+    """Reset the peak, where the system supports it; else it stays that of the whole process."""
     if device.startswith("cuda"):
         torch.cuda.init()  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()

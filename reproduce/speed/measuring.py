@@ -1,4 +1,4 @@
-"""What diversity costs beside the lpips package's loop, and what IS and CIS cost."""
+"""Time diversity, compared with a loop around the lpips package, and IS and CIS."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from reproduce.speed.machine import above, forget_peak, held, peak, ratios, time
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.translate import Translation, stream
 
-CHUNK = 10  # inputs that one method measures before the other does
-MODES = ("1", "2", "3", "4")  # as many as each of the paper's domains has
+CHUNK = 10  # inputs that one implementation measures before the other does
+MODES = ("1", "2", "3", "4")  # each of the paper's domains has four
 
 
 def time_diversity(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
-    """``diversity`` of pictures of noise, and the same pairs by the package, a chunk of inputs at
-    a time; both see the same pictures and ``about["batch"]`` of them (or pairs) at once."""
+    """Time ``diversity`` on noise, and the package on the same pairs, in turn on chunks of inputs.
+    Both use batches of ``about["batch"]`` pictures (or pairs)."""
     base = held(about["device"])
     protocol = get_protocol(about["protocol_name"])
     weights = trained(protocol.version)
@@ -62,7 +62,7 @@ def time_diversity(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[s
 
 
 def noise_pictures(size: int, samples: int, inputs: Sequence[int]) -> list[Translation]:
-    """Pictures of noise as a stream has them, drawn beforehand, which nobody is to time."""
+    """Noise in the form of a stream of translations, drawn in advance so that it is not timed."""
     found = list[Translation]()
     for i in inputs:
         drawn = torch.rand((samples, 3, size, size), generator=generator(0, "pictures", i))
@@ -72,7 +72,7 @@ def noise_pictures(size: int, samples: int, inputs: Sequence[int]) -> list[Trans
 
 def package(weights: LpipsWeights) -> lpips.LPIPS:
     """The lpips package's network with these weights."""
-    with warnings.catch_warnings():  # it asks torchvision in a deprecated way
+    with warnings.catch_warnings():  # it uses a deprecated argument of torchvision
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
         found = lpips.LPIPS(
             net="alex", version=weights.version, pnet_rand=True, pretrained=False, verbose=False
@@ -93,7 +93,7 @@ def by_package(
     pictures: Iterable[Translation], network: lpips.LPIPS, protocol: Protocol,
     batch: int,
 ) -> NDArray[np.float32]:  # fmt: skip
-    """Distances (inputs, pairs): pair by pair, as scripts around the package do it."""
+    """Distances (inputs, pairs), computed pair by pair, as scripts around the package do."""
     device, rows = next(network.parameters()).device, []
     for _, of_input in groupby(pictures, itemgetter(0)):
         stacked = enlarged(torch.stack([picture for _, _, picture in of_input]))
@@ -106,8 +106,8 @@ def by_package(
 
 
 def time_modes(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
-    """IS and CIS of ``inputs`` x ``samples`` translations, the translating included; and memory,
-    also of a tenth of the samples before it, which should be the same."""
+    """Time IS and CIS of ``inputs`` x ``samples`` translations, including translating, and measure
+    memory; before that, the same with a tenth of the samples, which should take as much memory."""
     base = held(about["device"])
     source = repeated(pictures_of(about).test_a, about["inputs"])
     network = network_of(about, about["ways"]).eval()
@@ -130,7 +130,7 @@ def time_modes(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, 
 
 
 def untaught(size: int) -> ModeClassifier:
-    """A classifier of drawn pictures with its first weights: it costs what a trained one does."""
+    """A classifier of drawn pictures with initial weights, which costs as much as a trained one."""
     recipe = MODE_RECIPES["small-drawn"]
     network = recipe.network(len(MODES))
     initialise(network, "kaiming", generator(0, "classifier"))

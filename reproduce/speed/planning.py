@@ -1,4 +1,4 @@
-"""From what a user asks for to measurements; all that is wrong is refused before the first."""
+"""Turn the arguments of ``speed`` into measurements; wrong arguments raise before the first one."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from reproduce.speed.store import Measurement
 from reproduce.speed.translating import ROUNDS
 from reproduce.tasks.registry import TASKS
 
-DIFFERENT = 60  # convolutions of a step, about
+DIFFERENT = 60  # different convolutions in a step, about
 _WIDTHS = ("dim", "dis_dim", "enc_dim")  # of generators, discriminators, bicyclegan's encoder
 
 
 @dataclass(frozen=True)
 class Networks:
-    """Which networks: published sizes, or a preset's, with ``width`` channels in their first layers
-    if given, and ``settings`` (--set) on top."""
+    """The networks to measure: of published sizes, or a preset's, with ``width`` channels in their
+    first layers if not 0, and changed by ``settings`` (--set)."""
 
     preset: str = ""
     width: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, method: str, task: str = "drawn-shoes", **run: object) -> RunConfig:
-        """A run of ``method`` that has them; UserError for what does not fit together."""
+        """A run of ``method`` with these networks; UserError for settings that do not fit together."""
         given = dict(self.settings)
         if wrong := [key for key in given if key in RUN_KEYS]:
             raise UserError(
-                f"--set {wrong[0]} says nothing about a network: use --size, --batch or --precision"
+                f"--set {wrong[0]} is not a setting of a network: use --size, --batch or --precision"
             )
         wide = self._wide(method, given)
         asked = {k: v for k, v in run.items() if v}
@@ -54,7 +54,7 @@ class Networks:
         else:
             found = _fitting(make_run(method, task, {}, wide | asked), {**given, **wide}, asked)
         if getattr(found.method_config, "perceptual", 0):
-            raise UserError("perceptual=1 needs weights of VGG-16 and is not timed: leave it out")
+            raise UserError("perceptual=1 needs VGG-16 weights and cannot be timed: leave it out")
         _network(found).check_size(found.size, found.size)
         return found
 
@@ -66,8 +66,8 @@ class Networks:
 
 
 def _fitting(run: RunConfig, given: Mapping[str, object], asked: Mapping[str, Any]) -> RunConfig:
-    """``run``, where the published discriminators are too large for its pictures with fewer layers,
-    then fewer scales, if they fit then; settings that were ``given`` stay."""
+    """``run``; if the published discriminators do not fit its picture size, with fewer layers, then
+    fewer scales, if that fits. Settings that were ``given`` stay."""
     if _network(run).fits(run.size):
         return run
     config = run.method_config
@@ -78,7 +78,7 @@ def _fitting(run: RunConfig, given: Mapping[str, object], asked: Mapping[str, An
         if _network(found).fits(found.size):
             words = ", ".join(f"{key}={value}" for key, value in told.items())
             print(
-                f"note: {run.method} at {run.size} px with {words}: the published discriminators do "
+                f"note: {run.method} at {run.size} px uses {words}: the published discriminators do "
                 "not fit", file=sys.stderr,
             )  # fmt: skip
             return found
@@ -86,14 +86,14 @@ def _fitting(run: RunConfig, given: Mapping[str, object], asked: Mapping[str, An
 
 
 def _network(run: RunConfig) -> Method:
-    """Shapes alone."""
+    """The network on the meta device, without values."""
     with torch.device("meta"):
         return recipe(run.method).method(run.method_config, None)  # type: ignore[call-arg]
 
 
 def planned(asked: argparse.Namespace) -> list[Measurement]:
-    """What ``speed step``, ``translate``, ``measure`` or ``data`` measures; UserError for networks,
-    pictures or a device that there are not."""
+    """The measurements of ``speed step``, ``translate``, ``measure`` or ``data``. Raises UserError for
+    unknown networks, tasks or devices."""
     threads = asked.threads or torch.get_num_threads()
     where = {"device": check_device(asked.device), "threads": threads}
     settings = parse_settings(asked.settings)
@@ -104,11 +104,11 @@ def planned(asked: argparse.Namespace) -> list[Measurement]:
 def _steps(
     asked: argparse.Namespace, networks: Networks, where: dict[str, Any]
 ) -> Iterator[Measurement]:
-    """Steps of each method against the plain path, and the memory of both; also against the same
-    ways but one, and their convolutions alone."""
+    """Each method's step compared with the plain path, and the memory of both; with --each-way, also
+    compared with all optimisations but one; with --primitives, also its convolutions alone."""
     chosen, warm = ways_of(asked.ways), warm_steps(where["device"])
     if asked.each_way and len(chosen) < 2:
-        raise UserError("--each-way leaves out one of several ways: give --ways all, or two names")
+        raise UserError("--each-way needs several optimisations: give --ways all, or two names")
     for method, size, batch, precision in itertools.product(
         asked.methods, asked.size, asked.batch, asked.precision
     ):
@@ -121,7 +121,7 @@ def _steps(
         left_out = [
             path | {"ways": [w for w in chosen if w != way]}
             for way in chosen
-            if way != "graphs" or where["device"] != "cpu"  # where there are none
+            if way != "graphs" or where["device"] != "cpu"  # a CPU has none
         ]
         for against in [plain, *(left_out if asked.each_way else [])]:
             more = {"against": against, "steps": asked.steps, "warmup": warm}
@@ -135,7 +135,7 @@ def _steps(
 def _of_drawn(
     asked: argparse.Namespace, networks: Networks, where: dict[str, Any], method: str, **run: object
 ) -> dict[str, Any]:
-    """What is told of a network and the drawn pictures that it sees."""
+    """The description of a network and of the drawn pictures that it sees."""
     task = asked.task
     if task not in TASKS or not TASKS[task].drawn:
         drawn = [name for name, spec in TASKS.items() if spec.drawn]
@@ -160,7 +160,7 @@ def _translations(
 def _scores(
     asked: argparse.Namespace, networks: Networks, where: dict[str, Any]
 ) -> Iterator[Measurement]:
-    """Diversity beside the lpips package, under each protocol; IS and CIS of translations."""
+    """Diversity under each protocol, compared with the lpips package; IS and CIS of translations."""
     inputs = asked.inputs
     if "diversity" in asked.what:
         if asked.size < SMALLEST_SIZE:
@@ -182,7 +182,7 @@ def _scores(
 def _waits(
     asked: argparse.Namespace, networks: Networks, where: dict[str, Any]
 ) -> Iterator[Measurement]:
-    """Trainings that wait for pictures, which threads prepare, or processes."""
+    """The time that trainings wait for pictures, prepared by threads or processes."""
     run = {key: getattr(asked, key) for key in ("batch", "size", "precision")}
     more = {key: getattr(asked, key) for key in ("steps", "precision", "workers")}
     ticks = 3 * (warm_steps(where["device"]) + asked.steps)

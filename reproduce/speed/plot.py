@@ -1,5 +1,5 @@
-"""Costs against what they should grow with: pixels, width, batch, pictures. Axes of time are
-logarithmic, so what grows in proportion is parallel to the grey line."""
+"""Plot costs against pixels, width, batch size and number of pictures. Time axes are logarithmic, so
+costs that grow in proportion are parallel to the grey line."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PIXELS = "pixels"
 MEMORY = "MiB of memory"
 TIMED = ("steps after the warm-up", "seconds")
 _STEPS = (1, 2, 5, 10, 20, 50, 100)
-_SIZE = (4.2, 3.4)  # inches of a panel
+_SIZE = (4.2, 3.4)  # inches per panel
 
 
 def plot_all(records: Sequence[Record], folder: Path) -> list[Path]:
-    """``steps.png`` and ``pictures.png`` in ``folder``, those of which there is something to show;
-    UserError if neither."""
+    """Write ``steps.png`` and ``pictures.png`` to ``folder``, as far as there are records for them.
+    Returns their paths; raises UserError if there are none."""
     panels = {PIXELS: "size", "width (dim)": "dim", "batch": "batch"}
     each = {(label, "seconds a step"): series(records, key) for label, key in panels.items()}
     figures = {
@@ -51,15 +51,15 @@ def plot_all(records: Sequence[Record], folder: Path) -> list[Path]:
             made.append(save(figure, folder / name))
     if not made:
         raise UserError(
-            "no two records differ in size, width, batch or number of pictures alone: measure some "
+            "no two records differ only in size, width, batch or number of pictures: measure some "
             "with python -m reproduce speed all --quick"
         )
     return made
 
 
 def series(records: Sequence[Record], key: str) -> dict[str, Points]:
-    """Lines of steps that differ in ``key`` alone: size (as pixels), batch or dim; by a name each.
-    The plain path has a line of its own."""
+    """Lines of step times that differ only in ``key`` (size, plotted as pixels; batch; or dim), by
+    name. The plain path has a separate line."""
     groups: dict[str, dict[float, Record]] = defaultdict(dict)
     for record in _steps(records):
         about = record["protocol"]
@@ -83,7 +83,7 @@ def series(records: Sequence[Record], key: str) -> dict[str, Points]:
 
 
 def _steps(records: Sequence[Record]) -> list[Record]:
-    """Those beside the plain path."""
+    """The records of steps compared with the plain path."""
     steps = (record for record in records if record["metric"] == "speed-step")
     return [record for record in steps if not record["protocol"]["against"]["ways"]]
 
@@ -108,7 +108,7 @@ def _name(record: Record, key: str) -> str:
 
 
 def whole_trainings(records: Sequence[Record]) -> dict[str, Points]:
-    """Seconds of all timed steps up to each, of the longest timing of each machine."""
+    """Cumulative seconds of the timed steps, for the longest timing on each machine."""
     longest: dict[str, Record] = {}
     for record in _steps(records):
         machine = str(_machine(record))
@@ -126,7 +126,7 @@ def whole_trainings(records: Sequence[Record]) -> dict[str, Points]:
 
 
 def streams(records: Sequence[Record], key: str, scale: float = 1.0) -> dict[str, Points]:
-    """Lines of ``key`` against pictures."""
+    """Lines of ``key``, times ``scale``, against the number of pictures, by name."""
     lines: dict[str, Points] = {}
     for record in records:
         about = record["protocol"]
@@ -150,8 +150,8 @@ def _draw(axis: Axes, lines: Mapping[str, Points], across: str, up: str) -> None
     everything = [p for points in lines.values() for p in points]
     left, right = min(x for x, _ in everything), max(x for x, _ in everything)
     x, y = max(everything, key=lambda p: p[1])
-    if up != MEMORY:  # which should not grow
-        # In proportion, a little below the highest line.
+    if up != MEMORY:  # memory should not grow
+        # The grey line: in proportion, a little below the highest line.
         axis.plot([left, right], [0.6 * y * left / x, 0.6 * y * right / x], color="0.6", lw=0.8,
                   label="in proportion")  # fmt: skip
     axis.set(xscale="log", yscale="linear" if up == MEMORY else "log", xlabel=across, ylabel=up)

@@ -1,4 +1,4 @@
-"""Timing a training: a step two ways, alternately, the memory that one way takes, and waiting for pictures."""
+"""Time training steps with and without optimisations, their memory, and the wait for pictures."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ from reproduce.training.shared import make_trainer
 from reproduce.training.trainer import Trainer
 from reproduce.training.translate import shown_to
 
-Tick = Callable[[], None]  # called after each piece of work that a progress bar shows
+Tick = Callable[[], None]  # called after each unit of the progress bar
 
-_WARM_SECONDS = 10.0  # where one step takes longer, one is warm-up enough
+_WARM_SECONDS = 10.0  # if one step takes longer, it is warm-up enough
 
 
 def warm_steps(device: str) -> int:
-    """Steps after which a training holds what it will hold, and computes as it will: in the first
-    one the optimiser's moments are not there yet, and a GPU records a step before it repeats it."""
+    """Warm-up steps, after which memory and computation stay the same: the first step allocates the
+    optimiser's moments, and a GPU records CUDA graphs before it replays them."""
     return 2 if device == "cpu" else WARMUP + TRIALS + 1
 
 
 def time_step(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
-    """Seconds a step of the ways ``about["ways"]`` and of those it is compared with,
-    ``about["against"]``: A B A B ... after a warm-up of both, on one batch of noise. ``graphs``:
-    whether they were CUDA graphs (``repeats``)."""
+    """Seconds per step with the optimisations ``about["ways"]``, and with those of
+    ``about["against"]``: A B A B ... after a warm-up of both, on one batch of noise. ``graphs`` in the
+    result: see ``repeats``."""
     device, precision, other = about["device"], about["precision"], about["against"]
     before = measure_machine(device, precision)
     with (
@@ -79,16 +79,16 @@ def time_step(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
 
 
 def repeats(trainer: Trainer) -> bool | None:
-    """Whether ``trainer``, after ``warm_steps``, repeats its steps as CUDA graphs; False where it
-    has given that up and asks for every kernel, None where it never was to."""
+    """Whether ``trainer``, after ``warm_steps``, replays CUDA graphs; False if it failed to record
+    them and launches every kernel, None if it does not use graphs."""
     return not trainer.given_up if isinstance(trainer, GraphedTrainer) else None
 
 
 def alternately(
     one: Callable[[], object], other: Callable[[], object], count: int, device: str, tick: Tick
 ) -> tuple[list[float], list[float]]:
-    """Seconds of ``count`` calls of each, one after the other: a machine that is slower for a while
-    is so for both."""
+    """Seconds of ``count`` calls of each, in turn, so that a slow phase of the machine affects
+    both."""
     taken: tuple[list[float], list[float]] = ([], [])
     for _ in range(count):
         for work, seconds in zip((one, other), taken, strict=True):
@@ -99,8 +99,8 @@ def alternately(
 
 @contextlib.contextmanager
 def training(about: Mapping[str, Any], ways: Sequence[str], precision: str) -> Iterator[Trainer]:
-    """What trains ``about["method"]``, as ``reproduce.training.session`` puts it together: on a GPU
-    noise is drawn ahead, by threads that end with this context."""
+    """A trainer of ``about["method"]``, set up as in ``reproduce.training.session``: on a GPU, threads
+    draw noise ahead; they end with this context."""
     network, device = network_of(about, ways), about["device"]
     trainer = make_trainer(network, 0, 10**6, World(device=device), precision)
     shape = about["batch"], about["size"], about["size"]
@@ -112,7 +112,7 @@ def training(about: Mapping[str, Any], ways: Sequence[str], precision: str) -> I
 
 
 def stepper(about: Mapping[str, Any], trainer: Trainer) -> Callable[[], None]:
-    """Each call is the next step of a ``training``."""
+    """A function that runs the next step of a ``training``."""
     x_a, x_b = (shown_to(trainer.method, noise(about, domain), domain) for domain in "ab")
     done = 0
 
@@ -127,16 +127,16 @@ def stepper(about: Mapping[str, Any], trainer: Trainer) -> Callable[[], None]:
 
 
 def noise(about: Mapping[str, Any], domain: str) -> Tensor:
-    """Pictures (batch, 3, size, size) in [-1, 1): a step costs the same whatever they show."""
+    """Noise (batch, 3, size, size) in [-1, 1): the cost of a step does not depend on the pictures."""
     shape = (about["batch"], 3, about["size"], about["size"])
     drawn = torch.rand(shape, generator=generator(0, "pictures", domain)) * 2 - 1
     return drawn.to(about["device"])
 
 
 def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
-    """The most memory of a few steps in ``about["ways"]``: of this process, which should do nothing
-    else, above what it held before; on a GPU what PyTorch took there."""
-    # What every optimiser imports, about 90 MiB, is no memory of a step's.
+    """Peak memory in bytes of a few steps with ``about["ways"]``: of this process, which should do
+    nothing else, above what it held before; on a GPU, of what PyTorch reserved there."""
+    # Every optimiser imports this, about 90 MiB, which does not belong to the step.
     importlib.import_module("torch._dynamo")
     base = held(about["device"])
     forget_peak(about["device"])
@@ -155,9 +155,9 @@ def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
 
 
 def time_waiting(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
-    """The share of a training's time in which it waits for a batch: with batches prepared ahead,
-    as a training has them; with each made when it is asked for; and with one that is there from
-    the beginning, beside which it shows what preparing others takes from a step."""
+    """The share of a training's time spent waiting for batches: prepared ahead, as in a training
+    (``ahead``); each made on request (``at_once``); and one batch used throughout (``resident``),
+    which shows how much preparing the others slows a step."""
     found = {how: _share(about, tick, how) for how in ("resident", "ahead", "at_once")}
     return {**found, "share": found["ahead"]["share"]}
 
@@ -181,7 +181,7 @@ def _share(about: Mapping[str, Any], tick: Callable[[], None], how: str) -> dict
             if how != "resident":
                 x_a, x_b = next(batches) if how == "ahead" else batches.batch(step)
             there = time.perf_counter()
-            # The losses are read in a step: when it returns a GPU has its last update left at most.
+            # A step reads its losses: when it returns, at most the last update is left to the GPU.
             a, b = (
                 shown_to(trainer.method, from_bytes(x.to(device, non_blocking=True)), domain)
                 for x, domain in zip((x_a, x_b), "ab", strict=True)

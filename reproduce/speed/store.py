@@ -1,4 +1,4 @@
-"""Records of costs in ``results/speed/records.jsonl``, and which of them stand for a measurement."""
+"""Take measurements of cost, and store or reuse their records in ``results/speed/records.jsonl``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from reproduce.records.store import Records
 from reproduce.speed.worker import KINDS, measured
 
 PRESET = "speed"  # the folder of the records
-NOISE = "noise"  # the task of a measurement on no pictures in particular
-# kind -> unit, and the path of its number within what was measured
+NOISE = "noise"  # the task in records of measurements on noise
+# kind -> unit, and the path of its value in the measured result
 _VALUES = {
     "step": ("s", ("first", "median")),
     "memory": ("bytes", ("above_bytes",)),
@@ -34,8 +34,8 @@ _VALUES = {
 
 @dataclass(frozen=True)
 class Measurement:
-    """One thing to measure: ``about`` is all that decides its number on one machine, as plain JSON
-    values; ``ticks``: pieces of work for a progress bar."""
+    """One measurement: ``about`` has everything that determines its value on one machine, as JSON
+    values; ``ticks``: units of the progress bar."""
 
     kind: str
     about: Mapping[str, Any]
@@ -49,7 +49,7 @@ class Measurement:
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """As a record has it. Lists and tuples are one."""
+        """The protocol as in a record, with tuples as lists."""
         told: dict[str, Any] = json.loads(json.dumps(dict(self.about)))
         return told | {"protocol": f"speed-{self.kind}"}
 
@@ -57,11 +57,11 @@ class Measurement:
 def take(
     measurements: Iterable[Measurement], results: Path, data: Path, *, again: bool, progress: bool
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """The record of each: those that are stored for the same code, environment and settings, or new
-    ones. A second run of the same command goes on where the first one ended.
+    """Return a record of each measurement: the stored one for the same code, environment and
+    settings, or a new one. A repeated command continues where the first one ended.
 
-    Also, in words, what could not be measured (for want of memory, say), which keeps nothing else
-    from being measured.
+    Also returns messages about measurements that failed (out of memory, for example), which do not
+    stop the others.
     """
     records = Records(results, PRESET)
     found, failed = [], []
@@ -81,12 +81,12 @@ def take(
 
 
 def distinct(measurements: Iterable[Measurement]) -> list[Measurement]:
-    """Without those that come twice."""
+    """The measurements without duplicates."""
     return list({json.dumps(m.protocol, sort_keys=True): m for m in measurements}.values())
 
 
 def stored(records: Records, one: Measurement) -> dict[str, Any] | None:
-    """The newest record of a measurement here, by this code."""
+    """The newest record of a measurement on this machine with the present code, or None."""
     here = environment(one.about["device"]) | {"threads": one.about["threads"]}
     same = {f"environment__{k}": here[k] for k in ("device", "threads", "packages", "python")}
     return records.find(protocol=one.protocol, code=code_of(one.kind), **same)
@@ -94,7 +94,7 @@ def stored(records: Records, one: Measurement) -> dict[str, Any] | None:
 
 @cache
 def code_of(kind: str) -> str:
-    """A digest of all of this project's code that a measurement runs."""
+    """A digest of all code of this project that a measurement runs."""
     module = KINDS[kind].partition(":")[0]
     return digest_of(modules_behind([module, measured.__module__], through=True))
 
@@ -102,7 +102,7 @@ def code_of(kind: str) -> str:
 def append(
     records: Records, one: Measurement, made: Mapping[str, Any], seconds: float
 ) -> dict[str, Any]:
-    """The record of what was ``made``: what was ``measured``, and in which ``environment``."""
+    """Append and return the record of ``made``: its ``measured`` result and ``environment``."""
     unit, path = _VALUES[one.kind]
     value: Any = made["measured"]
     for key in path:
@@ -117,7 +117,7 @@ def append(
 
 
 def load(results: Path) -> list[dict[str, Any]]:
-    """Of every measurement on every machine the newest record; UserError if there is none."""
+    """The newest record of every measurement on every machine; UserError if there are no records."""
     records = Records(results, PRESET)
     last: dict[str, dict[str, Any]] = {}
     for record in records.all():
@@ -127,6 +127,6 @@ def load(results: Path) -> list[dict[str, Any]]:
         last[key] = record
     if not last:
         raise UserError(
-            f"{records.path} holds no records: make some with python -m reproduce speed all --quick"
+            f"{records.path} holds no records: run python -m reproduce speed all --quick first"
         )
     return list(last.values())

@@ -1,4 +1,4 @@
-"""Stored costs as tables, and those that people ask about first in one table, for the README."""
+"""Tables of the stored costs, and a short table for results/speed/README.md."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from reproduce.speed.machine import best
 Record = Mapping[str, Any]
 _MIB = 2**20
 TITLES = {
-    "step": "Training steps, beside the plain path (float32, eager)",
+    "step": "Training steps, compared with the plain path (float32, eager)",
     "primitives": "Convolutions of a training step, each timed alone",
-    "each-way": "What each way is worth: all ways against all but this one",
-    "translate": "Translations, pictures read and prepared included",
-    "diversity": "Diversity, beside the lpips package's loop over pairs",
-    "modes": "IS and CIS, translations included",
+    "each-way": "Gain of each optimisation: all of them compared with all but this one",
+    "translate": "Translations, including reading and preparing pictures",
+    "diversity": "Diversity, compared with a loop over pairs around the lpips package",
+    "modes": "IS and CIS, including the translations",
     "data": "Time that a training waits for pictures",
 }
 _RATIO = "{ratio} [{ratio q1}, {ratio q3}]"  # quartiles
 _WHAT = {key: f"{{{key}}}" for key in ("method", "px", "batch", "dim")}
-# What is shown: headings, and how their cells are made of a row.
+# The columns of each table: heading -> format of its cells.
 _COLUMNS = {
     "step": _WHAT | {
         "precision": "{precision}", "ways": "{ways}", "s/step": "{s/step}",
@@ -64,12 +64,12 @@ _COLUMNS = {
 
 
 def rows(kind: str, records: Sequence[Record]) -> list[dict[str, Any]]:
-    """One row a measurement of ``kind`` (a key of ``TITLES``), plain values by column."""
+    """One row per measurement of ``kind`` (a key of ``TITLES``): values by column name."""
     metric = "step" if kind == "each-way" else kind
     found = [r for r in records if r["metric"] == f"speed-{metric}"]
     if metric == "step":
         found = [r for r in found if bool(_left_out(r)) == (kind == "each-way")]
-    # Bytes above what the process held before, and seconds of a step, by network and path.
+    # Bytes above what the process held before (or seconds of a step), by network and path.
     beside = _beside(records, "memory" if metric == "step" else "step")
     made = ((_ROWS[kind](r, beside), r["environment"]) for r in sorted(found, key=_order))
     return [row | {key: where[key] for key in ("threads", "device")} for row, where in made]
@@ -83,7 +83,7 @@ def _order(record: Record) -> tuple[str, ...]:
 
 
 def _left_out(record: Record) -> str:
-    """The way that the second path lacks, where it lacks one alone; else nothing."""
+    """The optimisation that the second path lacks, if it lacks exactly one; else an empty string."""
     about = record["protocol"]
     other = about["against"]
     gone = set(about["ways"]) - set(other["ways"])
@@ -92,7 +92,7 @@ def _left_out(record: Record) -> str:
 
 
 def _beside(records: Sequence[Record], kind: str) -> dict[str, float]:
-    """The values of a kind by network, ways and precision."""
+    """The values of a kind by network, optimisations and precision."""
     found = [(r["protocol"], r["value"]) for r in records if r["metric"] == f"speed-{kind}"]
     return {_path(about, about): float(value) for about, value in found}
 
@@ -114,7 +114,7 @@ def _how(record: Record) -> dict[str, Any]:
     ways = set(about["ways"])
     named = ["all", *sorted(ways - ALL)] if ways >= ALL else sorted(ways)
     if record["measured"].get("first", {}).get("graphs") is False:
-        named.append("eager")  # no graph could be recorded
+        named.append("eager")  # no CUDA graph could be recorded
     told = {"precision": about["precision"], "ways": ", ".join(named) or "plain"}
     return _what(record) | told
 
@@ -132,7 +132,7 @@ def _step(record: Record, memories: Mapping[str, float]) -> dict[str, Any]:
     return _how(record) | {
         "s/step": seconds, "s/step q1": first["q1"], "s/step q3": first["q3"],
         "s/step min": first["min"], "plain s/step": second["median"], **_ratio(record),
-        "pictures/s": 2 * about["batch"] / seconds,  # of both domains
+        "pictures/s": 2 * about["batch"] / seconds,  # both domains
         "GFLOP": flop / 1e9, "plain GFLOP": second["counts"]["flop"] / 1e9,
         "% of product": 100 * flop / seconds / machine["flop_per_s"],
         "% of copy": 100 * first["counts"]["bytes"] / seconds / machine["bytes_per_s"],
@@ -204,7 +204,7 @@ _ROWS: dict[str, Callable[[Record, Mapping[str, float]], dict[str, Any]]] = {
 
 
 def table(kind: str, records: Sequence[Record]) -> Tables:
-    """The records of ``kind``; no table where there is none."""
+    """The table of the records of ``kind``; empty if there are none."""
     found = rows(kind, records)
     names = tuple(dict.fromkeys(name for row in found for name in row))
     shown = _COLUMNS[kind] | {"threads": "{threads}", "device": "{device}"}
@@ -223,12 +223,12 @@ def _cell(value: object) -> str:
 
 
 HEADINGS = ("what", "took", "beside it", "ratio of times", "memory, MiB (beside it)")
-# Of steps on a GPU memory is the GPU's, else the process's.
+# Memory of steps: the GPU's if they run on one, else the process's.
 
 
 def brief(records: Sequence[Record]) -> str:
-    """A Markdown table of each machine: steps whose memory was measured too, the convolutions of
-    some of them alone, translations, measurements, waiting."""
+    """A Markdown table per machine: training steps whose memory was measured too, their convolutions
+    alone where timed, translations, metrics, and the wait for pictures."""
 
     def machine(record: Record) -> tuple[str, int]:
         return record["environment"]["device"], record["environment"]["threads"]
@@ -243,7 +243,7 @@ def brief(records: Sequence[Record]) -> str:
 
 
 def _longest(records: Sequence[Record]) -> list[Record]:
-    """Of steps that were timed twice, in series of different lengths, the longer."""
+    """The records; of steps timed in series of several lengths, only the longest."""
     found: dict[str, Record] = {}
     for record in sorted(records, key=lambda r: int(r["protocol"].get("steps", 0))):
         about = {k: v for k, v in record["protocol"].items() if k != "steps"}

@@ -1,4 +1,4 @@
-"""Pictures per second of a stream of translations, and its memory as the stream grows."""
+"""Measure translations per second of a stream, and its memory as the stream grows."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from reproduce.tasks.sources import PictureSource
 from reproduce.training.translate import Translation, stream
 
 ROUNDS = 7
-_CHUNK = 2  # batches a round
+_CHUNK = 2  # batches per round
 
 
 def time_translation(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, Any]:
-    """Reading, translating and handing on pictures one by one, ``about["batch"]`` at a time.
+    """Time reading and translating pictures, in batches of ``about["batch"]``.
 
-    First the ways asked for and the plain one alternately, a few batches each; then as many
-    pictures as the last of ``about["counts"]``, with seconds and peak memory at each count.
+    First the chosen optimisations and the plain path in turn, a few batches each; then as many
+    pictures as the largest of ``about["counts"]``, with seconds and peak memory at each count.
     """
     base, fixed = held(about["device"]), Preparation(about["size"]).at_test()
     source = pictures_of(about).test_a

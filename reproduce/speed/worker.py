@@ -1,4 +1,4 @@
-"""A process that measures one thing: nothing else warms its caches or fills its memory."""
+"""Run each measurement in a fresh process, free of earlier caches and memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.networks.precision import no_tf32
 from models.errors import UserError
 from reproduce.records.environment import environment
 
-# What is measured -> the function that measures it.
+# Kind of measurement -> the function that takes it.
 KINDS = {
     "step": "reproduce.speed.stepping:time_step",
     "memory": "reproduce.speed.stepping:step_memory",
@@ -27,14 +27,14 @@ KINDS = {
     "diversity": "reproduce.speed.measuring:time_diversity",
     "modes": "reproduce.speed.measuring:time_modes",
 }
-_OF_RESULTS = ("translate", "diversity", "modes")  # which are made and measured without TF32
-_KILLED = -9  # by the system, which is how it answers a want of memory
+_OF_RESULTS = ("translate", "diversity", "modes")  # results are made and measured without TF32
+_KILLED = -9  # exit code if the system kills a process for lack of memory
 
 
 def measured(kind: str, about: Mapping[str, Any], tick: Callable[[], object]) -> dict[str, Any]:
-    """Measure in a fresh process; ``{"measured": ..., "environment": ...}``.
+    """Measure in a fresh process, and return ``{"measured": ..., "environment": ...}``.
 
-    Raises UserError for what a user can mend, RuntimeError where the process failed.
+    Raises UserError for what a user can correct, RuntimeError if the process failed.
     """
     fresh = get_context("spawn")
     here, there = fresh.Pipe(duplex=False)
@@ -59,9 +59,9 @@ def measured(kind: str, about: Mapping[str, Any], tick: Callable[[], object]) ->
 
 
 def _work(parent: Connection, kind: str, about: dict[str, Any]) -> None:
-    """The process itself, which says nothing after each piece of work, and at last the result or
-    an error."""
-    os.dup2(2, 1)  # what libraries print is no table
+    """The main function of the process: sends ``{}`` after each unit of work, and at last the result
+    or an error."""
+    os.dup2(2, 1)  # keep what libraries print out of the tables on stdout
     torch.set_num_threads(about["threads"])
     if kind in _OF_RESULTS:
         no_tf32()

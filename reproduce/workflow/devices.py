@@ -1,8 +1,9 @@
-"""Processors and GPUs of the graph: how many trainings side by side, and each on GPUs of its own.
+"""CPU cores and GPUs of the graph: how many trainings run at a time, and on which GPUs.
 
-``python -m reproduce.workflow.devices FOLDER SLOTS DEVICES WANTED COMMAND...`` becomes the command,
-which sees as many GPUs as it wants. SLOTS files in FOLDER are locked, each for a share of one of the
-DEVICES (their numbers or names, with commas); a lock ends with the processes that have it open.
+``python -m reproduce.workflow.devices FOLDER SLOTS DEVICES WANTED COMMAND...`` waits for WANTED free
+GPUs and becomes the command, which sees only these. It locks files in FOLDER: there are SLOTS of them,
+each for a share of one of the DEVICES (comma-separated numbers or names). A lock ends with the
+processes that have it open.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from models.errors import UserError
 
 @dataclass(frozen=True)
 class How:
-    """How jobs are run; 0 for the default. ``side_by_side``: trainings at a time. ``threads``: of the
-    processor, for each job that does not train. ``profile``: Snakemake's; ``plan``: where to write the
-    plan, and no more."""
+    """How to run the jobs; 0 means the default. ``side_by_side``: trainings at a time. ``threads``: CPU
+    threads of each job that does not train. ``profile``: Snakemake profile. ``plan``: file to write
+    the plan to, without running it."""
 
     cores: int = 0
     side_by_side: int = 0
@@ -34,16 +35,16 @@ class How:
     plan: Path | None = None
 
     def on_nodes(self, device: str) -> bool:
-        """Whether a cluster's machines run the jobs. A plan for processors may be made here, too."""
+        """Whether the jobs run on other machines. A plan for the CPU counts as for this machine."""
         return self.profile is not None or (self.plan is not None and device != "cpu")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What the graph may use: processor cores, trainings side by side, GPUs for each of them.
+    """The resources of the graph: CPU cores, trainings at a time, GPUs per training.
 
-    ``devices``: the GPUs here that jobs are spread over, by number or name; none where there is one
-    at most, where one was named, or where a scheduler gives them out.
+    ``devices``: the GPUs of this machine among which jobs are distributed, by number or name; empty
+    if there is at most one, if the user named one, or if a scheduler assigns them.
     """
 
     cores: int
@@ -53,21 +54,21 @@ class Machine:
 
     @property
     def threads(self) -> int:
-        """Of each process of a training, of which there is one a GPU."""
+        """CPU threads of each process of a training, which has one process per GPU."""
         return max(1, self.cores // (self.side_by_side * self.gpus_per_training))
 
     @property
     def gpu_slots(self) -> int:
-        """Jobs that compute on GPUs at a time: one on each, or as many as trainings need."""
+        """Jobs on GPUs at a time: one per GPU, or as many as the trainings need."""
         return max(len(self.devices), self.side_by_side * self.gpus_per_training)
 
 
-NODE_CORES = 8  # that a training asks a cluster for; a login node's say nothing of them
+NODE_CORES = 8  # per training on a cluster, whose nodes may differ from the login node
 
 
 def machine_of(how: How, device: str, trainings: int) -> Machine:
-    """Of a cluster, where its cores are each training's; or this one. ``trainings``: how many there
-    are; one alone has all cores."""
+    """The resources of this machine, or of a cluster, where ``cores`` is per training. ``trainings``:
+    their number; a single one gets all cores."""
     from benchmarks.devices import cores as own_cores
 
     gpus = how.gpus_per_training
@@ -76,7 +77,7 @@ def machine_of(how: How, device: str, trainings: int) -> Machine:
     cores, devices = how.cores or own_cores(), _devices(device)
     if device != "cpu" and gpus > max(1, len(devices)):
         raise UserError(
-            f"--gpus-per-training {gpus}: PyTorch sees {max(1, len(devices))} here; give no more"
+            f"--gpus-per-training {gpus}: PyTorch sees {max(1, len(devices))} here: use at most that"
         )
     side = how.side_by_side or max(len(devices) // gpus, 1 if device != "cpu" else min(4, cores))
     side = max(1, min(side, cores, trainings))
@@ -84,7 +85,7 @@ def machine_of(how: How, device: str, trainings: int) -> Machine:
 
 
 def _devices(device: str) -> tuple[str, ...]:
-    """All GPUs of this machine, as CUDA_VISIBLE_DEVICES names them; none where one was named."""
+    """All GPUs of this machine, as CUDA_VISIBLE_DEVICES names them; empty unless ``device`` is cuda."""
     if device != "cuda":
         return ()
     import torch
@@ -95,7 +96,7 @@ def _devices(device: str) -> tuple[str, ...]:
 
 
 def own_devices(folder: Path, slots: int, devices: Sequence[str], wanted: int) -> list[str]:
-    """So many of the ``devices``, all different, locked until this process and its like end."""
+    """Lock ``wanted`` different ``devices`` until this process, and those that inherit the locks, end."""
     while True:
         held: dict[str, int] = {}
         for slot in range(slots):
@@ -108,10 +109,10 @@ def own_devices(folder: Path, slots: int, devices: Sequence[str], wanted: int) -
             except BlockingIOError:
                 os.close(descriptor)
                 continue
-            except OSError as error:  # a file that stands for a lock would outlive the command
+            except OSError as error:  # a file instead of a lock would outlive the command
                 raise UserError(
-                    f"{folder} knows no locks ({error.strerror}), by which jobs share the GPUs: choose "
-                    "another --runs, or one GPU (--device cuda:0)"
+                    f"{folder} does not support file locks ({error.strerror}), which jobs need to share "
+                    "GPUs: choose another --runs, or one GPU (--device cuda:0)"
                 ) from None
             held[device] = descriptor
         if len(held) == wanted:

@@ -1,4 +1,4 @@
-"""Making one job of the graph, in this process."""
+"""Run one job of the graph in this process."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from reproduce.training.session import only_run, train
 from reproduce.workflow.graph import Job, Made, is_done, listing, stamps_folder, write_stamp
 from reproduce.workflow.jobs import Request
 
-# What measures and draws takes seconds to import, which a training need not wait for: below, each
-# job imports its own.
-MARK = "job.txt"  # in a run's folder: the digest of the job that it is of
+# Metrics and plots take seconds to import, for which a training need not wait: each job below
+# imports its own.
+MARK = "job.txt"  # in a run directory: the digest of its job
 TOLD_EVERY = 60.0  # seconds
-DRAWN_BY = "drawn-by.json"  # in a folder of pictures: by which code they were drawn, and which
+DRAWN_BY = "drawn-by.json"  # in a folder of drawn pictures: digest of the code, list of pictures
 
 
 def make(request: Request, job: Job) -> Path:
-    """Make ``job`` of a request, whose needs are made, and return its stamp.
+    """Run ``job``, whose needs are done, and return the path of its stamp.
 
-    Another process that makes it is waited for. What was measured for this very job before an
-    interruption is not measured again; what other code measured is.
+    Waits for another process that runs the same job. Measurements that this job made before an
+    interruption are kept; those by other code are repeated.
     """
     runs, device = request.places.runs, request.places.device
     device = device if job.kind == "train" else measuring_device(device)
@@ -51,7 +51,7 @@ def make(request: Request, job: Job) -> Path:
         with _counted(begun) as seconds:
             here = replace(request, places=replace(request.places, device=device))
             made, took = MAKERS[job.kind](here, job), seconds()
-            if job.kind == "train":  # which may have been under way, or done, before it was a job
+            if job.kind == "train":  # which may have begun, or ended, before it was a job
                 told = progress_of(run_folder(runs, job.preset.name, job.runs[0]))
                 took = max(took, float(told.get("seconds", 0)))
             write_stamp(job, runs, took, made)
@@ -61,10 +61,10 @@ def make(request: Request, job: Job) -> Path:
 
 @contextlib.contextmanager
 def _counted(begun: Path) -> Iterator[Callable[[], float]]:
-    """The seconds of a job in all its calls. ``begun`` tells them to whoever goes on; it is written
-    all along, since a kill leaves no time to."""
+    """Count a job's seconds over all its calls. ``begun`` stores them for the next call; it is
+    written once a minute, since a kill leaves no time for it."""
     begin, ended = time.perf_counter(), threading.Event()
-    with contextlib.suppress(OSError, ValueError):  # where an earlier call ended early
+    with contextlib.suppress(OSError, ValueError):  # unless an earlier call was interrupted
         begin -= float(begun.read_text(encoding="utf-8"))
 
     def seconds() -> float:
@@ -74,7 +74,7 @@ def _counted(begun: Path) -> Iterator[Callable[[], float]]:
         over = False
         while not over:
             over = ended.wait(TOLD_EVERY)
-            with contextlib.suppress(UserError):  # of a full disk the job itself will say
+            with contextlib.suppress(UserError):  # the job itself will report a full disk
                 write_text(begun, f"{seconds()}\n")
 
     write_text(begun, f"{seconds()}\n")
@@ -88,7 +88,7 @@ def _counted(begun: Path) -> Iterator[Callable[[], float]]:
 
 
 def _data(request: Request, job: Job) -> Made:
-    """Draws, or finds, a task's pictures; those that other code drew are drawn again."""
+    """Draw or find a task's pictures; redraw those that other code drew."""
     run, places = job.runs[0], request.places
     folder = drawn_folder(run.task, places.data, run.size, run.train, run.test)
     if folder is None or run.source:
@@ -105,7 +105,7 @@ def _data(request: Request, job: Job) -> Made:
 
 
 def _drawn_by(job: Job, folder: Path) -> str:
-    """Which code drew a folder's pictures, and which pictures these are."""
+    """The contents of ``DRAWN_BY``: which code drew a folder's pictures, and which these are."""
     pictures = {p.name: listing(p, times=False, without=DRAWN_BY)
                 for p in (folder, truth_folder(folder))}  # fmt: skip
     about = {"code": job.about["code"]["digest"], "pictures": pictures}
@@ -113,8 +113,8 @@ def _drawn_by(job: Job, folder: Path) -> str:
 
 
 def _train(request: Request, job: Job) -> Made:
-    """Trains a run, or goes on with it; one of other settings, pictures or code begins anew, and
-    the last that was there stays beside it as ``NAME.stale``."""
+    """Train a run, or resume it. A run with other settings, pictures or code is moved aside to
+    ``NAME.stale``, and the training starts again."""
     folder = run_folder(request.places.runs, job.preset.name, job.runs[0])
     if folder.exists() and not _is_of(job, folder):
         stale = folder.with_name(f"{folder.name}.stale")
@@ -127,7 +127,7 @@ def _train(request: Request, job: Job) -> Made:
 
 
 def share(request: Request, job: Job) -> None:
-    """A process's part in a training: the whole, or that which ``torchrun`` gives it."""
+    """Train in this process: the whole run, or the part that ``torchrun`` assigns to it."""
     run, places = job.runs[0], request.places
     train(
         run, run_folder(places.runs, job.preset.name, run), data_dir=places.data,
@@ -137,7 +137,7 @@ def share(request: Request, job: Job) -> None:
 
 
 def _is_of(job: Job, folder: Path) -> bool:
-    """Whether a run's folder is this job's, or was trained beside the graph just so."""
+    """Whether a run directory belongs to this job, or the command train made an identical run."""
     mark = folder / MARK
     if mark.is_file():
         return mark.read_text(encoding="utf-8").strip() == job.digest
@@ -150,7 +150,7 @@ def _is_of(job: Job, folder: Path) -> bool:
 
 
 def _away(folder: Path) -> None:
-    """Remove a folder: first its name, so that nobody finds a half of it after a kill."""
+    """Remove a folder; rename it first, so that a kill leaves no half of it under its name."""
     aside = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
     if folder.exists():
@@ -159,7 +159,7 @@ def _away(folder: Path) -> None:
 
 
 def _measured(request: Request, job: Job) -> Made:
-    """Records, and the files of raw values behind them."""
+    """Measure, and return the records and their files of raw values."""
     preset, runs, places, about = job.preset, job.runs, request.places, job.about
     records = Records(places.results, preset.name)
     match job.name.split("/"):
@@ -202,7 +202,7 @@ def _ablation(request: Request, job: Job) -> Made:
 
 
 def _shown(request: Request, job: Job) -> Made:
-    """What tells of measurements, or shows what was trained."""
+    """Make tables, claims, evidence, figures, curves or the report."""
     preset, runs, places = job.preset, job.runs, request.places
     seeds, folder = job.about.get("seeds", ()), places.results / preset.name
     match job.name.split("/"):

@@ -1,9 +1,9 @@
-"""Jobs that start in a tenth of a second: forked from a process that has imported PyTorch once.
+"""Start jobs in a tenth of a second, by forking a process that has imported PyTorch once.
 
-Snakemake starts the server (``Snakefile``) and hands it a socket that listens; a job's command then
-asks the server for a process, lends it its output, and waits for its end. Where nobody answers, the
-command becomes the process itself. A forked job is in Snakemake's process group as any other, so it
-gets the same signals. Run as a file, without the package: the asking side must start at once.
+Snakemake starts the server (``Snakefile``) and passes it a listening socket; a job's command asks the
+server for a process, passes it its stdout and stderr, and waits for its end. If no server answers, the
+command runs the job itself. A forked job is in Snakemake's process group like any other, so it gets
+the same signals. Run this as a file, without the package: the asking side must start at once.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
 IMPORTED = (
     "reproduce.commands.cli", "reproduce.workflow.do", "reproduce.measuring.kinds",
     "reproduce.analysis.tables", "scipy.stats",
-    "torch._dynamo",  # as every optimiser does, which takes as long as PyTorch itself
+    "torch._dynamo",  # every optimiser imports it, which takes as long as PyTorch itself
 )  # fmt: skip
-LONGEST = 1 << 16  # bytes of a command
+LONGEST = 1 << 16  # bytes of a command line
 
 
 def ask(address: str, words: Sequence[str]) -> int:
-    """Have ``words`` (``python -m reproduce ...``) run by the server; its exit status."""
+    """Let the server run ``words`` (``python -m reproduce ...``); returns the exit status."""
     with socket.socket(socket.AF_UNIX) as server:
         try:
             server.connect(address)
@@ -35,18 +35,18 @@ def ask(address: str, words: Sequence[str]) -> int:
             socket.send_fds(server, [told], [1, 2])
         except OSError:
             os.execv(words[0], list(words))
-        for name in STOPS:  # the job gets them too, saves and ends
+        for name in STOPS:  # the job gets these signals too, saves and ends
             signal.signal(getattr(signal, name), signal.SIG_IGN)
         status = server.recv(16)
         return int(status) if status else 1
 
 
 def serve(listener: socket.socket) -> list[str] | None:
-    """Fork a process for each who asks, in which this returns the words that it is to run; None in the
-    server when its standard input ends, as it does with whoever started it."""
+    """Fork a process for each request. Returns, in the forked process, the words it has to run; in the
+    server, None when its standard input ends, as it does when the process that started it ends."""
     for name in STOPS:
         signal.signal(getattr(signal, name), signal.SIG_IGN)
-    jobs: dict[int, tuple[int, socket.socket]] = {}  # by a descriptor of the process
+    jobs: dict[int, tuple[int, socket.socket]] = {}  # by the pidfd of the process
     asking: dict[int, int] = {}  # the asking side's descriptor -> the process
     while True:
         waited: list[int | socket.socket] = [0, listener, *jobs, *asking]
@@ -75,7 +75,7 @@ def serve(listener: socket.socket) -> list[str] | None:
                 code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
                 with connection, contextlib.suppress(OSError):
                     connection.send(str(code if code >= 0 else 128 - code).encode())
-            elif fd in asking:  # it is gone: so shall its job be
+            elif fd in asking:  # the asking side is gone: end its job
                 os.kill(asking.pop(fd), signal.SIGTERM)
             elif fd == 0 and not os.read(0, 1):
                 return None
@@ -84,7 +84,7 @@ def serve(listener: socket.socket) -> list[str] | None:
 def _become(
     words: list[str], descriptors: list[int], sockets: Sequence[socket.socket]
 ) -> list[str]:
-    """Make this new process the one that asked, but for its number."""
+    """Give this forked process the output and signal handlers of the one that asked."""
     for name in STOPS:
         standing = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
         signal.signal(getattr(signal, name), standing)
@@ -97,13 +97,13 @@ def _become(
 
 
 def main() -> int:
-    """``forked.py ADDRESS WORD ...`` asks; ``forked.py`` serves the socket that is its descriptor 3."""
+    """``forked.py ADDRESS WORD ...`` asks; ``forked.py`` alone serves the socket on descriptor 3."""
     if len(sys.argv) > 1:
         return ask(sys.argv[1], sys.argv[2:])
     import importlib
     import runpy
 
-    sys.path.pop(0)  # this file's folder, whose modules are the package's
+    sys.path.pop(0)  # this file's folder, whose modules belong to the package
     with socket.socket(fileno=3) as listener:
         for name in IMPORTED:
             importlib.import_module(name)

@@ -1,12 +1,10 @@
-"""Jobs with the digests of what decides them, and the stamps that say what is done (``jobs`` has what
-a preset makes).
+"""Jobs, the digests of their inputs, and the stamps of finished jobs (``jobs`` defines a preset's).
 
-A job's digest covers its settings, its code (``records.code``) and the digests of what it needs. A
-job is done when its stamp, a small file named by that digest, is there and what it made is as it
-was left. So a changed option, picture or line of code makes exactly those jobs stale that hang on
-it. A job has one stamp: going back to what was before makes it again, since the newest result is
-that which tables show. Snakemake runs what is stale (``Snakefile``); this module knows nothing of
-processes.
+A job's digest covers its settings, its code (``records.code``) and the digests of the jobs it needs.
+A job is done if its stamp, a small file named by that digest, exists and its outputs are unchanged.
+So a changed option, picture or line of code makes exactly the dependent jobs stale. A job has only
+one stamp: going back to earlier settings makes it again, since tables show the newest result.
+Snakemake runs stale jobs (``Snakefile``); this module starts no processes.
 """
 
 from __future__ import annotations
@@ -31,11 +29,11 @@ from reproduce.records.store import record_ids
 
 @dataclass(frozen=True)
 class Job:
-    """One thing to make.
+    """One node of the graph.
 
-    ``preset``: whose results it is part of. ``name``: like ``train/drawn-shoes/munit/seed0``.
-    ``about``: JSON values that decide the result, beside the digests of the jobs in ``needs``.
-    ``runs``: those that it trains, measures or shows.
+    ``preset``: the preset that its results belong to. ``name``: e.g. ``train/drawn-shoes/munit/seed0``.
+    ``about``: JSON values that determine the result, together with the digests of the jobs in
+    ``needs``. ``runs``: the runs that it trains, measures or shows.
     """
 
     preset: Preset = field(compare=False, repr=False)
@@ -46,12 +44,11 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """The name's first part."""
+        """The first part of the name."""
         return self.name.split("/")[0]
 
     def called(self, preset: Preset) -> str:
-        """Its name in a graph of ``preset``: jobs of others, as an ablation has them, tell in what
-        these differ."""
+        """Its name in a graph of ``preset``; names of an ablation's variants include their changes."""
         if self.preset.name == preset.name:
             return self.name
         differ = self.preset.changes.items() - preset.changes.items()
@@ -60,14 +57,14 @@ class Job:
 
     @cached_property
     def digest(self) -> str:
-        """16 hex digits of everything that decides the result."""
+        """16 hex digits of everything that determines the result."""
         parts = self.parts()
-        if "code" in self.about:  # what its modules are called decides nothing
+        if "code" in self.about:  # the names of its modules do not matter
             parts["about"]["code"] = self.about["code"]["digest"]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def parts(self) -> dict[str, Any]:
-        """What the digest is of, and the names of the modules in its code."""
+        """What the digest covers, and the names of the modules in its code."""
         names = Counter(job.name for job in self.needs)
         needs = {
             job.name if names[job.name] == 1 else job.called(self.preset): job.digest
@@ -76,13 +73,13 @@ class Job:
         return {"name": self.name, "about": dict(self.about), "needs": needs}
 
     def stamp(self, runs: Path) -> Path:
-        """Its stamp, beside the runs of its preset."""
+        """Path of its stamp, beside the runs of its preset."""
         name = f"{self.name.replace('/', '.')}.{self.digest}.json"
         return stamps_folder(runs, self.preset) / name
 
 
 def stamps_folder(runs: Path, preset: Preset) -> Path:
-    """Where the stamps of a preset are."""
+    """The folder of a preset's stamps."""
     return runs / preset.name / "stamps"
 
 
@@ -98,10 +95,10 @@ def behind(targets: Iterable[Job]) -> set[int]:
 
 
 def listing(source: Path, *, times: bool, without: str = "") -> str:
-    """A digest of names and sizes, and with ``times`` of when they were written, of the files at
-    ``source``: quick to see whether pictures were changed, if not which.
+    """A digest of the names and sizes (with ``times``, also modification times) of the files at
+    ``source``: a quick test whether pictures changed.
 
-    ``without``: the name of a file that does not count. A folder that is gone has one too.
+    ``without``: name of a file to ignore. A missing folder has a digest too.
     """
     files = sorted(files_under(source, hidden=True)) if source.is_dir() else [source]
     told = [
@@ -113,15 +110,15 @@ def listing(source: Path, *, times: bool, without: str = "") -> str:
 
 @dataclass(frozen=True)
 class Made:
-    """What a job made: ``files``; ``folders`` of pictures, which are looked at by names and sizes
-    alone; ``records``, by file the names of those that are its measurements."""
+    """The outputs of a job: ``files``; ``folders`` of pictures, compared only by names and sizes;
+    ``records``, for each records file the ids of its measurements."""
 
     files: Sequence[Path] = ()
     folders: Sequence[Path] = ()
     records: Mapping[Path, Sequence[str]] = field(default_factory=dict)
 
     def told(self, folder: Path) -> dict[str, Any]:
-        """As stamps in ``folder`` tell it."""
+        """The entries of a stamp in ``folder``."""
         return {
             "made": {os.path.relpath(p, folder): _sha256(p) for p in self.files},
             "folders": {os.path.relpath(p, folder): listing(p, times=False) for p in self.folders},
@@ -136,7 +133,7 @@ def _sha256(path: Path) -> str:
 
 
 def write_stamp(job: Job, runs: Path, seconds: float, made: Made) -> Path:
-    """Say that ``job`` is done: how long it took, and what it ``made``."""
+    """Write the stamp of a finished ``job``: how long it took, and what it ``made``."""
     path = job.stamp(runs)
     others = [p for p in _stamps(job, runs) if p != path]
     about = job.parts() | {"seconds": round(seconds, 1)} | made.told(path.parent)
@@ -147,7 +144,7 @@ def write_stamp(job: Job, runs: Path, seconds: float, made: Made) -> Path:
 
 
 def read_stamp(path: Path) -> dict[str, Any] | None:
-    """What ``write_stamp`` wrote; None for anything else."""
+    """Read what ``write_stamp`` wrote; None for anything else."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -157,9 +154,8 @@ def read_stamp(path: Path) -> dict[str, Any] | None:
 
 
 def seconds_of(job: Job, runs: Path) -> float | None:
-    """What the job took last, else what it took with another seed, by their stamps, else what its like
-    took on other pictures; of a training with another number of steps, in proportion. None where no
-    stamp tells."""
+    """Estimate a job's seconds from stamps: its last time, else that with another seed, else (for a
+    training) that on other pictures; scaled to a training's number of steps. None without a stamp."""
     stem, about = job.name.partition("/seed")[0], job.about.get("config", {})
     like = stamps_folder(runs, job.preset).glob(f"{glob.escape(stem.replace('/', '.'))}*.json")
     same = [s for s in _by_time(like) if str(s.get("name")).partition("/seed")[0] == stem]
@@ -174,20 +170,19 @@ def seconds_of(job: Job, runs: Path) -> float | None:
 
 
 def _by_time(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Stamps, the newest last."""
+    """The stamps at ``paths``, newest last."""
     paths = sorted(paths, key=lambda path: path.stat().st_mtime_ns)
     return [stamp for path in paths if (stamp := read_stamp(path))]
 
 
 def _pace(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides how long a step of a training takes."""
+    """The settings that determine how long a training step takes."""
     aside = ("task", "seed", "steps", "train", "test")
     return {key: value for key, value in config.items() if key not in aside}
 
 
 def is_done(job: Job, runs: Path) -> bool:
-    """Whether its stamp is there, the files that it made are as it left them, and what it measured
-    is on record."""
+    """Whether the job's stamp exists, its files are unchanged, and its measurements are on record."""
     path = job.stamp(runs)
     stamp, folder = read_stamp(path), path.parent
     if stamp is None:
@@ -205,7 +200,7 @@ def is_done(job: Job, runs: Path) -> bool:
 
 
 def stale_jobs(jobs: Mapping[str, Job], runs: Path) -> dict[str, str]:
-    """What is to be made, by name, and why, in words; in the order of ``jobs``."""
+    """The names of stale jobs, each with the reason in words, in the order of ``jobs``."""
     names = {id(job): name for name, job in jobs.items()}
     why: dict[str, str] = {}
     for name, job in jobs.items():
@@ -219,7 +214,7 @@ def stale_jobs(jobs: Mapping[str, Job], runs: Path) -> dict[str, str]:
 
 def _reason(job: Job, runs: Path) -> str:
     if job.stamp(runs).exists():
-        return "what it made is gone or was changed"
+        return "its output is gone or changed"
     older = [stamp for path in _stamps(job, runs) if (stamp := read_stamp(path)) is not None]
     if not older:
         return "not made yet"
@@ -228,7 +223,7 @@ def _reason(job: Job, runs: Path) -> str:
 
 
 def _stamps(job: Job, runs: Path) -> list[Path]:
-    """Its stamps with whatever digest; names that only begin alike are other jobs'."""
+    """The job's stamps with any digest, but not those of jobs whose names only begin alike."""
     stem = job.name.replace("/", ".")
     return sorted(
         path for path in stamps_folder(runs, job.preset).glob(f"{glob.escape(stem)}.*.json")
@@ -237,7 +232,7 @@ def _stamps(job: Job, runs: Path) -> list[Path]:
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The names of what differs; of code those of modules, but not of one that was only moved."""
+    """The names of what differs; for code, of modules whose content changed (not of moved ones)."""
     before, after = _flat(old["about"]) | old["needs"], _flat(new["about"]) | new["needs"]
     code, now = before.pop("code", {}), after.pop("code", {})
     names = {name for name in {*before, *after} if before.get(name) != after.get(name)}

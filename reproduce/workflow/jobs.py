@@ -1,4 +1,4 @@
-"""What there is to make: all jobs of a preset, who needs whom, and which settings and code decide it."""
+"""All jobs of a preset: their dependencies, and the settings and code that determine each."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from reproduce.tasks.registry import TASKS, is_own
 from reproduce.tasks.specs import own_spec
 from reproduce.workflow.graph import Job, behind, listing
 
-# What a table's command makes, beside the table: grids, and evidence for who prefers.
+# What the command table makes: the table, grids, and evidence that quality is measured right.
 _WITH_TABLE = {1: ("table/1", "figure/1/", "evidence/"), 2: ("table/2", "figure/2/")}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for; it decides which jobs there are.
+    """What the user asked for; it determines the jobs.
 
-    ``preset``: as ``--preset`` names it. ``target``: the name of what to make (``table/1``,
-    ``claims``, ...; all of ``unit-figure`` with ``figures``); none for everything. ``overrides``
-    reach the runs; ``measuring``, ``scores``, ``tasks`` and ``marks`` change the preset alone, and
-    all but ``scores`` its name. ``own``: what ``own_spec`` takes for tasks of one's own, by name.
-    ``sources``, ``human``: paths by task; ``rows``: of outputs that were not made here, by the name of
-    their row. ``by_hand``: digests of files that the report shows and no job makes. ``ablation``: its
-    method, values and metrics; its task is the one of ``tasks``.
+    ``preset``: as in ``--preset``. ``target``: the name of what to make (``table/1``, ``claims``,
+    ...; ``unit-figure`` for all ``figures``); empty for everything. ``overrides`` change the runs;
+    ``measuring``, ``scores``, ``tasks`` and ``marks`` change only the preset, and all but ``scores``
+    its name. ``own``: arguments of ``own_spec`` for the user's own tasks, by name. ``sources``,
+    ``human``: paths by task; ``rows``: paths of outputs made elsewhere, by the name of their row.
+    ``by_hand``: digests of files that the report shows and no job makes. ``ablation``: its method,
+    values and metrics; its task is the one in ``tasks``.
     """
 
     preset: str
@@ -58,22 +58,22 @@ class Request:
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Request:
-        """What ``told`` wrote; LookupError or TypeError for anything else."""
+        """Read what ``told`` returned; LookupError or TypeError for anything else."""
         places: dict[str, Any] = dict(told["places"])
         for name in _PATHS:
             places[name] = None if places[name] is None else Path(places[name])
         return cls(**{**told, "places": Places(**places)})
 
     def told(self) -> dict[str, Any]:
-        """As JSON, for a process anywhere: with absolute paths."""
+        """The request as JSON values with absolute paths, for another process."""
         places = {k: str(v.absolute()) if isinstance(v, Path) else v
                   for k, v in asdict(self.places).items()}  # fmt: skip
         return {**asdict(self), "places": places}
 
     @cached_property
     def scale(self) -> Preset:
-        """The preset as it is asked for."""
-        if self.ablation is not None:  # whose points have what was overridden in their names
+        """The preset with the changes asked for."""
+        if self.ablation is not None:  # whose points have the overrides in their names
             return self.points.preset
         preset = self._preset.changed({**self.overrides, **self.marks}, self.measuring)
         if self.figures:
@@ -82,7 +82,7 @@ class Request:
             return replace(preset.of_tasks(self.tasks), tables={}, figures=shown)
         preset = preset.of_tasks(self.tasks)
         if self.scores is not None:
-            # More or fewer columns change no number, so the name stays.
+            # The number of columns changes no value, so the name stays.
             preset = replace(preset, measure=replace(preset.measure, scores=self.scores))  # type: ignore[arg-type]
         if self.target.startswith("table/"):
             return preset.only(tables=[int(self.target.split("/")[1])])
@@ -95,7 +95,7 @@ class Request:
 
     @cached_property
     def points(self) -> Ablation:
-        """The ablation that is asked for."""
+        """The ablation asked for."""
         assert self.ablation is not None
         told, (task,) = self.ablation, self.tasks
         return make_ablation(
@@ -104,7 +104,7 @@ class Request:
         )  # fmt: skip
 
     def left_out(self) -> list[str]:
-        """In words, what of the tables does not apply to tasks of one's own."""
+        """Notes on what does not apply to the user's own tasks, and is left out."""
         told = self.scale.unpaired()
         if not self.target and self.ablation is None:
             told += [
@@ -114,7 +114,7 @@ class Request:
         return told
 
     def jobs(self) -> dict[str, Job]:
-        """The jobs by name, in an order in which each comes after what it needs."""
+        """The jobs by name, each after the jobs that it needs."""
         found = _Jobs(self)
         if self.ablation is not None:
             found.of_ablation(self.points, self.ablation["metrics"])
@@ -131,19 +131,19 @@ _PATHS = ("data", "runs", "results", "lpips_path", "inception_path")
 
 
 class _Jobs:
-    """Jobs of a preset and of variants of it, each once."""
+    """Collects the jobs of a preset and of its variants, without duplicates."""
 
     def __init__(self, request: Request) -> None:
         self.request, self.preset, places = request, request.scale, request.places
-        # What was made in one folder of results is not made in another.
+        # Results in one folder do not count for another.
         self.where = {"results": os.path.relpath(places.results.resolve(), places.runs.resolve())}
         paths = {"lpips": places.lpips_path, "inception": places.inception_path}
         own = {k: sha256_file(path) for k, path in paths.items() if path and path.is_file()}
-        self.weights = {"weights": own} if own else {}  # that measure instead of the usual ones
+        self.weights = {"weights": own} if own else {}  # of metrics, instead of the usual ones
         self.jobs: dict[str, Job] = {}
 
     def of_preset(self) -> None:
-        """Every job of the preset; UserError for seeds that are not different."""
+        """Add every job of the preset. Raises UserError for missing or repeated seeds."""
         request, preset, seeds = self.request, self.preset, list(self.request.seeds)
         if not seeds or len(set(seeds)) < len(seeds):
             raise UserError(f"seeds {' '.join(map(str, seeds))}: give one or more, each once")
@@ -192,14 +192,14 @@ class _Jobs:
         self, name: str, about: Mapping[str, Any], needs: Iterable[Job] = (),
         runs: Iterable[RunConfig] = (), preset: Preset | None = None,
     ) -> Job:  # fmt: skip
-        """The job of that name, which is made only once; ``preset``: the variant that it is of."""
+        """Add a job, or return the one of that name; ``preset``: the variant it belongs to."""
         if name.split("/")[0] not in ("data", "train"):  # all others write results
             about = {**about, **self.where}
         job = Job(preset or self.preset, name, about, tuple(needs), tuple(runs))
         return self.jobs.setdefault(job.called(self.preset), job)
 
     def trained(self, run: RunConfig, preset: Preset | None = None) -> Job:
-        """The training of a run, after its pictures."""
+        """The job that trains a run; it needs the job of the run's pictures."""
         about = {"config": run.as_dict(), "code": training(run.method)}
         pictures = self.add(*data_of(run), runs=[run])
         name = f"train/{run.task}/{run.method}/seed{run.seed}"
@@ -208,7 +208,7 @@ class _Jobs:
     def measured(
         self, number: int, runs: Sequence[RunConfig], trained: Sequence[Job]
     ) -> Iterable[Job]:
-        """How the runs of one task and seed are measured for a table."""
+        """The jobs that measure the runs of one task and seed for a table."""
         where = f"{runs[0].task}/seed{runs[0].seed}"
         m = self.preset.measure
         if number == 2:
@@ -217,7 +217,7 @@ class _Jobs:
             yield self.add(f"modes/{where}", about, trained, runs)
             return
         about = {"protocol": m.protocol, "inputs": m.inputs, "samples": m.samples} | self.weights
-        # All that is told of translations alone takes one pass over them.
+        # Metrics that need only the translations share one pass over them.
         kind = "scores" if m.scores == "all" else "diversity"
         about |= _measuring(*_MODULES.get(kind, (kind,)))
         yield self.add(f"{kind}/{where}", about, trained, runs)
@@ -228,7 +228,7 @@ class _Jobs:
     def given(
         self, number: int, runs: Sequence[RunConfig], trained: Sequence[Job]
     ) -> Iterable[Job]:
-        """How outputs that were not made here are measured on one task; preferences are over MUNIT."""
+        """The jobs that measure outputs made elsewhere on one task; preference is over MUNIT."""
         task = runs[0].task
         needs = [job for job in trained if number == 1 and job.runs[0].method == STYLED]
         for label, path in self.request.rows.items():
@@ -239,7 +239,7 @@ class _Jobs:
             yield self.add(name, about, needs or [self.add(*data_of(runs[0]), runs=runs[:1])], runs)
 
     def encoded(self, runs: Sequence[RunConfig], trained: Sequence[Job]) -> Iterable[Job]:
-        """What is measured of the codes of one task and seed, where methods have some."""
+        """The job that measures the codes of one task and seed, if any method has codes."""
         needs = [job for job in trained if encoded_by(job.runs[0].method)]
         if needs:
             name = f"theory/{runs[0].task}/seed{runs[0].seed}"
@@ -249,22 +249,23 @@ class _Jobs:
     def figures(
         self, number: int, runs: Sequence[RunConfig], trained: Sequence[Job]
     ) -> Iterable[Job]:
-        """Grids of one task's translations, and that who prefers pictures can tell good from bad."""
+        """The grids of one task's translations, and the evidence that observer or judge tell good
+        pictures from bad ones."""
         code = _code("reproduce.report.figures")
         yield self.add(f"figure/{number}/{runs[0].task}", code, trained, runs)
         for run, job in zip(runs, trained, strict=True):
             if run.method == STYLED:
                 code = _code("reproduce.report.style_figures")
                 yield self.add(f"styles/{run.task}", code, [job], [run])
-        known = self.preset.spec(runs[0].task).paired  # which photo is an input's own
+        known = self.preset.spec(runs[0].task).paired  # each input has its own photo
         if number == 1 and known and self.preset.measure.scores == "all":
             for by in self.preset.measure.preferring(runs[0]):
                 code = _code("reproduce.analysis.preference_evidence")
                 yield self.add(f"evidence/{by}/{runs[0].task}", code, trained, runs)
 
     def of_ablation(self, ablation: Ablation, metrics: Sequence[str]) -> None:
-        """All points of an ablation, measured, tabulated and drawn."""
-        # Seed by seed: what is begun first tells of all points.
+        """Add the jobs of an ablation: its trainings, and one that measures, tabulates and plots."""
+        # Seed by seed, so that early results cover all points.
         needs = [
             self.trained(point.runs[i], point.preset)
             for i in range(len(ablation.seeds)) for point in ablation.points
@@ -281,9 +282,8 @@ class _Jobs:
 
 
 def data_of(run: RunConfig) -> tuple[str, dict[str, Any]]:
-    """The job of a run's pictures, and what decides it: they are drawn anew where the code that
-    draws has changed."""
-    if is_own(run.task):  # whose name tells which pictures they are
+    """Name and inputs of the job of a run's pictures; drawn pictures depend on the drawing code."""
+    if is_own(run.task):  # whose name identifies the pictures
         return f"data/{run.task}", {}
     spec = TASKS.get(run.task)
     about: dict[str, Any] = {"source": run.source}
@@ -296,7 +296,7 @@ def data_of(run: RunConfig) -> tuple[str, dict[str, Any]]:
     return f"data/{run.task}-{run.size}px-{run.train}x{run.test}", about
 
 
-# A job that measures by several kinds -> their modules.
+# Job that measures several kinds -> their modules.
 _MODULES = {"scores": ("diversity", "fidelity", "exact")}
 
 

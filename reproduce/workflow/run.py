@@ -1,9 +1,9 @@
-"""Making what was asked for: what is stale of it, the plan for Snakemake, and Snakemake at work.
+"""Make a request: find its stale jobs, write the plan for Snakemake, and run Snakemake.
 
-Snakemake and all that it starts are a process group of their own, so that the terminal's Ctrl-C
-reaches this process alone, which then asks them to save and stop. Its standard input is a pipe from
-here, which closes however this process ends: then Snakemake does that (``Snakefile``). Its jobs are
-forked from a process that has imported what they need (``forked``).
+Snakemake and its jobs form a separate process group, so that Ctrl-C in the terminal reaches only
+this process, which then asks them to save and stop. Snakemake's standard input is a pipe from this
+process, which closes however this process ends: then Snakemake stops its jobs itself (``Snakefile``).
+Jobs are forked from a process that has imported what they need (``forked``).
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ ROOT = Path(__file__).resolve().parents[2]
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 PLAN, CONFIG = "plan.json", "snakemake.json"
 COMMANDS, SNAKEMAKE = ".all.lock", ".snakemake.lock"
-GRACE = 120.0  # seconds, from the signal to the end
-# Kinds of jobs that no GPU makes faster.
+GRACE = 120.0  # seconds from the signal to the kill
+# Kinds of jobs that a GPU does not speed up.
 ON_PROCESSOR = ("data", "human", "table", "claims", "curves", "theory-figures", "report")
 
 
 @dataclass(frozen=True)
 class Graph:
-    """All jobs behind a request, and what they may use."""
+    """All jobs of a request, and the resources they may use."""
 
     request: Request
     how: How
@@ -77,15 +77,15 @@ class Graph:
 
     @property
     def folder(self) -> Path:
-        """Of stamps, logs and the plan."""
+        """The folder of stamps, logs and the plan."""
         return stamps_folder(self.runs, self.request.scale)
 
     def log(self, name: str) -> Path:
-        """Of a job."""
+        """The log file of a job."""
         return self.folder / "logs" / f"{name.replace('/', '.')}.log"
 
     def threads(self, job: Job) -> int:
-        """Of each of its processes."""
+        """CPU threads of each process of a job."""
         if job.kind == "train":
             return self.machine.cores if self.on_nodes else self.machine.threads
         measures = self.on_nodes and job.kind not in ON_PROCESSOR
@@ -99,24 +99,24 @@ class Graph:
         return self.machine.gpus_per_training if job.kind == "train" else 1
 
     def cores(self, job: Job) -> int:
-        """How many a job takes: a training here no more than leaves those beside it as many."""
+        """Cores that a job takes; trainings on this machine share its cores evenly."""
         asked, machine = self.threads(job) * self.processes(job), self.machine
         shared = job.kind == "train" and not self.on_nodes
         return min(asked, machine.cores // machine.side_by_side) if shared else asked
 
     def gpus(self, job: Job) -> int:
-        """How many GPUs a job computes on."""
+        """Number of GPUs that a job uses."""
         device = self.request.places.device
         device = device if job.kind == "train" else measuring_device(device)
         return self.processes(job) * (device != "cpu" and job.kind not in ON_PROCESSOR)
 
 
 def make(request: Request, how: How) -> int | None:
-    """Make whatever is missing or stale of what was asked for. Returns how many jobs that took;
-    None where they were only listed or planned, as ``how`` says.
+    """Make whatever of a request is missing or stale. Returns the number of jobs made, or None if
+    ``how`` asked only to list or plan them.
 
-    Raises UserError where something could not be trained or measured, before anything is begun, and
-    where a job failed.
+    Raises UserError if a job failed, and, before any job starts, if something could not be trained
+    or measured.
     """
     graph = Graph(request, how)
     machine, stale = graph.machine, stale_jobs(graph.jobs, graph.runs)
@@ -127,7 +127,7 @@ def make(request: Request, how: How) -> int | None:
     if how.dry_run:
         print(_listing(graph, stale) if stale else up_to_date(graph))
         return None
-    for task in request.own.keys() & request.sources.keys():  # where later commands find it
+    for task in request.own.keys() & request.sources.keys():  # for later commands
         keep_source(task, Path(request.sources[task]), request.places.data)
     if not stale:
         if how.plan is None:
@@ -137,7 +137,7 @@ def make(request: Request, how: How) -> int | None:
     if how.profile is not None and how.plan is None:
         check_executor(how.profile)
     with only_command(graph.folder):
-        stale = stale_jobs(graph.jobs, graph.runs)  # others may have been at work until now
+        stale = stale_jobs(graph.jobs, graph.runs)  # another command may just have made some
         path = (how.plan or graph.folder / PLAN).absolute()
         if stale:
             write_plan(graph, path, stale)
@@ -151,16 +151,16 @@ def make(request: Request, how: How) -> int | None:
 
 
 def up_to_date(graph: Graph) -> str:
-    """In words, that nothing is to be done."""
+    """The message that there is nothing to do."""
     whole = graph.request.target or "Everything"
     name = graph.request.scale.name
     return f"{whole} of preset {name} is up to date: {len(graph.jobs)} jobs, none to do."
 
 
 def _check(graph: Graph) -> None:
-    """Refuse before hours of training what could not be trained or measured after them; what is only
-    listed downloads nothing."""
-    # All that measures takes seconds to import, which a call that does nothing should not.
+    """Raise UserError, before hours of training, for what could not be trained or measured; a dry
+    run downloads nothing for this."""
+    # The metrics take seconds to import, which a call without stale jobs should not wait for.
     from reproduce.measuring.ablation import check_ablation
     from reproduce.measuring.kinds import KINDS, check_kinds
     from reproduce.measuring.people import read_analysis
@@ -169,7 +169,7 @@ def _check(graph: Graph) -> None:
     from reproduce.training.trained import check_pictures, check_runs
 
     request, preset = graph.request, graph.request.scale
-    # Of a device, what is checked needs none, and a login node has none.
+    # The checks need no GPU, and a login node has none.
     places, download = replace(request.places, device="cpu"), not graph.how.dry_run
 
     def runs_of(*kinds: str) -> list[RunConfig]:
@@ -191,7 +191,7 @@ def _check(graph: Graph) -> None:
 
 
 def _listing(graph: Graph, stale: Mapping[str, str]) -> str:
-    """What would be made, why, and how long it would take."""
+    """The table of stale jobs: the reason, and an estimate of the time."""
     machine, width = graph.machine, max(map(len, stale))
     took = {name: seconds_of(graph.jobs[name], graph.runs) for name in stale}
     lines = [f"{'job':<{width}}  {'about':>8}  why"]
@@ -210,7 +210,7 @@ def _listing(graph: Graph, stale: Mapping[str, str]) -> str:
 
 
 def in_order(jobs: Mapping[str, Job], names: Iterable[str], seeds: Sequence[int]) -> dict[str, int]:
-    """Each job's place: seed after seed, table after table, so that results come early."""
+    """The place of each job in the order: by seed, then by table, so that results come early."""
     last = len(seeds)
     of = {name: min((seeds.index(run.seed) for run in jobs[name].runs), default=last)
           for name in names}  # fmt: skip
@@ -218,7 +218,7 @@ def in_order(jobs: Mapping[str, Job], names: Iterable[str], seeds: Sequence[int]
 
 
 def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
-    """The stale jobs; their stamps go, since those of what is to be made again say what is not so."""
+    """Write the plan of the stale jobs to ``path``, and remove their stamps, which no longer hold."""
     jobs, request = graph.jobs, graph.request
     entries, order = [], in_order(jobs, stale, list(request.seeds))
     profile = graph.how.profile
@@ -233,8 +233,8 @@ def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
             where = [str(graph.folder.absolute()), *slots, str(gpus)]
             words = [sys.executable, "-m", "reproduce.workflow.devices", *where, *words]
         if (took := seconds_of(job, graph.runs)) is not None:
-            # Of a training no more than where nothing is known, since it goes on in another job:
-            # partitions refuse what is beyond their limit.
+            # Partitions refuse jobs beyond their time limit: a training, which another job can
+            # resume, asks for no more than a job of unknown duration.
             longest = in_minutes(own.get("runtime", usual)) if job.kind == "train" else math.inf
             own["runtime"] = int(min(10 + 3 * round(took / 60), longest))
         entries.append({
@@ -260,16 +260,16 @@ def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
 
 
 def _of_node(job: Job, gpus: int, asked: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What a job asks a cluster for beside cores and time; ``{gpus}`` in a value is their number."""
+    """Cluster resources of a job beside cores and time; ``{gpus}`` in a value is replaced."""
     found: dict[str, Any] = {"nodes": 1}
     if job.kind not in ("train", *ON_PROCESSOR):
-        found["mem_mb"] = 16_000  # features of all translations, and networks that measure them
+        found["mem_mb"] = 16_000  # features of all translations, and the metrics' networks
     for key, value in asked.get("gpu" if gpus else "cpu", {}).items():
         found[key] = value.format(gpus=gpus) if isinstance(value, str) else value
-    if "gres" not in found:  # SLURM's plugin takes one of the two
+    if "gres" not in found:  # SLURM's plugin takes only one of the two
         found["gpu"] = gpus
     if gpus > 1:
-        found["tasks_per_gpu"] = 0  # one task, which starts a process a GPU
+        found["tasks_per_gpu"] = 0  # one task, which starts a process per GPU
     return found
 
 
@@ -277,10 +277,10 @@ def _of_node(job: Job, gpus: int, asked: Mapping[str, Mapping[str, Any]]) -> dic
 
 
 def snakemake_words(plan: Path, machine: Machine, folder: Path, profile: str | None) -> list[str]:
-    """Snakemake's command line. The plan is told of in a file: ``--config`` would be read as YAML,
+    """Snakemake's command line. A config file names the plan: ``--config`` would be read as YAML,
     in which a path may mean something else."""
     config = folder / CONFIG
-    # To SIGTERM Snakemake waits for its jobs, who get it too; to SIGINT it calls a cluster's off.
+    # On SIGTERM Snakemake waits for its jobs, which get it too; on SIGINT it cancels a cluster's.
     end = "SIGTERM" if profile is None else "SIGINT"
     told = {"plan": str(plan), "end": end, "lock": SNAKEMAKE}
     write_text(config, json.dumps(told) + "\n")
@@ -296,8 +296,8 @@ def snakemake_words(plan: Path, machine: Machine, folder: Path, profile: str | N
 
 
 def _to_the_end(graph: Graph, words: Sequence[str], plan: Path, stale: Sequence[str]) -> None:
-    """``_run``; on a cluster again and again, as long as that brings trainings forward: one that takes
-    longer than jobs may did not fail."""
+    """Call ``_run``; on a cluster, repeat it as long as trainings make progress, since a training may
+    take longer than one job's time limit."""
     while True:
         before = _progress(graph, stale)
         try:
@@ -305,17 +305,17 @@ def _to_the_end(graph: Graph, words: Sequence[str], plan: Path, stale: Sequence[
         except UserError as error:
             if graph.how.profile is None or _progress(graph, stale) <= before:
                 raise
-            print(f"note: {error}; but trainings went on: once more", file=sys.stderr)
+            print(f"note: {error}; but trainings made progress: once more", file=sys.stderr)
 
 
 def _progress(graph: Graph, names: Sequence[str]) -> int:
-    """Steps done by all trainings together."""
+    """The total number of steps that all trainings have done."""
     jobs = [graph.jobs[name] for name in names if graph.jobs[name].kind == "train"]
     return sum(_steps_done(job, graph.runs) for job in jobs)
 
 
 def _run(graph: Graph, words: Sequence[str], plan: Path, stale: Sequence[str]) -> None:
-    """Run Snakemake to its end, showing how far it is; UserError if a job is not done then."""
+    """Run Snakemake to its end and show its progress. Raises UserError if a job is left undone."""
     (graph.folder / "logs").mkdir(parents=True, exist_ok=True)
     said = graph.folder / "snakemake.log"
     end = signal.SIGTERM if graph.how.profile is None else signal.SIGINT
@@ -333,9 +333,9 @@ def _run(graph: Graph, words: Sequence[str], plan: Path, stale: Sequence[str]) -
 def started(
     words: Sequence[str], folder: Path, log: Path, end: signal.Signals
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """``words`` at work; in the end it and all that it started are asked by the signal ``end`` to
-    save and stop, and waited for; what is left of them after a while is killed."""
-    # Jobs run in Snakemake's folder, from where this checkout must be found.
+    """Start the command ``words``; on exit, send the signal ``end`` to its process group, wait until
+    all have saved and stopped, and kill what is left after ``GRACE`` seconds."""
+    # Jobs run in Snakemake's folder, from which they must find this checkout.
     found = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -349,7 +349,7 @@ def started(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, end)
             while time.monotonic() < deadline:
-                process.poll()  # a zombie would count as one that is left
+                process.poll()  # a zombie would count as still running
                 os.killpg(process.pid, 0)
                 time.sleep(0.1)
             os.killpg(process.pid, signal.SIGKILL)
@@ -357,16 +357,16 @@ def started(
 
 @contextlib.contextmanager
 def only_command(folder: Path) -> Iterator[None]:
-    """Hold the stamps in ``folder``; while another command does, UserError. What a command that
-    was killed has left at work is waited for."""
+    """Lock the stamps in ``folder``; UserError if another command holds them. Waits for jobs that a
+    killed command has left running."""
     lock = FileLock(folder / COMMANDS)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
-            f"another command is at work in {folder}{holder(folder / COMMANDS)}: wait for it, or end "
-            "it; the same command goes on from there"
+            f"another command is at work in {folder}{holder(folder / COMMANDS)}: wait for it or end "
+            "it, then run the same command to go on"
         ) from None
     except OSError as error:
         raise UserError(
@@ -386,37 +386,37 @@ def _wait_for_snakemake(folder: Path) -> None:
         with contextlib.suppress(Timeout), lock.acquire(timeout=0):
             return
         print(
-            f"note: jobs of a command that was killed are at work in {folder}; they save and end: "
-            "waiting for them", file=sys.stderr,
+            f"note: jobs of a killed command are at work in {folder}: waiting for them to save and "
+            "end", file=sys.stderr,
         )  # fmt: skip
         with lock.acquire(timeout=GRACE + 60):
             return
     except Timeout:
         raise UserError(
-            f"jobs of a command that was killed are still at work in {folder}: end them (they hold "
-            f"{path}{holder(path)}), and give the same command again"
+            f"jobs of a killed command are still at work in {folder}: end them (they hold "
+            f"{path}{holder(path)}), then run the same command again"
         ) from None
 
 
 def _failure(graph: Graph, left: Sequence[str], said: Path, plan: Path) -> str:
-    """Which job failed, and its last words."""
+    """The error message: which job failed, and the last line of its log."""
     for name in left:
         log = graph.log(name)
-        if log.exists() and log.stat().st_mtime >= plan.stat().st_mtime:  # of this time
+        if log.exists() and log.stat().st_mtime >= plan.stat().st_mtime:  # from this run
             lines = [x for x in log.read_text(encoding="utf-8", errors="replace").split("\n") if x]
-            # Others may end with what a library said at exit.
+            # The last line may come from a library at exit.
             errors = [line for line in lines if line.startswith("error: ")]
             if lines:
                 said_last = (errors or lines)[-1]
-                return f"{name} failed ({said_last}): see {log}; the same command goes on"
-    return f"Snakemake ended early, {len(left)} jobs are left: see {said}; the same command goes on"
+                return f"{name} failed ({said_last}): see {log}; run the same command to go on"
+    return f"Snakemake ended early, {len(left)} jobs left: see {said}; run the same command again"
 
 
 # What people see
 
 
 def _watch(process: subprocess.Popen[bytes], graph: Graph, waiting: Sequence[str]) -> None:
-    """Bars until the process ends: one of all jobs, and one of every training that is under way."""
+    """Show progress bars until the process ends: one for all jobs, one for each running training."""
     bars: dict[str, Any] = {}
     hidden = not graph.request.places.progress
     with contextlib.ExitStack() as stack:
@@ -448,6 +448,6 @@ def _stamp(graph: Graph, name: str) -> Path:
 
 
 def _steps_done(job: Job, runs: Path) -> int:
-    """As the training says."""
+    """Steps that a training reports as done."""
     told = progress_of(run_folder(runs, job.preset.name, job.runs[0]))
     return min(int(told.get("step", 0)), job.runs[0].steps)

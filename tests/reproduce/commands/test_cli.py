@@ -35,7 +35,7 @@ def visible(folder: Path) -> list[str]:
     [
         ([], "required: COMMAND"),
         (["table", "1", "--jobs", "-1"], "-1 is too small, use at least 0"),
-        (["table", "3"], "no table 3 here: known: 1"),
+        (["table", "3"], "no table 3 here: use 1 or 2"),
     ],
 )
 def test_wrong_arguments_are_refused(words, told, refused, tmp_path, monkeypatch):

@@ -29,8 +29,8 @@ ONLY_PARSED = (
 )  # fmt: skip
 # What is not here, and what is said then.
 REFUSED = {
-    "--row": "has no outputs for table 1", "path/to/celeba": "does not exist", "path/to/imagenet": "is no folder",
-    "oxford-iiit-pet": "is no folder", "path/to/sorted": "path/to/sorted", "edges2shoes.tar.gz": "edges2shoes",
+    "--row": "has no outputs for table 1", "path/to/celeba": "does not exist", "path/to/imagenet": "is not a folder",
+    "oxford-iiit-pet": "is not a folder", "path/to/sorted": "path/to/sorted", "edges2shoes.tar.gz": "edges2shoes",
     "rerun": "no record", "store --preset": "is not the network", "Batch_123": "Batch_123", "--human": "analysis.json",
     "analyse": "no votes yet", ".pt --method": "no file",
     "--from": "other networks", "--range": "no picture of more than 8 bits",

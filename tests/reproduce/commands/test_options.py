@@ -201,8 +201,8 @@ def test_words_that_are_no_utf8_are_refused(program, words, refused_by):
     [
         ("table 2 --preset quick --human x=y.json", "--human fills the Quality of table 1"),
         ("all --dry-run --gpus-per-training 2", "add --device cuda"),
-        ("data {world}/own --train 3", "--train is of pictures that are drawn"),
-        ("data edges2shoes --source {world}/own --size 64", "--size is of pictures that are drawn"),
+        ("data {world}/own --train 3", "--train applies only to drawn tasks"),
+        ("data edges2shoes --source {world}/own --size 64", "--size applies only to drawn tasks"),
         ("data {world}/own --source {world}/own", "own holds pictures of its own, and --source"),
         ("report --seeds 99 --results {root}/results", "no record of seed 99"),
         ("report --results typo", "typo/cpu/records.jsonl holds no records"),

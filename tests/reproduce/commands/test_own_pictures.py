@@ -196,7 +196,7 @@ def test_table_2_of_classes(tmp_path: Path, said) -> None:
         ("report", "", "table 1 --preset mini with the same --task and --set"),
         ("table 1", "--set=batch=6", "batch=6 is more than the 4 training pictures"),
         ("table 2", "", "sorted as train|test/<domain>/<class>"),
-        ("claims", "", "the papers claim nothing about pictures of your own"),
+        ("claims", "", "the papers make no claims about your own pictures"),
         ("table 1", "--set=train=9", "train=9 has no effect on"),
         ("table 1", "--set=enc_dim=9", "no run of table 1 has a setting 'enc_dim'"),
         ("ablate bicyclegan lr=0.1,0.2", "", "learns from pairs"),

@@ -225,7 +225,7 @@ def test_prune_drops_what_only_all_shows(tmp_path: Path, said) -> None:
     again = first | {"value": 0.5, "time": "2000-01-01T00:00:00+00:00"}
     path.write_text("\n".join([line_of(again), *old]) + "\n", encoding="utf-8")
     told = said(["results", "prune", f"--results={tmp_path}"]).out
-    assert "regression: dropped 1 records and 0 files" in told
+    assert "regression: deleted 1 records and 0 files" in told
     assert [flat(r) for r in query(tmp_path)] == shown
     assert path.read_text(encoding="utf-8").splitlines() == old
     told = said(["results", "prune", "--metric=fid", f"--results={tmp_path}"], 2).err

@@ -63,7 +63,7 @@ def test_ranges_that_cannot_be_are_refused(dark, tmp_path, refused):
         ((dark, "--range", 0, 255), "0.png has values from 0 to 4095, out of --range 0 255"),
         ((dark, "--range", 5, 5), "the second white and larger"),
         ((own, "--range", 0, 4095), "own holds no picture of more than 8 bits"),
-        (("drawn-shoes", "--range", 0, 4095), "--range is of a folder of pictures"),
+        (("drawn-shoes", "--range", 0, 4095), "--range needs a folder of pictures"),
     ):
         assert told in refused(["data", *words, "--data", tmp_path / "data", "--no-progress"])
         assert not (tmp_path / "data").exists()

@@ -121,7 +121,7 @@ def test_a_signal_saves_and_says_how_to_go_on(whole, data, tmp_path):
     (line,) = log.read_text().splitlines()
     step = read_checkpoint(out / "last.safetensors").step
     assert line.startswith(f"saved after step {step};") and step < 24
-    python, *words = shlex.split(line.split("to go on: ")[1])
+    python, *words = shlex.split(line.split("resume with: ")[1])
     assert [python, *words[:2]] == ["python", "-m", "reproduce"]
     told = out / "progress.json"
     told.write_text(json.dumps(json.loads(told.read_text()) | {"seconds": 7200}))

@@ -222,7 +222,7 @@ def test_files_of_styles_that_do_not_fit_are_refused(trained, inputs, tmp_path, 
         assert not (tmp_path / "out").exists()
     more = "--styles", file, "--samples", 8
     error = refused(translate_words(trained("munit"), inputs, tmp_path / "out", *more))
-    assert "styles.npz has 2 styles: leave out --samples" in error
+    assert "styles.npz has 2 styles: leave --samples out" in error
 
 
 # What cannot be translated
@@ -234,7 +234,7 @@ def test_files_of_styles_that_do_not_fit_are_refused(trained, inputs, tmp_path, 
         ("munit", ("--example", "nowhere.png"), "nowhere.png does not exist"),
         ("munit", ("--samples", "10001"), "is too large, use at most 10000"),
         ("munit", ("--interpolate", 0, 5_000_000_000, 3), "is too large, use at most 10000"),
-        ("munit", ("--interpolate", "0", "1", "1"), "1 steps are no walk"),
+        ("munit", ("--interpolate", "0", "1", "1"), "1 steps are too few"),
         ("munit", ("--styles", "a.json"), "a.json: styles are stored as .npz"),
         ("munit", ("--styles", "s.npz", "--example", "INPUTS"), "--styles and --example"),
         ("unit", ("--interpolate", "0", "1", "3"), "Unit has no styles"),
@@ -269,7 +269,7 @@ def test_bad_inputs_and_places_are_refused(trained, inputs, tmp_path, refused):
     for place, words in (
         (text / "below", "is a file"),
         (Path("/proc/nothing"), "is not writable"),
-        (inputs / "out", "lies in the inputs' folder"),
+        (inputs / "out", "is inside the inputs' folder"),
     ):
         assert words in refused(translate_words(checkpoint, inputs, place))
     assert sorted(inputs.rglob("*")) == before

@@ -234,7 +234,7 @@ def test_where_flock_is_unknown_snakemake_is_named(tmp_path: Path, unknown_flock
         assert (tmp_path / "saved").exists()
     with only_command(tmp_path):
         pass
-    with pytest.raises(UserError, match="knows no locks"):
+    with pytest.raises(UserError, match="does not support file locks"):
         own_devices(tmp_path, 2, ["4", "7"], 1)
 
 
