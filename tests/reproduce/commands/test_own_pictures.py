@@ -217,7 +217,7 @@ def test_too_few_photos_or_none_to_measure(tmp_path, refused):
     for name in ("testA", "testB"):
         shutil.rmtree(bags / name)
     told = refused(words(tmp_path, "table 1", bags))
-    assert "measured on test pictures: add testA and testB" in told
+    assert "no test pictures to measure on: add testA and testB" in told
 
 
 @pytest.mark.parametrize("task", ["drawn-shoes", "cifar-animals", "../x"])
