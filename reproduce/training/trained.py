@@ -55,7 +55,7 @@ def learned_from(domains: Domains, run: RunConfig) -> tuple[PictureSource, Pictu
         if domains.pairs is None:
             raise UserError(
                 f"{run.method} needs training pairs and {run.task} has none: add a folder "
-                "trainPairs with side-by-side pictures (input left, output right)"
+                "trainPairs of side-by-side pictures (input left, output right)"
             )
         sources = domains.pairs
     if run.batch > (fewest := min(map(len, sources))):

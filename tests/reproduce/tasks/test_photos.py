@@ -102,10 +102,7 @@ def test_pets_and_imagenet_are_given_side_by_side(tmp_path, capsys):
     [
         (lambda r: shutil.rmtree(r / "annotations" / "xmls"), "holds no Oxford-IIIT Pet"),
         (lambda r: [p.unlink() for p in r.glob("images/Bombay*")], "holds 0 pictures of Bombay"),
-        (
-            lambda r: (r / "annotations/xmls/Bombay_1.xml").write_text("<a/>"),
-            "xml contains no head",
-        ),
+        (lambda r: (r / "annotations/xmls/Bombay_1.xml").write_text("<a/>"), "contains no head"),
         (lambda r: (r / "images/Bombay_1.jpg").write_bytes(b"\xff\xd8"), "_1.jpg is not a picture"),
     ],
 )
