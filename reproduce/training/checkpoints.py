@@ -189,19 +189,19 @@ def read_checkpoint(path: Path, *, weights_only: bool = False) -> Checkpoint:
         raise UserError(f"no checkpoint {path}: train first, or check the path")
     if path.is_dir():
         raise UserError(
-            f"{path} is a folder: give its checkpoint, e.g. {path / 'last.safetensors'}"
+            f"{path} is a folder: name its checkpoint, e.g. {path / 'last.safetensors'}"
         )
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT or "run" not in metadata:
                 raise UserError(
-                    f"{path} is safetensors but not a checkpoint of this program (format {FORMAT})"
+                    f"{path} is safetensors but no checkpoint of this program (format {FORMAT})"
                 )
             told = metadata.get("stored")
             if told is not None and not weights_only:
                 raise UserError(
-                    f"{path} only holds weights for translation, training cannot continue from it"
+                    f"{path} holds no more than translating needs: training cannot go on from it"
                 )
             stored = Stored.from_text(told) if told is not None else None
             keys = [k for k in file.keys() if not weights_only or k.startswith("model.")]  # noqa: SIM118
@@ -213,8 +213,8 @@ def read_checkpoint(path: Path, *, weights_only: bool = False) -> Checkpoint:
         if isinstance(error, UserError) and str(path) in str(error):
             raise
         raise UserError(
-            f"{path} is not a readable checkpoint ({_reason(error)}): it is truncated or has another "
-            "format; convert .pt and .pth files of the originals with 'python -m reproduce convert'"
+            f"{path} is no readable checkpoint ({_reason(error)}): it is truncated or of another "
+            "format; original releases' .pt and .pth files go through 'python -m reproduce convert'"
         ) from None
 
 
@@ -232,7 +232,7 @@ def _load_weights(method: Method, checkpoint: Checkpoint) -> None:
     if wrong:
         raise UserError(
             f"{checkpoint.path} does not fit its own configuration ({wrong[0][0]} is missing, "
-            "unknown or of the wrong size): it is damaged; use another checkpoint"
+            "unknown or of another size): it is damaged; use another checkpoint"
         )
     method.load_state_dict(state, strict=False)  # it lacks the VGG-16
 
@@ -252,12 +252,12 @@ def begin_from(path: Path, method: Method, run: RunConfig) -> None:
         different = [d for d in run.differences(checkpoint.run) if d.split("=")[0] in shaping]
         different.sort(key=lambda words: not words.startswith("method="))
         raise UserError(
-            f"{path} holds other networks ({(wrong or ['none'])[0].removeprefix('model.')}), with "
-            f"other settings: {', '.join(different[:4]) or 'unknown'}; use the same settings"
+            f"{path} holds other networks ({(wrong or ['none'])[0].removeprefix('model.')}), of "
+            f"other settings: {', '.join(different[:4]) or 'unknown'}; begin with the same"
         )
     unfit = next((k for k, t in given.items() if not bool(torch.isfinite(t).all())), None)
     if unfit:
-        raise UserError(f"{path} has non-finite weights ({unfit}): use an earlier checkpoint")
+        raise UserError(f"{path} holds weights that are not finite ({unfit}): use an earlier one")
     method.load_state_dict(checkpoint.part("model"), strict=False)
 
 
@@ -287,13 +287,13 @@ def read_pickle(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(
-            f"{path} is refused: it is not a plain state dict (it would run code when loaded, "
+            f"{path} is refused: it is not a plain state dict (it asks for code to be run, "
             "or is damaged)"
         ) from None
     # A damaged file can raise any exception in the parser.
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} is truncated or not a PyTorch checkpoint ({reason})") from None
+        raise UserError(f"{path} is truncated or no PyTorch checkpoint ({reason})") from None
     if not isinstance(state, dict):
         raise UserError(f"{path} holds a {type(state).__name__}, not a state dict")
     return state

@@ -139,7 +139,7 @@ def test_stored_weights_translate_pictures_of_the_command_line_but_do_not_train(
     assert "was stored for a2b" in refused(
         tiny.translate_words(target, picture, out, "--direction", "b2a")
     )
-    with pytest.raises(UserError, match="training cannot continue"):
+    with pytest.raises(UserError, match="training cannot go on"):
         read_checkpoint(target)
 
 

@@ -76,4 +76,4 @@ def test_weights_that_are_not_finite_are_refused(trained, data, tmp_path, refuse
     next(iter(tensors.values())).view(-1)[0] = float("nan")
     path = Path(tmp_path / "nan.safetensors")
     write_atomic(path, tensors, describe(read.run, 0, ""))
-    assert "non-finite" in refused(train_words("munit", tmp_path / "run", data, f"--from={path}"))
+    assert "not finite" in refused(train_words("munit", tmp_path / "run", data, f"--from={path}"))
