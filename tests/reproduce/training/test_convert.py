@@ -199,7 +199,7 @@ def test_the_wrong_content(tmp_path: Path) -> None:
         ({"a": good["a"] | {key: torch.tensor(1.0)}, "b": good["b"]}, "has shape ()"),
         ({"a": good["a"] | {key: torch.zeros(0, 3, 7, 7)}, "b": good["b"]}, "has shape (0"),
         ({"a": good["a"] | {"more": torch.zeros(1)}, "b": good["b"]}, "unexpected"),
-        ({"a": good["a"] | {key: torch.zeros(4, 3, 7, 7)}, "b": good["b"]}, "of the wrong size"),
+        ({"a": good["a"] | {key: torch.zeros(4, 3, 7, 7)}, "b": good["b"]}, "of another size"),
     ):
         refused(save(state, tmp_path / "gen.pt"), "munit", words)
 
