@@ -143,7 +143,7 @@ def test_a_folder_for_each_domain_is_read_as_afhq_has_them(tmp_path):
     refused("val/stray.png is outside the domain folders", tmp_path)
     (tmp_path / "val" / "stray.png").unlink()
     (tmp_path / "train" / "dog").rename(tmp_path / "dog")
-    refused("holds one domain, cat; add the folder of another", tmp_path)
+    refused("holds only one domain, cat; add a folder for another", tmp_path)
     (tmp_path / "dog").rename(tmp_path / "train" / "dog")
     (tmp_path / "val" / "dog").rename(tmp_path / "val" / "dogs")
     refused(r"lacks val \(or test\) with the folders cat and dog", tmp_path)
