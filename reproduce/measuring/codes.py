@@ -115,7 +115,7 @@ def scores_of(kind: str, method: Method, run: RunConfig, domains: Domains) -> Pa
 
 
 def is_paired(domains: Domains) -> bool:
-    """Return whether test pictures with equal names share content, which only tasks with pairs do."""
+    """Return whether test pictures with equal names share content: only if the task has pairs."""
     return domains.pairs is not None and domains.paired_test
 
 
@@ -145,7 +145,7 @@ def _batches(source: PictureSource, run: RunConfig) -> Iterator[tuple[list[str],
 def _styles(
     method: Method, x: Tensor, domain: str, names: list[str], seed: int
 ) -> NDArray[np.float32]:
-    """Encode styles (N, D). BicycleGAN encodes distributions q(z|x), and styles are drawn from them,
+    """Encode styles (N, D). BicycleGAN encodes distributions q(z|x), from which styles are drawn,
     since its KL term pulls the mixture of these distributions to N(0, I)."""
     x = shown_to(method, x, domain)
     if isinstance(method, Munit):
