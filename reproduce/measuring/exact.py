@@ -164,7 +164,7 @@ class ExactKind(OneByOne):
 def same_noises(
     method: Method, pictures: Pictures, contents: int, seed: int
 ) -> Iterator[Translation]:
-    """Translate the first ``contents`` inputs, each with the same noises (if the method has any)."""
+    """Translate the first ``contents`` inputs, each with the same noises, if it has any."""
     source = pictures.domains.test_a
     device = next(method.parameters()).device
     for i in range(contents):

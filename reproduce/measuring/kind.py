@@ -117,8 +117,8 @@ class OneByOne(Kind):
 
 
 def measure(kinds: Sequence[Kind], subjects: Sequence[Subject]) -> dict[str, Found]:
-    """Measure ``subjects`` by all ``kinds``; return records by subject name and ``key_of``. Existing
-    records of the same subject, made by the same code, are reused."""
+    """Measure ``subjects`` by all ``kinds``; return records by subject name and ``key_of``.
+    Existing records of the same subject, made by the same code, are reused."""
     sharing = [kind for kind in kinds if isinstance(kind, OneByOne)]
     found = {subject.name: measure_one(sharing, subject) for subject in subjects}
     for kind in kinds:

@@ -179,8 +179,8 @@ class Rerun:
             lacking = told["reference_sha256"][:12]
         raise UserError(
             f"quality is a preference over {told['reference']}, and {self.places.runs} lacks its "
-            f"weights ({lacking}): give the folder that has them (--runs), or train and measure all "
-            "methods again with the table"
+            f"weights ({lacking}): give the folder that has them (--runs), or train and measure "
+            "all methods again with the table"
         )
 
     def _measured(
@@ -371,8 +371,8 @@ def run_of(record: Record) -> RunConfig:
         run = RunConfig.from_dict(config or {})
     except UserError as error:
         raise UserError(
-            f"record {record_id(record)} was made by a version with other settings ({error}): check "
-            f"out {commit_of(record)}"
+            f"record {record_id(record)} was made by a version with other settings ({error}): "
+            f"check out {commit_of(record)}"
         ) from None
     for field in ("method", "task", "seed", "size", "steps"):
         if getattr(run, field) != record.get(field):

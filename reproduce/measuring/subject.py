@@ -101,8 +101,8 @@ def open_pictures(run: RunConfig, places: Places) -> Pictures:
 
 @dataclass(frozen=True)
 class Subject:
-    """A finished ``run``, or with ``real`` the real pictures that it is measured on, which stand for
-    a perfect translator."""
+    """A finished ``run``, or with ``real`` the real pictures that it is measured on, which stand
+    for a perfect translator."""
 
     preset: Preset
     run: RunConfig

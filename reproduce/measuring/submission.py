@@ -101,7 +101,7 @@ def parse_rows(words: Sequence[str]) -> dict[str, str]:
             raise UserError(f"--row {word}: write NAME=PATH, e.g. --row 'Mine=out/mine'")
         if not LABEL.fullmatch(label):
             raise UserError(
-                f"--row {label}=...: a name has letters, digits, spaces and . + _ -, 40 in all at most"
+                f"--row {label}=...: a name has letters, digits, spaces and . + _ -, 40 at most"
             )
         taken = {*METHODS, *(method.title for method in METHODS.values()), REAL, "Real data"}
         if label.lower() in {name.lower() for name in taken}:
@@ -142,8 +142,8 @@ def open_row(preset: Preset, run: RunConfig, number: int, label: str, path: Path
     """Open the outputs at ``path`` for the task of ``run``; None if they are for other tasks only.
 
     They are in a folder with the task's name or, if the table has one task, in ``path`` itself; for
-    table 2 in its subfolders ``a2b`` and ``b2a``. Raises UserError for missing outputs, another size
-    and too few samples.
+    table 2 in its subfolders ``a2b`` and ``b2a``. Raises UserError for missing outputs, another
+    size and too few samples.
     """
     tasks = preset.tables[number]
     folders = {task: path / Path(task).name for task in tasks}

@@ -201,9 +201,8 @@ def _to_bytes(image: Image.Image) -> torch.Tensor:
 
 
 def from_bytes(pixels: torch.Tensor) -> torch.Tensor:
-    """Convert uint8 pixels to float32 in [-1, 1] on their device; all devices give the same bits."""
-    # A GPU divides by a Python number via its reciprocal, which rounds differently; by a tensor, it
-    # divides exactly.
+    """Convert uint8 pixels to float32 in [-1, 1] on their device; equal bits on all devices."""
+    # A GPU replaces division by a Python number by its reciprocal, which rounds differently.
     return pixels.to(torch.float32).div_(torch.full((), 127.5, device=pixels.device)).sub_(1.0)
 
 

@@ -88,8 +88,7 @@ class World:
     def agreed(self, action: Callable[[], T]) -> T:
         """Return ``action()`` in every process; if it fails in one, it fails in all.
 
-        The first process raises its own error, or one that quotes another's; the others raise
-        ``EndedElsewhere``.
+        The first process raises its own error or quotes another's; the others end quietly.
         """
         if self.size == 1:
             return action()

@@ -321,8 +321,7 @@ def _next(parts: Sequence[Batches]) -> Batch:
 def sample_grid(
     trainer: Trainer, domains: Domains, run: RunConfig, device: str, rows: int = 8
 ) -> Tensor:
-    """Return a grid (3, H, W) in [0, 1]: per row a test input and three translations, in each
-    direction."""
+    """Return a grid (3, H, W) in [0, 1]: a test input and 3 translations a row, both directions."""
     method = trainer.method
     method.eval()  # batch norms must not update their statistics with test pictures
     pictures: list[Tensor] = []

@@ -57,10 +57,8 @@ def import_original(path: Path, method: str, out: Path, size: int) -> list[Path]
 
 
 def export_original(checkpoint: Path, out: Path) -> list[Path]:
-    """Write a checkpoint's generators in the original's format; return the files.
-
-    ``out`` is a .pt file for MUNIT and UNIT, and a folder for CycleGAN and BicycleGAN
-    (``latest_net_G_A.pth``, ...)."""
+    """Write a checkpoint's generators in the original's format; return the files. ``out``: a .pt
+    file for MUNIT and UNIT, a folder for CycleGAN and BicycleGAN (``latest_net_G_A.pth``, ...)."""
     method, read = load_method(checkpoint)
     if read.stored is not None:
         raise UserError(
@@ -129,9 +127,8 @@ def _trainer_state(path: Path) -> dict[str, Tensor]:
     loaded = read_pickle(path)
     if set(loaded) != {"a", "b"}:
         raise UserError(
-            f"{path} is not a gen_*.pt of the MUNIT release: it holds "
-            f"{sorted(map(str, loaded))[:4]}, not 'a' and 'b' (is it an optimiser's, or another "
-            "method's?)"
+            f"{path} is not a gen_*.pt of MUNIT's release: it holds {sorted(map(str, loaded))[:4]} "
+            "instead of 'a' and 'b' (is it an optimiser's, or another method's?)"
         )
     return {f"gen_{d}.{k}": v for d in "ab" for k, v in _tensors(loaded[d], path).items()}
 

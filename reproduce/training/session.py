@@ -60,8 +60,7 @@ def train(
     """Train ``run`` in ``folder`` and return its last checkpoint.
 
     ``ways`` are options for faster computation (``models.choices``). Pictures are prepared by
-    threads, or by ``workers`` processes if any. ``start`` is a checkpoint with the initial weights,
-    instead of random ones.
+    threads, or by ``workers`` processes. ``start``: a checkpoint to take the initial weights from.
 
     If the folder holds a run, UserError is raised unless ``resume``. Then training continues from
     its last readable checkpoint as if it had never stopped: bit for bit with the same processor,

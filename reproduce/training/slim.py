@@ -166,8 +166,8 @@ def fill(
 def _refusing(name: str, stored: Stored, path: Path) -> Callable[..., None]:
     def refuse(*_: object) -> None:
         raise UserError(
-            f"{path} was stored for {' and '.join(stored.directions)} and has no weights of {name}: "
-            "use the run's full checkpoint"
+            f"{path} was stored for {' and '.join(stored.directions)} and has no weights of "
+            f"{name}: use the run's full checkpoint"
         )
 
     return refuse

@@ -47,9 +47,8 @@ def check_pictures(runs: Sequence[RunConfig], places: Places) -> None:
 
 
 def learned_from(domains: Domains, run: RunConfig) -> tuple[PictureSource, PictureSource]:
-    """Return the training pictures of domains a and b, or the two halves of the training pairs.
-
-    Raises UserError for missing pairs and for fewer pictures than a batch."""
+    """Return the training pictures of domains a and b, or both halves of the training pairs;
+    UserError for missing pairs or fewer pictures than a batch."""
     sources = (domains.train_a, domains.train_b)
     if recipe(run.method).method.paired:
         if domains.pairs is None:

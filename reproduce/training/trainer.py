@@ -54,8 +54,8 @@ class Trainer:
     """A method with its optimisers and image pools.
 
     ``seed`` seeds all noise; ``total_steps`` shapes the learning-rate schedule; ``noise`` replaces
-    the seeded draws (tests pass recorded numbers); ``precision`` is float32 or bf16 (automatic mixed
-    precision with float32 weights). ``untaken`` lists the skipped updates of the last step, whose
+    the seeded draws (tests pass recorded numbers); ``precision`` is float32 or bf16 (automatic
+    mixed precision with float32 weights). ``untaken`` lists the last step's skipped updates, whose
     terms or gradients were not finite or too large (``LONGEST``).
     """
 

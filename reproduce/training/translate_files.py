@@ -98,8 +98,7 @@ def as_they_are(
 def write_translations(
     translations: Iterator[Translation], out: Path, total: int, *, suffix: str, progress: bool
 ) -> list[Path]:
-    """Save a stream as ``OUT/<input>_<suffix><sample>.png``, with the inputs' folders; return the
-    files."""
+    """Save a stream as ``OUT/<input>_<suffix><sample>.png``, in its folder; return the files."""
     written = []
     for name, k, picture in tqdm(translations, total=total, unit="picture", disable=not progress):
         if not bool(torch.isfinite(picture).all()):

@@ -50,10 +50,8 @@ def check_layer(layer: str) -> None:
 
 
 def vgg_features(layer: str, size: int, path: Path | None = None) -> VggFeatures:
-    """Load the extractor with torchvision's ImageNet weights, from ``path`` or torch's cache.
-
-    Raises UserError if pictures of ``size`` pixels have features smaller than 2x2, which cannot be
-    instance-normalised."""
+    """Load the extractor with torchvision's ImageNet weights, from ``path`` or torch's cache;
+    UserError if features of ``size``-pixel pictures are below 2x2, too few for instance norm."""
     check_layer(layer)
     smallest = 2 * 2 ** POOLINGS[layer]
     if size < smallest:

@@ -23,8 +23,7 @@ def closed(anchors: tuple[Anchor, ...]) -> Floats:
 
 
 def mirrored(right: Sequence[Anchor]) -> Floats:
-    """Return a symmetric closed curve from its right half's anchors, top to bottom, ends on the
-    axis."""
+    """Return a symmetric closed curve, given its right half, top to bottom, ends on the axis."""
     return closed((*right, *((-anchor[0], *anchor[1:]) for anchor in right[-2:0:-1])))
 
 
