@@ -238,7 +238,7 @@ def verdict(record: Record, value: float, same: bool) -> tuple[str, bool]:
     if abs(difference) <= rounding:
         return f"equal within rounding ({rounding:.1g})", True
     if same and abs(difference) <= FEW_PICTURES * half:
-        return f"equal within {abs(difference) / half:.1%} of half the interval: last bits", True
+        return f"equal within {abs(difference) / half:.1%} of half the interval (last bits)", True
     though = ", though the weights and the networks that measure are the same" if same else ""
     if low <= value <= high:
         level = f"{100 * interval['level']:g}% " if "level" in interval else ""

@@ -128,7 +128,7 @@ def _draw_animals(spec: TaskSpec, folder: Path, numbers: dict[str, Any], progres
         version = "unknown"
     if version != GENERATOR_VERSION:
         raise UserError(
-            f"{folder} was drawn by version {version} of the generator, this is version "
+            f"{folder} was drawn by generator version {version}, this is version "
             f"{GENERATOR_VERSION}; remove it to have it drawn again"
         )
 
@@ -175,7 +175,7 @@ def _kept_source(name: str, data_dir: Path) -> Path | None:
     except (OSError, ValueError):
         kept = None
     if not isinstance(kept, str) or "\0" in kept:
-        raise UserError(f"{keeper} contains no path of the pictures of {name}; {remedy}")
+        raise UserError(f"{keeper} does not name the folder of the pictures of {name}; {remedy}")
     folder = data_dir / kept
     if not folder.is_dir():
         raise UserError(
