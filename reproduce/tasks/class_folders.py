@@ -3,8 +3,8 @@
 Two layouts are read: ``train|test/<domain>/<class>/*``, and ``<domain>/<class>/*``, where a
 random sixth of each class (at least one picture) is for testing. A domain folder with pictures
 and no subfolders is a single class. ``val`` may replace ``test``. If a folder contains only one
-folder, as unpacked archives often do, that one is read. Case, spaces, ``_`` and ``-`` are ignored
-in domain names; so are hidden files and files without a picture's suffix.
+folder, as unpacked archives often do, that one is read. Case, spaces, ``_`` and ``-`` in domain
+names are ignored, as are hidden files and files without a picture's suffix.
 """
 
 from __future__ import annotations
