@@ -115,7 +115,7 @@ def test_a_dry_run_sorts_and_unpacks_nothing(archive: bool, tmp_path: Path, said
     assert said([*given, "--dry-run"]).out == listed and tree(tmp_path) == before
     (tmp_path / "data" / "bags-12345678.source").write_text("x")
     told = said([*words(tmp_path, "table 1", "bags-12345678"), "--dry-run"], 2).err
-    assert f"{tmp_path / 'data'}/bags-12345678.source does not say" in told
+    assert f"{tmp_path / 'data'}/bags-12345678.source does not name" in told
 
 
 def test_a_dry_run_divides_no_faces(tmp_path: Path, said) -> None:
