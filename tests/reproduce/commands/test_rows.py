@@ -122,7 +122,7 @@ def test_it_is_in_the_report_and_no_claim_sees_it(made: Path) -> None:
 
 def test_it_cannot_be_made_again(made: Path, said) -> None:
     name = record_id(records_of(made).all()[0])
-    told = "not made here: measure them again by table --row 'Tint=OUTPUTS'"
+    told = "about submitted outputs: measure them again by table --row 'Tint=OUTPUTS'"
     assert told in said(["rerun", name, *places(made)], 2).err
     assert name in said(["results", f"--results={made / 'results'}"]).out
 
