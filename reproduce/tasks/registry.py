@@ -54,8 +54,8 @@ def open_task(
         name = _bare_name(source)
     elif spec is None and source is not None and Path(name_or_path).exists():
         raise UserError(
-            f"{name_or_path} is a path, and --source is for tasks given by name: give one of the "
-            "two folders as the task"
+            f"{name_or_path} holds pictures of its own, and --source is for a task given by name: "
+            "give one of the two folders as the task"
         )
     elif spec is None:
         source = (source or _kept_source(name, data_dir)) if is_own(name) else None

@@ -203,7 +203,7 @@ def test_words_that_are_no_utf8_are_refused(program, words, refused_by):
         ("all --dry-run --gpus-per-training 2", "add --device cuda"),
         ("data {world}/own --train 3", "--train is of pictures that are drawn"),
         ("data edges2shoes --source {world}/own --size 64", "--size is of pictures that are drawn"),
-        ("data {world}/own --source {world}/own", "own is a path, and --source"),
+        ("data {world}/own --source {world}/own", "own holds pictures of its own, and --source"),
         ("report --seeds 99 --results {root}/results", "no record of seed 99"),
         ("report --results typo", "typo/cpu/records.jsonl holds no records"),
         ("table 1 --preset quick --plan {world} --dry-run", "is a folder: name a file"),
