@@ -59,7 +59,7 @@ def learned_from(domains: Domains, run: RunConfig) -> tuple[PictureSource, Pictu
         sources = domains.pairs
     if run.batch > (fewest := min(map(len, sources))):
         raise UserError(
-            f"batch={run.batch} exceeds the {fewest} training pictures of a domain: set a smaller "
-            "batch"
+            f"batch={run.batch} is more than the {fewest} training pictures of a domain: set a "
+            "smaller batch"
         )
     return sources
