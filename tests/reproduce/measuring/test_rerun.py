@@ -306,4 +306,4 @@ def test_a_preference_needs_the_weights_of_the_reference(made, tmp_path, again):
     refused(again(record, runs=tmp_path / "runs"), "weights of munit (", "--runs")
     assert not (tmp_path / "runs" / "rerun").exists()
     alone = with_records(tmp_path, record)
-    refused(again(record, results=alone), "munit (of which no record tells)")
+    refused(again(record, results=alone), "lacks its weights (not on record)")
