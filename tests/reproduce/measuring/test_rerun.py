@@ -303,7 +303,7 @@ def test_changed_pictures_are_refused(made: Places, tmp_path: Path, again: Again
 
 def test_a_preference_needs_the_weights_of_the_reference(made, tmp_path, again):
     record = stored(made, "quality-observed", "cyclegan")
-    refused(again(record, runs=tmp_path / "runs"), "weights of munit (", "--runs")
+    refused(again(record, runs=tmp_path / "runs"), "over munit", "lacks its weights (", "--runs")
     assert not (tmp_path / "runs" / "rerun").exists()
     alone = with_records(tmp_path, record)
     refused(again(record, results=alone), "lacks its weights (not on record)")
