@@ -1,1 +1,1 @@
-"""From trained runs to records."""
+"""Measure trained runs, and record the scores."""

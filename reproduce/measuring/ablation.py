@@ -1,4 +1,4 @@
-"""What the runs of an ablation are measured by: which metrics apply, and their measurements."""
+"""Choose the metrics that apply to an ablation, and measure its runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IN_BOTH_DIRECTIONS = (CIS.name, IS.name, REACHED.name, CONTENT_CONFUSION.name)
 
 
 def metrics_for(task: TaskSpec, method: str) -> dict[str, str]:
-    """The metrics that can be asked for of a method on a task -> the kind that measures them."""
+    """Map each metric that applies to a method on a task to the kind that measures it."""
     known: dict[str, str] = {}
     if 2 in task.tables:
         known |= dict.fromkeys(IN_BOTH_DIRECTIONS[: 4 if task.drawn else 3], "modes")
@@ -43,14 +43,14 @@ def metrics_for(task: TaskSpec, method: str) -> dict[str, str]:
 
 
 def usual_metrics(task: TaskSpec) -> tuple[str, ...]:
-    """Those that apply and are cheap."""
+    """Return the default metrics of a task: those that apply and are cheap."""
     if 2 in task.tables:
         return CIS.name, IS.name
     return ("diversity", SILHOUETTE.name) if task.kind == "drawn" else ("diversity",)
 
 
 def chosen_metrics(task: TaskSpec, method: str, asked: Sequence[str]) -> tuple[str, ...]:
-    """Those ``asked`` for, or the usual ones; UserError for what does not apply."""
+    """Return the metrics ``asked`` for, or the usual ones; UserError if one does not apply."""
     known = metrics_for(task, method)
     for metric in asked:
         if metric.partition("-")[0] == QUALITY_JUDGED.name.partition("-")[0]:
@@ -66,14 +66,14 @@ def chosen_metrics(task: TaskSpec, method: str, asked: Sequence[str]) -> tuple[s
 
 
 def translations_of(metric: str, method: str) -> tuple[str | None, ...]:
-    """The directions that a metric is measured in, one by one; None where it is not told."""
+    """Return the directions that a metric is measured in; (None,) if its records name none."""
     return recipe(method).method.directions if metric in IN_BOTH_DIRECTIONS else (None,)
 
 
 def check_ablation(
     ablation: Ablation, metrics: Sequence[str], places: Places, download: bool = True
 ) -> None:
-    """Refuse before hours of training what could not be trained or measured after them."""
+    """Raise UserError, before hours of training, for what cannot be trained or measured."""
     if recipe(ablation.method).method.paired and not ablation.spec.paired:
         raise UserError(f"{ablation.method} learns from pairs, and {ablation.task} has none")
     for point in ablation.points:
@@ -83,7 +83,7 @@ def check_ablation(
 
 
 def measure_ablation(ablation: Ablation, metrics: Sequence[str], places: Places) -> None:
-    """Measure all trained points, and the real pictures, where no record is there yet."""
+    """Measure all trained points and the real pictures, except those already on record."""
     kinds, measuring = _kinds(ablation, metrics), ablation.preset.measure
     runs = [(point.preset, run) for point in ablation.points for run in point.runs]
     opened: dict[object, tuple[Pictures, list[Kind]]] = {}
@@ -93,7 +93,7 @@ def measure_ablation(ablation: Ablation, metrics: Sequence[str], places: Places)
             opened[shown] = pictures, open_kinds(kinds, pictures, places, measuring)
         pictures, of_pictures = opened[shown]
         measure(of_pictures, [Subject(preset, run, places, pictures)])
-    # Real pictures are the same for all points, or there is nothing to compare them with.
+    # Real pictures are only comparable if all points share them.
     if ablation.one_set_of_pictures:
         real = [Subject(ablation.preset, r, places, pictures, real=True) for r in ablation.own]
         measure(of_pictures, real)

@@ -1,7 +1,8 @@
-"""What theory says of perfect networks' codes, measured on the test pictures of a trained run.
+"""Measure on test pictures whether a trained run's codes have the properties that theory predicts.
 
-Of methods with a style or a latent encoder, the styles; of those that encode both domains into one
-content space (MUNIT) or one latent space (UNIT), the codes. CycleGAN has neither.
+Styles are measured for methods with a style encoder (MUNIT) or latent encoder (BicycleGAN), and
+contents for methods that encode both domains into one content space (MUNIT) or latent space (UNIT).
+CycleGAN has neither.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Domains, PictureSource, Subset
 from reproduce.training.translate import shown_to
 
-MOST = 500  # test pictures of a domain: what is compared grows with their square
+MOST = 500  # test pictures per domain: the number of comparisons is quadratic in it
 BATCH = 50
 STYLES, CONTENTS = "styles", "contents"
 
 
 @dataclass(frozen=True)
 class Part:
-    """The numbers of one kind of codes, and the values behind them."""
+    """The scores of one kind of codes, and the raw values behind them."""
 
     scored: list[Scored]
     arrays: Mapping[str, NDArray[Any]]
@@ -49,7 +50,7 @@ class Part:
 
 
 def encoded_by(method: str) -> dict[str, str]:
-    """What a method encodes: "styles" or "contents" -> of which domains."""
+    """Return what a method encodes: "styles" or "contents" -> the domains."""
     of = recipe(method).method
     if issubclass(of, Munit):
         return {STYLES: "ab", CONTENTS: "ab"}
@@ -59,7 +60,7 @@ def encoded_by(method: str) -> dict[str, str]:
 
 
 class CodesKind(OneByOne):
-    """Styles and contents of a trained run, as its networks encode the test pictures."""
+    """Scores of the styles and contents that a run's networks encode from the test pictures."""
 
     name = "theory"
     metrics = frozenset(metric.name for metric in (*styles.METRICS, *contents.METRICS))
@@ -90,7 +91,7 @@ class CodesKind(OneByOne):
 
 
 def scores_of(kind: str, method: Method, run: RunConfig, domains: Domains) -> Part:
-    """The "styles" or "contents" of the test pictures of ``domains``, as ``method`` encodes them."""
+    """Score the "styles" or "contents" that ``method`` encodes from the test pictures."""
     shown = {domain: _chosen(domains, domain) for domain in encoded_by(run.method)[kind]}
     ids = {domain: list(source.ids) for domain, source in shown.items()}
     about: Any = {"paired": is_paired(domains), "seed": run.seed}
@@ -114,26 +115,26 @@ def scores_of(kind: str, method: Method, run: RunConfig, domains: Domains) -> Pa
 
 
 def is_paired(domains: Domains) -> bool:
-    """Whether test pictures of one name show one content. Equal names alone do not say so."""
+    """Return whether test pictures with equal names share content: only if the task has pairs."""
     return domains.pairs is not None and domains.paired_test
 
 
 def metrics_of(kind: str, paired: bool) -> tuple[Metric, ...]:
-    """What is measured of "styles" or "contents"."""
+    """Return the metrics of "styles" or "contents"."""
     if kind == STYLES:
         return styles.METRICS
     return tuple(m for m in contents.METRICS if paired or m not in contents.OF_PAIRS)
 
 
 def _chosen(domains: Domains, domain: str) -> PictureSource:
-    """As many test pictures of both domains, from the first to the last of them."""
+    """Choose equally many test pictures of both domains, at most ``MOST``, evenly spaced."""
     count = min(len(domains.test_a), len(domains.test_b), MOST)
     source = domains.test_a if domain == "a" else domains.test_b
     return Subset(source, [i * len(source) // count for i in range(count)])
 
 
 def _batches(source: PictureSource, run: RunConfig) -> Iterator[tuple[list[str], Tensor]]:
-    """Names and pictures (N, 3, H, W) in [-1, 1]."""
+    """Yield names and pictures (N, 3, H, W) in [-1, 1]."""
     fixed = Preparation(run.size).at_test()
     for first in range(0, len(source), BATCH):
         index = range(first, min(first + BATCH, len(source)))
@@ -144,8 +145,8 @@ def _batches(source: PictureSource, run: RunConfig) -> Iterator[tuple[list[str],
 def _styles(
     method: Method, x: Tensor, domain: str, names: list[str], seed: int
 ) -> NDArray[np.float32]:
-    """Styles (N, D). BicycleGAN encodes a distribution q(z|x): a draw from it, since it is their
-    mixture that its KL term pulls to N(0, I)."""
+    """Encode styles (N, D). BicycleGAN encodes distributions q(z|x), from which styles are drawn,
+    since its KL term pulls the mixture of these distributions to N(0, I)."""
     x = shown_to(method, x, domain)
     if isinstance(method, Munit):
         found = (method.gen_a if domain == "a" else method.gen_b).style(x)
@@ -162,7 +163,7 @@ def _styles(
 
 @torch.no_grad()
 def _contents(method: Method, x: Tensor, domain: str) -> Tensor:
-    """Content codes (N, C, h, w); UNIT's latent codes without their noise, as in translation."""
+    """Encode contents (N, C, h, w); UNIT's latent codes without their noise, as in translation."""
     x = shown_to(method, x, domain)
     if isinstance(method, Munit):
         return (method.gen_a if domain == "a" else method.gen_b).content(x)

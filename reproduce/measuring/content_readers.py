@@ -1,8 +1,8 @@
-"""Readers of content for the tasks whose pictures tell theirs: which factors, learned where.
+"""Train content readers for tasks with known content, and choose the factors that they predict.
 
-Content is what a translation should keep: how a head is held, where it is, what its face does. It
-is told beside drawn pictures (``tasks.modes``), in the same words for all domains, and read here
-and nowhere in training. Photographs tell none, so there is nothing to measure.
+Content is what a translation should keep: a head's pose, its position, its expression. For drawn
+pictures it is stored in the truth folder (``tasks.modes``), with the same factors in all domains;
+measuring reads it, training never does. The content of photographs is unknown and not measured.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from reproduce.tasks.animals.pose import EXPRESSIONS
 from reproduce.tasks.modes import PARTS, Modes, truth_folder
 from reproduce.tasks.sources import fingerprint
 
-# What is behind a head is not among them: its colours are the style's as well as the content's.
+# The background is not included: its colours belong to both style and content.
 NUMBERS = ("yaw", "tilt", "x", "y", "scale", "gaze_x", "gaze_y", "openness")
 CLASSES = {"expression": EXPRESSIONS}
 FACTORS = (*NUMBERS, *(f"{name}={value}" for name, known in CLASSES.items() for value in known))
@@ -39,9 +39,9 @@ SEED = 0  # the same reader for every seed of the methods
 
 
 def open_content(pictures: Pictures, domain: str, places: Places) -> ContentReader | None:
-    """The reader of content in pictures of ``domain``, "a" or "b".
+    """Open the content reader of ``domain``, "a" or "b".
 
-    None where the pictures do not tell their content, and where no factor can be read off them.
+    Returns None if the content is not known, or no factor can be predicted from the pictures.
     """
     if not tells_content(pictures.modes):
         return None
@@ -52,15 +52,15 @@ def open_content(pictures: Pictures, domain: str, places: Places) -> ContentRead
 def content_scores(
     reader: ContentReader, modes: Modes, part: str, ids: Sequence[str]
 ) -> ContentScores:
-    """What collects translations of the pictures ``ids`` of ``part`` (testA, ...), of which it knows
-    the true contents; real pictures count as translations of themselves."""
+    """Return the score of translations of the pictures ``ids`` in ``part`` (testA, ...), whose true
+    contents are known; real pictures count as translations of themselves."""
     truth = reader.standardised(content_of(modes, part, ids))
     about = {"domain": reader.facts["domain"]}
     return ContentScores(reader, dict(zip(ids, truth, strict=True)), about)
 
 
 def tells_content(modes: Modes) -> bool:
-    """Whether the truth tells the content of the pictures of both domains."""
+    """Return whether the truth contains the content of both domains' pictures."""
     told: dict[str, set[str]] = {}
     for (part, _), row in modes.rows.items():
         told.setdefault(part, {name for name, value in row.items() if value})
@@ -68,18 +68,18 @@ def tells_content(modes: Modes) -> bool:
 
 
 def content_of(modes: Modes, part: str, ids: Sequence[str]) -> FloatArray:
-    """The true content (N, F), as ``FACTORS``, of pictures of ``part``; classes are 1 or 0.
+    """Return the true content (N, F) of pictures in ``part``, F as in ``FACTORS``, classes one-hot.
 
-    Raises UserError where the truth is no number or no known class.
+    Raises UserError if the truth is not a number or not a known class.
     """
     return np.array([_vector(modes, part, name) for name in ids], dtype=np.float64)
 
 
 def kept_reader(pictures: Pictures, domain: str, places: Places) -> Kept[ContentReader]:
-    """A domain's reader, named after its pictures, their contents, recipe and size; it learns from
-    the training pictures and is tried on the test pictures.
+    """Return a domain's reader, which is trained on training pictures and tested on test pictures.
 
-    The other domain does not matter: tasks that share a domain's pictures share its reader.
+    It is identified by its pictures, their contents, the recipe and size, but not by the other
+    domain: tasks that share a domain's pictures share its reader.
     """
     modes, size, shown = pictures.modes, pictures.size, pictures.of_domain(domain)
     told = {s: content_of(modes, f"{s}{domain.upper()}", shown[s].ids) for s in shown}

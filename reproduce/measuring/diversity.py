@@ -1,4 +1,4 @@
-"""Diversity of translations, and on drawn pictures whether the first of each keeps the silhouette."""
+"""Diversity of translations, and on drawn pictures the silhouette IoU of each input's first one."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ REAL_PAIRS = 1900
 
 
 def lpips_distance(measuring: Measuring, places: Places) -> LpipsDistance:
-    """LPIPS of the version that a preset's protocol takes."""
+    """Return LPIPS in the version of a preset's protocol."""
     version = get_protocol(measuring.protocol).version
     return LpipsDistance(trained(version, places.lpips_path), places.device)
 
 
 class DiversityKind(OneByOne):
-    """Diversity (MUNIT, section 5.2), silhouette IoU; of real pictures, of random pairs of them."""
+    """Diversity (MUNIT, section 5.2) and silhouette IoU; of real pictures, that of random pairs."""
 
     name = "diversity"
     metrics = frozenset(metric.name for metric in METRIC_OF.values())
@@ -45,7 +45,7 @@ class DiversityKind(OneByOne):
 
     @property
     def pairs(self) -> int:
-        """Of real pictures."""
+        """The number of random pairs of real pictures."""
         count = len(self.pictures.domains.test_b)
         return min(REAL_PAIRS, count * (count - 1) // 2)
 
@@ -53,7 +53,7 @@ class DiversityKind(OneByOne):
         weights = self.distance.weights
         name = real_name(self.pairs) if subject.real else self.protocol.name
         told: dict[str, Any] = {"protocol__sha256": weights.sha256, "protocol__protocol": name}
-        if subject.real:  # pairs are drawn by the seed
+        if subject.real:  # the pairs depend on the seed
             told["seed"] = subject.run.seed
         wanted = {METRIC_OF[weights.name].name: told}
         if self.pictures.masks is not None and not subject.real:
@@ -68,7 +68,7 @@ class DiversityKind(OneByOne):
 
         def update(name: str, k: int, picture: Tensor) -> None:
             if k == 0 and known:
-                # A copy: a row of a batch would keep the whole batch in memory.
+                # Copied, since a view would keep the whole batch in memory.
                 first[name] = picture.clone()
             diversity.update(name, k, picture)
 
@@ -85,7 +85,7 @@ class DiversityKind(OneByOne):
     def _real(self, subject: Subject) -> Made:
         pictures, seed = _Lazy(self.pictures), subject.run.seed
         result = real_diversity(pictures, self.distance, self.pairs, seed=seed)
-        # Seed 0 is not told.
+        # Names omit seed 0.
         return self._made(result, subject, f"{self.pairs}pairs" + (f"-seed{seed}" if seed else ""))
 
     def _made(self, result: DiversityResult, subject: Subject, which: str) -> Made:
@@ -94,7 +94,7 @@ class DiversityKind(OneByOne):
 
 
 class _Lazy(dict[str, Any]):
-    """Real test pictures by name, each read when it is asked for."""
+    """Real test pictures by name, read on access."""
 
     def __init__(self, pictures: Pictures) -> None:
         super().__init__((name, i) for i, name in enumerate(pictures.domains.test_b.ids))

@@ -1,5 +1,5 @@
-"""Exact scores of translations of drawn pictures: content kept, styles covered, one style over many
-contents."""
+"""Exact scores of translations of drawn pictures: preserved content, coverage of styles, and
+consistency of one style over many contents."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from reproduce.measuring.subject import Pictures, Subject
 from reproduce.tasks.drawn.dataset import GENERATOR_VERSION
 from reproduce.training.translate import Translation
 
-INPUTS, SAMPLES = 100, 20  # at most so many test inputs; translations of each
-CONTENTS, STYLES = 50, 20  # of the question whether a style stays one style
-PHOTOS = 1000  # whose styles are the truth
+INPUTS, SAMPLES = 100, 20  # test inputs, at most; translations of each
+CONTENTS, STYLES = 50, 20  # for style consistency
+PHOTOS = 1000  # whose styles are the reference
 
 ALWAYS = (
     ground_truth.CATEGORY, style_scores.COLOUR_DISTANCE, style_scores.COLOUR_ENTROPY,
     style_scores.PATTERN_DISTANCE, style_scores.PATTERN_ENTROPY,
 )  # fmt: skip
-# Not of methods without noise, nor of pictures without parts.
+# Missing for methods without noise (the first) and for pictures without parts (the second).
 SOMETIMES = (style_scores.CONSISTENCY, ground_truth.PARTS)
 
 
 class ExactKind(OneByOne):
-    """Exact scores; of real pictures those of a perfect translator, who paints each input anew in
-    random styles. What is true of test inputs and styles is found once, when it is first asked for.
+    """Exact scores; for real pictures those of a perfect translator, which redraws each input in
+    random styles. The truth about test inputs and styles is computed once, on first access.
     """
 
     name = "exact"
@@ -52,7 +52,7 @@ class ExactKind(OneByOne):
 
     @cached_property
     def names(self) -> list[str]:
-        """The test inputs that are looked at."""
+        """The test inputs that are measured."""
         return self.pictures.domains.test_a.ids[:INPUTS]
 
     @property
@@ -66,7 +66,7 @@ class ExactKind(OneByOne):
 
     @cached_property
     def known(self) -> dict[str, Known]:
-        """What is true of each test input."""
+        """The truth about each test input."""
         found, truth = dict[str, Known](), self.pictures.drawn
         for index, name in enumerate(self.names):
             edges = self.pictures.read(self.pictures.domains.test_a, index)
@@ -77,7 +77,7 @@ class ExactKind(OneByOne):
 
     @cached_property
     def style_truth(self) -> StyleTruth:
-        """Of training photos, which no classifier saw."""
+        """The true styles, from training photos that the classifier was not trained on."""
         source, truth = self.pictures.domains.train_b, self.pictures.drawn
         rows = chosen(self.photos, len(source), 0)
         known = {source.ids[i]: Known(truth.body("trainB", source.ids[i])) for i in rows}
@@ -85,7 +85,7 @@ class ExactKind(OneByOne):
         return examine(photos, known, self.classifier).style_truth()
 
     def protocol(self) -> dict[str, Any]:
-        """What a record says of how it was measured."""
+        """Return the protocol that records contain."""
         return {
             "protocol": f"{len(self.names)}x{SAMPLES}-vs-{self.photos}",
             "inputs": len(self.names),
@@ -120,7 +120,7 @@ class ExactKind(OneByOne):
             name = self.raw_name("exact", subject, protocol["protocol"], protocol["sha256"])
             raw = name, lambda path: table.save(path, protocol)
             measured = [
-                # Those that may be missing come first: where the others are, all are.
+                # Optional scores are recorded first, so that a record of the others implies all.
                 *([] if consistency is None else [consistency]),
                 *table.content(seed, protocol),
                 *table.styles(self.style_truth, seed, protocol),
@@ -136,7 +136,7 @@ class ExactKind(OneByOne):
         return Looking(finish, update, len(self.names), SAMPLES, pictures)
 
     def consistency(self, pictures: Iterable[Translation]) -> Measurement | None:
-        """Of contents that were translated with the same styles; None for no translations."""
+        """Measure style consistency of contents translated with the same styles, or return None."""
         colours: dict[str, dict[int, Any]] = {}
         for name, k, picture in pictures:
             colour = style_scores.body_colour(picture, self.known[name].body)
@@ -148,8 +148,8 @@ class ExactKind(OneByOne):
         return style_scores.style_consistency(np.array(by_style), told)
 
     def same_styles(self, subject: Subject) -> Iterator[Translation]:
-        """Every content in the same styles; nothing of a method without noise, nor of outputs whose
-        styles nobody knows."""
+        """Translate every content with the same styles; yield nothing for submitted outputs, whose
+        styles are unknown."""
         if subject.real:
             return self.pictures.drawn.best_translations(
                 self.names[:CONTENTS], STYLES, same_styles=True
@@ -164,7 +164,7 @@ class ExactKind(OneByOne):
 def same_noises(
     method: Method, pictures: Pictures, contents: int, seed: int
 ) -> Iterator[Translation]:
-    """The first ``contents``, each with the same noises; without noise each is translated alike."""
+    """Translate the first ``contents`` inputs, each with the same noises, if it has any."""
     source = pictures.domains.test_a
     device = next(method.parameters()).device
     for i in range(contents):

@@ -13,20 +13,20 @@ from reproduce.measuring.kind import Looking, Made, OneByOne, Wanted
 from reproduce.measuring.subject import Subject
 from reproduce.training.translate import Translation
 
-if TYPE_CHECKING:  # imported late: torch-fidelity brings torchvision, which takes seconds
+if TYPE_CHECKING:  # imported late: torch-fidelity imports torchvision, which takes seconds
     from benchmarks.networks.extractors import Extractor, Features
 
-SAMPLES = 10  # translations of each test input, fewer where there are too few photos
-REFERENCE_SEED = 0  # of the photos to compare with: the same for every method and seed
+SAMPLES = 10  # translations of each test input, fewer if there are too few photos
+REFERENCE_SEED = 0  # of the reference photos: the same for every method and seed
 
 
 class FidelityKind(OneByOne):
     """FID, KID, precision and recall.
 
-    Real pictures are what a perfect translator would score. Drawn inputs are painted anew in random
-    styles, as many as methods make translations. Of other tasks, training photos that are not in
-    the reference are taken, as many as there are translations; where there are too few, nothing is
-    measured, since other numbers of pictures would give numbers that do not compare.
+    For real pictures it is the score of a perfect translator. Drawn inputs are redrawn in random
+    styles, as many times as methods translate them. Other tasks use as many training photos outside
+    the reference as there are translations. If there are too few, nothing is measured, since scores
+    of different numbers of pictures are not comparable.
     """
 
     name = "fidelity"
@@ -38,7 +38,7 @@ class FidelityKind(OneByOne):
 
     @cached_property
     def counts(self) -> tuple[int, int]:
-        """Test inputs, and translations of each: at most as many together as there are photos."""
+        """Numbers of test inputs and of translations of each: in total at most one per photo."""
         inputs, photos = len(self.pictures.domains.test_a), len(self.pictures.domains.train_b)
         samples = min(SAMPLES, photos // inputs)
         if samples < 1:
@@ -50,9 +50,9 @@ class FidelityKind(OneByOne):
 
     @cached_property
     def reference(self) -> Features:
-        """Features of the photos that translations are compared with, drawn from the training set.
+        """Features of the reference photos, a random part of the training set.
 
-        The classifier behind the features was trained on others.
+        The classifier that extracts them was trained on other photos.
         """
         from benchmarks.networks.extractors import extract
 

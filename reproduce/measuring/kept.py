@@ -1,5 +1,5 @@
-"""Networks that measure, found among runs or stored weights or else trained once; the classifier of a
-drawn task."""
+"""Networks that measure: found among runs or stored weights, or trained once; and the classifier of
+a drawn task."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from reproduce.records.code import code_behind, made_by, sign
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource
 
-if TYPE_CHECKING:  # imported late: torch-fidelity brings torchvision, which takes seconds
+if TYPE_CHECKING:  # imported late: torch-fidelity imports torchvision, which takes seconds
     from benchmarks.networks.extractors import Extractor
 
 
@@ -43,25 +43,25 @@ Network = TypeVar("Network", bound=_Saves)
 
 @dataclass(frozen=True)
 class Kept(Generic[Network]):
-    """A network called ``name``, decided by the JSON values ``about``, which ``train`` makes."""
+    """A network that ``train`` makes, identified by ``name`` and the JSON values ``about``."""
 
     places: Places
     name: str
     about: Sequence[object]
     load: Callable[[Path], Network]
     train: Callable[[], Network]
-    trained_by: str  # the module whose code decides what ``train`` makes
+    trained_by: str  # the module whose code determines the result of ``train``
 
     @cached_property
     def path(self) -> Path:
-        """Where it is kept."""
+        """The network's file."""
         digest = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()[:16]
         name = f"{self.name.replace(' ', '-')}-{digest}.safetensors"
         return self.places.runs / "classifiers" / name
 
     def open(self) -> Network:
-        """That which this very code trained before, here or where results were stored; else it is
-        trained now."""
+        """Load the network that the present code trained before, here or for the stored results;
+        otherwise train it."""
         no_tf32()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path.with_suffix(".lock")):
@@ -81,7 +81,7 @@ class Kept(Generic[Network]):
 
 
 def as_bytes(source: PictureSource, size: int, count: int | None = None) -> Tensor:
-    """The first ``count`` pictures of a source, or all, uint8 (N, 3, size, size), to learn from."""
+    """Read the first ``count`` pictures of a source, or all, as uint8 (N, 3, size, size)."""
     fixed = Preparation(size).at_test()
     rows = range(len(source) if count is None else count)
     return torch.cat([to_bytes(fixed(source.read(i))[None]) for i in rows])
@@ -89,15 +89,15 @@ def as_bytes(source: PictureSource, size: int, count: int | None = None) -> Tens
 
 RECIPE = RECIPES["small-resnet-2"]
 SEED = 0
-CATEGORY_FLOOR = 0.9  # held-out accuracy of the category, under which no number is worth much
-HELD_OUT = 1000  # photos at most, of those that translations are compared with
+CATEGORY_FLOOR = 0.9  # held-out accuracy of the category that scores require
+HELD_OUT = 1000  # photos, at most, of the unpaired training set
 
 
 def kept_classifier(pictures: Pictures, places: Places) -> Kept[Classifier]:
-    """The classifier of a drawn task, named after these pictures, questions and recipe.
+    """Return the classifier of a drawn task, identified by its pictures, heads and recipe.
 
-    It learns from the photos of the aligned training pairs and is tried on those of the unpaired
-    training set, which fidelity is measured against: no picture is on both sides.
+    It is trained on the photos of the aligned training pairs and tested on those of the unpaired
+    training set, which fidelity uses as its reference: the two sets have no picture in common.
     """
     domains, truth = pictures.domains, pictures.drawn
 
@@ -126,14 +126,14 @@ def kept_classifier(pictures: Pictures, places: Places) -> Kept[Classifier]:
 
 
 def task_classifier(pictures: Pictures, places: Places) -> Classifier:
-    """The same, opened; UserError where its category is under the floor."""
+    """Open this classifier; UserError if its accuracy is below ``CATEGORY_FLOOR``."""
     classifier = kept_classifier(pictures, places).open()
     classifier.require({"category": CATEGORY_FLOOR})
     return classifier
 
 
 def extractor_of(pictures: Pictures, places: Places) -> Extractor:
-    """Of drawn pictures the features of their classifier; of all others those of Inception-v3."""
+    """Return the feature extractor: the classifier for drawn pictures, Inception-v3 for others."""
     from benchmarks.networks.extractors import classifier_extractor
 
     if pictures.truth is not None:
@@ -142,13 +142,13 @@ def extractor_of(pictures: Pictures, places: Places) -> Extractor:
 
 
 def inception(places: Places) -> Extractor:
-    """Inception-v3 from the places' file, torch's cache or by download."""
+    """Load Inception-v3 from the places' file or torch's cache, or download it."""
     from benchmarks.networks.extractors import inception_extractor
 
     return inception_extractor(places.inception_path, places.inception_sha256, True, places.device)
 
 
 def chosen(count: int, of: int, seed: int) -> list[int]:
-    """``count`` different indices below ``of``, sorted, by ``seed``."""
+    """Draw ``count`` distinct indices below ``of`` with ``seed``; return them sorted."""
     draws = np.random.default_rng([0x5E1, seed & (2**64 - 1)])
     return sorted(int(i) for i in draws.permutation(of)[:count])

@@ -1,7 +1,7 @@
-"""What a kind of measurement is, and the one loop in which all kinds look at translations.
+"""The base classes of kinds of measurement, and the loop that feeds translations to them.
 
-A kind knows its metrics, opens its instruments once for all subjects of a task, and says which
-translations of a subject it wants to see. Kinds that want the same ones share a pass over them.
+A kind defines its metrics, opens its networks once for all subjects of a task, and requests
+translations of a subject. Kinds that request the same translations share one pass over them.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from reproduce.records.store import Records
 from reproduce.training.translate import Translation
 
 Found = dict[str, dict[str, Any]]  # ``key_of`` a record -> the record
-Wanted = Mapping[str, Mapping[str, Any]]  # metric -> what its record must say beside its subject
+Wanted = Mapping[str, Mapping[str, Any]]  # metric -> fields that its record must have
 
 
 @dataclass(frozen=True)
 class Made:
-    """One number: what its record tells, and its raw values: a file's name and what writes it."""
+    """One score: the fields of its record, and its raw values as (file name, writer)."""
 
     told: Mapping[str, Any]
     raw: tuple[str, Callable[[Path], object]] | None = None
@@ -37,8 +37,8 @@ class Made:
 
 @dataclass(frozen=True)
 class Looking:
-    """A measurement of one subject under way: it is given translations 0 to ``samples`` - 1 of the
-    first ``inputs`` test pictures, or the ``pictures`` that it names."""
+    """A running measurement of one subject. ``update`` receives translations 0 to ``samples`` - 1
+    of the first ``inputs`` test pictures, or ``pictures`` if given."""
 
     finish: Callable[[], Sequence[Made]]
     update: Callable[[str, int, Tensor], object] = lambda name, k, picture: None
@@ -48,7 +48,7 @@ class Looking:
 
 
 def key_of(record: Mapping[str, Any]) -> str:
-    """A record's metric, with the direction where it tells one."""
+    """Return a record's metric, followed by its direction if it has one."""
     return " ".join(filter(None, (record["metric"], record.get("translation"))))
 
 
@@ -56,10 +56,10 @@ class Kind(ABC):
     """A kind of measurement of one task's subjects."""
 
     name: ClassVar[str]
-    metrics: ClassVar[frozenset[str]]  # by name, or families whose names go on with an extractor's
-    of_runs: ClassVar[frozenset[str]] = frozenset()  # more, of trained runs alone
-    of_real: ClassVar[frozenset[str]] = frozenset()  # more, of real pictures alone
-    may_lack: ClassVar[frozenset[str]] = frozenset()  # not every measured subject has these
+    metrics: ClassVar[frozenset[str]]  # names, or prefixes followed by an extractor's name
+    of_runs: ClassVar[frozenset[str]] = frozenset()  # further metrics of trained runs only
+    of_real: ClassVar[frozenset[str]] = frozenset()  # further metrics of real pictures only
+    may_lack: ClassVar[frozenset[str]] = frozenset()  # metrics that some subjects lack
     batch_size: ClassVar[int] = 32  # of translations
 
     def __init__(
@@ -68,28 +68,28 @@ class Kind(ABC):
     ) -> None:  # fmt: skip
         self.pictures, self.places, self.measuring = pictures, places, measuring
         self.direction = direction
-        self.where = {} if direction is None else {"translation": direction}  # told by its records
+        self.where = {} if direction is None else {"translation": direction}  # fields of records
 
     @abstractmethod
     def wanted(self, subject: Subject) -> Wanted:
-        """The records that a measured subject has; none where this kind says nothing of it."""
+        """Return the records that a measured subject has; {} if this kind does not apply."""
 
     @abstractmethod
     def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
-        """Of each subject, by name, the records."""
+        """Measure all subjects; return their records by name."""
 
     @classmethod
     def makes(cls, metric: str, real: bool) -> bool:
-        """Whether it measures a metric, of trained runs or of ``real`` pictures."""
+        """Return whether it measures a metric, of trained runs or of ``real`` pictures."""
         known = cls.metrics | (cls.of_real if real else cls.of_runs)
         return metric in known or metric.partition("-")[0] in known
 
     def records(self, subject: Subject) -> Records:
-        """Those that this kind's code, as it is, made; new ones name it."""
+        """Return the records made by this kind's present code; new ones contain its digest."""
         return self.places.records(subject.preset, type(self).__module__)
 
     def recorded(self, subject: Subject, wanted: Wanted) -> Found:
-        """Of what is wanted, what is on record."""
+        """Return those of the wanted records that exist."""
         records, found = self.records(subject), Found()
         for metric, told in wanted.items():
             record = records.find(metric=metric, **subject.same, **self.where, **told)
@@ -98,27 +98,27 @@ class Kind(ABC):
         return found
 
     def raw_name(self, kind: str, subject: Subject, protocol: str = "", tool: str = "") -> str:
-        """A file's name that no other measurement takes; ``tool``: a sha256 of what it was
-        measured by."""
+        """Return a file name that is unique to a measurement; ``tool``: sha256 of the network that
+        measures."""
         about = kind, Path(subject.run.task).name, self.direction, subject.name.replace(" ", "_")
         words = *about, protocol, subject.sha256[:12], tool[:8]
         return "-".join(filter(None, words)) + ".npz"
 
 
 class OneByOne(Kind):
-    """A kind that looks at each subject alone."""
+    """A kind that measures each subject separately."""
 
     @abstractmethod
     def look(self, subject: Subject) -> Looking:
-        """Begin to measure a subject."""
+        """Start to measure a subject."""
 
     def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
         return {subject.name: measure_one([self], subject) for subject in subjects}
 
 
 def measure(kinds: Sequence[Kind], subjects: Sequence[Subject]) -> dict[str, Found]:
-    """The records of all ``kinds``, by ``key_of``, of each of the ``subjects``, by name; what has a
-    record of this very subject, made by this code, is not measured again."""
+    """Measure ``subjects`` by all ``kinds``; return records by subject name and ``key_of``.
+    Existing records of the same subject, made by the same code, are reused."""
     sharing = [kind for kind in kinds if isinstance(kind, OneByOne)]
     found = {subject.name: measure_one(sharing, subject) for subject in subjects}
     for kind in kinds:
@@ -129,7 +129,7 @@ def measure(kinds: Sequence[Kind], subjects: Sequence[Subject]) -> dict[str, Fou
 
 
 def measure_one(kinds: Sequence[OneByOne], subject: Subject) -> Found:
-    """The same of one subject."""
+    """Measure one subject by all ``kinds``; return its records by ``key_of``."""
     found, missing = Found(), list[OneByOne]()
     for kind in kinds:
         wanted = kind.wanted(subject)
@@ -144,7 +144,7 @@ def measure_one(kinds: Sequence[OneByOne], subject: Subject) -> Found:
 
 
 def _pass(kind: Kind) -> tuple[Direction, int]:
-    """What kinds that share a pass have in common."""
+    """Return what kinds must have in common to share a pass."""
     return kind.direction or "a2b", kind.batch_size
 
 
@@ -171,7 +171,7 @@ def _one_pass(kinds: Sequence[OneByOne], subject: Subject) -> Found:
 def keep(
     kind: Kind, subject: Subject, made: Iterable[Made], seconds: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Record what was measured; the seconds where raw values are."""
+    """Append records of ``made``; those with raw values include ``seconds``."""
     records, kept, found = kind.records(subject), dict[str, dict[str, str]](), []
     for one in made:
         told = {**subject.facts, **kind.where, **one.told}
@@ -187,8 +187,8 @@ def keep(
 def _translations(
     kind: Kind, subject: Subject, looking: Sequence[Looking]
 ) -> Iterator[tuple[int, Translation]]:
-    """Every translation that somebody wants, once, with a number below which those want its input
-    who want more inputs than that."""
+    """Yield every requested translation once, with a number: only measurements of more inputs than
+    that want it."""
     first, (direction, batch_size) = 0, _pass(kind)
     for end in sorted({one.inputs for one in looking}):
         samples = max(one.samples for one in looking if one.inputs >= end)

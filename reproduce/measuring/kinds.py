@@ -1,4 +1,4 @@
-"""All kinds of measurements by name, and measuring the runs of a task by some of them."""
+"""All kinds of measurement by name, and functions to measure a task's runs by several kinds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KINDS: dict[str, type[Kind]] = {
 def open_kinds(
     names: Iterable[str], pictures: Pictures, places: Places, measuring: Measuring
 ) -> list[Kind]:
-    """The kinds of these names for one task's pictures; modes in both directions."""
+    """Open the kinds ``names`` for one task's pictures; "modes" in both directions."""
     return [
         KINDS[name](pictures, places, measuring, direction)
         for name in names
@@ -43,7 +43,7 @@ def open_kinds(
 
 
 def scores(task: str) -> tuple[str, ...]:
-    """What is told of translations alone; exact scores of drawn pictures only."""
+    """Return the kinds that measure translations alone; "exact" for drawn shoes and bags only."""
     return ("diversity", "fidelity", *(("exact",) if _is_drawn(task) else ()))
 
 
@@ -54,11 +54,11 @@ def _is_drawn(task: str) -> bool:
 def measure_runs(
     names: Collection[str], preset: Preset, runs: Sequence[RunConfig], places: Places
 ) -> dict[str, Found]:
-    """Measure the finished ``runs`` of one task, and its real pictures, by the kinds of these names:
-    records by method and metric."""
+    """Measure the finished ``runs`` of one task, and its real pictures, by the kinds ``names``.
+    Returns records by method and metric."""
     pictures = open_pictures(runs[0], places)
     subjects = [Subject(preset, run, places, pictures) for run in runs]
-    # Equal names of test pictures alone do not say that one is the other's translation.
+    # Test pictures with equal names are translations of each other only if the task has pairs.
     if is_paired(pictures.domains) or Judged.name not in names:
         subjects.append(Subject(preset, runs[0], places, pictures, real=True))
     return measure(open_kinds(names, pictures, places, preset.measure), subjects)
@@ -68,8 +68,8 @@ def check_kinds(
     names: Collection[str], preset: Preset, runs: Sequence[RunConfig], places: Places,
     download: bool = True,
 ) -> None:  # fmt: skip
-    """Refuse before hours of training what kinds of these names could not measure after them; without
-    ``download``, what can be told by what is here."""
+    """Raise UserError, before hours of training, for what the kinds ``names`` cannot measure.
+    Without ``download``, only local files are checked."""
     if DiversityKind.name in names:
         lpips_distance(preset.measure, places)
     if ModesKind.name in names:
@@ -91,7 +91,7 @@ def check_kinds(
 
 
 def _at_hand(run: RunConfig, places: Places) -> bool:
-    """Whether neither a run's pictures nor what begins its classifier of modes is to be downloaded."""
+    """Return whether a run's pictures and its mode classifier's first weights need no download."""
     fine_tuned = isinstance(MODE_RECIPES[recipe_for(run.task, run.size)], InceptionModes)
     if fine_tuned and places.inception_path is None:
         return False

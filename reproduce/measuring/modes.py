@@ -1,8 +1,7 @@
-"""Table 2's measurements: IS and CIS by classifiers of the modes, and what these hide, content
-confusion.
+"""Table 2's measurements: IS and CIS by mode classifiers, and content confusion, which these miss.
 
-Modes are read from beside the pictures (``tasks.modes``), here and nowhere in training. Classifiers
-are kept beside the runs, one for each domain, and trained once.
+Modes are read from the truth folder (``tasks.modes``), which training never does. Classifiers are
+trained once per domain and kept beside the runs.
 """
 
 from __future__ import annotations
@@ -36,16 +35,16 @@ from reproduce.tasks.modes import open_modes
 from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import fingerprint
 
-TARGET: dict[str | None, str] = {"a2b": "b", "b2a": "a"}  # whose modes a direction is to reach
+TARGET: dict[str | None, str] = {"a2b": "b", "b2a": "a"}  # the target domain of each direction
 CLASSIFIER_SEED = 0  # the same classifier for every seed of the methods
-SINGLE = (scores.IS, scores.EXP_IS, scores.ENTROPY, scores.CONFIDENCE)  # of one sample an input
+SINGLE = (scores.IS, scores.EXP_IS, scores.ENTROPY, scores.CONFIDENCE)  # need one sample per input
 SEVERAL = (scores.CIS, scores.EXP_CIS, scores.REACHED)
-CONTENT_SAMPLES = 10  # translations of each input, its first, whose content is read
+CONTENT_SAMPLES = 10  # the first translations of each input, whose content is read
 
 
 class ModesKind(OneByOne):
-    """IS, CIS and what goes with them in one direction; of real pictures, each its own input, IS:
-    what a perfect translator would score."""
+    """IS, CIS and related scores in one direction. For real pictures, each taken as its own input,
+    only IS, which is a perfect translator's."""
 
     name = "modes"
     metrics = frozenset(metric.name for metric in (*SINGLE, *SEVERAL, CONTENT_CONFUSION))
@@ -53,23 +52,23 @@ class ModesKind(OneByOne):
 
     @property
     def domain(self) -> str:
-        """The target."""
+        """The target domain."""
         return TARGET[self.direction]
 
     @cached_property
     def classifier(self) -> ModeClassifier:
-        """Of the target's modes; UserError for one that is not sure enough."""
+        """The classifier of the target's modes; UserError if it is not accurate enough."""
         found = mode_classifier(self.pictures, self.domain, self.places).open()
         found.require()
         return found
 
     @cached_property
     def reader(self) -> ContentReader | None:
-        """Of content in the target's pictures; None where they tell none."""
+        """The content reader of the target's pictures; None if their content is not known."""
         return open_content(self.pictures, self.domain, self.places)
 
     def _shown(self, subject: Subject) -> tuple[str, int, int]:
-        """The domain whose contents are shown, how many inputs, and samples of each."""
+        """Return the domain of the inputs, their number, and the samples of each."""
         domain = "ab"[(self.direction == "b2a") != subject.real]
         count = len(self.pictures.of_domain(domain)["test"])
         if subject.real:
@@ -110,7 +109,7 @@ class ModesKind(OneByOne):
             found = probabilities.finish().compact()
             raw = self._raw("modes", subject, found.protocol), found.save
             more = {"modes": found.distribution()}
-            # The one that tables show comes last.
+            # The score that tables show comes last.
             last = (scores.IS if subject.real else scores.CIS).name
             measured = sorted(found.measurements(seed), key=lambda m: m.name == last)
             return [*made, *(Made(m.as_dict() | more, raw) for m in measured)]
@@ -123,17 +122,17 @@ class ModesKind(OneByOne):
 
 
 def recipe_for(task: str, size: int) -> str:
-    """The classifier's recipe: small networks where there are few pixels, else Inception-v3."""
+    """Return the classifier's recipe: a small network for small pictures, or Inception-v3."""
     if task in TASKS and TASKS[task].drawn:
         return "small-drawn"
     return "small-photos" if size <= 64 else "inception-v3-finetune"
 
 
 def mode_classifier(pictures: Pictures, domain: str, places: Places) -> Kept[ModeClassifier]:
-    """The classifier of one domain's modes, named after its pictures, their modes, recipe and size;
-    it learns from the training pictures and is tried on the test pictures.
+    """Return a domain's mode classifier, trained on training pictures and tested on test pictures.
 
-    The other domain does not matter: tasks that share a domain's pictures share its classifier.
+    It is identified by its pictures, their modes, the recipe and size, but not by the other domain:
+    tasks that share a domain's pictures share its classifier.
     """
     modes, run, shown = pictures.modes, pictures.run, pictures.of_domain(domain)
     recipe, names = MODE_RECIPES[recipe_for(run.task, run.size)], modes.names[domain]
@@ -157,15 +156,15 @@ def mode_classifier(pictures: Pictures, domain: str, places: Places) -> Kept[Mod
 
 
 def check_measurable(runs: Sequence[RunConfig], places: Places) -> None:
-    """Refuse before hours of training what could not be measured after them."""
+    """Raise UserError, before hours of training, for runs whose modes cannot be measured."""
     for run in {(run.task, run.size): run for run in runs}.values():
         _beginning(run, places)
-        if run.task not in TASKS or not TASKS[run.task].drawn:  # what is drawn has its truth
+        if run.task not in TASKS or not TASKS[run.task].drawn:  # drawn tasks have their truth
             open_modes(open_run_task(run, places).folder)
 
 
 def _beginning(run: RunConfig, places: Places) -> FoundWeights | None:
-    """What the classifier's training begins with, where its recipe fine-tunes."""
+    """Return the classifier's initial weights if its recipe fine-tunes; None otherwise."""
     if not isinstance(MODE_RECIPES[recipe_for(run.task, run.size)], InceptionModes):
         return None
     return imagenet_weights(places.inception_path, places.inception_sha256, allow_download=True)

@@ -1,4 +1,4 @@
-"""A human study's analysis as records: Table 1's Quality, from people."""
+"""Import a human study's analysis as records: Table 1's Quality, by people."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ METRIC, REFERENCE = "quality-human", "munit"
 
 
 def take_in(preset: Preset, task: str, path: Path, seed: int, places: Places) -> list[str]:
-    """Record what a study's ``analysis.json`` says of the methods of ``task``; their names.
+    """Record a study's results (``analysis.json``) for ``task``; return the methods' names.
 
-    The study's methods must bear the names of the table's (munit-wo-x, unit, ...) and be compared
-    with munit. What has been taken in before is not recorded again; a method with too few votes
-    is left out.
+    The study's methods must have the table's names (munit-wo-x, unit, ...) and be compared with
+    munit. Results already on record are not recorded again; methods with too few votes are left
+    out.
     """
     results, sha256 = read_analysis(path), sha256_file(path)
     records, names = places.records(preset), []
@@ -45,8 +45,8 @@ def take_in(preset: Preset, task: str, path: Path, seed: int, places: Places) ->
 
 
 def read_analysis(path: Path) -> list[tuple[str, Measurement | None]]:
-    """The methods of a study's analysis and their measurements, checked; UserError for anything
-    else."""
+    """Read and check the methods of a study's analysis and their measurements; UserError for any
+    other file."""
     remedy = "give the file that 'python -m benchmarks study analyse' wrote"
     with foreign(f"{path} is no analysis of a study", remedy):
         analysis = json.loads(path.read_text(encoding="utf-8"))

@@ -1,9 +1,9 @@
-"""Quality of translations, Table 1's: by an observer who knows every drawn input's true pictures, or
+"""Table 1's Quality of translations, by an observer who knows every drawn input's true pictures, or
 by a judge who has photos of similar inputs.
 
-All methods of a task and seed are looked at in one pass over the inputs: an input's right pictures are
-drawn or read, what is shown is compared with them, and both are dropped. They are the same whatever is
-shown; styles of true pictures are the observer's own.
+All methods of a task and seed are measured in one pass over the inputs: an input's right pictures
+are drawn or read, its translations are compared with them, and both are discarded. The right
+pictures do not depend on the translations; true pictures have styles of the observer's own.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource
 
 SAMPLES = 10  # translations of each input
-OWN = range(0, 2 * SAMPLES, 2)  # a method's; the reference's others are odd,
-OTHERS = range(1, 2 * SAMPLES, 2)  # so that it can be set against itself
-Shown = Iterator[Tensor]  # input by input, (K, 3, H, W) in [-1, 1]
+OWN = range(0, 2 * SAMPLES, 2)  # sample numbers of a method; the reference's are odd,
+OTHERS = range(1, 2 * SAMPLES, 2)  # so that it can be compared with itself
+Shown = Iterator[Tensor]  # one (K, 3, H, W) in [-1, 1] per input
 
 
 class PreferenceKind(Kind):
-    """The distance (``truth-distance``, or ``photo-distance`` if judged) of subjects of one seed, and
-    with MUNIT among them Quality (``quality-observed``, ``quality-judged``), which is preference
-    over it.
+    """The distance (``truth-distance``, or ``photo-distance`` if judged) of subjects with one seed.
+    If MUNIT is among them, also Quality (``quality-observed``, ``quality-judged``): the preference
+    over MUNIT.
 
-    MUNIT is set against itself too, in two different samples: a control, 50 % but for chance.
+    As a control, MUNIT is compared with other samples of itself: about 50 %.
     """
 
     distance: ClassVar[Metric]
@@ -65,15 +65,15 @@ class PreferenceKind(Kind):
 
     @abstractmethod
     def right(self, count: int) -> Iterator[Tensor]:
-        """Input by input the right pictures (``count``, 3, H, W)."""
+        """Yield each input's right pictures (``count``, 3, H, W)."""
 
     @abstractmethod
     def perfect(self) -> Shown:
-        """What a perfect translator would give, where ``has_perfect``."""
+        """Return a perfect translator's pictures, if ``has_perfect``."""
 
     @abstractmethod
     def about(self) -> dict[str, Any]:
-        """What decides the right pictures, for the protocol."""
+        """Return what determines the right pictures, for the protocol."""
 
     @property
     def has_perfect(self) -> bool:
@@ -90,7 +90,7 @@ class PreferenceKind(Kind):
         return LpipsDistance(trained("0.1"), self.places.device)
 
     def wanted(self, subject: Subject, reference: str | None = None) -> Wanted:
-        """``reference``: the sha256 of MUNIT's weights, where it is among the subjects."""
+        """``reference``: the sha256 of MUNIT's weights, if it is among the subjects."""
         if subject.real and not self.has_perfect:
             return {}
         told = {"protocol__sha256": self.lpips.weights.sha256, "seed": subject.run.seed}
@@ -117,21 +117,21 @@ class PreferenceKind(Kind):
         seconds = {"seconds": round((time.perf_counter() - begin) / len(missing), 2)}
         for subject in missing:
             made = self._made(subject, views[subject.name], views.get(""), reference)
-            # One look was taken, so its seconds are told once.
+            # There was one pass, so its seconds are recorded once.
             records = [*keep(self, subject, made[:1], seconds), *keep(self, subject, made[1:], {})]
             found[subject.name] |= {key_of(record): record for record in records}
         return found
 
     def translations(self, subject: Subject, samples: range = OWN) -> Shown:
-        """Those of a finished run, or of a perfect translator."""
+        """Return translations of a finished run, or of a perfect translator."""
         return self.perfect() if subject.real else by_input(subject.translations(samples))
 
     def see(
         self, shown: Mapping[str, Shown], distances: Sequence[Distance],
         inputs: int, right: int = RIGHT,
     ) -> list[dict[str, NDArray[np.float32]]]:  # fmt: skip
-        """By each of ``distances``, those of all that is shown of the first ``inputs``, (I, K), to
-        the right pictures, (I, K, R)."""
+        """Return, for each of ``distances``, the distances (I, K, R) of the K pictures shown for
+        each of the first I = ``inputs`` inputs to its R right pictures."""
         bar = tqdm(
             islice(self.right(right), inputs), total=inputs, unit="input",
             desc=f"{self.pictures.domains.name}: {self.quality.name}", disable=not self.places.progress,
@@ -139,7 +139,7 @@ class PreferenceKind(Kind):
         return look(bar, shown, distances)
 
     def observation(self, distances: NDArray[np.float32]) -> Observation:
-        """Of distances (I, K, R) of all inputs, how near the nearest true pictures are."""
+        """Return the distances to the nearest right pictures, given all distances (I, K, R)."""
         about = protocol(self.pictures.size, self.lpips.weights, self.about())
         return Observation(distances.min(axis=2), tuple(self.names), about)
 
@@ -147,7 +147,7 @@ class PreferenceKind(Kind):
         self, subject: Subject, seen: Observation, others: Observation | None,
         reference: str | None,
     ) -> list[Made]:  # fmt: skip
-        """``others``: of the reference, whose weights have the sha256 ``reference``."""
+        """``others``: the reference's, whose weights have the sha256 ``reference``."""
         seed, name = subject.run.seed, self.raw_name(self.distance.name, subject)
         made = [Made(seen.mean(self.distance, seed).as_dict(), (name, seen.save))]
         if others is not None and reference is not None:
@@ -159,13 +159,13 @@ class PreferenceKind(Kind):
 
 
 class Observed(PreferenceKind):
-    """By one who knows the truth of drawn pictures; UserError where it is not known."""
+    """Quality by an observer who knows the truth of drawn pictures; UserError if it is unknown."""
 
     name, distance, quality = "observed", TRUTH_DISTANCE, QUALITY_OBSERVED
     metrics = frozenset({TRUTH_DISTANCE.name, QUALITY_OBSERVED.name})
 
     def measure(self, subjects: Sequence[Subject]) -> dict[str, Found]:
-        _ = self.pictures.drawn  # or nothing is worth a look
+        _ = self.pictures.drawn  # raises UserError before any work
         return super().measure(subjects)
 
     def right(self, count: int) -> Iterator[Tensor]:
@@ -180,13 +180,13 @@ class Observed(PreferenceKind):
 
 
 class Judged(PreferenceKind):
-    """By one who has photos of similar training inputs."""
+    """Quality by a judge who has photos of similar training inputs."""
 
     name, distance, quality = "judged", PHOTO_DISTANCE, QUALITY_JUDGED
     metrics = frozenset({PHOTO_DISTANCE.name, QUALITY_JUDGED.name})
 
     def right(self, count: int) -> Iterator[Tensor]:
-        """The photos of each test input's nearest candidates, nearest first."""
+        """Yield the photos of each test input's nearest candidates, nearest first."""
         like, photos, candidates = self._candidates()
         small = Preparation(min(self.pictures.size, MEASURED_SIDE)).at_test()
         inputs = self.pictures.domains.test_a
@@ -213,8 +213,8 @@ class Judged(PreferenceKind):
         }
 
     def _candidates(self) -> tuple[PictureSource, PictureSource, int]:
-        """What inputs are compared with, the photos that belong to it, and how many there are: of
-        pairs the inputs, without pairs the photos themselves."""
+        """Return what inputs are compared with (the pairs' inputs, or without pairs the photos
+        themselves), the photos that belong to it, and their number."""
         domains = self.pictures.domains
         like, photos = domains.pairs or (domains.train_b,) * 2
         return like, photos, min(CANDIDATES, len(like))
@@ -224,10 +224,11 @@ WAYS: dict[str, type[PreferenceKind]] = {"observed": Observed, "judged": Judged}
 
 
 def protocol(size: int, weights: LpipsWeights, about: Mapping[str, Any]) -> dict[str, Any]:
-    """What a record says of how it was measured."""
+    """Return the protocol that records contain."""
     return {"right": RIGHT, "resolution": [size] * 2} | dict(about) | describe(weights)
 
 
 def true_pictures(truth: Truth, name: str, right: int = RIGHT) -> Tensor:
-    """Of test input ``name``, (R, 3, size, size): in styles that no other measurement draws."""
+    """Draw the true pictures (R, 3, size, size) of test input ``name``, in styles that no other
+    measurement uses."""
     return torch.stack(list(truth.repainted(name, (("observer", name, k) for k in range(right)))))

@@ -1,4 +1,4 @@
-"""A stored record made again: its pictures, its weights, its measurement, and how near it comes."""
+"""Reproduce a stored record: check its pictures, find or retrain its weights, measure, compare."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from reproduce.tasks.registry import TASKS, is_own
 from reproduce.training.loop import LAST, Logging
 from reproduce.training.session import train
 
-# Other threads, batches or processors change the last bits of float32, and so do sums of them.
-ROUNDING = 1e-5  # of the value, or of half its interval where that is more
-# Where a threshold is near (a class, a bin, a ball), last bits decide single pictures.
-FEW_PICTURES = 0.02  # of half the interval
+# Other numbers of threads, batch sizes and processors change the last bits of float32 results.
+ROUNDING = 1e-5  # relative to the value, or to half its interval if that is larger
+# Close to a threshold (of a class, a bin, a ball), last bits decide about single pictures.
+FEW_PICTURES = 0.02  # relative to half the interval
 PREFERENCES = (observer.QUALITY_OBSERVED.name, observer.QUALITY_JUDGED.name)
 ALONE = (observer.TRUTH_DISTANCE.name, observer.PHOTO_DISTANCE.name)
 
@@ -49,7 +49,7 @@ Weights = tuple[RunConfig, Path]  # a finished run and its checkpoint
 
 
 class Outcome(NamedTuple):
-    """The new record, and how it compares with the stored one, in words."""
+    """The new record, how it compares with the stored one (in words), and whether they agree."""
 
     made: dict[str, Any]
     words: str
@@ -58,11 +58,11 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Rerun:
-    """A ``record``, one of ``every`` there is, to be made again.
+    """Reproduce ``record``, one of all the records ``every``.
 
-    What is done is printed, and on standard error why the numbers may differ. ``threads``: 0 takes
-    the record's own numbers of them; ``sources``: where the pictures of tasks are, if not in the
-    data folder; ``append``: the new record is added to the stored ones.
+    Prints each step, and on standard error why the numbers may differ. ``threads``: number of CPU
+    threads (0: as recorded); ``sources``: where the pictures of tasks are, if not in the data
+    folder; ``append``: add the new record to the stored ones.
     """
 
     record: Record
@@ -73,12 +73,12 @@ class Rerun:
     append: bool
 
     def make(self) -> Outcome:
-        """UserError where it cannot be made again, which is found before anything is trained."""
+        """Reproduce the record. Raises UserError, before any training, if that is impossible."""
         record, places = self.record, self.places
         if "submission" in record:
             raise UserError(
-                f"record {record_id(record)} is of outputs that were not made here: measure them "
-                f"again by table --row '{record['method']}=OUTPUTS'"
+                f"record {record_id(record)} is about submitted outputs: measure them again by "
+                f"table --row '{record['method']}=OUTPUTS'"
             )
         kind, preset = kind_of(record), preset_of(record)
         if self.append:
@@ -87,9 +87,9 @@ class Rerun:
         for words in differences(record, environment(places.device)):
             _note(words)
         if record["method"] != REAL and run.digest() != record["config_sha256"]:
-            _note("settings that are newer than the record are at their defaults")
+            _note("settings that the record lacks, because they are newer, have their defaults")
         _tell(f"pictures    {check_pictures(record, run, places)}, as recorded")
-        weights = self._reference()  # found before anything is trained
+        weights = self._reference()  # may raise an error, so before any training
         same = True
         if record["method"] != REAL:
             path, same = self._own(run)
@@ -103,7 +103,7 @@ class Rerun:
         if record["protocol"].get("sha256") != made["protocol"].get("sha256"):
             same = False
             _note(
-                "measured by other networks (classifier or LPIPS) than the record was: they "
+                "the networks that measure (classifier or LPIPS) differ from the record's: they "
                 "were trained again, or changed"
             )
         return Outcome(made, *verdict(record, made["value"], same))
@@ -113,27 +113,27 @@ class Rerun:
         return replace(run, source=self.sources.get(run.task, ""))
 
     def _check_newest(self) -> None:
-        """Refuse to append what would take the place of a later network's row."""
+        """Refuse to append a record that would replace a newer network's row in tables."""
         record = self.record
         about = "data_sha256" if record["method"] == REAL else "checkpoint_sha256"
         rows = newest(map(dict, self.every), record["seed"], record.get("translation"))
         row = rows.get((record["task"], record["method"]), {})
         if not any(r.get(about) == record[about] for r in row.values()):
             raise UserError(
-                f"--append: {record['method']} on {record['task']} has been trained or drawn anew "
-                f"since record {record_id(record)}, and tables would show the old one again: leave "
-                "--append out"
+                f"--append: {record['method']} on {record['task']} has been trained or drawn again "
+                f"since record {record_id(record)}, and tables would show the old one: leave out "
+                "--append"
             )
 
     def _own(self, run: RunConfig) -> tuple[Path, bool]:
-        """The record's own weights, or those of its configuration trained again, and whether they
-        are bit by bit the record's."""
+        """Find the record's weights, or train its configuration again. Returns the checkpoint, and
+        whether it is identical to the record's."""
         record = self.record
         if (found := stored_weights(record, run, self.places)) is not None:
             _tell(f"weights     {found}, as recorded")
             return found, True
         place = run_folder(self.places.runs, record["preset"], run) / LAST
-        there = f"others in {place}" if place.exists() else f"nothing in {place.parent}"
+        there = f"{place} differs" if place.exists() else f"no checkpoint in {place.parent}"
         _tell(
             f"weights     {record['checkpoint_sha256'][:12]} not found ({there}): training "
             f"{run.method} on {run.task} again, {run.steps} steps"
@@ -147,22 +147,22 @@ class Rerun:
         )  # fmt: skip
         sha256 = sha256_file(made)
         same = sha256 == record["checkpoint_sha256"]
-        words = "bit by bit the record's" if same else f"sha256 {sha256[:12]}, another file"
+        words = "identical to the record's" if same else f"sha256 {sha256[:12]}, not the record's"
         _tell(f"            {made}: {words}")
         if not same:
             _note(
-                "equal bits are only to be had on the same machine with the same version and number "
-                f"of threads (--threads; now {threads}); the value is that of a training of its own"
+                "identical weights require the same machine, version and number of threads "
+                f"(--threads; now {threads}); the new value is from an independent training"
             )
             if self.append:
                 raise UserError(
-                    "--append: the weights are not the record's own, and a table's row is about one "
-                    "network: leave --append out, or measure the new weights with the table"
+                    "--append: the weights are not the record's, and a table's row is about one "
+                    "network: leave out --append, or measure the new weights with the table"
                 )
         return made, same
 
     def _reference(self) -> list[Weights]:
-        """The other method that a preference hangs on."""
+        """Find the weights of the method that a preference compares with, if there is one."""
         record, told = self.record, self.record["protocol"]
         if record["metric"] not in PREFERENCES or told["reference"] == record["method"]:
             return []
@@ -171,30 +171,30 @@ class Rerun:
             "checkpoint_sha256": told["reference_sha256"],
         }  # fmt: skip
         about = [r for r in self.every if known.items() <= {k: r.get(k) for k in known}.items()]
-        lacking = "of which no record tells"
+        lacking = "not on record"
         if about:
             run = self._run_of(about[-1])
             if (path := stored_weights(about[-1], run, self.places)) is not None:
                 return [(run, path)]
             lacking = told["reference_sha256"][:12]
         raise UserError(
-            f"quality is a preference over another method, and {self.places.runs} lacks the weights "
-            f"of {told['reference']} ({lacking}): name the folder that has them (--runs), or train "
-            "and measure all methods again with the table"
+            f"quality is a preference over {told['reference']}, and {self.places.runs} lacks its "
+            f"weights ({lacking}): give the folder that has them (--runs), or train and measure "
+            "all methods again with the table"
         )
 
     def _measured(
         self, kind: str, preset: Preset, runs: Sequence[RunConfig], places: Places
     ) -> dict[str, Any]:
-        """A new record of the same number, in the results of ``places``; ``runs``: the one that it
-        is about, and that of its reference.
+        """Measure the record's number again, with new records in the results of ``places``.
 
-        Raises UserError where this version measures something else under the same circumstances.
+        ``runs``: the record's run and, for a preference, its reference's. Raises UserError if this
+        version no longer measures the same quantity.
         """
         record, pictures = self.record, open_pictures(runs[0], places)
         subjects = [Subject(preset, run, places, pictures) for run in runs]
         if record["method"] == REAL:
-            # Only a preference over a network takes one.
+            # Only a preference requires the reference's network.
             networks = kind in WAYS and record["metric"] not in ALONE
             real = Subject(preset, runs[0], places, pictures, real=True)
             subjects = [*(subjects if networks else []), real]
@@ -204,7 +204,7 @@ class Rerun:
         made = Records(places.results, preset.name).find(**wanted)
         if made is None:
             raise UserError(
-                f"this version measures no {record['metric']} of {record['method']} on "
+                f"this version does not measure {record['metric']} of {record['method']} on "
                 f"{record['task']}: check out {commit_of(record)}"
             )
         for key in ("protocol", "N", "K"):
@@ -226,8 +226,8 @@ def _note(words: str) -> None:
 
 
 def verdict(record: Record, value: float, same: bool) -> tuple[str, bool]:
-    """How a new ``value`` compares with a record, in words, and whether it agrees. ``same``: it was
-    measured on the same weights by the same networks, so that chance has no part in it."""
+    """Compare a new ``value`` with a record: returns words, and whether they agree. ``same``: the
+    weights and the networks that measure are the same, so the values should be equal."""
     difference = value - record["value"]
     interval = record.get("interval") or {}
     low, high = interval.get("low", math.nan), interval.get("high", math.nan)
@@ -238,7 +238,7 @@ def verdict(record: Record, value: float, same: bool) -> tuple[str, bool]:
     if abs(difference) <= rounding:
         return f"equal within rounding ({rounding:.1g})", True
     if same and abs(difference) <= FEW_PICTURES * half:
-        return f"equal but for {abs(difference) / half:.1%} of half the interval: last bits", True
+        return f"equal within {abs(difference) / half:.1%} of half the interval (last bits)", True
     though = ", though the weights and the networks that measure are the same" if same else ""
     if low <= value <= high:
         level = f"{100 * interval['level']:g}% " if "level" in interval else ""
@@ -248,13 +248,13 @@ def verdict(record: Record, value: float, same: bool) -> tuple[str, bool]:
 
 
 def differences(record: Record, now: Mapping[str, Any]) -> list[str]:
-    """In words, what in code, packages and machine is not as it was for ``record``."""
+    """Describe how code, packages and machine differ from the record's, one sentence each."""
     then = record.get("environment") or {}
     made_by = commit_of(record) if then.get("commit") else "an unknown version"
     here = f"commit {now['commit'][:12]}" if now["commit"] else "an unknown version"
     words = []
     if then.get("dirty"):
-        words.append(f"the record was made by uncommitted changes to {made_by}")
+        words.append(f"the record was made with uncommitted changes to {made_by}")
     if not now["commit"] or then.get("commit") != now["commit"]:
         words.append(f"the record was made by {made_by}, this is {here}")
     elif now["dirty"]:
@@ -270,9 +270,9 @@ def differences(record: Record, now: Mapping[str, Any]) -> list[str]:
 
 @contextlib.contextmanager
 def _workspace(preset: str, weights: Sequence[Weights], places: Places) -> Iterator[Places]:
-    """Places for one measurement: its ``weights`` where a table would have trained them, and no
-    records, so that all is measured anew; networks that measure are the real ones, so that they
-    are trained once."""
+    """Temporary places for one measurement: ``weights`` where a table would have trained them, and
+    no records, so that everything is measured again. The networks that measure are links to the
+    real ones, so that they are not trained again."""
     with tempfile.TemporaryDirectory(prefix="rerun-") as name:
         runs, results = Path(name) / "runs", Path(name) / "results"
         shared = places.runs / "classifiers"
@@ -292,14 +292,14 @@ def _workspace(preset: str, weights: Sequence[Weights], places: Places) -> Itera
 
 
 def _threads(record: Record, what: str) -> int:
-    """CPU threads at the record's ``training``, or of its measuring ``environment``; one where
-    trainings side by side had one each, as far as is known."""
+    """Return the number of CPU threads in the record's ``training`` or ``environment``, at most the
+    number of cores here; 1 if it is not recorded."""
     told = (record.get(what) or {}).get("threads", 1)
     return min(told, cores()) if type(told) is int and told > 0 else 1
 
 
 def _append(made: dict[str, Any], scratch: Path, results: Path) -> dict[str, Any]:
-    """``made`` among the stored records, with its raw values under a name that is free."""
+    """Append ``made`` to the stored records, with its raw values under a new name."""
     records, raw = Records(results, made["preset"]), {}
     if "raw" in made:
         source = scratch / made["raw"]
@@ -308,22 +308,19 @@ def _append(made: dict[str, Any], scratch: Path, results: Path) -> dict[str, Any
 
 
 def kind_of(record: Record) -> str:
-    """The name of the kind of measurement that makes a record.
-
-    Raises UserError for what no kind measures, or measured in another way than now.
-    """
+    """Return the name of the kind of measurement that makes a record; UserError if none does."""
     metric, real = record["metric"], record["method"] == REAL
     kind = next((k.name for k in KINDS.values() if k.makes(metric, real)), "")
     directed = record.get("translation") in DIRECTIONS
     if not kind or (kind == "modes") != directed or (kind == "theory" and real):
         human = metric == "quality-human"
-        why = "people were asked, and no program asks them again" if human else "no function does"
+        why = "people were asked" if human else "this version has no such measurement"
         raise UserError(f"{metric} of record {record_id(record)} cannot be measured again: {why}")
     return kind
 
 
 def preset_of(record: Record) -> Preset:
-    """The preset that a record was measured with, under the same name."""
+    """Return the preset that a record was measured with, under the same name."""
     told = record.get("measure") or {}
     try:
         measure = Measuring(**told)
@@ -332,7 +329,7 @@ def preset_of(record: Record) -> Preset:
     if measure is None or set(told) != set(asdict(measure)):
         words = ", ".join(f"{key}={value}" for key, value in told.items())
         raise UserError(
-            f"record {record_id(record)} was measured with other options than there are now ({words}): "
+            f"record {record_id(record)} was measured with options of another version ({words}): "
             f"check out {commit_of(record)}"
         )
     changes = record.get("changes") or {}
@@ -340,40 +337,42 @@ def preset_of(record: Record) -> Preset:
 
 
 def run_of(record: Record) -> RunConfig:
-    """The run that a record is about; of a record of real pictures, one on the same pictures.
+    """Return the run that a record is about; for a record of real pictures, a run on the same ones.
 
-    Raises UserError for a record that contradicts itself, and for one that does not tell enough.
+    Raises UserError for a record that is inconsistent or incomplete.
     """
     if record["task"] not in TASKS and not is_own(record["task"]):
         raise UserError(
-            f"record {record_id(record)} is of the pictures {record['task']}, which no task is "
-            "called: only records of named tasks are made again"
+            f"record {record_id(record)} is about the pictures {record['task']}, which are not a "
+            "task: only records of named tasks can be reproduced"
         )
     for key in ("data_sha256", *(() if record["method"] == REAL else ("checkpoint_sha256",))):
         digits = str(record.get(key, ""))
         if len(digits) != 64 or set(digits) - set("0123456789abcdef"):
             raise UserError(
-                f"record {record_id(record)} names no {key}, so what it was measured on is not known"
+                f"record {record_id(record)} has no {key}, so it is unknown what it was measured on"
             )
     if record["method"] == REAL:
         told = {"size": record.get("size")} | dict(record.get("pictures") or {})
         sizes: dict[str, Any] = {key: told.get(key) for key in ("size", "train", "test")}
         if not all(type(v) is int and v > 0 for v in sizes.values()):
-            raise UserError(f"record {record_id(record)} tells no sizes of its pictures: {RESTORE}")
+            raise UserError(
+                f"record {record_id(record)} lacks the sizes of its pictures: {RESTORE}"
+            )
         return replace(_scale(record).make_run("munit", record["task"], record["seed"]), **sizes)
     config = record.get("config")
     text = json.dumps(config, sort_keys=True)
     if hashlib.sha256(text.encode()).hexdigest() != record.get("config_sha256"):
         raise UserError(
-            f"record {record_id(record)}: its configuration is not what its config_sha256 says: "
+            f"record {record_id(record)}: its configuration does not match its config_sha256: "
             f"{RESTORE}"
         )
     try:
         run = RunConfig.from_dict(config or {})
     except UserError as error:
         raise UserError(
-            f"record {record_id(record)} is of a version with other settings ({error}): check out "
-            f"{commit_of(record)}"
+            f"record {record_id(record)} was made by a version with other settings ({error}): "
+            f"check out {commit_of(record)}"
         ) from None
     for field in ("method", "task", "seed", "size", "steps"):
         if getattr(run, field) != record.get(field):
@@ -385,8 +384,8 @@ def run_of(record: Record) -> RunConfig:
 
 
 def check_pictures(record: Record, run: RunConfig, places: Places) -> Path:
-    """The folder with the pictures of a record, drawn or fetched if need be; UserError if they
-    are others than it was measured on."""
+    """Return the folder with a record's pictures, drawn or downloaded if necessary; UserError if
+    they are not those that it was measured on."""
     domains = open_run_task(run, places)
     found = domains.fingerprint(progress=places.progress)
     if found == record["data_sha256"]:
@@ -394,7 +393,7 @@ def check_pictures(record: Record, run: RunConfig, places: Places) -> Path:
     if run.task in TASKS and TASKS[run.task].drawn and not run.source:
         remedy = f"remove it to have them drawn again, or check out {commit_of(record)}"
     else:
-        remedy = f"restore them, or name the right ones (--source {run.task}=PATH)"
+        remedy = f"restore them, or give the right ones (--source {run.task}=PATH)"
     raise UserError(
         f"{domains.folder} holds other pictures (sha256 {found[:12]}) than record "
         f"{record_id(record)} was measured on ({record['data_sha256'][:12]}): {remedy}"
@@ -402,8 +401,8 @@ def check_pictures(record: Record, run: RunConfig, places: Places) -> Path:
 
 
 def stored_weights(record: Record, run: RunConfig, places: Places) -> Path | None:
-    """The record's own weights, by their sha256: where its run was trained, among the stored
-    weights of its preset, or where it was trained again."""
+    """Find the record's weights by their sha256: in its run directory, among its preset's stored
+    weights, or where ``rerun`` trained them again; None if they are in none of these."""
     stored = places.results / record["preset"] / "weights"
     files = [
         run_folder(places.runs, record["preset"], run) / LAST,
@@ -415,18 +414,18 @@ def stored_weights(record: Record, run: RunConfig, places: Places) -> Path | Non
 
 
 def rerun_folder(run: RunConfig, places: Places) -> Path:
-    """Where a configuration is trained again: never where a table looks for its own runs."""
+    """Return the directory for training a configuration again, separate from the tables' runs."""
     return places.runs / "rerun" / run.digest()[:16]
 
 
 def commit_of(record: Record) -> str:
-    """In words, the code that made a record."""
+    """Describe the code that made a record, as in "commit 0123456789ab"."""
     commit = str((record.get("environment") or {}).get("commit") or "")
     return f"commit {commit[:12]}" if commit else "the version that made it"
 
 
 def _scale(record: Record) -> Preset:
-    """The preset that a record is of, without its changes. One of somebody's own is unknown here;
-    any stands for it, since the record tells its runs and how it was measured."""
+    """Return a record's preset, without its changes. A user's own preset is unknown here; any other
+    will do, since the record contains its runs and options."""
     title = record["preset"].partition("+")[0]
     return load_preset(title if title in preset_names() else "cpu")

@@ -1,7 +1,7 @@
-"""A training small enough for a test: its numbers with several seeds, and where one more should be.
+"""A run small enough for a test: its scores with several seeds predict those with another one.
 
-The regression test trains it again with a seed that was never stored. Whatever changes what
-training does (an objective, an optimiser, the order of pictures) moves it out of the interval.
+The regression test trains it with a seed that was never stored. A change to training (to an
+objective, an optimiser, the order of pictures) moves its scores out of the predicted interval.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from reproduce.training.loop import Logging
 from reproduce.training.session import train
 from reproduce.training.translate import stream
 
-PRESET = "regression"  # its records' folder
+PRESET = "regression"  # the folder of its records
 METHOD, TASK = "munit", "drawn-shoes"
 SETTINGS: dict[str, object] = {
     "batch": 4, "steps": 160, "train": 150, "test": 40, "dim": 8, "dis_dim": 16,
@@ -54,15 +54,15 @@ INPUTS, SAMPLES = 40, 8
 
 
 def small_run(seed: int) -> RunConfig:
-    """The run with one seed."""
+    """Return the run with one seed."""
     return load_preset("quick").make_run(METHOD, TASK, seed, SETTINGS)
 
 
 def train_small(seed: int, data: Path, runs: Path) -> tuple[RunConfig, Path]:
-    """Train it in a folder of its own under ``runs``; returns the run and its checkpoint."""
+    """Train it in a run directory under ``runs``; return the run and its checkpoint."""
     run = small_run(seed)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # so small, and the same bits on every number of cores
+    torch.set_num_threads(1)  # fast enough, and the same bits on any number of cores
     try:
         quiet = Logging(tensorboard=False, progress=False, grids=0)
         return run, train(run, runs / f"{METHOD}-seed{seed}", data_dir=data, logging=quiet)
@@ -71,7 +71,7 @@ def train_small(seed: int, data: Path, runs: Path) -> tuple[RunConfig, Path]:
 
 
 def measure_small(run: RunConfig, checkpoint: Path, places: Places) -> list[Measurement]:
-    """Diversity, agreement with the true silhouettes, and reconstruction."""
+    """Measure diversity, agreement with the true silhouettes, and reconstruction."""
     method, _ = load_method(checkpoint)
     assert isinstance(method, Munit)
     pictures, protocol = open_pictures(run, places), get_protocol("paper", INPUTS, SAMPLES)
@@ -125,8 +125,8 @@ def record_small_runs(seeds: Sequence[int], places: Places) -> list[dict[str, An
 def stored_small_runs(
     records: Sequence[Mapping[str, Any]], run: RunConfig, pictures: str
 ) -> dict[str, dict[int, float]]:
-    """metric -> seed -> value, of records of the same run but for its seed, on these ``pictures``
-    (their fingerprint); the newest each."""
+    """Return metric -> seed -> value from the newest records of ``run`` with any seed on the same
+    ``pictures`` (their fingerprint)."""
     config = run.as_dict() | {"seed": None}
     found: dict[str, dict[int, float]] = {}
     for record in records:

@@ -1,4 +1,4 @@
-"""The list of stored weights: which files there are, and the pictures that they were measured on."""
+"""The manifest of stored weights: the files, and digests of the pictures they were measured on."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from reproduce.records.store import REAL
 
 OUTSIDE_DIGESTS = "records name the network that measured"
 WEIGHTS, MANIFEST = "weights", "manifest.json"
-MEASURING = "measuring"  # among the weights, the networks that measure, called as they are kept
-# What a table measures: None stands for a2b alone, in records that name no translation.
+MEASURING = "measuring"  # subfolder of the networks that measure, under their usual names
+# The directions that a table measures: None is a2b, in records without a "translation" field.
 MEASURED: dict[int, tuple[str | None, ...]] = {1: (None,), 2: DIRECTIONS}
 RESTORE = "restore it from version control"
 
@@ -28,11 +28,11 @@ Row = tuple[str, str, str | None]  # task, method, translation
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file of weights, by its path in the folder.
+    """A file of weights, with its path in the folder.
 
-    ``about``: of a method's weights task, method, seed, checkpoint_sha256 and directions; of
-    what measures its kind (classifier, mode-classifier, content-reader), ``numbers``, the sha256
-    that records have, and ``code``, the digest of that which trained it.
+    ``about``: for a method's weights task, method, seed, checkpoint_sha256 and directions; for a
+    network that measures its kind (classifier, mode-classifier, content-reader), ``numbers`` (its
+    sha256 in records) and ``code`` (the digest of the code that trained it).
     """
 
     file: str
@@ -45,9 +45,9 @@ class StoredFile:
 class Manifest:
     """All stored files of a preset.
 
-    ``pictures``: by task size, train, test, data_sha256 (as in records) and, by folder of test
-    pictures, the digest of each. ``left_out``: runs behind the tables that were not there to be
-    stored, or not asked for, as task/method/seed.
+    ``pictures``: by task, size, train, test, data_sha256 (as in records) and the digests of the
+    test pictures, by folder. ``left_out``: runs behind the tables that were missing or not
+    requested, as task/method/seed.
     """
 
     folder: Path
@@ -59,11 +59,11 @@ class Manifest:
 
     @property
     def bytes(self) -> int:
-        """Of all files together."""
+        """The total size of all files."""
         return sum(file.bytes for file in self.files)
 
     def as_text(self) -> str:
-        """JSON; one line a file."""
+        """Return the manifest as JSON, with one line per file."""
         lines = ",\n  ".join(json.dumps(asdict(file), sort_keys=True) for file in self.files)
         pictures = ",\n  ".join(
             f"{json.dumps(task)}: {json.dumps(dict(about), sort_keys=True)}"
@@ -75,19 +75,19 @@ class Manifest:
         return f'{{{first},\n "files": [\n  {lines}\n ],\n "pictures": {{\n  {pictures}\n }}\n}}\n'
 
     def find(self, **about: object) -> StoredFile | None:
-        """The file with this ``about``, if it is stored."""
+        """Return the first file whose ``about`` includes these values; None if there is none."""
         return next((f for f in self.files if about.items() <= f.about.items()), None)
 
     def leaves_out(self, task: str, method: str, seed: int) -> bool:
-        """Whether this was not stored, and the manifest says so; of real pictures: of a task none
-        of whose runs were."""
+        """Return whether a run is listed as left out; for real pictures, whether all runs of the
+        task are."""
         if method != REAL:
             return run_name(task, method, seed) in self.left_out
         named = any(name.startswith(f"{task}/") for name in self.left_out)
         return named and task not in self.pictures
 
     def wrong(self, file: StoredFile) -> str | None:
-        """In words, what is wrong with a stored file's bytes."""
+        """Describe how a stored file differs from the manifest; None if it does not."""
         path = self.folder / file.file
         if not path.is_file():
             return f"{path} is missing: {RESTORE}"
@@ -101,12 +101,12 @@ class Manifest:
 
 
 def run_name(task: str, method: str, seed: int) -> str:
-    """A run in ``left_out``."""
+    """Return a run's name in ``left_out``."""
     return f"{task}/{method}/{seed}"
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """What ``Manifest.as_text`` wrote to ``folder``; UserError for anything else."""
+    """Read the manifest in ``folder``; UserError if it is missing or invalid."""
     path = folder / MANIFEST
     with foreign(f"{path} is no list of stored weights", RESTORE):
         told = json.loads(path.read_text(encoding="utf-8"))
@@ -119,11 +119,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def stored_network(results: Path, name: str, code: str) -> Path | None:
-    """The network called ``name`` that this ``code`` trained and whoever made the stored results
-    measured with, if any did. Trained again on another machine it would have other bits, and
-    numbers by two networks are not compared.
+    """Return the stored network ``name`` that ``code`` trained, or None. Measuring with it keeps
+    scores comparable with the stored ones, since training on another machine gives other weights.
 
-    UserError where its file is not what the list says.
+    Raises UserError if its file differs from the manifest.
     """
     for path in sorted(results.glob(f"*/{WEIGHTS}/{MANIFEST}")):
         manifest = read_manifest(path.parent)
@@ -138,8 +137,8 @@ def stored_network(results: Path, name: str, code: str) -> Path | None:
 def table_rows(
     records: Iterable[dict[str, Any]], preset: Preset, seed: int
 ) -> dict[Row, dict[str, dict[str, Any]]]:
-    """The newest records behind a preset's tables, by row and metric, those of real pictures
-    included: of these only metrics that methods have too, since others are of earlier protocols."""
+    """Return the newest records behind a preset's tables, by row and metric. Real pictures only
+    include metrics that methods have too, since others come from earlier protocols."""
     every, found = list(records), dict[Row, dict[str, dict[str, Any]]]()
     for number, tasks in sorted(preset.tables.items()):
         for translation in MEASURED[number]:

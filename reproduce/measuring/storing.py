@@ -1,4 +1,4 @@
-"""From trained runs and the networks that measured them to a folder of stored weights."""
+"""Store the weights of trained runs, and of the networks that measured them, in one folder."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def store_weights(
     limit: int = LIMIT,
     tasks: Sequence[str] | None = None,
 ) -> Manifest:
-    """Store what the newest records of a preset's tables, or of these ``tasks`` of theirs, were
-    measured on, in place of what was stored before; ``tell`` is given what is left out, and why.
+    """Store the networks behind the newest records of a preset's tables, replacing earlier ones.
 
-    Raises UserError where a run, a network or a picture is not the one that the records name, and
-    where all would have more than ``limit`` bytes.
+    ``tasks`` selects some of the tables' tasks. ``tell`` is called with what is left out, and why.
+    Raises UserError if a run, a network or a picture is not the one in the records, and if the
+    files exceed ``limit`` bytes.
     """
     if strange := sorted(set(tasks or ()) - set(preset.table_tasks)):
         raise UserError(
@@ -85,7 +85,7 @@ def store_weights(
                 runs.setdefault((task, method, seed), (record, []))[1].append(direction)
     if not runs:
         raise UserError(
-            f"{places.results} has no records of tables of {preset.name} with seeds "
+            f"{places.results} has no records of the tables of {preset.name} with seeds "
             f"{', '.join(map(str, seeds))}: make the tables first (python -m reproduce all)"
         )
     target = places.results / preset.name / WEIGHTS
@@ -94,25 +94,25 @@ def store_weights(
         stored = {file.about["task"] for file in files}
         if not stored:
             raise UserError(f"none of the runs behind these tables is in {places.runs}")
-        # Of all tasks: whoever adds seeds to these records measures them with the same networks.
+        # For all tasks, so that further seeds can be measured with the same networks.
         files += _instruments(records, places, part, tell)
         pictures = _pictures((r for r in records if r["task"] in stored), places)
         left_out += not_asked_for
         manifest = Manifest(part, preset.name, RULE, files, pictures, left_out)
         if manifest.bytes > limit:
             raise UserError(
-                f"these weights have {manifest.bytes / 1e6:.1f} MB, more than the {limit / 1e6:g} "
-                "MB that are stored at most: store fewer seeds, or --tasks"
+                f"these weights take {manifest.bytes / 1e6:.1f} MB, more than the limit of "
+                f"{limit / 1e6:g} MB: store fewer seeds, or --tasks"
             )
         write_text(part / MANIFEST, manifest.as_text())
     return replace(manifest, folder=target)
 
 
 def store_run(checkpoint: Path, directions: Sequence[Direction], target: Path, sha256: str) -> None:
-    """What translating in ``directions`` needs of a checkpoint, whose ``sha256`` it is.
+    """Write the weights of ``checkpoint`` that translation in ``directions`` needs to ``target``.
 
-    Raises UserError where the stored weights, put back, do not translate just as the checkpoint's
-    rounded ones.
+    ``sha256``: the checkpoint's. Raises UserError if the stored weights, loaded again, do not
+    translate exactly like the checkpoint's rounded ones.
     """
     method, read = load_method(checkpoint)
     size = read.run.size
@@ -128,7 +128,9 @@ def store_run(checkpoint: Path, directions: Sequence[Direction], target: Path, s
     again, _ = load_method(target)
     for direction in directions:
         if not torch.equal(probes[PROBE + direction], probe(again, direction, size)):
-            raise UserError(f"{checkpoint} cannot be stored: put back, it translates otherwise")
+            raise UserError(
+                f"{checkpoint} cannot be stored: loaded again, it translates differently"
+            )
 
 
 @torch.no_grad()
@@ -142,19 +144,19 @@ def _round(method: Method) -> None:
 def _networks(
     preset: Preset, measured: Measured, places: Places, part: Path, tell: Tell
 ) -> tuple[list[StoredFile], list[str]]:
-    """The runs, each for all directions that were measured, and those that are not there."""
+    """Store the runs for all measured directions; return the files and the missing runs' names."""
     files, left_out = [], []
     for (task, method, seed), (record, directions) in measured.items():
         run = RunConfig.from_dict(record["config"])
         path, sha256 = run_folder(places.runs, preset.name, run) / LAST, record["checkpoint_sha256"]
         if not path.is_file():
-            tell(f"left out: {method} on {task}, seed {seed}: no {path}")
+            tell(f"left out: {method} on {task}, seed {seed}: {path} is missing")
             left_out.append(run_name(task, method, seed))
             continue
         if sha256_file(path) != sha256:
             raise UserError(
-                f"{path} is not the network that the newest records of {method} on {task} are "
-                f"about ({sha256[:12]}): measure it first (python -m reproduce all)"
+                f"{path} is not the network in the newest records of {method} on {task} "
+                f"({sha256[:12]}): measure it first (python -m reproduce all)"
             )
         name = f"{task}-{method}-seed{seed}.safetensors"
         store_run(path, directions, part / name, sha256)
@@ -169,7 +171,7 @@ def _networks(
 def _instruments(
     records: Iterable[Record], places: Places, part: Path, tell: Tell
 ) -> list[StoredFile]:
-    """The networks that measured, found by the sha256 of their numbers."""
+    """Store the networks that measured, found by the sha256 of their weights."""
     wanted: dict[str, str] = {}
     for told in (record["protocol"] for record in records):
         if "reader" in told:
@@ -181,7 +183,7 @@ def _instruments(
     there, files = _by_numbers(places.runs / "classifiers", set(wanted.values())), []
     for numbers, kind in wanted.items():
         if (kind, numbers) not in there:
-            tell(f"left out: {kind} {numbers[:12]}, which is not in {places.runs}")
+            tell(f"left out: {kind} {numbers[:12]}: it is not in {places.runs}")
             continue
         path = there[kind, numbers]
         name = f"{MEASURING}/{path.name}"
@@ -192,7 +194,7 @@ def _instruments(
 
 
 def _by_numbers(folder: Path, kinds: Iterable[str]) -> dict[tuple[str, str], Path]:
-    """The networks in a folder that are of these kinds, by kind and sha256 of their numbers."""
+    """Map (kind, sha256 of the weights) to each file in ``folder`` that is one of ``kinds``."""
     found = {}
     for path in sorted(folder.glob("*.safetensors")):
         for kind in kinds:
@@ -204,7 +206,7 @@ def _by_numbers(folder: Path, kinds: Iterable[str]) -> dict[tuple[str, str], Pat
 
 
 def _pictures(records: Iterable[Record], places: Places) -> dict[str, dict[str, Any]]:
-    """Digests of the test pictures, which are compared with what is drawn one by one."""
+    """Return digests of the test pictures, after comparing them with pictures drawn singly."""
     runs = {r["task"]: (RunConfig.from_dict(r["config"]), r["data_sha256"])
             for r in records if r["method"] != REAL}  # fmt: skip
     found = {}
@@ -212,8 +214,8 @@ def _pictures(records: Iterable[Record], places: Places) -> dict[str, dict[str, 
         task, domains = DrawnTask.of(run), open_run_task(run, places)
         if domains.fingerprint(progress=places.progress) != data:
             raise UserError(
-                f"{domains.folder} holds other pictures than the records of {name} are about: "
-                "restore them, or measure again"
+                f"the pictures in {domains.folder} are not those of the records of {name}: restore "
+                "them, or measure again"
             )
         parts = {}
         for part in task.test_parts:
@@ -221,7 +223,7 @@ def _pictures(records: Iterable[Record], places: Places) -> dict[str, dict[str, 
             parts[part] = [digest(folder.read(i)) for i in range(len(folder))]
             for index, expected in enumerate(parts[part]):
                 if digest(alone.read(index)) != expected:
-                    raise UserError(f"{folder.path(index)} is not what is drawn for it by itself")
+                    raise UserError(f"{folder.path(index)} differs from the picture drawn singly")
         sizes = {"size": run.size, "train": run.train, "test": run.test}
         found[name] = sizes | {"data_sha256": data, "parts": parts}
     return found

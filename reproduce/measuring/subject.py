@@ -1,4 +1,4 @@
-"""What is measured: a trained run, or the real pictures of a task, opened once for all measurements."""
+"""Subjects of measurements: a trained run, or a task's real pictures, opened once for all kinds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from reproduce.training.translate import Translation, stream
 class Pictures:
     """The pictures of a task at one size."""
 
-    run: RunConfig  # any of those on these pictures
+    run: RunConfig  # any run on these pictures
     domains: Domains
     data: str  # their fingerprint
 
@@ -42,12 +42,12 @@ class Pictures:
 
     @cached_property
     def truth(self) -> Truth | None:
-        """What drawn shoes and bags know of themselves."""
+        """The truth about drawn shoes and bags; None for other pictures."""
         return truth_of(self.domains, self.size)
 
     @property
     def drawn(self) -> Truth:
-        """The truth; UserError where it is not known."""
+        """The truth; UserError if it is unknown."""
         if self.truth is None:
             raise UserError(
                 f"{self.domains.folder} holds no pictures that were drawn at {self.size} px, so "
@@ -57,17 +57,17 @@ class Pictures:
 
     @cached_property
     def modes(self) -> Modes:
-        """What is told of the pictures' modes; UserError where nothing is."""
+        """The pictures' modes; UserError if they are unknown."""
         return open_modes(self.domains.folder)
 
     @cached_property
     def masks(self) -> FolderSource | None:
-        """True silhouettes of the test inputs, where the task knows them (drawn pictures)."""
+        """True silhouettes of the test inputs, for drawn pictures; None for others."""
         folder = self.domains.folder / "testMask"
         return FolderSource(folder) if folder.is_dir() else None
 
     def silhouettes(self, names: Iterable[str]) -> dict[str, Tensor]:
-        """Those of the test inputs ``names``, (H, W) in [0, 1]."""
+        """Return the silhouettes (H, W) in [0, 1] of the test inputs ``names``."""
         masks = self.masks
         if masks is None:
             raise UserError(f"{self.domains.folder} has no testMask: draw the task again")
@@ -75,34 +75,34 @@ class Pictures:
         return {name: self.read(masks, index[name]).mean(0) * 0.5 + 0.5 for name in names}
 
     def of_domain(self, domain: str) -> dict[str, PictureSource]:
-        """The training and the test pictures of domain "a" or "b"."""
+        """Return the training and test pictures of domain "a" or "b", by split."""
         splits = self.domains.splits()
         return {split: splits[f"{split}_{domain}"] for split in ("train", "test")}
 
     def source(self, direction: Direction) -> PictureSource:
-        """The test inputs of a direction."""
+        """Return the test inputs of a direction."""
         return self.of_domain(direction[0])["test"]
 
     def read(self, source: PictureSource, index: int) -> Tensor:
-        """A picture (3, size, size) in [-1, 1], as networks see it at test time."""
+        """Read a picture (3, size, size) in [-1, 1], as networks see it at test time."""
         return Preparation(self.size).at_test()(source.read(index))
 
     def shown(self, source: PictureSource) -> Iterator[Translation]:
-        """All pictures of a source, each as the only sample of itself."""
+        """Yield all pictures of a source, each as the only translation of itself."""
         for index, name in enumerate(source.ids):
             yield name, 0, self.read(source, index)
 
 
 def open_pictures(run: RunConfig, places: Places) -> Pictures:
-    """Those that ``run`` is trained and measured on."""
+    """Open the pictures that ``run`` is trained and measured on."""
     domains = open_run_task(run, places)
     return Pictures(run, domains, domains.fingerprint(progress=places.progress))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A finished ``run``, or with ``real`` the pictures that it is measured on, whose translations
-    are true."""
+    """A finished ``run``, or with ``real`` the real pictures that it is measured on, which stand
+    for a perfect translator."""
 
     preset: Preset
     run: RunConfig
@@ -112,22 +112,22 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """The method, as records call it."""
+        """The method's name in records."""
         return REAL if self.real else self.run.method
 
     @property
     def trained(self) -> bool:
-        """Whether its network is at hand."""
+        """Whether it has a trained network."""
         return not self.real
 
     @cached_property
     def checkpoint(self) -> Path:
-        """The trained weights."""
+        """The path of the trained weights."""
         return checkpoint_of(self.preset, self.run, self.places)
 
     @cached_property
     def sha256(self) -> str:
-        """Of the weights; of real pictures their fingerprint."""
+        """The sha256 of the weights; for real pictures their fingerprint."""
         if self.real:
             return self.pictures.data
         if not self.checkpoint.is_file():
@@ -136,8 +136,7 @@ class Subject:
 
     @cached_property
     def method(self) -> Method:
-        """The trained networks; UserError where the training is not finished, or was on other
-        pictures."""
+        """The trained networks; UserError if the training is unfinished or used other pictures."""
         method, read = load_method(self.checkpoint, self.places.device)
         if read.step < self.run.steps:
             raise UserError(
@@ -152,7 +151,7 @@ class Subject:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What every record says of it."""
+        """The fields that all its records have."""
         facts = facts_of(self.preset, self.run, self.places, real=self.real)
         facts["data_sha256"] = self.pictures.data
         return (
@@ -169,7 +168,7 @@ class Subject:
 
     @property
     def same(self) -> Mapping[str, Any]:
-        """By what its records are found."""
+        """The fields that identify its records."""
         if not self.real:
             return {"checkpoint_sha256": self.sha256}
         return {
@@ -181,7 +180,7 @@ class Subject:
         self, samples: int | range, inputs: range | None = None, direction: Direction = "a2b",
         batch_size: int = 32,
     ) -> Iterator[Translation]:  # fmt: skip
-        """Of these test pictures, or of all, by the trained networks, as PNG files of them hold them."""
+        """Translate these test inputs, or all; pictures are rounded to 8 bits as in PNG files."""
         source = self.pictures.source(direction)
         if inputs is not None:
             source = Subset(source, range(inputs.start, len(source)))

@@ -1,4 +1,4 @@
-"""Rows of one's own: outputs that were not made here, measured like all others."""
+"""Table rows for submitted outputs, which were made elsewhere and are measured like all others."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ from reproduce.training.translate import Translation
 FILE = "submission.yaml"
 _LINK = r"^https?://[A-Za-z0-9.:/?#@!$&()*+,;=%~_-]{1,500}$"
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .+_-]{0,39}")
-_OF_ALL = max(EXACT, FIDELITY, OWN[-1] + 1)  # samples that scores beside diversity look at
+_OF_ALL = max(EXACT, FIDELITY, OWN[-1] + 1)  # samples that scores other than diversity use
 
 
 def _printable(text: str) -> str:
-    """Text on one line; control characters, and those that turn or hide what follows, are refused."""
+    """Return text on one line; ValueError for control and invisible formatting characters."""
     for sign in text:
         if unicodedata.category(sign)[0] == "C" and not sign.isspace():
-            raise ValueError(f"the character U+{ord(sign):04X} is not printed: leave it out")
+            raise ValueError(f"the character U+{ord(sign):04X} is not printable: leave it out")
     return " ".join(text.split())
 
 
@@ -62,7 +62,7 @@ Line = Annotated[str, _ONE, AfterValidator(_printable)]
 
 
 class Submission(BaseModel):
-    """``submission.yaml``: what travels with outputs, and is shown in the report."""
+    """The contents of ``submission.yaml``, which describes outputs and is shown in the report."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -75,12 +75,12 @@ class Submission(BaseModel):
 
 
 def read_submission(folder: Path) -> dict[str, Any]:
-    """What ``submission.yaml`` in ``folder`` says; nothing where there is none. UserError for one with
-    other fields or values."""
+    """Read ``submission.yaml`` in ``folder``; {} if there is none. Raises UserError for unknown
+    fields and invalid values."""
     path = folder / FILE
     if not path.exists():
         return {}
-    told = read_yaml(path, "mend it")
+    told = read_yaml(path, "correct it")
     try:
         return Submission.model_validate(told).model_dump(exclude_none=True)
     except ValidationError as error:
@@ -93,7 +93,7 @@ def read_submission(folder: Path) -> dict[str, Any]:
 
 
 def parse_rows(words: Sequence[str]) -> dict[str, str]:
-    """``NAME=PATH`` arguments: the absolute path of each row; UserError for names that are taken."""
+    """Parse ``NAME=PATH`` arguments to name -> absolute path; UserError for names in use."""
     rows: dict[str, str] = {}
     for word in words:
         label, equals, path = word.partition("=")
@@ -101,12 +101,12 @@ def parse_rows(words: Sequence[str]) -> dict[str, str]:
             raise UserError(f"--row {word}: write NAME=PATH, e.g. --row 'Mine=out/mine'")
         if not LABEL.fullmatch(label):
             raise UserError(
-                f"--row {label}=...: a name has letters, digits, spaces and . + _ -, at most 40"
+                f"--row {label}=...: a name has letters, digits, spaces and . + _ -, 40 at most"
             )
         taken = {*METHODS, *(method.title for method in METHODS.values()), REAL, "Real data"}
         if label.lower() in {name.lower() for name in taken}:
-            raise UserError(f"--row {label}=...: the table has a row of that name: take another")
-        # Where names are parts of files' names, a space is an underscore.
+            raise UserError(f"--row {label}=...: the table has a row of that name, use another")
+        # In file names, spaces become underscores.
         if label.replace(" ", "_") in {known.replace(" ", "_") for known in rows}:
             raise UserError(f"--row {label} is given twice: name each row once")
         rows[label] = str(path_of(path).resolve())
@@ -114,12 +114,13 @@ def parse_rows(words: Sequence[str]) -> dict[str, str]:
 
 
 def directions_of(number: int) -> tuple[Direction, ...]:
-    """The translations that a table measures."""
+    """Return the directions that table ``number`` measures."""
     return ("a2b",) if number == 1 else DIRECTIONS
 
 
 def asked(preset: Preset, number: int, inputs: int) -> tuple[int, int]:
-    """How many of ``inputs`` test pictures a row of table ``number`` translates, and how often."""
+    """Return how many of ``inputs`` test pictures a row of table ``number`` translates, and the
+    samples of each."""
     measuring = preset.measure
     if number == 2:
         return min(measuring.mode_inputs, inputs), measuring.mode_samples
@@ -130,7 +131,7 @@ def asked(preset: Preset, number: int, inputs: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Row:
-    """Outputs for one task of a table, found and checked but for the names of their inputs."""
+    """Outputs for one task of a table, checked except for the names of their inputs."""
 
     label: str
     outputs: Mapping[Direction, tuple[Path, Outputs]]
@@ -138,11 +139,11 @@ class Row:
 
 
 def open_row(preset: Preset, run: RunConfig, number: int, label: str, path: Path) -> Row | None:
-    """The outputs at ``path`` for the task of ``run``: in a folder of the task's name, or where the
-    table has one task, ``path`` itself; for table 2 in ``a2b`` and ``b2a`` there. None where there
-    are outputs for other tasks alone.
+    """Open the outputs at ``path`` for the task of ``run``; None if they are for other tasks only.
 
-    Raises UserError for what is missing, of another size, or too few samples.
+    They are in a folder with the task's name or, if the table has one task, in ``path`` itself; for
+    table 2 in its subfolders ``a2b`` and ``b2a``. Raises UserError for missing outputs, another
+    size and too few samples.
     """
     tasks = preset.tables[number]
     folders = {task: path / Path(task).name for task in tasks}
@@ -158,12 +159,12 @@ def open_row(preset: Preset, run: RunConfig, number: int, label: str, path: Path
     for direction in directions_of(number):
         where = base if number == 1 else _found(base / direction)
         if where is None:
-            raise UserError(f"{base} has no {direction}: table 2 is about both directions")
+            raise UserError(f"{base} has no {direction}: table 2 measures both directions")
         found = open_outputs([where])
         if found.size != (run.size, run.size):
             raise UserError(
                 f"{where}: {found}; table {number} of preset {preset.title} is at "
-                f"{run.size}x{run.size}: translate the pictures that the command inputs writes"
+                f"{run.size}x{run.size}: translate the pictures written by the command inputs"
             )
         _, samples = asked(preset, number, len(found.names))
         check_size(found, None, samples)
@@ -173,14 +174,14 @@ def open_row(preset: Preset, run: RunConfig, number: int, label: str, path: Path
 
 
 def _found(path: Path) -> Path | None:
-    """A folder, or the array of that name."""
+    """Return the folder ``path``, or the array file of that name; None if neither exists."""
     there = (path, *(path.with_name(path.name + suffix) for suffix in ARRAYS))
     return next((p for p in there if p.exists()), None)
 
 
 @dataclass(frozen=True, eq=False)
 class Submitted(Subject):
-    """Outputs that were not made here, in the place of a trained run on the same pictures."""
+    """Submitted outputs, measured in place of a trained run on the same pictures."""
 
     row: Row = field(kw_only=True)
 
@@ -194,19 +195,19 @@ class Submitted(Subject):
 
     @cached_property
     def outputs(self) -> dict[Direction, Outputs]:
-        """By direction, with the names of the test inputs."""
+        """The outputs by direction, under the names of the test inputs."""
         found: dict[Direction, Outputs] = {}
         for direction, (path, outputs) in self.row.outputs.items():
             names = self.pictures.source(direction).ids
             number = 1 if len(self.row.outputs) == 1 else 2
-            if len(outputs.names) != len(names):  # all test inputs will do too
+            if len(outputs.names) != len(names):  # outputs for all test inputs are accepted too
                 names = names[: asked(self.preset, number, len(names))[0]]
             found[direction] = outputs.called(names, path)
             others = set() if outputs.numbered else set(outputs.names) - set(names)
             if others:
                 raise UserError(
                     f"{path} translates '{min(others)}', which the command inputs does not write: "
-                    "remove it"
+                    "remove this translation"
                 )
         return found
 
@@ -231,7 +232,7 @@ class Submitted(Subject):
         batch_size: int = 32,
     ) -> Iterator[Translation]:  # fmt: skip
         outputs = self.outputs[direction]
-        if inputs is not None:  # protocols ask for a hundred, of fewer test pictures for all
+        if inputs is not None:  # protocols ask for 100 inputs, even if there are fewer
             inputs = range(inputs.start, min(inputs.stop, len(outputs.names)))
         return outputs.stream(samples, inputs)
 
@@ -239,9 +240,9 @@ class Submitted(Subject):
 def measure_row(
     preset: Preset, runs: Sequence[RunConfig], places: Places, number: int, label: str, path: Path
 ) -> Found:
-    """Measure the outputs at ``path`` for the task of ``runs`` as table ``number`` does its own rows.
+    """Measure the outputs at ``path`` for the task of ``runs`` like the other rows of a table.
 
-    Preference over MUNIT is measured where its network is at hand, or the distances of its
+    Preference over MUNIT is measured if its checkpoint is available, or the distances of its
     translations are on record.
     """
     row = open_row(preset, runs[0], number, label, path)
@@ -266,8 +267,7 @@ def measure_row(
 
 
 def _against_recorded(kind: PreferenceKind, subject: Submitted, munit: RunConfig) -> Found:
-    """Preference over ``munit`` by the distances that were kept when it was set against itself;
-    nothing where there are none."""
+    """Measure preference over ``munit`` by its recorded distances; {} if there are none."""
     records = kind.records(subject)
     about = {"method": REFERENCE, "seed": munit.seed, "config_sha256": munit.digest()}
     about["data_sha256"] = subject.pictures.data
@@ -289,8 +289,8 @@ def _against_recorded(kind: PreferenceKind, subject: Submitted, munit: RunConfig
 def write_inputs(
     pictures: Pictures, preset: Preset, number: int, out: Path
 ) -> list[tuple[Path, int]]:
-    """Write the test inputs that a row of table ``number`` translates, as networks see them: ``out``
-    whole or not at all. Returns the folder of each direction, and how many samples it asks for."""
+    """Write the test inputs for a row of table ``number``, as networks see them, to the new folder
+    ``out``. Returns each direction's folder and the number of samples per input."""
     if out.exists():
         raise UserError(f"{out} exists already: remove it, or choose another --out")
     folders = list[tuple[Path, int]]()

@@ -1,1 +1,1 @@
-"""From files to batches: where pictures come from, how they are read, and in which order."""
+"""From files to batches: the tasks, their pictures, and the order of training pictures."""

@@ -17,15 +17,15 @@ MOST_FILES = 1_000_000
 
 
 def extract_tar(archive: Path, folder: Path, *, progress: bool = True) -> Path:
-    """Unpack ``archive`` (.tar.gz) as the new ``folder``; return ``folder``.
+    """Unpack ``archive`` (.tar.gz) into the new ``folder``; return ``folder``.
 
-    Only ordinary files and folders inside ``folder`` are accepted: links, devices, absolute paths
-    and ``..`` are refused, as is more than ``MOST_BYTES`` or ``MOST_FILES``. After any refusal or
-    error nothing remains.
+    Only regular files and folders inside ``folder`` are accepted. Raises UserError for links,
+    devices, absolute paths and ``..``, and for more than ``MOST_BYTES`` or ``MOST_FILES``. On any
+    error, ``folder`` is not created.
     """
     if folder.exists():
-        raise UserError(f"{folder} exists already; remove it to unpack {archive} again")
-    remedy = "delete it and get it again, or make room"
+        raise UserError(f"{folder} already exists; remove it to unpack {archive} again")
+    remedy = "delete it and download it again, or free some disk space"
     with (
         whole_folder(folder) as unfinished,
         foreign(f"{archive} could not be unpacked to {folder}", remedy),
@@ -49,10 +49,10 @@ def _extract(archive: Path, folder: Path, progress: bool) -> None:
             leaves = member.name.startswith("/") or ".." in member.name.split("/")
             if leaves or not ordinary:
                 raise UserError(
-                    f"{archive} contains {member.name!r}, which is no ordinary file inside its "
-                    "folder; do not use this archive"
+                    f"{archive} contains {member.name!r}, which is not a regular file inside the "
+                    "archive's folder; do not use this archive"
                 )
             tar.extract(member, folder, set_attrs=False, filter="data")
-        # tarfile stops at its end marker, but the checksum of the whole comes after it.
+        # tarfile stops at its end marker; gzip checks its checksum only at the end of the stream.
         while stream.read(CHUNK):
             pass

@@ -1,8 +1,8 @@
-"""Which pictures a training step sees: a function of (seed, step), computed ahead of time.
+"""Load training batches, whose pictures are a function of (seed, step), ahead of time.
 
-Epochs are counted over the global batch, and each has its own permutation. Nothing is drawn from
-a generator with a history, so a run that resumes at step n, or is spread over several processes,
-sees what an uninterrupted run in one process would have seen.
+Epochs are counted over the global batch, and each has its own permutation. No generator carries
+state from step to step, so a run that is resumed at step n, or split over several processes, sees
+the same pictures as an uninterrupted run in one process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from models.randomness import generator
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import PictureSource
 
-KEPT = 2**30  # bytes of scaled pictures that are kept in memory, of both domains together
+KEPT = 2**30  # bytes of scaled pictures kept in memory, for both domains together
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -37,15 +37,15 @@ def _order(seed: int, role: str, epoch: int, length: int) -> torch.Tensor:
 class Batches:
     """An endless iterator over training batches from two domains.
 
-    Yields ``(x_a, x_b)``, each uint8 (``batch_size / world_size``, 3, H, W), for ``from_bytes``; for
-    a GPU as ``device`` in pinned memory. ``batch_size`` is that of the whole step; process ``rank``
-    of ``world_size`` gets its contiguous slice. With ``paired`` the two sources are aligned: one
-    order, one crop and one flip for both. ``step`` is the next step to come.
+    Yields ``(x_a, x_b)``, each uint8 (``batch_size / world_size``, 3, H, W), for ``from_bytes``; in
+    pinned memory if ``device`` is a GPU. ``batch_size`` is that of the whole step; process ``rank``
+    of ``world_size`` gets its contiguous slice. With ``paired`` the two sources are aligned: they
+    share order, crop and flip. ``step`` is the next step.
 
-    ``prefetch`` batches (default: two a thread) are prepared ahead, by threads, or by ``workers``
-    processes if any. Scaled pictures are kept up to ``kept`` bytes: small ones are decoded once. An
-    error comes up at the step it belongs to. ``close()``, or leaving the ``with`` block, ends the
-    threads and processes.
+    ``prefetch`` batches (default: two per thread) are prepared ahead, by threads, or by ``workers``
+    processes if any. Up to ``kept`` bytes of scaled pictures are cached, so small data sets are
+    decoded once. An error is raised at the step it belongs to. ``close()``, or leaving the ``with``
+    block, ends the threads and processes.
     """
 
     def __init__(
@@ -98,17 +98,17 @@ class Batches:
         self._ahead: _Threads | _Processes | None = None
 
     def batch(self, step: int) -> Batch:
-        """This process's part of the batch of ``step``; the same whenever it is asked for."""
+        """Return this process's part of the batch of ``step``; repeated calls give the same."""
         role_b = "a" if self.paired else "b"
         return self._half(self.source_a, "a", step), self._half(self.source_b, role_b, step)
 
     def indices(self, step: int, domain: str) -> list[int]:
-        """Which pictures of ``domain`` ("a" or "b") this process sees at ``step``."""
+        """Return the indices of ``domain``'s ("a" or "b") pictures in this process at ``step``."""
         source = self.source_a if domain == "a" else self.source_b
         return self._indices(len(source), "a" if self.paired else domain, step)
 
     def names(self, step: int) -> dict[str, list[str]]:
-        """The pictures of each domain that all processes together see at ``step``."""
+        """Return the ids of each domain's pictures at ``step``, over all processes."""
         whole = range(self.batch_size)
         roles = {"a": (self.source_a, "a"), "b": (self.source_b, "a" if self.paired else "b")}
         return {
@@ -157,7 +157,7 @@ class Batches:
         return batch
 
     def close(self) -> None:
-        """End the threads or processes; iteration may go on, from ``step``."""
+        """End the threads or processes; iteration can continue from ``step``."""
         if self._ahead is not None:
             self._ahead.close()
             self._ahead = None
@@ -175,12 +175,12 @@ class Batches:
 
 
 class _Threads:
-    """The next few batches, under way in threads of this process."""
+    """Prepares the next batches in threads of this process."""
 
     def __init__(self, batches: Batches) -> None:
         self._batches = batches
         self._steps = itertools.count(batches.step)
-        # A thread's GPU is the first until it says otherwise, and pinning memory opens it.
+        # By default a thread uses the first GPU, and pinning memory would initialise it.
         begin = (torch.cuda.set_device, (batches.device,)) if batches.pinned else (None, ())
         self._pool = ThreadPoolExecutor(batches.threads, "batches", *begin)
         self._coming: deque[Future[Batch]] = deque()
@@ -204,7 +204,7 @@ class _Threads:
 
 
 class _Processes:
-    """The next few batches, under way in PyTorch's worker processes."""
+    """Prepares the next batches in a DataLoader's worker processes."""
 
     def __init__(self, batches: Batches) -> None:
         loader = DataLoader(
@@ -215,7 +215,7 @@ class _Processes:
             prefetch_factor=-(-batches.prefetch // batches.workers),
             collate_fn=_as_is,
             pin_memory=batches.pinned,
-            # Without one of its own, a loader advances the global generator.
+            # Without this, the loader would advance the global generator.
             generator=torch.Generator(),
         )
         self._coming: Iterator[Batch | Exception] | None = iter(loader)
@@ -228,7 +228,7 @@ class _Processes:
         return batch
 
     def close(self) -> None:
-        self._coming = None  # The iterator's end is the workers' end.
+        self._coming = None  # Deleting the iterator ends the workers.
 
 
 class _Steps(Dataset[Batch | Exception]):
@@ -239,7 +239,7 @@ class _Steps(Dataset[Batch | Exception]):
         try:
             return self._batches.batch(step)
         except Exception as error:
-            # As a value: raised here, it would come out wrapped in a traceback of the worker.
+            # Returned, not raised: the loader would wrap it in the worker's traceback.
             return error
 
 
@@ -250,9 +250,9 @@ def _as_is(batch: Any) -> Any:
 def test_batches(
     source: PictureSource, preparation: Preparation, batch_size: int
 ) -> Iterator[tuple[list[str], torch.Tensor]]:
-    """Every picture of ``source`` once, in order and without randomness.
+    """Yield every picture of ``source`` once, in order and without randomness.
 
-    Yields ids and float32 (n, 3, H, W) in [-1, 1], where n is ``batch_size`` or, at last, less.
+    Yields ids and float32 (n, 3, H, W) in [-1, 1]; n is ``batch_size``, or less in the last batch.
     """
     fixed = preparation.at_test()
     for start in range(0, len(source), batch_size):

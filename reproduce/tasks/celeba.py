@@ -1,4 +1,4 @@
-"""Faces with and without an attribute, by the lists of CelebA (Liu et al., ICCV 2015)."""
+"""Faces with and without an attribute, from CelebA (Liu et al., ICCV 2015)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ PICTURES = "img_align_celeba"
 ATTRIBUTES = "list_attr_celeba.txt"
 PARTITION = "list_eval_partition.txt"  # 0 training, 1 validation, 2 test
 SPLIT_OF = {0: "train", 2: "test"}
-REMEDY = "get the list again"
+REMEDY = "download the list again"
 
 
 def celeba_root(folder: Path) -> Path | None:
-    """The folder that holds CelebA at or just under ``folder``, if any."""
+    """Return the root of CelebA: ``folder`` or its subfolder ``celeba``; None if neither is one."""
     for root in (folder, folder / "celeba"):
         if _find(root, ATTRIBUTES) and _find(root, PICTURES):
             return root
@@ -29,22 +29,22 @@ def celeba_root(folder: Path) -> Path | None:
 
 
 def read_faces(root: Path, attribute: str, has: bool) -> Domain:
-    """The aligned faces that have ``attribute``, or those that have not; one mode.
+    """Find the aligned faces with ``attribute`` (``has``) or without it, as a domain of one mode.
 
-    Training and test pictures are those of the published partition, whose validation pictures are
-    left out; where its list is missing a sixth is for testing. Raises UserError for an unknown
-    attribute, a broken list and a picture that is not there.
+    Training and test pictures follow the published partition, without its validation pictures; if
+    the partition's list is missing, a sixth of the pictures is for testing. Raises UserError for
+    an unknown attribute, a broken list and a missing picture.
     """
     listed, images = _find(root, ATTRIBUTES), _find(root, PICTURES)
     if listed is None or images is None:
-        raise UserError(f"{root} lacks {ATTRIBUTES} or {PICTURES}; get CelebA again")
+        raise UserError(f"{root} lacks {ATTRIBUTES} or {PICTURES}; download CelebA again")
     title = attribute if has else f"not {attribute}"
     there = {path.name for path in images.iterdir() if path.is_file() and not path.is_symlink()}
     names = _with_value(listed, attribute, 1 if has else -1)
     for name in names:
         if name not in there:
             raise UserError(
-                f"{listed} names {name}, which is no file in {images}; unpack the pictures again"
+                f"{listed} lists {name}, which is missing from {images}; unpack the pictures again"
             )
     partition = _find(root, PARTITION)
     if partition is None:
@@ -63,7 +63,7 @@ def read_faces(root: Path, attribute: str, has: bool) -> Domain:
 
 
 def _find(root: Path, name: str) -> Path | None:
-    """Torchvision keeps all in one folder; the published archives in three."""
+    """Find a file or folder: torchvision keeps all in one folder, the archives in three."""
     for place in (root, root / "Anno", root / "Eval", root / "Img"):
         if (place / name).exists():
             return place / name
@@ -73,15 +73,15 @@ def _find(root: Path, name: str) -> Path | None:
 def _with_value(path: Path, attribute: str, value: int) -> list[str]:
     table = _table(path, skiprows=1)
     if attribute not in table:
-        raise UserError(f"{path} knows no attribute '{attribute}': {nearest(attribute, table)}")
+        raise UserError(f"{path} has no attribute '{attribute}': {nearest(attribute, table)}")
     told = table.isin([1, -1]).all(axis=1)
     if not told.all():
-        raise UserError(f"{path}: {told.idxmin()} has other values than 1 and -1; {REMEDY}")
+        raise UserError(f"{path}: {told.idxmin()} has values other than 1 and -1; {REMEDY}")
     return list(map(str, table.index[table[attribute] == value]))
 
 
 def _table(path: Path, **how: Any) -> pandas.DataFrame:
     import pandas
 
-    with foreign(f"{path} is no table", REMEDY):
+    with foreign(f"{path} is not a table", REMEDY):
         return pandas.read_csv(path, sep=r"\s+", **how)

@@ -1,11 +1,10 @@
-"""Pictures sorted by class: a folder a domain, and in it a folder a class (its modes). A domain that
-holds pictures and no folders is of one class, itself.
+"""Pictures sorted by class: one folder per domain, with one folder per class (its modes) in it.
 
-Two layouts are read: ``train|test/<domain>/<class>/*``, and ``<domain>/<class>/*``, of which a
-sixth of each class, at least one, is drawn for testing. ``val`` does for
-``test``, and a folder that holds nothing but one folder, as archives leave behind, is entered.
-In names of domains, case, spaces, ``_`` and ``-`` make no difference. Hidden files, and files
-that are no pictures by their suffix, are ignored.
+Two layouts are read: ``train|test/<domain>/<class>/*``, and ``<domain>/<class>/*``, where a
+random sixth of each class (at least one picture) is for testing. A domain folder with pictures
+and no subfolders is a single class. ``val`` may replace ``test``. If a folder contains only one
+folder, as unpacked archives often do, that one is read. Case, spaces, ``_`` and ``-`` in domain
+names are ignored, as are hidden files and files without a picture's suffix.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ LAYOUT = "sort pictures as train|test/<domain>/<class>, or as <domain>/<class>"
 
 
 def is_class_folder(folder: Path, *, classes: bool = True) -> bool:
-    """Whether pictures lie sorted by domain and class there, rather than in another layout; without
-    ``classes``, or by domain alone."""
+    """Return whether ``folder`` holds pictures sorted by domain and class (with ``classes=False``,
+    also by domain alone) rather than another layout."""
     flat = {plain(split) for split in PARTS}
     if any(plain(path.stem).removeprefix("list") in flat for path in folder.iterdir()):
         return False
@@ -36,29 +35,29 @@ def is_class_folder(folder: Path, *, classes: bool = True) -> bool:
         return False
     domains = [domain for level in levels for domain in subfolders(level)]
     kinds = [kind for domain in domains for kind in subfolders(domain)]
-    if any(plain(kind.name) in flat for kind in kinds):  # data sets, side by side
+    if any(plain(kind.name) in flat for kind in kinds):  # several data sets, side by side
         return False
     places = kinds if classes else [*kinds, *domains]
     return any(_is_picture(path) for place in places for path in place.iterdir())
 
 
 def domain_names(folder: Path) -> list[str]:
-    """The domains in a folder of classes, in natural order."""
+    """Return the names of the domains in a class folder, in natural order."""
     found = {plain(d.name): d.name for level in _levels(folder).values() for d in subfolders(level)}
     return sorted(found.values(), key=natural_order)
 
 
 def read_domain(folder: Path, name: str, *, classes: Sequence[str] = (), fewest: int = 2) -> Domain:
-    """The domain ``name`` of a folder of classes; pictures are found, not yet decoded.
+    """Find the pictures of domain ``name`` in a class folder, without decoding them.
 
-    ``classes``: those that must be there, in this order; without, all that are there, of which
-    there must be ``fewest``. Raises UserError, naming the folder or file, for a domain that is
-    not there, a class that is missing or empty in one of the splits, pictures outside of a class,
-    and symbolic links: what they lead to may lie anywhere.
+    ``classes`` are the required classes, in order; by default all classes found, at least
+    ``fewest``. Raises UserError, naming the folder or file, for a missing domain, a class that is
+    missing or empty in one of the splits, pictures outside a class folder, and symbolic links
+    (they may lead out of the folder).
     """
     domains = {split: _domain(level, name) for split, level in _levels(folder).items()}
     if "train" not in domains:
-        raise UserError(f"{folder} has a folder for testing but none called train; {LAYOUT}")
+        raise UserError(f"{folder} has a test folder but no folder train; {LAYOUT}")
     pictures: list[Picture] = []
     found: dict[str, None] = {}
     for split, domain in domains.items():
@@ -70,14 +69,14 @@ def read_domain(folder: Path, name: str, *, classes: Sequence[str] = (), fewest:
                 pictures.append(picture_of(split, kind.name, origin, path))
     for missing in [c for c in classes if c not in found]:
         raise UserError(
-            f"{folder} lacks the class {missing} of {name} (there: {', '.join(found)}); add a "
-            "folder of its pictures"
+            f"{folder} lacks the class {missing} of {name} (found: {', '.join(found)}); add a "
+            "folder with its pictures"
         )
     modes = tuple(classes) or tuple(sorted(found, key=natural_order))
     if len(modes) < fewest:
         raise UserError(
-            f"{name} of {folder} has {len(modes)} class ({', '.join(modes)}); a domain needs "
-            f"{fewest} of them, a folder each"
+            f"{name} of {folder} has {len(modes)} class ({', '.join(modes)}); a domain needs at "
+            f"least {fewest} classes, each in a folder of its own"
         )
     pictures = [p for p in pictures if p.mode in modes]
     if "test" not in domains:
@@ -86,18 +85,18 @@ def read_domain(folder: Path, name: str, *, classes: Sequence[str] = (), fewest:
 
 
 def _split(pictures: list[Picture], modes: Sequence[str], domain: Path) -> list[Picture]:
-    """The same pictures, a sixth of each class for testing."""
+    """Assign a sixth of each class to testing."""
     found = list[Picture]()
     for mode in modes:
         of_class = [p for p in pictures if p.mode == mode]
         if len(of_class) < 2:
-            raise UserError(f"{domain}: {mode} holds no two pictures; add some, to test with")
+            raise UserError(f"{domain}: {mode} has fewer than two pictures; add some for testing")
         found += divided(of_class, plain(domain.name), mode)
     return found
 
 
 def _levels(folder: Path) -> dict[str, Path]:
-    """split -> the folder of its domains; one level, called train, where nothing is split."""
+    """Map each split to the folder of its domains; "train" alone if there are no splits."""
     inside = subfolders(folder)
     found = _by_split(inside)
     if not found and len(inside) == 1:
@@ -129,14 +128,14 @@ def _classes(domain: Path) -> list[Path]:
         _refuse_link(path)
         pictures += [path] if _is_picture(path) else []
     if kinds and pictures:
-        raise UserError(f"{pictures[0]} is in no folder of a class; {LAYOUT}")
+        raise UserError(f"{pictures[0]} is not in a class folder; {LAYOUT}")
     if not kinds and not pictures:
-        raise UserError(f"{domain} has no pictures, and no folders of classes; {LAYOUT}")
+        raise UserError(f"{domain} has neither pictures nor class folders; {LAYOUT}")
     return kinds or [domain]
 
 
 def pictures_of(kind: Path) -> list[Path]:
-    """All pictures under the folder of a class, in natural order; UserError for links."""
+    """Return all pictures under the folder of a class, in natural order; UserError for links."""
     _refuse_link(kind)
     found = []
     for place, folders, files in os.walk(kind):
@@ -150,8 +149,8 @@ def pictures_of(kind: Path) -> list[Path]:
 def _refuse_link(path: Path) -> None:
     if path.is_symlink():
         raise UserError(
-            f"{path} is a symbolic link, which may lead out of the folder; put the pictures "
-            "themselves there"
+            f"{path} is a symbolic link, which may lead out of the folder; copy the pictures "
+            "there instead"
         )
 
 

@@ -1,6 +1,6 @@
-"""Fetch a published file over a network that breaks off, lies and changes.
+"""Download a published file over an unreliable network, from servers that may change it.
 
-A transfer grows in ``<target>.part`` and gets its final name when complete and verified.
+A download is written to ``<target>.part`` and renamed when complete and verified.
 """
 
 from __future__ import annotations
@@ -29,19 +29,18 @@ class _Failed(Exception):
 
 
 class _Interrupted(_Failed):
-    """The transfer broke off; what arrived is kept, and another attempt goes on from there."""
+    """The transfer was interrupted; the next attempt continues from what has arrived."""
 
 
 def fetch(urls: Sequence[str], target: Path, *, progress: bool = True) -> Path:
     """Download ``target`` from the first of ``urls`` that delivers it; return ``target``.
 
-    A broken transfer is resumed where it stopped, in this call or a later one, provided the
-    server still has the same file (ETag or date); a server that cannot do that starts over. A
-    target that exists is only verified.
+    An interrupted transfer is resumed, in this call or a later one, if the server supports it and
+    still has the same file (by ETag or date); otherwise it starts over. An existing target is only
+    verified.
 
-    The digest of the first download is recorded beside the target, in ``<target>.sha256``, and every
-    later check holds the file against it: this notices damage and change, but cannot tell whether the
-    first download was the right file.
+    The sha256 of the first download is recorded in ``<target>.sha256`` and compared with later
+    ones. This detects damage and changes, but not a first download of the wrong file.
 
     Raises ``UserError`` naming every URL and its failure, the file, and the remedy.
     """
@@ -74,20 +73,20 @@ def fetch(urls: Sequence[str], target: Path, *, progress: bool = True) -> Path:
 
 
 def _held_against_first(path: Path, target: Path) -> tuple[str, str]:
-    """The digests of what arrived and of the first download, which it is where none is on record."""
+    """Return the digests of ``path`` and of the first download, and record it if it is new."""
     digest, sidecar = sha256_file(path), _beside(target, ".sha256")
     if not sidecar.exists():
         write_text(sidecar, f"{digest}  {target.name}\n")
         return digest, digest
     first = sidecar.read_text(encoding="utf-8", errors="replace").split(" ")[0].strip()
     if not re.fullmatch("[0-9a-f]{64}", first):
-        raise UserError(f"{sidecar} holds no sha256; delete it")
+        raise UserError(f"{sidecar} does not contain a sha256; delete it")
     return digest, first
 
 
 def _beside(target: Path, suffix: str) -> Path:
-    """``.sha256``: of the first download; ``.part``: what has arrived; ``.part.validator``: the ETag or
-    date of the file that it is the beginning of."""
+    """Return the path of a file kept beside ``target``: ``.sha256`` (of the first download),
+    ``.part`` (what has arrived) or ``.part.validator`` (ETag or date of the file in ``.part``)."""
     return target.with_name(target.name + suffix)
 
 
@@ -108,7 +107,7 @@ def _transfer_persistently(url: str, target: Path, progress: bool) -> Path:
 
 
 def _transfer(url: str, target: Path, progress: bool) -> None:
-    """Bring the .part file of ``target`` to its full length, or raise ``_Failed``."""
+    """Complete the .part file of ``target``, or raise ``_Failed``."""
     if not url.startswith(("http://", "https://")):
         raise _Failed("not an http address")
     part, validator = _beside(target, ".part"), _beside(target, ".part.validator")
@@ -121,21 +120,21 @@ def _transfer(url: str, target: Path, progress: bool) -> None:
         request = urllib.request.Request(url, headers=headers)
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
             if response.headers.get_content_type() == "text/html":
-                raise _Failed("answers with a web page, not a file")
+                raise _Failed("the server returned a web page, not a file")
             if response.status != 206:
                 offset = 0
                 _forget(target)
                 _remember_validator(response, validator)
             elif not _continues(response, offset, known):
                 _forget(target)
-                raise _Interrupted("sent another part of the file than the one asked for")
+                raise _Interrupted("the server sent a part of the file that was not requested")
             _pour(response, part, offset, progress)
     except urllib.error.HTTPError as error:
         if error.code == 416:
             if error.headers.get("Content-Range") == f"bytes */{offset}":
-                return  # Everything had arrived already; only the renaming was missed.
+                return  # Everything had arrived already; only the rename was missing.
             _forget(target)
-            raise _Interrupted("has a shorter file than before") from error
+            raise _Interrupted("the server's file is shorter than before") from error
         raise _Failed(f"HTTP {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
@@ -162,8 +161,8 @@ def _pour(response: http.client.HTTPResponse, part: Path, offset: int, progress:
     needed, free = (total or 0) - offset, shutil.disk_usage(part.parent).free
     if needed > free:
         raise UserError(
-            f"{part.parent} has {free >> 20} MiB free, {needed >> 20} MiB are needed; "
-            "make room, or choose another data folder"
+            f"{part.parent} has {free >> 20} MiB free, but {needed >> 20} MiB are needed; "
+            "free some disk space, or choose another data folder"
         )
     bar = tqdm(total=total, initial=offset, desc=part.stem, unit="B", unit_scale=True,
                unit_divisor=1024, disable=not progress)  # fmt: skip
@@ -177,14 +176,15 @@ def _pour(response: http.client.HTTPResponse, part: Path, offset: int, progress:
                     chunk = chunk[file.write(chunk) :]
     except OSError as error:
         raise UserError(
-            f"cannot write {part} ({error.strerror}); make room, or choose another data folder"
+            f"cannot write {part} ({error.strerror}); free some disk space, or choose another "
+            "data folder"
         ) from error
     if total is not None and arrived < total:
-        raise _Interrupted(f"broke off after {arrived} of {total} bytes")
+        raise _Interrupted(f"interrupted after {arrived} of {total} bytes")
 
 
 def _read(response: http.client.HTTPResponse, arrived: int) -> bytes:
     try:
         return response.read(CHUNK)
     except (OSError, http.client.HTTPException) as error:
-        raise _Interrupted(f"broke off after {arrived} bytes ({error})") from error
+        raise _Interrupted(f"interrupted after {arrived} bytes ({error})") from error

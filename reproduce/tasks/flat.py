@@ -1,7 +1,7 @@
-"""From sorted pictures to a task: flat folders whose names tell nothing, and the truth beside them.
+"""Write sorted pictures as flat folders whose file names reveal no mode, with the truth beside.
 
-Pictures of a part (trainA, ...) are numbered by a keyed hash of their bytes, so the finished
-folder is a function of the pictures alone: the modes have no influence on it.
+Pictures in a part (trainA, ...) are numbered in the order of a keyed hash of their bytes, so the
+finished folder depends on the pictures alone and not on their modes.
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ from models.randomness import generator
 from reproduce.tasks.modes import PARTS, write_truth
 from reproduce.tasks.pictures import read_picture
 
-SEED = 0  # of all that is drawn here
-TEST_SHARE = 6  # one picture in six is for testing, where nobody has said which
+SEED = 0  # of every random choice in this file
+TEST_SHARE = 6  # one picture in six is for testing if there is no published split
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that has a place in a task: "train" or "test", its mode, and where it comes from, for
-    people (no absolute path).
+    """A picture's split ("train" or "test"), mode and readable ``origin`` (no absolute path).
 
-    ``put`` writes it as a new file with ``suffix``; UserError naming the picture if it is unreadable.
-    ``mark``: text that changes when the picture does, had without decoding it.
+    ``put`` writes it to a new file with ``suffix``, and raises UserError if it is unreadable.
+    ``mark`` is text that changes when the picture does, obtained without decoding it.
     """
 
     split: str
@@ -45,7 +44,7 @@ class Picture:
 
 
 def picture_of(split: str, mode: str, origin: str, path: Path) -> Picture:
-    """A picture that is a file already: linked where the file system can, copied elsewhere."""
+    """A picture from an existing file, which is hard-linked if possible and copied otherwise."""
 
     def put(target: Path) -> None:
         read_picture(path)
@@ -58,14 +57,15 @@ def picture_of(split: str, mode: str, origin: str, path: Path) -> Picture:
 
 
 def stamp(path: Path) -> str:
-    """Text that changes when a file does, had without reading it."""
+    """Return text that changes when a file does (its size and time), without reading the file."""
     status = path.stat()
     return f"{status.st_size}\0{status.st_mtime_ns}"
 
 
 @dataclass(frozen=True)
 class Domain:
-    """One side of a task, before it is written: a title, its modes in order, its pictures."""
+    """One domain of a task before it is written: title, modes in order, pictures (for each mode,
+    some of both splits)."""
 
     title: str
     modes: tuple[str, ...]
@@ -83,7 +83,7 @@ class Domain:
 
 
 def mark_of(a: Domain, b: Domain) -> str:
-    """A name (12 hex digits) for what ``write_flat`` would write, as long as no file changes."""
+    """Return 12 hex digits that identify what ``write_flat`` would write."""
     whole = hashlib.sha256(f"{SEED}".encode())
     for domain in (a, b):
         whole.update(f"\n{domain.title}\0{domain.modes}\n".encode())
@@ -93,7 +93,7 @@ def mark_of(a: Domain, b: Domain) -> str:
 
 
 def held_out(count: int, *address: str) -> set[int]:
-    """Which of ``count`` pictures of the class at ``address`` are for testing: a sixth, drawn."""
+    """Draw the indices of the test pictures: a sixth of ``count``, seeded by ``address``."""
     if count < 2:
         return set()
     order = torch.randperm(count, generator=generator(SEED, "held_out", *address)).tolist()
@@ -101,17 +101,18 @@ def held_out(count: int, *address: str) -> set[int]:
 
 
 def divided(pictures: Sequence[Picture], *address: str) -> list[Picture]:
-    """The pictures of the class at ``address``, some of them for testing."""
+    """Split the pictures of one class into train and test, seeded by ``address``."""
     test = held_out(len(pictures), *address)
     return [replace(p, split="test" if i in test else "train") for i, p in enumerate(pictures)]
 
 
 def write_flat(folder: Path, a: Domain, b: Domain, made: Mapping[str, Any], progress: bool) -> None:
-    """Write two domains as the new ``folder`` (trainA trainB testA testB) and its truth.
+    """Write two domains to the new ``folder`` (trainA trainB testA testB) and its truth folder.
 
-    Names are numbers, in an order that is shuffled whatever the modes are. ``made`` says in the truth
-    how this was made. Every picture is decoded once, none is encoded again. Both folders appear when
-    complete, the truth first. Raises UserError for a picture that cannot be read, by name.
+    Files are numbered in an order that does not depend on the modes. ``made`` is stored in the
+    truth and describes how the pictures were made. Every picture is decoded once, to check it, and
+    none is re-encoded. Both folders appear when complete, the truth first. Raises UserError naming
+    a picture that cannot be read.
     """
     placed = [(f"{p.split}{letter}", p) for letter, d in (("A", a), ("B", b)) for p in d.pictures]
     arrived: dict[str, list[tuple[bytes, str, str, Path]]] = {part: [] for part in PARTS}

@@ -1,7 +1,7 @@
-"""Heads of cats and dogs out of Oxford-IIIT Pet (Parkhi et al., CVPR 2012), by its head boxes.
+"""Heads of cats and dogs, cropped from Oxford-IIIT Pet (Parkhi et al., CVPR 2012) by its boxes.
 
-The boxes are Pascal VOC files in ``annotations/xmls``; only the trainval part of the data set,
-about 100 pictures a breed, has them, so only its pictures are taken.
+The boxes are Pascal VOC files in ``annotations/xmls``. Only the trainval part of the data set
+(about 100 pictures per breed) has them, so only its pictures are used.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from reproduce.tasks.flat import Domain, Picture, divided, stamp
 from reproduce.tasks.pictures import SMALLEST_SIDE, read_picture
 from reproduce.tasks.sources import natural_order
 
-MARGIN = 0.2  # of the longer side of a head's box, added on each side of it
+MARGIN = 0.2  # added on each side of a head box, as a fraction of its longer side
 MOST_BYTES = 1 << 16
 
-Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; the last two outside
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; the last two are exclusive
 
 
 def pets_root(folder: Path) -> Path | None:
-    """The folder with ``images`` and ``annotations/xmls`` at or just under ``folder``, if any."""
+    """Return the data set's root: ``folder`` or its ``oxford-iiit-pet``; None if neither is one."""
     for root in (folder, folder / "oxford-iiit-pet"):
         if (root / "images").is_dir() and (root / "annotations" / "xmls").is_dir():
             return root
@@ -33,7 +33,7 @@ def pets_root(folder: Path) -> Path | None:
 
 
 def read_heads(root: Path, title: str, breeds: Mapping[str, str]) -> Domain:
-    """The heads of ``breeds`` (mode -> the data set's name of the breed); a sixth of each is for
+    """Find the heads of ``breeds`` (mode -> the breed's name in the data set), a sixth of each for
     testing. Boxes are read now, pictures when they are written."""
     pictures = list[Picture]()
     for mode, breed in breeds.items():
@@ -61,23 +61,23 @@ def _cut_out(path: Path, box: Box, target: Path) -> None:
 
 
 def read_box(path: Path) -> Box:
-    """The largest box in a Pascal VOC file. Raises UserError for anything but one: too large, no
-    XML, with a document type (which could declare entities), without a box."""
+    """Return the largest box in a Pascal VOC file. Raises UserError if the file is too large, not
+    XML, declares a document type (which could declare entities) or has no box."""
     with path.open("rb") as file:
         data = file.read(MOST_BYTES + 1)
     remedy = "restore it from annotations.tar.gz"
     if len(data) > MOST_BYTES:
-        raise UserError(f"{path} has over {MOST_BYTES >> 10} KiB, too much for a box; {remedy}")
-    with foreign(f"{path} is no Pascal VOC file", remedy):
+        raise UserError(f"{path} is over {MOST_BYTES >> 10} KiB, too large for a box; {remedy}")
+    with foreign(f"{path} is not a Pascal VOC file", remedy):
         text = data.decode("utf-8-sig")
         if re.search(r"<!\s*(DOCTYPE|ENTITY)", text, re.IGNORECASE):
-            raise UserError(f"{path} declares a document type, which a box needs not; {remedy}")
-        if "\0" in text:  # UTF-16, which the parser would detect and this search would not
+            raise UserError(f"{path} declares a document type, which no box needs; {remedy}")
+        if "\0" in text:  # UTF-16, which the parser would accept and this search would miss
             raise ValueError("not UTF-8")
         tree = ElementTree.fromstring(text, ElementTree.XMLParser(encoding="utf-8"))
         boxes = [_box(element) for element in tree.iterfind("object/bndbox")]
     if not boxes:
-        raise UserError(f"{path} holds no box of a head; {remedy}")
+        raise UserError(f"{path} contains no head box; {remedy}")
     return max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))
 
 
@@ -86,19 +86,19 @@ def _box(element: ElementTree.Element) -> Box:
     left, top, right, bottom = (int(float(side or "")) for side in sides)
     if not (1 <= left <= right and 1 <= top <= bottom):
         raise ValueError(f"box {left}, {top}, {right}, {bottom}")
-    return left - 1, top - 1, right, bottom  # VOC counts from 1, and both ends are inside
+    return left - 1, top - 1, right, bottom  # VOC counts from 1, and both ends are inclusive
 
 
 def head_square(box: Box, size: tuple[int, int], path: Path) -> Box:
-    """The square around ``box`` with ``MARGIN``, moved and, if need be, shrunk to lie inside a
-    picture of ``size`` (width, height). UserError naming ``path`` for a box outside of it."""
+    """Return the square around ``box`` with ``MARGIN``, moved or shrunk to fit into a picture of
+    ``size`` (width, height); UserError naming ``path`` if ``box`` is outside it or tiny."""
     left, top, right, bottom = box
     width, height = size
     side = min(round(max(right - left, bottom - top) * (1 + 2 * MARGIN)), width, height)
     if right > width or bottom > height or side < SMALLEST_SIDE:
         raise UserError(
-            f"{path} is {width}x{height} pixels, and its head's box {box} does not lie in it or "
-            "is tiny; restore the picture and its annotation"
+            f"{path} is {width}x{height} pixels, and its head box {box} lies outside it or is "
+            "tiny; restore the picture and its annotation"
         )
     x = min(max(round((left + right - side) / 2), 0), width - side)
     y = min(max(round((top + bottom - side) / 2), 0), height - side)

@@ -1,19 +1,19 @@
-"""The layouts in which people keep two domains of pictures, and how each is opened.
+"""Recognise and open the common folder layouts of two picture domains.
 
 ==========  =======================================================================
 folders     ``trainA trainB testA testB``, and for paired methods ``trainPairs``
             with side-by-side files (CycleGAN's layout); ``trainA`` and ``trainB``
-            alone do to train on
-domains     ``train`` and ``val`` (or ``test``), in each a folder of pictures for
-            each of two domains, a first by name (AFHQ's layout; of more domains,
-            ``sorting`` takes two)
+            alone suffice for training
+domains     ``train`` and ``val`` (or ``test``), each with one folder of pictures
+            per domain; domain a is the first by name (AFHQ's layout; ``sorting``
+            selects two of several domains)
 pix2pix     ``train`` and ``val`` (or ``test``) with side-by-side files, domain a
             on the left, b on the right
 lists       ``trainA.txt trainB.txt testA.txt testB.txt``, also ``train_A.txt`` or
-            ``list_trainA.txt``: one path a line (MUNIT's layout)
+            ``list_trainA.txt``: one path per line (MUNIT's layout)
 ==========  =======================================================================
 
-Upper and lower case, spaces, ``_`` and ``-`` make no difference in these names.
+Case, spaces, ``_`` and ``-`` are ignored in these names.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ from reproduce.tasks.sources import (
     natural_order,
 )
 
-SHOWN = 8  # training pictures that stand for test pictures where there are none
+SHOWN = 8  # training pictures that are shown if there are no test pictures
 ROLES = frozenset({split.lower() for split in PARTS} | {"trainpairs", "train", "val", "test"})
 
 
 def open_pictures(path: str | Path, name: str | None = None) -> Domains:
-    """The two domains in ``path``, whichever of the layouts it has.
+    """Open the two domains in the folder ``path``, in any of the layouts.
 
-    A folder that holds nothing but one folder, as archives leave behind, is entered. ``name``
-    defaults to the folder's own. Raises ``UserError`` where no layout is recognised.
+    If the folder contains only one folder, as unpacked archives often do, that one is opened.
+    ``name`` defaults to the folder's name. Raises ``UserError`` if no layout is recognised.
     """
     folder = Path(path)
     if not folder.exists():
         raise UserError(f"{folder} does not exist; check the path")
     if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; give the folder that holds the pictures")
+        raise UserError(f"{folder} is not a folder; give the folder with the pictures")
     name = name or folder.resolve().name
     inside = subfolders(folder)
     if not _recognised(folder) and len(inside) == 1:
@@ -60,18 +60,18 @@ def open_pictures(path: str | Path, name: str | None = None) -> Domains:
     several = [sub.name for sub in subfolders(folder) if _recognised(sub)]
     if several:
         raise UserError(
-            f"{folder} holds data sets ({', '.join(several)}) and is none itself; give one of them"
+            f"{folder} contains data sets ({', '.join(several)}) but is not one; give one of them"
         )
     raise UserError(
         f"{folder} holds no data set in a known layout; expected folders {', '.join(PARTS)}, or "
-        "train and val with side-by-side files or a folder for each domain, or lists trainA.txt, "
+        "train and val with side-by-side files or one folder per domain, or lists trainA.txt, "
         "trainB.txt, testA.txt, testB.txt"
     )
 
 
 def open_folder(folder: Path, name: str) -> Domains:
-    """Two domains in the folders ``trainA trainB testA testB``, with ``trainPairs`` if present.
-    Without any for testing, a few training pictures are shown in their place."""
+    """Open the folders ``trainA trainB testA testB``, and ``trainPairs`` if present. Without test
+    folders, the first ``SHOWN`` training pictures take their place."""
     found = _by_role(folder)
     untested = not found.keys() & {"testa", "testb"}
     _require(folder, found, "folders", PARTS[:2] if untested else PARTS)
@@ -88,14 +88,14 @@ def open_folder(folder: Path, name: str) -> Domains:
 
 
 def _open_domains(folder: Path, name: str) -> Domains:
-    """A folder of pictures for each of two domains in ``train`` and in ``val`` (or ``test``)."""
+    """Open ``train`` and ``val`` (or ``test``) with one folder of pictures per domain."""
     found = _by_role(folder)
     train, test = found["train"], found.get("val") or found.get("test")
     for split in filter(None, (train, test)):
         for path in sorted(split.iterdir()):
             if path.suffix.lower() in SUFFIXES and path.is_file():
                 raise UserError(
-                    f"{path} lies beside the folders of domains; move it into one, or away"
+                    f"{path} is outside the domain folders; move it into one, or remove it"
                 )
     names = two_domains(folder, [sub.name for sub in subfolders(train)])
     if test is None or any(not (test / domain).is_dir() for domain in names):
@@ -107,22 +107,22 @@ def _open_domains(folder: Path, name: str) -> Domains:
 
 
 def two_domains(folder: Path, names: Sequence[str]) -> Sequence[str]:
-    """The domains ``names`` of ``folder``; UserError where they are not two, as a task has."""
+    """Return ``names``, the domains in ``folder``; UserError unless there are two."""
     if len(names) == 1:
-        raise UserError(f"{folder} holds one domain, {names[0]}; add the folder of another")
+        raise UserError(f"{folder} holds only one domain, {names[0]}; add a folder for another")
     if len(names) != 2:
         raise UserError(
-            f"{folder} holds the domains {', '.join(names)}; say which two to take: python -m "
+            f"{folder} holds the domains {', '.join(names)}; choose two of them: python -m "
             f"reproduce data {folder} --domains A B"
         )
     return names
 
 
 def _open_pix2pix(folder: Path, name: str) -> Domains:
-    """Side-by-side files in ``train`` and ``val`` (or ``test``): a on the left, b on the right.
+    """Open side-by-side files in ``train`` and ``val`` (or ``test``): a is left, b is right.
 
-    Both domains' training pictures then come from the same files, as in the papers; whoever
-    trains without pairs draws them in unrelated orders.
+    Both domains' training pictures come from the same files, as in the papers; unpaired methods
+    draw them in independent orders.
     """
     found = _by_role(folder)
     train, test = found["train"], found.get("val") or found.get("test")
@@ -134,10 +134,10 @@ def _open_pix2pix(folder: Path, name: str) -> Domains:
 
 
 def _open_lists(folder: Path, name: str) -> Domains:
-    """Two domains in list files.
+    """Open two domains from list files.
 
-    The paths in a list start from the folder of the same split (``trainA`` beside ``trainA.txt``)
-    where its first picture is there, and else from the folder that holds the list.
+    Paths in a list are relative to the folder of the same split (``trainA`` beside ``trainA.txt``)
+    if the list's first picture is there, and otherwise to the folder that holds the list.
     """
     lists, folders = _by_role(folder, lists=True), _by_role(folder)
     _require(folder, lists, "lists")
@@ -152,7 +152,7 @@ def _open_lists(folder: Path, name: str) -> Domains:
 
 
 def _recognised(folder: Path) -> Callable[[Path, str], Domains] | None:
-    """What opens it."""
+    """Return the function that opens the layout of ``folder``; None for an unknown layout."""
     folders, splits = _by_role(folder), {split.lower() for split in PARTS}
     if splits & _by_role(folder, lists=True).keys():
         return _open_lists
@@ -164,12 +164,12 @@ def _recognised(folder: Path) -> Callable[[Path, str], Domains] | None:
 
 
 def plain(name: str) -> str:
-    """A name without what makes no difference in it."""
+    """Return ``name`` without case, spaces, ``_`` and ``-``."""
     return "".join(c for c in name.casefold() if c not in " _-")
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """In natural order, without hidden ones."""
+    """Return the subfolders of ``folder`` in natural order, without hidden ones."""
     found = (sub for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith("."))
     return sorted(found, key=lambda sub: natural_order(sub.name))
 
@@ -178,12 +178,12 @@ def subfolders(folder: Path) -> list[Path]:
 def _tell_of_no_test(folder: Path) -> None:
     logging.getLogger("reproduce").warning(
         f"note: {folder} has no testA and testB: training shows translations of {SHOWN} training "
-        "pictures, and there is nothing to measure on"
+        "pictures, and the result cannot be measured"
     )
 
 
 def _by_role(folder: Path, lists: bool = False) -> dict[str, Path]:
-    """Its folders, or lists, by what their names make them."""
+    """Map each role (``traina``, ``val``, ...) in ``folder`` to its subfolder, or its list file."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if not ((path.suffix.lower() == ".txt" and path.is_file()) if lists else path.is_dir()):

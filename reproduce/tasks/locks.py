@@ -1,4 +1,4 @@
-"""One process at a time, where several may want to make the same folder."""
+"""A lock for processes that may create the same folder."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from models.errors import UserError
 
 @contextmanager
 def only_process(folder: Path) -> Iterator[None]:
-    """Hold others back that would make the same ``folder``; released even when killed. Where it is
-    not made, nothing stays, not even the lock."""
+    """Let one process at a time create ``folder``; a killed process releases the lock. If it is not
+    created, nothing is left behind, not even the lock file."""
     path = folder.with_name(f".{folder.name}.lock")
     with ExitStack() as stack:
         try:
             stack.enter_context(new_folder(folder.parent))
             stack.enter_context(locked(path))
         except OSError as error:
-            if folder.is_dir():  # it took its name when it was complete: nobody makes it
+            if folder.is_dir():  # complete, since it gets its name last: no lock is needed
                 yield
                 return
             raise UserError(
@@ -30,7 +30,7 @@ def only_process(folder: Path) -> Iterator[None]:
             yield
         finally:
             with suppress(OSError):
-                folder.rmdir()  # where nothing has come into it
+                folder.rmdir()  # if it is empty
             if not folder.exists():
                 with suppress(OSError):
                     path.unlink()

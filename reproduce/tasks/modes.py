@@ -1,10 +1,10 @@
-"""The hidden modes of a task: kept beside the folder of pictures, never in it.
+"""The hidden modes of a task, stored beside its folder of pictures and never in it.
 
 A task whose domains have modes (breeds, species, kinds of vehicles) is a flat folder like all
-others: trainA, trainB, testA, testB with numbered files. Which mode a picture shows is told by
-the sibling ``<folder>.truth`` alone, which measuring opens and training never does::
+others: trainA, trainB, testA, testB with numbered files. The modes of the pictures are only in the
+sibling ``<folder>.truth``, which measuring reads and training never does::
 
-    <folder>.truth/truth.csv    folder (trainA, ...), file, mode, and what else is known (factors)
+    <folder>.truth/truth.csv    folder (trainA, ...), file, mode, and further factors
     <folder>.truth/truth.json   {"domains": {"a": {"title", "modes"}, "b": ...}, "made": ...}
 """
 
@@ -34,10 +34,10 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Modes:
-    """What is known of the pictures in ``folder``.
+    """The modes and factors of the pictures in ``folder``.
 
-    ``titles`` and ``names`` (of the modes, in order) are by domain, "a" or "b"; ``rows`` hold the
-    mode and the factors of a picture by (part, id), part being trainA, trainB, testA or testB.
+    ``titles`` and ``names`` (of the modes, in order) are by domain, "a" or "b"; ``rows`` hold a
+    picture's mode and factors by (part, id), where part is trainA, trainB, testA or testB.
     """
 
     folder: Path
@@ -46,12 +46,12 @@ class Modes:
     rows: Mapping[tuple[str, str], Row]
 
     def labels(self, part: str, ids: Sequence[str]) -> NDArray[np.int64]:
-        """The modes (N,) of pictures, as indices into the ``names`` of their domain."""
+        """Return the modes (N,) of pictures, as indices into their domain's ``names``."""
         index = {name: i for i, name in enumerate(self.names[DOMAIN_OF[part]])}
         return np.array([index[self._row(part, name)["mode"]] for name in ids], dtype=np.int64)
 
     def factors(self, part: str, name: str) -> Row:
-        """All that is known of the picture with the id ``name`` beside its mode."""
+        """Return the factors of the picture with the id ``name``, without its mode."""
         return {k: v for k, v in self._row(part, name).items() if k not in COLUMNS}
 
     def _row(self, part: str, name: str) -> Row:
@@ -65,13 +65,13 @@ class Modes:
 
 
 def truth_folder(folder: Path) -> Path:
-    """Where the modes of the pictures in ``folder`` are told."""
-    folder = Path(os.path.abspath(folder))  # a path may end in "..", which is no name
+    """Return the folder that holds the modes of the pictures in ``folder``."""
+    folder = Path(os.path.abspath(folder))  # a path may end in "..", which is not a name
     return folder.with_name(folder.name + ".truth")
 
 
 def open_modes(folder: Path) -> Modes:
-    """The modes of the pictures in ``folder``; UserError where nothing, or nonsense, is told."""
+    """Read the modes of the pictures in ``folder``; UserError if they are missing or invalid."""
     folder = Path(folder)
     truth = truth_folder(folder)
     if not truth.is_dir():
@@ -92,12 +92,12 @@ def write_truth(
     rows: Iterable[Mapping[str, object]],
     made: Mapping[str, Any],
 ) -> Path:
-    """Tell the modes of pictures that ``folder`` is about to hold; returns the truth's folder.
+    """Write the modes of pictures that ``folder`` will hold; return the truth folder.
 
-    To be called before the folder of pictures gets its name, so that finished pictures always
-    have their truth; UserError where they are there already. ``titles`` and ``names`` (of modes)
-    are by domain "a" and "b", ``rows`` have ``folder``, ``file``, ``mode`` and any factors, and
-    ``made`` says how the pictures were made (anything that JSON can hold).
+    Call it before the folder of pictures gets its final name, so that complete pictures always
+    have their truth; UserError if ``folder`` exists. ``titles`` and ``names`` (of modes) are by
+    domain, "a" and "b"; ``rows`` have ``folder``, ``file``, ``mode`` and any factors; ``made``
+    describes how the pictures were made (any JSON value).
     """
     truth = truth_folder(folder)
     if folder.exists():
@@ -117,7 +117,7 @@ def write_truth(
             writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
             writer.writeheader()
             writer.writerows(table)
-        # Left by somebody who was interrupted before the pictures had their name.
+        # Left by a process that was interrupted before the pictures got their name.
         shutil.rmtree(truth, ignore_errors=True)
         os.replace(unfinished, truth)
     except OSError as error:

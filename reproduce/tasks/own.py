@@ -1,4 +1,4 @@
-"""Tasks of one's own: a folder of pictures, and a name that no other pictures have."""
+"""Tasks made of the user's pictures: a folder, and a name that is unique to its pictures."""
 
 from __future__ import annotations
 
@@ -14,22 +14,20 @@ from reproduce.tasks.registry import is_own, open_task
 from reproduce.tasks.sources import Domains, Subset
 from reproduce.tasks.specs import OWN_DIGITS, TaskSpec, own_spec
 
-LONGEST = 40  # characters of a folder's name that go into names of files
+LONGEST = 40  # characters of a folder's name that are kept in file names
 
 
 def own_task(word: str, data_dir: Path, *, progress: bool = True) -> tuple[TaskSpec, Path]:
-    """The task of the pictures at the path ``word``, or of those that had this name before, and
-    their folder.
+    """Return the own task at the path ``word`` or with the name ``word``, and its folder.
 
-    It is called after the folder and by the pictures themselves, as ``bags-1f0a39c2``: wherever
-    they lie it is the same task, and with one picture more it is another. What is sorted by class
-    is first made a flat folder in ``data_dir``. UserError for pictures that cannot be opened, that
-    are not those of the name any more, and where none are for testing.
+    The name consists of the folder's name and a digest of the pictures, as ``bags-1f0a39c2``: it
+    stays the same when the folder moves and changes with any picture. Pictures sorted by class are
+    first written to a flat folder in ``data_dir``. Raises UserError for pictures that cannot be
+    opened or no longer match the name, and for a folder without test pictures.
     """
     domains = open_task(word, data_dir=data_dir, size=0, progress=progress)
     if isinstance(domains.test_a, Subset):
-        raise UserError(f"{domains.folder}: what is trained is measured on test pictures: add testA "
-                        "and testB")  # fmt: skip
+        raise UserError(f"{domains.folder} has no test pictures to measure on: add testA and testB")
     name = domains.name
     if Path(word).exists():
         name = re.sub(r"[^\w.-]+", "-", name)[:LONGEST].strip("-.") or "pictures"
@@ -46,16 +44,16 @@ def own_task(word: str, data_dir: Path, *, progress: bool = True) -> tuple[TaskS
 
 
 def check_own(domains: Domains, *, progress: bool = True) -> None:
-    """UserError where ``domains``, opened by the name of an own task, are other pictures."""
+    """Raise UserError if an own task's ``domains``, opened by its name, hold other pictures."""
     if is_own(domains.name) and not domains.name.endswith(_digest(domains, progress)):
         raise UserError(
-            f"{domains.folder} holds other pictures than {domains.name} was made of: restore them, "
-            f"or give what is there now as a task of its own (--task {domains.folder})"
+            f"the pictures in {domains.folder} are not those of {domains.name}: restore them, or "
+            f"use the present ones as a new task (--task {domains.folder})"
         )
 
 
 def own_on_record(name: str, results: Path) -> TaskSpec | None:
-    """What the records under ``results`` tell of an own task, without its pictures; None for none."""
+    """Rebuild an own task from the records under ``results``; None if it has none."""
     told = [record for record in read_all(results) if record["task"] == name]
     titles = {
         record["translation"]: record["protocol"]["domain"]

@@ -1,8 +1,8 @@
-"""Domains of photographs out of well-known data sets: CIFAR-10, Oxford-IIIT Pet, ImageNet, CelebA.
+"""Domains of photographs from well-known data sets: CIFAR-10, Oxford-IIIT Pet, ImageNet, CelebA.
 
-Each is downloaded by torchvision, which holds it against its published checksums (and reads the
-pickles of CIFAR-10 only if they match), or read from a local copy. ImageNet is not to be had
-without an account, so it is always a local copy.
+Each is downloaded by torchvision, which verifies the published checksums (and reads CIFAR-10's
+pickles only if they match), or read from a local copy. ImageNet requires an account, so it is
+always read from a local copy.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from reproduce.tasks.specs import CIFAR_MODES
 
 CIFAR_TRAIN = 2500  # pictures of each class, the first ones; all 1,000 test pictures
 
-# Near to the paper's breeds: Bengals are striped as tabbies are, Bombays are black.
+# Close to the paper's breeds: Bengals are striped like tabbies, Bombays are black.
 HOUSE_CATS = ("Siamese", "Bengal", "Bombay", "Abyssinian")
 DOGS = ("samoyed", "shiba_inu", "pug", "beagle")
-# A black panther is a leopard or a jaguar, and has no synset: jaguars take its place.
+# A black panther is a leopard or a jaguar and has no synset; jaguars replace it.
 SYNSETS = {"lion": "n02129165", "tiger": "n02129604", "leopard": "n02128385", "jaguar": "n02128925"}
 
 Reader = Callable[[str, tuple[str, ...]], Domain]
@@ -42,9 +42,9 @@ Reader = Callable[[str, tuple[str, ...]], Domain]
 
 @dataclass(frozen=True)
 class Originals:
-    """Local copies of data sets, by "cifar", "pets", "imagenet", "celeba"; the others are
-    downloaded to ``downloads``. ``attribute``: of faces, which one domain has and one has not
-    (None: blond hair)."""
+    """Local copies of data sets by key ("cifar", "pets", "imagenet", "celeba"); the others are
+    downloaded to ``downloads``. ``attribute`` separates the two domains of faces (None: blond
+    hair)."""
 
     local: dict[str, Path]
     downloads: Path
@@ -53,33 +53,33 @@ class Originals:
 
 
 def data_set_of(domain: str) -> str:
-    """Which data set the domain of that name is taken from."""
+    """Return the key of the data set that ``domain`` comes from."""
     return next(name for name, of in DATA_SETS.items() if domain in of.domains)
 
 
 def described(names: Sequence[str]) -> dict[str, Any]:
-    """How the domains called ``names`` are made, for their truth."""
+    """Describe how the domains called ``names`` are made, for the truth folder."""
     sets = [DATA_SETS[data_set_of(name)] for name in names]
     facts = {key: value for data_set in sets for key, value in data_set.facts.items()}
     return {"from": [data_set.title for data_set in sets], **facts}
 
 
 def recognise(folder: Path) -> str | None:
-    """Which of the data sets lies in ``folder``, if any."""
+    """Return the key of the data set in ``folder``; None if there is none."""
     return next((name for name, of in DATA_SETS.items() if of.find(folder) is not None), None)
 
 
 def photo_domains(names: Sequence[str], originals: Originals) -> list[Domain]:
-    """The domains called ``names``, found in their data sets; nothing is decoded yet.
+    """Find the domains called ``names`` in their data sets, without decoding pictures.
 
-    Where a data set does not say which pictures are for testing, a sixth of each mode is. UserError
-    where a download fails or a local copy is not whole, with the remedy.
+    If a data set has no published split, a sixth of each mode is for testing. Raises UserError for
+    a failed download and for an incomplete or unused local copy.
     """
     sets = [data_set_of(name) for name in names]
     for given, path in originals.local.items():
         if given not in sets:
             raise UserError(
-                f"{' and '.join(names)} take nothing from {DATA_SETS[given].title}: leave out {path}"
+                f"{' and '.join(names)} do not use {DATA_SETS[given].title}: leave out {path}"
             )
     known = {of: DATA_SETS[of] for of in sets}
     readers = {key: of.open(originals.local.get(key), originals) for key, of in known.items()}
@@ -104,7 +104,7 @@ def _cifar(local: Path | None, originals: Originals) -> Reader:
                 taken[mode] += 1
                 if mode in modes and taken[mode] <= most:
                     put = partial(Image.fromarray(data.data[i]).save, format="PNG")
-                    # Held against a checksum: the origin tells all.
+                    # The data set's checksum is verified, so the origin needs no mark.
                     pictures.append(Picture(split, mode, f"{split}/{i}", put))
         return Domain(name, modes, pictures)
 
@@ -124,14 +124,13 @@ def _pets(local: Path | None, originals: Originals) -> Reader:
 def _imagenet(local: Path | None, originals: Originals) -> Reader:
     if local is None:
         raise UserError(
-            "big cats are taken from ImageNet, which cannot be downloaded without an account; "
-            "pass the folder that holds its synsets (n02129165, ...) with python -m reproduce data "
-            "TASK --imagenet PATH, or pictures of your own, sorted as "
-            "train|test/<domain>/<class>, with --source PATH"
+            "big cats come from ImageNet, which cannot be downloaded without an account; pass the "
+            "folder with its synsets (n02129165, ...) by python -m reproduce data TASK --imagenet "
+            "PATH, or pictures of your own, sorted as train|test/<domain>/<class>, by --source PATH"
         )
     levels = _synset_folders(local)
     if levels is None:
-        raise UserError(f"{local} holds no folders of synsets (n02129165, ...); check the path")
+        raise UserError(f"{local} has no synset folders (n02129165, ...); check the path")
 
     def read(name: str, modes: tuple[str, ...]) -> Domain:
         pictures = list[Picture]()
@@ -163,7 +162,7 @@ def _root(
     local: Path | None,
     originals: Originals,
 ) -> Path:
-    """The folder of a data set of files, given or downloaded."""
+    """Return the root of a data set, local or downloaded."""
     find = DATA_SETS[data_set].find
     folder = originals.downloads if local is None else local
     root: Path | None = find(folder)
@@ -179,8 +178,8 @@ def _root(
 
 
 def _download(data_set: str, download: Callable[..., object], originals: Originals) -> None:
-    """Have torchvision do it out of sight: it takes what it began to unpack for the whole. Archives
-    stay after an interruption, since it holds them against their checksums."""
+    """Download into a hidden folder, since torchvision takes a partly unpacked archive for a whole
+    one. Archives survive an interruption, since torchvision verifies their checksums."""
     part = originals.downloads / f".{data_set}"
     for unpacked in part.glob("*/*/"):
         shutil.rmtree(unpacked)
@@ -191,17 +190,17 @@ def _download(data_set: str, download: Callable[..., object], originals: Origina
             path.rename(originals.downloads / path.name)
     finally:
         for path in (*part.glob("*"), part):
-            with contextlib.suppress(OSError):  # of those that hold something
+            with contextlib.suppress(OSError):  # if it is not empty
                 path.rmdir()
 
 
 def _load(data_set: str, make: Callable[[], Any], local: Path | None, originals: Originals) -> Any:
-    """What ``make`` gives; torchvision speaks on standard error, if at all."""
+    """Return ``make()``, with torchvision's output on standard error, or nowhere."""
     title = DATA_SETS[data_set].title
-    what, remedy = f"{local} is not the whole of {title} as published", "get it again"
+    what, remedy = f"{local} is not a complete copy of {title}", "download it again"
     if local is None:
         what = f"could not download {title} to {originals.downloads}"
-        remedy = "try again later, or get it yourself and pass the local path with --source PATH"
+        remedy = "try again later, or download it yourself and pass its path with --source PATH"
     to = sys.stderr if originals.progress else io.StringIO()
     with foreign(what, remedy), contextlib.redirect_stdout(to), contextlib.redirect_stderr(to):
         return make()
@@ -214,7 +213,7 @@ def _cifar_root(folder: Path) -> Path | None:
 
 
 def _synset_folders(folder: Path) -> dict[str, Path] | None:
-    """split -> the folder of ImageNet that holds its synsets; for testing only if there is one."""
+    """Map each split to its folder of ImageNet synsets; there may be no "test"."""
     for root in (folder, folder / "Data" / "CLS-LOC", folder / "ILSVRC" / "Data" / "CLS-LOC"):
         levels = {"train": root / "train", "test": root / "val"}
         found = {split: level for split, level in levels.items() if _has_synsets(level)}
@@ -230,8 +229,8 @@ def _has_synsets(folder: Path) -> bool:
 
 
 class DataSet(NamedTuple):
-    """A data set: what people call it; the domains that are taken from it, and what of it is in each;
-    what finds it in a folder, and what opens it; what else the truth says of its pictures."""
+    """A data set: title; domains and their modes (breeds, synsets, ...); functions that find it in
+    a folder and open it; further facts for the truth folder."""
 
     title: str
     domains: Mapping[str, tuple[str, ...]]

@@ -1,8 +1,8 @@
-"""One picture: read it safely, prepare it for a network, write it back.
+"""Read one picture safely, prepare it for a network, and write it.
 
-A picture in memory is a PIL image in RGB with 8 bits a channel; as a tensor it is float32,
-(3, H, W), in [-1, 1]. Files are strangers': whatever is damaged, enormous or no picture at all is
-refused by name, and no global setting of PIL is touched.
+A picture in memory is a PIL image in RGB with 8 bits per channel; as a tensor it is float32,
+(3, H, W), in [-1, 1]. Files are untrusted: damaged or enormous pictures, and other files, raise
+UserError naming the file. No global setting of PIL is changed.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from models.errors import UserError
 SMALLEST_SIDE = 8
 MOST_PIXELS = 100_000_000
 MOST_ASPECT = 16  # a longer strip would be scaled to gigabytes before it is cropped
-GREY = (0.299, 0.587, 0.114)  # of red, green, blue, as pix2pix and BicycleGAN read one channel
+GREY = (0.299, 0.587, 0.114)  # of red, green, blue, as in pix2pix and BicycleGAN
 
-# Pillow would otherwise try every plugin it has, some of which start other programs (EPS).
+# By default Pillow tries all its plugins, and some of them start other programs (EPS).
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 
-# What Pillow's decoders let out when the bytes are wrong.
+# The exceptions that Pillow's decoders raise for invalid data.
 DECODER_ERRORS = (
     OSError,
     ValueError,
@@ -58,12 +58,12 @@ UPRIGHT_BY = {
 
 
 def read_picture(path: str | Path) -> Image.Image:
-    """The picture in ``path``, upright (EXIF), as 8-bit RGB; the first frame of an animation.
+    """Read the picture in ``path`` as 8-bit RGB, turned upright (EXIF); an animation's first frame.
 
-    16-bit grey is scaled to 8 bits, by the largest value that a TIFF states if it does; transparency
-    is laid over white. Raises ``UserError`` for what is no picture, is damaged, has a side under 8
-    pixels, is more than 16 times as long as wide or has over 100 million pixels (the last three are
-    read off the header, before anything is decoded).
+    16-bit grey is scaled to 8 bits (relative to a TIFF's stated maximum, if any); transparency is
+    composited over white. Raises ``UserError`` for a file that is not a picture, is damaged, has a
+    side under 8 pixels, is more than 16 times as long as wide or has over 100 million pixels (the
+    last three are checked in the header, before decoding).
     """
     path = Path(path)
     _refuse_non_files(path)
@@ -157,7 +157,7 @@ def _grey16_as_rgb(image: Image.Image, path: Path) -> Image.Image:
 
 
 def _stated_maximum(image: Image.Image) -> int | None:
-    """What a TIFF says its largest value is, if it does (MaxSampleValue)."""
+    """Return a TIFF's stated maximum (MaxSampleValue); None if there is none."""
     told = getattr(image, "tag_v2", {}).get(MAXIMUM_TAG)
     value = told[0] if isinstance(told, tuple) and told else told
     return value if isinstance(value, int) and 255 <= value <= 65535 else None
@@ -175,7 +175,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(ORIENTATION_TAG, 1)
     except DECODER_ERRORS:
-        return 1  # Unreadable EXIF beside readable pixels: viewers show such a picture as stored.
+        return 1  # Viewers show a picture with unreadable EXIF as it is stored.
     return value if isinstance(value, int) else 1
 
 
@@ -189,25 +189,25 @@ def _one_line(error: BaseException) -> str:
 
 
 def to_tensor(image: Image.Image) -> torch.Tensor:
-    """An RGB picture as float32 (3, H, W) in [-1, 1]: 0 becomes -1 and 255 becomes 1."""
+    """Convert an RGB picture to float32 (3, H, W) in [-1, 1]: 0 becomes -1 and 255 becomes 1."""
     return from_bytes(_to_bytes(image))
 
 
 def _to_bytes(image: Image.Image) -> torch.Tensor:
-    """An RGB picture as uint8 (3, H, W)."""
+    """Convert an RGB picture to uint8 (3, H, W)."""
     if image.mode != "RGB":
         raise ValueError(f"expected an RGB picture, not mode {image.mode}")
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
 def from_bytes(pixels: torch.Tensor) -> torch.Tensor:
-    """uint8 pixels as float32 in [-1, 1] where they are, with the same bits on every device."""
-    # A GPU multiplies by the reciprocal of a number, which rounds otherwise; by a tensor it divides.
+    """Convert uint8 pixels to float32 in [-1, 1] on their device; equal bits on all devices."""
+    # A GPU replaces division by a Python number by its reciprocal, which rounds differently.
     return pixels.to(torch.float32).div_(torch.full((), 127.5, device=pixels.device)).sub_(1.0)
 
 
 def of_channels(pictures: torch.Tensor, channels: int) -> torch.Tensor:
-    """(..., 3, H, W) as a network of ``channels`` sees them: three, or one of grey."""
+    """Convert (..., 3, H, W) to a network's number of ``channels``: 3, or 1 (grey)."""
     if channels == 3:
         return pictures
     weights = pictures.new_tensor(GREY).view(3, 1, 1)
@@ -215,7 +215,7 @@ def of_channels(pictures: torch.Tensor, channels: int) -> torch.Tensor:
 
 
 def to_image(tensor: torch.Tensor) -> Image.Image:
-    """(3, H, W) in [-1, 1] as an RGB picture: rounded to 8 bits, clamped, never stretched."""
+    """Convert (3, H, W) in [-1, 1] to 8-bit RGB: rounded and clamped, never rescaled."""
     if tensor.dim() != 3 or tensor.shape[0] != 3:
         raise ValueError(f"expected a (3, H, W) tensor, not {tuple(tensor.shape)}")
     tensor = tensor.detach().to("cpu", torch.float32)
@@ -226,7 +226,7 @@ def to_image(tensor: torch.Tensor) -> Image.Image:
 
 
 def save_png(tensor: torch.Tensor, path: str | Path) -> None:
-    """Write (3, H, W) in [-1, 1] to ``path`` as PNG; nobody ever sees half a file."""
+    """Write (3, H, W) in [-1, 1] to ``path`` as PNG, atomically."""
     path = Path(path)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -238,13 +238,13 @@ def save_png(tensor: torch.Tensor, path: str | Path) -> None:
 
 @dataclass(frozen=True)
 class Preparation:
-    """From a picture of any size to a tensor of one size: resize, crop, flip.
+    """Convert a picture of any size to a tensor of one size: resize, crop, flip.
 
-    ``size``: height and width in pixels, or one number for both. ``resize``: what the short side
-    is scaled to beforehand (bicubic, anti-aliased); by default, and whenever it would not cover
-    the crop, the picture is scaled to just cover ``size``. A picture that has its size already is
-    not resampled. ``crop``: ``"random"`` or ``"centre"``. ``flip``: mirror half of the
-    pictures, drawn at random.
+    ``size``: height and width in pixels, or one number for both. ``resize``: length of the short
+    side before the crop (bicubic, anti-aliased); by default, and whenever this would not cover the
+    crop, the picture is scaled to just cover ``size``. A picture that already has the right size is
+    not resampled. ``crop``: ``"random"`` or ``"centre"``. ``flip``: mirror a random half of the
+    pictures.
     """
 
     size: int | tuple[int, int]
@@ -269,24 +269,24 @@ class Preparation:
         return (self.size, self.size) if isinstance(self.size, int) else self.size
 
     def at_test(self) -> Preparation:
-        """The same size without randomness: scaled to cover it, the centre kept, no flip."""
+        """Return the deterministic version: scale to cover the size, centre crop, no flip."""
         return Preparation(self.size, resize=None, crop="centre", flip=False)
 
     def __call__(
         self, image: Image.Image, generator: torch.Generator | None = None
     ) -> torch.Tensor:
-        """``image`` as float32 (3, height, width) in [-1, 1]."""
+        """Return ``image`` as float32 (3, height, width) in [-1, 1]."""
         return from_bytes(self.cut(self.scaled(image), generator))
 
     def scaled(self, image: Image.Image) -> torch.Tensor:
-        """The part without randomness: ``image`` resized, as uint8 (3, H, W)."""
+        """Resize ``image``, the deterministic part; returns uint8 (3, H, W)."""
         return _to_bytes(self._resized(image))
 
     def cut(self, pixels: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-        """What ``scaled`` gave, cropped to (3, height, width) and flipped.
+        """Crop the result of ``scaled`` to (3, height, width) and flip it.
 
-        The draws are fractions of the room there is, so two pictures prepared with equal
-        generators are cropped and flipped alike, even at different resolutions.
+        The offsets are drawn as fractions of the available room, so equal generators crop and flip
+        two pictures alike, even at different resolutions.
         """
         down, across, mirror = self._draw(generator)
         height, width = self.shape

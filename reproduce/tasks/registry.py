@@ -1,4 +1,4 @@
-"""The tasks by name, and from a name, a folder or an archive to the pictures of two domains."""
+"""Open the two picture domains of a task, given its name, a folder or an archive."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def open_task(
     sorting: Sorting = AS_NAMED,
     progress: bool = True,
 ) -> Domains:
-    """The pictures of a task: drawn, downloaded or found, whichever the name calls for.
+    """Draw, download or find the pictures of a task, and open them.
 
-    ``name_or_path``: a name in ``TASKS``, a folder or ``.tar.gz`` archive of one's own, or the name
-    of an own task. ``source``: a local folder or archive with the pictures of the named task,
-    instead of drawing or downloading them; of a published or own task, those that ``keep_source``
-    was given also do. What is sorted by class there is made a flat folder, its modes hidden beside it.
-    ``data_dir`` receives what is drawn, downloaded, unpacked and sorted, once; it may be shared by
-    processes that start together. ``size`` (pixels), ``seed``, ``train`` and ``test`` (pictures a
-    domain) matter to drawn tasks only, ``sorting`` to photographs.
+    ``name_or_path`` is a name in ``TASKS``, the path of a folder or ``.tar.gz`` archive, or the
+    name of an own task. ``source`` is a local folder or archive with the named task's pictures; for
+    published and own tasks it defaults to the one given to ``keep_source``, if any. Pictures sorted
+    by class are written to a flat folder, with their modes hidden beside it. Drawing, downloading,
+    unpacking and sorting happen once, in ``data_dir``, which several processes may share. ``size``
+    (pixels), ``seed``, ``train`` and ``test`` (pictures per domain) only affect drawn tasks, and
+    ``sorting`` only photographs.
     """
     spec, name = TASKS.get(name_or_path), name_or_path
     if spec is None and source is None and Path(name_or_path).exists():
@@ -54,14 +54,15 @@ def open_task(
         name = _bare_name(source)
     elif spec is None and source is not None and Path(name_or_path).exists():
         raise UserError(
-            f"{name_or_path} holds pictures of its own, and --source is of a task with a name: give "
-            "one of the two folders as the task"
+            f"{name_or_path} holds pictures of its own, and --source is for a task given by name: "
+            "give one of the two folders as the task"
         )
     elif spec is None:
         source = (source or _kept_source(name, data_dir)) if is_own(name) else None
         if source is None:
             raise UserError(
-                f"unknown task '{name}', and no folder or archive of that name: {nearest(name, TASKS)}"
+                f"unknown task '{name}', and no folder or archive has that name: "
+                f"{nearest(name, TASKS)}"
             )
     refuse_unread(name_or_path, spec, source, sorting)
     if source is not None:
@@ -86,7 +87,7 @@ def _open_photos(spec: TaskSpec, sorting: Sorting, data_dir: Path, progress: boo
 def drawn_folder(
     name: str, data_dir: Path, size: int, train: int, test: int, seed: int = 0
 ) -> Path | None:
-    """Where the pictures of a drawn task are, or will be; None for a task that is not drawn."""
+    """Return the folder of a drawn task's pictures, existing or not; None for any other task."""
     if name not in TASKS or not TASKS[name].drawn:
         return None
     return data_dir / f"{name}-{size}px-seed{seed}-{train}x{test}"
@@ -98,7 +99,7 @@ def _open_drawn(
     folder = drawn_folder(spec.name, data_dir, size, train, test, seed)
     assert folder is not None
     numbers: dict[str, Any] = {"size": size, "seed": seed, "train": train, "test": test}
-    # Imported late: the other tasks need nothing of what draws.
+    # Imported late: other tasks do not need the drawing code.
     with only_process(folder):
         if spec.kind == "drawn":
             from reproduce.tasks.drawn.dataset import write_drawn
@@ -119,7 +120,7 @@ def _draw_animals(spec: TaskSpec, folder: Path, numbers: dict[str, Any], progres
         a, b = ((name, modes) if modes else name for name, modes in pairs)
         write_animals(a, b, folder, progress=progress, **numbers)
         return
-    # What checks the whole folder reads its truth too, which is not for those who train.
+    # Only this file is checked: a full check would read the truth, which training must not see.
     try:
         made = json.loads((folder / "drawn.json").read_text(encoding="utf-8"))
         version = made["generator_version"]
@@ -127,30 +128,30 @@ def _draw_animals(spec: TaskSpec, folder: Path, numbers: dict[str, Any], progres
         version = "unknown"
     if version != GENERATOR_VERSION:
         raise UserError(
-            f"{folder} was drawn by version {version}, this is version {GENERATOR_VERSION}; "
-            "remove it, so that it is drawn again"
+            f"{folder} was drawn by generator version {version}, this is version "
+            f"{GENERATOR_VERSION}; remove it to have it drawn again"
         )
 
 
 def at_hand(name: str, data_dir: Path) -> bool:
-    """Whether the pictures of the task ``name`` are there, or are drawn: nothing is to be downloaded."""
+    """Return whether the task ``name`` needs no download: it is drawn, or its pictures are here."""
     drawn = name in TASKS and TASKS[name].drawn
     return drawn or _kept_source(name, data_dir) is not None or (data_dir / name).exists()
 
 
 def is_own(name: str) -> bool:
-    """Whether a task of one's own can have that name (``own_task`` gives it)."""
+    """Return whether ``name`` has the form of an own task's name (see ``own_task``)."""
     return name not in TASKS and bool(re.fullmatch(rf"[^/]+-[0-9a-f]{{{OWN_DIGITS}}}", name))
 
 
 def keep_source(name: str, folder: Path, data_dir: Path) -> None:
-    """Let ``open_task`` take the pictures of the published or own task ``name`` from ``folder`` from
-    now on. A drawn task is not concerned: its name promises what is drawn."""
+    """Make ``open_task`` read the published or own task ``name`` from ``folder`` from now on. Drawn
+    tasks are unaffected, since their names define their pictures."""
     spec = TASKS.get(name)
     if spec.drawn if spec else not is_own(name):
         return
     folder, root = folder.resolve(), data_dir.resolve()
-    # What lies in the data folder moves with it.
+    # A relative path stays valid when the data folder moves.
     kept = folder.relative_to(root) if folder.is_relative_to(root) else folder
     write_text(_keeper(name, data_dir), json.dumps(kept.as_posix()) + "\n")
 
@@ -163,7 +164,7 @@ def _kept_source(name: str, data_dir: Path) -> Path | None:
     keeper = _keeper(name, data_dir)
     if not keeper.exists():
         return None
-    remedy = f"give them again (--task PATH), or by --source {name}=PATH"
+    remedy = f"give them again (--task PATH or --source {name}=PATH)"
     if name in TASKS:
         remedy = (
             f"give them again (python -m reproduce data {name} --data {data_dir} --source PATH), or "
@@ -174,11 +175,11 @@ def _kept_source(name: str, data_dir: Path) -> Path | None:
     except (OSError, ValueError):
         kept = None
     if not isinstance(kept, str) or "\0" in kept:
-        raise UserError(f"{keeper} does not say where the pictures of {name} are; {remedy}")
+        raise UserError(f"{keeper} does not name the folder of the pictures of {name}; {remedy}")
     folder = data_dir / kept
     if not folder.is_dir():
         raise UserError(
-            f"{folder}, where {keeper} says the pictures of {name} are, is gone; {remedy}"
+            f"{folder}, the folder of {name} according to {keeper}, is missing; {remedy}"
         )
     return folder
 
@@ -196,14 +197,14 @@ def _open_published(spec: TaskSpec, data_dir: Path, progress: bool) -> Domains:
 
 
 def _unpacked(path: Path, name: str, data_dir: Path, progress: bool) -> Path:
-    """``path`` itself if it is a folder; an archive's contents, unpacked once."""
+    """Return ``path`` if it is a folder; unpack an archive, once, and return its folder."""
     if not path.exists():
         raise UserError(f"{path} does not exist; give a folder or a .tar.gz archive")
     if path.is_dir():
         return path
     if not path.name.endswith(ARCHIVE_SUFFIXES):
         raise UserError(f"{path} is neither a folder nor a .tar.gz archive; give one of these")
-    # Named by the archive it came from, so that another archive never opens an old folder.
+    # Named after the archive, so that a changed archive never opens an old folder.
     status = path.stat()
     origin = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
     mark = hashlib.sha256(origin.encode("utf-8", "surrogateescape")).hexdigest()[:12]
@@ -211,28 +212,28 @@ def _unpacked(path: Path, name: str, data_dir: Path, progress: bool) -> Path:
     with only_process(folder):
         if not folder.exists():
             extract_tar(path, folder, progress=progress)
-    return folder.resolve()  # classes are not looked for behind links
+    return folder.resolve()  # class folders must not be reached through links
 
 
 def _open_local(
     folder: Path, name: str, spec: TaskSpec | None, sorting: Sorting, data_dir: Path, progress: bool
 ) -> Domains:
-    """Whatever lies in ``folder``: a data set, pictures sorted by class, or two domains."""
+    """Open the contents of ``folder``: a data set, pictures sorted by class, or two domains."""
     data_set = None
     if spec is not None and spec.kind == "photos":
-        # Imported late: torchvision's data sets take a second, and the other tasks need none.
+        # Imported late: torchvision's data sets take a second to import.
         from reproduce.tasks.photos import recognise
 
         data_set = recognise(folder)
     if sorting.attribute is not None and data_set != "celeba":
-        raise UserError(f"{folder} holds no CelebA, which has attributes; leave out --attribute")
+        raise UserError(f"{folder} is not CelebA, so it has no attributes; leave out --attribute")
     if spec is not None and data_set is not None and sorting.domains is None:
         return sort_out(spec, {data_set: folder}, sorting, data_dir, progress)
     sortable = data_set is None and (spec is None or spec.kind == "photos")
     if sortable and is_class_folder(folder, classes=sorting.domains is None):
         return sort_classes(folder, name, spec, sorting, data_dir, progress)
     if sorting.domains is not None:
-        raise UserError(f"{name} takes no two domains out of {folder}; leave out --domains")
+        raise UserError(f"{folder} has no domain folders to choose from; leave out --domains")
     return open_pictures(folder, name)
 
 

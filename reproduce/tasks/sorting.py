@@ -1,4 +1,4 @@
-"""From sorted photographs to a task: which domains are taken from where, and the flat folder."""
+"""Make a task's flat folder from sorted photographs: choose the domains and write them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from reproduce.tasks.specs import TaskSpec
 
 @dataclass(frozen=True)
 class Sorting:
-    """How photographs are sorted into two domains, beyond what a task's name says.
+    """Options for sorting photographs into two domains.
 
-    ``domains``: which two of a folder of domains. ``pets``, ``imagenet``: local copies of these
-    data sets. ``attribute``: of CelebA, which the faces in domain b have.
+    ``domains``: the two to choose in a folder of domains. ``pets``, ``imagenet``: local copies of
+    these data sets. ``attribute``: the CelebA attribute that the faces in domain b have.
     """
 
     domains: tuple[str, str] | None = None
@@ -30,7 +30,7 @@ class Sorting:
 
     @property
     def local(self) -> dict[str, Path]:
-        """The local copies by name."""
+        """The given local copies by data set."""
         copies = {"pets": self.pets, "imagenet": self.imagenet}
         return {name: path for name, path in copies.items() if path is not None}
 
@@ -39,24 +39,22 @@ AS_NAMED = Sorting()
 
 
 def refuse_unread(name: str, spec: TaskSpec | None, source: Path | None, sorting: Sorting) -> None:
-    """UserError for what was told of sorting and nothing would read."""
+    """Raise UserError for a sorting option that the task would ignore."""
     if sorting.local and (spec is None or spec.kind != "photos" or source is not None):
         told = " and ".join(f"--{kind}" for kind in sorting.local)
-        remedy = "leave out --source, or it" if spec and spec.kind == "photos" else "leave it out"
+        remedy = f"leave out {told}" + (" or --source" if spec and spec.kind == "photos" else "")
         raise UserError(f"{told} has no effect on these pictures of {name}; {remedy}")
     if sorting.attribute is not None and name != "faces":
-        raise UserError(f"{name} has no attribute to choose; --attribute is for faces")
+        raise UserError(f"{name} has no attributes; --attribute is for faces")
     if sorting.domains is not None and source is None:
-        raise UserError(
-            f"{name} has domains of its own; --domains is for folders of classes (--source)"
-        )
+        raise UserError(f"{name} has fixed domains; --domains is for class folders (--source)")
 
 
 def sort_out(
     spec: TaskSpec, local: dict[str, Path], sorting: Sorting, data_dir: Path, progress: bool
 ) -> Domains:
-    """The domains of a task out of data sets, local copies or downloads."""
-    # Imported late: torchvision's data sets take a second, and the other tasks need none.
+    """Make and open the domains of a task from its data sets, local or downloaded."""
+    # Imported late: torchvision's data sets take a second to import.
     from reproduce.tasks.photos import Originals, described, photo_domains
 
     originals = Originals(local, data_dir / "downloads", sorting.attribute, progress)
@@ -70,7 +68,7 @@ def sort_out(
 def _open_made(
     a: Domain, b: Domain, name: str, folder: Path, made: dict[str, Any], progress: bool
 ) -> Domains:
-    """Two domains as the flat ``folder``."""
+    """Write two domains to the flat ``folder``, unless it exists, and open it."""
     with only_process(folder):
         if not folder.exists():
             write_flat(folder, a, b, {"task": name, **made}, progress)
@@ -80,12 +78,12 @@ def _open_made(
 def sort_classes(
     source: Path, name: str, spec: TaskSpec | None, sorting: Sorting, data_dir: Path, progress: bool
 ) -> Domains:
-    """The domains of a task, or of nobody's in particular, out of a folder of classes."""
+    """Make and open two domains from a class folder, for a task or (``spec`` None) for none."""
     known = spec.domains if spec else None
     names = sorting.domains or known or two_domains(source, domain_names(source))
     if names[0] == names[1]:
-        raise UserError(f"--domains {names[0]} {names[1]}: choose two different ones")
-    # Classes are fixed where the task's own domains are asked for.
+        raise UserError(f"--domains {names[0]} {names[1]}: choose two different domains")
+    # The task's own domains have fixed classes.
     own = spec is not None and names == spec.domains
     fixed = spec.modes if spec is not None and own and spec.modes else ((), ())
     fewest = spec.fewest_modes if spec else 1 + is_class_folder(source)

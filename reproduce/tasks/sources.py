@@ -1,6 +1,6 @@
-"""Sources of pictures: files with stable names, read one at a time, never kept in memory.
+"""Sources of pictures: files with stable names, read one at a time and never cached.
 
-The folder layouts that people keep their data sets in are in ``layouts.py``.
+``layouts.py`` recognises the folder layouts of data sets.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 )
 
-# Side-by-side files hold two pictures of about the same shape as a square.
+# Side-by-side files hold two roughly square pictures.
 LEAST_ASPECT, MOST_ASPECT = 1.6, 2.5
 
 
@@ -45,18 +45,18 @@ class PictureSource(Protocol):
         ...
 
     def read(self, index: int) -> Image.Image:
-        """Picture ``index``, decoded anew, in RGB."""
+        """Decode and return picture ``index`` in RGB."""
         ...
 
 
 def natural_order(name: str) -> tuple[list[str | int], str]:
-    """A sort key that reads digits as numbers and ignores case; the name itself breaks ties."""
+    """Return a sort key that treats digits as numbers and ignores case; ties go by the name."""
     pieces = re.split(r"([0-9]+)", name)
     return [int(p) if i % 2 else p.casefold() for i, p in enumerate(pieces)], name
 
 
 class Subset:
-    """Some pictures of a source, by their numbers there."""
+    """Some pictures of a source, selected by index."""
 
     def __init__(self, source: PictureSource, indices: Sequence[int]) -> None:
         self._source, self._indices = source, list(indices)
@@ -70,7 +70,7 @@ class Subset:
         return self._source.path(self._indices[index])
 
     def read(self, index: int) -> Image.Image:
-        """Picture ``index``, decoded anew, in RGB."""
+        """Decode and return picture ``index`` in RGB."""
         return self._source.read(self._indices[index])
 
 
@@ -83,7 +83,7 @@ class _Files:
         self.root = root
         self._names = sorted(names, key=natural_order)
         bare = [str(PurePosixPath(name).with_suffix("")) for name in self._names]
-        # Without suffixes, a drawing in PNG and its photo in JPEG carry the same id.
+        # Without suffixes, a drawing in PNG and its photo in JPEG have the same id.
         self.ids = bare if len(set(bare)) == len(bare) else list(self._names)
 
     def __len__(self) -> int:
@@ -97,8 +97,8 @@ class _Files:
 
 
 class FolderSource(_Files):
-    """Every picture under a folder, at any depth. Hidden files and folders are ignored, and what else
-    is passed over is told once."""
+    """All pictures under a folder, at any depth. Hidden files and folders are ignored; a note lists
+    other skipped files once."""
 
     def __init__(self, path: str | Path) -> None:
         root = Path(path)
@@ -116,9 +116,9 @@ class FolderSource(_Files):
 
 
 class HalfSource(FolderSource):
-    """The left or right halves of side-by-side files, as pix2pix publishes its pairs.
+    """The left or right halves of side-by-side files, the format of pix2pix's pairs.
 
-    A file is cut when it is read, so no picture is compressed a second time.
+    Files are cut when they are read, so no picture is compressed again.
     """
 
     def __init__(self, path: str | Path, side: Literal["left", "right"]) -> None:
@@ -126,10 +126,10 @@ class HalfSource(FolderSource):
             raise ValueError(f"side must be 'left' or 'right', not {side!r}")
         super().__init__(path)
         self.part = side
-        self.read(0)  # A folder of ordinary pictures is refused here, not hours later.
+        self.read(0)  # Refuse a folder of ordinary pictures now, not hours later.
 
     def read(self, index: int) -> Image.Image:
-        """This side of file ``index``, in RGB."""
+        """Return this side of file ``index`` in RGB."""
         both = super().read(index)
         width, height = both.size
         if width % 2 or not LEAST_ASPECT <= width / height <= MOST_ASPECT:
@@ -144,7 +144,7 @@ class HalfSource(FolderSource):
 
 
 class ListSource(_Files):
-    """The pictures that a list file names, one path relative to ``root`` a line (MUNIT's form)."""
+    """The pictures in a list file: one path per line, relative to ``root`` (MUNIT's format)."""
 
     def __init__(self, list_file: str | Path, root: str | Path) -> None:
         list_file, root = Path(list_file), Path(root)
@@ -166,8 +166,8 @@ class ListSource(_Files):
 
 
 def listed_names(list_file: Path) -> Iterator[tuple[int, str]]:
-    """(line number, normalised relative path) for every line of a list that is neither blank nor a
-    comment (#)."""
+    """Yield (line number, normalised relative path) for every line of a list file, except blank
+    lines and comments (#)."""
     try:
         lines = list_file.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
@@ -178,7 +178,7 @@ def listed_names(list_file: Path) -> Iterator[tuple[int, str]]:
         written = line.strip()
         if not written or written.startswith("#"):
             continue
-        name = os.path.normpath(written.replace("\\", "/"))  # as Windows writes paths
+        name = os.path.normpath(written.replace("\\", "/"))  # Windows paths
         if os.path.isabs(name) or name.split(os.sep)[0] == ".." or "\0" in name:
             raise UserError(
                 f"{list_file} line {number}: {written!r} leads out of the list's folder; "
@@ -206,7 +206,7 @@ def _unreadable(error: OSError) -> NoReturn:
 
 
 def _files_under(root: Path) -> Iterator[str]:
-    # Links are followed, since large data sets are often linked in, but no folder is visited twice.
+    # Links are followed, since large data sets are often linked, but no folder is visited twice.
     seen: set[tuple[int, int]] = set()
     for folder, subfolders, files in os.walk(root, followlinks=True, onerror=_unreadable):
         status = os.stat(folder)
@@ -222,11 +222,11 @@ def _files_under(root: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Domains:
-    """The pictures of one task: two domains, each for training and for testing.
+    """The pictures of one task: training and test pictures of two domains.
 
-    ``pairs`` are aligned training pairs (equal ids), which only methods with supervision may see.
-    ``paired_test`` says that ``test_a`` and ``test_b`` carry the same ids, so that every test
-    input has a ground truth.
+    ``pairs`` are aligned training pairs (equal ids), which only supervised methods may see.
+    ``paired_test`` is true if ``test_a`` and ``test_b`` have the same ids, so that every test input
+    has a ground truth.
     """
 
     name: str
@@ -246,11 +246,11 @@ class Domains:
 
     @property
     def paired_test(self) -> bool:
-        """Whether the test pictures of the two domains belong together one by one."""
+        """Whether the test pictures of the two domains form pairs."""
         return self.test_a.ids == self.test_b.ids
 
     def splits(self) -> dict[str, PictureSource]:
-        """Every source by the name of its split."""
+        """Return the sources by split name."""
         named = {
             "train_a": self.train_a,
             "train_b": self.train_b,
@@ -262,18 +262,17 @@ class Domains:
         return named
 
     def check(self, *, progress: bool = False) -> None:
-        """Decode every picture once; the first that cannot be read is a UserError now, rather
-        than in the middle of a training."""
-        # By file: the halves and pairs of a side-by-side file are one picture to decode.
+        """Decode every picture once, to raise UserError for an unreadable one before training."""
+        # By file: the halves of a side-by-side file are decoded together.
         todo = {s.path(i): (s, i) for s in self.splits().values() for i in range(len(s))}
         for source, i in tqdm(todo.values(), desc=f"reading {self.name}", disable=not progress):
             source.read(i)
 
     def fingerprint(self, *, progress: bool = False) -> str:
-        """A sha256 (hex) of which picture is where: split, id, part, size and bytes of each file.
+        """Return a sha256 (hex) over the split, id, part, size and bytes of every picture.
 
-        Moving or renaming the folder keeps it; a changed, added, removed, renamed or moved
-        picture changes it. Every file is read once.
+        It does not change when the folder is moved or renamed; it does when a picture is changed,
+        added, removed, renamed or moved. Every file is read once.
         """
         return fingerprint(self.splits(), f"checksums of {self.name}", progress=progress)
 
@@ -281,7 +280,7 @@ class Domains:
 def fingerprint(
     splits: Mapping[str, PictureSource], about: str = "checksums", *, progress: bool = False
 ) -> str:
-    """``Domains.fingerprint`` of pictures under other names than its splits'."""
+    """Return ``Domains.fingerprint`` of pictures under any names of splits."""
     files = {source.path(i): "" for source in splits.values() for i in range(len(source))}
     for path in tqdm(files, desc=about, disable=not progress):
         files[path] = _size_and_digest(path)

@@ -1,4 +1,4 @@
-"""The tasks by name: what is known of them before any of their pictures are there."""
+"""The specifications of all tasks, by name."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """What is known of a task before any of its pictures are there.
+    """What is known of a task independently of its pictures.
 
-    ``kind``: ``"drawn"`` and ``"animals"`` are made on this machine, ``"pix2pix"`` is downloaded,
-    ``"photos"`` are sorted out of a data set of photographs, ``"own"`` are in a folder of the user's.
-    ``directions`` names the two translations. ``stands_for``: the task of the papers whose place it
-    takes. ``subject``: what is drawn. ``urls``: mirrors of the published archive, in the order of trial.
-    ``domains``: the two, where they have modes, and ``modes``: those that each must have, in this
-    order; empty for all that there are, ``fewest_modes`` or more. ``paired``: whether there are
-    training pairs.
+    ``kind``: ``"drawn"`` and ``"animals"`` are drawn on this machine, ``"pix2pix"`` is downloaded,
+    ``"photos"`` are sorted from data sets of photographs, ``"own"`` are in a folder of the user's.
+    ``directions`` describes the two translations. ``stands_for``: the papers' task that it
+    replaces. ``subject``: what is drawn. ``urls``: mirrors of the published archive, in order.
+    ``domains``: names of the two domains, if they have modes. ``modes``: the required modes of each
+    domain, in order; empty for all that are found, at least ``fewest_modes``. ``paired``: whether
+    there are training pairs.
     """
 
     name: str
@@ -34,19 +34,19 @@ class TaskSpec:
 
     @property
     def drawn(self) -> bool:
-        """Whether its pictures are drawn here, in the size and number that a run asks for."""
+        """Whether its pictures are drawn here, in a run's size and number."""
         return self.kind in ("drawn", "animals")
 
     @property
     def tables(self) -> tuple[int, ...]:
-        """Those of the MUNIT paper that can hold it: table 1 is about pairs of pictures, table 2
-        about several modes in a domain, and one's own pictures may be both."""
+        """The tables of the MUNIT paper that can include it: table 1 is about pairs of pictures,
+        table 2 about several modes in a domain; the user's own pictures may suit both."""
         first = not self.domains or self.kind == "own"
         return (1,) * first + (2,) * (bool(self.domains) and self.fewest_modes > 1)
 
 
 def own_spec(name: str, paired: bool, domains: Sequence[str]) -> TaskSpec:
-    """A task of one's own pictures; ``domains``: what the two are called where they have modes."""
+    """Return a task of the user's own pictures; ``domains``: their two names if they have modes."""
     a, b = domains or "ab"
     return TaskSpec(
         name=name,
@@ -74,7 +74,7 @@ def _edges_to(subject: str, kind: Literal["drawn", "pix2pix"]) -> TaskSpec:
 
 
 def _pix2pix_urls(name: str) -> tuple[str, ...]:
-    """Where the authors of pix2pix (arXiv 1611.07004) publish their data sets."""
+    """Return the URLs of a data set of pix2pix (arXiv 1611.07004) from its authors."""
     berkeley = "efrosgans.eecs.berkeley.edu/pix2pix/datasets"
     author = "people.eecs.berkeley.edu/~tinghuiz/projects/pix2pix/datasets"
     return tuple(
@@ -93,7 +93,7 @@ def _sorted_pair(
     fewest_modes: int = 2,
     words: tuple[str, str] | None = None,
 ) -> TaskSpec:
-    """A task of two domains with modes; ``words``: what to call them if not by their names."""
+    """Return a task of two domains with modes; ``words``: their titles, if not their names."""
     from_a, to_b = words or (a.replace("-", " "), b.replace("-", " "))
     drawn = "drawn " if kind == "animals" else ""
     return TaskSpec(
@@ -109,7 +109,7 @@ def _sorted_pair(
     )
 
 
-OWN_DIGITS = 8  # of the pictures' fingerprint, in the name of a task of one's own
+OWN_DIGITS = 8  # of the pictures' fingerprint in an own task's name
 CIFAR_MODES = (("cat", "deer", "dog", "horse"), ("airplane", "automobile", "ship", "truck"))
 
 TASKS: dict[str, TaskSpec] = {
@@ -127,7 +127,7 @@ TASKS: dict[str, TaskSpec] = {
         _sorted_pair("housecats-bigcats", "house-cats", "big-cats", "photos"),
         _sorted_pair("housecats-dogs", "house-cats", "dogs", "photos"),
         _sorted_pair("bigcats-dogs", "big-cats", "dogs", "photos"),
-        # What UNIT's Figs. 4 to 6 translate: one mode a domain.
+        # The domains of UNIT's Figs. 4 to 6: one mode per domain.
         _sorted_pair(
             "drawn-dog-breeds", "dogs", "dogs", "animals",
             modes=(("husky",), ("labrador",)), words=("huskies", "labradors"), fewest_modes=1,

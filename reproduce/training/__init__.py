@@ -1,1 +1,1 @@
-"""Training: a step, the loop, a session in a folder, checkpoints, translations."""
+"""Training: a step, the loop, a session in a run directory, checkpoints, translations."""

@@ -1,7 +1,7 @@
-"""A training's noise, drawn by other threads before its step comes.
+"""Draw training noise ahead of its step, in background threads.
 
-Noise is drawn on the processor, so that every device sees the same numbers: UNIT's takes one core
-40 ms a step at 256 px (6.3 million numbers), in which a GPU would wait.
+Noise is drawn on the CPU, so that every device sees the same numbers. UNIT's takes one core 40 ms
+per step at 256 px (6.3 million numbers), during which a GPU would wait.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from torch import Tensor
 from models.method import Method, NoiseSpec, Phase
 from reproduce.training.trainer import NoiseSource
 
-STEPS = 3  # drawn ahead, each by a thread
+STEPS = 3  # number of steps drawn ahead, one thread each
 
 Noises = dict[tuple[Phase, str], Tensor]
 
 
 class NoiseAhead:
-    """The numbers of ``draw``, in pinned memory, from where they come while the ``device`` is at
-    work. ``shape``: (N, H, W) of a training's batches."""
+    """A ``NoiseSource`` that returns the numbers of ``draw`` on ``device``, copied asynchronously
+    from pinned memory. ``shape``: (N, H, W) of the training batches."""
 
     def __init__(
         self, method: Method, draw: NoiseSource, shape: tuple[int, int, int], device: str
@@ -37,7 +37,7 @@ class NoiseAhead:
         self._coming: dict[int, Future[Noises]] = {}
 
     def __call__(self, phase: Phase, role: str, spec: NoiseSpec, n: int, step: int) -> Tensor:
-        """A ``NoiseSource``."""
+        """Return the noise of a role at ``step``, and draw the next steps'."""
         for later in range(step, step + STEPS + 1):
             if later not in self._coming:
                 self._coming[later] = self._pool.submit(self._of, later)
@@ -47,7 +47,7 @@ class NoiseAhead:
         return noise.to(self._device, non_blocking=True)
 
     def _begin(self) -> None:
-        if self._device.startswith("cuda"):  # where this thread's memory is pinned for
+        if self._device.startswith("cuda"):  # the device that this thread pins memory for
             torch.cuda.set_device(self._device)
 
     def _of(self, step: int) -> Noises:

@@ -1,8 +1,8 @@
-"""Checkpoints: one safetensors file each, written whole or not at all; foreign formats in and out.
+"""Read and write checkpoints: one safetensors file each, written atomically.
 
 A training checkpoint holds the weights (``model.*``), Adam's moments (``optimiser.*``) and the
-histories of translations (``pool.*``) in one file, so that they can never disagree, and the run's
-configuration as JSON in its metadata. There is no random state: all draws are counted.
+image pools (``pool.*``) in one file, so that they always belong together, and the run's
+configuration as JSON in its metadata. It needs no random state, because draws are counted.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from reproduce.training.trainer import Trainer
 
 OUTSIDE_DIGESTS = "a trained network is named by its run and its file"
 FORMAT = "1"
-IMPORTED = "imported"  # the task of a converted original, which holds generators alone
+IMPORTED = "imported"  # the task of a converted original, which only holds generators
 
 
 class NonFiniteWeight(Exception):
-    """A weight became NaN or infinite though no loss was; ``step`` updates are done."""
+    """A weight is NaN or infinite after ``step`` updates, although no loss was."""
 
     def __init__(self, step: int, weight: str) -> None:
         super().__init__(f"weight {weight} is not finite after step {step}")
@@ -52,13 +52,12 @@ def write_atomic(
     *,
     keep: Path | None = None,
 ) -> None:
-    """Write safetensors to a temporary name, flush to the disk, rename.
+    """Write a safetensors file under a temporary name, flush it to disk, and rename it to ``path``.
 
-    What ``path`` held before stays as ``keep``. At every moment, whatever ends the process,
-    ``path`` is the old file or the new one, and nothing happens to either before the new one is
-    complete.
+    The previous file is kept as ``keep``, if given. Even if the process is killed, ``path`` is
+    either the old file or the complete new one. Raises UserError if the file cannot be written.
     """
-    # A folder, since safetensors itself writes to names of its own, which a kill would leave.
+    # A temporary folder: safetensors writes temporary files of its own, which a kill would leave.
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     plain = {k: t.detach().contiguous().cpu() for k, t in tensors.items()}
     try:
@@ -67,14 +66,14 @@ def write_atomic(
         save_file(plain, new, dict(metadata))
         _sort_metadata(new)
         old.touch()
-        new.chmod(old.stat().st_mode)  # safetensors writes for the owner alone
+        new.chmod(old.stat().st_mode)  # safetensors grants access to the owner only
         with new.open("rb") as file:
             os.fsync(file.fileno())
         if keep is not None and path.exists():
             old.unlink()
             try:
                 os.link(path, old)
-            except OSError:  # a file system without links
+            except OSError:  # a file system without hard links
                 os.replace(path, old)
             os.replace(old, keep)
         os.replace(new, path)
@@ -87,8 +86,8 @@ def write_atomic(
 
 
 def _sort_metadata(path: Path) -> None:
-    """Give a file's metadata an order, which safetensors draws anew in every process: records name
-    checkpoints by their sha256, so equal contents must be equal files."""
+    """Sort a file's metadata, whose order safetensors randomises in every process: records identify
+    checkpoints by their sha256, so equal contents must give equal files."""
     with path.open("r+b") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
@@ -99,7 +98,7 @@ def _sort_metadata(path: Path) -> None:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what killed processes left unfinished; only for who holds the folder."""
+    """Remove unfinished files of killed processes; the caller must hold the folder's lock."""
     for part in folder.glob(".*.part"):
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)
@@ -115,17 +114,17 @@ def _reason(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A read checkpoint; tensors are on the CPU."""
+    """The contents of a checkpoint file; tensors are on the CPU."""
 
     run: RunConfig
     step: int  # updates done
     tensors: dict[str, Tensor]
     data: str  # fingerprint of the pictures
     path: Path
-    stored: Stored | None = None  # of a file that holds no more than translating needs
+    stored: Stored | None = None  # of a file with only the weights that translation needs
 
     def part(self, prefix: str) -> dict[str, Tensor]:
-        """Tensors under ``prefix``, without it."""
+        """Return the tensors under ``prefix``, with the prefix removed from their names."""
         start = prefix + "."
         return {k[len(start) :]: t for k, t in self.tensors.items() if k.startswith(start)}
 
@@ -133,8 +132,8 @@ class Checkpoint:
 def save_training(
     path: Path, trainer: Trainer, run: RunConfig, step: int, data: str, *, keep: Path | None = None
 ) -> None:
-    """Save a trainer after ``step`` updates; ``keep`` as in ``write_atomic``. Weights that are
-    not finite are never saved: NonFiniteWeight."""
+    """Save a trainer after ``step`` updates; ``keep`` as in ``write_atomic``. Raises
+    NonFiniteWeight, and saves nothing, if a weight is not finite."""
     tensors = model_tensors(trainer.method)
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
@@ -151,20 +150,20 @@ def save_training(
 
 
 def describe(run: RunConfig, step: int, data: str) -> dict[str, str]:
-    """A checkpoint's metadata: the run, ``step`` updates done, the pictures' fingerprint."""
+    """Return a checkpoint's metadata: run, number of updates, fingerprint of the pictures."""
     text = json.dumps(run.as_dict(), sort_keys=True)
     return {"format": FORMAT, "run": text, "step": str(step), "data": data}
 
 
 def model_tensors(method: Method) -> dict[str, Tensor]:
-    """A method's weights as a checkpoint names them. The perceptual loss's VGG-16 is not the
-    method's own and stays out."""
+    """Return a method's weights under their names in a checkpoint. The perceptual loss's VGG-16 is
+    left out, since it is not trained."""
     state = method.state_dict()
     return {f"model.{k}": t for k, t in state.items() if not k.startswith("features.")}
 
 
 def restore_training(checkpoint: Checkpoint, trainer: Trainer) -> None:
-    """Put a trainer of the same configuration into the checkpoint's state, exactly."""
+    """Restore the exact state of a trainer with the checkpoint's configuration."""
     _load_weights(trainer.method, checkpoint)
     for phase, optimiser in trainer.optimisers.items():
         stored = checkpoint.part(f"optimiser.{phase}")
@@ -185,7 +184,7 @@ def restore_training(checkpoint: Checkpoint, trainer: Trainer) -> None:
 
 
 def read_checkpoint(path: Path, *, weights_only: bool = False) -> Checkpoint:
-    """Read a training checkpoint; UserError names what is wrong with a file that is not one."""
+    """Read a checkpoint, or with ``weights_only`` its weights; UserError if the file is not one."""
     if not path.exists():
         raise UserError(f"no checkpoint {path}: train first, or check the path")
     if path.is_dir():
@@ -224,7 +223,7 @@ def _load_weights(method: Method, checkpoint: Checkpoint) -> None:
     if checkpoint.stored is not None:
         fill(method, state, checkpoint.stored, checkpoint.run.size, checkpoint.path)
         return
-    if checkpoint.run.task == IMPORTED:  # holds some networks alone, each of them whole
+    if checkpoint.run.task == IMPORTED:  # only some networks, each of them complete
         held = {k.split(".", 1)[0] for k in state}
         method.absent = frozenset(k.split(".")[1] for k in own) - held
         own = {k: t for k, t in own.items() if k.split(".")[1] in held}
@@ -235,13 +234,14 @@ def _load_weights(method: Method, checkpoint: Checkpoint) -> None:
             f"{checkpoint.path} does not fit its own configuration ({wrong[0][0]} is missing, "
             "unknown or of another size): it is damaged; use another checkpoint"
         )
-    method.load_state_dict(state, strict=False)  # the VGG-16 is not in it
+    method.load_state_dict(state, strict=False)  # it lacks the VGG-16
 
 
 def begin_from(path: Path, method: Method, run: RunConfig) -> None:
-    """Give a run's fresh networks the weights of another run's, or of a converted original; those
-    that it lacks (an original's discriminators) keep their first ones. UserError where they do not
-    fit."""
+    """Initialise a run's networks with the weights of another run or of a converted original.
+
+    Networks that the checkpoint lacks (an original's discriminators) keep their initial weights.
+    Raises UserError for weights that do not fit or are not finite."""
     checkpoint, own = read_checkpoint(path), model_tensors(method)
     given = {f"model.{k}": t for k, t in checkpoint.part("model").items()}
     networks = {k.split(".")[1] for k in given}
@@ -262,7 +262,7 @@ def begin_from(path: Path, method: Method, run: RunConfig) -> None:
 
 
 def load_method(path: Path, device: str = "cpu") -> tuple[Method, Checkpoint]:
-    """The trained method of a checkpoint, ready to translate: in float32, as it is measured."""
+    """Load a checkpoint's trained method in evaluation mode. Turns TF32 off, as for measuring."""
     no_tf32()
     checkpoint = read_checkpoint(path, weights_only=True)
     try:
@@ -274,13 +274,13 @@ def load_method(path: Path, device: str = "cpu") -> tuple[Method, Checkpoint]:
 
 
 def new_method(run: RunConfig) -> Method:
-    """The method of a run with its first weights, drawn from the run's seed."""
+    """Return the method of a run with its initial weights, drawn from the run's seed."""
     return make_method(run.method, run.method_config, generator(run.seed, "weights"))
 
 
 def read_pickle(path: Path) -> dict[str, Any]:
-    """A state dict from an original release's file. Nothing but tensors and plain containers is
-    unpickled: a file that asks for anything else is refused, not run."""
+    """Read a state dict from an original release's file. Only tensors and plain containers are
+    unpickled; a file that asks for anything else raises UserError, and its code is not run."""
     if not path.is_file():
         raise UserError(f"no file {path}: give the path of a .pt or .pth checkpoint")
     try:
@@ -290,7 +290,7 @@ def read_pickle(path: Path) -> dict[str, Any]:
             f"{path} is refused: it is not a plain state dict (it asks for code to be run, "
             "or is damaged)"
         ) from None
-    # A broken file surfaces as whatever the parser stumbled over.
+    # A damaged file can raise any exception in the parser.
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} is truncated or no PyTorch checkpoint ({reason})") from None

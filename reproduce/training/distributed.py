@@ -1,11 +1,11 @@
-"""One training shared by several processes, which ``torchrun`` starts.
+"""Train with several processes, which ``torchrun`` starts.
 
-Each process takes its share of every batch, and all of them make the same update: the weights are
-those that one process would have made of the whole batch, up to the order of additions. Pictures
-and noise stay counted over the whole batch, so how many processes there are is no part of a run,
-and a checkpoint of any number of them is gone on with by any other.
+Each process computes its share of every batch, and all make the same update. The weights equal
+those of one process with the whole batch, up to the order of additions. Pictures and noise are
+counted over the whole batch, so the number of processes is not part of a run, and a run may be
+resumed with another number.
 
-``World`` is what the processes say to one another; the arithmetic is in ``shared_trainer``.
+``World`` is the communication between the processes; the arithmetic is in ``shared``.
 """
 
 from __future__ import annotations
@@ -26,40 +26,40 @@ from reproduce.training.processes import local_rank, rank, world_size
 
 T = TypeVar("T")
 
-# What is said goes by gloo, between processors: it waits for no GPU, and who has died is noticed at
-# once. The others wait while the first downloads or draws pictures.
+# Messages between processes use gloo on CPUs, which waits for no GPU and notices a dead process at
+# once. The timeout is long because the others wait while the first downloads or draws pictures.
 PATIENCE = timedelta(days=1)
-# Pictures, losses and gradients of GPUs go by NCCL, which does not notice: it gives up.
+# GPU tensors (pictures, losses, gradients) use NCCL, which only notices a dead process by timeout.
 GPU_PATIENCE = timedelta(minutes=10)
 EXPECTED = (UserError, OSError, MemoryError, torch.OutOfMemoryError)
 
 
 class EndedElsewhere(UserError):
-    """An end that another process tells of."""
+    """Another process ended, and reports why."""
 
 
 @dataclass(frozen=True)
 class World:
-    """The processes of a training: this one's number, how many there are, what it computes on.
+    """The processes of a training: this one's rank, their number, and this one's device.
 
-    Every method is to be called by all of them in the same order. ``EndedElsewhere`` if one of
-    them is gone.
+    All processes must call the same methods in the same order. A method raises ``EndedElsewhere``
+    if another process has ended.
     """
 
     rank: int = 0
     size: int = 1
     device: str = "cpu"
-    gpus: Any = None  # the group by which GPUs talk
+    gpus: Any = None  # the process group for GPU tensors
 
     def sum_(self, x: Tensor) -> Tensor:
-        """``x`` with the sum over all processes in its place: the same bits in each of them."""
+        """Replace ``x`` by its sum over all processes, with the same bits in each; return it."""
         if self.size > 1:
             with _noticing_the_dead():
                 dist.all_reduce(x, group=self.gpus if x.is_cuda else None)
         return x
 
     def parts(self, x: Tensor) -> list[Tensor]:
-        """``x`` of every process, which all have one shape."""
+        """Return the ``x`` of every process; all must have the same shape."""
         if self.size == 1:
             return [x]
         found = [
@@ -70,13 +70,13 @@ class World:
         return found
 
     def any(self, *flags: bool) -> list[bool]:
-        """For each of ``flags``, whether it is true in one of them."""
+        """Return, for each of ``flags``, whether it is true in any process."""
         if self.size == 1:
             return list(flags)
         return [n > 0 for n in self.sum_(torch.tensor(flags, dtype=torch.int64)).tolist()]
 
     def texts(self, text: str) -> list[str]:
-        """``text`` of every process."""
+        """Return the ``text`` of every process."""
         if self.size == 1:
             return [text]
         raw = torch.tensor(list(text.encode()), dtype=torch.uint8)
@@ -86,9 +86,9 @@ class World:
         return [bytes(p.tolist()).rstrip(b"\0").decode() for p in self.parts(padded)]
 
     def agreed(self, action: Callable[[], T]) -> T:
-        """``action()`` in every process; where it fails in one of them, it fails in all.
+        """Return ``action()`` in every process; if it fails in one, it fails in all.
 
-        The first process raises its own error, or one that quotes another's; the others are quiet.
+        The first process raises its own error or quotes another's; the others end quietly.
         """
         if self.size == 1:
             return action()
@@ -108,18 +108,18 @@ class World:
         raise EndedElsewhere("another process tells why")
 
     def in_turn(self, action: Callable[[], T]) -> T:
-        """``agreed``, but the first process goes first: it makes the files that others then read."""
+        """Like ``agreed``, but the first process goes first, to write files that others read."""
         if self.size == 1:
             return action()
         first = self.agreed(action if self.rank == 0 else lambda: None)
         return self.agreed((lambda: first) if self.rank == 0 else action)  # type: ignore[return-value]
 
     def by_first(self, action: Callable[[], None]) -> None:
-        """``action()`` in the first process alone; its failure is everybody's."""
+        """Run ``action()`` in the first process only; if it fails, it fails in all."""
         self.agreed(action if self.rank == 0 else lambda: None)
 
     def same(self, text: str, what: str) -> None:
-        """Refuse to go on where ``what`` is not the same for all."""
+        """Raise UserError unless all processes have the same ``text``, which describes ``what``."""
         said = self.texts(text)
         other = next((i for i, one in enumerate(said) if one != said[0]), None)
         if other is None:
@@ -134,7 +134,7 @@ class World:
 
 @contextlib.contextmanager
 def joined(device: str) -> Iterator[World]:
-    """All processes of this training, once they have found one another; ``device``: this one's."""
+    """Connect all processes of this training; ``device``: this one's."""
     number, size = rank(), world_size()
     if size == 1:
         yield World(device=device)
@@ -152,7 +152,7 @@ def joined(device: str) -> Iterator[World]:
         yield World(number, size, device, gpus)
     except EXPECTED as error:
         if number and not isinstance(error, EndedElsewhere):
-            # Nobody else knows. The usual streams are the first process's (``only_first_speaks``).
+            # No other process reports it, and ``only_first_speaks`` redirects the usual streams.
             text = " ".join(str(error).split()) or type(error).__name__
             print(f"error: process {number} of {size}: {text}", file=sys.__stderr__)
         raise
@@ -161,9 +161,9 @@ def joined(device: str) -> Iterator[World]:
 
 
 def local_device(device: str) -> str:
-    """``device`` for this process: of several GPUs, its own."""
+    """Return this process's device; with several processes, each gets its own GPU."""
     if world_size() == 1 or not device.startswith("cuda"):
-        if device.startswith("cuda:"):  # else what names no GPU opens the first one too
+        if device.startswith("cuda:"):  # otherwise a plain "cuda" would initialise the first GPU
             torch.cuda.set_device(device)
         return device
     if device != "cuda":

@@ -1,10 +1,10 @@
-"""Training steps that a GPU repeats from a recording (way "graphs").
+"""Training steps that replay CUDA graphs (the option "graphs").
 
-A step is a thousand small kernels, and at a batch of one picture a GPU ends most of them before
-Python has asked for the next. As a CUDA graph they are asked for together. A recording holds
-addresses, not values: pictures and noise are copied to where it reads them, and it leaves losses
-and gradients where they were when it was made. What a host decides (the history of translations,
-whether a loss is a number, the optimiser's rate) comes between two recordings.
+A step consists of a thousand small kernels, and with one picture per batch a GPU finishes most of
+them before Python launches the next. A CUDA graph launches them together. A recorded graph holds
+addresses, not values: pictures and noise are copied to its input buffers, and losses and gradients
+appear in its output buffers. Decisions of the host (image pools, whether a loss is finite, the
+learning rate) take place between two graphs.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from models.losses import Terms
 from models.method import Method, Noise, Phase
 from reproduce.training.trainer import Made, NoiseSource, Trainer
 
-WARMUP = 3  # steps, in which libraries choose their kernels, and optimisers make their moments
-TRIALS = 2  # recorded steps that are also computed kernel by kernel: the second has other pictures
-# Kernels that add up in any order differ by some 1e-5, bf16's by some 1e-2. A recording that read a
-# value of another step, or nothing, is off by its whole.
+WARMUP = 3  # steps in which libraries choose kernels and optimisers allocate their moments
+TRIALS = 2  # recorded steps that are also computed without graphs: the second has new pictures
+# Nondeterministic sums differ by about 1e-5, in bf16 by about 1e-2. A graph that reads a stale
+# value differs by as much as the value itself.
 _CLOSE, _TINY = 0.05, 1e-6
 
 _NOISE, _SHOWN = "noise.", "shown."
@@ -34,24 +34,24 @@ Work = Callable[[], None]
 
 
 class Recorder(Protocol):
-    """What repeats work."""
+    """Records work on a device and replays it."""
 
     def beside(self) -> contextlib.AbstractContextManager[None]:
-        """In which all work is done, recorded or not."""
+        """The context for all work, recorded or not."""
         ...
 
     def record(self, work: Work) -> Work:
-        """``work``, which need not have been done yet, to be repeated; RuntimeError if it cannot."""
+        """Record ``work``, which need not run yet; return its replay. RuntimeError if it fails."""
         ...
 
     def free(self) -> None:
-        """Give back memory that nothing uses."""
+        """Release unused cached memory."""
         ...
 
 
 class CudaGraphs:
-    """Records for a GPU; all recordings share one pool of memory, and so are to be repeated in the
-    order in which they were made."""
+    """Records CUDA graphs. They share one memory pool, so they must be replayed in the order in
+    which they were recorded."""
 
     def __init__(self, device: str) -> None:
         self.device = torch.device(device)
@@ -61,7 +61,7 @@ class CudaGraphs:
 
     @contextlib.contextmanager
     def beside(self) -> Iterator[None]:
-        """Recording is not possible on the stream that everybody uses."""
+        """Run on a side stream: graphs cannot be recorded on the default stream."""
         with torch.cuda.device(self.device):
             usual = torch.cuda.current_stream()
             self.stream.wait_stream(usual)
@@ -80,11 +80,11 @@ class CudaGraphs:
 
 
 class GraphedTrainer(Trainer):
-    """A trainer that records a step and repeats it; all batches are of one shape.
+    """A trainer that records a step and replays it; all batches must have the same shape.
 
-    The first steps are computed kernel by kernel, and the recording beside the last of them is
-    compared with those. Where a step cannot be recorded, or its recording computes something else,
-    that is said on stderr, and the training goes on kernel by kernel.
+    The first steps run without graphs, and the last of them are compared with the recorded graph.
+    If a step cannot be recorded, or its graph computes something else, training prints a note on
+    stderr and continues without graphs.
     """
 
     def __init__(
@@ -99,20 +99,20 @@ class GraphedTrainer(Trainer):
 
     def _forget(self) -> None:
         self._again: dict[Phase, Work] = {}
-        # What the recordings read and write.
+        # The buffers that the graphs read and write.
         self._made = Made()
         self._inputs: dict[Phase, dict[str, Tensor]] = {}
         self._terms: dict[Phase, Terms] = {}
         self._gradients: dict[Phase, list[Tensor | None]] = {}
 
     def step(self, x_a: Tensor, x_b: Tensor, step: int) -> dict[str, float]:
-        # Given up or not: memory that was freed on one stream is not used again on another.
+        # Even after giving up, since memory freed on one stream is not reused on another.
         with self.recorder.beside():
             self._done += 1
             if self.given_up or self._done <= WARMUP + TRIALS:
                 return super().step(x_a, x_b, step)
             if self._done == WARMUP + TRIALS + 1:
-                self.recorder.free()  # what kernels one by one took beside the recordings
+                self.recorder.free()  # memory of the steps without graphs
             return self._repeated(x_a, x_b, step)
 
     def _repeated(self, x_a: Tensor, x_b: Tensor, step: int) -> dict[str, float]:
@@ -144,13 +144,13 @@ class GraphedTrainer(Trainer):
             return terms
         self._give_up(trouble)
         if phase == self.method.order[1]:
-            made.codes = None  # whose gradients may have been half computed
+            made.codes = None  # their gradients may be incomplete
         return super()._compute(phase, x_a, x_b, noise, made)
 
     def _try(
         self, phase: Phase, x_a: Tensor, x_b: Tensor, noise: Noise, made: Made, terms: Terms
     ) -> None:
-        """The recording beside what was just computed, which stays what the weights learn from."""
+        """Compare the graph with the result without graphs, whose gradients are kept."""
         gradients = self._of_weights(phase)
         try:
             self._put(phase, x_a, x_b, noise, made.shown)
@@ -187,12 +187,12 @@ class GraphedTrainer(Trainer):
 
         self._again[phase] = self.recorder.record(work)
         self._gradients[phase] = self._of_weights(phase)
-        self._again[phase]()  # recorded, it was not done yet
+        self._again[phase]()  # recording does not run the work
 
     def _put(
         self, phase: Phase, x_a: Tensor, x_b: Tensor, noise: Noise, shown: dict[str, Tensor] | None
     ) -> None:
-        """To where the recording reads, over what is there."""
+        """Copy the inputs of a phase to its graph's input buffers."""
         kept = self._inputs.setdefault(phase, {})
         given = {"x_a": x_a, "x_b": x_b}
         given |= {_NOISE + role: x for role, x in noise.items()}
@@ -210,7 +210,7 @@ class GraphedTrainer(Trainer):
     def _difference(
         self, phase: Phase, terms: Terms, gradients: list[Tensor | None], made: Made
     ) -> str:
-        """In words, what the recording computed otherwise; empty if it agrees."""
+        """Describe how the graph's results differ; "" if they agree."""
         pairs = {f"loss {name}": ([self._terms[phase][name]], [x]) for name, x in terms.items()}
         pairs["gradients"] = (_there(self._gradients[phase]), _there(gradients))
         if phase == "generator" and made.fakes and self._made.fakes:
@@ -219,7 +219,7 @@ class GraphedTrainer(Trainer):
         for name, (found, expected) in pairs.items():
             sizes = torch.stack([_norm(torch._foreach_sub(found, expected)), _norm(expected)])
             off, whole = sizes.tolist()
-            # Where what was computed is no number itself, the training is about to stop.
+            # If the expected values are not finite either, the training is about to stop.
             if math.isfinite(whole) and not off <= _CLOSE * whole + _TINY:
                 return f"repeated, {name} of the {phase}s are off by {off:.4g} of {whole:.4g}"
         return ""
@@ -230,11 +230,11 @@ def _there(gradients: list[Tensor | None]) -> list[Tensor]:
 
 
 def _norm(tensors: Sequence[Tensor]) -> Tensor:
-    """Of all numbers of all tensors together."""
+    """Return the norm of all tensors together."""
     return torch.stack([x.float().norm() for x in tensors]).norm()
 
 
 def recordable(method: Method) -> bool:
-    """Whether a phase may be computed twice: batch norm's running statistics would move twice."""
+    """Return whether a phase may be computed twice, unlike with batch norm's running statistics."""
     layers = method.modules()
     return not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in layers)

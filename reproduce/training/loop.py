@@ -1,4 +1,4 @@
-"""The only training loop: batches in, checkpoints, logs and sample grids out."""
+"""The training loop, which writes checkpoints, logs and sample grids."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ from reproduce.training.translate import shown_to
 
 LAST, GOOD = "last.safetensors", "good.safetensors"
 FAILED, DAMAGED = "failed.safetensors", "damaged.safetensors"
-UNTAKEN = "untaken.jsonl"  # a line an update that was not taken: step, phase, why, pictures
-MANY = 50  # steps in a row without an update of one phase, after which a run stops
+UNTAKEN = "untaken.jsonl"  # one line per skipped update: step, phase, why, pictures
+MANY = 50  # a run stops after so many skipped updates of one phase in a row
 
 
 @dataclass(frozen=True)
 class Logging:
-    """How often, and how.
+    """Options for checkpoints and logs.
 
-    Checkpoints are written every ``save_minutes``, and every ``save_every`` steps if any; the newest
-    ``keep`` of them stay, under their numbers. ``grids``: so many sample grids, at steps that grow by
-    a factor.
+    A checkpoint is written every ``save_minutes``, and every ``save_every`` steps (0: never). The
+    newest ``keep`` checkpoints are also kept under their step numbers. ``grids`` is the number of
+    sample grids, at geometrically spaced steps. ``log_every`` is in steps.
     """
 
     save_minutes: float = 10.0
@@ -66,14 +66,14 @@ class Logging:
     progress: bool = True
 
     def grid_steps(self, steps: int) -> frozenset[int]:
-        """After which of a run's ``steps`` a grid is drawn: the last, and others from the tenth on."""
+        """Return the steps after which a grid is drawn: the last, and others from step 10 on."""
         n, first = self.grids, min(10, steps)
         ratio = (steps / first) ** (1 / max(1, n - 1))
         return frozenset({steps, *(round(first * ratio**i) for i in range(n - 1))} if n else ())
 
 
 class Interrupted(Exception):
-    """SIGINT or SIGTERM came; the run is saved. ``step`` updates are done."""
+    """The run was stopped by SIGINT or SIGTERM, and saved after ``step`` updates."""
 
     def __init__(self, step: int) -> None:
         super().__init__(f"interrupted after step {step}")
@@ -81,7 +81,7 @@ class Interrupted(Exception):
 
 
 class ManyUntaken(Exception):
-    """``MANY`` steps in a row were without an update, the last of them ``last``."""
+    """``MANY`` updates in a row were skipped; ``last`` is the last one."""
 
     def __init__(self, last: Untaken, pictures: str) -> None:
         super().__init__(
@@ -92,9 +92,9 @@ class ManyUntaken(Exception):
 
 
 class Loop:
-    """The steps of one run, with all that happens beside them.
+    """Runs the steps of one training, and saves and logs.
 
-    Of several processes (``world``) the first alone writes; all stop after the same step.
+    With several processes (``world``) only the first one writes; all stop after the same step.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Loop:
         self.in_a_row: Counter[str] = Counter()
 
     def go(self, parts: Sequence[Batches]) -> None:
-        """To the end of the run; ``parts``, joined, are this process's share of every batch."""
+        """Train to the run's end; ``parts``, joined, are this process's share of every batch."""
         run, start = self.run, parts[0].step
         if start:
             self.clock -= progress_of(self.folder).get("seconds", 0)
@@ -132,12 +132,12 @@ class Loop:
     def _writer(self, start: int, stack: contextlib.ExitStack) -> SummaryWriter | None:
         if not self.logging.tensorboard:
             return None
-        # Its thread prints a traceback of what fails (a full disk) besides raising it at the next
-        # call, which is enough.
+        # The writer's thread prints a traceback for a failure (a full disk) and raises it again at
+        # the next call; the latter is enough.
         others = threading.excepthook
         stack.callback(setattr, threading, "excepthook", others)
         threading.excepthook = lambda a: None if issubclass(a.exc_type, OSError) else others(a)
-        # What was logged after the checkpoint, by the part of a run that was lost, is purged.
+        # Purge what was logged after the checkpoint that this run resumes from.
         writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=start + 1)  # type: ignore[no-untyped-call]
         stack.callback(writer.close)
         return writer
@@ -158,7 +158,7 @@ class Loop:
                 self._failed(step, error.last.why, x_a, x_b)
                 raise
             done = step + 1
-            # Asked once: a signal may come between two questions, and clocks differ.
+            # Ask all processes once: a signal may arrive between two checks, and clocks differ.
             stopping, due = self.world.any(self.stop, self._is_due())
             self.bar.update()
             if done % logging.log_every == 0 or done == run.steps:
@@ -176,11 +176,11 @@ class Loop:
                 raise Interrupted(done)
 
     def _recall(self, start: int) -> None:
-        """What the run's first part did not take; what came after its checkpoint comes again."""
+        """Read the skipped updates up to the checkpoint; later steps are computed again."""
         path = self.folder / UNTAKEN
         if self.world.rank or not path.exists():
             return
-        whole = path.read_text(encoding="utf-8").split("\n")[:-1]  # a kill leaves half a line
+        whole = path.read_text(encoding="utf-8").split("\n")[:-1]  # a kill may leave half a line
         self.untaken = [line for line in map(json.loads, whole) if line["step"] <= start]
         write_text(path, "".join(json.dumps(line) + "\n" for line in self.untaken))
 
@@ -197,7 +197,7 @@ class Loop:
                 raise ManyUntaken(one, _most_frequent(self.untaken[-MANY:]))
 
     def _tell_untaken(self) -> None:
-        """At the end of a training, to who started it and in what is kept of it."""
+        """Report the number of skipped updates on stderr and in run.json."""
         if self.world.rank:
             return
         path, count = self.folder / "run.json", len(self.untaken)
@@ -210,12 +210,12 @@ class Loop:
         )  # fmt: skip
 
     def _on_device(self, pixels: Tensor, domain: str) -> Tensor:
-        """A batch in [-1, 1]; from pinned memory it comes while the GPU is at work."""
+        """Return a batch in [-1, 1] on the device; pinned memory is copied asynchronously."""
         x = from_bytes(pixels.to(self.world.device, non_blocking=pixels.is_pinned()))
         return shown_to(self.trainer.method, x, domain)
 
     def _is_due(self) -> bool:
-        """Whether the first process, which writes, has not for too long."""
+        """Return whether the first process must write a checkpoint (``save_minutes``)."""
         minutes = (time.perf_counter() - self.saved_at) / 60
         return self.world.rank == 0 and minutes >= self.logging.save_minutes
 
@@ -258,7 +258,7 @@ class Loop:
             keep_numbered(last, done, self.logging.keep)
 
     def _failed(self, done: int, why: str, x_a: Tensor, x_b: Tensor) -> None:
-        """A checkpoint to look at: the weights, the batch, and what went wrong."""
+        """Write a checkpoint for debugging: the weights, the batch, and what went wrong."""
         if self.world.rank:
             return
         tensors = model_tensors(self.trainer.method) | {"x_a": x_a, "x_b": x_b}
@@ -267,7 +267,7 @@ class Loop:
 
     @torch.no_grad()
     def _samples(self, done: int) -> None:
-        """A grid of test inputs and three translations of each, as a PNG and in TensorBoard."""
+        """Write a grid of test inputs with three translations each to a PNG and TensorBoard."""
         if self.world.rank:
             return
         grid = sample_grid(self.trainer, self.domains, self.run, self.world.device)
@@ -276,10 +276,10 @@ class Loop:
             self.writer.add_image("samples", grid, done)  # type: ignore[no-untyped-call]
 
     def _request_stop(self, number: int, frame: FrameType | None) -> None:
-        """A first signal finishes the step, saves and stops; a second one stops at once.
+        """Finish the step, save and stop after a first signal; stop at once after a second one.
 
-        SIGTERM alone is one request however often it comes: torchrun and batch systems send it to
-        a process and to its parents, which pass it on; who cannot wait has SIGKILL.
+        Repeated SIGTERMs count as one, because torchrun and batch systems send it to a process and
+        its parents, which pass it on. SIGKILL still stops at once.
         """
         if self.stop and not (number == self.asked == signal.SIGTERM):
             raise KeyboardInterrupt
@@ -287,7 +287,7 @@ class Loop:
 
 
 def _most_frequent(untaken: list[dict[str, Any]]) -> str:
-    """In words, which pictures were most often there."""
+    """Describe the pictures that occur most often in the skipped updates."""
     seen = Counter(
         f"{name} of {domain.upper()}"
         for line in untaken
@@ -298,12 +298,12 @@ def _most_frequent(untaken: list[dict[str, Any]]) -> str:
 
 
 def keep_numbered(last: Path, step: int, count: int) -> None:
-    """Let ``last`` stay as ``step...`` too, of which the newest ``count`` are kept."""
+    """Also keep ``last`` as ``step<number>.safetensors``; delete all but the newest ``count``."""
     own = last.with_name(f"step{step:08}.safetensors")
     own.unlink(missing_ok=True)
     try:
         os.link(last, own)
-    except OSError:  # a file system without links
+    except OSError:  # a file system without hard links
         shutil.copyfile(last, own)
     for older in sorted(last.parent.glob("step*.safetensors"))[:-count]:
         older.unlink()
@@ -321,9 +321,9 @@ def _next(parts: Sequence[Batches]) -> Batch:
 def sample_grid(
     trainer: Trainer, domains: Domains, run: RunConfig, device: str, rows: int = 8
 ) -> Tensor:
-    """(3, H, W) in [0, 1]: per row a test input and three translations, in each direction."""
+    """Return a grid (3, H, W) in [0, 1]: a test input and 3 translations a row, both directions."""
     method = trainer.method
-    method.eval()  # a batch norm, if any, must not learn from test pictures
+    method.eval()  # batch norms must not update their statistics with test pictures
     pictures: list[Tensor] = []
     for direction in method.directions:
         source = domains.test_a if direction == "a2b" else domains.test_b

@@ -1,10 +1,10 @@
-"""Checkpoints of the original releases: read with our code, and ours written in their formats.
+"""Convert checkpoints from and to the formats of the original releases.
 
 - NVlabs/MUNIT: ``gen_*.pt`` holds ``{"a": state, "b": state}`` (MUNIT, and UNIT's release).
 - pytorch-CycleGAN-and-pix2pix: ``latest_net_G_A.pth`` (and ``G_B``) hold one generator's state.
 - BicycleGAN: ``*_net_G.pth`` and ``*_net_E.pth`` likewise.
 
-Sizes (widths, numbers of blocks) are read off the weights.
+Sizes (widths, numbers of blocks) are inferred from the weights.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ State = Mapping[str, Tensor]
 
 
 def import_original(path: Path, method: str, out: Path, size: int) -> list[Path]:
-    """Read an original's checkpoint and write ours, for translation (it holds no optimiser)."""
+    """Convert an original's checkpoint to ours, ``out``, for translation (it has no optimiser)."""
     if method not in _READERS:
-        raise UserError(f"no original checkpoints of '{method}': {nearest(method, _READERS)}")
+        raise UserError(f"'{method}' has no original checkpoints: {nearest(method, _READERS)}")
     if out.suffix != ".safetensors":
         raise UserError(f"{out}: name the converted checkpoint *.safetensors")
     state, settings = _READERS[method](path)
@@ -57,12 +57,12 @@ def import_original(path: Path, method: str, out: Path, size: int) -> list[Path]
 
 
 def export_original(checkpoint: Path, out: Path) -> list[Path]:
-    """Write our generators in the original's format, into ``out``: a .pt file for MUNIT and UNIT,
-    a folder for CycleGAN and BicycleGAN (``latest_net_G_A.pth``, ...)."""
+    """Write a checkpoint's generators in the original's format; return the files. ``out``: a .pt
+    file for MUNIT and UNIT, a folder for CycleGAN and BicycleGAN (``latest_net_G_A.pth``, ...)."""
     method, read = load_method(checkpoint)
     if read.stored is not None:
         raise UserError(
-            f"{checkpoint} holds no more than translating needs: export the run's own checkpoint"
+            f"{checkpoint} only holds weights for translation: export the run's full checkpoint"
         )
     state = to_original(method)
     _refuse_nan(state, checkpoint)
@@ -72,7 +72,7 @@ def export_original(checkpoint: Path, out: Path) -> list[Path]:
         parts.setdefault(network, {})[name] = value
     if "gen_a" in parts:
         if out.suffix != ".pt":
-            raise UserError(f"{out}: {read.run.method} is written to one file, name it *.pt")
+            raise UserError(f"{out}: {read.run.method} is written to a single file, name it *.pt")
         _save({"a": parts["gen_a"], "b": parts["gen_b"]}, out)
         return [out]
     written = []
@@ -90,9 +90,9 @@ def _save(state: object, path: Path) -> None:
 
 def _tensors(state: object, path: Path) -> dict[str, Tensor]:
     if not isinstance(state, Mapping) or not state:
-        raise UserError(f"{path} holds no state dict of a network")
+        raise UserError(f"{path} does not hold the state dict of a network")
     if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
-        raise UserError(f"{path} holds more than tensors by name: it is no generator's state dict")
+        raise UserError(f"{path} holds more than named tensors: it is not a generator's state dict")
     _refuse_nan(state, path)
     # DataParallel prefixes every name.
     return {k.removeprefix("module."): v for k, v in state.items()}
@@ -102,39 +102,39 @@ def _refuse_nan(state: State, path: Path) -> None:
     unfit = next((k for k, v in state.items() if not bool(torch.isfinite(v.float()).all())), None)
     if unfit is not None:
         raise UserError(
-            f"{path} holds weights that are not finite ({unfit}): its training diverged, use an "
-            "earlier checkpoint"
+            f"{path} has non-finite weights ({unfit}): its training diverged; use an earlier "
+            "checkpoint"
         )
 
 
 def _shape(state: State, key: str, path: Path) -> tuple[int, ...]:
-    """The shape of a convolution's or linear layer's weight."""
+    """Return the shape of a convolution's or linear layer's weight."""
     if key not in state:
-        raise UserError(f"{path} lacks {key}: it is of another method or release")
+        raise UserError(f"{path} lacks {key}: it belongs to another method or release")
     shape = tuple(state[key].shape)
     if len(shape) not in (2, 4) or 0 in shape:
-        raise UserError(f"{path}: {key} has shape {shape}, which is no layer's: it is damaged")
+        raise UserError(f"{path}: {key} has shape {shape}, which fits no layer: it is damaged")
     return shape
 
 
 def _count(state: State, pattern: str) -> int:
-    """How many different numbers the pattern's group takes among the names."""
+    """Count the distinct values of the pattern's group among the names."""
     return len({m.group(1) for k in state if (m := re.match(pattern, k))})
 
 
 def _trainer_state(path: Path) -> dict[str, Tensor]:
-    """gen_*.pt as one state dict under ``gen_a.`` and ``gen_b.``."""
+    """Read gen_*.pt as one state dict with the prefixes ``gen_a.`` and ``gen_b.``."""
     loaded = read_pickle(path)
     if set(loaded) != {"a", "b"}:
         raise UserError(
-            f"{path} is no gen_*.pt of the MUNIT release: it holds {sorted(map(str, loaded))[:4]}, "
-            "not 'a' and 'b' (is it dis_*.pt's optimiser, or another method's?)"
+            f"{path} is not a gen_*.pt of MUNIT's release: it holds {sorted(map(str, loaded))[:4]} "
+            "instead of 'a' and 'b' (is it an optimiser's, or another method's?)"
         )
     return {f"gen_{d}.{k}": v for d in "ab" for k, v in _tensors(loaded[d], path).items()}
 
 
 def _norm(state: State, name: str) -> str:
-    """Batch norms have weights; instance norms have none, but convolutions with biases."""
+    """Return "bn" or "in": batch norms have weights, instance norms have none."""
     return "bn" if f"{name}.weight" in state else "in"
 
 
@@ -170,9 +170,9 @@ def _sibling(path: Path, old: str, new: str) -> Path | None:
 
 
 def _read_cyclegan(path: Path) -> tuple[State, dict[str, Any]]:
-    """``*_net_G_A.pth`` with its ``*_net_G_B.pth`` if that lies beside it."""
+    """Read ``*_net_G_A.pth``, and ``*_net_G_B.pth`` if it is in the same folder."""
     if "G_B" in path.name:
-        raise UserError(f"{path} is the way back: convert the G_A file, this one beside it")
+        raise UserError(f"{path} is the b-to-a generator: give the G_A file, this one beside it")
     state = {f"G_A.{k}": v for k, v in _tensors(read_pickle(path), path).items()}
     if other := _sibling(path, "G_A", "G_B"):
         state |= {f"G_B.{k}": v for k, v in _tensors(read_pickle(other), other).items()}
@@ -187,12 +187,12 @@ def _read_cyclegan(path: Path) -> tuple[State, dict[str, Any]]:
         "norm": _norm(state, "G_A.model.2"),
     }  # fmt: skip
     if settings["channels_a"] != settings["channels_b"]:
-        settings["identity"] = 0.0  # a term of training that such a model cannot have
+        settings["identity"] = 0.0  # the identity loss needs equal numbers of channels
     return state, settings
 
 
 def _read_bicyclegan(path: Path) -> tuple[State, dict[str, Any]]:
-    """``*_net_G.pth`` with its ``*_net_E.pth`` if that lies beside it."""
+    """Read ``*_net_G.pth``, and ``*_net_E.pth`` if it is in the same folder."""
     state = {f"G.{k}": v for k, v in _tensors(read_pickle(path), path).items()}
     if other := _sibling(path, "net_G", "net_E"):
         state |= {f"E.{k}": v for k, v in _tensors(read_pickle(other), other).items()}
@@ -208,8 +208,8 @@ def _read_bicyclegan(path: Path) -> tuple[State, dict[str, Any]]:
         up, norm = "G.model.model.", "G.model.model.1.model.2"
         settings = {"where": "input", "noise_dim": first[1] - 3}
     settings |= {"dim": first[0], "depth": depth, "channels_a": first[1] - settings["noise_dim"]}
-    # The last layer: a transposed convolution (in, out, 4, 4), or upsampling, padding and an
-    # ordinary one (out, in, 3, 3).
+    # The last layer is a transposed convolution (in, out, 4, 4), or upsampling, padding and a
+    # convolution (out, in, 3, 3).
     basic, bilinear = (1, 3) if settings["where"] == "all" else (3, 5)
     settings["upsample"] = "bilinear" if f"{up}{bilinear}.weight" in state else "basic"
     if settings["upsample"] == "bilinear":

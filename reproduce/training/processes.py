@@ -1,5 +1,4 @@
-"""Which process of one training this is, as ``torchrun`` says in the environment, and signals to it;
-without PyTorch."""
+"""This process's rank, from ``torchrun``'s environment variables, and its signals; no PyTorch."""
 
 from __future__ import annotations
 
@@ -15,31 +14,31 @@ from models.errors import UserError
 
 
 def world_size() -> int:
-    """How many processes share this training."""
+    """Return the number of processes that share this training."""
     return _number("WORLD_SIZE", 1, least=1)
 
 
 def rank() -> int:
-    """This one's number among them; the first, 0, is the one that speaks and writes."""
+    """Return this process's rank; only rank 0 prints and writes."""
     return _number("RANK", 0) if world_size() > 1 else 0
 
 
 def local_rank() -> int:
-    """Its number among those of its machine."""
+    """Return this process's rank on its machine."""
     return _number("LOCAL_RANK", 0) if world_size() > 1 else 0
 
 
 def command(words: Sequence[str], processes: int = 1) -> list[str]:
-    """``python -m reproduce`` with ``words``, by so many processes of this machine."""
+    """Return the command ``python -m reproduce WORDS`` for ``processes`` processes here."""
     shared = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     return [sys.executable, *(shared if processes > 1 else []), "-m", "reproduce", *words]
 
 
 @contextlib.contextmanager
 def only_first_speaks() -> Iterator[None]:
-    """What all processes of a training would say, its first one says; a traceback is each one's own.
+    """Silence stdout and stderr of all processes but the first; tracebacks are still printed.
 
-    Arguments are wrong in every process alike: one line about it is enough.
+    For example, an invalid argument is invalid in every process, and one message is enough.
     """
     if rank() == 0:
         yield
@@ -50,8 +49,8 @@ def only_first_speaks() -> Iterator[None]:
 
 @contextlib.contextmanager
 def handled(handler: Callable[[int, FrameType | None], None], *names: str) -> Iterator[None]:
-    """Call ``handler`` on the signals ``names`` ("SIGTERM", ...) that this system has. Outside the
-    main thread nothing is changed: whoever runs us handles signals."""
+    """Call ``handler`` for the signals ``names`` ("SIGTERM", ...) that this system has. Does
+    nothing outside the main thread, where the caller handles signals."""
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     try:
         before = {number: signal.signal(number, handler) for number in numbers}

@@ -1,4 +1,4 @@
-"""Training a run in its folder: what is there already, what may not be mixed, who holds it."""
+"""Train a run in its run directory: start, resume, check that settings match, lock."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from reproduce.training.shared import check_shareable, make_trainer, shared_batc
 from reproduce.training.trained import learned_from
 from reproduce.training.vgg import check_layer, vgg_features
 
-MAPS = 8  # of the pictures' size, as wide as the networks, that a step keeps at the least
+MAPS = 8  # least number of full-size feature maps, as wide as the networks, that a step keeps
 
 
 def train(
@@ -57,16 +57,17 @@ def train(
     workers: int = 0,
     start: Path | None = None,
 ) -> Path:
-    """Train ``run`` in ``folder``, computing in these ``ways`` (``models.choices``), and return its
-    last checkpoint. Pictures are prepared by threads, or by ``workers`` processes if any. ``start``:
-    the checkpoint whose weights it begins with, instead of drawn ones.
+    """Train ``run`` in ``folder`` and return its last checkpoint.
 
-    A folder that holds a run is refused unless ``resume``, which goes on from its last readable
-    checkpoint as if it had never stopped: bit for bit with the same processor, number of threads and
-    versions, on a GPU up to rounding, since gradients of padding are added up in any order there.
-    Raises Interrupted once saved after a signal, and ManyUntaken or NonFiniteWeight after writing
-    what led to it to ``failed.safetensors``. Called by all processes that ``torchrun`` started, it is
-    one training that they share.
+    ``ways`` are options for faster computation (``models.choices``). Pictures are prepared by
+    threads, or by ``workers`` processes. ``start``: a checkpoint to take the initial weights from.
+
+    If the folder holds a run, UserError is raised unless ``resume``. Then training continues from
+    its last readable checkpoint as if it had never stopped: bit for bit with the same processor,
+    number of threads and versions, and up to rounding on a GPU, where gradients of padding are
+    summed in any order. Raises Interrupted after a signal, once saved, and ManyUntaken or
+    NonFiniteWeight after writing the cause to ``failed.safetensors``. Processes started by
+    ``torchrun`` all call this function and share one training.
     """
     logging, device = logging or Logging(), local_device(device)
     method = _build(run, device, vgg, start)
@@ -99,7 +100,7 @@ def train(
         if found is not None:
             restore_training(found, trainer)
             if first and found.path.name == GOOD and (folder / LAST).exists():
-                # Out of the way: it must not take the good one's place when the next is saved.
+                # Move the unreadable one away, or the next save would replace the good one by it.
                 os.replace(folder / LAST, folder / DAMAGED)
         origin = _origin(folder, start, found)
         world.by_first(lambda: _describe(folder, run, begun.data, world, ways, origin))
@@ -114,7 +115,7 @@ def train(
 
 @dataclass(frozen=True)
 class _Begun:
-    """What a training begins with; no ``domains`` and ``sources``: it is finished."""
+    """What a training begins with; ``domains`` and ``sources`` are None if it is finished."""
 
     found: Checkpoint | None
     data: str
@@ -146,7 +147,7 @@ def _begin(
 
 
 def _build(run: RunConfig, device: str, vgg: Path | None, start: Path | None) -> Method:
-    """The run's networks. What does not fit together is refused here, before any file is made."""
+    """Build the run's networks; UserError for conflicting settings, before a file is written."""
     if device.startswith("mps") and run.precision != "float32":
         raise UserError(f"precision={run.precision} is not for --device mps: use float32")
     method = new_method(run)
@@ -169,7 +170,7 @@ def _build(run: RunConfig, device: str, vgg: Path | None, start: Path | None) ->
 
 
 def _check_memory(run: RunConfig) -> None:
-    """A step that cannot fit is refused, before the system ends it without a word."""
+    """Raise UserError for a step that cannot fit into memory, before the system kills it."""
     width: int = run.method_config.dim  # type: ignore[attr-defined]
     least = MAPS * run.batch * run.size**2 * width * 4 / 2**30
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -181,7 +182,7 @@ def _check_memory(run: RunConfig) -> None:
 
 
 def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
-    """The checkpoint to go on from; the one before the last if the last cannot be read."""
+    """Return the checkpoint to resume from: the last, or the one before if that is unreadable."""
     paths = [p for p in (folder / LAST, folder / GOOD) if p.exists()]
     if not paths:
         return None
@@ -199,7 +200,7 @@ def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
         if errors:
             print(f"note: {errors[0]}; going on from {path}", file=sys.stderr)
         known = _lengthened(checkpoint, run, path)
-        if not {run.task, known.task} & TASKS.keys():  # paths: what lies there is compared
+        if not {run.task, known.task} & TASKS.keys():  # paths, whose pictures are compared instead
             known = replace(known, task=run.task, source=run.source)
         different = run.differences(known)
         if different:
@@ -215,11 +216,11 @@ def _found(folder: Path, run: RunConfig, resume: bool) -> Checkpoint | None:
 
 
 def _lengthened(checkpoint: Checkpoint, run: RunConfig, path: Path) -> RunConfig:
-    """The checkpoint's run with as many steps as ``run`` where that only adds some. What is added
-    to a finished one may have another rate."""
+    """Return the checkpoint's run, with the number of steps of ``run`` if that only adds some.
+    Steps added to a finished run may have another learning rate."""
     known, policy = checkpoint.run, run.settings["lr_policy"]
     if run.steps <= known.steps or checkpoint.step < known.steps:
-        # A rate that falls in a line depends on the number of steps.
+        # A linear decay depends on the number of steps.
         fixed = policy == "linear" or run.steps < checkpoint.step
         return known if fixed else replace(known, steps=run.steps)
     if policy == "linear":
@@ -237,9 +238,9 @@ def _lengthened(checkpoint: Checkpoint, run: RunConfig, path: Path) -> RunConfig
 
 @contextlib.contextmanager
 def only_run(folder: Path) -> Iterator[None]:
-    """Hold the folder; another run in it is refused. The lock ends with the process.
+    """Lock the folder, and raise UserError if another run holds it. The lock ends with the process.
 
-    Where the folder is new and a UserError comes before its first checkpoint, it goes again.
+    A new folder is removed after a UserError if it has no checkpoint yet.
     """
     new = not folder.exists()
     with contextlib.ExitStack() as stack:
@@ -278,7 +279,7 @@ def _describe(
 
 
 def _origin(folder: Path, start: Path | None, found: Checkpoint | None) -> str:
-    """The sha256 of the checkpoint whose weights a run begins, or began, with; empty for drawn ones."""
+    """Return the sha256 of the checkpoint that a run started from; "" for random weights."""
     origin = sha256_file(start) if start else ""
     if found is None:
         return origin

@@ -1,4 +1,4 @@
-"""The trainer's arithmetic where several processes share every batch."""
+"""The trainer's arithmetic when several processes share every batch."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from reproduce.training.trainer import Trainer
 
 
 class SharedTrainer(Trainer):
-    """A trainer whose ``step`` is given this process's share of the batch.
+    """A trainer whose ``step`` receives this process's share of the batch.
 
-    Not ``DistributedDataParallel``: that wraps the forward pass of one module and expects every
-    backward pass to reach all of its weights, while here two objectives in turn go through the
-    same networks, one of them frozen, by calls that are no ``forward``. One all-reduce of all
-    gradients of a phase, between its backward pass and its optimiser's step, says the same for any
-    method. What it gives up is to send the first gradients while others are computed.
+    It does not use ``DistributedDataParallel``, which wraps the forward pass of one module and
+    expects every backward pass to reach all of its weights. Here two objectives alternate on the
+    same networks, one of them frozen, by calls other than ``forward``. A single all-reduce of a
+    phase's gradients, between its backward pass and its optimiser's step, is equivalent for any
+    method, but does not overlap communication with computation.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class SharedTrainer(Trainer):
         return positions(self.method, batch, self.world)
 
     def _pooled(self, fakes: dict[str, Tensor], step: int) -> dict[str, Tensor]:
-        """Every process keeps the whole history, and shows its discriminators its own share."""
+        """Keep the whole image pool in every process; return this process's share."""
         whole = {name: whole_batch(self.method, fakes[name], self.world) for name in self.pools}
         shown = super()._pooled(fakes | whole, step)
         own = {name: shown[name][self._own(len(shown[name]))] for name in self.pools}
@@ -51,11 +51,11 @@ class SharedTrainer(Trainer):
 
     def _before_gradients(self, terms: Terms) -> None:
         for name in self.sums & terms.keys():
-            if terms[name].requires_grad:  # its gradients are added up, not averaged
+            if terms[name].requires_grad:  # its gradients are summed, not averaged
                 terms[name].register_hook(self._times_processes)  # type: ignore[no-untyped-call]
 
     def _values(self, terms: Terms) -> dict[str, float]:
-        """Of the whole batch: an update that one process does not take, none does."""
+        """Return the whole batch's terms, so that all processes make or skip an update together."""
         values = self.world.sum_(torch.stack(list(terms.values())))
         shares = [1 if name in self.sums else self.world.size for name in terms]
         whole = values / torch.tensor(shares, dtype=values.dtype, device=values.device)
@@ -75,7 +75,7 @@ class SharedTrainer(Trainer):
 def make_trainer(
     method: Method, seed: int, total_steps: int, world: World, precision: str
 ) -> Trainer:
-    """The trainer of one process that is alone, or one of several."""
+    """Return a trainer for one process, or for one of several."""
     if world.size == 1:
         if world.device.startswith("cuda") and "graphs" in method.fast and recordable(method):
             graphs = CudaGraphs(world.device)
@@ -85,7 +85,7 @@ def make_trainer(
 
 
 def summed_terms(method: Method) -> frozenset[str]:
-    """Terms that are sums over the batch's pictures; all others are means."""
+    """Return the names of terms that are sums over the batch; all others are means."""
     if not isinstance(method, Bicyclegan):
         return frozenset()
     of_maps = {"gan", "gan2", "dis", "dis2"} if method.config.dis_scales == 1 else set()
@@ -93,25 +93,25 @@ def summed_terms(method: Method) -> frozenset[str]:
 
 
 def groups(method: Method) -> int:
-    """Into how many parts with a role of their own a method splits its batch."""
+    """Return the number of parts with different roles that a method splits its batch into."""
     return 2 if isinstance(method, Bicyclegan) else 1
 
 
 def positions(method: Method, batch: int, world: World) -> list[int]:
-    """Which pictures of a whole ``batch`` are this process's: an equal share of every group."""
+    """Return the indices of this process's pictures in ``batch``: an equal share of every group."""
     whole, share = batch // groups(method), batch // groups(method) // world.size
     first = [g * whole + world.rank * share for g in range(groups(method))]
     return [start + i for start in first for i in range(share)]
 
 
 def whole_batch(method: Method, x: Tensor, world: World) -> Tensor:
-    """The whole batch that ``x`` (n, ...) is this process's share of: (n * processes, ...)."""
+    """Gather the whole batch (n * processes, ...) from every process's share ``x`` (n, ...)."""
     parts = [part.chunk(groups(method)) for part in world.parts(x)]
     return torch.cat([part[g] for g in range(groups(method)) for part in parts])
 
 
 def check_shareable(method: Method, batch: int, processes: int) -> None:
-    """Refuse what several processes would compute otherwise than one."""
+    """Raise UserError if several processes would compute something else than one."""
     if processes == 1:
         return
     unit = processes * groups(method)
@@ -132,7 +132,7 @@ def shared_batches(
     method: Method, world: World, source_a: PictureSource, source_b: PictureSource,
     preparation: Preparation, batch: int, seed: int, start_step: int, workers: int = 0,
 ) -> list[Batches]:  # fmt: skip
-    """This process's share of every group of every ``batch``; joined, they are its pictures."""
+    """Return this process's share of every batch, as one ``Batches`` per group."""
     count = groups(method) if world.size > 1 else 1
     return [
         Batches(

@@ -1,7 +1,7 @@
-"""Pictures of drawn tasks one by one: the same as in their folders, without drawing the others.
+"""Draw single pictures of a drawn task, identical to those in its folders.
 
-Every drawn picture has an address of its own in the random numbers, so who measures some test
-pictures need not wait for thousands of training pictures.
+Every picture has its own address in the random numbers, so measuring a few test pictures does not
+require drawing thousands of training pictures.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from reproduce.tasks.modes import DOMAIN_OF, Modes
 from reproduce.tasks.registry import TASKS
 from reproduce.tasks.sources import Domains
 
-SEED = 0  # of every task's pictures, whatever the seed of a training
+SEED = 0  # of every task's pictures, independent of a run's seed
 DIGITS = 12  # of a picture's digest
 Pixels = NDArray[np.uint8]
 Row = dict[str, str]
 
 
 class LazySource:
-    """A ``PictureSource`` that draws a picture when it is first asked for."""
+    """A ``PictureSource`` that draws each picture on first access."""
 
     part = "whole"
 
@@ -47,27 +47,27 @@ class LazySource:
         return len(self.ids)
 
     def path(self, index: int) -> Path:
-        """Where the picture would be; no file is there."""
+        """Return the picture's nominal path; there is no file."""
         return self._where / f"{self.ids[index]}.png"
 
     def read(self, index: int) -> Image.Image:
-        """Picture ``index`` in RGB."""
+        """Return picture ``index`` in RGB."""
         if index not in self._known:
             self._known[index] = Image.fromarray(self._draw(index)).convert("RGB")
         return self._known[index]
 
 
 def digest(picture: Image.Image) -> str:
-    """The beginning of the sha256 (hex) of a picture's size and RGB values."""
+    """Return the first ``DIGITS`` hex digits of the sha256 of a picture's shape and RGB values."""
     pixels = np.asarray(picture.convert("RGB"))
     return hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()[:DIGITS]
 
 
 @dataclass(frozen=True)
 class DrawnTask:
-    """A drawn task's pictures by the names of their folders, and what is true of them.
+    """The pictures of a drawn task, by folder name, and their factors and modes.
 
-    ``train``, ``test``: pictures a domain, which decide the modes of animals.
+    ``train`` and ``test`` are the numbers of pictures per domain, which determine animals' modes.
     """
 
     name: str
@@ -77,14 +77,14 @@ class DrawnTask:
 
     @staticmethod
     def of(run: RunConfig) -> DrawnTask:
-        """That of a run; UserError where its pictures are no drawn ones."""
+        """Return the drawn task of a run; UserError if its pictures are not drawn."""
         if run.task not in TASKS or not TASKS[run.task].drawn or run.source:
-            raise UserError(f"{run.source or run.task} is not drawn: its pictures must be there")
+            raise UserError(f"{run.source or run.task} is not a drawn task: get its pictures first")
         return DrawnTask(run.task, run.size, run.train, run.test)
 
     @property
     def animals(self) -> bool:
-        """Whether its domains have modes."""
+        """Whether the domains are animals, which have modes."""
         return TASKS[self.name].kind == "animals"
 
     @property
@@ -94,7 +94,7 @@ class DrawnTask:
 
     @cached_property
     def sources(self) -> dict[str, LazySource]:
-        """The pictures of every folder; pairs for training are not among them."""
+        """The pictures of every folder, except training pairs."""
         drawer = self._animal_drawer if self.animals else self._object_drawer
         return {
             part: LazySource(Path(self.name) / part, self._total(part), drawer(part))
@@ -103,7 +103,7 @@ class DrawnTask:
 
     @cached_property
     def domains(self) -> Domains:
-        """As ``open_task`` gives them, though no folder is there."""
+        """The same domains that ``open_task`` returns, but without a folder."""
         of = self.sources
         return Domains(
             self.name, Path(self.name), of["trainA"], of["trainB"], of["testA"], of["testB"]
@@ -111,17 +111,17 @@ class DrawnTask:
 
     @cached_property
     def rows(self) -> Mapping[tuple[str, str], Row]:
-        """Factors of shoes and bags by (split, id), found when they are asked for."""
+        """Factors of shoes and bags by (split, id), computed on access."""
         return _Rows(self)
 
     def factors(self, split: str, index: int) -> Row:
-        """Those of shoe or bag ``index`` of "trainB" or "test", as ``factors.csv`` tells them."""
+        """Return a shoe's or bag's factors as in ``factors.csv``; ``split``: "trainB" or "test"."""
         content, style = draw(TASKS[self.name].subject, SEED, split, index)
         told = {"split": split, "file": f"{index:05d}.png"} | content.as_dict() | style.as_dict()
         return {key: str(value) for key, value in told.items()}
 
     def modes(self, parts: Mapping[str, int]) -> Modes:
-        """Modes and factors of the first so many animals of ``parts``."""
+        """Return modes and factors of the first animals; ``parts`` maps folders to their counts."""
         sides = dict(zip("ab", TASKS[self.name].domains, strict=True))
         rows = {}
         for part, count in parts.items():

@@ -1,17 +1,17 @@
-"""What translating needs of a trained run, small enough for a repository.
+"""Shrink a checkpoint to the weights that translation needs, small enough for a repository.
 
-A stored file is a checkpoint without what translating never reads: discriminators, Adam's moments,
-histories, and the networks of directions that no table measures. Three rules make it small:
+A stored file is a checkpoint without discriminators, Adam's moments, image pools, and the networks
+for directions that no table measures. Three rules make it small:
 
-- only tensors that translating in the stored directions reads, in random styles or in an example's,
-  which is found by watching it;
-- in float16 (11 bits of precision: pictures change by less than half a grey level);
-- without the rims of 4x4 kernels that training never reached, because they saw nothing but padding
-  (innermost layers of U-nets on small pictures). They have their first values still, which the
-  run's seed gives again.
+- it only holds tensors that translation in the stored directions reads, with random styles or an
+  example's style; forward hooks record them;
+- they are in float16 (11 bits of precision: pictures change by less than half a grey level);
+- it omits the rims of 4x4 kernels that training never changed, because they only saw padding
+  (innermost layers of U-nets on small pictures). Their initial values are drawn again from the
+  run's seed.
 
-``load_method`` reads such a file as any checkpoint; it refuses what the file cannot do. Beside the
-weights lies the translation of one picture by them, which tells whether the code still gives it.
+``load_method`` reads a stored file like any checkpoint, and refuses what the file cannot do. The
+file also holds each direction's translation of one picture, to check that the code reproduces it.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from models.method import DIRECTIONS, Direction, Method
 OUTSIDE_DIGESTS = "a trained network is named by its run and its file"
 LIMIT = 40_000_000  # bytes of all stored weights together
 PRECISION = torch.float16
-PROBE = "probe."  # of tensors that are a translation, by direction
-RIM = 1  # pixels of a kernel on each side
+PROBE = "probe."  # prefix of the stored translations, one per direction
+RIM = 1  # width of a kernel's rim in pixels
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a stored file says of itself.
+    """Metadata of a stored file.
 
-    ``checkpoint_sha256``: of the full checkpoint, as records name it; ``directions`` that it can
-    translate in; ``rims``: tensors that lack theirs.
+    ``checkpoint_sha256``: of the full checkpoint, as in records; ``directions``: those that the
+    file can translate; ``rims``: names of the tensors without their rims.
     """
 
     checkpoint_sha256: str
@@ -48,27 +48,27 @@ class Stored:
     rims: tuple[str, ...]
 
     def as_text(self) -> str:
-        """For a file's metadata."""
+        """Return it as JSON for a file's metadata."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @staticmethod
     def from_text(text: str) -> Stored:
-        """The inverse of ``as_text``; ValueError for anything else."""
+        """Invert ``as_text``; ValueError for any other text."""
         about = dict(json.loads(text))
         told = about.get("directions", ())
         directions = tuple(d for d in DIRECTIONS if d in told)
         if not {f.name for f in fields(Stored)} <= about.keys() or not 0 < len(directions) == len(
             told
         ):
-            raise ValueError("it does not say what was stored")
+            raise ValueError("it does not list what was stored")
         rims = tuple(map(str, about["rims"]))
         return Stored(str(about["checkpoint_sha256"]), directions, rims)
 
 
 @torch.no_grad()
 def tensors_read(method: Method, directions: Sequence[Direction], size: int) -> set[str]:
-    """Names of the weights that translating pictures of ``size`` pixels reads, in the styles of
-    examples too where ``method`` can take them."""
+    """Return the names of the weights that translation of ``size``-pixel pictures reads, including
+    the style encoder of a ``method`` that takes styles from examples."""
     read: set[str] = set()
 
     def watch(prefix: str) -> Callable[..., None]:
@@ -82,7 +82,7 @@ def tensors_read(method: Method, directions: Sequence[Direction], size: int) -> 
         for name, module in method.named_modules()
     ]
     training = method.training
-    method.eval()  # norms of batches would count this one
+    method.eval()  # batch norms would include this batch in their statistics
     try:
         for direction in directions:
             probe(method, direction, size)
@@ -98,7 +98,7 @@ def tensors_read(method: Method, directions: Sequence[Direction], size: int) -> 
 
 @torch.no_grad()
 def probe(method: Method, direction: Direction, size: int) -> Tensor:
-    """The translation (1, C, size, size) of one fixed picture with one fixed noise."""
+    """Translate one fixed picture with one fixed noise; returns (1, C, size, size)."""
     draws = torch.Generator().manual_seed(0)
     channels = method.config.channels_a if direction == "a2b" else method.config.channels_b
     picture = torch.rand(1, channels, size, size, generator=draws) * 2 - 1
@@ -106,21 +106,21 @@ def probe(method: Method, direction: Direction, size: int) -> Tensor:
 
 
 def stored_probe(path: Path, direction: Direction) -> Tensor:
-    """What ``probe`` gave when the file was written; UserError for a file that does not tell."""
+    """Return the ``probe`` that was stored with the file; UserError for a file without one."""
     try:
         with safe_open(path, framework="pt") as file:
             found: Tensor = file.get_tensor(PROBE + direction)
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} holds no translation to compare with ({error})") from None
+        raise UserError(f"{path} has no stored translation to compare with ({error})") from None
     return found
 
 
 def shrunk(
     weights: Mapping[str, Tensor], first: Mapping[str, Tensor], names: set[str]
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The tensors ``names`` as a stored file has them, and which of them lost their rims.
+    """Return the tensors ``names`` as they are stored, and the names of those without their rims.
 
-    ``first``: the weights that training began with.
+    ``first``: the initial weights of the training.
     """
     found: dict[str, Tensor] = {}
     rims = []
@@ -131,7 +131,7 @@ def shrunk(
             rims.append(name)
         if tensor.is_floating_point():
             half = tensor.to(PRECISION)
-            # What is beyond float16 stays as it is.
+            # Tensors with values beyond float16's range are not converted.
             tensor = half if bool(torch.isfinite(half).all()) else tensor
         found[name] = tensor.contiguous()
     return found, tuple(rims)
@@ -140,10 +140,10 @@ def shrunk(
 def fill(
     method: Method, state: Mapping[str, Tensor], stored: Stored, size: int, path: Path
 ) -> None:
-    """Give a ``method`` with its first weights those of a stored file, and make it refuse to
-    translate with any that the file lacks.
+    """Load a stored file's weights into a ``method`` with its initial weights, and make networks
+    that the file lacks raise UserError when they are used.
 
-    Raises UserError for a file that lacks a tensor, or has another one or one of another size.
+    Raises UserError for a missing or unknown tensor, or one of the wrong size.
     """
     wanted = tensors_read(method, stored.directions, size)
     wrong = sorted(wanted ^ set(state))
@@ -152,8 +152,8 @@ def fill(
         wrong = [n for n, t in state.items() if _target(own[n], n, stored).shape != t.shape]
     if wrong:
         raise UserError(
-            f"{path} does not fit its own configuration ({wrong[0]} is missing, unknown or of "
-            "another size): it is damaged; restore it from version control"
+            f"{path} does not fit its own configuration ({wrong[0]} is missing, unknown or of the "
+            "wrong size): it is damaged; restore it from version control"
         )
     with torch.no_grad():
         for name, tensor in state.items():
@@ -166,20 +166,20 @@ def fill(
 def _refusing(name: str, stored: Stored, path: Path) -> Callable[..., None]:
     def refuse(*_: object) -> None:
         raise UserError(
-            f"{path} was stored for {' and '.join(stored.directions)} and holds no weights of {name}: "
-            "use the run's own checkpoint"
+            f"{path} was stored for {' and '.join(stored.directions)} and has no weights of "
+            f"{name}: use the run's full checkpoint"
         )
 
     return refuse
 
 
 def _own(module: nn.Module) -> list[str]:
-    """What a checkpoint has of a module itself, not of those in it."""
+    """Return the names of a module's own tensors in a checkpoint, without its submodules'."""
     return [name for name in module.state_dict() if "." not in name]
 
 
 def _target(tensor: Tensor, name: str, stored: Stored) -> Tensor:
-    """Where a stored tensor goes: a view of the whole one, or of it without its rim."""
+    """Return the view that a stored tensor is copied to: all of ``tensor``, or all but its rim."""
     return _centre(tensor) if name in stored.rims else tensor
 
 
@@ -188,7 +188,7 @@ def _centre(tensor: Tensor) -> Tensor:
 
 
 def _rim_is_first(tensor: Tensor, first: Tensor) -> bool:
-    """Whether training left the rim of a kernel as it was, bit by bit."""
+    """Return whether training changed a 4x4 kernel but, bit for bit, not its rim."""
     if tensor.ndim != 4 or tuple(tensor.shape[2:]) != (4, 4):
         return False
     changed = tensor != first

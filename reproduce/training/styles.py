@@ -1,4 +1,4 @@
-"""Styles as numbers: drawn, kept in files, the same for every input, and walks between two of them."""
+"""Draw, save and load styles that are shared by all inputs, and interpolate between two of them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from reproduce.tasks.pictures import to_image
 from reproduce.training.translate import Translation, noise_of
 
 FILE = "styles.npz"
-MILLISECONDS = 80  # that a frame of a walk is shown
-Styles = Mapping[str, Tensor]  # role of noise -> (S, ...), a row a style
+MILLISECONDS = 80  # duration of a frame of an interpolation
+Styles = Mapping[str, Tensor]  # role of noise -> (S, ...), one row per style
 
 
 def has_styles(method: Method, size: tuple[int, int]) -> bool:
-    """Whether a vector decides its style: noise of a picture's or a feature map's size is none."""
+    """Return whether the method has style vectors; spatial noise does not count."""
     return any(len(spec.shape) == 1 for spec in method.sampling_noise(*size).values())
 
 
 def drawn_styles(
     method: Method, count: int, size: tuple[int, int], direction: Direction, seed: int
 ) -> dict[str, Tensor]:
-    """``count`` random styles for every input alike. UserError for a method without any."""
+    """Draw ``count`` random styles, shared by all inputs; UserError for a method without styles."""
     if not has_styles(method, size):
         raise UserError(
             f"{type(method).__name__} has no styles: leave out --styles and --interpolate"
@@ -43,16 +43,16 @@ def drawn_styles(
 
 
 def save_styles(path: Path, styles: Styles, **more: list[str]) -> None:
-    """Write styles as ``.npz``, an array a role, and ``more`` names: whole or not at all."""
+    """Write styles atomically to ``.npz``: one array per role, and lists of names (``more``)."""
     arrays = {role: values.numpy() for role, values in styles.items()}
     save_arrays(path, {}, arrays | {name: np.array(told) for name, told in more.items()})
 
 
 def load_styles(path: Path, method: Method, size: tuple[int, int]) -> dict[str, Tensor]:
-    """The styles that ``save_styles`` wrote for a method like this one; UserError for others."""
+    """Load styles that ``save_styles`` wrote for such a method; UserError if they do not fit."""
     specs = method.sampling_noise(*size)
     with (
-        foreign(f"{path} holds no styles of this method", "draw others"),
+        foreign(f"{path} holds no styles of this method", "draw new ones"),
         np.load(path, allow_pickle=False) as file,
     ):
         found = {role: torch.from_numpy(file[role]) for role in specs}
@@ -62,13 +62,13 @@ def load_styles(path: Path, method: Method, size: tuple[int, int]) -> dict[str, 
             shape = tuple(found[role].shape)
             raise UserError(
                 f"{path}: {role} has shape {shape}, the network takes (styles, "
-                f"{', '.join(map(str, spec.shape))}): give one row a style, the same for all inputs"
+                f"{', '.join(map(str, spec.shape))}): give one row per style, shared by all inputs"
             )
         if not torch.isfinite(found[role]).all():
-            raise UserError(f"{path}: {role} has values that are not finite: draw others")
+            raise UserError(f"{path}: {role} has non-finite values: draw new ones")
     counts = {len(values) for values in found.values()}
     if len(counts) != 1 or 0 in counts:
-        raise UserError(f"{path} holds no styles of this method: draw others")
+        raise UserError(f"{path} holds no styles of this method: draw new ones")
     return found
 
 
@@ -76,7 +76,7 @@ def styles_of_inputs(
     method: Method, names: list[str], samples: int, size: tuple[int, int], direction: Direction,
     seed: int,
 ) -> dict[str, Tensor]:  # fmt: skip
-    """What ``stream`` draws: a role's (inputs, samples, ...)."""
+    """Return the noise that ``stream`` draws, by role: (inputs, samples, ...)."""
     draws = [
         [noise_of(method, size, seed, direction, name, k) for k in range(samples)] for name in names
     ]
@@ -87,12 +87,12 @@ def styles_of_inputs(
 
 
 def walk(styles: Styles, first: int, last: int, steps: int) -> dict[str, Tensor]:
-    """``steps`` styles on the arc from style number ``first`` to ``last``, both among them; what is no
-    point in space, the seed of dropout, stays the first's."""
+    """Interpolate ``steps`` styles on the arc from style ``first`` to ``last``, both included. The
+    dropout seed, an integer, is that of ``first`` throughout."""
     count = len(next(iter(styles.values())))
     for number in (first, last):
         if not 0 <= number < count:
-            raise UserError(f"--interpolate {number}: there are styles 0 to {count - 1}")
+            raise UserError(f"--interpolate {number}: choose from styles 0 to {count - 1}")
     shares = [station / (steps - 1) for station in range(steps)]
     return {
         role: torch.cat([slerp(v[first : first + 1], v[last : last + 1], s) for s in shares])
@@ -102,8 +102,8 @@ def walk(styles: Styles, first: int, last: int, steps: int) -> dict[str, Tensor]
 
 
 def with_gifs(frames: Iterator[Translation], out: Path) -> Iterator[Translation]:
-    """The stream as it is; once an input's frames are through, ``OUT/<input>.gif`` of them, there and
-    back."""
+    """Yield ``frames`` unchanged; after an input's last one, write them as ``OUT/<input>.gif``,
+    forwards and backwards."""
     for name, of_input in groupby(frames, key=lambda frame: frame[0]):
         pictures = list[Image.Image]()
         for frame in of_input:
@@ -117,17 +117,17 @@ def with_gifs(frames: Iterator[Translation], out: Path) -> Iterator[Translation]
 
 
 def slerp(first: Tensor, second: Tensor, share: float) -> Tensor:
-    """The point at ``share`` of the way from ``first`` to ``second`` on the arc between them.
+    """Interpolate spherically between ``first`` and ``second`` (..., d); ``share`` is in [0, 1].
 
-    Both (..., d). N(0, I) lies near a sphere, and the arc stays as near to it as its ends; a
-    straight line would pass through styles that are hardly ever drawn. The angle is that of the
-    whole vectors; parallel ones, and zero and another, are joined by a straight line.
+    Draws from N(0, I) lie near a sphere, and so does the arc between two of them; a straight line
+    would pass through very unlikely styles. The angle is between the whole vectors. Parallel
+    vectors and zero vectors are interpolated linearly.
     """
     unit = (v / v.norm(dim=-1, keepdim=True) for v in (first, second))
     cosine = torch.linalg.vecdot(*unit)[..., None].clamp(-1, 1)
     angle = torch.acos(cosine)
     sine = torch.sin(angle)
-    straight = ~(sine >= 1e-3)  # below which rounding decides the angle; zero has none (NaN)
+    straight = ~(sine >= 1e-3)  # rounding dominates smaller angles; a zero vector gives NaN
     sine = torch.where(straight, torch.ones_like(sine), sine)
     near, far = torch.sin((1 - share) * angle) / sine, torch.sin(share * angle) / sine
     near = torch.where(straight, torch.full_like(near, 1 - share), near)

@@ -1,4 +1,4 @@
-"""Runs by the files that they leave: where weights are, and which runs cannot be made at all."""
+"""Find the checkpoints of runs, and check before training that runs are possible."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ OUTSIDE_DIGESTS = "a trained network is named by its run and its file"
 
 
 def checkpoint_of(preset: Preset, run: RunConfig, places: Places) -> Path:
-    """Where the trained weights of a run are, or will be."""
+    """Return the path of a run's final checkpoint, existing or not."""
     return run_folder(places.runs, preset.name, run) / LAST
 
 
 def check_runs(preset: Preset, runs: Sequence[RunConfig]) -> None:
-    """Refuse before hours of training what could not be trained or measured after them."""
+    """Raise an error, before hours of training, for runs that cannot be trained or measured."""
     measure = preset.measure
     get_protocol(measure.protocol, measure.inputs, measure.samples)
     for run in runs:
@@ -37,17 +37,18 @@ def check_runs(preset: Preset, runs: Sequence[RunConfig]) -> None:
 
 
 def check_pictures(runs: Sequence[RunConfig], places: Places) -> None:
-    """Refuse folders of pictures that ``runs`` could not be trained on."""
+    """Raise UserError for folders of pictures that ``runs`` cannot be trained on."""
     opened: dict[str, Domains] = {}
     for run in runs:
-        if run.source and Path(run.source).is_dir():  # to unpack an archive takes its time
+        if run.source and Path(run.source).is_dir():  # unpacking an archive would take too long
             if run.source not in opened:
                 opened[run.source] = open_run_task(run, places)
             learned_from(opened[run.source], run)
 
 
 def learned_from(domains: Domains, run: RunConfig) -> tuple[PictureSource, PictureSource]:
-    """What the two halves of a run's steps are drawn from; UserError for none, or too few."""
+    """Return the training pictures of domains a and b, or both halves of the training pairs;
+    UserError for missing pairs or fewer pictures than a batch."""
     sources = (domains.train_a, domains.train_b)
     if recipe(run.method).method.paired:
         if domains.pairs is None:

@@ -1,7 +1,7 @@
-"""One update of a method: its terms, its two optimisers, in its order.
+"""One training step of a method: loss terms, gradients and both optimisers' updates.
 
-This is the whole of the training arithmetic; ``training.py`` adds pictures, files and clocks.
-The golden tests drive this same class with recorded noise.
+This is all of the training arithmetic; ``loop.py`` adds pictures, files and timing. The golden
+tests run the same class with recorded noise.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from models.randomness import generator
 NoiseSource = Callable[[Phase, str, NoiseSpec, int, int], Tensor]  # phase, role, spec, n, step
 
 
-# Longest gradient that is taken, over all weights of a phase, for each unit of its terms' weights. In
-# healthy trainings generators' is below 10 and discriminators' below 100. A picture of one colour has
-# none of the deviation that instance norms divide by: each of them multiplies what rounding leaves by
-# up to 1 / sqrt(eps) = 316, and ten of them by more than float32 holds. The original takes such an
-# update, and its users met "images filled with NaNs", or weights that stand still for ever beside the
-# squares in Adam's second moment.
+# Largest gradient norm, over all weights of a phase, with which an update is made, per unit of its
+# terms' weights. Healthy trainings stay below 10 (generators) and 100 (discriminators). A picture
+# of one colour has no deviation for instance norms to divide by: each multiplies rounding errors by
+# up to 1 / sqrt(eps) = 316, and ten of them overflow float32. The original makes such updates, and
+# its users reported "images filled with NaNs", or weights that no longer move because the squares
+# in Adam's second moment are huge.
 LONGEST: dict[Phase, float] = {"generator": 1e2, "discriminator": 1e4}
-_GRADIENT = "gradient"  # its length, which is read together with the terms
+_GRADIENT = "gradient"  # key of its norm, which is read together with the terms
 
 
 @dataclass(frozen=True)
 class Untaken:
-    """An update that was not taken, and ``why``, in words: weights and moments are as before it."""
+    """A skipped update, which changed neither weights nor moments; ``why`` is in words."""
 
     step: int
     phase: Phase
@@ -43,20 +43,20 @@ class Untaken:
 
 @dataclass
 class Made:
-    """What the phases of one step hand on."""
+    """Intermediate results that one phase of a step passes to the next."""
 
-    codes: Codes | None = None  # of the batch, where both phases need them
-    fakes: dict[str, Tensor] | None = None  # of generators that are updated first
-    shown: dict[str, Tensor] | None = None  # the same to the discriminators, some of them older
+    codes: Codes | None = None  # of the batch, if both phases need them
+    fakes: dict[str, Tensor] | None = None  # translations, if the generators are updated first
+    shown: dict[str, Tensor] | None = None  # what discriminators see: some from the image pools
 
 
 class Trainer:
-    """A method, its optimisers and its histories of translations.
+    """A method with its optimisers and image pools.
 
-    ``seed`` addresses all noise; ``total_steps`` shapes the learning-rate schedule; ``noise``
-    replaces the counted draws (tests hand in recorded numbers); ``precision`` is float32 or
-    bf16 (automatic mixed precision with float32 weights). ``untaken`` are updates of the last step
-    whose terms or gradients were no numbers, or too large (``LONGEST``).
+    ``seed`` seeds all noise; ``total_steps`` shapes the learning-rate schedule; ``noise`` replaces
+    the seeded draws (tests pass recorded numbers); ``precision`` is float32 or bf16 (automatic
+    mixed precision with float32 weights). ``untaken`` lists the last step's skipped updates, whose
+    terms or gradients were not finite or too large (``LONGEST``).
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Trainer:
         self.pools = {name: ImagePool(size) for name, size in method.pool_names().items()}
 
     def step(self, x_a: Tensor, x_b: Tensor, step: int) -> dict[str, float]:
-        """Update everything once on a batch x_a, x_b (N, 3, H, W); all terms that are numbers,
+        """Update all networks once on a batch x_a, x_b (N, 3, H, W); return the finite terms,
         unweighted."""
         self._begin(step)
         record: dict[str, float] = {}
@@ -108,8 +108,8 @@ class Trainer:
         self._set_lr(step)
 
     def _compute(self, phase: Phase, x_a: Tensor, x_b: Tensor, noise: Noise, made: Made) -> Terms:
-        """The terms of a phase, and the gradients of their weighted sum: work of the device alone,
-        which asks nothing back."""
+        """Compute a phase's terms and the gradients of their weighted sum, without waiting for the
+        device."""
         self.optimisers[phase].zero_grad(set_to_none=True)
         with self._autocast(x_a):
             if phase == self.method.order[0] and "sharing" in self.method.fast:
@@ -120,8 +120,8 @@ class Trainer:
         if loss is not None:
             loss.backward()  # type: ignore[no-untyped-call]
         for p in self.weights[phase]:
-            # A term of weight zero leaves a gradient of zero in the originals, not none: weight
-            # decay then still moves weights that only that term would have reached.
+            # In the originals a term of weight zero gives gradients of zero, not None, so weight
+            # decay still changes weights that only this term would reach.
             if p.grad is None:
                 p.grad = torch.zeros_like(p)
         self._after_gradients(phase)
@@ -148,7 +148,7 @@ class Trainer:
 
     @property
     def _looked_at(self) -> bool:
-        """Whether discriminators are shown anything."""
+        """Whether discriminators are evaluated at all."""
         return self.method.judges or self.method.monitor
 
     def _noise_of(self, phase: Phase, x_a: Tensor, step: int) -> dict[str, Tensor]:
@@ -159,10 +159,10 @@ class Trainer:
         }
 
     def _before_gradients(self, terms: Terms) -> None:
-        """Called with the terms before their gradients."""
+        """Hook before the backward pass."""
 
     def _after_gradients(self, phase: Phase) -> None:
-        """Called when the weights of ``phase`` have their gradients."""
+        """Hook after the backward pass."""
 
     def _counted(self, phase: Phase, role: str, spec: NoiseSpec, n: int, step: int) -> Tensor:
         return spec.draw(n, generator(self.seed, "noise", phase, role, step))
@@ -183,20 +183,20 @@ class Trainer:
                 group["lr"] = lr
 
     def _freeze(self, phase: Phase, frozen: bool) -> None:
-        """The generators' update needs no gradients of discriminator weights."""
+        """Freeze a phase's weights: generator updates need no gradients of discriminators."""
         for p in self.weights[phase]:
             p.requires_grad_(not frozen)
 
     def _pooled(self, fakes: dict[str, Tensor], step: int) -> dict[str, Tensor]:
         shown = dict(fakes)
-        if self.untaken:  # these may be no numbers, and the history is for ever
+        if self.untaken:  # non-finite pictures must not enter the pools
             return shown
         for name, pool in self.pools.items():
             shown[name] = pool.query(fakes[name], generator(self.seed, "pool", name, step))
         return shown
 
     def _finish(self, phase: Phase, terms: Terms, step: int) -> dict[str, float]:
-        """Take the update, unless its terms or gradients are none to take; the terms' values."""
+        """Make the update if its terms and gradients are valid; return the finite terms."""
         values = self._values(terms)
         length = values.pop(_GRADIENT)
         wrong = [name for name, value in values.items() if not math.isfinite(value)]
@@ -215,5 +215,5 @@ class Trainer:
         return LONGEST[phase] * sum(weights.values())
 
     def _values(self, terms: Terms) -> dict[str, float]:
-        """Read after the gradients: a device computes both without a pause."""
+        """Read the terms, after the gradients so that the device need not wait in between."""
         return dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))

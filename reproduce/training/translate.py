@@ -1,4 +1,4 @@
-"""A checkpoint's translations, as a stream."""
+"""Translate pictures with a trained method, as a stream."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Translation = tuple[str, int, Tensor]  # input id, sample number, picture (3, H,
 
 
 def shown_to(method: Method, pictures: Tensor, domain: str) -> Tensor:
-    """Pictures (N, 3, H, W) of ``domain`` ("a" or "b") as ``method`` sees them: in its channels and
-    on its device."""
+    """Convert pictures (N, 3, H, W) of ``domain`` ("a" or "b") to the channels and device of
+    ``method``."""
     config = method.config
     channels = config.channels_a if domain == "a" else config.channels_b
     return of_channels(pictures.to(next(method.parameters()).device), channels)
 
 
 def as_rgb(pictures: Tensor) -> Tensor:
-    """Translations (N, C, H, W) as float32 (N, 3, H, W) on the CPU: one of grey three times."""
+    """Convert translations (N, C, H, W) to float32 (N, 3, H, W) on the CPU; grey is repeated."""
     return pictures.float().cpu().expand(-1, 3, -1, -1)
 
 
@@ -42,12 +42,12 @@ def stream(
     batch_size: int = 32,
     styles: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Translation]:
-    """``samples`` translations (a range: those numbers) of each of the first ``inputs`` pictures of
-    ``source``.
+    """Translate each of the first ``inputs`` pictures of ``source`` ``samples`` times.
 
-    ``styles``: by role of noise, row k for sample k of every input, instead of random ones. Noise is
-    addressed by (seed, input id, sample), so neither the batch size nor the other
-    pictures change a translation, beyond rounding. Pictures come grouped by input.
+    ``samples`` is a number, or the range of sample numbers. ``styles`` replaces random noise: by
+    role, row k is used for sample k of every input. Noise is seeded by (seed, input id, sample), so
+    a translation does not depend on the batch size or on other pictures, except for rounding.
+    Translations are grouped by input.
     """
     device = next(method.parameters()).device
     fixed, size = preparation.at_test(), preparation.shape
@@ -87,5 +87,5 @@ def stream(
 def noise_of(
     method: Method, size: tuple[int, int], seed: int, direction: str, name: str, sample: int
 ) -> dict[str, Tensor]:
-    """The noise of one translation of the input ``name``, at ``size`` (height, width)."""
+    """Return the noise of one translation of the input ``name``, at ``size`` (height, width)."""
     return method.draw_noise(1, *size, generator(seed, "translate", direction, name, sample))

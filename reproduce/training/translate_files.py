@@ -1,4 +1,4 @@
-"""Translations for people: of files and in files, at each picture's own shape, in its format."""
+"""Translate picture files and save the results, at each picture's own size if required."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from reproduce.tasks.sources import FolderSource, PictureSource
 from reproduce.training.translate import Translation, as_rgb, shown_to
 
 QUALITY = 95  # of JPEG and WebP, of 100
-MOST_ADDED = 4096  # pixels to a side
+MOST_ADDED = 4096  # pixels added to a side at most
 
 
 class OnePicture:
-    """A picture as a source."""
+    """A ``PictureSource`` with a single picture."""
 
     part = "whole"
 
@@ -43,7 +43,7 @@ class OnePicture:
 
 
 def open_inputs(path: Path) -> PictureSource:
-    """A folder of pictures, or a single picture."""
+    """Open a folder of pictures, or a single picture."""
     if not path.exists():
         raise UserError(f"{path} does not exist: give a picture, or a folder of pictures")
     return FolderSource(path) if path.is_dir() else OnePicture(read_picture(path), path.stem, path)
@@ -54,7 +54,7 @@ def guided(
     method: Method, source: PictureSource, preparation: Preparation, examples: Sequence[Tensor],
     direction: Direction,
 ) -> Iterator[Translation]:  # fmt: skip
-    """Every picture of ``source`` in the style of each of ``examples`` (3, H, W)."""
+    """Translate every picture in ``source`` with the style of each of ``examples`` (3, H, W)."""
     fixed, (of, to) = preparation.at_test(), direction.split("2")
     styles = [shown_to(method, example[None], to) for example in examples]
     for i in range(len(source)):
@@ -64,16 +64,16 @@ def guided(
 
 
 def legal_length(method: Method, length: int) -> int:
-    """The shortest legal length of a side of ``length`` pixels or more; UserError if there is none."""
+    """Return the shortest legal side of at least ``length`` pixels; UserError if there is none."""
     for longer in range(length, length + MOST_ADDED):
         if method.translates(longer):
             return longer
-    raise UserError(f"no side of {length} pixels or more is legal for {type(method).__name__}")
+    raise UserError(f"{type(method).__name__} cannot translate sides of {length} pixels or more")
 
 
 def reflected(image: Image.Image, height: int, width: int) -> tuple[Image.Image, tuple[int, int]]:
-    """An RGB picture with as much of its mirror image on both sides as makes it ``height`` x
-    ``width``, and where (top, left) it lies in that."""
+    """Pad an RGB picture by reflection to ``height`` x ``width``; return it with the (top, left)
+    of the original in it."""
     room = height - image.height, width - image.width
     top, left = room[0] // 2, room[1] // 2
     edges = ((top, room[0] - top), (left, room[1] - left), (0, 0))
@@ -84,8 +84,8 @@ def as_they_are(
     method: Method, source: PictureSource,
     translated: Callable[[PictureSource, Preparation], Iterator[Translation]],
 ) -> Iterator[Translation]:  # fmt: skip
-    """What ``translated`` makes of each picture at its own height and width: what makes a side legal
-    is its reflection, cropped off again."""
+    """Apply ``translated`` to each picture at its own height and width: it is padded by reflection
+    to legal sides, and the translation is cropped."""
     for index in range(len(source)):
         image = source.read(index)
         shape = legal_length(method, image.height), legal_length(method, image.width)
@@ -98,15 +98,15 @@ def as_they_are(
 def write_translations(
     translations: Iterator[Translation], out: Path, total: int, *, suffix: str, progress: bool
 ) -> list[Path]:
-    """Save a stream as ``OUT/<input>_<suffix><sample>.png``; nested inputs keep their folders."""
+    """Save a stream as ``OUT/<input>_<suffix><sample>.png``, in its folder; return the files."""
     written = []
     for name, k, picture in tqdm(translations, total=total, unit="picture", disable=not progress):
         if not bool(torch.isfinite(picture).all()):
             raise UserError(
                 f"the translation of {name} is not finite: the checkpoint's training diverged; "
-                "use an earlier one"
+                "use an earlier checkpoint"
             )
-        # An id names no suffix, but may have a dot: a.b.png is a.b, and a_b.png another picture.
+        # An id has no suffix but may contain a dot (a.b for a.b.png), so with_suffix is wrong here.
         written.append(out / f"{name}_{suffix}{k:02d}.png")
         _save(picture, written[-1])
     return written
@@ -121,9 +121,9 @@ def save_grid(
     source: PictureSource, preparation: Preparation, written: Sequence[Path], columns: int,
     path: Path, *, most_rows: int = 16, most_columns: int = 20,
 ) -> None:  # fmt: skip
-    """A picture with a row per input: the input, then its translations; the first ones of each.
+    """Save a grid with one row per input: the input, then its first translations.
 
-    ``written`` holds the translations' files, ``columns`` an input."""
+    ``written`` lists the translations' files, ``columns`` per input."""
     fixed, shown = preparation.at_test(), min(columns, most_columns)
     pictures = []
     for i in range(min(most_rows, len(source))):
@@ -133,7 +133,7 @@ def save_grid(
 
 
 def recode(written: Iterable[Path], form: Literal["png", "jpeg", "webp"]) -> None:
-    """PNGs as files of another format in their place; PNGs stay as they are."""
+    """Replace PNG files by files of the format ``form``; "png" keeps them."""
     for path in written if form != "png" else ():
         other = path.with_suffix({"jpeg": ".jpg", "webp": ".webp"}[form])
         with Image.open(path) as image, whole(other) as part:

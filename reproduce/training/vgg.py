@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from models.errors import UserError
 from reproduce.training.checkpoints import read_pickle
 
-# Number of torchvision's feature layers up to and with the named activation.
+# Number of torchvision's feature layers up to and including the named activation.
 LAYERS = {"relu4_3": 23, "relu5_3": 30}
-POOLINGS = {"relu4_3": 3, "relu5_3": 4}  # before it; each halves the picture
+POOLINGS = {"relu4_3": 3, "relu5_3": 4}  # poolings before it; each halves the resolution
 CACHED = "vgg16-397923af.pth"
 # Channels of the convolutions between poolings: configuration D of Simonyan and Zisserman (2015).
 WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
 class VggFeatures(nn.Module):
-    """x (N, 3, H, W) in [-1, 1] -> features (N, 512, h, w) of a frozen VGG-16."""
+    """A frozen VGG-16: maps x (N, 3, H, W) in [-1, 1] to features (N, 512, h, w)."""
 
     mean: Tensor
     std: Tensor
@@ -44,14 +44,14 @@ class VggFeatures(nn.Module):
 
 
 def check_layer(layer: str) -> None:
-    """UserError for a layer that the loss was not published with."""
+    """Raise UserError unless the loss was published with ``layer``."""
     if layer not in LAYERS:
         raise UserError(f"unknown perceptual_layer '{layer}': use {' or '.join(LAYERS)}")
 
 
 def vgg_features(layer: str, size: int, path: Path | None = None) -> VggFeatures:
-    """The extractor with torchvision's ImageNet weights, from ``path`` or torch's cache, for
-    pictures of ``size`` pixels: its features must be 2x2 at least, to be instance-normalised."""
+    """Load the extractor with torchvision's ImageNet weights, from ``path`` or torch's cache;
+    UserError if features of ``size``-pixel pictures are below 2x2, too few for instance norm."""
     check_layer(layer)
     smallest = 2 * 2 ** POOLINGS[layer]
     if size < smallest:

@@ -1,4 +1,4 @@
-"""The animals by domain and mode, and drawing one from random numbers."""
+"""The animals by domain and mode, and a function that draws one from random numbers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from reproduce.tasks.animals.pose import Pose, draw_pose
 from reproduce.tasks.animals.style import Style, draw_style
 from reproduce.tasks.drawn.content import Factors
 
-# To be raised whenever a picture changes: results name the pictures that they were measured on.
+# Increase whenever a picture changes: results identify the pictures that they were measured on.
 GENERATOR_VERSION = 1
 SPLITS = ("trainA", "trainB", "testA", "testB")
 
 
 @dataclass(frozen=True)
 class Domain:
-    """What people call it, and its modes."""
+    """A domain's title and modes."""
 
     title: str
     modes: tuple[str, ...]
@@ -52,7 +52,7 @@ DOMAINS = {name: Domain(name.replace("-", " "), tuple(looks)) for name, looks in
 
 @dataclass(frozen=True)
 class Animal:
-    """A head of a mode: its pose is the content, its style all that the mode leaves open."""
+    """A head: its pose is the content, its style is what varies within a mode."""
 
     domain: str
     mode: str
@@ -61,29 +61,29 @@ class Animal:
 
     @property
     def factors(self) -> Factors:
-        """All that it was drawn from but domain and mode, flat."""
+        """All factors except domain and mode, as a flat dict."""
         return self.pose.as_dict() | self.style.as_dict()
 
 
 def check_mode(domain: str, mode: str) -> None:
-    """Refuse a domain or a mode that is not drawn."""
+    """Raise UserError for an unknown domain or mode."""
     modes = modes_of(domain)
     if mode not in modes:
-        raise UserError(f"{domain} {mode!r} are not drawn: choose of {', '.join(modes)}")
+        raise UserError(f"{domain} {mode!r} are not drawn: choose from {', '.join(modes)}")
 
 
 def modes_of(domain: str) -> tuple[str, ...]:
-    """The modes of a domain; UserError where it is not drawn."""
+    """Return the modes of a domain; UserError for an unknown domain."""
     if domain not in DOMAINS:
-        raise UserError(f"domain {domain!r} is not drawn: choose one of {', '.join(DOMAINS)}")
+        raise UserError(f"domain {domain!r} is not drawn: choose from {', '.join(DOMAINS)}")
     return DOMAINS[domain].modes
 
 
 def draw_animal(domain: str, mode: str, seed: int, split: str, index: int) -> Animal:
-    """Picture ``index`` of a split ("trainA", "trainB", "testA" or "testB").
+    """Draw picture ``index`` of a split ("trainA", "trainB", "testA" or "testB").
 
-    Pose and style come from streams of their own, and neither knows the mode: with all else
-    equal, two modes show the same pose.
+    Pose and style use separate random streams that do not depend on the mode: with all else equal,
+    two modes have the same pose.
     """
     check_mode(domain, mode)
     address = [GENERATOR_VERSION, seed, SPLITS.index(split), index]
@@ -92,5 +92,5 @@ def draw_animal(domain: str, mode: str, seed: int, split: str, index: int) -> An
 
 
 def look_of(animal: Animal) -> Look:
-    """Anatomy, coat and marks."""
+    """Return the animal's anatomy, coat and marks."""
     return _LOOKS[animal.domain][animal.mode](animal.style)

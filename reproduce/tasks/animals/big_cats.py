@@ -70,7 +70,7 @@ def _bridge(brush: Brush, colour: LCH, alpha: float) -> None:
 
 
 def _pale_places(brush: Brush, colour: LCH, size: float = 1.0) -> None:
-    """Above the eyes, on the cheeks and on the chin."""
+    """Pale areas above the eyes, on the cheeks and on the chin."""
     brush.face(both(ellipse(0.42, -0.36, 0.20 * size, 0.15 * size)), colour)
     brush.face(both(ellipse(0.42, 0.08, 0.24 * size, 0.12)), colour, 0.8)
     brush.face(mirrored([(0.0, 0.55), (0.55, 0.52), (0.62, 0.85), (0.36, 1.1), (0, 1.2)]), colour)
@@ -224,7 +224,7 @@ def leopard(style: Style) -> Look:
 
 
 def panther(style: Style) -> Look:
-    """Nearly black, rosettes just showing, with amber eyes."""
+    """Nearly black, with faint rosettes and amber eyes."""
     night = (0.285 + 0.025 * style.lightness, 0.022, 0.72 + 0.10 * style.hue)
 
     def face(brush: Brush) -> None:

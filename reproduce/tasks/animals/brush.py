@@ -19,38 +19,39 @@ Anchors: TypeAlias = tuple[Anchor, ...]
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Lengths in half widths of the head, from between the eyes, x to the right, y down.
+    """A head's shape. Lengths are in half widths of the head; the origin is between the eyes, x
+    points right and y down.
 
     ``skull``: the right half of the outline, top to bottom; ``ear``: the right ear's outline,
     from the inner end of its base over the tip to the outer end.
     """
 
-    unit: float  # half the head's width, in widths of the picture
-    level: float  # how far down the picture the head's origin lies
+    unit: float  # half the head's width, relative to the picture's width
+    level: float  # height of the head's origin in the picture, from the top
     skull: Anchors
     ear: Anchors
     ear_inner: Anchors
     hanging: bool  # ears that hang in front of the cheeks
     neck: float
     shoulder: float
-    eye: tuple[float, float]  # where the right one is
+    eye: tuple[float, float]  # position of the right eye
     eye_radii: tuple[float, float]
-    slant: float  # how much higher the eyes' outer corners are
+    slant: float  # height of the eyes' outer corners
     pupil: tuple[float, float]  # its radii, in half the eye's height
-    iris: float  # its radius, in half the eye's height; 1 and above: it fills the eye
+    iris: float  # its radius, in half the eye's height; from 1 on it fills the eye
     nose_y: float
     nose: tuple[float, float]  # half width, height
     broad_nose: bool
-    puff: tuple[float, float]  # where the right half of the upper lip is
+    puff: tuple[float, float]  # position of the right half of the upper lip
     puff_radii: tuple[float, float]
     mouth: float  # half width when closed
     chin: float  # half width
-    snout: float  # how far the nose stands out
-    feline: bool  # long whiskers, and a tongue that stays in the mouth
+    snout: float  # depth of the nose in front of the face
+    feline: bool  # long whiskers, and a tongue inside the mouth
 
 
 def with_ears(anatomy: Anatomy, root: tuple[float, float], wide: float, high: float) -> Anatomy:
-    """The same head with ears so many times as wide and high, seen from ``root``."""
+    """Return the head with its ears scaled by ``wide`` and ``high`` around ``root``."""
 
     def scaled(anchors: Anchors) -> Anchors:
         return tuple(
@@ -69,7 +70,7 @@ class Brush:
     frame: Frame
     anatomy: Anatomy
     coat: Coat
-    rng: np.random.Generator  # of the layout of stripes and spots
+    rng: np.random.Generator  # for the layout of stripes and spots
     skull: Floats = field(init=False)  # coverage, (size, size)
     chest: Floats = field(init=False)
 
@@ -80,22 +81,22 @@ class Brush:
     def snout(
         self, points: Floats, colour: LCH, alpha: float = 1.0, clip: Floats | None = None
     ) -> None:
-        """Fill shapes on the muzzle, which stands out of the face and its outline."""
+        """Fill shapes on the muzzle, which extends beyond the face and its outline."""
         self.canvas.paint(self.on_snout(points), colour, alpha, clip)
 
     def on_snout(self, points: Floats) -> Floats:
-        """Shapes of the muzzle in the unit square: the nearer the nose, the further in front."""
+        """Map shapes on the muzzle to the unit square; depth increases towards the nose."""
         top = self.anatomy.eye[1] + 0.05
         share = np.clip((points[..., 1] - top) / (self.anatomy.nose_y - top), 0.0, 1.0)
         lift = self.anatomy.snout * share * share * (3 - 2 * share)
         return self.frame.face(points, lift)
 
     def flat(self, points: Floats, colour: LCH, depth: float) -> None:
-        """Fill shapes that stand at one depth."""
+        """Fill shapes at one depth."""
         self.canvas.paint(self.frame.flat(points, depth), colour)
 
     def body(self, points: Floats, colour: LCH, alpha: float = 1.0) -> None:
-        """Fill shapes on the body, within it."""
+        """Fill shapes on the body, clipped to it."""
         self.canvas.paint(self.frame.upright(points), colour, alpha, self.chest)
 
     def glow(
@@ -107,7 +108,7 @@ class Brush:
         alpha: float,
         clip: Floats | None = None,
     ) -> None:
-        """A soft ellipse on the face, within the skull or ``clip``."""
+        """Paint a soft ellipse on the face, clipped to the skull or ``clip``."""
         centre = self.frame.face(np.array([x, y]))
         unit = self.frame.unit * self.frame.pose.scale
         within = self.skull if clip is None else clip
@@ -118,12 +119,12 @@ Marks: TypeAlias = Callable[[Brush], None]
 
 
 def nothing(brush: Brush) -> None:
-    """No marks."""
+    """Paint no marks."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """A mode in one of its styles."""
+    """The look of a mode in one of its styles."""
 
     anatomy: Anatomy
     coat: Coat

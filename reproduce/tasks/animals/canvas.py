@@ -1,7 +1,7 @@
-"""Painting polygons and soft ellipses, one over the other, anti-aliased, in numpy.
+"""Paint anti-aliased polygons and soft ellipses over each other, in numpy.
 
-A pixel's coverage is exact along its row and sampled on SCANS lines down it, counted in whole
-numbers. Only sums, products and quotients: the same picture on every machine.
+A pixel's coverage is exact horizontally and sampled on SCANS lines vertically, in integer
+arithmetic. Only sums, products and quotients are used, so every machine gives the same picture.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from reproduce.tasks.drawn.palette import LCH, to_rgb
 
 SCANS = 4
-_STEPS = 256  # of a pixel, to which the crossing of an outline is rounded
+_STEPS = 256  # subpixel positions to which crossings of outlines are rounded
 Floats: TypeAlias = NDArray[np.float64]
 Bytes: TypeAlias = NDArray[np.uint8]
 
@@ -26,7 +26,7 @@ def _rgb(colour: LCH) -> Floats:
 
 
 def _next(values: NDArray[Any]) -> NDArray[Any]:
-    """Of each point, its successor's value along the last axis; the first's of the last."""
+    """Return each point's successor's value along the last axis, cyclically."""
     following = np.empty_like(values)
     following[..., :-1] = values[..., 1:]
     following[..., -1] = values[..., 0]
@@ -34,17 +34,17 @@ def _next(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def cover(points: Floats, n: int) -> tuple[slice, slice, Floats]:
-    """The share of each pixel of an (n, n) picture that lies in polygons in the unit square.
+    """Compute how much of each pixel of an (n, n) picture polygons in the unit square cover.
 
     ``points``: (K, 2), or (M, K, 2) for the union of M polygons; x to the right, y down. Returns
-    the rows and columns of a box around them and the shares within, 0 to 1.
+    the rows and columns of a bounding box and the coverage in it, 0 to 1.
     """
     x = points[..., 0] * n
     y = points[..., 1] * (n * SCANS) - 0.5  # scan line r lies at exactly r
     line = np.minimum(np.maximum(np.ceil(y), 0), n * SCANS).astype(np.int64)  # the next one down
     next_x, next_y, next_line = _next(x), _next(y), _next(line)
     area = (next_x * y - x * next_y).sum(axis=-1, keepdims=True)
-    # Outlines are taken to run one way round, so that overlaps never cancel.
+    # Orient all outlines alike, so that overlaps never cancel.
     weight = (np.sign(next_line - line) * np.sign(area) * _STEPS).ravel()
     first, last = np.minimum(line, next_line).ravel(), np.maximum(line, next_line).ravel()
     top, bottom = int(first.min()) // SCANS, -(-int(last.max()) // SCANS)
@@ -73,7 +73,7 @@ def cover(points: Floats, n: int) -> tuple[slice, slice, Floats]:
 
 
 class Canvas:
-    """A square picture under the brush: ``rgb`` is (size, size, 3), sRGB 0 to 255."""
+    """A square picture to paint on: ``rgb`` is (size, size, 3), sRGB 0 to 255."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -81,7 +81,7 @@ class Canvas:
         self._middles = (np.arange(size) + 0.5) / size
 
     def shape(self, points: Floats) -> Floats:
-        """The coverage of polygons as a whole picture, (size, size), to clip others by."""
+        """Return the coverage (size, size) of polygons, to clip others by."""
         whole = np.zeros((self.size, self.size))
         rows, columns, share = cover(points, self.size)
         whole[rows, columns] = share
@@ -90,7 +90,7 @@ class Canvas:
     def paint(
         self, points: Floats, colour: LCH, alpha: float = 1.0, clip: Floats | None = None
     ) -> None:
-        """Fill polygons with a colour, ``alpha`` opaque, where ``clip`` lets it through."""
+        """Fill polygons with a colour of opacity ``alpha``, multiplied by ``clip``."""
         rows, columns, share = cover(points, self.size)
         self._blend(rows, columns, share * alpha, colour, clip)
 
@@ -102,7 +102,7 @@ class Canvas:
         alpha: float,
         clip: Floats | None = None,
     ) -> None:
-        """An ellipse that fades from ``alpha`` in its middle to nothing at its border."""
+        """Paint an ellipse that fades from ``alpha`` in its middle to 0 at its border."""
         spans = []
         for middle, radius in zip(centre, radii, strict=True):
             low, high = np.floor(np.array([middle - radius, middle + radius + 1]) * self.size)
@@ -122,5 +122,5 @@ class Canvas:
         window += share[:, :, None] * (_rgb(colour) - window)
 
     def pixels(self) -> Bytes:
-        """(size, size, 3) sRGB bytes."""
+        """Return the picture as (size, size, 3) sRGB bytes."""
         return np.floor(self.rgb + 0.5).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Two domains of drawn animals on disk: a flat folder of pictures, and their truth beside it."""
+"""Write two domains of drawn animals: a flat folder of pictures, and the truth folder beside it."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class _Side(NamedTuple):
 
     @property
     def title(self) -> str:
-        """The domain's, or that of some of its modes."""
+        """The domain's title, or the names of the chosen modes."""
         whole = DOMAINS[self.domain]
         return whole.title if len(self.modes) == len(whole.modes) else ", ".join(self.modes)
 
 
 class _Chunk(NamedTuple):
     domain: str
-    modes: tuple[str, ...]  # of the pictures from ``start`` on
+    modes: tuple[str, ...]  # one per picture, from ``start`` on
     size: int
     seed: int
     split: str
@@ -71,18 +71,18 @@ def write_animals(
     jobs: int | None = None,
     progress: bool = False,
 ) -> None:
-    """Write two domains to ``folder``, or find them there already.
+    """Write two domains to ``folder``, or check that it already holds them.
 
     ``domain_a``, ``domain_b``: a name in DOMAINS, or a name and some of its modes, such as
-    ("dogs", ("husky",)); the two may be one domain's, but share no mode. trainA, trainB (``train``
-    pictures each), testA, testB (``test`` each): pictures of ``size`` pixels, 32 to 256, modes in
-    equal shares up to one picture, in an order shuffled by ``seed``; no pose appears twice. What
-    each shows is told by the sibling ``<folder>.truth`` alone (reproduce.tasks.modes).
+    ("dogs", ("husky",)); both may be the same domain with disjoint modes. trainA and trainB get
+    ``train`` pictures each, testA and testB ``test`` each, of ``size`` (32 to 256) pixels. Modes
+    have equal shares up to one picture, in an order shuffled by ``seed``; no pose appears twice.
+    The modes are only stored in the sibling ``<folder>.truth`` (reproduce.tasks.modes).
 
-    The pictures do not depend on ``jobs``, the number of processes (None: one a processor, at
-    most 8, and one alone for few pictures). ``progress``: a bar on standard error. The folders
-    appear when they are complete, the truth first. Raises UserError for illegal arguments and for
-    a folder that holds anything else.
+    The pictures do not depend on ``jobs``, the number of processes (None: one per processor, at
+    most 8, and only one for few pictures). ``progress``: show a bar on standard error. The folders
+    appear when complete, the truth first. Raises UserError for invalid arguments and for a folder
+    with other contents.
     """
     sides = {"a": _side(domain_a), "b": _side(domain_b)}
     shared = set(sides["a"].modes) & set(sides["b"].modes)
@@ -135,7 +135,7 @@ def _side(chosen: Chosen) -> _Side:
 
 
 def shuffled_modes(modes: Sequence[str], seed: int, split: str, total: int) -> tuple[str, ...]:
-    """The modes of a split's pictures: equal shares up to one picture, in a drawn order."""
+    """Return the modes of a split's pictures: equal shares up to one picture, shuffled."""
     rng = np.random.default_rng([GENERATOR_VERSION, seed, SPLITS.index(split)])
     order = np.argsort(rng.random(total), kind="stable")
     return tuple(modes[int(i) % len(modes)] for i in order)
@@ -144,7 +144,7 @@ def shuffled_modes(modes: Sequence[str], seed: int, split: str, total: int) -> t
 def _write(
     part: Path, made: Row, sides: dict[str, _Side], jobs: int, progress: bool
 ) -> tuple[str, list[Row]]:
-    """Write the pictures; returns the sha256 of all their sha256, in order, and the truth."""
+    """Write the pictures; return the sha256 over their sha256 digests, in order, and the truth."""
     chunks = []
     for split in SPLITS:
         (part / split).mkdir(parents=True)
@@ -180,7 +180,7 @@ def _write_chunk(chunk: _Chunk) -> tuple[bytes, list[Row]]:
 
 
 def _check_finished(folder: Path, made: Row, sides: dict[str, _Side]) -> None:
-    """Refuse a folder that is not the complete one of these arguments."""
+    """Raise UserError unless the folder is complete and was drawn with these arguments."""
     truth = truth_folder(folder)
     domains = {d: {"title": side.title, "modes": list(side.modes)} for d, side in sides.items()}
     found = read_made(folder, "animals", made)
@@ -189,10 +189,10 @@ def _check_finished(folder: Path, made: Row, sides: dict[str, _Side]) -> None:
     try:
         told = json.loads((truth / "truth.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{truth}: does not tell the modes of {folder}; {REMEDY}") from error
+        raise UserError(f"{truth}: does not contain the modes of {folder}; {REMEDY}") from error
     if not isinstance(told, dict) or told.get("domains") != domains:
-        raise UserError(f"{folder}: drawn of other domains or modes ({truth}); {REMEDY}")
+        raise UserError(f"{folder}: drawn with other domains or modes ({truth}); {REMEDY}")
     if told.get("made") != found:
-        raise UserError(f"{truth}: tells of other pictures than those in {folder}; {REMEDY}")
+        raise UserError(f"{truth}: does not belong to the pictures in {folder}; {REMEDY}")
     if not (truth / "truth.csv").is_file():
         raise UserError(f"{truth / 'truth.csv'}: missing; {REMEDY}")

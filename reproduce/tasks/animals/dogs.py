@@ -223,7 +223,7 @@ def shiba(style: Style) -> Look:
 
 
 def labrador(style: Style) -> Look:
-    """Plain yellow, or chocolate in two of five, with hanging ears."""
+    """Plain yellow, or chocolate in two of five cases, with hanging ears."""
     yellow = style.marking < 0.6
     fur = style.coat((0.845, 0.082, 0.220) if yellow else (0.43, 0.070, 0.135), 0.03)
 

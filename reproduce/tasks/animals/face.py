@@ -1,4 +1,4 @@
-"""Eyes, muzzle, mouth, nose and whiskers, as the pose has them."""
+"""Paint eyes, muzzle, mouth, nose and whiskers according to the pose."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DROP = 1.07  # how far an open mouth's chin sinks, in half heights of the lips
 
 
 def paint_eyes(brush: Brush) -> None:
-    """Both eyes: lid, white, iris, pupil and the light in them."""
+    """Paint both eyes: lid, white, iris, pupil and highlight."""
     openness = brush.frame.pose.openness
     shapes = _lids(brush, 0.065, 1.0), _lids(brush, 0.06, openness), _lids(brush, 0.0, openness)
     for side in (-1, 1):
@@ -31,7 +31,7 @@ def paint_eyes(brush: Brush) -> None:
 
 
 def _lids(brush: Brush, grow: float, openness: float) -> Floats:
-    """The right eye's opening around its middle, ``grow`` wider all round."""
+    """Return the right eye's opening around its middle, enlarged by ``grow`` on all sides."""
     rx, ry = brush.anatomy.eye_radii
     wide, outer = rx + grow, brush.anatomy.slant * rx * openness**2
     upper, lower = -(ry + grow) * (1.2 * openness - 0.2), (ry + grow) * (0.85 + 0.15 * openness)
@@ -50,7 +50,7 @@ def _lids(brush: Brush, grow: float, openness: float) -> Floats:
 
 
 def _paint_eye(brush: Brush, middle: Floats, opening: Floats) -> None:
-    """What shows between the lids."""
+    """Paint what is visible between the lids."""
     anatomy, pose, coat = brush.anatomy, brush.frame.pose, brush.coat
     rx, ry = anatomy.eye_radii
 
@@ -72,7 +72,7 @@ def _paint_eye(brush: Brush, middle: Floats, opening: Floats) -> None:
 
 
 def paint_muzzle(brush: Brush, look: Look) -> None:
-    """Jaw, mouth, lips and nose."""
+    """Paint jaw, mouth, lips and nose."""
     anatomy, coat = brush.anatomy, brush.coat
     px, py = anatomy.puff
     rx, ry = anatomy.puff_radii
@@ -163,7 +163,7 @@ def _paint_nose(brush: Brush) -> None:
 
 
 def paint_whiskers(brush: Brush) -> None:
-    """The dots from which they grow, and three a side in cats."""
+    """Paint the whiskers' dots and, for cats, three whiskers on each side."""
     px, py = brush.anatomy.puff
     rx, ry = brush.anatomy.puff_radii
     dots = [(px + rx * a, py + ry * b) for a, b in ((0.0, -0.25), (0.38, -0.05), (0.05, 0.25))]

@@ -1,4 +1,4 @@
-"""Body, ears and skull: what a head is made of but for its face."""
+"""Paint body, ears and skull: all of a head except its face."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DARK: LCH = (0.16, 0.02, 0.12)
 
 
 def paint_body(brush: Brush, look: Look) -> None:
-    """Neck and shoulders, down to the picture's lower border and beyond."""
+    """Paint neck and shoulders, down to the picture's lower border and beyond."""
     neck, shoulder = brush.anatomy.neck, brush.anatomy.shoulder
     anchors = [
         (0.0, 0.2),
@@ -35,25 +35,25 @@ def paint_body(brush: Brush, look: Look) -> None:
 
 
 def shade_body(brush: Brush) -> None:
-    """The head's shadow on the chest."""
+    """Paint the head's shadow on the chest."""
     brush.glow(0.0, 0.98, (0.85, 0.50), _DARK, 0.36, brush.chest)
 
 
 def _ear(brush: Brush, side: int, front: bool, inner: bool = False) -> Floats:
-    """The outline of an ear in the unit square; the nearer ear is the wider."""
+    """Return the outline of an ear in the unit square; the nearer ear is wider."""
     anchors = brush.anatomy.ear_inner if inner else brush.anatomy.ear
     points = closed(anchors)
     root = np.array([anchors[-1][0], 0.0])  # the outer end stays on the skull
     wide = 1.0 - 0.25 * side * brush.frame.turn
     points = (points - root) * (wide, 1.0) + root
     depth = 0.10 if brush.anatomy.hanging else -0.08
-    if front:  # clear of the far eye; the same ear behind the skull fills the gap
+    if front:  # keep clear of the far eye; the same ear behind the skull fills the gap
         depth += 0.32 * max(side * brush.frame.turn, 0.0)
     return brush.frame.flat(on_side(points, side), depth + (0.06 if inner else 0.0))
 
 
 def paint_ears(brush: Brush, look: Look, front: bool) -> None:
-    """Both ears, in front of the skull or behind it; the further one first."""
+    """Paint both ears, in front of the skull or behind it, the farther one first."""
     far = 1 if brush.frame.turn > 0 else -1
     for side in (far, -far):
         outline = _ear(brush, side, front)
@@ -65,7 +65,7 @@ def paint_ears(brush: Brush, look: Look, front: bool) -> None:
 
 
 def _paint_rim(brush: Brush, outline: Floats, colour: LCH) -> None:
-    """The same shape a little larger."""
+    """Paint the shape slightly enlarged, as its rim."""
     centre = (outline.min(axis=0) + outline.max(axis=0)) / 2
     half = (outline.max(axis=0) - outline.min(axis=0)) / 2
     width = _OUTLINE * brush.frame.unit * brush.frame.pose.scale
@@ -73,7 +73,7 @@ def _paint_rim(brush: Brush, outline: Floats, colour: LCH) -> None:
 
 
 def paint_skull(brush: Brush, look: Look) -> None:
-    """The head's shape with its marks; from here on the brush knows where the skull is."""
+    """Paint the skull with its marks, and set ``brush.skull``."""
     outline = brush.frame.flat(mirrored(brush.anatomy.skull))
     brush.skull = brush.canvas.shape(outline)
     _paint_rim(brush, outline, brush.coat.outline)
@@ -84,7 +84,7 @@ def paint_skull(brush: Brush, look: Look) -> None:
 
 
 def shade_skull(brush: Brush) -> None:
-    """Shade at the cheeks, more on the side away from the light."""
+    """Shade the cheeks, more on the side away from the light."""
     flat = brush.frame.flat(np.array([(0.98, 0.55), (-1.0, 0.70)]))
     unit = brush.frame.unit * brush.frame.pose.scale
     brush.canvas.glow(flat[0], (0.60 * unit, 0.95 * unit), _DARK, 0.24, brush.skull)

@@ -1,4 +1,4 @@
-"""The content of an animal's picture, of one meaning and one distribution for all of them."""
+"""The content of an animal's picture, with one meaning and one distribution for all animals."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from reproduce.tasks.drawn.draws import pick, uniform
 
 EXPRESSIONS = ("closed", "smile", "open")
 BACKDROPS = ("plain", "gradient", "spot")
-TURN = 40.0  # degrees, the most a head is turned to either side
+TURN = 40.0  # largest yaw of a head in degrees, to either side
 
 
 @dataclass(frozen=True)
 class Pose:
-    """How a head is held, what its face does, and what is behind it."""
+    """A head's pose, its expression, and the backdrop."""
 
     yaw: float  # degrees; positive: turned to the picture's right
     tilt: float  # degrees; positive: leaning to the picture's right
-    x: float  # off the picture's middle, in its widths; positive: right, down
+    x: float  # offset from the picture's middle, in its widths; positive: right, down
     y: float
-    scale: float  # 1: the kind's usual size
+    scale: float  # relative to the animal's usual size
     gaze_x: float  # -1 (to the picture's left) to 1
     gaze_y: float  # -1 (up) to 1
     openness: float  # of the eyes, 0 (shut) to 1
@@ -35,12 +35,12 @@ class Pose:
     backdrop_chroma: float
 
     def as_dict(self) -> Factors:
-        """The factors, flat."""
+        """Return the factors as a flat dict."""
         return asdict(self)
 
 
 def draw_pose(rng: np.random.Generator) -> Pose:
-    """A pose, a function of the state of ``rng`` alone."""
+    """Draw a pose with ``rng``."""
     return Pose(
         yaw=uniform(rng, -TURN, TURN),
         tilt=uniform(rng, -14, 14),
@@ -60,30 +60,30 @@ def draw_pose(rng: np.random.Generator) -> Pose:
 
 @dataclass(frozen=True)
 class Frame:
-    """From a head's own coordinates to the unit square.
+    """Maps a head's coordinates to the unit square.
 
-    Heads are drawn from the front: x to the right and y down from between the eyes, the cheeks
-    at x = -1 and 1. Turning shifts a point by its depth towards the viewer: a face bulges, so its
-    near half widens and its far half narrows, and no point overtakes another.
+    A head's coordinates show it from the front: the origin is between the eyes, x points right, y
+    down, and the cheeks are at x = -1 and 1. Turning shifts a point by its depth towards the
+    viewer. The face bulges, so its near half widens and its far half narrows, without overlaps.
     """
 
     pose: Pose
-    unit: float  # length of a head's 1, in widths of the picture
-    level: float  # how far down an unmoved picture the head's origin lies
+    unit: float  # length of one unit, in widths of the picture
+    level: float  # height of the head's origin, from the top, without the pose's offset
 
     @property
     def turn(self) -> float:
-        """-0.64 to 0.64: the sine of the yaw."""
+        """The sine of the yaw, -0.64 to 0.64."""
         return math.sin(math.radians(self.pose.yaw))
 
     def face(self, points: Floats, lift: float | Floats = 0.0) -> Floats:
-        """Points (..., 2) on the face, or ``lift`` in front of it."""
+        """Map points (..., 2) on the face, or ``lift`` in front of it."""
         x, y = points[..., 0], points[..., 1]
         depth = np.maximum(0.62 - 0.55 * x * x - 0.10 * y * y, 0.0) + lift
         return self.flat(points, depth)
 
     def flat(self, points: Floats, depth: float | Floats = 0.0) -> Floats:
-        """Points (..., 2) at a given depth; 0: the silhouette's, below: behind it."""
+        """Map points (..., 2) at a given depth; 0 is the silhouette's, negative is behind it."""
         turn = self.turn
         x = points[..., 0] * (1.0 - 0.15 * turn * turn) + turn * depth
         y = points[..., 1]
@@ -92,12 +92,12 @@ class Frame:
         return self._place(np.stack([x * cosine - y * sine, x * sine + y * cosine], axis=-1))
 
     def upright(self, points: Floats) -> Floats:
-        """Points (..., 2) on the body, which neither turns nor tilts."""
+        """Map points (..., 2) on the body, which neither turns nor tilts."""
         return self._place(points)
 
     def _place(self, points: Floats) -> Floats:
         pose, unit = self.pose, self.unit * self.pose.scale
         placed = points * unit + (0.5 + pose.x, self.level + pose.y)
-        # A grid of 1/16384: rounding errors that differ between machines vanish here.
+        # Round to a grid of 1/16384, to remove rounding errors that differ between machines.
         rounded: Floats = np.round(placed * 16384) / 16384
         return rounded

@@ -1,4 +1,4 @@
-"""An animal to pixels, from the backdrop to the light on its nose."""
+"""Render an animal to pixels."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from reproduce.tasks.drawn.render import check_size
 
 
 def render_animal(animal: Animal, size: int) -> Bytes:
-    """The picture: (size, size, 3) sRGB, 32 to 256 pixels; equal for equal arguments.
+    """Render the picture (size, size, 3) in sRGB; equal arguments give equal pictures.
 
-    Raises UserError for another size.
+    Raises UserError unless ``size`` is 32 to 256 pixels.
     """
     check_size(size)
     look = look_of(animal)

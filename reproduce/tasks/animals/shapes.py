@@ -1,4 +1,4 @@
-"""Outlines of heads and of marks on them, in a head's coordinates; many at once as (M, K, 2)."""
+"""Outlines of heads and their marks, in a head's coordinates; M outlines are one (M, K, 2)."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ _LEAF_WIDTH = np.sqrt(4 * _LEAF * (1 - _LEAF))
 
 @lru_cache(maxsize=256)  # most outlines are the same in every picture
 def closed(anchors: tuple[Anchor, ...]) -> Floats:
-    """A closed curve."""
+    """Return a closed curve through ``anchors``."""
     points = curve(anchors)
     points.flags.writeable = False
     return points
 
 
 def mirrored(right: Sequence[Anchor]) -> Floats:
-    """A closed curve from the anchors of its right half, top to bottom, ends on the axis."""
+    """Return a symmetric closed curve, given its right half, top to bottom, ends on the axis."""
     return closed((*right, *((-anchor[0], *anchor[1:]) for anchor in right[-2:0:-1])))
 
 
 def on_side(points: Floats, side: int) -> Floats:
-    """``points`` of the picture's right half, or mirrored to its left for ``side`` -1."""
+    """Return ``points`` of the picture's right half, mirrored to its left for ``side`` -1."""
     return points * (float(side), 1.0)
 
 
 def both(points: Floats) -> Floats:
-    """A shape (K, 2), or shapes (M, K, 2), of the right half together with the mirror image."""
+    """Return a shape (K, 2), or shapes (M, K, 2), together with the mirror images."""
     several = points if points.ndim == 3 else points[None]
     return np.concatenate([several, several * (-1.0, 1.0)])
 
 
 def ovals(centres: Floats, rx: float | Floats, ry: float | Floats) -> Floats:
-    """Ellipses around ``centres`` (M, 2), with radii of each or for all: (M, 24, 2)."""
+    """Return ellipses (M, 24, 2) around ``centres`` (M, 2), with individual or common radii."""
     radii = np.stack(np.broadcast_arrays(rx, ry, centres[:, 0])[:2], axis=-1)
     return ellipse(0, 0, 1, 1)[None] * radii[:, None] + centres[:, None]
 
 
 def blots(centres: Floats, radius: float | Floats, rng: np.random.Generator) -> Floats:
-    """Roundish spots, each a little different: (M, 12, 2)."""
+    """Return irregular round spots (M, 12, 2)."""
     circle = ellipse(0, 0, 1, 1)[::2]
     count = len(centres)
     uneven = 0.78 + 0.44 * rng.random((count, 12, 1))
@@ -56,9 +56,9 @@ def blots(centres: Floats, radius: float | Floats, rng: np.random.Generator) -> 
 
 
 def leaves(strokes: Sequence[Sequence[float]] | Floats) -> Floats:
-    """Strokes that taper at both ends: rows of x0, y0, x1, y1, width, bend to (M, 16, 2).
+    """Return strokes (M, 16, 2) that taper at both ends, from rows x0, y0, x1, y1, width, bend.
 
-    ``bend``: how far the middle lies off the straight line, in units of its length.
+    ``bend``: the middle's distance from the straight line, relative to its length.
     """
     rows = np.asarray(strokes, dtype=np.float64)
     start, along = rows[:, None, 0:2], rows[:, None, 2:4] - rows[:, None, 0:2]
@@ -71,7 +71,7 @@ def leaves(strokes: Sequence[Sequence[float]] | Floats) -> Floats:
 
 
 def shaken(strokes: Sequence[Sequence[float]], rng: np.random.Generator, by: float) -> Floats:
-    """Rows of numbers, each moved by up to ``by`` (a sixth stroke parameter too)."""
+    """Shift every number in ``strokes`` (the bend too) by a random amount, at most ``by``."""
     rows = np.asarray(strokes, dtype=np.float64)
     return rows + by * (2 * rng.random(rows.shape) - 1)
 
@@ -79,23 +79,23 @@ def shaken(strokes: Sequence[Sequence[float]], rng: np.random.Generator, by: flo
 def shaken_sides(
     strokes: Sequence[Sequence[float]], rng: np.random.Generator, by: float, wide: float
 ) -> Floats:
-    """Strokes of the right half, ``wide`` times as wide, and for the left half others like them.
+    """Return the right half's strokes and mirrored ones, each half shaken independently.
 
-    Shapes as of ``leaves``; each side is shaken for itself.
+    Strokes are ``wide`` times as wide; shapes are as in ``leaves``.
     """
     right, left = (shaken(strokes, rng, by) * (1, 1, 1, 1, wide, 1) for _ in range(2))
     return np.concatenate([leaves(right), leaves(left) * (-1.0, 1.0)])
 
 
 def path(width: float, *anchors: Anchor) -> Floats:
-    """A line of ``width`` through ``anchors``, as an outline."""
+    """Return the outline of a line of ``width`` through ``anchors``."""
     return ribbon(line(*anchors), width)
 
 
 def scattered(
     step: float, rng: np.random.Generator, low: tuple[float, float], high: tuple[float, float]
 ) -> Floats:
-    """Points (M, 2) of a shaken hexagonal grid in a box, ``step`` apart."""
+    """Return points (M, 2) of a randomly shifted hexagonal grid in a box, about ``step`` apart."""
     rows = np.arange(low[1], high[1], step * 0.87)
     columns = np.arange(low[0], high[0], step)
     x = np.broadcast_to(columns[None], (len(rows), len(columns)))

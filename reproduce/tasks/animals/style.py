@@ -1,4 +1,4 @@
-"""How an animal looks, whatever its pose: what its mode leaves open, and its coat's colours."""
+"""An animal's style, which varies within a mode, and its coat's colours."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ PINK: LCH = (0.76, 0.090, 0.03)
 
 @dataclass(frozen=True)
 class Style:
-    """Each mode reads these in its own way; -1 to 1 or 0 to 1, evenly spread."""
+    """Style factors, uniform in [-1, 1] or [0, 1]; each mode interprets them in its own way."""
 
-    hue: float  # -1 to 1: the coat's, to either side of its mode's
+    hue: float  # -1 to 1: the coat's, relative to the mode's
     lightness: float  # -1 to 1
     chroma: float  # -1 to 1
     marking: float  # 0 to 1: size of mask, blaze, mane, patches
     density: float  # 0 to 1: number or strength of stripes and spots
     eye: float  # -1 to 1: the eyes' colour
     build: float  # -1 to 1: size of the ears
-    layout: int  # stream from which stripes and spots are laid out
+    layout: int  # seed for the layout of stripes and spots
 
     def as_dict(self) -> Factors:
-        """The factors, flat."""
+        """Return the factors as a flat dict."""
         return asdict(self)
 
     def coat(self, colour: LCH, lightness: float = 0.035, hue: float = 0.016) -> LCH:
-        """``colour`` moved as far as this coat's own jitter says, by at most so much."""
+        """Shift ``colour`` by this style's factors, at most by ``lightness`` and ``hue``."""
         return (
             colour[0] + lightness * self.lightness,
             colour[1] * (1 + 0.16 * self.chroma),
@@ -41,12 +41,12 @@ class Style:
         )
 
     def iris(self, colour: LCH, hue: float = 0.03) -> LCH:
-        """The eyes' colour around ``colour``."""
+        """Return the eyes' colour, near ``colour``."""
         return (colour[0] + 0.03 * self.eye, colour[1], colour[2] + hue * self.eye)
 
 
 def draw_style(rng: np.random.Generator) -> Style:
-    """A style for any mode, a function of the state of ``rng`` alone."""
+    """Draw a style for any mode with ``rng``."""
     return Style(
         hue=uniform(rng, -1, 1),
         lightness=uniform(rng, -1, 1),
@@ -61,7 +61,7 @@ def draw_style(rng: np.random.Generator) -> Style:
 
 @dataclass(frozen=True)
 class Coat:
-    """Colours of an animal's parts."""
+    """The colours of an animal's parts."""
 
     base: LCH
     muzzle: LCH
@@ -76,5 +76,5 @@ class Coat:
 
 
 def tone(colour: LCH, lightness: float, chroma: float = 1.0) -> LCH:
-    """A lighter or darker colour of the same hue."""
+    """Return a lighter or darker colour of the same hue."""
     return (min(max(colour[0] + lightness, 0.12), 0.97), colour[1] * chroma, colour[2])

@@ -1,7 +1,7 @@
-"""Filling polygons: winding numbers at sample points, in numpy, the same on every machine.
+"""Fill polygons by winding numbers at sample points, in numpy, with equal results everywhere.
 
-A picture of n pixels is sampled SAMPLES times finer in x and y; a pixel then is the average of
-its SAMPLES^2 samples (a box filter), counted in integers.
+A picture is sampled SAMPLES times finer in x and y; a pixel is the average of its SAMPLES^2
+samples (a box filter), counted in integers.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Counts: TypeAlias = NDArray[np.int64]
 
 
 def fill(points: Points, n: int) -> tuple[slice, slice, Bools]:
-    """The samples of an (n, n) grid inside a polygon in the unit square (nonzero winding).
+    """Find the samples of an (n, n) grid inside a polygon in the unit square (nonzero winding).
 
-    Returns the rows and columns of its bounding box and the (rows, columns) mask within.
+    Returns the rows and columns of its bounding box and the (rows, columns) mask in it.
     """
     x, y = points[:, 0] * n - 0.5, points[:, 1] * n - 0.5  # sample (r, c) lies at exactly (c, r)
     top, bottom = (int(v) for v in np.clip(np.ceil([y.min(), y.max()]), 0, n))
@@ -50,7 +50,7 @@ def _paint(target: Bytes, value: int, part: Part, n: int) -> None:
 
 
 def part_map(content: Content, n: int) -> Bytes:
-    """(n, n): 0 for background, else 1 + the index of the part that shows; without lines."""
+    """Return (n, n): 0 for background, else 1 + the visible part's index; lines are left out."""
     target = np.zeros((n, n), dtype=np.uint8)
     for index, part in enumerate(content.parts):
         if part.width <= 0:
@@ -59,7 +59,7 @@ def part_map(content: Content, n: int) -> Bytes:
 
 
 def paint_lines(content: Content, parts: Bytes, least: float) -> Bytes:
-    """``parts`` with the thin lines painted over, at least ``least`` of the canvas wide."""
+    """Return ``parts`` with the thin lines painted, each at least ``least`` of the canvas wide."""
     target = parts.copy()
     for index, part in enumerate(content.parts):
         if part.width > 0:
@@ -69,16 +69,16 @@ def paint_lines(content: Content, parts: Bytes, least: float) -> Bytes:
 
 
 def _line(part: Part, index: int, parts: Bytes, width: float) -> tuple[slice, slice, Bools]:
-    """The samples of a line where it lies on the object and no later part covers it."""
+    """Find the samples of a line that lie on the object and are not covered by a later part."""
     rows, columns, inside = fill(ribbon(part.points, width), len(parts))
     below = parts[rows, columns]
     return rows, columns, inside & (below > 0) & (below <= index)
 
 
 def boundaries(content: Content, parts: Bytes, line_width: float) -> Bools:
-    """(n, n): samples within ``line_width`` / 2 of where two parts meet, or of a thin line.
+    """Return (n, n): samples within ``line_width`` / 2 of a border of two parts or a thin line.
 
-    ``parts``: part_map without lines. ``line_width`` in samples.
+    ``parts`` is the result of part_map; ``line_width`` is in samples.
     """
     n = len(parts)
     merged, label = [0], 0
@@ -86,7 +86,7 @@ def boundaries(content: Content, parts: Bytes, line_width: float) -> Bools:
         label = index + 1 if part.seam or part.width > 0 else label
         merged.append(label)
     seen = np.array(merged, dtype=np.uint8)[parts]
-    # Differences sit between samples: a vertical one to the left of its sample, and so on.
+    # Differences lie between samples: left of the sample (across) or above it (down).
     across, down = np.zeros((n, n), dtype=np.bool_), np.zeros((n, n), dtype=np.bool_)
     across[:, 1:] = seen[:, 1:] != seen[:, :-1]
     down[1:] = seen[1:] != seen[:-1]
@@ -99,7 +99,7 @@ def boundaries(content: Content, parts: Bytes, line_width: float) -> Bools:
 
 
 def _spread(marks: Bools, dx: float, dy: float, radius: float) -> Bools:
-    """Samples within ``radius`` of the point (-dx, -dy) off a mark (marks keep off the rim)."""
+    """Return samples within ``radius`` of marks shifted by (-dx, -dy); no mark is on the rim."""
     n, reach = len(marks), int(radius + 1)
     result = np.zeros_like(marks)
     for r in range(-reach, reach + 1):
@@ -112,7 +112,7 @@ def _spread(marks: Bools, dx: float, dy: float, radius: float) -> Bools:
 
 
 def count(samples: Bools) -> Counts:
-    """Samples set in each pixel: (S n, S n) to (n, n), 0 to S^2."""
+    """Count the samples set in each pixel: (S n, S n) to (n, n), 0 to S^2."""
     n = len(samples) // SAMPLES
     total = np.zeros((n, n), dtype=np.int64)
     for r in range(SAMPLES):
@@ -122,9 +122,9 @@ def count(samples: Bools) -> Counts:
 
 
 def blur(counts: Counts, radius: int) -> Counts:
-    """Three box filters of 2 radius + 1 pixels each way: the sum, not the mean, in integers."""
+    """Apply three box filters of 2 radius + 1 pixels in x and y; sums, not means, in integers."""
     n, span = len(counts), 2 * radius + 1
-    for _ in range(6):  # rows and columns by turns: each pass ends in a transposition
+    for _ in range(6):  # alternately rows and columns: each pass transposes
         total = np.zeros((n + span, n), dtype=np.int64)
         total[radius + 1 : radius + 1 + n] = counts
         total = np.cumsum(total, axis=0)

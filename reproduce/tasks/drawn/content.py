@@ -1,4 +1,4 @@
-"""What a drawn picture shows, whatever its colours: parts painted one over the other."""
+"""The content of a drawn picture, independent of its colours: parts painted over each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from reproduce.tasks.drawn.curves import Points
 
-Factors: TypeAlias = dict[str, float | str]  # by name: what a content or style was drawn from
+Factors: TypeAlias = dict[str, float | str]  # by name: the factors of a content or style
 
 ROLES = (
     "body",  # takes the pattern
@@ -18,23 +18,23 @@ ROLES = (
     "sole",
     "heel",
     "strap",  # straps and handles
-    "lining",  # what one sees of the inside
+    "lining",  # the visible inside
     "metal",  # buckles and clasps
     "lace",
     "stitch",
 )
 
-WIDTH = 0.79  # of the canvas, that the silhouette fills unless it is too high
+WIDTH = 0.79  # largest silhouette, relative to the canvas
 HEIGHT = 0.84
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One part: a polygon, or a thin line where ``width`` is positive.
+    """One part: a polygon, or a thin line if ``width`` is positive.
 
-    ``clip``: painted only over what is painted already. A line shows as a single line in the
-    edge map (where two edges this close would melt together) and as a thin band in the photo.
-    ``seam``: False hides the border with the part before it from the edge map; a line, wholly.
+    ``clip``: paint it only over earlier parts. A line is a single line in the edge map (where its
+    two edges would merge) and a thin band in the photo. ``seam``: False hides the border with the
+    previous part from the edge map, or all of a line.
     """
 
     role: str
@@ -46,7 +46,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Content:
-    """A silhouette with its parts, in a unit square, y pointing down; equal if its factors are."""
+    """A silhouette with its parts in the unit square, y pointing down; compared by its factors."""
 
     kind: str
     category: str
@@ -55,7 +55,7 @@ class Content:
     parts: tuple[Part, ...] = field(compare=False, repr=False)
 
     def as_dict(self) -> Factors:
-        """The factors, flat: lengths in units of the object's own base length."""
+        """Return the factors as a flat dict; lengths are in units of the object's base length."""
         head: Factors = {"kind": self.kind, "category": self.category, "facing": self.facing}
         return head | dict(self.factors)
 
@@ -65,7 +65,7 @@ def place(
 ) -> Content:
     """Centre ``parts`` (any unit, y up, facing right) in the unit square (y down).
 
-    ``fill`` scales the share of the canvas that the silhouette takes; 1 is the usual one.
+    ``fill`` scales the silhouette; 1 is the usual size.
     """
     outline = np.concatenate([part.points for part in parts if not part.clip])
     low, high = outline.min(axis=0), outline.max(axis=0)
@@ -73,7 +73,7 @@ def place(
     scale = fill * min(WIDTH / extent[0], HEIGHT / extent[1])
     flip = np.array([-1.0 if facing == "left" else 1.0, -1.0])
     placed = tuple(
-        # A grid of 1/16384: rounding errors that differ between machines vanish here.
+        # Round to a grid of 1/16384, to remove rounding errors that differ between machines.
         Part(
             part.role,
             np.round(((part.points - (low + high) / 2) * flip * scale + 0.5) * 16384) / 16384,

@@ -1,6 +1,6 @@
 """Outlines: smooth Bezier curves through a few anchors, in any unit, y pointing up.
 
-Only additions, products and square roots: the same anchors give the same points on any machine.
+Only sums, products and square roots are used, so equal anchors give equal points everywhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Anchor: TypeAlias = tuple[float, ...]  # (x, y): smooth; (x, y, 0): a corner
 
 _T = np.arange(10)[:, None] / 10.0
 _BERNSTEIN = ((1 - _T) ** 3, 3 * _T * (1 - _T) ** 2, 3 * _T**2 * (1 - _T), _T**3)
-# A regular 24-gon's corners, by halving angles instead of calling the platform's sine.
+# A regular 24-gon's corners, by repeated rotation instead of the platform's sine.
 _COS15 = (np.sqrt(6.0) + np.sqrt(2.0)) / 4
 _SIN15 = (np.sqrt(6.0) - np.sqrt(2.0)) / 4
 _ROTATION = np.array([[_COS15, _SIN15], [-_SIN15, _COS15]])
@@ -34,10 +34,10 @@ _CIRCLE = _circle()
 
 
 def curve(anchors: Sequence[Anchor], closed: bool = True) -> Points:
-    """A cubic Bezier curve through ``anchors``; 10 points a segment.
+    """Return a cubic Bezier curve through ``anchors``, 10 points per segment.
 
-    A tangent is parallel to the chord of the two neighbours and as long as a third of its own
-    segment, so unevenly spaced anchors do not overshoot. A corner has no common tangent.
+    A tangent is parallel to the chord of the two neighbours and a third of its segment long, so
+    unevenly spaced anchors do not overshoot. Corners have no common tangent.
     """
     xy = np.array([anchor[:2] for anchor in anchors], dtype=np.float64)
     corner = np.array([len(anchor) == 3 for anchor in anchors])
@@ -59,12 +59,12 @@ def curve(anchors: Sequence[Anchor], closed: bool = True) -> Points:
 
 
 def line(*anchors: Anchor) -> Points:
-    """An open smooth curve through ``anchors``."""
+    """Return an open smooth curve through ``anchors``."""
     return curve(anchors, closed=False)
 
 
 def ribbon(path: Points, width: float, end_width: float | None = None) -> Points:
-    """The outline of a band of ``width`` (to ``end_width``) along an open ``path``."""
+    """Return the outline of a band of ``width`` (to ``end_width``) along an open ``path``."""
     along = np.gradient(path, axis=0)
     along /= np.maximum(np.sqrt((along**2).sum(axis=1, keepdims=True)), 1e-9)
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
@@ -74,12 +74,12 @@ def ribbon(path: Points, width: float, end_width: float | None = None) -> Points
 
 
 def ellipse(x: float, y: float, rx: float, ry: float) -> Points:
-    """A 24-gon in the ellipse around (x, y)."""
+    """Return a 24-gon inscribed in the ellipse around (x, y)."""
     return _CIRCLE * (rx, ry) + (x, y)
 
 
 def box(x0: float, y0: float, x1: float, y1: float, r: float = 0.0) -> Points:
-    """A rectangle with corners rounded by radius ``r``."""
+    """Return a rectangle with corners rounded by radius ``r``."""
     if r <= 0:
         return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
     middles = [(x1 - r, y1 - r), (x0 + r, y1 - r), (x0 + r, y0 + r), (x1 - r, y0 + r)]

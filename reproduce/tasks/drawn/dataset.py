@@ -1,4 +1,4 @@
-"""Drawn pictures as a data set on disk, in the folder layout of the real ones."""
+"""Write drawn pictures as a data set, in the folder layout of the real ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from reproduce.tasks.drawn.kinds import KINDS, check_kind, draw_content, draw_st
 from reproduce.tasks.drawn.render import render_edges, render_mask, render_photo
 from reproduce.tasks.drawn.style import Style
 
-# To be raised whenever a picture changes: results name the pictures that they were measured on.
+# Increase whenever a picture changes: results identify the pictures that they were measured on.
 GENERATOR_VERSION = 3
 SPLITS = ("trainA", "trainB", "trainPairs", "test")
 _FOLDERS = {"test": ("testA", "testB", "testMask")}
@@ -46,7 +46,7 @@ class _Chunk(NamedTuple):
 
 
 def draw(kind: str, seed: int, split: str, index: int) -> tuple[Content, Style]:
-    """Picture ``index`` of a split: content and style come from streams of their own."""
+    """Draw picture ``index`` of a split; content and style use separate random streams."""
     address = [GENERATOR_VERSION, KINDS.index(kind), seed, SPLITS.index(split), index]
     content = draw_content(kind, np.random.default_rng([*address, 0]))
     return content, draw_style(kind, np.random.default_rng([*address, 1]))
@@ -63,16 +63,16 @@ def write_drawn(
     jobs: int | None = None,
     progress: bool = False,
 ) -> None:
-    """Write ``kind`` ("shoes" or "handbags") to ``folder``, or find it there already.
+    """Write ``kind`` ("shoes" or "handbags") to ``folder``, or check that it already holds them.
 
-    trainA (edge maps), trainB (photos of other objects), trainPairs (edge map left, photo right,
-    of yet others; for methods that need pairs), testA, testB, testMask (equal names belong
-    together), factors.csv (what was drawn) and drawn.json (how). ``size``: pixels, 32 to 256.
-    The pictures do not depend on ``jobs``, the number of processes (None: one a processor, at
-    most 8, and one alone for few pictures). ``progress``: a bar on standard error. The folder
-    appears when it is complete.
+    The folder holds trainA (edge maps), trainB (photos of other objects), trainPairs (edge map
+    left, photo right, of yet other objects, for paired methods), testA, testB and testMask (equal
+    names belong together), factors.csv and drawn.json (the arguments). ``size`` is 32 to 256
+    pixels. The pictures do not depend on ``jobs``, the number of processes (None: one per
+    processor, at most 8, and only one for few pictures). ``progress``: show a bar on standard
+    error. The folder appears when complete.
 
-    Raises UserError for illegal arguments and for a folder that holds anything else.
+    Raises UserError for invalid arguments and for a folder with other contents.
     """
     check_kind(kind)
     if jobs is None:
@@ -106,7 +106,7 @@ def write_drawn(
 
 
 def _write(part: Path, made: dict[str, Any], jobs: int, progress: bool) -> str:
-    """Write pictures and factors.csv; returns the sha256 of all pictures' sha256, in order."""
+    """Write pictures and factors.csv; return the sha256 over the pictures' digests, in order."""
     chunks = [
         _Chunk(made["kind"], made["size"], made["seed"], split, start, stop, str(part))
         for split in SPLITS
@@ -143,7 +143,7 @@ def _write_chunk(chunk: _Chunk) -> tuple[bytes, list[dict[str, Any]]]:
 
 
 def _pictures(split: str, content: Content, style: Style, size: int) -> dict[str, Bytes]:
-    """By folder. trainA has edge maps alone: its styles are not drawn at all."""
+    """Return the pictures by folder; trainA only has edge maps, and its styles are unused."""
     if split == "trainA":
         return {"trainA": render_edges(content, size)}
     photo = render_photo(content, style, size)
@@ -156,7 +156,7 @@ def _pictures(split: str, content: Content, style: Style, size: int) -> dict[str
 
 
 def _check_finished(folder: Path, made: dict[str, Any]) -> None:
-    """Refuse a folder that is not the complete one that ``made`` describes."""
+    """Raise UserError unless the folder is complete and as ``made`` describes."""
     read_made(folder, "pictures", made)
     for split in SPLITS:
         for name in _FOLDERS.get(split, (split,)):

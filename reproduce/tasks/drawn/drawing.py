@@ -1,4 +1,4 @@
-"""What all drawn data sets have in common: legal numbers, work in processes, and their checks."""
+"""Code shared by all drawn data sets: argument checks, worker processes, and folder checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REMEDY = "remove it or choose another folder"
 
 
 def check_numbers(size: int, seed: int, train: int, test: int, jobs: int) -> None:
-    """Refuse what cannot be drawn."""
+    """Raise UserError for numbers out of range."""
     check_size(size)
     for name, value, low, high in (
         ("seed", seed, 0, 2**63 - 1),
@@ -34,14 +34,14 @@ def check_numbers(size: int, seed: int, train: int, test: int, jobs: int) -> Non
 
 
 def default_processes(pictures: int, size: int) -> int:
-    """One a core, at most 8, and one alone for few pictures."""
+    """Return the default number of processes: one per core, at most 8, only 1 for few pictures."""
     return max(1, min(cores(), 8, pictures * size // 50_000))
 
 
 def in_processes(
     work: Callable[[Chunk], Made], chunks: Sequence[Chunk], jobs: int
 ) -> Iterator[Made]:
-    """``work`` on each of ``chunks``, in their order, by so many processes."""
+    """Yield ``work`` of each of ``chunks``, in order, computed by ``jobs`` processes."""
     if jobs == 1:
         yield from map(work, chunks)
         return
@@ -54,7 +54,7 @@ def in_processes(
 
 
 def read_made(folder: Path, what: str, made: Mapping[str, Any]) -> Any:
-    """The contents of ``drawn.json``; UserError unless it is about what ``made`` says."""
+    """Return the contents of ``drawn.json``; UserError unless they agree with ``made``."""
     try:
         found = json.loads((folder / "drawn.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -67,7 +67,7 @@ def read_made(folder: Path, what: str, made: Mapping[str, Any]) -> Any:
 
 
 def check_pictures(folder: Path, total: int) -> None:
-    """Refuse a folder that lacks one of its numbered pictures."""
+    """Raise UserError if one of the numbered pictures is missing."""
     there = set(os.listdir(folder)) if folder.is_dir() else set()
     for index in range(total):
         if f"{index:05d}.png" not in there:

@@ -1,4 +1,4 @@
-"""Random draws from uniform numbers only: the one numpy stream that does not change."""
+"""Random draws from uniform numbers only, the only numpy stream that is stable over versions."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ T = TypeVar("T")
 
 
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number in [low, high), rounded to 4 decimals so that a table can hold it exactly."""
+    """Draw a number in [low, high), rounded to 4 decimals so that a table can store it exactly."""
     return round(low + (high - low) * float(rng.random()), 4)
 
 
 def measures(
     rng: np.random.Generator, factors: Factors, **ranges: tuple[float, float]
 ) -> list[float]:
-    """A number from each range, drawn in their order and noted in ``factors`` by their names."""
+    """Draw a number from each range, in order, and store them in ``factors`` by name."""
     drawn = {name: uniform(rng, low, high) for name, (low, high) in ranges.items()}
     factors.update(drawn)
     return list(drawn.values())
 
 
 def pick(rng: np.random.Generator, weights: Mapping[T, float]) -> T:
-    """A key of ``weights``, with probability proportional to its weight."""
+    """Draw a key of ``weights``, with probability proportional to its weight."""
     left = float(rng.random()) * sum(weights.values())
     for key, weight in weights.items():
         left -= weight

@@ -21,7 +21,7 @@ CATEGORIES = {
 
 
 def draw_handbag(rng: np.random.Generator) -> Content:
-    """A bag of a random category, with random proportions and details."""
+    """Draw a bag of a random category, with random proportions and details."""
     category = pick(rng, {name: 1.0 for name in CATEGORIES})
     facing = pick(rng, {"left": 1.0, "right": 1.0})
     fill = uniform(rng, 0.94, 1.03)

@@ -1,4 +1,4 @@
-"""What several bags are made of: handles, clasps, zips, bands. See ``handbags`` for the axes."""
+"""Parts shared by several bags: handles, clasps, zips, bands. See ``handbags`` for the axes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def loop(x0: float, x1: float, base: float, drop: float, width: float, square: f
 
 
 def shoulder_strap(rise: list[Anchor], top: float, width: float) -> Part:
-    """A strap through ``rise``, from the bag's left side up, (0.5, top) and down as it rose."""
+    """A strap through ``rise``, from the bag's left side to (0.5, top), mirrored on the right."""
     fall = [(1 - x, y) for x, y in reversed(rise)]
     return Part("strap", ribbon(line(*rise, (0.5, top), *fall), width))
 
@@ -36,18 +36,18 @@ def clasp(x: float, y: float, kind: str) -> list[Part]:
 
 
 def tab(role: str, x: float, half: float, low: float, high: float, clip: bool = False) -> Part:
-    """An upright piece of strap or metal at x, 2 ``half`` wide, from ``low`` up to ``high``."""
+    """An upright piece of strap or metal at x, 2 ``half`` wide, from ``low`` to ``high``."""
     return Part(role, box(x - half, low, x + half, high, 0.02), clip)
 
 
 def band(role: str, side: float, middle: float, width: float) -> Part:
-    """A band round the bag, at height ``side`` where it turns away and ``middle`` in front."""
+    """A band round the bag, at height ``side`` at its edges and ``middle`` in front."""
     path = line((-0.1, side), (0.5, middle), (1.1, side))
     return Part(role, ribbon(path, width), True)
 
 
 def base_panel(side: float, middle: float) -> Part:
-    """The bag below the height ``side`` (``middle`` in front), of another material."""
+    """A base of another material, up to the height ``side`` (``middle`` in front)."""
     edge: list[Anchor] = [(-0.1, side, 0), (0.5, middle), (1.1, side, 0)]
     return Part("panel", curve([(-0.1, -0.1, 0), *edge, (1.1, -0.1, 0)]), True)
 

@@ -1,4 +1,4 @@
-"""The kinds of pictures, and drawing one from random numbers."""
+"""The kinds of drawn pictures, and functions that draw their contents and styles."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ KINDS = ("shoes", "handbags")
 
 
 def check_kind(kind: str) -> None:
-    """Refuse a kind that is not drawn."""
+    """Raise UserError for an unknown kind."""
     if kind not in KINDS:
         raise UserError(f"kind {kind!r} is not drawn: choose one of {', '.join(KINDS)}")
 
 
 def draw_content(kind: str, rng: np.random.Generator) -> Content:
-    """A content of ``kind`` ("shoes" or "handbags"), a function of the state of ``rng`` alone."""
+    """Draw a content of ``kind`` ("shoes" or "handbags") with ``rng``."""
     check_kind(kind)
     return draw_shoe(rng) if kind == "shoes" else draw_handbag(rng)
 
 
 def draw_style(kind: str, rng: np.random.Generator) -> Style:
-    """A style for any content of ``kind``, a function of the state of ``rng`` alone."""
+    """Draw a style for any content of ``kind`` with ``rng``."""
     check_kind(kind)
     return _draw_style(kind, rng)

@@ -1,7 +1,7 @@
 """Harmonious colours, chosen in OKLCH (Ottosson 2020, "A perceptual color space").
 
-Lightness 0 to 1, chroma 0 to about 0.3, hue in turns: equal steps look equal, so colours of one
-lightness and chroma go together whatever their hues.
+Lightness is 0 to 1, chroma 0 to about 0.3, hue in turns. Equal steps look equal, so colours of
+equal lightness and chroma match, whatever their hues.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reproduce.tasks.drawn.draws import pick, uniform
 RGB: TypeAlias = tuple[int, int, int]
 LCH: TypeAlias = tuple[float, float, float]
 
-# name: (lightness, chroma, hue) around which a leather's colour lies
+# name: mean (lightness, chroma, hue) of a leather
 LEATHERS: dict[str, LCH] = {
     "black": (0.25, 0.008, 0.75),
     "brown": (0.42, 0.075, 0.145),
@@ -27,12 +27,12 @@ LEATHERS: dict[str, LCH] = {
     "navy": (0.32, 0.075, 0.735),
     "burgundy": (0.38, 0.115, 0.04),
 }
-# how far round the colour wheel the second colour lies
+# hue difference of the second colour, in turns
 SCHEMES: dict[str, float] = {"analogous": 0.09, "split": 0.40, "triad": 0.33, "complement": 0.50}
 
 
 def to_rgb(colour: LCH) -> RGB:
-    """The sRGB bytes of a colour; chroma is reduced until the colour can be shown."""
+    """Convert a colour to sRGB bytes, with chroma reduced until it is in gamut."""
     lightness, chroma, hue = colour
     while True:
         a = chroma * math.cos(2 * math.pi * hue)
@@ -57,8 +57,8 @@ def _gamma(linear: float) -> int:
 
 
 def draw_body(rng: np.random.Generator) -> tuple[str, LCH]:
-    """A family (bright, deep, pastel or a leather) and the body's colour: leathers mostly, as in
-    shops, so that a picture of many hues is seen to be wrong."""
+    """Draw a family (bright, deep, pastel or a leather) and the body's colour. Most are leathers,
+    as in shops, so that a picture with many hues looks wrong."""
     family = pick(rng, {"bright": 16, "deep": 12, "pastel": 8} | {name: 8.0 for name in LEATHERS})
     hue, jitter, shade = uniform(rng, 0, 1), uniform(rng, -1, 1), uniform(rng, -1, 1)
     if family == "bright":
@@ -74,7 +74,7 @@ def draw_body(rng: np.random.Generator) -> tuple[str, LCH]:
 
 
 def draw_second(rng: np.random.Generator, body: LCH) -> tuple[str, LCH]:
-    """A scheme and an accent that goes with ``body`` and stands out from it."""
+    """Draw a scheme and an accent that matches ``body`` and contrasts with it."""
     scheme = pick(
         rng, {"neutral": 6, "analogous": 3, "split": 0.6, "triad": 0.6, "complement": 0.8}
     )
@@ -84,6 +84,6 @@ def draw_second(rng: np.random.Generator, body: LCH) -> tuple[str, LCH]:
     if scheme == "neutral":
         name = pick(rng, {"brown": 1, "black": 2} if light > 0.55 else {"cream": 2, "tan": 2})
         return scheme, LEATHERS[name]
-    if chroma < 0.05:  # beside black, white or grey any hue is in harmony
+    if chroma < 0.05:  # any hue matches black, white or grey
         return scheme, (0.62 + 0.05 * side, 0.19, uniform(rng, 0, 1))
     return scheme, (other, max(chroma, 0.13), (hue + side * SCHEMES[scheme]) % 1.0)

@@ -1,11 +1,11 @@
-"""Content and style to pixels.
+"""Render content and style to pixels.
 
     content ──> part map ──┬──> mask
                            ├──> boundaries ──> edge map
                            └──> (part, pattern, seam) ──> flat colours × light ──> photo
 
-Colours are laid flat at SAMPLES times the resolution, light is worked out at the resolution of
-the picture, where it is smooth: fast, and crisp at every part's border.
+Flat colours are computed at SAMPLES times the resolution, so that borders of parts are crisp;
+light, which is smooth, is computed at the picture's resolution, which is fast.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from reproduce.tasks.drawn.style import Style
 SMALLEST, LARGEST = 32, 256
 Floats: TypeAlias = NDArray[np.float64]
 _FULL = SAMPLES * SAMPLES
-# The brightest a photo's object gets: one sample of it in a white pixel still shows as 254.
+# Largest brightness of a photo's object: one sample of it in a white pixel gives 254.
 _CEILING = 240.0
 _PALEST = 218.0  # in the darkest channel
-# Roles that are lit as one rounded volume, and how round it is.
+# The roles that are lit together as one rounded volume.
 _VOLUMES = {
     "body": ("body", "panel", "accent", "lace", "stitch"),
     "sole": ("sole", "heel"),
@@ -49,7 +49,7 @@ _VOLUME_OF = {role: volume for volume, roles in _VOLUMES.items() for role in rol
 
 
 def check_size(size: int) -> None:
-    """Refuse a picture size outside 32 to 256 pixels."""
+    """Raise UserError for a picture size outside 32 to 256 pixels."""
     if not SMALLEST <= size <= LARGEST:
         nearest = min(max(size, SMALLEST), LARGEST)
         raise UserError(
@@ -59,19 +59,19 @@ def check_size(size: int) -> None:
 
 
 def line_width(size: int) -> float:
-    """Pixels: 1/28 of a picture of 32 pixels, relatively thinner in larger ones."""
+    """Return the width of edges in pixels: 1/28 of a 32-pixel picture, and less of larger ones."""
     return float(32 / 28 * np.sqrt(np.sqrt(size / 32)))
 
 
 def render_mask(content: Content, size: int) -> Bytes:
-    """The silhouette: (size, size), 0 outside to 255 inside, anti-aliased."""
+    """Render the silhouette (size, size), 0 outside to 255 inside, anti-aliased."""
     check_size(size)
     inside = count(part_map(content, size * SAMPLES) > 0)
     return ((inside * 255 + _FULL // 2) // _FULL).astype(np.uint8)
 
 
 def render_edges(content: Content, size: int) -> Bytes:
-    """The outline and the parts' boundaries: (size, size, 3), black on white, no colour."""
+    """Render the outline and the parts' boundaries (size, size, 3), black on white."""
     check_size(size)
     n = size * SAMPLES
     parts = part_map(content, n)
@@ -81,15 +81,15 @@ def render_edges(content: Content, size: int) -> Bytes:
 
 
 def render_photo(content: Content, style: Style, size: int) -> Bytes:
-    """The coloured, lit object on white: (size, size, 3) sRGB; white exactly where the mask is 0.
+    """Render the lit object on white, (size, size, 3) sRGB; white exactly where the mask is 0.
 
-    Equal for equal arguments on every machine.
+    Equal arguments give equal pictures on every machine.
     """
     return painter(content, size)(style)
 
 
 def painter(content: Content, size: int) -> Callable[[Style], Bytes]:
-    """``render_photo`` of one content in any style: what the styles share is worked out once."""
+    """Return ``render_photo`` of one content for any style; shared work is done once."""
     check_size(size)
     n = size * SAMPLES
     parts = part_map(content, n)
@@ -123,8 +123,8 @@ def painter(content: Content, size: int) -> Callable[[Style], Bytes]:
             seam = 0.66 if key & 1 else 1.0
             lit = colour * (shade * seam)[:, :, None] + (shine * seam)[:, :, None]
             lit = np.minimum(lit, _CEILING)
-            # Pale leather stays darker than the paper, so that a silhouette can be told from a
-            # picture.
+            # Pale leather stays darker than the background, so that the silhouette can be found in
+            # the picture.
             lit -= np.maximum(lit.min(axis=2, keepdims=True) - _PALEST, 0)
             picture += share[:, :, None] * lit
         picture += (_FULL - covered)[:, :, None] * 255.0
@@ -145,7 +145,7 @@ def _colour(style: Style, role: str, second: bool) -> tuple[int, int, int]:
 
 
 def _pattern(style: Style, n: int) -> Bools | None:
-    """(n, n): where the second colour goes, were all of it body."""
+    """Return (n, n): where the second colour is used if everything is body; None if plain."""
     if style.pattern == "plain":
         return None
     x = (np.arange(n)[None, :] + 0.5) / n
@@ -169,9 +169,9 @@ def _pattern(style: Style, n: int) -> Bools | None:
 
 
 def _relief(volume: str, samples: Bools, size: int) -> tuple[Floats, Floats]:
-    """Of a rounded volume: its height, and how much it faces the light from the upper left."""
+    """Return a rounded volume's height, and how much it faces the light from the upper left."""
     whole: Counts = count(samples)
-    # A rounded border on a rounded whole; thin things are round at once.
+    # Large volumes have a rounded border on a rounded whole, thin ones a single rounding.
     radii = (0.035, 0.08) if volume in ("body", "sole") else (0.012, 0.012)
     height, facing = np.zeros((size, size)), np.zeros((size, size))
     for share in radii:
@@ -179,12 +179,12 @@ def _relief(volume: str, samples: Bools, size: int) -> tuple[Floats, Floats]:
         level = blur(whole, radius) / float(_FULL * (2 * radius + 1) ** 6)
         slope_y, slope_x = np.gradient(level * (2.0 * radius))
         height += level / 2
-        facing += (slope_x * 0.5 + slope_y * 0.85) / 2  # towards the light: positive
+        facing += (slope_x * 0.5 + slope_y * 0.85) / 2  # positive towards the light
     return height, facing
 
 
 def _light(style: Style, volume: str, height: Floats, facing: Floats) -> tuple[Floats, Floats]:
-    """On a relief: a factor for colours, and light to add."""
+    """Return a relief's lighting: a factor for colours, and highlights to add."""
     rim = np.clip(height * 2.0 - 0.55, 0, 1)
     down = np.linspace(0.07, -0.09, len(height))[:, None]
     if volume == "inside":

@@ -21,7 +21,7 @@ CATEGORIES = {
     "sandal": sandal,
 }
 
-# Low shoes are drawn higher than they are, or too little of them would be left at 32 pixels.
+# Low shoes are drawn higher than real ones, or they would be too flat at 32 pixels.
 _STOUTNESS = {
     "sneaker": 1.28,
     "high-top": 1.12,
@@ -33,11 +33,11 @@ _STOUTNESS = {
 
 
 def draw_shoe(rng: np.random.Generator) -> Content:
-    """A shoe of a random category, with random proportions and details."""
+    """Draw a shoe of a random category, with random proportions and details."""
     category = pick(rng, {name: 1.0 for name in CATEGORIES})
     facing = pick(rng, {"left": 1.0, "right": 1.0})
     fill = uniform(rng, 0.94, 1.03)
-    # The same columns for every category; a builder adds what it has.
+    # The same columns for every category; its function fills in those that apply.
     factors: Factors = {
         "heel_height": 0.0,
         "top_height": 0.0,

@@ -10,7 +10,7 @@ from reproduce.tasks.drawn.draws import measures, pick, uniform
 
 
 def _heel_shape(height: float, width: float, flare: float) -> Points:
-    """From the seat (0 to 0.24) down to a tip of ``width``."""
+    """Return a heel's outline from the seat (0 to 0.24) down to a tip of ``width``."""
     return curve(
         [
             (-0.005, height + 0.03, 0),

@@ -11,7 +11,7 @@ from reproduce.tasks.drawn.shoes_heeled import ankle_strap
 
 
 def _band(x0: float, x1: float, sole: float, heel: float, arch: float) -> list[Part]:
-    """A slice, from x0 to x1, of a foot on a sole that rises by ``heel`` towards the back."""
+    """A band across a foot, from x0 to x1, on a sole that rises by ``heel`` towards the back."""
 
     def bed(x: float) -> float:
         return sole - 0.015 + heel * max(0.0, 2.3 * (0.62 - x))

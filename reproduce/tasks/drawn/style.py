@@ -1,4 +1,4 @@
-"""How a drawn picture looks, whatever it shows: colours, pattern and material."""
+"""The style of a drawn picture, independent of its content: colours, pattern and material."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SOLES = {"white": 4.0, "gum": 1.5, "black": 2.0, "accent": 2.0, "body": 1.0}
 
 @dataclass(frozen=True)
 class Style:
-    """Colours are sRGB bytes; lengths are shares of the canvas, angles slopes dy/dx."""
+    """A style. Colours are sRGB bytes; lengths are fractions of the canvas, angles slopes dy/dx."""
 
     kind: str
     family: str  # of the body's colour: bright, deep, pastel or a leather
@@ -35,11 +35,11 @@ class Style:
     metal: RGB
     lace: RGB
     period: float  # of the pattern
-    slope: tuple[int, int]  # direction across the stripes, (x, y) in whole numbers
+    slope: tuple[int, int]  # direction across the stripes, integers (x, y)
     phase: float
 
     def as_dict(self) -> Factors:
-        """The factors, flat; colours as #rrggbb, the body's also as hue, lightness, saturation."""
+        """Return the factors as a flat dict; colours are #rrggbb, and the body's also HLS."""
         hue, lightness, saturation = colorsys.rgb_to_hls(*(v / 255 for v in self.body))
         factors: Factors = {
             "family": self.family,
@@ -74,7 +74,7 @@ def _shift(colour: LCH, lightness: float) -> LCH:
 
 
 def draw_style(kind: str, rng: np.random.Generator) -> Style:
-    """A style for any content of ``kind``."""
+    """Draw a style for any content of ``kind``."""
     family, body = draw_body(rng)
     scheme, accent = draw_second(rng, body)
     light = body[0] > 0.60

@@ -1,4 +1,4 @@
-"""What drawn pictures know of themselves: factors, where the body is, and other styles on them."""
+"""The truth about drawn pictures: factors, body masks, and the same contents in other styles."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from reproduce.tasks.pictures import Preparation, to_tensor
 from reproduce.tasks.sources import Domains
 
 Row = Mapping[str, str]
-Address = tuple[str | int, ...]  # of a style in the random numbers
+Address = tuple[str | int, ...]  # seed of a style
 _REMEDY = "remove the folder, so that it is drawn again"
 
 
@@ -45,7 +45,7 @@ class Truth:
 
     @property
     def heads(self) -> dict[str, tuple[str, ...]]:
-        """What a classifier can be asked about these pictures -> the answers."""
+        """The heads of a classifier of these pictures -> their classes."""
         return {
             "category": self.categories,
             "colour": COLOURS,
@@ -62,7 +62,7 @@ class Truth:
             ) from None
 
     def classes(self, split: str, name: str) -> dict[str, int]:
-        """The true class of every head, for a picture in a style."""
+        """Return the true class of every head, for a picture that has a style."""
         row = self.row(split, name)
         body = np.frombuffer(bytes.fromhex(row["body_rgb"].removeprefix("#")), np.uint8)
         answers = {head: row[head] for head in ("category", "pattern", "material")}
@@ -71,12 +71,12 @@ class Truth:
         return found | {"colour": int(colour_bins(oklab(body / 255)))}
 
     def labels(self, split: str, names: list[str]) -> dict[str, NDArray[np.int64]]:
-        """True classes (N,) of many pictures, by head."""
+        """Return the true classes (N,) of pictures, by head."""
         every = [self.classes(split, name) for name in names]
         return {head: np.array([e[head] for e in every], dtype=np.int64) for head in self.heads}
 
     def body(self, split: str, name: str) -> NDArray[np.bool_]:
-        """Pixels (size, size) that show the body's surface and nothing else."""
+        """Return the mask (size, size) of pixels that show only the body's surface."""
         content, _ = draw(self.kind, self.seed, split, int(name))
         n = self.size * SAMPLES
         bare = part_map(content, n)
@@ -88,9 +88,9 @@ class Truth:
         return np.asarray(whole)
 
     def repainted(self, name: str, styles: Iterable[Address]) -> Iterator[Tensor]:
-        """Test picture ``name`` in each of these styles, (3, size, size) in [-1, 1].
+        """Draw test picture ``name`` in each of ``styles``; yield (3, size, size) in [-1, 1].
 
-        An address decides a style: equal ones give equal styles, on any content.
+        Equal addresses give equal styles, for any content.
         """
         content, _ = draw(self.kind, self.seed, "test", int(name))
         paint = painter(content, self.size)
@@ -101,9 +101,9 @@ class Truth:
     def best_translations(
         self, names: Iterable[str], samples: int, *, same_styles: bool = False
     ) -> Iterator[tuple[str, int, Tensor]]:
-        """What a perfect translator would give: every input in ``samples`` random styles.
+        """Yield a perfect translator's translations: every input in ``samples`` random styles.
 
-        They are the input's own, or with ``same_styles`` the same for all inputs.
+        Each input has its own styles, or with ``same_styles`` all inputs share them.
         """
         for name in names:
             own = ("one style",) if same_styles else ("style", name)
@@ -112,9 +112,9 @@ class Truth:
 
 
 def truth_of(domains: Domains, size: int) -> Truth | None:
-    """The truth about a task's pictures; None where they are no drawn ones of ``size`` pixels.
+    """Return the truth about a task's pictures; None unless they were drawn with ``size`` pixels.
 
-    Raises UserError where they were drawn by another version, or their description is broken.
+    Raises UserError if they were drawn by another version, or their description is invalid.
     """
     path = domains.folder / "drawn.json"
     if not path.is_file():
@@ -142,7 +142,7 @@ def truth_of(domains: Domains, size: int) -> Truth | None:
 
 
 def _check(truth: Truth, domains: Domains) -> None:
-    """Refuse a folder whose pictures are not those that would be drawn today."""
+    """Raise UserError unless the first and last test picture are as this version draws them."""
     fixed = Preparation(truth.size).at_test()
     for index in {0, len(domains.test_b) - 1}:
         name = domains.test_b.ids[index]

@@ -94,7 +94,7 @@ def test_the_figure_shows_spread_inputs_and_what_the_checkpoint_makes_of_them(
     [
         ([], "preset quick has no figure 3: known: 4, 5, 6"),
         (["--set=stepz=1"], "no run of figure 4 has a setting 'stepz': did you mean steps?"),
-        (["--attribute=Smiling"], "drawn-dog-breeds has no attribute to choose"),
+        (["--attribute=Smiling"], "drawn-dog-breeds has no attributes"),
         (["--source=faces=x"], "write TASK=PATH with a task of drawn-dog-breeds"),
         (["--preset=paper"], "train=6 has no effect on dog-breeds"),
     ],

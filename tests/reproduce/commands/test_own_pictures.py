@@ -115,7 +115,7 @@ def test_a_dry_run_sorts_and_unpacks_nothing(archive: bool, tmp_path: Path, said
     assert said([*given, "--dry-run"]).out == listed and tree(tmp_path) == before
     (tmp_path / "data" / "bags-12345678.source").write_text("x")
     told = said([*words(tmp_path, "table 1", "bags-12345678"), "--dry-run"], 2).err
-    assert f"{tmp_path / 'data'}/bags-12345678.source does not say" in told
+    assert f"{tmp_path / 'data'}/bags-12345678.source does not name" in told
 
 
 def test_a_dry_run_divides_no_faces(tmp_path: Path, said) -> None:
@@ -217,7 +217,7 @@ def test_too_few_photos_or_none_to_measure(tmp_path, refused):
     for name in ("testA", "testB"):
         shutil.rmtree(bags / name)
     told = refused(words(tmp_path, "table 1", bags))
-    assert "measured on test pictures: add testA and testB" in told
+    assert "no test pictures to measure on: add testA and testB" in told
 
 
 @pytest.mark.parametrize("task", ["drawn-shoes", "cifar-animals", "../x"])

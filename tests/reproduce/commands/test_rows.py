@@ -122,7 +122,7 @@ def test_it_is_in_the_report_and_no_claim_sees_it(made: Path) -> None:
 
 def test_it_cannot_be_made_again(made: Path, said) -> None:
     name = record_id(records_of(made).all()[0])
-    told = "not made here: measure them again by table --row 'Tint=OUTPUTS'"
+    told = "about submitted outputs: measure them again by table --row 'Tint=OUTPUTS'"
     assert told in said(["rerun", name, *places(made)], 2).err
     assert name in said(["results", f"--results={made / 'results'}"]).out
 
@@ -307,12 +307,12 @@ def test_names_of_rows_that_do_not_fit(word: str, message: str) -> None:
         ("[" * 5000, "is no YAML (maximum recursion depth"),
         ("name: !!python/object:os.system x\n", "is no YAML"),
         ("name: &a [*a]\n", "name: "),
-        ("name: x\nname: y\n", "is no YAML (name is given twice): mend it"),
+        ("name: x\nname: y\n", "is no YAML (name is given twice): correct it"),
         ("seed: 1" + "0" * 5000, "is no YAML"),
         ("name: x\ncommit: 1234567\n", "commit: Input should be a valid string: put it in quotes"),
-        ('name: "a\\u202eb"\n', "name: the character U+202E is not printed: leave it out"),
+        ('name: "a\\u202eb"\n', "name: the character U+202E is not printable: leave it out"),
         ('name: "a\\ud800b"\n', "name: Input should be a valid string"),
-        ('name: x\nnotes: "a\\0b"\n', "notes: the character U+0000 is not printed"),
+        ('name: x\nnotes: "a\\0b"\n', "notes: the character U+0000 is not printable"),
         ('name: x\nlink: "https://example.org/a|b"\n', "link: "),
     ],
 )

@@ -85,7 +85,7 @@ def test_from_nothing_a_process_of_its_own_finds_the_same_number(made, tmp_path)
     assert tiny.finish(tiny.start(words, tmp_path / "log"), seconds=300) == 0
     told = (tmp_path / "log").read_text()
     assert "training munit on drawn-shoes again, 2 steps" in told
-    assert "bit by bit the record's" in told and "difference  0: exactly equal" in told
+    assert "identical to the record's" in told and "difference  0: exactly equal" in told
     assert (made.results / preset().name / "records.jsonl").read_bytes() == before
     # A table would not take what was trained here for its own.
     assert {p.name for p in (tmp_path / "runs").iterdir()} == {"rerun", "classifiers"}
@@ -126,7 +126,7 @@ def test_a_record_of_a_preset_of_ones_own_is_made_again(made, tmp_path, again):
         assert code == 0 and "exactly equal" in told
     old = changed(own, **dict.fromkeys(NEW))
     (folder / "records.jsonl").write_text(line_of(old) + "\n")
-    refused(again(old, results=folder.parent), "other options than there are now", "check out")
+    refused(again(old, results=folder.parent), "options of another version", "check out")
 
 
 def test_stored_weights_are_found_by_their_hash(made: Places, tmp_path: Path, again: Again) -> None:
@@ -207,7 +207,7 @@ def test_append_hides_no_later_network(made: Places, tmp_path: Path, again: Agai
     kept = Records(folder, preset().name)
     kept.append(record | {"checkpoint_sha256": "e" * 64})
     code, _, told = again(record, "--append", results=folder)
-    assert code == 2 and "has been trained or drawn anew since" in told
+    assert code == 2 and "has been trained or drawn again since" in told
     assert len(kept.all()) == len(Records(made.results, preset().name).all()) + 1
     code, told, _ = again(record, results=folder)
     assert code == 0 and "exactly equal" in told
@@ -248,14 +248,14 @@ def test_a_changed_checkpoint_is_not_taken_for_the_records(made, tmp_path, again
     elsewhere = replace(made, runs=tmp_path / "runs")
     wrong = perturbed(original, checkpoint_of(preset(), run, elsewhere))
     code, told, _ = again(record, runs=elsewhere.runs)
-    assert f"others in {wrong}" in told and "training munit" in told
+    assert f"{wrong} differs" in told and "training munit" in told
     assert code == 0 and "exactly equal" in told
     # Where it stands for the training again, the value tells.
     perturbed(original, elsewhere.runs / "rerun" / run.digest()[:16] / "last.safetensors")
     code, told, notes = again(record, runs=elsewhere.runs)
     assert code == 1 and "outside the stored interval" in told
-    assert "another file" in told and "a training of its own" in notes
-    refused(again(record, "--append", runs=elsewhere.runs), "leave --append out")
+    assert "not the record's" in told and "independent training" in notes
+    refused(again(record, "--append", runs=elsewhere.runs), "leave out --append")
 
 
 def test_changed_records_are_refused(made: Places, tmp_path: Path, again: Again) -> None:
@@ -266,14 +266,14 @@ def test_changed_records_are_refused(made: Places, tmp_path: Path, again: Again)
         "config": changed(record, config=None),
         "says seed=1": changed(record, seed=1),
         "says method=unit": changed(record, method="unit"),
-        "no task is called": changed(record, task="../../etc"),
+        "which are not a task": changed(record, task="../../etc"),
         "checkpoint_sha256": changed(record, checkpoint_sha256="../x"),
         "data_sha256": changed(record, data_sha256=None),
-        "other options": changed(record, measure={"inputs": 4}),
+        "options of another version": changed(record, measure={"inputs": 4}),
         "inputs=x": changed(record, measure=record["measure"] | {"inputs": "x"}),
         "holds other pictures": changed(record, data_sha256="0" * 64),
         "people were asked": changed(record, metric="quality-human"),
-        "no function does": changed(record, metric="beauty"),
+        "has no such measurement": changed(record, metric="beauty"),
         "with N=5, this version measures with 4": changed(
             record, protocol=record["protocol"] | {"N": 5}
         ),
@@ -303,7 +303,7 @@ def test_changed_pictures_are_refused(made: Places, tmp_path: Path, again: Again
 
 def test_a_preference_needs_the_weights_of_the_reference(made, tmp_path, again):
     record = stored(made, "quality-observed", "cyclegan")
-    refused(again(record, runs=tmp_path / "runs"), "weights of munit (", "--runs")
+    refused(again(record, runs=tmp_path / "runs"), "over munit", "lacks its weights (", "--runs")
     assert not (tmp_path / "runs" / "rerun").exists()
     alone = with_records(tmp_path, record)
-    refused(again(record, results=alone), "munit (of which no record tells)")
+    refused(again(record, results=alone), "lacks its weights (not on record)")

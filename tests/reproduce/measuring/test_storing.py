@@ -93,8 +93,8 @@ def test_too_much_is_refused_and_leaves_what_was_stored_which_a_next_store_repla
 
 @pytest.mark.parametrize(
     ("changed", "reason"),
-    [("checkpoint_sha256", "not the network that the newest records of munit"),
-     ("data_sha256", "holds other pictures than the records")],
+    [("checkpoint_sha256", "not the network in the newest records of munit"),
+     ("data_sha256", "are not those of the records")],
 )  # fmt: skip
 def test_what_no_record_is_about_is_refused(case: Case, trained, changed: str, reason: str) -> None:
     case.add(trained("munit"), **{changed: "b" * 64})
@@ -154,7 +154,7 @@ def test_what_measured_is_found_among_stored_weights_not_trained_again(
 def test_tasks_that_were_not_asked_for_are_left_out(case: Case, trained) -> None:
     case.preset = replace(case.preset, tables={1: ["drawn-shoes"], 2: ["drawn-housecats-dogs"]})
     case.add(trained("munit"))
-    with pytest.raises(UserError, match="has no records of tables"):
+    with pytest.raises(UserError, match="has no records of the tables"):
         case.store(tasks=["drawn-housecats-dogs"])
     (shoes,) = case.records.all()
     for direction in ("a2b", "b2a"):
@@ -168,7 +168,7 @@ def test_tasks_that_were_not_asked_for_are_left_out(case: Case, trained) -> None
 
 
 def test_no_records_and_no_runs_are_refused(case: Case, trained) -> None:
-    with pytest.raises(UserError, match="has no records of tables of quick"):
+    with pytest.raises(UserError, match="has no records of the tables of quick"):
         case.store()
     case.add(trained("munit")).unlink()
     with pytest.raises(UserError, match="none of the runs behind these tables"):

@@ -101,7 +101,7 @@ def test_a_damaged_copy_is_refused_unread(cifar, tmp_path):
             return (Path.touch, (tmp_path / "exploded",))
 
     (cifar / "cifar-10-batches-py" / "data_batch_2").write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(UserError, match="is not the whole of CIFAR-10 as published"):
+    with pytest.raises(UserError, match="is not a complete copy of CIFAR-10"):
         opened("cifar-animals-vehicles", tmp_path / "data", cifar)
     assert not (tmp_path / "exploded").exists()
 

@@ -114,7 +114,7 @@ def test_a_sixth_of_every_class_is_for_testing(tmp_path):
     assert read_domain(source, "cats") == domain
     assert len({tuple(held_out(6, f"{i}")) for i in range(60)}) == 6, "drawn, of each class anew"
     (source / "cats" / "few" / "1.png").unlink()
-    with pytest.raises(UserError, match="cats: few holds no two pictures; add some"):
+    with pytest.raises(UserError, match="cats: few has fewer than two pictures; add"):
         read_domain(source, "cats")
 
 
@@ -131,7 +131,7 @@ def test_two_domains_are_chosen_by_name(tmp_path, capfd, refused):
     assert domain_names(source) == ["Big_Cats", "cats", "dogs"]
     words = ["data", str(source), "--data", str(tmp_path / "data"), "--no-progress"]
     error = refused(words)
-    assert "holds the domains Big_Cats, cats, dogs; say which two" in error
+    assert "holds the domains Big_Cats, cats, dogs; choose two" in error
     assert f"data {source} --domains A B" in error
     assert main([*words, "--domains", "dogs", "big cats"]) == 0
     lines = capfd.readouterr().out.splitlines()
@@ -145,7 +145,7 @@ def test_two_domains_are_chosen_by_name(tmp_path, capfd, refused):
     [
         (("cats", "dgos"), "has no domain 'dgos': did you mean dogs?"),
         (("cats", "../sorted/train/dogs"), "has no domain '../sorted/train/dogs'"),
-        (("cats", "cats"), "choose two different ones"),
+        (("cats", "cats"), "choose two different domains"),
     ],
 )
 def test_domains_that_are_not_there_are_refused(domains, told, tmp_path):
@@ -201,9 +201,9 @@ def replaced_by_link(source: Path, name: str, target: Path) -> None:
         (lambda s: without(s, "train/cats/tabby"), "tabby of cats has no train pictures; add some"),
         (lambda s: without(s, "train/dogs/husky", "test/dogs/husky"), "1 class .shiba.; a domain"),
         (lambda s: without(s, "test/dogs"), "test has no domain 'dogs': known: cats"),
-        (lambda s: without(s, "train"), "none called train"),
+        (lambda s: without(s, "train"), "but no folder train"),
         (lambda s: (s / "train/dogs/husky/1.png").write_bytes(b"x"), "husky/1.png is not a pict"),
-        (lambda s: noise(s / "test/dogs/stray.png"), "stray.png is in no folder of a class"),
+        (lambda s: noise(s / "test/dogs/stray.png"), "stray.png is not in a class folder"),
         (lambda s: replaced_by_link(s, "tabby", s / "test/cats/tabby"), "tabby is a symbolic"),
         (lambda s: replaced_by_link(s, "tabby/1.png", Path("/etc/passwd")), "1.png is a symbolic"),
         (lambda s: (s / "train/cats/tabby/more").symlink_to("/etc"), "more is a symbolic link"),
@@ -231,5 +231,5 @@ def test_a_task_with_known_classes_wants_them_all(tmp_path):
     assert len(domains.train_a) == 4  # the frog is in none of the modes
     for split in ("train", "test"):
         shutil.rmtree(source / split / "animals" / "deer")
-    with pytest.raises(UserError, match="lacks the class deer of animals .there: cat, dog"):
+    with pytest.raises(UserError, match="lacks the class deer of animals .found: cat, dog"):
         opened("cifar-animals-vehicles", tmp_path / "data", source)

@@ -148,7 +148,7 @@ def test_a_broken_transfer_goes_on_where_it_stopped(server, target):
 
 def test_a_later_call_goes_on_too(server, target):
     server.break_after = [1_000_000] + [0] * 4
-    refused("broke off after 1000000 of 3000000 bytes", target, server.url())
+    refused("interrupted after 1000000 of 3000000 bytes", target, server.url())
     assert names(target) == ["x.tar.gz.part", "x.tar.gz.part.validator"]
     get(target, server.url())
     assert target.read_bytes() == BODY and server.sent == len(BODY)
@@ -213,12 +213,12 @@ def test_the_first_download_is_recorded_and_held_against_later(server, target):
     refused("its sha256 is .*its sha256 is", target, server.url(), server.url("other"))
     assert len(server.requests) == 2 and names(target) == ["x.tar.gz.sha256"]
     sidecar.write_text("nonsense")
-    refused("holds no sha256", target, server.url())
+    refused("does not contain a sha256", target, server.url())
 
 
 def test_a_web_page_is_not_taken_for_the_file(server, target):
     server.kind = "text/html; charset=utf-8"
-    refused("answers with a web page", target, server.url())
+    refused("returned a web page", target, server.url())
     assert names(target) == []
 
 
@@ -226,9 +226,7 @@ def test_a_write_that_fails_is_named_and_not_tried_again(server, target):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, hard))  # to the writer, a full disk
     try:
-        refused(
-            r"cannot write .*\.part \(.*\); make room", target, server.url(), server.url("other")
-        )
+        refused(r"cannot write .*\.part \(.*\); free", target, server.url(), server.url("other"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert len(server.requests) == 1
@@ -239,4 +237,4 @@ def test_a_write_that_fails_is_named_and_not_tried_again(server, target):
 
 def test_a_file_larger_than_the_disk_is_refused_beforehand(server, target):
     server.length = 1 << 60
-    refused(r"MiB free, \d+ MiB are needed; make room", target, server.url())
+    refused(r"MiB free, but \d+ MiB are needed; free some disk space", target, server.url())

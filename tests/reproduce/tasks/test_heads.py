@@ -44,16 +44,16 @@ LAUGHS = DECLARED + voc(("&c;", 1, 20, 20))
     [
         (LAUGHS, "declares a document type"),
         (LAUGHS.replace("!DOCTYPE", "!  dOctype"), "declares a document type"),
-        (LAUGHS.encode("utf-16"), "is no Pascal VOC file"),
+        (LAUGHS.encode("utf-16"), "is not a Pascal VOC file"),
         ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', "declares a document type"),
-        ("<annotation>" + " " * (1 << 16) + "</annotation>", "has over 64 KiB"),
-        ("", "is no Pascal VOC file"),
-        ("<annotation/>", "holds no box"),
-        (voc(("x", 1, 2, 3)), "is no Pascal VOC file"),
-        (voc((1, 1, "1e999", 3)), "is no Pascal VOC file"),
-        (voc((5, 1, 4, 3)), "is no Pascal VOC file"),
-        (b"\xff<annotation/>", "is no Pascal VOC file"),
-        ("<annotation><object><bndbox/></object></annotation>", "is no Pascal VOC file"),
+        ("<annotation>" + " " * (1 << 16) + "</annotation>", "is over 64 KiB"),
+        ("", "is not a Pascal VOC file"),
+        ("<annotation/>", "contains no head box"),
+        (voc(("x", 1, 2, 3)), "is not a Pascal VOC file"),
+        (voc((1, 1, "1e999", 3)), "is not a Pascal VOC file"),
+        (voc((5, 1, 4, 3)), "is not a Pascal VOC file"),
+        (b"\xff<annotation/>", "is not a Pascal VOC file"),
+        ("<annotation><object><bndbox/></object></annotation>", "is not a Pascal VOC file"),
     ],
 )
 def test_anything_but_a_box_is_refused_by_name(text, told, tmp_path):
@@ -92,5 +92,5 @@ def test_squares_hold_the_box_wherever_they_can(size, corners):
 
 @pytest.mark.parametrize("box", [(0, 0, 300, 20), (10, 10, 30, 101), (5, 5, 8, 8)])
 def test_boxes_outside_or_tiny_are_refused(box):
-    with pytest.raises(UserError, match=r"x\.jpg is 200x100 pixels, and its head's box"):
+    with pytest.raises(UserError, match=r"x\.jpg is 200x100 pixels, and its head box"):
         head_square(box, (200, 100), HERE)

@@ -137,13 +137,13 @@ def test_a_folder_for_each_domain_is_read_as_afhq_has_them(tmp_path):
     domains = open_pictures(tmp_path)
     assert counts(domains) == [5, 3, 4, 2]
     assert domains.train_a.read(0).getpixel((0, 0))[0] == 90
-    with pytest.raises(UserError, match="takes no two domains out of .*leave out --domains"):
+    with pytest.raises(UserError, match="no domain folders to choose from; leave out --domains"):
         open_task("drawn-shoes", data_dir=tmp_path, size=8, source=tmp_path, sorting=CHOSEN)
     Image.new("RGB", (8, 8)).save(tmp_path / "val" / "stray.png")
-    refused("val/stray.png lies beside the folders of domains", tmp_path)
+    refused("val/stray.png is outside the domain folders", tmp_path)
     (tmp_path / "val" / "stray.png").unlink()
     (tmp_path / "train" / "dog").rename(tmp_path / "dog")
-    refused("holds one domain, cat; add the folder of another", tmp_path)
+    refused("holds only one domain, cat; add a folder for another", tmp_path)
     (tmp_path / "dog").rename(tmp_path / "train" / "dog")
     (tmp_path / "val" / "dog").rename(tmp_path / "val" / "dogs")
     refused(r"lacks val \(or test\) with the folders cat and dog", tmp_path)
@@ -154,7 +154,7 @@ def test_two_of_afhqs_three_domains_are_a_task(tmp_path):
     for split, count in (("train", 4), ("test", 2)):
         for domain, more in (("cat", 0), ("dog", 1), ("wild", 2)):
             fill(tmp_path / "afhq" / split / domain, count + more, red=10 * more)
-    told = "the domains cat, dog, wild; say which two .*afhq --domains A B"
+    told = "the domains cat, dog, wild; choose two .*afhq --domains A B"
     refused(told, tmp_path / "afhq")
     data = tmp_path / "data"
     domains = open_task(str(tmp_path / "afhq"), data_dir=data, size=8, sorting=CHOSEN)
@@ -170,7 +170,7 @@ def test_training_folders_alone_do_to_train_on(tmp_path, caplog):
     domains = open_pictures(tmp_path)
     assert counts(domains) == [3, 20, 3, 8]
     assert not domains.paired_test
-    assert "nothing to measure on" in caplog.messages[0]
+    assert "cannot be measured" in caplog.messages[0]
     fill(tmp_path / "testA")
     refused("lacks the folders testB", tmp_path)
 
@@ -178,5 +178,5 @@ def test_training_folders_alone_do_to_train_on(tmp_path, caplog):
 def test_several_data_sets_are_none(tmp_path):
     for name in ("one", "two"):
         fill_folders(tmp_path / name)
-    with pytest.raises(UserError, match=r"data sets \(one, two\) and is none itself; give one"):
+    with pytest.raises(UserError, match=r"data sets \(one, two\) but is not one; give one"):
         open_task(str(tmp_path), data_dir=tmp_path / "data", size=8)

@@ -212,5 +212,5 @@ def test_animals_of_another_version_are_not_taken_for_todays(tmp_path):
     assert opened() == folder
     for text in ("{}", "[", '{"generator_version": 0}'):
         (folder / "drawn.json").write_text(text)
-        with pytest.raises(UserError, match="drawn by version (unknown|0), .* remove it"):
+        with pytest.raises(UserError, match="drawn by generator version (unknown|0), .* remove it"):
             opened()

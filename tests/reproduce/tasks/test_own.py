@@ -52,12 +52,12 @@ def test_by_its_name_a_task_is_found_until_its_pictures_change(tmp_path: Path) -
     keep_source(spec.name, folder, data)
     assert own_task(spec.name, data, progress=False) == (spec, folder)
     picture(bags / "trainB" / "0.png", (1, 2, 3))
-    with pytest.raises(UserError, match=f"holds other pictures than {spec.name} was made of"):
+    with pytest.raises(UserError, match=f"are not those of {spec.name}"):
         own(spec.name, data)
-    with pytest.raises(UserError, match="holds other pictures"):
+    with pytest.raises(UserError, match="are not those of"):
         check_own(open_task(spec.name, data_dir=data, size=8), progress=False)
     shutil.rmtree(bags)
-    with pytest.raises(UserError, match=r"is gone; give them again \(--task PATH\)"):
+    with pytest.raises(UserError, match=r"is missing; give them again \(--task PATH or "):
         own(spec.name, data)
 
 

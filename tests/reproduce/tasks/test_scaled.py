@@ -60,8 +60,8 @@ def test_a_folder_of_ones_own_is_copied(dark: Path, tmp_path: Path, capsys) -> N
 def test_ranges_that_cannot_be_are_refused(dark, tmp_path, refused):
     own = tiny.data_set(tmp_path / "own")
     for words, told in (
-        ((dark, "--range", 0, 255), "0.png has values from 0 to 4095, out of --range 0 255"),
-        ((dark, "--range", 5, 5), "the second white and larger"),
+        ((dark, "--range", 0, 255), "0.png has values from 0 to 4095, outside --range 0 255"),
+        ((dark, "--range", 5, 5), "must exceed the first"),
         ((own, "--range", 0, 4095), "own holds no picture of more than 8 bits"),
         (("drawn-shoes", "--range", 0, 4095), "--range needs a folder of pictures"),
     ):

@@ -112,7 +112,7 @@ def test_unknown_names_get_the_nearest_and_the_list(tmp_path):
     with pytest.raises(UserError, match="did you mean drawn-shoes") as caught:
         open_quietly("drawn-sheos", tmp_path)
     assert all(name in str(caught.value) for name in TASKS)
-    with pytest.raises(UserError, match="no folder or archive of that name: known: "):
+    with pytest.raises(UserError, match="no folder or archive has that name: known: "):
         open_quietly("xyzzy", tmp_path)
 
 

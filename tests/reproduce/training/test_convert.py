@@ -178,11 +178,11 @@ def test_the_wrong_method(tmp_path: Path) -> None:
     unit = save(pair(original("unit-release")), tmp_path / "unit.pt")
     refused(munit, "unit-release", str(munit), "lacks")
     refused(unit, "munit", str(unit), "lacks")
-    refused(munit, "cyclegan", str(munit), "more than tensors")
+    refused(munit, "cyclegan", str(munit), "more than named tensors")
     refused(munit, "munti", "did you mean munit?")
     cyclegan = original("cyclegan")
     path = save_part(cyclegan, "G_A", tmp_path)
-    refused(path, "munit", "no gen_*.pt")
+    refused(path, "munit", "is not a gen_*.pt")
     refused(path, "bicyclegan", "lacks")
     refused(save(network(cyclegan, "D_A"), path), "cyclegan", "lacks G_A.model.1.weight")
 
@@ -194,8 +194,8 @@ def test_the_wrong_content(tmp_path: Path) -> None:
         ([1, 2], "not a state dict"),
         ({}, "it holds []"),
         ({"a": good["a"]}, "it holds ['a']"),
-        ({"a": good["a"], "b": {}}, "no state dict"),
-        ({"a": good["a"], "b": good["b"] | {"step": 5}}, "more than tensors"),
+        ({"a": good["a"], "b": {}}, "does not hold the state"),
+        ({"a": good["a"], "b": good["b"] | {"step": 5}}, "more than named tensors"),
         ({"a": good["a"] | {key: torch.tensor(1.0)}, "b": good["b"]}, "has shape ()"),
         ({"a": good["a"] | {key: torch.zeros(0, 3, 7, 7)}, "b": good["b"]}, "has shape (0"),
         ({"a": good["a"] | {"more": torch.zeros(1)}, "b": good["b"]}, "unexpected"),
@@ -226,7 +226,7 @@ def test_networks_that_were_not_there_are_not_made_up(tmp_path: Path) -> None:
         ours.translate(torch.zeros(1, 3, 32, 32), "b2a")
     written = export_original(tmp_path / "ours.safetensors", tmp_path / "out")
     assert [p.name for p in written] == ["latest_net_G_A.pth"]
-    with pytest.raises(UserError, match="way back"):
+    with pytest.raises(UserError, match="is the b-to-a generator"):
         convert(save_part(method, "G_B", tmp_path), "cyclegan")
 
 
@@ -237,13 +237,13 @@ def test_weights_that_are_not_finite_are_refused_in_and_out(tmp_path: Path) -> N
     with torch.no_grad():
         next(method.parameters()).fill_(torch.nan)
     save(pair(method), path)
-    with pytest.raises(UserError, match=r"gen.pt holds weights that are not finite"):
+    with pytest.raises(UserError, match=r"gen.pt has non-finite weights"):
         import_original(path, "munit", tmp_path / "bad.safetensors", 256)
     ours = tmp_path / "ours.safetensors"
     spoilt = tiny.tensors(ours)
     next(iter(spoilt.values())).fill_(torch.nan)
     with safe_open(ours, framework="pt") as file:
         save_file(spoilt, tmp_path / "spoilt.safetensors", file.metadata())
-    with pytest.raises(UserError, match=r"spoilt.safetensors holds weights that are not finite"):
+    with pytest.raises(UserError, match=r"spoilt.safetensors has non-finite weights"):
         export_original(tmp_path / "spoilt.safetensors", tmp_path / "out.pt")
     assert not (tmp_path / "out.pt").exists() and not (tmp_path / "bad.safetensors").exists()

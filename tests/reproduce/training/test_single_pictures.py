@@ -41,5 +41,5 @@ def test_they_are_those_of_the_folders(task, data) -> None:
 
 def test_what_is_not_drawn_is_refused() -> None:
     run = RunConfig("munit", "edges2shoes", settings={})
-    with pytest.raises(UserError, match="edges2shoes is not drawn"):
+    with pytest.raises(UserError, match="edges2shoes is not a drawn task"):
         DrawnTask.of(run)

@@ -212,9 +212,9 @@ def test_files_of_styles_that_do_not_fit_are_refused(trained, inputs, tmp_path, 
         (b"text", "holds no styles of this method"),
         (b"PK\3\4" + bytes(100), "holds no styles of this method"),
         ({"style": np.zeros((0, 8), np.float32)}, "holds no styles of this method"),
-        ({"style": np.full((2, 8), np.nan, np.float32)}, "style has values that are not finite"),
+        ({"style": np.full((2, 8), np.nan, np.float32)}, "style has non-finite values"),
         ({"style": np.zeros((2, 8), ">f4")}, "holds no styles of this method"),
-        ({"style": np.zeros((2, 8), np.float32)}, "--interpolate 5: there are styles 0 to 1"),
+        ({"style": np.zeros((2, 8), np.float32)}, "--interpolate 5: choose from styles 0 to 1"),
     ):
         file.write_bytes(content) if isinstance(content, bytes) else np.savez(file, **content)
         more = "--styles", file, "--interpolate", "0", "5", "3"
