@@ -163,7 +163,7 @@ def test_a_truth_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "away").rename(truth / "truth.csv")
     text = (truth / "truth.json").read_text(encoding="utf-8")
     (truth / "truth.json").write_text(text.replace('"sha256": "', '"sha256": "0'))
-    with pytest.raises(UserError, match="other pictures.*remove"):
+    with pytest.raises(UserError, match="does not belong to the pictures.*remove"):
         write()
     for nonsense in ("[", "[]", '{"domains": {}, "made": []}'):
         (truth / "truth.json").write_text(nonsense)
