@@ -16,6 +16,7 @@ from reproduce.tasks.class_folders import is_class_folder
 from reproduce.tasks.download import fetch
 from reproduce.tasks.layouts import open_folder, open_pictures
 from reproduce.tasks.locks import only_process
+from reproduce.tasks.modes import PARTS
 from reproduce.tasks.sorting import AS_NAMED, Sorting, refuse_unread, sort_classes, sort_out
 from reproduce.tasks.sources import Domains
 from reproduce.tasks.specs import OWN_DIGITS
@@ -113,6 +114,7 @@ def _open_drawn(
 def _draw_animals(spec: TaskSpec, folder: Path, numbers: dict[str, Any], progress: bool) -> None:
     from reproduce.tasks.animals.animal import GENERATOR_VERSION
     from reproduce.tasks.animals.dataset import write_animals
+    from reproduce.tasks.drawn.drawing import check_pictures
 
     if not folder.exists():
         some = spec.modes or ((), ())
@@ -120,7 +122,7 @@ def _draw_animals(spec: TaskSpec, folder: Path, numbers: dict[str, Any], progres
         a, b = ((name, modes) if modes else name for name, modes in pairs)
         write_animals(a, b, folder, progress=progress, **numbers)
         return
-    # Only this file is checked: a full check would read the truth, which training must not see.
+    # A full check would read the truth, which training must not see.
     try:
         made = json.loads((folder / "drawn.json").read_text(encoding="utf-8"))
         version = made["generator_version"]
@@ -131,6 +133,8 @@ def _draw_animals(spec: TaskSpec, folder: Path, numbers: dict[str, Any], progres
             f"{folder} was drawn by generator version {version}, this is version "
             f"{GENERATOR_VERSION}; remove it to have it drawn again"
         )
+    for part in PARTS:
+        check_pictures(folder / part, numbers[part[:-1]])
 
 
 def at_hand(name: str, data_dir: Path) -> bool:

@@ -201,7 +201,7 @@ def test_training_and_translating_never_open_the_truth(task, tmp_path):
     tiny.assert_same_tensors(tmp_path / "one" / "last.safetensors", two)
 
 
-def test_animals_of_another_version_are_not_taken_for_todays(tmp_path):
+def test_animals_of_another_version_or_with_missing_pictures_are_refused(tmp_path):
     def opened() -> Path:
         counts = {"size": 32, "train": 2, "test": 2}
         return open_task("drawn-cat-species", data_dir=tmp_path, progress=False, **counts).folder
@@ -210,6 +210,9 @@ def test_animals_of_another_version_are_not_taken_for_todays(tmp_path):
     assert folder.name == "drawn-cat-species-32px-seed0-2x2"
     assert open_modes(folder).names == {"a": ("tiger",), "b": ("leopard",)}
     assert opened() == folder
+    (folder / "testB" / "00001.png").rename(tmp_path / "away.png")
+    with pytest.raises(UserError, match=r"testB/00001\.png: missing; remove it"):
+        opened()
     for text in ("{}", "[", '{"generator_version": 0}'):
         (folder / "drawn.json").write_text(text)
         with pytest.raises(UserError, match="drawn by generator version (unknown|0), .* remove it"):
