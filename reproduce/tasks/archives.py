@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -52,7 +53,16 @@ def _extract(archive: Path, folder: Path, progress: bool) -> None:
                     f"{archive} contains {member.name!r}, which is not a regular file inside the "
                     "archive's folder; do not use this archive"
                 )
-            tar.extract(member, folder, set_attrs=False, filter="data")
+            _write(tar, member, folder / member.name)
         # tarfile stops at its end marker; gzip checks its checksum only at the end of the stream.
         while stream.read(CHUNK):
             pass
+
+
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    """Write a checked member, without its owner and permissions. ``TarFile.extract`` is safe only with
+    its ``filter``, which Python before 3.11.4 lacks."""
+    (path if member.isdir() else path.parent).mkdir(parents=True, exist_ok=True)
+    if (data := tar.extractfile(member)) is not None:
+        with data, path.open("wb") as file:
+            shutil.copyfileobj(data, file, CHUNK)
