@@ -33,7 +33,7 @@ def task(word: str) -> str:
 
 SHARED: dict[str, dict[str, Any]] = {
     "preset": {"default": "cpu",
-        "help": "quick, cpu, gpu, paper, or your own .yaml file"},
+        "help": "quick, cpu, showcase, gpu, paper, or your own .yaml file"},
     "set": {"action": "append", "default": [], "metavar": "KEY=VALUE", "dest": "settings",
         "help": "override any setting, e.g. --set steps=200; repeatable"},
     "seed": {"type": at_least(0), "default": 0, "help": "random seed of weights, data order and noise"},
