@@ -164,12 +164,21 @@ def _at_most(value: float | None) -> str | None:
 
 
 def _caption(preset: Preset, tasks: Sequence[OfTask]) -> str:
-    seeds = sorted({r["seed"] for of in tasks for name in NAMES for r in of.everyone(name)})
-    over, spread = "seed", "± is half a 95% interval over pictures"
-    if len(seeds) > 1:
-        over, spread = "mean over seeds", "ranges are over seeds"
+    by_seeds: dict[tuple[int, ...], list[str]] = {}
+    for of in tasks:
+        found = {record["seed"] for name in NAMES for record in of.everyone(name)}
+        by_seeds.setdefault(tuple(sorted(found)), []).append(of.task)
+    over = "; ".join(
+        ("mean over seeds " if len(seeds) > 1 else "seed ")
+        + ", ".join(map(str, seeds))
+        + (f" ({', '.join(names)})" if len(by_seeds) > 1 else "")
+        for seeds, names in by_seeds.items()
+    )
+    spreads = {True: "ranges are over seeds", False: "± is half a 95% interval over pictures"}
+    several = {len(seeds) > 1 for seeds in by_seeds}
+    spread = "; ".join(words for of_several, words in spreads.items() if of_several in several)
     return (
-        f"Preset {scale(preset)}, {over} {', '.join(map(str, seeds))}; {spread}. "
+        f"Preset {scale(preset)}, {over}; {spread}. "
         "Styles of test pictures compared with N(0, I): root mean square deviation of their components "
         "(1 if equal), kernel distance (MMD), mean (root mean square), and error of the covariance "
         "relative to I (0 if equal). The row N(0, I) itself: 95% quantile over samples of N(0, I) of "

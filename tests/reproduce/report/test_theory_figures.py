@@ -105,6 +105,13 @@ def test_several_seeds_are_averaged_and_named(filled: Filled) -> None:
     assert cells(one, "MUNIT")[2] == "0.110 ± 0.005" and "w/o s" not in one
 
 
+def test_tasks_of_other_seeds_are_told_apart(filled: Filled) -> None:
+    filled.styles("munit", seed=1)
+    filled.contents("munit", CATS)
+    told = f"mean over seeds 0, 1 ({SHOES}); seed 0 ({CATS}); ranges are over seeds; ± is half a"
+    assert told in filled.table
+
+
 def test_domains_without_pairs_have_no_columns_of_pairs(filled: Filled) -> None:
     filled.contents("munit", CATS)
     of_cats = filled.table.split("house cats -> dogs")[1]
