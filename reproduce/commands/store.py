@@ -19,13 +19,13 @@ def add(commands: Any) -> None:
         "tables again from them. With --small-run: make the reference runs with which these tests "
         "compare a new training.",
         epilog="examples:\n"
-        "  python -m reproduce store --preset cpu --seeds 0 --tasks drawn-shoes drawn-housecats-dogs\n"
+        "  python -m reproduce store --preset cpu --seeds 0 --only drawn-shoes drawn-housecats-dogs/munit\n"
         "  python -m reproduce store --small-run --seeds 0 1 2 3 4 5 6 7 8 9",
     )  # fmt: skip
     options.add(sub, "preset")
     options.add(sub, "seeds", default=[0], help="seeds of the runs (default: 0)")
-    sub.add_argument("--tasks", nargs="+", metavar="TASK",
-        help="only these tasks of the tables, if all are too large")  # fmt: skip
+    sub.add_argument("--only", nargs="+", default=[], metavar="TASK[/METHOD]",
+        help="only these runs of the tables, if all are too large")  # fmt: skip
     sub.add_argument("--small-run", action="store_true",
         help="train and measure the small run with each seed, into RESULTS/regression")  # fmt: skip
     options.add(sub, *options.PLACES, "no-progress")
@@ -40,15 +40,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     folders = arguments.data, arguments.runs, arguments.results
     places = Places(*folders, progress=not arguments.no_progress)
-    if arguments.small_run and arguments.tasks:
-        raise UserError("the small run has one fixed task: leave --tasks out")
+    if arguments.small_run and arguments.only:
+        raise UserError("the small run is one task and method: leave --only out")
     if arguments.small_run:
         made = record_small_runs(arguments.seeds, places)
         print(f"{len(made)} records: {places.results / PRESET}")
         return 0
     manifest = store_weights(
         load_preset(arguments.preset), arguments.seeds, places,
-        lambda words: print(f"note: {words}", file=sys.stderr), tasks=arguments.tasks,
+        lambda words: print(f"note: {words}", file=sys.stderr), only=arguments.only,
     )  # fmt: skip
     print(f"{len(manifest.files)} files, {manifest.bytes / 1e6:.1f} MB: {manifest.folder}")
     return 0

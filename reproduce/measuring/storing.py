@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -57,29 +58,33 @@ def store_weights(
     places: Places,
     tell: Tell,
     limit: int = LIMIT,
-    tasks: Sequence[str] | None = None,
+    only: Sequence[str] = (),
 ) -> Manifest:
     """Store the networks behind the newest records of a preset's tables, replacing earlier ones.
 
-    ``tasks`` selects some of the tables' tasks. ``tell`` is called with what is left out, and why.
+    ``only`` selects runs, as TASK or TASK/METHOD. ``tell`` is called with what is left out, and why.
     Raises UserError if a run, a network or a picture is not the one in the records, and if the
     files exceed ``limit`` bytes.
     """
-    if strange := sorted(set(tasks or ()) - set(preset.table_tasks)):
+    there = {
+        name for number in preset.tables for run in preset.table_runs(number)
+        for name in (run.task, f"{run.task}/{run.method}")
+    }  # fmt: skip
+    if strange := [name for name in only if name not in there]:
+        near = get_close_matches(strange[0], there, n=1) or sorted(there)[:1]
         raise UserError(
-            f"no table of {preset.name} has the task {strange[0]}: "
-            f"choose from {', '.join(preset.table_tasks)}"
+            f"no table of {preset.name} has {strange[0]}: give TASK or TASK/METHOD, such as {near[0]}"
         )
     known, not_asked_for = places.records(preset).all(), dict[str, None]()
     records, runs = list[Record](), Measured()
     for seed in seeds:
         for (task, method, translation), by in table_rows(known, preset, seed).items():
             records += by.values()
-            if task not in (tasks or preset.table_tasks):
-                if method != REAL:
-                    not_asked_for[run_name(task, method, seed)] = None
+            if method == REAL:
                 continue
-            if method != REAL:
+            if only and not {task, f"{task}/{method}"} & set(only):
+                not_asked_for[run_name(task, method, seed)] = None
+            else:
                 record = next(iter(by.values()))
                 direction: Direction = "b2a" if translation == "b2a" else "a2b"
                 runs.setdefault((task, method, seed), (record, []))[1].append(direction)
@@ -102,7 +107,7 @@ def store_weights(
         if manifest.bytes > limit:
             raise UserError(
                 f"these weights take {manifest.bytes / 1e6:.1f} MB, more than the limit of "
-                f"{limit / 1e6:g} MB: store fewer seeds, or --tasks"
+                f"{limit / 1e6:g} MB: store fewer seeds, or --only"
             )
         write_text(part / MANIFEST, manifest.as_text())
     return replace(manifest, folder=target)

@@ -52,8 +52,8 @@ class Case:
         self.records.append(facts | changes)
         return target
 
-    def store(self, limit: int = 10**7, tasks: list[str] | None = None):
-        return store_weights(self.preset, [0], self.places, self.notes.append, limit, tasks)
+    def store(self, limit: int = 10**7, only: list[str] | None = None):
+        return store_weights(self.preset, [0], self.places, self.notes.append, limit, only or ())
 
 
 @pytest.fixture
@@ -151,20 +151,27 @@ def test_what_measured_is_found_among_stored_weights_not_trained_again(
     assert not elsewhere("three").path.exists()
 
 
-def test_tasks_that_were_not_asked_for_are_left_out(case: Case, trained) -> None:
+def test_runs_that_were_not_asked_for_are_left_out(case: Case, trained) -> None:
     case.preset = replace(case.preset, tables={1: ["drawn-shoes"], 2: ["drawn-housecats-dogs"]})
     case.add(trained("munit"))
     with pytest.raises(UserError, match="has no records of the tables"):
-        case.store(tasks=["drawn-housecats-dogs"])
+        case.store(only=["drawn-housecats-dogs"])
     (shoes,) = case.records.all()
     for direction in ("a2b", "b2a"):
         told = {"task": "drawn-housecats-dogs", "metric": "is", "translation": direction}
         case.records.append(shoes | told)
-    manifest = case.store(tasks=["drawn-shoes"])
-    assert manifest.left_out == ["drawn-housecats-dogs/munit/0"]
-    assert manifest.leaves_out("drawn-housecats-dogs", "real", 0)
-    with pytest.raises(UserError, match="no table of quick has the task drawn-hats"):
-        case.store(tasks=["drawn-shoes", "drawn-hats"])
+    for only in ("drawn-shoes", "drawn-shoes/munit"):
+        manifest = case.store(only=[only])
+        assert manifest.left_out == ["drawn-housecats-dogs/munit/0"]
+        assert manifest.leaves_out("drawn-housecats-dogs", "real", 0)
+    case.add(trained("unit"))
+    manifest = case.store(only=["drawn-shoes/unit"])
+    assert [file.about["method"] for file in manifest.files] == ["unit"]
+    assert manifest.leaves_out("drawn-shoes", "munit", 0)
+    assert not manifest.leaves_out("drawn-shoes", "real", 0)
+    for strange in ("drawn-hats", "drawn-shoes/munet", "munit"):
+        with pytest.raises(UserError, match=f"no table of quick has {strange}: .*such as drawn-"):
+            case.store(only=["drawn-shoes", strange])
 
 
 def test_no_records_and_no_runs_are_refused(case: Case, trained) -> None:
