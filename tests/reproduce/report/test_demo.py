@@ -21,7 +21,7 @@ from study_browser import ACCESSIBLE, DESKTOP, NEEDS_BROWSER, PHONE, context, la
 
 from reproduce.commands.cli import main
 from reproduce.report.demo.app import MOST_BYTES, Asked, Demo
-from reproduce.report.demo.networks import networks_of, stored_networks
+from reproduce.report.demo.networks import networks_of
 from reproduce.training.styles import walk
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -261,8 +261,8 @@ def test_networks_of_one_file_are_one_and_of_copies_are_told_apart(tmp_path: Pat
     assert made[0]["pictures"] == made[1]["pictures"]
 
 
-def test_weights_without_an_encoder_of_styles_say_so() -> None:
-    networks = stored_networks(ROOT / "results", "cpu", "cpu")
+def test_networks_without_an_encoder_of_styles_say_so(trained) -> None:
+    networks = networks_of([trained(m) for m in ("munit", "bicyclegan", "cyclegan-noise")], "cpu")
     by_method = {network.run.method: network for network in networks}
     assert by_method["munit"].unguided == by_method["bicyclegan"].unguided == ""
     assert "has no style encoder" in by_method["cyclegan-noise"].unguided
