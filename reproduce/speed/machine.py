@@ -119,10 +119,14 @@ def peak(device: str = "cpu") -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def above(base: int, device: str = "cpu") -> int:
-    """Bytes by which the peak exceeds ``base`` (from ``held``). At least 0: Linux counts pages in
-    batches per thread, so the peak may read a few pages too low."""
-    return max(0, peak(device) - base)
+def peaks(base: int, device: str = "cpu") -> dict[str, int]:
+    """``peak_bytes`` and ``above_bytes``, by which it exceeds ``base`` (from ``held``).
+
+    Linux counts pages in batches per thread, so two readings differ by a few pages, and the peak may
+    read too low: it is read once, and the excess is at least 0.
+    """
+    found = peak(device)
+    return {"peak_bytes": found, "above_bytes": max(0, found - base)}
 
 
 def forget_peak(device: str = "cpu") -> None:

@@ -26,7 +26,7 @@ from benchmarks.networks.weights import LpipsWeights, trained
 from models.init import initialise
 from models.randomness import generator
 from reproduce.speed.drawn import network_of, pictures_of, repeated
-from reproduce.speed.machine import above, forget_peak, held, peak, ratios, timed
+from reproduce.speed.machine import forget_peak, held, peaks, ratios, timed
 from reproduce.tasks.pictures import Preparation
 from reproduce.training.translate import Translation, stream
 
@@ -57,7 +57,7 @@ def time_diversity(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[s
         "seconds": sum(seconds), "package_seconds": sum(package_s),
         "ratio": ratios(seconds, package_s), "furthest": max(furthest),
         "mean": sum(total) / sum(pairs), "pairs": sum(pairs),
-        "peak_bytes": peak(about["device"]), "above_bytes": above(base, about["device"]),
+        **peaks(base, about["device"]),
     }  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def time_modes(about: Mapping[str, Any], tick: Callable[[], None]) -> dict[str, 
         measurements = {m.name: m.value for m in scores.measurements(0)}
         points.append({
             "pictures": about["inputs"] * samples, "seconds": time.perf_counter() - begin,
-            "peak_bytes": peak(about["device"]), "above_bytes": above(base, about["device"]),
+            **peaks(base, about["device"]),
         })  # fmt: skip
     last = {"seconds": points[-1]["seconds"], "above_bytes": points[-1]["above_bytes"]}
     return {"points": points, **last, "is": measurements[IS.name], "cis": measurements[CIS.name]}

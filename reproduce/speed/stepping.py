@@ -17,11 +17,10 @@ from models.zoo import make_config, recipe
 from reproduce.speed.counting import count_step
 from reproduce.speed.drawn import network_of, pictures_of
 from reproduce.speed.machine import (
-    above,
     forget_peak,
     held,
     measure_machine,
-    peak,
+    peaks,
     ratios,
     spread,
     timed,
@@ -145,10 +144,7 @@ def step_memory(about: Mapping[str, Any], tick: Tick) -> dict[str, Any]:
         for _ in range(warm_steps(about["device"])):
             step()
             tick()
-    found = {
-        "base_bytes": base, "peak_bytes": peak(about["device"]),
-        "above_bytes": above(base, about["device"]), "graphs": repeats(trainer),
-    }  # fmt: skip
+    found = {"base_bytes": base, **peaks(base, about["device"]), "graphs": repeats(trainer)}
     if about["device"].startswith("cuda"):
         found["allocated_bytes"] = torch.cuda.max_memory_allocated(about["device"])
     return found

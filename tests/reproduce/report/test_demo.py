@@ -75,7 +75,7 @@ def test_a_stroke_is_answered_by_eight_pictures_and_a_slider_by_another(client: 
         assert shows(after[2])
         assert page.locator("#guides").is_visible() and page.locator("#unguided").is_hidden()
 
-        page.get_by_role("button", name="BicycleGAN (paired)").click()
+        page.get_by_role("button", name="MUNIT w/o s reconstruction").click()
         playwright.expect(page.locator(".tiles img")).to_have_count(16)
         page.get_by_role("button", name="Undo").click()
         assert all(near(one, other) for one, other in zip(pictures(), before, strict=True))
