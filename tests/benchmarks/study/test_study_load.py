@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +97,15 @@ async def all_of_them(raters: list[Rater], **how: Any) -> None:
     await asyncio.gather(*(rater.answer(**how) for rater in raters))
 
 
+def waited() -> float:
+    """Seconds in which some process was kept waiting for a CPU; 0 where the system does not tell."""
+    try:
+        told = Path("/proc/pressure/cpu").read_text()
+    except OSError:
+        return 0
+    return int(told.splitlines()[0].split("total=")[1]) / 1e6
+
+
 def test_a_hundred_raters_at_once(tmp_path: Path):
     """All begin in one moment, load three pictures a question, and answer a quarter of a second
     later, the soonest that the page allows: many times faster than people are."""
@@ -106,7 +114,9 @@ def test_a_hundred_raters_at_once(tmp_path: Path):
     study = Study(tmp_path / "study")
     with served(study.path) as server:
         raters = [Rater(f"rater{k}", server.port) for k in range(100)]
+        begin, before = time.monotonic(), waited()
         asyncio.run(all_of_them(raters, look=0.25))
+        share = (waited() - before) / (time.monotonic() - begin)
     check_nothing_lost_doubled_or_misattributed(study, raters)
     assert len({rater.code for rater in raters}) == 100
     # Round by round: no question is a whole round behind another, save where sessions overlap.
@@ -118,7 +128,7 @@ def test_a_hundred_raters_at_once(tmp_path: Path):
     votes = [seconds for rater in raters for seconds in rater.seconds]
     p50, p95 = (1000 * np.percentile(votes, [50, 95])).round(1)
     told = f"votes: median {p50} ms, 95% under {p95} ms"
-    if p95 >= 200 and os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1):
+    if p95 >= 200 and share > 0.25:  # alone 0.03, beside three busy processes on two cores 0.8
         pytest.skip(f"nothing was lost; times cannot be judged on a machine this busy: {told}")
     assert p95 < 200, told
 
