@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from benchmarks.networks.content_reader import load_content_reader
 from benchmarks.networks.mode_classifiers import load_mode_classifier
 from models.errors import UserError
 from models.method import Direction, Method
+from models.zoo import nearest
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig, run_folder
@@ -71,10 +71,7 @@ def store_weights(
         for name in (run.task, f"{run.task}/{run.method}")
     }  # fmt: skip
     if strange := [name for name in only if name not in there]:
-        near = get_close_matches(strange[0], there, n=1) or sorted(there)[:1]
-        raise UserError(
-            f"no table of {preset.name} has {strange[0]}: give TASK or TASK/METHOD, such as {near[0]}"
-        )
+        raise UserError(f"no table of {preset.name} has {strange[0]}: {nearest(strange[0], there)}")
     known, not_asked_for = places.records(preset).all(), dict[str, None]()
     records, runs = list[Record](), Measured()
     for seed in seeds:

@@ -46,7 +46,8 @@ def test_every_run_behind_a_table_is_stored_or_listed_as_left_out(table, world):
     left_out = {run for run in runs if world.manifest.leaves_out(*run, SEED)}
     stored = set(runs) - left_out
     assert stored == {row[:2] for row in world.rows if row[1] != REAL} & set(runs)
-    assert "munit" in {method for _, method in stored}
+    least = {1: {"unit", "cyclegan", "munit"}, 2: {"munit"}}[table]
+    assert least <= {method for _, method in stored}
 
 
 def test_stored_weights_are_the_listed_files_and_fit_a_repository(world: World) -> None:
