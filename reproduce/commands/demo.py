@@ -21,7 +21,8 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     sub.add_argument("checkpoints", type=Path, nargs="*", metavar="CHECKPOINT",
         help="networks to show (default: the preset's stored weights)")  # fmt: skip
-    options.add(sub, "preset", "results", "device")
+    options.add(sub, "preset", default="showcase")
+    options.add(sub, "results", "device")
     sub.add_argument("--port", type=at_least(0), default=7860, help="0 takes any free port")
     sub.add_argument("--no-browser", action="store_true", help="only print the address")
 
