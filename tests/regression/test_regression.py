@@ -13,7 +13,7 @@ from regression_world import PRESET, RESULTS, SEED, Findings, World
 from stored import needs_current_results, stored_tasks
 
 from reproduce.experiments.preset import load_preset
-from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, Row
+from reproduce.measuring.stored_manifest import MANIFEST, WEIGHTS, Row, read_manifest
 from reproduce.records.store import REAL
 from reproduce.training.slim import LIMIT
 
@@ -50,9 +50,13 @@ def test_every_run_behind_a_table_is_stored_or_listed_as_left_out(table, world):
     assert least <= {method for _, method in stored}
 
 
-def test_stored_weights_are_the_listed_files_and_fit_a_repository(world: World) -> None:
-    manifest = world.manifest
-    assert [words for file in manifest.files if (words := manifest.wrong(file))] == []
-    there = {p.relative_to(manifest.folder).as_posix() for p in manifest.folder.rglob("*.*")}
-    assert there == {file.file for file in manifest.files} | {MANIFEST}
-    assert sum((manifest.folder / name).stat().st_size for name in there) <= LIMIT
+def test_stored_weights_are_the_listed_files_and_fit_a_repository() -> None:
+    stored = [read_manifest(path.parent) for path in RESULTS.glob(f"*/{WEIGHTS}/{MANIFEST}")]
+    assert {PRESET, "showcase"} <= {manifest.preset for manifest in stored}
+    taken = 0
+    for manifest in stored:
+        assert [words for file in manifest.files if (words := manifest.wrong(file))] == []
+        there = {p.relative_to(manifest.folder).as_posix() for p in manifest.folder.rglob("*.*")}
+        assert there == {file.file for file in manifest.files} | {MANIFEST}
+        taken += sum((manifest.folder / name).stat().st_size for name in there)
+    assert taken <= LIMIT
