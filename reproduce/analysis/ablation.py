@@ -201,6 +201,8 @@ def ablation_table(ablation: Ablation, curves: Sequence[Curve]) -> Tables:
         blank = [""] * (len(keys) - 1)
         lines.append(["real data", *blank, *(_cell(c.real) for c in curves)])
     title = f"{METHODS[ablation.method].title} by {' and '.join(keys)}, {ablation.spec.title}"
+    if ablation.preset.changes:  # else the report has tables with equal titles
+        title += f", {scale(ablation.preset)}"
     table = of_texts(title, lines, len(keys), caption(ablation, curves))
     data = tuple(row for curve in curves for row in _data(ablation, curve))
     return Tables((table,), data=data, names=(*keys, *CSV_COLUMNS))

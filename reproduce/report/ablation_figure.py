@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from models.zoo import METHODS
 from reproduce.analysis.ablation import FOLDER, Curve, heading
+from reproduce.analysis.tables import scale
 from reproduce.experiments.ablation import Ablation, Axis, Value, as_word
 from reproduce.report.figures import plain, save
 
@@ -53,7 +54,7 @@ def drawn(ablation: Ablation, curves: Sequence[Curve]) -> Figure:
             frameon=False,
         )  # fmt: skip
     title = f"{METHODS[ablation.method].title}, {ablation.spec.title}"
-    figure.suptitle(f"{title}\npreset {ablation.preset.title}, {_bars(ablation)}", fontsize=9)
+    figure.suptitle(f"{title}\npreset {scale(ablation.preset)}, {_bars(ablation)}", fontsize=9)
     return figure
 
 

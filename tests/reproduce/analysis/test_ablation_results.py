@@ -128,3 +128,6 @@ def test_the_table_tells_default_rows_and_what_is_missing(tmp_path: Path) -> Non
     without = made("recon_c=5,7")
     text = ablation_table(without, [curve(without, tmp_path)]).markdown()
     assert "The default, recon_c=1, is not one of the points." in text and "*:" not in text
+    slower = replace(without, preset=without.preset.changed({"lr": "3e-4"}, {}))
+    title = ablation_table(slower, []).parts[0].title
+    assert title == "MUNIT by recon_c, drawn edges -> shoes, cpu with lr=3e-4"
