@@ -20,6 +20,7 @@ from reproduce.analysis.claims.statements import claims
 from reproduce.analysis.tables import tables_of
 from reproduce.commands.cli import main, parser
 from reproduce.experiments.preset import load_preset
+from reproduce.records.store import Records
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,29 +33,33 @@ PAGES = [
 ]  # fmt: skip
 
 
-SEEDS = sorted({int(record["seed"]) for record in RECORDS})  # of the preset that is stored
-
-
 def assert_stored(name: str, made: str) -> None:
     """Text that is made here says what the stored file says, which another machine made."""
-    stored = (ROOT / "results" / "cpu" / name).read_text(encoding="utf-8")
+    stored = (ROOT / "results" / name).read_text(encoding="utf-8")
     (assert_same_csv if name.endswith(".csv") else assert_same_text)(made, stored)
 
 
 @needs_current_results
 @pytest.mark.parametrize("number", [1, 2])
-def test_tables_are_generated_from_the_stored_records(number: int, tmp_path: Path) -> None:
-    """In the README, and in the files beside the records."""
+def test_tables_of_the_readme_are_generated_from_the_stored_records(
+    number: int, tmp_path: Path
+) -> None:
     copy = tmp_path / "README.md"
     copy.write_text(RESULTS, encoding="utf-8")
     words = ["table", str(number), "--preset=cpu", "--stored", f"--results={ROOT / 'results'}"]
     assert main([*words, f"--readme={copy}"]) == 0
     assert_same_text(copy.read_text(encoding="utf-8"), RESULTS)
-    for name, tables in tables_of(number, load_preset("cpu"), ROOT / "results", SEEDS).items():
+
+
+@needs_current_results
+@pytest.mark.parametrize(("preset", "number"), [("cpu", 1), ("cpu", 2), ("showcase", 1)])
+def test_stored_tables_are_generated_from_the_stored_records(preset: str, number: int) -> None:
+    seeds = sorted({int(record["seed"]) for record in Records(ROOT / "results", preset).all()})
+    for name, tables in tables_of(number, load_preset(preset), ROOT / "results", seeds).items():
         texts = {"md": tables.markdown(), "csv": tables.csv(), "tex": tables.latex()}
         for suffix, text in texts.items():
             if (name, suffix) != ("table1-scores", "tex"):
-                assert_stored(f"{name}.{suffix}", text)
+                assert_stored(f"{preset}/{name}.{suffix}", text)
 
 
 @needs_current_results
@@ -66,7 +71,7 @@ def test_claims_are_judged_from_the_stored_records(tmp_path: Path) -> None:
     assert main(["claims", "--preset=cpu", f"--results={results}", f"--readme={copy}"]) == 0
     assert_same_text(copy.read_text(encoding="utf-8"), RESULTS)
     for name in ("claims.md", "claims.csv", "claims.tex"):
-        assert_stored(name, (results / "cpu" / name).read_text(encoding="utf-8"))
+        assert_stored(f"cpu/{name}", (results / "cpu" / name).read_text(encoding="utf-8"))
     block = RESULTS.split("<!-- claims-cpu -->")[1].split("<!-- /claims-cpu -->")[0]
     verdicts = re.findall(r"\| +(holds|fails|undecided|not measured) \|", block)
     assert len(verdicts) == len(claims(load_preset("cpu")))
