@@ -13,7 +13,6 @@ from models.errors import UserError
 
 if TYPE_CHECKING:  # imported late, so that --help and wrong arguments answer at once
     from reproduce.experiments.places import Places
-    from reproduce.workflow.devices import How
     from reproduce.workflow.jobs import Request
 
 Sub = argparse.ArgumentParser
@@ -251,8 +250,9 @@ def measuring_of(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"measuring": measuring, "scores": arguments.scores}
 
 
-def how_of(arguments: argparse.Namespace) -> How:
-    """How to run the jobs. Raises UserError where their outputs cannot be written."""
+def make(arguments: argparse.Namespace, request: Request) -> int | None:
+    """Make what is missing or stale of a request (``workflow.run.make``), with the options of
+    ``add_making``. Raises UserError where the jobs' outputs cannot be written."""
     from benchmarks.files import check_folder, check_place
 
     if arguments.gpus_per_training > 1 and not arguments.device.startswith("cuda"):
@@ -268,9 +268,11 @@ def how_of(arguments: argparse.Namespace) -> How:
         from reproduce.workflow.cluster_profile import profile_path
 
         profile_path(arguments.profile)
+    from reproduce.workflow import run
     from reproduce.workflow.devices import How
 
-    return How(
+    how = How(
         arguments.cores, arguments.jobs, arguments.gpus_per_training, arguments.threads,
         arguments.dry_run, arguments.profile, arguments.plan,
     )  # fmt: skip
+    return run.make(request, how)

@@ -44,11 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     request = options.request_of(arguments, arguments.seeds, "report")
     out = arguments.out or request.places.results / request.scale.name / "report"
     check_folder("--results" if arguments.out is None else "--out", out)
-    if arguments.make:
-        from reproduce.workflow.run import make
-
-        if make(request, options.how_of(arguments)) is None:
-            return 0
+    if arguments.make and options.make(arguments, request) is None:
+        return 0
     preset, places = request.scale, request.places
     runs = preset.runs_of(request.seeds, request.overrides, request.sources)
     known = Records(places.results, preset.name).all()

@@ -71,11 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
                     print(f"note: no Quality of {label} on {of[0].task}: it is preference over MUNIT, "
                         "which was not measured here; leave --stored out to train MUNIT",
                         file=sys.stderr)  # fmt: skip
-    else:
-        from reproduce.workflow.run import make
-
-        if make(request, options.how_of(arguments)) is None:
-            return 0
+    elif options.make(arguments, request) is None:
+        return 0
     from reproduce.analysis.tables import table_of
     from reproduce.records.current import Current
 

@@ -125,14 +125,14 @@ def make(request: Request, how: How) -> int | None:
     for told in request.left_out():
         print(f"note: {told}", file=sys.stderr)
     if how.dry_run:
-        print(_listing(graph, stale) if stale else up_to_date(graph))
+        print(_listing(graph, stale) if stale else up_to_date(request))
         return None
     for task in request.own.keys() & request.sources.keys():  # for later commands
         keep_source(task, Path(request.sources[task]), request.places.data)
     if not stale:
         if how.plan is None:
             return 0
-        print(up_to_date(graph))
+        print(up_to_date(request))
         return None
     if how.profile is not None and how.plan is None:
         check_executor(how.profile)
@@ -150,11 +150,10 @@ def make(request: Request, how: How) -> int | None:
     return len(stale)
 
 
-def up_to_date(graph: Graph) -> str:
+def up_to_date(request: Request) -> str:
     """The message that there is nothing to do."""
-    whole = graph.request.target or "Everything"
-    name = graph.request.scale.name
-    return f"{whole} of preset {name} is up to date: {len(graph.jobs)} jobs, none to do."
+    whole, name = request.target or "Everything", request.scale.name
+    return f"{whole} of preset {name} is up to date: {len(request.jobs())} jobs, none to do."
 
 
 def _check(graph: Graph) -> None:
