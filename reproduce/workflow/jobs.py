@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from benchmarks.files import sha256_file
 from models.errors import UserError
 from reproduce.experiments.ablation import Ablation, make_ablation
@@ -58,11 +60,8 @@ class Request:
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Request:
-        """Read what ``told`` returned; LookupError or TypeError for anything else."""
-        places: dict[str, Any] = dict(told["places"])
-        for name in _PATHS:
-            places[name] = None if places[name] is None else Path(places[name])
-        return cls(**{**told, "places": Places(**places)})
+        """Read what ``told`` returned; ValueError for anything else."""
+        return TypeAdapter(cls).validate_python(told)
 
     def told(self) -> dict[str, Any]:
         """The request as JSON values with absolute paths, for another process."""
@@ -125,9 +124,6 @@ class Request:
             wanted = _WITH_TABLE[int(self.target.split("/")[1])]
         kept = behind(job for name, job in found.jobs.items() if name.startswith(wanted))
         return {name: job for name, job in found.jobs.items() if id(job) in kept}
-
-
-_PATHS = ("data", "runs", "results", "lpips_path", "inception_path")
 
 
 class _Jobs:
