@@ -50,8 +50,8 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print matching records as a table, CSV or JSON; if none match, suggest values that would."""
-    from benchmarks.files import write_text
-    from reproduce.analysis.records_text import comma_separated, table, usual
+    from benchmarks.files import comma_separated, write_text
+    from reproduce.analysis.records_text import table, usual
     from reproduce.records.query import COLUMNS, NAMES, flat, query
     from reproduce.records.store import record_id
 
@@ -65,11 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
         whole = [dict(record) | {"id": record_id(record)} for record in found]
         chosen = [{c: row[c] for c in columns} for row in rows] if columns else whole
         print(json.dumps(chosen, indent=1, sort_keys=not columns))
-    elif arguments.csv is None:
-        print(comma_separated(rows, columns or COLUMNS), end="")
-    elif arguments.csv:
-        write_text(arguments.csv, comma_separated(rows, columns or COLUMNS))
-        print(arguments.csv)
+    elif arguments.csv is not False:
+        names = columns or COLUMNS
+        text = comma_separated(names, ([row[c] for c in names] for row in rows))
+        if arguments.csv is None:
+            print(text, end="")
+        else:
+            write_text(arguments.csv, text)
+            print(arguments.csv)
     else:
         print(table(rows, columns or usual(rows, (*SHOWN, "time") if arguments.all else SHOWN)))
     if not found:
