@@ -15,7 +15,7 @@ from tqdm import tqdm
 from models.errors import UserError
 from reproduce.records.code import digest_of, modules_behind
 from reproduce.records.environment import environment
-from reproduce.records.store import Records
+from reproduce.records.store import Records, told
 from reproduce.speed.worker import KINDS, measured
 
 PRESET = "speed"  # the folder of the records
@@ -50,8 +50,8 @@ class Measurement:
     @property
     def protocol(self) -> dict[str, Any]:
         """The protocol as in a record, with tuples as lists."""
-        told: dict[str, Any] = json.loads(json.dumps(dict(self.about)))
-        return told | {"protocol": f"speed-{self.kind}"}
+        about: dict[str, Any] = json.loads(json.dumps(dict(self.about)))
+        return about | {"protocol": f"speed-{self.kind}"}
 
 
 def take(
@@ -104,11 +104,8 @@ def append(
 ) -> dict[str, Any]:
     """Append and return the record of ``made``: its ``measured`` result and ``environment``."""
     unit, path = _VALUES[one.kind]
-    value: Any = made["measured"]
-    for key in path:
-        value = value[key]
     return records.append({
-        "metric": f"speed-{one.kind}", "value": value, "unit": unit, "interval": None,
+        "metric": f"speed-{one.kind}", "value": told(made["measured"], *path), "unit": unit, "interval": None,
         "direction": "higher" if one.kind == "translate" else "lower",
         "protocol": one.protocol, "preset": PRESET, "task": one.about.get("task", NOISE),
         "method": one.about.get("method", "lpips"), "seed": 0, "size": one.about["size"],
