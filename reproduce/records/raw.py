@@ -84,10 +84,7 @@ def holds(path: Path, sha256: str | None) -> bool:
 
 def raw_of(results: Path, record: Mapping[str, Any]) -> Arrays | None:
     """All arrays of a record's raw values, as measured (``meta`` is JSON); None if it has none.
-
-    Raises:
-        UserError: they lie outside ``results``, are missing, or differ from the record's sha256.
-    """
+    UserError if they lie outside ``results``, are missing, or differ from the record's sha256."""
     if "raw" not in record:
         return None
     path, sha256 = _place(results, record), record["raw_sha256"]

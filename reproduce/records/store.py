@@ -76,11 +76,8 @@ class Records:
         self._lock = self.path.with_name(".records.lock")
 
     def all(self) -> list[dict[str, Any]]:
-        """Every record, oldest first. A last line truncated by a crash is ignored.
-
-        Raises:
-            UserError: another line is not a record, or is not complete.
-        """
+        """Every record, oldest first. A last line truncated by a crash is ignored; UserError if
+        another one is not a record, or is not complete."""
         try:
             about = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
