@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.console import Help, at_least, path_of, sha256
+from benchmarks.console import Help, at_least, path_of, sha256, type_of
 from models.errors import UserError
 
 if TYPE_CHECKING:  # imported late, so that --help and wrong arguments answer at once
@@ -24,10 +24,7 @@ MEASURING = (*PROTOCOL, "human", "task")  # and what
 
 def task(word: str) -> str:
     """Argument type of a task: its name, or a path."""
-    try:
-        return str(path_of(word))
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    return str(type_of(path_of)(word))
 
 
 SHARED: dict[str, dict[str, Any]] = {
@@ -208,6 +205,8 @@ def request_of(
     from reproduce.report.inputs import inputs_sha256
     from reproduce.workflow.jobs import Request
 
+    if seeds and len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds {' '.join(map(str, seeds))}: give each once")
     places, told = places_of(arguments), vars(arguments)
     if told.get("tasks"):
         tables = [n for n in TABLES if target in (f"table/{n}", "claims", "report", "")]

@@ -31,7 +31,6 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from benchmarks.files import check_folder
-    from models.errors import UserError
     from reproduce.records.current import Current
     from reproduce.records.store import REFERENCE, Records
     from reproduce.report.content import write_report
@@ -39,8 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.report.style_figures import draw_styles, style_paths
     from reproduce.training.trained import checkpoint_of
 
-    if arguments.seeds is not None and len(set(arguments.seeds)) < len(arguments.seeds):
-        raise UserError(f"--seeds {' '.join(map(str, arguments.seeds))}: give each once")
     request = options.request_of(arguments, arguments.seeds, "report")
     out = arguments.out or request.places.results / request.scale.name / "report"
     check_folder("--results" if arguments.out is None else "--out", out)

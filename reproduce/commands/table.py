@@ -92,7 +92,5 @@ def _seeds(arguments: argparse.Namespace) -> list[int] | None:
     seed, seeds = arguments.seed, arguments.seeds or []
     if seed is not None and seeds not in ([], [seed]):
         raise UserError(f"--seed {seed} and --seeds: give only one of them")
-    if len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds {' '.join(map(str, seeds))}: give each once")
     on_record = arguments.stored and not arguments.human
     return seeds or ([seed] if seed is not None else None if on_record else [0])
