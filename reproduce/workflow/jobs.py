@@ -214,8 +214,9 @@ class _Jobs:
             return
         about = {"protocol": m.protocol, "inputs": m.inputs, "samples": m.samples} | self.weights
         # Metrics that need only the translations share one pass over them.
-        kind = "scores" if m.scores == "all" else "diversity"
-        about |= _measuring(*_MODULES.get(kind, (kind,)))
+        whole = m.scores == "all"
+        kind = "scores" if whole else "diversity"
+        about |= _measuring(*(("diversity", "fidelity", "exact") if whole else ("diversity",)))
         yield self.add(f"{kind}/{where}", about, trained, runs)
         for by in m.preferring(runs[0]):
             about = _measuring("preference")
@@ -290,10 +291,6 @@ def data_of(run: RunConfig) -> tuple[str, dict[str, Any]]:
         about = {"size": run.size, "train": run.train, "test": run.test}
         about |= _code(f"reproduce.tasks.{drawing}.dataset")
     return f"data/{run.task}-{run.size}px-{run.train}x{run.test}", about
-
-
-# Job that measures several kinds -> their modules.
-_MODULES = {"scores": ("diversity", "fidelity", "exact")}
 
 
 def _measuring(*modules: str) -> dict[str, Any]:
