@@ -20,16 +20,6 @@ from reproduce.speed.worker import KINDS, measured
 
 PRESET = "speed"  # the folder of the records
 NOISE = "noise"  # the task in records of measurements on noise
-# kind -> unit, and the path of its value in the measured result
-_VALUES = {
-    "step": ("s", ("first", "median")),
-    "memory": ("bytes", ("above_bytes",)),
-    "primitives": ("s", ("seconds",)),
-    "translate": ("pictures/s", ("first", "pictures_per_s", "median")),
-    "diversity": ("s", ("seconds",)),
-    "modes": ("s", ("seconds",)),
-    "data": ("share", ("share",)),
-}
 
 
 @dataclass(frozen=True)
@@ -95,7 +85,7 @@ def stored(records: Records, one: Measurement) -> dict[str, Any] | None:
 @cache
 def code_of(kind: str) -> str:
     """A digest of all code of this project that a measurement runs."""
-    module = KINDS[kind].partition(":")[0]
+    module = KINDS[kind][0].partition(":")[0]
     return digest_of(modules_behind([module, measured.__module__], through=True))
 
 
@@ -103,7 +93,7 @@ def append(
     records: Records, one: Measurement, made: Mapping[str, Any], seconds: float
 ) -> dict[str, Any]:
     """Append and return the record of ``made``: its ``measured`` result and ``environment``."""
-    unit, path = _VALUES[one.kind]
+    _, unit, path = KINDS[one.kind]
     return records.append({
         "metric": f"speed-{one.kind}", "value": told(made["measured"], *path), "unit": unit, "interval": None,
         "direction": "higher" if one.kind == "translate" else "lower",
