@@ -50,16 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not others and not any(checkpoint_of(preset, run, places).is_file() for run in runs):
         Current.stored(places.results, preset.name, request.seeds)  # raises if there are no records
     make_curves(preset, runs, places)
-    for of_styles in runs:
+    shown = (REFERENCE, request.seeds[0])
+    for run in [r for r in runs if (r.method, r.seed) == shown and r.task in preset.table_tasks]:
         # Style figures of finished runs, unless they exist.
-        weights = checkpoint_of(preset, of_styles, places)
-        if (
-            of_styles.method == REFERENCE and of_styles.seed == request.seeds[0]
-            and of_styles.task in preset.table_tasks
-            and weights.is_file() and holds(weights.parent, of_styles)
-            and not all(path.is_file() for path in style_paths(preset, of_styles, places))
-        ):  # fmt: skip
-            draw_styles(preset, of_styles, places)
+        weights = checkpoint_of(preset, run, places)
+        drawn = all(path.is_file() for path in style_paths(preset, run, places))
+        if weights.is_file() and holds(weights.parent, run) and not drawn:
+            draw_styles(preset, run, places)
     made, note = write_report(preset, runs, places, out)
     for path in made:
         if path.parent == out:
