@@ -87,13 +87,9 @@ class Graph:
     def threads(self, job: Job) -> int:
         """CPU threads of each process of a job."""
         if job.kind == "train":
-            return self.machine.cores if self.on_nodes else self.machine.threads
-        measures = self.on_nodes and job.kind not in ON_PROCESSOR
+            return self.machine.cores if self.machine.on_nodes else self.machine.threads
+        measures = self.machine.on_nodes and job.kind not in ON_PROCESSOR
         return self.how.threads or (min(4, self.machine.cores) if measures else 1)
-
-    @property
-    def on_nodes(self) -> bool:
-        return self.how.on_nodes(self.request.places.device)
 
     def processes(self, job: Job) -> int:
         return self.machine.gpus_per_training if job.kind == "train" else 1
@@ -101,7 +97,7 @@ class Graph:
     def cores(self, job: Job) -> int:
         """Cores that a job takes; trainings on this machine share its cores evenly."""
         asked, machine = self.threads(job) * self.processes(job), self.machine
-        shared = job.kind == "train" and not self.on_nodes
+        shared = job.kind == "train" and not self.machine.on_nodes
         return min(asked, machine.cores // machine.side_by_side) if shared else asked
 
     def gpus(self, job: Job) -> int:
@@ -226,7 +222,7 @@ def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
         job, gpus = jobs[name], graph.gpus(jobs[name])
         step = ["step", name, f"--plan={path}", f"--threads={graph.threads(job)}"]
         words = command(step, graph.processes(job))
-        own = _of_node(job, gpus, asked) if graph.on_nodes else {"gpu": gpus}
+        own = _of_node(job, gpus, asked) if graph.machine.on_nodes else {"gpu": gpus}
         if gpus and graph.machine.devices:
             slots = [str(graph.machine.gpu_slots), ",".join(graph.machine.devices)]
             where = [str(graph.folder.absolute()), *slots, str(gpus)]
