@@ -213,8 +213,10 @@ class _Rows:
                 names = sorted(set(material.inputs) - {name})
                 draws = counted(self.design.seed, "another", name)
                 some = [names[k] for k in draws.permutation(len(names))[:CATCH_CANDIDATES]]
-                thumbnails = {other: thumbnail(material.right(other)) for other in some}
-                wrong = material.right(farthest(thumbnail(right), thumbnails))
+                own, away = thumbnail(right), dict[str, float]()
+                for other in sorted(some):
+                    away[other] = float(np.abs(thumbnail(material.right(other)) - own).mean())
+                wrong = material.right(max(away, key=away.__getitem__))
             else:
                 wrong = degraded(right, self.design.seed, name)
             first = self.picture(lambda: right, "right", name)
@@ -278,11 +280,6 @@ def degraded(image: Image.Image, seed: int, name: str) -> Image.Image:
     noise = counted(seed, "noise", name).normal(0, 64, (image.height, image.width, 3))
     pixels = np.clip(np.asarray(blurred, dtype=np.float64) + noise, 0, 255)
     return Image.fromarray(pixels.round().astype(np.uint8))
-
-
-def farthest(image: np.ndarray, others: dict[str, np.ndarray]) -> str:
-    """Return the name of the thumbnail in ``others`` that differs most from ``image``."""
-    return max(sorted(others), key=lambda name: float(np.abs(others[name] - image).mean()))
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:
