@@ -120,16 +120,14 @@ def make(request: Request, how: How) -> int | None:
         _check(graph)
     for told in request.left_out():
         print(f"note: {told}", file=sys.stderr)
-    if how.dry_run:
+    if not how.dry_run:
+        for task in request.own.keys() & request.sources.keys():  # for later commands
+            keep_source(task, Path(request.sources[task]), request.places.data)
+    if how.dry_run or (how.plan is not None and not stale):
         print(_listing(graph, stale) if stale else up_to_date(request))
         return None
-    for task in request.own.keys() & request.sources.keys():  # for later commands
-        keep_source(task, Path(request.sources[task]), request.places.data)
     if not stale:
-        if how.plan is None:
-            return 0
-        print(up_to_date(request))
-        return None
+        return 0
     if how.profile is not None and how.plan is None:
         check_executor(how.profile)
     with only_command(graph.folder):
