@@ -335,8 +335,7 @@ def _preset(name: str, base: str, values: dict[Any, Any]) -> Preset:
         raise UserError(f"{base}: {': '.join(where)} {taken}{given}") from None
     _check_names(base, file)
     _check_tables(base, file.tables, file.figures)
-    told = {key: getattr(file, key) for key in _File.model_fields}
-    return Preset(name=name, base=base, changes={}, **told)
+    return Preset(name=name, base=base, changes={}, **dict(file))
 
 
 def _check_names(base: str, file: _File) -> None:
