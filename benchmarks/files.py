@@ -39,24 +39,22 @@ def foreign(what: object, remedy: str) -> Iterator[None]:
         raise UserError(f"{what} ({reason}): {remedy}") from error
 
 
-def files_under(folder: Path, hidden: bool = False) -> Iterator[Path]:
+def files_under(
+    folder: Path, hidden: bool = False, *, _above: frozenset[tuple[int, int]] = frozenset()
+) -> Iterator[Path]:
     """Yield every file under ``folder`` in sorted order; ``hidden`` includes hidden ones. Links are
     followed, except one to a folder that contains it; broken links count as files. Raises UserError
     for a folder that cannot be read and for a name that is not UTF-8."""
-    yield from _files_under(folder, hidden, frozenset())
-
-
-def _files_under(folder: Path, hidden: bool, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
     with foreign(f"{folder} cannot be read", "change its permissions, or move it away"):
         status, paths = folder.stat(), sorted(folder.iterdir())
     here = status.st_dev, status.st_ino
-    for path in paths if here not in above else ():
+    for path in paths if here not in _above else ():
         if path.name.startswith(".") and not hidden:
             continue
         with foreign(f"{folder}: {path.name!a} is no name in UTF-8", "rename it"):
             path.name.encode()
         if path.is_dir():
-            yield from _files_under(path, hidden, above | {here})
+            yield from files_under(path, hidden, _above=_above | {here})
         elif path.is_file() or path.is_symlink():
             yield path
 

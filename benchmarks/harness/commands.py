@@ -151,8 +151,7 @@ def print_diversity(arguments: argparse.Namespace) -> int:
         arguments.protocol, inputs, samples, lpips=arguments.lpips, device=arguments.device,
         seed=arguments.seed, weights=arguments.lpips_weights,
     )  # fmt: skip
-    _show(metric, arguments, outputs, inputs, samples)
-    measured = list(metric.compute().values())
+    measured = _measured(metric, arguments, outputs, inputs, samples)
     notes = [f"rule: {whole.source}", f"LPIPS {arguments.lpips} ({LPIPS_SAID})"]
     if measured[0].protocol["protocol"] == get_protocol("paper").name:
         notes += _paper(
@@ -183,7 +182,7 @@ def print_modes(arguments: argparse.Namespace) -> int:
             device=arguments.device,
         )  # fmt: skip
         metric = modes(classifier, seed=arguments.seed)
-        _show(metric, arguments, outputs, arguments.inputs, arguments.samples)
+        _measured(metric, arguments, outputs, arguments.inputs, arguments.samples)
         result = metric.result
     measured = result.measurements(arguments.seed)
     about = result.protocol
@@ -217,8 +216,7 @@ def print_fidelity(arguments: argparse.Namespace) -> int:
         arguments.real, inputs, samples, extractor=extractor, weights=arguments.inception_weights,
         device=arguments.device, progress=not arguments.no_progress,
     )  # fmt: skip
-    _show(metric, arguments, outputs, inputs, samples)
-    measured = list(metric.compute().values())
+    measured = _measured(metric, arguments, outputs, inputs, samples)
     about = measured[0].protocol
     notes = [
         f"{about['N_fake']} translations, {about['N_real']} real pictures: all four metrics depend on "
@@ -321,17 +319,18 @@ def _say(arguments: argparse.Namespace, line: str) -> None:
     print(line, file=sys.stderr if arguments.json or arguments.csv else sys.stdout, flush=True)
 
 
-def _show(
+def _measured(
     metric: Streaming[Any], arguments: argparse.Namespace, outputs: Outputs, inputs: int | None,
     samples: int | None,
-) -> None:  # fmt: skip
-    """Feed the first ``samples`` of the first ``inputs`` to ``metric``, with a progress bar."""
+) -> list[Measurement]:  # fmt: skip
+    """Measure the first ``samples`` of the first ``inputs`` by ``metric``, with a progress bar."""
     from tqdm import tqdm
 
     inputs, samples = inputs or len(outputs.names), samples or outputs.samples
     stream, total = outputs.stream(samples, range(inputs)), inputs * samples
     for item in tqdm(stream, total=total, unit="picture", disable=arguments.no_progress):
         metric.take(*item)
+    return list(metric.compute().values())
 
 
 def _paper(what: str, rows: Iterable[tuple[str, str, float | None]]) -> list[str]:

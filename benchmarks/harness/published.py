@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,6 +11,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 AVERAGE = "Average"  # of Table 2's directions
 
 
+@cache
 def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None]]:
     """Return (task, row title) -> (quality in percent, diversity); None if not published."""
 
@@ -25,6 +27,7 @@ def published_table1() -> dict[tuple[str, str], tuple[float | None, float | None
     }
 
 
+@cache
 def published_table2() -> dict[tuple[str, str], tuple[float, float]]:
     """Return (direction, method title) -> (CIS, IS), in nats."""
     return {

@@ -14,7 +14,7 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -24,6 +24,7 @@ from markupsafe import Markup, escape
 
 from benchmarks.files import comma_separated, whole_folder, write_text
 from benchmarks.study.folder import PICTURES, Study, counted, new_id
+from benchmarks.study.sessions import different_inputs
 from benchmarks.study.store import rater_of, transaction
 from models.errors import UserError
 
@@ -85,7 +86,8 @@ def _draw_hits(connection: sqlite3.Connection, study: Study) -> None:
     count = math.ceil(len(waiting) / design.real_per_session)
     used = 0
     for left in range(count, 0, -1):
-        chosen = _distinct(waiting, math.ceil(len(waiting) / left))
+        every = ((question, question, name) for question, name in waiting)
+        chosen = different_inputs(every, math.ceil(len(waiting) / left))
         waiting = [row for row in waiting if row[0] not in set(chosen)]
         lacking = design.per_rater - len(chosen)
         if lacking > len(catches):
@@ -101,18 +103,6 @@ def _draw_hits(connection: sqlite3.Connection, study: Study) -> None:
             "INSERT INTO hits VALUES (?, ?, ?, ?)",
             [(hit, turn, chosen[k], int(draws.integers(2))) for turn, k in enumerate(order)],
         )
-
-
-def _distinct(rows: Sequence[tuple[str, str]], count: int) -> list[str]:
-    """Return the first ``count`` questions with different inputs; then others in order."""
-    chosen: dict[str, str] = {}
-    for question, name in rows:
-        if len(chosen) < count and name not in chosen.values():
-            chosen[question] = name
-    for question, name in rows:
-        if len(chosen) < count:
-            chosen.setdefault(question, name)
-    return list(chosen)
 
 
 def _template(study: Study) -> str:

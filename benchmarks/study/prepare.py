@@ -46,12 +46,14 @@ Samples = Mapping[str, Collection[str]]  # input id -> ids of its translations b
 
 @dataclass(frozen=True)
 class Drawn:
-    """One question: an input, a translation of it by ``method``, and one by the reference."""
+    """One question: an input, a translation of it by ``method``, and one by the reference; or a
+    catch trial: an input, and what its right and its wrong answer are."""
 
     method: str
     input: str
     first: str
     second: str
+    kind: str = "real"
 
 
 @dataclass(frozen=True)
@@ -196,51 +198,41 @@ class _Rows:
         self.pictures.append((new_id(), self.files[key]))
         return self.pictures[-1][0]
 
-    def question(self, kind: str, drawn: Drawn, first: str, second: str) -> None:
-        """Add a question; ``first`` and ``second`` are ids of the pictures to choose from."""
-        key = drawn.input
-        above = self.picture(partial(self.material.shown_input, key), "input", key)
-        told = drawn.method, key, drawn.first, drawn.second
-        self.questions.append((new_id(), len(self.questions), kind, *told, above, first, second))
-
-    def real(self, drawn: Drawn) -> None:
-        """Add a question on a method."""
-        both = (drawn.method, drawn.first), (self.design.reference, drawn.second)
-        keys = [(method, drawn.input, sample) for method, sample in both]
-        first, second = (
-            self.picture(partial(self.material.translation, *key), "translation", *key)
-            for key in keys
-        )
-        self.question("real", drawn, first, second)
-
-    def catch(self, drawn: Drawn) -> None:
-        """Add a catch trial."""
+    def add(self, drawn: Drawn) -> None:
+        """Add a question on a method, or a catch trial."""
         name, material = drawn.input, self.material
-        right = material.right(name)
-        if drawn.second == "another":
-            names = sorted(set(material.inputs) - {name})
-            draws = counted(self.design.seed, "another", name)
-            some = [names[k] for k in draws.permutation(len(names))[:CATCH_CANDIDATES]]
-            thumbnails = {other: thumbnail(material.right(other)) for other in some}
-            wrong = material.right(farthest(thumbnail(right), thumbnails))
+        if drawn.kind == "real":
+            keys = (drawn.method, name, drawn.first), (self.design.reference, name, drawn.second)
+            first, second = (
+                self.picture(partial(material.translation, *key), "translation", *key)
+                for key in keys
+            )
         else:
-            wrong = degraded(right, self.design.seed, name)
-        first = self.picture(lambda: right, "right", name)
-        self.question("catch", drawn, first, self.picture(lambda: wrong, "wrong", name))
+            right = material.right(name)
+            if drawn.second == "another":
+                names = sorted(set(material.inputs) - {name})
+                draws = counted(self.design.seed, "another", name)
+                some = [names[k] for k in draws.permutation(len(names))[:CATCH_CANDIDATES]]
+                own, away = thumbnail(right), dict[str, float]()
+                for other in sorted(some):
+                    away[other] = float(np.abs(thumbnail(material.right(other)) - own).mean())
+                wrong = material.right(max(away, key=away.__getitem__))
+            else:
+                wrong = degraded(right, self.design.seed, name)
+            first = self.picture(lambda: right, "right", name)
+            second = self.picture(lambda: wrong, "wrong", name)
+        above = self.picture(partial(material.shown_input, name), "input", name)
+        told = drawn.kind, drawn.method, name, drawn.first, drawn.second
+        self.questions.append((new_id(), len(self.questions), *told, above, first, second))
 
 
 def _write(
     folder: Path, design: Design, drawn: list[Drawn], material: _Material, progress: bool
 ) -> None:
     rows = _Rows(folder, design, material)
-    catches = _draw_catches(design, material)
-    with tqdm(total=len(drawn) + len(catches), unit="question", disable=not progress) as bar:
-        for one in drawn:
-            rows.real(one)
-            bar.update()
-        for one in catches:
-            rows.catch(one)
-            bar.update()
+    every = [*drawn, *_draw_catches(design, material)]
+    for one in tqdm(every, unit="question", disable=not progress):
+        rows.add(one)
     order = seat_order(design.methods, design.questions, design.raters, design.seed)
     seats = [
         (rows.questions[k][0], seat, position, (first_side(design.seed, k) + seat) % 2)
@@ -277,7 +269,7 @@ def _draw_catches(design: Design, material: _Material) -> list[Drawn]:
     draws = counted(design.seed, "catch")
     order = [names[k] for k in draws.permutation(len(names))][:wanted]
     return [
-        Drawn("catch", name, "right", "another" if k % 2 == 0 else "spoilt")
+        Drawn("catch", name, "right", "another" if k % 2 == 0 else "spoilt", "catch")
         for k, name in enumerate(order)
     ]
 
@@ -288,11 +280,6 @@ def degraded(image: Image.Image, seed: int, name: str) -> Image.Image:
     noise = counted(seed, "noise", name).normal(0, 64, (image.height, image.width, 3))
     pixels = np.clip(np.asarray(blurred, dtype=np.float64) + noise, 0, 255)
     return Image.fromarray(pixels.round().astype(np.uint8))
-
-
-def farthest(image: np.ndarray, others: dict[str, np.ndarray]) -> str:
-    """Return the name of the thumbnail in ``others`` that differs most from ``image``."""
-    return max(sorted(others), key=lambda name: float(np.abs(others[name] - image).mean()))
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:

@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal
 
-import uvicorn
 from pydantic import StringConstraints
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from benchmarks.study import web
 from benchmarks.study.folder import PICTURES, Study
 from benchmarks.study.guard import (
     NEW_SESSIONS_PER_ADDRESS,
@@ -41,7 +41,7 @@ from benchmarks.study.sessions import (
 )
 from benchmarks.study.store import Writer
 from benchmarks.study.votes import overview
-from benchmarks.study.web import Body, Refused, answer, body, files, listening, not_found, refused
+from benchmarks.study.web import Body, Refused, answer, body, files, not_found, refused
 
 MOST_CONNECTIONS = 2000
 PAGES = {
@@ -234,19 +234,15 @@ def serve(
     ``trust_proxy``: addresses of proxies whose X-Forwarded-For is trusted. Raises UserError if the
     address is not available."""
     app = StudyServer(study, stall_minutes).app(frame_ancestors)
-    config = uvicorn.Config(
-        app,
-        # The access log would record raters' ids and addresses.
-        access_log=False, log_level="warning", server_header=False,
-        limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=65, timeout_graceful_shutdown=10,
-        proxy_headers=bool(trust_proxy), forwarded_allow_ips=trust_proxy,
-    )  # fmt: skip
-    with listening(host, port, "--host or --port") as listener:
-        shown = f"[{host}]" if ":" in host else host
-        site = f"http://{shown}:{listener.getsockname()[1]}"
+
+    def welcome(site: str) -> None:
         print(f"raters:   {site}/?rater=NAME")
         print(f"overview: {site}/overview#{study.overview_token()}")
         told = f"After {stall_minutes:g} idle minutes, unanswered questions may go to other raters."
         print(f"{told} Press Ctrl-C to stop.", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after a clean stop
-            uvicorn.Server(config).run(sockets=[listener])
+
+    web.serve(
+        app, host, port, "--host or --port", welcome,
+        limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=65, timeout_graceful_shutdown=10,
+        proxy_headers=bool(trust_proxy), forwarded_allow_ips=trust_proxy,
+    )  # fmt: skip

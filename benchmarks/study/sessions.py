@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from benchmarks.study.store import rater_of
 from benchmarks.study.web import Refused
 
 Side = Literal["left", "right"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,6 @@ def _claim(
 def _choose(
     connection: sqlite3.Connection, rater: int, wanted: int, inputs: list[str]
 ) -> list[int]:
-    chosen, seen, later = dict[str, int](), set(inputs), list[tuple[str, int]]()
     free = connection.execute(
         # The index provides the order; by default, SQLite would sort all free seats.
         "SELECT seats.id, question, input FROM seats INDEXED BY free_seats "
@@ -202,15 +202,26 @@ def _choose(
         "(SELECT question FROM seats WHERE rater = ?) ORDER BY position",
         (rater,),
     )
-    for seat, question, name in free:  # read no further than is needed
-        if name in seen:
+    chosen = different_inputs(free, wanted, inputs)
+    free.close()
+    return chosen
+
+
+def different_inputs(
+    free: Iterable[tuple[T, str, str]], wanted: int, seen: Iterable[str] = ()
+) -> list[T]:
+    """Return the first ``wanted`` of the ``free`` seats, given with their questions and inputs, on
+    different inputs that were not ``seen``; if these are too few, also others, on different
+    questions. Reads no further than is needed."""
+    chosen, met, later = dict[str, T](), set(seen), list[tuple[str, T]]()
+    for seat, question, name in free:
+        if name in met:
             later.append((question, seat))
         else:
-            seen.add(name)
+            met.add(name)
             chosen[question] = seat
         if len(chosen) == wanted:
             break
-    free.close()
     for question, seat in later:  # repeating an input is better than leaving a question unasked
         if len(chosen) < wanted:
             chosen.setdefault(question, seat)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import uvicorn
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from models.errors import UserError
 
@@ -121,14 +124,28 @@ async def not_found(_: Request, error: Exception) -> Response:
     return answer({"error": error.detail}, error.status_code, **dict(error.headers or {}))
 
 
-def listening(host: str, port: int, options: str) -> socket.socket:
-    """Return a socket at ``host``:``port`` (0: any free one). Raises UserError, which names the
-    ``options`` for host and port, if it is not available."""
+def serve(
+    app: ASGIApp, host: str, port: int, options: str, welcome: Callable[[str], None],
+    **settings: Any,
+) -> None:  # fmt: skip
+    """Serve ``app`` at ``host``:``port`` (0: any free one) until SIGINT or SIGTERM; ``welcome`` is
+    told its URL, and ``settings`` are uvicorn's. Raises UserError, which names the ``options`` for
+    host and port, if the address is not available."""
+    config = uvicorn.Config(
+        app,
+        # The access log would record raters' ids and addresses.
+        access_log=False, log_level="warning", server_header=False, **settings,
+    )  # fmt: skip
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(
             f"cannot listen on {host}:{port} ({reason}): choose another {options}"
         ) from None
+    with listener:
+        shown = f"[{host}]" if ":" in host else host
+        welcome(f"http://{shown}:{listener.getsockname()[1]}")
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after a clean stop
+            uvicorn.Server(config).run(sockets=[listener])

@@ -64,9 +64,8 @@ def over_trainings(
 
 def interval(values: Sequence[float], below: float, above: float) -> tuple[float, float]:
     """The interval with probability ``below`` and ``above`` outside its ends; two or more values."""
-    mean, error, freedom = _moments(values)
-    low, high = stats.t.ppf([below, 1 - above], freedom) * error
-    return mean + float(low), mean + float(high)
+    low, high = stats.t.ppf([below, 1 - above], len(values) - 1) * stats.sem(values)
+    return float(np.mean(values) + low), float(np.mean(values) + high)
 
 
 def tails(values: Sequence[float], low: float, high: float) -> tuple[float, float]:
@@ -81,17 +80,10 @@ def tails(values: Sequence[float], low: float, high: float) -> tuple[float, floa
 
 def _beyond(values: Sequence[float], limit: float, sign: int) -> float:
     """The p-value for the mean lying above (``sign`` 1) or below (-1) a limit."""
-    mean, error, freedom = _moments(values)
-    distance = sign * (mean - limit)
+    distance, error = sign * (float(np.mean(values)) - limit), float(stats.sem(values))
     if error == 0:
         return 0.0 if distance > 0 else 1.0
-    return float(stats.t.sf(distance / error, freedom))
-
-
-def _moments(values: Sequence[float]) -> tuple[float, float, int]:
-    """Mean, standard error and degrees of freedom."""
-    n = len(values)
-    return float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(n), n - 1
+    return float(stats.t.sf(distance / error, len(values) - 1))
 
 
 def holm(p: Sequence[float], level: float) -> tuple[list[float], list[float]]:

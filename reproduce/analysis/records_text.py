@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.console import aligned
-from benchmarks.files import comma_separated as csv_of
 from reproduce.analysis.table import DASH
 from reproduce.records.query import flat, number
 
@@ -27,11 +26,6 @@ def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
         if not any(isinstance(row.get(c), int | float) for row in rows)
     }  # fmt: skip
     return "\n".join("  ".join(cells).rstrip() for cells in aligned(lines, words))
-
-
-def comma_separated(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    """CSV with nine digits; a missing value is empty."""
-    return csv_of(columns, ([row.get(c) for c in columns] for row in rows))
 
 
 def described(record: Mapping[str, Any]) -> list[str]:

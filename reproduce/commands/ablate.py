@@ -45,11 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     ablation, results = request.points, request.places.results
     told["metrics"] = metrics = chosen_metrics(ablation.spec, arguments.method, arguments.metrics)
-    if not arguments.stored:
-        from reproduce.workflow.run import make
-
-        if make(request, options.how_of(arguments)) is None:
-            return 0
+    if not arguments.stored and options.make(arguments, request) is None:
+        return 0
     curves = curves_of(ablation, metrics, results)
     paths = write_ablation(ablation, curves, results)
     paths.append(ablation_figure(ablation, curves, results))

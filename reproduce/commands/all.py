@@ -23,16 +23,16 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from reproduce.workflow.run import Graph, make, up_to_date
+    from reproduce.workflow.run import up_to_date
 
     seeds = None if arguments.seeds is None else sorted(arguments.seeds)
-    request, how = options.request_of(arguments, seeds), options.how_of(arguments)
+    request = options.request_of(arguments, seeds)
     if seeds is None:
         told = " ".join(map(str, request.seeds))
         print(f"note: --seeds {told}, from the records (0 if there are none)", file=sys.stderr)
-    made = make(request, how)
+    made = options.make(arguments, request)
     if made == 0:
-        print(up_to_date(Graph(request, how)))
+        print(up_to_date(request))
     elif made:
         folder = request.places.results / request.scale.name
         print(f"Made {made} jobs. Tables and figures: {folder}")

@@ -45,9 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             mark = short
         place_in_readme(readme, mark)
     if arguments.make:
-        from reproduce.workflow.run import make
-
-        if make(request, options.how_of(arguments)) is None:
+        if options.make(arguments, request) is None:
             return 0
         seeds = request.seeds
     preset = request.scale

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 
 from benchmarks.console import Help, Parser, run_command
-from reproduce.commands import (
-    ablate,
-    all,
-    claims,
-    convert,
-    data,
-    demo,
-    figure,
-    inputs,
-    report,
-    rerun,
-    results,
-    speed,
-    step,
-    store,
-    table,
-    train,
-    translate,
-)
 
+# Modules of this package, in the order of --help.
 COMMANDS = (
-    table, figure, inputs, train, translate, demo, data, convert, all, step, ablate, results, rerun,
-    claims, report, store, speed,
+    "table", "figure", "inputs", "train", "translate", "demo", "data", "convert", "all", "step",
+    "ablate", "results", "rerun", "claims", "report", "store", "speed",
 )  # fmt: skip
 EXAMPLES = """examples:
   python -m reproduce table 1 --preset quick
@@ -49,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
-        command.add(commands)
+        importlib.import_module(f"reproduce.commands.{command}").add(commands)
     return top
 
 

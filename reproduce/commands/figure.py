@@ -38,8 +38,6 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from reproduce.workflow.run import make
-
     # Another attribute divides the faces into other domains, so runs and results get another name.
     marks = {} if arguments.attribute is None else {"attribute": arguments.attribute}
     request = options.request_of(
@@ -48,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if marks:
         divided = _divided(request, arguments.attribute, download=not arguments.dry_run)
         request = replace(request, sources=divided)
-    if make(request, options.how_of(arguments)) is None:
+    if options.make(arguments, request) is None:
         return 0
     for number in arguments.numbers:
         print(request.places.results / request.scale.name / f"unit-figure{number}.png")

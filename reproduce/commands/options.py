@@ -8,12 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.console import Help, at_least, path_of, sha256
+from benchmarks.console import Help, at_least, path_of, sha256, type_of
 from models.errors import UserError
 
 if TYPE_CHECKING:  # imported late, so that --help and wrong arguments answer at once
     from reproduce.experiments.places import Places
-    from reproduce.workflow.devices import How
     from reproduce.workflow.jobs import Request
 
 Sub = argparse.ArgumentParser
@@ -25,10 +24,7 @@ MEASURING = (*PROTOCOL, "human", "task")  # and what
 
 def task(word: str) -> str:
     """Argument type of a task: its name, or a path."""
-    try:
-        return str(path_of(word))
-    except UserError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    return str(type_of(path_of)(word))
 
 
 SHARED: dict[str, dict[str, Any]] = {
@@ -209,6 +205,8 @@ def request_of(
     from reproduce.report.inputs import inputs_sha256
     from reproduce.workflow.jobs import Request
 
+    if seeds and len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds {' '.join(map(str, seeds))}: give each once")
     places, told = places_of(arguments), vars(arguments)
     if told.get("tasks"):
         tables = [n for n in TABLES if target in (f"table/{n}", "claims", "report", "")]
@@ -251,8 +249,9 @@ def measuring_of(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"measuring": measuring, "scores": arguments.scores}
 
 
-def how_of(arguments: argparse.Namespace) -> How:
-    """How to run the jobs. Raises UserError where their outputs cannot be written."""
+def make(arguments: argparse.Namespace, request: Request) -> int | None:
+    """Make what is missing or stale of a request (``workflow.run.make``), with the options of
+    ``add_making``. Raises UserError where the jobs' outputs cannot be written."""
     from benchmarks.files import check_folder, check_place
 
     if arguments.gpus_per_training > 1 and not arguments.device.startswith("cuda"):
@@ -268,9 +267,11 @@ def how_of(arguments: argparse.Namespace) -> How:
         from reproduce.workflow.cluster_profile import profile_path
 
         profile_path(arguments.profile)
+    from reproduce.workflow import run
     from reproduce.workflow.devices import How
 
-    return How(
+    how = How(
         arguments.cores, arguments.jobs, arguments.gpus_per_training, arguments.threads,
         arguments.dry_run, arguments.profile, arguments.plan,
     )  # fmt: skip
+    return run.make(request, how)

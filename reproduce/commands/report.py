@@ -31,7 +31,6 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from benchmarks.files import check_folder
-    from models.errors import UserError
     from reproduce.records.current import Current
     from reproduce.records.store import REFERENCE, Records
     from reproduce.report.content import write_report
@@ -39,16 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     from reproduce.report.style_figures import draw_styles, style_paths
     from reproduce.training.trained import checkpoint_of
 
-    if arguments.seeds is not None and len(set(arguments.seeds)) < len(arguments.seeds):
-        raise UserError(f"--seeds {' '.join(map(str, arguments.seeds))}: give each once")
     request = options.request_of(arguments, arguments.seeds, "report")
     out = arguments.out or request.places.results / request.scale.name / "report"
     check_folder("--results" if arguments.out is None else "--out", out)
-    if arguments.make:
-        from reproduce.workflow.run import make
-
-        if make(request, options.how_of(arguments)) is None:
-            return 0
+    if arguments.make and options.make(arguments, request) is None:
+        return 0
     preset, places = request.scale, request.places
     runs = preset.runs_of(request.seeds, request.overrides, request.sources)
     known = Records(places.results, preset.name).all()
@@ -56,16 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not others and not any(checkpoint_of(preset, run, places).is_file() for run in runs):
         Current.stored(places.results, preset.name, request.seeds)  # raises if there are no records
     make_curves(preset, runs, places)
-    for of_styles in runs:
+    shown = (REFERENCE, request.seeds[0])
+    for run in [r for r in runs if (r.method, r.seed) == shown and r.task in preset.table_tasks]:
         # Style figures of finished runs, unless they exist.
-        weights = checkpoint_of(preset, of_styles, places)
-        if (
-            of_styles.method == REFERENCE and of_styles.seed == request.seeds[0]
-            and of_styles.task in preset.table_tasks
-            and weights.is_file() and holds(weights.parent, of_styles)
-            and not all(path.is_file() for path in style_paths(preset, of_styles, places))
-        ):  # fmt: skip
-            draw_styles(preset, of_styles, places)
+        weights = checkpoint_of(preset, run, places)
+        drawn = all(path.is_file() for path in style_paths(preset, run, places))
+        if weights.is_file() and holds(weights.parent, run) and not drawn:
+            draw_styles(preset, run, places)
     made, note = write_report(preset, runs, places, out)
     for path in made:
         if path.parent == out:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.console import at_least, file_or_dash
+from models.errors import UserError
 from reproduce.commands import options
 
 SHOWN = ("id", "preset", "task", "method", "translation", "seed", "metric", "value", "interval",
@@ -50,14 +51,18 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print matching records as a table, CSV or JSON; if none match, suggest values that would."""
-    from benchmarks.files import write_text
-    from reproduce.analysis.records_text import comma_separated, table, usual
+    from benchmarks.files import comma_separated, write_text
+    from models.zoo import nearest
+    from reproduce.analysis.records_text import table, usual
     from reproduce.records.query import COLUMNS, NAMES, flat, query
     from reproduce.records.store import record_id
 
     if arguments.action == "prune":
         return _prune(arguments)
-    columns = _columns(arguments.columns)
+    columns = [word.strip() for word in arguments.columns.split(",")] if arguments.columns else []
+    for column in columns:
+        if column not in COLUMNS:
+            raise UserError(f"--columns: no column '{column}': {nearest(column, COLUMNS)}")
     wanted = {field: getattr(arguments, field) for field in (*NAMES, "seed")}
     found = query(arguments.results, **wanted, newest=not arguments.all)
     rows = [flat(record) for record in found]
@@ -65,11 +70,14 @@ def run(arguments: argparse.Namespace) -> int:
         whole = [dict(record) | {"id": record_id(record)} for record in found]
         chosen = [{c: row[c] for c in columns} for row in rows] if columns else whole
         print(json.dumps(chosen, indent=1, sort_keys=not columns))
-    elif arguments.csv is None:
-        print(comma_separated(rows, columns or COLUMNS), end="")
-    elif arguments.csv:
-        write_text(arguments.csv, comma_separated(rows, columns or COLUMNS))
-        print(arguments.csv)
+    elif arguments.csv is not False:
+        names = columns or COLUMNS
+        text = comma_separated(names, ([row[c] for c in names] for row in rows))
+        if arguments.csv is None:
+            print(text, end="")
+        else:
+            write_text(arguments.csv, text)
+            print(arguments.csv)
     else:
         print(table(rows, columns or usual(rows, (*SHOWN, "time") if arguments.all else SHOWN)))
     if not found:
@@ -79,7 +87,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _prune(arguments: argparse.Namespace) -> int:
     """Delete the records that ``results`` shows only with --all."""
-    from models.errors import UserError
     from reproduce.records.current import counting
     from reproduce.records.query import presets_of
     from reproduce.records.store import Records
@@ -100,20 +107,6 @@ def _prune(arguments: argparse.Namespace) -> int:
             f"{done.left} records are left"
         )
     return 0
-
-
-def _columns(words: str | None) -> list[str]:
-    from models.errors import UserError
-    from models.zoo import nearest
-    from reproduce.records.query import COLUMNS
-
-    if words is None:
-        return []
-    columns = [word.strip() for word in words.split(",")]
-    for column in columns:
-        if column not in COLUMNS:
-            raise UserError(f"--columns: no column '{column}': {nearest(column, COLUMNS)}")
-    return columns
 
 
 def _instead(folder: Path, wanted: Mapping[str, object], old: bool) -> str:

@@ -71,11 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
                     print(f"note: no Quality of {label} on {of[0].task}: it is preference over MUNIT, "
                         "which was not measured here; leave --stored out to train MUNIT",
                         file=sys.stderr)  # fmt: skip
-    else:
-        from reproduce.workflow.run import make
-
-        if make(request, options.how_of(arguments)) is None:
-            return 0
+    elif options.make(arguments, request) is None:
+        return 0
     from reproduce.analysis.tables import table_of
     from reproduce.records.current import Current
 
@@ -95,7 +92,5 @@ def _seeds(arguments: argparse.Namespace) -> list[int] | None:
     seed, seeds = arguments.seed, arguments.seeds or []
     if seed is not None and seeds not in ([], [seed]):
         raise UserError(f"--seed {seed} and --seeds: give only one of them")
-    if len(set(seeds)) < len(seeds):
-        raise UserError(f"--seeds {' '.join(map(str, seeds))}: give each once")
     on_record = arguments.stored and not arguments.human
     return seeds or ([seed] if seed is not None else None if on_record else [0])

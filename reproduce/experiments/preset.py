@@ -314,8 +314,11 @@ _TAKEN = {
 
 def _preset(name: str, base: str, values: dict[Any, Any]) -> Preset:
     while "extends" in values:
-        own = {key: value for key, value in values.items() if key != "extends"}
-        values = _read(PRESETS / f"{_known(base, values['extends'])}.yaml") | own
+        name_of = str(values.pop("extends"))
+        if name_of not in preset_names():
+            hint = nearest(name_of, preset_names())
+            raise UserError(f"{base}: extends: unknown preset '{name_of}': {hint}")
+        values = _read(PRESETS / f"{name_of}.yaml") | values
     try:
         file = _File.model_validate({str(key): value for key, value in values.items()})
     except ValidationError as error:
@@ -332,8 +335,7 @@ def _preset(name: str, base: str, values: dict[Any, Any]) -> Preset:
         raise UserError(f"{base}: {': '.join(where)} {taken}{given}") from None
     _check_names(base, file)
     _check_tables(base, file.tables, file.figures)
-    told = {key: getattr(file, key) for key in _File.model_fields}
-    return Preset(name=name, base=base, changes={}, **told)
+    return Preset(name=name, base=base, changes={}, **dict(file))
 
 
 def _check_names(base: str, file: _File) -> None:
@@ -379,10 +381,3 @@ def _check_tables(base: str, tables: Mapping[int, Sequence[str]], figures: Itera
                 raise UserError(f"{base}: task {task} is not one of table {number}: use {use}")
         if len(set(tasks)) < len(tasks):
             raise UserError(f"{base}: table {number} has {', '.join(tasks)}: give each once")
-
-
-def _known(base: str, name: object) -> str:
-    if name not in preset_names():
-        hint = nearest(str(name), preset_names())
-        raise UserError(f"{base}: extends: unknown preset '{name}': {hint}")
-    return str(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +54,13 @@ def query(
     }  # fmt: skip
     every = read_all(results)
     for field in NAMES:
-        _refuse_unknown(every, field, wanted[field], results)
+        value = wanted[field]
+        if value is not None and not any(_has(record, field, value) for record in every):
+            known = values_of(every, field)
+            if field == "metric":
+                known += sorted({name.partition("-")[0] for name in known} - set(known))
+            hint = nearest(str(value), known) if known else f"{results} has no records"
+            raise UserError(f"no record has the {field} '{value}': {hint}")
     by_preset = groupby(every, key=lambda record: record["preset"])
     chosen = [r for _, own in by_preset for r in counting([*own])] if newest else every
     return sorted((r for r in chosen if fits(r, wanted)), key=_order)
@@ -131,18 +137,6 @@ def _has(record: Mapping[str, Any], field: str, value: object) -> bool:
     if field == "metric":
         return found == value or str(found).startswith(f"{value}-")
     return found == value
-
-
-def _refuse_unknown(
-    every: Sequence[Mapping[str, Any]], field: str, value: object, results: Path
-) -> None:
-    if value is None or any(_has(r, field, value) for r in every):
-        return
-    known = values_of(every, field)
-    if field == "metric":
-        known += sorted({name.partition("-")[0] for name in known} - set(known))
-    hint = nearest(str(value), known) if known else f"{results} has no records"
-    raise UserError(f"no record has the {field} '{value}': {hint}")
 
 
 def _order(record: Mapping[str, Any]) -> tuple[Any, ...]:

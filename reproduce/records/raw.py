@@ -84,19 +84,18 @@ def holds(path: Path, sha256: str | None) -> bool:
 
 def raw_of(results: Path, record: Mapping[str, Any]) -> Arrays | None:
     """All arrays of a record's raw values, as measured (``meta`` is JSON); None if it has none.
-
-    Raises:
-        UserError: they lie outside ``results``, are missing, or differ from the record's sha256.
-    """
+    UserError if they lie outside ``results``, are missing, or differ from the record's sha256."""
     if "raw" not in record:
         return None
     path, sha256 = _place(results, record), record["raw_sha256"]
     if (found := _arrays_of(sha256, path)) is not None:
         return found
     about = f"{record['metric']} of {record['method']} on {record['task']}, seed {record['seed']}"
-    packs = map(_packed, _pack_files(path.parent))
-    if damaged := [str(pack) for pack in packs if isinstance(pack, UserError)]:
-        raise UserError(f"{path}, raw values of {about}, is missing, and {damaged[0]}")
+    for packed in _pack_files(path.parent):
+        try:
+            _packed(packed)
+        except UserError as error:
+            raise UserError(f"{path}, raw values of {about}, is missing, and {error}") from None
     if sha256_of(path) is None:
         raise UserError(f"{path}, raw values of {about}, is missing: {REMEDY}")
     raise UserError(
@@ -163,8 +162,8 @@ def _pack_files(folder: Path) -> list[Path]:
 def _packs(folder: Path) -> Iterator[dict[str, Packed]]:
     """The contents of the packs of a folder, by sha256; damaged packs are skipped."""
     for pack in _pack_files(folder):
-        if not isinstance(found := _packed(pack), UserError):
-            yield found
+        with suppress(UserError):
+            yield _packed(pack)
 
 
 def _arrays_of(sha256: str, *paths: Path) -> Arrays | None:
@@ -177,7 +176,8 @@ def _arrays_of(sha256: str, *paths: Path) -> Arrays | None:
     return next((dict(pack[sha256].arrays) for pack in packs if sha256 in pack), None)
 
 
-def _packed(pack: Path) -> dict[str, Packed] | UserError:
+def _packed(pack: Path) -> dict[str, Packed]:
+    """The contents of a pack, by sha256; UserError if it is damaged."""
     about: tuple[int, ...] = ()
     with suppress(OSError):
         about = (status := pack.stat()).st_size, status.st_mtime_ns
@@ -185,12 +185,9 @@ def _packed(pack: Path) -> dict[str, Packed] | UserError:
 
 
 @cache
-def _read(pack: Path, *_: int) -> dict[str, Packed] | UserError:
-    try:
-        with foreign(f"{pack} is damaged", REMEDY), np.load(pack, allow_pickle=False) as file:
-            return _unpacked(dict(file))
-    except UserError as error:
-        return error
+def _read(pack: Path, *_: int) -> dict[str, Packed]:
+    with foreign(f"{pack} is damaged", REMEDY), np.load(pack, allow_pickle=False) as file:
+        return _unpacked(dict(file))
 
 
 def _unpacked(members: dict[str, Any]) -> dict[str, Packed]:
@@ -211,10 +208,14 @@ def _unpacked(members: dict[str, Any]) -> dict[str, Packed]:
 
 def _write_pack(target: Path, entries: Mapping[str, Packed], *, complete: bool) -> None:
     """Write a pack, unless its contents are unchanged: another lzma version gives other bytes."""
-    there = _packed(target) if target.exists() else {}
-    if isinstance(there, UserError) and not complete:
-        raise there
-    if not entries or _named(there) == _named(entries):
+    there = dict[str, Packed]()
+    try:
+        there = _packed(target) if target.exists() else {}
+    except UserError:
+        if not complete:
+            raise
+    same = {(k, of.names) for k, of in there.items()} == {(k, of.names) for k, of in entries.items()}
+    if not entries or same:
         return
     told = dict[str, tuple[str, tuple[int, ...], int]]()
     bytes_of, counts = defaultdict[str, list[Array]](list), defaultdict[str, int](int)
@@ -239,14 +240,7 @@ def _write_pack(target: Path, entries: Mapping[str, Packed], *, complete: bool) 
                 made.writestr(zipfile.ZipInfo(f"{kind}.npy"), file.getvalue(), zipfile.ZIP_LZMA)
         written.flush()
         os.fsync(written.fileno())  # because the packed files are removed next
-    if isinstance(there := _packed(target), UserError):
-        raise there
-
-
-def _named(entries: Any) -> dict[str, tuple[str, ...]] | None:
-    if isinstance(entries, UserError):
-        return None
-    return {sha256: entry.names for sha256, entry in entries.items()}
+    _packed(target)  # raises if it was not written whole
 
 
 def _kind(dtype: str) -> str:

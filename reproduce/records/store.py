@@ -76,11 +76,8 @@ class Records:
         self._lock = self.path.with_name(".records.lock")
 
     def all(self) -> list[dict[str, Any]]:
-        """Every record, oldest first. A last line truncated by a crash is ignored.
-
-        Raises:
-            UserError: another line is not a record, or is not complete.
-        """
+        """Every record, oldest first. A last line truncated by a crash is ignored; UserError if
+        another one is not a record, or is not complete."""
         try:
             about = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -92,15 +89,13 @@ class Records:
         None. Records with missing or changed raw values are skipped."""
         for record in reversed(self.all()):
             same = all(told(record, *key.split("__")) == v for key, v in wanted.items())
-            if same and self._has_raw(record):
+            if same and (
+                "raw" not in record
+                or raw.holds(self.folder.parent / str(record["raw"]), record["raw_sha256"])
+            ):
                 # Tables show the newest record: if it is of other code, an older one does not count.
                 return record if self._code.items() <= record.items() else None
         return None
-
-    def _has_raw(self, record: Mapping[str, Any]) -> bool:
-        if "raw" not in record:
-            return True
-        return raw.holds(self.folder.parent / str(record["raw"]), record["raw_sha256"])
 
     def keep_raw(self, name: str, save: Callable[[Path], object]) -> dict[str, str]:
         """Write raw values with ``save`` to a file called ``name``, or to a similar name if that file

@@ -54,7 +54,11 @@ def drawn(ablation: Ablation, curves: Sequence[Curve]) -> Figure:
             frameon=False,
         )  # fmt: skip
     title = f"{METHODS[ablation.method].title}, {ablation.spec.title}"
-    figure.suptitle(f"{title}\npreset {scale(ablation.preset)}, {_bars(ablation)}", fontsize=9)
+    seeds = len(ablation.seeds)
+    bars = "95% intervals over " + (
+        f"trainings ({seeds} each)" if seeds > 1 else "inputs, one training each"
+    )
+    figure.suptitle(f"{title}\npreset {scale(ablation.preset)}, {bars}", fontsize=9)
     return figure
 
 
@@ -121,9 +125,3 @@ def _zero_apart(axis: Axis) -> bool:
 def _tick(value: Value, axis: Axis) -> str:
     word = as_word(value)
     return f"{value:g}" if axis.numeric and len(word) > 7 else word
-
-
-def _bars(ablation: Ablation) -> str:
-    seeds = len(ablation.seeds)
-    over = f"trainings ({seeds} each)" if seeds > 1 else "inputs, one training each"
-    return f"95% intervals over {over}"

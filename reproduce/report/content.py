@@ -133,11 +133,27 @@ class _Reporter:
         return shown
 
     def _claims(self) -> list[Block]:
+        """The number of claims that hold, a table for each source and task, and the caption."""
         if not claims(self.preset):
             return []
         if all("submission" in record for record in self.records):
             return [Missing(("Verdicts on the papers' claims",), self.again)]
-        return _claims_blocks(claims_table(self.preset, self.places.results, self.seeds))
+        tables = claims_table(self.preset, self.places.results, self.seeds)
+        (table,) = tables.parts
+        known = {column.title: column for column in COLUMNS}
+        first = replace(known["Claim"], title="Claim, and what was measured")
+        columns = (first, known["Verdict"], *(known[name] for name in BESIDE))
+        groups: dict[str, list[Row]] = {}
+        for row in table.rows:
+            groups.setdefault(f"{row['source']}: {row['on']}", []).append(row)
+        return [
+            Text(summary([row["verdict"] for row in table.rows])),
+            *(
+                replace(table, title=title, columns=columns, rows=tuple(rows), kind="claims")
+                for title, rows in groups.items()
+            ),
+            *map(Text, tables.notes),
+        ]
 
     def _curves(self) -> list[Block]:
         return [
@@ -190,25 +206,6 @@ class _Reporter:
         if trained:
             tables.append(_counts("Machines of the trainings", "Networks", trained))
         return [*tables, of_texts("Versions", [("Package", "Version"), *versions])]
-
-
-def _claims_blocks(tables: Tables) -> list[Block]:
-    """The number of claims that hold, a table for each source and task, and the caption."""
-    (table,) = tables.parts
-    known = {column.title: column for column in COLUMNS}
-    first = replace(known["Claim"], title="Claim, and what was measured")
-    columns = (first, known["Verdict"], *(known[name] for name in BESIDE))
-    groups: dict[str, list[Row]] = {}
-    for row in table.rows:
-        groups.setdefault(f"{row['source']}: {row['on']}", []).append(row)
-    return [
-        Text(summary([row["verdict"] for row in table.rows])),
-        *(
-            replace(table, title=title, columns=columns, rows=tuple(rows), kind="claims")
-            for title, rows in groups.items()
-        ),
-        *map(Text, tables.notes),
-    ]
 
 
 def write_report(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 import re
@@ -137,8 +136,8 @@ def load_curve(path: Path) -> Curve | None:
     if not path.is_file():
         return None
     with foreign(f"{path} is no learning curve", "delete it; it is written again from its run"):
-        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
-        names, values = rows[0], np.array(rows[1:], np.float64)
+        names, *rows = csv.reader(path.read_text(encoding="utf-8").splitlines())
+        values = np.array(rows, np.float64)
         if names[:2] != ["step", "seconds"] or values.shape[1:] != (len(names),):
             raise ValueError("it has other columns")
     return Curve(values[:, 0], values[:, 1], dict(zip(names[2:], values[:, 2:].T, strict=True)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import matplotlib
 
@@ -41,9 +41,45 @@ MODE_SAMPLES = {"cyclegan": 1, "cyclegan-noise": 2, "unit": 1, "munit": 6}
 MODE_INPUTS, MODE_CELL = 5, 0.72
 # UNIT's figures: rows, and pairs of input and translation per row and direction.
 ROWS, PAIRS = 4, 2
-CELL = 1.15  # inches; more if a picture has more pixels
-GAP = 0.12  # of a cell, between pairs; three times as much between the directions
-HEAD = 0.3  # inches
+CELL = 1.15  # inches; more in UNIT's figures if a picture has more pixels
+SPACE = 0.12  # of a cell, between UNIT's pairs; three times as much between the directions
+HEAD, GAP = 0.36, 0.1  # inches: above each block of pictures, and below
+LINE = 0.0312  # inches between pictures
+
+
+class Block(NamedTuple):
+    """Rows of pictures (3, H, W) in [-1, 1] (None: an empty cell), and titles by column."""
+
+    rows: Sequence[Sequence[Tensor | None]]
+    titles: Mapping[int, str]
+
+
+def draw(
+    blocks: Sequence[Block], path: Path, cell: float = CELL, ratios: Sequence[float] = ()
+) -> Path:
+    """Draw blocks one below the other, in cells of ``cell`` inches, and save them. ``ratios``: the
+    widths of the columns, in cells (default: 1)."""
+    ratios = ratios or [1.0] * max(len(row) for block in blocks for row in block.rows)
+    height = sum(cell * len(block.rows) + HEAD + GAP for block in blocks)
+    figure = plt.figure(figsize=(cell * sum(ratios), height))
+    top = height
+    for block in blocks:
+        top, bottom = top - HEAD, top - HEAD - cell * len(block.rows)
+        grid = figure.add_gridspec(
+            len(block.rows), len(ratios), left=0.004, right=0.996, top=top / height,
+            bottom=bottom / height, wspace=LINE / cell, hspace=LINE / cell,
+            width_ratios=ratios,
+        )  # fmt: skip
+        for i, row in enumerate(block.rows):
+            for k, picture in enumerate(row):
+                axis = figure.add_subplot(grid[i, k])
+                axis.set_axis_off()
+                if i == 0 and k in block.titles:
+                    axis.set_title(block.titles[k], fontsize=7.5, loc="left", pad=3)
+                if picture is not None:
+                    show(axis, picture)
+        top = bottom - GAP
+    return save(figure, path)
 
 
 def comparison(preset: Preset, runs: Sequence[RunConfig], places: Places, path: Path) -> Path:
@@ -52,74 +88,55 @@ def comparison(preset: Preset, runs: Sequence[RunConfig], places: Places, path: 
     domains, fixed = open_run_task(runs[0], places), Preparation(runs[0].size).at_test()
     chosen = evenly(len(domains.test_a), INPUTS)
     samples = dict.fromkeys(TABLE1_METHODS, SAMPLES)
-    rows = translated_rows(preset, own, places, "a2b", samples, INPUTS, batch_size=SAMPLES)
-    tall, width = len(rows) * SAMPLES, len(own) + 1
-    figure, axes = _axes(tall, width, (1.15 * width, 1.12 * tall + 0.5))
     # Test pictures with equal names need not be pairs.
     truth = domains.test_b if domains.pairs and domains.paired_test else None
-    axes[0][0].set_title("input &\nground truth" if truth else "input", fontsize=8)
-    for axis, run in zip(axes[0][1:], own, strict=True):
-        axis.set_title(title(run.method).replace(" w", "\nw"), fontsize=8)
-    for i, (picture, *translated) in enumerate(rows):
-        block = axes[i * SAMPLES : (i + 1) * SAMPLES]
-        show(block[0][0], picture)
-        if truth:
-            show(block[1][0], fixed(truth.read(chosen[i])))
-        for place, picture in enumerate(translated):
-            show(block[place % SAMPLES][1 + place // SAMPLES], picture)
-    figure.subplots_adjust(0.005, 0.005, 0.995, 1 - 0.5 / (1.12 * tall + 0.5), 0.03, 0.03)
-    return save(figure, path)
+    rows = list[list[Tensor | None]]()
+    for i, (picture, *translated) in zip(
+        chosen,
+        translated_rows(preset, own, places, "a2b", samples, INPUTS, batch_size=SAMPLES),
+        strict=True,
+    ):
+        left = picture, fixed(truth.read(i)) if truth else None, None
+        rows += [[left[k], *translated[k::SAMPLES]] for k in range(SAMPLES)]
+    titles = {k: title(run.method).replace(" w", "\nw") for k, run in enumerate(own, 1)}
+    titles[0] = "input &\nground truth" if truth else "input"
+    return draw([Block(rows, titles)], path)
 
 
 def mode_grid(preset: Preset, runs: Sequence[RunConfig], places: Places, path: Path) -> Path:
     """Draw both directions of one task: one input per row, with samples of each method."""
     own = _of_methods(TABLE2_METHODS, runs)
+    titles, column = dict[int, str](), 1
+    for run in own:
+        titles[column] = METHODS[run.method].title.replace(" w", "\nw")
+        column += MODE_SAMPLES[run.method]
     blocks = [
-        translated_rows(preset, own, places, direction, MODE_SAMPLES, MODE_INPUTS)
+        Block(
+            translated_rows(preset, own, places, direction, MODE_SAMPLES, MODE_INPUTS),
+            {0: direction_title(preset, runs[0].task, direction), **titles},
+        )
         for direction in DIRECTIONS
     ]
-    first, second = map(len, blocks)
-    tall, width = first + second + 1, 1 + sum(MODE_SAMPLES[run.method] for run in own)
-    figure, axes = _axes(
-        tall, width, (MODE_CELL * width, MODE_CELL * tall + 0.5),
-        height_ratios=[1] * first + [0.6] + [1] * second,
-    )  # fmt: skip
-    for direction, rows, below in zip(DIRECTIONS, blocks, (0, first + 1), strict=True):
-        axes[below][0].set_title(direction_title(preset, runs[0].task, direction), fontsize=7)
-        column = 1
-        for run in own:
-            name = METHODS[run.method].title.replace(" w", "\nw")
-            axes[below][column].set_title(name, fontsize=7, loc="left")
-            column += MODE_SAMPLES[run.method]
-        for line, row in zip(axes[below:], rows, strict=False):
-            for axis, picture in zip(line, row, strict=True):
-                show(axis, picture)
-    figure.subplots_adjust(0.005, 0.005, 0.995, 0.94, 0.03, 0.03)
-    return save(figure, path)
+    return draw(blocks, path, MODE_CELL)
 
 
 def both_directions(preset: Preset, run: RunConfig, places: Places, path: Path) -> Path:
     """Draw one run of UNIT as pairs of an input and its translation: on the left a to b, on the right
     b to a."""
-    cell = max(CELL, run.size / DPI)
-    block = [1.0, 1.0, *([GAP, 1.0, 1.0] * (PAIRS - 1))]
-    ratios = [*block, 3 * GAP, *block]
-    width, height = cell * sum(ratios), cell * ROWS + HEAD
-    figure, axes = _axes(ROWS, len(ratios), (width, height), width_ratios=ratios)
-    titles = domain_titles(preset, run, places)
-    for side, direction in enumerate(DIRECTIONS):
-        first = side * (len(block) + 1)
-        rows = translated_rows(preset, [run], places, direction, {run.method: 1}, ROWS * PAIRS)
-        source, target = titles if direction == "a2b" else titles[::-1]
-        for i, pair in enumerate(rows):
-            row, column = i // PAIRS, first + 3 * (i % PAIRS)
-            for axis, picture in zip(axes[row][column : column + 2], pair, strict=True):
-                show(axis, picture)
-            if row == 0:
-                axes[0][column].set_title(source, fontsize=8)
-                axes[0][column + 1].set_title(f"to {target}", fontsize=8)
-    figure.subplots_adjust(0.005, 0.005, 0.995, 1 - HEAD / height, 0.03, 0.03)
-    return save(figure, path)
+    a, b = domain_titles(preset, run, places)
+    half = [1.0, 1.0, *([SPACE, 1.0, 1.0] * (PAIRS - 1))]
+    rows: list[list[Tensor | None]] = [[None] * (2 * len(half) + 1) for _ in range(ROWS)]
+    titles = dict[int, str]()
+    for first, direction, (source, target) in zip(
+        (0, len(half) + 1), DIRECTIONS, ((a, b), (b, a)), strict=True
+    ):
+        pairs = translated_rows(preset, [run], places, direction, {run.method: 1}, ROWS * PAIRS)
+        for i, pair in enumerate(pairs):
+            column = first + 3 * (i % PAIRS)
+            rows[i // PAIRS][column : column + 2] = pair
+            titles |= {column: source, column + 1: f"to {target}"}
+    ratios = [*half, 3 * SPACE, *half]
+    return draw([Block(rows, titles)], path, max(CELL, run.size / DPI), ratios)
 
 
 def domain_titles(preset: Preset, run: RunConfig, places: Places) -> tuple[str, str]:
@@ -169,13 +186,6 @@ def sides(domains: Domains, direction: Direction) -> tuple[PictureSource, Pictur
 def _of_methods(methods: Iterable[str], runs: Sequence[RunConfig]) -> list[RunConfig]:
     by_method = {run.method: run for run in runs}
     return [by_method[method] for method in methods if method in by_method]
-
-
-def _axes(rows: int, columns: int, size: tuple[float, float], **ratios: Any) -> tuple[Figure, Any]:
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **ratios)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    return figure, axes
 
 
 def evenly(total: int, count: int) -> list[int]:

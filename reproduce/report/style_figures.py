@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
@@ -15,7 +12,7 @@ from models.randomness import generator
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import Preset
 from reproduce.experiments.run import RunConfig
-from reproduce.report.figures import direction_title, evenly, save, show, sides
+from reproduce.report.figures import Block, direction_title, draw, evenly, sides
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Subset
 from reproduce.training.checkpoints import load_method
@@ -26,14 +23,6 @@ from reproduce.training.translate_files import guided as guided_by
 
 INPUTS, STATIONS, EXAMPLES = 4, 9, 8
 CELL = 0.78  # inches
-HEAD, GAP = 0.36, 0.1  # inches: above each direction's pictures, and below
-
-
-class _Block(NamedTuple):
-    """Pictures of one direction: rows of equal length (None: an empty cell), and titles by column."""
-
-    rows: Sequence[Sequence[Tensor | None]]
-    titles: dict[int, str]
 
 
 @torch.no_grad()
@@ -61,8 +50,8 @@ def interpolation(
             x = fixed(source.read(i))
             many = shown_to(network, x[None], direction[0]).expand(STATIONS, -1, -1, -1)
             rows.append([x, *as_rgb(network.translate(many, direction, styles))])
-        blocks.append(_Block(rows, {0: title, 1: "one style", STATIONS: "another"}))
-    return _draw(blocks, path)
+        blocks.append(Block(rows, {0: title, 1: "one style", STATIONS: "another"}))
+    return draw(blocks, path, CELL)
 
 
 def guided(
@@ -85,38 +74,14 @@ def guided(
         place = {name: i for i, name in enumerate(source.ids, 1)}
         for name, _, picture in guided_by(network, source, fixed, styles, direction):
             rows[place[name]].append(picture)
-        blocks.append(_Block(rows, {0: title, 1: "examples of style"}))
-    return _draw(blocks, path)
+        blocks.append(Block(rows, {0: title, 1: "examples of style"}))
+    return draw(blocks, path, CELL)
 
 
 def _titles(preset: Preset, task: str) -> dict[Direction, str]:
     """Title by direction; only a2b for tasks from edges, which have no style."""
     shown: tuple[Direction, ...] = ("a2b", "b2a") if preset.spec(task).domains else ("a2b",)
     return {direction: direction_title(preset, task, direction) for direction in shown}
-
-
-def _draw(blocks: Sequence[_Block], path: Path) -> Path:
-    width = max(len(row) for block in blocks for row in block.rows)
-    tall = [len(block.rows) for block in blocks]
-    height = CELL * sum(tall) + (HEAD + GAP) * len(blocks)
-    figure = plt.figure(figsize=(CELL * width, height))
-    top = height
-    for block, rows in zip(blocks, tall, strict=True):
-        top -= HEAD
-        grid = figure.add_gridspec(
-            rows, width, left=0.004, right=0.996, top=top / height,
-            bottom=(top - CELL * rows) / height, wspace=0.04, hspace=0.04,
-        )  # fmt: skip
-        for i, row in enumerate(block.rows):
-            for k, picture in enumerate(row):
-                axis = figure.add_subplot(grid[i, k])
-                axis.set_axis_off()
-                if i == 0 and k in block.titles:
-                    axis.set_title(block.titles[k], fontsize=7.5, loc="left", pad=3)
-                if picture is not None:
-                    show(axis, picture)
-        top -= CELL * rows + GAP
-    return save(figure, path)
 
 
 def style_paths(preset: Preset, run: RunConfig, places: Places) -> tuple[Path, Path]:

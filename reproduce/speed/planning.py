@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -190,7 +190,4 @@ def _waits(
         yield Measurement("data", _of_drawn(asked, networks, where, method, **run) | more, ticks)
 
 
-_Plan = Callable[[argparse.Namespace, Networks, dict[str, Any]], Iterator[Measurement]]
-_PLANS: dict[str, _Plan] = {
-    "step": _steps, "translate": _translations, "measure": _scores, "data": _waits,
-}  # fmt: skip
+_PLANS = {"step": _steps, "translate": _translations, "measure": _scores, "data": _waits}

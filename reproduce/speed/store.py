@@ -15,21 +15,11 @@ from tqdm import tqdm
 from models.errors import UserError
 from reproduce.records.code import digest_of, modules_behind
 from reproduce.records.environment import environment
-from reproduce.records.store import Records
+from reproduce.records.store import Records, told
 from reproduce.speed.worker import KINDS, measured
 
 PRESET = "speed"  # the folder of the records
 NOISE = "noise"  # the task in records of measurements on noise
-# kind -> unit, and the path of its value in the measured result
-_VALUES = {
-    "step": ("s", ("first", "median")),
-    "memory": ("bytes", ("above_bytes",)),
-    "primitives": ("s", ("seconds",)),
-    "translate": ("pictures/s", ("first", "pictures_per_s", "median")),
-    "diversity": ("s", ("seconds",)),
-    "modes": ("s", ("seconds",)),
-    "data": ("share", ("share",)),
-}
 
 
 @dataclass(frozen=True)
@@ -50,8 +40,8 @@ class Measurement:
     @property
     def protocol(self) -> dict[str, Any]:
         """The protocol as in a record, with tuples as lists."""
-        told: dict[str, Any] = json.loads(json.dumps(dict(self.about)))
-        return told | {"protocol": f"speed-{self.kind}"}
+        about: dict[str, Any] = json.loads(json.dumps(dict(self.about)))
+        return about | {"protocol": f"speed-{self.kind}"}
 
 
 def take(
@@ -95,7 +85,7 @@ def stored(records: Records, one: Measurement) -> dict[str, Any] | None:
 @cache
 def code_of(kind: str) -> str:
     """A digest of all code of this project that a measurement runs."""
-    module = KINDS[kind].partition(":")[0]
+    module = KINDS[kind][0].partition(":")[0]
     return digest_of(modules_behind([module, measured.__module__], through=True))
 
 
@@ -103,12 +93,9 @@ def append(
     records: Records, one: Measurement, made: Mapping[str, Any], seconds: float
 ) -> dict[str, Any]:
     """Append and return the record of ``made``: its ``measured`` result and ``environment``."""
-    unit, path = _VALUES[one.kind]
-    value: Any = made["measured"]
-    for key in path:
-        value = value[key]
+    _, unit, path = KINDS[one.kind]
     return records.append({
-        "metric": f"speed-{one.kind}", "value": value, "unit": unit, "interval": None,
+        "metric": f"speed-{one.kind}", "value": told(made["measured"], *path), "unit": unit, "interval": None,
         "direction": "higher" if one.kind == "translate" else "lower",
         "protocol": one.protocol, "preset": PRESET, "task": one.about.get("task", NOISE),
         "method": one.about.get("method", "lpips"), "seed": 0, "size": one.about["size"],

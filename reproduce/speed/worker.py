@@ -17,16 +17,19 @@ from benchmarks.networks.precision import no_tf32
 from models.errors import UserError
 from reproduce.records.environment import environment
 
-# Kind of measurement -> the function that takes it.
+# Kind of measurement -> the function that takes it, and the unit and place of its value in the result.
 KINDS = {
-    "step": "reproduce.speed.stepping:time_step",
-    "memory": "reproduce.speed.stepping:step_memory",
-    "primitives": "reproduce.speed.counting:time_primitives",
-    "data": "reproduce.speed.stepping:time_waiting",
-    "translate": "reproduce.speed.translating:time_translation",
-    "diversity": "reproduce.speed.measuring:time_diversity",
-    "modes": "reproduce.speed.measuring:time_modes",
-}
+    "step": ("reproduce.speed.stepping:time_step", "s", ("first", "median")),
+    "memory": ("reproduce.speed.stepping:step_memory", "bytes", ("above_bytes",)),
+    "primitives": ("reproduce.speed.counting:time_primitives", "s", ("seconds",)),
+    "data": ("reproduce.speed.stepping:time_waiting", "share", ("share",)),
+    "translate": (
+        "reproduce.speed.translating:time_translation", "pictures/s",
+        ("first", "pictures_per_s", "median"),
+    ),
+    "diversity": ("reproduce.speed.measuring:time_diversity", "s", ("seconds",)),
+    "modes": ("reproduce.speed.measuring:time_modes", "s", ("seconds",)),
+}  # fmt: skip
 _OF_RESULTS = ("translate", "diversity", "modes")  # results are made and measured without TF32
 _KILLED = -9  # exit code if the system kills a process for lack of memory
 
@@ -66,7 +69,7 @@ def _work(parent: Connection, kind: str, about: dict[str, Any]) -> None:
     if kind in _OF_RESULTS:
         no_tf32()
     try:
-        found = resolve_name(KINDS[kind])(about, lambda: parent.send({}))
+        found = resolve_name(KINDS[kind][0])(about, lambda: parent.send({}))
         parent.send({"measured": found, "environment": environment(about["device"])})
     except UserError as error:
         parent.send({"error": str(error)})

@@ -20,11 +20,8 @@ MINUTES = {"": 1, "s": 1 / 60, "m": 1, "h": 60, "d": 1440, "w": 10080}  # by a u
 
 
 def profile_path(profile: str) -> Path:
-    """Path of the built-in profile of that name, or of the user's own (a folder or a file).
-
-    Raises:
-        UserError: there is no such profile.
-    """
+    """Path of the built-in profile of that name, or of the user's own (a folder or a file);
+    UserError if there is none."""
     path = PROFILES / profile
     if not path.is_dir():
         path = Path(profile).absolute()
@@ -38,11 +35,7 @@ def profile_path(profile: str) -> Path:
 
 def asked_for(profile: str) -> dict[str, dict[str, Any]]:
     """Read the additional resources in the profile's ``jobs.yaml``, if it has one: for jobs with a
-    GPU (``gpu``) and for those without (``cpu``).
-
-    Raises:
-        UserError: the file has other contents.
-    """
+    GPU (``gpu``) and for those without (``cpu``). UserError if the file has other contents."""
     path = profile_path(profile) / "jobs.yaml"
     if not path.is_file():
         return {}
@@ -78,11 +71,8 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def check_executor(profile: str) -> None:
-    """Check, before any job starts, that the profile's executor can submit jobs from here.
-
-    Raises:
-        UserError: there is no such profile, or its executor's plugin or commands are not installed.
-    """
+    """Check, before any job starts, that the profile's executor can submit jobs from here; UserError
+    if there is no such profile, or its executor's plugin or commands are not installed."""
     for file in _files(profile_path(profile)):
         told = _read(file)
         executor = told.get("executor", "local")

@@ -34,10 +34,6 @@ class How:
     profile: str | None = None
     plan: Path | None = None
 
-    def on_nodes(self, device: str) -> bool:
-        """Whether the jobs run on other machines. A plan for the CPU counts as for this machine."""
-        return self.profile is not None or (self.plan is not None and device != "cpu")
-
 
 @dataclass(frozen=True)
 class Machine:
@@ -45,12 +41,14 @@ class Machine:
 
     ``devices``: the GPUs of this machine among which jobs are distributed, by number or name; empty
     if there is at most one, if the user named one, or if a scheduler assigns them.
+    ``on_nodes``: the jobs run on other machines.
     """
 
     cores: int
     side_by_side: int
     gpus_per_training: int
     devices: tuple[str, ...] = ()
+    on_nodes: bool = False
 
     @property
     def threads(self) -> int:
@@ -72,8 +70,9 @@ def machine_of(how: How, device: str, trainings: int) -> Machine:
     from benchmarks.devices import cores as own_cores
 
     gpus = how.gpus_per_training
-    if how.on_nodes(device):
-        return Machine(how.cores or NODE_CORES, 1, gpus)
+    # A plan for the CPU counts as for this machine.
+    if how.profile is not None or (how.plan is not None and device != "cpu"):
+        return Machine(how.cores or NODE_CORES, 1, gpus, on_nodes=True)
     cores, devices = how.cores or own_cores(), _devices(device)
     if device != "cpu" and gpus > max(1, len(devices)):
         raise UserError(

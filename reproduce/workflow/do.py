@@ -50,7 +50,7 @@ def make(request: Request, job: Job) -> Path:
         begun = stamp.with_suffix(".begun")
         with _counted(begun) as seconds:
             here = replace(request, places=replace(request.places, device=device))
-            made, took = MAKERS[job.kind](here, job), seconds()
+            made, took = MAKERS.get(job.kind, _shown)(here, job), seconds()
             if job.kind == "train":  # which may have begun, or ended, before it was a job
                 told = progress_of(run_folder(runs, job.preset.name, job.runs[0]))
                 took = max(took, float(told.get("seconds", 0)))
@@ -247,11 +247,7 @@ def _shown(request: Request, job: Job) -> Made:
 
 
 _MEASURE = ("diversity", "scores", "observed", "judged", "modes", "theory", "human", "row")
-_SHOW = (
-    "evidence", "table", "claims", "theory-figures", "curves", "styles", "figure", "unit-figure",
-    "report",
-)  # fmt: skip
+# Kind of job -> what makes it, if not ``_shown``.
 MAKERS: dict[str, Callable[[Request, Job], Made]] = {
-    "data": _data, "train": _train, "ablation": _ablation,
-    **dict.fromkeys(_MEASURE, _measured), **dict.fromkeys(_SHOW, _shown),
+    "data": _data, "train": _train, "ablation": _ablation, **dict.fromkeys(_MEASURE, _measured),
 }  # fmt: skip

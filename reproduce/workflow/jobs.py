@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from benchmarks.files import sha256_file
 from models.errors import UserError
 from reproduce.experiments.ablation import Ablation, make_ablation
@@ -58,11 +60,8 @@ class Request:
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Request:
-        """Read what ``told`` returned; LookupError or TypeError for anything else."""
-        places: dict[str, Any] = dict(told["places"])
-        for name in _PATHS:
-            places[name] = None if places[name] is None else Path(places[name])
-        return cls(**{**told, "places": Places(**places)})
+        """Read what ``told`` returned; ValueError for anything else."""
+        return TypeAdapter(cls).validate_python(told)
 
     def told(self) -> dict[str, Any]:
         """The request as JSON values with absolute paths, for another process."""
@@ -125,9 +124,6 @@ class Request:
             wanted = _WITH_TABLE[int(self.target.split("/")[1])]
         kept = behind(job for name, job in found.jobs.items() if name.startswith(wanted))
         return {name: job for name, job in found.jobs.items() if id(job) in kept}
-
-
-_PATHS = ("data", "runs", "results", "lpips_path", "inception_path")
 
 
 class _Jobs:
@@ -218,8 +214,9 @@ class _Jobs:
             return
         about = {"protocol": m.protocol, "inputs": m.inputs, "samples": m.samples} | self.weights
         # Metrics that need only the translations share one pass over them.
-        kind = "scores" if m.scores == "all" else "diversity"
-        about |= _measuring(*_MODULES.get(kind, (kind,)))
+        whole = m.scores == "all"
+        kind = "scores" if whole else "diversity"
+        about |= _measuring(*(("diversity", "fidelity", "exact") if whole else ("diversity",)))
         yield self.add(f"{kind}/{where}", about, trained, runs)
         for by in m.preferring(runs[0]):
             about = _measuring("preference")
@@ -294,10 +291,6 @@ def data_of(run: RunConfig) -> tuple[str, dict[str, Any]]:
         about = {"size": run.size, "train": run.train, "test": run.test}
         about |= _code(f"reproduce.tasks.{drawing}.dataset")
     return f"data/{run.task}-{run.size}px-{run.train}x{run.test}", about
-
-
-# Job that measures several kinds -> their modules.
-_MODULES = {"scores": ("diversity", "fidelity", "exact")}
 
 
 def _measuring(*modules: str) -> dict[str, Any]:

@@ -87,13 +87,9 @@ class Graph:
     def threads(self, job: Job) -> int:
         """CPU threads of each process of a job."""
         if job.kind == "train":
-            return self.machine.cores if self.on_nodes else self.machine.threads
-        measures = self.on_nodes and job.kind not in ON_PROCESSOR
+            return self.machine.cores if self.machine.on_nodes else self.machine.threads
+        measures = self.machine.on_nodes and job.kind not in ON_PROCESSOR
         return self.how.threads or (min(4, self.machine.cores) if measures else 1)
-
-    @property
-    def on_nodes(self) -> bool:
-        return self.how.on_nodes(self.request.places.device)
 
     def processes(self, job: Job) -> int:
         return self.machine.gpus_per_training if job.kind == "train" else 1
@@ -101,7 +97,7 @@ class Graph:
     def cores(self, job: Job) -> int:
         """Cores that a job takes; trainings on this machine share its cores evenly."""
         asked, machine = self.threads(job) * self.processes(job), self.machine
-        shared = job.kind == "train" and not self.on_nodes
+        shared = job.kind == "train" and not self.machine.on_nodes
         return min(asked, machine.cores // machine.side_by_side) if shared else asked
 
     def gpus(self, job: Job) -> int:
@@ -124,16 +120,14 @@ def make(request: Request, how: How) -> int | None:
         _check(graph)
     for told in request.left_out():
         print(f"note: {told}", file=sys.stderr)
-    if how.dry_run:
-        print(_listing(graph, stale) if stale else up_to_date(graph))
+    if not how.dry_run:
+        for task in request.own.keys() & request.sources.keys():  # for later commands
+            keep_source(task, Path(request.sources[task]), request.places.data)
+    if how.dry_run or (how.plan is not None and not stale):
+        print(_listing(graph, stale) if stale else up_to_date(request))
         return None
-    for task in request.own.keys() & request.sources.keys():  # for later commands
-        keep_source(task, Path(request.sources[task]), request.places.data)
     if not stale:
-        if how.plan is None:
-            return 0
-        print(up_to_date(graph))
-        return None
+        return 0
     if how.profile is not None and how.plan is None:
         check_executor(how.profile)
     with only_command(graph.folder):
@@ -150,11 +144,10 @@ def make(request: Request, how: How) -> int | None:
     return len(stale)
 
 
-def up_to_date(graph: Graph) -> str:
+def up_to_date(request: Request) -> str:
     """The message that there is nothing to do."""
-    whole = graph.request.target or "Everything"
-    name = graph.request.scale.name
-    return f"{whole} of preset {name} is up to date: {len(graph.jobs)} jobs, none to do."
+    whole, name = request.target or "Everything", request.scale.name
+    return f"{whole} of preset {name} is up to date: {len(request.jobs())} jobs, none to do."
 
 
 def _check(graph: Graph) -> None:
@@ -227,7 +220,7 @@ def write_plan(graph: Graph, path: Path, stale: Mapping[str, str]) -> None:
         job, gpus = jobs[name], graph.gpus(jobs[name])
         step = ["step", name, f"--plan={path}", f"--threads={graph.threads(job)}"]
         words = command(step, graph.processes(job))
-        own = _of_node(job, gpus, asked) if graph.on_nodes else {"gpu": gpus}
+        own = _of_node(job, gpus, asked) if graph.machine.on_nodes else {"gpu": gpus}
         if gpus and graph.machine.devices:
             slots = [str(graph.machine.gpu_slots), ",".join(graph.machine.devices)]
             where = [str(graph.folder.absolute()), *slots, str(gpus)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -171,17 +170,14 @@ def published(quantity: Quantity) -> float | None:
     name = "Real data" if quantity.method == REAL else METHODS[quantity.method].title
     if quantity.family in ("quality", "diversity"):
         task = spec.stands_for if spec else quantity.task
-        quality, diversity = _table1().get((task, name), (None, None))
+        quality, diversity = published_table1().get((task, name), (None, None))
         return quality if quantity.family == "quality" else diversity
     if spec is None or quantity.translation is None:
         return None
-    cis, inception = _table2().get((spec.directions[quantity.translation], name), (None, None))
+    cis, inception = published_table2().get((spec.directions[quantity.translation], name), (None, None))
     if cis is None or inception is None:
         return None
     return {"cis": cis, "is": inception, "cis/is": cis / inception}.get(quantity.family)
-
-
-_table1, _table2 = cache(published_table1), cache(published_table2)
 
 
 def claims(preset: Preset) -> list[Claim]:

@@ -61,9 +61,12 @@ def verdicts(claims: Sequence[Claim], evidence: Current) -> list[Finding]:
     """One finding per claim, in the order of ``claims``."""
     court = [(claim, *_measured(claim, evidence)) for claim in claims]
     tested = [
-        [_tested(claim, *part) for part in parts] if len(seeds) > 1 else []
+        [
+            _Tested(part, of, *tails(of, part.scaled(claim.low), part.scaled(claim.high)))
+            for part, of in parts if len(seeds) > 1
+        ]
         for claim, seeds, parts in court
-    ]
+    ]  # fmt: skip
     p = [_two_sided(parts) for parts in tested if parts]
     decided = zip(p, *holm(p, LEVEL), strict=True)
     return [
@@ -83,10 +86,6 @@ def _measured(claim: Claim, evidence: Current) -> tuple[tuple[int, ...], _Parts]
     seeds = sorted(set(evidence.seeds).intersection(*known.values()))
     at_seed = [{quantity: of[seed] for quantity, of in known.items()} for seed in seeds]
     return tuple(seeds), [(part, [*map(part.at, at_seed)]) for part in claim.parts]
-
-
-def _tested(claim: Claim, part: Part, values: Sequence[float]) -> _Tested:
-    return _Tested(part, values, *tails(values, part.scaled(claim.low), part.scaled(claim.high)))
 
 
 def _finding(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import io
 import tempfile
 import threading
@@ -14,7 +13,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-import uvicorn
 from PIL import Image
 from pydantic import Field
 from starlette.applications import Starlette
@@ -27,6 +25,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from benchmarks.pictures import to_bytes
+from benchmarks.study import web
 from benchmarks.study.guard import Guard
 from benchmarks.study.web import (  # fmt: skip
     Body,
@@ -35,7 +34,6 @@ from benchmarks.study.web import (  # fmt: skip
     answer,
     body,
     files,
-    listening,
     not_found,
     refused,
 )
@@ -184,14 +182,13 @@ def serve(networks: Sequence[Network], port: int, browser: bool) -> None:
     Raises UserError if the port is not available.
     """
     app = Demo(networks).app()
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-    with listening(HOST, port, "--port") as listener:
-        address = f"http://{HOST}:{listener.getsockname()[1]}"
+
+    def welcome(address: str) -> None:
         print(f"{address}  (Ctrl-C stops)", flush=True)
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+
+    web.serve(app, HOST, port, "--port", welcome)
 
 
 async def _wrong(_: Request, error: Exception) -> Response:

@@ -28,7 +28,7 @@ from reproduce.training.translate import stream
 # codes of half its size one that is smooth enough to be known again when a figure enlarges it.
 TINY = ["steps=2", "batch=2", "dim=4", "dis_dim=4", "init=kaiming", "n_downsample=1"]
 DRAWN = ["train=6", "test=10"]
-HEAD = 30  # pixels, of titles, that are no pictures
+HEAD = 38  # pixels, of titles, that are no pictures
 
 
 def words(
@@ -70,7 +70,7 @@ def test_the_figure_shows_spread_inputs_and_what_the_checkpoint_makes_of_them(
     make_here(words(tmp_path), tmp_path / "plan.json")
     (path,) = tmp_path.glob("results/*/unit-figure*.png")
     assert path.name == "unit-figure4.png" and path.parent.name.startswith("quick+")
-    assert Image.open(path).size == (1087, 539)
+    assert Image.open(path).size == (1087, 556)
     found = cells(path)
     assert [len(row) for row in found] == [8] * 4
     (checkpoint,) = tmp_path.glob(f"runs/{path.parent.name}/drawn-dog-breeds/unit-seed0/last.*")

@@ -15,8 +15,8 @@ from models.randomness import generator
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import RunConfig, run_folder
-from reproduce.report.figures import DPI, plt, save, show
-from reproduce.report.style_figures import CELL, HEAD, guided, interpolation
+from reproduce.report.figures import DPI, HEAD, plt, save, show
+from reproduce.report.style_figures import CELL, guided, interpolation
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Subset
 from reproduce.training.checkpoints import describe, load_method, read_checkpoint, write_atomic

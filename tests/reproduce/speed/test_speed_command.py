@@ -92,7 +92,7 @@ def test_what_fails_keeps_nothing_else_from_being_measured(tmp_path: Path) -> No
 def test_only_trainings_are_timed_with_tf32(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a real translation or measurement, whose process has turned it off."""
     monkeypatch.setattr(
-        KINDS[kind].replace(":", "."),
+        KINDS[kind][0].replace(":", "."),
         lambda about, tick: {"tf32": torch.backends.cudnn.allow_tf32},
     )
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
