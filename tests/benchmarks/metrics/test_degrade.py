@@ -97,13 +97,9 @@ def test_what_answers_do_not_bear_out(
     answers: list[tuple[str, float, float]], wrong: list[str]
 ) -> None:
     """Of 100 questions: 55 % may be 50 %."""
-    findings = [
-        Finding(
-            shown,
-            "reference",
-            level,
-            Preference(share, wilson_share(share, 100, SURE), 100, 1, 100),
-        )
-        for shown, level, share in answers
-    ]
-    assert failures(findings) == wrong
+
+    def found(shown: str, level: float, share: float) -> Finding:
+        preference = Preference(share, wilson_share(share, 100, SURE), 100, 1, 100)
+        return Finding(shown, "reference", level, preference)
+
+    assert failures([found(*answer) for answer in answers]) == wrong
