@@ -20,6 +20,7 @@ from package_lpips import reference
 from PIL import Image
 from torch import Tensor
 from torch_fidelity.metric_isc import isc_features_to_metric
+from untrained import untrained
 
 from benchmarks.__main__ import main
 from benchmarks.harness.published import published_table1, published_table2
@@ -27,9 +28,7 @@ from benchmarks.metrics.diversity import DiversityResult
 from benchmarks.metrics.inception_score import per_input
 from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.metrics.mode_scores import load_mode_scores
-from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
 from benchmarks.networks.weights import Version, trained
-from models.init import initialise
 
 
 @pytest.fixture
@@ -235,11 +234,8 @@ def test_a_place_for_raw_values_is_asked_before_anything_is_measured(tmp_path, r
 
 
 def test_fidelity_is_torch_fidelitys(tmp_path, measured, refused):
-    name, heads = "small-resnet-2", {"pattern": ("p", "q")}
-    network = SmallResNet(RECIPES[name], heads)
-    initialise(network, "kaiming", torch.Generator().manual_seed(0))
-    saved = tmp_path / "classifier.safetensors"
-    Classifier(RECIPES[name], heads, network, {"pattern": 0.5}, {}).save(saved)
+    name, saved = "small-resnet-2", tmp_path / "classifier.safetensors"
+    untrained({"pattern": ("p", "q")}).save(saved)
     (fake,) = LAYOUTS["flat"](tmp_path / "fake", pixels_of(20, 5, (32, 32)))
     (real,) = LAYOUTS["flat"](tmp_path / "real", pixels_of(30, 4, (32, 32), seed=1) // 2)
     found = measured("fidelity", fake, "--real", real, "--classifier", saved)
