@@ -41,9 +41,7 @@ def assert_stored(name: str, made: str) -> None:
 
 @needs_current_results
 @pytest.mark.parametrize("number", [1, 2])
-def test_tables_of_the_readme_are_generated_from_the_stored_records(
-    number: int, tmp_path: Path
-) -> None:
+def test_tables_of_the_readme_are_generated_from_the_stored_records(number, tmp_path):
     copy = tmp_path / "README.md"
     copy.write_text(RESULTS, encoding="utf-8")
     words = ["table", str(number), "--preset=cpu", "--stored", f"--results={ROOT / 'results'}"]

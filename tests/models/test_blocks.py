@@ -6,14 +6,11 @@ import itertools
 
 import pytest
 import torch
+from tiny_methods import normal
 from torch import Tensor, nn
 
 from models.blocks import CountedDropout, LayerNorm, number_dropouts, seed_dropouts
 from models.choices import choose
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def test_layer_norm_gain_stays_in_range_of_its_initial_draw() -> None:
@@ -27,14 +24,14 @@ def test_layer_norm_gain_stays_in_range_of_its_initial_draw() -> None:
 def test_layer_norm_of_a_constant_picture_has_finite_gradients_in_one_pass_or_two(
     value: float, dtype: torch.dtype, near: float
 ) -> None:
-    layer, x = LayerNorm(3).to(dtype), draw(3, 3, 4, 4).to(dtype)
+    layer, x = LayerNorm(3).to(dtype), normal(3, 3, 4, 4).to(dtype)
     x[1] = value
     x.requires_grad_()
     found = []
     for ways in ([], ["norms"]):
         choose(layer, ways)
         out = layer(x)
-        loss = (out * draw(3, 3, 4, 4)).sum()
+        loss = (out * normal(3, 3, 4, 4)).sum()
         found.append([out, *torch.autograd.grad(loss, [x, *layer.parameters()])])
     for plain, fast in zip(*found, strict=True):
         assert bool(torch.isfinite(plain).all())

@@ -90,9 +90,7 @@ def kept(run: Callable[[], Tensor]) -> int:
     return sum(storages.values())
 
 
-def test_memory_keeps_no_padded_pictures_where_they_are_large(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_memory_keeps_no_padded_pictures_where_they_are_large(monkeypatch):
     layers = nn.Sequential(*(ConvBlock(8, 8, 3, 1, 1, activ="lrelu") for _ in range(6)))
     x = torch.randn(2, 8, 32, 32)
     picture = x.numel() * 4

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 import torch
-from torch import Tensor, nn
+from tiny_methods import Features
+from torch import Tensor
 
 from models.errors import UserError
 from models.zoo import make_config, make_method
@@ -63,13 +64,6 @@ def another(value: object, name: str) -> object:
         case float():
             return 0.5 * value + 0.2
     return next(word for word in OTHER[name] if word != value)
-
-
-class Features(nn.Module):
-    """In the place of VGG-16."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat((x, x.square()), dim=1)
 
 
 def behaviour(method: str, settings: dict[str, object]) -> Iterator[object]:

@@ -93,9 +93,7 @@ def test_misaligned_pictures_lie_where_they_were_moved() -> None:
         ),
     ],
 )
-def test_what_answers_do_not_bear_out(
-    answers: list[tuple[str, float, float]], wrong: list[str]
-) -> None:
+def test_what_answers_do_not_bear_out(answers, wrong):
     """Of 100 questions: 55 % may be 50 %."""
 
     def found(shown: str, level: float, share: float) -> Finding:

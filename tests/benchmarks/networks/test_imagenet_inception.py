@@ -91,9 +91,7 @@ def test_the_auxiliary_head_counts_two_fifths():
         assert torch.allclose(gradient, weight * expected, atol=1e-6)
 
 
-def test_missing_and_foreign_files_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_and_foreign_files_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(UserError, match="allow the download, pass torchvision's inception_v3"):
         imagenet_weights()

@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 
 from benchmarks.metrics.lpips_features import LpipsDistance, enlarged, measured_size
 from benchmarks.networks import weights as weights_module
-from benchmarks.networks.weights import Version, trained
+from benchmarks.networks.weights import trained
 from models.errors import UserError
 
 SHIPPED = trained("0.0")
@@ -31,9 +31,7 @@ def pictures(n: int, height: int = 32, width: int = 32, seed: int = 0) -> torch.
 @pytest.mark.parametrize(
     ("version", "size", "measured"), [("0.1", (65, 90), (65, 90)), ("0.0", (40, 72), (64, 115))]
 )
-def test_distances_are_the_package_s_of_enlarged_pictures(
-    version: Version, size: tuple[int, int], measured: tuple[int, int]
-) -> None:
+def test_distances_are_the_package_s_of_enlarged_pictures(version, size, measured):
     found, net = LpipsDistance(trained(version)), reference(version)
     x, y = pictures(3, *size, seed=1), pictures(3, *size, seed=2)
     y[0] = x[0] * 0.9
@@ -125,9 +123,7 @@ def test_broken_files_are_refused(tmp_path: Path, suffix: str) -> None:
             trained("0.0", path)
 
 
-def test_archives_that_unpack_to_more_than_any_alexnet_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_archives_that_unpack_to_more_than_any_alexnet_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(weights_module, "LARGEST_FILE", 10**6)
     path = tmp_path / "bomb.pth"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

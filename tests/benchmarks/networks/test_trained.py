@@ -164,9 +164,7 @@ def test_saved_and_read_back(known: dict[str, Any], kind: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_broken_and_foreign_files_are_refused(
-    known: dict[str, Any], kind: str, tmp_path: Path
-) -> None:
+def test_broken_and_foreign_files_are_refused(known, kind, tmp_path):
     path, load = tmp_path / "x.safetensors", CASES[kind].load
     with pytest.raises(UserError, match="no such file: remove"):
         load(path)
