@@ -7,9 +7,9 @@ import itertools
 import pytest
 import torch
 from tiny_methods import normal
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.blocks import CountedDropout, LayerNorm, number_dropouts, seed_dropouts
+from models.blocks import CountedDropout, LayerNorm
 from models.choices import choose
 
 
@@ -94,19 +94,6 @@ def test_masks_of_layers_seeds_and_neighbours_are_unrelated() -> None:
     flat = mask([4], shape=(1, 128, 128)).flatten()
     for lag in (1, 2, 128, 4096):
         assert abs(correlation(flat[:-lag], flat[lag:])) < 5 / (len(flat) - lag) ** 0.5
-
-
-def test_layers_are_numbered_apart_and_seeded_together() -> None:
-    net = nn.Sequential(CountedDropout(0.5), nn.Sequential(nn.ReLU(), CountedDropout(0.5)))
-    number_dropouts(net)
-    layers = [m for m in net.modules() if isinstance(m, CountedDropout)]
-    assert len({m.layer for m in layers}) == 2
-    seed_dropouts(net, torch.tensor([3]))
-    x = torch.ones(1, 1, 64, 64)
-    both = (net(x) > 0).double().mean().item()
-    assert 0.2 < both < 0.3  # the same mask twice would keep half
-    seed_dropouts(net, None)
-    assert torch.equal(net(x), x)
 
 
 def test_layer_norm_keeps_the_precision_of_its_input():
