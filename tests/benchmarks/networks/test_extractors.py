@@ -10,13 +10,8 @@ import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from untrained import untrained
 
-from benchmarks.networks.extractors import (
-    _inception,
-    _Shapes,
-    classifier_extractor,
-    extract,
-    inception_extractor,
-)
+from benchmarks.networks import extractors
+from benchmarks.networks.extractors import classifier_extractor, extract, inception_extractor
 from benchmarks.pictures import to_bytes
 from models.errors import UserError
 from reproduce.tasks.pictures import to_image, to_tensor
@@ -88,7 +83,7 @@ def test_no_more_pictures_are_held_than_a_batch():
 def inception_state() -> dict[str, torch.Tensor]:
     """Weights of the right shapes, drawn from a seed, of a size that keeps activations alive."""
     with torch.device("meta"):
-        shapes = _inception(_Shapes, {}).state_dict()
+        shapes = extractors._inception(extractors._Shapes, {}).state_dict()
     draws = torch.Generator().manual_seed(0)
     state = {}
     for name, like in shapes.items():
