@@ -16,7 +16,6 @@ import pytest
 import torch
 import torch_fidelity
 from outputs_case import LAYOUTS, Pixels, each, pixels_of, save
-from package_lpips import reference
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -28,7 +27,7 @@ from benchmarks.harness.published import published_table1, published_table2
 from benchmarks.metrics.diversity import DiversityResult
 from benchmarks.metrics.inception_score import per_input
 from benchmarks.metrics.mode_scores import load_mode_scores
-from benchmarks.networks.weights import Version
+from benchmarks.networks.weights import Version, trained
 
 
 @pytest.fixture
@@ -49,6 +48,15 @@ def measured(printed):
     return lambda *words: {
         m["metric"]: m for m in json.loads(printed(*words, "--json"))["measured"]
     }
+
+
+def reference(version: Version) -> lpips.LPIPS:
+    """The lpips package's own network, with its channel weights, around the shipped trunk."""
+    net = lpips.LPIPS(net="alex", version=version, pnet_rand=True, verbose=False)
+    shipped = trained("0.0").trunk
+    trunk = {n: shipped["features." + n.split(".", 1)[1]] for n in net.net.state_dict()}
+    net.net.load_state_dict(trunk, strict=True)
+    return net
 
 
 @torch.inference_mode()
