@@ -17,6 +17,7 @@ from outputs_case import LAYOUTS, Pixels, each, pixels_of, save
 from PIL import Image
 
 from benchmarks.harness.outputs import Outputs, open_outputs
+from benchmarks.study.prepare import Plan, prepare
 from models.errors import UserError
 
 
@@ -155,6 +156,21 @@ def test_equal_pictures_have_equal_digests(tmp_path: Path) -> None:
     made = [open_outputs(LAYOUTS["flat"](tmp_path / n, pixels_of())).sha256 for n in "ab"]
     other = open_outputs(LAYOUTS["flat"](tmp_path / "c", pixels_of(seed=1))).sha256
     assert made[0] == made[1] != other
+
+
+@pytest.mark.parametrize("layout", ["BicycleGAN", ".npy"])
+def test_a_study_takes_folders_and_arrays(layout: str, tmp_path: Path) -> None:
+    for i in range(4):
+        save(tmp_path / "testA" / f"in{i}.png", GOOD[0, 0])
+    given = {"mine": pixels_of(seed=0), "other": pixels_of(seed=1)}
+    methods = {name: LAYOUTS[layout](tmp_path / name, made)[0] for name, made in given.items()}
+    plan = Plan(tmp_path / "testA", methods, "other", questions=8, per_rater=5)
+    design = prepare(plan, tmp_path / "study")
+    assert design.inputs == 4 and design.size == (24, 16)
+    pictures = (tmp_path / "study" / "pictures").iterdir()
+    shown = {np.asarray(Image.open(path)).tobytes() for path in pictures}
+    own = {one.tobytes() for made in given.values() for one in made.reshape(-1, 16, 24, 3)}
+    assert len(shown & own) >= 8
 
 
 GOOD = pixels_of(3, 2)
