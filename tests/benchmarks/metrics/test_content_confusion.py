@@ -90,7 +90,7 @@ def stream(noise: float) -> list[Item]:
 
 
 def collected(items: list[Item]) -> ContentTable:
-    scores: Any = ContentScores(MeanColour(), TRUTH, {"domain": "colours"})
+    scores: Any = ContentScores(MeanColour(), TRUTH, {"domain": "colours"}, batch_size=5)
     return consume(scores, items)
 
 
