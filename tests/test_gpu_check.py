@@ -39,17 +39,13 @@ def test_every_check_passes_and_leaves_its_figures(out: Path) -> None:
     assert 1 < told["processor_seconds"] < 60, "a minute, which other work makes longer"
 
 
-def test_the_table_of_speed_reads_its_step_times(
-    out: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_table_of_speed_reads_its_step_times(out, capsys):
     assert main(["speed", "table", f"--results={out}", "--kind=step", "--format=csv"]) == 0
     heading, row = capsys.readouterr().out.splitlines()
     assert "ratio" in heading and "munit" in row
 
 
-def test_what_fails_is_told_and_the_next_check_follows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_fails_is_told_and_the_next_check_follows(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu_check, "BAR", 0.0)
     words = ["--device=cpu", "--small", f"--out={tmp_path}", "--only", "golden", "graphs"]
     assert gpu_check.main(words) == 1
@@ -60,9 +56,7 @@ def test_what_fails_is_told_and_the_next_check_follows(
 
 @pytest.mark.parametrize("name", ["graphs", "step_times"])
 @pytest.mark.parametrize(("recorder", "passed"), [(Tapes, True), (Unable, False)])
-def test_a_gpu_that_records_no_graph_fails(
-    recorder: type[Tapes], passed: bool, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gpu_that_records_no_graph_fails(recorder, passed, name, tmp_path, monkeypatch):
     monkeypatch.setattr(shared, "CudaGraphs", lambda device: recorder())
     monkeypatch.setattr(stepping, "measure_machine", lambda *given: {})
     monkeypatch.setattr(Tensor, "pin_memory", lambda x: x)

@@ -39,16 +39,19 @@ def assert_stored(name: str, made: str) -> None:
     (assert_same_csv if name.endswith(".csv") else assert_same_text)(made, stored)
 
 
+def rewritten(folder: Path, text: str, *words: str) -> str:
+    """A page after a command has written into it."""
+    copy = folder / "README.md"
+    copy.write_text(text, encoding="utf-8")
+    assert main([*words, f"--readme={copy}"]) == 0
+    return copy.read_text(encoding="utf-8")
+
+
 @needs_current_results
 @pytest.mark.parametrize("number", [1, 2])
-def test_tables_of_the_readme_are_generated_from_the_stored_records(
-    number: int, tmp_path: Path
-) -> None:
-    copy = tmp_path / "README.md"
-    copy.write_text(RESULTS, encoding="utf-8")
-    words = ["table", str(number), "--preset=cpu", "--stored", f"--results={ROOT / 'results'}"]
-    assert main([*words, f"--readme={copy}"]) == 0
-    assert_same_text(copy.read_text(encoding="utf-8"), RESULTS)
+def test_tables_of_the_readme_are_generated_from_the_stored_records(number, tmp_path):
+    words = "table", str(number), "--preset=cpu", "--stored", f"--results={ROOT / 'results'}"
+    assert_same_text(rewritten(tmp_path, RESULTS, *words), RESULTS)
 
 
 @needs_current_results
@@ -64,12 +67,10 @@ def test_stored_tables_are_generated_from_the_stored_records(preset: str, number
 
 @needs_current_results
 def test_claims_are_judged_from_the_stored_records(tmp_path: Path) -> None:
-    copy = tmp_path / "README.md"
-    copy.write_text(RESULTS, encoding="utf-8")
     results = tmp_path / "results"
     shutil.copytree(ROOT / "results" / "cpu", results / "cpu")
-    assert main(["claims", "--preset=cpu", f"--results={results}", f"--readme={copy}"]) == 0
-    assert_same_text(copy.read_text(encoding="utf-8"), RESULTS)
+    words = "claims", "--preset=cpu", f"--results={results}"
+    assert_same_text(rewritten(tmp_path, RESULTS, *words), RESULTS)
     for name in ("claims.md", "claims.csv", "claims.tex"):
         assert_stored(f"cpu/{name}", (results / "cpu" / name).read_text(encoding="utf-8"))
     block = RESULTS.split("<!-- claims-cpu -->")[1].split("<!-- /claims-cpu -->")[0]
@@ -127,11 +128,8 @@ def test_raw_values_give_the_recorded_numbers(tmp_path: Path) -> None:
 
 
 def test_costs_come_from_the_stored_records(tmp_path: Path) -> None:
-    copy = tmp_path / "README.md"
-    copy.write_text(COSTS, encoding="utf-8")
-    words = ["speed", "table", f"--results={ROOT / 'results'}", f"--readme={copy}"]
-    assert main(words) == 0
-    assert copy.read_text(encoding="utf-8") == COSTS
+    words = "speed", "table", f"--results={ROOT / 'results'}"
+    assert rewritten(tmp_path, COSTS, *words) == COSTS
     block = COSTS.split("<!-- speed -->")[1].split("<!-- /speed -->")[0]
     for what in ("training step, munit, 256 px", "10,000 of them", "IS and CIS", "waiting"):
         assert what in block

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.method import Method, Phase
 from models.zoo import METHODS, make_config, make_method
@@ -32,6 +32,8 @@ TINY: dict[str, dict[str, object]] = {
     "bicyclegan": dict(dim=2, depth=3, enc_dim=2, enc_blocks=2, dis_dim=2, dis_layers=1),
 }
 EVERY = pytest.mark.parametrize("name", METHODS)
+# Ablations have the networks of MUNIT.
+EVERY_NETWORK = pytest.mark.parametrize("name", [n for n in METHODS if not METHODS[n].ablates])
 # Those whose steps differ by more than which terms count.
 UNLIKE = pytest.mark.parametrize("name", ["unit", "cyclegan-noise", "munit", "bicyclegan"])
 SIZE = 16
@@ -64,6 +66,18 @@ def make(name: str, seed: int = 0, **settings: object) -> Any:
 def pictures(n: int, h: int = SIZE, w: int = SIZE, seed: int = 0) -> Tensor:
     """(n, 3, h, w), uniform in [-1, 1)."""
     return torch.rand(n, 3, h, w, generator=draws(seed)) * 2 - 1
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    """Normal draws in float64."""
+    return torch.randn(shape, generator=draws(seed), dtype=torch.float64)
+
+
+class Features(nn.Module):
+    """In the place of VGG-16."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat((x, x.square()), dim=1)
 
 
 def training_noise(

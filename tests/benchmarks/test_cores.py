@@ -8,9 +8,7 @@ import pytest
 from benchmarks.devices import cores
 
 
-def test_cores_are_those_that_a_job_was_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cores_are_those_that_a_job_was_given(tmp_path, monkeypatch):
     monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 128)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 64, 65}, raising=False)

@@ -37,14 +37,6 @@ def test_constant_values_alone_have_an_interval_without_width() -> None:
         assert min(values) <= found.low < found.high <= max(values)
 
 
-def test_dyadic_interval_of_disjoint_pairs_is_the_normal_one() -> None:
-    values = np.random.default_rng(4).random(200)
-    found = dyadic_mean(values, np.arange(400).reshape(200, 2))
-    half = stats.norm.ppf(0.975) * values.std() / np.sqrt(200)
-    assert found.low == pytest.approx(values.mean() - half)
-    assert found.high == pytest.approx(values.mean() + half)
-
-
 def test_dyadic_variance_adds_products_of_pairs_that_share_an_item() -> None:
     rng = np.random.default_rng(5)
     pairs = np.array([(i, j) for i in range(8) for j in range(i + 1, 8)])
@@ -58,23 +50,9 @@ def test_dyadic_variance_adds_products_of_pairs_that_share_an_item() -> None:
         if set(pairs[p]) & set(pairs[q])
     )
     found = dyadic_mean(values, pairs)
-    expected = 2 * stats.norm.ppf(0.975) * np.sqrt(variance) / len(pairs)
-    assert found.high - found.low == pytest.approx(expected)
-
-
-def test_dyadic_interval_covers_where_pairs_share_pictures() -> None:
-    rng = np.random.default_rng(6)
-    all_pairs = np.array([(i, j) for i in range(60) for j in range(i + 1, 60)])
-    covered, naive = [], []
-    for _ in range(200):
-        pairs = all_pairs[rng.choice(len(all_pairs), 400, replace=False)]
-        values = rng.normal(0, 1, 60)[pairs].sum(1) + rng.normal(0, 0.5, 400)
-        found = dyadic_mean(values, pairs)
-        covered.append(found.low <= 0 <= found.high)
-        wrong = dyadic_mean(values, np.arange(800).reshape(400, 2))
-        naive.append(wrong.low <= 0 <= wrong.high)
-    assert 0.90 <= np.mean(covered) <= 0.99
-    assert np.mean(naive) < 0.8
+    half = stats.norm.ppf(0.975) * np.sqrt(variance) / len(pairs)
+    ends = values.mean() - half, values.mean() + half
+    assert (found.low, found.high) == pytest.approx(ends)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,11 @@ import itertools
 
 import pytest
 import torch
-from torch import Tensor, nn
+from tiny_methods import normal
+from torch import Tensor
 
-from models.blocks import CountedDropout, LayerNorm, number_dropouts, seed_dropouts
+from models.blocks import CountedDropout, LayerNorm
 from models.choices import choose
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def test_layer_norm_gain_stays_in_range_of_its_initial_draw() -> None:
@@ -27,14 +24,14 @@ def test_layer_norm_gain_stays_in_range_of_its_initial_draw() -> None:
 def test_layer_norm_of_a_constant_picture_has_finite_gradients_in_one_pass_or_two(
     value: float, dtype: torch.dtype, near: float
 ) -> None:
-    layer, x = LayerNorm(3).to(dtype), draw(3, 3, 4, 4).to(dtype)
+    layer, x = LayerNorm(3).to(dtype), normal(3, 3, 4, 4).to(dtype)
     x[1] = value
     x.requires_grad_()
     found = []
     for ways in ([], ["norms"]):
         choose(layer, ways)
         out = layer(x)
-        loss = (out * draw(3, 3, 4, 4)).sum()
+        loss = (out * normal(3, 3, 4, 4)).sum()
         found.append([out, *torch.autograd.grad(loss, [x, *layer.parameters()])])
     for plain, fast in zip(*found, strict=True):
         assert bool(torch.isfinite(plain).all())
@@ -97,19 +94,6 @@ def test_masks_of_layers_seeds_and_neighbours_are_unrelated() -> None:
     flat = mask([4], shape=(1, 128, 128)).flatten()
     for lag in (1, 2, 128, 4096):
         assert abs(correlation(flat[:-lag], flat[lag:])) < 5 / (len(flat) - lag) ** 0.5
-
-
-def test_layers_are_numbered_apart_and_seeded_together() -> None:
-    net = nn.Sequential(CountedDropout(0.5), nn.Sequential(nn.ReLU(), CountedDropout(0.5)))
-    number_dropouts(net)
-    layers = [m for m in net.modules() if isinstance(m, CountedDropout)]
-    assert len({m.layer for m in layers}) == 2
-    seed_dropouts(net, torch.tensor([3]))
-    x = torch.ones(1, 1, 64, 64)
-    both = (net(x) > 0).double().mean().item()
-    assert 0.2 < both < 0.3  # the same mask twice would keep half
-    seed_dropouts(net, None)
-    assert torch.equal(net(x), x)
 
 
 def test_layer_norm_keeps_the_precision_of_its_input():

@@ -47,12 +47,8 @@ def gradients(method: Any, noise: dict[str, dict[str, Tensor]]) -> dict[str, Ten
     return found
 
 
-def noises(method: Any) -> dict[str, dict[str, Tensor]]:
-    found: dict[str, dict[str, Tensor]] = {}
-    for phase in ("generator", "discriminator"):
-        drawn = training_noise(method, phase, 4)
-        found[phase] = {k: v.double() if v.is_floating_point() else v for k, v in drawn.items()}
-    return found
+def doubled(noise: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.double() if v.is_floating_point() else v for k, v in noise.items()}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +63,8 @@ def test_every_way_gives_the_plain_terms_and_gradients(name: str, way: str) -> N
     plain, fast = make(name).double(), make(name).double()
     choose(plain, PLAIN)
     choose(fast, ALL if way == "all" else [way])
-    noise = noises(plain)
+    phases = "generator", "discriminator"
+    noise = {phase: doubled(training_noise(plain, phase, 4)) for phase in phases}
     expected, found = gradients(plain, noise), gradients(fast, noise)
     assert expected.keys() == found.keys() and len(found) > 10
     for key, value in expected.items():
@@ -90,9 +87,7 @@ def kept(run: Callable[[], Tensor]) -> int:
     return sum(storages.values())
 
 
-def test_memory_keeps_no_padded_pictures_where_they_are_large(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_memory_keeps_no_padded_pictures_where_they_are_large(monkeypatch):
     layers = nn.Sequential(*(ConvBlock(8, 8, 3, 1, 1, activ="lrelu") for _ in range(6)))
     x = torch.randn(2, 8, 32, 32)
     picture = x.numel() * 4
@@ -209,10 +204,7 @@ def test_translations_of_one_picture_are_as_if_each_came_alone(name: str) -> Non
     method = make(name).double()
     x, which = pictures(3).double(), torch.tensor([2, 0, 0, 1, 2])
     for direction in method.directions:
-        noise = {
-            role: z.double() if z.is_floating_point() else z
-            for role, z in method.draw_noise(5, *x.shape[2:], draws(1)).items()
-        }
+        noise = doubled(method.draw_noise(5, *x.shape[2:], draws(1)))
         expected = method.translate(x[which], direction, noise)
         for given, wanted in ((noise, expected), (None, method.translate(x[which], direction))):
             found = method.translate_each(x, which, direction, given)

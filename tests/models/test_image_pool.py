@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from tiny_methods import draws, make
+from tiny_methods import draws
 from torch import Tensor
 
 from models.image_pool import ImagePool
@@ -40,8 +40,3 @@ def test_full_pool_swaps_half_of_the_time() -> None:
             assert pool.state[changed[0], 0, 0, 0] == i
             swaps += 1
     assert abs(swaps - steps / 2) < 5 * math.sqrt(steps / 4)
-
-
-def test_pool_size_is_a_setting() -> None:
-    assert make("cyclegan", pool=0).pool_names() == {}
-    assert make("cyclegan", pool=7).pool_names() == {"x_ab": 7, "x_ba": 7}

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_methods import TINY, normal
 from torch import Tensor, nn
 
 from models.errors import UserError
@@ -28,8 +29,6 @@ VARIANTS: list[dict[str, Any]] = json.loads(RECORDED.read_text(encoding="utf-8")
 EVERY_VARIANT = pytest.mark.parametrize(
     "recorded", VARIANTS, ids=[f"{v['method']}-{i}" for i, v in enumerate(VARIANTS)]
 )
-SMALL: dict[str, object] = dict(dim=2, dis_dim=2, dis_layers=2, dis_scales=1, n_res=1)
-CYCLEGAN: dict[str, object] = dict(dim=2, n_blocks=1, dis_dim=2, dis_layers=1)
 
 
 def build(name: str, **settings: object) -> Any:
@@ -57,17 +56,13 @@ def by_name(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for name, like in state.items():
         seed = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
-        drawn = normal(like.shape, seed) * 0.3 if like.is_floating_point() else like * 0 + 7
+        drawn = normal(*like.shape, seed=seed) * 0.3 if like.is_floating_point() else like * 0 + 7
         found[name] = drawn.abs() + 0.5 if name.endswith("running_var") else drawn
     return found
 
 
-def normal(shape: tuple[int, ...], seed: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
 def pictures(n: int, size: int, channels: int = 3) -> Tensor:
-    return normal((n, channels, size, size), channels)
+    return normal(n, channels, size, size, seed=channels)
 
 
 def outputs(method: Any, x: Tensor, z: Tensor) -> dict[str, Tensor]:
@@ -118,12 +113,12 @@ def test_networks_are_the_published_ones(recorded: dict[str, Any]) -> None:
         out = found[name]
         assert list(out.shape) == shape, name
         # Its length, and its product with fixed draws.
-        told = [out.norm().item(), (out * normal(tuple(shape), 9)).sum().item()]
+        told = [out.norm().item(), (out * normal(*shape, seed=9)).sum().item()]
         assert told == pytest.approx([norm, product], rel=1e-9, abs=1e-9), name
 
 
 def small_munit() -> Method:
-    return build("munit", **SMALL, mlp_dim=4)
+    return build("munit", **TINY["munit"])
 
 
 def test_statistics_of_pytorch_0_3_are_ignored() -> None:
@@ -141,9 +136,9 @@ def test_statistics_of_pytorch_0_3_are_ignored() -> None:
 
 
 def test_batch_norm_without_its_count_of_batches_loads() -> None:
-    method = build("cyclegan", **CYCLEGAN, norm="bn")
+    method = build("cyclegan", **TINY["cyclegan"], norm="bn")
     state = {k: v for k, v in to_original(method).items() if "num_batches" not in k}
-    other = build("cyclegan", **CYCLEGAN, norm="bn")
+    other = build("cyclegan", **TINY["cyclegan"], norm="bn")
     scramble(other, 99)
     load_original(other, state)
     method.eval(), other.eval()
@@ -173,7 +168,7 @@ def test_foreign_checkpoints_are_refused_and_change_nothing() -> None:
     for wrong, words in (
         (state | {"gen_a.extra.weight": torch.zeros(1)}, "unexpected.*gen_a.extra.weight"),
         (state | {key: torch.zeros(9, 3, 7, 7)}, r"shape \(9, 3, 7, 7\).*expected \(2, 3, 7, 7\)"),
-        (to_original(build("unit-release", **SMALL)), "does not fit Munit"),
+        (to_original(build("unit-release", **TINY["unit-release"])), "does not fit Munit"),
     ):
         with pytest.raises(UserError, match=words):
             load_original(method, wrong)
@@ -181,6 +176,5 @@ def test_foreign_checkpoints_are_refused_and_change_nothing() -> None:
 
 
 def test_methods_without_a_release_say_so() -> None:
-    nips = build("unit", dim=2, n_downsample=1, n_res=1, dis_dim=2, dis_layers=2)
     with pytest.raises(UserError, match="no published checkpoint format"):
-        to_original(nips)
+        to_original(build("unit", **TINY["unit"]))

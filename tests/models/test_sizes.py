@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 import torch
-from tiny_methods import make, pictures
+from tiny_methods import EVERY_NETWORK, make, pictures
 
 from models.choices import choose
 from models.errors import UserError
 from models.method import Method
-from models.zoo import METHODS, make_config, make_method
+from models.zoo import make_config, make_method
 from reproduce.training.trainer import Trainer
 
-# Ablations have the networks of MUNIT.
-EVERY = pytest.mark.parametrize("name", [name for name in METHODS if not METHODS[name].ablates])
 FIT_CASES: list[tuple[str, dict[str, object], int]] = [
     ("munit", dict(n_downsample=2, n_style_downsample=4, dis_scales=1), 4),
     ("munit", dict(dis_layers=3, dis_scales=3, pad="zero", dis_pad="zero"), 2),
@@ -42,9 +38,7 @@ def trains(method: Method, h: int, w: int) -> bool:
 
 
 @pytest.mark.parametrize(("name", "settings", "multiple"), FIT_CASES, ids=str)
-def test_legal_sizes_train_and_illegal_ones_cannot(
-    name: str, settings: Mapping[str, object], multiple: int
-) -> None:
+def test_legal_sizes_train_and_illegal_ones_cannot(name, settings, multiple):
     method = make(name, **settings)
     sizes = range(4, 37)
     legal = [s for s in sizes if method.fits(s)]
@@ -62,7 +56,7 @@ def test_legal_sizes_train_and_illegal_ones_cannot(
     assert method.translate(pictures(2, h, w), "a2b", noise or None).shape == (2, 3, h, w)
 
 
-@EVERY
+@EVERY_NETWORK
 def test_illegal_sizes_name_the_nearest_legal(name: str) -> None:
     method = make(name)
     legal = [s for s in range(4, 100) if method.fits(s)]
@@ -80,7 +74,7 @@ def test_impossible_settings_are_refused_in_one_line() -> None:
         make("munit", n_style_downsample=13).check_size(256, 256)
 
 
-@EVERY
+@EVERY_NETWORK
 def test_the_papers_size_is_legal_by_default(name: str) -> None:
     h, w = 256, 512
     with torch.device("meta"):

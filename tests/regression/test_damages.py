@@ -19,14 +19,7 @@ import regression_table2
 import regression_world
 import torch
 from regression_check import check_row
-from regression_damages import (
-    copied,
-    file_of,
-    measuring,
-    noisy,
-    overwrite,
-    with_record,
-)
+from regression_damages import copied, file_of, measuring, noisy, overwrite, with_record
 from regression_world import World, arrays_in, drawn_task
 from stored import needs_current_results
 

@@ -16,20 +16,18 @@ import pytest
 import torch
 import torch_fidelity
 from outputs_case import LAYOUTS, Pixels, each, pixels_of, save
-from package_lpips import reference
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 from torch_fidelity.metric_isc import isc_features_to_metric
+from untrained import untrained
 
 from benchmarks.__main__ import main
 from benchmarks.harness.published import published_table1, published_table2
 from benchmarks.metrics.diversity import DiversityResult
 from benchmarks.metrics.inception_score import per_input
-from benchmarks.metrics.lpips_features import LpipsDistance
 from benchmarks.metrics.mode_scores import load_mode_scores
-from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
 from benchmarks.networks.weights import Version, trained
-from models.init import initialise
 
 
 @pytest.fixture
@@ -50,6 +48,15 @@ def measured(printed):
     return lambda *words: {
         m["metric"]: m for m in json.loads(printed(*words, "--json"))["measured"]
     }
+
+
+def reference(version: Version) -> lpips.LPIPS:
+    """The lpips package's own network, with its channel weights, around the shipped trunk."""
+    net = lpips.LPIPS(net="alex", version=version, pnet_rand=True, verbose=False)
+    shipped = trained("0.0").trunk
+    trunk = {n: shipped["features." + n.split(".", 1)[1]] for n in net.net.state_dict()}
+    net.net.load_state_dict(trunk, strict=True)
+    return net
 
 
 @torch.inference_mode()
@@ -235,11 +242,8 @@ def test_a_place_for_raw_values_is_asked_before_anything_is_measured(tmp_path, r
 
 
 def test_fidelity_is_torch_fidelitys(tmp_path, measured, refused):
-    name, heads = "small-resnet-2", {"pattern": ("p", "q")}
-    network = SmallResNet(RECIPES[name], heads)
-    initialise(network, "kaiming", torch.Generator().manual_seed(0))
-    saved = tmp_path / "classifier.safetensors"
-    Classifier(RECIPES[name], heads, network, {"pattern": 0.5}, {}).save(saved)
+    name, saved = "small-resnet-2", tmp_path / "classifier.safetensors"
+    untrained({"pattern": ("p", "q")}).save(saved)
     (fake,) = LAYOUTS["flat"](tmp_path / "fake", pixels_of(20, 5, (32, 32)))
     (real,) = LAYOUTS["flat"](tmp_path / "real", pixels_of(30, 4, (32, 32), seed=1) // 2)
     found = measured("fidelity", fake, "--real", real, "--classifier", saved)
@@ -352,8 +356,8 @@ def test_more_words_that_do_not_fit(judging, refused):
 # Two pictures
 
 
-def picture(folder: Path, name: str, seed: int, size: int = 64) -> Path:
-    pixels = np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
+def picture(folder: Path, name: str, seed: int, size: tuple[int, int] = (64, 64)) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / name)
     return folder / name
 
@@ -370,21 +374,25 @@ def distance(capfd):
     return run
 
 
-@pytest.mark.parametrize("version", ["0.0", "0.1"])
-def test_the_distance_is_that_of_the_pixels(tmp_path, distance, version):
-    paths = [picture(tmp_path, f"{seed}.png", seed) for seed in (1, 2)]
-    network = LpipsDistance(trained(version))  # type: ignore[arg-type]
-    x, y = (network.features(lpips.im2tensor(np.asarray(Image.open(path)))) for path in paths)
+@pytest.mark.filterwarnings("ignore::UserWarning:torchvision")
+@pytest.mark.parametrize(
+    ("version", "size", "measured"), [("0.1", (65, 90), (65, 90)), ("0.0", (40, 72), (64, 115))]
+)
+def test_the_distance_is_the_lpips_packages(version, size, measured, tmp_path, distance):
+    paths = [picture(tmp_path, f"{seed}.png", seed, size) for seed in (1, 2)]
+    x, y = (
+        # At its own size, interpolation changes nothing.
+        interpolate(lpips.im2tensor(np.asarray(Image.open(path))), measured, mode="bilinear")
+        for path in paths
+    )
     value, notes = distance(*paths, "--version", version)
-    assert value == pytest.approx(float(network.distance(x, y)), abs=1e-6) and notes == ""
+    assert value == pytest.approx(float(reference(version)(x, y).detach()), abs=1e-6)
+    assert notes == ("" if version == "0.1" else "note: enlarged from 72x40 to 115x64\n")
     if version == "0.1":
         assert distance(*paths)[0] == value
 
 
-def test_what_may_surprise_is_noted(tmp_path, distance):
-    small = picture(tmp_path, "small.png", 1, 32)
-    value, notes = distance(small, small)
-    assert value == 0 and notes == "note: enlarged from 32x32 to 64x64\n"
+def test_jpeg_is_noted(tmp_path, distance):
     png, jpeg = picture(tmp_path, "1.png", 1), picture(tmp_path, "1.jpg", 1)
     value, notes = distance(png, jpeg)
     assert value > 0.001 and notes.startswith("note: JPEG") and notes.count("\n") == 1
@@ -402,8 +410,8 @@ def test_grey_is_rgb_and_transparency_lies_on_white(tmp_path, distance):
 
 def test_wrong_files_are_refused(tmp_path, refused_by):
     whole = picture(tmp_path, "whole.png", 1)
-    large = picture(tmp_path, "large.png", 1, 65)
-    tiny = picture(tmp_path, "tiny.png", 1, 7)
+    large = picture(tmp_path, "large.png", 1, (65, 65))
+    tiny = picture(tmp_path, "tiny.png", 1, (7, 7))
     deep = tmp_path / "deep.png"
     Image.fromarray(np.zeros((64, 64), np.uint16)).save(deep)
     for pair, reason in (

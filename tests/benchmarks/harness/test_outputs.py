@@ -177,7 +177,6 @@ GOOD = pixels_of(3, 2)
 Damage = Callable[[Path], object]
 
 
-# What is wrong -> how one picture of good outputs gets it, and what the one line says.
 def _as(kind: str, mode: str = "RGB", **options: object) -> Damage:
     """In another format and mode, whatever its name says."""
     return lambda path: Image.open(path).convert(mode).save(path, kind, **options)
@@ -210,6 +209,7 @@ def _deep_rgb(png: bytes) -> bytes:
 
 
 TWO = {"save_all": True, "append_images": [Image.new("RGB", (24, 16))]}
+# What is wrong -> how one picture of good outputs gets it, and what the one line says.
 FOLDERS: dict[str, tuple[Damage, str]] = {
     "grey": (_as("TIFF", "L"), "in1_2.png is greyscale"),
     "alpha": (_as("TIFF", "RGBA"), "in1_2.png has an alpha channel"),
@@ -243,19 +243,6 @@ def test_folders_that_do_not_fit(wrong, tmp_path, refused):
     (folder,) = LAYOUTS["flat"](tmp_path / "out", pixels_of())
     damage, message = FOLDERS[wrong]
     damage(folder / "in1_2.png")
-    assert message in refused("diversity", folder)
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda f: save(f / "in1" / "input.png", GOOD[0, 0]), "input.png has no number, unlike the other"),
-        (lambda f: (f / "in9").mkdir(), "in9 is empty: translate that input"),
-    ],
-)  # fmt: skip
-def test_folders_of_inputs_that_do_not_fit(damage, message, tmp_path, refused):
-    (folder,) = LAYOUTS["a folder an input"](tmp_path / "out", pixels_of())
-    damage(folder)
     assert message in refused("diversity", folder)
 
 
@@ -319,16 +306,9 @@ def test_zip_files_that_cannot_be_unpacked(at, value, tmp_path, refused):
 
 
 @pytest.mark.parametrize(
-    "ids",
-    [
-        np.arange(3.0),
-        ["a", "b"],
-        ["", "b", "c"],
-        ["x", "x", "y"],
-        [b"\xff", b"b", b"c"],
-        np.array([{}, 1, 2]),
-    ],
-)
+    "ids", [np.arange(3.0), ["a", "b"], ["", "b", "c"], ["x", "x", "y"], [b"\xff", b"b", b"c"],
+            np.array([{}, 1, 2])],
+)  # fmt: skip
 def test_names_of_inputs_that_are_none(ids, tmp_path, refused):
     np.savez(tmp_path / "a.npz", samples=GOOD, input_ids=ids)  # type: ignore[arg-type]
     refused("diversity", tmp_path / "a.npz")
@@ -359,6 +339,14 @@ def test_more_that_does_not_fit(tmp_path, refused):
         (["--inputs", 5], "5 inputs requested, but there are 3"),
     ):
         assert message in refused("diversity", folder, *words)
+
+
+def test_pictures_beside_numbered_ones_and_empty_folders(tmp_path, refused):
+    (folder,) = LAYOUTS["a folder an input"](tmp_path / "out", GOOD)
+    (folder / "in9").mkdir()
+    assert "in9 is empty: translate that input" in refused("diversity", folder)
+    save(folder / "in1" / "input.png", GOOD[0, 0])
+    assert "input.png has no number, unlike the other" in refused("diversity", folder)
 
 
 def test_folders_of_samples_must_agree(tmp_path, refused):

@@ -6,20 +6,9 @@ import pytest
 import torch
 
 from benchmarks.intervals import wilson_share
+from benchmarks.metrics import preference_evidence as evidence
 from benchmarks.metrics.preference import Preference
-from benchmarks.metrics.preference_evidence import (
-    DEGRADATIONS,
-    LEVELS,
-    SURE,
-    Degradation,
-    Finding,
-    blurred,
-    failures,
-    misaligned,
-    mottled,
-    moved,
-    noisy,
-)
+from benchmarks.metrics.preference_evidence import DEGRADATIONS, LEVELS, blurred, mottled, noisy
 
 
 def dot(size: int = 32) -> torch.Tensor:
@@ -29,7 +18,7 @@ def dot(size: int = 32) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("disturb", [noisy, mottled])
-def test_one_seed_gives_one_disturbance_stronger_at_higher_levels(disturb: Degradation) -> None:
+def test_one_seed_gives_one_disturbance_stronger_at_higher_levels(disturb):
     grey = torch.full((4, 3, 64, 64), 128, dtype=torch.uint8)
     one, two = (disturb(grey, level, 5).float() - 128 for level in (0.05, 0.1))
     assert float((two - 2 * one).abs().max()) <= 2
@@ -62,7 +51,7 @@ def test_blur_keeps_the_mean_and_spreads_by_its_standard_deviation() -> None:
 
 
 def test_misaligned_pictures_lie_where_they_were_moved() -> None:
-    found = misaligned(dot().expand(40, -1, -1, -1), 4 / 32, 1)
+    found = evidence.misaligned(dot().expand(40, -1, -1, -1), 4 / 32, 1)
     places = {tuple((p[0] == 255).nonzero()[0].tolist()) for p in found}
     offsets = {(y - 16, x - 16) for y, x in places}
     assert offsets == {(a, b) for a in (-4, -3, 0, 3, 4) for b in (-4, -3, 0, 3, 4)
@@ -70,7 +59,7 @@ def test_misaligned_pictures_lie_where_they_were_moved() -> None:
     # Edges are repeated.
     rows, columns = torch.tensor([[0, 0, 0, 1, 2, 3]]).T, torch.tensor([1, 2, 3, 4, 5, 5])
     numbers = torch.arange(36).view(6, 6)
-    assert torch.equal(moved(numbers, 2, -1), numbers[rows, columns])
+    assert torch.equal(evidence.moved(numbers, 2, -1), numbers[rows, columns])
 
 
 @pytest.mark.parametrize(
@@ -93,17 +82,11 @@ def test_misaligned_pictures_lie_where_they_were_moved() -> None:
         ),
     ],
 )
-def test_what_answers_do_not_bear_out(
-    answers: list[tuple[str, float, float]], wrong: list[str]
-) -> None:
+def test_what_answers_do_not_bear_out(answers, wrong):
     """Of 100 questions: 55 % may be 50 %."""
-    findings = [
-        Finding(
-            shown,
-            "reference",
-            level,
-            Preference(share, wilson_share(share, 100, SURE), 100, 1, 100),
-        )
-        for shown, level, share in answers
-    ]
-    assert failures(findings) == wrong
+
+    def found(shown: str, level: float, share: float) -> evidence.Finding:
+        preference = Preference(share, wilson_share(share, 100, evidence.SURE), 100, 1, 100)
+        return evidence.Finding(shown, "reference", level, preference)
+
+    assert evidence.failures([found(*answer) for answer in answers]) == wrong

@@ -5,21 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from untrained import untrained
 
 from benchmarks.metrics.exact import ExactTable, Known, StyleTruth, examine
 from benchmarks.metrics.ground_truth import part_borders
-from benchmarks.networks.classifiers import RECIPES, Classifier, SmallResNet
+from benchmarks.networks.classifiers import Classifier
 from benchmarks.networks.colours import oklab
-from models.init import initialise
 
 SIDE = 24
-HEADS = {"category": ("a", "b", "c"), "pattern": ("p", "q")}
 
 
 def classifier() -> Classifier:
-    network = SmallResNet(RECIPES["small-resnet-2"], HEADS)
-    initialise(network, "kaiming", torch.Generator().manual_seed(1))
-    return Classifier(RECIPES["small-resnet-2"], HEADS, network, dict.fromkeys(HEADS, 1.0), {})
+    return untrained({"category": ("a", "b", "c"), "pattern": ("p", "q")})
 
 
 def picture(left: tuple[float, ...], right: tuple[float, ...]) -> torch.Tensor:

@@ -1,4 +1,5 @@
-"""FID, KID, precision and recall: closed forms, torch-fidelity on saved files, invariances."""
+"""FID, KID, precision and recall: protocol, raw values, intervals. That the numbers are
+torch-fidelity's is tested through the command."""
 
 from __future__ import annotations
 
@@ -24,37 +25,9 @@ def table(values: torch.Tensor, samples: int = 1) -> Features:
     return Features(tuple(keys), values, (32, 32))
 
 
-def test_equal_sets_are_perfect():
-    x = normal(200)
-    found = scores(x, x.clone())
-    assert found["fid"] == pytest.approx(0, abs=1e-4)
-    assert found["kid"] < 0.01  # unbiased, so below 0 for equal sets
-    assert found["precision"] == found["recall"] == 1
-
-
-def test_fid_of_a_shift_is_its_squared_length_and_of_a_scaling_its_squared_difference():
-    x = normal(300)
-    shift = torch.arange(8.0) / 4
-    assert scores(x + shift, x)["fid"] == pytest.approx(float(shift @ shift), rel=1e-4)
-    spread = float(np.trace(np.cov(x.numpy(), rowvar=False)))
-    centred = x - x.mean(dim=0)
-    assert scores(3 * centred, centred)["fid"] == pytest.approx(4 * spread, rel=1e-4)
-
-
-def test_kid_of_two_point_masses():
-    """k(x, x) + k(y, y) - 2 k(x, y) with k(x, y) = (x . y / D + 1)^3."""
-    x, y = torch.zeros(20, 8), torch.ones(20, 8)
-    expected = 1 + 2**3 - 2 * 1
-    assert scores(x, y)["kid"] == pytest.approx(expected, rel=1e-6)
-
-
-def test_precision_and_recall_tell_dropping_from_inventing():
-    real = torch.cat([normal(200, seed=1), normal(200, seed=2) + 50])
-    dropped = scores(torch.cat([normal(200, seed=3), normal(200, seed=4)]), real)
-    invented = scores(torch.cat([normal(200, seed=3), normal(200, seed=4) - 50]), real)
-    assert dropped["precision"] > 0.8
-    assert dropped["recall"] == pytest.approx(0.5, abs=0.1)
-    assert invented["precision"] == pytest.approx(0.5, abs=0.1)
+def test_fid_of_equal_sets_is_not_below_0():
+    found = [scores(x, x.clone())["fid"] for x in (normal(200, seed=k) for k in range(8))]
+    assert min(found) >= 0 and max(found) < 1e-4
 
 
 def test_measurements_carry_protocol_and_intervals():
@@ -79,9 +52,6 @@ def test_numbers_that_would_not_compare_are_refused():
     ):
         with pytest.raises(UserError, match=message):
             fidelity(fake, real, EXTRACTOR)
-    few = table(normal(8, seed=1))
-    with pytest.raises(UserError, match="8 pictures for 8 features: their covariance would lack"):
-        fidelity(few, few, EXTRACTOR)
 
 
 def whole(triangle):

@@ -8,13 +8,8 @@ import pytest
 import torch
 from scipy.stats import mannwhitneyu
 
-from benchmarks.metrics.ground_truth import (
-    part_borders,
-    parts_auc,
-    rank_auc,
-    silhouette,
-    silhouette_iou,
-)
+from benchmarks.metrics import ground_truth
+from benchmarks.metrics.ground_truth import part_borders, parts_auc, silhouette_iou
 from reproduce.tasks.drawn.dataset import draw
 from reproduce.tasks.drawn.kinds import KINDS
 from reproduce.tasks.drawn.render import render_edges, render_mask, render_photo
@@ -56,7 +51,7 @@ def test_closed_forms(right, expected):
 def test_any_colour_that_is_not_near_white_counts(colour, pixels):
     picture = torch.ones(3, 16, 16)
     picture[:, 2:5, 2:5] = torch.tensor(colour).view(3, 1, 1)
-    assert int(silhouette(picture).sum()) == pixels
+    assert int(ground_truth.silhouette(picture).sum()) == pixels
 
 
 def test_the_mean_is_over_inputs_whatever_their_order():
@@ -121,7 +116,7 @@ def test_ranks_agree_with_scipy_ties_included():
     draws = np.random.default_rng(1)
     high, low = draws.integers(0, 6, 40).astype(float), draws.integers(0, 5, 30).astype(float)
     expected = mannwhitneyu(high, low).statistic / (40 * 30)
-    assert rank_auc(high, low) == pytest.approx(expected, abs=1e-12)
+    assert ground_truth.rank_auc(high, low) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)

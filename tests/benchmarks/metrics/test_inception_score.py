@@ -21,14 +21,6 @@ from benchmarks.metrics.inception_score import (
 from models.errors import UserError
 
 
-def inception_score(p: FloatArray) -> float:
-    return per_input(p).scores()[0]
-
-
-def conditional_inception_score(p: FloatArray) -> float:
-    return per_input(p).scores()[1]
-
-
 def certain(modes: np.ndarray, count: int) -> FloatArray:
     """Probabilities (inputs, samples, K) of a classifier that is sure of ``modes``."""
     return np.eye(count)[modes]
@@ -36,27 +28,6 @@ def certain(modes: np.ndarray, count: int) -> FloatArray:
 
 def soft(inputs: int, samples: int, count: int = 4, seed: int = 0) -> FloatArray:
     return np.random.default_rng([3, seed]).dirichlet(np.full(count, 0.5), (inputs, samples))
-
-
-@pytest.mark.parametrize("count", [2, 7])
-def test_inputs_that_reach_all_modes_alike_have_is_and_cis_ln_k(count: int) -> None:
-    p = certain(np.tile(np.repeat(np.arange(count), 3), (9, 1)), count)
-    assert inception_score(p) == pytest.approx(math.log(count), abs=1e-12)
-    assert conditional_inception_score(p) == pytest.approx(math.log(count), abs=1e-12)
-
-
-@pytest.mark.parametrize("count", [2, 7])
-def test_inputs_that_reach_one_mode_each_have_is_ln_k_and_cis_0(count: int) -> None:
-    p = certain(np.repeat(np.arange(3 * count) % count, 10).reshape(3 * count, 10), count)
-    assert inception_score(p) == pytest.approx(math.log(count), abs=1e-12)
-    assert conditional_inception_score(p) == 0
-
-
-def test_a_deterministic_method_has_cis_exactly_0_and_is_of_its_inputs() -> None:
-    p = np.repeat(soft(30, 1), 100, axis=1)
-    assert conditional_inception_score(p) == 0
-    assert inception_score(p) > 0.1
-    assert inception_score(p) == pytest.approx(inception_score(p[:, :1]), abs=1e-12)
 
 
 def by_definition(p: FloatArray) -> tuple[float, float]:
@@ -82,7 +53,7 @@ def any_probabilities(draw: st.DrawFn) -> FloatArray:
 @settings(max_examples=60, deadline=None)
 @given(any_probabilities())
 def test_cis_is_at_most_is_on_any_probabilities(p: FloatArray) -> None:
-    score, conditional = inception_score(p), conditional_inception_score(p)
+    score, conditional = per_input(p).scores()
     assert 0 <= conditional <= score <= math.log(p.shape[2])
     expected = by_definition(p)
     # Cutting at the bounds moves no score by more than rounding does.
@@ -92,14 +63,14 @@ def test_cis_is_at_most_is_on_any_probabilities(p: FloatArray) -> None:
 def test_probabilities_that_vanish_are_no_infinity() -> None:
     p = np.full((2, 3, 2), [1.0, 0.0])
     p[0, 0, 1] = 5e-324  # its mean with zeros is no number above 0
-    assert inception_score(p) == conditional_inception_score(p) == 0
+    assert per_input(p).scores() == (0, 0)
 
 
 def test_rows_within_the_tolerance_are_taken_and_never_pass_the_limit() -> None:
     p = certain(np.tile(np.arange(4), (3, 2)), 4)
     for factor in (1 + 9e-7, 1 - 9e-7):
-        assert inception_score(p * factor) == pytest.approx(math.log(4), abs=1e-12)
-        assert inception_score(p * factor) <= math.log(4)
+        assert per_input(p * factor).scores()[0] == pytest.approx(math.log(4), abs=1e-12)
+        assert per_input(p * factor).scores()[0] <= math.log(4)
 
 
 def broken(value: float) -> FloatArray:
@@ -133,7 +104,7 @@ def by_hand(p: FloatArray, seed: int, resamples: int) -> list[float]:
 def test_bootstrap_draws_whole_inputs() -> None:
     p = soft(12, 6, seed=4) ** 3
     p /= p.sum(axis=2, keepdims=True)
-    value = inception_score(p)
+    value = per_input(p).scores()[0]
     lower, upper = np.quantile(by_hand(p, 0, 400), (0.025, 0.975))
     found = bootstrap_inception_score(per_input(p), seed=0)
     assert found.low == pytest.approx(2 * value - upper, abs=0.1 * (upper - lower))
@@ -161,7 +132,7 @@ def test_interval_of_inputs_that_are_all_alike_has_no_width() -> None:
     p = certain(np.tile(np.arange(4), (8, 1)), 4)
     found = bootstrap_inception_score(per_input(p), 0)
     assert found.low == pytest.approx(math.log(4), abs=1e-12)
-    assert found.low <= inception_score(p) <= found.high <= math.log(4)
+    assert found.low <= per_input(p).scores()[0] <= found.high <= math.log(4)
 
 
 def test_an_interval_needs_two_inputs() -> None:

@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.metrics import observer
 from benchmarks.metrics.lpips_features import LpipsDistance
-from benchmarks.metrics.observer import (
-    QUALITY_OBSERVED,
-    TRUTH_DISTANCE,
-    Observation,
-    preferred,
-    right_distances,
-)
+from benchmarks.metrics.observer import Observation, preferred
 from benchmarks.networks.weights import trained
 from models.errors import UserError
 
@@ -32,7 +27,7 @@ def test_distances_are_lpips_and_a_true_picture_has_none_to_itself() -> None:
     truths = torch.rand(3, 3, 32, 32, generator=draws) * 2 - 1
     pictures = torch.cat([truths[1:2], -truths[:1]])
     features = lpips.features(truths)
-    found = right_distances(pictures, features, lpips)
+    found = observer.right_distances(pictures, features, lpips)
     assert found.shape == (2, 3) and found.dtype == np.float32
     for p, picture in enumerate(pictures):
         for t, true in enumerate(truths):
@@ -51,9 +46,9 @@ def test_the_share_of_pairs_in_which_the_nearer_one_wins_ties_half() -> None:
 
 def test_measurements_are_means_over_inputs_with_intervals_over_them(tmp_path: Path) -> None:
     method, reference = seen([1, 4], [2, 2], [0, 0]), seen([2, 3], [2, 3], [1, 1])
-    distance = method.mean(TRUTH_DISTANCE)
+    distance = method.mean(observer.TRUTH_DISTANCE)
     assert distance.value == pytest.approx((2.5 + 2 + 0) / 3) and distance.name == "truth-distance"
-    quality = method.quality(QUALITY_OBSERVED, reference, {"reference": "munit"})
+    quality = method.quality(observer.QUALITY_OBSERVED, reference, {"reference": "munit"})
     assert quality.value == pytest.approx(75) and quality.interval is not None
     assert quality.interval.low < 75 < quality.interval.high
     told = quality.protocol
@@ -67,4 +62,4 @@ def test_measurements_are_means_over_inputs_with_intervals_over_them(tmp_path: P
         assert tuple(file["input_ids"]) == NAMES
     other = Observation(reference.distances, ("a", "b", "d"), {"right": 4})
     with pytest.raises(UserError, match="other inputs"):
-        method.quality(QUALITY_OBSERVED, other, {})
+        method.quality(observer.QUALITY_OBSERVED, other, {})

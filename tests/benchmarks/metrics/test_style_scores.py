@@ -9,16 +9,8 @@ import pytest
 import torch
 from scipy import stats
 
-from benchmarks.metrics.style_scores import (
-    body_colour,
-    energy_distance,
-    entropy,
-    intraclass_correlation,
-    shares,
-    spread,
-    style_consistency,
-    total_variation,
-)
+from benchmarks.metrics import style_scores
+from benchmarks.metrics.style_scores import entropy, intraclass_correlation, shares, spread
 from benchmarks.networks.colours import oklab
 from models.errors import UserError
 
@@ -32,9 +24,9 @@ def test_body_colour_is_the_median_inside_the_body():
     body[2:6, 2:6] = True
     picture[:, 2:6, 2:6] = torch.tensor(colour * 2 - 1).float().view(3, 1, 1)
     picture[:, 2, 2:6] = 1.0  # a highlight on a quarter of it
-    assert body_colour(picture, body) == pytest.approx(oklab(colour), abs=1e-6)
+    assert style_scores.body_colour(picture, body) == pytest.approx(oklab(colour), abs=1e-6)
     with pytest.raises(UserError, match="a body of 3 pixels shows no colour"):
-        body_colour(picture, np.eye(8, dtype=bool) & (np.arange(8) < 3))
+        style_scores.body_colour(picture, np.eye(8, dtype=bool) & (np.arange(8) < 3))
 
 
 def test_energy_distance_agrees_with_scipy_in_one_dimension():
@@ -42,7 +34,7 @@ def test_energy_distance_agrees_with_scipy_in_one_dimension():
     biased = stats.energy_distance(x[:, 0], y[:, 0]) ** 2
     # scipy averages over all pairs, a point with itself included.
     expected = biased - spread(x) / 40 - spread(y) / 60
-    assert energy_distance(x, y, spread(y)) == pytest.approx(expected, abs=1e-9)
+    assert style_scores.energy_distance(x, y, spread(y)) == pytest.approx(expected, abs=1e-9)
 
 
 def test_entropy_and_shares():
@@ -56,9 +48,9 @@ def test_entropy_and_shares():
 
 def test_total_variation():
     truth = [0.5, 0.3, 0.2]
-    assert total_variation([truth], truth) == pytest.approx([0])
-    assert total_variation([[1, 0, 0], [0, 0, 1]], truth) == pytest.approx([0.5, 0.8])
-    assert total_variation([[1.0, 0.0]], [0.0, 1.0]) == pytest.approx([1])
+    assert style_scores.total_variation([truth], truth) == pytest.approx([0])
+    assert style_scores.total_variation([[1, 0, 0], [0, 0, 1]], truth) == pytest.approx([0.5, 0.8])
+    assert style_scores.total_variation([[1.0, 0.0]], [0.0, 1.0]) == pytest.approx([1])
 
 
 def colours(style: float, content: float, noise: float, styles: int = 40, contents: int = 60):
@@ -85,10 +77,10 @@ def test_consistency_agrees_with_analysis_of_variance():
 
 
 def test_consistency_of_a_translator_without_styles_is_undefined():
-    assert style_consistency(colours(0, 1, 0)) is None
+    assert style_scores.style_consistency(colours(0, 1, 0)) is None
     assert math.isnan(intraclass_correlation(np.zeros((4, 5, 3))))
     with pytest.raises(UserError, match="5 styles on 60 contents"):
-        style_consistency(colours(1, 1, 1, styles=5))
+        style_scores.style_consistency(colours(1, 1, 1, styles=5))
 
 
 def test_consistency_has_an_interval_that_covers_the_truth():
@@ -96,7 +88,7 @@ def test_consistency_has_an_interval_that_covers_the_truth():
     for seed in range(40):
         draws = np.random.default_rng([9, seed])
         x = draws.normal(size=(20, 1, 3)) + draws.normal(size=(20, 50, 3))
-        found = style_consistency(x, {"note": 1})
+        found = style_scores.style_consistency(x, {"note": 1})
         hits += found.interval.low <= 0.5 <= found.interval.high
     assert hits >= 34
     assert found.protocol == {"N": 50, "K": 20, "note": 1}

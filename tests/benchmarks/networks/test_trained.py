@@ -13,18 +13,11 @@ import pytest
 import safetensors.torch
 import torch
 
+from benchmarks.networks import content_reader
 from benchmarks.networks.classifier_training import Labelled, train_classifier
 from benchmarks.networks.classifiers import RECIPES, Classifier, load_classifier, network_input
 from benchmarks.networks.colours import oklab
-from benchmarks.networks.content_reader import (
-    CONTENT_RECIPES,
-    ContentReader,
-    Described,
-    Scale,
-    load_content_reader,
-    r_squared,
-    train_content_reader,
-)
+from benchmarks.networks.content_reader import Described, r_squared
 from benchmarks.networks.mode_classifiers import (
     ModeClassifier,
     fit_temperature,
@@ -40,7 +33,7 @@ MODES = ("plain red", "striped red", "plain blue", "striped blue")
 FACTORS = ("across", "down", "mood")  # the last cannot be seen
 BROAD = replace(RECIPES["small-resnet-2"], steps=60, batch=16)
 OF_MODES = replace(MODE_RECIPES["small-drawn"], steps=40, batch=16)
-OF_CONTENT = replace(CONTENT_RECIPES["small-content"], steps=60, batch=32)
+OF_CONTENT = replace(content_reader.CONTENT_RECIPES["small-content"], steps=60, batch=32)
 
 
 def striped(colours: np.ndarray, stripes: np.ndarray, draws: np.random.Generator, side: int) -> Any:
@@ -113,10 +106,10 @@ CASES = {
         ),
     ),
     "content-reader": Case(
-        lambda steps, seed: train_content_reader(
+        lambda steps, seed: content_reader.train_content_reader(
             replace(OF_CONTENT, steps=steps), FACTORS, described(400, 0), described(100, 1), seed=seed
         ),
-        load_content_reader,
+        content_reader.load_content_reader,
         lambda of, pictures: of.read(floats(pictures)),
         (
             {"factors": ["down", "across", "mood"]}, {"r2": [0.9, 0.9, 0.9]}, {"size": [32, 32]},
@@ -164,9 +157,7 @@ def test_saved_and_read_back(known: dict[str, Any], kind: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_broken_and_foreign_files_are_refused(
-    known: dict[str, Any], kind: str, tmp_path: Path
-) -> None:
+def test_broken_and_foreign_files_are_refused(known, kind, tmp_path):
     path, load = tmp_path / "x.safetensors", CASES[kind].load
     with pytest.raises(UserError, match="no such file: remove"):
         load(path)
@@ -258,7 +249,7 @@ def test_the_temperature_is_that_of_least_loss() -> None:
 
 
 def test_content_is_read_where_it_can_be_seen(known: dict[str, Any]) -> None:
-    of: ContentReader = known["content-reader"]
+    of: content_reader.ContentReader = known["content-reader"]
     assert min(of.r2["across"], of.r2["down"]) > 0.9 and of.r2["mood"] < 0.3
     assert (of.factors, of.used) == (FACTORS, ("across", "down"))
     assert of.facts == {"train": 400, "held_out": 100, "seed": 4}
@@ -272,7 +263,7 @@ def test_r_squared_and_constant_factors() -> None:
     assert r_squared(true, true) == [1, 0, 1]  # a factor that never varies explains nothing
     assert r_squared(np.repeat(true.mean(axis=0)[None], 3, axis=0), true) == [0, 0, 0]
     assert r_squared(true[::-1], true) == [-3, 0, -3]
-    assert Scale.of(true).deviation[1] == 1
+    assert content_reader.Scale.of(true).deviation[1] == 1
 
 
 def test_the_network_sees_oklab_and_differences_averaged_down() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from study_case import hexed
@@ -36,6 +37,17 @@ class People:
         who = Identity("link", who, hexed(who), several=False) if isinstance(who, str) else who
         with transaction(self.connection):
             return open_session(self.connection, self.study, who, at(hours))
+
+    def exhaust(self, name: Callable[[int], Identity | str], hours: float = 0) -> Iterator[int]:
+        """Answer session after session, of raters called ``name(0)``, ``name(1)``, ..., until the
+        study refuses; how many there were, after each."""
+        for k in itertools.count():
+            try:
+                session = self.join(name(k), hours)
+            except Refused:
+                return
+            self.answer(session, hours=hours)
+            yield k + 1
 
     def state(self, session: int) -> dict:
         return state(self.connection, self.study, session)

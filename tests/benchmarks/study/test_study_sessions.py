@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 from simulated import People, at
-from study_case import hexed
+from study_case import hexed, selected, votes_of
 
 from benchmarks.study.folder import Study
 from benchmarks.study.guard import Limit, address_key
@@ -21,19 +21,14 @@ from benchmarks.study.web import Refused
 
 
 def given(people: People, session: int) -> list[tuple[str, str, str]]:
-    return people.connection.execute(
-        "SELECT kind, method, input FROM seats JOIN questions ON questions.id = question "
-        "WHERE session = ? ORDER BY turn",
-        (session,),
-    ).fetchall()
+    return selected(
+        people.study, "SELECT kind, method, input FROM seats JOIN questions ON questions.id = "
+        "question WHERE session = ? ORDER BY turn", session,
+    )  # fmt: skip
 
 
 def votes(people: People) -> Counter[str]:
-    rows = people.connection.execute(
-        "SELECT question FROM votes JOIN seats ON seats.id = votes.seat "
-        "JOIN questions ON questions.id = question WHERE kind = 'real'"
-    )
-    return Counter(question for (question,) in rows)
+    return Counter(vote.question for vote in votes_of(people.study) if vote.kind == "real")
 
 
 @pytest.fixture
@@ -54,34 +49,28 @@ def test_a_session_mixes_methods_inputs_and_catch_trials(people: People):
 
 
 def test_everybody_together_answers_every_question_exactly_as_often_as_planned(people: People):
-    sessions = 0
+    for sessions in people.exhaust("rater{}".format):
+        if sessions % 9 == 0:  # a session with no input twice reaches into the next round
+            counts = votes(people).values()
+            assert len(counts) == 80 and max(counts) - min(counts) <= 2
     with pytest.raises(Refused, match="no questions left") as refused:
-        while True:
-            people.answer(people.join(f"rater{sessions}"))
-            sessions += 1
-            if sessions % 9 == 0:  # a session with no input twice reaches into the next round
-                counts = votes(people).values()
-                assert len(counts) == 80 and max(counts) - min(counts) <= 2
+        people.join("one more")
     assert refused.value.status == 409
     assert len(votes(people)) == 80 and set(votes(people).values()) == {5}
     assert sessions == pytest.approx(80 * 5 / 18, abs=2)
-    lefts = people.connection.execute("SELECT avg(first_left) FROM seats").fetchone()[0]
+    ((lefts,),) = selected(people.study, "SELECT avg(first_left) FROM seats")
     assert 0.4 < lefts < 0.6
 
 
 def test_a_rater_never_gets_a_question_twice(people: People):
     """The same worker in one assignment after another, until the study has nothing left."""
-    k = 0
-    with pytest.raises(Refused):
-        while True:
-            people.answer(people.join(Identity("mturk", "W", f"A{k}", several=True)))
-            k += 1
+    assert [*people.exhaust(lambda k: Identity("mturk", "W", f"A{k}", several=True))]
     assert set(votes(people).values()) == {1} and len(votes(people)) == 80
     # Catch trials ran out before: none was shown twice either.
-    twice = people.connection.execute(
-        "SELECT count(*) - count(DISTINCT question) FROM seats WHERE rater IS NOT NULL"
-    ).fetchone()[0]
-    assert twice == 0
+    shown = [question for question, *_ in selected(
+        people.study, "SELECT question FROM seats WHERE rater IS NOT NULL"
+    )]  # fmt: skip
+    assert len({*shown}) == len(shown)
 
 
 @pytest.mark.parametrize(
@@ -101,11 +90,7 @@ def test_who_a_link_names(link, platform, name, visit, several):
 def test_what_a_gone_rater_left_is_handed_on_when_nothing_else_is_free(people: People):
     gone = people.join("gone")
     people.answer(gone, 5)
-    k = 0
-    with pytest.raises(Refused):  # within the hour nobody takes over
-        while True:
-            people.answer(people.join(f"r{k}", hours=0.5), hours=0.5)
-            k += 1
+    assert [*people.exhaust("r{}".format, hours=0.5)]  # within the hour nobody takes over
     left = 80 * 5 - sum(votes(people).values())
     assert left >= 18 - 5
     while left:
@@ -123,12 +108,11 @@ def test_what_a_gone_rater_left_is_handed_on_when_nothing_else_is_free(people: P
 def test_a_stale_page_cannot_vote_on_what_was_handed_on(people: People):
     gone = people.join("gone")
     stale = people.state(gone)["question"]["id"]
-    k = 0
+    others = people.exhaust("r{}".format, hours=2)
     while any(kind == "real" for kind, _, _ in given(people, gone)):
-        people.answer(people.join(f"r{k}", hours=2), hours=2)
-        k += 1
-    kind = people.connection.execute("SELECT kind FROM questions WHERE id = ?", (stale,)).fetchone()
-    assert kind == ("real",)
+        next(others)
+    kinds = selected(people.study, "SELECT kind FROM questions WHERE id = ?", stale)
+    assert kinds == [("real",)]
     with pytest.raises(Refused) as refused, transaction(people.connection):
         vote(people.connection, gone, stale, "left", at(2))
     assert refused.value.status == 404

@@ -6,18 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.metrics.theory import contents
 from benchmarks.metrics.theory.codes import Codes, describe, domain_hits, joined
-from benchmarks.metrics.theory.contents import (
-    CONTENT_MMD,
-    DOMAIN_ACCURACY,
-    PAIR_DISTANCE,
-    RETRIEVAL_RANK,
-    content_scores,
-    pairs_of,
-    resampled_ratios,
-)
+from benchmarks.metrics.theory.contents import content_scores, pairs_of
 from benchmarks.metrics.theory.kernels import l1_distances
 from models.errors import UserError
+
+ACCURACY, MMD, DISTANCE, RANK = (metric.name for metric in contents.METRICS)
 
 
 def draws(count: int, dim: int = 6, seed: int = 0) -> np.ndarray:
@@ -64,7 +59,7 @@ def test_the_ratio_of_resampled_pairs_spreads_as_that_of_new_ones() -> None:
         return l1_distances(content, content + draws(40, seed=1000 + k))
 
     truth = np.std([pairs_of(distances(k)).ratio for k in range(200)])
-    assert resampled_ratios(distances(0), 0).std() == pytest.approx(truth, rel=0.4)
+    assert contents.resampled_ratios(distances(0), 0).std() == pytest.approx(truth, rel=0.4)
 
 
 def test_described_batch_by_batch_is_described_at_once() -> None:
@@ -81,29 +76,26 @@ def test_equal_codes_have_no_distance_in_any_way() -> None:
     a = maps(24)
     found, arrays = scores(a, a)
     value = {name: s.measurement.value for name, s in found.items()}
-    same = {
-        DOMAIN_ACCURACY.name: 0.5, CONTENT_MMD.name: 0.0, PAIR_DISTANCE.name: 0.0,
-        RETRIEVAL_RANK.name: 0.0,
-    }  # fmt: skip
+    same = {ACCURACY: 0.5, MMD: 0, DISTANCE: 0, RANK: 0}
     assert value == pytest.approx(same, abs=1e-6)
-    assert found[CONTENT_MMD.name].more["null"]["value"] == pytest.approx(0, abs=1e-6)
-    assert found[RETRIEVAL_RANK.name].more["first"] == 1
-    assert found[RETRIEVAL_RANK.name].more["pixels"] == pytest.approx(0.5, abs=0.2)
+    assert found[MMD].more["null"]["value"] == pytest.approx(0, abs=1e-6)
+    assert found[RANK].more["first"] == 1
+    assert found[RANK].more["pixels"] == pytest.approx(0.5, abs=0.2)
     assert arrays["hits"].shape == (2, 24)
 
 
 def test_codes_far_apart_of_one_content_are_found_again() -> None:
     a = maps(24)
     found, _ = scores(a, a + 1)
-    accuracy, mmd = found[DOMAIN_ACCURACY.name], found[CONTENT_MMD.name]
+    accuracy, mmd = found[ACCURACY], found[MMD]
     sure = accuracy.measurement.interval
     assert accuracy.measurement.value == sure.high == 1
     assert sure.low < 0.95  # all right, of few
     assert accuracy.more["same_domain"] < 0.8
     assert mmd.measurement.value > 1.5 * mmd.more["null"]["value"]
-    ratio = found[PAIR_DISTANCE.name].measurement
+    ratio = found[DISTANCE].measurement
     assert ratio.interval.low < ratio.value < ratio.interval.high
-    assert found[RETRIEVAL_RANK.name].measurement.value < 0.1
+    assert found[RANK].measurement.value < 0.1
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

@@ -9,16 +9,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from benchmarks.metrics.theory import kernels
-from benchmarks.metrics.theory.kernels import (
-    BetweenSamples,
-    FromNormal,
-    collapsed,
-    distance,
-    l1_distances,
-    median_distance,
-    normal_bandwidth,
-    squared_distances,
-)
+from benchmarks.metrics.theory.kernels import BetweenSamples, FromNormal, squared_distances
 
 
 def once(count: int) -> np.ndarray:
@@ -35,19 +26,19 @@ def test_distances_are_those_of_scipy_in_pieces_too(monkeypatch: pytest.MonkeyPa
     x, y = rng.standard_normal((7, 11)), rng.standard_normal((5, 11))
     monkeypatch.setattr(kernels, "COLUMNS", 4)
     assert squared_distances(x, y) == pytest.approx(cdist(x, y, "sqeuclidean"))
-    assert l1_distances(x, y) == pytest.approx(cdist(x, y, "cityblock") / 11)
+    assert kernels.l1_distances(x, y) == pytest.approx(cdist(x, y, "cityblock") / 11)
 
 
 def test_the_bandwidth_is_the_median_distance_of_normal_draws() -> None:
     draws = np.random.default_rng(0).standard_normal((600, 8))
-    found = median_distance(squared_distances(draws, draws))
-    assert found == pytest.approx(normal_bandwidth(8), rel=0.01)
-    assert median_distance(np.zeros((4, 4))) == 1
+    found = kernels.median_distance(squared_distances(draws, draws))
+    assert found == pytest.approx(kernels.normal_bandwidth(8), rel=0.01)
+    assert kernels.median_distance(np.zeros((4, 4))) == 1
 
 
 @pytest.mark.parametrize("shift, scale", [(0.0, 1.0), (0.3, 0.5)])
 def test_on_average_it_is_the_closed_form_of_two_normals(shift: float, scale: float) -> None:
-    dim, s = 4, normal_bandwidth(4) ** 2
+    dim, s = 4, kernels.normal_bandwidth(4) ** 2
     rng = np.random.default_rng(2)
 
     def overlap(variance: float, moved: float) -> float:
@@ -65,11 +56,13 @@ def test_on_average_it_is_the_closed_form_of_two_normals(shift: float, scale: fl
     assert error < 0.002
     if shift == 0:
         assert truth == pytest.approx(0, abs=1e-12) and min(found) < 0 < max(found)
-        assert distance(np.array([min(found)]))[0] == 0
+        assert kernels.distance(np.array([min(found)]))[0] == 0
 
 
 def test_points_that_are_all_zero_are_as_far_as_it_says() -> None:
-    assert FromNormal(np.zeros((5, 6))).squared(once(5))[0] == pytest.approx(collapsed(6) ** 2)
+    assert FromNormal(np.zeros((5, 6))).squared(once(5))[0] == pytest.approx(
+        kernels.collapsed(6) ** 2
+    )
 
 
 def test_weights_are_copies_that_make_no_pairs() -> None:
