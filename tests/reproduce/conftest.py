@@ -13,6 +13,7 @@ import torch
 from _pytest.capture import CaptureResult
 
 from reproduce.commands.cli import main
+from reproduce.experiments.places import Places
 
 
 @pytest.fixture(autouse=True)
@@ -40,15 +41,15 @@ def refused(refused_by: Callable[..., str]) -> Callable[[Sequence[object]], str]
 
 
 @pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., CaptureResult[str]]:
+def said(capfd: pytest.CaptureFixture[str]) -> Callable[..., CaptureResult[str]]:
     """A function: run a command that ends with ``code``, and get what it printed, ``out`` and ``err``."""
 
     def run(
         words: Sequence[object], code: int = 0, program: Callable[[list[str]], int] = main
     ) -> CaptureResult[str]:
-        capsys.readouterr()
+        capfd.readouterr()
         assert program([*map(str, words)]) == code
-        return capsys.readouterr()
+        return capfd.readouterr()
 
     return run
 
@@ -60,6 +61,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """Of pictures, runs and results of one test."""
+    return tiny.places_of(tmp_path)
 
 
 @pytest.fixture(scope="session")

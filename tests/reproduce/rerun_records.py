@@ -20,9 +20,6 @@ from reproduce.experiments.run import RunConfig
 from reproduce.measuring.kinds import measure_runs
 from reproduce.measuring.subject import open_pictures
 from reproduce.records.store import Records, line_of, record_id
-from reproduce.training.loop import Logging
-from reproduce.training.session import train
-from reproduce.training.trained import checkpoint_of
 
 DIVERSITY = "diversity-lpips"
 Told = tuple[int, str, str]  # an exit code, output and errors
@@ -42,11 +39,9 @@ def runs() -> list[RunConfig]:
 def made_once(root: Path) -> Places:
     """Two trained methods and records of every kind of Table 1. The classifier is untrained, and
     says otherwise."""
-    places = Places(root / "data", root / "runs", root / "results", progress=False)
-    logging = Logging(tensorboard=False, progress=False)
+    places = tiny.places_of(root)
     for run in runs():
-        folder = checkpoint_of(preset(), run, places).parent
-        train(run, folder, data_dir=places.data, logging=logging)
+        tiny.train_in_place(preset(), run, places)
     measure_runs(["diversity"], preset(), runs(), places)
     store_classifier(open_pictures(runs()[0], places), places)
     for kind in ("exact", "fidelity", "theory"):  # each in a pass of its own, as when made again
