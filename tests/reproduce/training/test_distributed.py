@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from datetime import timedelta
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import processes
@@ -16,6 +17,7 @@ import tiny
 import tiny_methods
 import torch
 import torch.distributed
+from reading import refusal
 from safetensors.torch import load_file
 from shared_steps import BATCH, CASES, HALF, STEPS, fresh, go, run_of, weights
 from tiny import assert_same_tensors, train_words, until
@@ -29,9 +31,6 @@ from reproduce.training.shared import check_shareable, positions
 ROOT = Path(__file__).resolve().parents[3]
 ALONE = World()
 EVERY_CASE = pytest.mark.parametrize("case", CASES)
-
-
-# The same numbers
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +102,6 @@ def test_shares_are_equal_and_cover_the_batch() -> None:
     assert positions(method, BATCH, World(1, 4)) == [1, 5], "one of either half"
 
 
-# What is refused
-
-
 @pytest.mark.parametrize(
     ("name", "settings", "batch", "count", "told"),
     [
@@ -117,9 +113,8 @@ def test_shares_are_equal_and_cover_the_batch() -> None:
 def test_what_cannot_be_shared(name, settings, batch, count, told):
     method = tiny_methods.fresh(name, **settings)
     check_shareable(method, batch, 1)
-    with pytest.raises(UserError) as error:
-        check_shareable(method, batch, count)
-    assert all(word in str(error.value) for word in told)
+    line = refusal(check_shareable, method, batch, count)
+    assert all(word in line for word in told)
 
 
 def test_every_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,27 +163,33 @@ def test_what_processes_ask_each_other_waits_for_no_gpu(monkeypatch: pytest.Monk
     assert len(asked) == 1, "several questions are one"
 
 
-def said(log: Path, count: int = 2) -> list[list[str]]:
-    return [Path(f"{log}.{number}").read_text().splitlines() for number in range(count)]
+def begun(log: Path, words: list[str], until_there: Path) -> list[ForkServerProcess]:
+    """Two processes with these words, when a file of theirs is there."""
+    started = processes.start(2, log, processes.train, words)
+    until(until_there.exists, 300)
+    return started
 
 
-def ended(log: Path, words: list[str]) -> tuple[list[int], list[list[str]]]:
-    """The exit codes of two processes with these words, and what each said."""
-    return processes.finish(processes.start(2, log, processes.train, words)), said(log)
+def ended(log: Path, started: list[ForkServerProcess]) -> tuple[list[int], list[str]]:
+    """The exit codes of two processes, and what the first said, who speaks for both."""
+    codes = processes.finish(started)
+    first, other = (Path(f"{log}.{number}").read_text().splitlines() for number in range(2))
+    assert other == []
+    return codes, first
 
 
-def test_wrong_arguments_and_a_folder_that_holds_a_run_are_refused_once(data, tmp_path, trained):
+def trained(log: Path, words: list[str]) -> tuple[list[int], list[str]]:
+    """The same of a training with these words."""
+    return ended(log, processes.start(2, log, processes.train, words))
+
+
+def test_wrong_arguments_and_a_folder_that_holds_a_run_are_refused_once(data, tmp_path, by_two):
     other = tmp_path / "run"
-    for out, batch, told in ((other, 3, "batch=3"), (trained("munit").parent, 2, "--resume")):
-        codes, ((line,), others) = ended(
-            tmp_path / told, train_words("munit", out, data, batch=batch)
-        )
-        assert codes == [2, 2] and others == []
-        assert line.startswith("error: ") and told in line
+    for out, batch, told in ((other, 3, "batch=3"), (by_two, 2, "--resume")):
+        words = train_words("munit", out, data, batch=batch)
+        codes, (line,) = trained(tmp_path / told, words)
+        assert codes == [2, 2] and line.startswith("error: ") and told in line
     assert not other.exists()
-
-
-# As a program
 
 
 SHARED = {"batch": 4, "steps": 4, "lr": 1e-5}
@@ -199,13 +200,12 @@ def by_two(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of two processes, halves of BicycleGAN's halves."""
     folder = tmp_path_factory.mktemp("two") / "run"
     words = train_words("bicyclegan", folder, data, "--save-every=3", "--grids=0", **SHARED)
-    told = ended(folder.parent / "log", words)
-    assert told == ([0, 0], [[str(folder / "last.safetensors")], []])
+    told = trained(folder.parent / "log", words)
+    assert told == ([0, 0], [str(folder / "last.safetensors")])
     return folder
 
 
 def test_a_run_of_two_processes_is_that_of_one(by_two: Path, data: Path, tmp_path: Path) -> None:
-    """In float32, with the pictures that each reads for itself."""
     words = ("--save-every=3", "--grids=0")
     alone = tiny.train("bicyclegan", tmp_path / "one", data, *words, **SHARED)
     ours, theirs = load_file(by_two / "last.safetensors"), load_file(alone)
@@ -224,58 +224,47 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(by_two, data, tmp_path):
     os.replace(half / "good.safetensors", half / "last.safetensors")
     assert read_checkpoint(half / "last.safetensors").step == 3
     words = train_words("bicyclegan", half, data, "--resume", "--grids=0", **SHARED)
-    assert ended(tmp_path / "log", words)[0] == [0, 0]
+    assert trained(tmp_path / "log", words)[0] == [0, 0]
     assert_same_tensors(half / "last.safetensors", by_two / "last.safetensors")
-    assert ended(tmp_path / "log", words)[0] == [0, 0], "it is finished, all agree"
+    assert trained(tmp_path / "log", words)[0] == [0, 0], "it is finished, all agree"
 
 
 def test_a_signal_to_one_process_stops_all_after_the_same_step(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = train_words("munit", out, data, steps=99999)
-    started = processes.start(2, tmp_path / "log", processes.train, words)
-    until(lambda: (out / "progress.json").exists(), 300)
+    started = begun(tmp_path / "log", words, out / "progress.json")
     for _ in range(2):  # launchers and batch systems pass on what a process was sent already
         os.kill(int(str(started[1].pid)), signal.SIGTERM)
-    assert processes.finish(started) == [130, 130]
-    (line,), others = said(tmp_path / "log")
-    assert others == []
+    codes, (line,) = ended(tmp_path / "log", started)
     step = read_checkpoint(out / "last.safetensors").step
-    assert line.startswith(f"saved after step {step};")
+    assert codes == [130, 130] and line.startswith(f"saved after step {step};")
 
 
 def test_no_number_in_one_process_stops_all(data: Path, tmp_path: Path) -> None:
     words = train_words("munit", tmp_path / "run", data, batch=4, steps=60, lr="1e30")
     started = processes.start(2, tmp_path / "log", processes.train, words, 3)
-    assert processes.finish(started) == [1, 1]
-    (line,), others = said(tmp_path / "log")
-    assert others == []
-    assert "is nan" in line or "is inf" in line
+    codes, (line,) = ended(tmp_path / "log", started)
+    assert codes == [1, 1] and ("is nan" in line or "is inf" in line)
     assert load_file(tmp_path / "run" / "failed.safetensors")["x_a"].shape == (4, 3, 32, 32)
 
 
 def test_a_process_that_dies_ends_the_others(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = train_words("munit", out, data, "--save-every", "1", steps=99999)
-    started = processes.start(2, tmp_path / "log", processes.train, words)
-    until(lambda: (out / "last.safetensors").exists(), 300)
+    started = begun(tmp_path / "log", words, out / "last.safetensors")
     started[1].kill()
-    assert processes.finish(started) == [2, -signal.SIGKILL]
-    (line,), others = said(tmp_path / "log")
-    assert "another process" in line and "--resume" in line and others == []
+    codes, (line,) = ended(tmp_path / "log", started)
+    assert codes == [2, -signal.SIGKILL] and "another process" in line and "--resume" in line
     assert read_checkpoint(out / "last.safetensors").step > 0
 
 
-def test_a_picture_that_one_process_cannot_read_is_named(data, tmp_path, trained):
-    trained("munit")  # draws the pictures
-    ours = Path(shutil.copytree(data, tmp_path / "data"))
-    words = train_words("munit", tmp_path / "run", ours, steps=99999)
-    started = processes.start(2, tmp_path / "log", processes.train, words)
-    until(lambda: (tmp_path / "run" / "progress.json").exists(), 300)
-    for path in ours.rglob("trainA/*.png"):
+def test_a_picture_that_one_process_cannot_read_is_named(tmp_path):
+    words = train_words("munit", tmp_path / "run", tmp_path / "data", steps=99999)
+    started = begun(tmp_path / "log", words, tmp_path / "run" / "progress.json")
+    for path in tmp_path.rglob("trainA/*.png"):
         path.write_bytes(b"no picture")
-    assert processes.finish(started) == [2, 2]
-    (line,), others = said(tmp_path / "log")
-    assert line.startswith("error: ") and "trainA" in line and others == []
+    codes, (line,) = ended(tmp_path / "log", started)
+    assert codes == [2, 2] and line.startswith("error: ") and "trainA" in line
 
 
 def torchrun(words: list[str], log: Path) -> None:
@@ -294,7 +283,7 @@ def test_torchrun(data: Path, tmp_path: Path) -> None:
     out, log = tmp_path / "run", tmp_path / "log"
     words = train_words("munit", out, data, steps=99999, lr_policy="constant")
     process = tiny.forked(torchrun, words, log)
-    until(lambda: (out / "progress.json").exists(), 300)
+    until((out / "progress.json").exists, 300)
     os.killpg(int(str(process.pid)), signal.SIGTERM)
     tiny.finish(process, 300)
     step = read_checkpoint(out / "last.safetensors").step
