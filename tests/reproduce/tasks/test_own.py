@@ -13,7 +13,7 @@ from tiny import data_set, picture
 
 from models.errors import UserError
 from reproduce.analysis.claims.statements import claims
-from reproduce.experiments.preset import TABLE1_METHODS, Preset, load_preset
+from reproduce.experiments.preset import TABLE1_METHODS, load_preset
 from reproduce.records.store import Records
 from reproduce.tasks.own import check_own, own_on_record, own_task
 from reproduce.tasks.registry import is_own, keep_source, open_task
@@ -61,10 +61,6 @@ def test_by_its_name_a_task_is_found_until_its_pictures_change(tmp_path: Path) -
         own(spec.name, data)
 
 
-def preset_of(spec: TaskSpec) -> Preset:
-    return replace(load_preset("cpu"), own={spec.name: spec}).of_tasks([spec.name])
-
-
 def side_by_side(folder: Path) -> Path:
     for split in ("train", "val"):
         (folder / split).mkdir(parents=True)
@@ -73,13 +69,12 @@ def side_by_side(folder: Path) -> Path:
 
 
 def test_what_of_the_tables_applies(tmp_path: Path) -> None:
-    """All methods with pairs, all but one without, and table 2 with classes."""
     makers = {"plain": data_set, "paired": side_by_side, "sorted": sorted_folder}
     plain, paired, classes = (own(make(tmp_path / n), tmp_path) for n, make in makers.items())
     assert (plain.tables, paired.tables, classes.tables) == ((1,), (1,), (1, 2))
     assert classes.directions == {"a2b": "cats -> dogs", "b2a": "dogs -> cats"}
     for spec in (plain, paired, classes):
-        preset = preset_of(spec)
+        preset = replace(load_preset("cpu"), own={spec.name: spec}).of_tasks([spec.name])
         assert preset.tables == {number: [spec.name] for number in spec.tables}
         left = [m for m in TABLE1_METHODS if m not in preset.methods_of(1, spec.name)]
         trained = [r.method for r in preset.only(tables=[1]).table_runs(1)]
