@@ -9,15 +9,13 @@ import shutil
 import subprocess
 
 import pytest
+import tiny
 
 from models.errors import UserError
 from reproduce.records import environment
 from reproduce.records.store import Records, line_of, record_id, record_ids
 
-FACTS = {
-    "metric": "m", "value": 1.0, "protocol": {"name": "p", "N": 3}, "preset": "quick",
-    "task": "t", "method": "munit", "seed": 0,
-}  # fmt: skip
+FACTS = tiny.FACTS | {"protocol": {"name": "p", "N": 3}}
 
 
 def test_records_come_back_in_order_with_their_time(tmp_path):

@@ -52,10 +52,9 @@ def test_convolutions_alone_stand_beside_their_step(measured):
     assert rows("primitives", [alone])[0]["% of step"] is None
 
 
-def test_a_second_run_measures_nothing_and_shows_what_is_on_record(measured, capsys):
+def test_a_second_run_measures_nothing_and_shows_what_is_on_record(measured, said):
     records = Records(measured, PRESET).all()
-    assert main([*STEP, "--primitives", f"--results={measured}"]) == 0
-    shown = capsys.readouterr().out
+    shown = said([*STEP, "--primitives", f"--results={measured}"]).out
     assert "Convolutions of a training step, each timed alone" in shown and "munit" in shown
     assert Records(measured, PRESET).all() == records
     step = records[0]
@@ -92,8 +91,7 @@ def test_what_fails_keeps_nothing_else_from_being_measured(tmp_path: Path) -> No
 def test_only_trainings_are_timed_with_tf32(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a real translation or measurement, whose process has turned it off."""
     monkeypatch.setattr(
-        KINDS[kind].replace(":", "."),
-        lambda about, tick: {"tf32": torch.backends.cudnn.allow_tf32},
+        KINDS[kind].replace(":", "."), lambda about, tick: {"tf32": torch.backends.cudnn.allow_tf32}
     )
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     # A process that knows both.
@@ -102,34 +100,10 @@ def test_only_trainings_are_timed_with_tf32(kind: str, monkeypatch: pytest.Monke
     assert found["measured"]["tf32"] == (kind in ("step", "memory", "primitives", "data"))
 
 
-def test_the_code_of_a_measurement_is_also_how_its_process_begins(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_code_of_a_measurement_is_also_how_its_process_begins(monkeypatch):
     monkeypatch.setattr(store, "digest_of", " ".join)
     modules = code_of.__wrapped__("translate").split()
     assert {"reproduce.speed.worker", "reproduce.speed.translating"} <= set(modules)
-
-
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [
-        (["step", "--methods=munot"], "munit"),
-        (["step", "--ways=kernals"], "did you mean kernels"),
-        (["step", "--ways=plain", "--each-way"], "--ways all"),
-        (["step", "--set=size=64"], "--size"),
-        (["step", "--set=perceptual=1"], "VGG"),
-        (["step", "--methods=cyclegan", "--set=depth=4"], "depth=4 has no effect"),
-        (["step", "--methods=bicyclegan", "--size=64", "--batch=1"], "even"),
-        (["step", "--precision=half"], "bf16"),
-        (["translate", "--task=edges2shoes"], "drawn-shoes"),
-        (["measure", "--protocol=papers"], "consecutive"),
-        (["measure", "--size=4"], "at least 8"),
-        (["table"], "speed all --quick"),
-    ],
-)
-def test_bad_input_is_one_line(words, reason, tmp_path, refused):
-    assert reason in refused(["speed", *words, f"--results={tmp_path}"])
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from reading import refusal
 from tiny import places
 
 from models.errors import UserError
@@ -36,9 +37,7 @@ def test_a_missing_executor_is_named_with_its_package(tmp_path: Path) -> None:
         check_executor(own(tmp_path / str(number), text))
     for name in ("config.yaml", "config.v9+.yaml", "profile.yaml"):
         folder = own(tmp_path / name, "executor: no-such\n", name)
-        with pytest.raises(UserError) as caught:
-            check_executor(folder)
-        said = str(caught.value)
+        said = refusal(check_executor, folder)
         assert str(Path(folder) / name) in said
         assert said.endswith("pip install snakemake-executor-plugin-no-such")
 
