@@ -111,12 +111,6 @@ def test_bad_pictures_are_refused_by_name(spoil, told, refused, folder, data):
     assert not (folder.parent / "run").exists()
 
 
-def test_a_paired_method_needs_pairs(refused, folder, data):
-    words = train_words("bicyclegan", folder.parent / "run", data, task=str(folder))
-    assert "add a folder trainPairs of side-by-side pictures" in refused(words)
-    assert not (folder.parent / "run").exists()
-
-
 def test_the_real_program_refuses_in_one_line(tmp_path):
     command = [sys.executable, "-m", "reproduce", "translate", "nowhere.safetensors", "x"]
     command += ["--out", str(tmp_path / "out")]

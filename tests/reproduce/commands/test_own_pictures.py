@@ -183,15 +183,6 @@ def test_too_few_photos_or_none_to_measure(tmp_path, refused):
     assert "no test pictures to measure on: add testA and testB" in told
 
 
-@pytest.mark.parametrize("task", ["drawn-shoes", "cifar-animals", "../x"])
-def test_a_task_that_the_table_cannot_hold_is_refused(task, tmp_path, refused, monkeypatch):
-    (tmp_path / "in").mkdir()
-    monkeypatch.chdir(tmp_path / "in")  # beside a checkout there may be an x
-    error = refused(words(tmp_path, "table 2", task))
-    assert task in error and CIFAR in error
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["in", "mini.yaml"]
-
-
 def test_photos_of_a_named_task_without_modes_are_refused_before_any_training(tmp_path, refused):
     given = f"--source={CIFAR}={data_set(tmp_path / 'photos')}"
     assert "modes" in refused(words(tmp_path, "table 2", CIFAR, given))

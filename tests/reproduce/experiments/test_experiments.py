@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,15 +81,6 @@ def test_the_paper_preset_measures_as_published():
     measure = load_preset("paper").measure
     assert (measure.protocol, measure.inputs, measure.samples) == ("paper", 100, 2 * 19)
     assert list(load_preset("paper").tables[1]) == list(EPOCHS)
-
-
-@pytest.mark.parametrize(
-    ("scores", "asked"), [("none", ()), ("quality", ("observed",)), ("all", ("observed", "judged"))]
-)
-def test_quality_of_drawn_pictures_is_asked_of_who_knows_the_truth(scores, asked) -> None:
-    quick = load_preset("quick")
-    measure = replace(quick.measure, scores=scores)
-    assert measure.preferring(quick.make_run("munit", "drawn-shoes")) == asked
 
 
 @pytest.mark.parametrize("name", preset_names())
