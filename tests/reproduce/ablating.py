@@ -1,7 +1,5 @@
 """``ablate`` with runs so small that they learn nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Pictures and trained runs that the tests of commands share."""
 
-from __future__ import annotations
-
 import multiprocessing
 from collections.abc import Callable, Sequence
 from functools import partial

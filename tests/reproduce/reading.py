@@ -1,7 +1,5 @@
 """What commands write and functions refuse, read back."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Callable

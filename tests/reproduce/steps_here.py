@@ -1,7 +1,5 @@
 """What the graph makes, made in this process: a plan, job by job, without Snakemake's start."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Sequence

@@ -1,8 +1,6 @@
 """Untrained classifiers and readers of content that claim to know, where trained ones would be: for
 tests of all that comes before and after them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TypeVar
 

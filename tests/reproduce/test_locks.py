@@ -1,7 +1,5 @@
 """A folder that several processes may want to make."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import os

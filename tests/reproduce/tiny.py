@@ -1,7 +1,5 @@
 """The smallest runs that exercise everything, in this process or in processes to be killed."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

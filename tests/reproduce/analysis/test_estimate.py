@@ -1,7 +1,5 @@
 """Means over trainings and their agreement with the paper: closed forms, coverage, corrections."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

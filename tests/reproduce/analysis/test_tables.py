@@ -1,7 +1,5 @@
 """Table 1 from records: nine rows a task, the paper's numbers as in its file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from reading import csv_rows, markdown_rows

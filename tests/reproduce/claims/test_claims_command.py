@@ -1,7 +1,5 @@
 """``python -m reproduce claims``: its files, README and causes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

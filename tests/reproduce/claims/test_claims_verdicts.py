@@ -1,7 +1,5 @@
 """Verdicts on results whose numbers are known: each of the four, and what may not matter."""
 
-from __future__ import annotations
-
 import math
 import random
 from dataclasses import replace

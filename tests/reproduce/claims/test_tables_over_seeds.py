@@ -1,7 +1,5 @@
 """Tables over several trainings: what they show, and one training as ever."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """``ablate`` from nothing to a figure, on real processes, killed on the way."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Commands: what users get wrong is told in one line, with exit code 2, and nothing remains."""
 
-from __future__ import annotations
-
 import pickle
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """UNIT's figures from nothing to a picture, with trainings so short that they teach nothing."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

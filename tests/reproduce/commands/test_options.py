@@ -1,8 +1,6 @@
 """Every option of every command, found in the parsers: what is empty, of a wrong type or contradicts
 itself is refused in one line that names it, and nothing is written."""
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import os

@@ -1,7 +1,5 @@
 """Tables, ablations and figures of a folder of one's own, by trainings that learn nothing."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

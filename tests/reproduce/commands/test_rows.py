@@ -1,7 +1,5 @@
 """Rows of one's own: a stranger's outputs in the table and the report, and nowhere else."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,8 +1,6 @@
 """Table 2 from nothing to print, with runs that learn nothing and classifiers that only claim to
 know; and what would be measured wrongly is refused."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path

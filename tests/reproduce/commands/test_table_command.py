@@ -1,7 +1,5 @@
 """Table 1 from nothing to print, with runs so short that they learn nothing."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

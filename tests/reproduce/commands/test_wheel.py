@@ -1,7 +1,5 @@
 """What is installed from a wheel, away from the checkout, has all that the commands read."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Which runs an ablation is made of, and what it refuses to be made of."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

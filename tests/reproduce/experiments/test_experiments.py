@@ -1,7 +1,5 @@
 """The presets: complete, legal, and the paper's one as published."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

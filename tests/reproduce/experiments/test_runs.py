@@ -1,7 +1,5 @@
 """What defines a run: keys, values, digests."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 

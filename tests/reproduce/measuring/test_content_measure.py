@@ -1,7 +1,5 @@
 """Contents of drawn animals as numbers, where their readers are kept, and who has none."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A human study's analysis fills Table 1's Quality, or is refused in one line."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Kinds of measurements that share one pass over a network's translations."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

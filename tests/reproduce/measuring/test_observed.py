@@ -1,7 +1,5 @@
 """Observed quality of tiny trained runs, and that the observer tells good pictures from bad ones."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterator

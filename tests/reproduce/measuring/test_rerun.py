@@ -1,7 +1,5 @@
 """Records made again: from nothing, from stored weights, of every kind; and those that cannot be."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The folder of stored weights: what is in it, what is refused, and its list."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Styles and contents of tiny trained runs: records, raw values, what is skipped and refused."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Digests of code: what hangs on what, and what changes nothing."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

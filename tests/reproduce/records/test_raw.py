@@ -1,7 +1,5 @@
 """Raw values: kept whole, packed without a bit lost, never believed when broken."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import zipfile

@@ -1,7 +1,5 @@
 """Records: appended, never lost, never believed when broken."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import os

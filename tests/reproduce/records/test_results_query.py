@@ -1,7 +1,5 @@
 """Stored records looked up: by name and family, newest or all, as a table, CSV, JSON, DataFrame."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

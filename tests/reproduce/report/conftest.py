@@ -1,7 +1,5 @@
 """One report that the tests of the page, the paper and the browser look at."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Learning curves from real event files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """``report`` from the command line: what runs show is drawn, nothing is trained."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

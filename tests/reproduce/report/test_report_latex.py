@@ -1,7 +1,5 @@
 """The report for paper."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The page: all numbers on it, nothing broken on it, and the same bytes again."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The arc between two styles, and the figures of a tiny run."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Tables and pictures of theory from records whose numbers are known."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

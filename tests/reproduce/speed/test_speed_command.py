@@ -1,7 +1,5 @@
 """``python -m reproduce speed``: what it keeps, skips and refuses."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 from pathlib import Path

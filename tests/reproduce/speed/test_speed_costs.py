@@ -1,7 +1,5 @@
 """The table and the plots of speed, from made records."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

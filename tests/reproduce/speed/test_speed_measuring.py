@@ -1,7 +1,5 @@
 """Streams, diversity beside the lpips package, IS and CIS, and waiting, as small as they come."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Counts, alternation, statistics and memory of steps."""
 
-from __future__ import annotations
-
 import json
 import mmap
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Drawn animals: what pose, style and mode may and may not change in a picture."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import replace
 from itertools import product

@@ -1,7 +1,5 @@
 """Animals and vehicles out of CIFAR-10, in small files of its real format."""
 
-from __future__ import annotations
-
 import pickle
 import shutil
 from pathlib import Path

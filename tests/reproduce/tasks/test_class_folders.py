@@ -1,7 +1,5 @@
 """From pictures sorted by class to a flat task: nothing is lost, and nothing is let pass."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Drawn data sets on disk: their folders, what is told of the pictures, and what is refused."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import json

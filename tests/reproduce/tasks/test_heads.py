@@ -1,7 +1,5 @@
 """Boxes of heads: read without trust, and the squares around them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

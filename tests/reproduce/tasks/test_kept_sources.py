@@ -1,7 +1,5 @@
 """Pictures that ``data --source`` was given once are found by later commands, wherever they lie."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Modes are told beside the pictures, to whoever measures, and never reach who trains."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """Tasks of one's own: their names, and what is known of them with and without their pictures."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path

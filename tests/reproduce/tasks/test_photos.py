@@ -1,7 +1,5 @@
 """Cats, dogs, big cats and faces out of data sets, in small files of their real formats."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Pictures of 12 bits in 16-bit files, and of floats, by the range that is told of them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

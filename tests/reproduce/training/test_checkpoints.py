@@ -1,7 +1,5 @@
 """Checkpoints: whole or not there, and never trusted."""
 
-from __future__ import annotations
-
 import json
 import os
 import pickle

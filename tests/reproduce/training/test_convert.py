@@ -1,7 +1,5 @@
 """Checkpoints of the original releases, through real files in both directions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Several processes compute what one computes, and end together."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Translations at a picture's own shape, at other sizes and in other formats."""
 
-from __future__ import annotations
-
 import io
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Stored weights translate as the checkpoints they come from, to float16, and refuse the rest."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

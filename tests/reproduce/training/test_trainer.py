@@ -1,7 +1,5 @@
 """One update: what moves, what does not, and what happens when a loss is no number."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """The training loop as a program: killed, interrupted, resumed, out of space, out of numbers."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import json

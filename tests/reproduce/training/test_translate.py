@@ -1,7 +1,5 @@
 """Translations: as a stream, and as files."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``all``: a preset of two steps a training, made from nothing by Snakemake in real processes."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

@@ -1,7 +1,5 @@
 """Profiles that no job could be run with are refused before any is begun."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 

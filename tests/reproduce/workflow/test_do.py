@@ -1,7 +1,5 @@
 """Making one job: what was begun, adopted, locked, and by which code."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

@@ -1,7 +1,5 @@
 """Jobs that are forked end, speak and are stopped as if they had been started."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """The graph of jobs: its order, what makes a job stale and what does not, and how long jobs take."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Sequence

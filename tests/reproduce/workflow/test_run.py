@@ -1,7 +1,5 @@
 """Plans, Snakemake as it is told of them, and its end: real processes that only take the time."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os
