@@ -18,7 +18,6 @@ from stored_judges import store_judges
 from tiny import last, places, places_of
 
 from benchmarks.__main__ import main as benchmarks
-from models.errors import UserError
 from reproduce.analysis.estimate import Cells
 from reproduce.analysis.table import Tables
 from reproduce.analysis.tables import table1, table2
@@ -107,8 +106,7 @@ def test_it_is_in_the_report_and_no_claim_sees_it(made: Path) -> None:
     page = (made / "report" / "index.html").read_text(encoding="utf-8")
     assert re.search(r"<t[hd][^>]*>Tint ‡", page) and "https://example.org/tint" in page
     name = records_of(made).folder.name
-    with pytest.raises(UserError, match="holds no records: measure first"):
-        Current.stored(made / "results", name)
+    assert "holds no records: measure first" in refusal(Current.stored, made / "results", name)
 
 
 def test_it_cannot_be_made_again(made: Path, said) -> None:

@@ -5,8 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PIL import Image
-from sorted_pictures import sorted_folder
+from sorted_pictures import pix2pix, sorted_folder
 from tiny import data_set, picture
 
 from models.errors import UserError
@@ -59,15 +58,8 @@ def test_by_its_name_a_task_is_found_until_its_pictures_change(tmp_path: Path) -
         own(spec.name, data)
 
 
-def side_by_side(folder: Path) -> Path:
-    for split in ("train", "val"):
-        (folder / split).mkdir(parents=True)
-        Image.new("RGB", (64, 32), "red").save(folder / split / "0.png")
-    return folder
-
-
 def test_what_of_the_tables_applies(tmp_path: Path) -> None:
-    makers = {"plain": data_set, "paired": side_by_side, "sorted": sorted_folder}
+    makers = {"plain": data_set, "paired": pix2pix, "sorted": sorted_folder}
     plain, paired, classes = (own(make(tmp_path / n), tmp_path) for n, make in makers.items())
     assert (plain.tables, paired.tables, classes.tables) == ((1,), (1,), (1, 2))
     assert classes.directions == {"a2b": "cats -> dogs", "b2a": "dogs -> cats"}

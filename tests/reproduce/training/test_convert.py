@@ -200,11 +200,9 @@ def test_illegal_names_and_sizes(tmp_path: Path) -> None:
     refused(path, "munit", "the nearest legal size is 32x32", size=33)
     method = convert(path, "munit", size=32)  # though discriminators would not fit
     assert method.translates(32) and not method.fits(32)
-    with pytest.raises(UserError, match=r"name it \*\.pt"):
-        export_original(ours, tmp_path / "gen.pth")
+    assert "name it *.pt" in refusal(export_original, ours, tmp_path / "gen.pth")
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot write"):
-        export_original(ours, tmp_path / "file" / "gen.pt")
+    assert "cannot write" in refusal(export_original, ours, tmp_path / "file" / "gen.pt")
 
 
 def test_networks_that_were_not_there_are_not_made_up(tmp_path: Path) -> None:

@@ -194,14 +194,12 @@ def test_every_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -
     for name, value in (("WORLD_SIZE", "2"), ("RANK", "1"), ("LOCAL_RANK", "1")):
         monkeypatch.setenv(name, value)
     assert local_device("cpu") == "cpu"
-    with pytest.raises(UserError, match="--device cuda"):
-        local_device("cuda:0")
+    assert "--device cuda" in refusal(local_device, "cuda:0")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(UserError, match="sees 1 GPU.*--nproc-per-node 1"):
         local_device("cuda")
     monkeypatch.setenv("LOCAL_RANK", "first")
-    with pytest.raises(UserError, match="LOCAL_RANK is 'first'"):
-        local_device("cuda")
+    assert "LOCAL_RANK is 'first'" in refusal(local_device, "cuda")
 
 
 def test_gpus_wait_for_each_other_for_minutes_and_processes_for_a_day(monkeypatch):

@@ -7,7 +7,6 @@ import os
 import shlex
 import shutil
 import signal
-import subprocess
 import threading
 import time
 from functools import cache, partial
@@ -341,22 +340,6 @@ def test_two_runs_do_not_share_a_folder(data, tmp_path, refused):
     tiny.finish(first)
     with FileLock(out / ".lock", timeout=0):
         pass  # the killed process holds nothing any more
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A function that mounts a disk of some KiB."""
-    place = tmp_path / "disk"
-
-    def mount(kib: int) -> Path:
-        place.mkdir()
-        words = ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", str(place)]
-        if os.geteuid() or subprocess.run(words, capture_output=True).returncode:
-            pytest.skip("needs root, to mount a small disk")
-        return place
-
-    yield mount
-    subprocess.run(["umount", "-l", str(place)], check=False, capture_output=True)
 
 
 @pytest.mark.parametrize("room", [0.01, 0.5, 1.5])

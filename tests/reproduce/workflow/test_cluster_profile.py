@@ -26,8 +26,7 @@ def test_ours_by_name_and_ones_own_by_path(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     assert profile_path("mine") == Path(folder)
     assert profile_path("mine/config.yaml") == Path(folder) / "config.yaml"
-    with pytest.raises(UserError, match=r"'slrm': did you mean slurm\? known: slurm, or a folder"):
-        profile_path("slrm")
+    assert "'slrm': did you mean slurm? known: slurm, or a folder" in refusal(profile_path, "slrm")
 
 
 def test_a_missing_executor_is_named_with_its_package(tmp_path: Path) -> None:
