@@ -1,7 +1,5 @@
 """Files that hold computed numbers, compared: the last digits differ between machines."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

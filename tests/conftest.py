@@ -1,7 +1,5 @@
 """Options and helpers that all tests share."""
 
-from __future__ import annotations
-
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path

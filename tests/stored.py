@@ -1,7 +1,5 @@
 """What of the preset ``cpu`` is stored, measured by the instruments that there are now."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,6 @@ As a GPU's graph it knows addresses alone. Work that read a value of Python's, a
 back, or made a tensor elsewhere would be repeated with what was there when it was recorded.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,8 +1,6 @@
 """Files that hold computed numbers: what is written, what counts as the same, and that other kernels
 give it."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

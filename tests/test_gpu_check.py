@@ -1,7 +1,5 @@
 """The script for the first GPU that comes, as small as a processor can take it."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 from pathlib import Path

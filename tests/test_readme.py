@@ -1,7 +1,5 @@
 """What the README and its pages say must be so: tables come from records, commands exist."""
 
-from __future__ import annotations
-
 import csv
 import re
 import shutil

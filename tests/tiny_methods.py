@@ -1,7 +1,5 @@
 """The smallest methods that have every part, and pictures and noise for them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

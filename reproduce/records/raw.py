@@ -214,7 +214,9 @@ def _write_pack(target: Path, entries: Mapping[str, Packed], *, complete: bool) 
     except UserError:
         if not complete:
             raise
-    same = {(k, of.names) for k, of in there.items()} == {(k, of.names) for k, of in entries.items()}
+    same = {(k, of.names) for k, of in there.items()} == {
+        (k, of.names) for k, of in entries.items()
+    }
     if not entries or same:
         return
     told = dict[str, tuple[str, tuple[int, ...], int]]()

@@ -1,7 +1,5 @@
 """Translations of a few inputs, laid out as people lay them out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Intervals: coverage on simulated data, closed forms, seeds and refusals."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import stats

@@ -1,7 +1,5 @@
 """A classifier that nobody trained, for tests of all that uses one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

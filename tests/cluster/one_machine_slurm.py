@@ -10,8 +10,6 @@ end with the bits of a training that nobody disturbed.
     python tests/cluster/one_machine_slurm.py --preset quick --folder /tmp/cluster
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import hashlib

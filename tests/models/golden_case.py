@@ -1,7 +1,5 @@
 """Reads a recorded case: hyper-parameters as our configuration, losses under our names."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

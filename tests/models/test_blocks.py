@@ -1,7 +1,5 @@
 """Layers against naive formulas, and counted dropout against what counting promises."""
 
-from __future__ import annotations
-
 import itertools
 
 import pytest

@@ -1,7 +1,5 @@
 """Every way to be fast computes what the plain path does, and can be switched off."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Rearranged convolutions against the layers that they stand for, in float64."""
 
-from __future__ import annotations
-
 import copy
 
 import pytest

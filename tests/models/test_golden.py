@@ -4,8 +4,6 @@ Runs every recorded case through the code that trains: same first weights, pictu
 every loss of every step and every weight after the last one are compared.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

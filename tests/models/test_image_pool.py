@@ -1,7 +1,5 @@
 """The history of translations that CycleGAN shows its discriminators."""
 
-from __future__ import annotations
-
 import math
 
 import torch

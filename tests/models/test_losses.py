@@ -1,7 +1,5 @@
 """Loss terms against closed forms and torch's own losses."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import torch.nn.functional as F

@@ -1,7 +1,5 @@
 """What every method's networks and translations promise, at sizes of a few pixels."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from tiny_methods import EVERY_NETWORK, SIZE, draws, make, pictures

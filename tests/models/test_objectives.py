@@ -1,7 +1,5 @@
 """The terms of every method's objective, and what their gradients reach."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from tiny_methods import Features, make, pictures, training_noise

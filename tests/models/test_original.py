@@ -6,8 +6,6 @@ by their names. Ours have the same names and compute the same: that checks names
 orders of concatenation and in-place activations together.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Learning rates over a training, as the originals set them."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

@@ -1,7 +1,5 @@
 """Which sizes of pictures a method takes, and what it says of the others."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from tiny_methods import EVERY_NETWORK, make, pictures

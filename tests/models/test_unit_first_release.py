@@ -1,7 +1,5 @@
 """What UNIT's first release trained animals and faces with, beside the same in plain layers."""
 
-from __future__ import annotations
-
 import torch
 from tiny_methods import make, pictures
 from torch import Tensor, nn

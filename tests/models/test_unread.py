@@ -1,7 +1,5 @@
 """Settings that are called unread change nothing; all others change something."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import itertools

@@ -1,7 +1,5 @@
 """Method names and settings as a user types them."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from tiny_methods import TINY, draws

@@ -1,7 +1,5 @@
 """The stored results that these tests are about."""
 
-from __future__ import annotations
-
 import pytest
 from regression_world import PRESET, RESULTS, World
 

@@ -1,7 +1,5 @@
 """The whole comparison, row by row and task by task: what the test and its damages both run."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

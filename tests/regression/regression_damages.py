@@ -1,7 +1,5 @@
 """Copies of stored results, and ways to damage them."""
 
-from __future__ import annotations
-
 import copy
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Rows of Table 2, measured again from stored weights."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from pathlib import Path

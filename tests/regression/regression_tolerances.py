@@ -7,8 +7,6 @@ in another order (1e-6). Both only matter where a threshold is near. Tolerances 
 what that was seen to change, or more.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

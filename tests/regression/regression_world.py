@@ -1,7 +1,5 @@
 """Stored results as the regression test finds them, and what it finds wrong with them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping

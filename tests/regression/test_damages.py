@@ -4,8 +4,6 @@ Every damage is done to a copy, or to the code while a test runs; the comparison
 ``test_regression``, over one row and some metrics.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial

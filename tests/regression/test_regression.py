@@ -4,8 +4,6 @@ Nothing is trained: test pictures are drawn one by one. ``regression_tolerances`
 a number may change, and why.
 """
 
-from __future__ import annotations
-
 import pytest
 from regression_check import check_all
 from regression_tolerances import excluded

@@ -1,7 +1,5 @@
 """A small run, trained anew with a seed that is not stored, does as those with stored seeds did."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import replace

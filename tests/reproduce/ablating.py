@@ -1,12 +1,10 @@
 """``ablate`` with runs so small that they learn nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tiny import places
+from tiny import NETWORKS, places
 
 from reproduce.analysis.ablation import Curve, curves_of
 from reproduce.experiments.ablation import Ablation, make_ablation
@@ -18,12 +16,8 @@ SHOES, ANIMALS = "drawn-shoes", "drawn-housecats-dogs"
 STEPS = 20
 PRESET = f"""
 extends: quick
-about: Nothing is learned.
 run: {{size: 32, batch: 2, steps: {STEPS}, train: 30, test: 8, lr_policy: linear}}
-methods:
-  munit: {{dim: 4, n_res: 1, mlp_dim: 8, dis_dim: 4, dis_layers: 3, dis_scales: 1, init: kaiming}}
-  cyclegan: {{dim: 4, n_blocks: 1, dis_dim: 4, dis_layers: 2, depth: 5}}
-  bicyclegan: {{dim: 4, depth: 5, enc_dim: 4, enc_blocks: 2, dis_dim: 4, dis_layers: 2}}
+{NETWORKS.replace("dis_scales: 1", "dis_scales: 1, init: kaiming")}
 measure: {{protocol: paper, inputs: 4, samples: 4, scores: none,
           mode_inputs: 4, mode_samples: 3}}
 tables: {{1: [drawn-shoes]}}

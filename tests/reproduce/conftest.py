@@ -1,9 +1,9 @@
 """Pictures and trained runs that the tests of commands share."""
 
-from __future__ import annotations
-
 import multiprocessing
-from collections.abc import Callable, Sequence
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import torch
 from _pytest.capture import CaptureResult
 
 from reproduce.commands.cli import main
+from reproduce.experiments.places import Places
 
 
 @pytest.fixture(autouse=True)
@@ -40,15 +41,15 @@ def refused(refused_by: Callable[..., str]) -> Callable[[Sequence[object]], str]
 
 
 @pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., CaptureResult[str]]:
+def said(capfd: pytest.CaptureFixture[str]) -> Callable[..., CaptureResult[str]]:
     """A function: run a command that ends with ``code``, and get what it printed, ``out`` and ``err``."""
 
     def run(
         words: Sequence[object], code: int = 0, program: Callable[[list[str]], int] = main
     ) -> CaptureResult[str]:
-        capsys.readouterr()
+        capfd.readouterr()
         assert program([*map(str, words)]) == code
-        return capsys.readouterr()
+        return capfd.readouterr()
 
     return run
 
@@ -60,6 +61,28 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """A function that mounts a disk of some KiB."""
+    place = tmp_path / "disk"
+
+    def mount(kib: int) -> Path:
+        place.mkdir()
+        words = ["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", str(place)]
+        if os.geteuid() or subprocess.run(words, capture_output=True).returncode:
+            pytest.skip("needs root, to mount a small disk")
+        return place
+
+    yield mount
+    subprocess.run(["umount", "-l", str(place)], check=False, capture_output=True)
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    """Of pictures, runs and results of one test."""
+    return tiny.places_of(tmp_path)
 
 
 @pytest.fixture(scope="session")

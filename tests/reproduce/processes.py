@@ -1,7 +1,5 @@
 """Several processes of one training, started as ``torchrun`` starts them but at once."""
 
-from __future__ import annotations
-
 import os
 import socket
 import sys

@@ -1,10 +1,23 @@
-"""What commands write, read back by other means than theirs."""
-
-from __future__ import annotations
+"""What commands write and functions refuse, read back."""
 
 import csv
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.errors import UserError
+
+
+def refusal(call: Callable[..., object], *given: Any, **more: Any) -> str:
+    """The one line in which a call is refused."""
+    with pytest.raises(UserError) as caught:
+        call(*given, **more)
+    line = str(caught.value)
+    assert "\n" not in line
+    return line
 
 
 def csv_rows(told: Path | str) -> list[dict[str, str]]:

@@ -1,7 +1,5 @@
 """Small pictures sorted by class, as people and data sets keep them, for tests of such tasks."""
 
-from __future__ import annotations
-
 import hashlib
 import tarfile
 from collections.abc import Iterable, Mapping

@@ -1,13 +1,12 @@
 """What the graph makes, made in this process: a plan, job by job, without Snakemake's start."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from reproduce.commands.cli import main
+from reproduce.records.store import Records
 
 
 def make_here(words: Sequence[str], plan: Path) -> None:
@@ -18,3 +17,18 @@ def make_here(words: Sequence[str], plan: Path) -> None:
         step = shlex.split(job["words"])[3:]  # without python -m reproduce
         at = next(i for i, word in enumerate(step) if word.startswith("--threads="))
         assert main([*step[:at], "--threads=1", *step[at + 1 :]]) == 0
+
+
+def results_of(root: Path) -> Path:
+    """The one folder of results."""
+    (folder,) = (root / "results").iterdir()
+    return folder
+
+
+def records_of(root: Path) -> Records:
+    return Records(root / "results", results_of(root).name)
+
+
+def weights_of(root: Path) -> dict[Path, int]:
+    """Trainings' last checkpoints, and when they were written."""
+    return {path: path.stat().st_mtime_ns for path in root.rglob("runs/**/last.safetensors")}

@@ -1,12 +1,11 @@
 """Untrained classifiers and readers of content that claim to know, where trained ones would be: for
 tests of all that comes before and after them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TypeVar
 
 import torch
+from tiny import places_of
 
 from benchmarks.networks.classifiers import Classifier, SmallResNet
 from benchmarks.networks.content_reader import ContentNetwork, ContentReader, Scale
@@ -67,5 +66,4 @@ TINY = ["steps=2", "train=12", "test=8", "batch=2", "dim=4", "dis_dim=4"]  # run
 
 def store_classifiers(root: Path, accuracy: float = 1.0) -> list[Path]:
     run = load_preset("quick").table_runs(2, 0, parse_settings(TINY))[0]
-    places = Places(root / "data", root / "runs", root / "results", progress=False)
-    return store_judges(run, places, accuracy)
+    return store_judges(run, places_of(root), accuracy)

@@ -1,7 +1,5 @@
 """A folder that several processes may want to make."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import os
@@ -10,7 +8,7 @@ from threading import Event, Thread
 
 import pytest
 from filelock import FileLock
-from tiny import until
+from tiny import FACTS, until
 
 from models.errors import UserError
 from reproduce.records.store import Records
@@ -63,8 +61,6 @@ def test_who_waited_for_a_lock_that_is_gone_holds_the_next(tmp_path):
 
 
 def test_who_waits_to_record_is_told_for_what(tmp_path, capsys):
-    facts = {"metric": "m", "value": 1.0, "protocol": {}, "preset": "quick", "task": "t",
-             "method": "munit", "seed": 0}  # fmt: skip
     records = Records(tmp_path, "quick")
     records.folder.mkdir()
     lock, said = records.folder / ".records.lock", ""
@@ -74,7 +70,7 @@ def test_who_waits_to_record_is_told_for_what(tmp_path, capsys):
         said += capsys.readouterr().err
         return f"waiting for the process that holds {lock}\n" in said
 
-    waiting = Thread(target=records.append, args=(facts,))
+    waiting = Thread(target=records.append, args=(FACTS,))
     with FileLock(lock):
         waiting.start()
         until(told)

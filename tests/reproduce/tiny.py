@@ -1,7 +1,5 @@
 """The smallest runs that exercise everything, in this process or in processes to be killed."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal
@@ -10,14 +8,18 @@ import time
 from collections.abc import Callable, Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 from safetensors.torch import load_file
 
 from reproduce.commands.cli import main
-from reproduce.experiments.preset import load_preset
-from reproduce.experiments.run import RunConfig
+from reproduce.experiments.places import Places
+from reproduce.experiments.preset import Preset, load_preset
+from reproduce.experiments.run import RunConfig, run_folder
+from reproduce.training import session
+from reproduce.training.loop import Logging
 
 SETTINGS = {
     "munit": "dim=4 dis_dim=4 dis_layers=3 dis_scales=2 dis_pad=reflect mlp_dim=8 n_downsample=2 "
@@ -29,9 +31,29 @@ SETTINGS = {
 }
 
 
+# Of a preset whose methods learn nothing.
+NETWORKS = """
+methods:
+  munit: {dim: 4, n_res: 1, mlp_dim: 8, dis_dim: 4, dis_layers: 3, dis_scales: 1}
+  unit: {dim: 4, n_downsample: 1, n_res: 1, dis_dim: 4, dis_layers: 3}
+  cyclegan: {dim: 4, n_blocks: 1, dis_dim: 4, dis_layers: 2, depth: 5}
+  bicyclegan: {dim: 4, depth: 5, enc_dim: 4, enc_blocks: 2, dis_dim: 4, dis_layers: 2}
+"""
+# A record of nothing.
+FACTS = {
+    "metric": "m", "value": 1.0, "protocol": {}, "preset": "quick", "task": "t", "method": "munit",
+    "seed": 0,
+}  # fmt: skip
+
+
 def places(root: Path) -> list[str]:
     """Where pictures, runs and results are, for a command line."""
     return [f"--{name}={root / name}" for name in ("data", "runs", "results")]
+
+
+def places_of(root: Path) -> Places:
+    """The same for a function."""
+    return Places(root / "data", root / "runs", root / "results", progress=False)
 
 
 def train_words(
@@ -63,6 +85,13 @@ def _merged(method: str, task: str, settings: Mapping[str, object]) -> dict[str,
     merged: dict[str, object] = dict(pair.split("=") for pair in SETTINGS[own].split())
     merged |= {"batch": 2, "steps": 3} | ({"train": 20, "test": 8} if "drawn" in task else {})
     return merged | dict(settings)
+
+
+def train_in_place(preset: Preset, run: RunConfig, places: Places, **logging: Any) -> Path:
+    """The last checkpoint of a training where those of the preset are."""
+    folder = run_folder(places.runs, preset.name, run)
+    quiet = Logging(**{"tensorboard": False, "progress": False} | logging)
+    return session.train(run, folder, data_dir=places.data, logging=quiet)
 
 
 def translate_words(checkpoint: Path, inputs: Path, out: Path, *more: object) -> list[str]:

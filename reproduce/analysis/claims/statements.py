@@ -174,7 +174,9 @@ def published(quantity: Quantity) -> float | None:
         return quality if quantity.family == "quality" else diversity
     if spec is None or quantity.translation is None:
         return None
-    cis, inception = published_table2().get((spec.directions[quantity.translation], name), (None, None))
+    cis, inception = published_table2().get(
+        (spec.directions[quantity.translation], name), (None, None)
+    )
     if cis is None or inception is None:
         return None
     return {"cis": cis, "is": inception, "cis/is": cis / inception}.get(quantity.family)

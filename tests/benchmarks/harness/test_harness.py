@@ -1,7 +1,5 @@
 """Metrics from Python: whatever frame pictures come in, the numbers are those of their files."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

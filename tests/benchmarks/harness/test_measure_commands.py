@@ -1,7 +1,5 @@
 """``python -m benchmarks diversity|modes|fidelity|quality|lpips``: others' numbers of the same pictures."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

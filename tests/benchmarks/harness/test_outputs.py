@@ -1,7 +1,5 @@
 """Outputs as people have them: every layout gives the same pictures, what does not fit is refused."""
 
-from __future__ import annotations
-
 import io
 import os
 import struct

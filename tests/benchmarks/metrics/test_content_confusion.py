@@ -1,7 +1,5 @@
 """Content confusion: closed forms, invariances, streams and what is refused."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

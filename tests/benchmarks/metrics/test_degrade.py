@@ -1,7 +1,5 @@
 """Degradations: closed forms, and that each level is worse than the one before."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

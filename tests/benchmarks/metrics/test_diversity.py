@@ -1,7 +1,5 @@
 """LPIPS diversity: closed forms, invariances, an independent loop, and refusals."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

@@ -1,7 +1,5 @@
 """Exact scores of streams: perfect translations score best, constant ones have no coverage."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

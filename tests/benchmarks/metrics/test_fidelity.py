@@ -1,8 +1,6 @@
 """FID, KID, precision and recall: protocol, raw values, intervals. That the numbers are
 torch-fidelity's is tested through the command."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,8 +1,6 @@
 """Silhouettes and borders between parts: closed forms, and what the drawn pictures know of
 themselves."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """IS and CIS: closed forms, bounds on any probabilities, invariances, refusals."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

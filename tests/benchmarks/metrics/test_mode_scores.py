@@ -1,7 +1,5 @@
 """Streams of pictures to IS and CIS: closed forms, invariances, memory, files and refusals."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """The observer by hand: nearest true pictures, shares of pairs, ties."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Preference: coverage on simulated raters, closed forms, and agreement against print."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Coverage and constancy of styles: closed forms, invariances, and references from scipy."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What training pictures go through: each result is one that was announced."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

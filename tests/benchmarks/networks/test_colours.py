@@ -1,7 +1,5 @@
 """OKLab against its author's published numbers and against the palette that pictures are drawn in."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Pictures to features: the same numbers in any batch and order, and hostile weights refused."""
 
-from __future__ import annotations
-
 import hashlib
 import weakref
 

@@ -1,7 +1,5 @@
 """Inception-v3 fine-tuned on modes, begun from a file of drawn weights at the real size."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

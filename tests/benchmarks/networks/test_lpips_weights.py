@@ -1,7 +1,5 @@
 """Weights of LPIPS from files, and pictures enlarged."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import zipfile

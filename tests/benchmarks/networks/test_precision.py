@@ -1,7 +1,5 @@
 """What measures switches TF32 off for its process, once, and never for a while."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """Networks that are trained here: what they learn, that they repeat, their files, and what is refused."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace

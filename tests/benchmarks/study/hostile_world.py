@@ -1,7 +1,5 @@
 """A served study under attack, and the bytes that it is sent."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json

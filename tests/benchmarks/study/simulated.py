@@ -1,7 +1,5 @@
 """Raters of one study, without a server between."""
 
-from __future__ import annotations
-
 import itertools
 import sqlite3
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Pages in a browser: opening them, and what they must be for everybody to use them."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Material for studies, and their server as a real process."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import hashlib

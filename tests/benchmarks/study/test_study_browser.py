@@ -1,7 +1,5 @@
 """The page in a real browser: keyboard, touch, coming back, small windows, screen readers."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from collections.abc import Iterator

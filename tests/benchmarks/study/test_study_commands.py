@@ -1,7 +1,5 @@
 """``python -m benchmarks study``: from translations to numbers, and one line for every mistake."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

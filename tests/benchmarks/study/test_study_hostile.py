@@ -1,7 +1,5 @@
 """Hostile requests, byte by byte to a real server: refused, and nothing in the database changed."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json

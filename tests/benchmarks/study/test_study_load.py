@@ -1,7 +1,5 @@
 """A hundred raters at once, and a server that is killed under raters."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import json

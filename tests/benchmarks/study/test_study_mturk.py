@@ -1,7 +1,5 @@
 """The bundle for Mechanical Turk: tells nothing, and its results come back as votes."""
 
-from __future__ import annotations
-
 import csv
 import json
 from pathlib import Path

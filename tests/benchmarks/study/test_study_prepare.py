@@ -1,7 +1,5 @@
 """Prepared studies: what is asked follows from the seed, and nothing tells the methods apart."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import os

@@ -1,7 +1,5 @@
 """From votes to numbers and files: preferences recovered, exclusions applied, nobody named."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Who gets which question: balanced, never twice, handed on when a rater is gone."""
 
-from __future__ import annotations
-
 import asyncio
 import sqlite3
 import threading

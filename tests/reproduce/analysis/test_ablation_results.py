@@ -1,7 +1,5 @@
 """An ablation's numbers, table and figure, from records whose numbers are known."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The renderer: one cell in every format."""
 
-from __future__ import annotations
-
 import json
 import math
 

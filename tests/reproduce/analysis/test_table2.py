@@ -1,7 +1,5 @@
 """Table 2 from records: the paper's numbers beside ours, averages, bounds; nothing mixed up."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,10 +1,7 @@
 """Table 1 from records: nine rows a task, the paper's numbers as in its file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
-import pytest
 from reading import csv_rows, markdown_rows
 
 from models.zoo import METHODS
@@ -39,7 +36,6 @@ def body_rows(text: str) -> list[list[list[str]]]:
 
 
 def test_markdown_has_nine_rows_a_task_with_the_papers_numbers():
-    """Of every record of the preset cpu, save for one row."""
     every = [
         record(task, method, number, metric)
         for task in load_preset("cpu").tables[1]
@@ -94,19 +90,6 @@ def test_stored_records_are_printed_without_training(tmp_path, said):
         assert {cells[0]: cells[4] for cells in rows}["MUNIT"].startswith(f"{shown:.3f} ± ")
     for more in (["--seed", "5"], ["--seeds", "0", "5"]):
         assert "no record of seed 5" in said([*words, *more], 2).err
-
-
-@pytest.mark.parametrize(
-    ("seeds", "more", "reason"),
-    [
-        ("0 1", ["--seed=3"], "--seed 3 and --seeds"),
-        ("1 2 1", [], "each once"),
-        ("0 1", ["--human=drawn-shoes=x.json"], "one training"),
-    ],
-)
-def test_seeds_that_contradict_are_refused(tmp_path, seeds, more, reason, refused):
-    words = ["table", "1", "--preset", "quick", "--stored", "--results", str(tmp_path)]
-    assert reason in refused([*words, "--seeds", *seeds.split(), *more])
 
 
 def test_a_column_holds_one_quantity():

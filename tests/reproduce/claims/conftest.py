@@ -1,7 +1,5 @@
 """A world of three trainings that several files of tests share."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``python -m reproduce claims``: its files, README and causes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -132,8 +130,3 @@ def test_wrong_causes_are_refused_in_one_line(world, text, words, refused):
     (world.records.folder / "causes.yaml").write_text(text, encoding="utf-8")
     assert words in refused(words_for(world))
     assert not (world.records.folder / "claims.md").exists()
-
-
-def test_no_records_are_one_line(world, tmp_path, refused):
-    assert "measure first" in refused(words_for(World(tmp_path / "empty")))
-    assert "no record of seed 5" in refused(words_for(world, "--seeds", "0", "5"))

@@ -1,7 +1,5 @@
 """The list of claims: what the papers printed satisfies it, and its margins are the papers'."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

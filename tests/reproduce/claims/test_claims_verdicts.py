@@ -1,7 +1,5 @@
 """Verdicts on results whose numbers are known: each of the four, and what may not matter."""
 
-from __future__ import annotations
-
 import math
 import random
 from dataclasses import replace
@@ -149,7 +147,6 @@ def test_only_seeds_that_all_methods_have_count(copied: World) -> None:
 
 
 def test_people_count_more_than_the_observer_and_he_more_than_judges(copied: World) -> None:
-    """And no two of them are averaged."""
     copied.quality("unit", 70.0, 1, by="observed")
     copied.quality("unit", 72.0, 2, by="observed")
     found = copied.findings()["quality.above-unit"]

@@ -1,7 +1,5 @@
 """What examples and options of commands name."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,8 +1,6 @@
 """Every example that a ``--help`` prints and every command of a README runs: on tiny pictures and for
 a step, as far as its plan where it takes hours, or up to the refusal of what is not here."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import shlex

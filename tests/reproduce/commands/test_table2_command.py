@@ -1,17 +1,14 @@
 """Table 2 from nothing to print, with runs that learn nothing and classifiers that only claim to
 know; and what would be measured wrongly is refused."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from reading import csv_rows
-from steps_here import make_here
+from steps_here import make_here, records_of, results_of, weights_of
 from stored_judges import TINY, store_classifiers
 from tiny import last, places
 
@@ -24,7 +21,6 @@ from reproduce.experiments.run import parse_settings
 from reproduce.measuring.content_readers import FACTORS, content_of
 from reproduce.measuring.modes import mode_classifier
 from reproduce.measuring.subject import Pictures, open_pictures
-from reproduce.records.store import Records
 from reproduce.tasks.modes import open_modes, truth_folder
 
 TASK = "drawn-housecats-dogs"
@@ -51,29 +47,19 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def results(root: Path) -> Path:
-    (folder,) = (root / "results").iterdir()
-    return folder
-
-
 def test_prints_both_directions_once(made: Path, said) -> None:
-    records = results(made) / "records.jsonl"
-    before = records.read_text()
+    before = records_of(made).path.read_text()
     printed = said(words(made)).out
     assert printed.count("| house cats -> dogs ") == printed.count("| dogs -> house cats ") == 4
     assert "1.231" in printed and "1.034" in printed  # the paper's MUNIT
-    assert records.read_text() == before, "measured again"
-    assert {p.name for p in results(made).glob("*.*")} >= {
+    assert records_of(made).path.read_text() == before, "measured again"
+    assert {p.name for p in results_of(made).glob("*.*")} >= {
         "table2.md", "table2.csv", "table2.tex", f"modes-{TASK}.png", "records.jsonl",
     }  # fmt: skip
 
 
-def records_of(root: Path) -> list[dict[str, Any]]:
-    return Records(root / "results", results(root).name).all()
-
-
 def test_records_name_classifier_direction_and_raw_probabilities(made: Path) -> None:
-    records = records_of(made)
+    records = records_of(made).all()
     cis = [r for r in records if r["metric"] == "cis"]
     assert {(r["method"], r["translation"]) for r in cis} == {
         (m, d) for m in TABLE2_METHODS for d in ("a2b", "b2a")
@@ -93,7 +79,7 @@ def test_records_name_classifier_direction_and_raw_probabilities(made: Path) -> 
 
 
 def test_records_of_content_name_what_was_read(made: Path) -> None:
-    every = [r for r in records_of(made) if r["metric"] == CONTENT]
+    every = [r for r in records_of(made).all() if r["metric"] == CONTENT]
     content = {(r["method"], r["translation"]): r for r in every}
     assert set(content) == {(m, d) for m in (*TABLE2_METHODS, "real") for d in ("a2b", "b2a")}
     for (method, direction), r in content.items():
@@ -154,8 +140,8 @@ def test_tasks_that_share_a_domain_share_its_classifier(tmp_path: Path) -> None:
 
 def test_several_seeds_make_what_is_missing_and_print_means(made: Path, said) -> None:
     alone = said(words(made)).out
-    weights = {p: p.stat().st_mtime_ns for p in made.rglob("last.safetensors")}
-    figure = results(made) / f"modes-{TASK}.png"
+    weights = weights_of(made)
+    figure = results_of(made) / f"modes-{TASK}.png"
     shown = figure.read_bytes()
     (folder,) = (p for p in (made / "data").iterdir() if p.name.startswith(TASK) and p.suffix == "")
     truth = {p: p.read_bytes() for p in truth_folder(folder).rglob("*") if p.is_file()}
@@ -165,19 +151,24 @@ def test_several_seeds_make_what_is_missing_and_print_means(made: Path, said) ->
     printed = said(both).out
     assert {p: p.read_bytes() for p in truth} == truth, "drawn again"
     assert "means over 2 trainings (seeds 0, 1)" in printed and "one training" in alone
-    new = {p for p in made.rglob("last.safetensors")} - set(weights)
-    assert {p.parent.name for p in new} == {f"{method}-seed1" for method in TABLE2_METHODS}
-    assert all(p.stat().st_mtime_ns == time for p, time in weights.items()), "trained again"
+    now = weights_of(made)
+    new = {path.parent.name for path in now.keys() - weights.keys()}
+    assert new == {f"{method}-seed1" for method in TABLE2_METHODS}
+    assert now | weights == now, "trained again"
     assert figure.read_bytes() == shown, "one training is shown"
 
-    values = [r["value"] for r in records_of(made)
-              if (r["metric"], r["method"], r["translation"]) == ("is", "unit", "a2b")]  # fmt: skip
+    of = ("is", "unit", "a2b")
+    values = [
+        r["value"]
+        for r in records_of(made).all()
+        if (r["metric"], r["method"], r["translation"]) == of
+    ]
     assert len(values) == 2
-    row = next(r for r in csv_rows(results(made) / "table2.csv") if r["method"] == "unit")
+    row = next(r for r in csv_rows(results_of(made) / "table2.csv") if r["method"] == "unit")
     assert float(row["is"]) == pytest.approx(np.mean(values))
     assert float(row["is_deviation"]) == pytest.approx(np.std(values, ddof=1), abs=1e-12)
     assert row["is_seeds"] == "2"
 
-    before = (results(made) / "records.jsonl").read_text()
+    before = records_of(made).path.read_text()
     assert said(both).out == printed
-    assert (results(made) / "records.jsonl").read_text() == before, "measured again"
+    assert records_of(made).path.read_text() == before, "measured again"

@@ -1,21 +1,17 @@
 """Table 1 from nothing to print, with runs so short that they learn nothing."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from reading import csv_rows
-from steps_here import make_here
+from steps_here import make_here, records_of, results_of, weights_of
 from tiny import places
 
 from benchmarks.__main__ import main as benchmarks
 from reproduce.experiments.preset import TABLE1_METHODS
-from reproduce.records.store import Records
 
 TINY = ["steps=2", "train=8", "test=6", "batch=2", "dim=4", "dis_dim=4"]
 
@@ -28,26 +24,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def results(root: Path) -> Path:
-    """The one folder of results: not quick's own, since settings were overridden."""
-    (folder,) = (root / "results").iterdir()
-    assert folder.name.startswith("quick+")
-    return folder
-
-
 def words(root: Path) -> list[str]:
     asked = ["--preset=quick", "--inputs=2", "--scores=none", "--no-progress"]
     return ["table", "1", *asked, *places(root), *(f"--set={setting}" for setting in TINY)]
 
 
-def records_of(root: Path) -> list[dict[str, Any]]:
-    return Records(root / "results", results(root).name).all()
-
-
 def test_prints_nine_rows(made: Path, said) -> None:
-    records = results(made) / "records.jsonl"
-    before = records.read_text()
-    weights = {p: p.stat().st_mtime_ns for p in made.rglob("last.safetensors")}
+    before = records_of(made).path.read_text(), weights_of(made)
     printed = said(words(made)).out
     rows = [line for line in printed.splitlines() if line.startswith("|")][2:]
     assert len(rows) == 9
@@ -56,16 +39,16 @@ def test_prints_nine_rows(made: Path, said) -> None:
     assert "Preset quick with batch=2, dim=4" in printed and "protocol paper-min64@2x19" in printed
     assert all(" ± " in row for row in rows)
     # A second call measured and trained nothing again.
-    assert records.read_text() == before
-    assert {p: p.stat().st_mtime_ns for p in made.rglob("last.safetensors")} == weights
+    assert (records_of(made).path.read_text(), weights_of(made)) == before
 
 
 def test_files_and_records(made: Path) -> None:
-    folder = results(made)
+    folder = results_of(made)
+    assert folder.name.startswith("quick+"), "settings were overridden"
     assert {p.name for p in folder.glob("*.*")} >= {
         "table1.md", "table1.csv", "table1.tex", "figure4-drawn-shoes.png", "records.jsonl",
     }  # fmt: skip
-    records = records_of(made)
+    records = records_of(made).all()
     diversity = [r for r in records if r["metric"].startswith("diversity")]
     assert {r["method"] for r in diversity} == {*TABLE1_METHODS, "real"}
     for r in records:
@@ -82,8 +65,8 @@ def test_files_and_records(made: Path) -> None:
 
 def test_the_harness_gives_the_tables_number(made: Path, tmp_path: Path, said) -> None:
     """Of what ``translate`` writes, read back from its files and from an array of them."""
-    munit = [r for r in records_of(made)
-             if (r["method"], r["metric"]) == ("munit", "diversity-lpips")][-1]  # fmt: skip
+    munit = records_of(made).find(method="munit", metric="diversity-lpips")
+    assert munit is not None
     (weights,) = made.glob("runs/*/drawn-shoes/munit-seed0/last.safetensors")
     (inputs,) = made.glob("data/*/testA")
     out = tmp_path / "out"
@@ -101,20 +84,3 @@ def test_the_harness_gives_the_tables_number(made: Path, tmp_path: Path, said) -
         (found,) = json.loads(said(words, program=benchmarks).out)["measured"]
         values.append(found["value"])
     assert values[0] == values[1] == pytest.approx(munit["value"], abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "reason"),
-    [
-        ("--set=size=34", "nearest legal size"),
-        ("--set=test=1", "test=1"),
-        ("--protocol=papr", "paper"),
-        ("--lpips-weights=none.pth", "none.pth: no such file"),
-        ("--source=drawn-shoes", "TASK=PATH"),
-    ],
-)
-def test_what_cannot_be_measured_is_not_trained(tmp_path, wrong, reason, refused):
-    setting = wrong.split("=")[1]
-    kept = [w for w in words(tmp_path) if not w.startswith(f"--set={setting}=")]
-    assert reason in refused([*kept, wrong])
-    assert not any(tmp_path.iterdir())

@@ -1,7 +1,5 @@
 """What is installed from a wheel, away from the checkout, has all that the commands read."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
@@ -67,9 +65,7 @@ main(["table", "1", "--preset", "cpu", "--stored"])
 """
 
 
-def test_it_measures_and_prints_the_papers_column_without_the_checkout(
-    site: Path, tmp_path: Path
-) -> None:
+def test_it_measures_and_prints_the_papers_column_without_the_checkout(site, tmp_path):
     for name, colour in (("a.png", "red"), ("b.png", "blue")):
         Image.new("RGB", (64, 64), colour).save(tmp_path / name)
     environment = os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}

@@ -1,13 +1,11 @@
 """The presets: complete, legal, and the paper's one as published."""
 
-from __future__ import annotations
-
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from reading import refusal
 
 from models.blocks import CountedDropout
 from models.errors import UserError
@@ -21,8 +19,7 @@ PRESETS = ("quick", "cpu", "gpu", "paper")
 
 
 def test_an_unknown_preset_is_refused_with_the_nearest():
-    with pytest.raises(UserError, match=r"unknown preset 'papre': did you mean paper\?"):
-        load_preset("papre")
+    assert "unknown preset 'papre': did you mean paper?" in refusal(load_preset, "papre")
     for name in ("../presets/cpu", "cpu.yaml", ""):
         with pytest.raises(UserError, match="unknown preset|an empty path"):
             load_preset(name)
@@ -83,16 +80,6 @@ def test_the_paper_preset_measures_as_published():
     assert list(load_preset("paper").tables[1]) == list(EPOCHS)
 
 
-@pytest.mark.parametrize(
-    ("scores", "asked"),
-    [("none", ()), ("quality", ("observed",)), ("all", ("observed", "judged"))],
-)
-def test_quality_of_drawn_pictures_is_asked_of_who_knows_the_truth(scores, asked) -> None:
-    quick = load_preset("quick")
-    measure = replace(quick.measure, scores=scores)
-    assert measure.preferring(quick.make_run("munit", "drawn-shoes")) == asked
-
-
 @pytest.mark.parametrize("name", preset_names())
 def test_the_noise_row_has_dropout_at_every_scale(name: str) -> None:
     preset = load_preset(name)
@@ -124,25 +111,14 @@ def test_overrides_reach_only_runs_that_read_them() -> None:
     assert {run.method for run in both if run.settings.get("depth") == 4} == {*changed, "cyclegan"}
 
 
-@pytest.mark.parametrize(
-    ("preset", "overrides", "told"),
-    [
-        ("quick", {"step": "7"}, "did you mean steps"),
-        ("quick", {"lr_step": "5"}, "lr_step=5 has no effect with lr_policy=constant: leave it out"),
-        ("quick", {"generator": "resnet", "noise_dim": "0", "n_shared": "1", "gan": "0",
-                   "gan2": "0", "pool": "5"}, "pool=5 has no effect with gan=0"),
-        ("paper", {"train": "100"}, "on edges2shoes: it counts pictures to draw"),
-    ],
-)  # fmt: skip
-def test_overrides_that_no_run_reads_are_refused(preset, overrides, told) -> None:
-    with pytest.raises(UserError) as error:
-        load_preset(preset).table_runs(1, 0, overrides)
-    assert told in str(error.value)
+def test_overrides_that_together_no_run_reads_are_refused() -> None:
+    overrides = {"generator": "resnet", "noise_dim": "0", "n_shared": "1", "gan": "0", "gan2": "0"}
+    with pytest.raises(UserError, match="pool=5 has no effect with gan=0"):
+        load_preset("quick").table_runs(1, 0, overrides | {"pool": "5"})
 
 
 def test_a_table_that_a_preset_lacks_is_refused() -> None:
-    with pytest.raises(UserError, match="has no table 3"):
-        load_preset("cpu").table_runs(3)
+    assert "has no table 3" in refusal(load_preset("cpu").table_runs, 3)
 
 
 def test_a_changed_preset_has_a_name_of_its_own() -> None:
@@ -207,9 +183,7 @@ def test_a_malformed_preset_is_refused_in_a_line_that_names_key_and_value(tmp_pa
     file = tmp_path / "mine.yaml"
     whole = text if text[:1] in ("-", "", "{", "!", "e") else f"extends: cpu\n{text}\n"
     file.write_text(whole)
-    with pytest.raises(UserError) as error:
-        load_preset(str(file))
-    message = str(error.value)
-    assert told in message and str(file) in message and "\n" not in message
+    message = refusal(load_preset, str(file))
+    assert told in message and str(file) in message
     for name in ("dict", "NoneType", "argument", "attribute", "TypeError", "iterable", "Input"):
         assert name not in message

@@ -1,7 +1,5 @@
 """Contents of drawn animals as numbers, where their readers are kept, and who has none."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +8,10 @@ import pytest
 from sorted_pictures import opened as sorted_task
 from sorted_pictures import sorted_folder
 from stored_judges import reader_of
+from tiny import places_of
 
 from benchmarks.networks.content_reader import ContentReader
 from models.errors import UserError
-from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.experiments.run import parse_settings
 from reproduce.measuring import content_readers as content_measure
@@ -33,12 +31,8 @@ RUN = load_preset("quick").table_runs(2, 0, parse_settings(["train=12", "test=8"
 CATS_DOGS = replace(RUN, task="drawn-housecats-dogs")
 
 
-def places(root: Path) -> Places:
-    return Places(root / "data", root / "runs", root / "results", progress=False)
-
-
 def opened(root: Path, task: str = CATS_DOGS.task) -> Pictures:
-    return open_pictures(replace(RUN, task=task), places(root))
+    return open_pictures(replace(RUN, task=task), places_of(root))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +43,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def store(root: Path, r2: float) -> ContentReader:
     """An untrained reader, which claims to know, where a trained one would be."""
     reader = reader_of("dogs", r2)
-    reader.save(kept_reader(opened(root), "b", places(root)).path)
+    reader.save(kept_reader(opened(root), "b", places_of(root)).path)
     return reader
 
 
@@ -74,7 +68,7 @@ def test_contents_are_those_that_were_drawn(root: Path) -> None:
 
 def test_a_reader_is_trained_once_and_kept(root, tmp_path, monkeypatch):
     monkeypatch.setattr(content_measure, "RECIPE", replace(RECIPE, steps=2, floor=-1e9))
-    pictures, where = opened(root), replace(places(root), runs=tmp_path)
+    pictures, where = opened(root), replace(places_of(root), runs=tmp_path)
     reader = open_content(pictures, "b", where)
     assert reader is not None and reader.used == FACTORS
     assert reader.facts == {"domain": "dogs", "train": 12, "held_out": 8, "seed": 0}
@@ -88,7 +82,7 @@ def test_a_reader_is_trained_once_and_kept(root, tmp_path, monkeypatch):
 
 def test_real_pictures_are_scored_and_a_reader_that_knows_nothing_scores_nothing(root):
     pictures, stored = opened(root), store(root, 0.9)
-    reader = open_content(pictures, "b", places(root))
+    reader = open_content(pictures, "b", places_of(root))
     assert reader is not None and reader.sha256 == stored.sha256
     source = pictures.domains.test_b
     scores = content_scores(reader, pictures.modes, "testB", source.ids)
@@ -100,12 +94,12 @@ def test_real_pictures_are_scored_and_a_reader_that_knows_nothing_scores_nothing
     assert 0 < m.value < 1
     assert (m.protocol["protocol"], m.protocol["domain"]) == ("real@8", "dogs")
     store(root, 0.49)
-    assert open_content(pictures, "b", places(root)) is None
+    assert open_content(pictures, "b", places_of(root)) is None
 
 
 def test_tasks_that_share_a_domain_share_its_reader(root: Path) -> None:
     def paths(pictures: Pictures) -> list[Path]:
-        return [kept_reader(pictures, domain, places(root)).path for domain in "ab"]
+        return [kept_reader(pictures, domain, places_of(root)).path for domain in "ab"]
 
     pictures = opened(root)
     (cats, dogs), (big_cats, same_dogs) = paths(pictures), paths(opened(root, "drawn-bigcats-dogs"))
@@ -118,10 +112,10 @@ def test_tasks_that_share_a_domain_share_its_reader(root: Path) -> None:
     assert same_cats == cats and turned != dogs
 
 
-def test_photographs_tell_no_content(tmp_path: Path) -> None:
-    domains = sorted_task(sorted_folder(tmp_path / "sorted"), tmp_path / "data")
-    assert open_content(Pictures(RUN, domains, ""), "b", places(tmp_path)) is None
-    assert not (tmp_path / "runs").exists()
+def test_photographs_tell_no_content(places, tmp_path) -> None:
+    domains = sorted_task(sorted_folder(tmp_path / "sorted"), places.data)
+    assert open_content(Pictures(RUN, domains, ""), "b", places) is None
+    assert not places.runs.exists()
 
 
 def test_a_truth_that_is_none_is_refused(root: Path) -> None:

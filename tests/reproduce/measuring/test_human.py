@@ -1,17 +1,13 @@
 """A human study's analysis fills Table 1's Quality, or is refused in one line."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from reading import refusal
 
 from benchmarks.metrics.preference import preference
-from models.errors import UserError
-from reproduce.commands.cli import main
-from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.measuring.people import take_in
 from reproduce.records.store import Records
@@ -38,20 +34,15 @@ def analysis(tmp_path: Path, **changes: Any) -> Path:
     return path
 
 
-def places(tmp_path: Path) -> Places:
-    return Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results", progress=False)
-
-
-def test_people_are_recorded_once_and_shown(tmp_path, capsys):
-    path = analysis(tmp_path)
-    words = ["table", "1", "--preset=cpu", "--stored", f"--results={tmp_path / 'results'}",
-             f"--human={TASK}={path}"]  # fmt: skip
-    assert main(words) == 0 and main(words) == 0
-    records = Records(tmp_path / "results", "cpu").all()
-    assert [(r["metric"], r["method"], r["value"]) for r in records] == [
-        ("quality-human", "unit", pytest.approx(30.0))
-    ]
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| UNIT")]
+def test_people_are_recorded_once_and_shown(tmp_path, said):
+    human = f"--human={TASK}={analysis(tmp_path)}"
+    words = ["table", "1", "--preset=cpu", "--stored", f"--results={tmp_path / 'results'}", human]
+    shown = said(words).out
+    assert said(words).out == shown
+    (record,) = Records(tmp_path / "results", "cpu").all()
+    assert (record["metric"], record["method"]) == ("quality-human", "unit")
+    assert record["value"] == pytest.approx(30.0)
+    rows = [line for line in shown.splitlines() if line.startswith("| UNIT")]
     assert "30.0 ± " in rows[0] and "% (human)" in rows[0]
     assert "(human)" not in rows[1]  # the other task
     assert "30.0 ± " in (tmp_path / "results" / "cpu" / "table1.md").read_text()
@@ -77,16 +68,7 @@ def told(**changes: object) -> dict[str, Any]:
         (told(value="many"), "no analysis"),
     ],
 )
-def test_what_is_no_such_analysis_is_refused(tmp_path, changes, words):
-    with pytest.raises(UserError, match=words) as error:
-        take_in(load_preset("cpu"), TASK, analysis(tmp_path, **changes), 0, places(tmp_path))
-    assert "analysis.json" in str(error.value)
-    assert not (tmp_path / "results").exists()
-
-
-def test_a_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["table", "1", "--preset=cpu", "--stored", f"--results={tmp_path}"]
-    assert main([*words, f"--human={TASK}=nowhere.json"]) == 2
-    assert "nowhere.json" in capsys.readouterr().err
-    assert main([*words, "--human=tables=nowhere.json"]) == 2
-    assert "TASK=PATH" in capsys.readouterr().err
+def test_what_is_no_such_analysis_is_refused(tmp_path, places, changes, words):
+    line = refusal(take_in, load_preset("cpu"), TASK, analysis(tmp_path, **changes), 0, places)
+    assert words in line and "analysis.json" in line
+    assert not places.results.exists()

@@ -1,7 +1,5 @@
 """Kinds of measurements that share one pass over a network's translations."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -69,11 +67,6 @@ class Keeps(OneByOne):
         self.seen[name, k] = picture.clone()
 
 
-@pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(tmp_path, tmp_path / "runs", tmp_path / "results", progress=False)
-
-
 def subject_of(method: Method, source: LazySource, places: Places) -> Subject:
     run = PRESET.make_run("munit", "drawn-shoes", 3)
     domains = Domains("greys", places.data, source, source, source, source)
@@ -101,17 +94,20 @@ def test_each_kind_is_given_what_a_stream_of_its_own_would_give_and_nothing_is_m
     assert {r["value"] for r in found.values()} == {12, 10, 7}
     assert len(seen) == len(set(seen)) == 3 * 4 + 2 * 2 + 2 * 1
     for kind in kinds:
-        own = stream(
-            method, source, FIXED, samples=kind.samples, inputs=kind.inputs, seed=subject.run.seed
-        )
+        asked = {"samples": kind.samples, "inputs": kind.inputs, "seed": subject.run.seed}
+        own = stream(method, source, FIXED, **asked)
         for (key, given), (name, k, picture) in zip(kind.seen.items(), own, strict=True):
             assert key == (name, k), "and in the same order"
             torch.testing.assert_close(given, picture, rtol=0, atol=0.5 / 127.5 + 1e-5)
             assert torch.equal(given, as_saved(given[None])[0]), "and as a PNG file holds it"
 
 
-def test_what_is_on_record_is_not_measured_again(places: Places) -> None:
-    subject = subject_of(make("unit").eval(), greys(4), places)
+@pytest.fixture
+def subject(places: Places) -> Subject:
+    return subject_of(make("unit").eval(), greys(4), places)
+
+
+def test_what_is_on_record_is_not_measured_again(subject: Subject, places: Places) -> None:
     first = measure_one([Keeps(subject.pictures, places, 4, 2)], subject)
     other = Keeps(subject.pictures, places, 3, 1)
     again = Keeps(subject.pictures, places, 4, 2)
@@ -120,8 +116,7 @@ def test_what_is_on_record_is_not_measured_again(places: Places) -> None:
     assert found["kept-4x2"] == first["kept-4x2"]
 
 
-def test_a_kind_that_fails_ends_all_and_records_nothing(places: Places) -> None:
-    subject = subject_of(make("unit").eval(), greys(4), places)
+def test_a_kind_that_fails_ends_all_and_records_nothing(subject: Subject, places: Places) -> None:
     kinds = [Keeps(subject.pictures, places, 4, 2), Keeps(subject.pictures, places, 3, 2)]
 
     def fails(name: str, k: int, picture: Tensor) -> None:
@@ -137,19 +132,15 @@ def test_a_kind_that_fails_ends_all_and_records_nothing(places: Places) -> None:
     ("source", "inputs", "said"),
     [(greys(4, broken=2), 4, "000 is damaged"), (greys(4), 9, "9 test inputs are asked for, 4")],
 )
-def test_pictures_that_fail_are_said(
-    source: LazySource, inputs: int, said: str, places: Places
-) -> None:
+def test_pictures_that_fail_are_said(source, inputs, said, places):
     subject = subject_of(make("unit").eval(), source, places)
     with pytest.raises(UserError, match=said):
         measure_one([Keeps(subject.pictures, places, inputs, 2)], subject)
 
 
-def test_a_diverged_network_is_refused(places: Places) -> None:
-    method = make("unit").eval()
+def test_a_diverged_network_is_refused(subject: Subject, places: Places) -> None:
     with torch.no_grad():
-        for parameter in method.parameters():
+        for parameter in subject.method.parameters():
             parameter.fill_(float("nan"))
-    subject = subject_of(method, greys(2), places)
     with pytest.raises(UserError, match="is not finite: the checkpoint's training diverged"):
         measure_one([Keeps(subject.pictures, places, 2, 1)], subject)

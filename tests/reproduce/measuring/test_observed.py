@@ -1,7 +1,5 @@
 """Observed quality of tiny trained runs, and that the observer tells good pictures from bad ones."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterator
@@ -32,15 +30,11 @@ from reproduce.measuring.subject import Subject, open_pictures
 from reproduce.measuring.submission import measure_row
 from reproduce.records.store import REAL, Records
 from reproduce.tasks.pictures import Preparation
-from reproduce.training.loop import LAST, Logging
-from reproduce.training.session import train
 from reproduce.training.trained import checkpoint_of
 
 PRESET = load_preset("quick")
 METHODS = ("munit", "unit", "cyclegan")
 INPUTS = 8
-
-
 RUNS = [tiny.run_of(method, steps=2, train=16, test=INPUTS) for method in METHODS]
 
 
@@ -50,11 +44,9 @@ def preferring(by: str, run: RunConfig, places: Places) -> PreferenceKind:
 
 @pytest.fixture(scope="module")
 def trained_places(tmp_path_factory: pytest.TempPathFactory) -> Places:
-    root = tmp_path_factory.mktemp("observed")
-    places = Places(root / "data", root / "runs", root / "results", progress=False)
+    places = tiny.places_of(tmp_path_factory.mktemp("observed"))
     for run in RUNS:
-        folder = checkpoint_of(PRESET, run, places).parent
-        train(run, folder, data_dir=places.data, logging=Logging(progress=False))
+        tiny.train_in_place(PRESET, run, places)
     return places
 
 
@@ -125,11 +117,9 @@ def test_what_else_is_looked_at_changes_no_bit(places: Places, found: dict[str, 
 def test_preference_over_a_reference_that_was_trained_anew_is_asked_again(places, tmp_path, found):
     again = replace(places, runs=shutil.copytree(places.runs, tmp_path / "runs"))
     longer = replace(RUNS[0], steps=3)
-    folder = checkpoint_of(PRESET, longer, again).parent
-    shutil.rmtree(folder)
-    train(longer, folder, data_dir=places.data, logging=Logging(progress=False))
+    shutil.rmtree(checkpoint_of(PRESET, longer, again).parent)
+    reference = sha256_file(tiny.train_in_place(PRESET, longer, again))
     new = measure_runs(["observed"], PRESET, [longer, RUNS[1]], again)
-    reference = sha256_file(folder / LAST)
     for method in ("unit", REAL):
         assert new[method]["quality-observed"]["protocol"]["reference_sha256"] == reference
         for metric, same in (("truth-distance", True), ("quality-observed", False)):

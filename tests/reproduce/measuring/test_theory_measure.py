@@ -1,7 +1,5 @@
 """Styles and contents of tiny trained runs: records, raw values, what is skipped and refused."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +12,16 @@ from benchmarks.files import sha256_file
 from benchmarks.metrics.theory import contents, styles
 from models.errors import UserError
 from models.zoo import METHODS
-from reproduce.commands.cli import main
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import load_preset
-from reproduce.experiments.run import RunConfig, run_folder
+from reproduce.experiments.run import RunConfig
 from reproduce.measuring import codes as theory_measure
 from reproduce.measuring.codes import encoded_by, scores_of
 from reproduce.measuring.kinds import measure_runs
 from reproduce.records.store import Records
 from reproduce.tasks.pictures import Preparation
-from reproduce.training.checkpoints import load_method, read_checkpoint
+from reproduce.training.checkpoints import load_method
+from reproduce.training.trained import checkpoint_of
 
 PRESET = load_preset("quick")
 SHOES, CATS = "drawn-shoes", "drawn-housecats-dogs"
@@ -39,20 +37,16 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def places(root: Path, tmp_path: Path) -> Places:
-    return Places(root / "data", root / "runs", tmp_path / "results", progress=False)
+    return replace(tiny.places_of(root), results=tmp_path / "results")
 
 
 @pytest.fixture(scope="module")
 def runs(root: Path) -> dict[tuple[str, str], RunConfig]:
     """Trained by (method, task)."""
     found = {}
-    trained = [("munit", SHOES), ("unit", SHOES), ("bicyclegan", SHOES), ("munit", CATS)]
-    for method, task in trained:
-        out = root / "runs" / "quick" / task / f"{method}-seed0"
-        words = tiny.train_words(method, out, root / "data", task=task, steps=2, train=12, test=9)
-        assert main(words) == 0
-        run = read_checkpoint(out / "last.safetensors", weights_only=True).run
-        assert run_folder(root / "runs", "quick", run) == out
+    for method, task in (("munit", SHOES), ("unit", SHOES), ("bicyclegan", SHOES), ("munit", CATS)):
+        run = tiny.run_of(method, task, steps=2, train=12, test=9)
+        tiny.train_in_place(PRESET, run, tiny.places_of(root))
         found[method, task] = run
     return found
 
@@ -61,9 +55,9 @@ def measure_codes(run: RunConfig, places: Places):
     return measure_runs(["theory"], PRESET, [run], places)[run.method]
 
 
-def network(places: Places, run: RunConfig):
-    path = run_folder(places.runs, "quick", run) / "last.safetensors"
-    return load_method(path)[0]
+def opened(places: Places, run: RunConfig):
+    """Its pictures, and its network."""
+    return open_run_task(run, places), load_method(checkpoint_of(PRESET, run, places))[0]
 
 
 def pictures(source, run: RunConfig) -> torch.Tensor:
@@ -85,10 +79,10 @@ def test_munit_on_pairs_has_every_number(runs, places) -> None:
     assert set(found) == STYLES | CONTENTS
     stored = Records(places.results, "quick").all()
     assert [r["metric"] for r in stored] == [r["metric"] for r in found.values()]
-    checkpoint = run_folder(places.runs, "quick", run) / "last.safetensors"
+    checkpoint = sha256_file(checkpoint_of(PRESET, run, places))
     for record in stored:
         assert (record["task"], record["method"], record["seed"]) == (SHOES, "munit", 0)
-        assert record["checkpoint_sha256"] == sha256_file(checkpoint)
+        assert record["checkpoint_sha256"] == checkpoint
         assert "translation" not in record
         assert sha256_file(places.results / record["raw"]) == record["raw_sha256"]
         assert record["interval"]["low"] <= record["value"] <= record["interval"]["high"]
@@ -99,7 +93,7 @@ def test_munit_on_pairs_has_every_number(runs, places) -> None:
 def test_raw_styles_are_what_the_encoders_say(runs, places) -> None:
     run = runs["munit", SHOES]
     record = measure_codes(run, places)["style-mean-norm"]
-    domains, method = open_run_task(run, places), network(places, run)
+    domains, method = opened(places, run)
     with np.load(places.results / record["raw"]) as arrays, torch.no_grad():
         for domain, source in (("a", domains.test_a), ("b", domains.test_b)):
             encoder = getattr(method, f"gen_{domain}").style
@@ -109,15 +103,15 @@ def test_raw_styles_are_what_the_encoders_say(runs, places) -> None:
 
 
 def test_raw_contents_give_their_records(runs, places) -> None:
-    found = measure_codes(runs["unit", SHOES], places)
+    run = runs["unit", SHOES]
+    found = measure_codes(run, places)
     assert set(found) == CONTENTS
     with np.load(places.results / found["content-domain-accuracy"]["raw"]) as arrays:
         assert found["content-domain-accuracy"]["value"] == arrays["hits"].mean()
         ratio = arrays["same"].mean() / arrays["others"].mean()
         assert found["content-pair-distance"]["value"] == pytest.approx(ratio)
         assert found["content-retrieval-rank"]["value"] == pytest.approx(arrays["ranks"].mean())
-    run = runs["unit", SHOES]
-    domains, method = open_run_task(run, places), network(places, run)
+    domains, method = opened(places, run)
     with torch.no_grad():
         a = method.encode(pictures(domains.test_a, run), "a")
         b = method.encode(pictures(domains.test_b, run), "b")
@@ -129,7 +123,7 @@ def test_raw_contents_give_their_records(runs, places) -> None:
 
 def test_bicyclegans_styles_are_draws_by_picture(runs, places, monkeypatch) -> None:
     run = runs["bicyclegan", SHOES]
-    domains, method = open_run_task(run, places), network(places, run)
+    domains, method = opened(places, run)
     with torch.no_grad():
         method.encoder.logvar.bias.add_(2.0)  # untrained, it says 0 throughout
     whole = scores_of("styles", method, run, domains)
@@ -155,7 +149,7 @@ def test_equal_names_alone_are_no_pairs(runs, places) -> None:
 def test_many_pictures_are_thinned_alike_in_both_domains(runs, places, monkeypatch) -> None:
     monkeypatch.setattr(theory_measure, "MOST", 8)
     run = runs["munit", SHOES]
-    domains, method = open_run_task(run, places), network(places, run)
+    domains, method = opened(places, run)
     part = scores_of("contents", method, run, domains)
     assert part.ids["a"] == part.ids["b"] == domains.test_a.ids[:8]
     assert part.scored[0].measurement.protocol["N"] == 8

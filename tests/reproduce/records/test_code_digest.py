@@ -1,7 +1,5 @@
 """Digests of code: what hangs on what, and what changes nothing."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -79,7 +77,6 @@ def test_a_boundary_counts_as_an_entry_alone(project: Path) -> None:
 
 
 def test_what_is_imported_from_where_counts(project: Path) -> None:
-    """Though all modules and all names are as before."""
     (project / "models/c.py").write_text("def f():\n    return 3\n")
     (project / "models/a.py").write_text(
         "from models import b, c\nfrom models.b import f\nfrom models.c import f as other\n\n"

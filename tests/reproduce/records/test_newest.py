@@ -1,7 +1,5 @@
 """A row of a table is of one network: what was measured on an earlier one is left out."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from reproduce.records.current import newest

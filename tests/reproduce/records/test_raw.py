@@ -1,7 +1,5 @@
 """Raw values: kept whole, packed without a bit lost, never believed when broken."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import zipfile
@@ -10,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny import FACTS
 
 from benchmarks.files import save_arrays, sha256_file
 from models.errors import UserError
@@ -17,10 +16,6 @@ from reproduce.records.raw import YOUNG, holds, raw_of, sha256_of
 from reproduce.records.store import Records
 from reproduce.workflow.graph import Made
 
-FACTS = {
-    "metric": "m", "value": 1.0, "protocol": {"name": "p"}, "preset": "quick", "task": "t",
-    "method": "munit",
-}  # fmt: skip
 RANDOM = np.random.default_rng(0)
 ALIKE = RANDOM.standard_normal((100, 30)).astype(np.float32)
 ARRAYS: dict[str, dict[str, Any]] = {
@@ -160,7 +155,7 @@ def test_values_whose_record_is_yet_to_come_stay(records: Records) -> None:
 def test_a_task_of_any_name_is_packed_in_its_folder(tmp_path: Path) -> None:
     records = Records(tmp_path, "quick")
     raw = records.keep_raw("a.npz", lambda path: save_arrays(path, {}, {"x": ALIKE}))
-    record = records.append(FACTS | raw | {"seed": 0, "task": "/../../up"})
+    record = records.append(FACTS | raw | {"task": "/../../up"})
     records.prune(everything)
     assert in_folder(records) == ["packed-_.._.._up-seed0.npz"]
     assert (raw_of(tmp_path, record) or {})["x"].tobytes() == ALIKE.tobytes()
@@ -190,7 +185,7 @@ def test_files_that_are_no_raw_values_stay_as_they_are(records: Records, tmp_pat
 
 def test_values_outside_the_results_are_not_read(tmp_path: Path) -> None:
     save_arrays(path := tmp_path / "a.npz", {}, {"x": ALIKE})
-    record = FACTS | {"seed": 0, "raw": "../a.npz", "raw_sha256": sha256_file(path)}
+    record = FACTS | {"raw": "../a.npz", "raw_sha256": sha256_file(path)}
     with pytest.raises(UserError, match="lies outside"):
         raw_of(tmp_path / "results", record)
     assert raw_of(tmp_path, FACTS) is None

@@ -1,7 +1,5 @@
 """Stored records looked up: by name and family, newest or all, as a table, CSV, JSON, DataFrame."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil
@@ -87,21 +85,6 @@ def test_filters_families_and_the_newest_network(results: Path) -> None:
     assert len(query(results)) == 7
 
 
-@pytest.mark.parametrize(
-    ("filters", "reason"),
-    [
-        ({"metric": "dversity"}, "metric 'dversity': did you mean diversity?"),
-        ({"metric": "divers"}, "did you mean diversity?"),  # a family, not any beginning
-        ({"method": "munti"}, "did you mean munit?"),
-        ({"preset": "gpu"}, "known: cpu, quick"),
-    ],
-)
-def test_a_name_that_no_record_has_is_refused(results, filters, reason, refused):
-    with pytest.raises(UserError, match="no record has the"):
-        query(results, **filters)
-    assert reason in refused(words(results, *(f"--{k}={v}" for k, v in filters.items())))
-
-
 def test_an_empty_answer_says_what_there_is(results: Path, tmp_path: Path, said) -> None:
     told = said(words(results, "--method=unit", "--metric=quality"))
     assert "--method could be munit;" in told.err
@@ -160,10 +143,6 @@ def test_csv_json_and_frame_hold_the_numbers(results: Path, tmp_path: Path, said
     assert tuple(frame([]).columns) == COLUMNS
 
 
-def test_a_column_that_is_none_is_refused(results, refused):
-    assert "did you mean metric?" in refused(words(results, "--columns=id,metrc"))
-
-
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -179,11 +158,8 @@ def test_lines_that_are_no_records_are_named(results, change, reason, refused):
     path = results / "cpu" / "records.jsonl"
     lines = [*path.read_text().splitlines(), json.dumps(record(**change))]
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(UserError, match=f"records.jsonl line {len(lines)} .*restore") as error:
-        query(results)
-    assert reason in str(error.value)
-    # Whoever reads them says so.
-    assert reason in refused(["claims", f"--results={results}", "--preset=cpu"])
+    told = refused(["claims", f"--results={results}", "--preset=cpu"])
+    assert f"records.jsonl line {len(lines)} " in told and "restore" in told and reason in told
 
 
 def test_ids_unknown_ambiguous_and_too_short(results: Path) -> None:
@@ -209,7 +185,6 @@ def test_ids_unknown_ambiguous_and_too_short(results: Path) -> None:
 
 
 def test_the_stored_records_answer_as_the_tables_do() -> None:
-    """Of one task's row, the query has exactly what the table is made from."""
     found = query(STORED, preset="cpu", task="drawn-shoes", method="munit", seed=0)
     of_table = newest(Records(STORED, "cpu").all(), seed=0)["drawn-shoes", "munit"]
     alone = [r for r in found if r.get("translation") is None]

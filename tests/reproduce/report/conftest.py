@@ -1,14 +1,13 @@
 """One report that the tests of the page, the paper and the browser look at."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from report_world import HOSTILE, Page, places, preset_runs, seeds_of, stored
+from report_world import HOSTILE, Page, preset_runs, seeds_of, stored
+from tiny import places_of
 
 from reproduce.analysis.table import of_texts
 from reproduce.experiments.preset import load_preset
@@ -54,7 +53,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def report(results: Path) -> Report:
     preset, runs = preset_runs("cpu", *seeds_of(results))
-    return report_of(preset, runs, places(results.parent))
+    return report_of(preset, runs, places_of(results.parent))
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 from benchmarks.harness.published import CHECKOUT
-from reproduce.experiments.places import Places
 from reproduce.experiments.preset import Preset, load_preset
 from reproduce.experiments.run import RunConfig
 from reproduce.records.store import Records
@@ -38,10 +37,6 @@ def seeds_of(results: Path) -> list[int]:
 def preset_runs(name: str, *seeds: int) -> tuple[Preset, list[RunConfig]]:
     preset = load_preset(name)
     return preset, preset.runs_of(seeds or (0,))
-
-
-def places(root: Path) -> Places:
-    return Places(root / "data", root / "runs", root / "results", progress=False)
 
 
 def log(folder: Path, steps: list[int], seconds: list[float], **terms: list[float]) -> None:

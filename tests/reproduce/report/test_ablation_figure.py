@@ -1,7 +1,5 @@
 """An ablation's figure, from records whose numbers are known."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Learning curves from real event files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -85,8 +83,7 @@ def test_a_kept_curve_comes_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "a,b\n1,2\n", "step,seconds,gan\n1,2\n", "step,seconds,gan\n1,2,x\n", "\0\xff"],
+    "text", ["", "a,b\n1,2\n", "step,seconds,gan\n1,2\n", "step,seconds,gan\n1,2,x\n", "\0\xff"]
 )
 def test_a_damaged_curve_is_refused_with_the_remedy(tmp_path: Path, text: str) -> None:
     path = tmp_path / "curve.csv"

@@ -19,7 +19,6 @@ import torch
 from PIL import Image
 from study_browser import ACCESSIBLE, DESKTOP, NEEDS_BROWSER, PHONE, context, launched, playwright
 
-from reproduce.commands.cli import main
 from reproduce.report.demo.app import MOST_BYTES, Asked, Demo
 from reproduce.report.demo.networks import networks_of
 from reproduce.training.styles import walk
@@ -266,9 +265,3 @@ def test_networks_without_an_encoder_of_styles_say_so(trained) -> None:
     by_method = {network.run.method: network for network in networks}
     assert by_method["munit"].unguided == by_method["bicyclegan"].unguided == ""
     assert "has no style encoder" in by_method["cyclegan-noise"].unguided
-
-
-def test_without_weights_it_says_what_to_name(tmp_path: Path, said) -> None:
-    assert "give a checkpoint" in said(["demo", "--results", str(tmp_path), "--no-browser"], 2).err
-    (tmp_path / "no.safetensors").write_bytes(json.dumps({}).encode())
-    assert main(["demo", str(tmp_path / "no.safetensors"), "--no-browser"]) == 2

@@ -1,7 +1,5 @@
 """The page in a real browser, from its file: nothing is fetched, broken, hidden or too wide."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,28 +1,21 @@
 """``report`` from the command line: what runs show is drawn, nothing is trained."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
 from report_world import Page
-from tiny import places
+from tiny import NETWORKS, places, places_of, train_in_place
 
 from reproduce.experiments.preset import load_preset
-from reproduce.experiments.run import run_folder
 from reproduce.report.curves import curve_path, load_curve
 from reproduce.training.checkpoints import read_checkpoint
-from reproduce.training.loop import Logging
-from reproduce.training.session import train
 
-PRESET = """
+PRESET = f"""
 extends: quick
-about: Nothing is learned.
-run: {size: 32, batch: 2, steps: 2, train: 12, test: 24, lr_policy: linear}
-methods:
-  munit: {dim: 4, n_res: 1, mlp_dim: 8, dis_dim: 4, dis_layers: 3, dis_scales: 1}
-tables: {1: [drawn-shoes]}
-figures: {}
+run: {{size: 32, batch: 2, steps: 2, train: 12, test: 24, lr_policy: linear}}
+{NETWORKS}
+tables: {{1: [drawn-shoes]}}
+figures: {{}}
 """
 
 
@@ -38,9 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     preset = load_preset(str(root / "tiny.yaml"))
     for seed, settings in ((0, {}), (1, {"recon_x": 3.0})):
         run = preset.make_run("munit", "drawn-shoes", seed, settings)
-        logging = Logging(log_every=1, progress=False)
-        folder = run_folder(root / "runs", "tiny", run)
-        train(run, folder, data_dir=root / "data", device="cpu", resume=False, logging=logging)
+        train_in_place(preset, run, places_of(root), log_every=1, tensorboard=True)
     return root
 
 
@@ -82,13 +73,5 @@ def test_nothing_is_trained_or_recorded(root: Path, said) -> None:
     assert curves in (root / "elsewhere" / "index.html").read_text()
 
 
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        (["--seeds", "1", "1"], "give each once"),
-        (["--source", "faces=x"], "write TASK=PATH with a task of drawn-shoes"),
-        (["--out", "{root}/tiny.yaml"], "tiny.yaml is a file: name a folder"),
-    ],
-)
-def test_what_is_refused(root: Path, more: list[str], message: str, refused) -> None:
-    assert message in refused(words(root, *(word.format(root=root) for word in more)))
+def test_a_file_is_no_place_for_a_page(root: Path, refused) -> None:
+    assert "tiny.yaml is a file: name a folder" in refused(words(root, f"--out={root}/tiny.yaml"))

@@ -1,7 +1,5 @@
 """The report for paper."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from pathlib import Path
@@ -65,9 +63,7 @@ def test_the_source_is_plain_ascii_and_holds_no_foreign_command(tmp_path: Path) 
         assert not re.search(rf"\\{command}\b", source)
 
 
-def test_without_latex_the_source_is_written_and_people_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_latex_the_source_is_written_and_people_are_told(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
     made, note = write_pdf(small(tmp_path), tmp_path / "out")
     assert [path.name for path in made] == ["report.tex"]

@@ -1,7 +1,5 @@
 """The page: all numbers on it, nothing broken on it, and the same bytes again."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from itertools import pairwise
@@ -10,14 +8,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from reading import markdown_rows
-from report_world import HOSTILE, Page, places, preset_runs, seeds_of
+from report_world import HOSTILE, Page, preset_runs, seeds_of
+from tiny import places_of
 
 from reproduce.analysis.claims.table import claims_table
 from reproduce.analysis.tables import table_of
 from reproduce.analysis.theory import theory_of, theory_table
 from reproduce.experiments.preset import load_preset
 from reproduce.records.store import Records
-from reproduce.report.blocks import Report
 from reproduce.report.content import _measuring_seconds, command_of, report_of
 from reproduce.report.inputs import inputs_sha256
 from reproduce.report.page import PICTURES, html, write_page
@@ -136,11 +134,9 @@ def test_links_lead_somewhere_here(page: Page, out: Path) -> None:
     assert not re.search(r"https?:|url\(|@import|//", page.source.replace("&#34;", ""))
 
 
-def test_the_same_records_are_the_same_bytes(
-    report: Report, results: Path, out: Path, tmp_path: Path
-) -> None:
+def test_the_same_records_are_the_same_bytes(report, results, out, tmp_path):
     preset, runs = preset_runs("cpu", *seeds_of(results))
-    again = report_of(preset, runs, places(results.parent))
+    again = report_of(preset, runs, places_of(results.parent))
     assert again == report
     assert html(again, out) == (out / "index.html").read_text()
     page, *pictures = write_page(again, tmp_path)
@@ -173,7 +169,7 @@ def test_a_measurement_of_many_numbers_took_its_time_once() -> None:
 
 def test_an_empty_folder_gives_a_page_that_says_so(tmp_path: Path) -> None:
     preset, runs = preset_runs("quick", 0, 1)
-    where = places(tmp_path)
+    where = places_of(tmp_path)
     made = write_page(report_of(preset, runs, where), tmp_path / "out")
     assert len(made) == 1
     page = Page(made[0])
@@ -195,7 +191,7 @@ def test_the_command_names_what_was_changed() -> None:
 
 def test_a_seed_without_records_is_said(results: Path) -> None:
     preset, runs = preset_runs("cpu", *seeds_of(results), 77)
-    section = report_of(preset, runs, places(results.parent)).sections[0]
+    section = report_of(preset, runs, places_of(results.parent)).sections[0]
     missing = [block for block in section.blocks if block.kind == "missing"]
     assert [block.what for block in missing] == [("Measurements of seed 77",)]
 

@@ -1,12 +1,11 @@
 """The arc between two styles, and the figures of a tiny run."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from PIL import Image
 
@@ -14,14 +13,12 @@ from models.method import Direction
 from models.randomness import generator
 from reproduce.experiments.places import Places, open_run_task
 from reproduce.experiments.preset import load_preset
-from reproduce.experiments.run import RunConfig, run_folder
+from reproduce.experiments.run import RunConfig
 from reproduce.report.figures import DPI, HEAD, plt, save, show
 from reproduce.report.style_figures import CELL, guided, interpolation
 from reproduce.tasks.pictures import Preparation
 from reproduce.tasks.sources import Subset
 from reproduce.training.checkpoints import describe, load_method, read_checkpoint, write_atomic
-from reproduce.training.loop import LAST, Logging
-from reproduce.training.session import train
 from reproduce.training.styles import slerp
 from reproduce.training.trained import checkpoint_of
 from reproduce.training.translate_files import guided as guided_by
@@ -54,22 +51,19 @@ NEAR = 0.065  # pictures are sampled anew; here those of other styles differ by 
 @pytest.fixture(scope="module")
 def placed(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, Places]:
     """A run where the preset's would be, in whose pictures a style shows."""
-    root = tmp_path_factory.mktemp("styles")
-    places = Places(root / "data", root / "runs", root / "results", progress=False)
-    tiny = dict(dim=4, mlp_dim=8, n_res=1, dis_dim=4, dis_layers=3, dis_scales=1, n_downsample=1)
-    settings = tiny | dict(steps=2, batch=2, train=12, test=24)
+    places = tiny.places_of(tmp_path_factory.mktemp("styles"))
+    small = dict(dim=4, mlp_dim=8, n_res=1, dis_dim=4, dis_layers=3, dis_scales=1, n_downsample=1)
+    settings = small | dict(steps=2, batch=2, train=12, test=24)
     run = load_preset("quick").make_run("munit", "drawn-housecats-dogs", 0, settings)
-    folder = run_folder(places.runs, "quick", run)
-    logging = Logging(log_every=1, progress=False)
-    train(run, folder, data_dir=places.data, device="cpu", resume=False, logging=logging)
-    made = read_checkpoint(folder / LAST)
+    last = tiny.train_in_place(load_preset("quick"), run, places)
+    made = read_checkpoint(last)
     draws = generator(0, "scattered")
     # Far from its first weights, by which a style hardly changes a picture.
     scattered = {
         k: t + (3 if "mlp" in k else 0.3) * torch.randn(t.shape, generator=draws)
         for k, t in made.tensors.items() if k.startswith("model.")
     }  # fmt: skip
-    write_atomic(folder / LAST, made.tensors | scattered, describe(run, made.step, made.data))
+    write_atomic(last, made.tensors | scattered, describe(run, made.step, made.data))
     return run, places
 
 
@@ -114,9 +108,7 @@ def test_each_example_guides_its_column(placed: tuple[RunConfig, Places], tmp_pa
     assert cell(path, 0, 0, 4).min() == 1, "nothing stands above the inputs"
 
 
-def test_a_walk_is_between_its_draws_and_the_same_bytes_again(
-    placed: tuple[RunConfig, Places], tmp_path: Path
-) -> None:
+def test_a_walk_is_between_its_draws_and_the_same_bytes_again(placed, tmp_path):
     run, places = placed
     path, again = (
         interpolation(load_preset("quick"), run, places, tmp_path / f"{i}.png", inputs=2)

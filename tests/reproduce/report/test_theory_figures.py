@@ -1,7 +1,5 @@
 """Tables and pictures of theory from records whose numbers are known."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any
@@ -10,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from reading import markdown_rows
+from tiny import FACTS, places_of
 
 from benchmarks.files import save_arrays, sha256_file
 from benchmarks.metrics.theory import contents, styles
 from models.errors import UserError
 from reproduce.analysis.theory import theory_of, theory_table
-from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.records.store import Records
 from reproduce.report.theory_figures import content_alt, styles_alt, styles_figure, write_theory
@@ -29,7 +27,7 @@ class Filled:
     """A results folder with known numbers: those of seed k are 0.01 k greater."""
 
     def __init__(self, root: Path) -> None:
-        self.places = Places(root / "data", root / "runs", root / "results", progress=False)
+        self.places = places_of(root)
         self.records = Records(self.places.results, "quick")
 
     def styles(self, method: str, seed: int = 0) -> Path:
@@ -53,11 +51,12 @@ class Filled:
             self._add(method, 0, metric.name, 0.6, theory=told, protocol={}, task=task)
 
     def _add(self, method: str, seed: int, metric: str, value: float, **more: Any) -> None:
-        self.records.append(
-            {"preset": "quick", "task": SHOES, "method": method, "seed": seed, "metric": metric,
-             "value": value, "interval": {"low": value - 0.005, "high": value + 0.005},
-             "checkpoint_sha256": f"{method}{seed}"} | more
-        )  # fmt: skip
+        told = {
+            "task": SHOES, "method": method, "seed": seed, "metric": metric, "value": value,
+            "interval": {"low": value - 0.005, "high": value + 0.005},
+            "checkpoint_sha256": f"{method}{seed}",
+        }  # fmt: skip
+        self.records.append(FACTS | told | more)
 
     @property
     def table(self) -> str:

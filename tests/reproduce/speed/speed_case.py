@@ -1,7 +1,5 @@
 """The smallest measurements, and records like those that they leave."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

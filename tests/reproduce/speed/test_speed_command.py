@@ -1,7 +1,5 @@
 """``python -m reproduce speed``: what it keeps, skips and refuses."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 from pathlib import Path
@@ -52,10 +50,9 @@ def test_convolutions_alone_stand_beside_their_step(measured):
     assert rows("primitives", [alone])[0]["% of step"] is None
 
 
-def test_a_second_run_measures_nothing_and_shows_what_is_on_record(measured, capsys):
+def test_a_second_run_measures_nothing_and_shows_what_is_on_record(measured, said):
     records = Records(measured, PRESET).all()
-    assert main([*STEP, "--primitives", f"--results={measured}"]) == 0
-    shown = capsys.readouterr().out
+    shown = said([*STEP, "--primitives", f"--results={measured}"]).out
     assert "Convolutions of a training step, each timed alone" in shown and "munit" in shown
     assert Records(measured, PRESET).all() == records
     step = records[0]
@@ -102,34 +99,10 @@ def test_only_trainings_are_timed_with_tf32(kind: str, monkeypatch: pytest.Monke
     assert found["measured"]["tf32"] == (kind in ("step", "memory", "primitives", "data"))
 
 
-def test_the_code_of_a_measurement_is_also_how_its_process_begins(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_code_of_a_measurement_is_also_how_its_process_begins(monkeypatch):
     monkeypatch.setattr(store, "digest_of", " ".join)
     modules = code_of.__wrapped__("translate").split()
     assert {"reproduce.speed.worker", "reproduce.speed.translating"} <= set(modules)
-
-
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [
-        (["step", "--methods=munot"], "munit"),
-        (["step", "--ways=kernals"], "did you mean kernels"),
-        (["step", "--ways=plain", "--each-way"], "--ways all"),
-        (["step", "--set=size=64"], "--size"),
-        (["step", "--set=perceptual=1"], "VGG"),
-        (["step", "--methods=cyclegan", "--set=depth=4"], "depth=4 has no effect"),
-        (["step", "--methods=bicyclegan", "--size=64", "--batch=1"], "even"),
-        (["step", "--precision=half"], "bf16"),
-        (["translate", "--task=edges2shoes"], "drawn-shoes"),
-        (["measure", "--protocol=papers"], "consecutive"),
-        (["measure", "--size=4"], "at least 8"),
-        (["table"], "speed all --quick"),
-    ],
-)
-def test_bad_input_is_one_line(words, reason, tmp_path, refused):
-    assert reason in refused(["speed", *words, f"--results={tmp_path}"])
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

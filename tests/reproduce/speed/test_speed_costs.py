@@ -1,12 +1,9 @@
 """The table and the plots of speed, from made records."""
 
-from __future__ import annotations
-
-import csv
-import io
 from pathlib import Path
 
 import pytest
+from reading import csv_rows
 from speed_case import MACHINE, memory_record, step_record, stored, stream_record
 
 from models.choices import ALL
@@ -29,15 +26,13 @@ def test_the_newest_record_of_a_measurement_counts(tmp_path: Path) -> None:
     assert [r["value"] for r in found] == [elsewhere["value"], 2.0]
 
 
-def test_the_table_tells_what_is_on_record(tmp_path, capsys):
+def test_the_table_tells_what_is_on_record(tmp_path, said):
     without = {"ways": sorted(ALL - {"norms"}), "precision": "float32"}
     records = [step_record(), *MEMORY, step_record(against=without), STREAM]
-    results = stored(tmp_path, records)
-    assert main(["speed", "table", f"--results={results}"]) == 0
-    shown = capsys.readouterr().out
+    words = ["speed", "table", f"--results={stored(tmp_path, records)}"]
+    shown = said(words).out
     assert shown.count("### ") == 3 and "norms" in shown and "IS and CIS" not in shown
-    assert main(["speed", "table", "--kind=step", "--format=csv", f"--results={results}"]) == 0
-    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    (row,) = csv_rows(said([*words, "--kind=step", "--format=csv"]).out)
     seconds = float(row["s/step"])
     assert float(row["ratio"]) == 0.5 and float(row["plain s/step"]) == 2 * seconds
     assert (float(row["MiB"]), float(row["MiB ratio"])) == (30, 0.75)
@@ -97,9 +92,8 @@ def test_steps_and_pictures_add_up() -> None:
     assert [*streams([STREAM], "above_bytes", 2**-20).values()] == [[(100, 1), (1000, 1)]]
 
 
-def test_plots_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plots_are_drawn(tmp_path: Path, said) -> None:
     results = stored(tmp_path, [*RECORDS, STREAM])
-    assert main(["speed", "plot", f"--results={results}"]) == 0
-    paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    paths = [Path(line) for line in said(["speed", "plot", f"--results={results}"]).out.split()]
     assert [p.name for p in paths] == ["steps.png", "pictures.png"]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in paths)

@@ -1,7 +1,5 @@
 """Streams, diversity beside the lpips package, IS and CIS, and waiting, as small as they come."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
 from typing import Any
@@ -100,10 +98,7 @@ def test_waiting_is_a_share_of_a_training(method: str, workers: int, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", ["step", "memory", "data"])
-def test_a_gpus_steps_are_given_noise_that_was_drawn_ahead(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As trainings have it."""
+def test_a_gpus_steps_are_given_noise_that_was_drawn_ahead(kind, tmp_path, monkeypatch):
     drawing: list[str] = []
     monkeypatch.setattr(
         Tensor, "pin_memory", lambda x: drawing.append(threading.current_thread().name) or x

@@ -1,11 +1,8 @@
 """Counts, alternation, statistics and memory of steps."""
 
-from __future__ import annotations
-
 import json
 import mmap
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -59,9 +56,7 @@ def test_a_convolution_has_the_flop_of_its_formula() -> None:
         ("bicyclegan", ALL, {"channels_a": 1}),
     ],
 )  # fmt: skip
-def test_a_step_counts_what_a_real_one_does(
-    name: str, ways: frozenset[str], more: dict[str, object]
-) -> None:
+def test_a_step_counts_what_a_real_one_does(name, ways, more):
     settings = TINY[name] | more
     config = make_config(name, settings)
     counts = count_step(name, config, SIZE, 2, ways)
@@ -97,9 +92,7 @@ def test_spread_and_ratios_are_those_of_their_definitions() -> None:
         ("mps", torch.mps, [(), "work", ()]),
     ],
 )
-def test_work_has_ended_when_its_device_has_done_it(
-    device: str, there: ModuleType, calls: list[object], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_work_has_ended_when_its_device_has_done_it(device, there, calls, monkeypatch):
     log: list[object] = []
     monkeypatch.setattr(there, "synchronize", lambda *given: log.append(given))
     timed(lambda: log.append("work"), device)

@@ -1,7 +1,5 @@
 """Animals and vehicles out of CIFAR-10, in small files of its real format."""
 
-from __future__ import annotations
-
 import pickle
 import shutil
 from pathlib import Path
@@ -11,10 +9,10 @@ import pytest
 from PIL import Image
 from serving import serving
 from sorted_pictures import md5, opened, origins, packed
+from tiny import places
 from torchvision.datasets import CIFAR10
 
 from models.errors import UserError
-from reproduce.commands.cli import main
 from reproduce.tasks import photos
 from reproduce.tasks.modes import open_modes
 from reproduce.tasks.registry import TASKS
@@ -80,18 +78,17 @@ def test_a_copy_of_cifar_may_be_given_in_any_form(form, cifar, tmp_path, monkeyp
 
 def test_a_download_that_fails_is_told_with_the_remedy(no_network, tmp_path, refused):
     for name in ("cifar-animals-vehicles", "housecats-dogs", "dog-breeds"):
-        words = ["data", name, "--data", str(tmp_path / "data"), "--no-progress"]
-        error = refused(words)
+        error = refused(["data", name, "--data", tmp_path / "data", "--no-progress"])
         assert "error: could not download" in error and "--source PATH" in error
         assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_only_listed_is_not_downloaded(no_network, tmp_path, capsys):
-    places = [f"--{name}={tmp_path / name}" for name in ("data", "runs", "results")]
-    words = ["--task=cifar-animals-vehicles", "--preset=quick", "--dry-run", *places]
-    assert main(["table", "2", *words]) == 0
-    assert main(["all", "--preset=paper", "--dry-run", *places]) == 0  # with Inception-v3's weights
-    assert "jobs to do" in capsys.readouterr().out
+def test_what_is_only_listed_is_not_downloaded(no_network, tmp_path, said):
+    for command in (
+        ["table", "2", "--task=cifar-animals-vehicles", "--preset=quick"],
+        ["all", "--preset=paper"],  # with Inception-v3's weights
+    ):
+        assert "jobs to do" in said([*command, "--dry-run", *places(tmp_path)]).out
     assert list(tmp_path.iterdir()) == []
 
 

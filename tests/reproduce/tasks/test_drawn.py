@@ -1,7 +1,5 @@
 """Drawn pictures: what content and style may and may not change."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Grids of pictures against torchvision's."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -39,11 +37,9 @@ def refused(told: str, folder: Path) -> None:
 def test_folders_in_any_spelling(tmp_path, names):
     fill_folders(tmp_path / "cats2dogs", names)
     domains = open_pictures(tmp_path / "cats2dogs")
-    assert domains.name == "cats2dogs"
-    assert counts(domains) == [1, 2, 3, 4]
+    assert domains.name == "cats2dogs" and counts(domains) == [1, 2, 3, 4]
     assert [s.read(0).getpixel((0, 0))[0] for s in domains.splits().values()] == [10, 20, 30, 40]
-    assert domains.pairs is None
-    assert not domains.paired_test
+    assert domains.pairs is None and not domains.paired_test
 
 
 def test_folders_with_training_pairs_and_more(tmp_path):
@@ -53,8 +49,7 @@ def test_folders_with_training_pairs_and_more(tmp_path):
     (tmp_path / "factors.csv").write_text("id\n")
     domains = open_pictures(tmp_path, "drawn")
     assert domains.name == "drawn"
-    assert [len(source) for source in domains.pairs] == [5, 5]
-    assert [source.part for source in domains.pairs] == ["left", "right"]
+    assert [(len(s), s.part) for s in domains.pairs] == [(5, "left"), (5, "right")]
 
 
 def test_missing_and_doubled_splits_are_named(tmp_path):
@@ -75,8 +70,7 @@ def test_pix2pix(tmp_path):
         pair.paste((200, 0, 0), (8, 0, 16, 8))
         pair.save(tmp_path / name / "0.png")
     domains = open_pictures(tmp_path)
-    assert counts(domains) == [3, 3, 2, 2]
-    assert domains.paired_test
+    assert counts(domains) == [3, 3, 2, 2] and domains.paired_test
     assert domains.train_a.read(0).getpixel((0, 0)) == (255, 255, 255)
     assert domains.train_b.read(0).getpixel((0, 0)) == (200, 0, 0)
     assert domains.test_b.read(0).size == (8, 8)
@@ -94,23 +88,21 @@ def test_validation_pictures_come_before_test_pictures(tmp_path):
     refused("side by side", tmp_path)
 
 
-@pytest.mark.parametrize("pattern", ["list_{}.txt", "{}.txt"])
-def test_lists_beside_folders_choose_from_them(tmp_path, pattern):
+@pytest.mark.parametrize(
+    ("pattern", "line", "name"),
+    [
+        ("list_{}{}.txt", "# one\n\n0.png\n", "0"),
+        ("{}{}.txt", "# one\n\n0.png\n", "0"),
+        ("{}_{}.txt", "{}{}/0.png\n", "trainA/0"),  # from the lists' own folder
+    ],
+)
+def test_lists_beside_folders_choose_from_them(tmp_path, pattern, line, name):
     fill_folders(tmp_path)
     for split in PARTS:
-        (tmp_path / pattern.format(split)).write_text("# one\n\n0.png\n")
+        part = split[:-1], split[-1]
+        (tmp_path / pattern.format(*part)).write_text(line.format(*part))
     domains = open_pictures(tmp_path)
-    assert counts(domains) == [1, 1, 1, 1]
-    assert domains.test_b.read(0).getpixel((0, 0)) == (40, 0, 0)
-
-
-def test_lists_may_start_from_their_own_folder(tmp_path):
-    fill_folders(tmp_path)
-    for split in PARTS:
-        name = f"{split[:-1]}_{split[-1]}.txt"
-        (tmp_path / name).write_text(f"{split}/0.png\n")
-    domains = open_pictures(tmp_path)
-    assert domains.train_a.ids == ["trainA/0"]
+    assert domains.train_a.ids == [name] and counts(domains) == [1, 1, 1, 1]
     assert domains.test_b.read(0).getpixel((0, 0)) == (40, 0, 0)
 
 
@@ -118,8 +110,7 @@ def test_a_single_folder_in_between_is_entered(tmp_path):
     fill_folders(tmp_path / "task" / "inner")
     (tmp_path / "task" / ".DS_Store").touch()
     domains = open_pictures(tmp_path / "task")
-    assert domains.name == "task"
-    assert counts(domains) == [1, 2, 3, 4]
+    assert domains.name == "task" and counts(domains) == [1, 2, 3, 4]
 
 
 def test_unknown_layouts_say_what_was_expected(tmp_path):
@@ -168,8 +159,7 @@ def test_training_folders_alone_do_to_train_on(tmp_path, caplog):
     fill(tmp_path / "trainA", 3)
     fill(tmp_path / "trainB", 20)
     domains = open_pictures(tmp_path)
-    assert counts(domains) == [3, 20, 3, 8]
-    assert not domains.paired_test
+    assert counts(domains) == [3, 20, 3, 8] and not domains.paired_test
     assert "cannot be measured" in caplog.messages[0]
     fill(tmp_path / "testA")
     refused("lacks the folders testB", tmp_path)

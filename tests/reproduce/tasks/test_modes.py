@@ -1,7 +1,5 @@
 """Modes are told beside the pictures, to whoever measures, and never reach who trains."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys
@@ -11,6 +9,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from reading import refusal
 from sorted_pictures import sorted_folder
 
 from models.errors import UserError
@@ -60,8 +59,7 @@ def test_the_truth_of_finished_pictures_is_not_overwritten(tmp_path):
     write(tmp_path / "task", rows=ROWS[:1])  # left by somebody interrupted: replaced
     assert len(open_modes(tmp_path / "task").rows) == 1
     (tmp_path / "task").mkdir()
-    with pytest.raises(UserError, match="exists already; remove it"):
-        write(tmp_path / "task")
+    assert "exists already; remove it" in refusal(write, tmp_path / "task")
     assert len(open_modes(tmp_path / "task").rows) == 1
 
 
@@ -69,8 +67,7 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="'lion' is no mode of trainA"):
         write(tmp_path / "task", rows=[ROWS[0] | {"mode": "lion"}])
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot write"):
-        write(tmp_path / "file" / "task")
+    assert "cannot write" in refusal(write, tmp_path / "file" / "task")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
@@ -111,10 +108,8 @@ def test_nonsense_is_refused_by_name(name, text, told, tmp_path):
         (truth / name).unlink()
     else:
         (truth / name).write_text(text, encoding="latin-1")
-    with pytest.raises(UserError) as caught:
-        open_modes(tmp_path / "task")
-    line = str(caught.value)
-    assert told in line and str(truth / name) in line and "\n" not in line
+    line = refusal(open_modes, tmp_path / "task")
+    assert told in line and str(truth / name) in line
     assert f"remove {tmp_path / 'task'} and {truth}" in line
 
 
@@ -201,19 +196,12 @@ def test_training_and_translating_never_open_the_truth(task, tmp_path):
     tiny.assert_same_tensors(tmp_path / "one" / "last.safetensors", two)
 
 
-def test_animals_of_another_version_or_with_missing_pictures_are_refused(tmp_path):
-    def opened() -> Path:
-        counts = {"size": 32, "train": 2, "test": 2}
-        return open_task("drawn-cat-species", data_dir=tmp_path, progress=False, **counts).folder
-
-    folder = opened()
+def test_animals_of_another_version_are_refused(tmp_path):
+    how = {"data_dir": tmp_path, "size": 32, "train": 2, "test": 2, "progress": False}
+    folder = open_task("drawn-cat-species", **how).folder
     assert folder.name == "drawn-cat-species-32px-seed0-2x2"
     assert open_modes(folder).names == {"a": ("tiger",), "b": ("leopard",)}
-    assert opened() == folder
-    (folder / "testB" / "00001.png").rename(tmp_path / "away.png")
-    with pytest.raises(UserError, match=r"testB/00001\.png: missing; remove it"):
-        opened()
     for text in ("{}", "[", '{"generator_version": 0}'):
         (folder / "drawn.json").write_text(text)
         with pytest.raises(UserError, match="drawn by generator version (unknown|0), .* remove it"):
-            opened()
+            open_task("drawn-cat-species", **how)

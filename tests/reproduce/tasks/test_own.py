@@ -1,19 +1,16 @@
 """Tasks of one's own: their names, and what is known of them with and without their pictures."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PIL import Image
-from sorted_pictures import sorted_folder
+from sorted_pictures import pix2pix, sorted_folder
 from tiny import data_set, picture
 
 from models.errors import UserError
 from reproduce.analysis.claims.statements import claims
-from reproduce.experiments.preset import TABLE1_METHODS, Preset, load_preset
+from reproduce.experiments.preset import TABLE1_METHODS, load_preset
 from reproduce.records.store import Records
 from reproduce.tasks.own import check_own, own_on_record, own_task
 from reproduce.tasks.registry import is_own, keep_source, open_task
@@ -61,25 +58,13 @@ def test_by_its_name_a_task_is_found_until_its_pictures_change(tmp_path: Path) -
         own(spec.name, data)
 
 
-def preset_of(spec: TaskSpec) -> Preset:
-    return replace(load_preset("cpu"), own={spec.name: spec}).of_tasks([spec.name])
-
-
-def side_by_side(folder: Path) -> Path:
-    for split in ("train", "val"):
-        (folder / split).mkdir(parents=True)
-        Image.new("RGB", (64, 32), "red").save(folder / split / "0.png")
-    return folder
-
-
 def test_what_of_the_tables_applies(tmp_path: Path) -> None:
-    """All methods with pairs, all but one without, and table 2 with classes."""
-    makers = {"plain": data_set, "paired": side_by_side, "sorted": sorted_folder}
+    makers = {"plain": data_set, "paired": pix2pix, "sorted": sorted_folder}
     plain, paired, classes = (own(make(tmp_path / n), tmp_path) for n, make in makers.items())
     assert (plain.tables, paired.tables, classes.tables) == ((1,), (1,), (1, 2))
     assert classes.directions == {"a2b": "cats -> dogs", "b2a": "dogs -> cats"}
     for spec in (plain, paired, classes):
-        preset = preset_of(spec)
+        preset = replace(load_preset("cpu"), own={spec.name: spec}).of_tasks([spec.name])
         assert preset.tables == {number: [spec.name] for number in spec.tables}
         left = [m for m in TABLE1_METHODS if m not in preset.methods_of(1, spec.name)]
         trained = [r.method for r in preset.only(tables=[1]).table_runs(1)]

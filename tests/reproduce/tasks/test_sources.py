@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile
@@ -142,16 +140,17 @@ def test_fingerprint_belongs_to_the_pictures_not_the_place(folder, tmp_path):
 
 
 def test_every_change_changes_the_fingerprint(folder):
+    def rename(one: str, other: str) -> None:
+        (folder / f"{one}.png").rename(folder / f"{other}.png")
+
+    exchange = (("a/1", "a/0"), ("a/2", "a/1"), ("a/0", "a/2"))
     changes = [
         lambda: None,
         lambda: write(folder / "tb" / "1.png", (9, 9, 9)),
         lambda: write(folder / "a" / "3.png"),
-        lambda: (folder / "a" / "3.png").rename(folder / "a" / "4.png"),
-        lambda: (folder / "a" / "4.png").rename(folder / "b" / "4.png"),
-        lambda: [  # exchanged
-            (folder / "a" / f"{one}.png").rename(folder / "a" / f"{other}.png")
-            for one, other in ((1, 0), (2, 1), (0, 2))
-        ],
+        lambda: rename("a/3", "a/4"),
+        lambda: rename("a/4", "b/4"),
+        lambda: [rename(*names) for names in exchange],
     ]
     marks = set()
     for change in changes:

@@ -1,7 +1,5 @@
 """What drawn pictures know of themselves agrees with the pictures."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

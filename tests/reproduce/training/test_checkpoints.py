@@ -1,7 +1,5 @@
 """Checkpoints: whole or not there, and never trusted."""
 
-from __future__ import annotations
-
 import json
 import os
 import pickle
@@ -42,19 +40,13 @@ def metadata_of(path: Path) -> dict[str, str]:
         return file.metadata()
 
 
-# Writing
-
-
 def test_a_checkpoint_holds_everything_once(trained):
     last = trained("cyclegan")
     checkpoint = read_checkpoint(last)
     assert checkpoint.step == checkpoint.run.steps == 3
     assert checkpoint.run.method == "cyclegan" and checkpoint.run.settings["pool"] == 5
-    pools = checkpoint.part("pool")
-    assert {k: tuple(t.shape) for k, t in pools.items()} == {
-        "x_ab": (5, 3, 32, 32),
-        "x_ba": (5, 3, 32, 32),
-    }
+    pools = {name: tuple(t.shape) for name, t in checkpoint.part("pool").items()}
+    assert pools == dict.fromkeys(("x_ab", "x_ba"), (5, 3, 32, 32))
     moments = checkpoint.part("optimiser.generator")
     assert float(moments["0.step"]) == 3 and bool((moments["0.exp_avg_sq"] >= 0).all())
     weights = len([k for k in checkpoint.part("model") if k.startswith("gen")])
@@ -102,9 +94,6 @@ def test_only_unfinished_files_are_removed(tmp_path):
         (tmp_path / name).touch()
     remove_parts(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "last.safetensors", "mine.part"]
-
-
-# Reading what is no checkpoint
 
 
 @pytest.mark.parametrize("keep", [0, 100, -1])
@@ -178,17 +167,12 @@ def test_weights_of_another_size_are_refused(trained, tmp_path):
             load_method(path)
 
 
-# The perceptual loss's VGG-16
-
-
 @pytest.fixture(scope="module")
 def vgg(tmp_path_factory):
     """A file as torchvision publishes it, with random numbers."""
-    state = make_layers(cfgs["D"]).state_dict()
+    layers = {f"features.{k}": t for k, t in make_layers(cfgs["D"]).state_dict().items()}
     path = tmp_path_factory.mktemp("vgg") / "vgg16.pth"
-    torch.save(
-        {f"features.{k}": t for k, t in state.items()} | {"classifier.0.bias": torch.ones(9)}, path
-    )
+    torch.save(layers | {"classifier.0.bias": torch.ones(9)}, path)
     return path
 
 

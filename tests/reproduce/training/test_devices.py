@@ -1,7 +1,5 @@
 """Devices that are there, or are not, and what a GPU is told of in records."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import pytest

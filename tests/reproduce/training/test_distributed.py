@@ -1,37 +1,105 @@
 """Several processes compute what one computes, and end together."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
 import signal
 from datetime import timedelta
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import processes
 import pytest
-import shared_steps
 import tiny
 import tiny_methods
 import torch
 import torch.distributed
-from safetensors.torch import load_file
-from shared_steps import BATCH, CASES, HALF, STEPS, fresh, go, run_of, weights
+from reading import refusal
+from safetensors.torch import load_file, save_file
 from tiny import assert_same_tensors, train_words, until
+from tiny_methods import TINY, draws, pictures
 from torch import Tensor
 
 from models.errors import UserError
-from reproduce.training.checkpoints import read_checkpoint, restore_training, save_training
+from reproduce.experiments.run import RunConfig, make_run
+from reproduce.training.checkpoints import (
+    new_method,
+    read_checkpoint,
+    restore_training,
+    save_training,
+)
 from reproduce.training.distributed import World, joined, local_device
-from reproduce.training.shared import check_shareable, positions
+from reproduce.training.shared import check_shareable, make_trainer, positions
+from reproduce.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[3]
 ALONE = World()
+STEPS, HALF, BATCH = 4, 2, 8
+# What couples the pictures of a batch, or is told to each of them.
+CASES: dict[str, tuple[str, dict[str, object]]] = {
+    "unit": ("unit", {}),
+    "bicyclegan": ("bicyclegan", {}),
+    "bicyclegan-one-scale": (
+        "bicyclegan",
+        {"dis_scales": 1, "conditional": True, "dropout": True, "same_discriminator": True},
+    ),
+    "cyclegan-short-history": ("cyclegan", {"pool": 3, "identity": 0.0}),
+    "munit-cycle": ("munit", {"cycle": 10.0, "weight_decay": 1e-2, "dis_norm": "ln"}),
+}
 EVERY_CASE = pytest.mark.parametrize("case", CASES)
 
 
-# The same numbers
+def run_of(case: str) -> RunConfig:
+    method, settings = CASES[case]
+    values = TINY[method] | settings | {"size": 16, "batch": BATCH, "steps": STEPS}
+    return make_run(method, "drawn-shoes", values, {})
+
+
+def fresh(case: str, world: World) -> Trainer:
+    """A trainer whose weights are far from the first ones."""
+    run = run_of(case)
+    method = new_method(run).double()
+    generator = draws(1)
+    with torch.no_grad():
+        for p in method.parameters():
+            p.add_(torch.randn(p.shape, generator=generator).double() * 0.2)
+    return make_trainer(method, 3, STEPS, world, "float32")
+
+
+def go(trainer: Trainer, world: World, first: int, last: int) -> list[dict[str, float]]:
+    """Steps ``first`` to ``last`` (exclusive) of this process's share."""
+    own = positions(trainer.method, BATCH, world)
+    records = []
+    for step in range(first, last):
+        x_a, x_b = (pictures(BATCH, seed=2 * step + i).double()[own] for i in (0, 1))
+        records.append(trainer.step(x_a, x_b, step))
+    return records
+
+
+def weights(trainer: Trainer) -> dict[str, Tensor]:
+    """All weights, and the histories."""
+    found = {k: v.clone() for k, v in trainer.method.state_dict().items()}
+    return found | {f"pool.{k}": p.state for k, p in trainer.pools.items() if p.state is not None}
+
+
+def shared(folder: Path) -> None:
+    """In each of several processes: every case from its beginning, and from one process's half."""
+    torch.set_num_threads(1)
+    with joined("cpu") as world:
+        for case in CASES:
+            trainer = fresh(case, world)
+            records = go(trainer, world, 0, HALF)
+            if world.rank == 0:
+                save_training(
+                    folder / f"{case}.half{world.size}", trainer, run_of(case), HALF, "data"
+                )
+            records += go(trainer, world, HALF, STEPS)
+            save_file(weights(trainer), folder / f"{case}.{world.rank}")
+            (folder / f"{case}.{world.rank}.json").write_text(json.dumps(records))
+            resumed = fresh(case, world)
+            restore_training(read_checkpoint(folder / f"{case}.half1"), resumed)
+            go(resumed, world, HALF, STEPS)
+            save_file(weights(resumed), folder / f"{case}.resumed{world.rank}")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +119,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def two(one: Path) -> Path:
     """The same folder with what two processes make of every case, four pictures each."""
-    started = processes.start(2, one / "log", shared_steps.shared, one)
+    started = processes.start(2, one / "log", shared, one)
     codes = processes.finish(started)
     assert codes == [0, 0], (one / "log.0").read_text() + (one / "log.1").read_text()
     return one
@@ -103,9 +171,6 @@ def test_shares_are_equal_and_cover_the_batch() -> None:
     assert positions(method, BATCH, World(1, 4)) == [1, 5], "one of either half"
 
 
-# What is refused
-
-
 @pytest.mark.parametrize(
     ("name", "settings", "batch", "count", "told"),
     [
@@ -117,9 +182,8 @@ def test_shares_are_equal_and_cover_the_batch() -> None:
 def test_what_cannot_be_shared(name, settings, batch, count, told):
     method = tiny_methods.fresh(name, **settings)
     check_shareable(method, batch, 1)
-    with pytest.raises(UserError) as error:
-        check_shareable(method, batch, count)
-    assert all(word in str(error.value) for word in told)
+    line = refusal(check_shareable, method, batch, count)
+    assert all(word in line for word in told)
 
 
 def test_every_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,14 +194,12 @@ def test_every_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -
     for name, value in (("WORLD_SIZE", "2"), ("RANK", "1"), ("LOCAL_RANK", "1")):
         monkeypatch.setenv(name, value)
     assert local_device("cpu") == "cpu"
-    with pytest.raises(UserError, match="--device cuda"):
-        local_device("cuda:0")
+    assert "--device cuda" in refusal(local_device, "cuda:0")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(UserError, match="sees 1 GPU.*--nproc-per-node 1"):
         local_device("cuda")
     monkeypatch.setenv("LOCAL_RANK", "first")
-    with pytest.raises(UserError, match="LOCAL_RANK is 'first'"):
-        local_device("cuda")
+    assert "LOCAL_RANK is 'first'" in refusal(local_device, "cuda")
 
 
 def test_gpus_wait_for_each_other_for_minutes_and_processes_for_a_day(monkeypatch):
@@ -168,27 +230,33 @@ def test_what_processes_ask_each_other_waits_for_no_gpu(monkeypatch: pytest.Monk
     assert len(asked) == 1, "several questions are one"
 
 
-def said(log: Path, count: int = 2) -> list[list[str]]:
-    return [Path(f"{log}.{number}").read_text().splitlines() for number in range(count)]
+def begun(log: Path, words: list[str], until_there: Path) -> list[ForkServerProcess]:
+    """Two processes with these words, when a file of theirs is there."""
+    started = processes.start(2, log, processes.train, words)
+    until(until_there.exists, 300)
+    return started
 
 
-def ended(log: Path, words: list[str]) -> tuple[list[int], list[list[str]]]:
-    """The exit codes of two processes with these words, and what each said."""
-    return processes.finish(processes.start(2, log, processes.train, words)), said(log)
+def ended(log: Path, started: list[ForkServerProcess]) -> tuple[list[int], list[str]]:
+    """The exit codes of two processes, and what the first said, who speaks for both."""
+    codes = processes.finish(started)
+    first, other = (Path(f"{log}.{number}").read_text().splitlines() for number in range(2))
+    assert other == []
+    return codes, first
 
 
-def test_wrong_arguments_and_a_folder_that_holds_a_run_are_refused_once(data, tmp_path, trained):
+def trained(log: Path, words: list[str]) -> tuple[list[int], list[str]]:
+    """The same of a training with these words."""
+    return ended(log, processes.start(2, log, processes.train, words))
+
+
+def test_wrong_arguments_and_a_folder_that_holds_a_run_are_refused_once(data, tmp_path, by_two):
     other = tmp_path / "run"
-    for out, batch, told in ((other, 3, "batch=3"), (trained("munit").parent, 2, "--resume")):
-        codes, ((line,), others) = ended(
-            tmp_path / told, train_words("munit", out, data, batch=batch)
-        )
-        assert codes == [2, 2] and others == []
-        assert line.startswith("error: ") and told in line
+    for out, batch, told in ((other, 3, "batch=3"), (by_two, 2, "--resume")):
+        words = train_words("munit", out, data, batch=batch)
+        codes, (line,) = trained(tmp_path / told, words)
+        assert codes == [2, 2] and line.startswith("error: ") and told in line
     assert not other.exists()
-
-
-# As a program
 
 
 SHARED = {"batch": 4, "steps": 4, "lr": 1e-5}
@@ -199,13 +267,12 @@ def by_two(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of two processes, halves of BicycleGAN's halves."""
     folder = tmp_path_factory.mktemp("two") / "run"
     words = train_words("bicyclegan", folder, data, "--save-every=3", "--grids=0", **SHARED)
-    told = ended(folder.parent / "log", words)
-    assert told == ([0, 0], [[str(folder / "last.safetensors")], []])
+    told = trained(folder.parent / "log", words)
+    assert told == ([0, 0], [str(folder / "last.safetensors")])
     return folder
 
 
 def test_a_run_of_two_processes_is_that_of_one(by_two: Path, data: Path, tmp_path: Path) -> None:
-    """In float32, with the pictures that each reads for itself."""
     words = ("--save-every=3", "--grids=0")
     alone = tiny.train("bicyclegan", tmp_path / "one", data, *words, **SHARED)
     ours, theirs = load_file(by_two / "last.safetensors"), load_file(alone)
@@ -224,58 +291,47 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(by_two, data, tmp_path):
     os.replace(half / "good.safetensors", half / "last.safetensors")
     assert read_checkpoint(half / "last.safetensors").step == 3
     words = train_words("bicyclegan", half, data, "--resume", "--grids=0", **SHARED)
-    assert ended(tmp_path / "log", words)[0] == [0, 0]
+    assert trained(tmp_path / "log", words)[0] == [0, 0]
     assert_same_tensors(half / "last.safetensors", by_two / "last.safetensors")
-    assert ended(tmp_path / "log", words)[0] == [0, 0], "it is finished, all agree"
+    assert trained(tmp_path / "log", words)[0] == [0, 0], "it is finished, all agree"
 
 
 def test_a_signal_to_one_process_stops_all_after_the_same_step(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = train_words("munit", out, data, steps=99999)
-    started = processes.start(2, tmp_path / "log", processes.train, words)
-    until(lambda: (out / "progress.json").exists(), 300)
+    started = begun(tmp_path / "log", words, out / "progress.json")
     for _ in range(2):  # launchers and batch systems pass on what a process was sent already
         os.kill(int(str(started[1].pid)), signal.SIGTERM)
-    assert processes.finish(started) == [130, 130]
-    (line,), others = said(tmp_path / "log")
-    assert others == []
+    codes, (line,) = ended(tmp_path / "log", started)
     step = read_checkpoint(out / "last.safetensors").step
-    assert line.startswith(f"saved after step {step};")
+    assert codes == [130, 130] and line.startswith(f"saved after step {step};")
 
 
 def test_no_number_in_one_process_stops_all(data: Path, tmp_path: Path) -> None:
     words = train_words("munit", tmp_path / "run", data, batch=4, steps=60, lr="1e30")
     started = processes.start(2, tmp_path / "log", processes.train, words, 3)
-    assert processes.finish(started) == [1, 1]
-    (line,), others = said(tmp_path / "log")
-    assert others == []
-    assert "is nan" in line or "is inf" in line
+    codes, (line,) = ended(tmp_path / "log", started)
+    assert codes == [1, 1] and ("is nan" in line or "is inf" in line)
     assert load_file(tmp_path / "run" / "failed.safetensors")["x_a"].shape == (4, 3, 32, 32)
 
 
 def test_a_process_that_dies_ends_the_others(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = train_words("munit", out, data, "--save-every", "1", steps=99999)
-    started = processes.start(2, tmp_path / "log", processes.train, words)
-    until(lambda: (out / "last.safetensors").exists(), 300)
+    started = begun(tmp_path / "log", words, out / "last.safetensors")
     started[1].kill()
-    assert processes.finish(started) == [2, -signal.SIGKILL]
-    (line,), others = said(tmp_path / "log")
-    assert "another process" in line and "--resume" in line and others == []
+    codes, (line,) = ended(tmp_path / "log", started)
+    assert codes == [2, -signal.SIGKILL] and "another process" in line and "--resume" in line
     assert read_checkpoint(out / "last.safetensors").step > 0
 
 
-def test_a_picture_that_one_process_cannot_read_is_named(data, tmp_path, trained):
-    trained("munit")  # draws the pictures
-    ours = Path(shutil.copytree(data, tmp_path / "data"))
-    words = train_words("munit", tmp_path / "run", ours, steps=99999)
-    started = processes.start(2, tmp_path / "log", processes.train, words)
-    until(lambda: (tmp_path / "run" / "progress.json").exists(), 300)
-    for path in ours.rglob("trainA/*.png"):
+def test_a_picture_that_one_process_cannot_read_is_named(tmp_path):
+    words = train_words("munit", tmp_path / "run", tmp_path / "data", steps=99999)
+    started = begun(tmp_path / "log", words, tmp_path / "run" / "progress.json")
+    for path in tmp_path.rglob("trainA/*.png"):
         path.write_bytes(b"no picture")
-    assert processes.finish(started) == [2, 2]
-    (line,), others = said(tmp_path / "log")
-    assert line.startswith("error: ") and "trainA" in line and others == []
+    codes, (line,) = ended(tmp_path / "log", started)
+    assert codes == [2, 2] and line.startswith("error: ") and "trainA" in line
 
 
 def torchrun(words: list[str], log: Path) -> None:
@@ -294,7 +350,7 @@ def test_torchrun(data: Path, tmp_path: Path) -> None:
     out, log = tmp_path / "run", tmp_path / "log"
     words = train_words("munit", out, data, steps=99999, lr_policy="constant")
     process = tiny.forked(torchrun, words, log)
-    until(lambda: (out / "progress.json").exists(), 300)
+    until((out / "progress.json").exists, 300)
     os.killpg(int(str(process.pid)), signal.SIGTERM)
     tiny.finish(process, 300)
     step = read_checkpoint(out / "last.safetensors").step

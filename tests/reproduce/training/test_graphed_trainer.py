@@ -1,7 +1,5 @@
 """A recorded step, repeated with other pictures, is the step computed kernel by kernel."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

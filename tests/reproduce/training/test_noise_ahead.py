@@ -1,7 +1,5 @@
 """Noise that is drawn ahead is the noise that was."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest

@@ -1,7 +1,5 @@
 """Pictures that are drawn one by one are those of the folders, and so is what is told of them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

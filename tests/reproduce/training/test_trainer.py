@@ -1,8 +1,7 @@
 """One update: what moves, what does not, and what happens when a loss is no number."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Iterable
 
 import pytest
 import torch
@@ -23,6 +22,12 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor], *starts: str) -> bool
     return all(torch.equal(v, other[k]) for k, v in one.items() if k.startswith(starts or ""))
 
 
+def names(method: Method, weights: Iterable[Tensor]) -> list[str]:
+    """Of these weights."""
+    own = {id(p) for p in weights}
+    return [name for name, p in method.named_parameters() if id(p) in own]
+
+
 def steps(trainer: Trainer, *numbers: int) -> list[dict[str, float]]:
     return [trainer.step(pictures(2, seed=2 * k), pictures(2, seed=2 * k + 1), k) for k in numbers]
 
@@ -37,10 +42,8 @@ def test_a_step_moves_every_network_and_records_every_term(name: str) -> None:
     assert set(record) == used
     after = weights(method)
     for network in method.generators() + method.discriminators():
-        names = [
-            k for k, p in method.named_parameters() if any(p is q for q in network.parameters())
-        ]
-        assert not names or any((after[k] != before[k]).any() for k in names)
+        own = names(method, network.parameters())
+        assert not own or any((after[k] != before[k]).any() for k in own)
 
 
 def test_noise_differs_between_seeds_steps_phases_and_roles() -> None:
@@ -73,8 +76,8 @@ def test_an_update_by_losses_that_are_no_numbers_is_not_taken(name: str, which: 
     assert all(math.isfinite(value) for value in record.values())
     untaken = {one.phase for one in trainer.untaken}
     for phase, own in trainer.weights.items():
-        names = [k for k, p in method.named_parameters() if any(p is q for q in own)]
-        moved = any(not torch.equal(method.state_dict()[k], before[k]) for k in names)
+        after = method.state_dict()
+        moved = any(not torch.equal(after[k], before[k]) for k in names(method, own))
         assert moved == (phase not in untaken)
     if len(untaken) == 2:
         assert all(torch.equal(a, b) for a, b in zip(moments(trainer), state, strict=True))
@@ -89,18 +92,12 @@ def moments(trainer: Trainer) -> list[Tensor]:
     return [x.clone() for state in states for x in state.values()]
 
 
-def with_flat_ones() -> Tensor:
-    """16 pictures, of which one is white, one black and one white in its left half."""
-    found = pictures(16, seed=5)
-    found[3], found[7], found[11, :, :, :8] = 1, -1, 1
-    return found
-
-
 @pytest.mark.parametrize("name", ["munit", "bicyclegan"])
 def test_pictures_of_one_colour_leave_weights_that_are_finite_and_move(name: str) -> None:
     method = fresh(name, lr=1e-3, lr_policy="constant")
     choose(method, PLAIN)  # whose rounding such a small network's gradients explode with
-    trainer, all_a, untaken = Trainer(method, 0, 48), with_flat_ones(), 0
+    trainer, all_a, untaken = Trainer(method, 0, 48), pictures(16, seed=5), 0
+    all_a[3], all_a[7], all_a[11, :, :, :8] = 1, -1, 1  # white, black, white in its left half
     all_b, batch = all_a.flip(0), 2 if name == "bicyclegan" else 1
     for step in range(24):
         if step == 16:
@@ -116,7 +113,6 @@ def test_pictures_of_one_colour_leave_weights_that_are_finite_and_move(name: str
 
 @pytest.mark.parametrize("factor", [0.9, 1.1])
 def test_a_gradient_is_taken_up_to_a_length_for_each_unit_of_weight(factor: float) -> None:
-    """The length of all gradients together is what the weights of all terms say it may be."""
     method = fresh("munit", gan=0.0)
     trainer = Trainer(method, 0, 9)
     before = weights(method)
@@ -132,9 +128,8 @@ def test_a_gradient_is_taken_up_to_a_length_for_each_unit_of_weight(factor: floa
     steps(trainer, 0)
     taken = not torch.equal(method.gen_a.style.head.weight, before["gen_a.style.head.weight"])
     assert taken == (factor < 1)
-    assert [one.why for one in trainer.untaken] == ["the gradient's length is 2.6e+03"] * (
-        not taken
-    )
+    told = [] if taken else ["the gradient's length is 2.6e+03"]
+    assert [one.why for one in trainer.untaken] == told
 
 
 def test_without_gan_the_discriminators_only_decay() -> None:

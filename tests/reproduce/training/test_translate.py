@@ -1,8 +1,7 @@
 """Translations: as a stream, and as files."""
 
-from __future__ import annotations
-
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +39,14 @@ def pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path)).astype(int)
 
 
+def prepared(path: Path) -> torch.Tensor:
+    """A picture as a network takes it."""
+    return FIXED.at_test()(open_inputs(path).read(0))[None]
+
+
 def assert_alike(one: Path, other: Path) -> None:
     """Up to a grey level of rounding."""
     assert np.abs(pixels(one) - pixels(other)).max() <= 1
-
-
-# The stream
 
 
 @pytest.mark.parametrize("method", ["munit", "unit", "cyclegan-noise", "bicyclegan"])
@@ -70,19 +71,10 @@ def test_a_translation_depends_on_its_input_and_number_alone(method, trained, in
     assert all(x.shape == (3, 32, 32) and x.abs().max() <= 1 for x in reference.values())
 
 
-def test_more_inputs_than_there_are_is_refused(trained, inputs):
-    network, _ = load_method(trained("munit"))
-    with pytest.raises(UserError, match="8 test inputs are asked for, 7 exist: ask for fewer"):
-        list(stream(network, FolderSource(inputs), FIXED, samples=1, inputs=8))
-
-
-# The command
-
-
-def test_every_input_gets_its_own_files(trained, inputs, tmp_path, capsys):
+def test_every_input_gets_its_own_files(trained, inputs, tmp_path, said):
     out = tmp_path / "out"
-    translate(trained("munit"), inputs, out, "--samples", "2")
-    assert "14 translations and grid.png" in capsys.readouterr().out
+    told = said(translate_words(trained("munit"), inputs, out, "--samples", "2")).out
+    assert "14 translations and grid.png" in told
     made = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
     ids = ("a", "a.b", "a.c", "one/a", "two/a", "clear", "grid")
     names = {f"{i}_sample0{k}.png" for i in ids for k in (0, 1)}
@@ -123,10 +115,7 @@ def test_an_example_gives_the_style(method, trained, inputs, tmp_path):
     translate(trained(method), inputs, single, "--example", examples / "1.png")
     assert_alike(single / "a_example00.png", out / "a_example01.png")
     network, _ = load_method(trained(method))
-    x, style = (
-        FIXED.at_test()(open_inputs(p).read(0))[None]
-        for p in (inputs / "a.png", examples / "1.png")
-    )
+    x, style = (prepared(p) for p in (inputs / "a.png", examples / "1.png"))
     with torch.no_grad():
         expected = network.translate_guided(x, "a2b", style)[0]
     shown = np.asarray(to_image(expected)).astype(int)
@@ -155,9 +144,6 @@ def test_a_grid_stays_small(tmp_path):
     assert Image.open(tmp_path / "grid.png").size == (21 * 34 + 2, 16 * 34 + 2)
 
 
-# Styles as numbers
-
-
 def test_styles_are_written_beside_the_pictures(trained, inputs, tmp_path):
     out = tmp_path / "out"
     translate(trained("munit"), inputs, out, "--samples", "2")
@@ -165,7 +151,7 @@ def test_styles_are_written_beside_the_pictures(trained, inputs, tmp_path):
     with np.load(out / "styles.npz") as told:
         ids, codes = list(told["input_ids"]), torch.from_numpy(told["style"])
     assert codes.shape == (7, 2, network.config.style_dim)
-    x = FIXED.at_test()(open_inputs(inputs).read(ids.index("one/a")))[None]
+    x = prepared(inputs / "one" / "a.png")
     with torch.no_grad():
         again = network.translate(x, "a2b", {"style": codes[ids.index("one/a"), 1:]})[0]
     shown = to_tensor(Image.open(out / "one" / "a_sample01.png"))
@@ -176,8 +162,6 @@ def test_the_same_styles_for_every_input_are_kept_and_taken_again(trained, input
     file = tmp_path / "three.npz"
     words = "--styles", file, "--samples", "3", "--seed", "4"
     translate(trained("munit"), inputs, tmp_path / "one", *words)
-    with np.load(file) as told:
-        assert told["style"].shape[0] == 3
     # From the file, whatever seed and number are asked for; of every input the same.
     translate(trained("munit"), inputs, tmp_path / "two", "--styles", file)
     one, two = (
@@ -185,8 +169,7 @@ def test_the_same_styles_for_every_input_are_kept_and_taken_again(trained, input
         for name in ("one", "two")
     )
     assert one == two
-    renamed = tmp_path / "renamed.png"
-    renamed.write_bytes((inputs / "a.png").read_bytes())
+    renamed = shutil.copy(inputs / "a.png", tmp_path / "renamed.png")
     translate(trained("munit"), renamed, tmp_path / "three", "--styles", file)
     assert_alike(tmp_path / "one/a_sample02.png", tmp_path / "three/renamed_sample02.png")
 
@@ -223,9 +206,6 @@ def test_files_of_styles_that_do_not_fit_are_refused(trained, inputs, tmp_path, 
     more = "--styles", file, "--samples", 8
     error = refused(translate_words(trained("munit"), inputs, tmp_path / "out", *more))
     assert "styles.npz has 2 styles: leave --samples out" in error
-
-
-# What cannot be translated
 
 
 @pytest.mark.parametrize(
@@ -283,12 +263,11 @@ def test_a_diverged_checkpoint_is_named(tmp_path):
 
 
 def test_names_cannot_leave_the_folder(trained, inputs, tmp_path):
-    """Ids are paths below the inputs' folder, whatever links are in it."""
     outside = tiny.picture(tmp_path / "outside" / "b.png")
     (inputs / "link").symlink_to(outside.parent)
     (inputs / "..hidden.png").write_bytes(outside.read_bytes())
     out = tmp_path / "deep" / "out"
     translate(trained("munit"), inputs, out)
-    written = [p for p in tmp_path.rglob("*_sample00.png")]
+    written = list(tmp_path.rglob("*_sample00.png"))
     assert len(written) == 8 and all(p.resolve().is_relative_to(out.resolve()) for p in written)
     assert (out / "link" / "b_sample00.png").exists()

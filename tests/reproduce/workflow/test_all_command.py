@@ -1,7 +1,5 @@
 """``all``: a preset of two steps a training, made from nothing by Snakemake in real processes."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json
@@ -13,25 +11,20 @@ from pathlib import Path
 
 import pytest
 from steps_here import make_here
-from tiny import finish, places, start, until
+from tiny import NETWORKS, finish, places, start, until
 
 from reproduce.commands.cli import main
 from reproduce.experiments.preset import load_preset
 from reproduce.records.store import Records
 from reproduce.workflow.graph import stamps_folder
 
-PRESET = """
+PRESET = f"""
 extends: quick
-about: Nothing is learned.
-run: {size: 32, batch: 2, steps: 2, train: 12, test: 8, lr_policy: linear}
-methods:
-  munit: {dim: 4, n_res: 1, mlp_dim: 8, dis_dim: 4, dis_layers: 3, dis_scales: 1}
-  unit: {dim: 4, n_downsample: 1, n_res: 1, dis_dim: 4, dis_layers: 3}
-  cyclegan: {dim: 4, n_blocks: 1, dis_dim: 4, dis_layers: 2, depth: 5}
-  bicyclegan: {dim: 4, depth: 5, enc_dim: 4, enc_blocks: 2, dis_dim: 4, dis_layers: 2}
-measure: {protocol: paper, inputs: 2, samples: 4, scores: none}
-tables: {1: [drawn-shoes]}
-figures: {}
+run: {{size: 32, batch: 2, steps: 2, train: 12, test: 8, lr_policy: linear}}
+{NETWORKS}
+measure: {{protocol: paper, inputs: 2, samples: 4, scores: none}}
+tables: {{1: [drawn-shoes]}}
+figures: {{}}
 """
 
 
@@ -145,9 +138,3 @@ def test_seeds_are_in_order_and_by_default_those_on_record(tmp_path: Path, said)
         records.append({**names, "value": 0.5, "protocol": {}, "seed": seed})
     found, told = planned()
     assert found == [2, 5] and "--seeds 2 5" in told
-
-
-def test_a_seed_twice_is_refused(tmp_path, refused):
-    (tmp_path / "tiny.yaml").write_text(PRESET)
-    assert "each once" in refused(words(tmp_path, "--seeds", "0", "0"))
-    assert os.listdir(tmp_path) == ["tiny.yaml"]

@@ -1,11 +1,10 @@
 """Profiles that no job could be run with are refused before any is begun."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 
 import pytest
+from reading import refusal
 from tiny import places
 
 from models.errors import UserError
@@ -27,8 +26,7 @@ def test_ours_by_name_and_ones_own_by_path(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     assert profile_path("mine") == Path(folder)
     assert profile_path("mine/config.yaml") == Path(folder) / "config.yaml"
-    with pytest.raises(UserError, match=r"'slrm': did you mean slurm\? known: slurm, or a folder"):
-        profile_path("slrm")
+    assert "'slrm': did you mean slurm? known: slurm, or a folder" in refusal(profile_path, "slrm")
 
 
 def test_a_missing_executor_is_named_with_its_package(tmp_path: Path) -> None:
@@ -36,9 +34,7 @@ def test_a_missing_executor_is_named_with_its_package(tmp_path: Path) -> None:
         check_executor(own(tmp_path / str(number), text))
     for name in ("config.yaml", "config.v9+.yaml", "profile.yaml"):
         folder = own(tmp_path / name, "executor: no-such\n", name)
-        with pytest.raises(UserError) as caught:
-            check_executor(folder)
-        said = str(caught.value)
+        said = refusal(check_executor, folder)
         assert str(Path(folder) / name) in said
         assert said.endswith("pip install snakemake-executor-plugin-no-such")
 

@@ -1,7 +1,5 @@
 """Making one job: what was begun, adopted, locked, and by which code."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time
@@ -9,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny import FACTS
 
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
@@ -21,13 +20,6 @@ from reproduce.workflow.graph import Job, Made, is_done, seconds_of, stamps_fold
 from reproduce.workflow.jobs import Request
 
 QUICK = load_preset("quick")
-FACTS = {"metric": "m", "value": 1.0, "protocol": {}, "preset": "quick", "task": "t",
-         "method": "munit", "seed": 0}  # fmt: skip
-
-
-@pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results", progress=False)
 
 
 def test_two_makers_of_a_job_make_it_once(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,9 +65,7 @@ def test_a_network_of_other_code_is_trained_again(tmp_path: Path) -> None:
     assert not made_by(path, "benchmarks.networks.mode_classifiers")
 
 
-def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(
-    places: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(places, monkeypatch):
     sizes = {"train": "6", "test": "4", "steps": "2", "batch": "2", "dim": "4"}
     request = Request("quick", places, [0], overrides=sizes)
     preset, job = request.scale, request.jobs()["train/drawn-shoes/munit/seed0"]
@@ -122,9 +112,7 @@ def test_pictures_of_other_code_are_drawn_again_and_a_run_on_them_is_kept(
     assert picture.read_bytes() == drawn and is_done(data, places.runs)
 
 
-def test_on_apples_gpus_only_trainings_compute(
-    places: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_apples_gpus_only_trainings_compute(places, monkeypatch):
     """They have no float64, which measuring needs."""
     used: list[str] = []
 

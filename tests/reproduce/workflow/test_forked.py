@@ -1,18 +1,15 @@
 """Jobs that are forked end, speak and are stopped as if they had been started."""
 
-from __future__ import annotations
-
-import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tiny import until
 
 from reproduce.workflow import forked
 
@@ -49,9 +46,7 @@ def ask(folder: Path, code: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_job_has_its_own_output_and_status(
-    served: subprocess.Popen[bytes], tmp_path: Path
-) -> None:
+def test_a_job_has_its_own_output_and_status(served, tmp_path):
     asked = [
         ask(tmp_path, f"print({i}); print({-i}, file=sys.stderr); sys.exit({i})") for i in range(4)
     ]
@@ -70,19 +65,10 @@ def test_a_job_ends_with_whoever_asked(served: subprocess.Popen[bytes], tmp_path
     job = int(one.stdout.readline())
     one.kill()
     one.communicate()
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(job, 0)
-            time.sleep(0.05)
-            continue
-        return
-    pytest.fail("the job is at work")
+    until(lambda: not Path(f"/proc/{job}").exists(), 20)
 
 
-def test_a_signal_to_all_is_the_jobs_to_answer(
-    served: subprocess.Popen[bytes], tmp_path: Path
-) -> None:
+def test_a_signal_to_all_is_the_jobs_to_answer(served, tmp_path):
     code = """
 def stop(number, frame):
     os.write(1, b"saved\\n")  # not print: the signal may come while the one below still flushes

@@ -1,19 +1,28 @@
-"""The graph of jobs: its order, what makes a job stale, and what does not."""
-
-from __future__ import annotations
+"""The graph of jobs: its order, what makes a job stale and what does not, and how long jobs take."""
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny import FACTS
 
 from reproduce.experiments.places import Places
 from reproduce.experiments.preset import load_preset
 from reproduce.records import code as recorded_code
 from reproduce.records.store import Records, record_id
-from reproduce.workflow.graph import Job, Made, is_done, stale_jobs, write_stamp
+from reproduce.workflow.graph import (
+    Job,
+    Made,
+    is_done,
+    seconds_of,
+    stale_jobs,
+    stamps_folder,
+    write_stamp,
+)
 from reproduce.workflow.jobs import Request
 from reproduce.workflow.run import in_order
 
@@ -64,11 +73,6 @@ def digests(jobs: dict[str, Job]) -> dict[str, str]:
     return {name: job.digest for name, job in jobs.items()}
 
 
-@pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results")
-
-
 @pytest.mark.parametrize(
     ("target", "more", "kinds"),
     [
@@ -78,9 +82,7 @@ def places(tmp_path: Path) -> Places:
         ("claims", {}, {"data", "train", "scores", "modes", "observed", "judged", "theory"}),
     ],
 )
-def test_a_target_is_made_with_what_it_needs_and_as_everything_is(
-    target: str, more: dict[str, list[int]], kinds: set[str], places: Places
-) -> None:
+def test_a_target_is_made_with_what_it_needs_and_as_everything_is(target, more, kinds, places):
     jobs = Request("cpu", places, [0], target, **more).jobs()
     assert {job.kind for job in jobs.values()} == kinds | {target.split("/")[0]}
     whole = digests(Request("cpu", places, [0]).jobs())
@@ -112,16 +114,16 @@ def test_the_observer_is_asked_where_pictures_are_drawn_and_judges_elsewhere() -
         kinds = ("observed/", "judged/", "evidence/")
         return {job for job in jobs_of(name, 0, 1) if job.startswith(kinds)}
 
-    seeds = ("seed0", "seed1")
-    assert asked("quick") == {f"observed/drawn-shoes/{seed}" for seed in seeds}
-    drawn, photos = ("drawn-shoes", "drawn-handbags"), ("edges2shoes", "edges2handbags")
-    both = {f"{k}/{t}/{s}" for k in ("observed", "judged") for t in drawn for s in seeds}
-    # That it can judge is shown once a task.
-    assert asked("cpu") == both | {
-        f"evidence/{k}/{t}" for k in ("observed", "judged") for t in drawn
-    }
-    judged = {f"judged/{task}/{seed}" for task in photos for seed in seeds}
-    assert asked("paper") == judged | {f"evidence/judged/{task}" for task in photos}
+    def jobs(kinds: Sequence[str], *tasks: str) -> set[str]:
+        """That they can judge is shown once a task."""
+        found = {f"{kind}/{task}" for kind in kinds for task in tasks}
+        return {f"{name}/seed{k}" for name in found for k in (0, 1)} | {
+            f"evidence/{name}" for name in found
+        }
+
+    assert asked("quick") == {f"observed/drawn-shoes/seed{k}" for k in (0, 1)}
+    assert asked("cpu") == jobs(["observed", "judged"], "drawn-shoes", "drawn-handbags")
+    assert asked("paper") == jobs(["judged"], "edges2shoes", "edges2handbags")
     own = QUICK.make_run("munit", "drawn-shoes", 0, source="elsewhere")
     assert QUICK.measure.preferring(own) == ("judged",)
 
@@ -204,9 +206,8 @@ def test_code_makes_stale_what_it_decides(monkeypatch: pytest.MonkeyPatch) -> No
     munit = edited("models.munit")
     assert "train/drawn-shoes/munit-wo-x/seed0" in munit and "table/1" in munit
     assert not {"train/drawn-shoes/unit/seed0", data, "unit-figure/4"} & munit
-    assert {name for name in before if name.startswith("train/")} <= edited(
-        "reproduce.training.checkpoints"
-    )
+    trainings = {name for name in before if name.startswith("train/")}
+    assert trainings <= edited("reproduce.training.checkpoints")
     metric = edited("benchmarks.metrics.diversity")
     assert {"diversity/drawn-shoes/seed0", "table/1"} <= metric
     assert not any(name.startswith(("train", "data", "modes", "theory")) for name in metric)
@@ -238,13 +239,11 @@ def test_a_picture_that_changes_makes_stale_what_is_trained_on_it(tmp_path: Path
 
 def test_a_measurement_is_done_while_its_records_are_there(tmp_path: Path) -> None:
     records, job = Records(tmp_path / "results", "quick"), Job(QUICK, "diversity/x", {})
-    facts = {"metric": "m", "value": 1.0, "protocol": {}, "preset": "quick", "task": "t",
-             "method": "munit", "seed": 0}  # fmt: skip
-    first, second = (records.append(facts | {"value": value}) for value in (1.0, 2.0))
+    first, second = (records.append(FACTS | {"value": value}) for value in (1.0, 2.0))
     made = Made(records={records.path: [record_id(first), record_id(second)]})
     write_stamp(job, tmp_path, 1.0, made)
     assert is_done(job, tmp_path)
-    records.append(facts | {"value": 3.0})
+    records.append(FACTS | {"value": 3.0})
     assert is_done(job, tmp_path), "others come and go"
     lines = records.path.read_text().splitlines(keepends=True)
     records.path.write_text("".join(lines[1:]))
@@ -252,3 +251,51 @@ def test_a_measurement_is_done_while_its_records_are_there(tmp_path: Path) -> No
     assert list(stale_jobs({job.name: job}, tmp_path)) == [job.name]
     records.path.unlink()
     assert not is_done(job, tmp_path)
+
+
+JOBS = Request("quick", PLACES, [0]).jobs()
+TRAIN, MEASURE = JOBS["train/drawn-shoes/munit/seed0"], JOBS["diversity/drawn-shoes/seed0"]
+
+
+def took(job: Job, runs: Path, seconds: float, minute: int = 0) -> None:
+    """A stamp beside the others, of which a graph of today would keep the last."""
+    path = write_stamp(job, runs / "new", seconds, Made())
+    os.utime(path, (60 * minute, 60 * minute))
+    folder = stamps_folder(runs, job.preset)
+    folder.mkdir(parents=True, exist_ok=True)
+    path.replace(folder / path.name)
+
+
+def seed(job: Job, number: int) -> Job:
+    """The job with another seed."""
+    return replace(job, name=job.name.replace("/seed0", f"/seed{number}"))
+
+
+def test_the_newest_stamp_counts_and_the_own_before_another_seed(tmp_path: Path) -> None:
+    assert seconds_of(MEASURE, tmp_path) is None
+    took(seed(MEASURE, 1), tmp_path, 22, minute=10)
+    took(seed(MEASURE, 2), tmp_path, 33, minute=8)
+    assert seconds_of(MEASURE, tmp_path) == 22
+    for minute, seconds in ((2, 44), (3, 55), (1, 66)):
+        took(replace(MEASURE, about={"version": minute}), tmp_path, seconds, minute)
+    took(JOBS["observed/drawn-shoes/seed0"], tmp_path, 77, minute=20)
+    assert seconds_of(MEASURE, tmp_path) == 55
+
+
+def test_a_stamp_of_another_number_of_steps_is_scaled(tmp_path: Path) -> None:
+    run = replace(TRAIN.runs[0], steps=10 * TRAIN.runs[0].steps)
+    took(replace(TRAIN, about={"config": run.as_dict()}, runs=(run,)), tmp_path, 500, minute=1)
+    assert seconds_of(TRAIN, tmp_path) == 50
+    took(TRAIN, tmp_path, 60, minute=2)
+    assert seconds_of(TRAIN, tmp_path) == 60
+
+
+def test_the_like_on_other_pictures_tells_of_a_training(tmp_path: Path) -> None:
+    other = Request("quick", PLACES, [0], tasks=["drawn-handbags"])
+    elsewhere = other.jobs()
+    took(TRAIN, tmp_path, 60)
+    assert seconds_of(elsewhere["train/drawn-handbags/munit/seed0"], tmp_path) == 60
+    assert seconds_of(elsewhere["train/drawn-handbags/unit/seed0"], tmp_path) is None
+    assert seconds_of(elsewhere["diversity/drawn-handbags/seed0"], tmp_path) is None
+    wider = replace(other, overrides={"batch": "2"}).jobs()
+    assert seconds_of(wider["train/drawn-handbags/munit/seed0"], tmp_path) is None

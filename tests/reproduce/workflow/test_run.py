@@ -1,7 +1,5 @@
 """Plans, Snakemake as it is told of them, and its end: real processes that only take the time."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os
@@ -10,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -98,9 +97,8 @@ def test_gpus_of_a_training_are_its_own(tmp_path: Path, monkeypatch: pytest.Monk
     assert few["threads"] == 1 and "--threads=1" in few["words"], "side by side all the same"
 
 
-def test_a_runtime_is_asked_for_only_where_one_is_known(tmp_path: Path) -> None:
+def test_a_runtime_is_asked_for_only_where_one_is_known(places: Places, tmp_path: Path) -> None:
     assert "runtime" not in planned(tmp_path)[MODES]["resources"]
-    places = Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results")
     stamp = write_stamp(Request("quick", places, [0]).jobs()[MODES], places.runs, 300, Made())
     assert planned(tmp_path)[MODES]["resources"]["runtime"] == 25
     assert not stamp.exists(), "to Snakemake, what has its stamp is done"
@@ -184,9 +182,7 @@ def command(tmp_path: Path) -> ForkServerProcess:
     return process
 
 
-def test_what_a_killed_command_left_saves_and_is_waited_for(
-    command: ForkServerProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_a_killed_command_left_saves_and_is_waited_for(command, tmp_path, capsys):
     with pytest.raises(UserError, match=r"another .* at work in .*: wait"), only_command(tmp_path):
         pass
     command.kill()
@@ -197,9 +193,7 @@ def test_what_a_killed_command_left_saves_and_is_waited_for(
     assert capsys.readouterr().err.count("waiting for them") == 1
 
 
-def test_what_a_killed_snakemake_left_saves_and_is_waited_for(
-    command: ForkServerProcess, tmp_path: Path
-) -> None:
+def test_what_a_killed_snakemake_left_saves_and_is_waited_for(command, tmp_path):
     children = Path(f"/proc/{command.pid}/task/{command.pid}/children").read_text()
     os.kill(int(children.split()[0]), signal.SIGKILL)
     assert finish(command) == 0
@@ -226,10 +220,8 @@ def test_where_flock_is_unknown_snakemake_is_named(tmp_path: Path, unknown_flock
         with started(words, tmp_path, log, signal.SIGTERM) as process:
             until((tmp_path / "begun").exists, 120)
             assert f"process {process.pid} of " in holder(tmp_path / run.SNAKEMAKE)
-            with (
-                pytest.raises(UserError, match=f"process {os.getpid()} of"),
-                only_command(tmp_path),
-            ):
+            told = f"process {os.getpid()} of"
+            with pytest.raises(UserError, match=told), only_command(tmp_path):
                 pass
         assert (tmp_path / "saved").exists()
     with only_command(tmp_path):
@@ -240,11 +232,8 @@ def test_where_flock_is_unknown_snakemake_is_named(tmp_path: Path, unknown_flock
 
 def test_what_does_not_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "GRACE", -59.8)
-    with (
-        FileLock(tmp_path / run.SNAKEMAKE),
-        pytest.raises(UserError, match="still at work in"),
-        only_command(tmp_path),
-    ):
+    refused = pytest.raises(UserError, match="still at work in")
+    with FileLock(tmp_path / run.SNAKEMAKE), refused, only_command(tmp_path):
         pass
 
 
@@ -256,13 +245,8 @@ def test_each_command_has_gpus_of_its_own(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "reproduce.workflow.devices", *slots]
     shown = [sys.executable, "-c", "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"]
     for _ in range(2):  # a slot is free again when its command has ended
-        done = subprocess.run(
-            [*words, *shown], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        assert done.stdout == "4\n", "the fourth slot is the first GPU's second"
-
-
-# A cluster
+        told = subprocess.check_output([*words, *shown], cwd=ROOT, text=True)
+        assert told == "4\n", "the fourth slot is the first GPU's second"
 
 
 def on_nodes(folder: Path, jobs: str = "", config: str = "", **how: Any) -> dict[str, Any]:
@@ -275,13 +259,10 @@ def on_nodes(folder: Path, jobs: str = "", config: str = "", **how: Any) -> dict
     return planned(folder, "cuda", How(profile=str(profile), **how))
 
 
-def test_cores_of_jobs_on_nodes_are_not_the_login_nodes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cores_of_jobs_on_nodes_are_not_the_login_nodes(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(128)))
     entries = on_nodes(tmp_path)
-    threads = {kind: entries[name]["threads"] for kind, name in (("t", TRAIN), ("w", WRITING))}
-    assert threads == {"t": 8, "w": 1}
+    assert (entries[TRAIN]["threads"], entries[WRITING]["threads"]) == (8, 1)
     assert "--threads=8" in entries[TRAIN]["words"]
     measuring = next(e for name, e in entries.items() if name.startswith(("scores", "diversity")))
     assert measuring["threads"] == 4 and measuring["resources"]["mem_mb"] == 16_000
@@ -301,16 +282,15 @@ def test_a_type_of_gpu_is_asked_for_by_jobs_that_have_one(tmp_path: Path) -> Non
     assert "gpu" not in entries[TRAIN]["resources"], "SLURM's plugin refuses both"
 
 
-def test_a_training_asks_for_no_more_time_than_one_that_is_not_known(tmp_path: Path) -> None:
-    jobs = Request("quick", Places(tmp_path, tmp_path / "runs", tmp_path), [0]).jobs()
+def test_a_training_asks_for_no_more_time_than_one_that_is_not_known(places, tmp_path) -> None:
+    jobs = Request("quick", places, [0]).jobs()
 
     def asked(runtime: str, jobs_yaml: str = "") -> tuple[int, int]:
         """Of a training and a measurement that took 40 hours."""
         for name in (TRAIN, MODES):
-            write_stamp(jobs[name], tmp_path / "runs", 40 * 3600, Made())
+            write_stamp(jobs[name], places.runs, 40 * 3600, Made())
         entries = on_nodes(tmp_path, jobs_yaml, runtime)
-        train, modes = (entries[name]["resources"]["runtime"] for name in (TRAIN, MODES))
-        return train, modes
+        return tuple(entries[name]["resources"]["runtime"] for name in (TRAIN, MODES))
 
     assert asked("") == (7210, 7210), "a profile that tells no limit"
     assert asked("default-resources: {runtime: 1440}\n") == (1440, 7210)
@@ -319,11 +299,8 @@ def test_a_training_asks_for_no_more_time_than_one_that_is_not_known(tmp_path: P
     assert asked("default-resources: {runtime: 90}\n", "gpu: {runtime: 600}\n") == (600, 7210)
 
 
-def test_a_training_that_makes_progress_did_not_fail(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    places = Places(tmp_path / "data", tmp_path / "runs", tmp_path / "results", "cuda")
-    graph = Graph(Request("quick", places, [0]), How(profile="slurm"))
+def test_a_training_that_makes_progress_did_not_fail(places, tmp_path, monkeypatch, capsys):
+    graph = Graph(Request("quick", replace(places, device="cuda"), [0]), How(profile="slurm"))
     progress = run_folder(places.runs, "quick", graph.jobs[TRAIN].runs[0]) / "progress.json"
     progress.parent.mkdir(parents=True)
     ends = iter([100, 250, 250])  # at which step each round of jobs ends
@@ -339,10 +316,8 @@ def test_a_training_that_makes_progress_did_not_fail(
     assert capsys.readouterr().err.count("once more") == 2
 
 
-def test_seconds_of_calls_that_ended_early_count(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    request, now = Request("quick", Places(tmp_path, tmp_path, tmp_path), [0]), [0.0]
+def test_seconds_of_calls_that_ended_early_count(places, monkeypatch):
+    request, now = Request("quick", places, [0]), [0.0]
     job, ends = request.jobs()[TRAIN], iter([Interrupted(1), KeyboardInterrupt(), None])
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
 
@@ -357,30 +332,28 @@ def test_seconds_of_calls_that_ended_early_count(
         with pytest.raises(end):
             do.make(request, job)
     do.make(request, job)
-    assert seconds_of(job, tmp_path) == 3 * 3600
+    assert seconds_of(job, places.runs) == 3 * 3600
 
 
-def slowly(root: str) -> None:
+def slowly(places: Places) -> None:
     """A training that takes its time, and tells of it often."""
     do.TOLD_EVERY = 0.05
     do.MAKERS["train"] = lambda *_: time.sleep(60)
-    request = Request("quick", Places(Path(root), Path(root), Path(root)), [0])
+    request = Request("quick", places, [0])
     do.make(request, request.jobs()[TRAIN])
 
 
-def test_seconds_of_a_call_that_was_killed_count(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    request = Request("quick", Places(tmp_path, tmp_path, tmp_path), [0])
+def test_seconds_of_a_call_that_was_killed_count(places, monkeypatch):
+    request = Request("quick", places, [0])
     job = request.jobs()[TRAIN]
-    begun = job.stamp(tmp_path).with_suffix(".begun")
-    process = forked(slowly, str(tmp_path))
+    begun = job.stamp(places.runs).with_suffix(".begun")
+    process = forked(slowly, places)
     until(lambda: begun.exists() and float(begun.read_text()) > 0.5, 120)
     process.kill()
     assert finish(process) == -signal.SIGKILL
     monkeypatch.setitem(do.MAKERS, "train", lambda *_: Made())
     do.make(request, job)
-    assert (seconds_of(job, tmp_path) or 0) >= 0.5
+    assert (seconds_of(job, places.runs) or 0) >= 0.5
 
 
 def test_a_lock_that_a_dead_machine_left_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Codes of two domains, from the same to nothing alike; classifier, retrieval, pairs."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

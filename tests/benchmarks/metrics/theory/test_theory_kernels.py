@@ -1,7 +1,5 @@
 """Kernel distances against closed forms and direct sums."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

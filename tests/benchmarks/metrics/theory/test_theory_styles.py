@@ -1,7 +1,5 @@
 """Styles whose distribution is known."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
