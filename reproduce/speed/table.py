@@ -255,14 +255,14 @@ def _lines(records: Sequence[Record]) -> Iterator[tuple[str, ...]]:
     for row in rows("step", records):
         if row["MiB"] is not None and row["ways"] == "all":
             yield (
-                f"training step, {_network(row)}", f"{row['s/step']:.3g} s",
+                f"training step, {_network(row)}, {_cell(row['GFLOP'])} GFLOP", f"{row['s/step']:.3g} s",
                 f"{row['plain s/step']:.3g} s, the plain path", _quartiles(row),
                 f"{row['MiB']:.0f} ({row['plain MiB']:.0f})" if row["plain MiB"] else f"{row['MiB']:.0f}",
             )  # fmt: skip
     for row in rows("primitives", records):
         if row["s/step"] is not None:
             yield (
-                f"convolutions alone of a training step, {_network(row)}",
+                f"convolutions alone of a training step, {_network(row)}, {_cell(row['GFLOP'])} GFLOP",
                 f"{row['s alone']:.3g} s ({row['GFLOP/s alone']:.0f} GFLOP/s)",
                 f"{row['s/step']:.3g} s, the step", f"{row['% of step'] / 100:.2f}", "",
             )  # fmt: skip
